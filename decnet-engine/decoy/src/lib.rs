@@ -1,0 +1,3 @@
+//! Where the program stands, for the build script of the engine.
+/// The folder of this package.
+pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");
