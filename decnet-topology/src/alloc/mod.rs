@@ -1,0 +1,1 @@
+//! Pure allocators of addresses and subnets.

@@ -1,0 +1,1 @@
+//! The maze as a graph.

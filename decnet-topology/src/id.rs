@@ -1,0 +1,84 @@
+//! Typed ids.
+//!
+//! Rows of the store carry random UUIDs, one kind each, so that no id is taken for another. LANs and deckies carry small
+//! ordinals that are unique within their topology: the core needs no randomness for them, and the same seed gives the same
+//! ids.
+
+use std::fmt;
+
+use newtype_uuid::{GenericUuid, TypedUuid, TypedUuidKind, TypedUuidTag};
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $id:ident, $tag:literal;)*) => {$(
+        #[doc = concat!("The kind of [`", stringify!($id), "`].")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $kind {}
+
+        impl TypedUuidKind for $kind {
+            fn tag() -> TypedUuidTag {
+                const TAG: TypedUuidTag = TypedUuidTag::new($tag);
+                TAG
+            }
+        }
+
+        $(#[$doc])*
+        pub type $id = TypedUuid<$kind>;
+    )*};
+}
+
+kinds! {
+    /// Names a stored topology (UUID v4).
+    TopologyKind => TopologyId, "topology";
+    /// Names one store, and with it everything on Docker that belongs to it (UUID v4).
+    InstanceKind => InstanceId, "instance";
+    /// Proves that one holds a lease (UUID v4).
+    LeaseKind => LeaseToken, "lease";
+}
+
+/// Returns the first eight hex digits of a topology's id, which are in the name of every Docker resource of it.
+///
+/// ```
+/// let id = "01234567-89ab-4cde-8f01-23456789abcd".parse()?;
+/// assert_eq!(decnet_topology::id::short(id), "01234567");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn short(id: TopologyId) -> String {
+    let mut text = id.into_untyped_uuid().simple().to_string();
+    text.truncate(8);
+    text
+}
+
+macro_rules! ordinals {
+    ($($(#[$doc:meta])* $id:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $id(u32);
+
+        impl $id {
+            /// Makes the id from its ordinal.
+            pub const fn new(ordinal: u32) -> Self {
+                Self(ordinal)
+            }
+
+            /// Returns the ordinal.
+            pub const fn ordinal(self) -> u32 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+ordinals! {
+    /// Names a LAN within its topology.
+    LanId;
+    /// Names a decky within its topology.
+    DeckyId;
+}

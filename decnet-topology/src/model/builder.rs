@@ -1,0 +1,184 @@
+use std::net::Ipv4Addr;
+
+use crate::{
+    id::{DeckyId, LanId},
+    model::{Attachment, Decky, Lan, Topology, TopologyError},
+    name::{Name, NameError, ServiceName},
+    net::{self, SubnetError},
+};
+
+/// Says what was wrong with a topology made by hand.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A name is none.
+    #[error("`{text}` is no name")]
+    Name {
+        /// The text.
+        text: String,
+        /// Why.
+        source: NameError,
+    },
+    /// A subnet is none.
+    #[error("the subnet of LAN `{lan}` cannot be read")]
+    Subnet {
+        /// The LAN.
+        lan: String,
+        /// Why.
+        source: SubnetError,
+    },
+    /// An address is none.
+    #[error("`{text}` is no IPv4 address (decky `{decky}`)")]
+    Address {
+        /// The decky.
+        decky: String,
+        /// The text.
+        text: String,
+    },
+    /// The parts make no topology.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+}
+
+/// Makes a topology by hand; faults are kept until [`build`](Self::build).
+///
+/// ```
+/// use decnet_topology::Topology;
+///
+/// let topology = Topology::builder()
+///     .dmz("dmz", "172.20.0.0/24")
+///     .lan("office", "172.20.1.0/24")
+///     .decky("web", |decky| decky.on("dmz", "172.20.0.10").on("office", "172.20.1.10").services(["http"]).forwards())
+///     .build()?;
+/// assert_eq!(topology.edges().count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct TopologyBuilder {
+    lans: Vec<Lan>,
+    deckies: Vec<Decky>,
+    fault: Option<BuildError>,
+}
+
+impl TopologyBuilder {
+    /// Adds the DMZ.
+    #[must_use]
+    pub fn dmz(self, name: &str, subnet: &str) -> Self {
+        self.add_lan(name, subnet, true)
+    }
+
+    /// Adds a LAN that is not the DMZ.
+    #[must_use]
+    pub fn lan(self, name: &str, subnet: &str) -> Self {
+        self.add_lan(name, subnet, false)
+    }
+
+    fn add_lan(mut self, name: &str, subnet: &str, is_dmz: bool) -> Self {
+        let id = LanId::new(u32::try_from(self.lans.len()).unwrap_or(u32::MAX));
+        let lan = read_name(name).and_then(|parsed| {
+            let subnet = net::parse_subnet(subnet).map_err(|source| BuildError::Subnet {
+                lan: name.into(),
+                source,
+            })?;
+            Ok(Lan::new(id, parsed, subnet, is_dmz))
+        });
+        match lan {
+            Ok(lan) => self.lans.push(lan),
+            Err(fault) => self.fault = self.fault.or(Some(fault)),
+        }
+        self
+    }
+
+    /// Adds a decky, which the closure fills. Its LANs must have been added before.
+    #[must_use]
+    pub fn decky(mut self, name: &str, fill: impl FnOnce(DeckyBuilder<'_>) -> DeckyBuilder<'_>) -> Self {
+        let id = DeckyId::new(u32::try_from(self.deckies.len()).unwrap_or(u32::MAX));
+        let decky = read_name(name).and_then(|name| {
+            let filled = fill(DeckyBuilder {
+                lans: &self.lans,
+                decky: Decky::new(id, name),
+                fault: None,
+            });
+            filled.fault.map_or(Ok(filled.decky), Err)
+        });
+        match decky {
+            Ok(decky) => self.deckies.push(decky),
+            Err(fault) => self.fault = self.fault.or(Some(fault)),
+        }
+        self
+    }
+
+    /// Puts the topology together, or returns the first fault.
+    pub fn build(self) -> Result<Topology, BuildError> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(Topology::new(self.lans, self.deckies)?),
+        }
+    }
+}
+
+fn read_name(text: &str) -> Result<Name, BuildError> {
+    Name::new(text).map_err(|source| BuildError::Name {
+        text: text.into(),
+        source,
+    })
+}
+
+/// Fills one decky of a [`TopologyBuilder`].
+#[derive(Debug)]
+pub struct DeckyBuilder<'a> {
+    lans: &'a [Lan],
+    decky: Decky,
+    fault: Option<BuildError>,
+}
+
+impl DeckyBuilder<'_> {
+    /// Attaches it to a LAN; the first is its home.
+    #[must_use]
+    pub fn on(mut self, lan: &str, ip: &str) -> Self {
+        let found = self
+            .lans
+            .iter()
+            .find(|known| known.name().as_str().eq_ignore_ascii_case(lan));
+        match (found, ip.parse::<Ipv4Addr>()) {
+            (Some(found), Ok(ip)) => self.decky.attachments.push(Attachment { lan: found.id(), ip }),
+            (None, _) => {
+                let fault = TopologyError::UnknownLan {
+                    decky: self.decky.name.clone(),
+                    lan: lan.into(),
+                };
+                self.fault = self.fault.or(Some(fault.into()));
+            }
+            (_, Err(_)) => {
+                let fault = BuildError::Address {
+                    decky: self.decky.name.to_string(),
+                    text: ip.into(),
+                };
+                self.fault = self.fault.or(Some(fault));
+            }
+        }
+        self
+    }
+
+    /// Adds services.
+    #[must_use]
+    pub fn services<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
+        self.decky.services.extend(services.into_iter().map(ServiceName::new));
+        self
+    }
+
+    /// Sets one field of a service's configuration.
+    #[must_use]
+    pub fn config(mut self, service: &str, field: &str, value: impl Into<serde_json::Value>) -> Self {
+        let fields = self.decky.service_config.entry(ServiceName::new(service)).or_default();
+        fields.insert(field.into(), value.into());
+        self
+    }
+
+    /// Lets it forward packets.
+    #[must_use]
+    pub fn forwards(mut self) -> Self {
+        self.decky.forwards_l3 = true;
+        self
+    }
+}

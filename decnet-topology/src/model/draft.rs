@@ -1,0 +1,120 @@
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::{
+    config::TopologyConfig,
+    finding::Finding,
+    id::TopologyId,
+    model::{Position, ServiceConfig, Topology},
+    name::ServiceName,
+    status::Status,
+    version::Version,
+};
+
+/// What a document says about the maze as a whole.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Header {
+    /// The topology's name, as written.
+    pub name: String,
+    /// The id of the stored topology that was printed.
+    pub id: Option<TopologyId>,
+    /// Its status then.
+    pub status: Option<Status>,
+    /// Its version then.
+    pub version: Option<Version>,
+    /// The seed it was generated from.
+    pub seed: Option<u64>,
+    /// What it was generated from.
+    pub config: Option<TopologyConfig>,
+}
+
+/// A maze as a file, an editor or a test may hold it: names may be doubled or no names, subnets and addresses left open.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Draft {
+    /// What is said about the maze as a whole.
+    pub header: Header,
+    /// The LANs, in the order written.
+    pub lans: Vec<DraftLan>,
+    /// The deckies, in the order written.
+    pub deckies: Vec<DraftDecky>,
+    /// What could not be read.
+    pub findings: Vec<Finding>,
+}
+
+/// A LAN of a [`Draft`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DraftLan {
+    /// The name, as written.
+    pub name: String,
+    /// The subnet; none if one is to be allocated, or what was written could not be read.
+    pub subnet: Option<Ipv4Net>,
+    /// Whether outsiders may reach it.
+    pub is_dmz: bool,
+    /// The place on the canvas.
+    pub position: Position,
+}
+
+/// A decky of a [`Draft`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DraftDecky {
+    /// The name, as written.
+    pub name: String,
+    /// The services, as written.
+    pub services: Vec<ServiceName>,
+    /// The configuration of the services.
+    pub service_config: ServiceConfig,
+    /// The archetype.
+    pub archetype: Option<String>,
+    /// Whether it forwards packets.
+    pub forwards_l3: bool,
+    /// Where it is attached; the first is its home.
+    pub attachments: Vec<DraftAttachment>,
+    /// The place on the canvas.
+    pub position: Position,
+}
+
+/// An attachment of a [`DraftDecky`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DraftAttachment {
+    /// The place of the LAN in [`Draft::lans`].
+    pub lan: usize,
+    /// The address; none if one is to be allocated, or what was written could not be read.
+    pub ip: Option<Ipv4Addr>,
+}
+
+impl From<&Topology> for Draft {
+    /// Writes a topology down as a draft with nothing left open.
+    fn from(topology: &Topology) -> Self {
+        let lans = topology.lans().iter().map(|lan| DraftLan {
+            name: lan.name().to_string(),
+            subnet: Some(lan.subnet()),
+            is_dmz: lan.is_dmz(),
+            position: lan.position(),
+        });
+        let deckies = topology.deckies().iter().map(|decky| DraftDecky {
+            name: decky.name().to_string(),
+            services: decky.services().iter().cloned().collect(),
+            service_config: decky.service_config().clone(),
+            archetype: decky.archetype().map(Into::into),
+            forwards_l3: decky.forwards_l3(),
+            attachments: decky
+                .attachments()
+                .iter()
+                .filter_map(|attachment| {
+                    topology.lan_index(attachment.lan).map(|lan| DraftAttachment {
+                        lan,
+                        ip: Some(attachment.ip),
+                    })
+                })
+                .collect(),
+            position: decky.position(),
+        });
+        Self {
+            header: Header::default(),
+            lans: lans.collect(),
+            deckies: deckies.collect(),
+            findings: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::{id::LanId, name::Name, net};
+
+/// A place on the canvas of an editor. It has no meaning for the maze.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// To the right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// Down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<f64>,
+}
+
+/// One L2 segment with one IPv4 subnet; on Docker, one bridge network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lan {
+    pub(super) id: LanId,
+    pub(super) name: Name,
+    pub(super) subnet: Ipv4Net,
+    pub(super) is_dmz: bool,
+    pub(super) position: Position,
+}
+
+impl Lan {
+    /// Puts a LAN together. Host bits of the subnet are dropped.
+    pub fn new(id: LanId, name: Name, subnet: Ipv4Net, is_dmz: bool) -> Self {
+        Self {
+            id,
+            name,
+            subnet: subnet.trunc(),
+            is_dmz,
+            position: Position::default(),
+        }
+    }
+
+    /// Sets the place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        self.position = position;
+        self
+    }
+
+    /// Returns the id.
+    pub fn id(&self) -> LanId {
+        self.id
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Returns the subnet, without host bits.
+    pub fn subnet(&self) -> Ipv4Net {
+        self.subnet
+    }
+
+    /// Returns the address that Docker's bridge has, or would have: the first host of the subnet.
+    pub fn gateway(&self) -> Ipv4Addr {
+        net::gateway(self.subnet)
+    }
+
+    /// Tells whether outsiders may reach it.
+    pub fn is_dmz(&self) -> bool {
+        self.is_dmz
+    }
+
+    /// Returns the place on the canvas.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+}

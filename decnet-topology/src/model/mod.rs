@@ -1,0 +1,15 @@
+//! The maze itself, in its degrees of certainty: [`Draft`], [`Topology`], and the row it is stored in.
+
+mod builder;
+mod decky;
+mod draft;
+mod lan;
+mod stored;
+mod topology;
+
+pub use builder::{BuildError, DeckyBuilder, TopologyBuilder};
+pub use decky::{Attachment, Decky, ServiceConfig, ServiceFields};
+pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
+pub use lan::{Lan, Position};
+pub use stored::{StoredTopology, TopologyRow};
+pub use topology::{Topology, TopologyError};

@@ -1,0 +1,274 @@
+//! Names of things: LANs and deckies, topologies, services.
+
+use std::{borrow::Borrow, cmp::Ordering, fmt, hash, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Says why a text is no name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The text is empty.
+    #[error("a name must not be empty")]
+    Empty,
+    /// The text is longer than allowed.
+    #[error("a name has at most {max} characters, this one has {len}")]
+    TooLong {
+        /// Its length in characters.
+        len: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A character is not allowed where it stands.
+    #[error("`{character}` at position {position} is not allowed in a name ({rule})")]
+    Character {
+        /// The character.
+        character: char,
+        /// Its place, from 1.
+        position: usize,
+        /// What is allowed.
+        rule: &'static str,
+    },
+}
+
+/// The name of a LAN or a decky: a DNS label of 1–63 letters, digits and inner hyphens (RFC 1123, section 2.1).
+///
+/// Names compare without case and print as they were written.
+///
+/// ```
+/// use decnet_topology::Name;
+/// let name: Name = "Web-01".parse()?;
+/// assert_eq!(name, "web-01".parse()?);
+/// assert_eq!(name.to_string(), "Web-01");
+/// assert!("-web".parse::<Name>().is_err());
+/// # Ok::<(), decnet_topology::NameError>(())
+/// ```
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(Box<str>);
+
+impl Name {
+    const MAX: usize = 63;
+    const RULE: &'static str = "letters, digits and inner hyphens";
+
+    /// Checks the text and makes a name of it.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        let last = text.chars().count() - 1;
+        for (at, character) in text.chars().enumerate() {
+            let inner = at != 0 && at != last;
+            if !(character.is_ascii_alphanumeric() || character == '-' && inner) {
+                return Err(NameError::Character {
+                    character,
+                    position: at + 1,
+                    rule: Self::RULE,
+                });
+            }
+        }
+        if last >= Self::MAX {
+            return Err(NameError::TooLong {
+                len: last + 1,
+                max: Self::MAX,
+            });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Returns the name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the name in lower case: what two equal names have in common.
+    pub fn to_lowercase(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        self.0.bytes().map(lower).cmp(other.0.bytes().map(lower))
+    }
+}
+
+impl hash::Hash for Name {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        for byte in self.0.bytes() {
+            state.write_u8(byte.to_ascii_lowercase());
+        }
+        state.write_u8(0xff);
+    }
+}
+
+/// The name of a topology: free text of 1–64 characters without control characters.
+///
+/// Names compare without case (Unicode lower case) and print as they were written.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopologyName(Box<str>);
+
+impl TopologyName {
+    const MAX: usize = 64;
+
+    /// Checks the text and makes a topology's name of it.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.trim().is_empty() {
+            return Err(NameError::Empty);
+        }
+        let len = text.chars().count();
+        if len > Self::MAX {
+            return Err(NameError::TooLong { len, max: Self::MAX });
+        }
+        match text.chars().enumerate().find(|(_, character)| character.is_control()) {
+            Some((at, character)) => Err(NameError::Character {
+                character,
+                position: at + 1,
+                rule: "anything but control characters",
+            }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// Returns the name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the name in lower case: what two equal names have in common.
+    pub fn to_lowercase(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl PartialEq for TopologyName {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_lowercase() == other.to_lowercase()
+    }
+}
+
+impl Eq for TopologyName {}
+
+/// The name of a service, as the catalogue spells it.
+///
+/// Any text may stand here: whether the service exists is for the validator to say, with the catalogue at hand.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServiceName(Box<str>);
+
+impl ServiceName {
+    /// Takes the text as a service's name.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ServiceName {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl Borrow<str> for ServiceName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! text {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.into()
+            }
+        }
+    )*};
+}
+
+macro_rules! checked {
+    ($($name:ident),*) => {$(
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(&text)
+            }
+        }
+    )*};
+}
+
+text!(Name, TopologyName, ServiceName);
+checked!(Name, TopologyName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dns_labels() {
+        for good in ["a", "A", "0", "a-b", "LAN-00", &"x".repeat(63)] {
+            assert!(Name::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-", "-a", "a-", "a b", "a.b", "a_b", "ä", "inner ", &"x".repeat(64)] {
+            assert!(Name::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_compare_without_case_and_order_as_their_lower_case() {
+        let mut names: Vec<Name> = ["b", "A", "a-1", "B2"]
+            .iter()
+            .map(|text| text.parse().expect("name"))
+            .collect();
+        names.sort();
+        let sorted: Vec<_> = names.iter().map(Name::as_str).collect();
+        assert_eq!(sorted, ["A", "a-1", "b", "B2"]);
+    }
+}

@@ -1,0 +1,144 @@
+//! IPv4 subnets and addresses: what a text means, and which addresses of a subnet are for hosts.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+/// Says why a text is no subnet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubnetError {
+    /// The text is not `a.b.c.d/p`.
+    #[error("`{text}` is no IPv4 subnet of the form 10.0.0.0/24")]
+    Malformed {
+        /// The text.
+        text: String,
+    },
+    /// Host bits are set.
+    #[error("`{text}` has host bits set; the subnet is {network}")]
+    HostBits {
+        /// The text.
+        text: String,
+        /// The subnet that it lies in.
+        network: Ipv4Net,
+    },
+}
+
+/// Reads a subnet in CIDR notation: no host bits, no netmask, no leading zeros (RFC 4632, section 3.1).
+pub fn parse_subnet(text: &str) -> Result<Ipv4Net, SubnetError> {
+    let net = parse_cidr(text).ok_or_else(|| SubnetError::Malformed { text: text.into() })?;
+    if net.addr() == net.network() {
+        Ok(net)
+    } else {
+        Err(SubnetError::HostBits {
+            text: text.into(),
+            network: net.trunc(),
+        })
+    }
+}
+
+/// Reads the range that subnets are taken from: a CIDR, whose host bits are dropped, or the short form `172.20`, which means
+/// `172.20.0.0/16`.
+pub fn parse_base(text: &str) -> Result<Ipv4Net, SubnetError> {
+    let net = match text.split_once('.') {
+        Some((_, rest)) if !rest.contains(['.', '/']) => parse_cidr(&format!("{text}.0.0/16")),
+        _ => parse_cidr(text),
+    };
+    net.map(|net| net.trunc())
+        .ok_or_else(|| SubnetError::Malformed { text: text.into() })
+}
+
+fn parse_cidr(text: &str) -> Option<Ipv4Net> {
+    let (address, prefix) = text.split_once('/')?;
+    let plain = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain || prefix.len() > 1 && prefix.starts_with('0') {
+        return None;
+    }
+    Ipv4Net::new(address.parse().ok()?, prefix.parse().ok()?).ok()
+}
+
+/// Tells whether two subnets share an address.
+pub fn overlaps(a: Ipv4Net, b: Ipv4Net) -> bool {
+    a.contains(&b.network()) || b.contains(&a.network())
+}
+
+/// Returns the gateway of a subnet: its first host, which Docker gives to the bridge.
+pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(subnet.network()).saturating_add(1))
+}
+
+/// Says what an address of a subnet is kept for, if it is not for hosts.
+pub fn reserved(subnet: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
+    if address == subnet.network() {
+        Some("network")
+    } else if address == subnet.broadcast() {
+        Some("broadcast")
+    } else if address == gateway(subnet) {
+        Some("gateway")
+    } else {
+        None
+    }
+}
+
+/// Counts the addresses of a subnet that hosts may have: all but network, broadcast and gateway.
+pub fn usable(subnet: Ipv4Net) -> u64 {
+    (1_u64 << (32 - subnet.prefix_len())).saturating_sub(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subnets_are_read_strictly() {
+        assert!(parse_subnet("10.0.0.0/24").is_ok());
+        for bad in [
+            "10.0.1.0/024",
+            "10.0.1.0/24 ",
+            "10.0.1.0/255.255.255.0",
+            "10.0.1.0",
+            "",
+            "10.0.0.1/24",
+            "10.0.0.0/+8",
+        ] {
+            assert!(parse_subnet(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_base_may_be_short_or_have_host_bits() {
+        assert_eq!(
+            parse_base("172.20").map(|net| net.to_string()),
+            Ok("172.20.0.0/16".into())
+        );
+        assert_eq!(
+            parse_base("10.1.2.3/8").map(|net| net.to_string()),
+            Ok("10.0.0.0/8".into())
+        );
+        for bad in [
+            "172.20.",
+            "172.20.1",
+            "300.1",
+            "a.b",
+            "",
+            ".",
+            "172.020",
+            "172.20/16",
+            " 172.20",
+            "fd00::/48",
+        ] {
+            assert!(parse_base(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_usable_addresses_are_those_that_are_not_reserved() {
+        let net = parse_subnet("10.0.0.0/29").expect("subnet");
+        let free = net.network().to_bits()..=net.broadcast().to_bits();
+        let free = free
+            .filter(|bits| reserved(net, Ipv4Addr::from_bits(*bits)).is_none())
+            .count();
+        assert_eq!(free as u64, usable(net));
+        assert_eq!(usable(parse_subnet("10.0.0.0/32").expect("subnet")), 0);
+    }
+}

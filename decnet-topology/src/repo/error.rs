@@ -1,0 +1,130 @@
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+
+use crate::{
+    id::TopologyId,
+    name::{Name, TopologyName},
+    repo::Lease,
+    status::Status,
+    version::Version,
+};
+
+/// Says why the store did not do what it was asked. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepoError {
+    /// There is no topology of that id.
+    #[error("there is no topology {id}")]
+    NotFound {
+        /// The id.
+        id: TopologyId,
+    },
+    /// Another topology, not torn down, has the name.
+    #[error("a topology named `{name}` is stored already ({id})")]
+    NameTaken {
+        /// The name.
+        name: TopologyName,
+        /// Who has it.
+        id: TopologyId,
+    },
+    /// Another topology, not torn down, has the subnet or a part of it.
+    #[error("subnet {subnet} overlaps {claimed} of LAN `{lan}` in topology `{by}`")]
+    SubnetClaimed {
+        /// The subnet wanted.
+        subnet: Ipv4Net,
+        /// The subnet that is claimed.
+        claimed: Ipv4Net,
+        /// Its LAN.
+        lan: Name,
+        /// The topology that claims it.
+        by: TopologyName,
+    },
+    /// The topology was edited in between.
+    #[error("the topology is at version {current}, not {expected}")]
+    VersionConflict {
+        /// The version that the caller saw.
+        expected: Version,
+        /// The version that it has.
+        current: Version,
+    },
+    /// The topology cannot be edited in its status.
+    #[error("a topology that is {status} cannot be edited")]
+    NotEditable {
+        /// The status.
+        status: Status,
+    },
+    /// The topology cannot be deleted in its status.
+    #[error("a topology that is {status} cannot be deleted")]
+    NotDeletable {
+        /// The status.
+        status: Status,
+    },
+    /// The status changed in between.
+    #[error("the topology is {current}, not {expected}")]
+    StatusConflict {
+        /// The status that the caller saw.
+        expected: Status,
+        /// The status that it has.
+        current: Status,
+    },
+    /// The one status never follows the other.
+    #[error("a topology that is {from} cannot become {to}")]
+    IllegalStatus {
+        /// The status that it has.
+        from: Status,
+        /// The status asked for.
+        to: Status,
+    },
+    /// Someone else is at work on the topology.
+    #[error("{} is at work on the topology (pid {}, until {})", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    LeaseHeld {
+        /// The lease that is held.
+        lease: Box<Lease>,
+    },
+    /// The lease ran out and someone else took it.
+    #[error("the lease on topology {id} was lost")]
+    LeaseLost {
+        /// The topology.
+        id: TopologyId,
+    },
+    /// The store was made by a newer program.
+    #[error("the store {} has layout {found}, this program knows {known} at most", .path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// The layout found.
+        found: u32,
+        /// The newest layout known.
+        known: u32,
+    },
+    /// The store could not be opened.
+    #[error("the store {} cannot be opened", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another process held the store for too long.
+    #[error("the store is locked by another process")]
+    Locked,
+    /// The store cannot be written to.
+    #[error("the store is read-only")]
+    ReadOnly,
+    /// The disk is full.
+    #[error("the disk of the store is full")]
+    Full,
+    /// The store holds what it cannot hold.
+    #[error("the store is damaged: {what}")]
+    Corrupt {
+        /// What was found.
+        what: String,
+    },
+    /// Anything else that the store's medium said.
+    #[error("the store failed")]
+    Medium {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,71 @@
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+use crate::{
+    config::TopologyConfig,
+    id::TopologyId,
+    model::{Topology, TopologyRow},
+    name::{Name, TopologyName},
+    status::{Intent, Mode, Status},
+};
+
+/// A topology to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTopology {
+    /// The name.
+    pub name: TopologyName,
+    /// Where its deckies run.
+    pub mode: Mode,
+    /// The host of the agent, for [`Mode::Agent`].
+    pub host: Option<String>,
+    /// What it was generated from.
+    pub config: Option<TopologyConfig>,
+    /// The maze.
+    pub topology: Topology,
+}
+
+/// Which rows a list holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListFilter {
+    /// Only these statuses; all if empty.
+    pub statuses: Vec<Status>,
+    /// At most so many rows.
+    pub limit: Option<usize>,
+    /// Leaving out so many first.
+    pub offset: usize,
+}
+
+/// Some of the rows that match, and how many do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<TopologyRow>,
+    /// How many match in all.
+    pub total: usize,
+}
+
+/// A change of status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusChange {
+    /// The status that the caller saw.
+    pub from: Status,
+    /// The status to be.
+    pub to: Status,
+    /// What the topology is meant to be from now on; unchanged if none.
+    pub intent: Option<Intent>,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+/// A subnet that a stored topology has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claim {
+    /// The topology.
+    pub topology: TopologyId,
+    /// Its name.
+    pub name: TopologyName,
+    /// The LAN.
+    pub lan: Name,
+    /// The LAN's subnet.
+    pub subnet: Ipv4Net,
+}

@@ -1,0 +1,1 @@
+//! What a test of an own repo needs.

@@ -1,0 +1,139 @@
+use std::ops::Deref;
+
+use serde::Serialize;
+
+use crate::{
+    finding::{Finding, Severity},
+    model::Topology,
+};
+
+/// Which rules a topology is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleSet {
+    shape: bool,
+}
+
+impl RuleSet {
+    /// Every rule.
+    pub const fn deploy() -> Self {
+        Self { shape: true }
+    }
+
+    /// Every rule, but those of shape (`DMZ_*`, `DECKY_ORPHAN`), which may fail between two live edits, only warn.
+    pub const fn live() -> Self {
+        Self { shape: false }
+    }
+
+    /// Tells whether findings on the maze's shape are errors.
+    pub const fn shape_is_error(self) -> bool {
+        self.shape
+    }
+
+    /// Tells whether a topology that passed this set passed the other as well.
+    pub const fn covers(self, other: Self) -> bool {
+        self.shape || !other.shape
+    }
+}
+
+/// What the rules found, in a stable order: errors first, then by code, target and text.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Report {
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Brings findings into order; the same finding twice counts once.
+    pub fn new(mut findings: Vec<Finding>) -> Self {
+        findings.sort();
+        findings.dedup();
+        Self { findings }
+    }
+
+    /// Returns what was found.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Walks the errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Walks the warnings.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Warning)
+    }
+
+    /// Tells whether there is no error; there may be warnings.
+    pub fn is_clean(&self) -> bool {
+        self.errors().next().is_none()
+    }
+
+    /// Adds the findings of another report.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        let mut findings = self.findings;
+        findings.extend(other.findings);
+        Self::new(findings)
+    }
+}
+
+/// The refusal to go on with a topology that breaks rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the topology breaks {} rule(s), the first: {}", .report.errors().count(), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
+pub struct Invalid {
+    /// What was found.
+    pub report: Report,
+}
+
+/// A topology that passed a rule set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidTopology {
+    topology: Topology,
+    rules: RuleSet,
+    report: Report,
+}
+
+impl ValidTopology {
+    /// Made by [`Topology::validate`] alone, from a clean report.
+    pub(crate) fn new(topology: Topology, rules: RuleSet, report: Report) -> Self {
+        debug_assert!(report.is_clean());
+        Self {
+            topology,
+            rules,
+            report,
+        }
+    }
+
+    /// Returns the rules that it passed.
+    pub fn rules(&self) -> RuleSet {
+        self.rules
+    }
+
+    /// Returns the warnings that it passed with.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Returns the topology.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Gives the topology back.
+    pub fn into_topology(self) -> Topology {
+        self.topology
+    }
+}
+
+impl Deref for ValidTopology {
+    type Target = Topology;
+
+    fn deref(&self) -> &Topology {
+        &self.topology
+    }
+}
