@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Raises mazes of decoy hosts on Docker, changes them while they run, and takes them down without a trace.
+
+pub mod desired;
+pub mod naming;
+pub mod observe;
+pub mod plan;
+pub mod runtime;

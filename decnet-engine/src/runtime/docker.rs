@@ -1,0 +1,1 @@
+//! The runtime trait on a Docker daemon.

@@ -1,0 +1,1 @@
+//! The runtime trait in memory, with faults to order.
