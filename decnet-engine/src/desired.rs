@@ -3,5 +3,5 @@
 mod build;
 mod spec;
 
-pub use build::{Desired, Setting};
+pub use build::{Desired, DesiredError, Setting};
 pub use spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec};

@@ -1,6 +1,9 @@
 //! Raises mazes of decoy hosts on Docker, changes them while they run, and takes them down without a trace.
 
 pub mod desired;
+pub mod event;
+pub mod execute;
+mod lease;
 pub mod naming;
 pub mod observe;
 pub mod plan;

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write,
     net::Ipv4Addr,
     path::PathBuf,
 };
@@ -157,6 +158,11 @@ pub struct ServiceSpec {
 /// Digests what a resource is made from: SHA-256 of its JSON, the first 16 hex digits.
 pub(super) fn digest(value: &impl Serialize) -> String {
     let json = serde_json::to_vec(value).expect("specs have text keys only");
-    let hash = Sha256::digest(&json);
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(&json)
+        .iter()
+        .take(8)
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

@@ -124,9 +124,8 @@ impl Action {
     pub fn inverse(&self) -> Option<Self> {
         match self {
             Self::EnsureImage {
-                image: Image::Pulled { .. },
-            } => None,
-            Self::EnsureImage { image } => Some(Self::RemoveImage {
+                image: image @ (Image::Decoy { .. } | Image::Built { .. }),
+            } => Some(Self::RemoveImage {
                 reference: image.reference().into(),
             }),
             Self::CreateNetwork { network } => Some(Self::RemoveNetwork {
@@ -160,7 +159,8 @@ impl Action {
                 container: container.clone(),
                 interface: interface.clone(),
             }),
-            Self::SetState { .. }
+            Self::EnsureImage { .. }
+            | Self::SetState { .. }
             | Self::Restart { .. }
             | Self::RemoveContainer { .. }
             | Self::RemoveNetwork { .. }

@@ -82,6 +82,12 @@ pub enum RuntimeError {
         /// How long was waited.
         seconds: u64,
     },
+    /// It was called off before it was through.
+    #[error("{what} was called off")]
+    Cancelled {
+        /// What.
+        what: String,
+    },
     /// Anything else that the daemon said.
     #[error("the Docker daemon refused ({status}): {message}")]
     Refused {
