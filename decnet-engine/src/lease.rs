@@ -80,6 +80,7 @@ impl HeldLease {
             token: lease.token,
             lost,
             renewal,
+            given_back: false,
         })
     }
 
