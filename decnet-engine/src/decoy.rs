@@ -101,7 +101,7 @@ fn tar(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
     archive.into_inner().expect("written to memory")
 }
 
-/// The keys come sorted, as `serde_json` keeps objects unless its `preserve_order` feature is on.
+/// Prints JSON whose keys are written in sorted order above, so that `serde_json`'s `preserve_order` changes nothing.
 fn bytes(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("plain JSON prints")
 }
