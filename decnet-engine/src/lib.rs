@@ -1,6 +1,7 @@
 //! Raises mazes of decoy hosts on Docker, changes them while they run, and takes them down without a trace.
 
 pub mod bus;
+pub mod decoy;
 pub mod desired;
 pub mod engine;
 pub mod event;
