@@ -1,6 +1,7 @@
 //! What runs containers: the trait [`Runtime`], Docker, and a simulation of it.
 
 mod error;
+mod ownership;
 pub mod simulated;
 
 #[cfg(feature = "docker")]

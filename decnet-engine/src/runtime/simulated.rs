@@ -1,1 +1,0 @@
-//! The runtime trait in memory, with faults to order.
