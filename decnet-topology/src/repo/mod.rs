@@ -1,17 +1,21 @@
 //! Where topologies are kept: the trait [`Repo`], its error, and its two homes.
 
+mod claims;
 mod error;
 mod lease;
+mod memory;
 mod rows;
+mod rules;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 
+pub use claims::conflicts;
 pub use error::RepoError;
 pub use lease::{Holder, Lease};
+pub use memory::MemoryRepo;
 pub use rows::{Claim, ListFilter, NewTopology, Page, StatusChange};
 
 use crate::{
@@ -110,15 +114,4 @@ pub trait Repo: Send + Sync + Debug {
     /// Removes a topology with all that belongs to it. Refused unless pending, failed or torn down
     /// ([`RepoError::NotDeletable`]), or while its lease is held ([`RepoError::LeaseHeld`]).
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError>;
-}
-
-/// Finds the claims that overlap one of the subnets, with that subnet.
-pub fn conflicts(claims: &[Claim], subnets: &[Ipv4Net]) -> Vec<(Ipv4Net, Claim)> {
-    let overlapping = |subnet: Ipv4Net| {
-        claims
-            .iter()
-            .filter(move |claim| crate::net::overlaps(claim.subnet, subnet))
-            .map(move |claim| (subnet, claim.clone()))
-    };
-    subnets.iter().copied().flat_map(overlapping).collect()
 }
