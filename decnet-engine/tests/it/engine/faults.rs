@@ -17,10 +17,19 @@ async fn steps() -> usize {
 
 /// Brings whatever there is up, looks, and takes it down again.
 async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
-    let up = lab.deploy(id).await.unwrap_or_else(|error| panic!("{context}: deploy: {error:?}"));
+    let up = lab
+        .deploy(id)
+        .await
+        .unwrap_or_else(|error| panic!("{context}: deploy: {error:?}"));
     assert_eq!(up.row.status, Status::Active, "{context}");
-    assert!(lab.engine.plan(up.row.id, false).await.expect("planned").is_empty(), "{context}: as it should be");
-    let down = lab.teardown(up.row.id).await.unwrap_or_else(|error| panic!("{context}: teardown: {error:?}"));
+    assert!(
+        lab.engine.plan(up.row.id, false).await.expect("planned").is_empty(),
+        "{context}: as it should be"
+    );
+    let down = lab
+        .teardown(up.row.id)
+        .await
+        .unwrap_or_else(|error| panic!("{context}: teardown: {error:?}"));
     assert_eq!(down.row.status, Status::TornDown, "{context}");
     lab.assert_nothing_left(context);
 }
@@ -34,10 +43,19 @@ async fn a_deploy_that_fails_at_any_step_leaves_nothing() {
             let id = lab.store("maze", twelve()).await;
             lab.docker.fail(step, moment, refused());
             let result = lab.deploy(id).await;
-            let Err(EngineError::DeployFailed { failures, undo_failures, leftovers, .. }) = result else {
+            let Err(EngineError::DeployFailed {
+                failures,
+                undo_failures,
+                leftovers,
+                ..
+            }) = result
+            else {
                 panic!("{context}: {result:?}")
             };
-            assert!(!failures.is_empty() && undo_failures.is_empty() && leftovers.is_empty(), "{context}");
+            assert!(
+                !failures.is_empty() && undo_failures.is_empty() && leftovers.is_empty(),
+                "{context}"
+            );
             assert_eq!(lab.status(id).await, Status::Failed, "{context}");
             lab.assert_nothing_left(&context);
             check_recovers(&lab, id, &context).await;
@@ -58,7 +76,9 @@ async fn a_deploy_whose_daemon_dies_at_any_step_is_cleared_by_the_next_command()
             assert_eq!(lab.status(id).await, Status::Failed, "{context}");
             lab.docker.reconnect();
             if teardown_next {
-                lab.teardown(id).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+                lab.teardown(id)
+                    .await
+                    .unwrap_or_else(|error| panic!("{context}: {error:?}"));
                 lab.assert_nothing_left(&context);
             } else {
                 check_recovers(&lab, id, &context).await;
@@ -81,13 +101,22 @@ async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_co
                 () = lab.docker.hung() => {}
             }
             // What was dropped gives its lease back in the background.
-            while lab.engine.repo().lease(id, jiff::Timestamp::now()).await.expect("asked").is_some() {
+            while lab
+                .engine
+                .repo()
+                .lease(id, jiff::Timestamp::now())
+                .await
+                .expect("asked")
+                .is_some()
+            {
                 tokio::task::yield_now().await;
             }
             assert_eq!(lab.status(id).await, Status::Deploying, "{context}");
             lab.docker.reconnect();
             if teardown_next {
-                lab.teardown(id).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+                lab.teardown(id)
+                    .await
+                    .unwrap_or_else(|error| panic!("{context}: {error:?}"));
                 lab.assert_nothing_left(&context);
             } else {
                 check_recovers(&lab, id, &context).await;
@@ -108,15 +137,22 @@ async fn a_teardown_that_fails_at_any_step_goes_on_and_says_what_is_left() {
             match lab.teardown(id).await {
                 // The image is no resource of the topology's own.
                 Ok(outcome) => assert_eq!(outcome.row.status, Status::TornDown, "{context}"),
-                Err(EngineError::TeardownIncomplete { failures, leftovers, .. }) => {
+                Err(EngineError::TeardownIncomplete {
+                    failures, leftovers, ..
+                }) => {
                     assert!(!failures.is_empty() && !leftovers.is_empty(), "{context}");
                     assert_eq!(lab.status(id).await, Status::Degraded, "{context}");
                     assert!(lab.docker.world().containers.len() <= 3, "{context}: it went on");
-                    assert!(lab.deploy(id).await.is_err(), "{context}: what is meant to be down is not raised");
+                    assert!(
+                        lab.deploy(id).await.is_err(),
+                        "{context}: what is meant to be down is not raised"
+                    );
                 }
                 Err(error) => panic!("{context}: {error:?}"),
             }
-            lab.teardown(id).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
             assert_eq!(lab.status(id).await, Status::TornDown, "{context}");
             lab.assert_nothing_left(&context);
         }
@@ -138,7 +174,14 @@ async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finish
                     result = lab.teardown(id) => panic!("{context}: {result:?}"),
                     () = lab.docker.hung() => {}
                 }
-                while lab.engine.repo().lease(id, jiff::Timestamp::now()).await.expect("asked").is_some() {
+                while lab
+                    .engine
+                    .repo()
+                    .lease(id, jiff::Timestamp::now())
+                    .await
+                    .expect("asked")
+                    .is_some()
+                {
                     tokio::task::yield_now().await;
                 }
                 assert_eq!(lab.status(id).await, Status::TearingDown, "{context}");
@@ -148,7 +191,9 @@ async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finish
                 assert_eq!(lab.status(id).await, Status::Degraded, "{context}");
             }
             lab.docker.reconnect();
-            lab.teardown(id).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
             lab.assert_nothing_left(&context);
         }
     }

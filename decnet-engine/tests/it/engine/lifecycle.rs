@@ -17,20 +17,37 @@ async fn a_maze_comes_up_and_goes_down_without_a_trace() {
     let id = lab.store("maze", twelve()).await;
 
     let up = lab.deploy(id).await.expect("deployed");
-    assert_eq!((up.row.status, up.row.intent, up.reason), (Status::Active, Some(Intent::Up), None));
+    assert_eq!(
+        (up.row.status, up.row.intent, up.reason),
+        (Status::Active, Some(Intent::Up), None)
+    );
     let world = lab.docker.world();
     assert_eq!((world.networks.len(), world.containers.len()), (12, 23 + 34));
-    assert!(world.containers.values().all(|container| container.activity == Activity::Running));
+    assert!(
+        world
+            .containers
+            .values()
+            .all(|container| container.activity == Activity::Running)
+    );
 
     let down = lab.teardown(id).await.expect("torn down");
-    assert_eq!((down.row.status, down.row.intent), (Status::TornDown, Some(Intent::Down)));
+    assert_eq!(
+        (down.row.status, down.row.intent),
+        (Status::TornDown, Some(Intent::Down))
+    );
     lab.assert_nothing_left("after teardown");
 
     let events = lab.repo.status_events(id).await.expect("events");
     let path: Vec<_> = events.iter().map(|event| event.to).collect();
     assert_eq!(
         path,
-        [Status::Pending, Status::Deploying, Status::Active, Status::TearingDown, Status::TornDown]
+        [
+            Status::Pending,
+            Status::Deploying,
+            Status::Active,
+            Status::TearingDown,
+            Status::TornDown
+        ]
     );
 }
 
@@ -40,8 +57,12 @@ async fn only_gateways_publish_ports() {
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
     let world = lab.docker.world();
-    let publishing: Vec<_> =
-        world.containers.iter().filter(|(_, container)| !container.publish.is_empty()).map(|(name, _)| name).collect();
+    let publishing: Vec<_> = world
+        .containers
+        .iter()
+        .filter(|(_, container)| !container.publish.is_empty())
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(publishing.len(), 1);
     assert!(publishing[0].as_str().ends_with("_web"));
 }
@@ -66,7 +87,12 @@ async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
     assert_eq!(lab.docker.log().len(), 0);
     assert_eq!(lab.status(id).await, Status::Pending);
     lab.deploy(id).await.expect("deployed");
-    let mut done: Vec<_> = lab.docker.log().iter().map(|performed| performed.action.to_string()).collect();
+    let mut done: Vec<_> = lab
+        .docker
+        .log()
+        .iter()
+        .map(|performed| performed.action.to_string())
+        .collect();
     let mut planned: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
     done.sort();
     planned.sort();
@@ -76,18 +102,39 @@ async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
 #[tokio::test]
 async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
     let name = |suffix: &str, world: &decnet_engine::runtime::simulated::World| -> ContainerName {
-        world.containers.keys().find(|name| name.as_str().ends_with(suffix)).expect("a container").clone()
+        world
+            .containers
+            .keys()
+            .find(|name| name.as_str().ends_with(suffix))
+            .expect("a container")
+            .clone()
     };
     let breaks: [(&str, &dyn Fn(&Lab)); 7] = [
-        ("a service stopped", &|lab| assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())))),
-        ("a service removed", &|lab| assert!(lab.docker.remove(&name("_files.smb", &lab.docker.world())))),
-        ("a base stopped", &|lab| assert!(lab.docker.stop(&name("_files", &lab.docker.world())))),
-        ("a base removed", &|lab| assert!(lab.docker.remove(&name("_files", &lab.docker.world())))),
-        ("a base crashed", &|lab| assert!(lab.docker.crash(&name("_files", &lab.docker.world())))),
-        ("a base paused", &|lab| assert!(lab.docker.pause(&name("_files", &lab.docker.world())))),
+        ("a service stopped", &|lab| {
+            assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())))
+        }),
+        ("a service removed", &|lab| {
+            assert!(lab.docker.remove(&name("_files.smb", &lab.docker.world())))
+        }),
+        ("a base stopped", &|lab| {
+            assert!(lab.docker.stop(&name("_files", &lab.docker.world())))
+        }),
+        ("a base removed", &|lab| {
+            assert!(lab.docker.remove(&name("_files", &lab.docker.world())))
+        }),
+        ("a base crashed", &|lab| {
+            assert!(lab.docker.crash(&name("_files", &lab.docker.world())))
+        }),
+        ("a base paused", &|lab| {
+            assert!(lab.docker.pause(&name("_files", &lab.docker.world())))
+        }),
         ("a network disconnected", &|lab| {
             let world = lab.docker.world();
-            let network = world.networks.keys().find(|network| network.as_str().ends_with("_office")).expect("office");
+            let network = world
+                .networks
+                .keys()
+                .find(|network| network.as_str().ends_with("_office"))
+                .expect("office");
             assert!(lab.docker.disconnect(&name("_files", &world), network));
         }),
     ];
@@ -97,18 +144,37 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
         lab.deploy(id).await.expect("deployed");
         let before = lab.docker.world();
         break_it(&lab);
-        assert!(!lab.engine.plan(id, false).await.expect("planned").is_empty(), "{what}: drift shows in the plan");
-        let mended = lab.reconcile(id).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(
+            !lab.engine.plan(id, false).await.expect("planned").is_empty(),
+            "{what}: drift shows in the plan"
+        );
+        let mended = lab
+            .reconcile(id)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
-        assert!(lab.engine.plan(id, false).await.expect("planned").is_empty(), "{what}: nothing left to do");
+        assert!(
+            lab.engine.plan(id, false).await.expect("planned").is_empty(),
+            "{what}: nothing left to do"
+        );
         let after = lab.docker.world();
         for (name, container) in &before.containers {
             if !name.as_str().contains("_files") {
                 let there = &after.containers[name];
-                assert_eq!((&there.id, there.started_at), (&container.id, container.started_at), "{what}: {name}");
+                assert_eq!(
+                    (&there.id, there.started_at),
+                    (&container.id, container.started_at),
+                    "{what}: {name}"
+                );
             }
         }
-        assert!(after.containers.values().all(|container| container.state.is_none() || container.state_holds), "{what}");
+        assert!(
+            after
+                .containers
+                .values()
+                .all(|container| container.state.is_none() || container.state_holds),
+            "{what}"
+        );
     }
 }
 
@@ -137,8 +203,15 @@ async fn a_topology_that_breaks_rules_is_refused_before_anything_is_touched() {
         .build()
         .expect("a topology");
     let id = lab.store("maze", cut_off).await;
-    let Err(EngineError::Invalid(invalid)) = lab.deploy(id).await else { panic!("refused") };
-    assert!(invalid.report.errors().any(|finding| finding.code.as_str() == "DMZ_ORPHAN"));
+    let Err(EngineError::Invalid(invalid)) = lab.deploy(id).await else {
+        panic!("refused")
+    };
+    assert!(
+        invalid
+            .report
+            .errors()
+            .any(|finding| finding.code.as_str() == "DMZ_ORPHAN")
+    );
     assert_eq!(lab.status(id).await, Status::Pending);
     assert_eq!(lab.docker.log().len(), 0);
 }
@@ -149,7 +222,9 @@ async fn without_a_daemon_nothing_changes() {
     let id = lab.store("maze", small()).await;
     lab.docker.go_away();
     for result in [lab.deploy(id).await, lab.teardown(id).await] {
-        let Err(EngineError::Runtime(error)) = result else { panic!("refused") };
+        let Err(EngineError::Runtime(error)) = result else {
+            panic!("refused")
+        };
         assert!(error.is_unreachable());
     }
     assert_eq!(lab.status(id).await, Status::Pending);
@@ -160,9 +235,16 @@ async fn of_two_deploys_at_once_one_is_busy_and_the_other_is_whole() {
     let lab = Lab::new();
     let id = lab.store("maze", twelve()).await;
     let (first, second) = tokio::join!(lab.deploy(id), lab.deploy(id));
-    let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
+    let (won, lost) = if first.is_ok() {
+        (first, second)
+    } else {
+        (second, first)
+    };
     assert_eq!(won.expect("one wins").row.status, Status::Active);
-    assert!(matches!(lost, Err(EngineError::Busy { .. } | EngineError::WrongStatus { .. })), "{lost:?}");
+    assert!(
+        matches!(lost, Err(EngineError::Busy { .. } | EngineError::WrongStatus { .. })),
+        "{lost:?}"
+    );
     assert_eq!(lab.docker.world().networks.len(), 12);
 }
 
@@ -186,7 +268,14 @@ async fn a_cancelled_deploy_undoes_what_it_did() {
         }
     };
     let (result, ()) = tokio::join!(lab.engine.deploy(id, DeployOptions::default(), &cancel), interrupt);
-    let Err(EngineError::Interrupted { undo_failures, leftovers, .. }) = result else { panic!("{result:?}") };
+    let Err(EngineError::Interrupted {
+        undo_failures,
+        leftovers,
+        ..
+    }) = result
+    else {
+        panic!("{result:?}")
+    };
     assert!(undo_failures.is_empty() && leftovers.is_empty());
     assert_eq!(lab.status(id).await, Status::Failed);
     lab.assert_nothing_left("after the undo");
@@ -196,7 +285,8 @@ async fn a_cancelled_deploy_undoes_what_it_did() {
 async fn a_failed_topology_is_deployed_as_a_fresh_copy_of_the_same_name() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    lab.docker.fail(3, decnet_engine::runtime::simulated::Moment::Before, refused());
+    lab.docker
+        .fail(3, decnet_engine::runtime::simulated::Moment::Before, refused());
     lab.deploy(id).await.expect_err("fails");
     assert_eq!(lab.status(id).await, Status::Failed);
     let again = lab.deploy(id).await.expect("deployed");
@@ -210,7 +300,8 @@ async fn a_foreign_network_in_the_way_is_named_and_survives() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
-    lab.docker.add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
+    lab.docker
+        .add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
     let error = lab.deploy(id).await.expect_err("refused");
     assert!(format!("{error:?}").contains("lab-of-another"), "{error:?}");
     lab.teardown(id).await.expect("torn down");
@@ -227,5 +318,8 @@ async fn containers_start_side_by_side_and_networks_one_by_one() {
 }
 
 pub(super) fn refused() -> RuntimeError {
-    RuntimeError::Refused { status: 500, message: "the fault that was ordered".into() }
+    RuntimeError::Refused {
+        status: 500,
+        message: "the fault that was ordered".into(),
+    }
 }
