@@ -1,5 +1,7 @@
 //! The services and archetypes that there are: ports, images, fields of configuration.
 
+mod stub;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};

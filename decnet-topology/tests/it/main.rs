@@ -1,0 +1,5 @@
+//! The behaviour of the core, seen from outside.
+
+mod alloc;
+mod generate;
+mod vectors;
