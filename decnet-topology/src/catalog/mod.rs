@@ -117,10 +117,7 @@ impl Catalog {
     /// assert_eq!(clashes[0].0.to_string(), "80/tcp");
     /// assert_eq!(clashes[0].1, [ServiceName::new("conpot"), ServiceName::new("http")]);
     /// ```
-    pub fn clashes<'a>(
-        &self,
-        services: impl IntoIterator<Item = &'a ServiceName>,
-    ) -> Vec<(Port, Vec<ServiceName>)> {
+    pub fn clashes<'a>(&self, services: impl IntoIterator<Item = &'a ServiceName>) -> Vec<(Port, Vec<ServiceName>)> {
         let mut wanted: Vec<(Port, &ServiceName)> = services
             .into_iter()
             .filter_map(|name| self.decky_service(name.as_str()))

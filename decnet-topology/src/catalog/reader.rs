@@ -38,7 +38,10 @@ struct ServiceEntry {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected `builtin`, an image reference or `{ build = \"folder\" }`")]
+#[serde(
+    untagged,
+    expecting = "expected `builtin`, an image reference or `{ build = \"folder\" }`"
+)]
 enum ImageEntry {
     Text(String),
     Build(BuildEntry),
@@ -105,7 +108,10 @@ impl ServiceEntry {
         set(&mut service.ports, self.ports);
         set(&mut service.image, self.image.map(ImageSource::from));
         set(&mut service.command, self.command);
-        set(&mut service.banner, self.banner.map(|text| Some(text).filter(|text| !text.is_empty())));
+        set(
+            &mut service.banner,
+            self.banner.map(|text| Some(text).filter(|text| !text.is_empty())),
+        );
         set(&mut service.fields, self.fields);
         set(&mut service.capabilities, self.capabilities);
         set(&mut service.writable_root, self.writable_root);

@@ -36,7 +36,10 @@ impl<'p> Keys<'p> {
                 None => self.unknown(&key),
             }
             let path = Path::Key(self.place.path, &key);
-            let place = Place { path: &path, ..self.place };
+            let place = Place {
+                path: &path,
+                ..self.place
+            };
             map.next_value_seed(place.read(Skip))?;
         }
         Ok(None)

@@ -44,7 +44,10 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
         }
     };
     if text.trim().is_empty() {
-        return refused(None, format!("the document is empty; it starts with `format: {FORMAT}`"));
+        return refused(
+            None,
+            format!("the document is empty; it starts with `format: {FORMAT}`"),
+        );
     }
     let reading = Reading::new(text);
     let place = Place {
@@ -93,13 +96,14 @@ fn looks_like_json(text: &str) -> bool {
 fn json<'de>(text: &'de str, place: Place<'_>) -> Read<'de> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = place.read(Document).deserialize(&mut deserializer);
-    read.and_then(|read| deserializer.end().map(|()| read)).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let message = error.to_string();
-        let bare = message.rsplit_once(" at line ").map_or(&*message, |(before, _)| before);
-        let place = (line > 0).then_some((line, column.max(1)));
-        (place, format!("the document is no JSON: {bare}"))
-    })
+    read.and_then(|read| deserializer.end().map(|()| read))
+        .map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let message = error.to_string();
+            let bare = message.rsplit_once(" at line ").map_or(&*message, |(before, _)| before);
+            let place = (line > 0).then_some((line, column.max(1)));
+            (place, format!("the document is no JSON: {bare}"))
+        })
 }
 
 fn yaml<'de>(text: &'de str, place: Place<'_>) -> Read<'de> {
@@ -144,7 +148,9 @@ fn join(raw: RawDocument<'_>, reading: &Reading<'_>) -> Draft {
         places.entry(Folded(&lan.name)).or_insert(at);
     }
     let deckies = raw.deckies.into_iter();
-    let deckies = deckies.map(|decky| join_decky(decky, &raw.lans, &places, reading)).collect();
+    let deckies = deckies
+        .map(|decky| join_decky(decky, &raw.lans, &places, reading))
+        .collect();
     Draft {
         header: raw.header,
         deckies,

@@ -76,7 +76,10 @@ impl<'t> Reading<'t> {
     /// Goes one level deeper for as long as the returned guard lives.
     pub(super) fn enter<E: de::Error>(&self) -> Result<Level<'_>, E> {
         if self.depth.get() == MAX_DEPTH {
-            return Err(self.refuse(Code::DocSyntax, format!("more than {MAX_DEPTH} levels of lists and maps")));
+            return Err(self.refuse(
+                Code::DocSyntax,
+                format!("more than {MAX_DEPTH} levels of lists and maps"),
+            ));
         }
         self.depth.set(self.depth.get() + 1);
         Ok(Level(&self.depth))
@@ -95,7 +98,10 @@ impl<'t> Reading<'t> {
             })
             .collect();
         if self.untold.get() > 0 {
-            let message = format!("{} more faults are not listed; mend those that are first", self.untold.get());
+            let message = format!(
+                "{} more faults are not listed; mend those that are first",
+                self.untold.get()
+            );
             findings.push(Finding::new(Code::DocType, document(String::new()), message));
         }
         findings
@@ -213,6 +219,7 @@ impl Place<'_> {
     }
 
     pub(super) fn note(self, code: Code, path: String, message: String) {
-        self.reading.note(self.reading.offset(), Finding::new(code, document(path), message));
+        self.reading
+            .note(self.reading.offset(), Finding::new(code, document(path), message));
     }
 }

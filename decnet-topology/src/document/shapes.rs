@@ -114,7 +114,11 @@ impl<'de> Shape<'de> for Document {
 
 fn check_name(place: Place<'_>, text: &str) {
     if let Err(fault) = TopologyName::new(text) {
-        place.note(Code::NameInvalid, "name".into(), format!("the topology's name is none: {fault}"));
+        place.note(
+            Code::NameInvalid,
+            "name".into(),
+            format!("the topology's name is none: {fault}"),
+        );
     }
 }
 
@@ -294,6 +298,11 @@ impl<'de> Shape<'de> for AttachmentShape {
             place.missing("lan");
         }
         let offset = place.reading.offset();
-        Ok(lan.flatten().map(|lan| RawAttachment { lan, ip, bad_ip, offset }))
+        Ok(lan.flatten().map(|lan| RawAttachment {
+            lan,
+            ip,
+            bad_ip,
+            offset,
+        }))
     }
 }

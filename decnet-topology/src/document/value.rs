@@ -113,7 +113,9 @@ impl<'de> Shape<'de> for Configuration {
     }
 
     fn map<A: MapAccess<'de>>(self, place: Place<'_>, map: A) -> Result<ServiceConfig, A::Error> {
-        let services = MapOf::new(|| MapOf::new(|| AnyValue)).map(place, map)?.unwrap_or_default();
+        let services = MapOf::new(|| MapOf::new(|| AnyValue))
+            .map(place, map)?
+            .unwrap_or_default();
         let named = |(service, fields): (String, _)| (ServiceName::new(&service), fields);
         Ok(services.into_iter().map(named).collect())
     }
