@@ -1,5 +1,10 @@
 //! The behaviour of the core, seen from outside.
 
 mod alloc;
+mod catalog;
+mod document;
 mod generate;
+mod hash;
+mod status;
+mod validate;
 mod vectors;
