@@ -13,7 +13,13 @@ use std::{
 /// What of cargo's environment the inner build keeps, beside the linkers: where cargo is, its caches, registries and
 /// network settings, and the outer build's job slots. The rest (flags, profiles, target folder, what clippy and caches
 /// wrap `rustc` in) would change the program or put it elsewhere.
-const KEPT: [&str; 5] = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_MAKEFLAGS", "CARGO_NET_", "CARGO_REGISTR"];
+const KEPT: [&str; 5] = [
+    "CARGO_HOME",
+    "CARGO_HTTP_",
+    "CARGO_MAKEFLAGS",
+    "CARGO_NET_",
+    "CARGO_REGISTR",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(required("OUT_DIR")?);
