@@ -1,1 +1,3 @@
 //! What a test of an own repo needs.
+
+pub mod contract;
