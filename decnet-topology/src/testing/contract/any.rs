@@ -51,8 +51,9 @@ fn label() -> impl Strategy<Value = Name> {
 }
 
 fn position() -> impl Strategy<Value = Position> {
-    // A position that is no number is none.
-    let place = || proptest::option::of(any::<f64>().prop_filter("a number", |place| !place.is_nan()));
+    // A position that is no number is none, and a zero has no sign.
+    let number = any::<f64>().prop_filter("a number", |place| !place.is_nan());
+    let place = || proptest::option::of(number.clone().prop_map(|place| place + 0.0));
     (place(), place()).prop_map(|(x, y)| Position { x, y })
 }
 
