@@ -81,6 +81,13 @@ pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
     if file.is_dir() {
         return Err(RepoError::IsFolder { path: path.into() });
     }
+    // SQLite takes a file of one byte for an empty one, and would write over it.
+    if file.len() == 1 {
+        return Err(RepoError::NotAStore {
+            path: path.into(),
+            what: "no database".into(),
+        });
+    }
     // SQLite would take the file for a new one and throw the log away, with all that is only there.
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
