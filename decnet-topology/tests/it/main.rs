@@ -5,6 +5,7 @@ mod catalog;
 mod document;
 mod generate;
 mod hash;
+mod repo;
 mod status;
 mod validate;
 mod vectors;
