@@ -86,7 +86,7 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
         .arg(package.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(folder)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(package, folder)?)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(package, folder))
         // Empty ones also overrule the configuration file's.
         .env("RUSTC_WRAPPER", "")
         .env("RUSTC_WORKSPACE_WRAPPER", "")
@@ -101,7 +101,7 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
 }
 
 /// Static, and without the paths of this machine: the image's id is a digest of the program.
-fn flags(package: &Path, folder: &Path) -> Result<OsString, Box<dyn Error>> {
+fn flags(package: &Path, folder: &Path) -> OsString {
     let mut flags = OsString::from("-Ctarget-feature=+crt-static");
     let mut remap = |from: &Path, to: &str| {
         flags.push("\u{1f}--remap-path-prefix=");
@@ -125,7 +125,7 @@ fn flags(package: &Path, folder: &Path) -> Result<OsString, Box<dyn Error>> {
         remap(ancestor, "/decnet");
     }
     remap(folder, "/target");
-    Ok(flags)
+    flags
 }
 
 fn required(name: &str) -> Result<OsString, Box<dyn Error>> {
