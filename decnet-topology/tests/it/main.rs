@@ -2,4 +2,5 @@
 
 mod alloc;
 mod generate;
+mod graph;
 mod vectors;
