@@ -8,4 +8,5 @@ mod hash;
 mod repo;
 mod status;
 mod validate;
+mod graph;
 mod vectors;
