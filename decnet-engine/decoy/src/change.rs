@@ -127,9 +127,8 @@ fn missing_routes(state: &NetState, observed: &Observed) -> impl Iterator<Item =
 
 fn undeclared_entries<'a>(state: &'a NetState, observed: &'a Observed) -> impl Iterator<Item = &'a Entry> {
     observed.entries.iter().filter(|entry| {
-        !entry.of_kernel
-            && !(state.default_route && is_default(entry))
-            && !state.routes.iter().any(|route| is_route(entry, route))
+        let kept = entry.of_kernel || (state.default_route && is_default(entry));
+        !kept && !state.routes.iter().any(|route| is_route(entry, route))
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod limits;
+mod watch;
 
 use std::{
     env,
@@ -22,6 +23,7 @@ use signal_hook::{
 use self::{
     connection::Connection,
     limits::{AnswerRate, Limits},
+    watch::Watch,
 };
 use crate::{
     namespace::Namespace,
@@ -47,6 +49,9 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     responder.close();
     Ok(ExitCode::from(code))
 }
+
+/// No datagram is larger.
+const DATAGRAM_BYTES: usize = 65_536;
 
 /// Everything that is open.
 struct Responder {
@@ -194,7 +199,7 @@ impl Responder {
             })
             .collect();
         for connection in ended {
-            self.tell(connection.contact(), false);
+            self.tell(&connection.contact(), false);
         }
     }
 
@@ -202,23 +207,19 @@ impl Responder {
         let Some((listener, port)) = self.listeners.get(at) else {
             return;
         };
-        let port = *port;
+        let banner = self.state.banner.as_deref().unwrap_or_default().as_bytes();
         for _ in 0..self.limits.accepts {
-            let Some((listener, _)) = self.listeners.get(at) else {
-                return;
-            };
             match listener.accept() {
                 Ok((stream, remote)) => {
-                    let mut connection = Connection::new(stream, remote, port, Instant::now());
+                    let mut connection = Connection::new(stream, remote, *port, Instant::now());
                     let full = self.connections.len() >= self.limits.connections;
-                    let banner = self.state.banner.as_deref().unwrap_or_default().as_bytes();
                     if full || connection.open(banner) {
-                        self.tell(connection.contact(), full);
+                        self.tell(&connection.contact(), full);
                     } else {
                         self.connections.push(connection);
                     }
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock) => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // One that went away before it was accepted says nothing about the next.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(error) => {
@@ -233,11 +234,10 @@ impl Responder {
                 }
             }
         }
-        let _ = listener;
     }
 
     fn receive(&mut self, at: usize) {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; DATAGRAM_BYTES];
         for _ in 0..self.limits.accepts {
             let Some((socket, port)) = self.sockets.get(at) else {
                 return;
@@ -263,17 +263,17 @@ impl Responder {
                 protocol: Protocol::Udp,
                 bytes: bytes as u64,
             };
-            self.tell(contact, false);
+            self.tell(&contact, false);
         }
     }
 
     fn close(&mut self) {
         for connection in std::mem::take(&mut self.connections) {
-            self.tell(connection.contact(), false);
+            self.tell(&connection.contact(), false);
         }
     }
 
-    fn tell(&self, ended: Ended, dropped: bool) {
+    fn tell(&self, ended: &Ended, dropped: bool) {
         let SocketAddr::V4(remote) = ended.remote else { return };
         print_line(&Contact {
             ts: rfc3339(ended.at),
@@ -304,45 +304,4 @@ struct Ended {
     port: u16,
     protocol: Protocol,
     bytes: u64,
-}
-
-/// Notices that the base was restarted and left its services in a namespace that nothing leads to any more.
-struct Watch {
-    namespace: Namespace,
-    /// A decky without networks is alive too; only one that *lost* its interfaces is not.
-    had_interface: bool,
-    bare_since: Option<Instant>,
-    next: Instant,
-}
-
-impl Watch {
-    const PERIOD: Duration = Duration::from_millis(500);
-    /// A live change from one network to another may leave a moment without any.
-    const PATIENCE: Duration = Duration::from_millis(900);
-
-    fn new(namespace: Namespace) -> Self {
-        Self {
-            namespace,
-            had_interface: false,
-            bare_since: None,
-            next: Instant::now(),
-        }
-    }
-
-    fn is_dead(&mut self, now: Instant) -> bool {
-        if now < self.next {
-            return false;
-        }
-        self.next = now + Self::PERIOD;
-        // A failed look proves nothing.
-        let Ok(links) = self.namespace.links() else {
-            return false;
-        };
-        if links.iter().any(|link| !link.loopback) {
-            self.had_interface = true;
-            self.bare_since = None;
-            return false;
-        }
-        self.had_interface && now.duration_since(*self.bare_since.get_or_insert(now)) >= Self::PATIENCE
-    }
 }

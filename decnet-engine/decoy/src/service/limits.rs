@@ -30,7 +30,7 @@ impl Default for Limits {
             connections: 256,
             bytes: 64 * 1024,
             idle: Duration::from_secs(30),
-            life: Duration::from_secs(300),
+            life: Duration::from_mins(5),
             bind: Duration::from_millis(1500),
             accepts: 64,
             accept_pause: Duration::from_millis(200),

@@ -7,7 +7,7 @@ use std::{
 
 use decnet_decoy::protocol::{Deviation, NetState};
 
-use crate::lab::{Lab, address, docker, eventually, leaf, router};
+use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
 #[test]
 #[ignore = "needs Docker"]
@@ -128,7 +128,7 @@ fn without_the_power_to_set_a_state_the_state_of_before_stays_kept() {
 
     // Another user has neither NET_ADMIN nor a way to write the file.
     let name = lab.name("one");
-    let refused = crate::lab::try_docker(
+    let refused = try_docker(
         &[
             "exec",
             "--user",
@@ -145,4 +145,23 @@ fn without_the_power_to_set_a_state_the_state_of_before_stays_kept() {
     let shown = lab.exec("one", &["state", "show"]);
     assert_eq!(serde_json::from_str::<NetState>(&shown.stdout).unwrap(), state);
     assert!(lab.check("one").deviations.is_empty());
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_base_that_cannot_set_its_state_says_why_in_one_line_and_fails() {
+    let lab = Lab::new("failing");
+    lab.inner("a", "10.201.19.0/24");
+    let network = lab.name("a");
+    let fails = |more: &[&str], code: i32| {
+        let done = lab.run(&[&["--network", &network], more].concat(), "base");
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{}", done.stderr);
+        let line: serde_json::Value = serde_json::from_str(&done.stderr).unwrap();
+        line["event"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(fails(&["--cap-add", "NET_ADMIN"], 2), "no first state in DECNET_STATE");
+    assert_eq!(fails(&["--env", "DECNET_STATE={"], 2), "DECNET_STATE cannot be read");
+    let state = format!("DECNET_STATE={}", serde_json::to_string(&NetState::default()).unwrap());
+    // The default route that Docker made has to go.
+    assert_eq!(fails(&["--env", &state], 1), "the state cannot be applied");
 }

@@ -189,6 +189,10 @@ impl Lab {
 
     /// Starts a service in a base's namespace.
     pub(crate) fn service(&self, name: &str, base: &str, state: &ServiceState) {
+        self.service_with(name, base, state, &[]);
+    }
+
+    pub(crate) fn service_with(&self, name: &str, base: &str, state: &ServiceState, more: &[&str]) {
         let variable = format!("{SERVICE_VARIABLE}={}", serde_json::to_string(state).unwrap());
         let (own, network) = (self.name(name), format!("container:{}", self.name(base)));
         let mut arguments = vec![
@@ -211,8 +215,17 @@ impl Lab {
             "--read-only",
         ]);
         arguments.extend(["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]);
+        arguments.extend(more);
         arguments.extend([self.image.reference.as_str(), "service"]);
         docker(&arguments);
+    }
+
+    /// Runs the program in a container of its own until it ends.
+    pub(crate) fn run(&self, arguments: &[&str], command: &str) -> Done {
+        let mut all = vec!["run", "--rm", "--label", &self.label, "--cap-drop", "ALL"];
+        all.extend(arguments);
+        all.extend([self.image.reference.as_str(), command]);
+        try_docker(&all, b"")
     }
 
     /// Runs the program in a running base.

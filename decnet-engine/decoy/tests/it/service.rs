@@ -8,7 +8,10 @@ use std::{
 
 use decnet_decoy::protocol::{Contact, Listen, NetState, Protocol, ServiceState, Target};
 
-use crate::lab::{Lab, address, docker, eventually, leaf, router};
+use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
+
+/// What a log that quoted its input would choke on.
+const HOSTILE: &[u8] = b"GET /\n\"}\n{\"decky\":\"other\"\x1b\0\xff";
 
 fn http(decky: &str) -> ServiceState {
     let listen = [(80, Protocol::Tcp), (80, Protocol::Udp)].map(|(port, protocol)| Listen { port, protocol });
@@ -55,7 +58,7 @@ fn a_published_port_of_a_gateway_answers_and_each_contact_is_one_line() {
         let Ok(mut stream) = TcpStream::connect(published("80/tcp")) else {
             return false;
         };
-        stream.write_all(b"GET /\n\"}\n{\"decky\":\"other\"\x1b\0\xff").unwrap();
+        stream.write_all(HOSTILE).unwrap();
         let _ = stream.shutdown(Shutdown::Write);
         stream.read_to_end(&mut said).is_ok() && !said.is_empty()
     });
@@ -75,7 +78,10 @@ fn a_published_port_of_a_gateway_answers_and_each_contact_is_one_line() {
             .count()
             == 1
     };
-    assert!(one(Protocol::Tcp, 30) && one(Protocol::Udp, 5), "{told:?}");
+    assert!(
+        one(Protocol::Tcp, HOSTILE.len() as u64) && one(Protocol::Udp, 5),
+        "{told:?}"
+    );
     assert!(
         told.iter()
             .all(|contact| contact.decky == "gateway" && contact.service == "http" && contact.local_port == 80)
@@ -105,42 +111,62 @@ fn a_service_follows_its_base_into_the_new_namespace() {
     assert_ne!(lab.inspect("http", "{{.RestartCount}}"), "0");
 }
 
+/// Whether a new connection is sent the banner's beginning.
+fn greets(published: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(published) else {
+        return false;
+    };
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).is_ok() && &answer == b"HTTP/1.1"
+}
+
+/// A gateway with one service, and where the host publishes it.
+fn published_gateway(lab: &Lab, network: &str, more: &[&str]) -> String {
+    lab.dmz(".dmz", &format!("{network}.0/24"));
+    let ip = format!("{network}.5");
+    let state = NetState {
+        default_route: true,
+        ..router(&[&ip])
+    };
+    lab.base_with("gateway", &state, &[(".dmz", &ip)], &["--publish", "127.0.0.1::80/tcp"]);
+    lab.settled("gateway");
+    lab.service_with("http", "gateway", &http("gateway"), more);
+    let published = docker(&["port", &lab.name("gateway"), "80/tcp"]);
+    eventually("the service answers", || greets(&published));
+    published
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_service_without_file_descriptors_answers_again_when_there_are_some() {
+    let lab = Lab::new("starved");
+    let published = published_gateway(&lab, "10.201.24", &["--ulimit", "nofile=24:24"]);
+    let open: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&published).unwrap()).collect();
+    let complained = || {
+        try_docker(&["logs", &lab.name("http")], b"")
+            .stderr
+            .contains("connections have to wait")
+    };
+    eventually("the service is out of descriptors", complained);
+    drop(open);
+    eventually("the service answers again", || greets(&published));
+    assert_eq!(lab.inspect("http", "{{.RestartCount}}"), "0");
+}
+
 #[test]
 #[ignore = "needs Docker"]
 fn more_connections_than_are_kept_are_logged_and_the_service_lives_on() {
     let lab = Lab::new("many");
-    lab.dmz(".dmz", "10.201.23.0/24");
-    let state = NetState {
-        default_route: true,
-        ..router(&["10.201.23.5"])
-    };
-    lab.base_with(
-        "gateway",
-        &state,
-        &[(".dmz", "10.201.23.5")],
-        &["--publish", "127.0.0.1::80/tcp"],
-    );
-    lab.settled("gateway");
-    lab.service("http", "gateway", &http("gateway"));
-    let published = docker(&["port", &lab.name("gateway"), "80/tcp"]);
-    let answers = || {
-        let mut answer = [0; 8];
-        let stream = TcpStream::connect(&published).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut stream = stream;
-        stream.read_exact(&mut answer).ok().map(|()| stream)
-    };
-    eventually("the service answers", || answers().is_some());
-
+    let published = published_gateway(&lab, "10.201.23", &[]);
     let open: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(&published).unwrap()).collect();
     eventually("some are dropped", || {
         contacts(&lab, "http").iter().any(|contact| contact.dropped)
     });
     drop(open);
-    eventually("the service answers again", || answers().is_some());
+    eventually("the service answers again", || greets(&published));
     assert_eq!(lab.inspect("http", "{{.RestartCount}}"), "0");
 
-    let pid = lab.inspect("http", "{{.State.Pid}}");
     docker(&["stop", "--time", "30", &lab.name("http")]);
-    assert_eq!(lab.inspect("http", "{{.State.ExitCode}}"), "0", "pid {pid}");
+    assert_eq!(lab.inspect("http", "{{.State.ExitCode}}"), "0");
 }
