@@ -36,7 +36,11 @@ impl Engine {
                 let copy = self.renew(&row, cancel).await?;
                 self.raise(copy, options, cancel).await
             }
-            (status, intent) => Err(EngineError::WrongStatus { status, intent, verb: "deployed" }),
+            (status, intent) => Err(EngineError::WrongStatus {
+                status,
+                intent,
+                verb: "deployed",
+            }),
         }
     }
 
@@ -83,16 +87,26 @@ impl Engine {
         let up = match (row.status, row.intent) {
             _ if down => false,
             (Status::TearingDown, _) | (Status::Degraded, Some(Intent::Down)) => {
-                return Err(EngineError::WrongStatus { status: row.status, intent: row.intent, verb: "deployed" });
+                return Err(EngineError::WrongStatus {
+                    status: row.status,
+                    intent: row.intent,
+                    verb: "deployed",
+                });
             }
             _ => true,
         };
         if !up {
             return Ok(diff(&Desired::nothing(instance, id), &observed));
         }
-        let rules = if row.status == Status::Pending { RuleSet::deploy() } else { RuleSet::live() };
+        let rules = if row.status == Status::Pending {
+            RuleSet::deploy()
+        } else {
+            RuleSet::live()
+        };
         let claims = self.repo.claims(Some(id)).await?;
-        let valid = stored.topology.validate_against(&self.options.catalog, rules, &claims)?;
+        let valid = stored
+            .topology
+            .validate_against(&self.options.catalog, rules, &claims)?;
         let desired = Desired::new(&valid, &self.setting(instance, id, &info))?;
         Ok(diff(&desired, &observed))
     }
@@ -104,7 +118,11 @@ impl Session<'_> {
         let mut row = stored.row.clone();
         if !matches!(row.status, Status::Pending | Status::Deploying) {
             // Another process was faster, between the look at the status and the lease.
-            return Err(EngineError::WrongStatus { status: row.status, intent: row.intent, verb: "deployed" });
+            return Err(EngineError::WrongStatus {
+                status: row.status,
+                intent: row.intent,
+                verb: "deployed",
+            });
         }
         let resumed = row.status == Status::Deploying;
         let valid = self.validate(&stored, RuleSet::deploy()).await?;
@@ -116,26 +134,36 @@ impl Session<'_> {
             plan.require_gentle()?;
         }
         if !resumed {
-            row = self.become_status(&row, Status::Deploying, Some(Intent::Up), None).await?;
+            row = self
+                .become_status(&row, Status::Deploying, Some(Intent::Up), None)
+                .await?;
         }
         let execution = self.execute(&plan, OnFailure::Undo).await;
         if !execution.is_complete() {
             return self.fail(&row, execution, resumed).await;
         }
         let ailment = ailment(&desired, &self.observe().await?);
-        let status = if ailment.is_none() { Status::Active } else { Status::Degraded };
+        let status = if ailment.is_none() {
+            Status::Active
+        } else {
+            Status::Degraded
+        };
         let row = self.become_status(&row, status, None, ailment.clone()).await?;
-        Ok(Outcome { row, changed: execution.changed.len(), reason: ailment })
+        Ok(Outcome {
+            row,
+            changed: execution.changed.len(),
+            reason: ailment,
+        })
     }
 
     /// Takes stock after a rollback and says that the deploy failed. What an earlier run that broke off left is cleared too.
-    async fn fail(
-        &self,
-        row: &TopologyRow,
-        execution: Execution,
-        resumed: bool,
-    ) -> Result<Outcome, EngineError> {
-        let Execution { failures, mut undo_failures, cancelled, .. } = execution;
+    async fn fail(&self, row: &TopologyRow, execution: Execution, resumed: bool) -> Result<Outcome, EngineError> {
+        let Execution {
+            failures,
+            mut undo_failures,
+            cancelled,
+            ..
+        } = execution;
         let left = if resumed {
             self.clear().await.map(|(clearing, left)| {
                 undo_failures.extend(clearing.failures);
@@ -154,9 +182,18 @@ impl Session<'_> {
         }
         self.become_status(row, Status::Failed, None, Some(reason)).await?;
         Err(if cancelled {
-            EngineError::Interrupted { id: self.id, undo_failures, leftovers }
+            EngineError::Interrupted {
+                id: self.id,
+                undo_failures,
+                leftovers,
+            }
         } else {
-            EngineError::DeployFailed { id: self.id, failures, undo_failures, leftovers }
+            EngineError::DeployFailed {
+                id: self.id,
+                failures,
+                undo_failures,
+                leftovers,
+            }
         })
     }
 }

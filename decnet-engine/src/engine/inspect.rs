@@ -56,8 +56,11 @@ impl Engine {
 impl Inspection {
     /// Puts together what is stored and what was observed.
     pub fn new(stored: StoredTopology, observed: &Observed) -> Self {
-        let there: BTreeMap<_, &ObservedContainer> =
-            observed.containers.iter().map(|container| (&container.name, container)).collect();
+        let there: BTreeMap<_, &ObservedContainer> = observed
+            .containers
+            .iter()
+            .map(|container| (&container.name, container))
+            .collect();
         let activity = |name| there.get(&name).map(|container| container.activity);
         let id = stored.row.id;
         let topology = &stored.topology;

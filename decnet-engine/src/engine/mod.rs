@@ -39,7 +39,12 @@ pub struct Engine {
 impl Engine {
     /// Joins a repo and a runtime.
     pub fn new(repo: Arc<dyn Repo>, runtime: Arc<dyn Runtime>, options: EngineOptions) -> Self {
-        Self { repo, runtime, options: Arc::new(options), bus: LocalBus::default() }
+        Self {
+            repo,
+            runtime,
+            options: Arc::new(options),
+            bus: LocalBus::default(),
+        }
     }
 
     /// Returns the repo.

@@ -19,7 +19,13 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// The usual options for a catalogue and a decoy image.
     pub fn new(catalog: Catalog, decoy: impl Into<String>) -> Self {
-        Self { catalog, decoy: decoy.into(), width: None, look_at_host: true, label: "decnet".into() }
+        Self {
+            catalog,
+            decoy: decoy.into(),
+            width: None,
+            look_at_host: true,
+            label: "decnet".into(),
+        }
     }
 }
 

@@ -40,7 +40,9 @@ pub struct ReapReport {
 impl ReapReport {
     /// Tells whether nothing went wrong and nothing is left.
     pub fn is_clean(&self) -> bool {
-        self.orphans.iter().all(|orphan| orphan.errors.is_empty() && orphan.left.is_empty())
+        self.orphans
+            .iter()
+            .all(|orphan| orphan.errors.is_empty() && orphan.left.is_empty())
     }
 }
 
@@ -75,14 +77,24 @@ impl Engine {
             let nothing = Desired::nothing(instance, topology.unwrap_or(TopologyId::nil()));
             let plan = diff(&nothing, &remains);
             let found = leftovers(&remains);
-            let mut orphan = Reaped { prefix, found, plan, left: Vec::new(), errors: Vec::new() };
+            let mut orphan = Reaped {
+                prefix,
+                found,
+                plan,
+                left: Vec::new(),
+                errors: Vec::new(),
+            };
             if !dry_run {
-                let manner =
-                    Manner { on_failure: OnFailure::GoOn, width: self.options.width.unwrap_or(2 * info.cpus) };
-                let execution =
-                    execute(self.runtime.as_ref(), instance, &orphan.plan, manner, cancel, &|_| {}).await;
-                orphan.errors =
-                    execution.failures.iter().map(|failure| format!("{failure}: {}", failure.source)).collect();
+                let manner = Manner {
+                    on_failure: OnFailure::GoOn,
+                    width: self.options.width.unwrap_or(2 * info.cpus),
+                };
+                let execution = execute(self.runtime.as_ref(), instance, &orphan.plan, manner, cancel, &|_| {}).await;
+                orphan.errors = execution
+                    .failures
+                    .iter()
+                    .map(|failure| format!("{failure}: {}", failure.source))
+                    .collect();
                 orphan.left = self.left_of(instance, &orphan.found).await;
             }
             report.orphans.push(orphan);
@@ -101,7 +113,10 @@ impl Engine {
     /// Returns which of the things found are still there.
     async fn left_of(&self, instance: InstanceId, found: &[String]) -> Vec<String> {
         match self.runtime.observe(Scope::Instance(instance)).await {
-            Ok(observed) => leftovers(&observed).into_iter().filter(|left| found.contains(left)).collect(),
+            Ok(observed) => leftovers(&observed)
+                .into_iter()
+                .filter(|left| found.contains(left))
+                .collect(),
             Err(error) => vec![format!("not known: {error}")],
         }
     }
@@ -112,10 +127,18 @@ fn by_topology(observed: &Observed) -> BTreeMap<String, Observed> {
     let label = |labels: &Labels| labels.get(naming::TOPOLOGY).cloned().unwrap_or_default();
     let mut groups: BTreeMap<String, Observed> = BTreeMap::new();
     for network in &observed.networks {
-        groups.entry(label(&network.labels)).or_default().networks.push(network.clone());
+        groups
+            .entry(label(&network.labels))
+            .or_default()
+            .networks
+            .push(network.clone());
     }
     for container in &observed.containers {
-        groups.entry(label(&container.labels)).or_default().containers.push(container.clone());
+        groups
+            .entry(label(&container.labels))
+            .or_default()
+            .containers
+            .push(container.clone());
     }
     for group in groups.values_mut() {
         group.images.clone_from(&observed.images);

@@ -30,7 +30,13 @@ impl Session<'_> {
         match (row.status, row.intent) {
             (Status::TearingDown, _) | (Status::Degraded, Some(Intent::Down)) => return self.take_down(cancel).await,
             (Status::Active | Status::Degraded, _) => {}
-            (status, intent) => return Err(EngineError::WrongStatus { status, intent, verb: "reconciled" }),
+            (status, intent) => {
+                return Err(EngineError::WrongStatus {
+                    status,
+                    intent,
+                    verb: "reconciled",
+                });
+            }
         }
         let valid = self.validate(&stored, RuleSet::live()).await?;
         let desired = self.desired(&valid)?;
@@ -46,13 +52,22 @@ impl Session<'_> {
         let row = match (&ailment, row.status) {
             (None, Status::Degraded) => self.become_status(&row, Status::Active, None, None).await?,
             (Some(reason), Status::Active) => {
-                self.become_status(&row, Status::Degraded, None, Some(reason.clone())).await?
+                self.become_status(&row, Status::Degraded, None, Some(reason.clone()))
+                    .await?
             }
             _ => row,
         };
         if execution.cancelled {
-            return Err(EngineError::Interrupted { id: self.id, undo_failures: Vec::new(), leftovers: Vec::new() });
+            return Err(EngineError::Interrupted {
+                id: self.id,
+                undo_failures: Vec::new(),
+                leftovers: Vec::new(),
+            });
         }
-        Ok(Outcome { row, changed: execution.changed.len(), reason: ailment })
+        Ok(Outcome {
+            row,
+            changed: execution.changed.len(),
+            reason: ailment,
+        })
     }
 }

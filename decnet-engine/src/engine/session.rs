@@ -58,7 +58,14 @@ impl<'a> Session<'a> {
                 () = stopped.cancelled() => {}
             }
         });
-        Ok(Self { engine, id, instance, info, lease, cancel: stop })
+        Ok(Self {
+            engine,
+            id,
+            instance,
+            info,
+            lease,
+            cancel: stop,
+        })
     }
 
     /// Gives the lease back.
@@ -73,7 +80,11 @@ impl<'a> Session<'a> {
     }
 
     pub(super) async fn observe(&self) -> Result<Observed, EngineError> {
-        Ok(self.engine.runtime.observe(Scope::Topology(self.instance, self.id)).await?)
+        Ok(self
+            .engine
+            .runtime
+            .observe(Scope::Topology(self.instance, self.id))
+            .await?)
     }
 
     /// Changes the status and tells of it.
@@ -84,18 +95,36 @@ impl<'a> Session<'a> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
-        let change = StatusChange { from: row.status, to, intent, reason: reason.clone() };
+        let change = StatusChange {
+            from: row.status,
+            to,
+            intent,
+            reason: reason.clone(),
+        };
         let row_after = self.engine.repo.set_status(self.id, change, Timestamp::now()).await?;
-        self.engine.bus.publish(Event::Status { topology: self.id, from: row.status, to, reason });
+        self.engine.bus.publish(Event::Status {
+            topology: self.id,
+            from: row.status,
+            to,
+            reason,
+        });
         Ok(row_after)
     }
 
     /// Executes a plan and tells of every step.
     pub(super) async fn execute(&self, plan: &Plan, on_failure: OnFailure) -> Execution {
         let bus = &self.engine.bus;
-        bus.publish(Event::Planned { topology: self.id, steps: plan.steps().len() });
+        bus.publish(Event::Planned {
+            topology: self.id,
+            steps: plan.steps().len(),
+        });
         let width = self.engine.options.width.unwrap_or(2 * self.info.cpus);
-        let report = |progress| bus.publish(Event::Step { topology: self.id, progress });
+        let report = |progress| {
+            bus.publish(Event::Step {
+                topology: self.id,
+                progress,
+            })
+        };
         execute(
             self.engine.runtime.as_ref(),
             self.instance,
@@ -119,7 +148,9 @@ impl<'a> Session<'a> {
     /// Checks a topology against a rule set and what other topologies claim.
     pub(super) async fn validate(&self, stored: &StoredTopology, rules: RuleSet) -> Result<ValidTopology, EngineError> {
         if stored.row.mode == Mode::Agent {
-            return Err(EngineError::AgentMode { host: stored.row.host.clone() });
+            return Err(EngineError::AgentMode {
+                host: stored.row.host.clone(),
+            });
         }
         let claims = self.engine.repo.claims(Some(self.id)).await?;
         let topology = stored.topology.clone();
@@ -127,7 +158,10 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn desired(&self, valid: &ValidTopology) -> Result<Desired, EngineError> {
-        Ok(Desired::new(valid, &self.engine.setting(self.instance, self.id, &self.info))?)
+        Ok(Desired::new(
+            valid,
+            &self.engine.setting(self.instance, self.id, &self.info),
+        )?)
     }
 }
 
@@ -147,8 +181,14 @@ impl Engine {
 
 /// Names what was found, for people.
 pub(super) fn leftovers(observed: &Observed) -> Vec<String> {
-    let containers = observed.containers.iter().map(|container| format!("container {}", container.name));
-    let networks = observed.networks.iter().map(|network| format!("network {}", network.name));
+    let containers = observed
+        .containers
+        .iter()
+        .map(|container| format!("container {}", container.name));
+    let networks = observed
+        .networks
+        .iter()
+        .map(|network| format!("network {}", network.name));
     containers.chain(networks).collect()
 }
 
@@ -157,6 +197,9 @@ pub(super) fn ailment(desired: &Desired, observed: &Observed) -> Option<String> 
     if let Some(step) = diff(desired, observed).steps().first() {
         return Some(format!("not as it should be: needs to {}", step.action));
     }
-    let down = observed.containers.iter().find(|container| container.activity != Activity::Running);
+    let down = observed
+        .containers
+        .iter()
+        .find(|container| container.activity != Activity::Running);
     down.map(|container| format!("container {} does not run", container.name))
 }

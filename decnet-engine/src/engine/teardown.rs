@@ -21,32 +21,49 @@ impl Session<'_> {
         // A pending or torn-down topology has nothing on the runtime, or what should not be there: the status stands.
         let settled = matches!(row.status, Status::Pending | Status::TornDown);
         if !settled && row.status != Status::TearingDown {
-            row = self.become_status(&row, Status::TearingDown, Some(Intent::Down), None).await?;
+            row = self
+                .become_status(&row, Status::TearingDown, Some(Intent::Down), None)
+                .await?;
         }
         let cleared = self.clear().await;
         let (execution, leftovers) = match cleared {
             Ok(cleared) => cleared,
             Err(error) => {
                 if !settled {
-                    self.become_status(&row, Status::Degraded, None, Some(error.to_string())).await?;
+                    self.become_status(&row, Status::Degraded, None, Some(error.to_string()))
+                        .await?;
                 }
                 return Err(error);
             }
         };
         if leftovers.is_empty() {
             if row.status != Status::TornDown {
-                row = self.become_status(&row, Status::TornDown, Some(Intent::Down), None).await?;
+                row = self
+                    .become_status(&row, Status::TornDown, Some(Intent::Down), None)
+                    .await?;
             }
-            return Ok(Outcome { row, changed: execution.changed.len(), reason: None });
+            return Ok(Outcome {
+                row,
+                changed: execution.changed.len(),
+                reason: None,
+            });
         }
         let reason = format!("left: {}", leftovers.join(", "));
         if !settled {
             self.become_status(&row, Status::Degraded, None, Some(reason)).await?;
         }
         Err(if cancel.is_cancelled() {
-            EngineError::Interrupted { id: self.id, undo_failures: Vec::new(), leftovers }
+            EngineError::Interrupted {
+                id: self.id,
+                undo_failures: Vec::new(),
+                leftovers,
+            }
         } else {
-            EngineError::TeardownIncomplete { id: self.id, failures: execution.failures, leftovers }
+            EngineError::TeardownIncomplete {
+                id: self.id,
+                failures: execution.failures,
+                leftovers,
+            }
         })
     }
 }
