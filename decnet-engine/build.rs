@@ -10,18 +10,15 @@ use std::{
     process::Command,
 };
 
-/// What of cargo's environment the inner build keeps: where cargo is, its caches, registries and network settings, the
-/// linkers, and the outer build's job slots. The rest (flags, profiles, target folder, what clippy and caches wrap
-/// `rustc` in) would change the program or put it elsewhere.
-const KEPT: [&str; 8] = [
+/// What of cargo's environment the inner build keeps, beside the linkers: where cargo is, its caches, registries and
+/// network settings, and the outer build's job slots. The rest (flags, profiles, target folder, what clippy and caches
+/// wrap `rustc` in) would change the program or put it elsewhere.
+const KEPT: [&str; 5] = [
     "CARGO_HOME",
     "CARGO_HTTP_",
     "CARGO_MAKEFLAGS",
     "CARGO_NET_",
     "CARGO_REGISTR",
-    "CARGO_SOURCE_",
-    "CARGO_TARGET_AARCH64_",
-    "CARGO_TARGET_X86_64_",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -65,7 +62,8 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
     let mut cargo = Command::new(required("CARGO")?);
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
-        let is_cargos = name.starts_with("CARGO_") && !KEPT.iter().any(|kept| name.starts_with(kept));
+        let is_kept = name.ends_with("_LINKER") || KEPT.iter().any(|kept| name.starts_with(kept));
+        let is_cargos = name.starts_with("CARGO_") && !is_kept;
         let is_flags = name.ends_with("RUSTFLAGS");
         if is_cargos || is_flags {
             cargo.env_remove(&*name);

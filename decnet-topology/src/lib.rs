@@ -12,8 +12,10 @@ pub mod id;
 pub mod model;
 pub mod name;
 pub mod net;
+pub mod publish;
 pub mod repo;
 pub mod rng;
+mod spelling;
 pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;

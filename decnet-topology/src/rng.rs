@@ -1,29 +1,191 @@
-//! The only randomness.
+//! The only randomness: seeded streams for mazes, and the few draws from the operating system.
+//!
+//! A maze is drawn from one [`Stream`] per entity, keyed by the seed, the kind of the draw and the ordinal of the entity, so that
+//! a draw more for one entity changes nothing for another. What a stream gives is part of the format: the same on every
+//! platform and in every version.
+//!
+//! - **Key**: SHA-256 over the ASCII text `decnet.rng/1`, a zero byte, the seed as 8 bytes, the kind's text, a zero byte, the
+//!   ordinal as 8 bytes; numbers big-endian.
+//! - **Words**: ChaCha8 with that key, nonce and counter zero; each draw takes the next 64 bits of the key stream, little-endian.
+//! - **Bounded**: words from the largest multiple of the bound below 2^64 upward are dropped; the first other one, modulo the
+//!   bound, is the result.
+//! - **Chance**: one word, shifted right by 11, is less than ⌊p · 2^53⌋.
+//!
+//! Ids, lease tokens and seeds that nobody chose come from the operating system, whose source cannot fail where Rust's own hash
+//! maps work; no weaker source takes its place.
 
 use newtype_uuid::{TypedUuid, TypedUuidKind};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
 
 use crate::id::{InstanceId, LeaseToken, TopologyId};
 
-/// Draws the id of a topology from the operating system.
+/// A stream of random draws for one entity of one maze.
+///
+/// ```
+/// use decnet_topology::rng::Stream;
+///
+/// let draws = |ordinal| Stream::new(7, "example", ordinal).below(1000);
+/// assert_eq!(draws(0), draws(0));
+/// assert_ne!(draws(0), draws(1));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    /// Opens the stream of one entity. The kind holds no zero byte.
+    pub fn new(seed: u64, kind: &str, ordinal: u64) -> Self {
+        let key = Sha256::new()
+            .chain_update(b"decnet.rng/1\0")
+            .chain_update(seed.to_be_bytes())
+            .chain_update(kind)
+            .chain_update([0])
+            .chain_update(ordinal.to_be_bytes())
+            .finalize();
+        Self(ChaCha8Rng::from_seed(key.into()))
+    }
+
+    /// Draws one of the numbers below the bound, all with the same probability; 0 if the bound is 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        if bound == 0 {
+            return 0;
+        }
+        // 2^64 modulo the bound, without 65 bits.
+        let surplus = (u64::MAX % bound + 1) % bound;
+        loop {
+            let word = self.0.next_u64();
+            if word <= u64::MAX - surplus {
+                return word % bound;
+            }
+        }
+    }
+
+    /// Draws one of the numbers from `low` to `high`, both included; `low` if `high` is less.
+    pub fn between(&mut self, low: u8, high: u8) -> u8 {
+        let drawn = self.below(u64::from(high.saturating_sub(low)) + 1);
+        low + u8::try_from(drawn).expect("the draw is at most high - low")
+    }
+
+    /// Draws the index of an element of a list of that length; 0 if it is empty.
+    pub fn index(&mut self, len: usize) -> usize {
+        usize::try_from(self.below(len as u64)).expect("the draw is below a length")
+    }
+
+    /// Draws whether something of that probability happens. It takes one word, also where the outcome is certain.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the product with a power of two is exact, clamped, and what is cut off is the specified floor"
+    )]
+    pub fn chance(&mut self, probability: f64) -> bool {
+        let threshold = (probability.clamp(0.0, 1.0) * (1_u64 << 53) as f64) as u64;
+        self.0.next_u64() >> 11 < threshold
+    }
+}
+
+/// Draws a seed from the operating system.
+pub fn os_seed() -> u64 {
+    let mut bytes = [0; 8];
+    fill(&mut bytes);
+    u64::from_be_bytes(bytes)
+}
+
+/// Draws the id of a topology.
 pub fn topology_id() -> TopologyId {
-    random_uuid()
+    uuid_v4()
 }
 
-/// Draws the id of a store from the operating system.
+/// Draws the id of a store.
 pub fn instance_id() -> InstanceId {
-    random_uuid()
+    uuid_v4()
 }
 
-/// Draws the token of a lease from the operating system.
+/// Draws the proof of a lease.
 pub fn lease_token() -> LeaseToken {
-    random_uuid()
+    uuid_v4()
 }
 
-/// Draws a UUID v4 (RFC 9562, section 5.4).
-fn random_uuid<K: TypedUuidKind>() -> TypedUuid<K> {
+/// Draws a UUID of version 4: 122 random bits (RFC 9562, section 5.4).
+fn uuid_v4<K: TypedUuidKind>() -> TypedUuid<K> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("an operating system that runs programs has randomness");
+    fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     TypedUuid::from_bytes(bytes)
+}
+
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("an operating system that starts Rust programs gives random bytes");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_streams_are_pinned() {
+        let words = |seed, kind, ordinal| {
+            let mut stream = Stream::new(seed, kind, ordinal);
+            [stream.0.next_u64(), stream.0.next_u64()]
+        };
+        let pinned = [
+            words(0, "a", 0),
+            words(1, "a", 0),
+            words(0, "b", 0),
+            words(0, "a", 1),
+            words(u64::MAX, "a", u64::MAX),
+        ];
+        // Computed by another implementation, from the description above.
+        let expected = [
+            [0xe58c_c722_5353_1655, 0x0f70_c6f4_64c0_c214],
+            [0x8222_c0b7_37e7_e2f9, 0x80da_6b39_c616_91df],
+            [0x48a9_2eb5_fcf1_cf68, 0xa29a_cc53_10da_c7a5],
+            [0x4265_f70f_bcfa_fe1c, 0xe45f_b457_0bc9_4057],
+            [0x4a1d_364e_2afe_dc4a, 0x1ae9_c70e_ca89_7909],
+        ];
+        assert_eq!(pinned, expected);
+    }
+
+    #[test]
+    fn a_bounded_draw_gives_every_number_and_no_other() {
+        let mut stream = Stream::new(1, "test", 0);
+        for bound in 1..=8_u64 {
+            let drawn: BTreeSet<u64> = (0..400).map(|_| stream.below(bound)).collect();
+            assert!(drawn.into_iter().eq(0..bound));
+        }
+        let drawn: BTreeSet<u8> = (0..400).map(|_| stream.between(3, 7)).collect();
+        assert!(drawn.into_iter().eq(3..=7));
+        assert_eq!((stream.below(0), stream.between(5, 2), stream.index(0)), (0, 5, 0));
+    }
+
+    #[test]
+    fn a_bound_that_does_not_divide_the_words_is_unbiased() {
+        // Three quarters of the words: without dropping, the lower third would come twice as often.
+        let bound = 3 << 62;
+        let mut stream = Stream::new(2, "test", 0);
+        let low = (0..3000).filter(|_| stream.below(bound) < 1 << 62).count();
+        assert!((850..1150).contains(&low), "{low} of 3000 in the lower third");
+    }
+
+    #[test]
+    fn chances_are_met_and_certainties_are_certain() {
+        let mut stream = Stream::new(3, "test", 0);
+        let mut count = |probability| (0..2000).filter(|_| stream.chance(probability)).count();
+        assert_eq!(count(0.0), 0);
+        assert_eq!(count(1.0), 2000);
+        assert_eq!(count(f64::NAN), 0);
+        assert!((400..600).contains(&count(0.25)));
+    }
+
+    #[test]
+    fn ids_are_random_uuids_of_version_4() {
+        let (one, other) = (topology_id(), topology_id());
+        assert_ne!(one, other);
+        assert_eq!(one.get_version_num(), 4);
+        assert_eq!(one.to_string().as_bytes()[14], b'4');
+        assert!("89ab".contains(char::from(one.to_string().as_bytes()[19])));
+    }
 }

@@ -6,6 +6,8 @@ mod lease;
 mod memory;
 mod rows;
 mod rules;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt::Debug;
 
@@ -17,6 +19,8 @@ pub use error::RepoError;
 pub use lease::{Holder, Lease};
 pub use memory::MemoryRepo;
 pub use rows::{Claim, ListFilter, NewTopology, Page, StatusChange};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteOptions, SqliteRepo};
 
 use crate::{
     id::{InstanceId, LeaseToken, TopologyId},

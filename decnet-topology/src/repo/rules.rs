@@ -66,9 +66,17 @@ pub(super) fn edit(row: &mut TopologyRow, expected: Option<Version>, at: Timesta
 
 /// Changes the status of a row and returns the event, or refuses.
 pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp) -> Result<StatusEvent, RepoError> {
-    let StatusChange { from, to, intent, reason } = change;
+    let StatusChange {
+        from,
+        to,
+        intent,
+        reason,
+    } = change;
     if row.status != from {
-        return Err(RepoError::StatusConflict { expected: from, current: row.status });
+        return Err(RepoError::StatusConflict {
+            expected: from,
+            current: row.status,
+        });
     }
     if !from.may_become(to) {
         return Err(RepoError::IllegalStatus { from, to });
@@ -76,7 +84,12 @@ pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp)
     row.status = to;
     row.intent = intent.or(row.intent);
     row.changed_at = at;
-    Ok(StatusEvent { from: Some(from), to, at, reason })
+    Ok(StatusEvent {
+        from: Some(from),
+        to,
+        at,
+        reason,
+    })
 }
 
 /// Refuses to delete what may have something on Docker, or what someone is at work on.
@@ -122,7 +135,10 @@ pub(super) fn renew(
     at: Timestamp,
 ) -> Result<Lease, RepoError> {
     match stored {
-        Some(lease) if lease.token == token => Ok(Lease { until: ending(at, time), ..lease }),
+        Some(lease) if lease.token == token => Ok(Lease {
+            until: ending(at, time),
+            ..lease
+        }),
         _ => Err(RepoError::LeaseLost { id }),
     }
 }

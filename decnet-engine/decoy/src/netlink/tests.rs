@@ -59,7 +59,7 @@ fn links_are_read_with_their_forwarding() {
     message.nest(IFLA_AF_SPEC, |message| {
         message.nest(10, |message| message.attribute(1, &[1, 0, 0, 0]));
         message.nest(2, |message| {
-            message.attribute(IFLA_INET_CONF, &[1, 0, 0, 0, 0, 0, 0, 0])
+            message.attribute(IFLA_INET_CONF, &[1, 0, 0, 0, 0, 0, 0, 0]);
         });
     });
     let link = Link {

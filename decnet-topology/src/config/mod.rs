@@ -1,0 +1,215 @@
+//! What a maze is generated from: [`TopologyConfig`], checked and complete.
+//!
+//! A config is read from a JSON value ([`TopologyConfig::from_value`]; what is YAML, TOML or command line flags becomes one
+//! first) or built ([`TopologyConfig::builder`]). Both report every fault at once. A stored config serialises with all its
+//! fields, its seed among them, so that every maze can be made again.
+
+mod builder;
+mod read;
+mod schema;
+
+use std::{fmt, ops::RangeInclusive};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+pub use builder::ConfigBuilder;
+
+use crate::{
+    catalog::Catalog,
+    name::{ServiceName, TopologyName},
+    status::Mode,
+};
+
+/// The pool that subnets come from when none is named: 172.16.0.0/12 (RFC 1918, section 3).
+pub const DEFAULT_BASE: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 16, 0, 0), 12);
+/// The length of a subnet when none is named.
+pub const DEFAULT_LAN_PREFIX: u8 = 24;
+
+const DEPTH: RangeInclusive<u8> = 1..=16;
+const BRANCHING: RangeInclusive<u8> = 1..=8;
+const DECKIES_MIN: RangeInclusive<u8> = 0..=32;
+const DECKIES_MAX: RangeInclusive<u8> = 1..=32;
+const LAN_PREFIX: RangeInclusive<u8> = 16..=29;
+
+/// What a maze is generated from: checked, complete, and with its seed.
+///
+/// ```
+/// use decnet_topology::{Catalog, TopologyConfig};
+///
+/// let value = serde_json::json!({"name": "corp", "depth": 0, "branching_factor": 2, "colour": "red"});
+/// let refused = TopologyConfig::from_value(&value, &Catalog::builtin(), || 7).unwrap_err();
+/// let fields: Vec<_> = refused.faults.iter().map(|fault| fault.field.as_str()).collect();
+/// assert_eq!(fields, ["colour", "depth"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "serde_json::Value")]
+pub struct TopologyConfig {
+    name: TopologyName,
+    mode: Mode,
+    depth: u8,
+    branching_factor: u8,
+    deckies_per_lan_min: u8,
+    deckies_per_lan_max: u8,
+    bridge_forward_probability: f64,
+    cross_edge_probability: f64,
+    subnet_base_prefix: Ipv4Net,
+    lan_prefix: u8,
+    randomize_services: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    services_explicit: Option<Vec<ServiceName>>,
+    dmz_gateway: bool,
+    seed: u64,
+}
+
+impl TopologyConfig {
+    /// Starts a config from the three fields that have no default.
+    pub fn builder(name: &str, depth: u8, branching_factor: u8) -> ConfigBuilder {
+        ConfigBuilder::new(name, depth, branching_factor)
+    }
+
+    /// Returns the name of the topology to be.
+    pub fn name(&self) -> &TopologyName {
+        &self.name
+    }
+
+    /// Returns where its deckies shall run.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Returns the number of levels below the DMZ, 1 to 16.
+    pub fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    /// Returns the most children that a LAN has, 1 to 8.
+    pub fn branching_factor(&self) -> u8 {
+        self.branching_factor
+    }
+
+    /// Returns how many deckies a LAN has, but for the DMZ: fewest to most, where no LAN ever has none.
+    pub fn deckies_per_lan(&self) -> RangeInclusive<u8> {
+        self.deckies_per_lan_min.max(1)..=self.deckies_per_lan_max
+    }
+
+    /// Returns the probability that the decky which joins a LAN to its parent forwards packets.
+    pub fn bridge_forward_probability(&self) -> f64 {
+        self.bridge_forward_probability
+    }
+
+    /// Returns the probability that a decky of a LAN is attached to a LAN elsewhere too.
+    pub fn cross_edge_probability(&self) -> f64 {
+        self.cross_edge_probability
+    }
+
+    /// Returns the range of addresses that subnets are taken from.
+    pub fn subnet_base_prefix(&self) -> Ipv4Net {
+        self.subnet_base_prefix
+    }
+
+    /// Returns the length of a subnet, 16 to 29.
+    pub fn lan_prefix(&self) -> u8 {
+        self.lan_prefix
+    }
+
+    /// Returns what every decky runs; none if services are drawn.
+    pub fn services_explicit(&self) -> Option<&[ServiceName]> {
+        self.services_explicit.as_deref()
+    }
+
+    /// Tells whether the DMZ's decky is a gateway.
+    pub fn dmz_gateway(&self) -> bool {
+        self.dmz_gateway
+    }
+
+    /// Returns the seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Returns the same config with another seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Checks the services named against a catalogue: each known and for deckies, no two that want the same port.
+    pub fn check_services(&self, catalog: &Catalog) -> Result<(), InvalidConfig> {
+        let faults = service_faults(self.services_explicit().unwrap_or_default(), catalog);
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(InvalidConfig::sorted(faults))
+        }
+    }
+}
+
+/// One fault of a config.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ConfigFault {
+    /// The key, or `*` for a fault that no key has alone.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "*" => f.write_str(&self.message),
+            field => write!(f, "{field}: {}", self.message),
+        }
+    }
+}
+
+/// Says all that is wrong with a config.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the config has {} fault(s): {}", .faults.len(), list(.faults))]
+pub struct InvalidConfig {
+    /// The faults, by field; at least one.
+    pub faults: Vec<ConfigFault>,
+}
+
+impl InvalidConfig {
+    fn sorted(mut faults: Vec<ConfigFault>) -> Self {
+        faults.sort();
+        Self { faults }
+    }
+}
+
+fn list(faults: &[ConfigFault]) -> String {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    faults.join("; ")
+}
+
+/// Finds services that are not there, are never put on a decky, or want a port that an earlier one has.
+fn service_faults(services: &[ServiceName], catalog: &Catalog) -> Vec<ConfigFault> {
+    let mut faults = Vec::new();
+    let mut fault = |message: String| {
+        faults.push(ConfigFault {
+            field: "services_explicit".into(),
+            message,
+        });
+    };
+    let mut chosen = Vec::new();
+    for name in services {
+        match catalog.decky_service(name.as_str()) {
+            Some(service) => chosen.push(service),
+            None if catalog.service(name.as_str()).is_some() => {
+                fault(format!("`{name}` is a singleton, which no decky runs"));
+            }
+            None => fault(format!("there is no service `{name}`")),
+        }
+    }
+    for (at, one) in chosen.iter().enumerate() {
+        let earlier = chosen[..at].iter().filter(|other| other.name != one.name);
+        for other in earlier {
+            if !one.ports.is_disjoint(&other.ports) {
+                fault(format!("`{}` and `{}` want the same port", other.name, one.name));
+            }
+        }
+    }
+    faults
+}

@@ -1,0 +1,180 @@
+use crate::{
+    alloc::{AllocError, IpAllocator},
+    config::TopologyConfig,
+    generate::{
+        GenerateError,
+        services::ServiceSets,
+        tree::{Node, Tree},
+    },
+    id::DeckyId,
+    model::{Attachment, Decky, Lan},
+    name::Name,
+    rng::Stream,
+};
+
+/// The deckies of one LAN, before they have names and addresses. Deckies are known by their number within the LAN.
+#[derive(Debug)]
+struct Residents {
+    count: usize,
+    /// Who joins the LAN to its parent; none in the DMZ.
+    bridge: Option<Bridge>,
+    /// Who is attached to a LAN elsewhere, and to which.
+    cross: Option<(usize, usize)>,
+}
+
+#[derive(Debug)]
+struct Bridge {
+    number: usize,
+    parent: usize,
+    forwards: bool,
+}
+
+/// Who lives where and is attached to what.
+#[derive(Debug)]
+pub(super) struct Population {
+    lans: Vec<Residents>,
+}
+
+impl Population {
+    /// Draws how many deckies each LAN has, and which of them are attached to other LANs.
+    pub(super) fn draw(config: &TopologyConfig, tree: &Tree) -> Self {
+        let lans = tree.lans().iter().enumerate().map(|(lan, node)| match node.parent {
+            None => Residents {
+                count: 1,
+                bridge: None,
+                cross: None,
+            },
+            Some(parent) => Residents::draw(config, tree, lan, node, parent),
+        });
+        Self { lans: lans.collect() }
+    }
+
+    /// Gives the deckies their names, services and addresses.
+    pub(super) fn settle(
+        &self,
+        config: &TopologyConfig,
+        lans: &[Lan],
+        services: &mut ServiceSets,
+    ) -> Result<Vec<Decky>, GenerateError> {
+        self.check_room(lans)?;
+        let attachments = self.attachments(lans)?;
+        let residents = self.lans.iter().enumerate();
+        let placed = residents.flat_map(|(lan, residents)| (0..residents.count).map(move |number| (lan, number)));
+        let deckies = (0_u32..)
+            .zip(placed)
+            .zip(attachments)
+            .map(|((id, (lan, number)), attachments)| {
+                let bridge = self.lans[lan].bridge.as_ref();
+                let forwards = match bridge {
+                    Some(bridge) => bridge.number == number && bridge.forwards,
+                    None => config.dmz_gateway(),
+                };
+                Ok(Decky::new(DeckyId::new(id), Name::new(&format!("decky-{id:03}"))?)
+                    .with_services(services.next(lan, number))
+                    .forwarding(forwards)
+                    .with_attachments(attachments))
+            });
+        deckies.collect()
+    }
+
+    /// Checks that every LAN has an address for whoever is attached to it.
+    fn check_room(&self, lans: &[Lan]) -> Result<(), GenerateError> {
+        let mut members: Vec<u64> = self.lans.iter().map(|residents| residents.count as u64).collect();
+        for residents in &self.lans {
+            let bridged = residents.bridge.iter().map(|bridge| bridge.parent);
+            let crossed = residents.cross.iter().map(|&(_, target)| target);
+            for lan in bridged.chain(crossed) {
+                members[lan] += 1;
+            }
+        }
+        for (lan, needed) in lans.iter().zip(members) {
+            let available = crate::net::usable(lan.subnet());
+            if needed > available {
+                return Err(GenerateError::Addresses {
+                    lan: lan.name().clone(),
+                    source: AllocError::AddressesExhausted {
+                        subnet: lan.subnet(),
+                        needed,
+                        available,
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out the addresses: homes first, then the bridges', then those of cross edges.
+    fn attachments(&self, lans: &[Lan]) -> Result<Vec<Vec<Attachment>>, GenerateError> {
+        let mut pools: Vec<IpAllocator> = lans.iter().map(|lan| IpAllocator::new(lan.subnet())).collect();
+        let mut attach = |lan: usize| {
+            let ip = pools[lan].next_free().map_err(|source| GenerateError::Addresses {
+                lan: lans[lan].name().clone(),
+                source,
+            })?;
+            Ok::<_, GenerateError>(Attachment {
+                lan: lans[lan].id(),
+                ip,
+            })
+        };
+        let mut attachments = Vec::new();
+        // Where the deckies of each LAN start.
+        let mut starts = Vec::with_capacity(self.lans.len());
+        for (lan, residents) in self.lans.iter().enumerate() {
+            starts.push(attachments.len());
+            for _ in 0..residents.count {
+                attachments.push(vec![attach(lan)?]);
+            }
+        }
+        for (start, residents) in starts.iter().zip(&self.lans) {
+            if let Some(bridge) = &residents.bridge {
+                attachments[start + bridge.number].push(attach(bridge.parent)?);
+            }
+        }
+        for (start, residents) in starts.iter().zip(&self.lans) {
+            if let Some((number, target)) = residents.cross {
+                attachments[start + number].push(attach(target)?);
+            }
+        }
+        Ok(attachments)
+    }
+}
+
+impl Residents {
+    fn draw(config: &TopologyConfig, tree: &Tree, lan: usize, node: &Node, parent: usize) -> Self {
+        let stream = |kind| Stream::new(config.seed(), kind, lan as u64);
+        let (min, max) = config.deckies_per_lan().into_inner();
+        let count = usize::from(stream("lan.deckies").between(min, max));
+        let mut bridge = stream("lan.bridge");
+        let bridge = Bridge {
+            parent,
+            forwards: bridge.chance(config.bridge_forward_probability()),
+            number: bridge.index(count),
+        };
+        let mut cross = stream("lan.cross");
+        let crossed = cross.chance(config.cross_edge_probability());
+        let target = elsewhere(tree, lan, node, parent, &mut cross);
+        let number = cross.index(count);
+        Self {
+            count,
+            bridge: Some(bridge),
+            cross: target.filter(|_| crossed).map(|target| (number, target)),
+        }
+    }
+}
+
+/// Draws a LAN that is neither the given one nor its parent nor its child; none if there is no other.
+fn elsewhere(tree: &Tree, lan: usize, node: &Node, parent: usize, stream: &mut Stream) -> Option<usize> {
+    let excluded = 2 + node.children.len();
+    let others = tree.lans().len() - excluded;
+    if others == 0 {
+        return None;
+    }
+    let mut drawn = stream.index(others);
+    // The parent comes before the LAN, and the LAN before its children: each step over one shifts what follows.
+    for (first, length) in [(parent, 1), (lan, 1), (node.children.start, node.children.len())] {
+        if drawn >= first && length > 0 {
+            drawn += length;
+        }
+    }
+    Some(drawn)
+}

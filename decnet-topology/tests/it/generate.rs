@@ -1,0 +1,471 @@
+use std::{collections::BTreeMap, fmt::Write as _, process::Command};
+
+use decnet_topology::{
+    Catalog, LanId, Topology, TopologyConfig,
+    alloc::AllocError,
+    config::{ConfigBuilder, InvalidConfig},
+    generate::{GenerateError, generate},
+    net,
+    testing::strategies,
+};
+use ipnet::Ipv4Net;
+use proptest::{
+    prelude::*,
+    test_runner::{Config as ProptestConfig, TestRunner},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::vectors::vectors;
+
+/// Writes down all that a maze is, one line a part.
+fn written(topology: &Topology) -> String {
+    let mut text = String::new();
+    for lan in topology.lans() {
+        writeln!(
+            text,
+            "lan {} {} {} {}",
+            lan.id(),
+            lan.name(),
+            lan.subnet(),
+            lan.is_dmz()
+        )
+        .expect("text");
+    }
+    for decky in topology.deckies() {
+        let services: Vec<&str> = decky.services().iter().map(AsRef::as_ref).collect();
+        let edges: Vec<String> = decky
+            .attachments()
+            .iter()
+            .map(|edge| format!("{}:{}", edge.lan, edge.ip))
+            .collect();
+        writeln!(
+            text,
+            "decky {} {} {} {} {}",
+            decky.id(),
+            decky.name(),
+            decky.forwards_l3(),
+            services.join(","),
+            edges.join(",")
+        )
+        .expect("text");
+    }
+    text
+}
+
+fn digest(topology: &Topology) -> String {
+    let digest = Sha256::digest(written(topology));
+    digest[..8]
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn read(config: &Value) -> Result<TopologyConfig, InvalidConfig> {
+    TopologyConfig::from_value(config, &Catalog::builtin(), || 0x00c0_ffee)
+}
+
+fn drawn(config: ConfigBuilder) -> Topology {
+    let config = config.build().expect("config");
+    generate(&config, &Catalog::builtin(), &[]).unwrap_or_else(|error| panic!("{config:?}: {error:?}"))
+}
+
+/// The fewest and the most LANs that a config may give.
+fn lan_bounds(config: &TopologyConfig) -> (usize, usize) {
+    let levels = |branching: usize| (0..=u32::from(config.depth())).map(|level| branching.pow(level)).sum();
+    (levels(1), levels(config.branching_factor().into()))
+}
+
+/// Holds a maze against the rules that its config gives it.
+fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net]) {
+    let context = format!("{config:?}");
+    let catalog = Catalog::builtin();
+    let (lans, deckies) = (topology.lans(), topology.deckies());
+    let (fewest, most) = lan_bounds(config);
+    assert!((fewest..=most).contains(&lans.len()), "{context}");
+    check_lans(config, topology, reserved);
+    let mut at_home: BTreeMap<LanId, usize> = BTreeMap::new();
+    let mut joined: BTreeMap<LanId, LanId> = BTreeMap::new();
+    let mut addresses: BTreeMap<_, &str> = BTreeMap::new();
+    let mut crossed = 0;
+    for (at, decky) in deckies.iter().enumerate() {
+        assert_eq!(decky.name().as_str(), format!("decky-{at:03}"));
+        let home = decky.home().expect("a home").lan;
+        *at_home.entry(home).or_default() += 1;
+        for edge in decky.attachments() {
+            let subnet = topology.lan(edge.lan).expect("lan").subnet();
+            assert!(
+                subnet.contains(&edge.ip) && net::reserved(subnet, edge.ip).is_none(),
+                "{context}"
+            );
+            assert_eq!(addresses.insert(edge.ip, decky.name().as_str()), None, "{context}");
+        }
+        let gateway = home == LanId::new(0);
+        assert_eq!(topology.is_gateway(decky), gateway && config.dmz_gateway(), "{context}");
+        assert!(gateway || !decky.forwards_l3() || decky.is_bridge(), "{context}");
+        assert!(!gateway || !decky.is_bridge(), "{context}");
+        // A cross edge follows that to the parent, if the decky has one.
+        match decky.attachments() {
+            [_] => {}
+            [_, other] if !joined.contains_key(&home) && other.lan < home => {
+                joined.insert(home, other.lan);
+            }
+            [_, _] => crossed += 1,
+            [_, parent, _] => {
+                assert_eq!(joined.insert(home, parent.lan), None, "{context}");
+                crossed += 1;
+            }
+            more => panic!("{context}: {more:?}"),
+        }
+        check_services(config, &catalog, decky);
+    }
+    for lan in lans {
+        let count = at_home.get(&lan.id()).copied().unwrap_or_default();
+        if lan.is_dmz() {
+            assert_eq!(count, 1, "{context}");
+        } else {
+            let count = u8::try_from(count).expect("count");
+            assert!(config.deckies_per_lan().contains(&count), "{context}");
+            assert!(
+                joined[&lan.id()] < lan.id(),
+                "{context}: every LAN hangs on an earlier one"
+            );
+        }
+    }
+    assert_eq!(
+        topology.edges().count(),
+        deckies.len() + lans.len() - 1 + crossed,
+        "{context}"
+    );
+    assert!(crossed < lans.len(), "{context}");
+    if config.cross_edge_probability() == 0.0 {
+        assert_eq!(crossed, 0, "{context}");
+    }
+}
+
+fn check_lans(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net]) {
+    for (at, lan) in topology.lans().iter().enumerate() {
+        assert_eq!(lan.name().as_str(), format!("LAN-{at:02}"));
+        assert_eq!(lan.is_dmz(), at == 0);
+        assert_eq!(lan.subnet().prefix_len(), config.lan_prefix());
+        assert!(config.subnet_base_prefix().contains(&lan.subnet()));
+        assert!(reserved.iter().all(|other| !net::overlaps(lan.subnet(), *other)));
+    }
+    let mut in_order = topology.lans().windows(2);
+    assert!(in_order.all(|pair| pair[0].subnet().broadcast() < pair[1].subnet().network()));
+}
+
+fn check_services(config: &TopologyConfig, catalog: &Catalog, decky: &decnet_topology::Decky) {
+    if let Some(explicit) = config.services_explicit() {
+        assert!(
+            decky
+                .services()
+                .iter()
+                .eq(explicit.iter().collect::<std::collections::BTreeSet<_>>())
+        );
+        return;
+    }
+    assert!((1..=3).contains(&decky.services().len()));
+    let mut ports = std::collections::BTreeSet::new();
+    for service in decky.services() {
+        let service = catalog.decky_service(service.as_str()).expect("a service for deckies");
+        assert!(
+            service.ports.iter().all(|port| ports.insert(*port)),
+            "{:?}",
+            decky.services()
+        );
+    }
+}
+
+#[test]
+fn the_conformance_rows_hold() {
+    for row in vectors("generate.json") {
+        let name = row["name"].as_str().expect("name");
+        let reserved = row["reserved"].as_array().into_iter().flatten();
+        let reserved: Vec<Ipv4Net> = reserved
+            .map(|net| net::parse_subnet(net.as_str().expect("subnet")).expect("subnet"))
+            .collect();
+        match (read(&row["config"]), row["expect"].as_str().expect("expect")) {
+            (Ok(config), "ok") => {
+                let topology = generate(&config, &Catalog::builtin(), &reserved).expect(name);
+                check_shape(&config, &topology, &reserved);
+                for (kind, count) in [("lans", topology.lans().len()), ("deckies", topology.deckies().len())] {
+                    let bounds: (usize, usize) = serde_json::from_value(row["bounds"][kind].clone()).expect(name);
+                    assert!((bounds.0..=bounds.1).contains(&count), "{name}: {count} {kind}");
+                }
+            }
+            (Err(invalid), "invalid_config") => {
+                let mut fields: Vec<&str> = invalid.faults.iter().map(|fault| fault.field.as_str()).collect();
+                fields.dedup();
+                assert_eq!(json!(fields), row["fields"], "{name}: {invalid}");
+            }
+            (Ok(config), "subnet_pool_exhausted") => {
+                let refused = generate(&config, &Catalog::builtin(), &reserved);
+                assert!(
+                    matches!(refused, Err(GenerateError::Subnets { .. })),
+                    "{name}: {refused:?}"
+                );
+            }
+            (config, expected) => panic!("{name}: {config:?} instead of {expected}"),
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_random_configs_give_mazes_of_their_shape() {
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 10_000,
+        ..ProptestConfig::default()
+    });
+    let outcome = runner.run(&strategies::configs(), |config| {
+        let topology =
+            generate(&config, &Catalog::builtin(), &[]).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        check_shape(&config, &topology, &[]);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn config(depth: u8, branching: u8) -> ConfigBuilder {
+    TopologyConfig::builder("maze", depth, branching).seed(42)
+}
+
+#[test]
+fn the_mazes_are_pinned() {
+    let digests = [
+        digest(&drawn(config(1, 1))),
+        digest(&drawn(config(3, 3).deckies_per_lan(0, 5))),
+        digest(&drawn(
+            config(3, 3).cross_edge_probability(0.5).bridge_forward_probability(0.5),
+        )),
+        digest(&drawn(config(2, 2).base("10.0.0.0/8").lan_prefix(20).dmz_gateway(true))),
+        digest(&drawn(config(4, 4).services(["ssh", "http"]).seed(u64::MAX))),
+    ];
+    assert_eq!(
+        digests,
+        [
+            "6aeefcd63b776077",
+            "61a8c53dc2a84090",
+            "5cd3ce916f5e3103",
+            "7dd4f6ae2f51ba65",
+            "d809cf4850b2a942"
+        ]
+    );
+}
+
+#[test]
+fn the_same_config_gives_the_same_bytes_in_100_processes() {
+    const CHILD: &str = "DECNET_TEST_CHILD";
+    const TEST: &str = "generate::the_same_config_gives_the_same_bytes_in_100_processes";
+    let maze = drawn(config(3, 4).cross_edge_probability(0.3).bridge_forward_probability(0.7));
+    let said = format!("maze {}", digest(&maze));
+    if std::env::var_os(CHILD).is_some() {
+        println!("{said}");
+        return;
+    }
+    let program = std::env::current_exe().expect("the test's own program");
+    for number in 0..100 {
+        let child = Command::new(&program)
+            .args([TEST, "--exact", "--nocapture"])
+            .env(CHILD, number.to_string())
+            .output()
+            .expect("child");
+        let out = String::from_utf8(child.stdout).expect("text");
+        assert!(
+            out.lines().any(|line| line.ends_with(&said)),
+            "process {number} said {out}, not {said}"
+        );
+    }
+}
+
+#[test]
+fn more_deckies_leave_the_tree_and_what_was_drawn_before() {
+    let tree = |min, max| {
+        let topology = drawn(config(4, 3).deckies_per_lan(min, max).base("10.0.0.0/8"));
+        let parents = topology.deckies().iter().filter(|decky| decky.is_bridge());
+        let parents: Vec<(LanId, LanId)> = parents
+            .map(|decky| (decky.attachments()[0].lan, decky.attachments()[1].lan))
+            .collect();
+        let lans: Vec<String> = topology
+            .lans()
+            .iter()
+            .map(|lan| format!("{} {}", lan.name(), lan.subnet()))
+            .collect();
+        (lans, parents)
+    };
+    assert_eq!(tree(1, 1), tree(9, 20));
+    assert!(tree(1, 1).0.len() > 20);
+}
+
+#[test]
+fn a_set_of_services_comes_twice_only_when_few_are_left() {
+    let topology = drawn(config(3, 3));
+    let mut sets: Vec<_> = topology
+        .deckies()
+        .iter()
+        .map(decnet_topology::Decky::services)
+        .collect();
+    assert!(sets.len() > 20);
+    let all = sets.len();
+    sets.sort();
+    sets.dedup();
+    assert_eq!(sets.len(), all);
+}
+
+#[test]
+fn too_small_pools_are_refused_with_the_numbers() {
+    let refused = |config: ConfigBuilder, reserved: &[Ipv4Net]| {
+        let config = config.build().expect("config");
+        generate(&config, &Catalog::builtin(), reserved).expect_err("no room")
+    };
+    let base = net::parse_subnet("10.0.0.0/22").expect("subnet");
+    let taken = net::parse_subnet("10.0.1.128/25").expect("subnet");
+    let error = refused(config(3, 1).base("10.0.0.0/22"), &[taken]);
+    let source = AllocError::SubnetsExhausted {
+        base,
+        prefix: 24,
+        needed: 4,
+        available: 3,
+    };
+    assert_eq!(error, GenerateError::Subnets { source });
+    let error = refused(config(1, 1).deckies_per_lan(6, 6).lan_prefix(29), &[]);
+    let source = AllocError::AddressesExhausted {
+        subnet: net::parse_subnet("172.16.0.8/29").expect("subnet"),
+        needed: 6,
+        available: 5,
+    };
+    let lan = "LAN-01".parse().expect("name");
+    assert_eq!(error, GenerateError::Addresses { lan, source });
+    // The widest and deepest tree would have more LANs than there are addresses: it is not drawn to its end.
+    let error = refused(config(16, 8), &[]);
+    assert!(matches!(
+        error,
+        GenerateError::Subnets { source: AllocError::SubnetsExhausted { needed, available: 4096, .. } } if needed > 4096
+    ));
+    let everything = net::parse_subnet("0.0.0.0/0").expect("subnet");
+    assert!(matches!(
+        refused(config(1, 1), &[everything]),
+        GenerateError::Subnets { .. }
+    ));
+}
+
+#[test]
+fn without_services_for_deckies_none_are_drawn() {
+    let config = config(1, 1).build().expect("config");
+    assert_eq!(
+        generate(&config, &Catalog::default(), &[]),
+        Err(GenerateError::NoServices)
+    );
+}
+
+#[test]
+fn services_that_no_decky_can_run_are_faults() {
+    let faults = |services: Value| {
+        let value = json!({"name": "x", "depth": 1, "branching_factor": 1, "services_explicit": services});
+        read(&value)
+            .expect_err("faults")
+            .faults
+            .into_iter()
+            .map(|fault| fault.message)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(faults(json!(["ssh", "gopher"])), ["there is no service `gopher`"]);
+    assert_eq!(
+        faults(json!(["sniffer"])),
+        ["`sniffer` is a singleton, which no decky runs"]
+    );
+    assert_eq!(
+        faults(json!(["http", "ssh", "conpot"])),
+        ["`http` and `conpot` want the same port"]
+    );
+    let typed = config(1, 1).services(["gopher"]).build().expect("config");
+    assert!(matches!(
+        generate(&typed, &Catalog::builtin(), &[]),
+        Err(GenerateError::Config(_))
+    ));
+}
+
+#[test]
+fn all_faults_of_a_config_are_said_at_once() {
+    let value = json!({
+        "name": "", "depth": "3", "branching_factor": 2.0, "mode": "cloud", "deckies_per_lan_min": 33, "deckies_per_lan_max": 0,
+        "bridge_forward_probability": "1", "cross_edge_probability": 1.5, "subnet_base_prefix": "10", "lan_prefix": 30,
+        "randomize_services": 1, "services_explicit": {}, "dmz_gateway": "false", "seed": 1.0, "colour": null,
+    });
+    let invalid = read(&value).expect_err("faults");
+    let fields: Vec<&str> = invalid.faults.iter().map(|fault| fault.field.as_str()).collect();
+    let mut expected: Vec<&String> = value.as_object().expect("object").keys().collect();
+    expected.sort();
+    assert_eq!(json!(fields), json!(expected));
+    assert!(
+        invalid
+            .to_string()
+            .contains("depth: must be a whole number from 1 to 16, not \"3\""),
+        "{invalid}"
+    );
+    assert_eq!(read(&json!([1])).expect_err("no object").faults[0].field, "*");
+}
+
+#[test]
+fn a_config_built_is_held_to_the_same_bounds_as_one_read() {
+    let wild = TopologyConfig::builder("", 17, 0)
+        .deckies_per_lan(33, 0)
+        .bridge_forward_probability(f64::NAN)
+        .cross_edge_probability(-0.1)
+        .base("300.1")
+        .lan_prefix(30)
+        .seed(1);
+    let fields: Vec<String> = wild
+        .build()
+        .expect_err("faults")
+        .faults
+        .into_iter()
+        .map(|fault| fault.field)
+        .collect();
+    let all = [
+        "branching_factor",
+        "bridge_forward_probability",
+        "cross_edge_probability",
+        "deckies_per_lan_max",
+        "deckies_per_lan_min",
+        "depth",
+        "lan_prefix",
+        "name",
+        "subnet_base_prefix",
+    ];
+    assert_eq!(fields, all);
+    let narrow = config(1, 1).base("10.0.0.0/25").build().expect_err("faults");
+    assert_eq!(narrow.faults[0].field, "subnet_base_prefix");
+    let none: [&str; 0] = [];
+    assert_eq!(
+        config(1, 1).services(none).build().expect_err("faults").faults[0].field,
+        "*"
+    );
+}
+
+#[test]
+fn a_seed_is_drawn_once_and_then_stored() {
+    let value = json!({"name": "x", "depth": 1, "branching_factor": 1});
+    let drawn = TopologyConfig::from_value(&value, &Catalog::builtin(), || 9).expect("config");
+    assert_eq!(drawn.seed(), 9);
+    let stored = serde_json::to_value(&drawn).expect("json");
+    assert_eq!(stored["seed"], 9);
+    assert!(
+        serde_json::from_value::<TopologyConfig>(value).is_err(),
+        "a stored config has its seed"
+    );
+    let systems = TopologyConfig::builder("x", 1, 1).build().expect("config");
+    assert_ne!(
+        systems.seed(),
+        TopologyConfig::builder("x", 1, 1).build().expect("config").seed()
+    );
+}
+
+proptest! {
+    #[test]
+    fn a_stored_config_is_read_back_as_it_was(config in strategies::configs()) {
+        let text = serde_json::to_string(&config).expect("json");
+        prop_assert_eq!(serde_json::from_str::<TopologyConfig>(&text).expect("config"), config.clone());
+        let value = serde_json::to_value(&config).expect("json");
+        prop_assert_eq!(read(&value).expect("config"), config);
+    }
+}

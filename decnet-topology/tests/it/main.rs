@@ -1,0 +1,11 @@
+//! The behaviour of the core, seen from outside.
+
+mod alloc;
+mod catalog;
+mod document;
+mod generate;
+mod hash;
+mod repo;
+mod status;
+mod validate;
+mod vectors;

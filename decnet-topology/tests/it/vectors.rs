@@ -1,0 +1,25 @@
+//! Loads the conformance data.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+
+/// Returns the rows of one file of conformance data: those of the copy in this crate, and those that the shared folder beside
+/// the workspace has besides, where there is one.
+pub(crate) fn vectors(name: &str) -> Vec<Value> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = [
+        here.join("tests/vectors").join(name),
+        here.join("../../shared/conformance").join(name),
+    ];
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::new();
+    for file in files.iter().filter(|file| file.exists()) {
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let read: Vec<Value> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        rows.extend(read.into_iter().filter(|row| seen.insert(row.to_string())));
+    }
+    assert!(!rows.is_empty(), "no rows of {name}");
+    rows
+}
