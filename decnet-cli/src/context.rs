@@ -55,14 +55,13 @@ impl Context {
         store::open_shared(&self.globals)
     }
 
-    /// Reaches Docker.
-    pub(crate) async fn docker(&self, wishes: &EngineWishes<'_>) -> Result<Docker, CommandError> {
+    /// Packs the image of the deckies.
+    pub(crate) fn decoy(wishes: &EngineWishes<'_>) -> Result<DecoyImage, CommandError> {
         let program = match wishes.decoy {
             Some(path) => Some(Source::File(path.into()).read()?),
             None => decoy::embedded().map(<[u8]>::to_vec),
         };
-        let decoy = DecoyImage::pack(&program.ok_or(CommandError::NoDecoy)?);
-        Ok(Docker::connect(DockerOptions { decoy: Some(Arc::new(decoy)), ..self.docker_options()? }).await?)
+        Ok(DecoyImage::pack(&program.ok_or(CommandError::NoDecoy)?))
     }
 
     /// Reaches Docker to look at it, waiting no longer than that.
@@ -94,8 +93,10 @@ impl Context {
         catalog: Catalog,
         wishes: EngineWishes<'_>,
     ) -> Result<Engine, CommandError> {
-        let docker = self.docker(&wishes).await?;
-        let mut options = EngineOptions::new(catalog, docker.decoy_reference().unwrap_or_default());
+        let decoy = Self::decoy(&wishes)?;
+        let mut options = EngineOptions::new(catalog, &decoy.reference);
+        let docker = DockerOptions { decoy: Some(Arc::new(decoy)), ..self.docker_options()? };
+        let docker = Docker::connect(docker).await?;
         options.width = wishes.max_workers;
         Ok(Engine::new(repo, Arc::new(docker), options))
     }
