@@ -24,7 +24,7 @@ pub use sqlite::{SqliteOptions, SqliteRepo};
 
 use crate::{
     id::{InstanceId, LeaseToken, TopologyId},
-    model::{StoredTopology, Topology, TopologyRow},
+    model::{DeploySettings, StoredTopology, Topology, TopologyRow},
     status::StatusEvent,
     version::Version,
 };
@@ -80,6 +80,14 @@ pub trait Repo: Send + Sync + Debug {
 
     /// Returns the changes of status, oldest first.
     async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError>;
+
+    /// Remembers how the topology is raised. Refused once it is torn down ([`RepoError::NotEditable`]).
+    async fn set_settings(
+        &self,
+        id: TopologyId,
+        settings: DeploySettings,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError>;
 
     /// Remembers whether Docker may differ from what is stored.
     async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError>;

@@ -152,6 +152,7 @@ clauses! { $
         of_edits_that_saw_one_version_one_wins,
         a_load_is_one_moment_while_others_edit,
         a_list_is_one_moment_while_others_write,
+        settings_are_remembered_until_torn_down_and_are_no_edit,
         needs_resync_is_remembered_and_is_no_edit,
     }
     status {
