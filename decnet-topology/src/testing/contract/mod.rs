@@ -57,12 +57,14 @@ impl Subject {
     }
 }
 
+type Held = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// One thing that every repo must do.
 #[derive(Debug, Clone, Copy)]
 pub struct Clause {
     /// What must hold, in snake case.
     pub name: &'static str,
-    hold: fn(Arc<dyn Repo>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    hold: fn(Arc<dyn Repo>) -> Held,
 }
 
 /// Holds an empty store to one clause.
