@@ -4,5 +4,6 @@ mod catalog;
 mod document;
 mod hash;
 mod status;
+mod strategies;
 mod validate;
 mod vectors;
