@@ -191,7 +191,7 @@ fn join_decky(
             let known = lans.iter().take(if reading.is_full() { 0 } else { HINTED });
             let hint = spelling::hint(&attachment.lan, known.map(|lan| lan.name.as_str()));
             let message = format!(
-                "decky `{}` is attached to LAN `{}`, which is not there{hint}",
+                "decky `{}` is attached to LAN `{}`, which is not there{hint}; add the LAN or drop the attachment",
                 decky.name, attachment.lan
             );
             note(Code::IpUnknownLan, message);
