@@ -7,5 +7,6 @@ mod generate;
 mod hash;
 mod repo;
 mod status;
+mod strategies;
 mod validate;
 mod vectors;
