@@ -1,6 +1,7 @@
 //! Raises mazes of decoy hosts on Docker, changes them while they run, and takes them down without a trace.
 
 pub mod bus;
+pub mod compose;
 pub mod decoy;
 pub mod desired;
 pub mod engine;
