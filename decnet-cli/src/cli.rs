@@ -113,13 +113,19 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> R
 fn with_environment(command: clap::Command) -> clap::Command {
     command
         .mut_args(|argument| {
-            let Some(long) = argument.get_long().map(ToOwned::to_owned) else { return argument };
+            let Some(long) = argument.get_long().map(ToOwned::to_owned) else {
+                return argument;
+            };
             if matches!(argument.get_action(), ArgAction::Help | ArgAction::Version) {
                 return argument;
             }
             let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
             let argument = argument.env(variable(&long)).hide_env(true);
-            if is_switch { argument.value_parser(FalseyValueParser::new()) } else { argument }
+            if is_switch {
+                argument.value_parser(FalseyValueParser::new())
+            } else {
+                argument
+            }
         })
         .mut_subcommands(with_environment)
 }
@@ -139,7 +145,11 @@ fn read_duration(text: &str) -> Result<Duration, String> {
             Duration::try_from(signed).map_err(|_| wrong())?
         }
     };
-    if duration.is_zero() { Err("must be more than nothing".into()) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err("must be more than nothing".into())
+    } else {
+        Ok(duration)
+    }
 }
 
 impl Command {

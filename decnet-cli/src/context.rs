@@ -7,7 +7,7 @@ use decnet_engine::{
     engine::{Engine, EngineOptions},
     runtime::docker::{Docker, DockerHost, DockerOptions},
 };
-use decnet_topology::{Catalog, Repo, publish::Publish};
+use decnet_topology::{Catalog, Repo};
 
 use crate::{cli::Globals, exit::CommandError, input::Source, output::Output, store};
 
@@ -27,8 +27,6 @@ pub(crate) struct EngineWishes<'a> {
     pub(crate) max_workers: Option<usize>,
     /// A decoy program other than the embedded one.
     pub(crate) decoy: Option<&'a Path>,
-    /// How gateways publish ports.
-    pub(crate) publish: Publish,
 }
 
 impl Context {
@@ -39,7 +37,9 @@ impl Context {
 
     /// Reads the catalogue.
     pub(crate) fn catalog(&self) -> Result<Catalog, CommandError> {
-        let Some(path) = &self.globals.catalog else { return Ok(Catalog::builtin()) };
+        let Some(path) = &self.globals.catalog else {
+            return Ok(Catalog::builtin());
+        };
         let text = Source::File(path.clone()).read()?;
         let text = String::from_utf8(text).map_err(|error| CommandError::Parse {
             origin: path.display().to_string(),
@@ -47,7 +47,9 @@ impl Context {
             reason: format!("it is not UTF-8: {error}"),
         })?;
         let path = path.clone();
-        Catalog::builtin().extend_from_toml(&text).map_err(|source| CommandError::Catalog { path, source })
+        Catalog::builtin()
+            .extend_from_toml(&text)
+            .map_err(|source| CommandError::Catalog { path, source })
     }
 
     /// Opens the store.
@@ -67,7 +69,11 @@ impl Context {
     /// Reaches Docker to look at it, waiting no longer than that.
     pub(crate) async fn look_at_docker(&self, patience: Duration) -> Result<Docker, CommandError> {
         let options = self.docker_options()?;
-        Ok(Docker::connect(DockerOptions { timeout: options.timeout.min(patience), ..options }).await?)
+        Ok(Docker::connect(DockerOptions {
+            timeout: options.timeout.min(patience),
+            ..options
+        })
+        .await?)
     }
 
     fn docker_options(&self) -> Result<DockerOptions, CommandError> {
@@ -75,8 +81,14 @@ impl Context {
             ("DOCKER_HOST", Some(host)) => Some(host.clone()),
             _ => std::env::var(name).ok(),
         };
-        let options = DockerOptions { host: DockerHost::from_env(variable)?, ..DockerOptions::default() };
-        Ok(DockerOptions { timeout: self.globals.timeout.unwrap_or(options.timeout), ..options })
+        let options = DockerOptions {
+            host: DockerHost::from_env(variable)?,
+            ..DockerOptions::default()
+        };
+        Ok(DockerOptions {
+            timeout: self.globals.timeout.unwrap_or(options.timeout),
+            ..options
+        })
     }
 
     /// Opens the store, reaches Docker and joins the two.
@@ -95,7 +107,10 @@ impl Context {
     ) -> Result<Engine, CommandError> {
         let decoy = Self::decoy(&wishes)?;
         let mut options = EngineOptions::new(catalog, &decoy.reference);
-        let docker = DockerOptions { decoy: Some(Arc::new(decoy)), ..self.docker_options()? };
+        let docker = DockerOptions {
+            decoy: Some(Arc::new(decoy)),
+            ..self.docker_options()?
+        };
         let docker = Docker::connect(docker).await?;
         options.width = wishes.max_workers;
         Ok(Engine::new(repo, Arc::new(docker), options))

@@ -1,6 +1,9 @@
 //! The difference between two texts, for people.
 
-use std::{fmt::Write as _, time::{Duration, Instant}};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use similar::{ChangeTag, TextDiff};
 
@@ -9,7 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Returns the lines that differ, `-` for the first text and `+` for the second, with three lines around them.
 pub(crate) fn unified(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
-    let diff = TextDiff::configure().deadline(Instant::now() + PATIENCE).diff_lines(old, new);
+    let diff = TextDiff::configure()
+        .deadline(Instant::now() + PATIENCE)
+        .diff_lines(old, new);
     let mut text = format!("--- {old_name}\n+++ {new_name}\n");
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         let _ = writeln!(text, "{}", hunk.header());
@@ -32,6 +37,9 @@ mod tests {
         let old = "a\nb\nc\nd\ne\nf\ng\n";
         let new = "a\nb\nc\nd\nE\nf\ng\n";
         let diff = super::unified("stored", old, "file", new);
-        assert_eq!(diff, "--- stored\n+++ file\n@@ -2,6 +2,6 @@\n b\n c\n d\n-e\n+E\n f\n g\n");
+        assert_eq!(
+            diff,
+            "--- stored\n+++ file\n@@ -2,6 +2,6 @@\n b\n c\n d\n-e\n+E\n f\n g\n"
+        );
     }
 }

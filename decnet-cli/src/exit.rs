@@ -233,15 +233,19 @@ pub(crate) enum CommandError {
 impl CommandError {
     /// Makes the error of a text that is no document.
     pub(crate) fn document(origin: impl Into<String>, error: DocumentError) -> Self {
-        Self::Document { origin: origin.into(), findings: error.findings }
+        Self::Document {
+            origin: origin.into(),
+            findings: error.findings,
+        }
     }
 
     /// Makes the error of a draft that could not be completed.
     pub(crate) fn resolve(origin: impl Into<String>, error: ResolveError) -> Self {
         match error {
-            ResolveError::Unsound { report } => {
-                Self::Document { origin: origin.into(), findings: report.errors().cloned().collect() }
-            }
+            ResolveError::Unsound { report } => Self::Document {
+                origin: origin.into(),
+                findings: report.errors().cloned().collect(),
+            },
             error => Self::Resolve(error),
         }
     }
@@ -325,13 +329,17 @@ impl CommandError {
             Self::Resolve(ResolveError::Addresses { .. }) => "give the LAN a larger subnet, or take deckies from it",
             Self::Alloc(AllocError::AddressesExhausted { .. }) => "the LAN is full: make another, or a larger one",
             Self::Document { .. } => "mend the file; `decnet validate FILE` checks it, `decnet schema` describes it",
-            Self::Catalog { .. } => "mend the file given by --catalog; `decnet services --json` shows what entries look like",
+            Self::Catalog { .. } => {
+                "mend the file given by --catalog; `decnet services --json` shows what entries look like"
+            }
             Self::NoTopology { .. } => "`decnet list --all` names them; --db says which database is looked into",
             Self::Ambiguous { .. } => "give more of the id",
             Self::Differs { .. } => {
                 "`decnet teardown` it and apply again, or give the file another name; what runs is not replaced by a file"
             }
-            Self::InUse { .. } => "tear them down first; --force forgets them and leaves what runs to `decnet reap --instance`",
+            Self::InUse { .. } => {
+                "tear them down first; --force forgets them and leaves what runs to `decnet reap --instance`"
+            }
             Self::LeftOnDocker { .. } => "`decnet teardown` removes it",
             Self::ReapIncomplete(_) => "run it again; `decnet doctor` tells what Docker says",
             Self::ReapInterrupted => "`decnet reap` takes it up where it stopped",
@@ -341,6 +349,21 @@ impl CommandError {
             Self::Write { .. } => "check that the folder is there and may be written to",
             _ => return None,
         })
+    }
+
+    /// Advises what to do, or nothing.
+    pub(crate) fn advice(&self) -> &'static str {
+        self.hint().unwrap_or_default()
+    }
+
+    /// Says it with its causes, in one line.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        for cause in causes(self) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        text
     }
 
     /// Returns what was found, where a document or a maze broke rules.
@@ -355,25 +378,45 @@ impl CommandError {
     /// Returns what else should be said, a line each.
     fn details(&self) -> Vec<String> {
         let failures = |failures: &[decnet_engine::execute::StepFailure]| -> Vec<String> {
-            failures.iter().map(|failure| format!("{failure}: {}", failure.source)).collect()
+            failures
+                .iter()
+                .map(|failure| format!("{failure}: {}", failure.source))
+                .collect()
         };
         let left = |leftovers: &[String]| leftovers.iter().map(|what| format!("left: {what}")).collect::<Vec<_>>();
         let undone = |undo: &[decnet_engine::execute::StepFailure]| -> Vec<String> {
-            failures(undo).iter().map(|failure| format!("while undoing: {failure}")).collect()
+            failures(undo)
+                .iter()
+                .map(|failure| format!("while undoing: {failure}"))
+                .collect()
         };
         match self {
             Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
             Self::Parse { reason, .. } => vec![reason.clone()],
-            Self::Engine(EngineError::DeployFailed { failures: all, undo_failures, leftovers, .. }) => {
+            Self::Engine(EngineError::DeployFailed {
+                failures: all,
+                undo_failures,
+                leftovers,
+                ..
+            }) => {
                 // The first is in the message.
-                [failures(all.get(1..).unwrap_or_default()), undone(undo_failures), left(leftovers)].concat()
+                [
+                    failures(all.get(1..).unwrap_or_default()),
+                    undone(undo_failures),
+                    left(leftovers),
+                ]
+                .concat()
             }
-            Self::Engine(EngineError::Interrupted { undo_failures, leftovers, .. }) => {
-                [undone(undo_failures), left(leftovers)].concat()
-            }
-            Self::Engine(EngineError::TeardownIncomplete { failures: all, leftovers, .. }) => {
-                [failures(all.get(1..).unwrap_or_default()), left(leftovers)].concat()
-            }
+            Self::Engine(EngineError::Interrupted {
+                undo_failures,
+                leftovers,
+                ..
+            }) => [undone(undo_failures), left(leftovers)].concat(),
+            Self::Engine(EngineError::TeardownIncomplete {
+                failures: all,
+                leftovers,
+                ..
+            }) => [failures(all.get(1..).unwrap_or_default()), left(leftovers)].concat(),
             _ => Vec::new(),
         }
     }
@@ -409,7 +452,9 @@ fn of_repo(error: &RepoError) -> Exit {
 fn of_runtime(error: &RuntimeError) -> Exit {
     match error {
         error if error.is_unreachable() => Exit::Unreachable,
-        RuntimeError::Foreign { .. } | RuntimeError::SubnetTaken { .. } | RuntimeError::PortTaken { .. } => Exit::Conflict,
+        RuntimeError::Foreign { .. } | RuntimeError::SubnetTaken { .. } | RuntimeError::PortTaken { .. } => {
+            Exit::Conflict
+        }
         RuntimeError::Cancelled { .. } => Exit::Interrupted,
         _ => Exit::Failed,
     }
@@ -421,7 +466,9 @@ fn repo_code(error: &RepoError) -> &'static str {
         RepoError::NameTaken { .. } => "name_taken",
         RepoError::SubnetClaimed { .. } => "subnet_claimed",
         RepoError::VersionConflict { .. } => "version_conflict",
-        RepoError::NotEditable { .. } | RepoError::NotDeletable { .. } | RepoError::IllegalStatus { .. } => "wrong_status",
+        RepoError::NotEditable { .. } | RepoError::NotDeletable { .. } | RepoError::IllegalStatus { .. } => {
+            "wrong_status"
+        }
         RepoError::StatusConflict { .. } => "status_conflict",
         RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "busy",
         RepoError::TooNew { .. } => "database_too_new",
@@ -452,13 +499,21 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Runtime(error) => return runtime_hint(error),
         EngineError::Invalid(_) => "mend the maze and apply it again; what runs was left as it is",
         EngineError::Busy { .. } => "wait until it is done; the lease of a process that died runs out by itself",
-        EngineError::WrongStatus { status: Status::TearingDown | Status::Degraded, .. } => {
-            "`decnet teardown` takes it down for good; after that it can be deployed anew"
-        }
-        EngineError::WrongStatus { status: Status::Pending, .. } => "`decnet deploy` raises it",
+        EngineError::WrongStatus {
+            status: Status::TearingDown | Status::Degraded,
+            ..
+        } => "`decnet teardown` takes it down for good; after that it can be deployed anew",
+        EngineError::WrongStatus {
+            status: Status::Pending,
+            ..
+        } => "`decnet deploy` raises it",
         EngineError::WrongStatus { .. } => "`decnet show` tells what it is doing",
-        EngineError::Plan(PlanError::Destructive { .. }) => "`decnet plan` shows the steps; --force takes them all the same",
-        EngineError::DeployFailed { leftovers, failures, .. } => {
+        EngineError::Plan(PlanError::Destructive { .. }) => {
+            "`decnet plan` shows the steps; --force takes them all the same"
+        }
+        EngineError::DeployFailed {
+            leftovers, failures, ..
+        } => {
             if !leftovers.is_empty() {
                 return Some("`decnet teardown` removes what is left");
             }
@@ -477,8 +532,12 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
 fn repo_hint(error: &RepoError) -> Option<&'static str> {
     Some(match error {
         RepoError::NameTaken { .. } => "give another name, or tear the other down first",
-        RepoError::SubnetClaimed { .. } => "choose another subnet (`decnet next-subnet` names one), or tear the other down first",
-        RepoError::VersionConflict { .. } | RepoError::StatusConflict { .. } => "someone else was faster; look and try again",
+        RepoError::SubnetClaimed { .. } => {
+            "choose another subnet (`decnet next-subnet` names one), or tear the other down first"
+        }
+        RepoError::VersionConflict { .. } | RepoError::StatusConflict { .. } => {
+            "someone else was faster; look and try again"
+        }
         RepoError::NotEditable { .. } => "only pending topologies are edited so; tear it down first",
         RepoError::NotDeletable { .. } => "`decnet teardown` it first",
         RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "wait until the other is done",
@@ -501,10 +560,16 @@ fn runtime_hint(error: &RuntimeError) -> Option<&'static str> {
         }
         RuntimeError::TooOld { .. } => "update Docker to 20.10 or newer",
         RuntimeError::TimedOut { .. } => "the daemon is overloaded or stuck; --timeout waits longer",
-        RuntimeError::Foreign { .. } => "rename the maze or remove the other by hand; decnet never touches what is not its own",
-        RuntimeError::SubnetTaken { .. } => "`decnet doctor` lists networks; choose another subnet (`decnet next-subnet`)",
+        RuntimeError::Foreign { .. } => {
+            "rename the maze or remove the other by hand; decnet never touches what is not its own"
+        }
+        RuntimeError::SubnetTaken { .. } => {
+            "`decnet doctor` lists networks; choose another subnet (`decnet next-subnet`)"
+        }
         RuntimeError::PortTaken { .. } => "stop what listens there, or publish elsewhere: --publish ssh=2222",
-        RuntimeError::ImageUnavailable { .. } => "check the name in the catalogue, and that the registry can be reached",
+        RuntimeError::ImageUnavailable { .. } => {
+            "check the name in the catalogue, and that the registry can be reached"
+        }
         _ => return None,
     })
 }
@@ -519,17 +584,13 @@ pub(crate) fn report(error: &CommandError, output: Output) -> Exit {
         say(&as_json(error).to_string());
         return exit;
     }
-    say(&format!("{} {}", output.paint(Style::Error, "error:"), text::visible(&error.to_string())));
-    let mut shown = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let words = source.to_string();
-        // An error that speaks for its cause need not be repeated by it.
-        if !shown.contains(&words) {
-            say(&format!("  caused by: {}", text::visible(&words)));
-        }
-        shown = words;
-        cause = source.source();
+    say(&format!(
+        "{} {}",
+        output.paint(Style::Error, "error:"),
+        text::visible(&error.to_string())
+    ));
+    for cause in causes(error) {
+        say(&format!("  caused by: {}", text::visible(&cause)));
     }
     for detail in error.details() {
         say(&format!("  {}", text::visible(&detail)));
@@ -543,20 +604,34 @@ pub(crate) fn report(error: &CommandError, output: Output) -> Exit {
     exit
 }
 
-fn as_json(error: &CommandError) -> Value {
+/// Returns what an error was caused by, the nearest first, without what was said already.
+fn causes(error: &CommandError) -> Vec<String> {
     let mut causes = Vec::new();
+    let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
-        causes.push(source.to_string());
+        let words = source.to_string();
+        if !said.contains(&words) {
+            said = words.clone();
+            causes.push(words);
+        }
         cause = source.source();
     }
+    causes
+}
+
+fn as_json(error: &CommandError) -> Value {
     let mut body = json!({
         "code": error.code(),
         "message": error.to_string(),
         "hint": error.hint(),
         "exit": error.exit().code(),
     });
-    let more = [("causes", json!(causes)), ("details", json!(error.details())), ("findings", json!(error.findings()))];
+    let more = [
+        ("causes", json!(causes(error))),
+        ("details", json!(error.details())),
+        ("findings", json!(error.findings())),
+    ];
     for (key, value) in more {
         if value.as_array().is_some_and(|list| !list.is_empty()) {
             body[key] = value;

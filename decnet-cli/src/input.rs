@@ -26,7 +26,11 @@ pub(crate) enum Source {
 impl Source {
     /// Takes a path, or `-`.
     pub(crate) fn new(path: &Path) -> Self {
-        if path == Path::new("-") { Self::Stdin } else { Self::File(path.into()) }
+        if path == Path::new("-") {
+            Self::Stdin
+        } else {
+            Self::File(path.into())
+        }
     }
 
     /// Names it, for people.
@@ -45,7 +49,10 @@ impl Source {
             Self::Stdin => io::stdin().lock().take(limit).read_to_end(&mut text),
             Self::File(path) => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)),
         };
-        result.map_err(|source| CommandError::Read { path: self.name().into(), source })?;
+        result.map_err(|source| CommandError::Read {
+            path: self.name().into(),
+            source,
+        })?;
         Ok(text)
     }
 
@@ -66,7 +73,9 @@ impl Source {
     /// Reads a maze file and completes it, past nothing: what is stored plays no part.
     pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
         let draft = self.draft()?;
-        let topology = draft.resolve(&Claims::default()).map_err(|error| CommandError::resolve(self.name(), error))?;
+        let topology = draft
+            .resolve(&Claims::default())
+            .map_err(|error| CommandError::resolve(self.name(), error))?;
         Ok((draft, topology))
     }
 }
@@ -99,10 +108,16 @@ pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
         return Ok(vec![Source::new(path)]);
     }
     let mut files = Vec::new();
-    walk(path, &mut files).map_err(|source| CommandError::Read { path: path.into(), source })?;
+    walk(path, &mut files).map_err(|source| CommandError::Read {
+        path: path.into(),
+        source,
+    })?;
     files.sort();
     if files.is_empty() {
-        return Err(CommandError::Usage(format!("the folder {} holds no .yaml, .yml or .json file", path.display())));
+        return Err(CommandError::Usage(format!(
+            "the folder {} holds no .yaml, .yml or .json file",
+            path.display()
+        )));
     }
     Ok(files.into_iter().map(Source::File).collect())
 }
@@ -126,5 +141,8 @@ pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> R
     if path == Path::new("-") {
         return output.data(text);
     }
-    fs::write(path, text).map_err(|source| CommandError::Write { path: path.into(), source })
+    fs::write(path, text).map_err(|source| CommandError::Write {
+        path: path.into(),
+        source,
+    })
 }

@@ -3,7 +3,10 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::{CommandError, Exit}, output::say};
+use crate::{
+    exit::{CommandError, Exit},
+    output::say,
+};
 
 /// Catches interruptions from now on.
 ///
@@ -25,7 +28,9 @@ pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
                     cancel.cancel();
                     say("interrupted: finishing what was begun, then undoing what this run did");
                 }
-                2 => say("still at it: leaving now may leave resources on Docker; interrupt once more to leave at once"),
+                2 => {
+                    say("still at it: leaving now may leave resources on Docker; interrupt once more to leave at once")
+                }
                 _ => std::process::exit(Exit::Interrupted.code().into()),
             }
         }

@@ -44,7 +44,11 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let (level, target) = (event.metadata().level(), event.metadata().target());
-        let line = if self.json { fields.json(*level, target) } else { fields.text(*level, target) };
+        let line = if self.json {
+            fields.json(*level, target)
+        } else {
+            fields.text(*level, target)
+        };
         writeln!(writer, "{line}")
     }
 }
@@ -57,7 +61,11 @@ struct Fields {
 
 impl Fields {
     fn text(&self, level: Level, target: &str) -> String {
-        let mut line = format!("{} {target}: {}", level.as_str().to_lowercase(), text::one_line(&self.message));
+        let mut line = format!(
+            "{} {target}: {}",
+            level.as_str().to_lowercase(),
+            text::one_line(&self.message)
+        );
         for (key, value) in &self.others {
             // Quoted, so that a value with spaces or `=` cannot pass for another field.
             let _ = write!(line, " {key}={value:?}");
@@ -66,8 +74,11 @@ impl Fields {
     }
 
     fn json(&self, level: Level, target: &str) -> String {
-        let fields: serde_json::Map<_, _> =
-            self.others.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
+        let fields: serde_json::Map<_, _> = self
+            .others
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.as_str().into()))
+            .collect();
         let level = level.as_str().to_lowercase();
         serde_json::json!({"level": level, "target": target, "message": self.message, "fields": fields}).to_string()
     }

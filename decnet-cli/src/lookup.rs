@@ -17,12 +17,24 @@ pub(crate) async fn find(repo: &dyn Repo, text: &str) -> Result<TopologyRow, Com
     choose(page.rows, text)
 }
 
+/// Finds the topology of that name that is not torn down, if there is one.
+pub(crate) async fn live(repo: &dyn Repo, name: &str) -> Result<Option<TopologyRow>, CommandError> {
+    let folded = name.to_lowercase();
+    let page = repo.list(&ListFilter::default()).await?;
+    let mut rows = page.rows.into_iter();
+    Ok(rows.find(|row| row.status != Status::TornDown && row.name.as_str().to_lowercase() == folded))
+}
+
 /// Chooses among the rows, which stand in order of creation.
 fn choose(rows: Vec<TopologyRow>, text: &str) -> Result<TopologyRow, CommandError> {
     let folded = text.to_lowercase();
     let named = |row: &&TopologyRow| row.name.as_str().to_lowercase() == folded;
     let live = |row: &&TopologyRow| row.status != Status::TornDown;
-    let by_name = rows.iter().filter(named).find(live).or_else(|| rows.iter().rfind(named));
+    let by_name = rows
+        .iter()
+        .filter(named)
+        .find(live)
+        .or_else(|| rows.iter().rfind(named));
     if let Some(row) = by_name {
         return Ok(row.clone());
     }
@@ -35,8 +47,13 @@ fn choose(rows: Vec<TopologyRow>, text: &str) -> Result<TopologyRow, CommandErro
         (_, None) => Err(CommandError::NoTopology { text: text.into() }),
         (_, Some(last)) => {
             found.push(last);
-            let candidates = found.iter().map(|row| format!("{} ({}, {})", row.id, row.name, row.status));
-            Err(CommandError::Ambiguous { text: text.into(), candidates: candidates.collect() })
+            let candidates = found
+                .iter()
+                .map(|row| format!("{} ({}, {})", row.id, row.name, row.status));
+            Err(CommandError::Ambiguous {
+                text: text.into(),
+                candidates: candidates.collect(),
+            })
         }
     }
 }
@@ -108,13 +125,19 @@ mod tests {
     fn a_beginning_that_several_ids_share_names_them() {
         let error = choose(rows(), "ccc").expect_err("two ids begin so");
         let said = error.to_string();
-        assert!(said.contains("cccc0000") && said.contains("cccd0000") && said.contains("(old, torn_down)"), "{said}");
+        assert!(
+            said.contains("cccc0000") && said.contains("cccd0000") && said.contains("(old, torn_down)"),
+            "{said}"
+        );
     }
 
     #[test]
     fn nothing_is_found_by_what_is_neither_name_nor_id() {
         for text in ["corpo", "", "-", "eeee"] {
-            assert!(matches!(choose(rows(), text), Err(CommandError::NoTopology { .. })), "{text}");
+            assert!(
+                matches!(choose(rows(), text), Err(CommandError::NoTopology { .. })),
+                "{text}"
+            );
         }
     }
 }

@@ -34,13 +34,21 @@ impl Output {
                 io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         };
-        Self { json: globals.json, quiet: globals.quiet, verbose: globals.verbose, color }
+        Self {
+            json: globals.json,
+            quiet: globals.quiet,
+            verbose: globals.verbose,
+            color,
+        }
     }
 
     /// Prints text on stdout as it is.
     pub(crate) fn data(self, text: &str) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|source| CommandError::Stdout { source })
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|source| CommandError::Stdout { source })
     }
 
     /// Prints one line on stdout.
@@ -57,7 +65,11 @@ impl Output {
 
     /// Prints a value as JSON, or what the closure says as text.
     pub(crate) fn either(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        if self.json { self.json(value) } else { self.data(&text::visible(&text())) }
+        if self.json {
+            self.json(value)
+        } else {
+            self.data(&text::visible(&text()))
+        }
     }
 
     /// Says something to people on stderr, unless they want quiet or programs listen.
@@ -69,7 +81,11 @@ impl Output {
 
     /// Paints text for stderr.
     pub(crate) fn paint(self, style: Style, text: &str) -> String {
-        if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.into() }
+        if self.color {
+            format!("\u{1b}[{}m{text}\u{1b}[0m", style.code())
+        } else {
+            text.into()
+        }
     }
 }
 

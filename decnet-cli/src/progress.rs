@@ -75,7 +75,9 @@ impl Voice {
             bar.enable_steady_tick(Duration::from_millis(120));
             Self::Bar { bar, failed: 0 }
         } else {
-            Self::Lines { verbose: output.verbose > 0 }
+            Self::Lines {
+                verbose: output.verbose > 0,
+            }
         }
     }
 
@@ -104,7 +106,9 @@ impl Voice {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ")
 }
 
 fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
@@ -149,7 +153,9 @@ fn line(event: &Event, verbose: bool) -> Option<String> {
             let text = &progress.text;
             match &progress.state {
                 StepState::Started => verbose.then(|| format!("begin: {mark}{text}")),
-                StepState::Done { changed: true, took } => Some(format!("done: {mark}{text} ({} ms)", took.as_millis())),
+                StepState::Done { changed: true, took } => {
+                    Some(format!("done: {mark}{text} ({} ms)", took.as_millis()))
+                }
                 StepState::Done { .. } => Some(format!("done already: {mark}{text}")),
                 StepState::Failed { error } => Some(format!("failed: {mark}{text}: {error}")),
                 StepState::Skipped => Some(format!("left out: {mark}{text}")),

@@ -68,7 +68,11 @@ fn role(decky: &DeckyState) -> &'static str {
 /// Says how a decky fares in a few words: what its base does, and which services do not run.
 pub(crate) fn state(decky: &DeckyState) -> String {
     let Some(base) = decky.base else { return "absent".into() };
-    let down: Vec<_> = decky.services.iter().filter(|state| state.activity != Some(Activity::Running)).collect();
+    let down: Vec<_> = decky
+        .services
+        .iter()
+        .filter(|state| state.activity != Some(Activity::Running))
+        .collect();
     if base != Activity::Running {
         return activity(base).into();
     }

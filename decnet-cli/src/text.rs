@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 /// Escapes control characters but line feeds and tabs, so that what a file or a daemon says cannot play tricks on a terminal.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    escape(text, |character| character.is_control() && !matches!(character, '\n' | '\t'))
+    escape(text, |character| {
+        character.is_control() && !matches!(character, '\n' | '\t')
+    })
 }
 
 /// Escapes every control character, so that one line stays one line.

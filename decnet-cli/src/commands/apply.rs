@@ -75,8 +75,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         "deckies": deckies,
     });
     context.output.either(&value, || {
-        let size = format!("{}, {}", text::count(lans, "LAN", "LANs"), text::count(deckies, "decky", "deckies"));
-        format!("{}  {}  {}  {size}, {}\n", row.name, row.id, row.status, applied.as_str())
+        let size = format!(
+            "{}, {}",
+            text::count(lans, "LAN", "LANs"),
+            text::count(deckies, "decky", "deckies")
+        );
+        format!(
+            "{}  {}  {}  {size}, {}\n",
+            row.name,
+            row.id,
+            row.status,
+            applied.as_str()
+        )
     })?;
     Ok(Exit::Done)
 }
@@ -98,7 +108,9 @@ pub(crate) async fn apply(
     loop {
         match once(context, repo, source, &draft, &name).await {
             // Another process stored a maze between the look and the write.
-            Err(CommandError::Repo(RepoError::SubnetClaimed { .. })) if attempt < ATTEMPTS && is_open(&draft) => attempt += 1,
+            Err(CommandError::Repo(RepoError::SubnetClaimed { .. })) if attempt < ATTEMPTS && is_open(&draft) => {
+                attempt += 1
+            }
             result => return result,
         }
     }
@@ -125,8 +137,14 @@ async fn once(
         keep(&mut draft, &known.topology);
     }
     let id = known.as_ref().map(|known| known.row.id);
-    let taken = if is_open(&draft) { surroundings::taken(context, repo, id).await? } else { Vec::new() };
-    let topology = draft.resolve(&Claims::past(taken)).map_err(|error| CommandError::resolve(source.name(), error))?;
+    let taken = if is_open(&draft) {
+        surroundings::taken(context, repo, id).await?
+    } else {
+        Vec::new()
+    };
+    let topology = draft
+        .resolve(&Claims::past(taken))
+        .map_err(|error| CommandError::resolve(source.name(), error))?;
     if let Some(known) = &known
         && is_same(&known.topology, &topology)
     {
@@ -137,7 +155,13 @@ async fn once(
     match known {
         None => {
             let config = draft.header.config;
-            let new = NewTopology { name: name.clone(), mode: Mode::Unihost, host: None, config, topology };
+            let new = NewTopology {
+                name: name.clone(),
+                mode: Mode::Unihost,
+                host: None,
+                config,
+                topology,
+            };
             Ok((repo.create(new, now).await?, Applied::Created))
         }
         Some(known) if known.row.status == Status::Pending => {
@@ -154,7 +178,11 @@ async fn once(
                 context.output.data(&text::visible(&difference))?;
             }
             let (name, status) = (known.row.name.to_string(), known.row.status);
-            Err(CommandError::Differs { name, status, origin: source.name() })
+            Err(CommandError::Differs {
+                name,
+                status,
+                origin: source.name(),
+            })
         }
     }
 }
@@ -171,7 +199,10 @@ async fn check(
     let report = validate_against(topology, &context.catalog()?, RuleSet::live(), &claims);
     if !report.is_clean() {
         let findings: Vec<Finding> = report.errors().cloned().collect();
-        return Err(CommandError::Document { origin: source.name(), findings });
+        return Err(CommandError::Document {
+            origin: source.name(),
+            findings,
+        });
     }
     for warning in report.warnings() {
         context.output.note(warning.to_string());
@@ -188,14 +219,23 @@ fn keep(draft: &mut Draft, known: &Topology) {
             lan.subnet = lan_of(&lan.name).map(decnet_topology::Lan::subnet);
         }
     }
-    let deckies: std::collections::BTreeMap<&Name, _> = known.deckies().iter().map(|decky| (decky.name(), decky)).collect();
-    let fixed: std::collections::BTreeSet<_> =
-        draft.deckies.iter().flat_map(|decky| &decky.attachments).filter_map(|edge| Some((edge.lan, edge.ip?))).collect();
+    let deckies: std::collections::BTreeMap<&Name, _> =
+        known.deckies().iter().map(|decky| (decky.name(), decky)).collect();
+    let fixed: std::collections::BTreeSet<_> = draft
+        .deckies
+        .iter()
+        .flat_map(|decky| &decky.attachments)
+        .filter_map(|edge| Some((edge.lan, edge.ip?)))
+        .collect();
     let subnets: Vec<_> = draft.lans.iter().map(|lan| (lan_of(&lan.name), lan.subnet)).collect();
     for decky in &mut draft.deckies {
-        let Some(stored) = Name::new(&decky.name).ok().and_then(|name| deckies.get(&name).copied()) else { continue };
+        let Some(stored) = Name::new(&decky.name).ok().and_then(|name| deckies.get(&name).copied()) else {
+            continue;
+        };
         for edge in decky.attachments.iter_mut().filter(|edge| edge.ip.is_none()) {
-            let Some((Some(lan), Some(subnet))) = subnets.get(edge.lan).copied() else { continue };
+            let Some((Some(lan), Some(subnet))) = subnets.get(edge.lan).copied() else {
+                continue;
+            };
             let ip = stored.ip_on(lan.id());
             edge.ip = ip.filter(|ip| subnet.contains(ip) && !fixed.contains(&(edge.lan, *ip)));
         }
@@ -208,8 +248,14 @@ fn is_same(one: &Topology, other: &Topology) -> bool {
 }
 
 fn positions(topology: &Topology) -> Vec<(String, Position)> {
-    let lans = topology.lans().iter().map(|lan| (format!("lan {}", lan.name()), lan.position()));
-    let deckies = topology.deckies().iter().map(|decky| (format!("decky {}", decky.name()), decky.position()));
+    let lans = topology
+        .lans()
+        .iter()
+        .map(|lan| (format!("lan {}", lan.name()), lan.position()));
+    let deckies = topology
+        .deckies()
+        .iter()
+        .map(|decky| (format!("decky {}", decky.name()), decky.position()));
     let mut all: Vec<_> = lans.chain(deckies).collect();
     all.sort_by(|one, other| one.0.cmp(&other.0));
     all

@@ -14,10 +14,12 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
     if context.output.json {
-        let archetypes = catalog.archetypes().map(|archetype| {
-            json!({"slug": archetype.slug, "title": archetype.title, "services": archetype.services})
-        });
-        context.output.json(&json!({ "archetypes": archetypes.collect::<Vec<_>>() }))?;
+        let archetypes = catalog
+            .archetypes()
+            .map(|archetype| json!({"slug": archetype.slug, "title": archetype.title, "services": archetype.services}));
+        context
+            .output
+            .json(&json!({ "archetypes": archetypes.collect::<Vec<_>>() }))?;
         return Ok(Exit::Done);
     }
     let mut table = table::table(["ARCHETYPE", "TITLE", "SERVICES"]);

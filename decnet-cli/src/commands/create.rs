@@ -32,15 +32,36 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { name: text, subnet } = arguments;
     let name = TopologyName::new(&text).map_err(|source| CommandError::Name { text, source })?;
-    let lans = vec![DraftLan { name: "dmz".into(), subnet, is_dmz: true, ..DraftLan::default() }];
-    let draft = Draft { header: Header { name: name.to_string(), ..Header::default() }, lans, ..Draft::default() };
+    let lans = vec![DraftLan {
+        name: "dmz".into(),
+        subnet,
+        is_dmz: true,
+        ..DraftLan::default()
+    }];
+    let draft = Draft {
+        header: Header {
+            name: name.to_string(),
+            ..Header::default()
+        },
+        lans,
+        ..Draft::default()
+    };
     let repo = context.repo()?;
     let mut attempt = 1;
     let stored = loop {
-        let taken =
-            if subnet.is_none() { surroundings::taken(context, repo.as_ref(), None).await? } else { Vec::new() };
+        let taken = if subnet.is_none() {
+            surroundings::taken(context, repo.as_ref(), None).await?
+        } else {
+            Vec::new()
+        };
         let topology = draft.resolve(&Claims::past(taken)).map_err(CommandError::Resolve)?;
-        let new = NewTopology { name: name.clone(), mode: Mode::Unihost, host: None, config: None, topology };
+        let new = NewTopology {
+            name: name.clone(),
+            mode: Mode::Unihost,
+            host: None,
+            config: None,
+            topology,
+        };
         match repo.create(new, Timestamp::now()).await {
             Err(RepoError::SubnetClaimed { .. }) if subnet.is_none() && attempt < ATTEMPTS => attempt += 1,
             result => break result?,

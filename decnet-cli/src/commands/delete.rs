@@ -30,11 +30,16 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         let left = docker.observe(Scope::Topology(repo.instance().await?, row.id)).await?;
         if !left.is_empty() {
             let count = text::count(left.networks.len() + left.containers.len(), "resource", "resources");
-            return Err(CommandError::LeftOnDocker { name: row.name.to_string(), count });
+            return Err(CommandError::LeftOnDocker {
+                name: row.name.to_string(),
+                count,
+            });
         }
     }
     repo.delete(row.id, Timestamp::now()).await?;
     let value = json!({"id": row.id, "name": row.name, "deleted": true});
-    context.output.either(&value, || format!("{}  {}  deleted\n", row.name, row.id))?;
+    context
+        .output
+        .either(&value, || format!("{}  {}  deleted\n", row.name, row.id))?;
     Ok(Exit::Done)
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
-use decnet_topology::{Repo, TopologyId, publish::PublishRule};
+use decnet_topology::{DeploySettings, publish::PublishRule};
 use serde::Serialize;
 
 use super::{apply, list::Row, plan};
@@ -24,6 +24,13 @@ pub(crate) struct Arguments {
     /// Apply this maze file first, and raise what it says; - is stdin.
     #[arg(long, short, value_name = "FILE", conflicts_with = "dry_run")]
     file: Option<PathBuf>,
+    /// Where gateways publish a service on the host: ssh=2222, http=127.0.0.1:8080, web-01.ssh=2022. May be repeated; kept
+    /// with the maze.
+    #[arg(long, value_name = "RULE", value_delimiter = ',', conflicts_with = "dry_run")]
+    publish: Vec<PublishRule>,
+    /// Let the deckies of the DMZ reach the outside; kept with the maze.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", conflicts_with = "dry_run")]
+    dmz_egress: Option<bool>,
     /// How Docker is worked on.
     #[command(flatten)]
     work: Work,
@@ -44,9 +51,6 @@ pub(crate) struct Work {
     /// A decoy program other than the one that comes with this command.
     #[arg(long, value_name = "FILE")]
     pub(crate) decoy: Option<PathBuf>,
-    /// Where gateways publish a service on the host: ssh=2222, http=127.0.0.1:8080, web-01.ssh=2022. May be repeated.
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    pub(crate) publish: Vec<PublishRule>,
 }
 
 impl Work {
@@ -55,7 +59,6 @@ impl Work {
         EngineWishes {
             max_workers: self.max_workers.map(usize::from),
             decoy: self.decoy.as_deref(),
-            publish: self.publish.iter().cloned().collect(),
         }
     }
 }
@@ -72,13 +75,25 @@ struct Report<'a> {
 
 /// Raises a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let Arguments { topology, file, work } = arguments;
+    let Arguments {
+        topology,
+        file,
+        publish,
+        dmz_egress,
+        work,
+    } = arguments;
     let catalog = context.catalog()?;
     let repo = context.repo()?;
-    let id = match (&file, &topology) {
-        (Some(file), _) => apply::apply(context, repo.as_ref(), &Source::new(file), None).await?.0.row.id,
-        (None, topology) => find(repo.as_ref(), topology.as_deref()).await?,
+    let row = match (&file, &topology) {
+        (Some(file), _) => {
+            apply::apply(context, repo.as_ref(), &Source::new(file), None)
+                .await?
+                .0
+                .row
+        }
+        (None, topology) => lookup::find(repo.as_ref(), topology.as_deref().unwrap_or_default()).await?,
     };
+    let id = row.id;
     let engine = context.engine_on(repo, catalog, work.wishes()).await?;
     if work.dry_run {
         plan::print(context, &engine.plan(id, false).await?)?;
@@ -86,13 +101,23 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let cancel = interrupt::catch()?;
     let teller = Teller::start(&engine, context.output);
-    let result = engine.deploy(id, DeployOptions { force: work.force }, &cancel).await;
+    let options = DeployOptions {
+        force: work.force,
+        settings: settings(row.settings, publish, dmz_egress),
+    };
+    let result = engine.deploy(id, options, &cancel).await;
     teller.end().await;
     say(context, &engine, result?).await
 }
 
-async fn find(repo: &dyn Repo, topology: Option<&str>) -> Result<TopologyId, CommandError> {
-    Ok(lookup::find(repo, topology.unwrap_or_default()).await?.id)
+/// Changes how a maze is raised, if anything was said about it.
+fn settings(kept: DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<bool>) -> Option<DeploySettings> {
+    let mut settings = kept.clone();
+    if !publish.is_empty() {
+        settings.publish = publish.into_iter().collect();
+    }
+    settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
+    (settings != kept).then_some(settings)
 }
 
 /// Says what an operation came to, with the table of deckies.
@@ -101,7 +126,12 @@ pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) ->
     let row = &outcome.row;
     let reason = outcome.reason.as_deref();
     if context.output.json {
-        context.output.json(&Report { row: Row::from(row), changed: outcome.changed, reason, deckies: &deckies })?;
+        context.output.json(&Report {
+            row: Row::from(row),
+            changed: outcome.changed,
+            reason,
+            deckies: &deckies,
+        })?;
     } else {
         context.output.data(&table::deckies(&deckies, true))?;
         let style = if reason.is_none() { Style::Good } else { Style::Warning };
@@ -111,7 +141,11 @@ pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) ->
             changed => crate::text::count(changed, "change", "changes"),
         };
         if !context.output.quiet {
-            let line = format!("{} ({}) is {status}: {changed}", crate::text::visible(stored.row.name.as_str()), row.id);
+            let line = format!(
+                "{} ({}) is {status}: {changed}",
+                crate::text::visible(stored.row.name.as_str()),
+                row.id
+            );
             crate::output::say(&line);
         }
         if let Some(reason) = reason {

@@ -94,7 +94,10 @@ impl Fields {
             ("branching_factor", self.branching_factor.map(Value::from)),
             ("deckies_per_lan_min", self.deckies_per_lan_min.map(Value::from)),
             ("deckies_per_lan_max", self.deckies_per_lan_max.map(Value::from)),
-            ("bridge_forward_probability", self.bridge_forward_probability.map(Value::from)),
+            (
+                "bridge_forward_probability",
+                self.bridge_forward_probability.map(Value::from),
+            ),
             ("cross_edge_probability", self.cross_edge_probability.map(Value::from)),
             ("subnet_base_prefix", self.subnet_base_prefix.map(Value::from)),
             ("lan_prefix", self.lan_prefix.map(Value::from)),
@@ -126,8 +129,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     match &arguments.output {
         Some(path) => {
             let topology = generate(&config, &catalog, &[]).map_err(CommandError::generate)?;
-            let header = Header { name: config.name().to_string(), config: Some(config), ..Header::default() };
-            let draft = Draft { header, ..Draft::from(&topology) };
+            let header = Header {
+                name: config.name().to_string(),
+                config: Some(config),
+                ..Header::default()
+            };
+            let draft = Draft {
+                header,
+                ..Draft::from(&topology)
+            };
             let syntax = match input::syntax_of(path) {
                 Syntax::Auto if context.output.json => Syntax::Json,
                 Syntax::Auto => Syntax::Yaml,
@@ -146,7 +156,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 
 fn read(source: &Source) -> Result<Value, CommandError> {
     let text = source.read()?;
-    let wrong = |syntax, reason: String| CommandError::Parse { origin: source.name(), syntax, reason };
+    let wrong = |syntax, reason: String| CommandError::Parse {
+        origin: source.name(),
+        syntax,
+        reason,
+    };
     let text = std::str::from_utf8(&text).map_err(|error| wrong("UTF-8", error.to_string()))?;
     let ending = match source {
         Source::Stdin => None,
@@ -199,7 +213,17 @@ fn say(context: &Context, stored: &StoredTopology, config: &TopologyConfig) -> R
         "deckies": deckies,
     });
     context.output.either(&value, || {
-        let size = format!("{}, {}", text::count(lans, "LAN", "LANs"), text::count(deckies, "decky", "deckies"));
-        format!("{}  {}  {}  {size}, seed {}\n", row.name, row.id, row.status, config.seed())
+        let size = format!(
+            "{}, {}",
+            text::count(lans, "LAN", "LANs"),
+            text::count(deckies, "decky", "deckies")
+        );
+        format!(
+            "{}  {}  {}  {size}, seed {}\n",
+            row.name,
+            row.id,
+            row.status,
+            config.seed()
+        )
     })
 }

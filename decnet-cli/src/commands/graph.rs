@@ -59,7 +59,12 @@ fn as_json(graph: &Graph<'_>) -> serde_json::Value {
     let names = |lans: &[LanId]| lans.iter().filter_map(name_of).collect::<Vec<_>>();
     let all_names = |sets: Vec<Vec<LanId>>| sets.iter().map(|lans| names(lans)).collect::<Vec<_>>();
     let chokes = graph.choke_points();
-    let deckies: Vec<_> = chokes.deckies.iter().filter_map(|id| topology.decky(*id)).map(Decky::name).collect();
+    let deckies: Vec<_> = chokes
+        .deckies
+        .iter()
+        .filter_map(|id| topology.decky(*id))
+        .map(Decky::name)
+        .collect();
     json!({
         "layers": all_names(graph.layers()),
         "zones": all_names(graph.zones()),
@@ -82,8 +87,11 @@ impl<'g> Tree<'g> {
     fn new(graph: &Graph<'g>) -> Self {
         let topology = graph.topology();
         let layers = graph.layers();
-        let depths: BTreeMap<LanId, usize> =
-            layers.iter().enumerate().flat_map(|(depth, lans)| lans.iter().map(move |lan| (*lan, depth))).collect();
+        let depths: BTreeMap<LanId, usize> = layers
+            .iter()
+            .enumerate()
+            .flat_map(|(depth, lans)| lans.iter().map(move |lan| (*lan, depth)))
+            .collect();
         let mut parents = BTreeMap::new();
         let mut residents: BTreeMap<LanId, Vec<&Decky>> = BTreeMap::new();
         for decky in topology.deckies() {
@@ -91,7 +99,11 @@ impl<'g> Tree<'g> {
                 residents.entry(home.lan).or_default().push(decky);
             }
             let depth_of = |lan: LanId| depths.get(&lan).copied();
-            let nearest = decky.attachments().iter().filter_map(|edge| Some((depth_of(edge.lan)?, edge.lan))).min();
+            let nearest = decky
+                .attachments()
+                .iter()
+                .filter_map(|edge| Some((depth_of(edge.lan)?, edge.lan)))
+                .min();
             for edge in decky.attachments() {
                 if let (Some((near, parent)), Some(depth)) = (nearest, depth_of(edge.lan))
                     && near + 1 == depth
@@ -104,9 +116,21 @@ impl<'g> Tree<'g> {
         for (lan, parent) in &parents {
             children.entry(*parent).or_default().push(*lan);
         }
-        let roots = topology.lans().iter().map(Lan::id).filter(|lan| !parents.contains_key(lan)).collect();
+        let roots = topology
+            .lans()
+            .iter()
+            .map(Lan::id)
+            .filter(|lan| !parents.contains_key(lan))
+            .collect();
         let chokes = graph.choke_points().deckies.into_iter().collect();
-        Self { topology, children, roots, depths, residents, chokes }
+        Self {
+            topology,
+            children,
+            roots,
+            depths,
+            residents,
+            chokes,
+        }
     }
 
     fn draw(&self) -> String {
@@ -114,7 +138,12 @@ impl<'g> Tree<'g> {
         for root in &self.roots {
             self.lan(&mut text, *root, "", "");
         }
-        let lonely: Vec<_> = self.topology.deckies().iter().filter(|decky| decky.home().is_none()).collect();
+        let lonely: Vec<_> = self
+            .topology
+            .deckies()
+            .iter()
+            .filter(|decky| decky.home().is_none())
+            .collect();
         for decky in lonely {
             let _ = writeln!(text, "{} (attached to nothing)", decky.name());
         }
@@ -150,7 +179,11 @@ impl<'g> Tree<'g> {
             }
             let last = children.len().saturating_sub(1);
             for (at, child) in children.iter().enumerate().rev() {
-                let (branch, trunk) = if at == last { ("└── ", "    ") } else { ("├── ", "│   ") };
+                let (branch, trunk) = if at == last {
+                    ("└── ", "    ")
+                } else {
+                    ("├── ", "│   ")
+                };
                 stack.push((*child, format!("{below}{branch}"), format!("{below}{trunk}")));
             }
         }

@@ -21,7 +21,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Some(source) => {
             let (draft, topology) = source.topology()?;
             if draft.lans.iter().any(|lan| lan.subnet.is_none()) {
-                context.output.note("some LANs have no subnet yet: the hash is that of the maze where nothing else is stored");
+                context
+                    .output
+                    .note("some LANs have no subnet yet: the hash is that of the maze where nothing else is stored");
             }
             topology
         }
@@ -32,6 +34,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
     };
     let hash = canonical_hash(&topology).to_string();
-    context.output.either(&json!({ "hash": hash }), || format!("{hash}\n"))?;
+    context
+        .output
+        .either(&json!({ "hash": hash }), || format!("{hash}\n"))?;
     Ok(Exit::Done)
 }

@@ -59,9 +59,17 @@ impl<'a> From<&'a TopologyRow> for Row<'a> {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let mut statuses = arguments.status;
     if statuses.is_empty() && !arguments.all {
-        statuses = Status::ALL.iter().copied().filter(|status| *status != Status::TornDown).collect();
+        statuses = Status::ALL
+            .iter()
+            .copied()
+            .filter(|status| *status != Status::TornDown)
+            .collect();
     }
-    let filter = ListFilter { statuses, limit: arguments.limit, offset: arguments.offset };
+    let filter = ListFilter {
+        statuses,
+        limit: arguments.limit,
+        offset: arguments.offset,
+    };
     let page = context.repo()?.list(&filter).await?;
     if context.output.json {
         let rows: Vec<Row<'_>> = page.rows.iter().map(Row::from).collect();
@@ -69,14 +77,26 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Ok(Exit::Done);
     }
     if page.rows.is_empty() {
-        context.output.note("nothing is stored; `decnet generate` draws a maze, `decnet apply -f FILE` stores one");
+        context
+            .output
+            .note("nothing is stored; `decnet generate` draws a maze, `decnet apply -f FILE` stores one");
         return Ok(Exit::Done);
     }
     let mut table = table::table(["NAME", "ID", "STATUS", "VERSION", "CHANGED"]);
     for row in &page.rows {
-        let status = if row.needs_resync { format!("{} (needs reconcile)", row.status) } else { row.status.to_string() };
+        let status = if row.needs_resync {
+            format!("{} (needs reconcile)", row.status)
+        } else {
+            row.status.to_string()
+        };
         let changed = row.changed_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-        table.add_row([row.name.to_string(), row.id.to_string(), status, row.version.to_string(), changed]);
+        table.add_row([
+            row.name.to_string(),
+            row.id.to_string(),
+            status,
+            row.version.to_string(),
+            changed,
+        ]);
     }
     context.output.data(&table::lines(&table))?;
     if page.total > page.rows.len() {

@@ -23,13 +23,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let topology = repo.load(row.id).await?.topology;
     let name = Name::new(&arguments.lan).ok();
     let lan = name.and_then(|name| topology.lan_named(&name));
-    let lan = lan.ok_or_else(|| CommandError::Unknown { kind: "LAN", name: arguments.lan.clone() })?;
+    let lan = lan.ok_or_else(|| CommandError::Unknown {
+        kind: "LAN",
+        name: arguments.lan.clone(),
+    })?;
     let mut addresses = IpAllocator::new(lan.subnet());
     for ip in topology.deckies().iter().filter_map(|decky| decky.ip_on(lan.id())) {
         // What lies outside or is kept for something else is for the validator to say.
         let _ = addresses.reserve(ip);
     }
     let ip = addresses.next_free()?;
-    context.output.either(&json!({ "lan": lan.name(), "ip": ip }), || format!("{ip}\n"))?;
+    context
+        .output
+        .either(&json!({ "lan": lan.name(), "ip": ip }), || format!("{ip}\n"))?;
     Ok(Exit::Done)
 }

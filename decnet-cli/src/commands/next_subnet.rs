@@ -32,6 +32,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         pool.reserve(subnet);
     }
     let subnet = pool.next_free()?;
-    context.output.either(&json!({ "subnet": subnet }), || format!("{subnet}\n"))?;
+    context
+        .output
+        .either(&json!({ "subnet": subnet }), || format!("{subnet}\n"))?;
     Ok(Exit::Done)
 }

@@ -38,7 +38,10 @@ pub(crate) fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> 
     context.output.note(match (plan.steps().len(), destructive) {
         (0, _) => "nothing to do".into(),
         (steps, 0) => text::count(steps, "step", "steps"),
-        (steps, some) => format!("{}, {some} of them destructive: they need --force", text::count(steps, "step", "steps")),
+        (steps, some) => format!(
+            "{}, {some} of them destructive: they need --force",
+            text::count(steps, "step", "steps")
+        ),
     });
     Ok(())
 }

@@ -48,7 +48,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     if !dry_run && !report.is_clean() {
         let left = report.orphans.iter().map(|orphan| orphan.left.len()).sum();
-        return Err(CommandError::ReapIncomplete(format!("{} left", text::count(left, "resource", "resources"))));
+        return Err(CommandError::ReapIncomplete(format!(
+            "{} left",
+            text::count(left, "resource", "resources")
+        )));
     }
     Ok(Exit::Done)
 }
@@ -59,7 +62,11 @@ fn print(context: &Context, report: &ReapReport, dry_run: bool) -> Result<(), Co
         output.line(format!("live     {live}"))?;
     }
     for orphan in &report.orphans {
-        let prefix = if orphan.prefix.is_empty() { "(no id)" } else { &orphan.prefix };
+        let prefix = if orphan.prefix.is_empty() {
+            "(no id)"
+        } else {
+            &orphan.prefix
+        };
         output.line(format!("orphan   {prefix}"))?;
         for found in &orphan.found {
             let word = match (dry_run, orphan.left.contains(found)) {

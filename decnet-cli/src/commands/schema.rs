@@ -20,8 +20,7 @@ pub(crate) struct Arguments {
 
 /// Prints the schema.
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let mut text =
-        serde_json::to_string_pretty(&document::schema()).map_err(|source| CommandError::Json { source })?;
+    let mut text = serde_json::to_string_pretty(&document::schema()).map_err(|source| CommandError::Json { source })?;
     text.push('\n');
     input::write(&arguments.output, &text, context.output)?;
     Ok(Exit::Done)

@@ -21,7 +21,10 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Comma
     let mut chosen = Vec::new();
     for name in &arguments.names {
         let service = catalog.service(name);
-        chosen.push(service.ok_or_else(|| CommandError::Unknown { kind: "service", name: name.clone() })?);
+        chosen.push(service.ok_or_else(|| CommandError::Unknown {
+            kind: "service",
+            name: name.clone(),
+        })?);
     }
     let in_full = !chosen.is_empty();
     if !in_full {
@@ -41,7 +44,11 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Comma
         let mut table = table::table(["SERVICE", "PORTS", "IMAGE", "FIELDS"]);
         for service in chosen {
             let fields: Vec<_> = service.fields.iter().map(|field| field.key.as_str()).collect();
-            let name = if service.singleton { format!("{} (no decky's)", service.name) } else { service.name.to_string() };
+            let name = if service.singleton {
+                format!("{} (no decky's)", service.name)
+            } else {
+                service.name.to_string()
+            };
             table.add_row([name, ports(service), image(service), fields.join(" ")]);
         }
         context.output.data(&table::lines(&table))?;
@@ -89,9 +96,20 @@ fn tell(context: &Context, service: &Service) -> Result<(), CommandError> {
     for field in &service.fields {
         let kind = serde_json::to_value(field.kind).map_err(|source| CommandError::Json { source })?;
         let kind = kind.as_str().unwrap_or_default();
-        let options = if field.options.is_empty() { String::new() } else { format!(" ({})", field.options.join(", ")) };
-        let default = field.default.as_ref().map(|value| format!(" [{value}]")).unwrap_or_default();
-        output.line(format!("  field  {}: {kind}{options}{default}  {}", field.key, field.help))?;
+        let options = if field.options.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", field.options.join(", "))
+        };
+        let default = field
+            .default
+            .as_ref()
+            .map(|value| format!(" [{value}]"))
+            .unwrap_or_default();
+        output.line(format!(
+            "  field  {}: {kind}{options}{default}  {}",
+            field.key, field.help
+        ))?;
     }
     Ok(())
 }

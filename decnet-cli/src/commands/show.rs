@@ -70,7 +70,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 
 async fn observe(context: &Context, repo: &dyn Repo, stored: &StoredTopology) -> Result<Observed, CommandError> {
     let docker = context.look_at_docker(PATIENCE).await?;
-    Ok(docker.observe(Scope::Topology(repo.instance().await?, stored.row.id)).await?)
+    Ok(docker
+        .observe(Scope::Topology(repo.instance().await?, stored.row.id))
+        .await?)
 }
 
 /// Prints a topology and its deckies.
@@ -99,8 +101,15 @@ pub(crate) fn print(
         });
     }
     let (lans, number) = (topology.lans().len(), topology.deckies().len());
-    let size = format!("{}, {}", text::count(lans, "LAN", "LANs"), text::count(number, "decky", "deckies"));
-    output.line(format!("{}  {}  {}  version {}, {size}", row.name, row.id, row.status, row.version))?;
+    let size = format!(
+        "{}, {}",
+        text::count(lans, "LAN", "LANs"),
+        text::count(number, "decky", "deckies")
+    );
+    output.line(format!(
+        "{}  {}  {}  version {}, {size}",
+        row.name, row.id, row.status, row.version
+    ))?;
     if let Some(reason) = reason {
         output.line(format!("  {reason}"))?;
     }

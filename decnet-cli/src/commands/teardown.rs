@@ -27,7 +27,10 @@ pub(crate) struct Arguments {
 
 /// Takes a maze down.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let wishes = EngineWishes { max_workers: arguments.max_workers.map(usize::from), ..EngineWishes::default() };
+    let wishes = EngineWishes {
+        max_workers: arguments.max_workers.map(usize::from),
+        ..EngineWishes::default()
+    };
     let engine = context.engine(wishes).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
     if arguments.dry_run {

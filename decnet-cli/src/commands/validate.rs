@@ -45,7 +45,11 @@ struct Line<'a> {
 /// Checks maze files.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
-    let rules = if arguments.live { RuleSet::live() } else { RuleSet::deploy() };
+    let rules = if arguments.live {
+        RuleSet::live()
+    } else {
+        RuleSet::deploy()
+    };
     let mut sources = Vec::new();
     for path in &arguments.files {
         sources.extend(input::maze_files(path)?);
@@ -53,16 +57,28 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let mut found = Vec::with_capacity(sources.len());
     for source in &sources {
         let findings = check(source, &catalog, rules, arguments.against_store.then_some(context)).await?;
-        found.push(Found { file: source.name(), findings });
+        found.push(Found {
+            file: source.name(),
+            findings,
+        });
     }
     let several = found.len() > 1;
-    let all = || found.iter().flat_map(|found| found.findings.iter().map(move |finding| (found, finding)));
+    let all = || {
+        found
+            .iter()
+            .flat_map(|found| found.findings.iter().map(move |finding| (found, finding)))
+    };
     if context.output.json {
-        let lines = all().map(|(found, finding)| Line { file: several.then_some(&*found.file), finding });
+        let lines = all().map(|(found, finding)| Line {
+            file: several.then_some(&*found.file),
+            finding,
+        });
         context.output.json(&json!({ "findings": lines.collect::<Vec<_>>() }))?;
     } else {
         for (found, finding) in all() {
-            context.output.line(format!("{}: {finding}", place(&found.file, finding)))?;
+            context
+                .output
+                .line(format!("{}: {finding}", place(&found.file, finding)))?;
         }
         sum_up(&found, context.output);
     }
@@ -96,7 +112,11 @@ async fn check(
 /// Names the place of a finding as compilers do.
 fn place(file: &str, finding: &Finding) -> String {
     match &finding.target {
-        Target::Document { line: Some(line), column: Some(column), .. } => format!("{file}:{line}:{column}"),
+        Target::Document {
+            line: Some(line),
+            column: Some(column),
+            ..
+        } => format!("{file}:{line}:{column}"),
         Target::Document { line: Some(line), .. } => format!("{file}:{line}"),
         _ => file.into(),
     }
@@ -104,13 +124,25 @@ fn place(file: &str, finding: &Finding) -> String {
 
 fn sum_up(found: &[Found], output: Output) {
     let number = |severity| {
-        found.iter().flat_map(|found| &found.findings).filter(|finding| finding.severity == severity).count()
+        found
+            .iter()
+            .flat_map(|found| &found.findings)
+            .filter(|finding| finding.severity == severity)
+            .count()
     };
     let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
     let verdict = match (errors, warnings) {
         (0, 0) => output.paint(Style::Good, "valid"),
-        (0, _) => format!("{}, with {}", output.paint(Style::Good, "valid"), text::count(warnings, "warning", "warnings")),
-        (_, 0) => format!("{}: {}", output.paint(Style::Error, "invalid"), text::count(errors, "error", "errors")),
+        (0, _) => format!(
+            "{}, with {}",
+            output.paint(Style::Good, "valid"),
+            text::count(warnings, "warning", "warnings")
+        ),
+        (_, 0) => format!(
+            "{}: {}",
+            output.paint(Style::Error, "invalid"),
+            text::count(errors, "error", "errors")
+        ),
         _ => format!(
             "{}: {} and {}",
             output.paint(Style::Error, "invalid"),
