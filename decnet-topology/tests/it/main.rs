@@ -2,6 +2,7 @@
 
 mod alloc;
 mod catalog;
+mod config;
 mod document;
 mod generate;
 mod graph;
