@@ -56,9 +56,8 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
     };
     let read = match syntax {
         Syntax::Json => json(text, place),
-        Syntax::Yaml => yaml(text, place),
         Syntax::Auto if looks_like_json(text) => json(text, place),
-        Syntax::Auto => yaml(text, place),
+        Syntax::Yaml | Syntax::Auto => yaml(text, place),
     };
     match read {
         Ok(Some(raw)) => {

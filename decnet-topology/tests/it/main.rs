@@ -5,5 +5,6 @@ mod document;
 mod hash;
 mod status;
 mod strategies;
+mod surroundings;
 mod validate;
 mod vectors;
