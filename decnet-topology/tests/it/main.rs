@@ -10,5 +10,6 @@ mod hash;
 mod repo;
 mod status;
 mod strategies;
+mod surroundings;
 mod validate;
 mod vectors;
