@@ -8,6 +8,7 @@ pub mod desired;
 pub mod engine;
 pub mod event;
 pub mod execute;
+mod host;
 mod lease;
 pub mod naming;
 pub mod observe;

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_decoy::protocol::{self, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
+    Catalog, Decky, DeckyId, DeploySettings, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
     catalog::{ImageSource, Protocol, Service},
 };
 
@@ -49,8 +49,8 @@ pub struct Setting<'a> {
     pub decoy: &'a str,
     /// The API of the runtime.
     pub api: ApiVersion,
-    /// Whether deckies of the DMZ may reach the outside.
-    pub dmz_egress: bool,
+    /// How the topology is raised.
+    pub settings: &'a DeploySettings,
 }
 
 /// The refusal to say what should be there.
@@ -139,7 +139,7 @@ fn network(lan: &Lan, setting: &Setting<'_>) -> NetworkSpec {
     if lan.is_dmz() {
         option(
             "enable_ip_masquerade",
-            if setting.dmz_egress { "true" } else { "false" },
+            if setting.settings.dmz_egress { "true" } else { "false" },
         );
     } else {
         option("inhibit_ipv4", "true");
@@ -187,11 +187,15 @@ fn base(
     let mut publish = BTreeSet::new();
     if gateway {
         for name in decky.services() {
-            publish.extend(entry(decky, name, setting)?.ports.iter().map(|port| PublishedPort {
-                host_ip: None,
-                host_port: port.number,
-                port: port.number,
-                protocol: port.protocol,
+            let entry = entry(decky, name, setting)?;
+            publish.extend(entry.ports.iter().map(|port| {
+                let host = setting.settings.publish.host_port(decky.name().as_str(), entry, *port);
+                PublishedPort {
+                    host_ip: host.address,
+                    host_port: host.port.number,
+                    port: port.number,
+                    protocol: port.protocol,
+                }
             }));
         }
     }

@@ -4,6 +4,7 @@ mod alloc;
 mod catalog;
 mod document;
 mod generate;
+mod graph;
 mod hash;
 mod repo;
 mod status;

@@ -1,1 +1,0 @@
-//! The runtime trait on a Docker daemon.
