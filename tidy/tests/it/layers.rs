@@ -156,3 +156,18 @@ fn a_dependency_that_points_the_wrong_way_is_a_breach() {
     assert_eq!(cli.check("[dependencies]\ndecnet-engine = \"1\"\n"), []);
     assert_eq!(cli.check("[dev-dependencies]\nrusqlite = \"1\"\n").len(), 1);
 }
+
+#[test]
+fn the_core_s_clippy_settings_are_those_of_the_workspace_and_more() {
+    let read = |path: &str| -> toml::Table {
+        fs::read_to_string(workspace_root().join(path))
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let core = read("decnet-topology/clippy.toml");
+    for (key, value) in read("clippy.toml") {
+        assert_eq!(core.get(&key), Some(&value), "{key}");
+    }
+    assert!(core.contains_key("disallowed-methods"));
+}
