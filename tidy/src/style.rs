@@ -266,8 +266,8 @@ impl<'ast> Visit<'ast> for Ignored<'_> {
                     .breach(line, format!("a test is left out for no reason but `{NEEDS_DOCKER}`")),
             );
         }
-        let on_docker =
-            self.modules.iter().any(|name| name == "tests") && self.modules.iter().any(|name| name == "docker");
+        let is_outside = !self.modules.iter().any(|name| name == "src");
+        let on_docker = is_outside && self.modules.iter().any(|name| name == "docker");
         if on_docker && is_test(function) && ignore.is_none() {
             let what = format!("a test in a module `docker` is marked #[ignore = \"{NEEDS_DOCKER}\"]");
             self.breaches.push(self.source.breach(line, what));

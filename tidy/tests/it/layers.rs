@@ -22,8 +22,8 @@ const TOPOLOGY: Layers = Layers {
         &["generate", "repo"],
         &["testing"],
     ],
-    // What other topologies claim is said in the repo's words.
-    besides: &[("validate", "repo")],
+    // What other topologies claim is said in the repo's words; what is hashed begins with the name of the format.
+    besides: &[("validate", "repo"), ("hash", "document")],
 };
 
 /// The engine: what is said about Docker, what should be and what is there, the plan between them, and what carries it out.
@@ -33,7 +33,7 @@ const ENGINE: Layers = Layers {
         &["api", "naming", "decoy"],
         &["desired", "observe"],
         &["plan", "compose"],
-        &["event", "runtime"],
+        &["event", "runtime", "host"],
         &["execute", "bus", "lease"],
         &["engine"],
     ],
