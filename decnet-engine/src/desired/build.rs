@@ -4,6 +4,7 @@ use decnet_decoy::protocol::{self, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
     Catalog, Decky, DeckyId, DeploySettings, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
     catalog::{ImageSource, Protocol, Service},
+    graph::{self, Graph},
 };
 
 use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest};
@@ -334,6 +335,15 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("what is written has text keys only")
 }
 
-fn routes(_topology: &Topology) -> BTreeMap<DeckyId, Vec<Route>> {
-    BTreeMap::new()
+/// The routes of every decky, as the maze implies them.
+fn routes(topology: &Topology) -> BTreeMap<DeckyId, Vec<Route>> {
+    let implied = Graph::new(topology).routes();
+    let state = |route: &graph::Route| Route {
+        to: route.destination,
+        via: route.via,
+    };
+    implied
+        .into_iter()
+        .map(|(decky, routes)| (decky, routes.iter().map(state).collect()))
+        .collect()
 }

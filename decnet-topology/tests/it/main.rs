@@ -12,5 +12,6 @@ mod graph;
 mod hash;
 mod repo;
 mod status;
+mod strategies;
 mod validate;
 mod vectors;
