@@ -1,4 +1,8 @@
 //! The behaviour of the core, seen from outside.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read files, keep time and start processes; the core does not"
+)]
 
 mod alloc;
 mod catalog;
