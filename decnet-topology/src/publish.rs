@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Port, Service},
@@ -193,6 +193,23 @@ impl Publish {
                 protocol: port.protocol,
             },
         }
+    }
+}
+
+impl Serialize for Publish {
+    /// Writes the rules as they are written by hand.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rules.iter().map(ToString::to_string))
+    }
+}
+
+impl<'de> Deserialize<'de> for Publish {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rules = Vec::<String>::deserialize(deserializer)?;
+        rules
+            .iter()
+            .map(|rule| rule.parse().map_err(serde::de::Error::custom))
+            .collect()
     }
 }
 

@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_decoy::protocol::{self, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
+    Catalog, Decky, DeckyId, DeploySettings, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
     catalog::{ImageSource, Protocol, Service},
+    graph::{self, Graph},
 };
 
 use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest};
@@ -49,8 +50,8 @@ pub struct Setting<'a> {
     pub decoy: &'a str,
     /// The API of the runtime.
     pub api: ApiVersion,
-    /// Whether deckies of the DMZ may reach the outside.
-    pub dmz_egress: bool,
+    /// How the topology is raised.
+    pub settings: &'a DeploySettings,
 }
 
 /// The refusal to say what should be there.
@@ -139,7 +140,7 @@ fn network(lan: &Lan, setting: &Setting<'_>) -> NetworkSpec {
     if lan.is_dmz() {
         option(
             "enable_ip_masquerade",
-            if setting.dmz_egress { "true" } else { "false" },
+            if setting.settings.dmz_egress { "true" } else { "false" },
         );
     } else {
         option("inhibit_ipv4", "true");
@@ -187,11 +188,15 @@ fn base(
     let mut publish = BTreeSet::new();
     if gateway {
         for name in decky.services() {
-            publish.extend(entry(decky, name, setting)?.ports.iter().map(|port| PublishedPort {
-                host_ip: None,
-                host_port: port.number,
-                port: port.number,
-                protocol: port.protocol,
+            let entry = entry(decky, name, setting)?;
+            publish.extend(entry.ports.iter().map(|port| {
+                let host = setting.settings.publish.host_port(decky.name().as_str(), entry, *port);
+                PublishedPort {
+                    host_ip: host.address,
+                    host_port: host.port.number,
+                    port: port.number,
+                    protocol: port.protocol,
+                }
             }));
         }
     }
@@ -330,6 +335,15 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("what is written has text keys only")
 }
 
-fn routes(_topology: &Topology) -> BTreeMap<DeckyId, Vec<Route>> {
-    BTreeMap::new()
+/// The routes of every decky, as the maze implies them.
+fn routes(topology: &Topology) -> BTreeMap<DeckyId, Vec<Route>> {
+    let implied = Graph::new(topology).routes();
+    let state = |route: &graph::Route| Route {
+        to: route.destination,
+        via: route.via,
+    };
+    implied
+        .into_iter()
+        .map(|(decky, routes)| (decky, routes.iter().map(state).collect()))
+        .collect()
 }

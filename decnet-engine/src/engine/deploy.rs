@@ -1,4 +1,4 @@
-use decnet_topology::{Intent, RuleSet, Status, TopologyId, TopologyRow, repo::NewTopology};
+use decnet_topology::{Intent, RuleSet, Status, TopologyId, TopologyRow, repo::NewTopology, validate::Surroundings};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -28,10 +28,8 @@ impl Engine {
         let row = self.repo.get(id).await?;
         match (row.status, row.intent) {
             (Status::Pending | Status::Deploying, _) => self.raise(id, options, cancel).await,
-            (Status::Active, _) => self.reconcile(id, options.force, cancel).await,
-            (Status::Degraded, intent) if intent != Some(Intent::Down) => {
-                self.reconcile(id, options.force, cancel).await
-            }
+            (Status::Active, _) => self.mend(id, options, cancel).await,
+            (Status::Degraded, intent) if intent != Some(Intent::Down) => self.mend(id, options, cancel).await,
             (Status::Failed | Status::TornDown, _) => {
                 let copy = self.renew(&row, cancel).await?;
                 self.raise(copy, options, cancel).await
@@ -58,7 +56,11 @@ impl Engine {
             config: stored.row.config,
             topology: stored.topology,
         };
-        Ok(self.repo.create(new, Timestamp::now()).await?.row.id)
+        let fresh = self.repo.create(new, Timestamp::now()).await?.row;
+        self.repo
+            .set_settings(fresh.id, stored.row.settings, Timestamp::now())
+            .await?;
+        Ok(fresh.id)
     }
 
     pub(super) async fn observe(&self, id: TopologyId) -> Result<Observed, EngineError> {
@@ -104,10 +106,16 @@ impl Engine {
             RuleSet::live()
         };
         let claims = self.repo.claims(Some(id)).await?;
+        let surroundings = Surroundings {
+            claims: &claims,
+            publish: Some(&row.settings.publish),
+            host: None,
+        };
         let valid = stored
             .topology
-            .validate_against(&self.options.catalog, rules, &claims)?;
-        let desired = Desired::new(&valid, &self.setting(instance, id, &info))?;
+            .clone()
+            .validate_in(&self.options.catalog, rules, surroundings)?;
+        let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings))?;
         Ok(diff(&desired, &observed))
     }
 }
@@ -125,13 +133,23 @@ impl Session<'_> {
             });
         }
         let resumed = row.status == Status::Deploying;
-        let valid = self.validate(&stored, RuleSet::deploy()).await?;
-        let desired = self.desired(&valid)?;
+        let settings = options.settings.unwrap_or_else(|| row.settings.clone());
         let observed = self.observe().await?;
-        self.preflight(&valid, &desired, &observed).await?;
+        let host = self.host_facts(&stored, &settings, &observed).await?;
+        let valid = self
+            .validate(&stored, &settings, RuleSet::deploy(), Some(&host))
+            .await?;
+        let desired = self.desired(&valid, &settings)?;
         let plan = diff(&desired, &observed);
         if !options.force {
             plan.require_gentle()?;
+        }
+        if settings != row.settings {
+            row = self
+                .engine
+                .repo
+                .set_settings(self.id, settings, Timestamp::now())
+                .await?;
         }
         if !resumed {
             row = self

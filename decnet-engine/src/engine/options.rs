@@ -1,4 +1,4 @@
-use decnet_topology::Catalog;
+use decnet_topology::{Catalog, DeploySettings};
 
 /// What an engine needs to know beside repo and runtime.
 #[derive(Debug, Clone)]
@@ -30,8 +30,10 @@ impl EngineOptions {
 }
 
 /// How one topology is deployed.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct DeployOptions {
     /// Whether containers that run may be made anew.
     pub force: bool,
+    /// How it is raised from now on; as before, or as by default, if none.
+    pub settings: Option<DeploySettings>,
 }

@@ -1,8 +1,9 @@
 use decnet_topology::{Intent, RuleSet, Status, TopologyId};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Engine, EngineError, Outcome,
+    DeployOptions, Engine, EngineError, Outcome,
     session::{Session, ailment},
 };
 use crate::{execute::OnFailure, plan::diff};
@@ -17,14 +18,23 @@ impl Engine {
         force: bool,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
+        self.mend(id, DeployOptions { force, settings: None }, cancel).await
+    }
+
+    pub(super) async fn mend(
+        &self,
+        id: TopologyId,
+        options: DeployOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
         let session = Session::begin(self, id, cancel).await?;
-        let result = session.mend(force, cancel).await;
+        let result = session.mend(options, cancel).await;
         session.end(result).await
     }
 }
 
 impl Session<'_> {
-    async fn mend(&self, force: bool, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
+    async fn mend(&self, options: DeployOptions, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let stored = self.load().await?;
         let row = stored.row.clone();
         match (row.status, row.intent) {
@@ -38,11 +48,18 @@ impl Session<'_> {
                 });
             }
         }
-        let valid = self.validate(&stored, RuleSet::live()).await?;
-        let desired = self.desired(&valid)?;
+        let settings = options.settings.unwrap_or_else(|| row.settings.clone());
+        let valid = self.validate(&stored, &settings, RuleSet::live(), None).await?;
+        let desired = self.desired(&valid, &settings)?;
         let plan = diff(&desired, &self.observe().await?);
-        if !force {
+        if !options.force {
             plan.require_gentle()?;
+        }
+        if settings != row.settings {
+            self.engine
+                .repo
+                .set_settings(self.id, settings, Timestamp::now())
+                .await?;
         }
         let execution = self.execute(&plan, OnFailure::SkipDependents).await;
         let ailment = match execution.failures.first() {

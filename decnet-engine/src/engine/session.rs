@@ -1,8 +1,9 @@
 //! One operation on one topology, under its lease.
 
 use decnet_topology::{
-    InstanceId, Intent, Mode, RuleSet, Status, StoredTopology, TopologyId, TopologyRow, ValidTopology,
+    DeploySettings, InstanceId, Intent, Mode, RuleSet, Status, StoredTopology, TopologyId, TopologyRow, ValidTopology,
     repo::StatusChange,
+    validate::{HostFacts, Surroundings},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -145,36 +146,53 @@ impl<'a> Session<'a> {
         Ok((execution, left))
     }
 
-    /// Checks a topology against a rule set and what other topologies claim.
-    pub(super) async fn validate(&self, stored: &StoredTopology, rules: RuleSet) -> Result<ValidTopology, EngineError> {
+    /// Checks a topology against a rule set, what other topologies claim, and what is on the host.
+    pub(super) async fn validate(
+        &self,
+        stored: &StoredTopology,
+        settings: &DeploySettings,
+        rules: RuleSet,
+        host: Option<&HostFacts>,
+    ) -> Result<ValidTopology, EngineError> {
         if stored.row.mode == Mode::Agent {
             return Err(EngineError::AgentMode {
                 host: stored.row.host.clone(),
             });
         }
         let claims = self.engine.repo.claims(Some(self.id)).await?;
+        let surroundings = Surroundings {
+            claims: &claims,
+            publish: Some(&settings.publish),
+            host,
+        };
         let topology = stored.topology.clone();
-        Ok(topology.validate_against(&self.engine.options.catalog, rules, &claims)?)
+        Ok(topology.validate_in(&self.engine.options.catalog, rules, surroundings)?)
     }
 
-    pub(super) fn desired(&self, valid: &ValidTopology) -> Result<Desired, EngineError> {
+    pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {
         Ok(Desired::new(
             valid,
-            &self.engine.setting(self.instance, self.id, &self.info),
+            &self.engine.setting(self.instance, self.id, &self.info, settings),
         )?)
     }
 }
 
 impl Engine {
     /// Puts together what specs depend on beside the maze.
-    pub(super) fn setting<'s>(&'s self, instance: InstanceId, topology: TopologyId, info: &RuntimeInfo) -> Setting<'s> {
+    pub(super) fn setting<'s>(
+        &'s self,
+        instance: InstanceId,
+        topology: TopologyId,
+        info: &RuntimeInfo,
+        settings: &'s DeploySettings,
+    ) -> Setting<'s> {
         Setting {
             instance,
             topology,
             catalog: &self.options.catalog,
             decoy: &self.options.decoy,
             api: info.api,
-            dmz_egress: false,
+            settings,
         }
     }
 }

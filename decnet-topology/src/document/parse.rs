@@ -82,6 +82,9 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
     }
 }
 
+/// Of so many LANs at most one is guessed that may have been meant.
+const HINTED: usize = 100;
+
 type Read<'de> = Result<Option<RawDocument<'de>>, (Option<(usize, usize)>, String)>;
 
 fn looks_like_json(text: &str) -> bool {
@@ -185,9 +188,10 @@ fn join_decky(
             note(Code::IpMalformed, message);
         }
         let Some(&lan) = places.get(&Folded(&attachment.lan)) else {
-            let hint = spelling::hint(&attachment.lan, lans.iter().take(1000).map(|lan| lan.name.as_str()));
+            let known = lans.iter().take(if reading.is_full() { 0 } else { HINTED });
+            let hint = spelling::hint(&attachment.lan, known.map(|lan| lan.name.as_str()));
             let message = format!(
-                "decky `{}` is attached to LAN `{}`, which is not there{hint}",
+                "decky `{}` is attached to LAN `{}`, which is not there{hint}; add the LAN or drop the attachment",
                 decky.name, attachment.lan
             );
             note(Code::IpUnknownLan, message);

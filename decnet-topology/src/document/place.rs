@@ -51,13 +51,17 @@ impl<'t> Reading<'t> {
         self.offset.get()
     }
 
+    /// Tells whether so much was noted that nothing more is kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.borrow().len() >= MAX_FINDINGS
+    }
+
     /// Notes something that does not keep the rest from being read.
     pub(super) fn note(&self, offset: Option<usize>, finding: Finding) {
-        let mut found = self.found.borrow_mut();
-        if found.len() < MAX_FINDINGS {
-            found.push((offset, finding));
-        } else {
+        if self.is_full() {
             self.untold.set(self.untold.get() + 1);
+        } else {
+            self.found.borrow_mut().push((offset, finding));
         }
     }
 
@@ -118,7 +122,7 @@ struct Lines<'t> {
     text: &'t str,
     seen: usize,
     line: usize,
-    line_start: usize,
+    column: usize,
 }
 
 impl<'t> Lines<'t> {
@@ -127,21 +131,24 @@ impl<'t> Lines<'t> {
             text,
             seen: 0,
             line: 1,
-            line_start: 0,
+            column: 1,
         }
     }
 
     fn place(&mut self, offset: usize) -> (usize, usize) {
         let bytes = &self.text.as_bytes()[self.seen..offset];
-        for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-            self.line += 1;
-            self.line_start = self.seen + at + 1;
-        }
         self.seen = offset;
-        let before = &self.text.as_bytes()[self.line_start..offset];
+        let rest = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => {
+                self.line += bytes.iter().filter(|byte| **byte == b'\n').count();
+                self.column = 1;
+                &bytes[last + 1..]
+            }
+            None => bytes,
+        };
         // Bytes that go on with a character do not count.
-        let column = before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() + 1;
-        (self.line, column)
+        self.column += rest.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        (self.line, self.column)
     }
 }
 

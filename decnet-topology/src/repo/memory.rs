@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     id::{self, InstanceId, LeaseToken, TopologyId},
-    model::{Lan, StoredTopology, Topology, TopologyRow},
+    model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
     repo::{Claim, Holder, Lease, ListFilter, NewTopology, Page, Repo, RepoError, StatusChange, claims, rules},
     rng,
     status::{Status, StatusEvent},
@@ -188,6 +188,18 @@ impl Repo for MemoryRepo {
 
     async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
         entry(&self.topologies(), id).map(|entry| entry.events.clone())
+    }
+
+    async fn set_settings(
+        &self,
+        id: TopologyId,
+        settings: DeploySettings,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        let mut topologies = self.topologies();
+        let row = &mut entry_mut(&mut topologies, id)?.stored.row;
+        rules::set_settings(row, settings, at)?;
+        Ok(row.clone())
     }
 
     async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     id::{LeaseToken, TopologyId},
-    model::TopologyRow,
+    model::{DeploySettings, TopologyRow},
     repo::{Holder, Lease, NewTopology, RepoError, StatusChange},
     status::{Status, StatusEvent},
     version::Version,
@@ -37,6 +37,7 @@ pub(super) fn first_row(id: TopologyId, new: &NewTopology, at: Timestamp) -> Top
         changed_at: at,
         needs_resync: false,
         config: new.config.clone(),
+        settings: DeploySettings::default(),
     }
 }
 
@@ -60,6 +61,16 @@ pub(super) fn edit(row: &mut TopologyRow, expected: Option<Version>, at: Timesta
         return Err(RepoError::NotEditable { status: row.status });
     }
     row.version = current.next();
+    row.changed_at = at;
+    Ok(())
+}
+
+/// Changes how the topology of a row is raised, or refuses.
+pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: Timestamp) -> Result<(), RepoError> {
+    if row.status == Status::TornDown {
+        return Err(RepoError::NotEditable { status: row.status });
+    }
+    row.settings = settings;
     row.changed_at = at;
     Ok(())
 }

@@ -116,8 +116,8 @@ pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Vec<Fi
         };
         if let Some(other) = earlier.iter().find(other) {
             let message = format!(
-                "`{}` of gateway `{}` and `{}` of gateway `{}` both publish host port {}; publish one elsewhere ({}.{}=PORT)",
-                other.service, other.decky, one.service, one.decky, one.host, one.decky, one.service
+                "`{}` of gateway `{}` and `{}` of gateway `{}` both publish host port {}; publish one elsewhere ({}.{}:{}=PORT)",
+                other.service, other.decky, one.service, one.decky, one.host, one.decky, one.service, one.port.number
             );
             findings.push(Finding::new(Code::GatewayPortClash, target(one), message));
         }
@@ -142,8 +142,8 @@ pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mu
         if let Some(listener) = listeners.iter().find(listening) {
             let owner = listener.owner.as_deref().unwrap_or("something");
             let message = format!(
-                "{owner} on the host listens on {}, where gateway `{}` publishes `{}`; stop it, or publish elsewhere ({}.{}=PORT)",
-                one.host, one.decky, one.service, one.decky, one.service
+                "{owner} on the host listens on {}, where gateway `{}` publishes `{}`; stop it, or publish elsewhere ({}.{}:{}=PORT)",
+                one.host, one.decky, one.service, one.decky, one.service, one.port.number
             );
             findings.push(Finding::new(Code::HostPortTaken, target(one), message));
         }

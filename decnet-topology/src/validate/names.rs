@@ -63,7 +63,10 @@ pub(super) fn unknown_lan(view: &View<'_>, findings: &mut Vec<Finding>) {
             .filter(|attachment| attachment.lan >= view.lans.len());
         for attachment in unknown {
             let lan = format!("#{}", attachment.lan);
-            let message = format!("decky `{}` is attached to LAN {lan}, which is not there", decky.name);
+            let message = format!(
+                "decky `{}` is attached to LAN {lan}, which is not there; drop the attachment",
+                decky.name
+            );
             let target = Target::Attachment {
                 decky: decky.name.into(),
                 lan,

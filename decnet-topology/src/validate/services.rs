@@ -17,7 +17,7 @@ pub(super) fn unknown(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Fin
                     let known = catalog.services().filter(|known| !known.singleton);
                     let hint = spelling::hint(service.as_str(), known.map(|known| known.name.as_str()));
                     format!(
-                        "decky `{}` runs `{service}`, which is not in the catalogue{hint}",
+                        "decky `{}` runs `{service}`, which is not in the catalogue{hint}; remove it, or add it there",
                         decky.name
                     )
                 }
@@ -41,7 +41,7 @@ pub(super) fn archetypes(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<
         if let Some(slug) = decky.archetype.filter(unknown) {
             let hint = spelling::hint(slug, catalog.archetypes().map(|known| known.slug.as_str()));
             let message = format!(
-                "decky `{}` is a `{slug}`, which is not in the catalogue{hint}",
+                "decky `{}` is a `{slug}`, which is not in the catalogue{hint}; drop it, or add it there",
                 decky.name
             );
             let target = Target::Decky {
@@ -58,7 +58,7 @@ pub(super) fn port_clashes(view: &View<'_>, catalog: &Catalog, findings: &mut Ve
         for (port, services) in catalog.clashes(decky.services.iter().copied()) {
             let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
-                "{} of decky `{}` all want port {port}; keep one",
+                "{} of decky `{}` want the same port {port}; keep one",
                 names.join(" and "),
                 decky.name
             );

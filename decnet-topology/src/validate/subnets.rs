@@ -107,13 +107,19 @@ struct Around(Vec<(Ipv4Net, usize)>);
 impl Around {
     /// Goes on to a subnet, and walks those around it, the nearest first.
     fn enter(&mut self, subnet: Ipv4Net) -> impl Iterator<Item = (Ipv4Net, usize)> {
-        while self.0.last().is_some_and(|(outer, _)| !net::overlaps(*outer, subnet)) {
-            self.0.pop();
-        }
+        self.leave_for(subnet);
         self.0.iter().rev().take(TOLD).copied()
     }
 
     fn push(&mut self, subnet: Ipv4Net, at: usize) {
+        self.leave_for(subnet);
         self.0.push((subnet, at));
+    }
+
+    /// Drops what ended before the subnet.
+    fn leave_for(&mut self, subnet: Ipv4Net) {
+        while self.0.last().is_some_and(|(outer, _)| !net::overlaps(*outer, subnet)) {
+            self.0.pop();
+        }
     }
 }

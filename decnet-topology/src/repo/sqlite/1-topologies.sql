@@ -18,7 +18,8 @@ CREATE TABLE topologies (
     created_at   TEXT NOT NULL,
     changed_at   TEXT NOT NULL,
     needs_resync INTEGER NOT NULL,
-    config       TEXT
+    config       TEXT,
+    settings     TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX topologies_by_short_id ON topologies (substr(id, 1, 8));
 CREATE UNIQUE INDEX topologies_by_name ON topologies (name_key) WHERE status <> 'torn_down';

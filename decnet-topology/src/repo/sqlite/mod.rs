@@ -21,7 +21,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::{
     id::{InstanceId, LeaseToken, TopologyId},
-    model::{StoredTopology, Topology, TopologyRow},
+    model::{DeploySettings, StoredTopology, Topology, TopologyRow},
     repo::{Claim, Holder, Lease, ListFilter, NewTopology, Page, Repo, RepoError, StatusChange},
     rng,
     status::StatusEvent,
@@ -228,6 +228,16 @@ impl Repo for SqliteRepo {
 
     async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
         self.read(move |moment| topologies::status_events(moment, id)).await
+    }
+
+    async fn set_settings(
+        &self,
+        id: TopologyId,
+        settings: DeploySettings,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.write(move |tx| topologies::set_settings(tx, id, settings, at))
+            .await
     }
 
     async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {

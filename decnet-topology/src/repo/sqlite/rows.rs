@@ -19,7 +19,7 @@ pub(super) struct Keyed {
 
 /// The columns that [`keyed`] reads.
 pub(super) const COLUMNS: &str = "key, id, name, mode, host, status, intent, version, created_at, changed_at, \
-                                  needs_resync, config";
+                                  needs_resync, config, settings";
 
 /// Reads the row of a topology.
 pub(super) fn keyed(row: &Row<'_>) -> Result<Keyed, Fault> {
@@ -42,6 +42,7 @@ pub(super) fn keyed(row: &Row<'_>) -> Result<Keyed, Fault> {
                 Some(text) => Some(from_json(&text, "config")?),
                 None => None,
             },
+            settings: json(row, "settings")?,
         },
     })
 }

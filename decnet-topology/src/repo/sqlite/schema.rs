@@ -46,7 +46,8 @@ fn recognise(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
         .optional()?
         .is_none();
     let is_ours = application == APPLICATION_ID && version > 0;
-    if !is_ours && !(is_empty && application == 0 && version == 0) {
+    let is_new = is_empty && application == 0 && version == 0;
+    if !is_ours && !is_new {
         return Err(RepoError::NotAStore {
             path: path.into(),
             what: "a database of another program".into(),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     id::{self, InstanceId, TopologyId},
-    model::{StoredTopology, Topology, TopologyRow},
+    model::{DeploySettings, StoredTopology, Topology, TopologyRow},
     repo::{ListFilter, NewTopology, Page, RepoError, StatusChange, rules},
     status::StatusEvent,
     version::Version,
@@ -68,8 +68,8 @@ pub(super) fn create(
     let row = rules::first_row(id, &new, at);
     let mut insert = tx.prepare_cached(
         "INSERT INTO topologies (id, name, name_key, mode, host, status, intent, version, created_at, changed_at,
-                                 needs_resync, config)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                 needs_resync, config, settings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     insert.execute(params![
         row.id.to_string(),
@@ -84,6 +84,7 @@ pub(super) fn create(
         moment(row.changed_at),
         row.needs_resync,
         row.config.as_ref().map(to_json).transpose()?,
+        to_json(&row.settings)?,
     ])?;
     let key = tx.last_insert_rowid();
     append(tx, key, &rules::first_event(at))?;
@@ -152,6 +153,19 @@ pub(super) fn set_status(
     Ok(row)
 }
 
+/// Remembers how a topology is raised.
+pub(super) fn set_settings(
+    tx: &Transaction<'_>,
+    id: TopologyId,
+    settings: DeploySettings,
+    at: Timestamp,
+) -> Result<TopologyRow, Fault> {
+    let Keyed { key, mut row } = find(tx, id)?;
+    rules::set_settings(&mut row, settings, at)?;
+    update(tx, key, &row)?;
+    Ok(row)
+}
+
 /// Remembers whether Docker may differ from what is stored.
 pub(super) fn set_needs_resync(
     tx: &Transaction<'_>,
@@ -210,7 +224,8 @@ pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
 /// Writes down what may change of a row.
 fn update(tx: &Transaction<'_>, key: i64, row: &TopologyRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
-        "UPDATE topologies SET status = ?2, intent = ?3, version = ?4, changed_at = ?5, needs_resync = ?6
+        "UPDATE topologies SET status = ?2, intent = ?3, version = ?4, changed_at = ?5, needs_resync = ?6,
+                               settings = ?7
          WHERE key = ?1",
     )?;
     statement.execute(params![
@@ -220,6 +235,7 @@ fn update(tx: &Transaction<'_>, key: i64, row: &TopologyRow) -> Result<(), Fault
         row.version.get().cast_signed(),
         moment(row.changed_at),
         row.needs_resync,
+        to_json(&row.settings)?,
     ])?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::stage;
 use crate::{
-    model::Topology,
+    model::{DeploySettings, Topology},
     repo::{ListFilter, Repo, RepoError},
     status::Status,
     version::Version,
@@ -151,6 +151,31 @@ pub(super) async fn a_list_is_one_moment_while_others_write(repo: Arc<dyn Repo>)
         tokio::task::yield_now().await;
     }
     writer.await.expect("the writes are made");
+}
+
+pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo: Arc<dyn Repo>) {
+    let mut row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
+    let settings = DeploySettings {
+        publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
+        dmz_egress: true,
+    };
+    let set = repo.set_settings(row.id, settings.clone(), stage::second(2)).await;
+    row.settings = settings;
+    row.changed_at = stage::second(2);
+    assert_eq!(set.expect("set"), row);
+    assert_eq!(repo.get(row.id).await.expect("a row"), row);
+    repo.set_status(row.id, stage::step(Status::Pending, Status::TornDown), stage::second(3))
+        .await
+        .expect("torn down");
+    let refused = repo
+        .set_settings(row.id, DeploySettings::default(), stage::second(4))
+        .await;
+    assert!(matches!(
+        refused,
+        Err(RepoError::NotEditable {
+            status: Status::TornDown
+        })
+    ));
 }
 
 pub(super) async fn needs_resync_is_remembered_and_is_no_edit(repo: Arc<dyn Repo>) {

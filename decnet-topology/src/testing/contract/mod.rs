@@ -57,12 +57,14 @@ impl Subject {
     }
 }
 
+type Held = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// One thing that every repo must do.
 #[derive(Debug, Clone, Copy)]
 pub struct Clause {
     /// What must hold, in snake case.
     pub name: &'static str,
-    hold: fn(Arc<dyn Repo>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    hold: fn(Arc<dyn Repo>) -> Held,
 }
 
 /// Holds an empty store to one clause.
@@ -152,6 +154,7 @@ clauses! { $
         of_edits_that_saw_one_version_one_wins,
         a_load_is_one_moment_while_others_edit,
         a_list_is_one_moment_while_others_write,
+        settings_are_remembered_until_torn_down_and_are_no_edit,
         needs_resync_is_remembered_and_is_no_edit,
     }
     status {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use decnet_topology::{
-    Repo, Status,
+    Repo, RepoError, Status, Version,
     repo::{ListFilter, SqliteRepo, StatusChange},
 };
 use jiff::Timestamp;
@@ -12,6 +12,10 @@ use super::{maze, new, processes, wait};
 
 /// The sizes of the mazes that are written: version n of a topology has the nth, over and over.
 const SIZES: [u32; 3] = [150, 40, 90];
+
+fn size(version: Version) -> u32 {
+    SIZES[usize::try_from(version.get() - 1).expect("a version") % SIZES.len()]
+}
 
 /// Creates, edits, changes and deletes one topology after another, and says when each write is done.
 pub(super) fn write_for_ever(store: &Path) {
@@ -59,10 +63,9 @@ fn a_process_killed_while_it_writes_leaves_whole_topologies_only() {
         assert_eq!(wait(repo.instance()).expect("the instance"), instance);
         for row in wait(repo.list(&ListFilter::default())).expect("the list").rows {
             let stored = wait(repo.load(row.id)).expect("it is there");
-            let size = SIZES[usize::try_from(row.version.get() - 1).expect("a version") % SIZES.len()];
             assert_eq!(
                 stored.topology,
-                maze(size),
+                maze(size(row.version)),
                 "the maze is that of version {}",
                 row.version
             );
@@ -75,4 +78,30 @@ fn a_process_killed_while_it_writes_leaves_whole_topologies_only() {
             wait(repo.delete(row.id, Timestamp::UNIX_EPOCH)).expect("deleted");
         }
     }
+}
+
+#[test]
+fn what_is_loaded_while_another_process_writes_is_of_one_moment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let repo = SqliteRepo::open(&path).expect("a store");
+    let mut child = processes::child_of(&processes::this_program(), "write", &path);
+    let mut child = child.spawn().expect("a child process");
+    // Read to the end below, so that the child is never held up by a full pipe.
+    let words = processes::words(&mut child);
+    let reader = std::thread::spawn(|| words.count());
+    let mut loaded = 0;
+    while loaded < 100 {
+        for row in wait(repo.list(&ListFilter::default())).expect("the list").rows {
+            match wait(repo.load(row.id)) {
+                Ok(stored) => assert_eq!(stored.topology, maze(size(stored.row.version))),
+                Err(RepoError::NotFound { .. }) => continue,
+                Err(other) => panic!("{other:?}"),
+            }
+            loaded += 1;
+        }
+    }
+    child.kill().expect("killed");
+    child.wait().expect("its end");
+    assert!(reader.join().expect("its words") > 0, "it wrote meanwhile");
 }

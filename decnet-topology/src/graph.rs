@@ -1,1 +1,0 @@
-//! The maze as a graph.

@@ -1,0 +1,174 @@
+use std::fmt::{self, Write as _};
+
+use crate::{
+    graph::{Graph, places},
+    model::{Decky, Lan},
+};
+
+/// What a decky is in the maze.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Host,
+    Bridge,
+    Router,
+    Gateway,
+}
+
+/// A decky with its edges, that to the LAN nearest to the DMZ first, so that the DMZ is drawn on top.
+struct Drawn<'g> {
+    decky: &'g Decky,
+    role: Role,
+    edges: Vec<(usize, std::net::Ipv4Addr)>,
+}
+
+impl Graph<'_> {
+    /// Draws the maze for Graphviz: `dot -Tsvg`. LANs are boxes, the DMZ a red one; routers are hexagons with thick lines,
+    /// gateways green houses; lines of bridge deckies that do not forward are dashed.
+    pub fn to_dot(&self) -> String {
+        let mut text = String::new();
+        self.write_dot(&mut text).expect("a string takes everything");
+        text
+    }
+
+    /// Draws the maze for Mermaid, with the same signs as [`to_dot`](Self::to_dot). Most viewers refuse more than 500 edges.
+    pub fn to_mermaid(&self) -> String {
+        let mut text = String::new();
+        self.write_mermaid(&mut text).expect("a string takes everything");
+        text
+    }
+
+    fn drawn(&self) -> impl Iterator<Item = Drawn<'_>> {
+        let depths = self.depths();
+        self.topology.deckies().iter().map(move |decky| {
+            let mut edges: Vec<_> = places(self.topology, decky).collect();
+            edges.sort_by_key(|&(lan, _)| depths[lan].unwrap_or(usize::MAX));
+            let role = if self.topology.is_gateway(decky) {
+                Role::Gateway
+            } else if decky.is_router() {
+                Role::Router
+            } else if decky.is_bridge() {
+                Role::Bridge
+            } else {
+                Role::Host
+            };
+            Drawn { decky, role, edges }
+        })
+    }
+
+    fn write_dot(&self, out: &mut String) -> fmt::Result {
+        out.push_str(
+            "graph maze {\n  graph [rankdir=TB, nodesep=0.3, ranksep=0.7, fontname=\"Helvetica\"];\n  \
+             node [fontname=\"Helvetica\", fontsize=11, style=filled, fillcolor=\"#f8fafc\", color=\"#64748b\"];\n  \
+             edge [fontname=\"Helvetica\", fontsize=8, color=\"#64748b\", fontcolor=\"#475569\"];\n",
+        );
+        for (at, lan) in self.topology.lans().iter().enumerate() {
+            let style = if lan.is_dmz() {
+                "fillcolor=\"#fee2e2\", color=\"#b91c1c\", penwidth=2"
+            } else {
+                "fillcolor=\"#dbeafe\", color=\"#1d4ed8\""
+            };
+            let label = lan_label(lan).map(dot_text).join("\\n");
+            writeln!(
+                out,
+                "  lan{at} [shape=box, style=\"filled,rounded\", {style}, label=\"{label}\"];"
+            )?;
+        }
+        for (at, drawn) in self.drawn().enumerate() {
+            let style = match drawn.role {
+                Role::Host => "shape=ellipse",
+                Role::Bridge => "shape=ellipse, style=\"filled,dashed\", fillcolor=\"#fef9c3\"",
+                Role::Router => "shape=hexagon, fillcolor=\"#fde68a\", color=\"#b45309\", penwidth=2",
+                Role::Gateway => "shape=house, fillcolor=\"#bbf7d0\", color=\"#15803d\", penwidth=2",
+            };
+            let label = decky_label(drawn.decky).map(dot_text).join("\\n");
+            writeln!(out, "  decky{at} [{style}, label=\"{label}\"];")?;
+            let line = match drawn.role {
+                Role::Bridge => ", style=dashed",
+                Role::Router | Role::Gateway => ", penwidth=2",
+                Role::Host => "",
+            };
+            for (number, (lan, ip)) in drawn.edges.iter().enumerate() {
+                let (from, to) = (format!("lan{lan}"), format!("decky{at}"));
+                // Downward from the nearest LAN to the decky, and on to the others.
+                let (from, to) = if number == 0 { (from, to) } else { (to, from) };
+                writeln!(out, "  {from} -- {to} [label=\"{ip}\"{line}];")?;
+            }
+        }
+        out.push_str("}\n");
+        Ok(())
+    }
+
+    fn write_mermaid(&self, out: &mut String) -> fmt::Result {
+        out.push_str("flowchart TD\n");
+        for (at, lan) in self.topology.lans().iter().enumerate() {
+            let class = if lan.is_dmz() { "dmz" } else { "lan" };
+            let label = lan_label(lan).map(mermaid_text).join("<br/>");
+            writeln!(out, "  lan{at}[\"{label}\"]:::{class}")?;
+        }
+        for (at, drawn) in self.drawn().enumerate() {
+            let (open, close, class) = match drawn.role {
+                Role::Host => ("([", "])", "host"),
+                Role::Bridge => ("([", "])", "bridge"),
+                Role::Router => ("{{", "}}", "router"),
+                Role::Gateway => ("[/", "\\]", "gateway"),
+            };
+            let label = decky_label(drawn.decky).map(mermaid_text).join("<br/>");
+            writeln!(out, "  decky{at}{open}\"{label}\"{close}:::{class}")?;
+            let line = match drawn.role {
+                Role::Host => "---",
+                Role::Bridge => "-.-",
+                Role::Router | Role::Gateway => "===",
+            };
+            for (number, (lan, ip)) in drawn.edges.iter().enumerate() {
+                let (from, to) = (format!("lan{lan}"), format!("decky{at}"));
+                let (from, to) = if number == 0 { (from, to) } else { (to, from) };
+                writeln!(out, "  {from} {line}|\"{ip}\"| {to}")?;
+            }
+        }
+        out.push_str(
+            "  classDef dmz fill:#fee2e2,stroke:#b91c1c,stroke-width:2px,color:#111827\n  \
+             classDef lan fill:#dbeafe,stroke:#1d4ed8,color:#111827\n  \
+             classDef host fill:#f8fafc,stroke:#64748b,color:#111827\n  \
+             classDef bridge fill:#fef9c3,stroke:#64748b,stroke-dasharray:4 3,color:#111827\n  \
+             classDef router fill:#fde68a,stroke:#b45309,stroke-width:2px,color:#111827\n  \
+             classDef gateway fill:#bbf7d0,stroke:#15803d,stroke-width:2px,color:#111827\n",
+        );
+        Ok(())
+    }
+}
+
+fn lan_label(lan: &Lan) -> [String; 2] {
+    let mark = if lan.is_dmz() { " (DMZ)" } else { "" };
+    [format!("{}{mark}", lan.name()), lan.subnet().to_string()]
+}
+
+fn decky_label(decky: &Decky) -> [String; 2] {
+    let services: Vec<&str> = decky.services().iter().map(AsRef::as_ref).collect();
+    let services = if services.is_empty() {
+        "no service".into()
+    } else {
+        services.join(", ")
+    };
+    [decky.name().to_string(), services]
+}
+
+/// Escapes text for a quoted string of Graphviz. Services may be any text.
+fn dot_text(text: String) -> String {
+    let escaped = |character: char| match character {
+        '"' => "\\\"".into(),
+        '\\' => "\\\\".into(),
+        control if control.is_control() => " ".into(),
+        other => other.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Escapes text for a quoted label of Mermaid, which takes it for HTML with entities of its own.
+fn mermaid_text(text: String) -> String {
+    let escaped = |character: char| match character {
+        plain if plain.is_alphanumeric() || " ._-/,()".contains(plain) => plain.to_string(),
+        control if control.is_control() => " ".into(),
+        other => format!("#{};", u32::from(other)),
+    };
+    text.chars().map(escaped).collect()
+}

@@ -1,0 +1,168 @@
+//! The maze as a graph: who reaches whom, which routes that takes, how deep it is and where it breaks.
+//!
+//! A [`Graph`] looks at a [`Topology`] in two ways. **The maze** joins LANs by every bridge decky: that is how an intruder gets
+//! on, who may break into each. **The routed maze** joins them by routers alone: that is where packets go by themselves.
+//!
+//! ```
+//! use decnet_topology::{Topology, graph::Graph};
+//!
+//! let topology = Topology::builder()
+//!     .dmz("dmz", "10.0.0.0/24")
+//!     .lan("office", "10.0.1.0/24")
+//!     .lan("vault", "10.0.2.0/24")
+//!     .decky("web", |decky| decky.on("dmz", "10.0.0.2"))
+//!     .decky("router", |decky| decky.on("office", "10.0.1.2").on("dmz", "10.0.0.3").forwards())
+//!     .decky("clerk", |decky| decky.on("office", "10.0.1.3").on("vault", "10.0.2.2"))
+//!     .build()?;
+//! let graph = Graph::new(&topology);
+//! let web = topology.deckies()[0].id();
+//! assert_eq!(graph.reach(web).len(), 2, "the vault is behind a decky that does not forward");
+//! let routes: Vec<String> = graph.routes_of(web).iter().map(ToString::to_string).collect();
+//! assert_eq!(routes, ["10.0.1.0/24 via 10.0.0.3"]);
+//! assert_eq!(graph.layers().len(), 3, "but an intruder gets there");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod drawing;
+mod routes;
+mod shape;
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use petgraph::{
+    graph::{NodeIndex, UnGraph},
+    unionfind::UnionFind,
+};
+
+pub use routes::Route;
+pub use shape::ChokePoints;
+
+use crate::{
+    id::{DeckyId, LanId},
+    model::{Decky, Topology},
+};
+
+/// A node of the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Node {
+    /// A LAN.
+    Lan(LanId),
+    /// A decky.
+    Decky(DeckyId),
+}
+
+/// A topology, looked at as a graph of LANs and deckies. Making one costs time and memory in proportion to the topology.
+#[derive(Debug, Clone)]
+pub struct Graph<'a> {
+    topology: &'a Topology,
+    maze: UnGraph<Node, Ipv4Addr>,
+    /// For each LAN, by its place in the topology, the zone that it lies in.
+    zone_of: Vec<usize>,
+    /// Places of LANs that routers join, in order of their subnets.
+    zones: Vec<Vec<usize>>,
+}
+
+impl<'a> Graph<'a> {
+    /// Looks at a topology.
+    pub fn new(topology: &'a Topology) -> Self {
+        let (lans, deckies) = (topology.lans(), topology.deckies());
+        let mut maze = UnGraph::with_capacity(lans.len() + deckies.len(), topology.edges().count());
+        for lan in lans {
+            maze.add_node(Node::Lan(lan.id()));
+        }
+        for decky in deckies {
+            let at = maze.add_node(Node::Decky(decky.id()));
+            for (lan, ip) in places(topology, decky) {
+                maze.add_edge(at, NodeIndex::new(lan), ip);
+            }
+        }
+        let (zone_of, zones) = zones(topology);
+        Self {
+            topology,
+            maze,
+            zone_of,
+            zones,
+        }
+    }
+
+    /// Returns the topology.
+    pub fn topology(&self) -> &'a Topology {
+        self.topology
+    }
+
+    /// Returns the graph itself: LANs first, then deckies, each in the order of the topology; an edge is an attachment and weighs
+    /// its address.
+    pub fn as_petgraph(&self) -> &UnGraph<Node, Ipv4Addr> {
+        &self.maze
+    }
+
+    /// Returns the LANs that a decky can send packets to: its own, and those that routers join to these. Empty for a decky that
+    /// is not there.
+    ///
+    /// Routers forward both ways, so reach is mutual: a decky on a LAN that is reached has the way back.
+    pub fn reach(&self, decky: DeckyId) -> BTreeSet<LanId> {
+        let zones = self.zones_of(decky);
+        let places = zones.iter().flat_map(|&zone| &self.zones[zone]);
+        places.map(|&lan| self.topology.lans()[lan].id()).collect()
+    }
+
+    /// Tells whether one decky can send packets to another, on some address of that.
+    pub fn reaches(&self, one: DeckyId, other: DeckyId) -> bool {
+        !self.zones_of(one).is_disjoint(&self.zones_of(other))
+    }
+
+    /// Returns the LANs by zone: within one, packets pass from each LAN to each other. Zones stand in the order of their first
+    /// LANs.
+    pub fn zones(&self) -> Vec<Vec<LanId>> {
+        let ids = |zone: &Vec<usize>| {
+            let mut ids: Vec<LanId> = zone.iter().map(|&lan| self.topology.lans()[lan].id()).collect();
+            ids.sort();
+            ids
+        };
+        self.zones.iter().map(ids).collect()
+    }
+
+    fn zones_of(&self, decky: DeckyId) -> BTreeSet<usize> {
+        let decky = self.topology.decky(decky);
+        let places = decky.into_iter().flat_map(|decky| places(self.topology, decky));
+        places.map(|(lan, _)| self.zone_of[lan]).collect()
+    }
+}
+
+/// Walks where a decky is attached: the LANs' places in the topology, and its addresses.
+fn places<'a>(topology: &'a Topology, decky: &'a Decky) -> impl Iterator<Item = (usize, Ipv4Addr)> + 'a {
+    let attachments = decky.attachments().iter();
+    attachments.filter_map(|attachment| Some((topology.lan_index(attachment.lan)?, attachment.ip)))
+}
+
+/// Puts LANs that routers join into zones, the LANs of each in the order of their subnets.
+fn zones(topology: &Topology) -> (Vec<usize>, Vec<Vec<usize>>) {
+    let lans = topology.lans();
+    let mut joined = UnionFind::<usize>::new(lans.len());
+    for router in topology.deckies().iter().filter(|decky| decky.is_router()) {
+        let mut places = places(topology, router).map(|(lan, _)| lan);
+        if let Some(first) = places.next() {
+            for other in places {
+                joined.union(first, other);
+            }
+        }
+    }
+    let mut zone_of_root = vec![None; lans.len()];
+    let mut count = 0;
+    let zone_of: Vec<usize> = (0..lans.len())
+        .map(|lan| {
+            *zone_of_root[joined.find(lan)].get_or_insert_with(|| {
+                count += 1;
+                count - 1
+            })
+        })
+        .collect();
+    let mut by_subnet: Vec<usize> = (0..lans.len()).collect();
+    by_subnet.sort_by_key(|&lan| (lans[lan].subnet().network(), lans[lan].subnet().prefix_len()));
+    let mut zones = vec![Vec::new(); count];
+    for lan in by_subnet {
+        zones[zone_of[lan]].push(lan);
+    }
+    (zone_of, zones)
+}
