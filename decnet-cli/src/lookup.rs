@@ -78,6 +78,7 @@ mod tests {
             changed_at: Timestamp::UNIX_EPOCH,
             needs_resync: false,
             config: None,
+            settings: decnet_topology::DeploySettings::default(),
         }
     }
 
