@@ -1,5 +1,6 @@
 //! Raises mazes of decoy hosts on Docker, changes them while they run, and takes them down without a trace.
 
+pub mod api;
 pub mod bus;
 pub mod compose;
 pub mod decoy;
