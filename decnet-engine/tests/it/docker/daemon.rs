@@ -187,3 +187,24 @@ async fn a_daemon_is_reached_over_tcp() {
     let info = docker.info().await.expect("info");
     assert_eq!((info.endpoint, info.local), (format!("tcp://{address}"), false));
 }
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_network_whose_containers_went_all_at_once_can_be_removed() {
+    let lab = docker_lab(200).await;
+    lab.ensure_decoy().await;
+    let network = create_network(&lab.network("near", 0));
+    lab.change(&network).await;
+    let bases: Vec<_> = (2..18)
+        .map(|host| create_base(&lab.base(&format!("web-{host}"), &[lab.interface("near", 0, host)])))
+        .collect();
+    for base in &bases {
+        lab.change(base).await;
+    }
+    let removals = bases
+        .iter()
+        .map(|base| async { lab.change(&base.inverse().expect("inverse")).await });
+    futures_util::future::join_all(removals).await;
+    lab.change(&network.inverse().expect("inverse")).await;
+    assert!(lab.observe().await.is_empty());
+}
