@@ -116,6 +116,14 @@ impl<'a> Differ<'a> {
         })
     }
 
+    /// A service whose base is gone or stopped serves nobody: removing it takes nothing down.
+    fn has_namespace(&self, service: &ObservedContainer) -> bool {
+        let bases = self.observed.containers.iter();
+        bases
+            .filter(|base| base.activity == Activity::Running)
+            .any(|base| service.shares.as_ref() == Some(&base.id))
+    }
+
     fn stays(&self, container: &ObservedContainer) -> bool {
         self.kept
             .get(&container.name)
@@ -134,7 +142,7 @@ impl<'a> Differ<'a> {
 
     fn remove_services(&mut self) {
         for container in self.going(true) {
-            let destructive = self.desired.services.contains_key(&container.name);
+            let destructive = self.desired.services.contains_key(&container.name) && self.has_namespace(container);
             let id = self.remove(container, Role::Service, BTreeSet::new(), destructive);
             if let Some(decky) = container.labels.get(naming::DECKY) {
                 self.services_leaving.entry(decky.clone()).or_default().insert(id);
