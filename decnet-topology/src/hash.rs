@@ -1,1 +1,233 @@
-//! The canonical hash.
+//! The canonical hash: answers "is what runs there what I mean?".
+//!
+//! SHA-256 over [`FORMAT`] and a line feed, and then the canonical JSON of what matters for a deployment: names, subnets,
+//! addresses, services and their configuration, but no ids, no status, no positions, nothing of the order in which things were
+//! written. `docs/canonical-hash.md` has the rule in full, for other languages; `tests/vectors/hash-golden.json` has documents and
+//! their hashes.
+
+use std::{fmt, io, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    document::FORMAT,
+    model::{Decky, Lan, Topology},
+};
+
+/// A canonical hash; prints as 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Returns the 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Says why a text is no hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no hash of 64 lower-case hex digits")]
+pub struct DigestError {
+    /// The text.
+    pub text: String,
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let read = || {
+            let mut bytes = [0; 32];
+            let pairs = text.as_bytes().chunks_exact(2);
+            if text.len() != 2 * bytes.len() {
+                return None;
+            }
+            for (byte, pair) in bytes.iter_mut().zip(pairs) {
+                *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+            }
+            Some(Self(bytes))
+        };
+        read().ok_or_else(|| DigestError { text: text.into() })
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = DigestError;
+
+    fn try_from(text: String) -> Result<Self, DigestError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+/// Computes the canonical hash of a topology.
+///
+/// ```
+/// use decnet_topology::{Topology, hash::canonical_hash};
+///
+/// let maze = |lan: &str| Topology::builder().dmz("dmz", "172.20.0.0/24").lan(lan, "172.20.1.0/24").build();
+/// assert_eq!(canonical_hash(&maze("office")?), canonical_hash(&maze("office")?));
+/// assert_ne!(canonical_hash(&maze("office")?), canonical_hash(&maze("plant")?));
+/// assert_eq!(canonical_hash(&maze("office")?).to_string().len(), 64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn canonical_hash(topology: &Topology) -> Digest {
+    let mut canon = Canon(Sha256::new());
+    canon.raw(FORMAT);
+    canon.raw("\n");
+    canon.topology(topology);
+    Digest(canon.0.finalize().into())
+}
+
+/// Writes canonical JSON into the hash as it goes.
+struct Canon(Sha256);
+
+impl Canon {
+    fn raw(&mut self, text: &str) {
+        self.0.update(text);
+    }
+
+    fn topology(&mut self, topology: &Topology) {
+        let mut deckies: Vec<_> = topology.deckies().iter().collect();
+        deckies.sort_by_key(|decky| decky.name());
+        let mut lans: Vec<_> = topology.lans().iter().collect();
+        lans.sort_by_key(|lan| lan.name());
+        self.raw("{\"deckies\":");
+        self.list(deckies, |canon, decky| canon.decky(topology, decky));
+        self.raw(",\"lans\":");
+        self.list(lans, Self::lan);
+        self.raw("}");
+    }
+
+    fn lan(&mut self, lan: &Lan) {
+        self.raw("{\"dmz\":");
+        self.scalar(&lan.is_dmz());
+        self.raw(",\"name\":");
+        self.scalar(lan.name().as_str());
+        self.raw(",\"subnet\":");
+        self.scalar(&lan.subnet());
+        self.raw("}");
+    }
+
+    fn decky(&mut self, topology: &Topology, decky: &Decky) {
+        self.raw("{\"archetype\":");
+        self.scalar(&decky.archetype());
+        self.raw(",\"attachments\":");
+        self.attachments(topology, decky);
+        self.raw(",\"forwards_l3\":");
+        self.scalar(&decky.forwards_l3());
+        self.raw(",\"name\":");
+        self.scalar(decky.name().as_str());
+        self.raw(",\"service_config\":");
+        let services = decky.service_config().iter();
+        self.object(
+            services.map(|(service, fields)| (service.as_str(), fields)),
+            |canon, fields| {
+                canon.object(fields.iter().map(|(key, value)| (key.as_str(), value)), Self::value);
+            },
+        );
+        self.raw(",\"services\":");
+        self.list(decky.services(), |canon, service| canon.scalar(service.as_str()));
+        self.raw("}");
+    }
+
+    fn attachments(&mut self, topology: &Topology, decky: &Decky) {
+        let attachments = decky.attachments().iter();
+        let mut named: Vec<_> = attachments
+            .filter_map(|attachment| Some((topology.lan(attachment.lan)?.name(), attachment.ip)))
+            .collect();
+        // The home stays first.
+        if let Some(others) = named.get_mut(1..) {
+            others.sort_by_key(|(lan, _)| *lan);
+        }
+        self.list(named, |canon, (lan, ip)| {
+            canon.raw("{\"ip\":");
+            canon.scalar(&ip);
+            canon.raw(",\"lan\":");
+            canon.scalar(lan.as_str());
+            canon.raw("}");
+        });
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => self.list(items, Self::value),
+            Value::Object(entries) => {
+                // A build may keep objects in another order.
+                let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                entries.sort_unstable_by_key(|(key, _)| *key);
+                self.object(entries, Self::value);
+            }
+            scalar => self.scalar(scalar),
+        }
+    }
+
+    fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
+        self.raw("[");
+        for (at, item) in items.into_iter().enumerate() {
+            if at > 0 {
+                self.raw(",");
+            }
+            write(self, item);
+        }
+        self.raw("]");
+    }
+
+    /// Writes an object, whose keys must come in order.
+    fn object<'a, T>(&mut self, entries: impl IntoIterator<Item = (&'a str, T)>, mut write: impl FnMut(&mut Self, T)) {
+        self.raw("{");
+        for (at, (key, value)) in entries.into_iter().enumerate() {
+            if at > 0 {
+                self.raw(",");
+            }
+            self.scalar(key);
+            self.raw(":");
+            write(self, value);
+        }
+        self.raw("}");
+    }
+
+    /// Writes a text, number, boolean or null.
+    fn scalar<T: Serialize + ?Sized>(&mut self, value: &T) {
+        serde_json::to_writer(Sink(&mut self.0), value).expect("a hash takes every byte, and a scalar is always JSON");
+    }
+}
+
+struct Sink<'h>(&'h mut Sha256);
+
+impl io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -196,6 +196,44 @@ impl Borrow<str> for ServiceName {
     }
 }
 
+/// A text that compares like a [`Name`], whether or not it is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Folded<'a>(pub(crate) &'a str);
+
+impl PartialEq for Folded<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(other.0)
+    }
+}
+
+impl Eq for Folded<'_> {}
+
+impl PartialOrd for Folded<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Folded<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        self.0.bytes().map(lower).cmp(other.0.bytes().map(lower))
+    }
+}
+
+impl hash::Hash for Folded<'_> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        for chunk in self.0.as_bytes().chunks(32) {
+            let mut lower = [0_u8; 32];
+            for (place, byte) in lower.iter_mut().zip(chunk) {
+                *place = byte.to_ascii_lowercase();
+            }
+            state.write(&lower[..chunk.len()]);
+        }
+        state.write_u8(0xff);
+    }
+}
+
 macro_rules! text {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {

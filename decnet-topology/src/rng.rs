@@ -11,8 +11,8 @@
 //!   bound, is the result.
 //! - **Chance**: one word, shifted right by 11, is less than ⌊p · 2^53⌋.
 //!
-//! Ids, lease tokens and seeds that nobody chose come from the operating system. Its source cannot fail on a system that has
-//! finished booting, short of a sandbox that forbids the call; that is [`EntropyError`], and no weaker source takes its place.
+//! Ids, lease tokens and seeds that nobody chose come from the operating system, whose source cannot fail where Rust's own hash
+//! maps work; no weaker source takes its place.
 
 use newtype_uuid::{TypedUuid, TypedUuidKind};
 use rand_chacha::ChaCha8Rng;
@@ -89,42 +89,39 @@ impl Stream {
     }
 }
 
-/// Says that the operating system gave no random bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system gives no random bytes")]
-pub struct EntropyError {
-    /// Why.
-    #[from]
-    source: getrandom::Error,
-}
-
 /// Draws a seed from the operating system.
-pub fn os_seed() -> Result<u64, EntropyError> {
-    Ok(getrandom::u64()?)
+pub fn os_seed() -> u64 {
+    let mut bytes = [0; 8];
+    fill(&mut bytes);
+    u64::from_be_bytes(bytes)
 }
 
 /// Draws the id of a topology.
-pub fn topology_id() -> Result<TopologyId, EntropyError> {
+pub fn topology_id() -> TopologyId {
     uuid_v4()
 }
 
 /// Draws the id of a store.
-pub fn instance_id() -> Result<InstanceId, EntropyError> {
+pub fn instance_id() -> InstanceId {
     uuid_v4()
 }
 
 /// Draws the proof of a lease.
-pub fn lease_token() -> Result<LeaseToken, EntropyError> {
+pub fn lease_token() -> LeaseToken {
     uuid_v4()
 }
 
 /// Draws a UUID of version 4: 122 random bits (RFC 9562, section 5.4).
-fn uuid_v4<K: TypedUuidKind>() -> Result<TypedUuid<K>, EntropyError> {
+fn uuid_v4<K: TypedUuidKind>() -> TypedUuid<K> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
+    fill(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    Ok(TypedUuid::from_bytes(bytes))
+    TypedUuid::from_bytes(bytes)
+}
+
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("an operating system that starts Rust programs gives random bytes");
 }
 
 #[cfg(test)]
@@ -190,7 +187,7 @@ mod tests {
 
     #[test]
     fn ids_are_random_uuids_of_version_4() {
-        let (one, other) = (topology_id().expect("id"), topology_id().expect("id"));
+        let (one, other) = (topology_id(), topology_id());
         assert_ne!(one, other);
         assert_eq!(one.get_version_num(), 4);
         assert_eq!(one.to_string().as_bytes()[14], b'4');

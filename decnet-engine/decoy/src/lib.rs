@@ -1,3 +1,38 @@
-//! Where the program stands, for the build script of the engine.
-/// The folder of this package.
+//! The program inside every decky, and the shapes in which the engine talks to it.
+//!
+//! A decky is a *base* container, which owns the network namespace, and one container per service that shares it. The
+//! default image of both holds one static file, built from this package:
+//!
+//! - `decnet-decoy base` is PID 1 of a base: it sets routes and forwarding, drops its capabilities, reaps, and leaves
+//!   at once when told to;
+//! - `decnet-decoy state set|check|show` runs in a base by `docker exec` and changes or reports what `base` has set;
+//! - `decnet-decoy service` answers on a service's ports and says who came;
+//! - `decnet-decoy probe` tells which addresses and ports can be reached from where it runs.
+//!
+//! [`protocol`] holds what goes in and out of these, and is all that the engine links. The rest builds on Linux only.
+
+pub mod protocol;
+
+#[cfg(target_os = "linux")]
+mod base;
+#[cfg(target_os = "linux")]
+mod change;
+#[cfg(target_os = "linux")]
+mod namespace;
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(target_os = "linux")]
+mod probe;
+#[cfg(target_os = "linux")]
+pub mod program;
+#[cfg(target_os = "linux")]
+mod service;
+#[cfg(target_os = "linux")]
+mod state;
+#[cfg(target_os = "linux")]
+mod state_file;
+#[cfg(target_os = "linux")]
+mod timestamp;
+
+/// The folder of this package, from which the engine's build script builds the program.
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");

@@ -8,8 +8,7 @@ use crate::{
         LAN_PREFIX, TopologyConfig,
     },
     name::{ServiceName, TopologyName},
-    net,
-    rng::{self, EntropyError},
+    net, rng,
     status::Mode,
 };
 
@@ -145,7 +144,7 @@ impl ConfigBuilder {
 
     pub(super) fn build_or_seed(
         mut self,
-        seed_if_absent: impl FnOnce() -> Result<u64, EntropyError>,
+        seed_if_absent: impl FnOnce() -> u64,
     ) -> Result<TopologyConfig, InvalidConfig> {
         let name = self.checked_name();
         self.check_bounds();
@@ -154,10 +153,7 @@ impl ConfigBuilder {
             Some(seed) => seed,
             // Nothing is drawn for a config that is refused anyway.
             None if !self.faults.is_empty() => 0,
-            None => seed_if_absent().unwrap_or_else(|error| {
-                self.fault("seed", format_args!("none is given, and {error}"));
-                0
-            }),
+            None => seed_if_absent(),
         };
         // A fault is kept wherever there is no name.
         let faults = std::mem::take(&mut self.faults);

@@ -38,7 +38,7 @@ const LAN_PREFIX: RangeInclusive<u8> = 16..=29;
 /// use decnet_topology::{Catalog, TopologyConfig};
 ///
 /// let value = serde_json::json!({"name": "corp", "depth": 0, "branching_factor": 2, "colour": "red"});
-/// let refused = TopologyConfig::from_value(&value, &Catalog::builtin(), || Ok(7)).unwrap_err();
+/// let refused = TopologyConfig::from_value(&value, &Catalog::builtin(), || 7).unwrap_err();
 /// let fields: Vec<_> = refused.faults.iter().map(|fault| fault.field.as_str()).collect();
 /// assert_eq!(fields, ["colour", "depth"]);
 /// ```

@@ -12,7 +12,6 @@ use crate::{
     },
     name::ServiceName,
     net,
-    rng::EntropyError,
     status::Mode,
 };
 
@@ -25,7 +24,7 @@ impl TopologyConfig {
     pub fn from_value(
         value: &Value,
         catalog: &Catalog,
-        seed_if_absent: impl FnOnce() -> Result<u64, EntropyError>,
+        seed_if_absent: impl FnOnce() -> u64,
     ) -> Result<Self, InvalidConfig> {
         read(value, Some(catalog), seed_if_absent)
     }
@@ -42,14 +41,14 @@ impl TryFrom<Value> for TopologyConfig {
                 message: "a stored config has its seed".into(),
             }]));
         }
-        read(&value, None, || Ok(0))
+        read(&value, None, || 0)
     }
 }
 
 fn read(
     value: &Value,
     catalog: Option<&Catalog>,
-    seed_if_absent: impl FnOnce() -> Result<u64, EntropyError>,
+    seed_if_absent: impl FnOnce() -> u64,
 ) -> Result<TopologyConfig, InvalidConfig> {
     // Sound values stand in for required ones until these are read.
     let mut config = ConfigBuilder::new("unnamed", *DEPTH.start(), *BRANCHING.start());

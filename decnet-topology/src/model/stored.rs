@@ -1,13 +1,25 @@
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::TopologyConfig,
     id::TopologyId,
     model::Topology,
     name::TopologyName,
+    publish::Publish,
     status::{Intent, Mode, Status},
     version::Version,
 };
+
+/// How a topology is raised: kept, so that every later change of Docker does as the deploy did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeploySettings {
+    /// How the ports of gateways are mapped to the host's.
+    pub publish: Publish,
+    /// Whether deckies on the DMZ may reach the outside.
+    pub dmz_egress: bool,
+}
 
 /// All that the store keeps of a topology beside the maze itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +46,8 @@ pub struct TopologyRow {
     pub needs_resync: bool,
     /// What it was generated from.
     pub config: Option<TopologyConfig>,
+    /// How it is raised.
+    pub settings: DeploySettings,
 }
 
 /// A topology and its row.

@@ -98,6 +98,26 @@ pub enum RepoError {
         /// The newest layout known.
         known: u32,
     },
+    /// The folder that the store should be in is not there.
+    #[error("there is no folder {} for the store", .folder.display())]
+    FolderMissing {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// There is a folder where the store should be.
+    #[error("{} is a folder, not a store", .path.display())]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file is something else than a store. It was left as it is.
+    #[error("{} is no store of DECNET: it is {what}", .path.display())]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        what: String,
+    },
     /// The store could not be opened.
     #[error("the store {} cannot be opened", .path.display())]
     Open {

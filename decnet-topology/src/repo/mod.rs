@@ -1,22 +1,86 @@
 //! Where topologies are kept: the trait [`Repo`], its error, and its two homes.
+//!
+//! A repo is the truth about what is meant to run: Docker is compared with it, never the other way round. [`MemoryRepo`] lives
+//! as long as the process; `SqliteRepo` (feature `sqlite`) is one file that several processes may use. A repo of one's own
+//! implements the trait and is held to the same suite, `testing::contract` (feature `testing`).
+//!
+//! # What a repo promises
+//!
+//! - Every method happens whole or not at all. A refusal ([`RepoError`]) leaves the store exactly as it was.
+//! - A write says what it was decided upon: [`edit`](Repo::edit) a version, [`set_status`](Repo::set_status) a status, the
+//!   leases a token. If that has changed meanwhile the write is refused, so two programs never overwrite each other unseen.
+//! - No two topologies that are not torn down share a name (case ignored) or an address: a topology *claims* the subnets of
+//!   its LANs from when it is stored until it is torn down or deleted. That is checked in the same transaction as the write.
+//! - A status follows another only as [`Status::may_become`](crate::Status::may_become) says, and each change leaves its event.
+//! - What is loaded is what was stored, in its order and as it was written. (A position on the canvas that is no number is
+//!   none.)
+//!
+//! The repo does not judge mazes: whether one makes sense is for the validator, before it is stored.
+//!
+//! ```
+//! use decnet_topology::{
+//!     Intent, Mode, Repo, RepoError, Status, Topology,
+//!     repo::{MemoryRepo, NewTopology, StatusChange},
+//! };
+//! use jiff::Timestamp;
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let repo = MemoryRepo::new();
+//! let now: Timestamp = "2030-01-01T00:00:00Z".parse()?;
+//!
+//! let new = NewTopology {
+//!     name: "corp".parse()?,
+//!     mode: Mode::Unihost,
+//!     host: None,
+//!     config: None,
+//!     topology: Topology::builder().dmz("dmz", "172.20.0.0/24").build()?,
+//! };
+//! let stored = repo.create(new.clone(), now).await?;
+//! assert_eq!(stored.row.status, Status::Pending);
+//! assert!(matches!(repo.create(new, now).await, Err(RepoError::NameTaken { .. })));
+//!
+//! let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
+//! let edited = repo.edit(stored.row.id, Some(stored.row.version), wider.clone(), now).await?;
+//! let late = repo.edit(stored.row.id, Some(stored.row.version), wider, now).await;
+//! assert!(matches!(late, Err(RepoError::VersionConflict { .. })));
+//!
+//! let deploy = StatusChange {
+//!     from: edited.row.status,
+//!     to: Status::Deploying,
+//!     intent: Some(Intent::Up),
+//!     reason: Some("deploy".into()),
+//! };
+//! repo.set_status(stored.row.id, deploy, now).await?;
+//! assert_eq!(repo.status_events(stored.row.id).await?.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod claims;
 mod error;
 mod lease;
+mod memory;
 mod rows;
+mod rules;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 
+pub use claims::conflicts;
 pub use error::RepoError;
 pub use lease::{Holder, Lease};
+pub use memory::MemoryRepo;
 pub use rows::{Claim, ListFilter, NewTopology, Page, StatusChange};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteOptions, SqliteRepo};
 
 use crate::{
     id::{InstanceId, LeaseToken, TopologyId},
-    model::{StoredTopology, Topology, TopologyRow},
+    model::{DeploySettings, StoredTopology, Topology, TopologyRow},
     status::StatusEvent,
     version::Version,
 };
@@ -73,6 +137,14 @@ pub trait Repo: Send + Sync + Debug {
     /// Returns the changes of status, oldest first.
     async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError>;
 
+    /// Remembers how the topology is raised. Refused once it is torn down ([`RepoError::NotEditable`]).
+    async fn set_settings(
+        &self,
+        id: TopologyId,
+        settings: DeploySettings,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError>;
+
     /// Remembers whether Docker may differ from what is stored.
     async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError>;
 
@@ -92,7 +164,8 @@ pub trait Repo: Send + Sync + Debug {
         at: Timestamp,
     ) -> Result<Lease, RepoError>;
 
-    /// Makes a lease last for a time from `at`. Refused if another holds it now ([`RepoError::LeaseLost`]).
+    /// Makes a lease last for a time from `at`, even one that ran out, if no one took it since. Refused if another took it or
+    /// it was given back ([`RepoError::LeaseLost`]).
     async fn renew_lease(
         &self,
         id: TopologyId,
@@ -101,7 +174,7 @@ pub trait Repo: Send + Sync + Debug {
         at: Timestamp,
     ) -> Result<Lease, RepoError>;
 
-    /// Gives a lease back. One that is no longer held is no error.
+    /// Gives a lease back. One that is no longer held, or whose topology is gone, is no error.
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError>;
 
     /// Returns who holds the lease of a topology, if anyone does at that time.
@@ -110,15 +183,4 @@ pub trait Repo: Send + Sync + Debug {
     /// Removes a topology with all that belongs to it. Refused unless pending, failed or torn down
     /// ([`RepoError::NotDeletable`]), or while its lease is held ([`RepoError::LeaseHeld`]).
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError>;
-}
-
-/// Finds the claims that overlap one of the subnets, with that subnet.
-pub fn conflicts(claims: &[Claim], subnets: &[Ipv4Net]) -> Vec<(Ipv4Net, Claim)> {
-    let overlapping = |subnet: Ipv4Net| {
-        claims
-            .iter()
-            .filter(move |claim| crate::net::overlaps(claim.subnet, subnet))
-            .map(move |claim| (subnet, claim.clone()))
-    };
-    subnets.iter().copied().flat_map(overlapping).collect()
 }

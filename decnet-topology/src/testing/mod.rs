@@ -1,3 +1,4 @@
 //! What a test of an own repo needs.
 
+pub mod contract;
 pub mod strategies;

@@ -1,5 +1,144 @@
 //! Every rule that a maze is held to, one function each.
+//!
+//! All rules run on whatever is there and none stops at the first fault, so that one look at the [`Report`] shows everything.
+//!
+//! ```
+//! use decnet_topology::{Catalog, Code, RuleSet, Topology, validate::validate};
+//!
+//! let maze = Topology::builder()
+//!     .dmz("dmz", "172.20.0.0/24")
+//!     .lan("office", "172.20.1.0/24")
+//!     .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["htpp"]))
+//!     .build()?;
+//! let report = validate(&maze, &Catalog::builtin(), RuleSet::deploy());
+//! let codes: Vec<_> = report.errors().map(|finding| finding.code).collect();
+//! assert_eq!(codes, [Code::DmzOrphan, Code::UnknownService]);
+//! assert!(maze.validate(&Catalog::builtin(), RuleSet::deploy()).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod addresses;
+mod host;
+mod names;
 mod report;
+mod services;
+mod shape;
+mod subnets;
+mod view;
 
+pub use host::{ForeignNetwork, HostFacts, HostRoute, Listener, PublishedPort, published};
 pub use report::{Invalid, Report, RuleSet, ValidTopology};
+pub use view::View;
+
+use crate::{
+    catalog::Catalog,
+    finding::{Code, Finding, Severity},
+    model::Topology,
+    publish::Publish,
+    repo::Claim,
+};
+
+/// What is known of the world around a maze.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// The subnets of other topologies.
+    pub claims: &'a [Claim],
+    /// How gateways publish ports on the host; each port to the same number if none.
+    pub publish: Option<&'a Publish>,
+    /// What is on the host.
+    pub host: Option<&'a HostFacts>,
+}
+
+/// Holds a draft or a topology to the rules, by itself.
+///
+/// What was found when a draft was read is in the report as well.
+pub fn validate<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules: RuleSet) -> Report {
+    validate_in(maze, catalog, rules, Surroundings::default())
+}
+
+/// Holds a draft or a topology to the rules, the subnets of other topologies being what they are.
+pub fn validate_against<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules: RuleSet, claims: &[Claim]) -> Report {
+    let surroundings = Surroundings {
+        claims,
+        ..Surroundings::default()
+    };
+    validate_in(maze, catalog, rules, surroundings)
+}
+
+/// Holds a draft or a topology to the rules, in its surroundings.
+///
+/// Of what a subnet overlaps, the four nearest are told; of many that have one address or one host port, each is told of the
+/// first. Otherwise every fault is there. Runs in O(n log n).
+pub fn validate_in<'a>(
+    maze: impl Into<View<'a>>,
+    catalog: &Catalog,
+    rules: RuleSet,
+    surroundings: Surroundings<'_>,
+) -> Report {
+    let view = maze.into();
+    let mut findings = view.read.to_vec();
+    let found = &mut findings;
+    if !view.well_formed {
+        names::invalid(&view, found);
+        names::lan_twice(&view, found);
+        names::decky_twice(&view, found);
+        names::unknown_lan(&view, found);
+        names::attached_twice(&view, found);
+    }
+    shape::one_dmz(&view, found);
+    shape::orphan_lans(&view, found);
+    shape::orphan_deckies(&view, found);
+    shape::idle_routers(&view, found);
+    addresses::outside(&view, found);
+    addresses::collisions(&view, found);
+    addresses::reserved(&view, found);
+    subnets::overlaps(&view, found);
+    subnets::claimed(&view, surroundings.claims, found);
+    subnets::too_small(&view, found);
+    services::unknown(&view, catalog, found);
+    services::archetypes(&view, catalog, found);
+    services::port_clashes(&view, catalog, found);
+    services::undeclared(&view, found);
+    services::fields(&view, catalog, found);
+    let same_ports = Publish::default();
+    let published = host::published_of(&view, catalog, surroundings.publish.unwrap_or(&same_ports));
+    host::gateway_clashes(&published, found);
+    if let Some(host) = surroundings.host {
+        host::taken(&published, host, found);
+        host::overlaps(&view, host, found);
+    }
+    if !rules.shape_is_error() {
+        findings.iter_mut().for_each(soften);
+    }
+    Report::new(findings)
+}
+
+/// Makes warnings of findings on the maze's shape.
+fn soften(finding: &mut Finding) {
+    let shape = [Code::DmzMissing, Code::DmzMultiple, Code::DmzOrphan, Code::DeckyOrphan];
+    if shape.contains(&finding.code) {
+        finding.severity = Severity::Warning;
+    }
+}
+
+impl Topology {
+    /// Holds the topology to the rules, and takes note that it passed them.
+    pub fn validate(self, catalog: &Catalog, rules: RuleSet) -> Result<ValidTopology, Invalid> {
+        self.validate_in(catalog, rules, Surroundings::default())
+    }
+
+    /// Holds the topology to the rules, in its surroundings, and takes note that it passed them.
+    pub fn validate_in(
+        self,
+        catalog: &Catalog,
+        rules: RuleSet,
+        surroundings: Surroundings<'_>,
+    ) -> Result<ValidTopology, Invalid> {
+        let report = validate_in(&self, catalog, rules, surroundings);
+        if report.is_clean() {
+            Ok(ValidTopology::new(self, rules, report))
+        } else {
+            Err(Invalid { report })
+        }
+    }
+}

@@ -96,7 +96,7 @@ fn a_config_built_is_held_to_the_same_bounds_as_one_read() {
 #[test]
 fn a_seed_is_drawn_once_and_then_stored() {
     let value = json!({"name": "x", "depth": 1, "branching_factor": 1});
-    let drawn = TopologyConfig::from_value(&value, &Catalog::builtin(), || Ok(9)).expect("config");
+    let drawn = TopologyConfig::from_value(&value, &Catalog::builtin(), || 9).expect("config");
     assert_eq!(drawn.seed(), 9);
     let stored = serde_json::to_value(&drawn).expect("json");
     assert_eq!(stored["seed"], 9);

@@ -1,0 +1,35 @@
+# The commands of this project. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-engines lint bench deny clean-docker
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## set up Docker if there is none, then raise a maze of seven LANs, look at it, and take it down
+	@scripts/demo
+
+test: ## all tests, those that need Docker included (it is set up if there is none)
+	@scripts/test
+
+test-engines: ## the tests that need Docker, on an engine of each newer Debian suite (root)
+	@scripts/test-engines
+
+lint: ## format, clippy and docs, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --all-features --no-deps
+
+bench: ## the benches
+	cargo bench --package decnet-benches
+
+deny: ## licences, sources and doubled crates, if cargo-deny is installed
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --offline check bans licenses sources; \
+	else \
+		echo "cargo-deny is not installed: cargo install cargo-deny --locked"; \
+	fi
+
+clean-docker: ## end the engines that the scripts started
+	@scripts/engines stop
+	@scripts/docker-down

@@ -1,0 +1,125 @@
+//! Time per decky of parse, validate and hash, from 100 to 100 000 deckies: it should stay flat.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use decnet_topology::{
+    Catalog, Decky, DeckyId, Draft, Lan, LanId, RuleSet, Topology,
+    document::{self, Syntax},
+    hash::canonical_hash,
+    model::Attachment,
+    validate::validate,
+};
+
+/// A tree of LANs with two deckies each, one of which is attached to the LAN above as well.
+fn maze(deckies: u32) -> Topology {
+    const BASE: u32 = 10 << 24;
+    let lan_count = (deckies / 2).max(1);
+    let subnet = |lan: u32| BASE + lan * 64;
+    let lans = (0..lan_count).map(|lan| {
+        let net = format!("{}/26", std::net::Ipv4Addr::from(subnet(lan)));
+        let name = format!("LAN-{lan:05}").parse().expect("a name");
+        Lan::new(LanId::new(lan), name, net.parse().expect("a subnet"), lan == 0)
+    });
+    let at = |lan: u32, host: u32| Attachment {
+        lan: LanId::new(lan),
+        ip: (subnet(lan) + host).into(),
+    };
+    let deckies = (0..lan_count * 2).map(|decky| {
+        let lan = decky / 2;
+        let mut attachments = vec![at(lan, 2 + decky % 2)];
+        if decky % 2 == 0 && lan > 0 {
+            attachments.push(at((lan - 1) / 3, 10 + (lan - 1) % 3));
+        }
+        let services = if decky % 2 == 0 {
+            ["ssh", "http"]
+        } else {
+            ["smb", "rdp"]
+        };
+        Decky::new(
+            DeckyId::new(decky),
+            format!("decky-{decky:06}").parse().expect("a name"),
+        )
+        .with_services(services.map(Into::into))
+        .forwarding(decky % 2 == 0)
+        .with_attachments(attachments)
+    });
+    Topology::new(lans.collect(), deckies.collect()).expect("a maze")
+}
+
+fn by_size(criterion: &mut Criterion) {
+    let catalog = Catalog::builtin();
+    let mut group = criterion.benchmark_group("per_decky");
+    for size in [100_u32, 1_000, 8_000, 100_000] {
+        let maze = maze(size);
+        let report = validate(&maze, &catalog, RuleSet::deploy());
+        assert_eq!(report.findings(), []);
+        let mut draft = Draft::from(&maze);
+        draft.header.name = "bench".into();
+        let text = document::print(&draft, Syntax::Json);
+        group.throughput(Throughput::Elements(u64::from(size)));
+        group.sample_size(10);
+        group.bench_with_input(BenchmarkId::new("validate", size), &maze, |bencher, maze| {
+            bencher.iter(|| validate(black_box(maze), &catalog, RuleSet::deploy()));
+        });
+        group.bench_with_input(BenchmarkId::new("hash", size), &maze, |bencher, maze| {
+            bencher.iter(|| canonical_hash(black_box(maze)));
+        });
+        group.bench_with_input(BenchmarkId::new("parse", size), &text, |bencher, text| {
+            bencher.iter(|| document::parse(black_box(text), Syntax::Json));
+        });
+        group.bench_with_input(BenchmarkId::new("serde_json_plain", size), &text, |bencher, text| {
+            bencher.iter(|| serde_json::from_str::<plain::Document>(black_box(text)).expect("a document"));
+        });
+    }
+    group.finish();
+}
+
+/// What a parser would read into that collects no faults: the yardstick for `parse`.
+mod plain {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only read into")]
+    pub(super) struct Document {
+        format: String,
+        name: String,
+        lans: Vec<Lan>,
+        deckies: Vec<Decky>,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only read into")]
+    struct Lan {
+        name: String,
+        subnet: Option<String>,
+        #[serde(default)]
+        dmz: bool,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only read into")]
+    struct Decky {
+        name: String,
+        #[serde(default)]
+        services: Vec<String>,
+        #[serde(default)]
+        service_config: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+        #[serde(default)]
+        forwards_l3: bool,
+        #[serde(default)]
+        attachments: Vec<Attachment>,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only read into")]
+    struct Attachment {
+        lan: String,
+        ip: Option<String>,
+    }
+}
+
+criterion_group!(benches, by_size);
+criterion_main!(benches);

@@ -1,0 +1,84 @@
+//! PID 1 of a base: sets the state, gives up its power, and holds the namespace open.
+
+use std::{env, io, process::ExitCode};
+
+use rustix::{
+    process::{WaitOptions, wait},
+    thread::{
+        CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set,
+        set_capabilities, set_no_new_privs,
+    },
+};
+use signal_hook::{
+    consts::{SIGCHLD, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{
+    program::{Failure, log},
+    protocol::{EXIT_DONE, NetState, STATE_VARIABLE},
+    state::apply,
+    state_file::StateFile,
+};
+
+/// Runs until told to stop.
+pub(crate) fn run() -> Result<ExitCode, Failure> {
+    // PID 1 ignores every signal that it does not ask for, so this comes before anything that takes time.
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGCHLD]).map_err(|error| Failure::new("signals cannot be caught", error))?;
+    let report = {
+        let file = StateFile::of_base().map_err(|error| Failure::new("the state file cannot be locked", error))?;
+        let state = first_or_kept(&file)?;
+        apply(&state).map_err(|error| Failure::new("the state cannot be applied", error))?
+    };
+    if !report.deviations.is_empty() {
+        // A network that was disconnected by hand is no reason to take the decky's other networks down as well.
+        log("warn", "the namespace is not as declared", &serde_json::json!(report));
+    }
+    drop_privileges().map_err(|error| Failure::new("the capabilities cannot be dropped", error))?;
+    for signal in &mut signals {
+        if signal != SIGCHLD {
+            break;
+        }
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    }
+    Ok(ExitCode::from(EXIT_DONE))
+}
+
+/// The kept state wins: the environment is that of the container's creation, the file that of the last change.
+fn first_or_kept(file: &StateFile) -> Result<NetState, Failure> {
+    let kept = file
+        .read()
+        .map_err(|error| Failure::new("the kept state cannot be read", error))?;
+    if let Some(state) = kept {
+        return Ok(state);
+    }
+    let json = env::var(STATE_VARIABLE).map_err(|error| Failure::usage("no first state in DECNET_STATE", error))?;
+    let state = NetState::parse(&json).map_err(|error| Failure::usage("DECNET_STATE cannot be read", error))?;
+    file.write(&state)
+        .map_err(|error| Failure::new("the first state cannot be kept", error))?;
+    Ok(state)
+}
+
+/// Gives up every capability for good.
+///
+/// `no_new_privs` comes first and is what makes it final: with `NET_ADMIN` alone the bounding set cannot be emptied (that
+/// takes `SETPCAP`), and without it a program run as root would get the bounding set back.
+fn drop_privileges() -> io::Result<()> {
+    set_no_new_privs(true)?;
+    clear_ambient_capability_set()?;
+    for capability in CapabilitySet::all().iter() {
+        // Refused without SETPCAP, and for numbers that this kernel does not know.
+        let _ = remove_capability_from_bounding_set(capability);
+    }
+    let none = CapabilitySet::empty();
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )?;
+    Ok(())
+}

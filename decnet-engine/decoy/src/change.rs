@@ -1,0 +1,317 @@
+//! From what a namespace is to what it should be, without touching it.
+
+use std::fmt;
+
+use crate::{
+    namespace::Observed,
+    netlink::Entry,
+    protocol::{Deviation, NetState, Route},
+};
+
+/// One thing to do to a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Turn forwarding on or off for what comes in by an interface.
+    Forwarding { link: u32, on: bool },
+    /// Add a route, or replace the one with its destination.
+    PutRoute(Route),
+    /// Remove a route.
+    RemoveRoute(Entry),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forwarding { link, on } => {
+                write!(
+                    f,
+                    "turn forwarding {} on interface {link}",
+                    if *on { "on" } else { "off" }
+                )
+            }
+            Self::PutRoute(route) => write!(f, "route {} via {}", route.to, route.via),
+            Self::RemoveRoute(entry) => write!(f, "remove the route to {}", entry.to),
+        }
+    }
+}
+
+/// Lists what has to be done, in an order in which no packet passes that neither the old nor the new state lets pass.
+pub(crate) fn changes(state: &NetState, observed: &Observed) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let forwarding = |on: bool| {
+        observed
+            .links
+            .iter()
+            .filter(move |link| !link.loopback && link.forwarding == Some(!on))
+            .filter(move |link| (state.forward && is_declared(state, observed, link.index)) == on)
+            .map(move |link| Change::Forwarding { link: link.index, on })
+    };
+    changes.extend(forwarding(false));
+    let missing: Vec<Route> = missing_routes(state, observed)
+        // Replacing would take the place of the route that the kernel made for an own subnet.
+        .filter(|route| {
+            !observed
+                .entries
+                .iter()
+                .any(|entry| entry.of_kernel && entry.to == route.to)
+        })
+        .collect();
+    let replaced = |entry: &Entry| entry.priority == 0 && missing.iter().any(|route| route.to == entry.to);
+    changes.extend(
+        undeclared_entries(state, observed)
+            .filter(|entry| !replaced(entry))
+            .cloned()
+            .map(Change::RemoveRoute),
+    );
+    changes.extend(missing.iter().copied().map(Change::PutRoute));
+    changes.extend(forwarding(true));
+    changes
+}
+
+/// Lists where the namespace is not what the state declares.
+pub(crate) fn deviations(state: &NetState, observed: &Observed) -> Vec<Deviation> {
+    let mut deviations = Vec::new();
+    for address in &state.interfaces {
+        if !observed.addresses.iter().any(|one| one.address == *address) {
+            deviations.push(Deviation::InterfaceMissing(*address));
+        }
+    }
+    for one in &observed.addresses {
+        let Some(link) = observed
+            .links
+            .iter()
+            .find(|link| link.index == one.link && !link.loopback)
+        else {
+            continue;
+        };
+        let declared = is_declared(state, observed, link.index);
+        if !declared {
+            deviations.push(Deviation::InterfaceUndeclared(one.address));
+        }
+        match (state.forward && declared, link.forwarding) {
+            (true, Some(false) | None) => deviations.push(Deviation::ForwardingOff(one.address)),
+            (false, Some(true)) => deviations.push(Deviation::ForwardingOn(one.address)),
+            _ => {}
+        }
+    }
+    deviations.extend(missing_routes(state, observed).map(Deviation::RouteMissing));
+    deviations.extend(undeclared_entries(state, observed).map(|entry| Deviation::RouteUndeclared(entry.to)));
+    if state.default_route && !observed.entries.iter().any(is_default) {
+        deviations.push(Deviation::DefaultRouteMissing);
+    }
+    deviations
+}
+
+fn is_declared(state: &NetState, observed: &Observed, link: u32) -> bool {
+    observed
+        .addresses
+        .iter()
+        .any(|one| one.link == link && state.interfaces.contains(&one.address))
+}
+
+fn is_default(entry: &Entry) -> bool {
+    entry.to.prefix_len() == 0
+}
+
+fn is_route(entry: &Entry, route: &Route) -> bool {
+    entry.to == route.to && entry.via == Some(route.via) && entry.priority == 0
+}
+
+fn missing_routes(state: &NetState, observed: &Observed) -> impl Iterator<Item = Route> {
+    state
+        .routes
+        .iter()
+        .filter(|route| !observed.entries.iter().any(|entry| is_route(entry, route)))
+        .copied()
+}
+
+fn undeclared_entries<'a>(state: &'a NetState, observed: &'a Observed) -> impl Iterator<Item = &'a Entry> {
+    observed.entries.iter().filter(|entry| {
+        let kept = entry.of_kernel || (state.default_route && is_default(entry));
+        !kept && !state.routes.iter().any(|route| is_route(entry, route))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::netlink::{Address, Link};
+
+    fn entry(to: &str, via: Option<&str>, of_kernel: bool) -> Entry {
+        Entry {
+            to: to.parse().unwrap(),
+            via: via.map(|via| via.parse().unwrap()),
+            of_kernel,
+            link: Some(2),
+            priority: 0,
+            tos: 0,
+            scope: 0,
+            kind: 1,
+            protocol: if of_kernel { 2 } else { 3 },
+        }
+    }
+
+    fn route(to: &str, via: &str) -> Route {
+        Route {
+            to: to.parse().unwrap(),
+            via: via.parse().unwrap(),
+        }
+    }
+
+    /// Loopback and two interfaces, as Docker leaves them: with a default route, and as they inherited forwarding.
+    fn fresh(forwarding: bool) -> Observed {
+        let link = |index, loopback| Link {
+            index,
+            loopback,
+            forwarding: Some(forwarding),
+        };
+        let address = |link, a: &str| Address {
+            link,
+            address: a.parse().unwrap(),
+        };
+        Observed {
+            links: vec![link(1, true), link(2, false), link(3, false)],
+            addresses: vec![address(1, "127.0.0.1"), address(2, "10.1.0.5"), address(3, "10.2.0.5")],
+            entries: vec![
+                entry("0.0.0.0/0", Some("10.1.0.1"), false),
+                entry("10.1.0.0/24", None, true),
+                entry("10.2.0.0/24", None, true),
+            ],
+        }
+    }
+
+    fn state(forward: bool, interfaces: &[&str], routes: &[Route]) -> NetState {
+        let interfaces = interfaces
+            .iter()
+            .map(|address| address.parse::<Ipv4Addr>().unwrap())
+            .collect();
+        NetState {
+            forward,
+            default_route: false,
+            interfaces,
+            routes: routes.to_vec(),
+        }
+    }
+
+    /// Does to a copy what the kernel would do.
+    fn make(observed: &Observed, changes: &[Change]) -> Observed {
+        let mut after = observed.clone();
+        for change in changes {
+            match change {
+                Change::Forwarding { link, on } => {
+                    after
+                        .links
+                        .iter_mut()
+                        .find(|one| one.index == *link)
+                        .unwrap()
+                        .forwarding = Some(*on);
+                }
+                Change::PutRoute(route) => {
+                    after.entries.retain(|one| one.to != route.to || one.priority != 0);
+                    after.entries.push(Entry {
+                        via: Some(route.via),
+                        ..entry(&route.to.to_string(), None, false)
+                    });
+                }
+                Change::RemoveRoute(entry) => {
+                    let at = after.entries.iter().position(|one| one == entry).unwrap();
+                    after.entries.remove(at);
+                }
+            }
+        }
+        after
+    }
+
+    fn check_reached(state: &NetState, observed: &Observed) -> Observed {
+        let after = make(observed, &changes(state, observed));
+        assert_eq!(deviations(state, &after), []);
+        assert_eq!(changes(state, &after), [], "what is reached needs no change");
+        after
+    }
+
+    #[test]
+    fn a_leaf_loses_the_default_route_and_forwarding() {
+        let after = check_reached(&state(false, &["10.1.0.5", "10.2.0.5"], &[]), &fresh(true));
+        assert!(after.entries.iter().all(|entry| entry.of_kernel));
+        assert_eq!(after.links[1].forwarding, Some(false));
+    }
+
+    #[test]
+    fn a_router_forwards_on_its_own_interfaces_alone() {
+        let after = check_reached_but_undeclared(&state(true, &["10.1.0.5"], &[]), &fresh(false));
+        assert_eq!(
+            after.links.iter().map(|link| link.forwarding).collect::<Vec<_>>(),
+            [Some(false), Some(true), Some(false)]
+        );
+    }
+
+    fn check_reached_but_undeclared(state: &NetState, observed: &Observed) -> Observed {
+        let after = make(observed, &changes(state, observed));
+        assert_eq!(
+            deviations(state, &after),
+            [Deviation::InterfaceUndeclared(Ipv4Addr::new(10, 2, 0, 5))]
+        );
+        after
+    }
+
+    #[test]
+    fn a_gateway_keeps_the_default_route_and_says_when_there_is_none() {
+        let mut gateway = state(true, &["10.1.0.5", "10.2.0.5"], &[route("10.9.0.0/16", "10.2.0.7")]);
+        gateway.default_route = true;
+        let mut after = check_reached(&gateway, &fresh(false));
+        assert!(after.entries.iter().any(is_default));
+        after.entries.retain(|entry| !is_default(entry));
+        assert_eq!(deviations(&gateway, &after), [Deviation::DefaultRouteMissing]);
+    }
+
+    #[test]
+    fn a_route_with_another_neighbour_is_replaced_and_one_with_another_metric_removed() {
+        let mut observed = fresh(false);
+        observed.entries.push(entry("10.9.0.0/16", Some("10.2.0.6"), false));
+        observed.entries.push(Entry {
+            priority: 7,
+            ..entry("10.9.0.0/16", Some("10.2.0.7"), false)
+        });
+        let wanted = route("10.9.0.0/16", "10.2.0.7");
+        let state = state(false, &["10.1.0.5", "10.2.0.5"], &[wanted]);
+        assert_eq!(changes(&state, &observed).len(), 3);
+        check_reached(&state, &observed);
+    }
+
+    #[test]
+    fn forwarding_goes_off_before_routes_change_and_on_after() {
+        let routes = [route("10.9.0.0/16", "10.2.0.7")];
+        let on = changes(&state(true, &["10.1.0.5", "10.2.0.5"], &routes), &fresh(false));
+        assert!(matches!(on.last(), Some(Change::Forwarding { on: true, .. })));
+        let off = changes(&state(false, &["10.1.0.5", "10.2.0.5"], &routes), &fresh(true));
+        assert!(matches!(off.first(), Some(Change::Forwarding { on: false, .. })));
+    }
+
+    #[test]
+    fn a_route_to_an_own_subnet_never_takes_the_place_of_the_kernels() {
+        let state = state(false, &["10.1.0.5", "10.2.0.5"], &[route("10.2.0.0/24", "10.1.0.9")]);
+        let after = make(&fresh(false), &changes(&state, &fresh(false)));
+        assert!(
+            after
+                .entries
+                .iter()
+                .any(|entry| entry.of_kernel && entry.to == "10.2.0.0/24".parse().unwrap())
+        );
+        assert_eq!(
+            deviations(&state, &after),
+            [Deviation::RouteMissing(route("10.2.0.0/24", "10.1.0.9"))]
+        );
+    }
+
+    #[test]
+    fn an_address_that_no_interface_has_is_told() {
+        let state = state(true, &["10.1.0.5", "10.2.0.5", "10.3.0.5"], &[]);
+        let after = make(&fresh(false), &changes(&state, &fresh(false)));
+        assert_eq!(
+            deviations(&state, &after),
+            [Deviation::InterfaceMissing(Ipv4Addr::new(10, 3, 0, 5))]
+        );
+    }
+}

@@ -1,0 +1,336 @@
+//! The few rtnetlink messages that a base needs, as bytes.
+//!
+//! Numbers and layouts are those of the kernel's `linux/netlink.h`, `linux/rtnetlink.h`, `linux/if_link.h`,
+//! `linux/if_addr.h` and `linux/ip.h`; everything is in the machine's byte order but addresses.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
+const RTM_NEWADDR: u16 = 20;
+const RTM_GETADDR: u16 = 22;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_ACK: u16 = 0x4;
+const NLM_F_REPLACE: u16 = 0x100;
+const NLM_F_CREATE: u16 = 0x400;
+const NLM_F_DUMP: u16 = 0x300;
+
+const AF_UNSPEC: u8 = 0;
+const AF_INET: u8 = 2;
+
+const IFF_LOOPBACK: u32 = 0x8;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET_CONF: u16 = 1;
+const IPV4_DEVCONF_FORWARDING: u16 = 1;
+
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+
+const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_KERNEL: u8 = 2;
+const RTPROT_STATIC: u8 = 4;
+const RT_SCOPE_UNIVERSE: u8 = 0;
+const RTN_UNICAST: u8 = 1;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_TABLE: u16 = 15;
+
+/// The bits of an attribute's type that are the type; the others are flags.
+const NLA_TYPE_MASK: u16 = 0x3fff;
+const MESSAGE_HEADER: usize = 16;
+const ATTRIBUTE_HEADER: usize = 4;
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) loopback: bool,
+    /// Whether IPv4 packets that come in here are forwarded; `None` where the interface has no IPv4 part.
+    pub(crate) forwarding: Option<bool>,
+}
+
+/// An IPv4 address of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) link: u32,
+    pub(crate) address: Ipv4Addr,
+}
+
+/// A route of the main table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) to: Ipv4Net,
+    pub(crate) via: Option<Ipv4Addr>,
+    /// Whether the kernel made it for an address of an interface.
+    pub(crate) of_kernel: bool,
+    pub(crate) link: Option<u32>,
+    pub(crate) priority: u32,
+    pub(crate) tos: u8,
+    pub(crate) scope: u8,
+    pub(crate) kind: u8,
+    pub(crate) protocol: u8,
+}
+
+/// One message of the kernel's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Link(Link),
+    Address(Address),
+    Entry(Entry),
+    /// The answer is complete; the number is an errno, or 0 where all went well.
+    End(i32),
+    /// A message of no interest: another family, another table.
+    Other,
+}
+
+/// Asks for all interfaces.
+pub(crate) fn get_links(sequence: u32) -> Vec<u8> {
+    let mut message = Message::new(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+    message.link_header(AF_UNSPEC, 0);
+    message.finish()
+}
+
+/// Asks for all IPv4 addresses.
+pub(crate) fn get_addresses(sequence: u32) -> Vec<u8> {
+    let mut message = Message::new(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+    message.bytes.extend_from_slice(&[AF_INET, 0, 0, 0, 0, 0, 0, 0]);
+    message.finish()
+}
+
+/// Asks for all IPv4 routes.
+pub(crate) fn get_routes(sequence: u32) -> Vec<u8> {
+    let mut message = Message::new(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+    message
+        .bytes
+        .extend_from_slice(&[AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    message.finish()
+}
+
+/// Turns forwarding on or off for the packets that come in by one interface.
+pub(crate) fn set_forwarding(sequence: u32, link: u32, on: bool) -> Vec<u8> {
+    let mut message = Message::new(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence);
+    message.link_header(AF_UNSPEC, link);
+    message.nest(IFLA_AF_SPEC, |message| {
+        message.nest(u16::from(AF_INET), |message| {
+            message.nest(IFLA_INET_CONF, |message| {
+                message.attribute(IPV4_DEVCONF_FORWARDING, &u32::from(on).to_ne_bytes());
+            });
+        });
+    });
+    message.finish()
+}
+
+/// Adds a route, or replaces the one with the same destination.
+pub(crate) fn put_route(sequence: u32, to: Ipv4Net, via: Ipv4Addr) -> Vec<u8> {
+    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+    let mut message = Message::new(RTM_NEWROUTE, flags, sequence);
+    message.route_header(to, 0, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RTN_UNICAST);
+    message.attribute(RTA_DST, &to.network().octets());
+    message.attribute(RTA_GATEWAY, &via.octets());
+    message.finish()
+}
+
+/// Removes exactly this route.
+pub(crate) fn delete_route(sequence: u32, entry: &Entry) -> Vec<u8> {
+    let mut message = Message::new(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, sequence);
+    message.route_header(entry.to, entry.tos, entry.protocol, entry.scope, entry.kind);
+    message.attribute(RTA_DST, &entry.to.network().octets());
+    message.attribute(RTA_PRIORITY, &entry.priority.to_ne_bytes());
+    if let Some(via) = entry.via {
+        message.attribute(RTA_GATEWAY, &via.octets());
+    }
+    if let Some(link) = entry.link {
+        message.attribute(RTA_OIF, &link.to_ne_bytes());
+    }
+    message.finish()
+}
+
+/// Reads one datagram of the kernel's into replies; a cut-off message ends it.
+pub(crate) fn replies(mut datagram: &[u8], sequence: u32) -> Vec<Reply> {
+    let mut replies = Vec::new();
+    while let Some(message) = u32_at(datagram, 0)
+        .and_then(|length| usize::try_from(length).ok())
+        .filter(|length| *length >= MESSAGE_HEADER)
+        .and_then(|length| datagram.get(..length))
+    {
+        if u32_at(message, 8) == Some(sequence) {
+            replies.push(reply(message).unwrap_or(Reply::Other));
+        }
+        datagram = datagram.get(aligned(message.len())..).unwrap_or_default();
+    }
+    replies
+}
+
+fn reply(message: &[u8]) -> Option<Reply> {
+    let body = message.get(MESSAGE_HEADER..)?;
+    match u16_at(message, 4)? {
+        RTM_NEWLINK => link(body).map(Reply::Link),
+        RTM_NEWADDR => address(body).map(Reply::Address),
+        RTM_NEWROUTE => entry(body).map(Reply::Entry),
+        // The kernel negates the errno.
+        NLMSG_ERROR => Some(Reply::End(
+            i32::from_ne_bytes(body.get(..4)?.try_into().ok()?).saturating_neg(),
+        )),
+        NLMSG_DONE => Some(Reply::End(match body.get(..4) {
+            Some(code) => i32::from_ne_bytes(code.try_into().ok()?).saturating_neg(),
+            None => 0,
+        })),
+        _ => None,
+    }
+}
+
+fn link(body: &[u8]) -> Option<Link> {
+    let forwarding = attributes(body.get(16..)?)
+        .find(|(kind, _)| *kind == IFLA_AF_SPEC)
+        .and_then(|(_, families)| attributes(families).find(|(kind, _)| *kind == u16::from(AF_INET)))
+        .and_then(|(_, inet)| attributes(inet).find(|(kind, _)| *kind == IFLA_INET_CONF))
+        // Told as an array that begins with setting 1, unlike the attributes in which it is set.
+        .and_then(|(_, values)| u32_at(values, usize::from(IPV4_DEVCONF_FORWARDING - 1) * 4))
+        .map(|value| value != 0);
+    Some(Link {
+        index: u32_at(body, 4)?,
+        loopback: u32_at(body, 8)? & IFF_LOOPBACK != 0,
+        forwarding,
+    })
+}
+
+fn address(body: &[u8]) -> Option<Address> {
+    if *body.first()? != AF_INET {
+        return None;
+    }
+    let of_kind = |wanted| {
+        attributes(body.get(8..)?)
+            .find(|(kind, _)| *kind == wanted)
+            .and_then(|(_, v)| ipv4(v))
+    };
+    // On a point-to-point link ADDRESS is the other end's.
+    let address = of_kind(IFA_LOCAL).or_else(|| of_kind(IFA_ADDRESS))?;
+    Some(Address {
+        link: u32_at(body, 4)?,
+        address,
+    })
+}
+
+fn entry(body: &[u8]) -> Option<Entry> {
+    let &[family, prefix, _, tos, table, protocol, scope, kind] = body.first_chunk()?;
+    let mut table = u32::from(table);
+    let (mut to, mut via, mut link, mut priority) = (Ipv4Addr::UNSPECIFIED, None, None, 0);
+    for (kind, value) in attributes(body.get(12..)?) {
+        match kind {
+            RTA_DST => to = ipv4(value)?,
+            RTA_GATEWAY => via = ipv4(value),
+            RTA_OIF => link = u32_at(value, 0),
+            RTA_PRIORITY => priority = u32_at(value, 0)?,
+            RTA_TABLE => table = u32_at(value, 0)?,
+            _ => {}
+        }
+    }
+    if family != AF_INET || table != u32::from(RT_TABLE_MAIN) {
+        return None;
+    }
+    let to = Ipv4Net::new(to, prefix).ok()?;
+    Some(Entry {
+        to,
+        via,
+        of_kernel: protocol == RTPROT_KERNEL,
+        link,
+        priority,
+        tos,
+        scope,
+        kind,
+        protocol,
+    })
+}
+
+/// Walks the attributes of a message or of another attribute; a cut-off one ends it.
+fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(u16_at(bytes, 0)?);
+        let kind = u16_at(bytes, 2)? & NLA_TYPE_MASK;
+        let value = bytes.get(ATTRIBUTE_HEADER..length)?;
+        bytes = bytes.get(aligned(length)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u16::from_ne_bytes(*chunk))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
+}
+
+fn ipv4(value: &[u8]) -> Option<Ipv4Addr> {
+    <[u8; 4]>::try_from(value).ok().map(Ipv4Addr::from)
+}
+
+/// Messages and attributes begin at multiples of four.
+const fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+/// A request under construction.
+struct Message {
+    bytes: Vec<u8>,
+}
+
+impl Message {
+    fn new(kind: u16, flags: u16, sequence: u32) -> Self {
+        let mut bytes = vec![0; 4];
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&flags.to_ne_bytes());
+        bytes.extend_from_slice(&sequence.to_ne_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        Self { bytes }
+    }
+
+    /// `struct ifinfomsg`
+    fn link_header(&mut self, family: u8, index: u32) {
+        self.bytes.extend_from_slice(&[family, 0, 0, 0]);
+        self.bytes.extend_from_slice(&index.to_ne_bytes());
+        self.bytes.extend_from_slice(&[0; 8]);
+    }
+
+    /// `struct rtmsg`
+    fn route_header(&mut self, to: Ipv4Net, tos: u8, protocol: u8, scope: u8, kind: u8) {
+        self.bytes
+            .extend_from_slice(&[AF_INET, to.prefix_len(), 0, tos, RT_TABLE_MAIN, protocol, scope, kind]);
+        self.bytes.extend_from_slice(&[0; 4]);
+    }
+
+    fn attribute(&mut self, kind: u16, value: &[u8]) {
+        self.nest(kind, |message| message.bytes.extend_from_slice(value));
+    }
+
+    fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        fill(self);
+        let length = u16::try_from(self.bytes.len() - start).expect("requests hold a few dozen bytes");
+        self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+        self.bytes.resize(aligned(self.bytes.len()), 0);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let length = u32::try_from(self.bytes.len()).expect("requests hold a few dozen bytes");
+        self.bytes[..4].copy_from_slice(&length.to_ne_bytes());
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests;

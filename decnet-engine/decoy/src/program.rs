@@ -1,0 +1,95 @@
+//! The command line of `decnet-decoy`.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use serde::Serialize;
+
+use crate::{
+    base, probe,
+    protocol::{EXIT_FAILED, EXIT_USAGE},
+    service, state,
+    timestamp::rfc3339,
+};
+
+const USAGE: &str = "decnet-decoy base | state set JSON | state check | state show | service | probe JSON";
+
+/// Runs the command that `arguments` (without the program's name) spell, and says how it went.
+pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+    let arguments: Vec<String> = arguments.into_iter().collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["base"] => base::run(),
+        ["state", "set", json] => state::set(json),
+        ["state", "check"] => state::check(),
+        ["state", "show"] => state::show(),
+        ["service"] => service::run(),
+        ["probe", json] => probe::run(json),
+        _ => Err(Failure::usage("unknown command", USAGE)),
+    };
+    done.unwrap_or_else(|failure| {
+        log("error", failure.context, &serde_json::json!(failure.cause));
+        ExitCode::from(failure.code)
+    })
+}
+
+/// Why a command gave up.
+pub(crate) struct Failure {
+    context: &'static str,
+    cause: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Something did not work.
+    pub(crate) fn new(context: &'static str, cause: impl Into<Box<dyn Error>>) -> Self {
+        Self {
+            context,
+            cause: chain(&*cause.into()),
+            code: EXIT_FAILED,
+        }
+    }
+
+    /// What was asked for cannot be understood.
+    pub(crate) fn usage(context: &'static str, cause: impl Into<Box<dyn Error>>) -> Self {
+        Self {
+            code: EXIT_USAGE,
+            ..Self::new(context, cause)
+        }
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// Writes one line about the program itself to stderr.
+pub(crate) fn log(level: &str, event: &str, detail: &serde_json::Value) {
+    let line = serde_json::json!({
+        "ts": rfc3339(SystemTime::now()), "level": level, "event": event, "detail": detail,
+    });
+    // Nobody to tell it to is no reason to stop.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes one value as a line of JSON to stdout, in one write.
+pub(crate) fn print_line(value: &impl Serialize) {
+    let Ok(mut line) = serde_json::to_vec(value) else {
+        return;
+    };
+    line.push(b'\n');
+    let mut stdout = io::stdout().lock();
+    // A log that nobody reads any more must not take the program down.
+    let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+}

@@ -1,0 +1,327 @@
+//! The JSON shapes that the engine and the program exchange.
+
+use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+/// The environment variable from which a base takes its first [`NetState`], as JSON.
+pub const STATE_VARIABLE: &str = "DECNET_STATE";
+
+/// The environment variable from which a service takes its [`ServiceState`], as JSON.
+pub const SERVICE_VARIABLE: &str = "DECNET_SERVICE";
+
+/// Where a base keeps the [`NetState`] that was set last; once it exists, it wins over [`STATE_VARIABLE`].
+pub const STATE_PATH: &str = "/state.json";
+
+/// The exit code of a command that did what it was told.
+pub const EXIT_DONE: u8 = 0;
+
+/// The exit code of a command that failed; of `state set`, that the state of before still stands.
+pub const EXIT_FAILED: u8 = 1;
+
+/// The exit code for arguments or JSON that cannot be understood.
+pub const EXIT_USAGE: u8 = 2;
+
+/// The exit code of `state set` and `state check` when the namespace is not what the state declares.
+pub const EXIT_DEVIATES: u8 = 3;
+
+/// What a base's network namespace should be like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetState {
+    /// Whether packets from one own interface may leave by another.
+    pub forward: bool,
+    /// Whether the default route that Docker made stays; true for gateways alone.
+    pub default_route: bool,
+    /// The decky's own addresses, ascending. Interfaces are found by them, never by name.
+    pub interfaces: Vec<Ipv4Addr>,
+    /// The routes besides those to the own subnets, ascending, one a destination.
+    pub routes: Vec<Route>,
+}
+
+impl NetState {
+    /// Reads a state from JSON, puts it in canonical order and refuses two routes to one destination.
+    pub fn parse(json: &str) -> Result<Self, MalformedState> {
+        let mut state: Self = serde_json::from_str(json).map_err(MalformedState::Json)?;
+        state.sort();
+        let mut destinations = BTreeSet::new();
+        match state.routes.iter().find(|route| !destinations.insert(route.to)) {
+            Some(route) => Err(MalformedState::DestinationTwice(route.to)),
+            None => Ok(state),
+        }
+    }
+
+    /// Puts interfaces and routes in canonical order, each once, so that equal states print the same bytes.
+    pub fn sort(&mut self) {
+        self.interfaces.sort_unstable();
+        self.interfaces.dedup();
+        for route in &mut self.routes {
+            route.to = route.to.trunc();
+        }
+        self.routes.sort_unstable();
+        self.routes.dedup();
+    }
+}
+
+/// One route: packets to a subnet go to a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The subnet.
+    pub to: Ipv4Net,
+    /// The neighbour, which one of the own subnets holds.
+    pub via: Ipv4Addr,
+}
+
+/// Why a [`NetState`] cannot be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MalformedState {
+    /// It is not the JSON of a state.
+    Json(serde_json::Error),
+    /// Two routes have the same destination.
+    DestinationTwice(Ipv4Net),
+}
+
+impl fmt::Display for MalformedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(_) => f.write_str("the JSON is no network state"),
+            Self::DestinationTwice(to) => write!(f, "two routes to {to}"),
+        }
+    }
+}
+
+impl std::error::Error for MalformedState {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Json(source) => Some(source),
+            Self::DestinationTwice(_) => None,
+        }
+    }
+}
+
+/// What `state set` and `state check` print: where the namespace is not what was declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateReport {
+    /// Each difference that is left; empty when all is as declared.
+    pub deviations: Vec<Deviation>,
+    /// What the kernel said to each change that it refused, for people.
+    pub refused: Vec<String>,
+}
+
+/// One difference between a namespace and its [`NetState`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Deviation {
+    /// No interface has a declared address: its network was disconnected by hand, say.
+    InterfaceMissing(Ipv4Addr),
+    /// An interface has an address that was not declared; it does not forward.
+    InterfaceUndeclared(Ipv4Addr),
+    /// The interface with this address forwards though it should not.
+    ForwardingOn(Ipv4Addr),
+    /// The interface with this address does not forward though it should.
+    ForwardingOff(Ipv4Addr),
+    /// A declared route is not there.
+    RouteMissing(Route),
+    /// There is a route to this subnet that was not declared.
+    RouteUndeclared(Ipv4Net),
+    /// The default route should have stayed, but there is none.
+    DefaultRouteMissing,
+}
+
+/// What a built-in service answers on, and who it says it is in its log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceState {
+    /// The decky's name.
+    pub decky: String,
+    /// The service's name in the catalogue.
+    pub service: String,
+    /// The ports, on every address of the namespace.
+    pub listen: Vec<Listen>,
+    /// What is sent on connect (TCP) or as the answer to a datagram (UDP).
+    #[serde(default)]
+    pub banner: Option<String>,
+}
+
+/// One port that a service answers on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// The port number.
+    pub port: u16,
+    /// The transport.
+    pub protocol: Protocol,
+}
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// One line of a service's log: a connection that ended or a datagram that came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// When it began, RFC 3339 in UTC with milliseconds.
+    pub ts: String,
+    /// The decky's name.
+    pub decky: String,
+    /// The service's name.
+    pub service: String,
+    /// Who came.
+    pub remote_addr: Ipv4Addr,
+    /// From which port.
+    pub remote_port: u16,
+    /// To which port.
+    pub local_port: u16,
+    /// Over which transport.
+    pub protocol: Protocol,
+    /// How many bytes were read from them.
+    pub bytes: u64,
+    /// Whether the connection was closed at once because too many were open; left out when not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
+}
+
+/// What `probe` shall try to reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The targets, tried side by side.
+    pub targets: Vec<Target>,
+    /// How long one attempt waits for an answer, in milliseconds.
+    pub timeout_ms: u64,
+    /// How often a target that does not answer is tried.
+    pub attempts: u16,
+}
+
+/// One thing to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Target {
+    /// An address, by ICMP echo.
+    Icmp {
+        /// Whom to ask.
+        address: Ipv4Addr,
+    },
+    /// A TCP port, by connecting.
+    Tcp {
+        /// Whom to ask.
+        address: Ipv4Addr,
+        /// On which port.
+        port: u16,
+    },
+}
+
+/// What `probe` prints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeResult {
+    /// One a target, in the order of the targets.
+    pub targets: Vec<TargetResult>,
+}
+
+/// How one target fared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetResult {
+    /// The target.
+    pub target: Target,
+    /// Whether it answered: an echo reply, or a connection. A refused connection is none, see [`Answer::Refused`].
+    pub reached: bool,
+    /// What happened in the last attempt.
+    pub detail: Answer,
+    /// How long the answer took, in microseconds, if one came.
+    pub rtt_us: Option<u64>,
+}
+
+/// What came of an attempt to reach a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Answer {
+    /// It answered.
+    Answered,
+    /// The host is there, but nothing listens on the port.
+    Refused,
+    /// There is no route, or someone on the way said so.
+    Unreachable,
+    /// Nothing came in time.
+    TimedOut,
+    /// The attempt could not be made; the text says why.
+    Failed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_state(json: &str, canonical: &str) {
+        let state = NetState::parse(json).unwrap();
+        assert_eq!(serde_json::to_string(&state).unwrap(), canonical);
+        assert_eq!(NetState::parse(canonical).unwrap(), state);
+    }
+
+    #[test]
+    fn a_state_prints_in_canonical_order_whatever_order_it_came_in() {
+        check_state(
+            r#"{"routes":[{"via":"10.0.0.9","to":"10.2.0.0/24"},{"via":"10.0.0.9","to":"10.1.0.7/24"}],
+                "interfaces":["10.10.0.1","10.9.0.1","10.10.0.1"],"default_route":false,"forward":true}"#,
+            concat!(
+                r#"{"forward":true,"default_route":false,"interfaces":["10.9.0.1","10.10.0.1"],"#,
+                r#""routes":[{"to":"10.1.0.0/24","via":"10.0.0.9"},{"to":"10.2.0.0/24","via":"10.0.0.9"}]}"#
+            ),
+        );
+    }
+
+    #[test]
+    fn a_state_with_an_unknown_field_or_two_routes_to_one_subnet_is_refused() {
+        for json in [
+            r#"{"forward":true,"default_route":false,"interfaces":[],"routes":[],"colour":1}"#,
+            r#"{"forward":"true","default_route":false,"interfaces":[],"routes":[]}"#,
+            r#"{"forward":true,"default_route":false,"interfaces":[],
+                "routes":[{"to":"10.1.0.0/24","via":"10.0.0.2"},{"to":"10.1.0.0/24","via":"10.0.0.3"}]}"#,
+        ] {
+            assert!(NetState::parse(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_shapes_read_as_documented() {
+        let service = r#"{"decky":"web","service":"dns","listen":[{"port":53,"protocol":"udp"}],"banner":null}"#;
+        assert_eq!(
+            serde_json::to_string(&serde_json::from_str::<ServiceState>(service).unwrap()).unwrap(),
+            service
+        );
+        let probe = concat!(
+            r#"{"targets":[{"kind":"icmp","address":"10.0.0.1"},{"kind":"tcp","address":"10.0.0.1","port":22}],"#,
+            r#""timeout_ms":500,"attempts":2}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&serde_json::from_str::<Probe>(probe).unwrap()).unwrap(),
+            probe
+        );
+        let report = StateReport {
+            deviations: vec![
+                Deviation::InterfaceMissing(Ipv4Addr::new(10, 0, 0, 1)),
+                Deviation::DefaultRouteMissing,
+            ],
+            refused: Vec::new(),
+        };
+        assert_eq!(
+            serde_json::to_string(&report).unwrap(),
+            r#"{"deviations":[{"interface_missing":"10.0.0.1"},"default_route_missing"],"refused":[]}"#
+        );
+    }
+}

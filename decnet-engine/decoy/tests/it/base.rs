@@ -1,0 +1,167 @@
+//! PID 1 of a base.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use decnet_decoy::protocol::{Deviation, NetState};
+
+use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
+
+#[test]
+#[ignore = "needs Docker"]
+fn pid_1_keeps_no_capability_and_leaves_at_once_when_stopped() {
+    let lab = Lab::new("pid1");
+    lab.inner("a", "10.201.10.0/24");
+    lab.base("one", &leaf(&["10.201.10.10"], &[]), &[("a", "10.201.10.10")]);
+    lab.settled("one");
+
+    let pid = lab.inspect("one", "{{.State.Pid}}");
+    let field = |name: &str| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    eventually("the capabilities are dropped", || {
+        field("CapEff:") == "0000000000000000"
+    });
+    for set in ["CapPrm:", "CapInh:", "CapAmb:"] {
+        assert_eq!(field(set), "0000000000000000", "{set}");
+    }
+    assert_eq!(field("NoNewPrivs:"), "1");
+
+    let began = Instant::now();
+    docker(&["stop", "--time", "30", &lab.name("one")]);
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "it took {:?}",
+        began.elapsed()
+    );
+    assert_eq!(lab.inspect("one", "{{.State.ExitCode}}"), "0");
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_network_that_is_taken_away_or_added_by_hand_is_told_and_nothing_else_breaks() {
+    let lab = Lab::new("byhand");
+    lab.inner("a", "10.201.11.0/24");
+    lab.inner("b", "10.201.12.0/24");
+    lab.inner("c", "10.201.13.0/24");
+    let state = NetState {
+        routes: leaf(
+            &[],
+            &[("10.201.14.0/24", "10.201.11.7"), ("10.201.15.0/24", "10.201.12.7")],
+        )
+        .routes,
+        ..router(&["10.201.11.5", "10.201.12.5"])
+    };
+    lab.base("one", &state, &[("a", "10.201.11.5"), ("b", "10.201.12.5")]);
+    lab.settled("one");
+
+    docker(&["network", "disconnect", &lab.name("b"), &lab.name("one")]);
+    docker(&[
+        "network",
+        "connect",
+        "--ip",
+        "10.201.13.5",
+        &lab.name("c"),
+        &lab.name("one"),
+    ]);
+    docker(&["restart", &lab.name("one")]);
+    eventually("the rest is set", || lab.check("one").deviations.len() == 3);
+    assert_eq!(
+        lab.check("one").deviations,
+        [
+            Deviation::InterfaceMissing(address("10.201.12.5")),
+            Deviation::InterfaceUndeclared(address("10.201.13.5")),
+            Deviation::RouteMissing(state.routes[1]),
+        ]
+    );
+    assert_eq!(lab.inspect("one", "{{.State.Running}} {{.RestartCount}}"), "true 0");
+
+    docker(&[
+        "network",
+        "connect",
+        "--ip",
+        "10.201.12.5",
+        &lab.name("b"),
+        &lab.name("one"),
+    ]);
+    docker(&["network", "disconnect", &lab.name("c"), &lab.name("one")]);
+    lab.set("one", &state);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_state_that_cannot_be_read_changes_nothing() {
+    let lab = Lab::new("malformed");
+    lab.inner("a", "10.201.16.0/24");
+    let state = leaf(&["10.201.16.10"], &[("10.201.17.0/24", "10.201.16.5")]);
+    lab.base("one", &state, &[("a", "10.201.16.10")]);
+    lab.settled("one");
+
+    let refused = lab.exec("one", &["state", "set", r#"{"forward":"false"}"#]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&refused.stderr).unwrap()["level"],
+        "error"
+    );
+    let shown = lab.exec("one", &["state", "show"]);
+    assert_eq!(serde_json::from_str::<NetState>(&shown.stdout).unwrap(), state);
+    assert!(lab.check("one").deviations.is_empty());
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn without_the_power_to_set_a_state_the_state_of_before_stays_kept() {
+    let lab = Lab::new("powerless");
+    lab.inner("a", "10.201.18.0/24");
+    let state = leaf(&["10.201.18.10"], &[]);
+    lab.base("one", &state, &[("a", "10.201.18.10")]);
+    lab.settled("one");
+    let wanted = serde_json::to_string(&router(&["10.201.18.10"])).unwrap();
+
+    // Another user has neither NET_ADMIN nor a way to write the file.
+    let name = lab.name("one");
+    let refused = try_docker(
+        &[
+            "exec",
+            "--user",
+            "65534",
+            &name,
+            "/decnet-decoy",
+            "state",
+            "set",
+            &wanted,
+        ],
+        b"",
+    );
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    let shown = lab.exec("one", &["state", "show"]);
+    assert_eq!(serde_json::from_str::<NetState>(&shown.stdout).unwrap(), state);
+    assert!(lab.check("one").deviations.is_empty());
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_base_that_cannot_set_its_state_says_why_in_one_line_and_fails() {
+    let lab = Lab::new("failing");
+    lab.inner("a", "10.201.19.0/24");
+    let network = lab.name("a");
+    let fails = |more: &[&str], code: i32| {
+        let done = lab.run(&[&["--network", &network], more].concat(), "base");
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{}", done.stderr);
+        let line: serde_json::Value = serde_json::from_str(&done.stderr).unwrap();
+        line["event"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(fails(&["--cap-add", "NET_ADMIN"], 2), "no first state in DECNET_STATE");
+    assert_eq!(fails(&["--env", "DECNET_STATE={"], 2), "DECNET_STATE cannot be read");
+    let state = format!("DECNET_STATE={}", serde_json::to_string(&NetState::default()).unwrap());
+    // The default route that Docker made has to go.
+    assert_eq!(fails(&["--env", &state], 1), "the state cannot be applied");
+}

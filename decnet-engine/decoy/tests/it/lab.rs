@@ -1,0 +1,303 @@
+//! Networks and containers of one test, all labelled, and gone with it.
+
+use std::{
+    io::Write,
+    net::Ipv4Addr,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use decnet_decoy::protocol::{
+    NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_VARIABLE, ServiceState, StateReport, Target,
+};
+use decnet_engine::decoy::{DecoyImage, embedded};
+
+/// Long enough for a busy machine; only a broken program waits it out.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a command left.
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs docker and takes what comes.
+pub(crate) fn try_docker(arguments: &[&str], input: &[u8]) -> Done {
+    let mut child = Command::new("docker")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Done {
+        code: output.status.code().unwrap(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+/// Runs docker, which must succeed, and returns what it printed.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let done = try_docker(arguments, b"");
+    assert_eq!(done.code, 0, "docker {arguments:?}: {}", done.stderr);
+    done.stdout.trim().to_owned()
+}
+
+/// Waits for something that happens soon or never.
+pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub(crate) fn address(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn leaf(own: &[&str], routes: &[(&str, &str)]) -> NetState {
+    let routes = routes
+        .iter()
+        .map(|(to, via)| Route {
+            to: to.parse().unwrap(),
+            via: address(via),
+        })
+        .collect();
+    let interfaces = own.iter().map(|own| address(own)).collect();
+    NetState {
+        forward: false,
+        default_route: false,
+        interfaces,
+        routes,
+    }
+}
+
+pub(crate) fn router(own: &[&str]) -> NetState {
+    NetState {
+        forward: true,
+        ..leaf(own, &[])
+    }
+}
+
+/// The image and the resources of one test.
+pub(crate) struct Lab {
+    label: String,
+    image: DecoyImage,
+}
+
+impl Lab {
+    /// Loads an image of this test's own, so that no other test's clean-up takes it away.
+    pub(crate) fn new(name: &str) -> Self {
+        let label = format!("decnet.test=decoy-{name}-{}", std::process::id());
+        let mut program = embedded().unwrap().to_vec();
+        // What stands after a program's segments is never looked at, but makes another digest.
+        program.extend_from_slice(label.as_bytes());
+        let image = DecoyImage::pack(&program);
+        let lab = Self { label, image };
+        let loaded = try_docker(&["load"], &lab.image.archive);
+        assert_eq!(loaded.code, 0, "{}", loaded.stderr);
+        lab
+    }
+
+    pub(crate) fn name(&self, of: &str) -> String {
+        format!("{}_{of}", self.label.trim_start_matches("decnet.test="))
+    }
+
+    /// Makes a network that is cut off from host and outside, as those of inner LANs are.
+    pub(crate) fn inner(&self, name: &str, subnet: &str) {
+        self.network(name, subnet, "com.docker.network.bridge.inhibit_ipv4=true");
+    }
+
+    /// Makes a network whose containers the host can publish.
+    pub(crate) fn dmz(&self, name: &str, subnet: &str) {
+        self.network(name, subnet, "com.docker.network.bridge.enable_ip_masquerade=false");
+    }
+
+    fn network(&self, name: &str, subnet: &str, option: &str) {
+        let mut arguments = vec![
+            "network",
+            "create",
+            "--label",
+            &self.label,
+            "--subnet",
+            subnet,
+            "-o",
+            option,
+        ];
+        let server = docker(&["version", "--format", "{{.Server.APIVersion}}"]);
+        // Engines from API 1.48 on drop what a bridge did not hand out itself, unless told otherwise.
+        if server
+            .split_once('.')
+            .and_then(|(_, minor)| minor.parse().ok())
+            .is_some_and(|minor: u32| minor >= 48)
+        {
+            arguments.extend(["-o", "com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected"]);
+        }
+        let name = self.name(name);
+        arguments.push(&name);
+        docker(&arguments);
+    }
+
+    /// Creates and starts a base, home first.
+    pub(crate) fn base(&self, name: &str, state: &NetState, networks: &[(&str, &str)]) {
+        self.base_with(name, state, networks, &[]);
+    }
+
+    pub(crate) fn base_with(&self, name: &str, state: &NetState, networks: &[(&str, &str)], more: &[&str]) {
+        let variable = format!("{STATE_VARIABLE}={}", serde_json::to_string(state).unwrap());
+        let own = self.name(name);
+        let home = self.name(networks[0].0);
+        let mut arguments = vec!["create", "--name", &own, "--label", &self.label, "--env", &variable];
+        arguments.extend([
+            "--network",
+            &home,
+            "--ip",
+            networks[0].1,
+            "--restart",
+            "always",
+            "--dns",
+            "127.0.0.1",
+        ]);
+        arguments.extend([
+            "--cap-drop",
+            "ALL",
+            "--cap-add",
+            "NET_ADMIN",
+            "--security-opt",
+            "no-new-privileges",
+        ]);
+        arguments.extend([
+            "--sysctl",
+            "net.ipv4.ip_forward=0",
+            "--sysctl",
+            "net.ipv4.conf.all.rp_filter=2",
+        ]);
+        arguments.extend(more);
+        arguments.extend([self.image.reference.as_str(), "base"]);
+        docker(&arguments);
+        for (network, ip) in &networks[1..] {
+            docker(&["network", "connect", "--ip", ip, &self.name(network), &own]);
+        }
+        docker(&["start", &own]);
+    }
+
+    /// Starts a service in a base's namespace.
+    pub(crate) fn service(&self, name: &str, base: &str, state: &ServiceState) {
+        self.service_with(name, base, state, &[]);
+    }
+
+    pub(crate) fn service_with(&self, name: &str, base: &str, state: &ServiceState, more: &[&str]) {
+        let variable = format!("{SERVICE_VARIABLE}={}", serde_json::to_string(state).unwrap());
+        let (own, network) = (self.name(name), format!("container:{}", self.name(base)));
+        let mut arguments = vec![
+            "run",
+            "--detach",
+            "--name",
+            &own,
+            "--label",
+            &self.label,
+            "--env",
+            &variable,
+        ];
+        arguments.extend([
+            "--network",
+            &network,
+            "--restart",
+            "always",
+            "--user",
+            "65534:65534",
+            "--read-only",
+        ]);
+        arguments.extend(["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]);
+        arguments.extend(more);
+        arguments.extend([self.image.reference.as_str(), "service"]);
+        docker(&arguments);
+    }
+
+    /// Runs the program in a container of its own until it ends.
+    pub(crate) fn run(&self, arguments: &[&str], command: &str) -> Done {
+        let mut all = vec!["run", "--rm", "--label", &self.label, "--cap-drop", "ALL"];
+        all.extend(arguments);
+        all.extend([self.image.reference.as_str(), command]);
+        try_docker(&all, b"")
+    }
+
+    /// Runs the program in a running base.
+    pub(crate) fn exec(&self, base: &str, arguments: &[&str]) -> Done {
+        let name = self.name(base);
+        try_docker(&[&["exec", &name, "/decnet-decoy"], arguments].concat(), b"")
+    }
+
+    /// Sets a state that must be reached whole.
+    pub(crate) fn set(&self, base: &str, state: &NetState) {
+        let done = self.exec(base, &["state", "set", &serde_json::to_string(state).unwrap()]);
+        assert_eq!(
+            (done.code, done.stdout.trim()),
+            (0, r#"{"deviations":[],"refused":[]}"#),
+            "{}",
+            done.stderr
+        );
+    }
+
+    /// What `state check` says.
+    pub(crate) fn check(&self, base: &str) -> StateReport {
+        let done = self.exec(base, &["state", "check"]);
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr))
+    }
+
+    /// Waits until a base has set its state whole.
+    pub(crate) fn settled(&self, base: &str) {
+        eventually("the state is set", || {
+            let done = self.exec(base, &["state", "check"]);
+            done.code == 0
+        });
+    }
+
+    pub(crate) fn reaches(&self, from: &str, target: Target) -> bool {
+        let probe = Probe {
+            targets: vec![target],
+            timeout_ms: 1000,
+            attempts: 2,
+        };
+        let done = self.exec(from, &["probe", &serde_json::to_string(&probe).unwrap()]);
+        let result: ProbeResult = serde_json::from_str(&done.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", done.stdout, done.stderr));
+        result.targets[0].reached
+    }
+
+    pub(crate) fn pings(&self, from: &str, to: &str) -> bool {
+        self.reaches(from, Target::Icmp { address: address(to) })
+    }
+
+    pub(crate) fn inspect(&self, name: &str, format: &str) -> String {
+        docker(&["inspect", "--format", format, &self.name(name)])
+    }
+
+    pub(crate) fn logs(&self, name: &str) -> Vec<String> {
+        try_docker(&["logs", &self.name(name)], b"")
+            .stdout
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let filter = format!("label={}", self.label);
+        let ids = |kind: &[&str]| try_docker(&[kind, &["--quiet", "--filter", &filter]].concat(), b"").stdout;
+        for id in ids(&["ps", "--all"]).lines() {
+            try_docker(&["rm", "--force", "--volumes", id], b"");
+        }
+        for id in ids(&["network", "ls"]).lines() {
+            try_docker(&["network", "rm", id], b"");
+        }
+        try_docker(&["image", "rm", &self.image.reference], b"");
+    }
+}

@@ -1,0 +1,172 @@
+//! The built-in responder.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpStream, UdpSocket},
+    time::Duration,
+};
+
+use decnet_decoy::protocol::{Contact, Listen, NetState, Protocol, ServiceState, Target};
+
+use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
+
+/// What a log that quoted its input would choke on.
+const HOSTILE: &[u8] = b"GET /\n\"}\n{\"decky\":\"other\"\x1b\0\xff";
+
+fn http(decky: &str) -> ServiceState {
+    let listen = [(80, Protocol::Tcp), (80, Protocol::Udp)].map(|(port, protocol)| Listen { port, protocol });
+    ServiceState {
+        decky: decky.into(),
+        service: "http".into(),
+        listen: listen.to_vec(),
+        banner: Some("HTTP/1.1 400 Bad Request\r\n\r\n".into()),
+    }
+}
+
+fn contacts(lab: &Lab, service: &str) -> Vec<Contact> {
+    lab.logs(service)
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect()
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_published_port_of_a_gateway_answers_and_each_contact_is_one_line() {
+    let lab = Lab::new("published");
+    // Old engines publish on, and route by, the network whose name sorts first.
+    lab.dmz(".dmz", "10.201.20.0/24");
+    lab.inner("a", "10.201.21.0/24");
+    let state = NetState {
+        default_route: true,
+        ..router(&["10.201.20.5", "10.201.21.5"])
+    };
+    let networks = [(".dmz", "10.201.20.5"), ("a", "10.201.21.5")];
+    lab.base_with(
+        "gateway",
+        &state,
+        &networks,
+        &["--publish", "127.0.0.1::80/tcp", "--publish", "127.0.0.1::80/udp"],
+    );
+    lab.settled("gateway");
+    lab.service("http", "gateway", &http("gateway"));
+
+    let published = |port: &str| docker(&["port", &lab.name("gateway"), port]);
+    let mut said = Vec::new();
+    eventually("the service answers", || {
+        said.clear();
+        let Ok(mut stream) = TcpStream::connect(published("80/tcp")) else {
+            return false;
+        };
+        stream.write_all(HOSTILE).unwrap();
+        let _ = stream.shutdown(Shutdown::Write);
+        stream.read_to_end(&mut said).is_ok() && !said.is_empty()
+    });
+    assert_eq!(said, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.send_to(b"hello", published("80/udp")).unwrap();
+    let mut answer = [0; 64];
+    let length = socket.recv(&mut answer).unwrap();
+    assert_eq!(&answer[..length], b"HTTP/1.1 400 Bad Request\r\n\r\n");
+
+    eventually("both contacts are told", || contacts(&lab, "http").len() >= 2);
+    let told = contacts(&lab, "http");
+    let one = |protocol, bytes| {
+        told.iter()
+            .filter(|contact| (contact.protocol, contact.bytes) == (protocol, bytes))
+            .count()
+            == 1
+    };
+    assert!(
+        one(Protocol::Tcp, HOSTILE.len() as u64) && one(Protocol::Udp, 5),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .all(|contact| contact.decky == "gateway" && contact.service == "http" && contact.local_port == 80)
+    );
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_service_follows_its_base_into_the_new_namespace() {
+    let lab = Lab::new("follows");
+    lab.inner("a", "10.201.22.0/24");
+    lab.base("one", &leaf(&["10.201.22.5"], &[]), &[("a", "10.201.22.5")]);
+    lab.base("other", &leaf(&["10.201.22.6"], &[]), &[("a", "10.201.22.6")]);
+    lab.service("http", "one", &http("one"));
+    let port = Target::Tcp {
+        address: address("10.201.22.5"),
+        port: 80,
+    };
+    eventually("the service answers", || lab.reaches("other", port));
+
+    let started = lab.inspect("http", "{{.State.StartedAt}}");
+    docker(&["restart", &lab.name("one")]);
+    eventually("the service came back", || {
+        lab.inspect("http", "{{.State.StartedAt}}") != started
+    });
+    eventually("the service answers again", || lab.reaches("other", port));
+    assert_ne!(lab.inspect("http", "{{.RestartCount}}"), "0");
+}
+
+/// Whether a new connection is sent the banner's beginning.
+fn greets(published: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(published) else {
+        return false;
+    };
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).is_ok() && &answer == b"HTTP/1.1"
+}
+
+/// A gateway with one service, and where the host publishes it.
+fn published_gateway(lab: &Lab, network: &str, more: &[&str]) -> String {
+    lab.dmz(".dmz", &format!("{network}.0/24"));
+    let ip = format!("{network}.5");
+    let state = NetState {
+        default_route: true,
+        ..router(&[&ip])
+    };
+    lab.base_with("gateway", &state, &[(".dmz", &ip)], &["--publish", "127.0.0.1::80/tcp"]);
+    lab.settled("gateway");
+    lab.service_with("http", "gateway", &http("gateway"), more);
+    let published = docker(&["port", &lab.name("gateway"), "80/tcp"]);
+    eventually("the service answers", || greets(&published));
+    published
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_service_without_file_descriptors_answers_again_when_there_are_some() {
+    let lab = Lab::new("starved");
+    let published = published_gateway(&lab, "10.201.24", &["--ulimit", "nofile=24:24"]);
+    let open: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&published).unwrap()).collect();
+    let complained = || {
+        try_docker(&["logs", &lab.name("http")], b"")
+            .stderr
+            .contains("connections have to wait")
+    };
+    eventually("the service is out of descriptors", complained);
+    drop(open);
+    eventually("the service answers again", || greets(&published));
+    assert_eq!(lab.inspect("http", "{{.RestartCount}}"), "0");
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn more_connections_than_are_kept_are_logged_and_the_service_lives_on() {
+    let lab = Lab::new("many");
+    let published = published_gateway(&lab, "10.201.23", &[]);
+    let open: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(&published).unwrap()).collect();
+    eventually("some are dropped", || {
+        contacts(&lab, "http").iter().any(|contact| contact.dropped)
+    });
+    drop(open);
+    eventually("the service answers again", || greets(&published));
+    assert_eq!(lab.inspect("http", "{{.RestartCount}}"), "0");
+
+    docker(&["stop", "--time", "30", &lab.name("http")]);
+    assert_eq!(lab.inspect("http", "{{.State.ExitCode}}"), "0");
+}

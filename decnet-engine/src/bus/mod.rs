@@ -1,0 +1,3 @@
+//! Fan-out of events.
+
+pub mod local;

@@ -1,0 +1,315 @@
+//! The same desired state as a Compose file, for those who want to read it, or to run a maze without this program.
+//!
+//! [`print`] is pure, and the same state prints the same bytes. What it prints has neither `version:` nor `name:`, so that
+//! Compose 1.29 and every 2.x take it without a word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use decnet_decoy::protocol::STATE_VARIABLE;
+use serde::Serialize;
+
+use crate::{
+    desired::{BaseSpec, Desired, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec},
+    naming::{ContainerName, Labels, NetworkName},
+};
+
+/// Prints a desired state as a Compose file.
+///
+/// Every decky is one service for its base and one, `<decky>.<service>`, for each of its services; every LAN is a network.
+/// Names, addresses, labels and limits are those that the engine gives them itself.
+///
+/// The decoy's image is in no registry; the first lines of the file say so, and `pull_policy: never` keeps Compose from
+/// asking one.
+pub fn print(desired: &Desired) -> String {
+    let options = serde_saphyr::ser_options! {
+        prefer_block_scalars: false,
+    };
+    let body = serde_saphyr::to_string_with_options(&File::new(desired), options)
+        .expect("texts, numbers and string keys are always YAML");
+    heading(desired) + &body
+}
+
+fn heading(desired: &Desired) -> String {
+    let mut heading = format!(
+        "# The maze {} as a Compose file.\n\
+         # Its labels say that it belongs to the store {}:\n\
+         # `decnet` with that store takes what runs from this file for its own.\n",
+        desired.topology, desired.instance
+    );
+    for image in &desired.images {
+        if let Image::Decoy { reference } = image {
+            heading += &format!(
+                "#\n\
+                 # The image {reference} is in no registry. `decnet` loads it with the first maze that it deploys.\n"
+            );
+        }
+    }
+    heading
+}
+
+/// A text that Compose must not read variables into: every `$` is doubled.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Literal(String);
+
+impl<T: AsRef<str>> From<T> for Literal {
+    fn from(text: T) -> Self {
+        Self(text.as_ref().replace('$', "$$"))
+    }
+}
+
+type Literals = BTreeMap<String, Literal>;
+
+fn literals(map: &BTreeMap<String, String>) -> Literals {
+    map.iter().map(|(key, value)| (key.clone(), value.into())).collect()
+}
+
+#[derive(Serialize)]
+struct File {
+    services: BTreeMap<String, Container>,
+    networks: BTreeMap<String, Network>,
+}
+
+impl File {
+    fn new(desired: &Desired) -> Self {
+        let images: BTreeMap<&str, &Image> = desired.images.iter().map(|image| (image.reference(), image)).collect();
+        let lans: BTreeMap<&NetworkName, String> = desired
+            .networks
+            .iter()
+            .map(|(name, network)| (name, network.lan.to_string()))
+            .collect();
+        let bases: BTreeMap<&ContainerName, String> = desired
+            .bases
+            .iter()
+            .map(|(name, base)| (name, base.decky.to_string()))
+            .collect();
+        let mut services = BTreeMap::new();
+        for (name, base) in &desired.bases {
+            let key = bases[name].clone();
+            services.insert(
+                key,
+                Container::base(base, images.get(base.image.as_str()).copied(), &lans),
+            );
+        }
+        for service in desired.services.values() {
+            let key = format!("{}.{}", service.decky, service.service);
+            let image = images.get(service.image.as_str()).copied();
+            services.insert(key, Container::service(service, image, bases.get(&service.base)));
+        }
+        let networks = desired
+            .networks
+            .iter()
+            .map(|(name, network)| (lans[name].clone(), Network::new(network)));
+        Self {
+            services,
+            networks: networks.collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Network {
+    name: Literal,
+    driver: &'static str,
+    driver_opts: Literals,
+    ipam: Ipam,
+    labels: Literals,
+}
+
+#[derive(Serialize)]
+struct Ipam {
+    config: [Pool; 1],
+}
+
+#[derive(Serialize)]
+struct Pool {
+    subnet: String,
+    gateway: String,
+}
+
+impl Network {
+    fn new(spec: &NetworkSpec) -> Self {
+        Self {
+            name: spec.name.as_str().into(),
+            driver: "bridge",
+            driver_opts: literals(&spec.options),
+            ipam: Ipam {
+                config: [Pool {
+                    subnet: spec.subnet.to_string(),
+                    gateway: spec.gateway.to_string(),
+                }],
+            },
+            labels: literals(&spec.labels),
+        }
+    }
+}
+
+/// One container, which is what Compose calls a service.
+#[derive(Serialize)]
+struct Container {
+    container_name: Literal,
+    image: Literal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pull_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<Literal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hostname: Option<Literal>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    depends_on: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_mode: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    networks: BTreeMap<String, Endpoint>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<Port>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<Literal>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Literal>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: Literals,
+    cap_drop: [&'static str; 1],
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    cap_add: BTreeSet<String>,
+    security_opt: [&'static str; 1],
+    read_only: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sysctls: Literals,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<&'static str>,
+    pids_limit: i64,
+    mem_limit: i64,
+    memswap_limit: i64,
+    cpus: f64,
+    restart: &'static str,
+    logging: Logging,
+    labels: Literals,
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    ipv4_address: String,
+}
+
+#[derive(Serialize)]
+struct Port {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_ip: Option<String>,
+    published: u16,
+    target: u16,
+    protocol: &'static str,
+}
+
+#[derive(Serialize)]
+struct Logging {
+    driver: &'static str,
+    options: BTreeMap<&'static str, &'static str>,
+}
+
+impl Container {
+    fn base(spec: &BaseSpec, image: Option<&Image>, lans: &BTreeMap<&NetworkName, String>) -> Self {
+        let state = serde_json::to_string(&spec.state).expect("a state has text keys only");
+        let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.labels);
+        container.hostname = Some((&spec.hostname).into());
+        container.networks = spec
+            .interfaces
+            .iter()
+            .map(|interface| endpoint(interface, lans))
+            .collect();
+        container.network_mode = spec.interfaces.is_empty().then(|| "none".into());
+        container.ports = spec.publish.iter().map(port).collect();
+        container.command = Some(vec!["base".into()]);
+        container.environment = Literals::from([(STATE_VARIABLE.into(), state.into())]);
+        container.cap_add = BTreeSet::from(["NET_ADMIN".into()]);
+        // The base keeps its state in its own root.
+        container.read_only = false;
+        container.sysctls = literals(&spec.sysctls);
+        container.dns = vec!["127.0.0.1"];
+        container
+    }
+
+    fn service(spec: &ServiceSpec, image: Option<&Image>, base: Option<&String>) -> Self {
+        let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.labels);
+        (container.depends_on, container.network_mode) = match base {
+            Some(base) => (vec![base.clone()], Some(format!("service:{base}"))),
+            None => (Vec::new(), Some(format!("container:{}", spec.base))),
+        };
+        container.command = spec
+            .command
+            .as_ref()
+            .map(|words| words.iter().map(Literal::from).collect());
+        container.user = spec.user.as_ref().map(Literal::from);
+        container.environment = literals(&spec.environment);
+        container.cap_add.clone_from(&spec.capabilities);
+        container.read_only = !spec.writable_root;
+        container
+    }
+
+    /// What bases and services have in common.
+    fn hardened(name: &ContainerName, reference: &str, image: Option<&Image>, limits: Limits, labels: &Labels) -> Self {
+        Self {
+            container_name: name.as_str().into(),
+            image: reference.into(),
+            pull_policy: matches!(image, Some(Image::Decoy { .. })).then_some("never"),
+            build: match image {
+                Some(Image::Built { context, .. }) => Some(context.to_string_lossy().into()),
+                _ => None,
+            },
+            hostname: None,
+            depends_on: Vec::new(),
+            network_mode: None,
+            networks: BTreeMap::new(),
+            ports: Vec::new(),
+            command: None,
+            user: None,
+            environment: Literals::new(),
+            cap_drop: ["ALL"],
+            cap_add: BTreeSet::new(),
+            security_opt: ["no-new-privileges:true"],
+            read_only: true,
+            sysctls: Literals::new(),
+            dns: Vec::new(),
+            pids_limit: limits.pids,
+            mem_limit: limits.memory,
+            // As much as the memory: none of it is swapped.
+            memswap_limit: limits.memory,
+            cpus: cpus(limits.nano_cpus),
+            restart: "always",
+            logging: Logging {
+                driver: "json-file",
+                options: BTreeMap::from([("max-file", "2"), ("max-size", "1m")]),
+            },
+            labels: literals(labels),
+        }
+    }
+}
+
+fn endpoint(interface: &Interface, lans: &BTreeMap<&NetworkName, String>) -> (String, Endpoint) {
+    let lan = lans.get(&interface.network).cloned();
+    let endpoint = Endpoint {
+        ipv4_address: interface.ip.to_string(),
+    };
+    (lan.unwrap_or_else(|| interface.lan.to_string()), endpoint)
+}
+
+fn port(port: &PublishedPort) -> Port {
+    Port {
+        host_ip: port.host_ip.map(|ip| ip.to_string()),
+        published: port.host_port,
+        target: port.port,
+        protocol: match port.protocol {
+            decnet_topology::catalog::Protocol::Tcp => "tcp",
+            decnet_topology::catalog::Protocol::Udp => "udp",
+        },
+    }
+}
+
+/// Turns billionths of a processor into processors.
+fn cpus(nano_cpus: i64) -> f64 {
+    // A thousandth is as fine as anyone asks for, and small enough for a double to hold.
+    f64::from(i32::try_from(nano_cpus / 1_000_000).unwrap_or(i32::MAX)) / 1000.0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    net::Ipv4Addr,
+    path::PathBuf,
+};
+
+use decnet_decoy::protocol::NetState;
+use decnet_topology::{Name, ServiceName, catalog::Protocol};
+use ipnet::Ipv4Net;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::naming::{ContainerName, Labels, NetworkName};
+
+/// An image that containers are made from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Image {
+    /// The decoy program of this project, loaded without a registry.
+    Decoy {
+        /// What Docker calls it.
+        reference: String,
+    },
+    /// Any other, pulled when it is not there.
+    Pulled {
+        /// What Docker and its registry call it.
+        reference: String,
+    },
+    /// One that the daemon builds.
+    Built {
+        /// What Docker calls it.
+        reference: String,
+        /// The folder with the Dockerfile.
+        context: PathBuf,
+    },
+}
+
+impl Image {
+    /// Returns what Docker calls it.
+    pub fn reference(&self) -> &str {
+        match self {
+            Self::Decoy { reference } | Self::Pulled { reference } | Self::Built { reference, .. } => reference,
+        }
+    }
+}
+
+/// The network of a LAN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NetworkSpec {
+    /// Its name on Docker.
+    pub name: NetworkName,
+    /// The LAN.
+    pub lan: Name,
+    /// The subnet.
+    pub subnet: Ipv4Net,
+    /// The address of the bridge, which it has on the DMZ only.
+    pub gateway: Ipv4Addr,
+    /// The options of the bridge driver.
+    pub options: BTreeMap<String, String>,
+    /// The labels, the digest among them.
+    pub labels: Labels,
+}
+
+/// One interface of a base.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Interface {
+    /// The network.
+    pub network: NetworkName,
+    /// The LAN.
+    pub lan: Name,
+    /// The address.
+    pub ip: Ipv4Addr,
+    /// Which interface has the default route and the published ports, where the engine can be told (`GwPriority`, API 1.48):
+    /// the highest.
+    pub priority: i64,
+}
+
+/// A port of the host that leads to a port of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct PublishedPort {
+    /// The address on the host; all if none.
+    pub host_ip: Option<Ipv4Addr>,
+    /// The port on the host.
+    pub host_port: u16,
+    /// The port of the gateway.
+    pub port: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+/// What a container may use up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Processes.
+    pub pids: i64,
+    /// Memory, in bytes; none of it swapped.
+    pub memory: i64,
+    /// Processor time, in billionths of a processor.
+    pub nano_cpus: i64,
+}
+
+/// The base of a decky, which owns its network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BaseSpec {
+    /// Its name on Docker.
+    pub name: ContainerName,
+    /// The decky.
+    pub decky: Name,
+    /// What its host calls itself: the decky's name.
+    pub hostname: String,
+    /// The image's reference.
+    pub image: String,
+    /// Its interfaces, home first.
+    pub interfaces: Vec<Interface>,
+    /// The ports that it publishes; only gateways do.
+    pub publish: BTreeSet<PublishedPort>,
+    /// Its routes and whether it forwards.
+    pub state: NetState,
+    /// The sysctls of its namespace.
+    pub sysctls: BTreeMap<String, String>,
+    /// What it may use up.
+    pub limits: Limits,
+    /// The labels, the digests among them.
+    pub labels: Labels,
+}
+
+/// The container of a decky's service, which shares the base's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceSpec {
+    /// Its name on Docker.
+    pub name: ContainerName,
+    /// The decky.
+    pub decky: Name,
+    /// The service.
+    pub service: ServiceName,
+    /// The base whose namespace it shares.
+    pub base: ContainerName,
+    /// The image's reference.
+    pub image: String,
+    /// The arguments, if not the image's own.
+    pub command: Option<Vec<String>>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// The capabilities that it keeps, without `CAP_`.
+    pub capabilities: BTreeSet<String>,
+    /// Whether its root may be written to.
+    pub writable_root: bool,
+    /// The user it runs as; the image's own if none.
+    pub user: Option<String>,
+    /// What it may use up.
+    pub limits: Limits,
+    /// The labels, the digest among them.
+    pub labels: Labels,
+}
+
+/// Digests what a resource is made from: SHA-256 of its JSON, the first 16 hex digits.
+pub(super) fn digest(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).expect("specs have text keys only");
+    Sha256::digest(&json)
+        .iter()
+        .take(8)
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}

@@ -1,0 +1,217 @@
+use decnet_topology::{Intent, RuleSet, Status, TopologyId, TopologyRow, repo::NewTopology, validate::Surroundings};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DeployOptions, Engine, EngineError, Outcome,
+    session::{Session, ailment, leftovers},
+};
+use crate::{
+    desired::Desired,
+    execute::{Execution, OnFailure},
+    observe::{Observed, Scope},
+    plan::{Plan, diff},
+};
+
+impl Engine {
+    /// Raises a topology, whatever state it is in.
+    ///
+    /// A pending one is checked, raised and becomes active; if a step fails or `cancel` fires, what this run did is undone and
+    /// it becomes failed. One whose deploy broke off is taken up where it stopped. One that runs is brought back to what it
+    /// should be. Of a failed or torn-down one, what is left is cleared and a fresh copy (new id, same name) is deployed.
+    pub async fn deploy(
+        &self,
+        id: TopologyId,
+        options: DeployOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        let row = self.repo.get(id).await?;
+        match (row.status, row.intent) {
+            (Status::Pending | Status::Deploying, _) => self.raise(id, options, cancel).await,
+            (Status::Active, _) => self.mend(id, options, cancel).await,
+            (Status::Degraded, intent) if intent != Some(Intent::Down) => self.mend(id, options, cancel).await,
+            (Status::Failed | Status::TornDown, _) => {
+                let copy = self.renew(&row, cancel).await?;
+                self.raise(copy, options, cancel).await
+            }
+            (status, intent) => Err(EngineError::WrongStatus {
+                status,
+                intent,
+                verb: "deployed",
+            }),
+        }
+    }
+
+    /// Clears what is left of a failed or torn-down topology and stores a fresh pending copy.
+    async fn renew(&self, row: &TopologyRow, cancel: &CancellationToken) -> Result<TopologyId, EngineError> {
+        let observed = self.observe(row.id).await?;
+        if row.status == Status::Failed || !observed.is_empty() {
+            self.teardown(row.id, cancel).await?;
+        }
+        let stored = self.repo.load(row.id).await?;
+        let new = NewTopology {
+            name: stored.row.name,
+            mode: stored.row.mode,
+            host: stored.row.host,
+            config: stored.row.config,
+            topology: stored.topology,
+        };
+        let fresh = self.repo.create(new, Timestamp::now()).await?.row;
+        self.repo
+            .set_settings(fresh.id, stored.row.settings, Timestamp::now())
+            .await?;
+        Ok(fresh.id)
+    }
+
+    pub(super) async fn observe(&self, id: TopologyId) -> Result<Observed, EngineError> {
+        let instance = self.repo.instance().await?;
+        Ok(self.runtime.observe(Scope::Topology(instance, id)).await?)
+    }
+
+    async fn raise(
+        &self,
+        id: TopologyId,
+        options: DeployOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        let session = Session::begin(self, id, cancel).await?;
+        let result = session.raise(options).await;
+        session.end(result).await
+    }
+
+    /// Works out what a deploy, or with `down` a teardown, would do now. Touches nothing.
+    pub async fn plan(&self, id: TopologyId, down: bool) -> Result<Plan, EngineError> {
+        let stored = self.repo.load(id).await?;
+        let instance = self.repo.instance().await?;
+        let info = self.runtime.info().await?;
+        let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
+        let row = &stored.row;
+        let up = match (row.status, row.intent) {
+            _ if down => false,
+            (Status::TearingDown, _) | (Status::Degraded, Some(Intent::Down)) => {
+                return Err(EngineError::WrongStatus {
+                    status: row.status,
+                    intent: row.intent,
+                    verb: "deployed",
+                });
+            }
+            _ => true,
+        };
+        if !up {
+            return Ok(diff(&Desired::nothing(instance, id), &observed));
+        }
+        let rules = if row.status == Status::Pending {
+            RuleSet::deploy()
+        } else {
+            RuleSet::live()
+        };
+        let claims = self.repo.claims(Some(id)).await?;
+        let surroundings = Surroundings {
+            claims: &claims,
+            publish: Some(&row.settings.publish),
+            host: None,
+        };
+        let valid = stored
+            .topology
+            .clone()
+            .validate_in(&self.options.catalog, rules, surroundings)?;
+        let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings))?;
+        Ok(diff(&desired, &observed))
+    }
+}
+
+impl Session<'_> {
+    async fn raise(&self, options: DeployOptions) -> Result<Outcome, EngineError> {
+        let stored = self.load().await?;
+        let mut row = stored.row.clone();
+        if !matches!(row.status, Status::Pending | Status::Deploying) {
+            // Another process was faster, between the look at the status and the lease.
+            return Err(EngineError::WrongStatus {
+                status: row.status,
+                intent: row.intent,
+                verb: "deployed",
+            });
+        }
+        let resumed = row.status == Status::Deploying;
+        let settings = options.settings.unwrap_or_else(|| row.settings.clone());
+        let observed = self.observe().await?;
+        let host = self.host_facts(&stored, &settings, &observed).await?;
+        let valid = self
+            .validate(&stored, &settings, RuleSet::deploy(), Some(&host))
+            .await?;
+        let desired = self.desired(&valid, &settings)?;
+        let plan = diff(&desired, &observed);
+        if !options.force {
+            plan.require_gentle()?;
+        }
+        if settings != row.settings {
+            row = self
+                .engine
+                .repo
+                .set_settings(self.id, settings, Timestamp::now())
+                .await?;
+        }
+        if !resumed {
+            row = self
+                .become_status(&row, Status::Deploying, Some(Intent::Up), None)
+                .await?;
+        }
+        let execution = self.execute(&plan, OnFailure::Undo).await;
+        if !execution.is_complete() {
+            return self.fail(&row, execution, resumed).await;
+        }
+        let ailment = ailment(&desired, &self.observe().await?);
+        let status = if ailment.is_none() {
+            Status::Active
+        } else {
+            Status::Degraded
+        };
+        let row = self.become_status(&row, status, None, ailment.clone()).await?;
+        Ok(Outcome {
+            row,
+            changed: execution.changed.len(),
+            reason: ailment,
+        })
+    }
+
+    /// Takes stock after a rollback and says that the deploy failed. What an earlier run that broke off left is cleared too.
+    async fn fail(&self, row: &TopologyRow, execution: Execution, resumed: bool) -> Result<Outcome, EngineError> {
+        let Execution {
+            failures,
+            mut undo_failures,
+            cancelled,
+            ..
+        } = execution;
+        let left = if resumed {
+            self.clear().await.map(|(clearing, left)| {
+                undo_failures.extend(clearing.failures);
+                left
+            })
+        } else {
+            self.observe().await.map(|observed| leftovers(&observed))
+        };
+        let leftovers = left.unwrap_or_else(|error| vec![format!("not known: {error}")]);
+        let mut reason = match failures.first() {
+            Some(failure) => format!("{failure}: {}", failure.source),
+            None => "interrupted".into(),
+        };
+        if !leftovers.is_empty() {
+            reason.push_str(&format!("; left: {}", leftovers.join(", ")));
+        }
+        self.become_status(row, Status::Failed, None, Some(reason)).await?;
+        Err(if cancelled {
+            EngineError::Interrupted {
+                id: self.id,
+                undo_failures,
+                leftovers,
+            }
+        } else {
+            EngineError::DeployFailed {
+                id: self.id,
+                failures,
+                undo_failures,
+                leftovers,
+            }
+        })
+    }
+}

@@ -1,0 +1,91 @@
+use decnet_topology::{Intent, RepoError, Status, TopologyId, repo::Lease, validate::Invalid};
+
+use crate::{desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
+
+/// Says why the engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The store refused.
+    #[error(transparent)]
+    Repo(RepoError),
+    /// The runtime refused, or cannot be reached. Nothing was changed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// Someone else is at work on the topology.
+    #[error("{} (pid {}) is at work on the topology until {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    Busy {
+        /// Their lease.
+        lease: Box<Lease>,
+    },
+    /// The topology breaks rules. Nothing was changed.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The topology's status does not allow it. Nothing was changed.
+    #[error("a topology that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " and meant to be down", _ => "" })]
+    WrongStatus {
+        /// The status.
+        status: Status,
+        /// What the topology is meant to be.
+        intent: Option<Intent>,
+        /// What was asked for, as a past participle.
+        verb: &'static str,
+    },
+    /// The topology is for an agent on another host.
+    #[error("the topology is for an agent{}, and there are no agents yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
+    AgentMode {
+        /// The agent's host.
+        host: Option<String>,
+    },
+    /// The plan was refused. Nothing was changed.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// What should be there could not be said. Nothing was changed.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
+    /// Raising the topology failed, and what was done was undone.
+    #[error("topology {id} could not be raised: {}", failures.first().map(describe).unwrap_or_else(|| "its lease was lost".into()))]
+    DeployFailed {
+        /// The topology.
+        id: TopologyId,
+        /// The steps that failed.
+        failures: Vec<StepFailure>,
+        /// The steps that could not be undone.
+        undo_failures: Vec<StepFailure>,
+        /// What is left on the runtime.
+        leftovers: Vec<String>,
+    },
+    /// The operation was called off.
+    #[error("the operation on topology {id} was interrupted")]
+    Interrupted {
+        /// The topology.
+        id: TopologyId,
+        /// The steps that could not be undone.
+        undo_failures: Vec<StepFailure>,
+        /// What is left on the runtime that this run should have removed.
+        leftovers: Vec<String>,
+    },
+    /// Taking the topology down left something.
+    #[error("topology {id} is not wholly down: {} resource(s) left{}", .leftovers.len(), failures.first().map(|failure| format!("; {}", describe(failure))).unwrap_or_default())]
+    TeardownIncomplete {
+        /// The topology.
+        id: TopologyId,
+        /// The steps that failed.
+        failures: Vec<StepFailure>,
+        /// What is left on the runtime.
+        leftovers: Vec<String>,
+    },
+}
+
+fn describe(failure: &StepFailure) -> String {
+    format!("{failure}: {}", failure.source)
+}
+
+impl From<RepoError> for EngineError {
+    fn from(error: RepoError) -> Self {
+        match error {
+            RepoError::LeaseHeld { lease } => Self::Busy { lease },
+            error => Self::Repo(error),
+        }
+    }
+}

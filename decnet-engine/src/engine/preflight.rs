@@ -1,0 +1,68 @@
+//! What stands in the way before the first step: foreign networks, routes of the host, ports in use.
+
+use std::collections::BTreeSet;
+
+use decnet_topology::{
+    DeploySettings, StoredTopology,
+    catalog::Port,
+    validate::{self, ForeignNetwork, HostFacts},
+};
+
+use super::{EngineError, session::Session};
+use crate::{host, naming, observe::Observed};
+
+impl Session<'_> {
+    /// Gathers what the rules on the host need to know. What is the topology's own already is left out.
+    pub(super) async fn host_facts(
+        &self,
+        stored: &StoredTopology,
+        settings: &DeploySettings,
+        observed: &Observed,
+    ) -> Result<HostFacts, EngineError> {
+        let foreign = self.engine.runtime.foreign_networks(self.instance).await?;
+        let networks: Vec<_> = foreign
+            .into_iter()
+            .map(|network| ForeignNetwork {
+                name: network.name,
+                subnet: network.subnet,
+            })
+            .collect();
+        let mut facts = HostFacts {
+            listeners: Vec::new(),
+            networks,
+            routes: Vec::new(),
+        };
+        if self.info.local && self.engine.options.look_at_host {
+            let ours: BTreeSet<_> = observed.networks.iter().filter_map(|network| network.subnet).collect();
+            let known =
+                |subnet| ours.contains(&subnet) || facts.networks.iter().any(|network| network.subnet == subnet);
+            facts.routes = host::routes()
+                .into_iter()
+                .filter(|route| !known(route.subnet))
+                .collect();
+            let held = self.held_ports(stored, settings, observed);
+            facts.listeners = host::listeners()
+                .into_iter()
+                .filter(|listener| !held.contains(&listener.port))
+                .collect();
+        }
+        Ok(facts)
+    }
+
+    /// The host ports of gateways that are there already: whoever listens on them is the runtime, on our behalf.
+    fn held_ports(&self, stored: &StoredTopology, settings: &DeploySettings, observed: &Observed) -> BTreeSet<Port> {
+        let there: BTreeSet<_> = observed.containers.iter().map(|container| &container.name).collect();
+        let standing: BTreeSet<&str> = stored
+            .topology
+            .deckies()
+            .iter()
+            .filter(|decky| there.contains(&naming::base(self.id, decky)))
+            .map(|decky| decky.name().as_str())
+            .collect();
+        validate::published(&stored.topology, &self.engine.options.catalog, &settings.publish)
+            .into_iter()
+            .filter(|published| standing.contains(published.decky.as_str()))
+            .map(|published| published.host.port)
+            .collect()
+    }
+}

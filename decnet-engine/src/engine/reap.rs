@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+
+use decnet_topology::{InstanceId, RepoError, Status, TopologyId, id};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, EngineError, session::leftovers};
+use crate::{
+    desired::Desired,
+    execute::{Manner, OnFailure, execute},
+    naming::{self, Labels},
+    observe::{Observed, Scope},
+    plan::{Plan, diff},
+};
+
+/// What was left of one topology that is no more.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reaped {
+    /// The first eight hex digits of its id, or its label as it stands where that is no id.
+    pub prefix: String,
+    /// What was found.
+    pub found: Vec<String>,
+    /// What would be done, or was done.
+    pub plan: Plan,
+    /// What is still there.
+    pub left: Vec<String>,
+    /// What went wrong.
+    pub errors: Vec<String>,
+}
+
+/// What a reap found and did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ReapReport {
+    /// The prefixes of topologies that are known and were left alone.
+    pub live: Vec<String>,
+    /// What was left of others.
+    pub orphans: Vec<Reaped>,
+}
+
+impl ReapReport {
+    /// Tells whether nothing went wrong and nothing is left.
+    pub fn is_clean(&self) -> bool {
+        self.orphans
+            .iter()
+            .all(|orphan| orphan.errors.is_empty() && orphan.left.is_empty())
+    }
+}
+
+impl Engine {
+    /// Removes from the runtime what belongs to topologies of this repo that are no more: unknown to it, or torn down.
+    ///
+    /// With `instance` it removes everything of another repo, whose database was lost: the caller must be sure. With `dry_run`
+    /// it only says what it would do. Errors never stop it.
+    pub async fn reap(
+        &self,
+        instance: Option<InstanceId>,
+        dry_run: bool,
+        cancel: &CancellationToken,
+    ) -> Result<ReapReport, EngineError> {
+        let own = self.repo.instance().await?;
+        let info = self.runtime.info().await?;
+        let instance = instance.unwrap_or(own);
+        let observed = self.runtime.observe(Scope::Instance(instance)).await?;
+        let mut report = ReapReport::default();
+        for (label, remains) in by_topology(&observed) {
+            let topology: Option<TopologyId> = label.parse().ok();
+            let prefix = topology.map_or(label, id::short);
+            // Asked anew for each: a topology that was stored meanwhile is not reaped.
+            let known = match topology {
+                Some(topology) if instance == own => self.is_live(topology).await?,
+                _ => false,
+            };
+            if known {
+                report.live.push(prefix);
+                continue;
+            }
+            let nothing = Desired::nothing(instance, topology.unwrap_or(TopologyId::nil()));
+            let plan = diff(&nothing, &remains);
+            let found = leftovers(&remains);
+            let mut orphan = Reaped {
+                prefix,
+                found,
+                plan,
+                left: Vec::new(),
+                errors: Vec::new(),
+            };
+            if !dry_run {
+                let manner = Manner {
+                    on_failure: OnFailure::GoOn,
+                    width: self.options.width.unwrap_or(2 * info.cpus),
+                };
+                let execution = execute(self.runtime.as_ref(), instance, &orphan.plan, manner, cancel, &|_| {}).await;
+                orphan.errors = execution
+                    .failures
+                    .iter()
+                    .map(|failure| format!("{failure}: {}", failure.source))
+                    .collect();
+                orphan.left = self.left_of(instance, &orphan.found).await;
+            }
+            report.orphans.push(orphan);
+        }
+        Ok(report)
+    }
+
+    async fn is_live(&self, topology: TopologyId) -> Result<bool, EngineError> {
+        match self.repo.get(topology).await {
+            Ok(row) => Ok(row.status != Status::TornDown),
+            Err(RepoError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns which of the things found are still there.
+    async fn left_of(&self, instance: InstanceId, found: &[String]) -> Vec<String> {
+        match self.runtime.observe(Scope::Instance(instance)).await {
+            Ok(observed) => leftovers(&observed)
+                .into_iter()
+                .filter(|left| found.contains(left))
+                .collect(),
+            Err(error) => vec![format!("not known: {error}")],
+        }
+    }
+}
+
+/// Sorts what was found by the topology that it is labelled with.
+fn by_topology(observed: &Observed) -> BTreeMap<String, Observed> {
+    let label = |labels: &Labels| labels.get(naming::TOPOLOGY).cloned().unwrap_or_default();
+    let mut groups: BTreeMap<String, Observed> = BTreeMap::new();
+    for network in &observed.networks {
+        groups
+            .entry(label(&network.labels))
+            .or_default()
+            .networks
+            .push(network.clone());
+    }
+    for container in &observed.containers {
+        groups
+            .entry(label(&container.labels))
+            .or_default()
+            .containers
+            .push(container.clone());
+    }
+    for group in groups.values_mut() {
+        group.images.clone_from(&observed.images);
+    }
+    groups
+}

@@ -1,0 +1,223 @@
+//! One operation on one topology, under its lease.
+
+use decnet_topology::{
+    DeploySettings, InstanceId, Intent, Mode, RuleSet, Status, StoredTopology, TopologyId, TopologyRow, ValidTopology,
+    repo::StatusChange,
+    validate::{HostFacts, Surroundings},
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, EngineError};
+use crate::{
+    desired::{Desired, Setting},
+    event::Event,
+    execute::{Execution, Manner, OnFailure, execute},
+    lease::HeldLease,
+    observe::{Activity, Observed, Scope},
+    plan::{Plan, diff},
+    runtime::RuntimeInfo,
+};
+
+/// What an operation came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The topology's row afterwards; its id differs from the one asked for where a fresh copy was deployed.
+    pub row: TopologyRow,
+    /// How many steps changed something.
+    pub changed: usize,
+    /// What is not as it should be, where the topology is degraded.
+    pub reason: Option<String>,
+}
+
+/// One operation on one topology: its lease, the runtime's facts, and the steps that all operations share.
+pub(super) struct Session<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) id: TopologyId,
+    pub(super) instance: InstanceId,
+    pub(super) info: RuntimeInfo,
+    lease: HeldLease,
+    cancel: CancellationToken,
+}
+
+impl<'a> Session<'a> {
+    /// Makes sure that the runtime answers, then takes the lease.
+    pub(super) async fn begin(
+        engine: &'a Engine,
+        id: TopologyId,
+        cancel: &CancellationToken,
+    ) -> Result<Self, EngineError> {
+        let info = engine.runtime.info().await?;
+        let instance = engine.repo.instance().await?;
+        let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
+        // The operation stops for its caller, and for whoever took the lease away.
+        let stop = cancel.child_token();
+        let (lost, stopped) = (lease.lost().clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = lost.cancelled() => stopped.cancel(),
+                () = stopped.cancelled() => {}
+            }
+        });
+        Ok(Self {
+            engine,
+            id,
+            instance,
+            info,
+            lease,
+            cancel: stop,
+        })
+    }
+
+    /// Gives the lease back.
+    pub(super) async fn end<T>(self, result: Result<T, EngineError>) -> Result<T, EngineError> {
+        self.cancel.cancel();
+        self.lease.release().await;
+        result
+    }
+
+    pub(super) async fn load(&self) -> Result<StoredTopology, EngineError> {
+        Ok(self.engine.repo.load(self.id).await?)
+    }
+
+    pub(super) async fn observe(&self) -> Result<Observed, EngineError> {
+        Ok(self
+            .engine
+            .runtime
+            .observe(Scope::Topology(self.instance, self.id))
+            .await?)
+    }
+
+    /// Changes the status and tells of it.
+    pub(super) async fn become_status(
+        &self,
+        row: &TopologyRow,
+        to: Status,
+        intent: Option<Intent>,
+        reason: Option<String>,
+    ) -> Result<TopologyRow, EngineError> {
+        let change = StatusChange {
+            from: row.status,
+            to,
+            intent,
+            reason: reason.clone(),
+        };
+        let row_after = self.engine.repo.set_status(self.id, change, Timestamp::now()).await?;
+        self.engine.bus.publish(Event::Status {
+            topology: self.id,
+            from: row.status,
+            to,
+            reason,
+        });
+        Ok(row_after)
+    }
+
+    /// Executes a plan and tells of every step.
+    pub(super) async fn execute(&self, plan: &Plan, on_failure: OnFailure) -> Execution {
+        let bus = &self.engine.bus;
+        bus.publish(Event::Planned {
+            topology: self.id,
+            steps: plan.steps().len(),
+        });
+        let width = self.engine.options.width.unwrap_or(2 * self.info.cpus);
+        let report = |progress| {
+            bus.publish(Event::Step {
+                topology: self.id,
+                progress,
+            })
+        };
+        execute(
+            self.engine.runtime.as_ref(),
+            self.instance,
+            plan,
+            Manner { on_failure, width },
+            &self.cancel,
+            &report,
+        )
+        .await
+    }
+
+    /// Executes the plan to nothing, past all errors, and returns what came of it and what is left.
+    pub(super) async fn clear(&self) -> Result<(Execution, Vec<String>), EngineError> {
+        let observed = self.observe().await?;
+        let plan = diff(&Desired::nothing(self.instance, self.id), &observed);
+        let execution = self.execute(&plan, OnFailure::GoOn).await;
+        let left = leftovers(&self.observe().await?);
+        Ok((execution, left))
+    }
+
+    /// Checks a topology against a rule set, what other topologies claim, and what is on the host.
+    pub(super) async fn validate(
+        &self,
+        stored: &StoredTopology,
+        settings: &DeploySettings,
+        rules: RuleSet,
+        host: Option<&HostFacts>,
+    ) -> Result<ValidTopology, EngineError> {
+        if stored.row.mode == Mode::Agent {
+            return Err(EngineError::AgentMode {
+                host: stored.row.host.clone(),
+            });
+        }
+        let claims = self.engine.repo.claims(Some(self.id)).await?;
+        let surroundings = Surroundings {
+            claims: &claims,
+            publish: Some(&settings.publish),
+            host,
+        };
+        let topology = stored.topology.clone();
+        Ok(topology.validate_in(&self.engine.options.catalog, rules, surroundings)?)
+    }
+
+    pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {
+        Ok(Desired::new(
+            valid,
+            &self.engine.setting(self.instance, self.id, &self.info, settings),
+        )?)
+    }
+}
+
+impl Engine {
+    /// Puts together what specs depend on beside the maze.
+    pub(super) fn setting<'s>(
+        &'s self,
+        instance: InstanceId,
+        topology: TopologyId,
+        info: &RuntimeInfo,
+        settings: &'s DeploySettings,
+    ) -> Setting<'s> {
+        Setting {
+            instance,
+            topology,
+            catalog: &self.options.catalog,
+            decoy: &self.options.decoy,
+            api: info.api,
+            settings,
+        }
+    }
+}
+
+/// Names what was found, for people.
+pub(super) fn leftovers(observed: &Observed) -> Vec<String> {
+    let containers = observed
+        .containers
+        .iter()
+        .map(|container| format!("container {}", container.name));
+    let networks = observed
+        .networks
+        .iter()
+        .map(|network| format!("network {}", network.name));
+    containers.chain(networks).collect()
+}
+
+/// Says what is not as it should be, if anything is.
+pub(super) fn ailment(desired: &Desired, observed: &Observed) -> Option<String> {
+    if let Some(step) = diff(desired, observed).steps().first() {
+        return Some(format!("not as it should be: needs to {}", step.action));
+    }
+    let down = observed
+        .containers
+        .iter()
+        .find(|container| container.activity != Activity::Running);
+    down.map(|container| format!("container {} does not run", container.name))
+}

@@ -1,0 +1,125 @@
+//! Facts of this machine that a deploy must not run into, as data: routes and sockets that listen.
+
+use std::{fs, net::Ipv4Addr};
+
+use decnet_topology::{
+    catalog::{Port, Protocol},
+    validate::{HostRoute, Listener},
+};
+use ipnet::Ipv4Net;
+
+/// Reads this machine's routes, the default ones left out; none where the kernel does not tell.
+pub(crate) fn routes() -> Vec<HostRoute> {
+    fs::read_to_string("/proc/net/route")
+        .map(|table| read_routes(&table))
+        .unwrap_or_default()
+}
+
+/// Reads the sockets of this machine that listen; none where the kernel does not tell.
+pub(crate) fn listeners() -> Vec<Listener> {
+    let tables = [
+        ("/proc/net/tcp", Protocol::Tcp),
+        ("/proc/net/tcp6", Protocol::Tcp),
+        ("/proc/net/udp", Protocol::Udp),
+        ("/proc/net/udp6", Protocol::Udp),
+    ];
+    let read = |(path, protocol)| {
+        fs::read_to_string(path)
+            .map(|table| read_listeners(&table, protocol))
+            .unwrap_or_default()
+    };
+    tables.into_iter().flat_map(read).collect()
+}
+
+/// Reads a routing table as `/proc/net/route` has it: interface, destination and mask in hexadecimal host order.
+fn read_routes(table: &str) -> Vec<HostRoute> {
+    let route = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let interface = fields.next()?;
+        let destination = address(fields.next()?)?;
+        let mask = address(fields.nth(5)?)?;
+        let subnet = Ipv4Net::with_netmask(destination, mask).ok()?;
+        (subnet.prefix_len() > 0).then(|| HostRoute {
+            subnet: subnet.trunc(),
+            owner: format!("interface {interface}"),
+        })
+    };
+    table.lines().skip(1).filter_map(route).collect()
+}
+
+/// Reads a table of sockets as `/proc/net/{tcp,udp}{,6}` have it: local address and port, remote ones, state.
+fn read_listeners(table: &str, protocol: Protocol) -> Vec<Listener> {
+    // TCP_LISTEN, and for UDP a socket without a peer (include/net/tcp_states.h).
+    let listening = if protocol == Protocol::Tcp { "0A" } else { "07" };
+    let listener = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let (local, port) = fields.nth(1)?.split_once(':')?;
+        (fields.nth(1)? == listening).then_some(())?;
+        let address = match local.len() {
+            8 => address(local)?,
+            // All of IPv6 listens on IPv4 as well; of other addresses only the mapped ones do.
+            _ if local.bytes().all(|digit| digit == b'0') => Ipv4Addr::UNSPECIFIED,
+            _ if local.starts_with("0000000000000000FFFF0000") => address(&local[24..])?,
+            _ => return None,
+        };
+        let number = u16::from_str_radix(port, 16).ok()?;
+        let address = (!address.is_unspecified()).then_some(address);
+        Some(Listener {
+            address,
+            port: Port { number, protocol },
+            owner: None,
+        })
+    };
+    table.lines().skip(1).filter_map(listener).collect()
+}
+
+/// Reads an address as the kernel prints it: the bytes in the order of this machine's memory.
+fn address(hex: &str) -> Option<Ipv4Addr> {
+    u32::from_str_radix(hex, 16)
+        .ok()
+        .map(|bits| Ipv4Addr::from(bits.to_ne_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn routes_are_read_and_the_default_one_is_left_out() {
+        let table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n\
+                     eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n\
+                     br-1\t005A0A0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
+        let read = read_routes(table);
+        assert_eq!(read.len(), 1);
+        assert_eq!(
+            (read[0].subnet.to_string().as_str(), read[0].owner.as_str()),
+            ("10.10.90.0/24", "interface br-1")
+        );
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn only_sockets_that_listen_count() {
+        let table = "  sl  local_address rem_address   st\n\
+                     0: 0100007F:0016 00000000:0000 0A 0\n\
+                     1: 00000000:0050 00000000:0000 0A 0\n\
+                     2: 0100007F:9999 0100007F:0016 01 0\n";
+        let read = read_listeners(table, Protocol::Tcp);
+        let read: Vec<_> = read
+            .iter()
+            .map(|listener| (listener.address, listener.port.number))
+            .collect();
+        assert_eq!(read, [(Some(Ipv4Addr::LOCALHOST), 22), (None, 80)]);
+        let six = "  sl  local_address rem_address   st\n\
+                   0: 00000000000000000000000000000000:0050 0:0 0A 0\n\
+                   1: 0000000000000000FFFF00000100007F:0051 0:0 0A 0\n\
+                   2: 00000000000000000000000001000000:0052 0:0 0A 0\n";
+        let read = read_listeners(six, Protocol::Tcp);
+        let read: Vec<_> = read
+            .iter()
+            .map(|listener| (listener.address, listener.port.number))
+            .collect();
+        assert_eq!(read, [(None, 80), (Some(Ipv4Addr::LOCALHOST), 81)]);
+    }
+}

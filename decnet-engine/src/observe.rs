@@ -1,0 +1,129 @@
+//! What is there on Docker, as data.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use decnet_topology::{InstanceId, TopologyId};
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::naming::{self, ContainerName, Labels, NetworkName, Role};
+
+/// Which resources to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scope {
+    /// Those of one topology.
+    Topology(InstanceId, TopologyId),
+    /// Those of one repo.
+    Instance(InstanceId),
+    /// Those of every repo: all that carry the label.
+    Everyone,
+}
+
+impl Scope {
+    /// Tells whether labels are in the scope. Docker's own filters may be wider; this is what counts.
+    pub fn holds(&self, labels: &Labels) -> bool {
+        let has = |key: &str, value: String| labels.get(key).is_some_and(|found| *found == value);
+        match self {
+            Self::Topology(instance, topology) => {
+                has(naming::INSTANCE, instance.to_string()) && has(naming::TOPOLOGY, topology.to_string())
+            }
+            Self::Instance(instance) => has(naming::INSTANCE, instance.to_string()),
+            Self::Everyone => labels.contains_key(naming::INSTANCE),
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Observed {
+    /// Networks, by name and id.
+    pub networks: Vec<ObservedNetwork>,
+    /// Containers, by name and id.
+    pub containers: Vec<ObservedContainer>,
+    /// References of the images that the engine loaded or built, whichever repo they were made for.
+    pub images: Vec<String>,
+}
+
+impl Observed {
+    /// Tells whether no network and no container was found.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && self.containers.is_empty()
+    }
+}
+
+/// A network that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedNetwork {
+    /// Docker's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: NetworkName,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its subnet.
+    pub subnet: Option<Ipv4Net>,
+}
+
+/// What a container does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Activity {
+    /// It runs.
+    Running,
+    /// Docker waits before it starts it again.
+    Restarting,
+    /// It was never started.
+    Created,
+    /// It was paused by hand.
+    Paused,
+    /// It ended, or is being removed.
+    Exited,
+}
+
+/// A container that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedContainer {
+    /// Docker's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: ContainerName,
+    /// Its labels.
+    pub labels: Labels,
+    /// What it does.
+    pub activity: Activity,
+    /// When it was started last.
+    pub started_at: Option<Timestamp>,
+    /// Its networks by name, with its address there; none for a service.
+    pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
+    /// The id of the container whose namespace it shares.
+    pub shares: Option<String>,
+}
+
+impl ObservedContainer {
+    /// Returns what it is, by its label.
+    pub fn role(&self) -> Option<Role> {
+        match self.labels.get(naming::ROLE).map(String::as_str) {
+            Some("base") => Some(Role::Base),
+            Some("service") => Some(Role::Service),
+            _ => None,
+        }
+    }
+
+    /// Returns the digest of what it was made from.
+    pub fn spec(&self) -> Option<&str> {
+        self.labels.get(naming::SPEC).map(String::as_str)
+    }
+}
+
+/// Returns the topology that labels name, if they name one.
+pub fn topology_of(labels: &Labels) -> Option<TopologyId> {
+    labels.get(naming::TOPOLOGY)?.parse().ok()
+}
+
+/// Returns the repo that labels name, if they name one.
+pub fn instance_of(labels: &Labels) -> Option<InstanceId> {
+    labels.get(naming::INSTANCE)?.parse().ok()
+}

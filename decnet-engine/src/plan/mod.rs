@@ -1,0 +1,7 @@
+//! What to do to Docker, as data.
+
+mod diff;
+mod step;
+
+pub use diff::diff;
+pub use step::{Action, Lane, Plan, PlanError, Step, StepId};

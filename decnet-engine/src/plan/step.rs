@@ -1,0 +1,307 @@
+use std::{collections::BTreeSet, fmt};
+
+use decnet_decoy::protocol::NetState;
+use serde::Serialize;
+
+use crate::{
+    desired::{BaseSpec, Image, Interface, NetworkSpec, ServiceSpec},
+    naming::{ContainerName, NetworkName, Role},
+};
+
+/// One effect on Docker. Each is idempotent: what is there already, or gone already, is no error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Action {
+    /// Loads, pulls or builds an image if it is not there.
+    EnsureImage {
+        /// The image.
+        image: Image,
+    },
+    /// Makes a network.
+    CreateNetwork {
+        /// The network.
+        network: Box<NetworkSpec>,
+    },
+    /// Makes a base with all its interfaces and starts it.
+    CreateBase {
+        /// The base.
+        base: Box<BaseSpec>,
+    },
+    /// Makes the container of a service and starts it.
+    CreateService {
+        /// The service.
+        service: Box<ServiceSpec>,
+    },
+    /// Gives a base one more interface.
+    Connect {
+        /// The base.
+        container: ContainerName,
+        /// The interface.
+        interface: Interface,
+    },
+    /// Takes an interface from a base.
+    Disconnect {
+        /// The base.
+        container: ContainerName,
+        /// The network.
+        network: NetworkName,
+        /// The interface as the maze has it, to undo with; none if the maze has none there.
+        interface: Option<Interface>,
+    },
+    /// Sets routes and forwarding in a running base.
+    SetState {
+        /// The base.
+        container: ContainerName,
+        /// What it should be.
+        state: NetState,
+    },
+    /// Starts a container anew, in its base's present namespace if it is a service; one that runs is stopped first.
+    Restart {
+        /// The container.
+        container: ContainerName,
+        /// What it is.
+        role: Role,
+    },
+    /// Kills and removes a container.
+    RemoveContainer {
+        /// Its name.
+        container: ContainerName,
+        /// Docker's id of it, where it was seen; else whatever of ours has the name.
+        id: Option<String>,
+        /// What it is.
+        role: Role,
+        /// The networks that it is on.
+        networks: BTreeSet<NetworkName>,
+    },
+    /// Removes a network.
+    RemoveNetwork {
+        /// Its name.
+        network: NetworkName,
+        /// Docker's id of it, where it was seen; else whatever of ours has the name.
+        id: Option<String>,
+    },
+    /// Removes an image that the engine made, if nothing uses it any more.
+    RemoveImage {
+        /// What Docker calls it.
+        reference: String,
+    },
+}
+
+/// Which steps wait for each other's turn, beyond what they need of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Images: one at a time.
+    Image,
+    /// Networks: one at a time, beside the containers.
+    Network,
+    /// Containers: as many as the daemon gains from.
+    Container,
+}
+
+impl Action {
+    /// Returns the lane that it runs in.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::EnsureImage { .. } | Self::RemoveImage { .. } => Lane::Image,
+            Self::CreateNetwork { .. } | Self::RemoveNetwork { .. } => Lane::Network,
+            _ => Lane::Container,
+        }
+    }
+
+    /// Returns the networks that no other step may touch meanwhile: removing several containers of one network at once can
+    /// leave it with "active endpoints" for ever (measured on Docker 20.10).
+    pub fn locks(&self) -> BTreeSet<&NetworkName> {
+        match self {
+            Self::RemoveContainer { networks, .. } => networks.iter().collect(),
+            Self::Disconnect { network, .. } => BTreeSet::from([network]),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Returns what undoes it, if anything does.
+    pub fn inverse(&self) -> Option<Self> {
+        match self {
+            Self::EnsureImage {
+                image: image @ (Image::Decoy { .. } | Image::Built { .. }),
+            } => Some(Self::RemoveImage {
+                reference: image.reference().into(),
+            }),
+            Self::CreateNetwork { network } => Some(Self::RemoveNetwork {
+                network: network.name.clone(),
+                id: None,
+            }),
+            Self::CreateBase { base } => Some(Self::RemoveContainer {
+                container: base.name.clone(),
+                id: None,
+                role: Role::Base,
+                networks: base
+                    .interfaces
+                    .iter()
+                    .map(|interface| interface.network.clone())
+                    .collect(),
+            }),
+            Self::CreateService { service } => Some(Self::RemoveContainer {
+                container: service.name.clone(),
+                id: None,
+                role: Role::Service,
+                networks: BTreeSet::new(),
+            }),
+            Self::Connect { container, interface } => Some(Self::Disconnect {
+                container: container.clone(),
+                network: interface.network.clone(),
+                interface: Some(interface.clone()),
+            }),
+            Self::Disconnect {
+                container, interface, ..
+            } => interface.as_ref().map(|interface| Self::Connect {
+                container: container.clone(),
+                interface: interface.clone(),
+            }),
+            Self::EnsureImage { .. }
+            | Self::SetState { .. }
+            | Self::Restart { .. }
+            | Self::RemoveContainer { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::RemoveImage { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EnsureImage { image } => write!(f, "ensure image {}", image.reference()),
+            Self::CreateNetwork { network } => write!(f, "create network {} {}", network.name, network.subnet),
+            Self::CreateBase { base } => {
+                write!(f, "create base {}", base.name)?;
+                for interface in &base.interfaces {
+                    write!(f, " {}", interface.ip)?;
+                }
+                for port in &base.publish {
+                    write!(f, " publish {}:{}", port.host_port, port.port)?;
+                }
+                Ok(())
+            }
+            Self::CreateService { service } => write!(f, "create service {}", service.name),
+            Self::Connect { container, interface } => {
+                write!(f, "connect {container} to {} {}", interface.network, interface.ip)
+            }
+            Self::Disconnect { container, network, .. } => write!(f, "disconnect {container} from {network}"),
+            Self::SetState { container, state } => {
+                let forward = if state.forward { "on" } else { "off" };
+                write!(
+                    f,
+                    "set routes of {container}: {} routes, forwarding {forward}",
+                    state.routes.len()
+                )
+            }
+            Self::Restart { container, .. } => write!(f, "start {container} again"),
+            Self::RemoveContainer { container, .. } => write!(f, "remove container {container}"),
+            Self::RemoveNetwork { network, .. } => write!(f, "remove network {network}"),
+            Self::RemoveImage { reference } => write!(f, "remove image {reference}"),
+        }
+    }
+}
+
+/// The place of a step in its plan.
+pub type StepId = usize;
+
+/// One effect, and what must have happened before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The effect.
+    #[serde(flatten)]
+    pub action: Action,
+    /// The steps that must be done before; all of them stand earlier in the plan.
+    pub needs: BTreeSet<StepId>,
+    /// Whether it takes down something that runs in order to make it anew.
+    pub destructive: bool,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.destructive { " (destructive)" } else { "" };
+        write!(f, "{}{mark}", self.action)
+    }
+}
+
+/// Steps that bring Docker from what is there to what should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Plan {
+    steps: Vec<Step>,
+}
+
+/// The refusal of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The plan takes down something that runs, and nobody said that it may.
+    #[error("the plan takes down what runs, first of all: {step}; {count} such step(s) in all")]
+    Destructive {
+        /// The first such step.
+        step: String,
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl Plan {
+    /// Adds a step and returns its place.
+    ///
+    /// # Panics
+    /// If it needs a step that does not stand before it.
+    pub fn push(&mut self, action: Action, needs: BTreeSet<StepId>, destructive: bool) -> StepId {
+        let id = self.steps.len();
+        assert!(needs.iter().all(|need| *need < id), "a step needs only earlier ones");
+        self.steps.push(Step {
+            action,
+            needs,
+            destructive,
+        });
+        id
+    }
+
+    /// Returns the steps; each stands after those that it needs.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Tells whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Refuses a plan with destructive steps.
+    pub fn require_gentle(&self) -> Result<(), PlanError> {
+        let mut destructive = self.steps.iter().filter(|step| step.destructive);
+        match destructive.next() {
+            None => Ok(()),
+            Some(first) => Err(PlanError::Destructive {
+                step: first.action.to_string(),
+                count: destructive.count() + 1,
+            }),
+        }
+    }
+
+    /// Returns the plan that undoes the given steps: their inverses, newest first, each after those that needed its step.
+    #[must_use]
+    pub fn undo(&self, done: &BTreeSet<StepId>) -> Self {
+        let mut undo = Self::default();
+        let mut place = std::collections::BTreeMap::new();
+        for id in done.iter().rev() {
+            let Some(inverse) = self.steps.get(*id).and_then(|step| step.action.inverse()) else {
+                continue;
+            };
+            let needs = done
+                .range(id + 1..)
+                .filter(|later| self.steps[**later].needs.contains(id))
+                .filter_map(|later| place.get(later).copied())
+                .collect();
+            place.insert(*id, undo.push(inverse, needs, false));
+        }
+        undo
+    }
+}

@@ -1,0 +1,132 @@
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
+
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client};
+
+use super::{Docker, DockerHost, OLDEST_API, failure};
+use crate::{
+    decoy::DecoyImage,
+    runtime::{ApiVersion, RuntimeError, RuntimeInfo},
+};
+
+/// How a daemon is reached.
+#[derive(Debug, Clone)]
+pub struct DockerOptions {
+    /// Where it is.
+    pub host: DockerHost,
+    /// How long one answer may take; of what comes piece by piece (pulling, building) one piece.
+    pub timeout: Duration,
+    /// The image that is loaded where [`Image::Decoy`](crate::desired::Image::Decoy) is wanted.
+    pub decoy: Option<Arc<DecoyImage>>,
+}
+
+impl Default for DockerOptions {
+    fn default() -> Self {
+        Self {
+            host: DockerHost::default(),
+            timeout: Duration::from_mins(2),
+            decoy: None,
+        }
+    }
+}
+
+impl Docker {
+    /// Reaches a daemon and agrees on a version of the API with it.
+    pub async fn connect(options: DockerOptions) -> Result<Self, RuntimeError> {
+        let DockerOptions { host, timeout, decoy } = options;
+        let client = open(&host, timeout)?;
+        let mut docker = Self {
+            client,
+            host,
+            api: OLDEST_API,
+            timeout,
+            decoy,
+        };
+        let version = docker.ask("what version are you", docker.client.version()).await?;
+        let found = version.api_version.unwrap_or_default();
+        let newest = ApiVersion {
+            major: API_DEFAULT_VERSION.major_version.try_into().unwrap_or(1),
+            minor: API_DEFAULT_VERSION.minor_version.try_into().unwrap_or(u16::MAX),
+        };
+        match parse_api(&found) {
+            Some(api) if api >= OLDEST_API => docker.api = api.min(newest),
+            _ => {
+                return Err(RuntimeError::TooOld {
+                    endpoint: docker.host.to_string(),
+                    found,
+                    needed: format!("{}.{}", OLDEST_API.major, OLDEST_API.minor),
+                });
+            }
+        }
+        let ApiVersion { major, minor } = docker.api;
+        docker.client = docker
+            .client
+            .with_request_modifier(move |request| pin(request, major, minor));
+        Ok(docker)
+    }
+
+    pub(super) async fn describe(&self) -> Result<RuntimeInfo, RuntimeError> {
+        let info = self.ask("describe yourself", self.client.info()).await?;
+        Ok(RuntimeInfo {
+            version: info.server_version.unwrap_or_default(),
+            api: self.api,
+            endpoint: self.host.to_string(),
+            local: self.host.is_local(),
+            cpus: info.ncpu.and_then(|cpus| cpus.try_into().ok()).unwrap_or(1),
+            live_restore: info.live_restore_enabled.unwrap_or_default(),
+            architecture: info.architecture.unwrap_or_default(),
+        })
+    }
+}
+
+/// Names the agreed version in a request; bollard leaves it out, which means whatever is newest to the daemon.
+fn pin(mut request: BollardRequest, major: u16, minor: u16) -> BollardRequest {
+    let mut parts = request.uri().clone().into_parts();
+    let path = parts.path_and_query.as_ref().map_or("/", |path| path.as_str());
+    let pinned = format!("/v{major}.{minor}{path}")
+        .parse()
+        .map(|path| parts.path_and_query = Some(path));
+    if pinned.is_ok()
+        && let Ok(uri) = parts.try_into()
+    {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn parse_api(text: &str) -> Option<ApiVersion> {
+    let (major, minor) = text.split_once('.')?;
+    Some(ApiVersion {
+        major: major.parse().ok()?,
+        minor: minor.parse().ok()?,
+    })
+}
+
+fn open(host: &DockerHost, timeout: Duration) -> Result<Client, RuntimeError> {
+    // The bound of this module comes first; bollard's is beyond it.
+    let seconds = timeout.as_secs().saturating_add(5);
+    let opened = match host {
+        DockerHost::Unix(path) => {
+            let unreadable = |error: io::Error| failure::unreachable(host, failure::explain(&error));
+            fs::metadata(path).map_err(unreadable)?;
+            Client::connect_with_unix(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION)
+        }
+        DockerHost::Tcp { address } => Client::connect_with_http(address, seconds, API_DEFAULT_VERSION),
+        DockerHost::Tls { address, certificates } => {
+            // Two providers in one program would make rustls panic for want of a choice; who chose already is right.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let [key, certificate, authority] = ["key.pem", "cert.pem", "ca.pem"].map(|file| certificates.join(file));
+            for file in [&key, &certificate, &authority] {
+                readable(file).map_err(|reason| failure::unreachable(host, reason))?;
+            }
+            Client::connect_with_ssl(address, &key, &certificate, &authority, seconds, API_DEFAULT_VERSION)
+        }
+    };
+    opened.map_err(|error| failure::unreachable(host, error.to_string()))
+}
+
+fn readable(file: &Path) -> Result<(), String> {
+    match fs::File::open(file) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the certificates need {}: {error}", file.display())),
+    }
+}

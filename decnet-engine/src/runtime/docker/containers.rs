@@ -1,0 +1,254 @@
+use std::{collections::HashMap, time::Duration};
+
+use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
+use bollard::{
+    models::{
+        ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status, HostConfig,
+        HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
+    },
+    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder},
+};
+use decnet_topology::InstanceId;
+
+use super::{Docker, failure::Failure, images, networks};
+use crate::{
+    desired::Limits,
+    naming::{self, ContainerName, Labels},
+    runtime::{Effect, RuntimeError, ownership},
+};
+
+/// How much of what a container prints is kept: two files of 5 MB.
+const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "5m"), ("max-file", "2")];
+
+pub(super) fn what(container: &ContainerName) -> String {
+    format!("container {container}")
+}
+
+pub(super) fn gone(container: &ContainerName) -> RuntimeError {
+    RuntimeError::Gone { what: what(container) }
+}
+
+/// Returns the labels of a container.
+pub(super) fn labels_of(container: &ContainerInspectResponse) -> Labels {
+    networks::labels(container.config.as_ref().and_then(|config| config.labels.clone()))
+}
+
+fn status(container: &ContainerInspectResponse) -> Status {
+    let state = container.state.as_ref();
+    state.and_then(|state| state.status).unwrap_or(Status::EMPTY)
+}
+
+/// Tells whether a container is being removed, or could not be removed wholly.
+pub(super) fn is_leaving(container: &ContainerInspectResponse) -> bool {
+    matches!(status(container), Status::REMOVING | Status::DEAD)
+}
+
+/// Says what is the same for all containers of ours: no more rights and no more room than they need, back after a crash.
+pub(super) fn confined(limits: &Limits, capabilities: impl IntoIterator<Item = String>) -> HostConfig {
+    let log_options = LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    HostConfig {
+        cap_drop: Some(vec!["ALL".into()]),
+        cap_add: Some(capabilities.into_iter().collect()),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        pids_limit: Some(limits.pids),
+        memory: Some(limits.memory),
+        // As much as memory alone: nothing is swapped.
+        memory_swap: Some(limits.memory),
+        nano_cpus: Some(limits.nano_cpus),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ALWAYS),
+            maximum_retry_count: None,
+        }),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".into()),
+            config: Some(HashMap::from(log_options)),
+        }),
+        ..HostConfig::default()
+    }
+}
+
+impl Docker {
+    /// Looks at the container that has a name, or an id, if one has.
+    pub(super) async fn find(&self, name: &str) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
+        let request = self.client.inspect_container(name, None);
+        match self.ask(&format!("inspect container {name}"), request).await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if failure.is(404) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Looks at a container that must be there and ours.
+    pub(super) async fn find_ours(
+        &self,
+        instance: InstanceId,
+        name: &ContainerName,
+    ) -> Result<ContainerInspectResponse, RuntimeError> {
+        let found = self.find(name.as_str()).await?.ok_or_else(|| gone(name))?;
+        ownership::require_ours(what(name), &labels_of(&found), instance)?;
+        Ok(found)
+    }
+
+    /// Looks at the container that is to be made, if it is there as it should be, and refuses whatever else has its name.
+    pub(super) async fn find_made(
+        &self,
+        instance: InstanceId,
+        name: &ContainerName,
+        labels: &Labels,
+    ) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
+        let Some(found) = self.find(name.as_str()).await? else {
+            return Ok(None);
+        };
+        let holder = labels_of(&found);
+        ownership::require_ours(what(name), &holder, instance)?;
+        if holder.get(naming::SPEC) == labels.get(naming::SPEC) && !is_leaving(&found) {
+            Ok(Some(found))
+        } else {
+            Err(taken(name))
+        }
+    }
+
+    /// Makes a container, and returns its id. An image that went missing since it was ensured is got once more.
+    pub(super) async fn create_container(
+        &self,
+        name: &ContainerName,
+        body: ContainerCreateBody,
+    ) -> Result<String, Failure> {
+        let asked = format!("create container {name}");
+        let image = body.image.clone().unwrap_or_default();
+        let options = CreateContainerOptionsBuilder::default().name(name.as_str()).build();
+        let request = |body| self.client.create_container(Some(options.clone()), body);
+        let created = match self.ask(&asked, request(body.clone())).await {
+            Err(failure) if failure.is(404) && failure.says("no such image") => {
+                self.restore_image(&image).await.map_err(Failure::Plain)?;
+                self.ask(&asked, request(body)).await
+            }
+            other => other,
+        };
+        match created {
+            Ok(created) => Ok(created.id),
+            Err(failure) if failure.is(404) && failure.says("no such image") => {
+                Err(Failure::Plain(images::unavailable(&image, failure.words())))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Starts a container that was found, unless it runs.
+    pub(super) async fn start_found(
+        &self,
+        name: &ContainerName,
+        found: &ContainerInspectResponse,
+    ) -> Result<Effect, RuntimeError> {
+        match status(found) {
+            Status::RUNNING => Ok(Effect::Unchanged),
+            Status::PAUSED => {
+                let request = self.client.unpause_container(name.as_str());
+                self.ask(&format!("unpause container {name}"), request).await?;
+                Ok(Effect::Changed)
+            }
+            _ => self.start(name, found.id.as_deref().unwrap_or(name.as_str())).await,
+        }
+    }
+
+    pub(super) async fn start(&self, name: &ContainerName, id: &str) -> Result<Effect, RuntimeError> {
+        let request = self.client.start_container(id, None);
+        match self.ask(&format!("start container {name}"), request).await {
+            Ok(()) => Ok(Effect::Changed),
+            Err(failure) => Err(not_started(name, failure)),
+        }
+    }
+
+    pub(super) async fn restart(&self, instance: InstanceId, name: &ContainerName) -> Result<Effect, RuntimeError> {
+        let found = self.find_ours(instance, name).await?;
+        let id = found.id.as_deref().unwrap_or(name.as_str());
+        if status(&found) == Status::PAUSED {
+            let request = self.client.unpause_container(id);
+            self.ask(&format!("unpause container {name}"), request).await?;
+        }
+        let options = RestartContainerOptionsBuilder::default().t(0).build();
+        let request = self.client.restart_container(id, Some(options));
+        match self.ask(&format!("start container {name} again"), request).await {
+            Ok(()) => Ok(Effect::Changed),
+            Err(failure) => Err(not_started(name, failure)),
+        }
+    }
+
+    pub(super) async fn remove_container(
+        &self,
+        instance: InstanceId,
+        name: &ContainerName,
+        id: Option<&str>,
+    ) -> Result<Effect, RuntimeError> {
+        let Some(found) = self.find(id.unwrap_or(name.as_str())).await? else {
+            return Ok(Effect::Unchanged);
+        };
+        // What has our name but is not ours is none of our business.
+        let Some(id) = found
+            .id
+            .as_deref()
+            .filter(|_| ownership::is_ours(&labels_of(&found), instance))
+        else {
+            return Ok(Effect::Unchanged);
+        };
+        let asked = format!("remove container {name}");
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let attempt = || self.ask(&asked, self.client.remove_container(id, Some(options.clone())));
+        // A busy daemon says 500 when a process took long to die or a mount was still held; trying again is what helps.
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_times(3);
+        match attempt.retry(pauses).when(|failure| failure.is(500)).await {
+            Ok(()) => Ok(Effect::Changed),
+            Err(failure) if failure.is(404) => Ok(Effect::Unchanged),
+            Err(failure) if failure.is(409) && failure.says("already in progress") => {
+                self.await_gone(name, id).await?;
+                Ok(Effect::Changed)
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Waits until a container that somebody else is removing is gone.
+    async fn await_gone(&self, name: &ContainerName, id: &str) -> Result<(), RuntimeError> {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let pauses = usize::try_from(self.timeout.as_millis() / PAUSE.as_millis()).unwrap_or(usize::MAX);
+        let look = || async {
+            match self.find(id).await? {
+                None => Ok(()),
+                Some(_) => Err(RuntimeError::TimedOut {
+                    what: format!("remove container {name}"),
+                    seconds: self.timeout.as_secs(),
+                }),
+            }
+        };
+        let builder = ConstantBuilder::default().with_delay(PAUSE).with_max_times(pauses);
+        look.retry(builder)
+            .when(|error| matches!(error, RuntimeError::TimedOut { .. }))
+            .await
+    }
+}
+
+pub(super) fn taken(name: &ContainerName) -> RuntimeError {
+    RuntimeError::Refused {
+        status: 409,
+        message: format!("container {name} exists already, made from another spec"),
+    }
+}
+
+/// Says why a container did not start.
+fn not_started(name: &ContainerName, failure: Failure) -> RuntimeError {
+    // "Address already in use" alone is about an address of a network.
+    let port = failure.says("port is already allocated")
+        || failure.says("address already in use") && ["bind", "listen", "port"].iter().any(|word| failure.says(word));
+    if port {
+        RuntimeError::PortTaken {
+            container: name.to_string(),
+            reason: failure.words(),
+        }
+    } else if failure.is(404) {
+        RuntimeError::Gone { what: failure.words() }
+    } else {
+        failure.into()
+    }
+}

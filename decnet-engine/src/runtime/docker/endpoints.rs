@@ -1,0 +1,135 @@
+use std::net::Ipv4Addr;
+
+use bollard::models::{
+    ContainerInspectResponse, EndpointIpamConfig, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
+};
+use decnet_topology::InstanceId;
+
+use super::{Docker, GATEWAY_PRIORITY, containers, networks, observe};
+use crate::{
+    desired::Interface,
+    naming::{ContainerName, NetworkName},
+    runtime::{Effect, RuntimeError, ownership},
+};
+
+/// Returns the address that an endpoint has, or will have once its container runs.
+pub(super) fn address(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
+    let configured = endpoint
+        .ipam_config
+        .as_ref()
+        .and_then(|config| config.ipv4_address.as_deref());
+    let mut addresses = [endpoint.ip_address.as_deref(), configured].into_iter().flatten();
+    addresses.find_map(|address| address.parse().ok())
+}
+
+/// Tells whether a container was started ever.
+pub(super) fn was_started(container: &ContainerInspectResponse) -> bool {
+    let state = container.state.as_ref();
+    state
+        .and_then(|state| observe::instant(state.started_at.as_deref()?))
+        .is_some()
+}
+
+fn endpoint_of<'a>(container: &'a ContainerInspectResponse, network: &NetworkName) -> Option<&'a EndpointSettings> {
+    container
+        .network_settings
+        .as_ref()?
+        .networks
+        .as_ref()?
+        .get(network.as_str())
+}
+
+impl Docker {
+    pub(super) fn endpoint(&self, interface: &Interface) -> EndpointSettings {
+        EndpointSettings {
+            ipam_config: Some(EndpointIpamConfig {
+                ipv4_address: Some(interface.ip.to_string()),
+                ..EndpointIpamConfig::default()
+            }),
+            gw_priority: (self.api >= GATEWAY_PRIORITY).then_some(interface.priority),
+            ..EndpointSettings::default()
+        }
+    }
+
+    pub(super) async fn connect_interface(
+        &self,
+        instance: InstanceId,
+        name: &ContainerName,
+        interface: &Interface,
+    ) -> Result<Effect, RuntimeError> {
+        let found = self.find_ours(instance, name).await?;
+        self.connect_found(instance, name, &found, interface).await
+    }
+
+    /// Puts a container that was found on a network, unless it is there.
+    pub(super) async fn connect_found(
+        &self,
+        instance: InstanceId,
+        name: &ContainerName,
+        found: &ContainerInspectResponse,
+        interface: &Interface,
+    ) -> Result<Effect, RuntimeError> {
+        match endpoint_of(found, &interface.network).map(address) {
+            Some(ip) if ip == Some(interface.ip) => return Ok(Effect::Unchanged),
+            Some(ip) => {
+                let ip = ip.map_or_else(|| "without an address".into(), |ip| format!("as {ip}"));
+                return Err(RuntimeError::Refused {
+                    status: 403,
+                    message: format!("{name} is on network {} already, {ip}", interface.network),
+                });
+            }
+            None => {}
+        }
+        self.require_networks(instance, &[&interface.network]).await?;
+        let id = found.id.as_deref().unwrap_or(name.as_str());
+        self.plug(id, interface).await?;
+        Ok(Effect::Changed)
+    }
+
+    pub(super) async fn plug(&self, id: &str, interface: &Interface) -> Result<(), RuntimeError> {
+        let request = NetworkConnectRequest {
+            container: id.into(),
+            endpoint_config: Some(self.endpoint(interface)),
+        };
+        let network = interface.network.as_str();
+        let request = self.client.connect_network(network, request);
+        match self
+            .ask(&format!("connect a container to network {network}"), request)
+            .await
+        {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.is(404) => Err(RuntimeError::Gone { what: failure.words() }),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub(super) async fn disconnect(
+        &self,
+        instance: InstanceId,
+        name: &ContainerName,
+        network: &NetworkName,
+    ) -> Result<Effect, RuntimeError> {
+        let Some(found) = self.find(name.as_str()).await? else {
+            return Ok(Effect::Unchanged);
+        };
+        ownership::require_ours(containers::what(name), &containers::labels_of(&found), instance)?;
+        let Some(endpoint) = endpoint_of(&found, network) else {
+            return Ok(Effect::Unchanged);
+        };
+        // The id, where the daemon told it: of two networks with one name it is this one that the container is on.
+        let target = endpoint.network_id.as_deref().filter(|id| !id.is_empty());
+        let request = NetworkDisconnectRequest {
+            container: found.id.clone().unwrap_or_else(|| name.to_string()),
+            force: Some(false),
+        };
+        let request = self
+            .client
+            .disconnect_network(target.unwrap_or(network.as_str()), request);
+        let asked = format!("disconnect container {name} from {}", networks::what(network));
+        match self.ask(&asked, request).await {
+            Ok(()) => Ok(Effect::Changed),
+            Err(failure) if failure.is(404) || failure.says("is not connected") => Ok(Effect::Unchanged),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}

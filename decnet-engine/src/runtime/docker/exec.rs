@@ -1,0 +1,64 @@
+use bollard::{
+    container::LogOutput,
+    exec::{CreateExecOptions, StartExecResults},
+};
+use futures_util::{TryStreamExt, pin_mut};
+
+use super::{Docker, containers};
+use crate::{
+    naming::ContainerName,
+    observe,
+    runtime::{ExecOutput, RuntimeError, ownership},
+};
+
+/// How much of what a command prints is kept of each stream; the rest is read and dropped.
+const LARGEST_OUTPUT: usize = 16 << 20;
+
+impl Docker {
+    pub(super) async fn exec_in(&self, name: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
+        let found = self.find(name.as_str()).await?.ok_or_else(|| containers::gone(name))?;
+        let labels = containers::labels_of(&found);
+        if observe::instance_of(&labels).is_none() {
+            return Err(ownership::foreign(containers::what(name), &labels));
+        }
+        self.run_in(name, found.id.as_deref().unwrap_or(name.as_str()), command)
+            .await
+    }
+
+    /// Runs a command in a container of ours, until it ends.
+    pub(super) async fn run_in(
+        &self,
+        name: &ContainerName,
+        id: &str,
+        command: &[String],
+    ) -> Result<ExecOutput, RuntimeError> {
+        let asked = format!("run a command in {name}");
+        let options = CreateExecOptions {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(command.to_vec()),
+            ..CreateExecOptions::default()
+        };
+        let created = self.ask(&asked, self.client.create_exec(id, options)).await?;
+        let started = self.ask(&asked, self.client.start_exec(&created.id, None)).await?;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        if let StartExecResults::Attached { output, .. } = started {
+            let pieces = self.follow(&asked, output);
+            pin_mut!(pieces);
+            while let Some(piece) = pieces.try_next().await? {
+                let (kept, piece) = match piece {
+                    LogOutput::StdErr { message } => (&mut stderr, message),
+                    LogOutput::StdOut { message } | LogOutput::Console { message } => (&mut stdout, message),
+                    LogOutput::StdIn { .. } => continue,
+                };
+                let room = LARGEST_OUTPUT.saturating_sub(kept.len());
+                kept.extend_from_slice(&piece[..piece.len().min(room)]);
+            }
+        }
+        let ended = self.ask(&asked, self.client.inspect_exec(&created.id)).await?;
+        let code = ended.exit_code.ok_or_else(|| RuntimeError::Gone {
+            what: format!("the exit code of a command in {name}"),
+        })?;
+        Ok(ExecOutput { code, stdout, stderr })
+    }
+}

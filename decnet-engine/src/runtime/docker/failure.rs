@@ -1,0 +1,157 @@
+use std::{error::Error, future::Future, io};
+
+use bollard::errors::Error as Refusal;
+use futures_util::{Stream, StreamExt, stream};
+
+use super::{Docker, DockerHost};
+use crate::runtime::RuntimeError;
+
+/// What came of a request that did not succeed, as long as its meaning depends on what was asked.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// The daemon answered with a status.
+    Said { status: u16, message: String },
+    /// Its meaning is plain.
+    Plain(RuntimeError),
+}
+
+impl Failure {
+    /// Tells whether the daemon answered with a status.
+    pub(super) fn is(&self, wanted: u16) -> bool {
+        matches!(self, Self::Said { status, .. } if *status == wanted)
+    }
+
+    /// Tells whether the daemon's words hold a text, in whatever case.
+    pub(super) fn says(&self, text: &str) -> bool {
+        matches!(self, Self::Said { message, .. } if message.to_lowercase().contains(text))
+    }
+
+    /// Returns the words to show.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Said { message, .. } => message.trim().to_owned(),
+            Self::Plain(error) => error.to_string(),
+        }
+    }
+}
+
+impl From<Failure> for RuntimeError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Said { status, message } => Self::Refused { status, message },
+            Failure::Plain(error) => error,
+        }
+    }
+}
+
+pub(super) fn unreachable(host: &DockerHost, reason: String) -> RuntimeError {
+    RuntimeError::Unreachable {
+        endpoint: host.to_string(),
+        reason,
+    }
+}
+
+/// Says what a failed connection means.
+pub(super) fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such socket".into(),
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; it is open to root and to members of the group docker".into()
+        }
+        io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".into(),
+        _ => error.to_string(),
+    }
+}
+
+impl Docker {
+    /// Makes one request, within the bound of time.
+    pub(super) async fn ask<T>(
+        &self,
+        what: &str,
+        request: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.timeout, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refusal)) => Err(self.understand(what, refusal)),
+            Err(_) => Err(self.late(what)),
+        }
+    }
+
+    /// Makes one request whose answer comes piece by piece, each within the bound of time.
+    pub(super) fn follow<T>(
+        &self,
+        what: &str,
+        pieces: impl Stream<Item = Result<T, Refusal>>,
+    ) -> impl Stream<Item = Result<T, Failure>> {
+        stream::unfold(Some(Box::pin(pieces)), move |pieces| async move {
+            let mut pieces = pieces?;
+            match tokio::time::timeout(self.timeout, pieces.next()).await {
+                Ok(None) => None,
+                Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
+                Ok(Some(Err(refusal))) => Some((Err(self.understand(what, refusal)), None)),
+                Err(_) => Some((Err(self.late(what)), None)),
+            }
+        })
+    }
+
+    fn late(&self, what: &str) -> Failure {
+        Failure::Plain(RuntimeError::TimedOut {
+            what: what.into(),
+            seconds: self.timeout.as_secs(),
+        })
+    }
+
+    fn understand(&self, what: &str, refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::DockerResponseServerError { status_code, message } => Failure::Said {
+                status: status_code,
+                message,
+            },
+            // What goes wrong while a stream is read has no status of its own.
+            Refusal::DockerStreamError { error } => Failure::Said {
+                status: 500,
+                message: error,
+            },
+            Refusal::RequestTimeoutError => self.late(what),
+            refusal => match lost(&refusal) {
+                Some(reason) => Failure::Plain(unreachable(&self.host, reason)),
+                None => Failure::Said {
+                    status: 500,
+                    message: format!("unintelligible answer to: {what}: {}", chain(&refusal)),
+                },
+            },
+        }
+    }
+}
+
+/// Says how the connection failed, if it is that which failed.
+fn lost(refusal: &Refusal) -> Option<String> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(refusal);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(explain(error));
+        }
+        cause = error.source();
+    }
+    match refusal {
+        Refusal::HyperLegacyError { .. } | Refusal::HyperResponseError { .. } => {
+            Some(format!("the connection broke: {}", chain(refusal)))
+        }
+        Refusal::SocketNotFoundError(_) => Some("there is no such socket".into()),
+        _ => None,
+    }
+}
+
+/// Joins an error and its causes, leaving out those that only repeat the last.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}

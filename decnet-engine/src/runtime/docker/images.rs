@@ -1,0 +1,215 @@
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use bollard::{
+    body_full,
+    models::{BuildInfo, CreateImageInfo},
+    query_parameters::{
+        BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptionsBuilder,
+    },
+};
+use futures_util::{TryStreamExt, pin_mut};
+
+use super::{Docker, failure::Failure};
+use crate::{
+    decoy::{DecoyImage, IMAGE_LABEL},
+    desired::Image,
+    runtime::{Effect, RuntimeError},
+};
+
+/// The label of images that the daemon built for us.
+pub(super) const BUILT_LABEL: &str = "decnet.built";
+
+/// How large the folder of an image to be built may be: it goes to the daemon in one piece.
+const LARGEST_CONTEXT: u64 = 256 << 20;
+
+impl Docker {
+    pub(super) async fn ensure_image(&self, image: &Image) -> Result<Effect, RuntimeError> {
+        let reference = image.reference();
+        if let Some(ours) = self.is_ours(reference).await? {
+            let needs_label = matches!(image, Image::Decoy { .. } | Image::Built { .. });
+            return if ours || !needs_label {
+                Ok(Effect::Unchanged)
+            } else {
+                Err(foreign(reference))
+            };
+        }
+        match image {
+            Image::Decoy { reference } => self.load(reference).await?,
+            Image::Pulled { reference } => self.pull(reference).await?,
+            Image::Built { reference, context } => self.build(reference, context).await?,
+        }
+        Ok(Effect::Changed)
+    }
+
+    /// Gets an image that another repo removed between ours being ensured and used, if that can be done here and now.
+    pub(super) async fn restore_image(&self, reference: &str) -> Result<(), RuntimeError> {
+        match &self.decoy {
+            Some(decoy) if decoy.reference == reference => self.load(reference).await,
+            _ => Err(unavailable(reference, "no such image")),
+        }
+    }
+
+    pub(super) async fn remove_image(&self, reference: &str) -> Result<Effect, RuntimeError> {
+        match self.is_ours(reference).await? {
+            None => return Ok(Effect::Unchanged),
+            Some(false) => return Err(foreign(reference)),
+            Some(true) => {}
+        }
+        let options = RemoveImageOptionsBuilder::default().build();
+        let request = self.client.remove_image(reference, Some(options), None);
+        match self.ask(&format!("remove image {reference}"), request).await {
+            Ok(_) => Ok(Effect::Changed),
+            // 409: some container uses it.
+            Err(failure) if failure.is(404) || failure.is(409) => Ok(Effect::Unchanged),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Tells whether the image that has a reference, if any has, was made by this program.
+    async fn is_ours(&self, reference: &str) -> Result<Option<bool>, RuntimeError> {
+        let request = self.client.inspect_image(reference);
+        match self.ask(&format!("inspect image {reference}"), request).await {
+            Ok(image) => {
+                let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
+                Ok(Some(
+                    labels.contains_key(IMAGE_LABEL) || labels.contains_key(BUILT_LABEL),
+                ))
+            }
+            Err(failure) if failure.is(404) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn load(&self, reference: &str) -> Result<(), RuntimeError> {
+        let DecoyImage { archive, .. } = match &self.decoy {
+            Some(decoy) if decoy.reference == reference => decoy.as_ref(),
+            Some(decoy) => {
+                let reason = format!("the decoy program at hand is {}", decoy.reference);
+                return Err(unavailable(reference, reason));
+            }
+            None => return Err(unavailable(reference, "there is no decoy program at hand")),
+        };
+        let what = format!("load image {reference}");
+        let options = ImportImageOptionsBuilder::default().quiet(true).build();
+        let archive = body_full(archive.clone().into());
+        let pieces = self.client.import_image(options, archive, None);
+        self.drain(&what, reference, pieces, |piece: &BuildInfo| {
+            detail(piece.error_detail.as_ref())
+        })
+        .await
+    }
+
+    async fn pull(&self, reference: &str) -> Result<(), RuntimeError> {
+        let what = format!("pull image {reference}");
+        let last = reference.rsplit('/').next().unwrap_or(reference);
+        let mut options = CreateImageOptionsBuilder::default().from_image(reference);
+        if !last.contains([':', '@']) {
+            // Without a tag the daemon pulls them all.
+            options = options.tag("latest");
+        }
+        let pieces = self.client.create_image(Some(options.build()), None, None);
+        self.drain(&what, reference, pieces, |piece: &CreateImageInfo| {
+            detail(piece.error_detail.as_ref())
+        })
+        .await
+    }
+
+    async fn build(&self, reference: &str, context: &Path) -> Result<(), RuntimeError> {
+        let what = format!("build image {reference}");
+        let folder = context.to_owned();
+        let packed = tokio::task::spawn_blocking(move || pack(&folder)).await;
+        let archive = match packed {
+            Ok(Ok(archive)) => archive,
+            Ok(Err(error)) => return Err(unavailable(reference, format!("{}: {error}", context.display()))),
+            Err(error) => return Err(unavailable(reference, error.to_string())),
+        };
+        let labels = HashMap::from([(BUILT_LABEL, "true")]);
+        let options = BuildImageOptionsBuilder::default()
+            .dockerfile("Dockerfile")
+            .t(reference)
+            .labels(&labels)
+            .rm(true)
+            .forcerm(true)
+            .build();
+        let pieces = self.client.build_image(options, None, Some(body_full(archive.into())));
+        self.drain(&what, reference, pieces, |piece: &BuildInfo| {
+            detail(piece.error_detail.as_ref())
+        })
+        .await
+    }
+
+    /// Reads an answer to its end; the daemon tells errors in the middle of it.
+    async fn drain<T>(
+        &self,
+        what: &str,
+        reference: &str,
+        pieces: impl futures_util::Stream<Item = Result<T, bollard::errors::Error>>,
+        error: impl Fn(&T) -> Option<String>,
+    ) -> Result<(), RuntimeError> {
+        let pieces = self.follow(what, pieces);
+        pin_mut!(pieces);
+        loop {
+            match pieces.try_next().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(piece)) => {
+                    if let Some(reason) = error(&piece) {
+                        return Err(unavailable(reference, reason));
+                    }
+                }
+                Err(failure @ Failure::Said { .. }) => return Err(unavailable(reference, failure.words())),
+                Err(Failure::Plain(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+fn detail(detail: Option<&bollard::models::ErrorDetail>) -> Option<String> {
+    detail.and_then(|detail| detail.message.clone())
+}
+
+pub(super) fn unavailable(reference: &str, reason: impl Into<String>) -> RuntimeError {
+    RuntimeError::ImageUnavailable {
+        reference: reference.into(),
+        reason: reason.into(),
+    }
+}
+
+fn foreign(reference: &str) -> RuntimeError {
+    RuntimeError::Foreign {
+        what: format!("image {reference}"),
+        owner: "not made by this program".into(),
+    }
+}
+
+/// Packs a folder for the daemon to build from; links stay links.
+fn pack(folder: &Path) -> io::Result<Vec<u8>> {
+    measure(folder.to_owned())?;
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.follow_symlinks(false);
+    archive.append_dir_all("", folder)?;
+    archive.into_inner()
+}
+
+fn measure(folder: PathBuf) -> io::Result<()> {
+    let mut size = 0;
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+            size += metadata.len();
+            if size > LARGEST_CONTEXT {
+                let bound = LARGEST_CONTEXT >> 20;
+                return Err(io::Error::other(format!("the folder holds more than {bound} MiB")));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The runtime trait on a Docker daemon, from 20.10 (API 1.41) on.
+//!
+//! This is the only place that speaks Docker's API. Every request is bounded in time, everything is looked up by exact name and
+//! checked by label before it is touched, and what the daemon says becomes one [`RuntimeError`].
+//!
+//! ```no_run
+//! use decnet_engine::runtime::{Runtime, docker::{Docker, DockerHost, DockerOptions}};
+//!
+//! # async fn example() -> Result<(), decnet_engine::runtime::RuntimeError> {
+//! let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
+//! let docker = Docker::connect(DockerOptions { host, ..DockerOptions::default() }).await?;
+//! println!("{}", docker.info().await?.version);
+//! # Ok(())
+//! # }
+//! ```
+
+mod bases;
+mod connect;
+mod containers;
+mod endpoints;
+mod exec;
+mod failure;
+mod host;
+mod images;
+mod networks;
+mod observe;
+mod services;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use decnet_topology::InstanceId;
+
+use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo};
+use crate::{
+    decoy::DecoyImage,
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    plan::Action,
+};
+
+pub use connect::DockerOptions;
+pub use host::DockerHost;
+
+/// The oldest API that will do: that of Docker 20.10.
+pub const OLDEST_API: ApiVersion = ApiVersion::v1(41);
+
+/// From here on a container can be made with several endpoints.
+const ENDPOINTS_AT_CREATE: ApiVersion = ApiVersion::v1(44);
+
+/// From here on an endpoint can be told whether it has the default route.
+const GATEWAY_PRIORITY: ApiVersion = ApiVersion::v1(48);
+
+/// A Docker daemon.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    client: bollard::Docker,
+    host: DockerHost,
+    api: ApiVersion,
+    timeout: Duration,
+    decoy: Option<Arc<DecoyImage>>,
+}
+
+#[async_trait]
+impl Runtime for Docker {
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
+        self.describe().await
+    }
+
+    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.look(scope).await
+    }
+
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        self.list_foreign_networks(instance).await
+    }
+
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        match action {
+            Action::EnsureImage { image } => self.ensure_image(image).await,
+            Action::CreateNetwork { network } => self.create_network(instance, network).await,
+            Action::CreateBase { base } => self.create_base(instance, base).await,
+            Action::CreateService { service } => self.create_service(instance, service).await,
+            Action::Connect { container, interface } => self.connect_interface(instance, container, interface).await,
+            Action::Disconnect { container, network, .. } => self.disconnect(instance, container, network).await,
+            Action::SetState { container, state } => self.set_state(instance, container, state).await,
+            Action::Restart { container, .. } => self.restart(instance, container).await,
+            Action::RemoveContainer { container, id, .. } => {
+                self.remove_container(instance, container, id.as_deref()).await
+            }
+            Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()).await,
+            Action::RemoveImage { reference } => self.remove_image(reference).await,
+        }
+    }
+
+    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
+        self.exec_in(container, command).await
+    }
+}

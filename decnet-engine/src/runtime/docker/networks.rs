@@ -1,0 +1,267 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use backon::{ExponentialBuilder, Retryable};
+use bollard::{
+    models::{Ipam, IpamConfig, Network, NetworkCreateRequest, NetworkDisconnectRequest},
+    query_parameters::ListNetworksOptionsBuilder,
+};
+use decnet_topology::InstanceId;
+use ipnet::Ipv4Net;
+
+use super::{Docker, failure::Failure};
+use crate::{
+    desired::NetworkSpec,
+    naming::{self, Labels, NetworkName},
+    observe,
+    runtime::{Effect, ForeignNetwork, RuntimeError, ownership},
+};
+
+pub(super) fn what(network: &NetworkName) -> String {
+    format!("network {network}")
+}
+
+pub(super) fn labels(labels: Option<HashMap<String, String>>) -> Labels {
+    labels.unwrap_or_default().into_iter().collect()
+}
+
+/// Returns the IPv4 subnets of a network.
+pub(super) fn subnets(network: &Network) -> Vec<Ipv4Net> {
+    let configs = network
+        .ipam
+        .as_ref()
+        .and_then(|ipam| ipam.config.as_deref())
+        .unwrap_or_default();
+    let subnets = configs
+        .iter()
+        .filter_map(|config| config.subnet.as_deref()?.parse().ok());
+    subnets.collect()
+}
+
+/// A network of ours that was found by name.
+struct Found {
+    id: String,
+    labels: Labels,
+}
+
+impl Docker {
+    pub(super) async fn list_networks(&self, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<Network>, RuntimeError> {
+        let options = ListNetworksOptionsBuilder::default().filters(filters).build();
+        Ok(self
+            .ask("list networks", self.client.list_networks(Some(options)))
+            .await?)
+    }
+
+    pub(super) async fn list_foreign_networks(
+        &self,
+        instance: InstanceId,
+    ) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        let mut foreign = Vec::new();
+        for network in self.list_networks(&HashMap::new()).await? {
+            let found = subnets(&network);
+            let labels = labels(network.labels);
+            if !ownership::is_ours(&labels, instance) {
+                let name = network.name.unwrap_or_default();
+                foreign.extend(found.into_iter().map(|subnet| ForeignNetwork {
+                    name: name.clone(),
+                    subnet,
+                    instance: observe::instance_of(&labels),
+                }));
+            }
+        }
+        Ok(foreign)
+    }
+
+    /// Finds the networks that have exactly one of some names; Docker's filter takes parts of names as well, and old engines
+    /// let several networks have one name.
+    async fn named(&self, names: &[&NetworkName]) -> Result<Vec<(String, Found)>, RuntimeError> {
+        let wanted: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+        let listed = self.list_networks(&HashMap::from([("name", wanted.clone())])).await?;
+        let found = listed.into_iter().filter_map(|network| {
+            let name = network.name.filter(|name| wanted.contains(&name.as_str()))?;
+            let found = Found {
+                id: network.id?,
+                labels: labels(network.labels),
+            };
+            Some((name, found))
+        });
+        Ok(found.collect())
+    }
+
+    /// Makes sure that networks are there, ours, and alone in having their names, so that containers can be put on them by name.
+    pub(super) async fn require_networks(
+        &self,
+        instance: InstanceId,
+        names: &[&NetworkName],
+    ) -> Result<(), RuntimeError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let found = self.named(names).await?;
+        for name in names {
+            let mut holders = found.iter().filter(|(holder, _)| holder == name.as_str()).peekable();
+            if holders.peek().is_none() {
+                return Err(RuntimeError::Gone { what: what(name) });
+            }
+            for (_, holder) in holders {
+                ownership::require_ours(what(name), &holder.labels, instance)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn create_network(
+        &self,
+        instance: InstanceId,
+        spec: &NetworkSpec,
+    ) -> Result<Effect, RuntimeError> {
+        if self.is_made(instance, spec).await? {
+            return Ok(Effect::Unchanged);
+        }
+        let request = self.client.create_network(NetworkCreateRequest {
+            name: spec.name.to_string(),
+            driver: Some("bridge".into()),
+            ipam: Some(Ipam {
+                config: Some(vec![IpamConfig {
+                    subnet: Some(spec.subnet.to_string()),
+                    gateway: Some(spec.gateway.to_string()),
+                    ..IpamConfig::default()
+                }]),
+                ..Ipam::default()
+            }),
+            options: Some(spec.options.clone().into_iter().collect()),
+            labels: Some(spec.labels.clone().into_iter().collect()),
+            ..NetworkCreateRequest::default()
+        });
+        match self.ask(&format!("create network {}", spec.name), request).await {
+            Ok(_) => Ok(Effect::Changed),
+            Err(failure) if failure.says("overlap") => Err(RuntimeError::SubnetTaken {
+                subnet: spec.subnet.to_string(),
+                reason: failure.words(),
+            }),
+            // Somebody made one meanwhile.
+            Err(failure) if failure.is(409) && self.is_made(instance, spec).await? => Ok(Effect::Unchanged),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Tells whether a network is there as its spec says, and refuses whatever else has its name.
+    async fn is_made(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<bool, RuntimeError> {
+        let found = self.named(&[&spec.name]).await?;
+        for (_, holder) in &found {
+            ownership::require_ours(what(&spec.name), &holder.labels, instance)?;
+            if holder.labels.get(naming::SPEC) != spec.labels.get(naming::SPEC) {
+                return Err(RuntimeError::Refused {
+                    status: 409,
+                    message: format!("network {} exists already, made from another spec", spec.name),
+                });
+            }
+        }
+        Ok(!found.is_empty())
+    }
+
+    pub(super) async fn remove_network(
+        &self,
+        instance: InstanceId,
+        name: &NetworkName,
+        id: Option<&str>,
+    ) -> Result<Effect, RuntimeError> {
+        let found = self.named(&[name]).await?;
+        let ours = found
+            .into_iter()
+            .map(|(_, found)| found)
+            .filter(|found| ownership::is_ours(&found.labels, instance) && id.is_none_or(|id| id == found.id));
+        let mut effect = Effect::Unchanged;
+        for network in ours {
+            if self.remove_by_id(name, &network.id).await? == Effect::Changed {
+                effect = Effect::Changed;
+            }
+        }
+        Ok(effect)
+    }
+
+    async fn remove_by_id(&self, name: &NetworkName, id: &str) -> Result<Effect, RuntimeError> {
+        let asked = format!("remove network {name}");
+        let attempt = || async {
+            let refused = match self.ask(&asked, self.client.remove_network(id)).await {
+                Err(failure) if failure.says("active endpoints") => failure,
+                other => return other.map_err(Remove::Refused),
+            };
+            Err(match self.loosen(id).await? {
+                Some(holder) => Remove::Held(format!("{holder} is on it")),
+                None => Remove::Loosened(refused.words()),
+            })
+        };
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(50))
+            .with_factor(2.0)
+            .with_max_times(6);
+        let removed = attempt
+            .retry(pauses)
+            .when(|remove| matches!(remove, Remove::Loosened(_)))
+            .await;
+        let busy = |reason| RuntimeError::NetworkBusy {
+            network: name.to_string(),
+            reason,
+        };
+        match removed {
+            Ok(()) => Ok(Effect::Changed),
+            Err(Remove::Refused(failure)) if failure.is(404) => Ok(Effect::Unchanged),
+            Err(Remove::Refused(failure)) => Err(failure.into()),
+            Err(Remove::Held(reason) | Remove::Loosened(reason)) => Err(busy(reason)),
+        }
+    }
+
+    /// Takes the endpoints of containers that are gone off a network, and names a container that is not gone.
+    ///
+    /// A daemon that removed several containers of a network at once may keep endpoints of theirs for ever.
+    async fn loosen(&self, id: &str) -> Result<Option<String>, Failure> {
+        let network = self
+            .ask("inspect a network", self.client.inspect_network(id, None))
+            .await?;
+        let endpoints: BTreeMap<_, _> = network.containers.unwrap_or_default().into_iter().collect();
+        for (container, endpoint) in endpoints {
+            let endpoint = endpoint.name.unwrap_or_default();
+            let exists = match self
+                .ask("inspect a container", self.client.inspect_container(&container, None))
+                .await
+            {
+                Ok(found) => !super::containers::is_leaving(&found),
+                Err(failure) if failure.is(404) => false,
+                Err(failure) => return Err(failure),
+            };
+            if exists {
+                return Ok(Some(endpoint));
+            }
+            let request = NetworkDisconnectRequest {
+                container: endpoint,
+                force: Some(true),
+            };
+            // Whether that helped is seen by the next try to remove the network.
+            let loosened = self
+                .ask("loosen an endpoint", self.client.disconnect_network(id, request))
+                .await;
+            if let Err(failure) = loosened {
+                tracing::debug!(network = id, reason = failure.words(), "an endpoint stays");
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Why a network was not removed.
+enum Remove {
+    Refused(Failure),
+    /// A container that exists is on it.
+    Held(String),
+    /// It had endpoints of containers that are gone.
+    Loosened(String),
+}
+
+impl From<Failure> for Remove {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}

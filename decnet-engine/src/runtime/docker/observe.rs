@@ -1,0 +1,143 @@
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::{
+    models::{ContainerInspectResponse, ContainerStateStatusEnum as Status},
+    query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use super::{Docker, containers, endpoints, images, networks};
+use crate::{
+    decoy::IMAGE_LABEL,
+    naming::{self, ContainerName, NetworkName},
+    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, Scope},
+    runtime::RuntimeError,
+};
+
+/// How many containers are looked at side by side.
+const WIDTH: usize = 16;
+
+/// What Docker says for "never".
+const NEVER: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Reads a time as Docker tells it; none for the year 1, which means never.
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().filter(|time| *time > NEVER)
+}
+
+/// Says what a scope is to Docker. Its filters are right for labels, but it is [`Scope::holds`] that decides.
+fn filters(scope: Scope) -> Vec<String> {
+    match scope {
+        Scope::Topology(instance, topology) => vec![
+            format!("{}={instance}", naming::INSTANCE),
+            format!("{}={topology}", naming::TOPOLOGY),
+        ],
+        Scope::Instance(instance) => vec![format!("{}={instance}", naming::INSTANCE)],
+        Scope::Everyone => vec![naming::INSTANCE.into()],
+    }
+}
+
+impl Docker {
+    pub(super) async fn look(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        let (networks, containers, images) = futures_util::try_join!(
+            self.observe_networks(scope),
+            self.observe_containers(scope),
+            self.observe_images()
+        )?;
+        Ok(Observed {
+            networks,
+            containers,
+            images,
+        })
+    }
+
+    async fn observe_networks(&self, scope: Scope) -> Result<Vec<ObservedNetwork>, RuntimeError> {
+        let labels = filters(scope);
+        let filters = HashMap::from([("label", labels.iter().map(String::as_str).collect())]);
+        let mut observed = Vec::new();
+        for network in self.list_networks(&filters).await? {
+            let subnet = networks::subnets(&network).first().copied();
+            let labels = networks::labels(network.labels);
+            if scope.holds(&labels) {
+                observed.push(ObservedNetwork {
+                    id: network.id.unwrap_or_default(),
+                    name: NetworkName::from_docker(network.name.unwrap_or_default()),
+                    labels,
+                    subnet,
+                });
+            }
+        }
+        observed.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(observed)
+    }
+
+    async fn observe_containers(&self, scope: Scope) -> Result<Vec<ObservedContainer>, RuntimeError> {
+        let labels = filters(scope);
+        let filters = HashMap::from([("label", labels)]);
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
+        let listed = self
+            .ask("list containers", self.client.list_containers(Some(options)))
+            .await?;
+        let ids = listed.into_iter().filter_map(|container| container.id);
+        let found = stream::iter(ids.map(|id| async move { self.find(&id).await })).buffer_unordered(WIDTH);
+        let found = found.try_filter_map(|found| async {
+            // One that was removed between the list and the look is none any more.
+            Ok(found.map(observed).filter(|container| scope.holds(&container.labels)))
+        });
+        let mut observed: Vec<_> = found.try_collect().await?;
+        observed.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(observed)
+    }
+
+    async fn observe_images(&self) -> Result<Vec<String>, RuntimeError> {
+        let mut references = Vec::new();
+        for label in [IMAGE_LABEL, images::BUILT_LABEL] {
+            let filters = HashMap::from([("label", vec![label])]);
+            let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+            let listed = self.ask("list images", self.client.list_images(Some(options))).await?;
+            let tags = listed.into_iter().flat_map(|image| image.repo_tags);
+            references.extend(tags.filter(|tag| !tag.starts_with("<none>")));
+        }
+        references.sort_unstable();
+        references.dedup();
+        Ok(references)
+    }
+}
+
+fn observed(container: ContainerInspectResponse) -> ObservedContainer {
+    let labels = containers::labels_of(&container);
+    let state = container.state.unwrap_or_default();
+    let mode = container
+        .host_config
+        .and_then(|host| host.network_mode)
+        .unwrap_or_default();
+    let networks = container
+        .network_settings
+        .and_then(|settings| settings.networks)
+        .unwrap_or_default();
+    // A container without any network is on one called `none`.
+    let networks: BTreeMap<_, _> = networks
+        .into_iter()
+        .filter(|(network, _)| network != "none")
+        .map(|(network, endpoint)| (NetworkName::from_docker(network), endpoints::address(&endpoint)))
+        .collect();
+    ObservedContainer {
+        id: container.id.unwrap_or_default(),
+        name: ContainerName::from_docker(container.name.unwrap_or_default().trim_start_matches('/')),
+        labels,
+        activity: match state.status {
+            Some(Status::RUNNING | Status::STOPPING) => Activity::Running,
+            Some(Status::RESTARTING) => Activity::Restarting,
+            Some(Status::CREATED) => Activity::Created,
+            Some(Status::PAUSED) => Activity::Paused,
+            _ => Activity::Exited,
+        },
+        started_at: state.started_at.as_deref().and_then(instant),
+        networks,
+        shares: mode.strip_prefix("container:").map(Into::into),
+    }
+}

@@ -1,0 +1,112 @@
+//! What runs containers: the trait [`Runtime`], Docker, and a simulation of it.
+
+mod error;
+mod ownership;
+pub mod simulated;
+
+#[cfg(feature = "docker")]
+pub mod docker;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use decnet_topology::InstanceId;
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+pub use error::RuntimeError;
+
+use crate::{
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    plan::Action,
+};
+
+/// A version of Docker's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ApiVersion {
+    /// Before the dot.
+    pub major: u16,
+    /// After the dot.
+    pub minor: u16,
+}
+
+impl ApiVersion {
+    /// Makes a version of API 1.
+    pub const fn v1(minor: u16) -> Self {
+        Self { major: 1, minor }
+    }
+}
+
+/// What a runtime says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuntimeInfo {
+    /// The engine's version, for people.
+    pub version: String,
+    /// The API version that was agreed on.
+    pub api: ApiVersion,
+    /// Where it was reached.
+    pub endpoint: String,
+    /// Whether it runs on this machine, so that this machine's routes and ports are its own.
+    pub local: bool,
+    /// How many processors it has.
+    pub cpus: usize,
+    /// Whether containers survive a restart of the daemon.
+    pub live_restore: bool,
+    /// The machine's architecture, as the engine says it.
+    pub architecture: String,
+}
+
+/// What an action came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Something was changed.
+    Changed,
+    /// All was as it should be; there is nothing to undo.
+    Unchanged,
+}
+
+/// A network that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignNetwork {
+    /// Its name.
+    pub name: String,
+    /// Its subnet.
+    pub subnet: Ipv4Net,
+    /// The repo that it belongs to, if one of this kind.
+    pub instance: Option<InstanceId>,
+}
+
+/// What a command inside a container printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// Its exit code.
+    pub code: i64,
+    /// What it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub stderr: Vec<u8>,
+}
+
+/// What runs containers.
+///
+/// `perform` is the only way to change anything. Everything that it makes carries the labels of its spec, and it never touches
+/// what does not carry the label of the runtime's own repo, [`naming::INSTANCE`](crate::naming::INSTANCE): if such a thing
+/// stands in the way, that is [`RuntimeError::Foreign`].
+#[async_trait]
+pub trait Runtime: Send + Sync + Debug {
+    /// Asks the runtime who it is; the cheapest proof that it answers.
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError>;
+
+    /// Looks at what is there.
+    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError>;
+
+    /// Lists the networks with a subnet that do not belong to a repo.
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError>;
+
+    /// Does one thing on behalf of a repo. If it fails, what it left half done is undone by the action's inverse.
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError>;
+
+    /// Runs a command of the decoy program in a base.
+    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError>;
+}

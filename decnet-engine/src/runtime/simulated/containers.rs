@@ -1,0 +1,237 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use decnet_decoy::protocol::NetState;
+use decnet_topology::InstanceId;
+
+use super::world::{Container, World};
+use crate::{
+    desired::{BaseSpec, PublishedPort, ServiceSpec},
+    naming::{self, ContainerName, Labels},
+    observe::Activity,
+    runtime::{Effect, RuntimeError, ownership},
+};
+
+pub(super) fn what(container: &ContainerName) -> String {
+    format!("container {container}")
+}
+
+pub(super) fn gone(container: &ContainerName) -> RuntimeError {
+    RuntimeError::Gone { what: what(container) }
+}
+
+pub(super) fn not_running(container: &ContainerName) -> RuntimeError {
+    RuntimeError::Refused {
+        status: 409,
+        message: format!("container {container} is not running"),
+    }
+}
+
+fn taken(container: &ContainerName) -> RuntimeError {
+    RuntimeError::Refused {
+        status: 409,
+        message: format!("the container name {container} is in use, by one made from another spec"),
+    }
+}
+
+impl World {
+    /// Finds what has the name of a container that is to be made: nothing, or exactly that one.
+    fn find_made(&self, instance: InstanceId, name: &ContainerName, labels: &Labels) -> Result<bool, RuntimeError> {
+        let Some(found) = self.containers.get(name) else {
+            return Ok(false);
+        };
+        ownership::require_ours(what(name), &found.labels, instance)?;
+        if found.labels.get(naming::SPEC) == labels.get(naming::SPEC) {
+            Ok(true)
+        } else {
+            Err(taken(name))
+        }
+    }
+
+    /// Makes a base, but does not start it.
+    pub(super) fn create_base(&mut self, instance: InstanceId, spec: &BaseSpec) -> Result<Effect, RuntimeError> {
+        if self.find_made(instance, &spec.name, &spec.labels)? {
+            return Ok(Effect::Unchanged);
+        }
+        self.require_image(&spec.image)?;
+        for interface in &spec.interfaces {
+            self.require_free(instance, interface)?;
+        }
+        let container = Container {
+            id: self.next_id(),
+            image: spec.image.clone(),
+            labels: spec.labels.clone(),
+            activity: Activity::Created,
+            started_at: None,
+            networks: BTreeMap::new(),
+            shares: None,
+            publish: spec.publish.clone(),
+            state: Some(spec.state.clone()),
+            state_holds: false,
+        };
+        self.containers.insert(spec.name.clone(), container);
+        for interface in &spec.interfaces {
+            self.plug(&spec.name, interface);
+        }
+        Ok(Effect::Changed)
+    }
+
+    /// Makes the container of a service, but does not start it.
+    pub(super) fn create_service(&mut self, instance: InstanceId, spec: &ServiceSpec) -> Result<Effect, RuntimeError> {
+        let made = self.find_made(instance, &spec.name, &spec.labels)?;
+        let base = self.containers.get(&spec.base).ok_or_else(|| gone(&spec.base))?;
+        ownership::require_ours(what(&spec.base), &base.labels, instance)?;
+        let shares = Some(base.id.clone());
+        if made {
+            let same_base = self.containers[&spec.name].shares == shares;
+            return if same_base {
+                Ok(Effect::Unchanged)
+            } else {
+                Err(taken(&spec.name))
+            };
+        }
+        self.require_image(&spec.image)?;
+        let container = Container {
+            id: self.next_id(),
+            image: spec.image.clone(),
+            labels: spec.labels.clone(),
+            activity: Activity::Created,
+            started_at: None,
+            networks: BTreeMap::new(),
+            shares,
+            publish: BTreeSet::new(),
+            state: None,
+            state_holds: true,
+        };
+        self.containers.insert(spec.name.clone(), container);
+        Ok(Effect::Changed)
+    }
+
+    /// Starts what was made, if it does not run.
+    pub(super) fn start_made(&mut self, name: &ContainerName, made: Effect) -> Result<Effect, RuntimeError> {
+        match self.containers.get(name) {
+            Some(container) if container.activity == Activity::Running => Ok(made),
+            _ => self.start(name).map(|()| Effect::Changed),
+        }
+    }
+
+    pub(super) fn start(&mut self, name: &ContainerName) -> Result<(), RuntimeError> {
+        let container = self.containers.get(name).ok_or_else(|| gone(name))?;
+        if let Some(base) = &container.shares {
+            let mut others = self.containers.iter();
+            match others.find(|(_, other)| other.id == *base) {
+                None => {
+                    return Err(RuntimeError::Gone {
+                        what: format!("the base {base} of {name}"),
+                    });
+                }
+                Some((other, container)) if container.activity != Activity::Running => return Err(not_running(other)),
+                Some(_) => {}
+            }
+        }
+        let wanted = container.publish.clone();
+        for port in &wanted {
+            self.require_port(name, port)?;
+        }
+        let now = self.tick();
+        if let Some(container) = self.containers.get_mut(name) {
+            container.activity = Activity::Running;
+            container.started_at = Some(now);
+            container.state_holds = true;
+        }
+        Ok(())
+    }
+
+    fn require_port(&self, name: &ContainerName, wanted: &PublishedPort) -> Result<(), RuntimeError> {
+        let meets = |other: &PublishedPort| {
+            other.host_port == wanted.host_port
+                && other.protocol == wanted.protocol
+                && (other.host_ip.is_none() || wanted.host_ip.is_none() || other.host_ip == wanted.host_ip)
+        };
+        let mut others = self.containers.iter().filter(|(other, container)| {
+            *other != name && container.activity == Activity::Running && container.publish.iter().any(meets)
+        });
+        let reason = match others.next() {
+            Some((other, _)) => format!("port {} is already allocated, by {other}", wanted.host_port),
+            None if self.occupied.contains(&wanted.host_port) => {
+                format!("port {}: address already in use", wanted.host_port)
+            }
+            None => return Ok(()),
+        };
+        Err(RuntimeError::PortTaken {
+            container: name.to_string(),
+            reason,
+        })
+    }
+
+    pub(super) fn set_state(
+        &mut self,
+        instance: InstanceId,
+        name: &ContainerName,
+        state: &NetState,
+    ) -> Result<Effect, RuntimeError> {
+        let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
+        ownership::require_ours(what(name), &container.labels, instance)?;
+        if container.activity != Activity::Running {
+            return Err(not_running(name));
+        }
+        container.state = Some(state.clone());
+        container.state_holds = true;
+        Ok(Effect::Changed)
+    }
+
+    pub(super) fn restart(&mut self, instance: InstanceId, name: &ContainerName) -> Result<Effect, RuntimeError> {
+        let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
+        ownership::require_ours(what(name), &container.labels, instance)?;
+        container.activity = Activity::Exited;
+        self.start(name)?;
+        Ok(Effect::Changed)
+    }
+
+    /// Finds the name of a container of ours: by its id where it is known, else by its name.
+    fn find_ours(&self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Option<ContainerName> {
+        let found = match id {
+            None => self.containers.get_key_value(name),
+            Some(id) => match self.containers.get_key_value(name) {
+                Some((name, container)) if container.id == id => Some((name, container)),
+                _ => self.containers.iter().find(|(_, container)| container.id == id),
+            },
+        };
+        let ours = found.filter(|(_, container)| ownership::is_ours(&container.labels, instance));
+        ours.map(|(name, _)| name.clone())
+    }
+
+    /// Stops a container of ours.
+    pub(super) fn stop_ours(&mut self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Effect {
+        let found = self.find_ours(instance, name, id);
+        match found.and_then(|name| self.containers.get_mut(&name)) {
+            None => Effect::Unchanged,
+            Some(container) => {
+                container.activity = Activity::Exited;
+                Effect::Changed
+            }
+        }
+    }
+
+    /// Removes a container of ours.
+    pub(super) fn remove_container(&mut self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Effect {
+        match self.find_ours(instance, name, id) {
+            None => Effect::Unchanged,
+            Some(found) => {
+                self.erase(&found);
+                Effect::Changed
+            }
+        }
+    }
+
+    /// Removes a container, whoever's it is.
+    pub(super) fn erase(&mut self, name: &ContainerName) {
+        let Some(container) = self.containers.remove(name) else {
+            return;
+        };
+        for (network, ip) in container.networks {
+            if let Some(network) = self.networks.get_mut(&network) {
+                network.endpoints.remove(&ip);
+            }
+        }
+    }
+}

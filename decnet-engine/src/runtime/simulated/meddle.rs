@@ -1,0 +1,154 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use super::{
+    Simulated,
+    world::{Container, Network},
+};
+use crate::{
+    naming::{ContainerName, Labels, NetworkName},
+    observe::Activity,
+};
+
+/// What others do to the world meanwhile, and what breaks.
+///
+/// What is not there cannot be meddled with: those that name a container return whether it was there.
+impl Simulated {
+    /// Adds a network that is not ours.
+    ///
+    /// # Panics
+    /// If there is a network of the name.
+    pub fn add_network(&self, name: NetworkName, subnet: Ipv4Net) {
+        self.add_labelled_network(name, subnet, Labels::new());
+    }
+
+    /// Adds a network with labels, as another program or another repo might.
+    ///
+    /// # Panics
+    /// If there is a network of the name.
+    pub fn add_labelled_network(&self, name: NetworkName, subnet: Ipv4Net, labels: Labels) {
+        let world = &mut self.lock().world;
+        assert!(!world.networks.contains_key(&name), "there is a network {name} already");
+        let network = Network {
+            id: world.next_id(),
+            subnet,
+            labels,
+            endpoints: BTreeMap::new(),
+        };
+        world.networks.insert(name, network);
+    }
+
+    /// Adds a running container that is not ours.
+    ///
+    /// # Panics
+    /// If there is a container of the name.
+    pub fn add_container(&self, name: ContainerName, image: &str) {
+        self.add_labelled_container(name, image, Labels::new());
+    }
+
+    /// Adds a running container with labels, as another program or another repo might.
+    ///
+    /// # Panics
+    /// If there is a container of the name.
+    pub fn add_labelled_container(&self, name: ContainerName, image: &str, labels: Labels) {
+        let world = &mut self.lock().world;
+        assert!(
+            !world.containers.contains_key(&name),
+            "there is a container {name} already"
+        );
+        let container = Container {
+            id: world.next_id(),
+            image: image.into(),
+            labels,
+            activity: Activity::Running,
+            started_at: Some(world.tick()),
+            networks: BTreeMap::new(),
+            shares: None,
+            publish: BTreeSet::new(),
+            state: None,
+            state_holds: true,
+        };
+        world.containers.insert(name, container);
+    }
+
+    /// Puts an image there that is not ours.
+    pub fn add_image(&self, reference: &str) {
+        self.lock().world.images.insert(reference.into(), false);
+    }
+
+    /// Takes an image away from every registry.
+    pub fn withhold_image(&self, reference: &str) {
+        self.lock().world.withheld.insert(reference.into());
+    }
+
+    /// Lets some other program listen on a port of the host.
+    pub fn occupy_port(&self, port: u16) {
+        self.lock().world.occupied.insert(port);
+    }
+
+    /// Stops or kills a container, which stays as it is until somebody starts it.
+    pub fn stop(&self, name: &ContainerName) -> bool {
+        self.set_activity(name, Activity::Exited)
+    }
+
+    /// Pauses a container.
+    pub fn pause(&self, name: &ContainerName) -> bool {
+        self.set_activity(name, Activity::Paused)
+    }
+
+    /// Lets a container crash; its policy brings it back at once, with another start time.
+    pub fn crash(&self, name: &ContainerName) -> bool {
+        let world = &mut self.lock().world;
+        world.start(name).is_ok()
+    }
+
+    /// Removes a container.
+    pub fn remove(&self, name: &ContainerName) -> bool {
+        let world = &mut self.lock().world;
+        let there = world.containers.contains_key(name);
+        world.erase(name);
+        there
+    }
+
+    /// Removes a network and unplugs what is on it.
+    pub fn remove_network(&self, name: &NetworkName) -> bool {
+        let world = &mut self.lock().world;
+        let Some(network) = world.networks.get(name) else {
+            return false;
+        };
+        for container in network.endpoints.clone().into_values() {
+            world.unplug(&container, name);
+        }
+        world.networks.remove(name).is_some()
+    }
+
+    /// Unplugs a container from a network.
+    pub fn disconnect(&self, name: &ContainerName, network: &NetworkName) -> bool {
+        self.lock().world.unplug(name, network) == crate::runtime::Effect::Changed
+    }
+
+    /// Starts the daemon anew: every container comes back, bases last, so that all services are stale.
+    pub fn restart_daemon(&self) {
+        let world = &mut self.lock().world;
+        let (services, bases): (Vec<_>, Vec<_>) = world
+            .containers
+            .iter()
+            .map(|(name, container)| (name.clone(), container.shares.is_some()))
+            .partition(|(_, service)| *service);
+        for (name, _) in services.into_iter().chain(bases) {
+            let now = world.tick();
+            if let Some(container) = world.containers.get_mut(&name) {
+                container.activity = Activity::Running;
+                container.started_at = Some(now);
+                container.state_holds = true;
+            }
+        }
+    }
+
+    fn set_activity(&self, name: &ContainerName, activity: Activity) -> bool {
+        let world = &mut self.lock().world;
+        let found = world.containers.get_mut(name);
+        found.map(|container| container.activity = activity).is_some()
+    }
+}

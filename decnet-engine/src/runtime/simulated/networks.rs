@@ -1,0 +1,150 @@
+use decnet_topology::{InstanceId, net};
+
+use super::{
+    containers,
+    world::{Network, World},
+};
+use crate::{
+    desired::{Interface, NetworkSpec},
+    naming::{self, ContainerName, NetworkName},
+    runtime::{Effect, RuntimeError, ownership},
+};
+
+pub(super) fn what(network: &NetworkName) -> String {
+    format!("network {network}")
+}
+
+impl World {
+    pub(super) fn create_network(&mut self, instance: InstanceId, spec: &NetworkSpec) -> Result<Effect, RuntimeError> {
+        if let Some(found) = self.networks.get(&spec.name) {
+            ownership::require_ours(what(&spec.name), &found.labels, instance)?;
+            if found.labels.get(naming::SPEC) == spec.labels.get(naming::SPEC) {
+                return Ok(Effect::Unchanged);
+            }
+            return Err(RuntimeError::Refused {
+                status: 409,
+                message: format!("network with name {} already exists, made from another spec", spec.name),
+            });
+        }
+        let mut networks = self.networks.iter();
+        if let Some((other, _)) = networks.find(|(_, network)| net::overlaps(network.subnet, spec.subnet)) {
+            return Err(RuntimeError::SubnetTaken {
+                subnet: spec.subnet.to_string(),
+                reason: format!("overlaps network {other}"),
+            });
+        }
+        let network = Network {
+            id: self.next_id(),
+            subnet: spec.subnet,
+            labels: spec.labels.clone(),
+            endpoints: std::collections::BTreeMap::new(),
+        };
+        self.networks.insert(spec.name.clone(), network);
+        Ok(Effect::Changed)
+    }
+
+    pub(super) fn remove_network(
+        &mut self,
+        instance: InstanceId,
+        name: &NetworkName,
+        id: Option<&str>,
+    ) -> Result<Effect, RuntimeError> {
+        let Some(found) = self.networks.get(name) else {
+            return Ok(Effect::Unchanged);
+        };
+        if id.is_some_and(|id| id != found.id) || !ownership::is_ours(&found.labels, instance) {
+            return Ok(Effect::Unchanged);
+        }
+        if let Some(container) = found.endpoints.values().next() {
+            return Err(RuntimeError::NetworkBusy {
+                network: name.to_string(),
+                reason: format!("{} active endpoint(s), first of all {container}", found.endpoints.len()),
+            });
+        }
+        self.networks.remove(name);
+        Ok(Effect::Changed)
+    }
+
+    pub(super) fn connect(
+        &mut self,
+        instance: InstanceId,
+        name: &ContainerName,
+        interface: &Interface,
+    ) -> Result<Effect, RuntimeError> {
+        let container = self.containers.get(name).ok_or_else(|| containers::gone(name))?;
+        ownership::require_ours(containers::what(name), &container.labels, instance)?;
+        match container.networks.get(&interface.network) {
+            Some(ip) if *ip == interface.ip => return Ok(Effect::Unchanged),
+            Some(ip) => {
+                return Err(RuntimeError::Refused {
+                    status: 403,
+                    message: format!("{name} is on network {} already, as {ip}", interface.network),
+                });
+            }
+            None => {}
+        }
+        self.require_free(instance, interface)?;
+        self.plug(name, interface);
+        Ok(Effect::Changed)
+    }
+
+    /// Refuses an interface whose network is not there or not ours, or whose address is not to be had.
+    pub(super) fn require_free(&self, instance: InstanceId, interface: &Interface) -> Result<(), RuntimeError> {
+        let Some(network) = self.networks.get(&interface.network) else {
+            return Err(RuntimeError::Gone {
+                what: what(&interface.network),
+            });
+        };
+        ownership::require_ours(what(&interface.network), &network.labels, instance)?;
+        let reason = if !network.subnet.contains(&interface.ip) {
+            "does not belong to the network's subnet"
+        } else if let Some(kept) = net::reserved(network.subnet, interface.ip) {
+            kept
+        } else if network.endpoints.contains_key(&interface.ip) {
+            "address already in use"
+        } else {
+            return Ok(());
+        };
+        Err(RuntimeError::Refused {
+            status: 403,
+            message: format!("{} on {}: {reason}", interface.ip, interface.network),
+        })
+    }
+
+    pub(super) fn plug(&mut self, name: &ContainerName, interface: &Interface) {
+        if let Some(network) = self.networks.get_mut(&interface.network) {
+            network.endpoints.insert(interface.ip, name.clone());
+        }
+        if let Some(container) = self.containers.get_mut(name) {
+            container.networks.insert(interface.network.clone(), interface.ip);
+            container.state_holds = false;
+        }
+    }
+
+    pub(super) fn disconnect(
+        &mut self,
+        instance: InstanceId,
+        name: &ContainerName,
+        network: &NetworkName,
+    ) -> Result<Effect, RuntimeError> {
+        let Some(container) = self.containers.get(name) else {
+            return Ok(Effect::Unchanged);
+        };
+        ownership::require_ours(containers::what(name), &container.labels, instance)?;
+        Ok(self.unplug(name, network))
+    }
+
+    pub(super) fn unplug(&mut self, name: &ContainerName, network: &NetworkName) -> Effect {
+        let Some(container) = self.containers.get_mut(name) else {
+            return Effect::Unchanged;
+        };
+        let Some(ip) = container.networks.remove(network) else {
+            return Effect::Unchanged;
+        };
+        container.state_holds = false;
+        if let Some(network) = self.networks.get_mut(network) {
+            network.endpoints.remove(&ip);
+        }
+        Effect::Changed
+    }
+}

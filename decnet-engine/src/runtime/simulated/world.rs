@@ -1,0 +1,205 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use decnet_decoy::protocol::NetState;
+use decnet_topology::InstanceId;
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+
+use crate::{
+    desired::{Image, PublishedPort},
+    naming::{ContainerName, Labels, NetworkName},
+    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, Scope},
+    plan::Action,
+    runtime::{Effect, RuntimeError},
+};
+
+/// A network of the simulated world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Its id, never given twice.
+    pub id: String,
+    /// Its subnet.
+    pub subnet: Ipv4Net,
+    /// Its labels; none of this program's if it is foreign.
+    pub labels: Labels,
+    /// The containers that are on it, by address.
+    pub endpoints: BTreeMap<Ipv4Addr, ContainerName>,
+}
+
+/// A container of the simulated world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its id, never given twice.
+    pub id: String,
+    /// Its image's reference.
+    pub image: String,
+    /// Its labels; none of this program's if it is foreign.
+    pub labels: Labels,
+    /// What it does.
+    pub activity: Activity,
+    /// When it was started last, by the world's own clock.
+    pub started_at: Option<Timestamp>,
+    /// Its networks.
+    pub networks: BTreeMap<NetworkName, Ipv4Addr>,
+    /// The id of the container whose namespace it shares.
+    pub shares: Option<String>,
+    /// The ports that it publishes while it runs.
+    pub publish: BTreeSet<PublishedPort>,
+    /// The network state that was set last, which survives restarts; none for a service.
+    pub state: Option<NetState>,
+    /// Whether the namespace is as `state` says: not any more when a network was connected or disconnected since.
+    pub state_holds: bool,
+}
+
+/// All that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct World {
+    /// The networks.
+    pub networks: BTreeMap<NetworkName, Network>,
+    /// The containers.
+    pub containers: BTreeMap<ContainerName, Container>,
+    /// The images by reference, and whether the engine made them.
+    pub images: BTreeMap<String, bool>,
+    /// Images that no registry has.
+    pub(super) withheld: BTreeSet<String>,
+    /// Ports of the host that some other program listens on.
+    pub(super) occupied: BTreeSet<u16>,
+    ids: u64,
+    clock: i64,
+}
+
+impl World {
+    pub(super) fn next_id(&mut self) -> String {
+        self.ids += 1;
+        format!("{:012x}", self.ids)
+    }
+
+    /// Moves the clock on and reads it: no two starts happen at once.
+    pub(super) fn tick(&mut self) -> Timestamp {
+        const BEGIN: i64 = 1_700_000_000;
+        self.clock += 1;
+        Timestamp::from_second(BEGIN + self.clock).expect("no test starts that many containers")
+    }
+
+    pub(super) fn observe(&self, scope: Scope) -> Observed {
+        let networks = self.networks.iter().filter(|(_, network)| scope.holds(&network.labels));
+        let containers = self
+            .containers
+            .iter()
+            .filter(|(_, container)| scope.holds(&container.labels));
+        Observed {
+            networks: networks
+                .map(|(name, network)| ObservedNetwork {
+                    id: network.id.clone(),
+                    name: name.clone(),
+                    labels: network.labels.clone(),
+                    subnet: Some(network.subnet),
+                })
+                .collect(),
+            containers: containers
+                .map(|(name, container)| ObservedContainer {
+                    id: container.id.clone(),
+                    name: name.clone(),
+                    labels: container.labels.clone(),
+                    activity: container.activity,
+                    started_at: container.started_at,
+                    networks: container
+                        .networks
+                        .iter()
+                        .map(|(network, ip)| (network.clone(), Some(*ip)))
+                        .collect(),
+                    shares: container.shares.clone(),
+                })
+                .collect(),
+            images: self
+                .images
+                .iter()
+                .filter(|(_, made)| **made)
+                .map(|(reference, _)| reference.clone())
+                .collect(),
+        }
+    }
+
+    pub(super) fn perform(&mut self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        match action {
+            Action::EnsureImage { image } => self.ensure_image(image),
+            Action::CreateNetwork { network } => self.create_network(instance, network),
+            Action::CreateBase { base } => {
+                let made = self.create_base(instance, base)?;
+                self.start_made(&base.name, made)
+            }
+            Action::CreateService { service } => {
+                let made = self.create_service(instance, service)?;
+                self.start_made(&service.name, made)
+            }
+            Action::Connect { container, interface } => self.connect(instance, container, interface),
+            Action::Disconnect { container, network, .. } => self.disconnect(instance, container, network),
+            Action::SetState { container, state } => self.set_state(instance, container, state),
+            Action::Restart { container, .. } => self.restart(instance, container),
+            Action::RemoveContainer { container, id, .. } => {
+                Ok(self.remove_container(instance, container, id.as_deref()))
+            }
+            Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()),
+            Action::RemoveImage { reference } => self.remove_image(reference),
+        }
+    }
+
+    /// Does as much of an action as may be done when its caller is cut off in the middle.
+    pub(super) fn perform_half(&mut self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        match action {
+            Action::CreateBase { base } => self.create_base(instance, base),
+            Action::CreateService { service } => self.create_service(instance, service),
+            Action::Restart { container, .. } => Ok(self.stop_ours(instance, container, None)),
+            Action::RemoveContainer { container, id, .. } => Ok(self.stop_ours(instance, container, id.as_deref())),
+            _ => self.perform(instance, action),
+        }
+    }
+
+    fn ensure_image(&mut self, image: &Image) -> Result<Effect, RuntimeError> {
+        let reference = image.reference();
+        if self.images.contains_key(reference) {
+            return Ok(Effect::Unchanged);
+        }
+        if self.withheld.contains(reference) {
+            return Err(no_image(reference));
+        }
+        let made = !matches!(image, Image::Pulled { .. });
+        self.images.insert(reference.into(), made);
+        Ok(Effect::Changed)
+    }
+
+    fn remove_image(&mut self, reference: &str) -> Result<Effect, RuntimeError> {
+        match self.images.get(reference) {
+            None => Ok(Effect::Unchanged),
+            Some(false) => Err(RuntimeError::Foreign {
+                what: format!("image {reference}"),
+                owner: "not made by this program".into(),
+            }),
+            Some(true) if self.containers.values().any(|container| container.image == reference) => {
+                Ok(Effect::Unchanged)
+            }
+            Some(true) => {
+                self.images.remove(reference);
+                Ok(Effect::Changed)
+            }
+        }
+    }
+
+    pub(super) fn require_image(&self, reference: &str) -> Result<(), RuntimeError> {
+        if self.images.contains_key(reference) {
+            Ok(())
+        } else {
+            Err(no_image(reference))
+        }
+    }
+}
+
+fn no_image(reference: &str) -> RuntimeError {
+    RuntimeError::ImageUnavailable {
+        reference: reference.into(),
+        reason: "no such image".into(),
+    }
+}

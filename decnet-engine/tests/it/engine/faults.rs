@@ -1,0 +1,200 @@
+//! Every step of a deploy and of a teardown fails in turn: once with an error, once by cutting the daemon off, once by killing
+//! the process.
+
+use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
+use decnet_topology::{Status, TopologyId};
+
+use super::{Lab, lifecycle::refused, twelve};
+
+const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Half, Moment::After];
+
+/// Counts the steps of a deploy of the maze.
+async fn steps() -> usize {
+    let lab = Lab::new();
+    let id = lab.store("maze", twelve()).await;
+    lab.engine.plan(id, false).await.expect("planned").steps().len()
+}
+
+/// Brings whatever there is up, looks, and takes it down again.
+async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
+    let up = lab
+        .deploy(id)
+        .await
+        .unwrap_or_else(|error| panic!("{context}: deploy: {error:?}"));
+    assert_eq!(up.row.status, Status::Active, "{context}");
+    assert!(
+        lab.engine.plan(up.row.id, false).await.expect("planned").is_empty(),
+        "{context}: as it should be"
+    );
+    let down = lab
+        .teardown(up.row.id)
+        .await
+        .unwrap_or_else(|error| panic!("{context}: teardown: {error:?}"));
+    assert_eq!(down.row.status, Status::TornDown, "{context}");
+    lab.assert_nothing_left(context);
+}
+
+#[tokio::test]
+async fn a_deploy_that_fails_at_any_step_leaves_nothing() {
+    for step in 1..=steps().await {
+        for moment in MOMENTS {
+            let context = format!("deploy fails at step {step}, {moment:?}");
+            let lab = Lab::new();
+            let id = lab.store("maze", twelve()).await;
+            lab.docker.fail(step, moment, refused());
+            let result = lab.deploy(id).await;
+            let Err(EngineError::DeployFailed {
+                failures,
+                undo_failures,
+                leftovers,
+                ..
+            }) = result
+            else {
+                panic!("{context}: {result:?}")
+            };
+            assert!(
+                !failures.is_empty() && undo_failures.is_empty() && leftovers.is_empty(),
+                "{context}"
+            );
+            assert_eq!(lab.status(id).await, Status::Failed, "{context}");
+            lab.assert_nothing_left(&context);
+            check_recovers(&lab, id, &context).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_whose_daemon_dies_at_any_step_is_cleared_by_the_next_command() {
+    for step in 1..=steps().await {
+        let moment = MOMENTS[step % 3];
+        let context = format!("daemon dies at step {step}, {moment:?}");
+        for teardown_next in [true, false] {
+            let lab = Lab::new();
+            let id = lab.store("maze", twelve()).await;
+            lab.docker.cut_off(step, moment);
+            lab.deploy(id).await.expect_err(&context);
+            assert_eq!(lab.status(id).await, Status::Failed, "{context}");
+            lab.docker.reconnect();
+            if teardown_next {
+                lab.teardown(id)
+                    .await
+                    .unwrap_or_else(|error| panic!("{context}: {error:?}"));
+                lab.assert_nothing_left(&context);
+            } else {
+                check_recovers(&lab, id, &context).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_command() {
+    for step in 1..=steps().await {
+        let moment = MOMENTS[step % 3];
+        let context = format!("killed at step {step}, {moment:?}");
+        for teardown_next in [true, false] {
+            let lab = Lab::new();
+            let id = lab.store("maze", twelve()).await;
+            lab.docker.hang(step, moment);
+            tokio::select! {
+                result = lab.deploy(id) => panic!("{context}: {result:?}"),
+                () = lab.docker.hung() => {}
+            }
+            // What was dropped gives its lease back in the background.
+            while lab
+                .engine
+                .repo()
+                .lease(id, jiff::Timestamp::now())
+                .await
+                .expect("asked")
+                .is_some()
+            {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(lab.status(id).await, Status::Deploying, "{context}");
+            lab.docker.reconnect();
+            if teardown_next {
+                lab.teardown(id)
+                    .await
+                    .unwrap_or_else(|error| panic!("{context}: {error:?}"));
+                lab.assert_nothing_left(&context);
+            } else {
+                check_recovers(&lab, id, &context).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_teardown_that_fails_at_any_step_goes_on_and_says_what_is_left() {
+    for step in 1..=steps().await {
+        for moment in [Moment::Before, Moment::Half] {
+            let context = format!("teardown fails at step {step}, {moment:?}");
+            let lab = Lab::new();
+            let id = lab.store("maze", twelve()).await;
+            lab.deploy(id).await.expect("deployed");
+            lab.docker.fail(step, moment, refused());
+            match lab.teardown(id).await {
+                // The image is no resource of the topology's own.
+                Ok(outcome) => assert_eq!(outcome.row.status, Status::TornDown, "{context}"),
+                Err(EngineError::TeardownIncomplete {
+                    failures, leftovers, ..
+                }) => {
+                    assert!(!failures.is_empty() && !leftovers.is_empty(), "{context}");
+                    assert_eq!(lab.status(id).await, Status::Degraded, "{context}");
+                    assert!(lab.docker.world().containers.len() <= 3, "{context}: it went on");
+                    assert!(
+                        lab.deploy(id).await.is_err(),
+                        "{context}: what is meant to be down is not raised"
+                    );
+                }
+                Err(error) => panic!("{context}: {error:?}"),
+            }
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            assert_eq!(lab.status(id).await, Status::TornDown, "{context}");
+            lab.assert_nothing_left(&context);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finished_by_the_next() {
+    for step in 1..=steps().await {
+        let moment = MOMENTS[step % 3];
+        for kill in [true, false] {
+            let context = format!("teardown {} at step {step}", if kill { "killed" } else { "cut off" });
+            let lab = Lab::new();
+            let id = lab.store("maze", twelve()).await;
+            lab.deploy(id).await.expect("deployed");
+            if kill {
+                lab.docker.hang(step, moment);
+                tokio::select! {
+                    result = lab.teardown(id) => panic!("{context}: {result:?}"),
+                    () = lab.docker.hung() => {}
+                }
+                while lab
+                    .engine
+                    .repo()
+                    .lease(id, jiff::Timestamp::now())
+                    .await
+                    .expect("asked")
+                    .is_some()
+                {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(lab.status(id).await, Status::TearingDown, "{context}");
+            } else {
+                lab.docker.cut_off(step, moment);
+                lab.teardown(id).await.expect_err(&context);
+                assert_eq!(lab.status(id).await, Status::Degraded, "{context}");
+            }
+            lab.docker.reconnect();
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            lab.assert_nothing_left(&context);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The engine's operations on the simulated runtime.
+
+mod faults;
+mod lifecycle;
+mod reaping;
+
+use std::sync::Arc;
+
+use decnet_engine::{
+    engine::{DeployOptions, Engine, EngineError, EngineOptions, Outcome},
+    runtime::simulated::Simulated,
+};
+use decnet_topology::{
+    Catalog, Mode, Repo, Status, Topology, TopologyId,
+    repo::{MemoryRepo, NewTopology},
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+const DECOY: &str = "decnet-decoy:0123456789ab";
+
+/// A repo, a simulated daemon, and an engine that joins them.
+struct Lab {
+    repo: Arc<MemoryRepo>,
+    docker: Simulated,
+    engine: Engine,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::sharing(Simulated::new())
+    }
+
+    /// Another installation on the same daemon.
+    fn sharing(docker: Simulated) -> Self {
+        let repo = Arc::new(MemoryRepo::new());
+        let engine = Engine::new(
+            repo.clone(),
+            Arc::new(docker.clone()),
+            EngineOptions::new(Catalog::builtin(), DECOY),
+        );
+        Self { repo, docker, engine }
+    }
+
+    async fn store(&self, name: &str, topology: Topology) -> TopologyId {
+        let name = name.parse().expect("a name");
+        let new = NewTopology {
+            name,
+            mode: Mode::Unihost,
+            host: None,
+            config: None,
+            topology,
+        };
+        self.repo.create(new, Timestamp::now()).await.expect("stored").row.id
+    }
+
+    async fn deploy(&self, id: TopologyId) -> Result<Outcome, EngineError> {
+        self.engine
+            .deploy(id, DeployOptions::default(), &CancellationToken::new())
+            .await
+    }
+
+    async fn teardown(&self, id: TopologyId) -> Result<Outcome, EngineError> {
+        self.engine.teardown(id, &CancellationToken::new()).await
+    }
+
+    async fn reconcile(&self, id: TopologyId) -> Result<Outcome, EngineError> {
+        self.engine.reconcile(id, false, &CancellationToken::new()).await
+    }
+
+    async fn status(&self, id: TopologyId) -> Status {
+        self.repo.get(id).await.expect("a row").status
+    }
+
+    fn assert_nothing_left(&self, context: &str) {
+        let world = self.docker.world();
+        assert_eq!(
+            world.containers.keys().collect::<Vec<_>>(),
+            Vec::<&_>::new(),
+            "{context}: containers"
+        );
+        assert_eq!(
+            world.networks.keys().collect::<Vec<_>>(),
+            Vec::<&_>::new(),
+            "{context}: networks"
+        );
+        assert_eq!(
+            world.images.keys().collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "{context}: images"
+        );
+    }
+}
+
+/// Two LANs, a gateway that is a router, and a host behind it.
+fn small() -> Topology {
+    Topology::builder()
+        .dmz("dmz", "10.90.0.0/24")
+        .lan("office", "10.90.1.0/24")
+        .decky("web", |decky| {
+            decky
+                .on("dmz", "10.90.0.10")
+                .on("office", "10.90.1.10")
+                .services(["http", "ssh"])
+                .forwards()
+        })
+        .decky("files", |decky| decky.on("office", "10.90.1.11").services(["smb"]))
+        .build()
+        .expect("a topology")
+}
+
+/// Twelve LANs in a binary tree from the DMZ, each joined to its parent by a bridge decky, every third of which does not
+/// forward, and one more host on each.
+fn twelve() -> Topology {
+    let mut builder = Topology::builder().dmz("lan-00", "10.91.0.0/24");
+    for lan in 1..12 {
+        builder = builder.lan(&format!("lan-{lan:02}"), &format!("10.91.{lan}.0/24"));
+    }
+    builder = builder.decky("gate", |decky| {
+        decky.on("lan-00", "10.91.0.2").services(["http"]).forwards()
+    });
+    for lan in 1..12 {
+        let parent = (lan - 1) / 2;
+        let (home, up) = (format!("lan-{lan:02}"), format!("lan-{parent:02}"));
+        builder = builder.decky(&format!("bridge-{lan:02}"), |decky| {
+            let decky = decky
+                .on(&home, &format!("10.91.{lan}.2"))
+                .on(&up, &format!("10.91.{parent}.{}", 10 + lan));
+            let decky = decky.services(["ssh"]);
+            if lan % 3 == 0 { decky } else { decky.forwards() }
+        });
+        builder = builder.decky(&format!("host-{lan:02}"), |decky| {
+            decky.on(&home, &format!("10.91.{lan}.3")).services(["smb", "dns"])
+        });
+    }
+    builder.build().expect("a topology")
+}

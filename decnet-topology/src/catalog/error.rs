@@ -1,0 +1,57 @@
+use crate::{catalog::FieldFault, name::ServiceName};
+
+/// Says why a catalogue file was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// The text is no TOML, or holds an unknown key or a value of the wrong type.
+    #[error("line {line}, column {column}: {message}")]
+    Syntax {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A new service that says no ports.
+    #[error("services.{service}: a new service needs `ports` (an empty list if it has none)")]
+    NoPorts {
+        /// The service.
+        service: ServiceName,
+    },
+    /// The same field twice.
+    #[error("services.{service}.fields: `{key}` stands there twice")]
+    FieldTwice {
+        /// The service.
+        service: ServiceName,
+        /// The field's key.
+        key: String,
+    },
+    /// Options on a field that is no enum, or none on one that is.
+    #[error("services.{service}.fields: `{key}` needs `options` if, and only if, it is an enum or multi_enum")]
+    Options {
+        /// The service.
+        service: ServiceName,
+        /// The field's key.
+        key: String,
+    },
+    /// A default that does not fit its field.
+    #[error("services.{service}.fields: the default of `{key}` does not fit")]
+    Default {
+        /// The service.
+        service: ServiceName,
+        /// The field's key.
+        key: String,
+        /// Why.
+        source: FieldFault,
+    },
+    /// An archetype that runs what is not in the catalogue.
+    #[error("archetypes.{slug}: `{service}` is no service that a decky may run")]
+    ArchetypeService {
+        /// The archetype.
+        slug: String,
+        /// The service.
+        service: ServiceName,
+    },
+}

@@ -1,0 +1,142 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The type of a field of configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FieldType {
+    /// One line of text.
+    String,
+    /// A text that is not shown.
+    Password,
+    /// A whole number.
+    Int,
+    /// True or false.
+    Bool,
+    /// Text of several lines.
+    Text,
+    /// One of [`Field::options`].
+    Enum,
+    /// A list of some of [`Field::options`].
+    MultiEnum,
+}
+
+/// A field of a service's configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The key in `service_config`.
+    pub key: String,
+    /// The type of its value.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// The values that an enum may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// The value when none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// What it is for.
+    #[serde(default)]
+    pub help: String,
+}
+
+/// Says why a value does not fit a field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldFault {
+    /// The value is of another type.
+    #[error("must be {expected}, not {found}")]
+    Type {
+        /// What was expected.
+        expected: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A line break in a text of one line.
+    #[error("must be one line")]
+    Lines,
+    /// The value is none of the options.
+    #[error("must be one of {options}, not `{value}`")]
+    Option {
+        /// The value.
+        value: String,
+        /// The options, separated by commas.
+        options: String,
+    },
+}
+
+impl Field {
+    /// Checks that a value fits the field.
+    ///
+    /// JSON types are taken at their word: `"22"` is no number, `1.0` no whole one, `null` fits no field.
+    ///
+    /// ```
+    /// use decnet_topology::Catalog;
+    ///
+    /// let catalog = Catalog::builtin();
+    /// let banner = catalog.service("ssh").and_then(|ssh| ssh.field("banner")).expect("ssh has a banner");
+    /// assert!(banner.check(&"SSH-2.0-dropbear".into()).is_ok());
+    /// assert_eq!(banner.check(&5.into()).unwrap_err().to_string(), "must be a text, not a number");
+    /// ```
+    pub fn check(&self, value: &Value) -> Result<(), FieldFault> {
+        let wrong = |expected| {
+            let found = type_name(value);
+            Err(FieldFault::Type { expected, found })
+        };
+        match (self.kind, value) {
+            (FieldType::String | FieldType::Password, Value::String(text)) => {
+                // A banner may well end its one line.
+                if text.trim_end_matches(['\r', '\n']).contains('\n') {
+                    Err(FieldFault::Lines)
+                } else {
+                    Ok(())
+                }
+            }
+            (FieldType::String | FieldType::Password | FieldType::Text, _) => match value {
+                Value::String(_) => Ok(()),
+                _ => wrong("a text"),
+            },
+            (FieldType::Int, Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(()),
+            (FieldType::Int, Value::Number(_)) => Err(FieldFault::Type {
+                expected: "a whole number",
+                found: "a number with a fraction",
+            }),
+            (FieldType::Int, _) => wrong("a whole number"),
+            (FieldType::Bool, Value::Bool(_)) => Ok(()),
+            (FieldType::Bool, _) => wrong("true or false"),
+            (FieldType::Enum, Value::String(text)) => self.check_option(text),
+            (FieldType::Enum, _) => wrong("one of its options, as a text"),
+            (FieldType::MultiEnum, Value::Array(items)) => items.iter().try_for_each(|item| match item {
+                Value::String(text) => self.check_option(text),
+                other => Err(FieldFault::Type {
+                    expected: "a list of texts",
+                    found: type_name(other),
+                }),
+            }),
+            (FieldType::MultiEnum, _) => wrong("a list of its options"),
+        }
+    }
+
+    fn check_option(&self, text: &str) -> Result<(), FieldFault> {
+        if self.options.iter().any(|option| option == text) {
+            return Ok(());
+        }
+        Err(FieldFault::Option {
+            value: text.into(),
+            options: self.options.join(", "),
+        })
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}

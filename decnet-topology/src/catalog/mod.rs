@@ -1,0 +1,140 @@
+//! The services and archetypes that there are: ports, images, fields of configuration.
+//!
+//! [`Catalog::builtin`] knows the services that DECNET answers for by itself. A file of one's own, in the same TOML that the
+//! built-in catalogue is written in, adds entries or overrides them key by key:
+//!
+//! ```
+//! use decnet_topology::Catalog;
+//!
+//! let catalog = Catalog::builtin().extend_from_toml(
+//!     r#"
+//!     [services.gitea]
+//!     ports = ["3000/tcp"]
+//!     image = "gitea/gitea:1.22"
+//!     fields = [{ key = "title", type = "string", default = "Gitea", help = "The title of the front page." }]
+//!
+//!     [services.ssh]
+//!     banner = "SSH-2.0-OpenSSH_7.4\r\n"
+//!
+//!     [archetypes.forge]
+//!     title = "Software forge"
+//!     services = ["gitea", "ssh"]
+//!     "#,
+//! )?;
+//! assert_eq!(catalog.service("ssh").map(|ssh| ssh.ports.len()), Some(1));
+//! assert!(catalog.archetype("forge").is_some());
+//! # Ok::<(), decnet_topology::catalog::CatalogError>(())
+//! ```
+
+mod entry;
+mod error;
+mod field;
+mod port;
+mod reader;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use entry::{Archetype, ImageSource, Limits, Service};
+pub use error::CatalogError;
+pub use field::{Field, FieldFault, FieldType};
+pub use port::{Port, PortError, Protocol};
+
+use crate::name::ServiceName;
+
+/// The services and archetypes that there are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Catalog {
+    services: BTreeMap<ServiceName, Service>,
+    archetypes: BTreeMap<String, Archetype>,
+}
+
+impl Catalog {
+    /// Returns a catalogue with nothing in it.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Returns the catalogue that comes with DECNET.
+    pub fn builtin() -> Self {
+        Self::empty()
+            .extend_from_toml(include_str!("builtin.toml"))
+            .expect("the built-in catalogue is read by a test")
+    }
+
+    /// Adds the entries of a TOML file, or overrides those that are there.
+    ///
+    /// Of an entry that is there already, only the keys that the file gives are replaced; `fields`, `ports` and the other
+    /// lists are replaced whole. Unknown keys and bad values are errors that say where.
+    pub fn extend_from_toml(self, text: &str) -> Result<Self, CatalogError> {
+        reader::extend(self, text)
+    }
+
+    /// Adds a service, and returns the one of that name that it replaces.
+    pub fn insert_service(&mut self, service: Service) -> Option<Service> {
+        self.services.insert(service.name.clone(), service)
+    }
+
+    /// Adds an archetype, and returns the one of that slug that it replaces.
+    pub fn insert_archetype(&mut self, archetype: Archetype) -> Option<Archetype> {
+        self.archetypes.insert(archetype.slug.clone(), archetype)
+    }
+
+    /// Returns a service, the singletons among them.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(name)
+    }
+
+    /// Returns a service that may be put on a decky.
+    pub fn decky_service(&self, name: &str) -> Option<&Service> {
+        self.service(name).filter(|service| !service.singleton)
+    }
+
+    /// Walks the services, by name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// Returns an archetype.
+    pub fn archetype(&self, slug: &str) -> Option<&Archetype> {
+        self.archetypes.get(slug)
+    }
+
+    /// Walks the archetypes, by slug.
+    pub fn archetypes(&self) -> impl Iterator<Item = &Archetype> {
+        self.archetypes.values()
+    }
+
+    /// Returns the ports that two or more of the services want, each with those that want it.
+    ///
+    /// A service named twice counts once; one that is not in the catalogue wants nothing.
+    ///
+    /// ```
+    /// use decnet_topology::{Catalog, ServiceName};
+    ///
+    /// let services = ["http", "conpot", "ssh"].map(ServiceName::new);
+    /// let clashes = Catalog::builtin().clashes(&services);
+    /// assert_eq!(clashes.len(), 1);
+    /// assert_eq!(clashes[0].0.to_string(), "80/tcp");
+    /// assert_eq!(clashes[0].1, [ServiceName::new("conpot"), ServiceName::new("http")]);
+    /// ```
+    pub fn clashes<'a>(&self, services: impl IntoIterator<Item = &'a ServiceName>) -> Vec<(Port, Vec<ServiceName>)> {
+        let mut wanted: Vec<(Port, &ServiceName)> = services
+            .into_iter()
+            .filter_map(|name| self.decky_service(name.as_str()))
+            .flat_map(|service| service.ports.iter().map(|port| (*port, &service.name)))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted
+            .chunk_by(|one, other| one.0 == other.0)
+            .filter(|same| same.len() > 1)
+            .map(|same| (same[0].0, same.iter().map(|(_, name)| (*name).clone()).collect()))
+            .collect()
+    }
+
+    /// Returns the names of the services that an archetype runs but the catalogue does not know, or that never run on a decky.
+    fn unknown_to_archetype(&self, archetype: &Archetype) -> BTreeSet<ServiceName> {
+        let missing = |name: &&ServiceName| self.decky_service(name.as_str()).is_none();
+        archetype.services.iter().filter(missing).cloned().collect()
+    }
+}

@@ -1,0 +1,165 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde::Deserialize;
+
+use crate::{
+    catalog::{Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Service},
+    name::ServiceName,
+};
+
+/// A catalogue file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    services: BTreeMap<ServiceName, ServiceEntry>,
+    #[serde(default)]
+    archetypes: BTreeMap<String, ArchetypeEntry>,
+}
+
+/// What a file says of a service; what it does not say stays as it was.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceEntry {
+    ports: Option<BTreeSet<Port>>,
+    image: Option<ImageEntry>,
+    command: Option<Vec<String>>,
+    banner: Option<String>,
+    fields: Option<Vec<Field>>,
+    capabilities: Option<BTreeSet<String>>,
+    writable_root: Option<bool>,
+    user: Option<String>,
+    limits: Option<Limits>,
+    environment: Option<BTreeMap<String, String>>,
+    singleton: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected `builtin`, an image reference or `{ build = \"folder\" }`"
+)]
+enum ImageEntry {
+    Text(String),
+    Build(BuildEntry),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BuildEntry {
+    build: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArchetypeEntry {
+    title: Option<String>,
+    services: Option<BTreeSet<ServiceName>>,
+}
+
+/// Adds the entries of a TOML text to a catalogue.
+pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, CatalogError> {
+    let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
+    for (name, entry) in file.services {
+        let known = catalog.services.remove(name.as_str());
+        let service = entry.onto(known, name)?;
+        check_fields(&service)?;
+        catalog.insert_service(service);
+    }
+    for (slug, entry) in file.archetypes {
+        let archetype = entry.onto(catalog.archetypes.remove(&slug), slug);
+        catalog.insert_archetype(archetype);
+    }
+    // Only now, since a file may turn a service of an earlier archetype into a singleton.
+    for archetype in catalog.archetypes() {
+        if let Some(service) = catalog.unknown_to_archetype(archetype).pop_first() {
+            let slug = archetype.slug.clone();
+            return Err(CatalogError::ArchetypeService { slug, service });
+        }
+    }
+    Ok(catalog)
+}
+
+fn syntax(text: &str, error: &toml::de::Error) -> CatalogError {
+    let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    CatalogError::Syntax {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        message: error.message().into(),
+    }
+}
+
+impl ServiceEntry {
+    fn onto(self, known: Option<Service>, name: ServiceName) -> Result<Service, CatalogError> {
+        let mut service = match (known, &self.ports) {
+            (Some(known), _) => known,
+            (None, Some(_)) => Service::new(name, []),
+            (None, None) => return Err(CatalogError::NoPorts { service: name }),
+        };
+        fn set<T>(place: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *place = value;
+            }
+        }
+        set(&mut service.ports, self.ports);
+        set(&mut service.image, self.image.map(ImageSource::from));
+        set(&mut service.command, self.command);
+        set(
+            &mut service.banner,
+            self.banner.map(|text| Some(text).filter(|text| !text.is_empty())),
+        );
+        set(&mut service.fields, self.fields);
+        set(&mut service.capabilities, self.capabilities);
+        set(&mut service.writable_root, self.writable_root);
+        set(&mut service.user, self.user.map(Some));
+        set(&mut service.limits, self.limits);
+        set(&mut service.environment, self.environment);
+        set(&mut service.singleton, self.singleton);
+        Ok(service)
+    }
+}
+
+impl From<ImageEntry> for ImageSource {
+    fn from(entry: ImageEntry) -> Self {
+        match entry {
+            ImageEntry::Text(text) if text == "builtin" => Self::Builtin,
+            ImageEntry::Text(text) => Self::Reference(text),
+            ImageEntry::Build(entry) => Self::Build(entry.build),
+        }
+    }
+}
+
+impl ArchetypeEntry {
+    fn onto(self, known: Option<Archetype>, slug: String) -> Archetype {
+        let (title, services) = known.map_or((slug.clone(), BTreeSet::new()), |known| (known.title, known.services));
+        Archetype {
+            slug,
+            title: self.title.unwrap_or(title),
+            services: self.services.unwrap_or(services),
+        }
+    }
+}
+
+fn check_fields(service: &Service) -> Result<(), CatalogError> {
+    use crate::catalog::FieldType;
+
+    let mut seen = BTreeSet::new();
+    for field in &service.fields {
+        let (service, key) = (service.name.clone(), field.key.clone());
+        if !seen.insert(&field.key) {
+            return Err(CatalogError::FieldTwice { service, key });
+        }
+        let is_enum = matches!(field.kind, FieldType::Enum | FieldType::MultiEnum);
+        if is_enum == field.options.is_empty() {
+            return Err(CatalogError::Options { service, key });
+        }
+        if let Some(Err(source)) = field.default.as_ref().map(|default| field.check(default)) {
+            return Err(CatalogError::Default { service, key, source });
+        }
+    }
+    Ok(())
+}

@@ -1,1 +1,0 @@
-//! The maze file: parse and print.

@@ -1,0 +1,22 @@
+use crate::finding::{Code, Finding, Target};
+
+/// Says why a text is no document: it is no JSON or YAML, or not of this format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .findings.first().map(|finding| finding.message.as_str()).unwrap_or_default())]
+pub struct DocumentError {
+    /// What was found: `DOC_SYNTAX` or `DOC_FORMAT`.
+    pub findings: Vec<Finding>,
+}
+
+impl DocumentError {
+    pub(super) fn new(code: Code, place: Option<(usize, usize)>, message: impl Into<String>) -> Self {
+        let target = Target::Document {
+            path: String::new(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+        };
+        Self {
+            findings: vec![Finding::new(code, target, message)],
+        }
+    }
+}

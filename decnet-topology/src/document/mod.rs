@@ -1,0 +1,79 @@
+//! The maze file `decnet.topology/1`: parse and print.
+//!
+//! One document for files, HTTP bodies and agents, in JSON or YAML. Reading it gives a [`Draft`](crate::Draft): what could not
+//! be read is a finding of the draft, the rest stays. Only a text that is no document at all is refused.
+//!
+//! ```
+//! use decnet_topology::document::{self, Syntax};
+//!
+//! let text = "
+//! format: decnet.topology/1
+//! name: corp
+//! lans:
+//!   - {name: dmz, subnet: 172.20.0.0/24, dmz: true}
+//!   - {name: office}                      # no subnet: one is allocated
+//! deckies:
+//!   - name: web-01
+//!     services: [http, ssh]
+//!     forwards_l3: true
+//!     attachments: [{lan: dmz, ip: 172.20.0.10}, {lan: office}]
+//! ";
+//! let draft = document::parse(text, Syntax::Auto)?;
+//! assert!(draft.findings.is_empty());
+//! assert_eq!(draft.deckies[0].attachments.len(), 2);
+//!
+//! let printed = document::print(&draft, Syntax::Json);
+//! assert_eq!(document::parse(&printed, Syntax::Auto)?, draft);
+//! # Ok::<(), document::DocumentError>(())
+//! ```
+//!
+//! # What may be left out, and what `null` means
+//!
+//! `format` and `name` are required, and the name of every LAN and decky, and the `lan` of every attachment. Everything else
+//! may be left out. `null` means the same as leaving it out for what has no default: `subnet`, `ip`, `archetype`, `x`, `y`,
+//! `id`, `status`, `version`, `seed` and `config`; anywhere else it is a value of the wrong type. Types are taken at their word:
+//! `"true"` is no boolean.
+//!
+//! # Bounds
+//!
+//! A document is at most [`MAX_BYTES`] long and [`MAX_DEPTH`] levels deep. Of the faults, the first [`MAX_FINDINGS`] are kept.
+
+mod error;
+mod keys;
+mod parse;
+mod place;
+mod print;
+mod scalar;
+mod schema;
+mod shapes;
+mod value;
+
+pub use error::DocumentError;
+pub use parse::parse;
+pub use print::{print, print_topology};
+pub use schema::schema;
+
+/// What a document says in its first key.
+pub const FORMAT: &str = "decnet.topology/1";
+
+/// The longest document, in bytes: 64 MiB.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// The deepest nesting of lists and maps, the document itself being the first level.
+pub const MAX_DEPTH: usize = 64;
+
+/// How many faults of one document are kept.
+pub const MAX_FINDINGS: usize = 10_000;
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Syntax {
+    /// JSON (RFC 8259).
+    Json,
+    /// YAML 1.2.
+    Yaml,
+    /// JSON where the first character is `{` and a quote or a brace follows it, else YAML. Prints JSON.
+    #[default]
+    Auto,
+}

@@ -1,0 +1,211 @@
+use std::collections::HashMap;
+
+use serde::de::DeserializeSeed;
+
+use crate::{
+    document::{
+        DocumentError, FORMAT, MAX_BYTES, MAX_DEPTH, Syntax,
+        place::{Path, Place, Reading, line_and_column},
+        shapes::{Document, RawDecky, RawDocument},
+    },
+    finding::{Code, Finding, Target},
+    model::{Draft, DraftAttachment, DraftDecky, DraftLan},
+    name::Folded,
+    spelling,
+};
+
+/// Reads a maze file.
+///
+/// What could not be read is in [`Draft::findings`], the rest in the draft: a LAN whose subnet is no subnet has none, an
+/// attachment whose address is none is a membership without address, one to an unknown LAN and the second of two to the
+/// same LAN are dropped, and so is a LAN or decky without a name. An attachment names its LAN without regard to case; of
+/// two LANs of one name, it means the first.
+///
+/// Whether names are names and stand there once is not asked here but by [`validate`](crate::validate::validate()), as a
+/// draft made by hand may have such faults as well.
+///
+/// # Errors
+///
+/// One finding: `DOC_SYNTAX` if the text is not UTF-8, no JSON or YAML, too long or too deep; `DOC_FORMAT` if it is no
+/// `decnet.topology/1` document.
+pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentError> {
+    let bytes = text.as_ref();
+    let refused = |place, message: String| Err(DocumentError::new(Code::DocSyntax, place, message));
+    if bytes.len() > MAX_BYTES {
+        let message = format!("the document has {} bytes, {MAX_BYTES} are allowed", bytes.len());
+        return refused(None, message);
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let place = line_and_column(&valid, valid.len());
+            return refused(Some(place), "the document is not UTF-8; save it as UTF-8".into());
+        }
+    };
+    if text.trim().is_empty() {
+        return refused(
+            None,
+            format!("the document is empty; it starts with `format: {FORMAT}`"),
+        );
+    }
+    let reading = Reading::new(text);
+    let place = Place {
+        reading: &reading,
+        path: &Path::Root,
+    };
+    let read = match syntax {
+        Syntax::Json => json(text, place),
+        Syntax::Yaml => yaml(text, place),
+        Syntax::Auto if looks_like_json(text) => json(text, place),
+        Syntax::Auto => yaml(text, place),
+    };
+    match read {
+        Ok(Some(raw)) => {
+            let draft = join(raw, &reading);
+            Ok(Draft {
+                findings: reading.into_findings(),
+                ..draft
+            })
+        }
+        Ok(None) => {
+            let message = format!("the document must be a map that starts with `format: {FORMAT}`");
+            Err(DocumentError::new(Code::DocFormat, None, message))
+        }
+        Err((at, message)) => match reading.take_fatal() {
+            Some((code, offset, message)) => {
+                let at = offset.map(|offset| line_and_column(text, offset)).or(at);
+                Err(DocumentError::new(code, at, message))
+            }
+            None => refused(at, message),
+        },
+    }
+}
+
+/// Of so many LANs at most one is guessed that may have been meant.
+const HINTED: usize = 100;
+
+type Read<'de> = Result<Option<RawDocument<'de>>, (Option<(usize, usize)>, String)>;
+
+fn looks_like_json(text: &str) -> bool {
+    let mut characters = text.chars().filter(|character| !character.is_ascii_whitespace());
+    match characters.next() {
+        Some('{') => matches!(characters.next(), Some('"' | '}') | None),
+        Some('[') => matches!(characters.next(), Some('"' | '{' | '[' | ']') | None),
+        _ => false,
+    }
+}
+
+fn json<'de>(text: &'de str, place: Place<'_>) -> Read<'de> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = place.read(Document).deserialize(&mut deserializer);
+    read.and_then(|read| deserializer.end().map(|()| read))
+        .map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let message = error.to_string();
+            let bare = message.rsplit_once(" at line ").map_or(&*message, |(before, _)| before);
+            let place = (line > 0).then_some((line, column.max(1)));
+            (place, format!("the document is no JSON: {bare}"))
+        })
+}
+
+fn yaml<'de>(text: &'de str, place: Place<'_>) -> Read<'de> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            // The length of the text bounds these; aliases have bounds of their own.
+            max_events: MAX_BYTES,
+            max_nodes: MAX_BYTES,
+            max_total_scalar_bytes: MAX_BYTES,
+            max_depth: MAX_DEPTH,
+            flow_nesting_limit: MAX_DEPTH,
+            max_documents: 1,
+            // One anchor for the services of a thousand deckies is well meant.
+            enforce_alias_anchor_ratio: false,
+        },
+        emit_comments: false,
+        // Both stand in the draft's findings then.
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        place.read(Document).deserialize(deserializer)
+    });
+    read.map_err(|error| {
+        let at = error.location().and_then(|location| {
+            let line = usize::try_from(location.line()).ok().filter(|line| *line > 0)?;
+            Some((line, usize::try_from(location.column()).ok()?.max(1)))
+        });
+        let message = error.to_string();
+        let bare = message.lines().next().unwrap_or_default();
+        (at, format!("the document is no YAML: {bare}"))
+    })
+}
+
+/// Joins attachments to the LANs that they name.
+fn join(raw: RawDocument<'_>, reading: &Reading<'_>) -> Draft {
+    let mut places = HashMap::with_capacity(raw.lans.len());
+    for (at, lan) in raw.lans.iter().enumerate() {
+        places.entry(Folded(&lan.name)).or_insert(at);
+    }
+    let deckies = raw.deckies.into_iter();
+    let deckies = deckies
+        .map(|decky| join_decky(decky, &raw.lans, &places, reading))
+        .collect();
+    Draft {
+        header: raw.header,
+        deckies,
+        lans: raw.lans,
+        findings: Vec::new(),
+    }
+}
+
+fn join_decky(
+    raw: RawDecky<'_>,
+    lans: &[DraftLan],
+    places: &HashMap<Folded<'_>, usize>,
+    reading: &Reading<'_>,
+) -> DraftDecky {
+    let RawDecky { mut decky, attachments } = raw;
+    decky.attachments.reserve_exact(attachments.len());
+    // Few deckies are on many LANs; of those that are, a document may have many.
+    let mut taken = std::collections::BTreeSet::new();
+    for attachment in attachments {
+        let note = |code, message| {
+            let target = Target::Attachment {
+                decky: decky.name.clone(),
+                lan: attachment.lan.to_string(),
+            };
+            reading.note(attachment.offset, Finding::new(code, target, message));
+        };
+        if let Some(text) = &attachment.bad_ip {
+            let message = format!(
+                "`{text}` is no IPv4 address of the form 10.0.0.2 (decky `{}`, LAN `{}`)",
+                decky.name, attachment.lan
+            );
+            note(Code::IpMalformed, message);
+        }
+        let Some(&lan) = places.get(&Folded(&attachment.lan)) else {
+            let known = lans.iter().take(if reading.is_full() { 0 } else { HINTED });
+            let hint = spelling::hint(&attachment.lan, known.map(|lan| lan.name.as_str()));
+            let message = format!(
+                "decky `{}` is attached to LAN `{}`, which is not there{hint}; add the LAN or drop the attachment",
+                decky.name, attachment.lan
+            );
+            note(Code::IpUnknownLan, message);
+            continue;
+        };
+        if taken.insert(lan) {
+            decky.attachments.push(DraftAttachment { lan, ip: attachment.ip });
+        } else {
+            let message = format!(
+                "decky `{}` is attached to LAN `{}` more than once; remove one attachment",
+                decky.name, lans[lan].name
+            );
+            note(Code::AttachmentDup, message);
+        }
+    }
+    decky
+}

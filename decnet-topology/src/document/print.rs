@@ -1,0 +1,51 @@
+use crate::{
+    document::{Syntax, schema::DocumentOut},
+    model::{Draft, Header, Topology, TopologyRow},
+};
+
+/// Writes a draft down as a document; its findings are left out.
+///
+/// [`Syntax::Auto`] writes JSON, indented. What was parsed and printed parses to the same draft; of a draft made by hand,
+/// attachments to LANs that are not there are left out, and numbers that JSON does not have.
+pub fn print(draft: &Draft, syntax: Syntax) -> String {
+    let document = DocumentOut::from(draft);
+    match syntax {
+        Syntax::Yaml => yaml(&document),
+        Syntax::Json | Syntax::Auto => json(&document),
+    }
+}
+
+/// Writes a stored topology down as a document.
+pub fn print_topology(row: &TopologyRow, topology: &Topology, syntax: Syntax) -> String {
+    let draft = Draft {
+        header: Header::from(row),
+        ..Draft::from(topology)
+    };
+    print(&draft, syntax)
+}
+
+impl From<&TopologyRow> for Header {
+    fn from(row: &TopologyRow) -> Self {
+        Self {
+            name: row.name.to_string(),
+            id: Some(row.id),
+            status: Some(row.status),
+            version: Some(row.version),
+            seed: None,
+            config: row.config.clone(),
+        }
+    }
+}
+
+fn json(document: &DocumentOut<'_>) -> String {
+    let mut text = serde_json::to_string_pretty(document).expect("texts, numbers and string keys are always JSON");
+    text.push('\n');
+    text
+}
+
+fn yaml(document: &DocumentOut<'_>) -> String {
+    let options = serde_saphyr::ser_options! {
+        prefer_block_scalars: false,
+    };
+    serde_saphyr::to_string_with_options(document, options).expect("texts, numbers and string keys are always YAML")
+}

@@ -1,0 +1,213 @@
+//! The types that describe a document: its JSON Schema comes from them, and it is printed by them.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    config::TopologyConfig,
+    document::FORMAT,
+    id::TopologyId,
+    model::{Draft, DraftDecky, ServiceConfig},
+    name::ServiceName,
+    status::Status,
+    version::Version,
+};
+
+/// A maze of decoy hosts: LANs, deckies and who is attached to what.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename = "decnet.topology/1", deny_unknown_fields)]
+pub(super) struct DocumentOut<'a> {
+    /// The format and its version.
+    #[schemars(extend("const" = FORMAT))]
+    format: &'static str,
+    /// The topology's name: free text without control characters.
+    #[schemars(length(min = 1, max = 64))]
+    name: &'a str,
+    /// The id of the stored topology that this was printed from.
+    #[schemars(with = "Option<uuid_text::UuidText>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<TopologyId>,
+    /// Its status then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    /// Its version then: the count of its edits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Version>,
+    /// The seed that it was generated from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    /// What it was generated from.
+    #[schemars(with = "Option<BTreeMap<String, Value>>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<&'a TopologyConfig>,
+    /// The LANs.
+    #[schemars(default)]
+    lans: Vec<LanOut<'a>>,
+    /// The decoy hosts.
+    #[schemars(default)]
+    deckies: Vec<DeckyOut<'a>>,
+}
+
+/// One L2 segment with one IPv4 subnet.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename = "lan", deny_unknown_fields)]
+struct LanOut<'a> {
+    /// A DNS label, unique among the LANs, case ignored.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    name: &'a str,
+    /// The subnet, like 172.20.0.0/24, without host bits; one is allocated if there is none.
+    #[schemars(with = "Option<String>", regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subnet: Option<Ipv4Net>,
+    /// Whether it is the one LAN that outsiders may reach.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "is_false")]
+    dmz: bool,
+    /// Its place on the canvas, to the right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<f64>,
+    /// Its place on the canvas, down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<f64>,
+}
+
+/// A decoy host.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename = "decky", deny_unknown_fields)]
+struct DeckyOut<'a> {
+    /// A DNS label, unique among the deckies, case ignored.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    name: &'a str,
+    /// The archetype, for people; it adds no services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archetype: Option<&'a str>,
+    /// The services that it runs.
+    #[schemars(default, with = "Vec<String>")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    services: &'a [ServiceName],
+    /// Configuration: service, field, value.
+    #[schemars(default = "no_config", with = "BTreeMap<String, BTreeMap<String, Value>>")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    service_config: &'a ServiceConfig,
+    /// Whether it forwards packets between its LANs. With its home in the DMZ that makes it a gateway, which publishes its
+    /// services' ports on the host.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "is_false")]
+    forwards_l3: bool,
+    /// The LANs that it is attached to; the first is its home.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<AttachmentOut<'a>>,
+    /// Its place on the canvas, to the right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<f64>,
+    /// Its place on the canvas, down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<f64>,
+}
+
+/// A decky's membership in a LAN.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename = "attachment", deny_unknown_fields)]
+struct AttachmentOut<'a> {
+    /// The name of the LAN.
+    lan: &'a str,
+    /// The address there; the lowest free one is allocated if there is none.
+    #[schemars(with = "Option<std::net::Ipv4Addr>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<Ipv4Addr>,
+}
+
+mod uuid_text {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    /// A UUID as text.
+    pub(super) struct UuidText;
+
+    impl JsonSchema for UuidText {
+        fn schema_name() -> Cow<'static, str> {
+            "uuid".into()
+        }
+
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({"type": "string", "format": "uuid"})
+        }
+    }
+}
+
+fn no_config() -> &'static ServiceConfig {
+    static NONE: ServiceConfig = ServiceConfig::new();
+    &NONE
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl<'a> From<&'a Draft> for DocumentOut<'a> {
+    fn from(draft: &'a Draft) -> Self {
+        let header = &draft.header;
+        let lans = draft.lans.iter().map(|lan| LanOut {
+            name: &lan.name,
+            subnet: lan.subnet,
+            dmz: lan.is_dmz,
+            x: lan.position.x,
+            y: lan.position.y,
+        });
+        Self {
+            format: FORMAT,
+            name: &header.name,
+            id: header.id,
+            status: header.status,
+            version: header.version,
+            seed: header.seed,
+            config: header.config.as_ref(),
+            lans: lans.collect(),
+            deckies: draft.deckies.iter().map(|decky| decky_out(draft, decky)).collect(),
+        }
+    }
+}
+
+fn decky_out<'a>(draft: &'a Draft, decky: &'a DraftDecky) -> DeckyOut<'a> {
+    // An attachment to a LAN that is not there has no name to be printed by.
+    let attachments = decky.attachments.iter().filter_map(|attachment| {
+        draft.lans.get(attachment.lan).map(|lan| AttachmentOut {
+            lan: &lan.name,
+            ip: attachment.ip,
+        })
+    });
+    DeckyOut {
+        name: &decky.name,
+        archetype: decky.archetype.as_deref(),
+        services: &decky.services,
+        service_config: &decky.service_config,
+        forwards_l3: decky.forwards_l3,
+        attachments: attachments.collect(),
+        x: decky.position.x,
+        y: decky.position.y,
+    }
+}
+
+/// Returns the JSON Schema (draft 2020-12) of a document.
+///
+/// Editors complete and check maze files with it. It is a little more lenient than [`parse`](super::parse()), which knows
+/// what a subnet is.
+///
+/// ```
+/// let schema = decnet_topology::document::schema();
+/// assert_eq!(schema["properties"]["format"]["const"], "decnet.topology/1");
+/// ```
+pub fn schema() -> Value {
+    schemars::schema_for!(DocumentOut<'static>).to_value()
+}

@@ -1,0 +1,308 @@
+//! The parts of a document, read straight into what the draft is made of.
+
+use std::{borrow::Cow, net::Ipv4Addr};
+
+use serde::de::{DeserializeOwned, MapAccess};
+
+use crate::{
+    document::{
+        FORMAT,
+        keys::Keys,
+        place::{Path, Place},
+        scalar::{Flag, ListOf, Node, Number, Optional, Shape, Text, Whole},
+        value::{AnyValue, Configuration},
+    },
+    finding::{Code, Finding, Target},
+    model::{DraftDecky, DraftLan, Header},
+    name::{ServiceName, TopologyName},
+    net,
+    version::Version,
+};
+
+/// A document, its attachments not yet joined to their LANs.
+pub(super) struct RawDocument<'de> {
+    pub(super) header: Header,
+    pub(super) lans: Vec<DraftLan>,
+    pub(super) deckies: Vec<RawDecky<'de>>,
+}
+
+pub(super) struct RawDecky<'de> {
+    pub(super) decky: DraftDecky,
+    pub(super) attachments: Vec<RawAttachment<'de>>,
+}
+
+pub(super) struct RawAttachment<'de> {
+    pub(super) lan: Cow<'de, str>,
+    pub(super) ip: Option<Ipv4Addr>,
+    pub(super) bad_ip: Option<Box<str>>,
+    /// Where it stands, if that is known.
+    pub(super) offset: Option<usize>,
+}
+
+/// Goes on to the value of a key.
+macro_rules! value {
+    ($map:ident, $place:ident, $key:ident, $shape:expr) => {{
+        let path = Path::Key($place.path, $key);
+        let place = Place { path: &path, ..$place };
+        $map.next_value_seed(place.read($shape))?
+    }};
+}
+
+pub(super) struct Document;
+
+impl Document {
+    pub(super) const KEYS: &[&str] = &[
+        "format", "name", "id", "status", "version", "seed", "config", "lans", "deckies",
+    ];
+}
+
+impl<'de> Shape<'de> for Document {
+    type Out = Option<RawDocument<'de>>;
+
+    fn plain(self, _: Place<'_>, _: Node<'de>) -> Self::Out {
+        None
+    }
+
+    fn map<A: MapAccess<'de>>(self, place: Place<'_>, mut map: A) -> Result<Self::Out, A::Error> {
+        let mut document = RawDocument {
+            header: Header::default(),
+            lans: Vec::new(),
+            deckies: Vec::new(),
+        };
+        let (mut format, mut name) = (false, false);
+        let header = &mut document.header;
+        let mut keys = Keys::new(place, Self::KEYS);
+        while let Some(key) = keys.next(&mut map)? {
+            match key {
+                "format" => {
+                    let found = value!(map, place, key, AnyValue);
+                    if found.as_ref().and_then(|found| found.as_str()) != Some(FORMAT) {
+                        let found = found.unwrap_or_default();
+                        let message = format!("`format` is {found}, but this program reads `{FORMAT}`");
+                        return Err(place.reading.refuse(Code::DocFormat, message));
+                    }
+                    format = true;
+                }
+                "name" => {
+                    name = true;
+                    if let Some(text) = value!(map, place, key, Text) {
+                        check_name(place, &text);
+                        header.name = text.into_owned();
+                    }
+                }
+                "id" => header.id = value!(map, place, key, parsed("the id of a topology")),
+                "status" => header.status = value!(map, place, key, parsed("the status of a topology")),
+                "version" => header.version = value!(map, place, key, Optional(Whole)).map(Version::new),
+                "seed" => header.seed = value!(map, place, key, Optional(Whole)),
+                "config" => header.config = value!(map, place, key, parsed("what a topology is generated from")),
+                "lans" => document.lans = value!(map, place, key, ListOf::new(|| LanShape)),
+                _ => document.deckies = value!(map, place, key, ListOf::new(|| DeckyShape)),
+            }
+        }
+        if !format {
+            let message = format!("the document has no `format`; add `format: {FORMAT}` if it is a maze file");
+            place.reading.at_unknown();
+            return Err(place.reading.refuse(Code::DocFormat, message));
+        }
+        if !name {
+            place.reading.at_unknown();
+            place.missing("name");
+        }
+        Ok(Some(document))
+    }
+}
+
+fn check_name(place: Place<'_>, text: &str) {
+    if let Err(fault) = TopologyName::new(text) {
+        place.note(
+            Code::NameInvalid,
+            "name".into(),
+            format!("the topology's name is none: {fault}"),
+        );
+    }
+}
+
+/// Reads any value and makes a `T` of it by serde.
+struct Parsed<T>(&'static str, std::marker::PhantomData<T>);
+
+fn parsed<T: DeserializeOwned>(what: &'static str) -> Optional<Parsed<T>> {
+    Optional(Parsed(what, std::marker::PhantomData))
+}
+
+impl<T: DeserializeOwned> Parsed<T> {
+    fn read(&self, place: Place<'_>, value: Option<serde_json::Value>) -> Option<T> {
+        match serde_json::from_value(value?) {
+            Ok(parsed) => Some(parsed),
+            Err(error) => {
+                let path = place.path.to_string();
+                let message = format!("{path} is not {}: {error}", self.0);
+                place.note(Code::DocType, path, message);
+                None
+            }
+        }
+    }
+}
+
+impl<'de, T: DeserializeOwned> Shape<'de> for Parsed<T> {
+    type Out = Option<T>;
+
+    fn plain(self, place: Place<'_>, node: Node<'de>) -> Option<T> {
+        self.read(place, AnyValue.plain(place, node))
+    }
+
+    fn map<A: MapAccess<'de>>(self, place: Place<'_>, map: A) -> Result<Option<T>, A::Error> {
+        let value = AnyValue.map(place, map)?;
+        Ok(self.read(place, value))
+    }
+}
+
+pub(super) struct LanShape;
+
+impl LanShape {
+    pub(super) const KEYS: &[&str] = &["name", "subnet", "dmz", "x", "y"];
+}
+
+impl<'de> Shape<'de> for LanShape {
+    type Out = Option<DraftLan>;
+
+    fn plain(self, place: Place<'_>, node: Node<'de>) -> Option<DraftLan> {
+        place.mismatch("a map that describes a LAN", node.type_name());
+        None
+    }
+
+    fn map<A: MapAccess<'de>>(self, place: Place<'_>, mut map: A) -> Result<Option<DraftLan>, A::Error> {
+        let mut lan = DraftLan::default();
+        let mut name = None;
+        let mut bad_subnet = None;
+        let mut keys = Keys::new(place, Self::KEYS);
+        while let Some(key) = keys.next(&mut map)? {
+            match key {
+                "name" => name = Some(value!(map, place, key, Text)),
+                "subnet" => match value!(map, place, key, Optional(Text)).map(|text| net::parse_subnet(&text)) {
+                    Some(Ok(subnet)) => lan.subnet = Some(subnet),
+                    Some(Err(fault)) => bad_subnet = Some((place.reading.offset(), fault)),
+                    None => {}
+                },
+                "dmz" => lan.is_dmz = value!(map, place, key, Flag),
+                "x" => lan.position.x = value!(map, place, key, Optional(Number)),
+                _ => lan.position.y = value!(map, place, key, Optional(Number)),
+            }
+        }
+        if let Some((offset, fault)) = bad_subnet {
+            let name = name.as_ref().and_then(Option::as_deref).unwrap_or_default();
+            let message = format!("the subnet of LAN `{name}` cannot be read: {fault}");
+            let target = Target::Lan { lan: name.into() };
+            place
+                .reading
+                .note(offset, Finding::new(Code::SubnetMalformed, target, message));
+        }
+        if name.is_none() {
+            place.missing("name");
+        }
+        Ok(name.flatten().map(|name| DraftLan {
+            name: name.into_owned(),
+            ..lan
+        }))
+    }
+}
+
+pub(super) struct DeckyShape;
+
+impl DeckyShape {
+    pub(super) const KEYS: &[&str] = &[
+        "name",
+        "archetype",
+        "services",
+        "service_config",
+        "forwards_l3",
+        "attachments",
+        "x",
+        "y",
+    ];
+}
+
+impl<'de> Shape<'de> for DeckyShape {
+    type Out = Option<RawDecky<'de>>;
+
+    fn plain(self, place: Place<'_>, node: Node<'de>) -> Self::Out {
+        place.mismatch("a map that describes a decky", node.type_name());
+        None
+    }
+
+    fn map<A: MapAccess<'de>>(self, place: Place<'_>, mut map: A) -> Result<Self::Out, A::Error> {
+        let mut decky = DraftDecky::default();
+        let mut attachments = Vec::new();
+        let mut name = None;
+        let mut keys = Keys::new(place, Self::KEYS);
+        while let Some(key) = keys.next(&mut map)? {
+            match key {
+                "name" => name = Some(value!(map, place, key, Text)),
+                "archetype" => decky.archetype = value!(map, place, key, Optional(Text)).map(Cow::into_owned),
+                "services" => decky.services = value!(map, place, key, ListOf::new(|| ServiceShape)),
+                "service_config" => decky.service_config = value!(map, place, key, Configuration),
+                "forwards_l3" => decky.forwards_l3 = value!(map, place, key, Flag),
+                "attachments" => attachments = value!(map, place, key, ListOf::new(|| AttachmentShape)),
+                "x" => decky.position.x = value!(map, place, key, Optional(Number)),
+                _ => decky.position.y = value!(map, place, key, Optional(Number)),
+            }
+        }
+        if name.is_none() {
+            place.missing("name");
+        }
+        Ok(name.flatten().map(|name| {
+            decky.name = name.into_owned();
+            RawDecky { decky, attachments }
+        }))
+    }
+}
+
+struct ServiceShape;
+
+impl<'de> Shape<'de> for ServiceShape {
+    type Out = Option<ServiceName>;
+
+    fn plain(self, place: Place<'_>, node: Node<'de>) -> Option<ServiceName> {
+        Text.plain(place, node).map(|text| ServiceName::new(&text))
+    }
+}
+
+pub(super) struct AttachmentShape;
+
+impl AttachmentShape {
+    pub(super) const KEYS: &[&str] = &["lan", "ip"];
+}
+
+impl<'de> Shape<'de> for AttachmentShape {
+    type Out = Option<RawAttachment<'de>>;
+
+    fn plain(self, place: Place<'_>, node: Node<'de>) -> Self::Out {
+        place.mismatch("a map with `lan` and `ip`", node.type_name());
+        None
+    }
+
+    fn map<A: MapAccess<'de>>(self, place: Place<'_>, mut map: A) -> Result<Self::Out, A::Error> {
+        let (mut lan, mut ip, mut bad_ip) = (None, None, None);
+        let mut keys = Keys::new(place, Self::KEYS);
+        while let Some(key) = keys.next(&mut map)? {
+            match key {
+                "lan" => lan = Some(value!(map, place, key, Text)),
+                _ => {
+                    if let Some(text) = value!(map, place, key, Optional(Text)) {
+                        ip = text.parse().ok();
+                        bad_ip = ip.is_none().then(|| text.into());
+                    }
+                }
+            }
+        }
+        if lan.is_none() {
+            place.missing("lan");
+        }
+        let offset = place.reading.offset();
+        Ok(lan.flatten().map(|lan| RawAttachment {
+            lan,
+            ip,
+            bad_ip,
+            offset,
+        }))
+    }
+}

@@ -1,0 +1,262 @@
+//! Which ports and addresses of the host the gateways publish their services on.
+
+use std::{fmt, net::Ipv4Addr, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::{Port, Service},
+    name::{Name, ServiceName},
+};
+
+/// Says why a text is no mapping.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no mapping of the form [DECKY.]SERVICE[:PORT]=[ADDRESS:]HOSTPORT, like ssh=2222: {reason}")]
+pub struct PublishError {
+    /// The text.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// One mapping: `ssh=2222`, `web-01.ssh=127.0.0.1:2222`, `smtp:587=1587`, `*=127.0.0.1`.
+///
+/// Without a port on the left, it is the lowest port of the service that is mapped. With an address alone on the right, the
+/// port stays the same; `*` stands for every service, and maps addresses only.
+///
+/// ```
+/// use decnet_topology::publish::PublishRule;
+///
+/// let rule: PublishRule = "web-01.ssh=127.0.0.1:2222".parse()?;
+/// assert_eq!(rule.host_port, Some(2222));
+/// assert_eq!(rule.to_string(), "web-01.ssh=127.0.0.1:2222");
+/// # Ok::<(), decnet_topology::publish::PublishError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishRule {
+    /// The gateway; every one if none.
+    pub decky: Option<Name>,
+    /// The service; every one if none.
+    pub service: Option<ServiceName>,
+    /// The service's port; its lowest if none.
+    pub port: Option<u16>,
+    /// The address of the host; every one if none.
+    pub address: Option<Ipv4Addr>,
+    /// The port of the host; the service's own if none.
+    pub host_port: Option<u16>,
+}
+
+impl FromStr for PublishRule {
+    type Err = PublishError;
+
+    fn from_str(text: &str) -> Result<Self, PublishError> {
+        read(text).map_err(|reason| PublishError {
+            text: text.into(),
+            reason,
+        })
+    }
+}
+
+fn read(text: &str) -> Result<PublishRule, &'static str> {
+    let (left, right) = text.split_once('=').ok_or("there is no `=`")?;
+    let (decky, rest) = match left.split_once('.') {
+        Some((decky, rest)) => (Some(Name::new(decky).map_err(|_| "the decky's name is none")?), rest),
+        None => (None, left),
+    };
+    let (service, port) = match rest.split_once(':') {
+        Some((service, port)) => (service, Some(read_port(port)?)),
+        None => (rest, None),
+    };
+    let service = match service {
+        "" => return Err("there is no service"),
+        "*" => None,
+        service => Some(ServiceName::new(service)),
+    };
+    let (address, host_port) = match right.rsplit_once(':') {
+        Some((address, port)) => (Some(address), Some(read_port(port)?)),
+        None if right.contains('.') => (Some(right), None),
+        None => (None, Some(read_port(right)?)),
+    };
+    let address = address.map(str::parse::<Ipv4Addr>).transpose();
+    let address = address.map_err(|_| "the address is no IPv4 address")?;
+    if service.is_none() && (port.is_some() || host_port.is_some()) {
+        return Err("`*` maps to an address only");
+    }
+    Ok(PublishRule {
+        decky,
+        service,
+        port,
+        address: address.filter(|address| !address.is_unspecified()),
+        host_port,
+    })
+}
+
+fn read_port(text: &str) -> Result<u16, &'static str> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| plain && *port != 0);
+    port.ok_or("a port is a number from 1 to 65535")
+}
+
+impl fmt::Display for PublishRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(decky) = &self.decky {
+            write!(f, "{decky}.")?;
+        }
+        f.write_str(self.service.as_ref().map_or("*", ServiceName::as_str))?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str("=")?;
+        match (self.address, self.host_port) {
+            (Some(address), Some(port)) => write!(f, "{address}:{port}"),
+            (Some(address), None) => write!(f, "{address}"),
+            (None, Some(port)) => write!(f, "{port}"),
+            (None, None) => write!(f, "{}", Ipv4Addr::UNSPECIFIED),
+        }
+    }
+}
+
+/// Where a port of a service is published: an address and a port of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct HostPort {
+    /// The address; every one of the host if none.
+    pub address: Option<Ipv4Addr>,
+    /// The port, with the protocol of the service's.
+    #[serde(serialize_with = "as_text")]
+    pub port: Port,
+}
+
+fn as_text<S: serde::Serializer>(port: &Port, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(port)
+}
+
+impl HostPort {
+    /// Tells whether two cannot be published at once: the same port, and an address in common.
+    pub fn clashes(self, other: Self) -> bool {
+        let meet = |one: Option<Ipv4Addr>, two: Option<Ipv4Addr>| one.zip(two).is_none_or(|(one, two)| one == two);
+        self.port == other.port && meet(self.address, other.address)
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => write!(f, "{address}:{}", self.port),
+            None => write!(f, "{}", self.port),
+        }
+    }
+}
+
+/// How the ports of gateways are mapped to the host's: each to the same number, unless a rule says otherwise.
+///
+/// The rule that says most wins: one that names the decky before one that does not, then the service, then the port; of
+/// two that say as much, the later.
+///
+/// ```
+/// use decnet_topology::{Catalog, publish::Publish};
+///
+/// let publish: Publish = ["ssh=2222", "web-01.ssh=127.0.0.1:2022"].iter().map(|rule| rule.parse()).collect::<Result<_, _>>()?;
+/// let catalog = Catalog::builtin();
+/// let ssh = catalog.service("ssh").expect("built in");
+/// let port = "22/tcp".parse()?;
+/// assert_eq!(publish.host_port("web-01", ssh, port).to_string(), "127.0.0.1:2022/tcp");
+/// assert_eq!(publish.host_port("web-02", ssh, port).to_string(), "2222/tcp");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Publish {
+    rules: Vec<PublishRule>,
+}
+
+impl Publish {
+    /// Returns the rules, as given.
+    pub fn rules(&self) -> &[PublishRule] {
+        &self.rules
+    }
+
+    /// Returns where a port of a service on a gateway is published.
+    pub fn host_port(&self, decky: &str, service: &Service, port: Port) -> HostPort {
+        let lowest = service.ports.first().map(|lowest| lowest.number);
+        let mapped = |rule: &&PublishRule| {
+            rule.decky
+                .as_ref()
+                .is_none_or(|name| name.as_str().eq_ignore_ascii_case(decky))
+                && rule.service.as_ref().is_none_or(|name| *name == service.name)
+                && (rule.service.is_none() || rule.port.or(lowest) == Some(port.number))
+        };
+        let says = |rule: &&PublishRule| (rule.decky.is_some(), rule.service.is_some(), rule.port.is_some());
+        let rule = self.rules.iter().filter(mapped).max_by_key(says);
+        HostPort {
+            address: rule.and_then(|rule| rule.address),
+            port: Port {
+                number: rule.and_then(|rule| rule.host_port).unwrap_or(port.number),
+                protocol: port.protocol,
+            },
+        }
+    }
+}
+
+impl Serialize for Publish {
+    /// Writes the rules as they are written by hand.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rules.iter().map(ToString::to_string))
+    }
+}
+
+impl<'de> Deserialize<'de> for Publish {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rules = Vec::<String>::deserialize(deserializer)?;
+        rules
+            .iter()
+            .map(|rule| rule.parse().map_err(serde::de::Error::custom))
+            .collect()
+    }
+}
+
+impl FromIterator<PublishRule> for Publish {
+    fn from_iter<I: IntoIterator<Item = PublishRule>>(rules: I) -> Self {
+        Self {
+            rules: rules.into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_print_as_they_were_written() {
+        for text in [
+            "ssh=2222",
+            "web-01.ssh=127.0.0.1:2222",
+            "smtp:587=1587",
+            "*=127.0.0.1",
+            "web-01.*=10.1.2.3",
+            "http=10.1.2.3",
+        ] {
+            let rule = text.parse::<PublishRule>();
+            assert_eq!(rule.map(|rule| rule.to_string()), Ok(text.into()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_mapping_is_refused() {
+        for text in [
+            "ssh",
+            "ssh=",
+            "=22",
+            "ssh=0",
+            "ssh=65536",
+            "ssh=+1",
+            "ssh:x=1",
+            "*=22",
+            "*:22=127.0.0.1",
+            "a_b.ssh=1",
+            "ssh=1.2.3:4",
+            "ssh=host:22",
+        ] {
+            assert!(text.parse::<PublishRule>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What every home of the repo refuses, said once: pure, so that no home has a rule of its own.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    id::{LeaseToken, TopologyId},
+    model::{DeploySettings, TopologyRow},
+    repo::{Holder, Lease, NewTopology, RepoError, StatusChange},
+    status::{Status, StatusEvent},
+    version::Version,
+};
+
+/// Draws ids until one is taken by no other topology, by its first eight hex digits.
+pub(super) fn fresh_id<E>(
+    draw: &mut dyn FnMut() -> TopologyId,
+    mut taken: impl FnMut(TopologyId) -> Result<bool, E>,
+) -> Result<TopologyId, E> {
+    loop {
+        let id = draw();
+        if !taken(id)? {
+            return Ok(id);
+        }
+    }
+}
+
+/// Returns the row of a topology that was just stored.
+pub(super) fn first_row(id: TopologyId, new: &NewTopology, at: Timestamp) -> TopologyRow {
+    TopologyRow {
+        id,
+        name: new.name.clone(),
+        mode: new.mode,
+        host: new.host.clone(),
+        status: Status::Pending,
+        intent: None,
+        version: Version::FIRST,
+        created_at: at,
+        changed_at: at,
+        needs_resync: false,
+        config: new.config.clone(),
+        settings: DeploySettings::default(),
+    }
+}
+
+/// Returns the first event of a topology: its creation.
+pub(super) fn first_event(at: Timestamp) -> StatusEvent {
+    StatusEvent {
+        from: None,
+        to: Status::Pending,
+        at,
+        reason: Some("created".into()),
+    }
+}
+
+/// Edits a row, or refuses.
+pub(super) fn edit(row: &mut TopologyRow, expected: Option<Version>, at: Timestamp) -> Result<(), RepoError> {
+    let current = row.version;
+    if let Some(expected) = expected.filter(|expected| *expected != current) {
+        return Err(RepoError::VersionConflict { expected, current });
+    }
+    if row.status != Status::Pending {
+        return Err(RepoError::NotEditable { status: row.status });
+    }
+    row.version = current.next();
+    row.changed_at = at;
+    Ok(())
+}
+
+/// Changes how the topology of a row is raised, or refuses.
+pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: Timestamp) -> Result<(), RepoError> {
+    if row.status == Status::TornDown {
+        return Err(RepoError::NotEditable { status: row.status });
+    }
+    row.settings = settings;
+    row.changed_at = at;
+    Ok(())
+}
+
+/// Changes the status of a row and returns the event, or refuses.
+pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp) -> Result<StatusEvent, RepoError> {
+    let StatusChange {
+        from,
+        to,
+        intent,
+        reason,
+    } = change;
+    if row.status != from {
+        return Err(RepoError::StatusConflict {
+            expected: from,
+            current: row.status,
+        });
+    }
+    if !from.may_become(to) {
+        return Err(RepoError::IllegalStatus { from, to });
+    }
+    row.status = to;
+    row.intent = intent.or(row.intent);
+    row.changed_at = at;
+    Ok(StatusEvent {
+        from: Some(from),
+        to,
+        at,
+        reason,
+    })
+}
+
+/// Refuses to delete what may have something on Docker, or what someone is at work on.
+pub(super) fn refuse_delete(status: Status, lease: Option<Lease>, at: Timestamp) -> Result<(), RepoError> {
+    if !matches!(status, Status::Pending | Status::Failed | Status::TornDown) {
+        return Err(RepoError::NotDeletable { status });
+    }
+    match held(lease, at) {
+        Some(lease) => Err(RepoError::LeaseHeld { lease: Box::new(lease) }),
+        None => Ok(()),
+    }
+}
+
+/// Returns the lease if it has not run out.
+pub(super) fn held(lease: Option<Lease>, at: Timestamp) -> Option<Lease> {
+    lease.filter(|lease| at < lease.until)
+}
+
+/// Returns a fresh lease, or refuses because of the one that is stored.
+pub(super) fn acquire(
+    stored: Option<Lease>,
+    holder: &Holder,
+    time: SignedDuration,
+    superseding: Option<LeaseToken>,
+    at: Timestamp,
+) -> Result<Lease, RepoError> {
+    match held(stored, at) {
+        Some(lease) if Some(lease.token) != superseding => Err(RepoError::LeaseHeld { lease: Box::new(lease) }),
+        _ => Ok(Lease {
+            token: crate::rng::lease_token(),
+            holder: holder.clone(),
+            until: ending(at, time),
+        }),
+    }
+}
+
+/// Returns the stored lease with a later end, or refuses because another took it.
+pub(super) fn renew(
+    id: TopologyId,
+    stored: Option<Lease>,
+    token: LeaseToken,
+    time: SignedDuration,
+    at: Timestamp,
+) -> Result<Lease, RepoError> {
+    match stored {
+        Some(lease) if lease.token == token => Ok(Lease {
+            until: ending(at, time),
+            ..lease
+        }),
+        _ => Err(RepoError::LeaseLost { id }),
+    }
+}
+
+fn ending(at: Timestamp, time: SignedDuration) -> Timestamp {
+    at.saturating_add(time).unwrap_or(Timestamp::MAX)
+}

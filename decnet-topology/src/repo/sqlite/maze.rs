@@ -1,0 +1,158 @@
+//! The maze of a topology in its tables: LANs, deckies, attachments.
+
+use rusqlite::{Transaction, params};
+
+use super::{
+    fault::{Fault, corrupt},
+    rows::{collect, json, subnet, to_json, whole, word},
+};
+use crate::{
+    id::{DeckyId, LanId, TopologyId},
+    model::{Attachment, Decky, Lan, Position, Topology},
+    repo::{Claim, claims::refuse_claimed},
+};
+
+/// The range that every subnet lies in.
+pub(super) const EVERYWHERE: (u32, u32) = (0, u32::MAX);
+
+/// Returns the claims that reach into a range of addresses, in order of address.
+pub(super) fn claims(
+    moment: &Transaction<'_>,
+    except: Option<TopologyId>,
+    range: (u32, u32),
+) -> Result<Vec<Claim>, Fault> {
+    let mut statement = moment.prepare_cached(
+        "SELECT t.id AS topology, t.name AS by, l.name AS lan, first_address, last_address
+         FROM lans l JOIN topologies t ON t.key = l.topology
+         WHERE first_address <= ?2 AND last_address >= ?1 AND t.status <> 'torn_down' AND t.id IS NOT ?3
+         ORDER BY first_address, last_address DESC, t.created_at, t.id, l.id",
+    )?;
+    let except = except.map(|id| id.to_string());
+    collect(statement.query(params![range.0, range.1, except])?, |row| {
+        Ok(Claim {
+            topology: word(row, "topology")?,
+            name: word(row, "by")?,
+            lan: word(row, "lan")?,
+            subnet: subnet(row)?,
+        })
+    })
+}
+
+/// Refuses a maze of which a subnet overlaps a claim of another topology.
+pub(super) fn refuse(tx: &Transaction<'_>, except: Option<TopologyId>, topology: &Topology) -> Result<(), Fault> {
+    let subnets = || topology.lans().iter().map(Lan::subnet);
+    let first = subnets().map(|subnet| subnet.network()).min();
+    let last = subnets().map(|subnet| subnet.broadcast()).max();
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(());
+    };
+    let claims = claims(tx, except, (first.to_bits(), last.to_bits()))?;
+    Ok(refuse_claimed(&claims, subnets())?)
+}
+
+/// Writes the maze of a topology that has none.
+pub(super) fn write(tx: &Transaction<'_>, key: i64, topology: &Topology) -> Result<(), Fault> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO lans (topology, id, name, first_address, last_address, is_dmz, x, y)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for lan in topology.lans() {
+        let Position { x, y } = lan.position();
+        let (first, last) = (lan.subnet().network().to_bits(), lan.subnet().broadcast().to_bits());
+        statement.execute(params![
+            key,
+            lan.id().ordinal(),
+            lan.name().as_str(),
+            first,
+            last,
+            lan.is_dmz(),
+            x,
+            y
+        ])?;
+    }
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO deckies (topology, id, name, services, service_config, archetype, forwards_l3, x, y)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for decky in topology.deckies() {
+        let Position { x, y } = decky.position();
+        statement.execute(params![
+            key,
+            decky.id().ordinal(),
+            decky.name().as_str(),
+            to_json(decky.services())?,
+            to_json(decky.service_config())?,
+            decky.archetype(),
+            decky.forwards_l3(),
+            x,
+            y,
+        ])?;
+    }
+    let mut statement = tx
+        .prepare_cached("INSERT INTO attachments (topology, decky, place, lan, address) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for decky in topology.deckies() {
+        for (place, attachment) in (0_i64..).zip(decky.attachments()) {
+            let (lan, address) = (attachment.lan.ordinal(), attachment.ip.to_bits());
+            statement.execute(params![key, decky.id().ordinal(), place, lan, address])?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the maze of a topology; children before what they refer to, which spares a search for each.
+pub(super) fn clear(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
+    for table in ["attachments", "deckies", "lans"] {
+        tx.prepare_cached(&format!("DELETE FROM {table} WHERE topology = ?1"))?
+            .execute([key])?;
+    }
+    Ok(())
+}
+
+/// Reads the maze of a topology.
+pub(super) fn read(moment: &Transaction<'_>, key: i64) -> Result<Topology, Fault> {
+    let position = |row: &rusqlite::Row<'_>| -> Result<Position, Fault> {
+        Ok(Position {
+            x: row.get("x")?,
+            y: row.get("y")?,
+        })
+    };
+    let mut statement = moment.prepare_cached(
+        "SELECT id, name, first_address, last_address, is_dmz, x, y FROM lans WHERE topology = ?1 ORDER BY id",
+    )?;
+    let lans = collect(statement.query([key])?, |row| {
+        let lan = Lan::new(
+            LanId::new(whole(row, "id")?),
+            word(row, "name")?,
+            subnet(row)?,
+            row.get("is_dmz")?,
+        );
+        Ok(lan.at(position(row)?))
+    })?;
+    let mut statement = moment
+        .prepare_cached("SELECT decky, lan, address FROM attachments WHERE topology = ?1 ORDER BY decky, place")?;
+    let attachments = collect(statement.query([key])?, |row| {
+        let attachment = Attachment {
+            lan: LanId::new(whole(row, "lan")?),
+            ip: whole::<u32>(row, "address")?.into(),
+        };
+        Ok((whole::<u32>(row, "decky")?, attachment))
+    })?;
+    let mut attachments = attachments.into_iter().peekable();
+    let mut statement = moment.prepare_cached(
+        "SELECT id, name, services, service_config, archetype, forwards_l3, x, y
+         FROM deckies WHERE topology = ?1 ORDER BY id",
+    )?;
+    let deckies = collect(statement.query([key])?, |row| {
+        let id = whole(row, "id")?;
+        let own = std::iter::from_fn(|| attachments.next_if(|(decky, _)| *decky == id));
+        let services: Vec<_> = json(row, "services")?;
+        let decky = Decky::new(DeckyId::new(id), word(row, "name")?)
+            .with_services(services)
+            .with_service_config(json(row, "service_config")?)
+            .with_archetype(row.get("archetype")?)
+            .forwarding(row.get("forwards_l3")?)
+            .with_attachments(own.map(|(_, attachment)| attachment));
+        Ok(decky.at(position(row)?))
+    })?;
+    Topology::new(lans, deckies).map_err(|error| corrupt(error.to_string()))
+}

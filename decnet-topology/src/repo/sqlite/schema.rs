@@ -1,0 +1,121 @@
+//! The layout of the file, and how a connection to it is made ready.
+
+use std::{path::Path, thread, time::Duration};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi::ErrorCode};
+use rusqlite_migration::{HookError, M, Migrations};
+
+use super::fault::Fault;
+use crate::{repo::RepoError, rng};
+
+/// Tells our files from those of other programs: `DCNT`.
+const APPLICATION_ID: i64 = 0x4443_4e54;
+
+/// The steps that lead from an empty file to today's layout, in order. Their number is the version of the layout.
+///
+/// Steps that were released are never changed. The queue of mutations will be a step of its own: a table `mutations` that
+/// refers to `topologies (key)` with `ON DELETE CASCADE`.
+const STEPS: &[&str] = &[include_str!("1-topologies.sql")];
+
+/// The newest layout known.
+pub(super) fn latest() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
+/// Makes a connection ready: nobody else's file is touched, an older layout is brought up to date.
+pub(super) fn prepare(connection: &mut Connection, path: &Path, patience: Duration) -> Result<(), Fault> {
+    connection.busy_timeout(patience)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    recognise(connection, path)?;
+    if connection.is_readonly("main")? {
+        return Err(RepoError::ReadOnly.into());
+    }
+    write_ahead(connection, patience)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrate(connection)
+}
+
+/// Refuses files that are not ours, or newer than this program, before anything is written to them.
+fn recognise(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
+    let moment = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let application: i64 = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = moment.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let is_empty = moment
+        .query_row("SELECT 1 FROM sqlite_schema", [], |_| Ok(()))
+        .optional()?
+        .is_none();
+    let is_ours = application == APPLICATION_ID && version > 0;
+    let is_new = is_empty && application == 0 && version == 0;
+    if !is_ours && !is_new {
+        return Err(RepoError::NotAStore {
+            path: path.into(),
+            what: "a database of another program".into(),
+        }
+        .into());
+    }
+    match u32::try_from(version) {
+        Ok(found) if found > latest() => Err(RepoError::TooNew {
+            path: path.into(),
+            found,
+            known: latest(),
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// Turns the write-ahead log on. Of several processes that open a new file at once all but one are told that it is busy,
+/// without the wait that other statements get.
+fn write_ahead(connection: &Connection, patience: Duration) -> Result<(), Fault> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < patience => {
+                thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+/// Brings the layout up to date, in one transaction.
+///
+/// The version is read before the transaction begins, so another process may have been quicker; then the steps are undone and
+/// looked at anew.
+fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    let version =
+        |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
+    connection.set_transaction_behavior(TransactionBehavior::Immediate);
+    loop {
+        let seen = version(connection)?;
+        match migrations(seen).to_latest(connection) {
+            Ok(()) => return Ok(()),
+            Err(_) if version(connection)? != seen => {}
+            Err(rusqlite_migration::Error::RusqliteError { err, .. }) => return Err(err.into()),
+            Err(error) => return Err(RepoError::Medium { source: error.into() }.into()),
+        }
+    }
+}
+
+/// Returns the steps, each of which goes back if the layout is no longer the one that was seen.
+fn migrations(seen: u32) -> Migrations<'static> {
+    let steps = STEPS.iter().enumerate().map(|(at, step)| {
+        M::up_with_hook(step, move |transaction: &rusqlite::Transaction<'_>| {
+            let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if found != seen {
+                return Err(HookError::Hook(format!(
+                    "another process made layout {found} meanwhile"
+                )));
+            }
+            if at == 0 {
+                let instance = rng::instance_id().to_string();
+                transaction.execute("INSERT INTO meta (instance) VALUES (?1)", [instance])?;
+            }
+            Ok(())
+        })
+    });
+    Migrations::new(steps.collect())
+}

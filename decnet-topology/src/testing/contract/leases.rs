@@ -1,0 +1,174 @@
+//! Clauses on leases.
+
+use std::sync::Arc;
+
+use super::stage::{self, LEASE, holder, second};
+use crate::{
+    id::{LeaseToken, TopologyId},
+    repo::{Lease, Repo, RepoError},
+};
+
+async fn stored(repo: &dyn Repo) -> TopologyId {
+    stage::create(repo, "corp", stage::maze(1)).await.row.id
+}
+
+async fn take(repo: &dyn Repo, id: TopologyId, pid: u32, at: i64) -> Lease {
+    let lease = repo.acquire_lease(id, &holder(pid), LEASE, None, second(at)).await;
+    lease.expect("the lease is free")
+}
+
+async fn take_from(repo: &dyn Repo, id: TopologyId, pid: u32, dead: LeaseToken, at: i64) -> Result<Lease, RepoError> {
+    repo.acquire_lease(id, &holder(pid), LEASE, Some(dead), second(at))
+        .await
+}
+
+fn assert_held(refusal: &RepoError, by: &Lease) {
+    assert!(
+        matches!(refusal, RepoError::LeaseHeld { lease } if **lease == *by),
+        "{refusal:?}"
+    );
+}
+
+pub(super) async fn a_free_lease_is_taken(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    assert_eq!(repo.lease(id, second(0)).await.expect("none"), None);
+    let lease = take(&*repo, id, 1, 0).await;
+    assert_eq!((&lease.holder, lease.until), (&holder(1), second(15)));
+    assert_eq!(repo.lease(id, second(0)).await.expect("one"), Some(lease.clone()));
+    let other = stage::create(&*repo, "other", stage::maze(2)).await.row.id;
+    let of_other = take(&*repo, other, 1, 0).await;
+    assert_ne!(of_other.token, lease.token, "a token proves one lease");
+}
+
+pub(super) async fn a_held_lease_is_refused_and_says_who_holds_it(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let lease = take(&*repo, id, 1, 0).await;
+    for (pid, at) in [(2, 0), (2, 14), (1, 1)] {
+        let holder = holder(pid);
+        let attempt = repo.acquire_lease(id, &holder, LEASE, None, second(at));
+        assert_held(&stage::refused(&*repo, attempt).await, &lease);
+    }
+}
+
+pub(super) async fn a_lease_is_free_once_its_time_is_over(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let first = take(&*repo, id, 1, 0).await;
+    assert_eq!(repo.lease(id, second(14)).await.expect("one"), Some(first.clone()));
+    assert_eq!(repo.lease(id, second(15)).await.expect("none"), None);
+    let next = take(&*repo, id, 2, 15).await;
+    assert_ne!(next.token, first.token);
+    assert_eq!(repo.lease(id, second(15)).await.expect("one"), Some(next));
+}
+
+pub(super) async fn a_holder_found_dead_is_superseded(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let dead = take(&*repo, id, 1, 0).await;
+    let lease = take_from(&*repo, id, 2, dead.token, 1).await.expect("it is superseded");
+    assert_ne!(lease.token, dead.token);
+    assert_eq!((&lease.holder, lease.until), (&holder(2), second(16)));
+    assert_eq!(repo.lease(id, second(1)).await.expect("one"), Some(lease.clone()));
+    repo.release_lease(id, lease.token).await.expect("it is given back");
+    take_from(&*repo, id, 3, lease.token, 1)
+        .await
+        .expect("a lease given back since is free");
+}
+
+pub(super) async fn a_newer_lease_than_the_one_found_dead_is_not_superseded(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let dead = take(&*repo, id, 1, 0).await;
+    let newer = take_from(&*repo, id, 2, dead.token, 1).await.expect("it is superseded");
+    let refusal = stage::refused(&*repo, take_from(&*repo, id, 3, dead.token, 1)).await;
+    assert_held(&refusal, &newer);
+}
+
+pub(super) async fn a_renewed_lease_lasts_from_then_on(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let lease = take(&*repo, id, 1, 0).await;
+    let renewed = repo
+        .renew_lease(id, lease.token, LEASE, second(10))
+        .await
+        .expect("it is renewed");
+    assert_eq!(
+        renewed,
+        Lease {
+            until: second(25),
+            ..lease
+        }
+    );
+    assert_eq!(repo.lease(id, second(24)).await.expect("one"), Some(renewed));
+    assert_eq!(repo.lease(id, second(25)).await.expect("none"), None);
+}
+
+pub(super) async fn a_lease_that_ran_out_is_renewed_if_no_one_took_it(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let lease = take(&*repo, id, 1, 0).await;
+    let renewed = repo
+        .renew_lease(id, lease.token, LEASE, second(100))
+        .await
+        .expect("it is renewed");
+    assert_eq!(renewed.until, second(115));
+    assert_eq!(repo.lease(id, second(100)).await.expect("one"), Some(renewed));
+}
+
+pub(super) async fn a_lease_that_another_took_is_lost(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let lost = take(&*repo, id, 1, 0).await;
+    let held = take(&*repo, id, 2, 15).await;
+    let refusal = stage::refused(&*repo, repo.renew_lease(id, lost.token, LEASE, second(16))).await;
+    assert!(
+        matches!(refusal, RepoError::LeaseLost { id: it } if it == id),
+        "{refusal:?}"
+    );
+    repo.release_lease(id, held.token).await.expect("it is given back");
+    for token in [lost.token, held.token] {
+        let refusal = stage::refused(&*repo, repo.renew_lease(id, token, LEASE, second(16))).await;
+        assert!(matches!(refusal, RepoError::LeaseLost { .. }), "{refusal:?}");
+    }
+}
+
+pub(super) async fn a_lease_given_back_is_free_and_giving_it_back_again_is_no_error(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let lease = take(&*repo, id, 1, 0).await;
+    for _ in 0..2 {
+        repo.release_lease(id, lease.token).await.expect("it is given back");
+        assert_eq!(repo.lease(id, second(0)).await.expect("none"), None);
+    }
+    take(&*repo, id, 2, 0).await;
+}
+
+pub(super) async fn a_lease_that_another_took_is_not_given_back(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let lost = take(&*repo, id, 1, 0).await;
+    let held = take(&*repo, id, 2, 15).await;
+    repo.release_lease(id, lost.token).await.expect("it is no error");
+    assert_eq!(repo.lease(id, second(16)).await.expect("one"), Some(held));
+}
+
+pub(super) async fn leases_are_no_edit_of_the_topology(repo: Arc<dyn Repo>) {
+    let before = stage::create(&*repo, "corp", stage::maze(1)).await;
+    let id = before.row.id;
+    let lease = take(&*repo, id, 1, 5).await;
+    repo.renew_lease(id, lease.token, LEASE, second(10))
+        .await
+        .expect("it is renewed");
+    assert_eq!(repo.load(id).await.expect("it is there"), before);
+    repo.release_lease(id, lease.token).await.expect("it is given back");
+    assert_eq!(repo.load(id).await.expect("it is there"), before);
+}
+
+pub(super) async fn of_many_that_want_one_lease_at_once_one_gets_it(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let dead = take(&*repo, id, 99, 0).await;
+    for superseding in [Some(dead.token), None] {
+        // First all of them found the holder dead; then its time is over.
+        let at = if superseding.is_some() { second(1) } else { second(1000) };
+        let outcomes = stage::at_once(&repo, 8, move |repo, pid| async move {
+            repo.acquire_lease(id, &holder(pid.into()), LEASE, superseding, at)
+                .await
+        });
+        let (winner, losers) = stage::one_winner(outcomes.await);
+        for refusal in losers {
+            assert_held(&refusal, &winner);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What the clauses are played with: moments, mazes, and a picture of the whole store.
+
+use std::{fmt::Debug, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    id::{InstanceId, TopologyId},
+    model::{StoredTopology, Topology},
+    repo::{Claim, Holder, Lease, ListFilter, NewTopology, Repo, RepoError, StatusChange},
+    status::{Mode, Status, StatusEvent},
+};
+
+/// The length of the leases.
+pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(15);
+
+/// Returns a moment, so many seconds into the play.
+pub(super) fn second(count: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + count).expect("a moment of this century")
+}
+
+/// Returns a maze of two LANs and a router in `10.<third octet's parent>.0.0/23`.
+pub(super) fn maze(octet: u8) -> Topology {
+    Topology::builder()
+        .dmz("DMZ", &format!("10.{octet}.0.0/24"))
+        .lan("office", &format!("10.{octet}.1.0/24"))
+        .decky("web", |decky| {
+            let decky = decky.on("dmz", &format!("10.{octet}.0.10"));
+            decky.on("office", &format!("10.{octet}.1.10")).forwards()
+        })
+        .build()
+        .expect("a maze")
+}
+
+/// Returns a maze of one LAN.
+pub(super) fn lan(subnet: &str) -> Topology {
+    Topology::builder().dmz("dmz", subnet).build().expect("a maze")
+}
+
+/// Returns a topology to be stored.
+pub(super) fn new(name: &str, topology: Topology) -> NewTopology {
+    NewTopology {
+        name: name.parse().expect("a name"),
+        mode: Mode::Unihost,
+        host: None,
+        config: None,
+        topology,
+    }
+}
+
+/// Stores a topology.
+pub(super) async fn create(repo: &dyn Repo, name: &str, topology: Topology) -> StoredTopology {
+    repo.create(new(name, topology), second(0)).await.expect("it is stored")
+}
+
+/// Returns a change of status.
+pub(super) fn step(from: Status, to: Status) -> StatusChange {
+    StatusChange {
+        from,
+        to,
+        intent: None,
+        reason: Some(format!("{from} to {to}")),
+    }
+}
+
+/// Takes a pending topology to a status, by the shortest way.
+pub(super) async fn bring(repo: &dyn Repo, id: TopologyId, to: Status) {
+    use Status::{Active, Degraded, Deploying, Failed, Pending, TearingDown, TornDown};
+    let way: &[Status] = match to {
+        Pending => &[],
+        Deploying => &[Deploying],
+        Active => &[Deploying, Active],
+        Degraded => &[Deploying, Degraded],
+        Failed => &[Deploying, Failed],
+        TearingDown => &[Deploying, TearingDown],
+        TornDown => &[TornDown],
+    };
+    let mut from = Pending;
+    for to in way.iter().copied() {
+        let changed = repo.set_status(id, step(from, to), second(1)).await;
+        changed.expect("a step of the status machine is taken");
+        from = to;
+    }
+}
+
+/// Returns a holder of leases.
+pub(super) fn holder(pid: u32) -> Holder {
+    Holder {
+        boot_id: "0c5ef8c2-5a1d-4a1e-9a34-8a3f3d2c1b0a".into(),
+        pid,
+        started: u64::MAX - u64::from(pid),
+        label: format!("decnet deploy ({pid})"),
+    }
+}
+
+/// All that a store says.
+#[derive(Debug, PartialEq)]
+pub(super) struct Snapshot {
+    instance: InstanceId,
+    total: usize,
+    topologies: Vec<StoredTopology>,
+    events: Vec<Vec<StatusEvent>>,
+    leases: Vec<Option<Lease>>,
+    claims: Vec<Claim>,
+}
+
+/// Asks a store for all that it says.
+pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
+    let page = repo.list(&ListFilter::default()).await.expect("the list");
+    let mut snapshot = Snapshot {
+        instance: repo.instance().await.expect("the instance"),
+        total: page.total,
+        topologies: Vec::new(),
+        events: Vec::new(),
+        leases: Vec::new(),
+        claims: repo.claims(None).await.expect("the claims"),
+    };
+    for row in page.rows {
+        let stored = repo.load(row.id).await.expect("a topology");
+        assert_eq!(stored.row, row, "the list and the load agree");
+        assert_eq!(
+            repo.get(row.id).await.expect("a row"),
+            row,
+            "the list and the row agree"
+        );
+        snapshot.topologies.push(stored);
+        snapshot
+            .events
+            .push(repo.status_events(row.id).await.expect("the events"));
+        // At the beginning of time no lease has run out yet.
+        snapshot
+            .leases
+            .push(repo.lease(row.id, Timestamp::MIN).await.expect("the lease"));
+    }
+    snapshot
+}
+
+/// Does what must be refused, checks that the store is as it was, and returns the refusal.
+pub(super) async fn refused<T: Debug>(
+    repo: &dyn Repo,
+    attempt: impl Future<Output = Result<T, RepoError>>,
+) -> RepoError {
+    let before = snapshot(repo).await;
+    let refusal = attempt.await.expect_err("it is refused");
+    assert_eq!(
+        snapshot(repo).await,
+        before,
+        "a refusal changes nothing, but after `{refusal}`"
+    );
+    refusal
+}
+
+/// Does one thing from many tasks at once and returns what came of each.
+pub(super) async fn at_once<T, F>(
+    repo: &Arc<dyn Repo>,
+    count: u8,
+    attempt: impl Fn(Arc<dyn Repo>, u8) -> F,
+) -> Vec<Result<T, RepoError>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, RepoError>> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..count)
+        .map(|at| tokio::spawn(attempt(Arc::clone(repo), at)))
+        .collect();
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(task.await.expect("no attempt panics"));
+    }
+    outcomes
+}
+
+/// Checks that one of several attempts won, and returns its outcome with the refusals of the others.
+pub(super) fn one_winner<T: Debug>(outcomes: Vec<Result<T, RepoError>>) -> (T, Vec<RepoError>) {
+    let (mut won, mut lost) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(winner) => won.push(winner),
+            Err(refusal) => lost.push(refusal),
+        }
+    }
+    assert_eq!(won.len(), 1, "one wins: {won:?}, {lost:?}");
+    (won.remove(0), lost)
+}

@@ -1,0 +1,142 @@
+//! Clauses on the status, the intent and the events.
+
+use std::sync::Arc;
+
+use super::stage;
+use crate::{
+    repo::{Repo, RepoError, StatusChange},
+    status::{Intent, Status, StatusEvent},
+};
+
+pub(super) async fn only_the_steps_of_the_status_machine_are_taken(repo: Arc<dyn Repo>) {
+    for from in Status::ALL.iter().copied() {
+        for to in Status::ALL.iter().copied() {
+            let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+            stage::bring(&*repo, id, from).await;
+            let change = repo.set_status(id, stage::step(from, to), stage::second(2));
+            if from.may_become(to) {
+                assert_eq!(change.await.expect("it is allowed").status, to);
+            } else {
+                let refusal = stage::refused(&*repo, change).await;
+                let told = matches!(refusal, RepoError::IllegalStatus { from: a, to: b } if (a, b) == (from, to));
+                assert!(told, "{refusal:?}");
+            }
+            clear(&*repo, id).await;
+        }
+    }
+}
+
+/// Takes a topology down, so that its name and subnets are free.
+async fn clear(repo: &dyn Repo, id: crate::TopologyId) {
+    loop {
+        let from = repo.get(id).await.expect("its row").status;
+        let to = match from {
+            Status::TornDown => break,
+            Status::Pending | Status::TearingDown => Status::TornDown,
+            _ => Status::TearingDown,
+        };
+        let step = repo.set_status(id, stage::step(from, to), stage::second(3)).await;
+        step.expect("a step of the status machine is taken");
+    }
+}
+
+pub(super) async fn a_change_from_a_status_it_no_longer_has_is_refused(repo: Arc<dyn Repo>) {
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    stage::bring(&*repo, id, Status::Active).await;
+    for (from, to) in [
+        (Status::Pending, Status::Deploying),
+        (Status::Deploying, Status::Active),
+        (Status::Degraded, Status::Active),
+        (Status::Failed, Status::TearingDown),
+        (Status::TornDown, Status::Pending),
+    ] {
+        let refusal = stage::refused(&*repo, repo.set_status(id, stage::step(from, to), stage::second(2))).await;
+        let RepoError::StatusConflict { expected, current } = refusal else {
+            panic!("{refusal:?}")
+        };
+        assert_eq!((expected, current), (from, Status::Active));
+    }
+}
+
+pub(super) async fn each_change_appends_its_event(repo: Arc<dyn Repo>) {
+    use Status::{Active, Degraded, Deploying, Pending, TearingDown, TornDown};
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    let other = stage::create(&*repo, "other", stage::maze(2)).await.row.id;
+    let mut expected = repo.status_events(id).await.expect("its events");
+    let way = [
+        Pending,
+        Deploying,
+        Active,
+        Degraded,
+        TearingDown,
+        Degraded,
+        TearingDown,
+        TornDown,
+    ];
+    for (second, step) in (1..).zip(way.windows(2)) {
+        let (from, to, at) = (step[0], step[1], stage::second(second));
+        let reason = (second % 2 == 0).then(|| format!("because of \u{1F980} {second}\nand so on"));
+        let change = StatusChange {
+            from,
+            to,
+            intent: None,
+            reason: reason.clone(),
+        };
+        let row = repo.set_status(id, change, at).await.expect("it is allowed");
+        assert_eq!((row.status, row.changed_at), (to, at));
+        assert_eq!(repo.get(id).await.expect("its row"), row);
+        expected.push(StatusEvent {
+            from: Some(from),
+            to,
+            at,
+            reason,
+        });
+        assert_eq!(repo.status_events(id).await.expect("its events"), expected);
+    }
+    assert_eq!(repo.status_events(other).await.expect("its events").len(), 1);
+}
+
+pub(super) async fn the_intent_stays_until_another_is_given(repo: Arc<dyn Repo>) {
+    use Status::{Active, Degraded, Deploying, Pending, TearingDown};
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    for (from, to, given, kept) in [
+        (Pending, Deploying, Some(Intent::Up), Intent::Up),
+        (Deploying, Active, None, Intent::Up),
+        (Active, TearingDown, Some(Intent::Down), Intent::Down),
+        (TearingDown, Degraded, None, Intent::Down),
+    ] {
+        let change = StatusChange {
+            from,
+            to,
+            intent: given,
+            reason: None,
+        };
+        let row = repo
+            .set_status(id, change, stage::second(1))
+            .await
+            .expect("it is allowed");
+        assert_eq!(row.intent, Some(kept), "{from} to {to}");
+        assert_eq!(repo.get(id).await.expect("its row"), row);
+    }
+}
+
+pub(super) async fn of_changes_from_one_status_at_once_one_wins(repo: Arc<dyn Repo>) {
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    let outcomes = stage::at_once(&repo, 8, move |repo, at| async move {
+        let to = if at % 2 == 0 {
+            Status::Deploying
+        } else {
+            Status::TornDown
+        };
+        repo.set_status(id, stage::step(Status::Pending, to), stage::second(1))
+            .await
+    });
+    let (winner, losers) = stage::one_winner(outcomes.await);
+    for refusal in losers {
+        assert!(
+            matches!(refusal, RepoError::StatusConflict { current, .. } if current == winner.status),
+            "{refusal:?}"
+        );
+    }
+    assert_eq!(repo.status_events(id).await.expect("its events").len(), 2);
+}

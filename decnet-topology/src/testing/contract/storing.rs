@@ -1,0 +1,282 @@
+//! Clauses on storing, naming and deleting.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+use super::{any, stage};
+use crate::{
+    id::{LeaseToken, TopologyId},
+    model::{Position, Topology},
+    repo::{ListFilter, NewTopology, Repo, RepoError},
+    status::{Mode, Status, StatusEvent},
+    version::Version,
+};
+
+pub(super) async fn a_store_keeps_its_instance_id_and_layout(repo: Arc<dyn Repo>) {
+    let instance = repo.instance().await.expect("the instance");
+    assert!(!instance.is_nil(), "the instance is drawn");
+    stage::create(&*repo, "corp", stage::maze(1)).await;
+    assert_eq!(repo.instance().await.expect("the instance"), instance);
+    let layout = repo.schema_version().await.expect("the layout");
+    assert!(layout >= 1, "layouts count from 1");
+    assert_eq!(repo.schema_version().await.expect("the layout"), layout);
+}
+
+pub(super) async fn a_new_topology_is_pending_at_the_first_version(repo: Arc<dyn Repo>) {
+    let at = stage::second(7);
+    let stored = repo.create(stage::new("Corp", stage::maze(1)), at).await;
+    let stored = stored.expect("it is stored");
+    let row = &stored.row;
+    assert_eq!(row.id.get_version_num(), 4, "ids are random");
+    assert_eq!(row.name.as_str(), "Corp");
+    assert_eq!((row.status, row.intent), (Status::Pending, None));
+    assert_eq!(row.version, Version::FIRST);
+    assert_eq!((row.created_at, row.changed_at), (at, at));
+    assert!(!row.needs_resync);
+    assert_eq!(repo.load(row.id).await.expect("it is there"), stored);
+}
+
+pub(super) async fn the_first_event_is_the_creation(repo: Arc<dyn Repo>) {
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    let events = repo.status_events(id).await.expect("its events");
+    let [
+        StatusEvent {
+            from: None,
+            to: Status::Pending,
+            at,
+            ..
+        },
+    ] = events[..]
+    else {
+        panic!("one event, from nothing to pending: {events:?}");
+    };
+    assert_eq!(at, stage::second(0));
+}
+
+/// Checks that what is loaded prints like what was stored: names compare without case, but print as they were written.
+fn same(stored: &NewTopology, loaded: &crate::StoredTopology) {
+    let NewTopology {
+        name,
+        mode,
+        host,
+        config,
+        topology,
+    } = stored;
+    let row = &loaded.row;
+    assert_eq!(
+        format!("{:#?}", (&row.name, row.mode, &row.host, &row.config, &loaded.topology)),
+        format!("{:#?}", (name, *mode, host, config, topology)),
+    );
+    assert_eq!(loaded.topology, *topology);
+}
+
+pub(super) async fn every_field_comes_back_as_it_was_stored(repo: Arc<dyn Repo>) {
+    let topology = Topology::builder()
+        .dmz("Z-dmz", "10.0.0.0/24")
+        .lan("Office", "10.0.1.0/29")
+        .lan("lab", "10.0.2.0/30")
+        .decky("Web-01", |decky| {
+            let decky = decky
+                .on("lab", "10.0.2.2")
+                .on("z-dmz", "10.0.0.10")
+                .on("office", "10.0.1.3");
+            let decky = decky.services(["ssh", "http"]).forwards();
+            decky
+                .config("ssh", "banner", "häh? \"'\\ \u{1F980}")
+                .config("ssh", "odds", 0.1 + 0.2)
+        })
+        .decky("loner", |decky| decky)
+        .build()
+        .expect("a maze");
+    let (mut lans, mut deckies) = topology.into_parts();
+    let position = Position {
+        x: Some(-1.0e-300),
+        y: Some(0.1),
+    };
+    lans[0] = lans[0].clone().at(position);
+    deckies[1] = deckies[1]
+        .clone()
+        .at(Position { x: None, ..position })
+        .with_archetype(Some("printer".into()));
+    let new = NewTopology {
+        name: "Das große Netz".parse().expect("a name"),
+        mode: Mode::Agent,
+        host: Some("agent-7".into()),
+        config: Some(any::config()),
+        topology: Topology::new(lans, deckies).expect("a maze"),
+    };
+    for at in [
+        Timestamp::MIN,
+        Timestamp::new(1_800_000_000, 1).expect("a moment"),
+        Timestamp::MAX,
+    ] {
+        let stored = repo.create(new.clone(), at).await.expect("it is stored");
+        same(&new, &stored);
+        let loaded = repo.load(stored.row.id).await.expect("it is there");
+        same(&new, &loaded);
+        assert_eq!(loaded, stored);
+        assert_eq!(loaded.row.created_at, at);
+        repo.delete(stored.row.id, at).await.expect("it is deleted");
+    }
+}
+
+pub(super) async fn any_topology_comes_back_as_it_was_stored(repo: Arc<dyn Repo>) {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    for _ in 0..64 {
+        let new = any::new_topology().new_tree(&mut runner).expect("a topology").current();
+        let stored = repo.create(new.clone(), stage::second(0)).await.expect("it is stored");
+        same(&new, &repo.load(stored.row.id).await.expect("it is there"));
+        let other = any::new_topology().new_tree(&mut runner).expect("a topology").current();
+        let topology = other.topology.clone();
+        let edited = repo.edit(stored.row.id, None, topology.clone(), stage::second(1)).await;
+        same(&NewTopology { topology, ..new }, &edited.expect("it is edited"));
+        repo.delete(stored.row.id, stage::second(1))
+            .await
+            .expect("it is deleted");
+    }
+}
+
+pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {
+    let id: TopologyId = "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id");
+    let token = LeaseToken::from_u128(1);
+    let at = stage::second(0);
+    let change = stage::step(Status::Pending, Status::Deploying);
+    let refusals = [
+        repo.get(id).await.err(),
+        repo.load(id).await.err(),
+        repo.edit(id, None, stage::maze(1), at).await.err(),
+        repo.set_status(id, change, at).await.err(),
+        repo.status_events(id).await.err(),
+        repo.set_needs_resync(id, true, at).await.err(),
+        repo.acquire_lease(id, &stage::holder(1), stage::LEASE, None, at)
+            .await
+            .err(),
+        repo.renew_lease(id, token, stage::LEASE, at).await.err(),
+        repo.lease(id, at).await.err(),
+        repo.delete(id, at).await.err(),
+    ];
+    for (at, refusal) in refusals.iter().enumerate() {
+        assert!(
+            matches!(refusal, Some(RepoError::NotFound { id: unknown }) if *unknown == id),
+            "{at}: {refusal:?}"
+        );
+    }
+    repo.release_lease(id, token)
+        .await
+        .expect("a lease that is not held may be given back");
+}
+
+pub(super) async fn a_name_in_use_is_refused_whatever_its_case(repo: Arc<dyn Repo>) {
+    let first = stage::create(&*repo, "Ünïcorp", stage::maze(1)).await;
+    for status in [Status::Pending, Status::Deploying, Status::Failed, Status::TearingDown] {
+        if status == Status::TearingDown {
+            let change = stage::step(Status::Failed, Status::TearingDown);
+            repo.set_status(first.row.id, change, stage::second(1))
+                .await
+                .expect("a step");
+        } else if status == Status::Failed {
+            let change = stage::step(Status::Deploying, Status::Failed);
+            repo.set_status(first.row.id, change, stage::second(1))
+                .await
+                .expect("a step");
+        } else {
+            stage::bring(&*repo, first.row.id, status).await;
+        }
+        for name in ["Ünïcorp", "ÜNÏCORP", "ünïcorp"] {
+            let refusal = stage::refused(&*repo, repo.create(stage::new(name, stage::maze(2)), stage::second(0))).await;
+            let RepoError::NameTaken { name, id } = refusal else {
+                panic!("{refusal:?}")
+            };
+            assert_eq!((name.as_str(), id), ("Ünïcorp", first.row.id));
+        }
+    }
+    stage::create(&*repo, "Ünïcorp 2", stage::maze(2)).await;
+}
+
+pub(super) async fn a_name_is_free_again_once_torn_down(repo: Arc<dyn Repo>) {
+    for octet in 0..3 {
+        let stored = stage::create(&*repo, "corp", stage::maze(octet)).await;
+        stage::bring(&*repo, stored.row.id, Status::TornDown).await;
+    }
+    let all = repo.list(&ListFilter::default()).await.expect("the list");
+    assert_eq!(all.total, 3, "those torn down stay until they are deleted");
+}
+
+pub(super) async fn a_name_is_free_again_once_deleted(repo: Arc<dyn Repo>) {
+    let stored = stage::create(&*repo, "corp", stage::maze(1)).await;
+    repo.delete(stored.row.id, stage::second(1))
+        .await
+        .expect("it is deleted");
+    stage::create(&*repo, "CORP", stage::maze(1)).await;
+}
+
+pub(super) async fn a_deleted_topology_leaves_nothing(repo: Arc<dyn Repo>) {
+    stage::create(&*repo, "other", stage::maze(9)).await;
+    let before = stage::snapshot(&*repo).await;
+    for (octet, status) in (1..).zip([Status::Pending, Status::Failed, Status::TornDown]) {
+        let id = stage::create(&*repo, "corp", stage::maze(octet)).await.row.id;
+        stage::bring(&*repo, id, status).await;
+        let lease = repo
+            .acquire_lease(id, &stage::holder(1), stage::LEASE, None, stage::second(1))
+            .await;
+        assert_eq!(lease.expect("the lease").until, stage::second(16));
+        repo.delete(id, stage::second(16)).await.expect("it is deleted");
+        assert!(matches!(repo.load(id).await, Err(RepoError::NotFound { .. })));
+        assert_eq!(stage::snapshot(&*repo).await, before);
+    }
+}
+
+pub(super) async fn what_may_be_on_docker_is_not_deleted(repo: Arc<dyn Repo>) {
+    let kept = [Status::Deploying, Status::Active, Status::Degraded, Status::TearingDown];
+    for (octet, status) in (1..).zip(kept) {
+        let id = stage::create(&*repo, &status.to_string(), stage::maze(octet))
+            .await
+            .row
+            .id;
+        stage::bring(&*repo, id, status).await;
+        let refusal = stage::refused(&*repo, repo.delete(id, stage::second(2))).await;
+        assert!(
+            matches!(refusal, RepoError::NotDeletable { status: it } if it == status),
+            "{refusal:?}"
+        );
+    }
+}
+
+pub(super) async fn what_someone_is_at_work_on_is_not_deleted(repo: Arc<dyn Repo>) {
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    let lease = repo
+        .acquire_lease(id, &stage::holder(1), stage::LEASE, None, stage::second(0))
+        .await;
+    let lease = lease.expect("the lease");
+    let refusal = stage::refused(&*repo, repo.delete(id, stage::second(14))).await;
+    assert!(
+        matches!(&refusal, RepoError::LeaseHeld { lease: held } if **held == lease),
+        "{refusal:?}"
+    );
+    repo.release_lease(id, lease.token).await.expect("it is given back");
+    repo.delete(id, stage::second(14)).await.expect("it is deleted");
+}
+
+pub(super) async fn of_creations_of_one_name_at_once_one_wins(repo: Arc<dyn Repo>) {
+    let outcomes = stage::at_once(&repo, 8, |repo, at| async move {
+        let name = if at % 2 == 0 { "corp" } else { "CORP" };
+        repo.create(stage::new(name, stage::maze(at)), stage::second(0)).await
+    });
+    let (winner, losers) = stage::one_winner(outcomes.await);
+    for refusal in losers {
+        assert!(
+            matches!(refusal, RepoError::NameTaken { id, .. } if id == winner.row.id),
+            "{refusal:?}"
+        );
+    }
+    assert_eq!(
+        repo.list(&ListFilter::default()).await.expect("the list").rows,
+        [winner.row]
+    );
+}

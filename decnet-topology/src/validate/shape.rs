@@ -1,0 +1,113 @@
+//! The shape of the maze: its DMZ, what hangs on it, and its routers.
+
+use crate::{
+    finding::{Code, Finding, Target},
+    validate::view::View,
+};
+
+/// `DMZ_MISSING`, `DMZ_MULTIPLE`: not exactly one DMZ.
+pub(super) fn one_dmz(view: &View<'_>, findings: &mut Vec<Finding>) {
+    let names: Vec<_> = view
+        .lans
+        .iter()
+        .filter(|lan| lan.is_dmz)
+        .map(|lan| format!("`{}`", lan.name))
+        .collect();
+    let (code, message) = match names.len() {
+        0 => (
+            Code::DmzMissing,
+            "no LAN is the DMZ; mark the one that outsiders may reach with `dmz: true`".into(),
+        ),
+        1 => return,
+        count => {
+            let shown = names[..count.min(10)].join(", ");
+            let rest = if count > 10 { ", …" } else { "" };
+            (
+                Code::DmzMultiple,
+                format!("{count} LANs are DMZs ({shown}{rest}); leave `dmz: true` on one"),
+            )
+        }
+    };
+    findings.push(Finding::new(code, Target::Topology, message));
+}
+
+/// `DMZ_ORPHAN`: a LAN that no chain of bridge deckies joins to the DMZ.
+pub(super) fn orphan_lans(view: &View<'_>, findings: &mut Vec<Finding>) {
+    let Some(dmz) = view.dmz() else { return };
+    let mut islands = Islands::new(view.lans.len());
+    for decky in &view.deckies {
+        let mut lans = decky
+            .attachments
+            .iter()
+            .map(|at| at.lan)
+            .filter(|lan| *lan < view.lans.len());
+        if let Some(first) = lans.next() {
+            lans.for_each(|other| islands.join(first, other));
+        }
+    }
+    let root = islands.find(dmz);
+    for (at, lan) in view.lans.iter().enumerate() {
+        if islands.find(at) != root {
+            let message = format!(
+                "no chain of bridge deckies joins LAN `{}` to the DMZ `{}`; attach one of its deckies to a LAN that is joined",
+                lan.name, view.lans[dmz].name
+            );
+            let target = Target::Lan { lan: lan.name.into() };
+            findings.push(Finding::new(Code::DmzOrphan, target, message));
+        }
+    }
+}
+
+/// Sets of LANs that are joined to each other.
+struct Islands(Vec<usize>);
+
+impl Islands {
+    fn new(count: usize) -> Self {
+        Self((0..count).collect())
+    }
+
+    fn find(&mut self, mut at: usize) -> usize {
+        while self.0[at] != at {
+            self.0[at] = self.0[self.0[at]];
+            at = self.0[at];
+        }
+        at
+    }
+
+    fn join(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.find(one), self.find(other));
+        self.0[one.max(other)] = one.min(other);
+    }
+}
+
+/// `DECKY_ORPHAN`: a decky with no attachment.
+pub(super) fn orphan_deckies(view: &View<'_>, findings: &mut Vec<Finding>) {
+    for decky in view.deckies.iter().filter(|decky| decky.attachments.is_empty()) {
+        let message = format!(
+            "decky `{}` is attached to no LAN; attach it to one or remove it",
+            decky.name
+        );
+        let target = Target::Decky {
+            decky: decky.name.into(),
+        };
+        findings.push(Finding::new(Code::DeckyOrphan, target, message));
+    }
+}
+
+/// `ROUTER_SINGLE_HOMED`: a decky that forwards but has one LAN only, and that is not the DMZ.
+pub(super) fn idle_routers(view: &View<'_>, findings: &mut Vec<Finding>) {
+    for decky in view.deckies.iter().filter(|decky| decky.forwards_l3) {
+        let [only] = decky.attachments[..] else { continue };
+        let Some(lan) = view.lans.get(only.lan).filter(|lan| !lan.is_dmz) else {
+            continue;
+        };
+        let message = format!(
+            "decky `{}` forwards packets but is attached to LAN `{}` only; attach it to another LAN or drop `forwards_l3`",
+            decky.name, lan.name
+        );
+        let target = Target::Decky {
+            decky: decky.name.into(),
+        };
+        findings.push(Finding::new(Code::RouterSingleHomed, target, message));
+    }
+}

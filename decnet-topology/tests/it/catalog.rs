@@ -1,0 +1,234 @@
+use std::collections::BTreeSet;
+
+use decnet_topology::{
+    Catalog, ServiceName,
+    catalog::{Archetype, CatalogError, FieldType, ImageSource, Port, Service},
+};
+use serde_json::json;
+
+#[test]
+fn the_built_in_services_have_the_agreed_ports() {
+    let agreed = "conpot 80/tcp 502/tcp 161/udp · dns 53/tcp 53/udp · docker_api 2375/tcp 2376/tcp · elasticsearch 9200/tcp · \
+        ftp 21/tcp · http 80/tcp · https 443/tcp · imap 143/tcp 993/tcp · k8s 6443/tcp 8080/tcp · ldap 389/tcp 636/tcp · \
+        llmnr 5353/udp 5355/udp · mongodb 27017/tcp · mqtt 1883/tcp · mssql 1433/tcp · mysql 3306/tcp · pop3 110/tcp 995/tcp · \
+        postgres 5432/tcp · rdp 3389/tcp · redis 6379/tcp · sip 5060/tcp 5060/udp · smb 139/tcp 445/tcp · smtp 25/tcp 587/tcp · \
+        smtp_relay 25/tcp 587/tcp · snmp 161/udp · ssh 22/tcp · telnet 23/tcp · tftp 69/udp · vnc 5900/tcp";
+    let catalog = Catalog::builtin();
+    let mut names = BTreeSet::from(["sniffer"]);
+    for entry in agreed.split(" · ") {
+        let mut words = entry.split_whitespace();
+        let name = words.next().expect("a name");
+        let ports: BTreeSet<Port> = words.map(|port| port.parse().expect("a port")).collect();
+        assert_eq!(
+            catalog.decky_service(name).map(|service| &service.ports),
+            Some(&ports),
+            "{name}"
+        );
+        names.insert(name);
+    }
+    let known: BTreeSet<_> = catalog.services().map(|service| service.name.as_str()).collect();
+    assert_eq!(known, names);
+}
+
+#[test]
+fn the_sniffer_is_never_on_a_decky() {
+    let catalog = Catalog::builtin();
+    assert!(catalog.service("sniffer").is_some_and(|sniffer| sniffer.singleton));
+    assert_eq!(catalog.decky_service("sniffer"), None);
+}
+
+#[test]
+fn the_built_in_archetypes_run_the_agreed_services_and_never_clash() {
+    let agreed = "windows-workstation smb rdp · windows-server smb rdp ldap · domain-controller ldap smb rdp llmnr · \
+        linux-server ssh http · web-server http ftp · database-server mysql postgres redis · mail-server smtp pop3 imap · \
+        file-server smb ftp ssh · printer snmp ftp · iot-device mqtt snmp telnet · industrial-control conpot";
+    let catalog = Catalog::builtin();
+    for entry in agreed.split(" · ") {
+        let mut words = entry.split_whitespace();
+        let slug = words.next().expect("a slug");
+        let services: BTreeSet<_> = words.map(ServiceName::new).collect();
+        assert_eq!(
+            catalog.archetype(slug).map(|archetype| &archetype.services),
+            Some(&services),
+            "{slug}"
+        );
+    }
+    for archetype in catalog.archetypes() {
+        assert_eq!(catalog.clashes(&archetype.services), [], "{}", archetype.slug);
+        assert!(!archetype.title.is_empty());
+    }
+}
+
+#[test]
+fn every_built_in_field_says_what_it_is_for() {
+    for service in Catalog::builtin().services() {
+        assert_eq!(service.image, ImageSource::Builtin, "{}", service.name);
+        for field in &service.fields {
+            assert!(field.help.ends_with('.'), "{}.{}", service.name, field.key);
+        }
+    }
+}
+
+#[test]
+fn what_a_file_does_not_say_of_an_entry_stays() {
+    let before = Catalog::builtin();
+    let after = before
+        .clone()
+        .extend_from_toml("[services.ssh]\nbanner = \"SSH-2.0-x\\r\\n\"\n[archetypes.printer]\ntitle = \"P\"");
+    let after = after.expect("a catalogue");
+    let (old, new) = (before.service("ssh").expect("ssh"), after.service("ssh").expect("ssh"));
+    assert_eq!(new.banner.as_deref(), Some("SSH-2.0-x\r\n"));
+    assert_eq!((&new.ports, &new.fields), (&old.ports, &old.fields));
+    let printer = after.archetype("printer").expect("printer");
+    assert_eq!(printer.title, "P");
+    assert_eq!(printer.services.len(), 2);
+}
+
+#[test]
+fn an_entry_says_all_that_there_is_to_say() {
+    let catalog = Catalog::empty().extend_from_toml(
+        r#"
+        [services.forge]
+        ports = ["3000/tcp", "3000/udp"]
+        image = { build = "./forge" }
+        command = ["serve", "--quiet"]
+        capabilities = ["NET_BIND_SERVICE"]
+        writable_root = true
+        user = "1000:1000"
+        limits = { memory_mib = 256, pids = 64, cpus = 0.5 }
+        environment = { TITLE = "Forge" }
+        fields = [{ key = "mode", type = "multi_enum", options = ["a", "b"], default = ["a"] }]
+        [services.plain]
+        ports = []
+        image = "plain:1"
+        "#,
+    );
+    let catalog = catalog.expect("a catalogue");
+    let forge = catalog.service("forge").expect("forge");
+    assert_eq!(forge.image, ImageSource::Build("./forge".into()));
+    assert_eq!(
+        (forge.limits.memory_mib, forge.limits.pids, forge.limits.cpus),
+        (Some(256), Some(64), Some(0.5))
+    );
+    assert_eq!(forge.user.as_deref(), Some("1000:1000"));
+    assert_eq!(forge.fields[0].kind, FieldType::MultiEnum);
+    assert!(forge.writable_root && forge.command.len() == 2 && forge.environment["TITLE"] == "Forge");
+    let plain = catalog.service("plain").expect("plain");
+    assert_eq!(plain.image, ImageSource::Reference("plain:1".into()));
+}
+
+#[test]
+fn a_faulty_file_is_refused_with_the_place() {
+    for (text, told) in [
+        ("[services.a\n", "line 1"),
+        ("[services.a]\nports = []\nprots = []", "line 3, column 1"),
+        ("[services.a]\nports = [\"80\"]", "line 2, column 9: `80` is no port"),
+        ("[services.a]\nports = 80", "line 2"),
+        (
+            "[services.a]\nports = []\nimage = 5",
+            "line 3, column 9: expected `builtin`",
+        ),
+        (
+            "[services.a]\nbanner = \"x\"",
+            "services.a: a new service needs `ports`",
+        ),
+        ("service = 5", "line 1, column 1"),
+        (
+            "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"float\" }]",
+            "line 3",
+        ),
+        (
+            "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"enum\" }]",
+            "services.a.fields: `k` needs `options`",
+        ),
+        (
+            "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"int\", options = [\"1\"] }]",
+            "`k` needs `options`",
+        ),
+        (
+            "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"int\", default = \"1\" }]",
+            "the default of `k`",
+        ),
+        (
+            "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"int\" }, { key = \"k\", type = \"int\" }]",
+            "twice",
+        ),
+        (
+            "[archetypes.a]\nservices = [\"nope\"]",
+            "archetypes.a: `nope` is no service",
+        ),
+        (
+            "[archetypes.a]\nservices = [\"sniffer\"]",
+            "archetypes.a: `sniffer` is no service",
+        ),
+        (
+            "[services.ssh]\nsingleton = true",
+            "archetypes.container-host: `ssh` is no service",
+        ),
+    ] {
+        let error: CatalogError = Catalog::builtin().extend_from_toml(text).expect_err(text);
+        assert!(error.to_string().contains(told), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_catalogue_is_made_by_hand_too() {
+    let mut catalog = Catalog::empty();
+    let port = "1/tcp".parse().expect("a port");
+    assert_eq!(catalog.insert_service(Service::new("a".into(), [port])), None);
+    assert!(catalog.insert_service(Service::new("a".into(), [])).is_some());
+    let archetype = Archetype {
+        slug: "x".into(),
+        title: "X".into(),
+        services: BTreeSet::from(["a".into()]),
+    };
+    assert_eq!(catalog.insert_archetype(archetype.clone()), None);
+    assert_eq!(catalog.archetype("x"), Some(&archetype));
+}
+
+#[test]
+fn ports_read_strictly() {
+    for bad in [
+        "",
+        "80",
+        "/tcp",
+        "80/",
+        "80/TCP",
+        "080/tcp",
+        "0/tcp",
+        "65536/tcp",
+        "+80/tcp",
+        " 80/tcp",
+        "80/sctp",
+    ] {
+        assert!(bad.parse::<Port>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn field_values_are_held_to_their_type() {
+    let catalog = Catalog::builtin();
+    let check = |service: &str, key: &str, value| {
+        let field = catalog
+            .service(service)
+            .and_then(|service| service.field(key))
+            .expect("a field");
+        field.check(&value).is_ok()
+    };
+    assert!(check("ssh", "password", json!("x")));
+    assert!(!check("ssh", "password", json!(null)));
+    assert!(!check("ssh", "banner", json!("a\nb")));
+    assert!(check("ssh", "banner", json!("a\r\n")));
+    assert!(check("ssh", "motd", json!("a\nb")));
+    assert!(check("smtp_relay", "max_recipients", json!(5)));
+    assert!(!check("smtp_relay", "max_recipients", json!(5.0)));
+    assert!(!check("smtp_relay", "max_recipients", json!("5")));
+    assert!(check("ftp", "anonymous", json!(true)));
+    assert!(!check("ftp", "anonymous", json!("true")));
+    assert!(check("rdp", "security", json!("nla")));
+    assert!(!check("rdp", "security", json!("none")));
+    assert!(check("smb", "dialects", json!(["SMB2"])));
+    assert!(!check("smb", "dialects", json!(["SMB9"])));
+    assert!(!check("smb", "dialects", json!("SMB2")));
+    assert!(!check("smb", "dialects", json!([1])));
+}

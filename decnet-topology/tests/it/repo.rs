@@ -1,0 +1,79 @@
+//! The homes of the repo: both keep the contract; SQLite also survives other processes, crashes and bad files.
+
+mod crash;
+mod damage;
+mod files;
+mod processes;
+
+use std::path::Path;
+
+use decnet_topology::{
+    Mode, Repo, StoredTopology, Topology,
+    repo::{NewTopology, SqliteRepo},
+};
+use jiff::Timestamp;
+
+mod memory {
+    use decnet_topology::{repo::MemoryRepo, testing::contract::Subject};
+
+    decnet_topology::repo_contract!(async || Subject::new(MemoryRepo::new()));
+}
+
+mod sqlite_file {
+    use decnet_topology::{repo::SqliteRepo, testing::contract::Subject};
+
+    decnet_topology::repo_contract!(async || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let repo = SqliteRepo::open(folder.path().join("decnet.db")).expect("a store");
+        Subject::new(repo).keeping(folder)
+    });
+}
+
+mod sqlite_in_memory {
+    use decnet_topology::{repo::SqliteRepo, testing::contract::Subject};
+
+    decnet_topology::repo_contract!(async || Subject::new(SqliteRepo::open_in_memory().expect("a store")));
+}
+
+fn new(name: &str, topology: Topology) -> NewTopology {
+    NewTopology {
+        name: name.parse().expect("a name"),
+        mode: Mode::Unihost,
+        host: None,
+        config: None,
+        topology,
+    }
+}
+
+/// Returns a maze of so many /28 LANs, with a bridge decky from each to the one before.
+fn maze(lans: u32) -> Topology {
+    let address = |lan: u32, host: u32| std::net::Ipv4Addr::from_bits(0x0a00_0000 + lan * 16 + host).to_string();
+    let mut maze = Topology::builder().dmz("lan-0", &format!("{}/28", address(0, 0)));
+    for lan in 1..lans {
+        maze = maze.lan(&format!("lan-{lan}"), &format!("{}/28", address(lan, 0)));
+    }
+    maze = maze.decky("decky-0", |decky| decky.on("lan-0", &address(0, 5)).services(["ssh"]));
+    for lan in 1..lans.min(50) {
+        maze = maze.decky(&format!("decky-{lan}"), |decky| {
+            let decky = decky
+                .on(&format!("lan-{lan}"), &address(lan, 5))
+                .config("ssh", "banner", "hello");
+            decky.on(&format!("lan-{}", lan - 1), &address(lan - 1, 6)).forwards()
+        });
+    }
+    maze.build().expect("a maze")
+}
+
+/// Makes a store that holds one topology.
+fn store_of_one(path: &Path, lans: u32) -> StoredTopology {
+    let repo = SqliteRepo::open(path).expect("a store");
+    wait(repo.create(new("corp", maze(lans)), Timestamp::UNIX_EPOCH)).expect("it is stored")
+}
+
+/// Runs a future on a runtime of its own.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(future)
+}

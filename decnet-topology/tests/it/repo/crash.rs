@@ -1,0 +1,107 @@
+//! A process that is killed while it writes.
+
+use std::path::Path;
+
+use decnet_topology::{
+    Repo, RepoError, Status, Version,
+    repo::{ListFilter, SqliteRepo, StatusChange},
+};
+use jiff::Timestamp;
+
+use super::{maze, new, processes, wait};
+
+/// The sizes of the mazes that are written: version n of a topology has the nth, over and over.
+const SIZES: [u32; 3] = [150, 40, 90];
+
+fn size(version: Version) -> u32 {
+    SIZES[usize::try_from(version.get() - 1).expect("a version") % SIZES.len()]
+}
+
+/// Creates, edits, changes and deletes one topology after another, and says when each write is done.
+pub(super) fn write_for_ever(store: &Path) {
+    let repo = SqliteRepo::open(store).expect("a store");
+    let at = Timestamp::UNIX_EPOCH;
+    loop {
+        let stored = wait(repo.create(new("corp", maze(SIZES[0])), at)).expect("stored");
+        processes::say("created");
+        for size in SIZES.into_iter().cycle().skip(1).take(4) {
+            wait(repo.edit(stored.row.id, None, maze(size), at)).expect("edited");
+            processes::say("edited");
+        }
+        let change = StatusChange {
+            from: Status::Pending,
+            to: Status::TornDown,
+            intent: None,
+            reason: None,
+        };
+        wait(repo.set_status(stored.row.id, change, at)).expect("changed");
+        processes::say("changed");
+        wait(repo.delete(stored.row.id, at)).expect("deleted");
+        processes::say("deleted");
+    }
+}
+
+#[test]
+fn a_process_killed_while_it_writes_leaves_whole_topologies_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let instance = wait(SqliteRepo::open(&path).expect("a store").instance()).expect("the instance");
+    for round in 0..12 {
+        let mut child = processes::child_of(&processes::this_program(), "write", &path);
+        let mut child = child.spawn().expect("a child process");
+        // After each of its kinds of write in turn: it is in the middle of the next one, or near it.
+        let said = processes::words(&mut child).nth(round).expect("it writes");
+        child.kill().expect("killed");
+        child.wait().expect("its end");
+
+        let repo = SqliteRepo::open(&path).expect("it can be opened");
+        assert_eq!(
+            wait(repo.check()).expect("checked"),
+            Vec::<String>::new(),
+            "after {said}"
+        );
+        assert_eq!(wait(repo.instance()).expect("the instance"), instance);
+        for row in wait(repo.list(&ListFilter::default())).expect("the list").rows {
+            let stored = wait(repo.load(row.id)).expect("it is there");
+            assert_eq!(
+                stored.topology,
+                maze(size(row.version)),
+                "the maze is that of version {}",
+                row.version
+            );
+            let events = wait(repo.status_events(row.id)).expect("its events");
+            assert_eq!(
+                events.last().map(|event| event.to),
+                Some(row.status),
+                "each status has its event"
+            );
+            wait(repo.delete(row.id, Timestamp::UNIX_EPOCH)).expect("deleted");
+        }
+    }
+}
+
+#[test]
+fn what_is_loaded_while_another_process_writes_is_of_one_moment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let repo = SqliteRepo::open(&path).expect("a store");
+    let mut child = processes::child_of(&processes::this_program(), "write", &path);
+    let mut child = child.spawn().expect("a child process");
+    // Read to the end below, so that the child is never held up by a full pipe.
+    let words = processes::words(&mut child);
+    let reader = std::thread::spawn(|| words.count());
+    let mut loaded = 0;
+    while loaded < 100 {
+        for row in wait(repo.list(&ListFilter::default())).expect("the list").rows {
+            match wait(repo.load(row.id)) {
+                Ok(stored) => assert_eq!(stored.topology, maze(size(stored.row.version))),
+                Err(RepoError::NotFound { .. }) => continue,
+                Err(other) => panic!("{other:?}"),
+            }
+            loaded += 1;
+        }
+    }
+    child.kill().expect("killed");
+    child.wait().expect("its end");
+    assert!(reader.join().expect("its words") > 0, "it wrote meanwhile");
+}

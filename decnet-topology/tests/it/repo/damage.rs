@@ -1,0 +1,116 @@
+//! Stores that were damaged after they were made.
+
+use std::{
+    fs,
+    io::{Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use decnet_topology::{Repo, RepoError, repo::SqliteRepo};
+use rusqlite::Connection;
+
+use super::{store_of_one, wait};
+
+/// Makes a store, damages it with SQL, and returns what the check finds and what a load says.
+fn after(damage: &str) -> (Vec<String>, Result<(), RepoError>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let stored = store_of_one(&path, 5);
+    let other = Connection::open(&path).expect("a connection");
+    other
+        .pragma_update(None, "foreign_keys", false)
+        .expect("references are not looked at");
+    assert!(other.execute(damage, []).expect("damaged") > 0, "{damage}");
+    let repo = SqliteRepo::open(&path).expect("it can be opened");
+    let found = wait(repo.check()).expect("it can be checked");
+    (found, wait(repo.load(stored.row.id)).map(drop))
+}
+
+#[test]
+fn a_value_that_is_none_is_found_and_told() {
+    for (damage, told) in [
+        ("UPDATE topologies SET status = 'flying'", "flying"),
+        ("UPDATE topologies SET created_at = 'yesterday'", "yesterday"),
+        ("UPDATE topologies SET config = '{'", "config"),
+        ("UPDATE topologies SET version = -1", "version -1"),
+        ("UPDATE lans SET name = 'no name' WHERE id = 1", "no name"),
+        (
+            "UPDATE lans SET first_address = first_address + 1 WHERE id = 1",
+            "no subnet",
+        ),
+        (
+            "UPDATE deckies SET service_config = '[]' WHERE id = 1",
+            "service_config",
+        ),
+        ("UPDATE deckies SET services = '[7]' WHERE id = 4", "services"),
+    ] {
+        let (found, load) = after(damage);
+        assert!(found.iter().any(|line| line.contains(told)), "{damage}: {found:?}");
+        let says = matches!(&load, Err(RepoError::Corrupt { what }) if what.contains(told));
+        assert!(says, "{damage}: {load:?}");
+    }
+}
+
+#[test]
+fn a_reference_to_nothing_is_found() {
+    let (found, _) = after("DELETE FROM deckies WHERE id = 3");
+    assert!(
+        found
+            .iter()
+            .any(|line| line.contains("attachments refers to one of deckies")),
+        "{found:?}"
+    );
+    let (found, load) = after("DELETE FROM lans WHERE id = 3");
+    assert!(!found.is_empty());
+    assert!(matches!(load, Err(RepoError::Corrupt { .. })), "{load:?}");
+}
+
+#[test]
+fn a_store_without_its_instance_id_is_damaged() {
+    let (found, _) = after("DELETE FROM meta");
+    assert_eq!(found, ["0 instance ids"]);
+}
+
+/// Opens a store whose file was damaged and returns what was found, on opening or by the check.
+fn found_in(path: &Path) -> Vec<String> {
+    match SqliteRepo::open(path) {
+        Ok(repo) => wait(repo.check()).expect("it can be checked"),
+        Err(RepoError::Corrupt { what }) => vec![what],
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_damaged() {
+    for part in 1..4 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("decnet.db");
+        store_of_one(&path, 400);
+        let len = path.metadata().expect("its length").len();
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
+        file.set_len(len * part / 4).expect("cut off");
+        assert!(!found_in(&path).is_empty(), "{part} quarters");
+        assert_eq!(
+            path.metadata().expect("its length").len(),
+            len * part / 4,
+            "it is left as it is"
+        );
+    }
+}
+
+#[test]
+fn a_page_that_was_overwritten_is_damaged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let stored = store_of_one(&path, 400);
+    let mut file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
+    let len = path.metadata().expect("its length").len();
+    for page in 2..len / 4096 {
+        file.seek(SeekFrom::Start(page * 4096)).expect("a page");
+        file.write_all(&[0xa5; 4096]).expect("overwritten");
+    }
+    assert!(!found_in(&path).is_empty());
+    let repo = SqliteRepo::open(&path).expect("its first page is whole");
+    let load = wait(repo.load(stored.row.id));
+    assert!(matches!(load, Err(RepoError::Corrupt { .. })), "{load:?}");
+}

@@ -1,0 +1,185 @@
+//! Files that cannot be opened as a store.
+
+use std::{fs, path::Path, time::Duration};
+
+use decnet_topology::{
+    Repo, RepoError,
+    repo::{SqliteOptions, SqliteRepo},
+};
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::{maze, new, store_of_one, wait};
+
+fn refusal(path: &Path) -> RepoError {
+    let options = SqliteOptions::default().patience(Duration::from_millis(50));
+    options.open(path).expect_err("it is refused")
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = folder.path().join("missing");
+    let refusal = refusal(&missing.join("decnet.db"));
+    assert!(
+        matches!(&refusal, RepoError::FolderMissing { folder } if *folder == missing),
+        "{refusal:?}"
+    );
+    assert!(!missing.exists(), "no folder is made");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "text").expect("written");
+    let refusal = refusal(&file.join("decnet.db"));
+    assert!(
+        matches!(&refusal, RepoError::FolderMissing { folder } if *folder == file),
+        "{refusal:?}"
+    );
+}
+
+#[test]
+fn a_folder_is_no_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let refusal = refusal(folder.path());
+    assert!(
+        matches!(&refusal, RepoError::IsFolder { path } if path == folder.path()),
+        "{refusal:?}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notes.txt");
+    for content in ["x".to_owned(), "format: decnet.topology/1\n".repeat(1000)] {
+        fs::write(&path, &content).expect("written");
+        let refusal = refusal(&path);
+        assert!(
+            matches!(&refusal, RepoError::NotAStore { path: it, .. } if *it == path),
+            "{refusal:?}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("read"), content);
+    }
+}
+
+#[test]
+fn a_database_of_another_program_is_left_as_it_is() {
+    for layout in [
+        "CREATE TABLE bookmarks (url)",
+        "CREATE TABLE bookmarks (url); PRAGMA user_version = 1",
+        "PRAGMA application_id = 7",
+        "PRAGMA user_version = 7",
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("places.sqlite");
+        Connection::open(&path)
+            .and_then(|other| other.execute_batch(layout))
+            .expect("made");
+        let content = fs::read(&path).expect("read");
+        let refusal = refusal(&path);
+        assert!(
+            matches!(&refusal, RepoError::NotAStore { path: it, .. } if *it == path),
+            "{layout}: {refusal:?}"
+        );
+        assert!(
+            fs::read(&path).expect("read") == content,
+            "{layout}: the file is as it was"
+        );
+    }
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    store_of_one(&path, 3);
+    let known = wait(SqliteRepo::open(&path).expect("a store").schema_version()).expect("the layout");
+    let newer = Connection::open(&path).and_then(|newer| newer.pragma_update(None, "user_version", known + 1));
+    newer.expect("made newer");
+    let content = fs::read(&path).expect("read");
+    let refusal = refusal(&path);
+    let told = matches!(&refusal, RepoError::TooNew { path: it, found, known: newest }
+        if *it == path && (*found, *newest) == (known + 1, known));
+    assert!(told, "{refusal:?}");
+    assert!(fs::read(&path).expect("read") == content, "the file is as it was");
+}
+
+#[test]
+fn an_empty_file_becomes_a_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    fs::write(&path, "").expect("written");
+    let stored = store_of_one(&path, 3);
+    let repo = SqliteRepo::open(&path).expect("a store");
+    assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
+}
+
+#[test]
+fn an_empty_file_with_a_log_beside_it_is_damaged_and_the_log_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let log = folder.path().join("decnet.db-wal");
+    fs::write(&path, "").expect("written");
+    fs::write(&log, "what was written last").expect("written");
+    let refusal = refusal(&path);
+    assert!(matches!(&refusal, RepoError::Corrupt { .. }), "{refusal:?}");
+    assert_eq!(fs::read_to_string(&log).expect("read"), "what was written last");
+}
+
+#[test]
+fn a_file_whose_name_looks_like_an_address_is_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["file:decnet.db?mode=memory", ":memory:", "häh?#%20.db"] {
+        let path = folder.path().join(name);
+        store_of_one(&path, 2);
+        assert!(path.is_file(), "{name}");
+    }
+}
+
+#[test]
+fn what_another_process_writes_for_too_long_is_locked_and_can_still_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let stored = store_of_one(&path, 3);
+    let options = SqliteOptions::default().patience(Duration::from_millis(50));
+    let repo = options.open(&path).expect("a store");
+    let other = Connection::open(&path).expect("a connection");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let refusal = wait(repo.set_needs_resync(stored.row.id, true, Timestamp::UNIX_EPOCH));
+    assert!(matches!(refusal, Err(RepoError::Locked)), "{refusal:?}");
+    assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
+    let another = options.open(&path).expect("it can be opened meanwhile");
+    assert_eq!(wait(another.load(stored.row.id)).expect("it is there"), stored);
+    other.execute_batch("ROLLBACK").expect("the lock is given back");
+    wait(repo.set_needs_resync(stored.row.id, true, Timestamp::UNIX_EPOCH)).expect("the lock is free");
+}
+
+#[test]
+fn a_file_that_another_process_keeps_to_itself_is_locked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let other = Connection::open(&path).expect("a connection");
+    other
+        .execute_batch("BEGIN EXCLUSIVE; CREATE TABLE t (c)")
+        .expect("the lock");
+    let told = refusal(&path);
+    assert!(matches!(told, RepoError::Locked), "{told:?}");
+    other.execute_batch("ROLLBACK").expect("the lock is given back");
+    store_of_one(&path, 2);
+}
+
+#[test]
+fn a_store_is_the_same_after_it_was_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let stored = store_of_one(&path, 40);
+    let repo = SqliteRepo::open(&path).expect("a store");
+    assert_eq!(repo.path(), Some(path.as_path()));
+    assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
+    let taken = wait(repo.create(new("CORP", maze(1)), Timestamp::UNIX_EPOCH));
+    assert!(matches!(taken, Err(RepoError::NameTaken { .. })), "{taken:?}");
+    assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());
+}
