@@ -9,7 +9,10 @@ use decnet_decoy::protocol::STATE_VARIABLE;
 use serde::Serialize;
 
 use crate::{
-    desired::{BaseSpec, Desired, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec},
+    desired::{
+        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort,
+        RESOLVER, ServiceSpec,
+    },
     naming::{ContainerName, Labels, NetworkName},
 };
 
@@ -20,6 +23,7 @@ use crate::{
 ///
 /// The decoy's image is in no registry; the first lines of the file say so, and `pull_policy: never` keeps Compose from
 /// asking one.
+#[expect(clippy::missing_panics_doc, reason = "it never does")]
 pub fn print(desired: &Desired) -> String {
     let options = serde_saphyr::ser_options! {
         prefer_block_scalars: false,
@@ -38,10 +42,9 @@ fn heading(desired: &Desired) -> String {
     );
     for image in &desired.images {
         if let Image::Decoy { reference } = image {
-            heading += &format!(
-                "#\n\
-                 # The image {reference} is in no registry. `decnet` loads it with the first maze that it deploys.\n"
-            );
+            heading += "#\n# The image ";
+            heading += reference;
+            heading += " is in no registry. `decnet` loads it with the first maze that it deploys.\n";
         }
     }
     heading
@@ -146,6 +149,7 @@ impl Network {
 
 /// One container, which is what Compose calls a service.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the keys of Compose")]
 struct Container {
     container_name: Literal,
     image: Literal,
@@ -221,11 +225,11 @@ impl Container {
         container.ports = spec.publish.iter().map(port).collect();
         container.command = Some(vec!["base".into()]);
         container.environment = Literals::from([(STATE_VARIABLE.into(), state.into())]);
-        container.cap_add = BTreeSet::from(["NET_ADMIN".into()]);
+        container.cap_add = BASE_CAPABILITIES.map(Into::into).into();
         // The base keeps its state in its own root.
         container.read_only = false;
         container.sysctls = literals(&spec.sysctls);
-        container.dns = vec!["127.0.0.1"];
+        container.dns = vec![RESOLVER];
         container
     }
 
@@ -278,7 +282,7 @@ impl Container {
             restart: "always",
             logging: Logging {
                 driver: "json-file",
-                options: BTreeMap::from([("max-file", "2"), ("max-size", "1m")]),
+                options: LOG_OPTIONS.into(),
             },
             labels: literals(labels),
         }

@@ -4,4 +4,6 @@ mod build;
 mod spec;
 
 pub use build::{Desired, DesiredError, Setting};
-pub use spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec};
+pub use spec::{
+    BASE_CAPABILITIES, BaseSpec, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort, RESOLVER, ServiceSpec,
+};

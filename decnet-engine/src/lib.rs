@@ -1,5 +1,6 @@
 //! Raises mazes of decoy hosts on Docker, changes them while they run, and takes them down without a trace.
 
+pub mod api;
 pub mod bus;
 pub mod compose;
 pub mod decoy;
@@ -7,7 +8,7 @@ pub mod desired;
 pub mod engine;
 pub mod event;
 pub mod execute;
-mod host;
+pub mod host;
 mod lease;
 pub mod naming;
 pub mod observe;

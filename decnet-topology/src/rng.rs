@@ -120,6 +120,7 @@ fn uuid_v4<K: TypedUuidKind>() -> TypedUuid<K> {
     TypedUuid::from_bytes(bytes)
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is where randomness is drawn")]
 fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("an operating system that starts Rust programs gives random bytes");
 }

@@ -9,8 +9,8 @@ use decnet_topology::{
 
 use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest};
 use crate::{
+    api::ApiVersion,
     naming::{self, ContainerName, Labels, NetworkName, Role},
-    runtime::ApiVersion,
 };
 
 const MIB: i64 = 1 << 20;

@@ -13,6 +13,15 @@ use sha2::{Digest, Sha256};
 
 use crate::naming::{ContainerName, Labels, NetworkName};
 
+/// How much of what a container prints is kept, as the options of Docker's `json-file` log: two files of 5 MB.
+pub const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "5m"), ("max-file", "2")];
+
+/// What a base may do: set the routes and interfaces of its own namespace. It gives even that up once it has.
+pub const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
+
+/// The resolver that deckies are given: themselves, where nobody answers. Docker's own tells names and asks the outside.
+pub const RESOLVER: &str = "127.0.0.1";
+
 /// An image that containers are made from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,27 +16,12 @@ use serde::Serialize;
 
 pub use error::RuntimeError;
 
+pub use crate::api::ApiVersion;
 use crate::{
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
 };
-
-/// A version of Docker's API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct ApiVersion {
-    /// Before the dot.
-    pub major: u16,
-    /// After the dot.
-    pub minor: u16,
-}
-
-impl ApiVersion {
-    /// Makes a version of API 1.
-    pub const fn v1(minor: u16) -> Self {
-        Self { major: 1, minor }
-    }
-}
 
 /// What a runtime says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

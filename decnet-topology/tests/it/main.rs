@@ -1,4 +1,8 @@
 //! The behaviour of the core, seen from outside.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read files, keep time and start processes; the core does not"
+)]
 
 mod alloc;
 mod catalog;
@@ -10,5 +14,6 @@ mod hash;
 mod repo;
 mod status;
 mod strategies;
+mod surroundings;
 mod validate;
 mod vectors;

@@ -8,16 +8,10 @@ use decnet_topology::{InstanceId, catalog::Protocol};
 
 use super::{Docker, ENDPOINTS_AT_CREATE, containers, endpoints};
 use crate::{
-    desired::{BaseSpec, Interface, PublishedPort},
+    desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
     naming::ContainerName,
     runtime::{Effect, RuntimeError},
 };
-
-/// What a base may do: set the routes and interfaces of its own namespace. It gives even that up once it has.
-const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
-
-/// The resolver that deckies are given: themselves, where nobody answers. Docker's own tells names and asks the outside.
-const RESOLVER: &str = "127.0.0.1";
 
 impl Docker {
     pub(super) async fn create_base(&self, instance: InstanceId, spec: &BaseSpec) -> Result<Effect, RuntimeError> {

@@ -12,13 +12,10 @@ use decnet_topology::InstanceId;
 
 use super::{Docker, failure::Failure, images, networks};
 use crate::{
-    desired::Limits,
+    desired::{LOG_OPTIONS, Limits},
     naming::{self, ContainerName, Labels},
     runtime::{Effect, RuntimeError, ownership},
 };
-
-/// How much of what a container prints is kept: two files of 5 MB.
-const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "5m"), ("max-file", "2")];
 
 pub(super) fn what(container: &ContainerName) -> String {
     format!("container {container}")

@@ -1,5 +1,7 @@
 //! The engine's operations on the simulated runtime.
 
+#[cfg(feature = "docker")]
+mod docker;
 mod faults;
 mod lifecycle;
 mod reaping;
@@ -112,25 +114,30 @@ fn small() -> Topology {
 /// Twelve LANs in a binary tree from the DMZ, each joined to its parent by a bridge decky, every third of which does not
 /// forward, and one more host on each.
 fn twelve() -> Topology {
-    let mut builder = Topology::builder().dmz("lan-00", "10.91.0.0/24");
+    twelve_on("10.91")
+}
+
+/// The same on other subnets.
+fn twelve_on(net: &str) -> Topology {
+    let mut builder = Topology::builder().dmz("lan-00", &format!("{net}.0.0/24"));
     for lan in 1..12 {
-        builder = builder.lan(&format!("lan-{lan:02}"), &format!("10.91.{lan}.0/24"));
+        builder = builder.lan(&format!("lan-{lan:02}"), &format!("{net}.{lan}.0/24"));
     }
     builder = builder.decky("gate", |decky| {
-        decky.on("lan-00", "10.91.0.2").services(["http"]).forwards()
+        decky.on("lan-00", &format!("{net}.0.2")).services(["http"]).forwards()
     });
     for lan in 1..12 {
         let parent = (lan - 1) / 2;
         let (home, up) = (format!("lan-{lan:02}"), format!("lan-{parent:02}"));
         builder = builder.decky(&format!("bridge-{lan:02}"), |decky| {
             let decky = decky
-                .on(&home, &format!("10.91.{lan}.2"))
-                .on(&up, &format!("10.91.{parent}.{}", 10 + lan));
+                .on(&home, &format!("{net}.{lan}.2"))
+                .on(&up, &format!("{net}.{parent}.{}", 10 + lan));
             let decky = decky.services(["ssh"]);
             if lan % 3 == 0 { decky } else { decky.forwards() }
         });
         builder = builder.decky(&format!("host-{lan:02}"), |decky| {
-            decky.on(&home, &format!("10.91.{lan}.3")).services(["smb", "dns"])
+            decky.on(&home, &format!("{net}.{lan}.3")).services(["smb", "dns"])
         });
     }
     builder.build().expect("a topology")

@@ -73,6 +73,7 @@ fn write_ahead(connection: &Connection, patience: Duration) -> Result<(), Fault>
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < patience => {
+                #[expect(clippy::disallowed_methods, reason = "another process is at work on the file")]
                 thread::sleep(PAUSE);
                 waited += PAUSE;
             }

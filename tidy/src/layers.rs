@@ -1,0 +1,130 @@
+//! Who may import whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::{Item, UseTree};
+
+use crate::{Breach, Source, imports};
+
+/// The modules of a crate from the ground up: each may import what is in a layer below its own, and nothing else of the crate.
+#[derive(Debug, Clone, Copy)]
+pub struct Layers {
+    /// The crate, as paths name it.
+    pub krate: &'static str,
+    /// The layers; a module in none is a breach.
+    pub layers: &'static [&'static [&'static str]],
+    /// What holds beside the layers: the module, and one that it may import all the same.
+    pub besides: &'static [(&'static str, &'static str)],
+}
+
+impl Layers {
+    /// Lists the imports that point up or sideways, and the modules that are in no layer.
+    pub fn check(&self, sources: &[Source]) -> Vec<Breach> {
+        let own: Vec<&Source> = sources.iter().filter(|source| source.krate == self.krate).collect();
+        let exported = exports(&own);
+        let mut breaches = Vec::new();
+        for source in own {
+            // The root has docs and re-exports only; another rule holds it to that.
+            let Some(from) = source.module.first() else { continue };
+            if source.is_test {
+                continue;
+            }
+            let Some(layer) = self.layer(from) else {
+                breaches.push(source.breach(
+                    0,
+                    format!("module `{from}` is in no layer: say in the rules where it belongs"),
+                ));
+                continue;
+            };
+            for import in imports(source) {
+                let [krate, first, ..] = &import.path[..] else { continue };
+                if krate != self.krate {
+                    continue;
+                }
+                let to = exported.get(first).unwrap_or(first);
+                let Some(below) = self.layer(to) else { continue };
+                let allowed = below < layer || self.besides.contains(&(from.as_str(), to.as_str()));
+                if to != from && !allowed {
+                    breaches.push(source.breach(import.line, format!("`{from}` may not import `{to}`")));
+                }
+            }
+        }
+        breaches.sort();
+        breaches.dedup();
+        breaches
+    }
+
+    fn layer(&self, module: &str) -> Option<usize> {
+        self.layers.iter().position(|layer| layer.contains(&module))
+    }
+}
+
+/// Returns what the root of a crate gives out under its own name, and the module that it comes from.
+fn exports(sources: &[&Source]) -> BTreeMap<String, String> {
+    fn leaves(tree: &UseTree, module: Option<&str>, found: &mut BTreeMap<String, String>) {
+        let mut leaf = |name: &syn::Ident| {
+            if let Some(module) = module {
+                found.insert(name.to_string(), module.to_owned());
+            }
+        };
+        match tree {
+            UseTree::Path(part) => {
+                let ident = part.ident.to_string();
+                let first = if ident == "crate" || ident == "self" {
+                    None
+                } else {
+                    Some(ident.as_str())
+                };
+                leaves(&part.tree, module.or(first), found);
+            }
+            UseTree::Group(group) => group.items.iter().for_each(|part| leaves(part, module, found)),
+            UseTree::Name(name) => leaf(&name.ident),
+            UseTree::Rename(name) => leaf(&name.rename),
+            UseTree::Glob(_) => {}
+        }
+    }
+    let mut found = BTreeMap::new();
+    for root in sources.iter().filter(|source| source.module.is_empty()) {
+        for item in &root.syntax.items {
+            if let Item::Use(item) = item {
+                leaves(&item.tree, None, &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// A crate that only some may name.
+#[derive(Debug, Clone, Copy)]
+pub struct Confined {
+    /// The crate, as paths name it.
+    pub krate: &'static str,
+    /// The files and folders that may, from the root of the workspace and without `.rs`, the one that is for it first.
+    pub to: &'static [&'static str],
+}
+
+impl Confined {
+    /// Lists the places outside that name the crate, in tests too.
+    pub fn check(&self, sources: &[Source]) -> Vec<Breach> {
+        let mut breaches = BTreeSet::new();
+        for source in sources {
+            let stem = source.path.trim_end_matches(".rs");
+            let inside = |place: &&str| {
+                stem.strip_prefix(*place)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if self.to.iter().any(inside) {
+                continue;
+            }
+            let mut whole = source.clone();
+            whole.is_test = false;
+            for import in imports(&whole) {
+                if import.path.first().is_some_and(|first| first == self.krate) {
+                    breaches
+                        .insert(source.breach(import.line, format!("`{}` is for {} alone", self.krate, self.to[0])));
+                }
+            }
+        }
+        breaches.into_iter().collect()
+    }
+}

@@ -1,0 +1,173 @@
+use std::fs;
+
+use decnet_tidy::{
+    Source,
+    layers::{Confined, Layers},
+    manifest::Apart,
+    workspace_root, workspace_sources,
+};
+
+use crate::{none, said};
+
+/// The core: small types, then what is said about services and mazes, then the maze, then what works on it.
+const TOPOLOGY: Layers = Layers {
+    krate: "decnet_topology",
+    layers: &[
+        &["spelling", "name", "net", "id"],
+        &["rng", "status", "version", "finding"],
+        &["catalog"],
+        &["config", "publish"],
+        &["model"],
+        &["alloc", "graph", "validate", "hash", "document"],
+        &["generate", "repo"],
+        &["testing"],
+    ],
+    // What other topologies claim is said in the repo's words; what is hashed begins with the name of the format.
+    besides: &[("validate", "repo"), ("hash", "document")],
+};
+
+/// The engine: what is said about Docker, what should be and what is there, the plan between them, and what carries it out.
+const ENGINE: Layers = Layers {
+    krate: "decnet_engine",
+    layers: &[
+        &["api", "naming", "decoy"],
+        &["desired", "observe"],
+        &["plan", "compose"],
+        &["event", "runtime", "host"],
+        &["execute", "bus", "lease"],
+        &["engine"],
+    ],
+    besides: &[],
+};
+
+const CONFINED: [Confined; 2] = [
+    Confined {
+        krate: "bollard",
+        to: &["decnet-engine/src/runtime/docker"],
+    },
+    Confined {
+        krate: "rusqlite",
+        to: &["decnet-topology/src/repo/sqlite", "decnet-topology/tests/it/repo"],
+    },
+];
+
+const APART: [Apart; 3] = [
+    Apart {
+        package: "decnet-topology",
+        from: &["decnet-engine", "decnet-cli", "decnet-py", "bollard"],
+    },
+    Apart {
+        package: "decnet-engine",
+        from: &["decnet-cli", "decnet-py", "rusqlite"],
+    },
+    Apart {
+        package: "decnet-cli",
+        from: &["decnet-py", "bollard", "rusqlite"],
+    },
+];
+
+#[test]
+fn imports_in_the_core_point_one_way() {
+    none(&TOPOLOGY.check(&workspace_sources()));
+}
+
+#[test]
+fn imports_in_the_engine_point_one_way() {
+    none(&ENGINE.check(&workspace_sources()));
+}
+
+#[test]
+fn one_module_knows_docker_and_one_knows_the_database() {
+    let sources = workspace_sources();
+    for confined in CONFINED {
+        none(&confined.check(&sources));
+    }
+}
+
+#[test]
+fn packages_depend_one_way() {
+    for apart in APART {
+        let manifest = fs::read_to_string(workspace_root().join(apart.package).join("Cargo.toml")).unwrap();
+        none(&apart.check(&manifest));
+    }
+}
+
+fn engine(path: &str, text: &str) -> Source {
+    Source::new(&format!("decnet-engine/src/{path}.rs"), text)
+}
+
+#[test]
+fn an_import_that_points_up_is_a_breach_however_it_is_written() {
+    let written = [
+        "use crate::runtime::Runtime;",
+        "use crate::{naming, runtime::{ApiVersion, Runtime}};",
+        "use super::super::runtime as r;",
+        "fn f() -> crate::runtime::Runtime { g() }",
+        "fn f() { println!(\"{}\", crate::runtime::VERSION); }",
+        "use crate::Runtime;",
+    ];
+    let root = engine("lib", "pub use runtime::Runtime;");
+    for text in written {
+        let breaches = ENGINE.check(&[root.clone(), engine("desired/build", text)]);
+        assert_eq!(said(&breaches), [(1, "`desired` may not import `runtime`")], "{text}");
+    }
+}
+
+#[test]
+fn imports_that_point_down_or_stand_in_tests_or_in_docs_are_none() {
+    let written = [
+        "use crate::naming::Labels;",
+        "use super::spec;",
+        "use decnet_topology::Topology;",
+        "/// See [`crate::runtime`].\nfn f() {}",
+        "#[cfg(test)]\nmod tests { use crate::runtime::Runtime; }",
+    ];
+    for text in written {
+        assert_eq!(ENGINE.check(&[engine("desired/build", text)]), [], "{text}");
+    }
+}
+
+#[test]
+fn a_module_in_no_layer_is_a_breach() {
+    assert_eq!(ENGINE.check(&[engine("novelty", "")]).len(), 1);
+}
+
+#[test]
+fn a_driver_named_elsewhere_is_a_breach_in_tests_too() {
+    let [docker, database] = CONFINED;
+    let names = |text: &str| [Source::new("decnet-cli/src/main.rs", text)];
+    assert_eq!(docker.check(&names("use bollard::Docker;")).len(), 1);
+    assert_eq!(
+        database
+            .check(&names("#[test]\nfn t() { rusqlite::Connection::open(p); }"))
+            .len(),
+        1
+    );
+    assert_eq!(
+        docker.check(&[engine("runtime/docker/client", "use bollard::Docker;")]),
+        []
+    );
+    assert_eq!(docker.check(&[engine("runtime/docker", "use bollard::Docker;")]), []);
+}
+
+#[test]
+fn a_dependency_that_points_the_wrong_way_is_a_breach() {
+    let [.., cli] = APART;
+    assert_eq!(cli.check("[dependencies]\ndecnet-engine = \"1\"\n"), []);
+    assert_eq!(cli.check("[dev-dependencies]\nrusqlite = \"1\"\n").len(), 1);
+}
+
+#[test]
+fn the_core_s_clippy_settings_are_those_of_the_workspace_and_more() {
+    let read = |path: &str| -> toml::Table {
+        fs::read_to_string(workspace_root().join(path))
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let core = read("decnet-topology/clippy.toml");
+    for (key, value) in read("clippy.toml") {
+        assert_eq!(core.get(&key), Some(&value), "{key}");
+    }
+    assert!(core.contains_key("disallowed-methods"));
+}
