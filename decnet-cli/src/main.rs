@@ -1,2 +1,49 @@
-//! Placeholder.
-fn main() {}
+//! The `decnet` command: mazes of decoy hosts on Docker.
+//!
+//! Only this crate touches the environment, the terminal and the user's folders. Data goes to stdout, everything else to
+//! stderr; `exit` decides what the process leaves with and what people are advised to do.
+
+mod cli;
+mod commands;
+mod context;
+mod difference;
+mod exit;
+mod input;
+mod interrupt;
+mod log;
+mod lookup;
+mod output;
+mod progress;
+mod store;
+mod surroundings;
+mod table;
+mod text;
+
+use std::process::ExitCode;
+
+use context::Context;
+use exit::CommandError;
+use output::Output;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let cli = match cli::read(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return exit::of_grammar(&error, wants_json).into(),
+    };
+    let output = Output::new(&cli.globals);
+    log::start(&cli.globals, output);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return exit::report(&CommandError::Threads { source }, output).into(),
+    };
+    let context = Context::new(cli.globals, output);
+    let result = runtime.block_on(cli.command.run(&context));
+    // A thread that still waits for stdin or a dead daemon must not hold up the end.
+    runtime.shutdown_background();
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::report(&error, output).into(),
+    }
+}

@@ -9,14 +9,14 @@ use decnet_topology::{
 use ipnet::Ipv4Net;
 
 /// Reads this machine's routes, the default ones left out; none where the kernel does not tell.
-pub(crate) fn routes() -> Vec<HostRoute> {
+pub fn routes() -> Vec<HostRoute> {
     fs::read_to_string("/proc/net/route")
         .map(|table| read_routes(&table))
         .unwrap_or_default()
 }
 
 /// Reads the sockets of this machine that listen; none where the kernel does not tell.
-pub(crate) fn listeners() -> Vec<Listener> {
+pub fn listeners() -> Vec<Listener> {
     let tables = [
         ("/proc/net/tcp", Protocol::Tcp),
         ("/proc/net/tcp6", Protocol::Tcp),

@@ -8,7 +8,7 @@ pub mod desired;
 pub mod engine;
 pub mod event;
 pub mod execute;
-mod host;
+pub mod host;
 mod lease;
 pub mod naming;
 pub mod observe;

@@ -122,12 +122,7 @@ pub struct HostPort {
     /// The address; every one of the host if none.
     pub address: Option<Ipv4Addr>,
     /// The port, with the protocol of the service's.
-    #[serde(serialize_with = "as_text")]
     pub port: Port,
-}
-
-fn as_text<S: serde::Serializer>(port: &Port, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(port)
 }
 
 impl HostPort {

@@ -6,7 +6,7 @@
 //!
 //! - **Key**: SHA-256 over the ASCII text `decnet.rng/1`, a zero byte, the seed as 8 bytes, the kind's text, a zero byte, the
 //!   ordinal as 8 bytes; numbers big-endian.
-//! - **Words**: ChaCha8 with that key, nonce and counter zero; each draw takes the next 64 bits of the key stream, little-endian.
+//! - **Words**: `ChaCha8` with that key, nonce and counter zero; each draw takes the next 64 bits of the key stream, little-endian.
 //! - **Bounded**: words from the largest multiple of the bound below 2^64 upward are dropped; the first other one, modulo the
 //!   bound, is the result.
 //! - **Chance**: one word, shifted right by 11, is less than ⌊p · 2^53⌋.
@@ -20,6 +20,9 @@ use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
 use crate::id::{InstanceId, LeaseToken, TopologyId};
+
+/// 2^53: every multiple of its inverse between 0 and 1 is a number that `f64` can hold.
+const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
 
 /// A stream of random draws for one entity of one maze.
 ///
@@ -64,12 +67,14 @@ impl Stream {
     /// Draws one of the numbers from `low` to `high`, both included; `low` if `high` is less.
     pub fn between(&mut self, low: u8, high: u8) -> u8 {
         let drawn = self.below(u64::from(high.saturating_sub(low)) + 1);
-        low + u8::try_from(drawn).expect("the draw is at most high - low")
+        // The draw is at most `high - low`, so nothing is cut off.
+        low.saturating_add(u8::try_from(drawn).unwrap_or(u8::MAX))
     }
 
     /// Draws the index of an element of a list of that length; 0 if it is empty.
     pub fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).expect("the draw is below a length")
+        // The draw is below a length, so nothing is cut off.
+        usize::try_from(self.below(len as u64)).unwrap_or(usize::MAX)
     }
 
     /// Draws whether something of that probability happens. It takes one word, also where the outcome is certain.
@@ -79,7 +84,7 @@ impl Stream {
         reason = "the product with a power of two is exact, clamped, and what is cut off is the specified floor"
     )]
     pub fn chance(&mut self, probability: f64) -> bool {
-        let threshold = (probability.clamp(0.0, 1.0) * (1_u64 << 53) as f64) as u64;
+        let threshold = (probability.clamp(0.0, 1.0) * TWO_TO_53) as u64;
         self.0.next_u64() >> 11 < threshold
     }
 }

@@ -1,3 +1,6 @@
 //! Tests of the engine through its public face.
 
+#[cfg(feature = "docker")]
+mod docker;
 mod engine;
+mod runtime;

@@ -57,30 +57,24 @@ impl IpAllocator {
 
     /// Takes the lowest address above the last one handed out, or, when there is none, the lowest that was given back.
     pub fn next_free(&mut self) -> Result<Ipv4Addr, AllocError> {
-        if self.available() == 0 {
+        let end = self.subnet.broadcast().to_bits();
+        let ahead = match self.taken.meeting(self.next.into(), self.next.into()) {
+            Some((_, last)) => u32::try_from(last + 1).unwrap_or(end),
+            None => self.next,
+        };
+        let found = if ahead < end {
+            self.next = ahead + 1;
+            Some(ahead)
+        } else {
+            self.next = end;
+            self.returned.pop_first()
+        };
+        let Some(address) = found else {
             return Err(AllocError::AddressesExhausted {
                 subnet: self.subnet,
                 needed: 1,
                 available: 0,
             });
-        }
-        let end = u64::from(self.subnet.broadcast().to_bits());
-        let ahead = match self.taken.meeting(self.next.into(), self.next.into()) {
-            Some((_, last)) => last + 1,
-            None => self.next.into(),
-        };
-        let found = u32::try_from(ahead).ok().filter(|_| ahead < end);
-        let address = match found {
-            Some(bits) => {
-                self.next = bits + 1;
-                bits
-            }
-            None => {
-                self.next = self.subnet.broadcast().to_bits();
-                self.returned
-                    .pop_first()
-                    .expect("an address below the mark that is not taken was given back")
-            }
         };
         self.take(address);
         Ok(Ipv4Addr::from_bits(address))

@@ -67,7 +67,7 @@ impl SubnetAllocator {
         while self.next <= end {
             let last = self.next + size - 1;
             let Some((_, taken)) = self.taken.meeting(self.next, last) else {
-                let found = Ipv4Net::new(address(self.next), self.prefix).expect("a prefix is at most 32 bits");
+                let found = Ipv4Net::new_assert(address(self.next), self.prefix);
                 self.taken.insert(self.next, last);
                 self.next += size;
                 return Ok(found);
@@ -116,6 +116,7 @@ fn bounds(subnet: Ipv4Net) -> (u64, u64) {
     (subnet.network().to_bits().into(), subnet.broadcast().to_bits().into())
 }
 
+/// Turns the bits of an address of the pool into it.
 fn address(bits: u64) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::try_from(bits).expect("a subnet of the pool lies below 2^32"))
 }

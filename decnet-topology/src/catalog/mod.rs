@@ -55,6 +55,10 @@ impl Catalog {
     }
 
     /// Returns the catalogue that comes with DECNET.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the text is a part of the program, and every test reads it"
+    )]
     pub fn builtin() -> Self {
         Self::empty()
             .extend_from_toml(include_str!("builtin.toml"))

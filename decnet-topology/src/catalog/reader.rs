@@ -100,11 +100,6 @@ impl ServiceEntry {
             (None, Some(_)) => Service::new(name, []),
             (None, None) => return Err(CatalogError::NoPorts { service: name }),
         };
-        fn set<T>(place: &mut T, value: Option<T>) {
-            if let Some(value) = value {
-                *place = value;
-            }
-        }
         set(&mut service.ports, self.ports);
         set(&mut service.image, self.image.map(ImageSource::from));
         set(&mut service.command, self.command);
@@ -120,6 +115,12 @@ impl ServiceEntry {
         set(&mut service.environment, self.environment);
         set(&mut service.singleton, self.singleton);
         Ok(service)
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::de::DeserializeSeed;
 
@@ -6,7 +6,7 @@ use crate::{
     document::{
         DocumentError, FORMAT, MAX_BYTES, MAX_DEPTH, Syntax,
         place::{Path, Place, Reading, line_and_column},
-        shapes::{Document, RawDecky, RawDocument},
+        shapes::{Document, RawAttachment, RawDocument},
     },
     finding::{Code, Finding, Target},
     model::{Draft, DraftAttachment, DraftDecky, DraftLan},
@@ -56,9 +56,8 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
     };
     let read = match syntax {
         Syntax::Json => json(text, place),
-        Syntax::Yaml => yaml(text, place),
         Syntax::Auto if looks_like_json(text) => json(text, place),
-        Syntax::Auto => yaml(text, place),
+        Syntax::Yaml | Syntax::Auto => yaml(text, place),
     };
     match read {
         Ok(Some(raw)) => {
@@ -146,32 +145,36 @@ fn yaml<'de>(text: &'de str, place: Place<'_>) -> Read<'de> {
 
 /// Joins attachments to the LANs that they name.
 fn join(raw: RawDocument<'_>, reading: &Reading<'_>) -> Draft {
-    let mut places = HashMap::with_capacity(raw.lans.len());
-    for (at, lan) in raw.lans.iter().enumerate() {
+    let RawDocument {
+        header,
+        lans,
+        mut deckies,
+        attachments,
+    } = raw;
+    let mut places = HashMap::with_capacity(lans.len());
+    for (at, lan) in lans.iter().enumerate() {
         places.entry(Folded(&lan.name)).or_insert(at);
     }
-    let deckies = raw.deckies.into_iter();
-    let deckies = deckies
-        .map(|decky| join_decky(decky, &raw.lans, &places, reading))
-        .collect();
+    for own in attachments.chunk_by(|one, other| one.decky == other.decky) {
+        join_decky(&mut deckies[own[0].decky], own, &lans, &places, reading);
+    }
     Draft {
-        header: raw.header,
+        header,
+        lans,
         deckies,
-        lans: raw.lans,
         findings: Vec::new(),
     }
 }
 
 fn join_decky(
-    raw: RawDecky<'_>,
+    decky: &mut DraftDecky,
+    attachments: &[RawAttachment<'_>],
     lans: &[DraftLan],
     places: &HashMap<Folded<'_>, usize>,
     reading: &Reading<'_>,
-) -> DraftDecky {
-    let RawDecky { mut decky, attachments } = raw;
+) {
     decky.attachments.reserve_exact(attachments.len());
-    // Few deckies are on many LANs; of those that are, a document may have many.
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = Taken::default();
     for attachment in attachments {
         let note = |code, message| {
             let target = Target::Attachment {
@@ -198,7 +201,8 @@ fn join_decky(
             continue;
         };
         if taken.insert(lan) {
-            decky.attachments.push(DraftAttachment { lan, ip: attachment.ip });
+            let ip = attachment.ip;
+            decky.attachments.push(DraftAttachment { lan, ip });
         } else {
             let message = format!(
                 "decky `{}` is attached to LAN `{}` more than once; remove one attachment",
@@ -207,5 +211,28 @@ fn join_decky(
             note(Code::AttachmentDup, message);
         }
     }
-    decky
+}
+
+/// The LANs that a decky is attached to: few as a rule, but a document may have very many.
+#[derive(Default)]
+struct Taken {
+    few: [Option<usize>; 4],
+    more: BTreeSet<usize>,
+}
+
+impl Taken {
+    /// Takes a LAN, and tells whether it was free.
+    fn insert(&mut self, lan: usize) -> bool {
+        for place in &mut self.few {
+            match place {
+                None => {
+                    *place = Some(lan);
+                    return true;
+                }
+                Some(taken) if *taken == lan => return false,
+                Some(_) => {}
+            }
+        }
+        self.more.insert(lan)
+    }
 }

@@ -136,18 +136,17 @@ impl<'t> Lines<'t> {
     }
 
     fn place(&mut self, offset: usize) -> (usize, usize) {
-        let bytes = &self.text.as_bytes()[self.seen..offset];
+        let passed = &self.text[self.seen..offset];
         self.seen = offset;
-        let rest = match bytes.iter().rposition(|byte| *byte == b'\n') {
+        let rest = match passed.rfind('\n') {
             Some(last) => {
-                self.line += bytes.iter().filter(|byte| **byte == b'\n').count();
+                self.line += passed.matches('\n').count();
                 self.column = 1;
-                &bytes[last + 1..]
+                &passed[last + 1..]
             }
-            None => bytes,
+            None => passed,
         };
-        // Bytes that go on with a character do not count.
-        self.column += rest.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        self.column += rest.chars().count();
         (self.line, self.column)
     }
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::document::place::{Place, Reading};
+use crate::document::place::{Path, Place, Reading};
 
 /// A value as the document has it; lists and maps without what is in them.
 #[derive(Debug)]
@@ -287,17 +287,32 @@ where
         Vec::new()
     }
 
-    fn list<A: SeqAccess<'de>>(self, place: Place<'_>, mut list: A) -> Result<Vec<T>, A::Error> {
+    fn list<A: SeqAccess<'de>>(self, place: Place<'_>, list: A) -> Result<Vec<T>, A::Error> {
         let mut items = Vec::new();
-        for index in 0.. {
-            let path = super::place::Path::Index(place.path, index);
-            let place = Place { path: &path, ..place };
-            place.reading.at_unknown();
-            match list.next_element_seed(place.read((self.0)()))? {
-                Some(item) => items.extend(item),
-                None => break,
-            }
-        }
+        each(place, list, &self.0, |item| items.push(item))?;
         Ok(items)
     }
+}
+
+/// Reads the items of a list, and gives on those that could be read.
+pub(super) fn each<'de, T, S, A>(
+    place: Place<'_>,
+    mut list: A,
+    shape: impl Fn() -> S,
+    mut take: impl FnMut(T),
+) -> Result<(), A::Error>
+where
+    S: Shape<'de, Out = Option<T>>,
+    A: SeqAccess<'de>,
+{
+    for index in 0.. {
+        let path = Path::Index(place.path, index);
+        let place = Place { path: &path, ..place };
+        place.reading.at_unknown();
+        match list.next_element_seed(place.read(shape()))? {
+            Some(item) => item.into_iter().for_each(&mut take),
+            None => break,
+        }
+    }
+    Ok(())
 }

@@ -1,15 +1,19 @@
 //! The parts of a document, read straight into what the draft is made of.
 
-use std::{borrow::Cow, net::Ipv4Addr};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    net::Ipv4Addr,
+};
 
-use serde::de::{DeserializeOwned, MapAccess};
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess};
 
 use crate::{
     document::{
         FORMAT,
         keys::Keys,
         place::{Path, Place},
-        scalar::{Flag, ListOf, Node, Number, Optional, Shape, Text, Whole},
+        scalar::{Flag, ListOf, Node, Number, Optional, Shape, Text, Whole, each},
         value::{AnyValue, Configuration},
     },
     finding::{Code, Finding, Target},
@@ -20,18 +24,19 @@ use crate::{
 };
 
 /// A document, its attachments not yet joined to their LANs.
+#[derive(Default)]
 pub(super) struct RawDocument<'de> {
     pub(super) header: Header,
     pub(super) lans: Vec<DraftLan>,
-    pub(super) deckies: Vec<RawDecky<'de>>,
-}
-
-pub(super) struct RawDecky<'de> {
-    pub(super) decky: DraftDecky,
+    /// Without attachments.
+    pub(super) deckies: Vec<DraftDecky>,
+    /// Those of all deckies, one decky after the other.
     pub(super) attachments: Vec<RawAttachment<'de>>,
 }
 
 pub(super) struct RawAttachment<'de> {
+    /// The place of the decky.
+    pub(super) decky: usize,
     pub(super) lan: Cow<'de, str>,
     pub(super) ip: Option<Ipv4Addr>,
     pub(super) bad_ip: Option<Box<str>>,
@@ -51,7 +56,7 @@ macro_rules! value {
 pub(super) struct Document;
 
 impl Document {
-    pub(super) const KEYS: &[&str] = &[
+    const KEYS: &[&str] = &[
         "format", "name", "id", "status", "version", "seed", "config", "lans", "deckies",
     ];
 }
@@ -64,13 +69,8 @@ impl<'de> Shape<'de> for Document {
     }
 
     fn map<A: MapAccess<'de>>(self, place: Place<'_>, mut map: A) -> Result<Self::Out, A::Error> {
-        let mut document = RawDocument {
-            header: Header::default(),
-            lans: Vec::new(),
-            deckies: Vec::new(),
-        };
+        let mut document = RawDocument::default();
         let (mut format, mut name) = (false, false);
-        let header = &mut document.header;
         let mut keys = Keys::new(place, Self::KEYS);
         while let Some(key) = keys.next(&mut map)? {
             match key {
@@ -87,16 +87,18 @@ impl<'de> Shape<'de> for Document {
                     name = true;
                     if let Some(text) = value!(map, place, key, Text) {
                         check_name(place, &text);
-                        header.name = text.into_owned();
+                        document.header.name = text.into_owned();
                     }
                 }
-                "id" => header.id = value!(map, place, key, parsed("the id of a topology")),
-                "status" => header.status = value!(map, place, key, parsed("the status of a topology")),
-                "version" => header.version = value!(map, place, key, Optional(Whole)).map(Version::new),
-                "seed" => header.seed = value!(map, place, key, Optional(Whole)),
-                "config" => header.config = value!(map, place, key, parsed("what a topology is generated from")),
+                "id" => document.header.id = value!(map, place, key, parsed("the id of a topology")),
+                "status" => document.header.status = value!(map, place, key, parsed("the status of a topology")),
+                "version" => document.header.version = value!(map, place, key, Optional(Whole)).map(Version::new),
+                "seed" => document.header.seed = value!(map, place, key, Optional(Whole)),
+                "config" => {
+                    document.header.config = value!(map, place, key, parsed("what a topology is generated from"))
+                }
                 "lans" => document.lans = value!(map, place, key, ListOf::new(|| LanShape)),
-                _ => document.deckies = value!(map, place, key, ListOf::new(|| DeckyShape)),
+                _ => value!(map, place, key, Deckies(&mut document)),
             }
         }
         if !format {
@@ -156,10 +158,10 @@ impl<'de, T: DeserializeOwned> Shape<'de> for Parsed<T> {
     }
 }
 
-pub(super) struct LanShape;
+struct LanShape;
 
 impl LanShape {
-    pub(super) const KEYS: &[&str] = &["name", "subnet", "dmz", "x", "y"];
+    const KEYS: &[&str] = &["name", "subnet", "dmz", "x", "y"];
 }
 
 impl<'de> Shape<'de> for LanShape {
@@ -206,10 +208,39 @@ impl<'de> Shape<'de> for LanShape {
     }
 }
 
-pub(super) struct DeckyShape;
+/// The list of deckies, which go into a document.
+struct Deckies<'d, 'de>(&'d mut RawDocument<'de>);
 
-impl DeckyShape {
-    pub(super) const KEYS: &[&str] = &[
+impl<'de> Shape<'de> for Deckies<'_, 'de> {
+    type Out = ();
+
+    fn plain(self, place: Place<'_>, node: Node<'de>) {
+        place.mismatch("a list", node.type_name());
+    }
+
+    fn list<A: SeqAccess<'de>>(self, place: Place<'_>, list: A) -> Result<(), A::Error> {
+        let Self(document) = self;
+        let attachments = RefCell::new(&mut document.attachments);
+        let count = Cell::new(document.deckies.len());
+        let shape = || DeckyShape {
+            decky: count.get(),
+            attachments: &attachments,
+        };
+        each(place, list, shape, |decky| {
+            document.deckies.push(decky);
+            count.set(count.get() + 1);
+        })
+    }
+}
+
+/// A decky; its attachments go into a list of all.
+struct DeckyShape<'a, 'd, 'de> {
+    decky: usize,
+    attachments: &'a RefCell<&'d mut Vec<RawAttachment<'de>>>,
+}
+
+impl DeckyShape<'_, '_, '_> {
+    const KEYS: &'static [&'static str] = &[
         "name",
         "archetype",
         "services",
@@ -221,8 +252,8 @@ impl DeckyShape {
     ];
 }
 
-impl<'de> Shape<'de> for DeckyShape {
-    type Out = Option<RawDecky<'de>>;
+impl<'de> Shape<'de> for DeckyShape<'_, '_, 'de> {
+    type Out = Option<DraftDecky>;
 
     fn plain(self, place: Place<'_>, node: Node<'de>) -> Self::Out {
         place.mismatch("a map that describes a decky", node.type_name());
@@ -231,9 +262,9 @@ impl<'de> Shape<'de> for DeckyShape {
 
     fn map<A: MapAccess<'de>>(self, place: Place<'_>, mut map: A) -> Result<Self::Out, A::Error> {
         let mut decky = DraftDecky::default();
-        let mut attachments = Vec::new();
         let mut name = None;
         let mut keys = Keys::new(place, Self::KEYS);
+        let before = self.attachments.borrow().len();
         while let Some(key) = keys.next(&mut map)? {
             match key {
                 "name" => name = Some(value!(map, place, key, Text)),
@@ -241,7 +272,7 @@ impl<'de> Shape<'de> for DeckyShape {
                 "services" => decky.services = value!(map, place, key, ListOf::new(|| ServiceShape)),
                 "service_config" => decky.service_config = value!(map, place, key, Configuration),
                 "forwards_l3" => decky.forwards_l3 = value!(map, place, key, Flag),
-                "attachments" => attachments = value!(map, place, key, ListOf::new(|| AttachmentShape)),
+                "attachments" => value!(map, place, key, Attachments(&self)),
                 "x" => decky.position.x = value!(map, place, key, Optional(Number)),
                 _ => decky.position.y = value!(map, place, key, Optional(Number)),
             }
@@ -249,10 +280,31 @@ impl<'de> Shape<'de> for DeckyShape {
         if name.is_none() {
             place.missing("name");
         }
-        Ok(name.flatten().map(|name| {
-            decky.name = name.into_owned();
-            RawDecky { decky, attachments }
-        }))
+        let Some(name) = name.flatten() else {
+            self.attachments.borrow_mut().truncate(before);
+            return Ok(None);
+        };
+        decky.name = name.into_owned();
+        Ok(Some(decky))
+    }
+}
+
+/// The list of a decky's attachments.
+struct Attachments<'s, 'a, 'd, 'de>(&'s DeckyShape<'a, 'd, 'de>);
+
+impl<'de> Shape<'de> for Attachments<'_, '_, '_, 'de> {
+    type Out = ();
+
+    fn plain(self, place: Place<'_>, node: Node<'de>) {
+        place.mismatch("a list", node.type_name());
+    }
+
+    fn list<A: SeqAccess<'de>>(self, place: Place<'_>, list: A) -> Result<(), A::Error> {
+        let DeckyShape { decky, attachments } = self.0;
+        let shape = || AttachmentShape { decky: *decky };
+        each(place, list, shape, |attachment| {
+            attachments.borrow_mut().push(attachment)
+        })
     }
 }
 
@@ -266,10 +318,12 @@ impl<'de> Shape<'de> for ServiceShape {
     }
 }
 
-pub(super) struct AttachmentShape;
+struct AttachmentShape {
+    decky: usize,
+}
 
 impl AttachmentShape {
-    pub(super) const KEYS: &[&str] = &["lan", "ip"];
+    const KEYS: &[&str] = &["lan", "ip"];
 }
 
 impl<'de> Shape<'de> for AttachmentShape {
@@ -299,6 +353,7 @@ impl<'de> Shape<'de> for AttachmentShape {
         }
         let offset = place.reading.offset();
         Ok(lan.flatten().map(|lan| RawAttachment {
+            decky: self.decky,
             lan,
             ip,
             bad_ip,

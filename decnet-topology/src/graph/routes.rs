@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr, ops::Range, sync::Arc};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,9 @@ use crate::{
     id::DeckyId,
     model::Decky,
 };
+
+/// A router with at most so many LANs is small: the pairs of them are few enough to be written down.
+const SMALL: usize = 8;
 
 /// A route of a decky: packets to these addresses go to that router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,7 +66,7 @@ impl Graph<'_> {
 /// Lists of numbers, one after the other in one piece of memory.
 #[derive(Debug)]
 struct Lists {
-    starts: Vec<u32>,
+    starts: Vec<usize>,
     numbers: Vec<u32>,
 }
 
@@ -75,14 +78,17 @@ impl Lists {
         };
         for list in lists {
             made.numbers.extend(list);
-            made.starts.push(index(made.numbers.len()));
+            made.starts.push(made.numbers.len());
         }
         made
     }
 
     fn get(&self, at: u32) -> &[u32] {
-        let at = at as usize;
-        &self.numbers[self.starts[at] as usize..self.starts[at + 1] as usize]
+        &self.numbers[self.places(at)]
+    }
+
+    fn places(&self, at: u32) -> Range<usize> {
+        self.starts[at as usize]..self.starts[at as usize + 1]
     }
 }
 
@@ -100,10 +106,16 @@ struct Search<'g> {
     addresses_on_lan: Lists,
     /// For each router, its LANs.
     lans_of_router: Lists,
+    /// For each LAN, the LANs that small routers join to it. A search mostly walks these, without a look at the routers.
+    neighbours: Lists,
+    /// For each LAN, the routers on it that have too many LANs to write down the neighbours of each.
+    large_routers_of_lan: Lists,
     /// Which search found a LAN, and a router, last.
     lan_found: Vec<u32>,
     router_found: Vec<u32>,
     number: u32,
+    /// For each LAN, the way to it from next door.
+    next_door: Vec<Way>,
     /// Over which router of the decky's LANs each LAN was found.
     via: Vec<u32>,
     queue: Vec<u32>,
@@ -123,14 +135,29 @@ impl<'g> Search<'g> {
             routers.sort_unstable();
         }
         let lans_of = |router: &Decky| places(topology, router).map(|(lan, _)| index(lan)).collect();
+        let lans_of_router = Lists::new(routers.iter().map(|router| lans_of(router)));
+        let sizes_of_lan = |large: bool, on: &[(u32, u32)]| -> Vec<u32> {
+            let routers = on.iter().map(|&(_, router)| router);
+            routers
+                .filter(|&router| (lans_of_router.get(router).len() > SMALL) == large)
+                .collect()
+        };
+        let neighbours = (0..).zip(&on_lan).map(|(lan, on)| {
+            let small = sizes_of_lan(false, on).into_iter();
+            let lans = small.flat_map(|router| lans_of_router.get(router).iter().copied());
+            lans.filter(|&other| other != lan).collect()
+        });
         Self {
             graph,
             routers_of_lan: Lists::new(on_lan.iter().map(|on| on.iter().map(|&(_, router)| router).collect())),
             addresses_on_lan: Lists::new(on_lan.iter().map(|on| on.iter().map(|&(ip, _)| ip).collect())),
-            lans_of_router: Lists::new(routers.iter().map(|router| lans_of(router))),
+            neighbours: Lists::new(neighbours),
+            large_routers_of_lan: Lists::new(on_lan.iter().map(|on| sizes_of_lan(true, on))),
+            lans_of_router,
             lan_found: vec![0; topology.lans().len()],
             router_found: vec![0; routers.len()],
             number: 0,
+            next_door: topology.lans().iter().map(|lan| Way::to(lan.subnet())).collect(),
             via: vec![0; topology.lans().len()],
             queue: Vec::new(),
         }
@@ -142,20 +169,18 @@ impl<'g> Search<'g> {
         let mut zones: Vec<usize> = own.iter().map(|&lan| self.graph.zone_of[lan]).collect();
         zones.sort_unstable();
         zones.dedup();
-        let lans = self.graph.topology.lans();
-        let found = |lan: usize| (lans[lan].subnet(), Ipv4Addr::from_bits(self.via[lan]));
-        match zones[..] {
-            [zone] => {
-                let others = self.graph.zones[zone].iter().filter(|lan| !own.contains(lan));
-                aggregate(others.map(|&lan| found(lan)))
-            }
-            _ => {
-                let places = zones.iter().flat_map(|&zone| &self.graph.zones[zone]);
-                let mut others: Vec<_> = places.filter(|lan| !own.contains(lan)).map(|&lan| found(lan)).collect();
-                others.sort_unstable_by_key(|(subnet, _)| (subnet.network(), subnet.prefix_len()));
-                aggregate(others)
-            }
+        let way = |&lan: &usize| Way {
+            via: self.via[lan],
+            ..self.next_door[lan]
+        };
+        let other = |lan: &&usize| !own.contains(lan);
+        if let [zone] = zones[..] {
+            return aggregate(self.graph.zones[zone].iter().filter(other).map(way));
         }
+        let places = zones.iter().flat_map(|&zone| &self.graph.zones[zone]);
+        let mut others: Vec<Way> = places.filter(other).map(way).collect();
+        others.sort_unstable_by_key(|way| (way.network, way.prefix));
+        aggregate(others)
     }
 
     /// Finds for each LAN the router, on one of the decky's own LANs, that packets go to.
@@ -182,56 +207,111 @@ impl<'g> Search<'g> {
         let mut next = 0;
         while let Some(&lan) = self.queue.get(next) {
             next += 1;
-            let routers = self.routers_of_lan.starts[lan as usize]..self.routers_of_lan.starts[lan as usize + 1];
-            for at in routers {
-                self.cross(self.routers_of_lan.numbers[at as usize], self.via[lan as usize]);
+            let via = self.via[lan as usize];
+            for at in self.neighbours.places(lan) {
+                self.find(self.neighbours.numbers[at], via);
+            }
+            for at in self.large_routers_of_lan.places(lan) {
+                self.cross(self.large_routers_of_lan.numbers[at], via);
             }
         }
     }
 
-    /// Goes over a router, unless an earlier way did, to its LANs that no earlier way led to.
+    /// Goes over a router, unless an earlier way did, to its LANs.
     fn cross(&mut self, router: u32, via: u32) {
-        if std::mem::replace(&mut self.router_found[router as usize], self.number) == self.number {
+        let found = &mut self.router_found[router as usize];
+        if std::mem::replace(found, self.number) == self.number {
             return;
         }
-        for &lan in self.lans_of_router.get(router) {
-            let found = &mut self.lan_found[lan as usize];
-            if std::mem::replace(found, self.number) != self.number {
-                self.via[lan as usize] = via;
-                self.queue.push(lan);
-            }
+        for at in self.lans_of_router.places(router) {
+            self.find(self.lans_of_router.numbers[at], via);
+        }
+    }
+
+    /// Comes to a LAN, unless an earlier way did.
+    fn find(&mut self, lan: u32, via: u32) {
+        let found = &mut self.lan_found[lan as usize];
+        if std::mem::replace(found, self.number) != self.number {
+            self.via[lan as usize] = via;
+            self.queue.push(lan);
+        }
+    }
+}
+
+/// A route, as plain numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Way {
+    network: u32,
+    prefix: u8,
+    via: u32,
+}
+
+impl Way {
+    fn to(subnet: Ipv4Net) -> Self {
+        Self {
+            network: subnet.network().to_bits(),
+            prefix: subnet.prefix_len(),
+            via: 0,
+        }
+    }
+
+    /// Tells whether the first bits of an address are those of the destination.
+    fn holds(&self, address: u32) -> bool {
+        // A shift by all bits is none: a prefix of 0 holds everything.
+        (self.network ^ address)
+            .checked_shr(32 - u32::from(self.prefix))
+            .unwrap_or(0)
+            == 0
+    }
+
+    /// Returns the subnet that this one is a half of.
+    fn whole(&self) -> Option<Self> {
+        let prefix = self.prefix.checked_sub(1)?;
+        let low_bit = 1 << (31 - prefix);
+        Some(Self {
+            network: self.network & !low_bit,
+            prefix,
+            via: self.via,
+        })
+    }
+
+    fn route(&self) -> Route {
+        Route {
+            destination: Ipv4Net::new_assert(Ipv4Addr::from_bits(self.network), self.prefix),
+            via: Ipv4Addr::from_bits(self.via),
         }
     }
 }
 
 /// Joins routes, given in the order of their destinations, as long as the same addresses go the same way.
-fn aggregate(routes: impl IntoIterator<Item = (Ipv4Net, Ipv4Addr)>) -> Vec<Route> {
-    let mut joined: Vec<Route> = Vec::new();
-    for (destination, via) in routes {
-        match joined.last() {
-            // Subnets that overlap are against the rules, but may be drawn: the inner one, or the same again, says nothing new.
-            Some(last) if last.destination == destination => continue,
-            Some(last) if last.via == via && last.destination.contains(&destination) => continue,
-            _ => joined.push(Route { destination, via }),
+fn aggregate(ways: impl IntoIterator<Item = Way>) -> Vec<Route> {
+    let mut joined: Vec<Way> = Vec::new();
+    for way in ways {
+        if let Some(last) = joined.last() {
+            // Subnets that overlap are against the rules, but may be drawn: the same again, or an inner one, says nothing new.
+            let same = (last.network, last.prefix) == (way.network, way.prefix);
+            if same || last.via == way.via && last.prefix <= way.prefix && last.holds(way.network) {
+                continue;
+            }
         }
+        joined.push(way);
         while let Some(whole) = joined_halves(&joined) {
             joined.truncate(joined.len() - 2);
             joined.push(whole);
         }
     }
-    joined
+    joined.iter().map(Way::route).collect()
 }
 
 /// Joins the last two routes, if they are the halves of a subnet that has no route of its own.
-fn joined_halves(routes: &[Route]) -> Option<Route> {
-    let [before @ .., low, high] = routes else { return None };
-    let whole = low.destination.supernet()?;
-    let halves = low.destination.prefix_len() == high.destination.prefix_len() && whole.contains(&high.destination);
-    let own = before.last().is_some_and(|route| route.destination == whole);
-    (low.via == high.via && halves && !own).then_some(Route {
-        destination: whole,
-        via: low.via,
-    })
+fn joined_halves(ways: &[Way]) -> Option<Way> {
+    let [before @ .., low, high] = ways else { return None };
+    if low.via != high.via || low.prefix != high.prefix {
+        return None;
+    }
+    let whole = low.whole()?;
+    let has_own = |own: &Way| (own.network, own.prefix) == (whole.network, whole.prefix);
+    (whole.holds(high.network) && !before.last().is_some_and(has_own)).then_some(whole)
 }
 
 #[cfg(test)]
@@ -239,10 +319,11 @@ mod tests {
     use super::*;
 
     fn joined(routes: &[(&str, u32)]) -> Vec<String> {
-        let routes = routes
-            .iter()
-            .map(|(net, via)| (net.parse().expect("subnet"), Ipv4Addr::from_bits(*via)));
-        aggregate(routes).iter().map(ToString::to_string).collect()
+        let ways = routes.iter().map(|&(net, via)| Way {
+            via,
+            ..Way::to(net.parse().expect("subnet"))
+        });
+        aggregate(ways).iter().map(ToString::to_string).collect()
     }
 
     #[test]

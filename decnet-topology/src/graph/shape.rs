@@ -5,6 +5,7 @@ use petgraph::{algo::articulation_points::articulation_points, graph::NodeIndex}
 use crate::{
     graph::{Graph, Node},
     id::{DeckyId, LanId},
+    model::{Decky, Lan},
 };
 
 /// Where the maze breaks in two.
@@ -51,7 +52,7 @@ impl Graph<'_> {
         let deckies = self.topology.deckies().iter();
         deckies
             .filter(|decky| decky.attachments().is_empty())
-            .map(|decky| decky.id())
+            .map(Decky::id)
             .collect()
     }
 
@@ -98,7 +99,7 @@ impl Graph<'_> {
     pub(super) fn depths(&self) -> Vec<Option<usize>> {
         let lans = self.topology.lans();
         let mut depths = vec![None; lans.len()];
-        if let Some(dmz) = lans.iter().position(crate::model::Lan::is_dmz) {
+        if let Some(dmz) = lans.iter().position(Lan::is_dmz) {
             self.search(dmz, &mut depths, &mut self.none_crossed());
         }
         depths

@@ -129,6 +129,11 @@ impl Topology {
 
     /// Returns the place of a LAN in [`lans`](Self::lans).
     pub fn lan_index(&self, id: LanId) -> Option<usize> {
+        // Most topologies number their LANs from 0 without a gap.
+        let likely = id.ordinal() as usize;
+        if self.lans.get(likely).is_some_and(|lan| lan.id == id) {
+            return Some(likely);
+        }
         self.lans.binary_search_by_key(&id, Lan::id).ok()
     }
 

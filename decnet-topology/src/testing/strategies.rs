@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// Gives configs that always have room: every maze of theirs can be drawn.
+#[expect(clippy::missing_panics_doc, reason = "every value drawn is within its bounds")]
 pub fn configs() -> impl Strategy<Value = TopologyConfig> {
     // Most are small; the widest has 156 LANs.
     let shape = prop_oneof![
@@ -73,11 +74,15 @@ fn chance() -> impl Strategy<Value = f64> {
 }
 
 /// Gives well-formed topologies of up to 12 LANs and 24 deckies, which are joined at random: with loops, orphans, several ways
-/// round, routers and bridge deckies that do not forward. LANs' subnets differ in length and never overlap; the first LAN is
+/// round, routers and bridge deckies that do not forward, some of them on most of the LANs. LANs' subnets differ in length and never overlap; the first LAN is
 /// the DMZ.
+#[expect(clippy::missing_panics_doc, reason = "every value drawn is within its bounds")]
 pub fn topologies() -> impl Strategy<Value = Topology> {
     let lans = prop::collection::vec(22_u8..=26, 1..=12);
-    let memberships = prop::collection::vec(any::<Index>(), 0..=4);
+    let memberships = prop_oneof![
+        9 => prop::collection::vec(any::<Index>(), 0..=4),
+        1 => prop::collection::vec(any::<Index>(), 30),
+    ];
     let deckies = prop::collection::vec((memberships, prop::bool::weighted(0.6)), 0..=24);
     let order = any::<u64>();
     (lans, deckies, order).prop_map(|(lengths, deckies, order)| {

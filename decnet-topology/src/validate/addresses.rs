@@ -46,20 +46,22 @@ pub(super) fn reserved(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// `IP_COLLISION`: two deckies with one address on one LAN. Each is told of the first that has it.
 pub(super) fn collisions(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let mut taken: Vec<_> = view
-        .attachments()
-        .enumerate()
-        .filter_map(|(order, (decky, lan, at))| Some(((at.lan, at.ip?), order, decky.name, lan.name)))
-        .collect();
+    // Small keys, since there are many and hardly ever two alike: names are looked up when they are told.
+    let addresses = view.deckies.iter().enumerate().flat_map(|(at, decky)| {
+        let attached = view.attached(decky).iter();
+        attached.filter_map(move |attachment| Some((attachment.lan, attachment.ip?, at)))
+    });
+    let mut taken: Vec<_> = addresses.filter(|(lan, ..)| *lan < view.lans.len()).collect();
     taken.sort_unstable();
-    for same in taken.chunk_by(|one, other| one.0 == other.0) {
-        let Some(((first, later), (_, ip))) = same.split_first().map(|halves| (halves, same[0].0)) else {
+    for same in taken.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
+        let Some((&(lan, ip, first), later)) = same.split_first() else {
             continue;
         };
-        for (_, _, decky, lan) in later {
+        let (lan, first) = (view.lans[lan].name, view.deckies[first].name);
+        for (_, _, decky) in later {
+            let decky = view.deckies[*decky].name;
             let message = format!(
-                "decky `{decky}` has the address {ip} on LAN `{lan}`, which decky `{}` has already; take another address",
-                first.2
+                "decky `{decky}` has the address {ip} on LAN `{lan}`, which decky `{first}` has already; take another address",
             );
             findings.push(Finding::new(Code::IpCollision, target(decky, lan), message));
         }

@@ -89,8 +89,8 @@ pub fn published<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, publish: &Pub
 pub(super) fn published_of(view: &View<'_>, catalog: &Catalog, publish: &Publish) -> Vec<PublishedPort> {
     let mut published = Vec::new();
     for decky in view.gateways() {
-        for service in decky
-            .services
+        for service in view
+            .services(decky)
             .iter()
             .filter_map(|name| catalog.decky_service(name.as_str()))
         {

@@ -57,8 +57,8 @@ fn doubled<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 /// `IP_UNKNOWN_LAN`: an attachment to a LAN that is not there.
 pub(super) fn unknown_lan(view: &View<'_>, findings: &mut Vec<Finding>) {
     for decky in &view.deckies {
-        let unknown = decky
-            .attachments
+        let unknown = view
+            .attached(decky)
             .iter()
             .filter(|attachment| attachment.lan >= view.lans.len());
         for attachment in unknown {
@@ -78,10 +78,10 @@ pub(super) fn unknown_lan(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// `ATTACHMENT_DUP`: the same decky twice on one LAN.
 pub(super) fn attached_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in view.deckies.iter().filter(|decky| decky.attachments.len() > 1) {
+    for decky in view.deckies.iter().filter(|decky| view.attached(decky).len() > 1) {
         let mut seen = BTreeSet::new();
-        let known = decky
-            .attachments
+        let known = view
+            .attached(decky)
             .iter()
             .filter_map(|at| Some((at.lan, view.lans.get(at.lan)?)));
         for (_, lan) in known.filter(|(at, _)| !seen.insert(*at)) {

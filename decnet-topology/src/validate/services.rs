@@ -1,8 +1,9 @@
 //! What deckies run, and how it is configured.
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Port},
     finding::{Code, Finding, Target},
+    model::ServiceFields,
     name::ServiceName,
     spelling,
     validate::view::{DeckyView, View},
@@ -11,7 +12,7 @@ use crate::{
 /// `UNKNOWN_SERVICE`: a service that is not in the catalogue, or a singleton.
 pub(super) fn unknown(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for decky in &view.deckies {
-        for service in decky.services.iter().copied() {
+        for service in view.services(decky).iter().copied() {
             let message = match catalog.service(service.as_str()) {
                 None => {
                     let known = catalog.services().filter(|known| !known.singleton);
@@ -54,8 +55,17 @@ pub(super) fn archetypes(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<
 
 /// `SERVICE_PORT_CLASH`: two services of one decky that want the same port.
 pub(super) fn port_clashes(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
-    for decky in view.deckies.iter().filter(|decky| decky.services.len() > 1) {
-        for (port, services) in catalog.clashes(decky.services.iter().copied()) {
+    let mut wanted: Vec<Port> = Vec::new();
+    for decky in view.deckies.iter().filter(|decky| view.services(decky).len() > 1) {
+        let services = view.services(decky);
+        wanted.clear();
+        let known = services.iter().filter_map(|name| catalog.decky_service(name.as_str()));
+        wanted.extend(known.flat_map(|service| &service.ports));
+        wanted.sort_unstable();
+        if wanted.array_windows().all(|[one, other]| one != other) {
+            continue;
+        }
+        for (port, services) in catalog.clashes(services.iter().copied()) {
             let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
                 "{} of decky `{}` want the same port {port}; keep one",
@@ -70,8 +80,8 @@ pub(super) fn port_clashes(view: &View<'_>, catalog: &Catalog, findings: &mut Ve
 
 /// `SERVICE_CFG_UNDECLARED`: configuration for a service that the decky does not run.
 pub(super) fn undeclared(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for (decky, service) in configured(view) {
-        if decky.services.binary_search(&service).is_err() {
+    for (decky, service, _) in configured(view) {
+        if view.services(decky).binary_search(&service).is_err() {
             let name = decky.name;
             let message = format!(
                 "decky `{name}` configures `{service}` but does not run it; add the service or drop its config"
@@ -87,14 +97,14 @@ pub(super) fn undeclared(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// `SERVICE_CFG_INVALID`, `SERVICE_CFG_UNKNOWN_FIELD`: a value that does not fit its field, and a field that is none.
 pub(super) fn fields(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
-    for (decky, service) in configured(view) {
+    for (decky, service, fields) in configured(view) {
         let (Ok(_), Some(known)) = (
-            decky.services.binary_search(&service),
+            view.services(decky).binary_search(&service),
             catalog.decky_service(service.as_str()),
         ) else {
             continue;
         };
-        for (key, value) in &decky.config[service] {
+        for (key, value) in fields {
             let (code, message) = match known.field(key).map(|field| field.check(value)) {
                 Some(Ok(())) => continue,
                 Some(Err(fault)) => {
@@ -117,8 +127,13 @@ pub(super) fn fields(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Find
     }
 }
 
-fn configured<'v, 'a>(view: &'v View<'a>) -> impl Iterator<Item = (&'v DeckyView<'a>, &'a ServiceName)> {
-    let services = |decky: &'v DeckyView<'a>| decky.config.keys().map(move |service| (decky, service));
+fn configured<'v, 'a>(
+    view: &'v View<'a>,
+) -> impl Iterator<Item = (&'v DeckyView<'a>, &'a ServiceName, &'a ServiceFields)> {
+    let services = |decky: &'v DeckyView<'a>| {
+        let config = decky.config.into_iter().flatten();
+        config.map(move |(service, fields)| (decky, service, fields))
+    };
     view.deckies.iter().flat_map(services)
 }
 

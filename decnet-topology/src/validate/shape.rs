@@ -36,8 +36,8 @@ pub(super) fn orphan_lans(view: &View<'_>, findings: &mut Vec<Finding>) {
     let Some(dmz) = view.dmz() else { return };
     let mut islands = Islands::new(view.lans.len());
     for decky in &view.deckies {
-        let mut lans = decky
-            .attachments
+        let mut lans = view
+            .attached(decky)
             .iter()
             .map(|at| at.lan)
             .filter(|lan| *lan < view.lans.len());
@@ -82,7 +82,7 @@ impl Islands {
 
 /// `DECKY_ORPHAN`: a decky with no attachment.
 pub(super) fn orphan_deckies(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in view.deckies.iter().filter(|decky| decky.attachments.is_empty()) {
+    for decky in view.deckies.iter().filter(|decky| view.attached(decky).is_empty()) {
         let message = format!(
             "decky `{}` is attached to no LAN; attach it to one or remove it",
             decky.name
@@ -97,7 +97,7 @@ pub(super) fn orphan_deckies(view: &View<'_>, findings: &mut Vec<Finding>) {
 /// `ROUTER_SINGLE_HOMED`: a decky that forwards but has one LAN only, and that is not the DMZ.
 pub(super) fn idle_routers(view: &View<'_>, findings: &mut Vec<Finding>) {
     for decky in view.deckies.iter().filter(|decky| decky.forwards_l3) {
-        let [only] = decky.attachments[..] else { continue };
+        let [only] = *view.attached(decky) else { continue };
         let Some(lan) = view.lans.get(only.lan).filter(|lan| !lan.is_dmz) else {
             continue;
         };

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, ops::Range};
 
 use ipnet::Ipv4Net;
 
@@ -6,13 +6,18 @@ use crate::{
     finding::Finding,
     model::{Draft, ServiceConfig, Topology},
     name::ServiceName,
+    validate::ValidTopology,
 };
 
 /// What the rules look at: a [`Draft`] or a [`Topology`], borrowed.
+///
+/// Services and attachments of all deckies stand in one list each: of a large maze, the rules then walk memory in its order.
 #[derive(Debug)]
 pub struct View<'a> {
     pub(super) lans: Vec<LanView<'a>>,
     pub(super) deckies: Vec<DeckyView<'a>>,
+    services: Vec<&'a ServiceName>,
+    attachments: Vec<AttachmentView>,
     /// What was found when the document was read.
     pub(super) read: &'a [Finding],
     /// Whether names and attachments are known to be well-formed.
@@ -29,12 +34,12 @@ pub(super) struct LanView<'a> {
 #[derive(Debug)]
 pub(super) struct DeckyView<'a> {
     pub(super) name: &'a str,
-    /// In order, each once.
-    pub(super) services: Vec<&'a ServiceName>,
-    pub(super) config: &'a ServiceConfig,
+    /// None if nothing is configured.
+    pub(super) config: Option<&'a ServiceConfig>,
     pub(super) archetype: Option<&'a str>,
     pub(super) forwards_l3: bool,
-    pub(super) attachments: Vec<AttachmentView>,
+    services: Range<usize>,
+    attachments: Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +50,60 @@ pub(super) struct AttachmentView {
 }
 
 impl<'a> View<'a> {
+    fn with_lans(lans: impl Iterator<Item = LanView<'a>>) -> Self {
+        Self {
+            lans: lans.collect(),
+            deckies: Vec::new(),
+            services: Vec::new(),
+            attachments: Vec::new(),
+            read: &[],
+            well_formed: false,
+        }
+    }
+
+    /// Adds a decky; of a service that stands there twice, one counts.
+    fn add(
+        &mut self,
+        (name, config, archetype, forwards_l3): (&'a str, &'a ServiceConfig, Option<&'a str>, bool),
+        services: impl Iterator<Item = &'a ServiceName>,
+        attachments: impl Iterator<Item = AttachmentView>,
+    ) {
+        let first_service = self.services.len();
+        self.services.extend(services);
+        let own = &mut self.services[first_service..];
+        if !own.is_sorted_by(|one, other| one < other) {
+            own.sort_unstable();
+            let mut distinct = self.services.split_off(first_service);
+            distinct.dedup();
+            self.services.append(&mut distinct);
+        }
+        let first_attachment = self.attachments.len();
+        self.attachments.extend(attachments);
+        self.deckies.push(DeckyView {
+            name,
+            config: Some(config).filter(|config| !config.is_empty()),
+            archetype,
+            forwards_l3,
+            services: first_service..self.services.len(),
+            attachments: first_attachment..self.attachments.len(),
+        });
+    }
+
+    /// Returns the services of a decky, in order, each once.
+    pub(super) fn services(&self, decky: &DeckyView<'a>) -> &[&'a ServiceName] {
+        &self.services[decky.services.clone()]
+    }
+
+    /// Returns where a decky is attached, home first.
+    pub(super) fn attached(&self, decky: &DeckyView<'a>) -> &[AttachmentView] {
+        &self.attachments[decky.attachments.clone()]
+    }
+
     /// Walks the attachments to LANs that are there.
     pub(super) fn attachments(&self) -> impl Iterator<Item = (&DeckyView<'a>, &LanView<'a>, AttachmentView)> {
         self.deckies.iter().flat_map(move |decky| {
-            let known =
-                move |attachment: &AttachmentView| self.lans.get(attachment.lan).map(|lan| (decky, lan, *attachment));
-            decky.attachments.iter().filter_map(known)
+            let known = move |at: &AttachmentView| self.lans.get(at.lan).map(|lan| (decky, lan, *at));
+            self.attached(decky).iter().filter_map(known)
         })
     }
 
@@ -62,8 +115,8 @@ impl<'a> View<'a> {
     /// Walks the gateways: deckies that forward and have their home in a DMZ.
     pub(super) fn gateways(&self) -> impl Iterator<Item = &DeckyView<'a>> {
         self.deckies.iter().filter(|decky| {
-            let home = decky.attachments.first().and_then(|home| self.lans.get(home.lan));
-            decky.forwards_l3 && home.is_some_and(|home| home.is_dmz)
+            let home = || self.attached(decky).first().and_then(|home| self.lans.get(home.lan));
+            decky.forwards_l3 && home().is_some_and(|home| home.is_dmz)
         })
     }
 
@@ -76,73 +129,60 @@ impl<'a> View<'a> {
 
 impl<'a> From<&'a Draft> for View<'a> {
     fn from(draft: &'a Draft) -> Self {
-        let lans = draft.lans.iter().map(|lan| LanView {
+        let mut view = Self::with_lans(draft.lans.iter().map(|lan| LanView {
             name: &lan.name,
             subnet: lan.subnet,
             is_dmz: lan.is_dmz,
-        });
-        let deckies = draft.deckies.iter().map(|decky| {
-            let mut services: Vec<_> = decky.services.iter().collect();
-            services.sort_unstable();
-            services.dedup();
-            let attachments = decky.attachments.iter();
-            DeckyView {
-                name: &decky.name,
-                services,
-                config: &decky.service_config,
-                archetype: decky.archetype.as_deref(),
-                forwards_l3: decky.forwards_l3,
-                attachments: attachments
-                    .map(|attachment| AttachmentView {
-                        lan: attachment.lan,
-                        ip: attachment.ip,
-                    })
-                    .collect(),
-            }
-        });
-        Self {
-            lans: lans.collect(),
-            deckies: deckies.collect(),
-            read: &draft.findings,
-            well_formed: false,
+        }));
+        for decky in &draft.deckies {
+            let archetype = decky.archetype.as_deref();
+            let attachments = decky.attachments.iter().map(|attachment| AttachmentView {
+                lan: attachment.lan,
+                ip: attachment.ip,
+            });
+            view.add(
+                (&decky.name, &decky.service_config, archetype, decky.forwards_l3),
+                decky.services.iter(),
+                attachments,
+            );
         }
+        view.read = &draft.findings;
+        view
     }
 }
 
 impl<'a> From<&'a Topology> for View<'a> {
     fn from(topology: &'a Topology) -> Self {
-        let lans = topology.lans().iter().map(|lan| LanView {
+        let mut view = Self::with_lans(topology.lans().iter().map(|lan| LanView {
             name: lan.name().as_str(),
             subnet: Some(lan.subnet()),
             is_dmz: lan.is_dmz(),
-        });
-        let deckies = topology.deckies().iter().map(|decky| {
+        }));
+        for decky in topology.deckies() {
             let attachments = decky.attachments().iter().filter_map(|attachment| {
                 topology.lan_index(attachment.lan).map(|lan| AttachmentView {
                     lan,
                     ip: Some(attachment.ip),
                 })
             });
-            DeckyView {
-                name: decky.name().as_str(),
-                services: decky.services().iter().collect(),
-                config: decky.service_config(),
-                archetype: decky.archetype(),
-                forwards_l3: decky.forwards_l3(),
-                attachments: attachments.collect(),
-            }
-        });
-        Self {
-            lans: lans.collect(),
-            deckies: deckies.collect(),
-            read: &[],
-            well_formed: true,
+            view.add(
+                (
+                    decky.name().as_str(),
+                    decky.service_config(),
+                    decky.archetype(),
+                    decky.forwards_l3(),
+                ),
+                decky.services().iter(),
+                attachments,
+            );
         }
+        view.well_formed = true;
+        view
     }
 }
 
-impl<'a> From<&'a crate::validate::ValidTopology> for View<'a> {
-    fn from(valid: &'a crate::validate::ValidTopology) -> Self {
+impl<'a> From<&'a ValidTopology> for View<'a> {
+    fn from(valid: &'a ValidTopology) -> Self {
         Self::from(valid.topology())
     }
 }

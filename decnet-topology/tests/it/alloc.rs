@@ -185,9 +185,10 @@ proptest! {
             let address = Ipv4Addr::from_bits(net.network().to_bits() + offset);
             let hosts = (2..15).contains(&offset);
             match op {
-                0 => match pool.next_free() {
-                    Ok(given) => prop_assert!(net::reserved(net, given).is_none() && net.contains(&given) && taken.insert(given)),
-                    Err(_) => prop_assert_eq!(taken.len(), 13),
+                0 => if let Ok(given) = pool.next_free() {
+                    prop_assert!(net::reserved(net, given).is_none() && net.contains(&given) && taken.insert(given));
+                } else {
+                    prop_assert_eq!(taken.len(), 13);
                 },
                 1 => {
                     prop_assert_eq!(pool.reserve(address).is_ok(), hosts);
@@ -214,7 +215,7 @@ proptest! {
             pool.reserve(net);
             others.push(net);
         }
-        let free = Ipv4Net::from(pool.base()).subnets(prefix).expect("subnets").filter(|net| {
+        let free = pool.base().subnets(prefix).expect("subnets").filter(|net| {
             others.iter().all(|other| !net::overlaps(*net, *other))
         });
         let free: Vec<Ipv4Net> = free.collect();
@@ -224,7 +225,10 @@ proptest! {
     }
 }
 
-fn draft(lans: &[(&str, Option<&str>)], deckies: &[(&str, &[(usize, Option<&str>)])]) -> Draft {
+/// A decky's name, and where it is attached: the place of a LAN, and the address if it is given.
+type Attached<'a> = (&'a str, &'a [(usize, Option<&'a str>)]);
+
+fn draft(lans: &[(&str, Option<&str>)], deckies: &[Attached<'_>]) -> Draft {
     let lans = lans.iter().map(|(name, net)| DraftLan {
         name: (*name).into(),
         subnet: net.map(subnet),

@@ -60,7 +60,8 @@ fn digest(topology: &Topology) -> String {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn read(config: &Value) -> Result<TopologyConfig, InvalidConfig> {
+/// Reads a config; one without a seed gets a fixed one.
+pub(crate) fn read(config: &Value) -> Result<TopologyConfig, InvalidConfig> {
     TopologyConfig::from_value(config, &Catalog::builtin(), || 0x00c0_ffee)
 }
 
@@ -225,7 +226,8 @@ fn ten_thousand_random_configs_give_mazes_of_their_shape() {
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-fn config(depth: u8, branching: u8) -> ConfigBuilder {
+/// Starts a config with a fixed seed.
+pub(crate) fn config(depth: u8, branching: u8) -> ConfigBuilder {
     TopologyConfig::builder("maze", depth, branching).seed(42)
 }
 
@@ -355,117 +357,4 @@ fn without_services_for_deckies_none_are_drawn() {
         generate(&config, &Catalog::default(), &[]),
         Err(GenerateError::NoServices)
     );
-}
-
-#[test]
-fn services_that_no_decky_can_run_are_faults() {
-    let faults = |services: Value| {
-        let value = json!({"name": "x", "depth": 1, "branching_factor": 1, "services_explicit": services});
-        read(&value)
-            .expect_err("faults")
-            .faults
-            .into_iter()
-            .map(|fault| fault.message)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(faults(json!(["ssh", "gopher"])), ["there is no service `gopher`"]);
-    assert_eq!(
-        faults(json!(["sniffer"])),
-        ["`sniffer` is a singleton, which no decky runs"]
-    );
-    assert_eq!(
-        faults(json!(["http", "ssh", "conpot"])),
-        ["`http` and `conpot` want the same port"]
-    );
-    let typed = config(1, 1).services(["gopher"]).build().expect("config");
-    assert!(matches!(
-        generate(&typed, &Catalog::builtin(), &[]),
-        Err(GenerateError::Config(_))
-    ));
-}
-
-#[test]
-fn all_faults_of_a_config_are_said_at_once() {
-    let value = json!({
-        "name": "", "depth": "3", "branching_factor": 2.0, "mode": "cloud", "deckies_per_lan_min": 33, "deckies_per_lan_max": 0,
-        "bridge_forward_probability": "1", "cross_edge_probability": 1.5, "subnet_base_prefix": "10", "lan_prefix": 30,
-        "randomize_services": 1, "services_explicit": {}, "dmz_gateway": "false", "seed": 1.0, "colour": null,
-    });
-    let invalid = read(&value).expect_err("faults");
-    let fields: Vec<&str> = invalid.faults.iter().map(|fault| fault.field.as_str()).collect();
-    let mut expected: Vec<&String> = value.as_object().expect("object").keys().collect();
-    expected.sort();
-    assert_eq!(json!(fields), json!(expected));
-    assert!(
-        invalid
-            .to_string()
-            .contains("depth: must be a whole number from 1 to 16, not \"3\""),
-        "{invalid}"
-    );
-    assert_eq!(read(&json!([1])).expect_err("no object").faults[0].field, "*");
-}
-
-#[test]
-fn a_config_built_is_held_to_the_same_bounds_as_one_read() {
-    let wild = TopologyConfig::builder("", 17, 0)
-        .deckies_per_lan(33, 0)
-        .bridge_forward_probability(f64::NAN)
-        .cross_edge_probability(-0.1)
-        .base("300.1")
-        .lan_prefix(30)
-        .seed(1);
-    let fields: Vec<String> = wild
-        .build()
-        .expect_err("faults")
-        .faults
-        .into_iter()
-        .map(|fault| fault.field)
-        .collect();
-    let all = [
-        "branching_factor",
-        "bridge_forward_probability",
-        "cross_edge_probability",
-        "deckies_per_lan_max",
-        "deckies_per_lan_min",
-        "depth",
-        "lan_prefix",
-        "name",
-        "subnet_base_prefix",
-    ];
-    assert_eq!(fields, all);
-    let narrow = config(1, 1).base("10.0.0.0/25").build().expect_err("faults");
-    assert_eq!(narrow.faults[0].field, "subnet_base_prefix");
-    let none: [&str; 0] = [];
-    assert_eq!(
-        config(1, 1).services(none).build().expect_err("faults").faults[0].field,
-        "*"
-    );
-}
-
-#[test]
-fn a_seed_is_drawn_once_and_then_stored() {
-    let value = json!({"name": "x", "depth": 1, "branching_factor": 1});
-    let drawn = TopologyConfig::from_value(&value, &Catalog::builtin(), || 9).expect("config");
-    assert_eq!(drawn.seed(), 9);
-    let stored = serde_json::to_value(&drawn).expect("json");
-    assert_eq!(stored["seed"], 9);
-    assert!(
-        serde_json::from_value::<TopologyConfig>(value).is_err(),
-        "a stored config has its seed"
-    );
-    let systems = TopologyConfig::builder("x", 1, 1).build().expect("config");
-    assert_ne!(
-        systems.seed(),
-        TopologyConfig::builder("x", 1, 1).build().expect("config").seed()
-    );
-}
-
-proptest! {
-    #[test]
-    fn a_stored_config_is_read_back_as_it_was(config in strategies::configs()) {
-        let text = serde_json::to_string(&config).expect("json");
-        prop_assert_eq!(serde_json::from_str::<TopologyConfig>(&text).expect("config"), config.clone());
-        let value = serde_json::to_value(&config).expect("json");
-        prop_assert_eq!(read(&value).expect("config"), config);
-    }
 }

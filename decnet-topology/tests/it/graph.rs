@@ -34,7 +34,7 @@ fn is_attached(topology: &Topology, decky: &Decky, to: Ipv4Addr) -> bool {
         .attachments()
         .iter()
         .filter_map(|edge| topology.lan(edge.lan))
-        .map(|lan| lan.subnet());
+        .map(decnet_topology::Lan::subnet);
     subnets.any(|subnet| subnet.contains(&to))
 }
 

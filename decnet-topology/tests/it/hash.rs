@@ -92,11 +92,11 @@ proptest! {
 
 fn naive(topology: &Topology) -> Digest {
     let text = format!("decnet.topology/1\n{}", naive_json(topology));
-    let hex: String = sha2::Sha256::digest(text)
+    let hex: Vec<_> = sha2::Sha256::digest(text)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    hex.parse().expect("a digest")
+    hex.concat().parse().expect("a digest")
 }
 
 /// The canonical JSON, by way of a tree of values, whose objects are ordered by key.
@@ -142,9 +142,9 @@ fn reversed(topology: &Topology, x: f64) -> Topology {
     let lans = lans.map(|lan| Lan::new(lan_id(lan.id()), lan.name().clone(), lan.subnet(), lan.is_dmz()).at(place));
     let deckies = topology.deckies().iter().map(|decky| {
         let mut attachments = decky.attachments().to_vec();
-        attachments
-            .iter_mut()
-            .for_each(|attachment| attachment.lan = lan_id(attachment.lan));
+        for attachment in &mut attachments {
+            attachment.lan = lan_id(attachment.lan);
+        }
         attachments.reverse();
         let home = attachments.len().min(1);
         attachments.rotate_right(home);

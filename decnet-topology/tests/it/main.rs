@@ -6,6 +6,7 @@
 
 mod alloc;
 mod catalog;
+mod config;
 mod document;
 mod generate;
 mod graph;
@@ -13,5 +14,6 @@ mod hash;
 mod repo;
 mod status;
 mod strategies;
+mod surroundings;
 mod validate;
 mod vectors;

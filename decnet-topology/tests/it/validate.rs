@@ -4,9 +4,7 @@ use decnet_topology::{
     Catalog, Code, Draft, Report, RuleSet, Severity, Topology,
     document::{self, Syntax},
     model::{DraftAttachment, DraftDecky, DraftLan},
-    publish::Publish,
-    repo::Claim,
-    validate::{ForeignNetwork, HostFacts, HostRoute, Listener, Surroundings, validate, validate_against, validate_in},
+    validate::validate,
 };
 use proptest::prelude::*;
 
@@ -83,13 +81,13 @@ const FAULTS: &[Fault] = &[
     (Code::NameInvalid, |draft, at| draft.lans[at].name = "no_label".into()),
     (Code::NameInvalid, |draft, at| draft.deckies[2 * at].name = "-x".into()),
     (Code::NameInvalid, |draft, at| {
-        draft.deckies[2 * at].name = "x".repeat(64)
+        draft.deckies[2 * at].name = "x".repeat(64);
     }),
     (Code::LanNameDup, |draft, at| {
-        draft.lans[at].name = draft.lans[0].name.to_uppercase()
+        draft.lans[at].name = draft.lans[0].name.to_uppercase();
     }),
     (Code::DeckyNameDup, |draft, at| {
-        draft.deckies[2 * at].name = draft.deckies[0].name.to_uppercase()
+        draft.deckies[2 * at].name = draft.deckies[0].name.to_uppercase();
     }),
     (Code::IpUnknownLan, |draft, at| {
         let lan = draft.lans.len();
@@ -126,25 +124,25 @@ const FAULTS: &[Fault] = &[
         draft.lans.push(DraftLan {
             name: format!("far-{at}"),
             ..DraftLan::default()
-        })
+        });
     }),
     (Code::DeckyOrphan, |draft, at| {
-        draft.deckies[2 * at + 1].attachments.clear()
+        draft.deckies[2 * at + 1].attachments.clear();
     }),
     (Code::IpOutOfSubnet, |draft, at| {
-        draft.deckies[2 * at + 1].attachments[0].ip = Some([10, 1, 0, 9].into())
+        draft.deckies[2 * at + 1].attachments[0].ip = Some([10, 1, 0, 9].into());
     }),
     (Code::IpCollision, |draft, at| {
         draft.deckies[2 * at + 1].attachments[0].ip = draft.deckies[2 * at].attachments[0].ip;
     }),
     (Code::IpReserved, |draft, at| {
-        draft.deckies[2 * at].attachments[0].ip = ip(at, 0)
+        draft.deckies[2 * at].attachments[0].ip = Some(ip(at, 0));
     }),
     (Code::IpReserved, |draft, at| {
-        draft.deckies[2 * at].attachments[0].ip = ip(at, 1)
+        draft.deckies[2 * at].attachments[0].ip = Some(ip(at, 1));
     }),
     (Code::IpReserved, |draft, at| {
-        draft.deckies[2 * at].attachments[0].ip = ip(at, 255)
+        draft.deckies[2 * at].attachments[0].ip = Some(ip(at, 255));
     }),
     (Code::SubnetOverlap, |draft, at| {
         draft.lans[at].subnet = draft.lans[0].subnet;
@@ -155,7 +153,7 @@ const FAULTS: &[Fault] = &[
             .for_each(|attachment| attachment.ip = None);
     }),
     (Code::SubnetOverlap, |draft, _| {
-        draft.lans[0].subnet = "10.0.0.0/16".parse().ok()
+        draft.lans[0].subnet = "10.0.0.0/16".parse().ok();
     }),
     (Code::SubnetTooSmall, |draft, at| {
         draft.lans[at].subnet = format!("10.0.{at}.0/30").parse().ok();
@@ -179,28 +177,28 @@ const FAULTS: &[Fault] = &[
             .for_each(|attachment| attachment.ip = None);
     }),
     (Code::UnknownService, |draft, at| {
-        draft.deckies[2 * at].services.push("htpp".into())
+        draft.deckies[2 * at].services.push("htpp".into());
     }),
     (Code::UnknownService, |draft, at| {
-        draft.deckies[2 * at].services.push("sniffer".into())
+        draft.deckies[2 * at].services.push("sniffer".into());
     }),
     (Code::ArchetypeUnknown, |draft, at| {
-        draft.deckies[2 * at].archetype = Some("toaster".into())
+        draft.deckies[2 * at].archetype = Some("toaster".into());
     }),
     (Code::ServicePortClash, |draft, at| {
-        draft.deckies[2 * at].services.push("conpot".into())
+        draft.deckies[2 * at].services.push("conpot".into());
     }),
     (Code::ServiceCfgUndeclared, |draft, at| {
-        configure(draft, at, "ftp", "user", "x".into())
+        configure(draft, at, "ftp", "user", "x".into());
     }),
     (Code::ServiceCfgInvalid, |draft, at| {
-        configure(draft, at, "ssh", "password", 5.into())
+        configure(draft, at, "ssh", "password", 5.into());
     }),
     (Code::ServiceCfgUnknownField, |draft, at| {
-        configure(draft, at, "ssh", "pasword", "x".into())
+        configure(draft, at, "ssh", "pasword", "x".into());
     }),
     (Code::RouterSingleHomed, |draft, at| {
-        draft.deckies[2 * at + 1].forwards_l3 = true
+        draft.deckies[2 * at + 1].forwards_l3 = true;
     }),
     (Code::GatewayPortClash, |draft, _| {
         draft.deckies[1].services = vec!["ssh".into()];
@@ -208,8 +206,8 @@ const FAULTS: &[Fault] = &[
     }),
 ];
 
-fn ip(lan: usize, host: u8) -> Option<std::net::Ipv4Addr> {
-    Some([10, 0, u8::try_from(lan).expect("few LANs"), host].into())
+fn ip(lan: usize, host: u8) -> std::net::Ipv4Addr {
+    [10, 0, u8::try_from(lan).expect("few LANs"), host].into()
 }
 
 fn configure(draft: &mut Draft, lan: usize, service: &str, field: &str, value: serde_json::Value) {
@@ -249,7 +247,7 @@ fn at_least_twenty_faults_are_tried() {
 }
 
 /// Shows a report as a person would read it.
-fn shown(report: &Report) -> String {
+pub(crate) fn shown(report: &Report) -> String {
     let lines = report
         .findings()
         .iter()
@@ -293,175 +291,6 @@ fn live_rules_make_warnings_of_the_shape_and_of_nothing_else() {
             code.severity()
         };
         assert_eq!(told.severity, expected, "{code}");
-    }
-}
-
-fn gateways() -> Topology {
-    let maze = Topology::builder()
-        .dmz("dmz", "172.20.0.0/24")
-        .lan("office", "172.20.1.0/24")
-        .decky("one", |decky| {
-            decky
-                .on("dmz", "172.20.0.10")
-                .on("office", "172.20.1.10")
-                .services(["ssh", "dns"])
-                .forwards()
-        })
-        .decky("two", |decky| {
-            decky.on("dmz", "172.20.0.11").services(["ssh", "smtp"]).forwards()
-        })
-        .decky("three", |decky| decky.on("dmz", "172.20.0.12").services(["ssh"]));
-    maze.build().expect("a maze")
-}
-
-fn publish(rules: &[&str]) -> Publish {
-    rules.iter().map(|rule| rule.parse().expect("a rule")).collect()
-}
-
-/// Validates the two gateways and returns `CODE message` of what is found.
-fn around(publish: &Publish, host: &HostFacts, claims: &[Claim]) -> Vec<String> {
-    let surroundings = Surroundings {
-        claims,
-        publish: Some(publish),
-        host: Some(host),
-    };
-    let report = validate_in(&gateways(), &Catalog::builtin(), RuleSet::deploy(), surroundings);
-    report.findings().iter().map(ToString::to_string).collect()
-}
-
-#[test]
-fn gateways_clash_unless_their_ports_are_mapped_apart() {
-    let host = HostFacts::default();
-    let clashes = |rules: &[&str]| around(&publish(rules), &host, &[]).len();
-    assert_eq!(clashes(&[]), 1);
-    assert_eq!(clashes(&["ssh=2222"]), 1);
-    assert_eq!(clashes(&["two.ssh=2222"]), 0);
-    assert_eq!(clashes(&["one.*=10.9.9.1", "two.*=10.9.9.2"]), 0);
-    assert_eq!(clashes(&["one.*=10.9.9.1"]), 1);
-    // Two ports of one gateway, and both protocols of a service.
-    assert_eq!(clashes(&["two.ssh=25"]), 1);
-    assert_eq!(clashes(&["two.ssh=53"]), 1);
-    assert_eq!(clashes(&["two.ssh=587", "two.smtp:587=22", "one.ssh=2222"]), 0);
-}
-
-#[test]
-fn a_port_of_the_host_that_is_in_use_is_told() {
-    let listener = |address: Option<[u8; 4]>, port: &str, owner: Option<&str>| HostFacts {
-        listeners: vec![Listener {
-            address: address.map(Into::into),
-            port: port.parse().expect("a port"),
-            owner: owner.map(Into::into),
-        }],
-        ..HostFacts::default()
-    };
-    let rules = publish(&["two.ssh=127.0.0.1:2222"]);
-    let told = |facts: &HostFacts| around(&rules, facts, &[]);
-    assert_eq!(
-        told(&listener(None, "22/tcp", Some("sshd"))),
-        [
-            "error HOST_PORT_TAKEN: sshd on the host listens on 22/tcp, where gateway `one` publishes `ssh`; stop it, or publish \
-          elsewhere (one.ssh:22=PORT)"
-        ]
-    );
-    assert_eq!(told(&listener(Some([127, 0, 0, 53]), "53/udp", None)).len(), 1);
-    assert_eq!(told(&listener(Some([127, 0, 0, 1]), "2222/tcp", None)).len(), 1);
-    assert_eq!(told(&listener(None, "2222/tcp", None)).len(), 1);
-    assert_eq!(told(&listener(Some([10, 0, 0, 1]), "2222/tcp", None)), [""; 0]);
-    assert_eq!(told(&listener(None, "22/udp", None)), [""; 0]);
-    assert_eq!(told(&listener(None, "80/tcp", None)), [""; 0]);
-}
-
-#[test]
-fn a_foreign_network_or_route_on_a_subnet_is_told_once_with_its_owner() {
-    let subnet = |text: &str| text.parse().expect("a subnet");
-    let facts = HostFacts {
-        listeners: Vec::new(),
-        networks: vec![
-            ForeignNetwork {
-                name: "theirs".into(),
-                subnet: subnet("172.20.1.128/25"),
-            },
-            ForeignNetwork {
-                name: "far".into(),
-                subnet: subnet("172.21.0.0/16"),
-            },
-        ],
-        routes: vec![
-            HostRoute {
-                subnet: subnet("172.20.1.128/25"),
-                owner: "br-1".into(),
-            },
-            HostRoute {
-                subnet: subnet("0.0.0.0/0"),
-                owner: "eth0".into(),
-            },
-            HostRoute {
-                subnet: subnet("172.16.0.0/12"),
-                owner: "vpn0".into(),
-            },
-        ],
-    };
-    insta::assert_snapshot!(around(&publish(&["two.ssh=2222"]), &facts, &[]).join("\n"));
-}
-
-#[test]
-fn a_claimed_subnet_overlaps() {
-    let claim = |lan: &str, subnet: &str| Claim {
-        topology: "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),
-        name: "plant".parse().expect("a name"),
-        lan: lan.parse().expect("a name"),
-        subnet: subnet.parse().expect("a subnet"),
-    };
-    let claims = [
-        claim("a", "172.20.0.0/16"),
-        claim("b", "172.20.1.64/26"),
-        claim("c", "172.21.0.0/24"),
-    ];
-    let maze = clean(&[]);
-    assert!(validate_against(&maze, &Catalog::builtin(), RuleSet::live(), &claims).is_clean());
-    let maze = Topology::builder().dmz("dmz", "172.20.1.0/24").build().expect("a maze");
-    let report = validate_against(&maze, &Catalog::builtin(), RuleSet::live(), &claims);
-    assert_eq!(
-        report
-            .errors()
-            .filter(|finding| finding.code == Code::SubnetOverlap)
-            .count(),
-        2
-    );
-    insta::assert_snapshot!(shown(&report));
-}
-
-proptest! {
-    #[test]
-    fn overlaps_are_found_exactly_where_they_are(
-        nets in prop::collection::vec((0_u32..64, 26_u8..=32), 1..5),
-        others in prop::collection::vec((0_u32..64, 26_u8..=32), 0..5),
-    ) {
-        let subnet = |(bits, prefix): &(u32, u8)| ipnet::Ipv4Net::new((*bits).into(), *prefix).expect("prefix").trunc();
-        let lan = |(at, net)| DraftLan {
-            name: format!("lan-{at}"),
-            subnet: Some(subnet(net)),
-            is_dmz: at == 0,
-            ..DraftLan::default()
-        };
-        let draft = Draft { lans: nets.iter().enumerate().map(lan).collect(), ..Draft::default() };
-        let networks = others.iter().map(|net| ForeignNetwork { name: "x".into(), subnet: subnet(net) });
-        let facts = HostFacts { networks: networks.collect(), ..HostFacts::default() };
-        let surroundings = Surroundings { host: Some(&facts), ..Surroundings::default() };
-        let report = validate_in(&draft, &Catalog::builtin(), RuleSet::live(), surroundings);
-        let told = |code| report.errors().filter(move |finding| finding.code == code);
-        let meet = |one: &(u32, u8), two: &(u32, u8)| {
-            let (one, two) = (subnet(one), subnet(two));
-            one.network() <= two.broadcast() && two.network() <= one.broadcast()
-        };
-        let pairs = (0..nets.len()).flat_map(|one| (0..one).map(move |two| (one, two)));
-        let own = pairs.filter(|(one, two)| meet(&nets[*one], &nets[*two])).count();
-        prop_assert_eq!(told(Code::SubnetOverlap).count(), own);
-        // Networks all have one name, so that equal ones are told once.
-        let distinct: BTreeSet<_> = others.iter().map(subnet).collect();
-        let distinct: Vec<_> = distinct.iter().map(|net| (u32::from(net.network()), net.prefix_len())).collect();
-        let foreign = nets.iter().flat_map(|net| distinct.iter().filter(move |other| meet(net, other))).count();
-        prop_assert_eq!(told(Code::SubnetHostOverlap).count(), foreign);
     }
 }
 

@@ -155,3 +155,17 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_forbidden_says_who_may_use_it() {
+        let said = explain(&io::Error::from(io::ErrorKind::PermissionDenied));
+        assert!(
+            said.contains("permission denied") && said.contains("group docker"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! What may be typed: the global flags, the commands, and the environment behind every flag.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser};
+
+use crate::{commands, exit::CommandError};
+
+/// Mazes of decoy hosts: draw one, check it, raise it on Docker, take it down without a trace.
+#[derive(Debug, Parser)]
+#[command(
+    name = "decnet",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    max_term_width = 110,
+    after_help = "Every flag is an environment variable too: --dry-run is DECNET_DRY_RUN, --db is DECNET_DB.\n\
+                  Exit codes: 0 done, 1 failed, 2 usage, 3 invalid, 4 conflict, 5 Docker out of reach, 6 rolled back, \
+                  130 interrupted."
+)]
+pub(crate) struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// The database [default: decnet/decnet.db in the user's data folder].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    /// The Docker daemon: unix:///path, tcp://host:port or npipe:// [default: $DOCKER_HOST, else the local socket].
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) host: Option<String>,
+    /// A TOML file of services and archetypes that are added to the built-in ones, or override them.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) catalog: Option<PathBuf>,
+    /// How long Docker may take for one answer: 30s, 2m; a bare number is seconds.
+    #[arg(long, global = true, value_name = "TIME", value_parser = read_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print JSON for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more on stderr; twice and thrice even more.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing on stderr but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// When to colour: auto is on terminals, unless NO_COLOR is set.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On terminals.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Everything that can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Generate(Box<commands::generate::Arguments>),
+    Validate(commands::validate::Arguments),
+    Schema(commands::schema::Arguments),
+    Apply(commands::apply::Arguments),
+    Create(commands::create::Arguments),
+    List(commands::list::Arguments),
+    #[command(visible_alias = "inspect")]
+    Show(commands::show::Arguments),
+    Graph(commands::graph::Arguments),
+    Hash(commands::hash::Arguments),
+    Plan(commands::plan::Arguments),
+    Deploy(commands::deploy::Arguments),
+    #[command(visible_alias = "destroy")]
+    Teardown(commands::teardown::Arguments),
+    Reconcile(commands::reconcile::Arguments),
+    Delete(commands::delete::Arguments),
+    Reap(commands::reap::Arguments),
+    Compose(commands::compose::Arguments),
+    Services(commands::services::Arguments),
+    Archetypes(commands::archetypes::Arguments),
+    NextSubnet(commands::next_subnet::Arguments),
+    NextIp(commands::next_ip::Arguments),
+    Doctor(commands::doctor::Arguments),
+    Db(commands::db::Arguments),
+    Completions(commands::completions::Arguments),
+}
+
+/// Returns the command line's grammar, with an environment variable behind every flag.
+pub(crate) fn grammar() -> clap::Command {
+    with_environment(Cli::command())
+}
+
+/// Reads the command line and the environment.
+pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let mut matches = grammar().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
+fn with_environment(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            let Some(long) = argument.get_long().map(ToOwned::to_owned) else {
+                return argument;
+            };
+            if matches!(argument.get_action(), ArgAction::Help | ArgAction::Version) {
+                return argument;
+            }
+            let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
+            let argument = argument.env(variable(&long)).hide_env(true);
+            if is_switch {
+                argument.value_parser(FalseyValueParser::new())
+            } else {
+                argument
+            }
+        })
+        .mut_subcommands(with_environment)
+}
+
+/// Names the environment variable of a flag.
+fn variable(long: &str) -> String {
+    format!("DECNET_{}", long.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
+fn read_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time like 30s, 2m or 90");
+    let duration = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let signed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+            Duration::try_from(signed).map_err(|_| wrong())?
+        }
+    };
+    if duration.is_zero() {
+        Err("must be more than nothing".into())
+    } else {
+        Ok(duration)
+    }
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) async fn run(self, context: &crate::context::Context) -> Result<crate::exit::Exit, CommandError> {
+        match self {
+            Self::Generate(arguments) => commands::generate::run(*arguments, context).await,
+            Self::Validate(arguments) => commands::validate::run(arguments, context).await,
+            Self::Schema(arguments) => commands::schema::run(&arguments, context),
+            Self::Apply(arguments) => commands::apply::run(arguments, context).await,
+            Self::Create(arguments) => commands::create::run(arguments, context).await,
+            Self::List(arguments) => commands::list::run(arguments, context).await,
+            Self::Show(arguments) => commands::show::run(arguments, context).await,
+            Self::Graph(arguments) => commands::graph::run(arguments, context).await,
+            Self::Hash(arguments) => commands::hash::run(arguments, context).await,
+            Self::Plan(arguments) => commands::plan::run(arguments, context).await,
+            Self::Deploy(arguments) => commands::deploy::run(arguments, context).await,
+            Self::Teardown(arguments) => commands::teardown::run(arguments, context).await,
+            Self::Reconcile(arguments) => commands::reconcile::run(arguments, context).await,
+            Self::Delete(arguments) => commands::delete::run(arguments, context).await,
+            Self::Reap(arguments) => commands::reap::run(arguments, context).await,
+            Self::Compose(arguments) => commands::compose::run(arguments, context).await,
+            Self::Services(arguments) => commands::services::run(arguments, context),
+            Self::Archetypes(arguments) => commands::archetypes::run(&arguments, context),
+            Self::NextSubnet(arguments) => commands::next_subnet::run(arguments, context).await,
+            Self::NextIp(arguments) => commands::next_ip::run(arguments, context).await,
+            Self::Doctor(arguments) => commands::doctor::run(&arguments, context).await,
+            Self::Db(arguments) => commands::db::run(arguments, context).await,
+            Self::Completions(arguments) => commands::completions::run(&arguments, context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        grammar().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_its_variable() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let Some(long) = argument.get_long() else { continue };
+                if matches!(argument.get_action(), ArgAction::Help | ArgAction::Version) {
+                    continue;
+                }
+                let found = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+                assert_eq!(found, Some(variable(long)), "--{long} of {}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&grammar());
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(read_duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(read_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(read_duration("1m30s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "0", "-1", "-5s", "soon"] {
+            assert!(read_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

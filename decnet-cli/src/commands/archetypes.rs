@@ -1,0 +1,32 @@
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    table,
+};
+
+/// List the ready-made kinds of hosts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+/// Lists the archetypes.
+pub(crate) fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let catalog = context.catalog()?;
+    if context.output.json {
+        let archetypes = catalog
+            .archetypes()
+            .map(|archetype| json!({"slug": archetype.slug, "title": archetype.title, "services": archetype.services}));
+        context
+            .output
+            .json(&json!({ "archetypes": archetypes.collect::<Vec<_>>() }))?;
+        return Ok(Exit::Done);
+    }
+    let mut table = table::table(["ARCHETYPE", "TITLE", "SERVICES"]);
+    for archetype in catalog.archetypes() {
+        let services: Vec<_> = archetype.services.iter().map(ToString::to_string).collect();
+        table.add_row([archetype.slug.clone(), archetype.title.clone(), services.join(" ")]);
+    }
+    context.output.data(&table::lines(&table))?;
+    Ok(Exit::Done)
+}

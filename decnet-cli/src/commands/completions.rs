@@ -1,0 +1,22 @@
+use clap_complete::Shell;
+
+use crate::{
+    cli,
+    context::Context,
+    exit::{CommandError, Exit},
+};
+
+/// Print completions for a shell: `decnet completions bash > /etc/bash_completion.d/decnet`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The shell.
+    shell: Shell,
+}
+
+/// Prints completions.
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut cli::grammar(), "decnet", &mut script);
+    context.output.data(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Done)
+}

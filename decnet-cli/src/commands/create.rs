@@ -1,0 +1,78 @@
+use decnet_topology::{
+    Draft, Mode, RepoError, TopologyName,
+    alloc::Claims,
+    model::{DraftLan, Header},
+    net,
+    repo::NewTopology,
+};
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    surroundings,
+};
+
+/// How often a subnet is allocated anew because another process took it.
+const ATTEMPTS: usize = 5;
+
+/// Store an empty maze: a DMZ and nothing in it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The maze's name.
+    name: String,
+    /// The DMZ's subnet; the next free one if none is given.
+    #[arg(long, value_name = "CIDR", value_parser = |text: &str| net::parse_subnet(text))]
+    subnet: Option<Ipv4Net>,
+}
+
+/// Stores an empty maze.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let Arguments { name: text, subnet } = arguments;
+    let name = TopologyName::new(&text).map_err(|source| CommandError::Name { text, source })?;
+    let lans = vec![DraftLan {
+        name: "dmz".into(),
+        subnet,
+        is_dmz: true,
+        ..DraftLan::default()
+    }];
+    let draft = Draft {
+        header: Header {
+            name: name.to_string(),
+            ..Header::default()
+        },
+        lans,
+        ..Draft::default()
+    };
+    let repo = context.repo()?;
+    let mut attempt = 1;
+    let stored = loop {
+        let taken = if subnet.is_none() {
+            surroundings::taken(context, repo.as_ref(), None).await?
+        } else {
+            Vec::new()
+        };
+        let topology = draft.resolve(&Claims::past(taken)).map_err(CommandError::Resolve)?;
+        let new = NewTopology {
+            name: name.clone(),
+            mode: Mode::Unihost,
+            host: None,
+            config: None,
+            topology,
+        };
+        match repo.create(new, Timestamp::now()).await {
+            Err(RepoError::SubnetClaimed { .. }) if subnet.is_none() && attempt < ATTEMPTS => attempt += 1,
+            result => break result?,
+        }
+    };
+    let row = &stored.row;
+    let subnet = stored.topology.dmz().map(decnet_topology::Lan::subnet);
+    let value = json!({"id": row.id, "name": row.name, "status": row.status, "version": row.version, "subnet": subnet});
+    context.output.either(&value, || {
+        let subnet = subnet.map(|subnet| format!("dmz {subnet}")).unwrap_or_default();
+        format!("{}  {}  {}  {subnet}\n", row.name, row.id, row.status)
+    })?;
+    Ok(Exit::Done)
+}

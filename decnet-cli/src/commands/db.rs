@@ -1,0 +1,161 @@
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use decnet_topology::{
+    Repo, Status,
+    repo::{ListFilter, SqliteRepo},
+};
+use serde_json::json;
+
+use super::teardown::confirm;
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    store, text,
+};
+
+/// Look after the database.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// What to do with it.
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// What to do with the database.
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// Print where it is.
+    Path,
+    /// Look for damage.
+    Check,
+    /// Remove it, with every maze in it. Refused while mazes of it are up.
+    Reset {
+        /// Confirm it.
+        #[arg(long, short)]
+        yes: bool,
+        /// Even while mazes are up, or where it cannot be read.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Looks after the database.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let path = store::path(&context.globals)?;
+    match arguments.task {
+        Task::Path => {
+            let value = json!({"path": path, "exists": path.exists()});
+            context.output.either(&value, || format!("{}\n", path.display()))?;
+            Ok(Exit::Done)
+        }
+        Task::Check => check(context, &path).await,
+        Task::Reset { yes, force } => reset(context, &path, yes, force).await,
+    }
+}
+
+/// Opens a database that is there; none is made.
+pub(crate) fn existing(path: &Path) -> Result<SqliteRepo, CommandError> {
+    fs::metadata(path).map_err(|source| CommandError::Read {
+        path: path.into(),
+        source,
+    })?;
+    Ok(SqliteRepo::open(path)?)
+}
+
+async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
+    let repo = existing(path)?;
+    let damage = repo.check().await?;
+    let layout = repo.schema_version().await?;
+    let instance = repo.instance().await?;
+    let total = repo
+        .list(&ListFilter {
+            limit: Some(0),
+            ..ListFilter::default()
+        })
+        .await?
+        .total;
+    let value = json!({"path": path, "instance": instance, "layout": layout, "topologies": total, "damage": damage});
+    context.output.either(&value, || {
+        let mut lines = format!(
+            "{}\n  instance {instance}, layout {layout}, {}\n",
+            path.display(),
+            text::count(total, "maze", "mazes")
+        );
+        for line in &damage {
+            lines.push_str(&format!("  damage: {line}\n"));
+        }
+        if damage.is_empty() {
+            lines.push_str("  sound\n");
+        }
+        lines
+    })?;
+    Ok(if damage.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result<Exit, CommandError> {
+    if !path.exists() {
+        context.output.either(&json!({"path": path, "removed": false}), || {
+            "there is no database\n".into()
+        })?;
+        return Ok(Exit::Done);
+    }
+    if !force {
+        refuse_if_in_use(path).await?;
+    }
+    if !yes {
+        let what = format!("remove {} with every maze in it", path.display());
+        if context.output.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(CommandError::Unconfirmed { what });
+        }
+        confirm(context, &what)?;
+    }
+    // The log and the index of the log go first: a database without them is whole, they without it are not.
+    for ending in ["-wal", "-shm", ""] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(ending);
+        let file = PathBuf::from(file);
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(CommandError::Write { path: file, source });
+            }
+            _ => {}
+        }
+    }
+    context.output.either(&json!({"path": path, "removed": true}), || {
+        format!("removed {}\n", path.display())
+    })?;
+    Ok(Exit::Done)
+}
+
+/// A topology that may have something on Docker would be forgotten with the database.
+async fn refuse_if_in_use(path: &Path) -> Result<(), CommandError> {
+    let repo = existing(path)?;
+    let down = [Status::Pending, Status::TornDown];
+    let up = Status::ALL
+        .iter()
+        .copied()
+        .filter(|status| !down.contains(status))
+        .collect();
+    let page = repo
+        .list(&ListFilter {
+            statuses: up,
+            ..ListFilter::default()
+        })
+        .await?;
+    if page.rows.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = page
+        .rows
+        .iter()
+        .map(|row| format!("{} ({})", row.name, row.status))
+        .collect();
+    Err(CommandError::InUse {
+        count: text::count(page.rows.len(), "maze", "mazes"),
+        names: names.join(", "),
+    })
+}

@@ -1,0 +1,157 @@
+use std::path::PathBuf;
+
+use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
+use decnet_topology::{DeploySettings, publish::PublishRule};
+use serde::Serialize;
+
+use super::{apply, list::Row, plan};
+use crate::{
+    context::{Context, EngineWishes},
+    exit::{CommandError, Exit},
+    input::Source,
+    interrupt, lookup,
+    output::Style,
+    progress::Teller,
+    table,
+};
+
+/// Raise a maze on Docker, whatever state it is in. Ctrl-C or a failure undoes what this run did.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The maze's name, its id, or the beginning of its id.
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    topology: Option<String>,
+    /// Apply this maze file first, and raise what it says; - is stdin.
+    #[arg(long, short, value_name = "FILE", conflicts_with = "dry_run")]
+    file: Option<PathBuf>,
+    /// Where gateways publish a service on the host: ssh=2222, http=127.0.0.1:8080, web-01.ssh=2022. May be repeated; kept
+    /// with the maze.
+    #[arg(long, value_name = "RULE", value_delimiter = ',', conflicts_with = "dry_run")]
+    publish: Vec<PublishRule>,
+    /// Let the deckies of the DMZ reach the outside; kept with the maze.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", conflicts_with = "dry_run")]
+    dmz_egress: Option<bool>,
+    /// How Docker is worked on.
+    #[command(flatten)]
+    work: Work,
+}
+
+/// How Docker is worked on.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Work {
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Make running containers anew where that is needed.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How many containers are worked on at a time [default: twice the daemon's processors].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_workers: Option<u16>,
+    /// A decoy program other than the one that comes with this command.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decoy: Option<PathBuf>,
+}
+
+impl Work {
+    /// Says it to the engine.
+    pub(crate) fn wishes(&self) -> EngineWishes<'_> {
+        EngineWishes {
+            max_workers: self.max_workers.map(usize::from),
+            decoy: self.decoy.as_deref(),
+        }
+    }
+}
+
+/// What came of an operation, for programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    row: Row<'a>,
+    changed: usize,
+    reason: Option<&'a str>,
+    deckies: &'a [decnet_engine::engine::DeckyState],
+}
+
+/// Raises a maze.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let Arguments {
+        topology,
+        file,
+        publish,
+        dmz_egress,
+        work,
+    } = arguments;
+    let catalog = context.catalog()?;
+    let repo = context.repo()?;
+    let row = match (&file, &topology) {
+        (Some(file), _) => {
+            apply::apply(context, repo.as_ref(), &Source::new(file), None)
+                .await?
+                .0
+                .row
+        }
+        (None, topology) => lookup::find(repo.as_ref(), topology.as_deref().unwrap_or_default()).await?,
+    };
+    let id = row.id;
+    let engine = context.engine_on(repo, catalog, work.wishes()).await?;
+    if work.dry_run {
+        plan::print(context, &engine.plan(id, false).await?)?;
+        return Ok(Exit::Done);
+    }
+    let cancel = interrupt::catch()?;
+    let teller = Teller::start(&engine, context.output);
+    let options = DeployOptions {
+        force: work.force,
+        settings: settings(row.settings, publish, dmz_egress),
+    };
+    let result = engine.deploy(id, options, &cancel).await;
+    teller.end().await;
+    say(context, &engine, result?).await
+}
+
+/// Changes how a maze is raised, if anything was said about it.
+fn settings(kept: DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<bool>) -> Option<DeploySettings> {
+    let mut settings = kept.clone();
+    if !publish.is_empty() {
+        settings.publish = publish.into_iter().collect();
+    }
+    settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
+    (settings != kept).then_some(settings)
+}
+
+/// Says what an operation came to, with the table of deckies.
+pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) -> Result<Exit, CommandError> {
+    let Inspection { stored, deckies, .. } = engine.inspect(outcome.row.id).await?;
+    let row = &outcome.row;
+    let reason = outcome.reason.as_deref();
+    if context.output.json {
+        context.output.json(&Report {
+            row: Row::from(row),
+            changed: outcome.changed,
+            reason,
+            deckies: &deckies,
+        })?;
+    } else {
+        context.output.data(&table::deckies(&deckies, true))?;
+        let style = if reason.is_none() { Style::Good } else { Style::Warning };
+        let status = context.output.paint(style, row.status.as_str());
+        let changed = match outcome.changed {
+            0 => "nothing had to be done".into(),
+            changed => crate::text::count(changed, "change", "changes"),
+        };
+        if !context.output.quiet {
+            let line = format!(
+                "{} ({}) is {status}: {changed}",
+                crate::text::visible(stored.row.name.as_str()),
+                row.id
+            );
+            crate::output::say(&line);
+        }
+        if let Some(reason) = reason {
+            context.output.note(format!("  {reason}"));
+        }
+    }
+    // What was asked for is not there yet.
+    Ok(if reason.is_some() { Exit::Failed } else { Exit::Done })
+}

@@ -1,0 +1,323 @@
+use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
+
+use decnet_engine::{
+    naming::{self, Labels},
+    observe::{self, Observed, Scope},
+    runtime::{Runtime, RuntimeInfo, docker::Docker},
+};
+use decnet_topology::{InstanceId, Repo, Status, TopologyId, id, repo::ListFilter};
+use serde::Serialize;
+use serde_json::json;
+
+use super::db;
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    output::{Output, Style},
+    store, text,
+};
+
+/// How long the daemon may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Look whether everything that mazes need is there: Docker, the kernel, the database, and nothing left behind.
+///
+/// Leaves with 1 if something fails; a warning is not a failure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+struct Check {
+    verdict: Verdict,
+    what: &'static str,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Check {
+    fn ok(what: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Ok,
+            what,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    fn warn(what: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Warn,
+            what,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    fn fail(what: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Fail,
+            what,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+/// Looks at everything.
+pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let (mut checks, repo) = database(context).await?;
+    match context.look_at_docker(PATIENCE).await {
+        Err(error) => checks.push(Check::fail("docker", error.to_string(), error.advice())),
+        Ok(docker) => checks.extend(daemon(&docker, repo.as_deref()).await),
+    }
+    let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
+    if context.output.json {
+        context.output.json(&json!({"healthy": !failed, "checks": checks}))?;
+    } else {
+        for check in &checks {
+            print(context.output, check)?;
+        }
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+fn print(output: Output, check: &Check) -> Result<(), CommandError> {
+    // The verdict is data on stdout, which is coloured only where stderr's terminal is its own too.
+    let colored = Output {
+        color: output.color && std::io::IsTerminal::is_terminal(&std::io::stdout()),
+        ..output
+    };
+    let verdict = match check.verdict {
+        Verdict::Ok => colored.paint(Style::Good, "ok  "),
+        Verdict::Warn => colored.paint(Style::Warning, "warn"),
+        Verdict::Fail => colored.paint(Style::Error, "fail"),
+    };
+    output.data(&format!(
+        "{verdict}  {}: {}\n",
+        check.what,
+        text::one_line(&check.message)
+    ))?;
+    match &check.hint {
+        Some(hint) => output.data(&format!("      {}\n", text::one_line(hint))),
+        None => Ok(()),
+    }
+}
+
+async fn database(context: &Context) -> Result<(Vec<Check>, Option<Box<dyn Repo>>), CommandError> {
+    const WHAT: &str = "database";
+    let path = store::path(&context.globals)?;
+    if !path.exists() {
+        let message = format!(
+            "{} is not there yet; the first command that stores something makes it",
+            path.display()
+        );
+        return Ok((vec![Check::ok(WHAT, message)], None));
+    }
+    let repo = match db::existing(&path) {
+        Ok(repo) => repo,
+        Err(error) => {
+            let message = format!("{}: {}", path.display(), error.in_full());
+            return Ok((vec![Check::fail(WHAT, message, error.advice())], None));
+        }
+    };
+    let mut checks = Vec::new();
+    match repo.check().await {
+        Ok(damage) if damage.is_empty() => checks.push(Check::ok(WHAT, format!("{} is sound", path.display()))),
+        Ok(damage) => checks.push(Check::fail(
+            WHAT,
+            format!("{}: {}", path.display(), damage.join("; ")),
+            "restore it from a backup, or `decnet db reset --force --yes`",
+        )),
+        Err(error) => {
+            let error = CommandError::from(error);
+            checks.push(Check::fail(WHAT, error.in_full(), error.advice()));
+        }
+    }
+    let page = repo
+        .list(&ListFilter {
+            statuses: vec![Status::Degraded],
+            ..ListFilter::default()
+        })
+        .await;
+    for row in page.map(|page| page.rows).unwrap_or_default() {
+        let name = &row.name;
+        let hint = format!("`decnet reconcile {name}` mends it, `decnet show {name}` says why");
+        checks.push(Check::warn("mazes", format!("{name} is degraded"), hint));
+    }
+    Ok((checks, Some(Box::new(repo))))
+}
+
+async fn daemon(docker: &Docker, repo: Option<&dyn Repo>) -> Vec<Check> {
+    let info = match docker.info().await {
+        Ok(info) => info,
+        Err(error) => {
+            let error = CommandError::from(error);
+            return vec![Check::fail("docker", error.to_string(), error.advice())];
+        }
+    };
+    let mut checks = about(&info);
+    if info.local {
+        checks.extend(kernel());
+    } else {
+        checks.push(Check::warn(
+            "kernel",
+            "the daemon is on another machine, whose kernel is not looked at",
+            "run this there",
+        ));
+    }
+    match docker.observe(Scope::Everyone).await {
+        Ok(observed) => match left_behind(&observed, repo).await {
+            Ok(found) => checks.extend(found),
+            Err(error) => checks.push(Check::fail("database", error.to_string(), error.advice())),
+        },
+        Err(error) => {
+            let error = CommandError::from(error);
+            checks.push(Check::fail("docker", error.to_string(), error.advice()));
+        }
+    }
+    checks
+}
+
+fn about(info: &RuntimeInfo) -> Vec<Check> {
+    let cpus = text::count(info.cpus, "processor", "processors");
+    let message = format!(
+        "{} (API {}.{}) at {}, {cpus}",
+        info.version, info.api.major, info.api.minor, info.endpoint
+    );
+    let mut checks = vec![Check::ok("docker", message)];
+    checks.push(if info.live_restore {
+        Check::ok("live-restore", "on: containers survive a restart of the daemon")
+    } else {
+        let hint = r#"write "live-restore": true into /etc/docker/daemon.json and reload the daemon"#;
+        Check::warn(
+            "live-restore",
+            "off: a restart of the daemon restarts every decky",
+            hint,
+        )
+    });
+    checks
+}
+
+/// Looks at what the kernel of this machine does with packets.
+fn kernel() -> Vec<Check> {
+    let mut checks = Vec::new();
+    checks.push(match setting("/proc/sys/net/ipv4/ip_forward").as_deref() {
+        Some("1") => Check::ok("ip_forward", "1"),
+        Some(other) => {
+            let hint = "Docker sets it to 1 when it starts; `sysctl net.ipv4.ip_forward=1`";
+            Check::fail("ip_forward", format!("{other}: published ports do not answer"), hint)
+        }
+        None => Check::warn("ip_forward", "not known", "is /proc mounted?"),
+    });
+    let filtered = setting("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    checks.push(match filtered.as_deref() {
+        Some("1") => Check::ok(
+            "bridge-nf-call-iptables",
+            "1: Docker's rules see bridged packets; mazes allow for it",
+        ),
+        Some(other) => Check::ok("bridge-nf-call-iptables", other),
+        None => Check::ok("bridge-nf-call-iptables", "not loaded"),
+    });
+    checks.push(nf_tables());
+    checks
+}
+
+fn setting(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// Whether the kernel has nf_tables: loaded, built in, or there to be loaded.
+fn nf_tables() -> Check {
+    const WHAT: &str = "nf_tables";
+    if Path::new("/sys/module/nf_tables").exists() {
+        return Check::ok(WHAT, "loaded");
+    }
+    let release = setting("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let folder = Path::new("/lib/modules").join(release);
+    let listed = |file: &str| fs::read_to_string(folder.join(file)).is_ok_and(|list| list.contains("nf_tables.ko"));
+    if listed("modules.builtin") {
+        Check::ok(WHAT, "built in")
+    } else if listed("modules.dep") {
+        Check::ok(WHAT, "a module, loaded when it is needed")
+    } else {
+        Check::warn(
+            WHAT,
+            "not found",
+            "gateways are contained by it: load it with `modprobe nf_tables`, or take a kernel that has it",
+        )
+    }
+}
+
+/// What of us is on the daemon, by repo and topology.
+#[derive(Default)]
+struct Remains {
+    networks: usize,
+    containers: usize,
+}
+
+impl fmt::Display for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let containers = text::count(self.containers, "container", "containers");
+        write!(
+            f,
+            "{containers} and {}",
+            text::count(self.networks, "network", "networks")
+        )
+    }
+}
+
+async fn left_behind(observed: &Observed, repo: Option<&dyn Repo>) -> Result<Vec<Check>, CommandError> {
+    const WHAT: &str = "left behind";
+    let own = match repo {
+        Some(repo) => Some(repo.instance().await?),
+        None => None,
+    };
+    let mut others: BTreeMap<InstanceId, Remains> = BTreeMap::new();
+    let mut ours: BTreeMap<TopologyId, Remains> = BTreeMap::new();
+    let mut add = |labels: &Labels, containers, networks| {
+        let Some(instance) = observe::instance_of(labels) else {
+            return;
+        };
+        let remains = match observe::topology_of(labels) {
+            Some(topology) if Some(instance) == own => ours.entry(topology).or_default(),
+            _ => others.entry(instance).or_default(),
+        };
+        remains.containers += containers;
+        remains.networks += networks;
+    };
+    observed
+        .containers
+        .iter()
+        .for_each(|container| add(&container.labels, 1, 0));
+    observed.networks.iter().for_each(|network| add(&network.labels, 0, 1));
+    let mut checks = Vec::new();
+    for (topology, remains) in ours {
+        let status = match repo {
+            Some(repo) => repo.get(topology).await.ok().map(|row| row.status),
+            None => None,
+        };
+        if matches!(status, None | Some(Status::TornDown)) {
+            let message = format!("{remains} of {}, which is no more", id::short(topology));
+            checks.push(Check::warn(WHAT, message, "`decnet reap` removes them"));
+        }
+    }
+    for (instance, remains) in others {
+        let message = format!("{remains} of another database ({}={instance})", naming::INSTANCE);
+        let hint = format!("if that database is lost: `decnet reap --instance {instance} --yes`");
+        checks.push(Check::warn(WHAT, message, hint));
+    }
+    if checks.is_empty() {
+        checks.push(Check::ok(WHAT, "nothing"));
+    }
+    Ok(checks)
+}

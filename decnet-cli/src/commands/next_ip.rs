@@ -1,0 +1,40 @@
+use decnet_topology::{Name, alloc::IpAllocator};
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    lookup,
+};
+
+/// Name the lowest address of a LAN that no decky has.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The maze's name, its id, or the beginning of its id.
+    topology: String,
+    /// The LAN's name.
+    lan: String,
+}
+
+/// Names the next address.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let repo = context.repo()?;
+    let row = lookup::find(repo.as_ref(), &arguments.topology).await?;
+    let topology = repo.load(row.id).await?.topology;
+    let name = Name::new(&arguments.lan).ok();
+    let lan = name.and_then(|name| topology.lan_named(&name));
+    let lan = lan.ok_or_else(|| CommandError::Unknown {
+        kind: "LAN",
+        name: arguments.lan.clone(),
+    })?;
+    let mut addresses = IpAllocator::new(lan.subnet());
+    for ip in topology.deckies().iter().filter_map(|decky| decky.ip_on(lan.id())) {
+        // What lies outside or is kept for something else is for the validator to say.
+        let _ = addresses.reserve(ip);
+    }
+    let ip = addresses.next_free()?;
+    context
+        .output
+        .either(&json!({ "lan": lan.name(), "ip": ip }), || format!("{ip}\n"))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,39 @@
+use decnet_topology::{
+    alloc::SubnetAllocator,
+    config::{DEFAULT_BASE, DEFAULT_LAN_PREFIX},
+    net,
+};
+use ipnet::Ipv4Net;
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    surroundings,
+};
+
+/// Name the next subnet that no stored maze and, if Docker answers, no network of its has.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The range that it comes from: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
+    #[arg(long, value_name = "RANGE", value_parser = |text: &str| net::parse_base(text))]
+    subnet_base_prefix: Option<Ipv4Net>,
+    /// Its length.
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_LAN_PREFIX)]
+    lan_prefix: u8,
+}
+
+/// Names the next subnet.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let base = arguments.subnet_base_prefix.unwrap_or(DEFAULT_BASE);
+    let mut pool = SubnetAllocator::new(base, arguments.lan_prefix)?;
+    let repo = context.repo()?;
+    for subnet in surroundings::taken(context, repo.as_ref(), None).await? {
+        pool.reserve(subnet);
+    }
+    let subnet = pool.next_free()?;
+    context
+        .output
+        .either(&json!({ "subnet": subnet }), || format!("{subnet}\n"))?;
+    Ok(Exit::Done)
+}

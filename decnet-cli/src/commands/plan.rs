@@ -1,0 +1,47 @@
+use decnet_engine::plan::Plan;
+use serde_json::json;
+
+use crate::{
+    context::{Context, EngineWishes},
+    exit::{CommandError, Exit},
+    lookup, text,
+};
+
+/// Show what a deploy, or with --down a teardown, would do now. Touches nothing.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The maze's name, its id, or the beginning of its id.
+    topology: String,
+    /// What a teardown would do.
+    #[arg(long)]
+    down: bool,
+}
+
+/// Shows a plan.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let engine = context.engine(EngineWishes::default()).await?;
+    let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
+    let plan = engine.plan(row.id, arguments.down).await?;
+    print(context, &plan)?;
+    Ok(Exit::Done)
+}
+
+/// Prints the steps of a plan, a line each.
+pub(crate) fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
+    if context.output.json {
+        return context.output.json(&json!({ "steps": plan }));
+    }
+    for step in plan.steps() {
+        context.output.line(step.to_string())?;
+    }
+    let destructive = plan.steps().iter().filter(|step| step.destructive).count();
+    context.output.note(match (plan.steps().len(), destructive) {
+        (0, _) => "nothing to do".into(),
+        (steps, 0) => text::count(steps, "step", "steps"),
+        (steps, some) => format!(
+            "{}, {some} of them destructive: they need --force",
+            text::count(steps, "step", "steps")
+        ),
+    });
+    Ok(())
+}

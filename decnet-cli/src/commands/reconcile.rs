@@ -1,0 +1,36 @@
+use super::{
+    deploy::{self, Work},
+    plan,
+};
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    interrupt, lookup,
+    progress::Teller,
+};
+
+/// Bring a maze that is up back to what it should be, touching only what is not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The maze's name, its id, or the beginning of its id.
+    topology: String,
+    /// How Docker is worked on.
+    #[command(flatten)]
+    work: Work,
+}
+
+/// Brings a maze back to what it should be.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let Arguments { topology, work } = arguments;
+    let engine = context.engine(work.wishes()).await?;
+    let row = lookup::find(engine.repo().as_ref(), &topology).await?;
+    if work.dry_run {
+        plan::print(context, &engine.plan(row.id, false).await?)?;
+        return Ok(Exit::Done);
+    }
+    let cancel = interrupt::catch()?;
+    let teller = Teller::start(&engine, context.output);
+    let result = engine.reconcile(row.id, work.force, &cancel).await;
+    teller.end().await;
+    deploy::say(context, &engine, result?).await
+}

@@ -1,0 +1,27 @@
+use std::path::PathBuf;
+
+use decnet_topology::document;
+
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    input,
+};
+
+/// Print the JSON Schema of maze files, for editors.
+///
+/// In a YAML file, `# yaml-language-server: $schema=decnet.schema.json` as the first line lets the editor complete it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Write it here; - is stdout.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+/// Prints the schema.
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let mut text = serde_json::to_string_pretty(&document::schema()).map_err(|source| CommandError::Json { source })?;
+    text.push('\n');
+    input::write(&arguments.output, &text, context.output)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,127 @@
+use std::time::Duration;
+
+use decnet_engine::{
+    engine::{DeckyState, Inspection},
+    observe::{Observed, Scope},
+    runtime::Runtime,
+};
+use decnet_topology::{
+    Repo, StoredTopology,
+    document::{self, Syntax},
+    hash::canonical_hash,
+    status::StatusEvent,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::list::Row;
+use crate::{
+    context::Context,
+    exit::{CommandError, Exit},
+    lookup, table, text,
+};
+
+/// How long a daemon may take to answer when what is stored can be shown without it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Show a maze: what is stored, and how its deckies fare where Docker answers.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Its name, its id, or the beginning of its id.
+    topology: String,
+    /// Print the maze file instead.
+    #[arg(long, conflicts_with = "json")]
+    document: bool,
+}
+
+/// All there is to say of a topology, for programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    row: Row<'a>,
+    hash: String,
+    reason: Option<&'a str>,
+    topology: Value,
+    /// None where Docker does not answer.
+    deckies: Option<&'a [DeckyState]>,
+    docker: Option<&'a str>,
+    events: &'a [StatusEvent],
+}
+
+/// Shows a maze.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let repo = context.repo()?;
+    let row = lookup::find(repo.as_ref(), &arguments.topology).await?;
+    let stored = repo.load(row.id).await?;
+    if arguments.document {
+        let document = document::print_topology(&stored.row, &stored.topology, Syntax::Yaml);
+        context.output.data(&document)?;
+        return Ok(Exit::Done);
+    }
+    let events = repo.status_events(row.id).await?;
+    let (observed, trouble) = match observe(context, repo.as_ref(), &stored).await {
+        Ok(observed) => (Some(observed), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let inspection = Inspection::new(stored, &observed.clone().unwrap_or_default());
+    print(context, &inspection, observed.is_some(), trouble.as_deref(), &events)?;
+    Ok(Exit::Done)
+}
+
+async fn observe(context: &Context, repo: &dyn Repo, stored: &StoredTopology) -> Result<Observed, CommandError> {
+    let docker = context.look_at_docker(PATIENCE).await?;
+    Ok(docker
+        .observe(Scope::Topology(repo.instance().await?, stored.row.id))
+        .await?)
+}
+
+/// Prints a topology and its deckies.
+pub(crate) fn print(
+    context: &Context,
+    inspection: &Inspection,
+    observed: bool,
+    trouble: Option<&str>,
+    events: &[StatusEvent],
+) -> Result<(), CommandError> {
+    let Inspection { stored, deckies, .. } = inspection;
+    let StoredTopology { row, topology } = stored;
+    let reason = events.last().and_then(|event| event.reason.as_deref());
+    let output = context.output;
+    if output.json {
+        let document = document::print_topology(row, topology, Syntax::Json);
+        let document = serde_json::from_str(&document).map_err(|source| CommandError::Json { source })?;
+        return output.json(&Shown {
+            row: Row::from(row),
+            hash: canonical_hash(topology).to_string(),
+            reason,
+            topology: document,
+            deckies: observed.then_some(deckies),
+            docker: trouble,
+            events,
+        });
+    }
+    let (lans, number) = (topology.lans().len(), topology.deckies().len());
+    let size = format!(
+        "{}, {}",
+        text::count(lans, "LAN", "LANs"),
+        text::count(number, "decky", "deckies")
+    );
+    output.line(format!(
+        "{}  {}  {}  version {}, {size}",
+        row.name, row.id, row.status, row.version
+    ))?;
+    if let Some(reason) = reason {
+        output.line(format!("  {reason}"))?;
+    }
+    if row.needs_resync {
+        output.line("  Docker may differ from what is stored: `decnet reconcile` mends it")?;
+    }
+    if !deckies.is_empty() {
+        output.data("\n")?;
+        output.data(&table::deckies(deckies, observed))?;
+    }
+    if let Some(trouble) = trouble {
+        output.note(format!("what runs is not known: {trouble}"));
+    }
+    Ok(())
+}

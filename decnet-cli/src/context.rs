@@ -1,0 +1,118 @@
+//! What a command works with: catalogue, store, Docker and engine, each opened only when it is asked for.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use decnet_engine::{
+    decoy::{self, DecoyImage},
+    engine::{Engine, EngineOptions},
+    runtime::docker::{Docker, DockerHost, DockerOptions},
+};
+use decnet_topology::{Catalog, Repo};
+
+use crate::{cli::Globals, exit::CommandError, input::Source, output::Output, store};
+
+/// What a command works with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The global flags.
+    pub(crate) globals: Globals,
+    /// How to speak.
+    pub(crate) output: Output,
+}
+
+/// What an engine is told beside the global flags.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EngineWishes<'a> {
+    /// How many containers are worked on at a time.
+    pub(crate) max_workers: Option<usize>,
+    /// A decoy program other than the embedded one.
+    pub(crate) decoy: Option<&'a Path>,
+}
+
+impl Context {
+    /// Opens nothing yet.
+    pub(crate) fn new(globals: Globals, output: Output) -> Self {
+        Self { globals, output }
+    }
+
+    /// Reads the catalogue.
+    pub(crate) fn catalog(&self) -> Result<Catalog, CommandError> {
+        let Some(path) = &self.globals.catalog else {
+            return Ok(Catalog::builtin());
+        };
+        let text = Source::File(path.clone()).read()?;
+        let text = String::from_utf8(text).map_err(|error| CommandError::Parse {
+            origin: path.display().to_string(),
+            syntax: "TOML",
+            reason: format!("it is not UTF-8: {error}"),
+        })?;
+        let path = path.clone();
+        Catalog::builtin()
+            .extend_from_toml(&text)
+            .map_err(|source| CommandError::Catalog { path, source })
+    }
+
+    /// Opens the store.
+    pub(crate) fn repo(&self) -> Result<Arc<dyn Repo>, CommandError> {
+        store::open_shared(&self.globals)
+    }
+
+    /// Packs the image of the deckies.
+    pub(crate) fn decoy(wishes: &EngineWishes<'_>) -> Result<DecoyImage, CommandError> {
+        let program = match wishes.decoy {
+            Some(path) => Some(Source::File(path.into()).read()?),
+            None => decoy::embedded().map(<[u8]>::to_vec),
+        };
+        Ok(DecoyImage::pack(&program.ok_or(CommandError::NoDecoy)?))
+    }
+
+    /// Reaches Docker to look at it, waiting no longer than that.
+    pub(crate) async fn look_at_docker(&self, patience: Duration) -> Result<Docker, CommandError> {
+        let options = self.docker_options()?;
+        Ok(Docker::connect(DockerOptions {
+            timeout: options.timeout.min(patience),
+            ..options
+        })
+        .await?)
+    }
+
+    fn docker_options(&self) -> Result<DockerOptions, CommandError> {
+        let variable = |name: &str| match (name, &self.globals.host) {
+            ("DOCKER_HOST", Some(host)) => Some(host.clone()),
+            _ => std::env::var(name).ok(),
+        };
+        let options = DockerOptions {
+            host: DockerHost::from_env(variable)?,
+            ..DockerOptions::default()
+        };
+        Ok(DockerOptions {
+            timeout: self.globals.timeout.unwrap_or(options.timeout),
+            ..options
+        })
+    }
+
+    /// Opens the store, reaches Docker and joins the two.
+    pub(crate) async fn engine(&self, wishes: EngineWishes<'_>) -> Result<Engine, CommandError> {
+        let catalog = self.catalog()?;
+        let repo = self.repo()?;
+        self.engine_on(repo, catalog, wishes).await
+    }
+
+    /// Reaches Docker and joins it with a store that is open.
+    pub(crate) async fn engine_on(
+        &self,
+        repo: Arc<dyn Repo>,
+        catalog: Catalog,
+        wishes: EngineWishes<'_>,
+    ) -> Result<Engine, CommandError> {
+        let decoy = Self::decoy(&wishes)?;
+        let mut options = EngineOptions::new(catalog, &decoy.reference);
+        let docker = DockerOptions {
+            decoy: Some(Arc::new(decoy)),
+            ..self.docker_options()?
+        };
+        let docker = Docker::connect(docker).await?;
+        options.width = wishes.max_workers;
+        Ok(Engine::new(repo, Arc::new(docker), options))
+    }
+}

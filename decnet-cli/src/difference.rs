@@ -1,0 +1,45 @@
+//! The difference between two texts, for people.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use similar::{ChangeTag, TextDiff};
+
+/// How long a shortest difference is searched for; after that any will do.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Returns the lines that differ, `-` for the first text and `+` for the second, with three lines around them.
+pub(crate) fn unified(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
+    let diff = TextDiff::configure()
+        .deadline(Instant::now() + PATIENCE)
+        .diff_lines(old, new);
+    let mut text = format!("--- {old_name}\n+++ {new_name}\n");
+    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
+        let _ = writeln!(text, "{}", hunk.header());
+        for change in hunk.iter_changes() {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            let _ = writeln!(text, "{sign}{}", change.value().trim_end_matches('\n'));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_what_differs_is_shown_with_what_is_around_it() {
+        let old = "a\nb\nc\nd\ne\nf\ng\n";
+        let new = "a\nb\nc\nd\nE\nf\ng\n";
+        let diff = super::unified("stored", old, "file", new);
+        assert_eq!(
+            diff,
+            "--- stored\n+++ file\n@@ -2,6 +2,6 @@\n b\n c\n d\n-e\n+E\n f\n g\n"
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! What is read: maze files and configs, from files, folders and stdin.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use decnet_topology::{
+    Draft, Topology,
+    alloc::Claims,
+    document::{self, MAX_BYTES, Syntax},
+};
+
+use crate::exit::CommandError;
+
+/// Where a text comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Stdin, written `-`.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Source {
+    /// Takes a path, or `-`.
+    pub(crate) fn new(path: &Path) -> Self {
+        if path == Path::new("-") {
+            Self::Stdin
+        } else {
+            Self::File(path.into())
+        }
+    }
+
+    /// Names it, for people.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdin => "stdin".into(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// Reads it, no further than the longest document reaches.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, CommandError> {
+        let limit = MAX_BYTES as u64 + 1;
+        let mut text = Vec::new();
+        let result = match self {
+            Self::Stdin => io::stdin().lock().take(limit).read_to_end(&mut text),
+            Self::File(path) => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)),
+        };
+        result.map_err(|source| CommandError::Read {
+            path: self.name().into(),
+            source,
+        })?;
+        Ok(text)
+    }
+
+    /// Tells the syntax by the ending of the file's name.
+    pub(crate) fn syntax(&self) -> Syntax {
+        match self {
+            Self::Stdin => Syntax::Auto,
+            Self::File(path) => syntax_of(path),
+        }
+    }
+
+    /// Reads a maze file. What could not be read is in the draft's findings.
+    pub(crate) fn draft(&self) -> Result<Draft, CommandError> {
+        let text = self.read()?;
+        document::parse(&text, self.syntax()).map_err(|error| CommandError::document(self.name(), error))
+    }
+
+    /// Reads a maze file and completes it, past nothing: what is stored plays no part.
+    pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
+        let draft = self.draft()?;
+        let topology = draft
+            .resolve(&Claims::default())
+            .map_err(|error| CommandError::resolve(self.name(), error))?;
+        Ok((draft, topology))
+    }
+}
+
+/// Tells the syntax by the ending of a file's name.
+pub(crate) fn syntax_of(path: &Path) -> Syntax {
+    match ending(path).as_deref() {
+        Some("json") => Syntax::Json,
+        Some("yaml" | "yml") => Syntax::Yaml,
+        _ => Syntax::Auto,
+    }
+}
+
+/// Returns the ending of a file's name, in lower case.
+pub(crate) fn ending(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+}
+
+/// Tells whether what was typed means a maze file rather than a stored topology: `-`, a file that is there, or what can be no
+/// topology's name for its ending.
+pub(crate) fn as_file(text: &str) -> Option<Source> {
+    let path = Path::new(text);
+    let looks_so = text == "-" || matches!(ending(path).as_deref(), Some("yaml" | "yml" | "json"));
+    (looks_so || path.is_file()).then(|| Source::new(path))
+}
+
+/// Lists the maze files that a path means: itself, or those in a folder and below, in order.
+pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
+    if path == Path::new("-") || !path.is_dir() {
+        return Ok(vec![Source::new(path)]);
+    }
+    let mut files = Vec::new();
+    walk(path, &mut files).map_err(|source| CommandError::Read {
+        path: path.into(),
+        source,
+    })?;
+    files.sort();
+    if files.is_empty() {
+        return Err(CommandError::Usage(format!(
+            "the folder {} holds no .yaml, .yml or .json file",
+            path.display()
+        )));
+    }
+    Ok(files.into_iter().map(Source::File).collect())
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        // The type of the entry itself: links to folders are not followed, so that there are no circles.
+        if entry.file_type()?.is_dir() {
+            walk(&path, files)?;
+        } else if syntax_of(&path) != Syntax::Auto {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Writes a text to a file, or to stdout for `-`.
+pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> Result<(), CommandError> {
+    if path == Path::new("-") {
+        return output.data(text);
+    }
+    fs::write(path, text).map_err(|source| CommandError::Write {
+        path: path.into(),
+        source,
+    })
+}

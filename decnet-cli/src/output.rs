@@ -1,0 +1,119 @@
+//! Where words go: data to stdout, everything else to stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::{
+    cli::{ColorChoice, Globals},
+    exit::CommandError,
+    text,
+};
+
+/// How to speak.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// Whether programs listen.
+    pub(crate) json: bool,
+    /// Whether nothing but errors is said on stderr.
+    pub(crate) quiet: bool,
+    /// How much more is said on stderr.
+    pub(crate) verbose: u8,
+    /// Whether stderr is coloured.
+    pub(crate) color: bool,
+}
+
+impl Output {
+    /// Works out how to speak.
+    pub(crate) fn new(globals: &Globals) -> Self {
+        let color = match globals.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            // https://no-color.org: set and not empty.
+            ColorChoice::Auto => {
+                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        Self {
+            json: globals.json,
+            quiet: globals.quiet,
+            verbose: globals.verbose,
+            color,
+        }
+    }
+
+    /// Prints text on stdout as it is.
+    pub(crate) fn data(self, text: &str) -> Result<(), CommandError> {
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|source| CommandError::Stdout { source })
+    }
+
+    /// Prints one line on stdout.
+    pub(crate) fn line(self, line: impl AsRef<str>) -> Result<(), CommandError> {
+        self.data(&format!("{}\n", text::visible(line.as_ref())))
+    }
+
+    /// Prints a value as indented JSON on stdout.
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CommandError> {
+        let mut text = serde_json::to_string_pretty(value).map_err(|source| CommandError::Json { source })?;
+        text.push('\n');
+        self.data(&text)
+    }
+
+    /// Prints a value as JSON, or what the closure says as text.
+    pub(crate) fn either(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
+        if self.json {
+            self.json(value)
+        } else {
+            self.data(&text::visible(&text()))
+        }
+    }
+
+    /// Says something to people on stderr, unless they want quiet or programs listen.
+    pub(crate) fn note(self, text: impl AsRef<str>) {
+        if !self.quiet && !self.json {
+            say(&text::visible(text.as_ref()));
+        }
+    }
+
+    /// Paints text for stderr.
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
+        if self.color {
+            format!("\u{1b}[{}m{text}\u{1b}[0m", style.code())
+        } else {
+            text.into()
+        }
+    }
+}
+
+/// Writes a line on stderr. That it may fail changes nothing.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// How text stands out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Style {
+    /// Bad.
+    Error,
+    /// Not good.
+    Warning,
+    /// Advice.
+    Hint,
+    /// Good.
+    Good,
+}
+
+impl Style {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Error => "1;31",
+            Self::Warning => "1;33",
+            Self::Hint => "1;36",
+            Self::Good => "1;32",
+        }
+    }
+}

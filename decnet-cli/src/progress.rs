@@ -1,0 +1,166 @@
+//! What happens while it happens: a bar on a terminal, lines elsewhere.
+
+use std::{io::IsTerminal, time::Duration};
+
+use decnet_engine::{
+    engine::Engine,
+    event::{Event, Progress, StepState},
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::{sync::broadcast, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    output::{Output, say},
+    text,
+};
+
+/// Tells people what an engine does, until it is dropped or ended.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Teller {
+    /// Starts to tell. Programs are told with `-v` only, as JSON lines.
+    pub(crate) fn start(engine: &Engine, output: Output) -> Self {
+        let events = engine.events();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(tell(events, Voice::new(output), stop.clone()));
+        Self { task, stop }
+    }
+
+    /// Says what is left to say, and stops.
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        // What the task says goes nowhere else.
+        let _ = self.task.await;
+    }
+}
+
+async fn tell(mut events: broadcast::Receiver<Event>, mut voice: Voice, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Ok(event) => voice.tell(&event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => break,
+            },
+            () = stop.cancelled() => break,
+        }
+    }
+    voice.end();
+}
+
+/// How it is told.
+#[derive(Debug)]
+enum Voice {
+    Silent,
+    Json,
+    Lines { verbose: bool },
+    Bar { bar: ProgressBar, failed: usize },
+}
+
+impl Voice {
+    fn new(output: Output) -> Self {
+        if output.quiet || output.json && output.verbose == 0 {
+            Self::Silent
+        } else if output.json {
+            Self::Json
+        } else if std::io::stderr().is_terminal() && output.verbose == 0 {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(style("{spinner} {wide_msg}"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            Self::Bar { bar, failed: 0 }
+        } else {
+            Self::Lines {
+                verbose: output.verbose > 0,
+            }
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        match self {
+            Self::Silent => {}
+            Self::Json => {
+                if let Ok(line) = serde_json::to_string(event) {
+                    say(&line);
+                }
+            }
+            Self::Lines { verbose } => {
+                if let Some(line) = line(event, *verbose) {
+                    say(&text::one_line(&line));
+                }
+            }
+            Self::Bar { bar, failed } => draw(bar, failed, event),
+        }
+    }
+
+    fn end(self) {
+        if let Self::Bar { bar, .. } = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ")
+}
+
+fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
+    match event {
+        Event::Planned { steps, .. } => {
+            bar.set_style(style("{spinner} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}"));
+            bar.set_length(*steps as u64);
+            bar.set_position(0);
+        }
+        Event::Status { to, .. } => bar.set_message(to.to_string()),
+        Event::Step { progress, .. } => {
+            let line = text::one_line(&progress.text).into_owned();
+            match &progress.state {
+                StepState::Started => bar.set_message(undo_mark(progress).to_owned() + &line),
+                StepState::Failed { error } => {
+                    *failed += 1;
+                    bar.inc(1);
+                    bar.suspend(|| say(&format!("failed: {line}: {}", text::one_line(error))));
+                }
+                _ if progress.undo => bar.set_position(bar.position().saturating_sub(1)),
+                _ => bar.inc(1),
+            }
+        }
+        _ => {}
+    }
+}
+
+fn undo_mark(progress: &Progress) -> &'static str {
+    if progress.undo { "undo: " } else { "" }
+}
+
+/// Says an event in one line, if it is worth one.
+fn line(event: &Event, verbose: bool) -> Option<String> {
+    match event {
+        Event::Status { to, reason, .. } => Some(match reason {
+            Some(reason) => format!("status: {to} ({reason})"),
+            None => format!("status: {to}"),
+        }),
+        Event::Planned { steps, .. } => Some(format!("plan: {}", text::count(*steps, "step", "steps"))),
+        Event::Step { progress, .. } => {
+            let mark = undo_mark(progress);
+            let text = &progress.text;
+            match &progress.state {
+                StepState::Started => verbose.then(|| format!("begin: {mark}{text}")),
+                StepState::Done { changed: true, took } => {
+                    Some(format!("done: {mark}{text} ({} ms)", took.as_millis()))
+                }
+                StepState::Done { .. } => Some(format!("done already: {mark}{text}")),
+                StepState::Failed { error } => Some(format!("failed: {mark}{text}: {error}")),
+                StepState::Skipped => Some(format!("left out: {mark}{text}")),
+            }
+        }
+        _ => None,
+    }
+}

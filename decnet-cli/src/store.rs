@@ -1,0 +1,36 @@
+//! Where the database is, and how it is opened.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use decnet_topology::{Repo, repo::SqliteRepo};
+use etcetera::BaseStrategy;
+
+use crate::{cli::Globals, exit::CommandError};
+
+/// Returns where the database is: as given, or in the user's data folder.
+pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {
+    if let Some(path) = &globals.db {
+        return Ok(path.clone());
+    }
+    let strategy = etcetera::choose_base_strategy().map_err(|_| CommandError::NoDataFolder)?;
+    Ok(strategy.data_dir().join("decnet").join("decnet.db"))
+}
+
+/// Opens the database; one in the user's data folder is made with its folder on first use.
+pub(crate) fn open(globals: &Globals) -> Result<SqliteRepo, CommandError> {
+    let path = path(globals)?;
+    if globals.db.is_none()
+        && let Some(folder) = path.parent()
+    {
+        fs::create_dir_all(folder).map_err(|source| CommandError::Write {
+            path: folder.into(),
+            source,
+        })?;
+    }
+    Ok(SqliteRepo::open(path)?)
+}
+
+/// Opens the database as any repo.
+pub(crate) fn open_shared(globals: &Globals) -> Result<Arc<dyn Repo>, CommandError> {
+    Ok(Arc::new(open(globals)?))
+}

@@ -1,0 +1,154 @@
+//! What only a real daemon can show.
+
+use decnet_engine::{
+    desired::Image,
+    plan::Action,
+    runtime::{Effect, RuntimeError, docker::OLDEST_API},
+};
+
+use super::lab::{docker, docker_host, docker_lab};
+use crate::runtime::lab::{create_base, create_network, create_service};
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn the_daemon_says_who_it_is_and_the_api_is_agreed_on() {
+    let lab = docker_lab(0).await;
+    let info = lab.runtime.info().await.expect("info");
+    let version = docker(&["version", "--format", "{{.Server.Version}} {{.Server.APIVersion}}"]);
+    let (engine, api) = version.split_once(' ').expect("two words");
+    assert_eq!(info.version, engine);
+    assert!(info.api >= OLDEST_API);
+    assert_eq!(format!("{}.{}", info.api.major, info.api.minor), api);
+    assert_eq!(info.endpoint, docker_host().to_string());
+    assert!(info.cpus > 0);
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_command_tells_its_output_its_errors_and_its_code_apart() {
+    let lab = docker_lab(152).await;
+    let base = lab.raise("near", "web").await;
+    let run = async |words: &[&str]| {
+        let command: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        lab.runtime.exec(&base.name, &command).await.expect("exec")
+    };
+    let shown = run(&["/decnet-decoy", "state", "show"]).await;
+    assert_eq!((shown.code, shown.stderr.len()), (0, 0));
+    assert!(serde_json::from_slice::<serde_json::Value>(&shown.stdout).is_ok());
+    let refused = run(&["/decnet-decoy", "nonsense"]).await;
+    assert_eq!((refused.code, refused.stdout.len()), (2, 0));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("unknown command"));
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_state_that_the_program_inside_refuses_is_told_in_its_words() {
+    let lab = docker_lab(160).await;
+    let base = lab.raise("near", "web").await;
+    let set = Action::SetState {
+        container: base.name.clone(),
+        state: decnet_decoy::protocol::NetState {
+            interfaces: vec![lab.ip(0, 2), lab.ip(0, 77)],
+            ..Default::default()
+        },
+    };
+    let error = lab.refuse(&set).await;
+    assert!(
+        matches!(&error, RuntimeError::State { reason, .. } if reason.contains(&lab.ip(0, 77).to_string())),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn an_image_that_cannot_be_pulled_is_told_in_the_registrys_words() {
+    let lab = docker_lab(0).await;
+    let image = Image::Pulled {
+        reference: "127.0.0.1:1/nothing/here".into(),
+    };
+    let error = lab.refuse(&Action::EnsureImage { image }).await;
+    assert!(
+        matches!(&error, RuntimeError::ImageUnavailable { reason, .. } if reason.contains("127.0.0.1:1")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_folder_with_a_dockerfile_is_built_labelled_and_removed() {
+    let lab = docker_lab(0).await;
+    let folder = tempfile::tempdir().expect("folder");
+    let image = Image::Built {
+        reference: format!("decnet-built:{}", lab.instance),
+        context: folder.path().to_owned(),
+    };
+    let reference = image.reference().to_owned();
+    let ensure = Action::EnsureImage { image };
+    let error = lab.refuse(&ensure).await;
+    assert!(
+        matches!(error, RuntimeError::ImageUnavailable { .. }),
+        "no Dockerfile: {error}"
+    );
+
+    std::fs::write(folder.path().join("file"), "content").expect("write");
+    std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\nCOPY file /file\n").expect("write");
+    lab.change(&ensure).await;
+    lab.keep(&ensure).await;
+    assert!(lab.observe().await.images.contains(&reference));
+    lab.change(&Action::RemoveImage {
+        reference: reference.clone(),
+    })
+    .await;
+    assert!(!lab.observe().await.images.contains(&reference));
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn an_image_that_went_missing_meanwhile_is_loaded_again() {
+    let lab = docker_lab(168).await;
+    lab.change(&create_network(&lab.network("near", 0))).await;
+    // Nobody ensured the image; another repo may have removed it since.
+    lab.change(&create_base(&lab.base("web", &[lab.interface("near", 0, 2)])))
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn containers_are_confined() {
+    let lab = docker_lab(176).await;
+    let base = lab.raise("near", "web").await;
+    let service = lab.service("web", "telnet");
+    lab.change(&create_service(&service)).await;
+    let inspect = |name: &str, format: &str| docker(&["inspect", "--format", format, name]);
+    for (name, added, read_only) in [(&base.name, "NET_ADMIN", "false"), (&service.name, "", "true")] {
+        let name = name.as_str();
+        assert_eq!(inspect(name, "{{.HostConfig.CapDrop}}"), "[ALL]");
+        assert!(inspect(name, "{{.HostConfig.CapAdd}}").contains(added));
+        assert_eq!(
+            inspect(name, "{{len .HostConfig.CapAdd}}"),
+            if added.is_empty() { "0" } else { "1" }
+        );
+        assert_eq!(inspect(name, "{{.HostConfig.SecurityOpt}}"), "[no-new-privileges]");
+        assert_eq!(inspect(name, "{{.HostConfig.ReadonlyRootfs}}"), read_only);
+        assert_eq!(inspect(name, "{{.HostConfig.Binds}}{{.Mounts}}"), "[][]");
+        assert_eq!(inspect(name, "{{.HostConfig.RestartPolicy.Name}}"), "always");
+        assert_eq!(inspect(name, "{{.HostConfig.PidsLimit}}"), "32");
+        assert_eq!(
+            inspect(name, "{{index .HostConfig.LogConfig.Config \"max-size\"}}"),
+            "5m"
+        );
+    }
+    assert_eq!(inspect(base.name.as_str(), "{{.HostConfig.Dns}}"), "[127.0.0.1]");
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn removing_what_somebody_else_removes_is_no_error() {
+    let lab = docker_lab(184).await;
+    let base = lab.raise("near", "web").await;
+    let remove = create_base(&base).inverse().expect("inverse");
+    let (first, second) = tokio::join!(lab.perform(&remove), lab.perform(&remove));
+    let effects = [first.expect("remove"), second.expect("remove")];
+    assert!(effects.contains(&Effect::Changed), "{effects:?}");
+    assert!(lab.observe().await.containers.is_empty());
+}

@@ -1,0 +1,140 @@
+use std::{process::Command, sync::Arc};
+
+use decnet_engine::{
+    decoy::{self, DecoyImage},
+    naming::{self, ContainerName, NetworkName},
+    runtime::docker::{Docker, DockerHost, DockerOptions},
+};
+use decnet_topology::{InstanceId, TopologyId};
+
+use crate::runtime::lab::{Lab, Outside};
+
+/// The label of what a test made that is not ours.
+const OUTSIDER: &str = "decnet-test";
+
+pub(crate) fn docker_host() -> DockerHost {
+    DockerHost::from_env(|name| std::env::var(name).ok()).expect("DOCKER_HOST")
+}
+
+/// Packs a decoy that no other test has, so that tests side by side do not remove each other's image.
+pub(crate) fn own_decoy(instance: InstanceId) -> DecoyImage {
+    let mut program = decoy::embedded().expect("built on Linux").to_vec();
+    program.extend_from_slice(instance.to_string().as_bytes());
+    DecoyImage::pack(&program)
+}
+
+pub(crate) async fn connect(decoy: &DecoyImage) -> Docker {
+    let options = DockerOptions {
+        host: docker_host(),
+        decoy: Some(Arc::new(decoy.clone())),
+        ..DockerOptions::default()
+    };
+    Docker::connect(options).await.expect("these tests need Docker")
+}
+
+pub(crate) async fn docker_lab(block: u8) -> Lab {
+    let instance = InstanceId::new_v4();
+    let decoy = own_decoy(instance);
+    let runtime = connect(&decoy).await;
+    Lab {
+        runtime: Box::new(runtime),
+        outside: Box::new(Outsider {
+            mark: instance.to_string(),
+            image: decoy.reference.clone(),
+        }),
+        instance,
+        topology: TopologyId::new_v4(),
+        decoy: decoy.reference,
+        block,
+    }
+}
+
+/// Somebody else with the command line of Docker; when they leave, all that the test made goes.
+struct Outsider {
+    mark: String,
+    image: String,
+}
+
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker")
+        .args(arguments)
+        .output()
+        .expect("the docker command");
+    assert!(
+        output.status.success(),
+        "docker {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn succeeds(arguments: &[&str]) -> bool {
+    let output = Command::new("docker").args(arguments).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+impl Outsider {
+    fn label(&self) -> String {
+        format!("{OUTSIDER}={}", self.mark)
+    }
+}
+
+impl Outside for Outsider {
+    fn add_network(&self, name: &NetworkName, subnet: &str) {
+        docker(&[
+            "network",
+            "create",
+            "--label",
+            &self.label(),
+            "--subnet",
+            subnet,
+            name.as_str(),
+        ]);
+    }
+
+    fn add_container(&self, name: &ContainerName) {
+        let label = self.label();
+        docker(&[
+            "create",
+            "--label",
+            &label,
+            "--name",
+            name.as_str(),
+            "--network",
+            "none",
+            &self.image,
+            "base",
+        ]);
+    }
+
+    fn stop(&self, name: &ContainerName) {
+        docker(&["kill", name.as_str()]);
+    }
+
+    fn has_network(&self, name: &NetworkName) -> bool {
+        succeeds(&["network", "inspect", name.as_str()])
+    }
+
+    fn has_container(&self, name: &ContainerName) -> bool {
+        succeeds(&["container", "inspect", name.as_str()])
+    }
+}
+
+impl Drop for Outsider {
+    fn drop(&mut self) {
+        clear(&self.label());
+        clear(&format!("{}={}", naming::INSTANCE, self.mark));
+        succeeds(&["rmi", &self.image]);
+    }
+}
+
+/// Removes everything that has a label.
+pub(crate) fn clear(label: &str) {
+    let filter = format!("label={label}");
+    for id in docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines() {
+        succeeds(&["rm", "--force", "--volumes", id]);
+    }
+    for id in docker(&["network", "ls", "--quiet", "--filter", &filter]).lines() {
+        succeeds(&["network", "rm", id]);
+    }
+}

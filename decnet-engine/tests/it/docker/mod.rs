@@ -1,0 +1,6 @@
+//! Tests on a real daemon: that of `DOCKER_HOST`, else of the default socket.
+
+mod contract;
+mod daemon;
+mod lab;
+mod network_facts;

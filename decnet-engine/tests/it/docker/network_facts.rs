@@ -1,0 +1,142 @@
+//! What the options of the engine's networks let through, measured from inside on whatever engine is there.
+
+use std::{
+    collections::BTreeSet,
+    io::Read,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use decnet_decoy::protocol::{Probe, ProbeResult, Target};
+use decnet_engine::{
+    desired::{Desired, PublishedPort, Setting},
+    naming::ContainerName,
+};
+use decnet_topology::{Catalog, RuleSet, Topology, catalog::Protocol, model::DeploySettings};
+
+use super::lab::docker_lab;
+use crate::runtime::lab::{Lab, create_base, create_network, create_service};
+
+/// The DMZ, which sorts last by letters, and two LANs behind it. `gate` and `router` forward; `wall` bridges the two inner LANs
+/// beside the router, but does not.
+fn maze(lab: &Lab) -> Topology {
+    let ip = |number, host| lab.ip(number, host).to_string();
+    let single = |lan: &'static str, number: u8, host: u8| (lan, ip(number, host));
+    let mut builder = Topology::builder()
+        .dmz("zone", &lab.subnet(0))
+        .lan("near", &lab.subnet(1))
+        .lan("far", &lab.subnet(2))
+        .decky("gate", |decky| {
+            decky.on("zone", &ip(0, 2)).on("near", &ip(1, 2)).forwards()
+        })
+        .decky("router", |decky| {
+            decky.on("near", &ip(1, 3)).on("far", &ip(2, 3)).forwards()
+        })
+        .decky("wall", |decky| decky.on("near", &ip(1, 4)).on("far", &ip(2, 4)));
+    for (name, (lan, ip)) in [
+        ("outer", single("zone", 0, 9)),
+        ("inner", single("near", 1, 9)),
+        ("deep", single("far", 2, 9)),
+    ] {
+        builder = builder.decky(name, |decky| decky.on(lan, &ip));
+    }
+    builder.build().expect("maze")
+}
+
+async fn reached(lab: &Lab, from: &ContainerName, addresses: &[Ipv4Addr]) -> Vec<bool> {
+    let probe = Probe {
+        targets: addresses
+            .iter()
+            .map(|address| Target::Icmp { address: *address })
+            .collect(),
+        timeout_ms: 700,
+        attempts: 2,
+    };
+    let probe = serde_json::to_string(&probe).expect("probe");
+    let command = ["/decnet-decoy", "probe", &probe].map(str::to_owned);
+    let output = lab.runtime.exec(from, &command).await.expect("exec");
+    let result: ProbeResult = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
+    });
+    result.targets.iter().map(|target| target.reached).collect()
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn routed_packets_pass_and_the_host_is_out_of_reach() {
+    let lab = docker_lab(192).await;
+    let catalog = Catalog::builtin();
+    let valid = maze(&lab).validate(&catalog, RuleSet::deploy()).expect("valid");
+    let setting = Setting {
+        instance: lab.instance,
+        topology: lab.topology,
+        catalog: &catalog,
+        decoy: &lab.decoy,
+        api: lab.runtime.info().await.expect("info").api,
+        settings: &DeploySettings::default(),
+    };
+    let mut desired = Desired::new(&valid, &setting).expect("desired");
+    let gate = desired.bases.get_mut(&lab.base_name("gate")).expect("gate");
+    gate.publish = BTreeSet::from([PublishedPort {
+        host_ip: Some(Ipv4Addr::LOCALHOST),
+        host_port: 42_032,
+        port: 2323,
+        protocol: Protocol::Tcp,
+    }]);
+    lab.ensure_decoy().await;
+    for network in desired.networks.values() {
+        lab.change(&create_network(network)).await;
+    }
+    for base in desired.bases.values() {
+        lab.change(&create_base(base)).await;
+    }
+
+    let [outer, inner, deep] = ["outer", "inner", "deep"].map(|decky| lab.base_name(decky));
+    let everyone = [lab.ip(0, 9), lab.ip(1, 9), lab.ip(2, 9)];
+    for from in [&outer, &inner, &deep] {
+        assert_eq!(reached(&lab, from, &everyone).await, [true; 3], "from {from}");
+    }
+
+    // The host has an address on the DMZ alone.
+    assert_eq!(
+        reached(&lab, &outer, &[lab.ip(0, 1)]).await,
+        [true],
+        "the DMZ's gateway is the host"
+    );
+    assert_eq!(reached(&lab, &inner, &[lab.ip(1, 1)]).await, [false]);
+    assert_eq!(reached(&lab, &deep, &[lab.ip(2, 1)]).await, [false]);
+
+    // A bridge decky that does not forward is no way through, though it hears both sides.
+    let mut state = desired.bases[&inner].state.clone();
+    for route in &mut state.routes {
+        route.via = lab.ip(1, 4);
+    }
+    lab.change(&decnet_engine::plan::Action::SetState {
+        container: inner.clone(),
+        state,
+    })
+    .await;
+    assert_eq!(
+        reached(&lab, &inner, &[lab.ip(1, 4), lab.ip(2, 9)]).await,
+        [true, false]
+    );
+
+    // Its answers leave by the DMZ, though other networks of the gateway sort before it.
+    let mut service = lab.service("gate", "telnet");
+    let hello = r#"{"decky":"gate","service":"telnet","listen":[{"port":2323,"protocol":"tcp"}],"banner":"hello"}"#;
+    service.environment.insert("DECNET_SERVICE".into(), hello.into());
+    lab.change(&create_service(&service)).await;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 42_032));
+    let mut banner = [0; 5];
+    for attempt in 1.. {
+        // The port is open before the service listens behind it.
+        let read = TcpStream::connect_timeout(&address, Duration::from_secs(5))
+            .and_then(|mut stream| stream.read_exact(&mut banner));
+        match read {
+            Ok(()) => break,
+            Err(error) => assert!(attempt < 50, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(&banner, b"hello");
+}

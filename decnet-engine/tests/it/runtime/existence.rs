@@ -1,0 +1,188 @@
+//! Making and removing: what is there already is left alone, what is gone already is no error.
+
+use std::collections::BTreeSet;
+
+use decnet_engine::{
+    desired::{Image, PublishedPort},
+    plan::Action,
+    runtime::RuntimeError,
+};
+use decnet_topology::catalog::Protocol;
+
+use super::lab::{Lab, create_base, create_network, create_service, restart, undo};
+
+pub(crate) async fn what_is_made_twice_is_made_once(lab: &Lab) {
+    let image = Action::EnsureImage {
+        image: Image::Decoy {
+            reference: lab.decoy.clone(),
+        },
+    };
+    let (near, far) = (lab.network("near", 0), lab.network("far", 1));
+    let base = lab.base("web", &[lab.interface("near", 0, 2), lab.interface("far", 1, 3)]);
+    let actions = [
+        image,
+        create_network(&near),
+        create_network(&far),
+        create_base(&base),
+        create_service(&lab.service("web", "telnet")),
+    ];
+    for action in &actions {
+        lab.change(action).await;
+    }
+    let made = lab.observe().await;
+    for action in &actions {
+        lab.keep(action).await;
+    }
+    assert_eq!(lab.observe().await, made);
+    assert_eq!((made.networks.len(), made.containers.len()), (2, 2));
+    let web = lab.find(&base.name).await;
+    let addresses: Vec<_> = web.networks.values().copied().collect();
+    assert_eq!(addresses, [Some(lab.ip(1, 3)), Some(lab.ip(0, 2))], "far, near");
+    assert!(made.images.contains(&lab.decoy));
+}
+
+pub(crate) async fn what_is_removed_twice_is_removed_once(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let service = lab.service("web", "telnet");
+    lab.change(&create_service(&service)).await;
+    let observed = lab.observe().await;
+    let mut removals = vec![undo(&create_service(&service)), undo(&create_base(&base))];
+    removals.push(Action::RemoveNetwork {
+        network: observed.networks[0].name.clone(),
+        id: Some(observed.networks[0].id.clone()),
+    });
+    for removal in &removals {
+        lab.change(removal).await;
+    }
+    for removal in &removals {
+        lab.keep(removal).await;
+    }
+    assert!(lab.observe().await.is_empty());
+}
+
+pub(crate) async fn each_action_is_undone_by_its_inverse(lab: &Lab) {
+    lab.raise("near", "web").await;
+    lab.change(&create_network(&lab.network("far", 1))).await;
+    let connect = Action::Connect {
+        container: lab.base_name("web"),
+        interface: lab.interface("far", 1, 9),
+    };
+    let actions = [
+        create_network(&lab.network("other", 2)),
+        create_base(&lab.base("db", &[lab.interface("near", 0, 7)])),
+        create_service(&lab.service("web", "telnet")),
+        connect.clone(),
+    ];
+    for action in &actions {
+        let before = lab.observe().await;
+        lab.change(action).await;
+        assert_ne!(lab.observe().await, before, "{action}");
+        lab.change(&undo(action)).await;
+        assert_eq!(lab.observe().await, before, "{action}");
+    }
+    lab.change(&connect).await;
+    let before = lab.observe().await;
+    lab.change(&undo(&connect)).await;
+    lab.change(&undo(&undo(&connect))).await;
+    assert_eq!(lab.observe().await, before);
+}
+
+pub(crate) async fn a_name_with_another_spec_is_refused(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let before = lab.observe().await;
+    let mut network = lab.network("near", 1);
+    network.name = lab.network_name("near");
+    let elsewhere = lab.base("web", &[lab.interface("near", 0, 99)]);
+    assert_eq!(elsewhere.name, base.name);
+    for action in [create_network(&network), create_base(&elsewhere)] {
+        let error = lab.refuse(&action).await;
+        assert!(matches!(error, RuntimeError::Refused { status: 409, .. }), "{error}");
+    }
+    assert_eq!(lab.observe().await, before);
+}
+
+pub(crate) async fn what_an_action_needs_and_is_not_there_is_named(lab: &Lab) {
+    lab.raise("near", "web").await;
+    let mut service = lab.service("web", "telnet");
+    service.image = "decnet-decoy:never".into();
+    let error = lab.refuse(&create_service(&service)).await;
+    assert!(
+        matches!(&error, RuntimeError::ImageUnavailable { reference, .. } if *reference == service.image),
+        "{error}"
+    );
+
+    let orphan = lab.service("nobody", "telnet");
+    let nowhere = lab.base("lost", &[lab.interface("nowhere", 3, 2)]);
+    let unplugged = Action::Connect {
+        container: lab.base_name("web"),
+        interface: lab.interface("nowhere", 3, 2),
+    };
+    let missing = [
+        (create_service(&orphan), orphan.base.to_string()),
+        (create_base(&nowhere), lab.network_name("nowhere").to_string()),
+        (unplugged, lab.network_name("nowhere").to_string()),
+        (
+            restart(&orphan.name, decnet_engine::naming::Role::Service),
+            orphan.name.to_string(),
+        ),
+    ];
+    for (action, name) in missing {
+        let error = lab.refuse(&action).await;
+        assert!(
+            matches!(&error, RuntimeError::Gone { what } if what.contains(&name)),
+            "{action}: {error}"
+        );
+    }
+}
+
+pub(crate) async fn a_network_with_containers_is_busy(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let remove = undo(&create_network(&lab.network("near", 0)));
+    let error = lab.refuse(&remove).await;
+    assert!(
+        matches!(&error, RuntimeError::NetworkBusy { network, .. } if *network == lab.network_name("near").to_string()),
+        "{error}"
+    );
+    assert!(error.to_string().contains(base.name.as_str()), "{error}");
+    lab.change(&undo(&create_base(&base))).await;
+    lab.change(&remove).await;
+}
+
+pub(crate) async fn an_image_that_is_used_stays(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let remove = Action::RemoveImage {
+        reference: lab.decoy.clone(),
+    };
+    lab.keep(&remove).await;
+    assert!(lab.observe().await.images.contains(&lab.decoy));
+    lab.change(&undo(&create_base(&base))).await;
+    lab.change(&remove).await;
+    assert!(!lab.observe().await.images.contains(&lab.decoy));
+    lab.keep(&remove).await;
+}
+
+pub(crate) async fn a_published_port_is_taken_once(lab: &Lab) {
+    lab.ensure_decoy().await;
+    let mut network = lab.network("dmz", 0);
+    network.options.clear();
+    lab.change(&create_network(&network)).await;
+    let publish = BTreeSet::from([PublishedPort {
+        host_ip: Some([127, 0, 0, 1].into()),
+        host_port: 42_031,
+        port: 2323,
+        protocol: Protocol::Tcp,
+    }]);
+    let mut first = lab.base("first", &[lab.interface("dmz", 0, 2)]);
+    let mut second = lab.base("second", &[lab.interface("dmz", 0, 3)]);
+    first.publish.clone_from(&publish);
+    second.publish = publish;
+    lab.change(&create_base(&first)).await;
+    let error = lab.refuse(&create_base(&second)).await;
+    assert!(
+        matches!(&error, RuntimeError::PortTaken { container, .. } if *container == second.name.to_string()),
+        "{error}"
+    );
+    lab.change(&undo(&create_base(&second))).await;
+    lab.change(&undo(&create_base(&first))).await;
+    lab.change(&create_base(&second)).await;
+}

@@ -1,0 +1,174 @@
+//! The faults that the simulation takes orders for.
+
+use std::future::Future;
+
+use decnet_engine::{
+    naming::Role,
+    observe::Activity,
+    plan::Action,
+    runtime::{
+        RuntimeError,
+        simulated::{Moment, Simulated},
+    },
+};
+
+use super::{
+    lab::{Lab, create_base, create_network, create_service, restart, undo},
+    simulate,
+};
+
+fn full() -> RuntimeError {
+    RuntimeError::Refused {
+        status: 500,
+        message: "no space left on device".into(),
+    }
+}
+
+async fn lab() -> (Lab, Simulated) {
+    let simulated = Simulated::new();
+    let lab = Lab {
+        runtime: Box::new(simulated.clone()),
+        ..simulate(0).await
+    };
+    lab.raise("near", "web").await;
+    simulated.clear_log();
+    (lab, simulated)
+}
+
+#[tokio::test]
+async fn a_fault_strikes_the_action_that_was_named_and_no_other() {
+    for nth in 1..=3 {
+        let (lab, simulated) = lab().await;
+        simulated.fail(nth, Moment::Before, full());
+        let mut failed = Vec::new();
+        for number in 1..=3 {
+            let network = lab.network(&format!("lan-{number}"), number);
+            if lab.perform(&create_network(&network)).await.is_err() {
+                failed.push(usize::from(number));
+            }
+        }
+        assert_eq!(failed, [nth]);
+        assert_eq!(simulated.world().networks.len(), 3);
+        assert_eq!(simulated.log().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn half_a_making_is_a_container_that_was_not_started_and_making_again_starts_it() {
+    let (lab, simulated) = lab().await;
+    let base = lab.base("db", &[lab.interface("near", 0, 3)]);
+    simulated.fail(1, Moment::Half, full());
+    lab.refuse(&create_base(&base)).await;
+    assert_eq!(simulated.world().containers[&base.name].activity, Activity::Created);
+    lab.change(&create_base(&base)).await;
+    assert_eq!(simulated.world().containers[&base.name].activity, Activity::Running);
+}
+
+#[tokio::test]
+async fn what_was_done_unheard_is_there_and_can_be_undone() {
+    let (lab, simulated) = lab().await;
+    let before = simulated.world().networks;
+    let action = create_network(&lab.network("far", 1));
+    simulated.fail(1, Moment::After, full());
+    lab.refuse(&action).await;
+    assert_eq!(simulated.world().networks.len(), 2);
+    lab.change(&undo(&action)).await;
+    assert_eq!(simulated.world().networks, before);
+}
+
+#[tokio::test]
+async fn a_predicate_fails_every_action_that_it_holds_of() {
+    let (lab, simulated) = lab().await;
+    simulated.fail_where(
+        |action| matches!(action, Action::CreateService { .. }),
+        Moment::Before,
+        full(),
+    );
+    lab.refuse(&create_service(&lab.service("web", "telnet"))).await;
+    lab.refuse(&create_service(&lab.service("web", "ftp"))).await;
+    lab.change(&create_network(&lab.network("far", 1))).await;
+    simulated.reconnect();
+    lab.change(&create_service(&lab.service("web", "ftp"))).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_cut_off_answers_nothing_until_it_is_back() {
+    let (lab, simulated) = lab().await;
+    simulated.cut_off(2, Moment::After);
+    lab.change(&create_network(&lab.network("lan-1", 1))).await;
+    let error = lab.refuse(&create_network(&lab.network("lan-2", 2))).await;
+    assert!(error.is_unreachable());
+    let error = lab.refuse(&create_network(&lab.network("lan-3", 3))).await;
+    assert!(error.is_unreachable());
+    assert!(lab.runtime.info().await.is_err_and(|error| error.is_unreachable()));
+    simulated.reconnect();
+    assert_eq!(
+        lab.observe().await.networks.len(),
+        3,
+        "the second was made, the third was not"
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_is_dropped_like_a_process_that_is_killed() {
+    let (lab, simulated) = lab().await;
+    simulated.hang(1, Moment::Half);
+    let remove = undo(&create_base(&lab.base("web", &[])));
+    let killed = async {
+        tokio::select! {
+            biased;
+            outcome = lab.perform(&remove) => panic!("{outcome:?}"),
+            () = simulated.hung() => {}
+        }
+    };
+    killed.await;
+    let (answered, observe) = (std::task::Poll::Pending, lab.runtime.info());
+    tokio::pin!(observe);
+    let waker = std::task::Waker::noop();
+    let mut context = std::task::Context::from_waker(waker);
+    assert_eq!(observe.as_mut().poll(&mut context).map(drop), answered);
+    simulated.reconnect();
+    assert_eq!(lab.find(&lab.base_name("web")).await.activity, Activity::Exited);
+    lab.change(&remove).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_starts_anew_leaves_every_service_stale() {
+    let (lab, simulated) = lab().await;
+    let service = lab.service("web", "telnet");
+    lab.change(&create_service(&service)).await;
+    simulated.restart_daemon();
+    let (base, stale) = (lab.find(&lab.base_name("web")).await, lab.find(&service.name).await);
+    assert!(stale.started_at < base.started_at);
+    lab.change(&restart(&service.name, Role::Service)).await;
+    assert!(lab.find(&service.name).await.started_at > base.started_at);
+}
+
+#[tokio::test]
+async fn a_live_connect_spoils_the_state_until_it_is_set_again() {
+    let (lab, simulated) = lab().await;
+    let name = lab.base_name("web");
+    assert!(simulated.world().containers[&name].state_holds);
+    lab.change(&create_network(&lab.network("far", 1))).await;
+    let interfaces = [lab.interface("near", 0, 2), lab.interface("far", 1, 2)];
+    lab.change(&Action::Connect {
+        container: name.clone(),
+        interface: interfaces[1].clone(),
+    })
+    .await;
+    assert!(!simulated.world().containers[&name].state_holds);
+    let state = super::lab::state(&interfaces);
+    lab.change(&Action::SetState {
+        container: name.clone(),
+        state: state.clone(),
+    })
+    .await;
+    let world = simulated.world();
+    assert_eq!(
+        (
+            world.containers[&name].state.as_ref(),
+            world.containers[&name].state_holds
+        ),
+        (Some(&state), true)
+    );
+}

@@ -1,0 +1,101 @@
+//! Containers that run: starts, restarts, interfaces, state.
+
+use decnet_engine::{naming::Role, observe::Activity, plan::Action, runtime::RuntimeError};
+
+use super::lab::{Lab, create_base, create_network, create_service, restart, state, undo};
+
+pub(crate) async fn a_restart_of_a_base_makes_its_services_stale(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let service = lab.service("web", "telnet");
+    lab.change(&create_service(&service)).await;
+    let (base_before, service_before) = (lab.find(&base.name).await, lab.find(&service.name).await);
+    assert_eq!(service_before.shares.as_ref(), Some(&base_before.id));
+    assert!(base_before.started_at < service_before.started_at);
+
+    lab.change(&restart(&base.name, Role::Base)).await;
+    let (base_after, stale) = (lab.find(&base.name).await, lab.find(&service.name).await);
+    assert_eq!(base_after.id, base_before.id);
+    assert_eq!(stale.shares.as_ref(), Some(&base_after.id));
+    assert!(stale.started_at < base_after.started_at, "{stale:?} {base_after:?}");
+
+    lab.change(&restart(&service.name, Role::Service)).await;
+    let fresh = lab.find(&service.name).await;
+    assert_eq!((fresh.activity, &fresh.id), (Activity::Running, &service_before.id));
+    assert!(fresh.started_at > base_after.started_at);
+}
+
+pub(crate) async fn a_stopped_base_is_started_by_making_it_again(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let before = lab.find(&base.name).await;
+    lab.outside.stop(&base.name);
+    assert_eq!(lab.find(&base.name).await.activity, Activity::Exited);
+    let error = lab.refuse(&create_service(&lab.service("web", "telnet"))).await;
+    assert!(matches!(error, RuntimeError::Refused { status: 409, .. }), "{error}");
+    lab.change(&create_base(&base)).await;
+    let after = lab.find(&base.name).await;
+    assert_eq!(
+        (after.activity, &after.id, &after.networks),
+        (Activity::Running, &before.id, &before.networks)
+    );
+    assert!(after.started_at > before.started_at);
+}
+
+pub(crate) async fn an_interface_comes_and_goes(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    lab.change(&create_network(&lab.network("far", 1))).await;
+    let before = lab.find(&base.name).await;
+    let connect = |host| Action::Connect {
+        container: base.name.clone(),
+        interface: lab.interface("far", 1, host),
+    };
+    lab.change(&connect(9)).await;
+    lab.keep(&connect(9)).await;
+    let error = lab.refuse(&connect(10)).await;
+    assert!(matches!(error, RuntimeError::Refused { status: 403, .. }), "{error}");
+    let there = lab.find(&base.name).await;
+    assert_eq!(there.networks.get(&lab.network_name("far")), Some(&Some(lab.ip(1, 9))));
+    assert_eq!(there.started_at, before.started_at);
+
+    lab.change(&undo(&connect(9))).await;
+    lab.keep(&undo(&connect(9))).await;
+    assert_eq!(lab.find(&base.name).await, before);
+
+    lab.change(&connect(10)).await;
+    let taken = lab.base("db", &[lab.interface("near", 0, 3), lab.interface("far", 1, 10)]);
+    lab.refuse(&create_base(&taken)).await;
+    lab.perform(&undo(&create_base(&taken)))
+        .await
+        .expect("what was half made can be removed");
+    assert!(!lab.outside.has_container(&taken.name));
+}
+
+pub(crate) async fn a_state_can_be_set_in_a_running_base_only(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let set = Action::SetState {
+        container: base.name.clone(),
+        state: state(&base.interfaces),
+    };
+    lab.change(&set).await;
+    lab.change(&set).await;
+    lab.outside.stop(&base.name);
+    let error = lab.refuse(&set).await;
+    assert!(matches!(error, RuntimeError::Refused { status: 409, .. }), "{error}");
+    lab.change(&undo(&create_base(&base))).await;
+    let error = lab.refuse(&set).await;
+    assert!(matches!(error, RuntimeError::Gone { .. }), "{error}");
+}
+
+pub(crate) async fn an_untouched_container_keeps_its_id_and_start(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let before = lab.find(&base.name).await;
+    let sibling = lab.base("db", &[lab.interface("near", 0, 3)]);
+    let service = lab.service("web", "telnet");
+    for action in [create_base(&sibling), create_service(&service)] {
+        lab.change(&action).await;
+    }
+    lab.change(&restart(&service.name, Role::Service)).await;
+    for action in [create_service(&service), create_base(&sibling)] {
+        lab.change(&undo(&action)).await;
+    }
+    assert_eq!(lab.find(&base.name).await, before);
+}

@@ -1,0 +1,180 @@
+//! Ownership is the instance label: what lacks it is never touched.
+
+use std::collections::BTreeSet;
+
+use decnet_engine::{
+    naming::{ContainerName, NetworkName, Role},
+    observe::{Observed, Scope},
+    plan::Action,
+    runtime::{Effect, RuntimeError},
+};
+use decnet_topology::{InstanceId, TopologyId};
+
+use super::lab::{Lab, create_base, create_network, create_service, restart, state, undo};
+
+pub(crate) async fn a_foreign_network_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
+    lab.ensure_decoy().await;
+    let network = lab.network("near", 0);
+    lab.outside.add_network(&network.name, &lab.subnet(1));
+    let error = lab.refuse(&create_network(&network)).await;
+    assert!(
+        matches!(&error, RuntimeError::Foreign { what, .. } if what.contains(network.name.as_str())),
+        "{error}"
+    );
+    let base = lab.base("web", &[lab.interface("near", 1, 2)]);
+    let error = lab.refuse(&create_base(&base)).await;
+    assert!(matches!(error, RuntimeError::Foreign { .. }), "{error}");
+    lab.keep(&undo(&create_network(&network))).await;
+    assert!(lab.outside.has_network(&network.name));
+    assert!(!lab.outside.has_container(&base.name));
+}
+
+pub(crate) async fn a_foreign_container_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
+    lab.ensure_decoy().await;
+    lab.change(&create_network(&lab.network("near", 0))).await;
+    let base = lab.base("web", &[lab.interface("near", 0, 2)]);
+    lab.outside.add_container(&base.name);
+    let refused = [
+        create_base(&base),
+        create_service(&lab.service("web", "telnet")),
+        restart(&base.name, Role::Base),
+        Action::Connect {
+            container: base.name.clone(),
+            interface: lab.interface("near", 0, 2),
+        },
+        Action::SetState {
+            container: base.name.clone(),
+            state: state(&base.interfaces),
+        },
+    ];
+    for action in refused {
+        let error = lab.refuse(&action).await;
+        assert!(
+            matches!(&error, RuntimeError::Foreign { what, .. } if what.contains(base.name.as_str())),
+            "{action}: {error}"
+        );
+    }
+    let command = ["/decnet-decoy", "state", "show"].map(str::to_owned);
+    let error = lab.runtime.exec(&base.name, &command).await.expect_err("it is foreign");
+    assert!(matches!(error, RuntimeError::Foreign { .. }), "{error}");
+    lab.keep(&undo(&create_base(&base))).await;
+    assert!(lab.outside.has_container(&base.name));
+}
+
+pub(crate) async fn a_foreign_network_on_our_subnet_survives(lab: &Lab) {
+    let (foreign, network) = (lab.network_name("foreign"), lab.network("near", 0));
+    lab.outside.add_network(&foreign, &lab.subnet(0));
+    let error = lab.refuse(&create_network(&network)).await;
+    assert!(
+        matches!(&error, RuntimeError::SubnetTaken { subnet, .. } if *subnet == lab.subnet(0)),
+        "{error}"
+    );
+    lab.keep(&undo(&create_network(&network))).await;
+    assert!(lab.outside.has_network(&foreign));
+    assert!(!lab.outside.has_network(&network.name));
+}
+
+pub(crate) async fn another_repo_cannot_touch_what_is_ours(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let before = lab.observe().await;
+    let stranger = InstanceId::new_v4();
+    let removals = [
+        undo(&create_network(&lab.network("near", 0))),
+        undo(&create_base(&base)),
+        Action::RemoveContainer {
+            container: base.name.clone(),
+            id: Some(before.containers[0].id.clone()),
+            role: Role::Base,
+            networks: BTreeSet::new(),
+        },
+        Action::RemoveNetwork {
+            network: before.networks[0].name.clone(),
+            id: Some(before.networks[0].id.clone()),
+        },
+    ];
+    for action in removals {
+        let effect = lab
+            .runtime
+            .perform(stranger, &action)
+            .await
+            .expect("nothing of theirs is there");
+        assert_eq!(effect, Effect::Unchanged, "{action}");
+    }
+    let changes = [
+        create_network(&lab.network("near", 0)),
+        create_base(&base),
+        restart(&base.name, Role::Base),
+        Action::Disconnect {
+            container: base.name.clone(),
+            network: lab.network_name("near"),
+            interface: None,
+        },
+    ];
+    for action in changes {
+        let error = lab
+            .runtime
+            .perform(stranger, &action)
+            .await
+            .expect_err("it is not theirs");
+        assert!(
+            matches!(&error, RuntimeError::Foreign { owner, .. } if owner.contains(&lab.instance.to_string())),
+            "{action}: {error}"
+        );
+    }
+    assert_eq!(lab.observe().await, before);
+}
+
+fn names(observed: &Observed) -> (BTreeSet<NetworkName>, BTreeSet<ContainerName>) {
+    let networks = observed.networks.iter().map(|network| network.name.clone());
+    let containers = observed.containers.iter().map(|container| container.name.clone());
+    (networks.collect(), containers.collect())
+}
+
+pub(crate) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
+    lab.raise("LAN-10", "web").await;
+    lab.change(&create_network(&lab.network("LAN-100", 1))).await;
+    let shorter = lab.network_name("LAN-10");
+    let longer = lab.network_name("LAN-100");
+    let base = lab.base_name("web");
+    let both = (BTreeSet::from([shorter, longer.clone()]), BTreeSet::from([base]));
+    let scopes = [
+        (Scope::Instance(lab.instance), true),
+        (Scope::Topology(lab.instance, lab.topology), true),
+        (Scope::Topology(lab.instance, TopologyId::new_v4()), false),
+        (Scope::Topology(InstanceId::new_v4(), lab.topology), false),
+        (Scope::Instance(InstanceId::new_v4()), false),
+    ];
+    for (scope, ours) in scopes {
+        let observed = lab.runtime.observe(scope).await.expect("observe");
+        let expected = if ours { both.clone() } else { Default::default() };
+        assert_eq!(names(&observed), expected, "{scope:?}");
+    }
+    let (networks, _) = names(&lab.runtime.observe(Scope::Everyone).await.expect("observe"));
+    assert!(networks.is_superset(&both.0));
+
+    // A name that begins another takes nothing with it.
+    lab.perform(&undo(&create_base(&lab.base("web", &[]))))
+        .await
+        .expect("remove");
+    lab.change(&undo(&create_network(&lab.network("LAN-10", 0)))).await;
+    assert_eq!(names(&lab.observe().await).0, BTreeSet::from([longer]));
+}
+
+pub(crate) async fn foreign_networks_are_those_of_others(lab: &Lab) {
+    let foreign = lab.network_name("foreign");
+    lab.outside.add_network(&foreign, &lab.subnet(0));
+    let ours = lab.network("near", 1);
+    lab.change(&create_network(&ours)).await;
+    let seen = |found: Vec<decnet_engine::runtime::ForeignNetwork>| -> Vec<_> {
+        let mine = found
+            .into_iter()
+            .filter(|network| network.name.starts_with(&lab.network_name("").to_string()));
+        mine.map(|network| (network.name, network.subnet.to_string(), network.instance))
+            .collect()
+    };
+    let listed = seen(lab.runtime.foreign_networks(lab.instance).await.expect("list"));
+    assert_eq!(listed, [(foreign.to_string(), lab.subnet(0), None)]);
+    let listed = seen(lab.runtime.foreign_networks(InstanceId::new_v4()).await.expect("list"));
+    let theirs = (ours.name.to_string(), lab.subnet(1), Some(lab.instance));
+    assert!(listed.contains(&theirs) && listed.len() == 2, "{listed:?}");
+}

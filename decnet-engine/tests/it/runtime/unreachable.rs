@@ -1,0 +1,65 @@
+//! A Docker that cannot be reached: what is said, and how soon.
+
+use std::time::Duration;
+
+use decnet_engine::runtime::{
+    RuntimeError,
+    docker::{Docker, DockerHost, DockerOptions},
+};
+
+async fn check_unreachable(host: DockerHost, words: &str) {
+    let endpoint = host.to_string();
+    let options = DockerOptions {
+        host,
+        timeout: Duration::from_secs(2),
+        ..DockerOptions::default()
+    };
+    let error = Docker::connect(options).await.expect_err("nothing is there");
+    let text = error.to_string();
+    assert!(
+        error.is_unreachable() && text.contains(words) && text.contains(&endpoint),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_socket_that_is_missing_dead_or_mute_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().expect("folder");
+    let missing = folder.path().join("missing.sock");
+    check_unreachable(DockerHost::Unix(missing), "no such socket").await;
+
+    let dead = folder.path().join("dead.sock");
+    drop(std::os::unix::net::UnixListener::bind(&dead).expect("socket"));
+    check_unreachable(DockerHost::Unix(dead), "connection refused").await;
+
+    let broken = folder.path().join("broken.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&broken).expect("socket");
+    std::thread::spawn(move || listener.accept().map(drop));
+    check_unreachable(DockerHost::Unix(broken), "onnection").await;
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("port")
+        .local_addr()
+        .expect("address");
+    let closed = DockerHost::Tcp {
+        address: port.to_string(),
+    };
+    check_unreachable(closed, "connection refused").await;
+
+    let certificates = DockerHost::tls("127.0.0.1:1", folder.path());
+    check_unreachable(certificates, "key.pem").await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_never_answers_is_waited_for_no_longer_than_the_bound() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mute = folder.path().join("mute.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&mute).expect("socket");
+    let options = DockerOptions {
+        host: DockerHost::Unix(mute),
+        timeout: Duration::from_secs(1),
+        ..DockerOptions::default()
+    };
+    let error = Docker::connect(options).await.expect_err("nobody answers");
+    assert!(matches!(error, RuntimeError::TimedOut { seconds: 1, .. }), "{error}");
+}
