@@ -35,7 +35,7 @@ pub(crate) struct Globals {
     /// The database [default: decnet/decnet.db in the user's data folder].
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
-    /// The Docker daemon: unix:///path, tcp://host:port or npipe:// [default: $DOCKER_HOST, else the local socket].
+    /// The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the local socket].
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) host: Option<String>,
     /// A TOML file of services and archetypes that are added to the built-in ones, or override them.
@@ -53,8 +53,14 @@ pub(crate) struct Globals {
     /// Say nothing on stderr but errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// When to colour: auto is on terminals, unless NO_COLOR is set.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to colour: auto (on terminals, unless NO_COLOR is set), always or never.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     pub(crate) color: ColorChoice,
 }
 

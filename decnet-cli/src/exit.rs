@@ -11,7 +11,7 @@ use decnet_topology::{
     document::DocumentError,
     generate::GenerateError,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     output::{Output, Style, say},
@@ -75,7 +75,7 @@ pub(crate) enum CommandError {
     Runtime(#[from] RuntimeError),
     /// A config is wrong.
     #[error("the config breaks {}", text::count(.0.faults.len(), "rule", "rules"))]
-    Config(#[from] InvalidConfig),
+    Config(InvalidConfig),
     /// No maze could be drawn.
     #[error("no maze could be drawn")]
     Generate(#[source] GenerateError),
@@ -228,6 +228,12 @@ pub(crate) enum CommandError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl From<InvalidConfig> for CommandError {
+    fn from(error: InvalidConfig) -> Self {
+        Self::Config(error)
+    }
 }
 
 impl CommandError {
@@ -581,7 +587,15 @@ pub(crate) fn report(error: &CommandError, output: Output) -> Exit {
         return exit;
     }
     if output.json {
-        say(&as_json(error).to_string());
+        say_as_json(&Body {
+            code: error.code(),
+            message: error.to_string(),
+            hint: error.hint(),
+            exit: exit.code(),
+            causes: causes(error),
+            details: error.details(),
+            findings: error.findings(),
+        });
         return exit;
     }
     say(&format!(
@@ -620,24 +634,30 @@ fn causes(error: &CommandError) -> Vec<String> {
     causes
 }
 
-fn as_json(error: &CommandError) -> Value {
-    let mut body = json!({
-        "code": error.code(),
-        "message": error.to_string(),
-        "hint": error.hint(),
-        "exit": error.exit().code(),
-    });
-    let more = [
-        ("causes", json!(causes(error))),
-        ("details", json!(error.details())),
-        ("findings", json!(error.findings())),
-    ];
-    for (key, value) in more {
-        if value.as_array().is_some_and(|list| !list.is_empty()) {
-            body[key] = value;
-        }
+/// An error, for programs.
+#[derive(Serialize)]
+struct Body<'a> {
+    code: &'a str,
+    message: String,
+    hint: Option<&'a str>,
+    exit: u8,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    findings: &'a [Finding],
+}
+
+fn say_as_json(body: &Body<'_>) {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        error: &'a Body<'a>,
     }
-    json!({ "error": body })
+    // Texts and numbers always print.
+    if let Ok(line) = serde_json::to_string(&Envelope { error: body }) {
+        say(&line);
+    }
 }
 
 /// Says what is wrong with a command line, or prints the help that was asked for.
@@ -645,8 +665,15 @@ pub(crate) fn of_grammar(error: &clap::Error, wants_json: bool) -> Exit {
     if wants_json && error.use_stderr() {
         let message = error.to_string();
         let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
-        let exit = Exit::Usage.code();
-        say(&json!({"error": {"code": "usage", "message": message, "hint": null, "exit": exit}}).to_string());
+        say_as_json(&Body {
+            code: "usage",
+            message: message.into(),
+            hint: None,
+            exit: Exit::Usage.code(),
+            causes: Vec::new(),
+            details: Vec::new(),
+            findings: &[],
+        });
         return Exit::Usage;
     }
     // A closed pipe changes nothing.

@@ -60,7 +60,7 @@ fn choose(rows: Vec<TopologyRow>, text: &str) -> Result<TopologyRow, CommandErro
 
 #[cfg(test)]
 mod tests {
-    use decnet_topology::{Mode, Version};
+    use decnet_topology::{DeploySettings, Mode, Version};
     use jiff::Timestamp;
 
     use super::*;
@@ -78,7 +78,7 @@ mod tests {
             changed_at: Timestamp::UNIX_EPOCH,
             needs_resync: false,
             config: None,
-            settings: decnet_topology::DeploySettings::default(),
+            settings: DeploySettings::default(),
         }
     }
 

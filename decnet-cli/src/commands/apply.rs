@@ -23,7 +23,9 @@ use crate::{
 /// How often a maze is completed anew because another process took one of its subnets.
 const ATTEMPTS: usize = 5;
 
-/// Store a maze file: new, in place of a pending maze of that name, or not at all where it is there already.
+/// Store a maze file.
+///
+/// It is new, takes the place of a pending maze of its name, or changes nothing where it is there already.
 ///
 /// Subnets and addresses that the file leaves open are allocated; those that the stored maze has are kept. A maze that runs
 /// and differs is left alone: the difference is printed, and the command leaves with 4.

@@ -6,7 +6,9 @@ use crate::{
     exit::{CommandError, Exit},
 };
 
-/// Print completions for a shell: `decnet completions bash > /etc/bash_completion.d/decnet`.
+/// Print completions for a shell.
+///
+/// For bash: `decnet completions bash > /etc/bash_completion.d/decnet`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The shell.

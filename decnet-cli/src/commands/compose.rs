@@ -20,7 +20,7 @@ use crate::{
 /// The API that the file is written for. Engines that know less leave out what they do not know.
 const API: ApiVersion = ApiVersion::v1(48);
 
-/// Print a maze as a Compose file, to read it or to run it without this program.
+/// Print a maze as a Compose file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or beginning of its id.

@@ -14,7 +14,9 @@ use crate::{
 /// How long a daemon may take to say that nothing is left.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Forget a maze that is pending, failed with nothing left on Docker, or torn down.
+/// Forget a maze that is not on Docker.
+///
+/// It must be pending, failed with nothing left on Docker, or torn down.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.

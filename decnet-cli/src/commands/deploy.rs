@@ -15,7 +15,9 @@ use crate::{
     table,
 };
 
-/// Raise a maze on Docker, whatever state it is in. Ctrl-C or a failure undoes what this run did.
+/// Raise a maze on Docker, whatever state it is in.
+///
+/// Ctrl-C or a failure undoes what this run did, and nothing else.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.

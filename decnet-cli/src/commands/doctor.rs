@@ -20,7 +20,9 @@ use crate::{
 /// How long the daemon may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Look whether everything that mazes need is there: Docker, the kernel, the database, and nothing left behind.
+/// Look whether everything that mazes need is there.
+///
+/// Looked at are Docker, the kernel, the database, and what was left behind on Docker.
 ///
 /// Leaves with 1 if something fails; a warning is not a failure.
 #[derive(Debug, clap::Args)]

@@ -21,7 +21,9 @@ use crate::{
 /// How often a maze is drawn anew because another process took one of its subnets.
 const ATTEMPTS: usize = 5;
 
-/// Draw a maze from a config: store it as pending, or with -o write it to a file and store nothing.
+/// Draw a maze from a config.
+///
+/// It is stored as pending, or with -o written to a file and not stored.
 ///
 /// The same config and seed give the same maze everywhere. A maze that is stored also avoids the subnets of other stored
 /// mazes and, if a daemon answers, of Docker's networks and this machine's routes.

@@ -12,7 +12,7 @@ use crate::{
     input, lookup, text,
 };
 
-/// Draw a maze: who is where, who forwards, and where it breaks in two.
+/// Show the shape of a maze: who is where, who forwards, where it breaks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or beginning of its id.

@@ -7,7 +7,9 @@ use crate::{
     input, lookup,
 };
 
-/// Print the canonical hash of a maze: the same for mazes that are the same on Docker.
+/// Print the canonical hash of a maze.
+///
+/// It is the same for mazes that are the same on Docker, however they are written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or beginning of its id.

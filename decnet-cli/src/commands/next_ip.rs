@@ -7,7 +7,7 @@ use crate::{
     lookup,
 };
 
-/// Name the lowest address of a LAN that no decky has.
+/// Name the next free address of a LAN.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.

@@ -12,7 +12,9 @@ use crate::{
     surroundings,
 };
 
-/// Name the next subnet that no stored maze and, if Docker answers, no network of its has.
+/// Name the next free subnet.
+///
+/// No stored maze has it and, where a daemon answers, no network of Docker and no route of this machine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The range that it comes from: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].

@@ -7,7 +7,9 @@ use crate::{
     lookup, text,
 };
 
-/// Show what a deploy, or with --down a teardown, would do now. Touches nothing.
+/// Show what a deploy would do now.
+///
+/// With --down, what a teardown would do. Touches nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.

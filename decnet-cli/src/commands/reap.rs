@@ -8,7 +8,9 @@ use crate::{
     interrupt, text,
 };
 
-/// Remove from Docker what mazes left that are no more: deleted, or torn down. Never touches what is not ours.
+/// Remove from Docker what mazes left that are no more.
+///
+/// They were deleted, or are torn down. What is not ours is never touched.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Everything of another database, by its id: one that was lost. `decnet doctor` lists them.

@@ -9,7 +9,9 @@ use crate::{
     progress::Teller,
 };
 
-/// Bring a maze that is up back to what it should be, touching only what is not.
+/// Bring a maze back to what it should be.
+///
+/// Only what is not as it should be is touched.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.

@@ -7,7 +7,9 @@ use crate::{
     table,
 };
 
-/// List the services that deckies may run, or tell all about some.
+/// List the services that deckies may run.
+///
+/// Of those named, everything is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Services to tell all about.

@@ -24,7 +24,9 @@ use crate::{
 /// How long a daemon may take to answer when what is stored can be shown without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Show a maze: what is stored, and how its deckies fare where Docker answers.
+/// Show a maze and how its deckies fare.
+///
+/// Without Docker what is stored is shown all the same.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Its name, its id, or the beginning of its id.

@@ -9,7 +9,9 @@ use crate::{
     text,
 };
 
-/// Take a maze down, whatever state it is in, until nothing of it is left on Docker.
+/// Take a maze down, whatever state it is in.
+///
+/// It is torn down only when nothing of it is left on Docker.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.

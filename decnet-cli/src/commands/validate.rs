@@ -13,7 +13,9 @@ use crate::{
     text,
 };
 
-/// Check maze files against every rule; leaves with 3 if one finds an error. Opens no database unless asked.
+/// Check maze files against every rule.
+///
+/// Leaves with 3 if an error is found. Opens no database unless asked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Maze files, folders of them, or - for stdin.

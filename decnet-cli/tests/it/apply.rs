@@ -1,0 +1,105 @@
+//! Storing maze files.
+
+use crate::command::{CORP, Place, assert_seen};
+
+const OPEN: &str = "\
+format: decnet.topology/1
+name: corp
+lans:
+  - {name: dmz, dmz: true}
+  - {name: office}
+deckies:
+  - name: door
+    forwards_l3: true
+    attachments: [{lan: office}, {lan: dmz}]
+";
+
+#[test]
+fn a_file_is_stored_then_unchanged_then_replaced() {
+    let place = Place::new();
+    place.write("corp.yaml", CORP);
+    let created = place.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    let unchanged = place.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    place.write("corp.yaml", &CORP.replace("services: [ssh]", "services: [ssh, dns]"));
+    let replaced = place.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    assert_seen!(place, created, unchanged, replaced);
+}
+
+#[test]
+fn what_a_file_leaves_open_is_allocated_once() {
+    let place = Place::new();
+    place.write("open.yaml", OPEN);
+    let first = place.run(&["apply", "-f", "open.yaml", "--json"]).exits(0).json();
+    assert_eq!(first["result"], "created");
+    let again = place.run(&["apply", "-f", "open.yaml", "--json"]).exits(0).json();
+    assert_eq!(again["result"], "unchanged");
+    assert_eq!(again["version"], 1);
+    assert_eq!(again["id"], first["id"]);
+}
+
+#[test]
+fn only_the_new_parts_of_an_open_file_are_allocated() {
+    let place = Place::new();
+    place.write("open.yaml", OPEN);
+    place.run(&["apply", "-f", "open.yaml"]).exits(0);
+    let before = place.run(&["show", "corp", "--json"]).exits(0).json();
+    place.write(
+        "open.yaml",
+        &OPEN.replace("{name: office}", "{name: plant}\n  - {name: office}"),
+    );
+    let ran = place.run(&["apply", "-f", "open.yaml", "--json"]).exits(0);
+    assert_eq!(ran.json()["result"], "replaced");
+    let after = place.run(&["show", "corp", "--json"]).exits(0).json();
+    let subnet = |value: &serde_json::Value, name: &str| {
+        let lans = value["topology"]["lans"].as_array().expect("LANs").clone();
+        lans.iter()
+            .find(|lan| lan["name"] == name)
+            .map(|lan| lan["subnet"].clone())
+    };
+    assert_eq!(subnet(&before, "office"), subnet(&after, "office"));
+    assert_eq!(
+        before["topology"]["deckies"][0]["attachments"],
+        after["topology"]["deckies"][0]["attachments"]
+    );
+    assert!(subnet(&after, "plant").is_some());
+}
+
+#[test]
+fn a_file_that_breaks_rules_is_not_stored() {
+    let place = Place::new();
+    place.write("wrong.yaml", &CORP.replace("[ssh]", "[shh]"));
+    assert_seen!(
+        place,
+        place.run(&["apply", "-f", "wrong.yaml"]).exits(3),
+        place.run(&["list"]).exits(0)
+    );
+}
+
+#[test]
+fn a_subnet_of_another_maze_is_refused() {
+    let place = Place::new();
+    place.write("corp.yaml", CORP);
+    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    let ran = place.run(&["apply", "-f", "corp.yaml", "--name", "twin"]).exits(3);
+    assert!(ran.stderr.contains("SUBNET_OVERLAP"), "{ran:#?}");
+}
+
+#[test]
+fn the_file_may_come_from_stdin_and_get_another_name() {
+    let place = Place::new();
+    place
+        .run_with(&["apply", "-f", "-", "--name", "Zweigstelle"], CORP.as_bytes())
+        .exits(0);
+    place.run(&["show", "zweigstelle"]).exits(0);
+}
+
+#[test]
+fn what_is_shown_as_a_document_can_be_applied_again() {
+    let place = Place::new();
+    place.run_with(&["apply", "-f", "-"], OPEN.as_bytes()).exits(0);
+    let document = place.run(&["show", "corp", "--document"]).exits(0).stdout;
+    let again = place
+        .run_with(&["apply", "-f", "-", "--json"], document.as_bytes())
+        .exits(0);
+    assert_eq!(again.json()["result"], "unchanged");
+}

@@ -1,0 +1,247 @@
+//! Runs the program, in a folder of its own, and looks at what came of it.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A socket that nobody listens on.
+pub(crate) const NO_DOCKER: &str = "unix:///nonexistent/docker.sock";
+
+/// A folder with a database that no other test sees.
+pub(crate) struct Place {
+    folder: TempDir,
+    host: Option<&'static str>,
+}
+
+impl Place {
+    /// Makes a place from where no Docker is reached.
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            host: Some(NO_DOCKER),
+        }
+    }
+
+    /// Makes a place from where Docker is reached as usual.
+    pub(crate) fn with_docker() -> Self {
+        Self {
+            host: None,
+            ..Self::new()
+        }
+    }
+
+    /// Names a file of the place.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Names the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path("decnet.db")
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).expect("written");
+        path
+    }
+
+    /// Prepares a run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_decnet"));
+        command.args(arguments).current_dir(self.folder.path());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DECNET_") || name.starts_with("DOCKER_"))
+        {
+            command.env_remove(name);
+        }
+        command
+            .env("DECNET_DB", self.database())
+            .env("HOME", self.folder.path())
+            .env_remove("XDG_DATA_HOME");
+        command.env("COLUMNS", "100").stdin(Stdio::null());
+        match self.host {
+            Some(host) => command.env("DOCKER_HOST", host),
+            None => match std::env::var_os("DOCKER_HOST") {
+                Some(host) => command.env("DOCKER_HOST", host),
+                None => &mut command,
+            },
+        };
+        command
+    }
+
+    /// Runs the program.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::new(arguments, &self.command(arguments).output().expect("the program runs"))
+    }
+
+    /// Runs the program and gives it something on stdin.
+    pub(crate) fn run_with(&self, arguments: &[&str], stdin: &[u8]) -> Ran {
+        let mut child = self.spawn(self.command(arguments).stdin(Stdio::piped()));
+        let mut input = child.stdin.take().expect("piped");
+        let text = stdin.to_vec();
+        // The program may end before it has read all.
+        let writer = std::thread::spawn(move || input.write_all(&text));
+        let output = child.wait_with_output().expect("the program runs");
+        let _ = writer.join();
+        Ran::new(arguments, &output)
+    }
+
+    /// Starts the program, with its output kept.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Child {
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs")
+    }
+
+    /// Says what a run came to, with what differs from run to run made the same.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let folder = self.folder.path().display().to_string();
+        let text = text.replace(&folder, "[folder]");
+        let text = replace(&text, is_id, 36, "[id]");
+        let text = replace(&text, is_time, 20, "[time]");
+        replace(&text, is_digest, 12, "[digest]")
+    }
+}
+
+/// Replaces every stretch of so many characters that is one of a kind.
+fn replace(text: &str, is_one: fn(&str) -> bool, length: usize, with: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        match rest.get(..length).filter(|stretch| is_one(stretch)) {
+            Some(_) => {
+                replaced.push_str(with);
+                rest = &rest[length..];
+            }
+            None => {
+                let first = rest.chars().next().expect("not empty");
+                replaced.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    replaced
+}
+
+fn is_id(text: &str) -> bool {
+    text.char_indices().all(|(at, character)| match at {
+        8 | 13 | 18 | 23 => character == '-',
+        _ => character.is_ascii_hexdigit(),
+    })
+}
+
+fn is_time(text: &str) -> bool {
+    text.char_indices().all(|(at, character)| match at {
+        4 | 7 => character == '-',
+        10 => character == ' ',
+        13 | 16 => character == ':',
+        19 => character == 'Z',
+        _ => character.is_ascii_digit(),
+    })
+}
+
+/// The twelve hex digits after `decnet-decoy:` are found by holding letters and digits both.
+fn is_digest(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    what: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn new(arguments: &[&str], output: &Output) -> Self {
+        Self {
+            what: arguments.join(" "),
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Insists on an exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Insists on words on stderr.
+    #[track_caller]
+    pub(crate) fn says(self, words: &str) -> Self {
+        assert!(self.stderr.contains(words), "stderr lacks `{words}`: {self:#?}");
+        self
+    }
+
+    /// Reads stdout as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Reads stderr as one error object.
+    #[track_caller]
+    pub(crate) fn error(&self) -> Value {
+        let value: Value = serde_json::from_str(&self.stderr).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        value["error"].clone()
+    }
+
+    /// Says all that people see of it, for snapshots.
+    pub(crate) fn seen(&self, place: &Place) -> String {
+        let code = self.code.map_or("killed".into(), |code| code.to_string());
+        let text = format!(
+            "$ decnet {}\n{}--- stderr\n{}--- exit {code}\n",
+            self.what, self.stdout, self.stderr
+        );
+        place.redact(&text)
+    }
+}
+
+/// Compares what people see with what they should.
+macro_rules! assert_seen {
+    ($place:expr, $($ran:expr),+ $(,)?) => {{
+        let place = &$place;
+        let seen: Vec<String> = vec![$($ran.seen(place)),+];
+        insta::assert_snapshot!(seen.join("\n"));
+    }};
+}
+pub(crate) use assert_seen;
+
+/// A maze of two LANs that is valid.
+pub(crate) const CORP: &str = "\
+format: decnet.topology/1
+name: corp
+lans:
+  - {name: dmz, subnet: 10.204.240.0/24, dmz: true}
+  - {name: office, subnet: 10.204.241.0/24}
+deckies:
+  - name: web-01
+    services: [http]
+    attachments: [{lan: dmz, ip: 10.204.240.10}]
+  - name: door
+    services: [ssh]
+    forwards_l3: true
+    attachments: [{lan: office, ip: 10.204.241.2}, {lan: dmz, ip: 10.204.240.2}]
+";
+
+/// Tells whether a file is there.
+pub(crate) fn exists(path: &Path) -> bool {
+    fs::metadata(path).is_ok()
+}

@@ -1,0 +1,1 @@
+//! On a Docker daemon.

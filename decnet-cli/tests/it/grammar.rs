@@ -1,0 +1,136 @@
+//! The help, and what is no command line.
+
+use crate::command::{Place, assert_seen};
+
+const COMMANDS: &[&str] = &[
+    "generate",
+    "validate",
+    "schema",
+    "apply",
+    "create",
+    "list",
+    "show",
+    "graph",
+    "hash",
+    "plan",
+    "deploy",
+    "teardown",
+    "reconcile",
+    "delete",
+    "reap",
+    "compose",
+    "services",
+    "archetypes",
+    "next-subnet",
+    "next-ip",
+    "doctor",
+    "db",
+    "completions",
+];
+
+#[test]
+fn the_help_names_every_command_and_what_the_exit_codes_mean() {
+    let place = Place::new();
+    assert_seen!(place, place.run(&["-h"]).exits(0));
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let place = Place::new();
+    for command in COMMANDS {
+        let ran = place.run(&[command, "--help"]).exits(0);
+        assert!(ran.stdout.contains(&format!("Usage: decnet {command}")), "{ran:#?}");
+    }
+}
+
+#[test]
+fn the_help_of_generate_has_every_field_of_a_config() {
+    let place = Place::new();
+    assert_seen!(place, place.run(&["generate", "-h"]).exits(0));
+}
+
+#[test]
+fn the_help_of_deploy_says_how_docker_is_worked_on() {
+    let place = Place::new();
+    assert_seen!(place, place.run(&["deploy", "--help"]).exits(0));
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_leaves_with_2() {
+    let place = Place::new();
+    for arguments in [
+        &["deplow", "corp"][..],
+        &["deploy"],
+        &["show"],
+        &["deploy", "corp", "--max-workers", "0"],
+        &["deploy", "corp", "--max-workers", "many"],
+        &["deploy", "corp", "--publish", "ssh"],
+        &["list", "--status", "sleeping"],
+        &["list", "--timeout", "soon"],
+        &["apply"],
+        &["create", "corp", "--subnet", "10.0.0.1/24"],
+        &["reap", "--instance", "mine"],
+        &[],
+    ] {
+        let ran = place.run(arguments).exits(2);
+        assert!(ran.stdout.is_empty(), "{ran:#?}");
+    }
+}
+
+#[test]
+fn with_json_a_command_line_that_makes_no_sense_is_an_error_object() {
+    let place = Place::new();
+    let ran = place.run(&["show", "--json"]).exits(2);
+    let error = ran.error();
+    assert_eq!(error["code"], "usage");
+    assert_eq!(error["exit"], 2);
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("<TOPOLOGY>")),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_flag_may_come_from_the_environment() {
+    let place = Place::new();
+    let output = place
+        .command(&["services"])
+        .env("DECNET_JSON", "1")
+        .output()
+        .expect("runs");
+    assert!(output.stdout.starts_with(b"{"));
+    let output = place
+        .command(&["services"])
+        .env("DECNET_JSON", "false")
+        .output()
+        .expect("runs");
+    assert!(!output.stdout.starts_with(b"{"));
+    let mut command = place.command(&["generate", "-o", "-"]);
+    command.envs([
+        ("DECNET_NAME", "corp"),
+        ("DECNET_DEPTH", "1"),
+        ("DECNET_BRANCHING_FACTOR", "1"),
+        ("DECNET_SEED", "5"),
+    ]);
+    let output = command.output().expect("runs");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_flag_wins_over_the_environment() {
+    let place = Place::new();
+    let other = place.path("other.db");
+    let ran = place.run(&["db", "path", "--db", &other.to_string_lossy()]).exits(0);
+    assert_eq!(ran.stdout.trim_end(), other.to_string_lossy());
+}
+
+#[test]
+fn completions_come_for_every_shell() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = place.run(&["completions", shell]).exits(0);
+        assert!(ran.stdout.contains("teardown"), "{shell}");
+    }
+}

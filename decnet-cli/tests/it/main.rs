@@ -1,0 +1,11 @@
+//! The command as people and scripts meet it: the real program, its words and its exit codes.
+
+mod apply;
+mod command;
+mod docker;
+mod exit_codes;
+mod files;
+mod generate;
+mod grammar;
+mod stored;
+mod streams;

@@ -1,0 +1,168 @@
+//! Commands on stored mazes that need no Docker.
+
+use std::fs;
+
+use crate::command::{CORP, Place, assert_seen, exists};
+
+fn with_corp() -> Place {
+    let place = Place::new();
+    place.write("corp.yaml", CORP);
+    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    place
+}
+
+#[test]
+fn a_maze_is_shown_without_docker_too() {
+    let place = with_corp();
+    assert_seen!(place, place.run(&["show", "corp"]).exits(0));
+    let value = place.run(&["show", "corp", "--json"]).exits(0).json();
+    assert_eq!(value["deckies"], serde_json::Value::Null);
+    assert!(
+        value["docker"]
+            .as_str()
+            .is_some_and(|trouble| trouble.contains("no such socket")),
+        "{value}"
+    );
+}
+
+#[test]
+fn a_maze_is_found_by_name_id_and_beginning_of_its_id() {
+    let place = with_corp();
+    let id = place.run(&["show", "corp", "--json"]).exits(0).json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    for text in ["CORP", &id, &id[..6], &id.to_uppercase()] {
+        place.run(&["hash", text]).exits(0);
+    }
+}
+
+#[test]
+fn what_is_stored_nowhere_is_not_found() {
+    let place = with_corp();
+    assert_seen!(place, place.run(&["show", "korp"]).exits(1));
+    assert_eq!(
+        place.run(&["show", "korp", "--json"]).exits(1).error()["code"],
+        "not_found"
+    );
+}
+
+#[test]
+fn an_empty_maze_has_a_dmz_with_a_subnet() {
+    let place = Place::new();
+    assert_seen!(
+        place,
+        place.run(&["create", "lab"]).exits(0),
+        place.run(&["create", "lab2", "--subnet", "10.204.242.0/24"]).exits(0),
+        place.run(&["next-subnet"]).exits(0),
+        place
+            .run(&["next-subnet", "--subnet-base-prefix", "10.204.242.0/23"])
+            .exits(0),
+        place.run(&["next-ip", "lab2", "DMZ"]).exits(0),
+        place.run(&["next-ip", "lab2", "office"]).exits(1),
+    );
+}
+
+#[test]
+fn addresses_that_deckies_have_are_not_free() {
+    let place = with_corp();
+    assert_eq!(
+        place.run(&["next-ip", "corp", "office"]).exits(0).stdout,
+        "10.204.241.3\n"
+    );
+    assert_eq!(
+        place.run(&["next-ip", "corp", "dmz", "--json"]).exits(0).json()["ip"],
+        "10.204.240.3"
+    );
+}
+
+#[test]
+fn a_pending_maze_is_forgotten() {
+    let place = with_corp();
+    assert_seen!(
+        place,
+        place.run(&["delete", "corp"]).exits(0),
+        place.run(&["list"]).exits(0)
+    );
+}
+
+#[test]
+fn lists_are_cut_and_counted() {
+    let place = Place::new();
+    for name in ["a1", "b2", "c3"] {
+        place.run(&["create", name]).exits(0);
+    }
+    let value = place
+        .run(&["list", "--limit", "1", "--offset", "1", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(value["total"], 3);
+    assert_eq!(value["topologies"][0]["name"], "b2");
+    let value = place
+        .run(&["list", "--status", "active,failed", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(value["total"], 0);
+}
+
+#[test]
+fn the_database_is_made_in_the_users_data_folder_on_first_use() {
+    let place = Place::new();
+    let mut command = place.command(&["create", "lab"]);
+    command.env_remove("DECNET_DB").env("XDG_DATA_HOME", place.path("data"));
+    assert!(command.output().expect("runs").status.success());
+    assert!(exists(&place.path("data/decnet/decnet.db")));
+}
+
+#[test]
+fn the_database_is_checked_and_reset() {
+    let place = with_corp();
+    assert_seen!(
+        place,
+        place.run(&["db", "path"]).exits(0),
+        place.run(&["db", "check"]).exits(0),
+        place.run(&["db", "reset"]).exits(2),
+        place.run(&["db", "reset", "--yes"]).exits(0),
+        place.run(&["db", "reset", "--yes"]).exits(0),
+        place.run(&["db", "check"]).exits(1),
+    );
+    assert!(!exists(&place.database()));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let place = Place::new();
+    place.write("decnet.db", &"no database at all, ".repeat(100));
+    let ran = place.run(&["list"]).exits(1);
+    assert!(
+        ran.stderr.contains("error:") && ran.stderr.contains("hint:"),
+        "{ran:#?}"
+    );
+    assert!(
+        fs::read_to_string(place.database())
+            .expect("there")
+            .starts_with("no database")
+    );
+    place.run(&["db", "reset", "--yes"]).exits(1);
+    place.run(&["db", "reset", "--yes", "--force"]).exits(0);
+    place.run(&["list"]).exits(0);
+}
+
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    let place = Place::new();
+    let ran = place.run(&["list", "--db", "/nonexistent/decnet.db"]).exits(1);
+    assert!(
+        ran.stderr.contains("/nonexistent/decnet.db") && ran.stderr.contains("hint:"),
+        "{ran:#?}"
+    );
+}
+
+#[test]
+fn the_doctor_fails_without_docker_and_makes_no_database() {
+    let place = Place::new();
+    assert_seen!(place, place.run(&["doctor"]).exits(1));
+    let value = place.run(&["doctor", "--json"]).exits(1).json();
+    assert_eq!(value["healthy"], false);
+    assert!(!exists(&place.database()));
+}

@@ -1,0 +1,60 @@
+//! Data on stdout, everything else on stderr, and what happens when nobody reads.
+
+use std::io::Read as _;
+
+use crate::command::{CORP, Place};
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let place = Place::new();
+    let mut child = place.spawn(&mut place.command(&["completions", "bash"]));
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ended");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn what_is_data_goes_to_stdout_and_what_is_not_does_not() {
+    let place = Place::new();
+    place.write("corp.yaml", CORP);
+    let ran = place.run(&["validate", "corp.yaml"]).exits(0);
+    assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{ran:#?}");
+    let ran = place.run(&["validate", "corp.yaml", "--quiet"]).exits(0);
+    assert!(ran.stdout.is_empty() && ran.stderr.is_empty(), "{ran:#?}");
+}
+
+#[test]
+fn no_colour_goes_where_no_terminal_is_unless_asked_for() {
+    let place = Place::new();
+    let ran = place.run(&["show", "x"]).exits(1);
+    assert!(!ran.stderr.contains('\u{1b}'), "{ran:#?}");
+    let ran = place.run(&["show", "x", "--color", "always"]).exits(1);
+    assert!(ran.stderr.contains('\u{1b}'), "{ran:#?}");
+}
+
+#[test]
+fn logs_for_programs_are_json_lines() {
+    let place = Place::new();
+    let ran = place.run(&["create", "lab", "--json", "-v"]).exits(0);
+    ran.json();
+    for line in ran.stderr.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+    assert!(ran.stderr.contains("no Docker to ask"), "{ran:#?}");
+}
+
+#[test]
+fn nothing_waits_for_a_terminal_that_is_not_there() {
+    let place = Place::new();
+    place.run(&["create", "lab"]).exits(0);
+    let mut child = place.spawn(place.command(&["db", "reset"]).stdin(std::process::Stdio::piped()));
+    let mut words = String::new();
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut words)
+        .expect("text");
+    assert_eq!(child.wait().expect("ended").code(), Some(2));
+    assert!(words.contains("--yes"), "{words}");
+}
