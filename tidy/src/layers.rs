@@ -84,7 +84,7 @@ fn exports(sources: &[&Source]) -> BTreeMap<String, String> {
         }
     }
     let mut found = BTreeMap::new();
-    for root in sources.iter().filter(|source| source.module.is_empty()) {
+    for root in sources.iter().filter(|source| source.path.ends_with("src/lib.rs")) {
         for item in &root.syntax.items {
             if let Item::Use(item) = item {
                 leaves(&item.tree, None, &mut found);

@@ -95,7 +95,7 @@ impl<'de> Shape<'de> for Document {
                 "version" => document.header.version = value!(map, place, key, Optional(Whole)).map(Version::new),
                 "seed" => document.header.seed = value!(map, place, key, Optional(Whole)),
                 "config" => {
-                    document.header.config = value!(map, place, key, parsed("what a topology is generated from"))
+                    document.header.config = value!(map, place, key, parsed("what a topology is generated from"));
                 }
                 "lans" => document.lans = value!(map, place, key, ListOf::new(|| LanShape)),
                 _ => value!(map, place, key, Deckies(&mut document)),
@@ -303,7 +303,7 @@ impl<'de> Shape<'de> for Attachments<'_, '_, '_, 'de> {
         let DeckyShape { decky, attachments } = self.0;
         let shape = || AttachmentShape { decky: *decky };
         each(place, list, shape, |attachment| {
-            attachments.borrow_mut().push(attachment)
+            attachments.borrow_mut().push(attachment);
         })
     }
 }

@@ -10,7 +10,10 @@ use crate::{
     finding::{Code, Finding, Target},
     name::ServiceName,
     publish::{HostPort, Publish},
-    validate::{subnets::meetings, view::View},
+    validate::{
+        subnets::meetings,
+        view::{Known, View},
+    },
 };
 
 /// What the rules of the preflight need to know of the host, gathered by the engine.
@@ -83,17 +86,14 @@ pub struct PublishedPort {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn published<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, publish: &Publish) -> Vec<PublishedPort> {
-    published_of(&maze.into(), catalog, publish)
+    let view = maze.into();
+    published_of(&view, &view.look_up(catalog), publish)
 }
 
-pub(super) fn published_of(view: &View<'_>, catalog: &Catalog, publish: &Publish) -> Vec<PublishedPort> {
+pub(super) fn published_of(view: &View<'_>, known: &Known<'_>, publish: &Publish) -> Vec<PublishedPort> {
     let mut published = Vec::new();
     for decky in view.gateways() {
-        for service in view
-            .services(decky)
-            .iter()
-            .filter_map(|name| catalog.decky_service(name.as_str()))
-        {
+        for service in known.running(decky) {
             published.extend(service.ports.iter().map(|port| PublishedPort {
                 decky: decky.name.into(),
                 service: service.name.clone(),

@@ -95,13 +95,14 @@ pub fn validate_in<'a>(
     subnets::overlaps(&view, found);
     subnets::claimed(&view, surroundings.claims, found);
     subnets::too_small(&view, found);
-    services::unknown(&view, catalog, found);
+    let known = view.look_up(catalog);
+    services::unknown(&view, &known, catalog, found);
     services::archetypes(&view, catalog, found);
-    services::port_clashes(&view, catalog, found);
+    services::port_clashes(&view, &known, catalog, found);
     services::undeclared(&view, found);
     services::fields(&view, catalog, found);
     let same_ports = Publish::default();
-    let published = host::published_of(&view, catalog, surroundings.publish.unwrap_or(&same_ports));
+    let published = host::published_of(&view, &known, surroundings.publish.unwrap_or(&same_ports));
     host::gateway_clashes(&published, found);
     if let Some(host) = surroundings.host {
         host::taken(&published, host, found);

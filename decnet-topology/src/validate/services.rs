@@ -6,29 +6,25 @@ use crate::{
     model::ServiceFields,
     name::ServiceName,
     spelling,
-    validate::view::{DeckyView, View},
+    validate::view::{DeckyView, Known, View},
 };
 
 /// `UNKNOWN_SERVICE`: a service that is not in the catalogue, or a singleton.
-pub(super) fn unknown(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+pub(super) fn unknown(view: &View<'_>, known: &Known<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for decky in &view.deckies {
-        for service in view.services(decky).iter().copied() {
-            let message = match catalog.service(service.as_str()) {
-                None => {
-                    let known = catalog.services().filter(|known| !known.singleton);
-                    let hint = spelling::hint(service.as_str(), known.map(|known| known.name.as_str()));
-                    format!(
-                        "decky `{}` runs `{service}`, which is not in the catalogue{hint}; remove it, or add it there",
-                        decky.name
-                    )
-                }
-                Some(known) if known.singleton => {
-                    let name = decky.name;
-                    format!(
-                        "decky `{name}` runs `{service}`, of which there is one a host, never on a decky; remove it"
-                    )
-                }
-                Some(_) => continue,
+        for (at, known) in known.of(decky).iter().enumerate() {
+            if known.is_some_and(|known| !known.singleton) {
+                continue;
+            }
+            let (name, service) = (decky.name, view.services(decky)[at]);
+            let message = if known.is_some() {
+                format!("decky `{name}` runs `{service}`, of which there is one a host, never on a decky; remove it")
+            } else {
+                let deckys = catalog.services().filter(|known| !known.singleton);
+                let hint = spelling::hint(service.as_str(), deckys.map(|known| known.name.as_str()));
+                format!(
+                    "decky `{name}` runs `{service}`, which is not in the catalogue{hint}; remove it, or add it there"
+                )
             };
             findings.push(Finding::new(Code::UnknownService, target(decky, service), message));
         }
@@ -54,18 +50,16 @@ pub(super) fn archetypes(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<
 }
 
 /// `SERVICE_PORT_CLASH`: two services of one decky that want the same port.
-pub(super) fn port_clashes(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+pub(super) fn port_clashes(view: &View<'_>, known: &Known<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
     let mut wanted: Vec<Port> = Vec::new();
-    for decky in view.deckies.iter().filter(|decky| view.services(decky).len() > 1) {
-        let services = view.services(decky);
+    for decky in view.deckies.iter().filter(|decky| known.of(decky).len() > 1) {
         wanted.clear();
-        let known = services.iter().filter_map(|name| catalog.decky_service(name.as_str()));
-        wanted.extend(known.flat_map(|service| &service.ports));
+        wanted.extend(known.running(decky).flat_map(|service| &service.ports));
         wanted.sort_unstable();
         if wanted.array_windows().all(|[one, other]| one != other) {
             continue;
         }
-        for (port, services) in catalog.clashes(services.iter().copied()) {
+        for (port, services) in catalog.clashes(view.services(decky).iter().copied()) {
             let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
                 "{} of decky `{}` want the same port {port}; keep one",

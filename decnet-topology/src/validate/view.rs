@@ -3,6 +3,7 @@ use std::{net::Ipv4Addr, ops::Range};
 use ipnet::Ipv4Net;
 
 use crate::{
+    catalog::{Catalog, Service},
     finding::Finding,
     model::{Draft, ServiceConfig, Topology},
     name::ServiceName,
@@ -50,14 +51,14 @@ pub(super) struct AttachmentView {
 }
 
 impl<'a> View<'a> {
-    fn with_lans(lans: impl Iterator<Item = LanView<'a>>) -> Self {
+    fn with_lans(lans: impl Iterator<Item = LanView<'a>>, well_formed: bool) -> Self {
         Self {
             lans: lans.collect(),
             deckies: Vec::new(),
             services: Vec::new(),
             attachments: Vec::new(),
             read: &[],
-            well_formed: false,
+            well_formed,
         }
     }
 
@@ -71,7 +72,8 @@ impl<'a> View<'a> {
         let first_service = self.services.len();
         self.services.extend(services);
         let own = &mut self.services[first_service..];
-        if !own.is_sorted_by(|one, other| one < other) {
+        // Of a topology they are a set; looking at them again is what costs most in a large one.
+        if !self.well_formed && !own.is_sorted_by(|one, other| one < other) {
             own.sort_unstable();
             let mut distinct = self.services.split_off(first_service);
             distinct.dedup();
@@ -92,6 +94,12 @@ impl<'a> View<'a> {
     /// Returns the services of a decky, in order, each once.
     pub(super) fn services(&self, decky: &DeckyView<'a>) -> &[&'a ServiceName] {
         &self.services[decky.services.clone()]
+    }
+
+    /// Looks every service up, once for all rules.
+    pub(super) fn look_up<'c>(&self, catalog: &'c Catalog) -> Known<'c> {
+        let look_up = |name: &&ServiceName| catalog.service(name.as_str());
+        Known(self.services.iter().map(look_up).collect())
     }
 
     /// Returns where a decky is attached, home first.
@@ -127,13 +135,33 @@ impl<'a> View<'a> {
     }
 }
 
+/// What the catalogue knows of the services of all deckies.
+#[derive(Debug)]
+pub(super) struct Known<'c>(Vec<Option<&'c Service>>);
+
+impl<'c> Known<'c> {
+    /// Returns what is known of each service of a decky, in the order of [`View::services`].
+    pub(super) fn of(&self, decky: &DeckyView<'_>) -> &[Option<&'c Service>] {
+        &self.0[decky.services.clone()]
+    }
+
+    /// Walks the services of a decky that it may run.
+    pub(super) fn running(&self, decky: &DeckyView<'_>) -> impl Iterator<Item = &'c Service> {
+        let known = self.of(decky).iter().copied().flatten();
+        known.filter(|service| !service.singleton)
+    }
+}
+
 impl<'a> From<&'a Draft> for View<'a> {
     fn from(draft: &'a Draft) -> Self {
-        let mut view = Self::with_lans(draft.lans.iter().map(|lan| LanView {
-            name: &lan.name,
-            subnet: lan.subnet,
-            is_dmz: lan.is_dmz,
-        }));
+        let mut view = Self::with_lans(
+            draft.lans.iter().map(|lan| LanView {
+                name: &lan.name,
+                subnet: lan.subnet,
+                is_dmz: lan.is_dmz,
+            }),
+            false,
+        );
         for decky in &draft.deckies {
             let archetype = decky.archetype.as_deref();
             let attachments = decky.attachments.iter().map(|attachment| AttachmentView {
@@ -153,11 +181,14 @@ impl<'a> From<&'a Draft> for View<'a> {
 
 impl<'a> From<&'a Topology> for View<'a> {
     fn from(topology: &'a Topology) -> Self {
-        let mut view = Self::with_lans(topology.lans().iter().map(|lan| LanView {
-            name: lan.name().as_str(),
-            subnet: Some(lan.subnet()),
-            is_dmz: lan.is_dmz(),
-        }));
+        let mut view = Self::with_lans(
+            topology.lans().iter().map(|lan| LanView {
+                name: lan.name().as_str(),
+                subnet: Some(lan.subnet()),
+                is_dmz: lan.is_dmz(),
+            }),
+            true,
+        );
         for decky in topology.deckies() {
             let attachments = decky.attachments().iter().filter_map(|attachment| {
                 topology.lan_index(attachment.lan).map(|lan| AttachmentView {
@@ -176,7 +207,6 @@ impl<'a> From<&'a Topology> for View<'a> {
                 attachments,
             );
         }
-        view.well_formed = true;
         view
     }
 }

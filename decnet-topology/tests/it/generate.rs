@@ -1,12 +1,14 @@
-use std::{collections::BTreeMap, fmt::Write as _, process::Command};
+use std::{collections::BTreeMap, fmt::Write as _, process::Command, sync::LazyLock};
 
 use decnet_topology::{
-    Catalog, LanId, Topology, TopologyConfig,
+    Catalog, LanId, RuleSet, Topology, TopologyConfig,
     alloc::AllocError,
     config::{ConfigBuilder, InvalidConfig},
     generate::{GenerateError, generate},
+    hash::canonical_hash,
     net,
     testing::strategies,
+    validate::validate,
 };
 use ipnet::Ipv4Net;
 use proptest::{
@@ -17,6 +19,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::vectors::vectors;
+
+/// Read once: thousands of mazes are drawn from it.
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
 /// Writes down all that a maze is, one line a part.
 fn written(topology: &Topology) -> String {
@@ -62,12 +67,12 @@ fn digest(topology: &Topology) -> String {
 
 /// Reads a config; one without a seed gets a fixed one.
 pub(crate) fn read(config: &Value) -> Result<TopologyConfig, InvalidConfig> {
-    TopologyConfig::from_value(config, &Catalog::builtin(), || 0x00c0_ffee)
+    TopologyConfig::from_value(config, &CATALOG, || 0x00c0_ffee)
 }
 
 fn drawn(config: ConfigBuilder) -> Topology {
     let config = config.build().expect("config");
-    generate(&config, &Catalog::builtin(), &[]).unwrap_or_else(|error| panic!("{config:?}: {error:?}"))
+    generate(&config, &CATALOG, &[]).unwrap_or_else(|error| panic!("{config:?}: {error:?}"))
 }
 
 /// The fewest and the most LANs that a config may give.
@@ -79,7 +84,6 @@ fn lan_bounds(config: &TopologyConfig) -> (usize, usize) {
 /// Holds a maze against the rules that its config gives it.
 fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net]) {
     let context = format!("{config:?}");
-    let catalog = Catalog::builtin();
     let (lans, deckies) = (topology.lans(), topology.deckies());
     let (fewest, most) = lan_bounds(config);
     assert!((fewest..=most).contains(&lans.len()), "{context}");
@@ -117,7 +121,7 @@ fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net
             }
             more => panic!("{context}: {more:?}"),
         }
-        check_services(config, &catalog, decky);
+        check_services(config, &CATALOG, decky);
     }
     for lan in lans {
         let count = at_home.get(&lan.id()).copied().unwrap_or_default();
@@ -141,6 +145,8 @@ fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net
     if config.cross_edge_probability() == 0.0 {
         assert_eq!(crossed, 0, "{context}");
     }
+    let report = validate(topology, &CATALOG, RuleSet::deploy());
+    assert_eq!(report.findings(), [], "{context}");
 }
 
 fn check_lans(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net]) {
@@ -187,7 +193,7 @@ fn the_conformance_rows_hold() {
             .collect();
         match (read(&row["config"]), row["expect"].as_str().expect("expect")) {
             (Ok(config), "ok") => {
-                let topology = generate(&config, &Catalog::builtin(), &reserved).expect(name);
+                let topology = generate(&config, &CATALOG, &reserved).expect(name);
                 check_shape(&config, &topology, &reserved);
                 for (kind, count) in [("lans", topology.lans().len()), ("deckies", topology.deckies().len())] {
                     let bounds: (usize, usize) = serde_json::from_value(row["bounds"][kind].clone()).expect(name);
@@ -200,7 +206,7 @@ fn the_conformance_rows_hold() {
                 assert_eq!(json!(fields), row["fields"], "{name}: {invalid}");
             }
             (Ok(config), "subnet_pool_exhausted") => {
-                let refused = generate(&config, &Catalog::builtin(), &reserved);
+                let refused = generate(&config, &CATALOG, &reserved);
                 assert!(
                     matches!(refused, Err(GenerateError::Subnets { .. })),
                     "{name}: {refused:?}"
@@ -218,8 +224,7 @@ fn ten_thousand_random_configs_give_mazes_of_their_shape() {
         ..ProptestConfig::default()
     });
     let outcome = runner.run(&strategies::configs(), |config| {
-        let topology =
-            generate(&config, &Catalog::builtin(), &[]).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        let topology = generate(&config, &CATALOG, &[]).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         check_shape(&config, &topology, &[]);
         Ok(())
     });
@@ -251,6 +256,12 @@ fn the_mazes_are_pinned() {
             "7dd4f6ae2f51ba65",
             "d809cf4850b2a942"
         ]
+    );
+    // The canonical hash leaves out ids and the order of parts, which the digests above hold.
+    let canonical = canonical_hash(&drawn(config(1, 1))).to_string();
+    assert_eq!(
+        canonical,
+        "7e4371ca222533975221e5b9af74a3735c3be9dfcdb7477f6db22e8f8bc06b2e"
     );
 }
 
@@ -317,7 +328,7 @@ fn a_set_of_services_comes_twice_only_when_few_are_left() {
 fn too_small_pools_are_refused_with_the_numbers() {
     let refused = |config: ConfigBuilder, reserved: &[Ipv4Net]| {
         let config = config.build().expect("config");
-        generate(&config, &Catalog::builtin(), reserved).expect_err("no room")
+        generate(&config, &CATALOG, reserved).expect_err("no room")
     };
     let base = net::parse_subnet("10.0.0.0/22").expect("subnet");
     let taken = net::parse_subnet("10.0.1.128/25").expect("subnet");

@@ -18,12 +18,13 @@ const TOPOLOGY: Layers = Layers {
         &["catalog"],
         &["config", "publish"],
         &["model"],
-        &["alloc", "graph", "validate", "hash", "document"],
+        &["graph", "validate", "document"],
+        &["alloc", "hash"],
         &["generate", "repo"],
         &["testing"],
     ],
-    // What other topologies claim is said in the repo's words; what is hashed begins with the name of the format.
-    besides: &[("validate", "repo"), ("hash", "document")],
+    // What other topologies claim is said in the repo's words.
+    besides: &[("validate", "repo")],
 };
 
 /// The engine: what is said about Docker, what should be and what is there, the plan between them, and what carries it out.

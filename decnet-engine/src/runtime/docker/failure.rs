@@ -126,6 +126,10 @@ impl Docker {
 
 /// Says how the connection failed, if it is that which failed.
 fn lost(refusal: &Refusal) -> Option<String> {
+    // This one hides the error that it holds from who walks the chain.
+    if let Refusal::IOError { err } = refusal {
+        return Some(explain(err));
+    }
     let mut cause: Option<&(dyn Error + 'static)> = Some(refusal);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
@@ -159,6 +163,14 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_that_breaks_in_the_middle_is_told_from_a_refusal() {
+        let broken = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(lost(&Refusal::IOError { err: broken }), Some("connection reset".into()));
+        let refused = Refusal::DockerStreamError { error: "no".into() };
+        assert_eq!(lost(&refused), None);
+    }
 
     #[test]
     fn a_socket_that_is_forbidden_says_who_may_use_it() {

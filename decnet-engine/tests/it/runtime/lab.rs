@@ -42,20 +42,19 @@ impl Lab {
 
     /// Does something that changes something.
     pub(crate) async fn change(&self, action: &Action) {
-        assert_eq!(
-            self.perform(action).await.expect(&action.to_string()),
-            Effect::Changed,
-            "{action}"
-        );
+        self.come_to(action, Effect::Changed).await;
     }
 
     /// Does something that changes nothing.
     pub(crate) async fn keep(&self, action: &Action) {
-        assert_eq!(
-            self.perform(action).await.expect(&action.to_string()),
-            Effect::Unchanged,
-            "{action}"
-        );
+        self.come_to(action, Effect::Unchanged).await;
+    }
+
+    async fn come_to(&self, action: &Action, expected: Effect) {
+        match self.perform(action).await {
+            Ok(effect) => assert_eq!(effect, expected, "{action}"),
+            Err(error) => panic!("{action}: {error}"),
+        }
     }
 
     /// Tries something that fails.

@@ -1,0 +1,82 @@
+//! Raises a maze on Docker, prints every event, shows how the deckies fare, and takes it down. Ctrl-C undoes what was done.
+//!
+//! `cargo run --example deploy_and_watch`
+
+use std::{env, error::Error, sync::Arc};
+
+use decnet_engine::{
+    decoy::{self, DecoyImage},
+    engine::{DeployOptions, Engine, EngineOptions},
+    runtime::{
+        Runtime,
+        docker::{Docker, DockerHost, DockerOptions},
+    },
+};
+use decnet_topology::{
+    Catalog, Mode, Repo, TopologyConfig,
+    generate::generate,
+    repo::{MemoryRepo, NewTopology},
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let image = Arc::new(DecoyImage::pack(
+        decoy::embedded().ok_or("the decoy is built for Linux only")?,
+    ));
+    let docker = Docker::connect(DockerOptions {
+        host: DockerHost::from_env(|name| env::var(name).ok())?,
+        decoy: Some(image.clone()),
+        ..DockerOptions::default()
+    })
+    .await?;
+
+    // A store in memory forgets whose the containers were when the program ends; one that lasts is `SqliteRepo`.
+    let repo = Arc::new(MemoryRepo::new());
+    let catalog = Catalog::builtin();
+    let taken = docker.foreign_networks(repo.instance().await?).await?;
+    let taken: Vec<_> = taken.iter().map(|network| network.subnet).collect();
+    let config = TopologyConfig::builder("example", 1, 1)
+        .lan_prefix(29)
+        .deckies_per_lan(1, 1)
+        .seed(7)
+        .build()?;
+    let new = NewTopology {
+        name: config.name().clone(),
+        mode: Mode::Unihost,
+        host: None,
+        topology: generate(&config, &catalog, &taken)?,
+        config: Some(config),
+    };
+    let id = repo.create(new, Timestamp::now()).await?.row.id;
+
+    let engine = Engine::new(
+        repo,
+        Arc::new(docker),
+        EngineOptions::new(catalog, image.reference.clone()),
+    );
+    let mut events = engine.events();
+    let watching = tokio::spawn(async move {
+        while let Ok(event) = events.recv().await {
+            println!("{} {event:?}", event.topic());
+        }
+    });
+    let cancel = CancellationToken::new();
+    let interrupt = cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            interrupt.cancel();
+        }
+    });
+
+    // A deploy that fails or is interrupted has undone what it did.
+    engine.deploy(id, DeployOptions::default(), &cancel).await?;
+    for decky in engine.inspect(id).await?.deckies {
+        println!("{}: {:?}, services {:?}", decky.decky, decky.base, decky.services);
+    }
+    engine.teardown(id, &CancellationToken::new()).await?;
+    drop(engine);
+    watching.await?;
+    Ok(())
+}

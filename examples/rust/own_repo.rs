@@ -1,0 +1,32 @@
+//! Keeps mazes in a store of one's own, `src/audited.rs`, which writes a line for each change.
+//!
+//! `cargo run --example own_repo`
+
+use std::error::Error;
+
+use decnet_examples::audited::Audited;
+use decnet_topology::{
+    Mode, Repo, Topology,
+    repo::{MemoryRepo, NewTopology},
+};
+use jiff::Timestamp;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let repo = Audited::new(MemoryRepo::new());
+    let now = Timestamp::now();
+    let new = NewTopology {
+        name: "corp".parse()?,
+        mode: Mode::Unihost,
+        host: None,
+        config: None,
+        topology: Topology::builder().dmz("dmz", "172.20.0.0/24").build()?,
+    };
+    let stored = repo.create(new, now).await?;
+    let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
+    repo.edit(stored.row.id, Some(stored.row.version), wider, now).await?;
+    for line in repo.lines() {
+        println!("{line}");
+    }
+    Ok(())
+}

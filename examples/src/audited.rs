@@ -1,0 +1,145 @@
+//! A store of one's own. A store is whatever passes the contract: `tests/it/contract.rs` holds this one to it.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use decnet_topology::{
+    DeploySettings, InstanceId, LeaseToken, Repo, RepoError, StoredTopology, Topology, TopologyId, TopologyRow,
+    Version,
+    repo::{Claim, Holder, Lease, ListFilter, NewTopology, Page, StatusChange},
+    status::StatusEvent,
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// A store that writes a line for each change.
+#[derive(Debug)]
+pub struct Audited<R> {
+    inner: R,
+    lines: Mutex<Vec<String>>,
+}
+
+impl<R> Audited<R> {
+    /// Keeps mazes in another store.
+    pub fn new(inner: R) -> Self {
+        Self {
+            inner,
+            lines: Mutex::default(),
+        }
+    }
+
+    fn note(&self, at: Timestamp, what: String) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(format!("{at} {what}"));
+    }
+
+    /// Returns the lines, oldest first.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl<R: Repo> Repo for Audited<R> {
+    async fn instance(&self) -> Result<InstanceId, RepoError> {
+        self.inner.instance().await
+    }
+
+    async fn schema_version(&self) -> Result<u32, RepoError> {
+        self.inner.schema_version().await
+    }
+
+    async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {
+        let stored = self.inner.create(new, at).await?;
+        self.note(at, format!("created {}", stored.row.name));
+        Ok(stored)
+    }
+
+    async fn get(&self, id: TopologyId) -> Result<TopologyRow, RepoError> {
+        self.inner.get(id).await
+    }
+
+    async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError> {
+        self.inner.list(filter).await
+    }
+
+    async fn load(&self, id: TopologyId) -> Result<StoredTopology, RepoError> {
+        self.inner.load(id).await
+    }
+
+    async fn edit(
+        &self,
+        id: TopologyId,
+        expected: Option<Version>,
+        topology: Topology,
+        at: Timestamp,
+    ) -> Result<StoredTopology, RepoError> {
+        let stored = self.inner.edit(id, expected, topology, at).await?;
+        self.note(
+            at,
+            format!("edited {} to version {}", stored.row.name, stored.row.version),
+        );
+        Ok(stored)
+    }
+
+    async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
+        let row = self.inner.set_status(id, change, at).await?;
+        self.note(at, format!("{} became {}", row.name, row.status));
+        Ok(row)
+    }
+
+    async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
+        self.inner.status_events(id).await
+    }
+
+    async fn set_settings(
+        &self,
+        id: TopologyId,
+        settings: DeploySettings,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.inner.set_settings(id, settings, at).await
+    }
+
+    async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.set_needs_resync(id, needs_resync, at).await
+    }
+
+    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError> {
+        self.inner.claims(except).await
+    }
+
+    async fn acquire_lease(
+        &self,
+        id: TopologyId,
+        holder: &Holder,
+        time: SignedDuration,
+        superseding: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<Lease, RepoError> {
+        self.inner.acquire_lease(id, holder, time, superseding, at).await
+    }
+
+    async fn renew_lease(
+        &self,
+        id: TopologyId,
+        token: LeaseToken,
+        time: SignedDuration,
+        at: Timestamp,
+    ) -> Result<Lease, RepoError> {
+        self.inner.renew_lease(id, token, time, at).await
+    }
+
+    async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError> {
+        self.inner.release_lease(id, token).await
+    }
+
+    async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
+        self.inner.lease(id, at).await
+    }
+
+    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.delete(id, at).await?;
+        self.note(at, format!("deleted {id}"));
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+use std::{env, process::Command};
+
+use decnet_topology::document::{self, Syntax};
+
+/// Runs an example, which cargo built beside this test, and returns what it printed.
+fn run(example: &str, arguments: &[&str]) -> String {
+    let own = env::current_exe().unwrap();
+    let path = own.ancestors().nth(2).unwrap().join("examples").join(example);
+    let output = Command::new(&path).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}: cargo build --examples", path.display()));
+    assert!(
+        output.status.success(),
+        "{example}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn generate_prints_a_maze_file_and_the_same_one_for_the_same_seed() {
+    let maze = run("generate", &["7"]);
+    let draft = document::parse(&maze, Syntax::Yaml).unwrap();
+    assert!(draft.findings.is_empty(), "{:?}", draft.findings);
+    assert_eq!(maze, run("generate", &["7"]));
+    assert_ne!(maze, run("generate", &["8"]));
+}
+
+#[test]
+fn plan_without_docker_prints_a_step_for_each_lan_base_and_service() {
+    let plan = run("plan_without_docker", &[]);
+    let count = |what: &str| plan.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        (count("create network"), count("create base"), count("create service")),
+        (3, 7, 14)
+    );
+}
+
+#[test]
+fn own_repo_writes_down_what_was_changed() {
+    let lines = run("own_repo", &[]);
+    let said: Vec<_> = lines
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(_, said)| said)
+        .collect();
+    assert_eq!(said, ["created corp", "edited corp to version 2"]);
+}
+
+mod docker {
+    #[test]
+    #[ignore = "needs Docker"]
+    fn deploy_and_watch_raises_a_maze_and_takes_it_down() {
+        let lines = super::run("deploy_and_watch", &[]);
+        let last = lines.lines().last().unwrap_or_default();
+        assert!(last.contains("TornDown"), "{lines}");
+    }
+}
