@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser};
 
-use crate::{commands, exit::CommandError};
+use crate::{command_error::CommandError, commands};
 
 /// Mazes of decoy hosts: draw one, check it, raise it on Docker, take it down without a trace.
 #[derive(Debug, Parser)]
@@ -35,7 +35,7 @@ pub(crate) struct Globals {
     /// The database [default: decnet/decnet.db in the user's data folder].
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
-    /// The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the local socket].
+    #[arg(help = "The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the local socket]")]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) host: Option<String>,
     /// A TOML file of services and archetypes that are added to the built-in ones, or override them.
@@ -53,7 +53,7 @@ pub(crate) struct Globals {
     /// Say nothing on stderr but errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// When to colour: auto (on terminals, unless NO_COLOR is set), always or never.
+    /// When to colour: auto (on terminals, unless `NO_COLOR` is set), always or never.
     #[arg(
         long,
         global = true,
@@ -144,12 +144,11 @@ fn variable(long: &str) -> String {
 /// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
 fn read_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time like 30s, 2m or 90");
-    let duration = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let signed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-            Duration::try_from(signed).map_err(|_| wrong())?
-        }
+    let duration = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let signed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+        Duration::try_from(signed).map_err(|_| wrong())?
     };
     if duration.is_zero() {
         Err("must be more than nothing".into())
@@ -178,7 +177,7 @@ impl Command {
             Self::Delete(arguments) => commands::delete::run(arguments, context).await,
             Self::Reap(arguments) => commands::reap::run(arguments, context).await,
             Self::Compose(arguments) => commands::compose::run(arguments, context).await,
-            Self::Services(arguments) => commands::services::run(arguments, context),
+            Self::Services(arguments) => commands::services::run(&arguments, context),
             Self::Archetypes(arguments) => commands::archetypes::run(&arguments, context),
             Self::NextSubnet(arguments) => commands::next_subnet::run(arguments, context).await,
             Self::NextIp(arguments) => commands::next_ip::run(arguments, context).await,
@@ -217,7 +216,7 @@ mod tests {
     #[test]
     fn times_are_read_as_people_write_them() {
         assert_eq!(read_duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(read_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(read_duration("2m"), Ok(Duration::from_mins(2)));
         assert_eq!(read_duration("1m30s"), Ok(Duration::from_secs(90)));
         for wrong in ["", "0", "-1", "-5s", "soon"] {
             assert!(read_duration(wrong).is_err(), "{wrong}");

@@ -9,7 +9,7 @@ use decnet_engine::{
 };
 use decnet_topology::{Catalog, Repo};
 
-use crate::{cli::Globals, exit::CommandError, input::Source, output::Output, store};
+use crate::{cli::Globals, command_error::CommandError, input::Source, output::Output, store};
 
 /// What a command works with.
 #[derive(Debug)]

@@ -1,22 +1,15 @@
-//! What the process leaves with, what is said about an error, and what people are advised to do: decided here and nowhere else.
+//! What the process leaves with, what kind of error that is, and what people are advised to do: decided here and nowhere else.
 
-use std::{error::Error, io, path::PathBuf, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use decnet_engine::{engine::EngineError, plan::PlanError, runtime::RuntimeError};
 use decnet_topology::{
-    Finding, RepoError, Status,
+    Code, RepoError, Status,
     alloc::{AllocError, ResolveError},
-    catalog::CatalogError,
-    config::InvalidConfig,
-    document::DocumentError,
     generate::GenerateError,
 };
-use serde::Serialize;
 
-use crate::{
-    output::{Output, Style, say},
-    text,
-};
+use crate::command_error::CommandError;
 
 /// What the process leaves with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,218 +54,19 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Says why a command did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
-    /// The engine refused or failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The store refused.
-    #[error(transparent)]
-    Repo(#[from] RepoError),
-    /// Docker refused or is out of reach.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-    /// A config is wrong.
-    #[error("the config breaks {}", text::count(.0.faults.len(), "rule", "rules"))]
-    Config(InvalidConfig),
-    /// No maze could be drawn.
-    #[error("no maze could be drawn")]
-    Generate(#[source] GenerateError),
-    /// A draft could not be completed.
-    #[error("the maze could not be completed")]
-    Resolve(#[source] ResolveError),
-    /// An allocator ran dry.
-    #[error(transparent)]
-    Alloc(#[from] AllocError),
-    /// A catalogue is wrong.
-    #[error("the catalogue {} cannot be used", .path.display())]
-    Catalog {
-        /// Where it is.
-        path: PathBuf,
-        /// Why.
-        source: CatalogError,
-    },
-    /// A document breaks rules.
-    #[error("{origin} breaks {}", text::count(.findings.len(), "rule", "rules"))]
-    Document {
-        /// Where it came from.
-        origin: String,
-        /// What was found.
-        findings: Vec<Finding>,
-    },
-    /// A name is none.
-    #[error("`{text}` is no name")]
-    Name {
-        /// The text.
-        text: String,
-        /// Why.
-        source: decnet_topology::NameError,
-    },
-    /// A file could not be read.
-    #[error("{} cannot be read", .path.display())]
-    Read {
-        /// Where it is.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file is not what it should be.
-    #[error("{origin} cannot be read as {syntax}")]
-    Parse {
-        /// Where it came from.
-        origin: String,
-        /// What it should be.
-        syntax: &'static str,
-        /// Why it is not.
-        reason: String,
-    },
-    /// A file or folder could not be written.
-    #[error("{} cannot be written", .path.display())]
-    Write {
-        /// Where it is.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The user's data folder is not known.
-    #[error("the user's data folder is not known")]
-    NoDataFolder,
-    /// There is no such topology.
-    #[error("no topology is called `{text}`, and no id begins so")]
-    NoTopology {
-        /// What was typed.
-        text: String,
-    },
-    /// Several topologies could be meant.
-    #[error("`{text}` could be any of {}", .candidates.join(", "))]
-    Ambiguous {
-        /// What was typed.
-        text: String,
-        /// What could be meant, with names.
-        candidates: Vec<String>,
-    },
-    /// There is no LAN, service or the like of that name.
-    #[error("there is no {kind} `{name}`")]
-    Unknown {
-        /// What was looked for.
-        kind: &'static str,
-        /// What was typed.
-        name: String,
-    },
-    /// A maze of that name is stored, and differs.
-    #[error("`{name}` is {status} and differs from {origin}")]
-    Differs {
-        /// The name.
-        name: String,
-        /// Its status.
-        status: Status,
-        /// Where the other came from.
-        origin: String,
-    },
-    /// What runs would be forgotten.
-    #[error("{count} of the store are not down: {names}")]
-    InUse {
-        /// How many, in words.
-        count: String,
-        /// Which.
-        names: String,
-    },
-    /// Something of it is left on Docker.
-    #[error("`{name}` still has {count} on Docker")]
-    LeftOnDocker {
-        /// The name.
-        name: String,
-        /// How much, in words.
-        count: String,
-    },
-    /// Removing what was left behind did not fully succeed.
-    #[error("not all could be reaped: {0}")]
-    ReapIncomplete(String),
-    /// Reaping was called off.
-    #[error("the reaping was interrupted")]
-    ReapInterrupted,
-    /// A thing that destroys was asked for and not confirmed.
-    #[error("not confirmed: {what}")]
-    Unconfirmed {
-        /// What would be destroyed.
-        what: String,
-    },
-    /// What was asked for makes no sense.
-    #[error("{0}")]
-    Usage(String),
-    /// The decoy program is not part of this build.
-    #[error("this build has no decoy program for Linux")]
-    NoDecoy,
-    /// Stdout cannot be written to.
-    #[error("the output cannot be written")]
-    Stdout {
-        /// Why.
-        source: io::Error,
-    },
-    /// A value does not print as JSON.
-    #[error("the output cannot be printed as JSON")]
-    Json {
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// Signals cannot be caught.
-    #[error("signals cannot be caught")]
-    Signals {
-        /// Why.
-        source: io::Error,
-    },
-    /// Threads cannot be started.
-    #[error("threads cannot be started")]
-    Threads {
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl From<InvalidConfig> for CommandError {
-    fn from(error: InvalidConfig) -> Self {
-        Self::Config(error)
-    }
-}
-
 impl CommandError {
-    /// Makes the error of a text that is no document.
-    pub(crate) fn document(origin: impl Into<String>, error: DocumentError) -> Self {
-        Self::Document {
-            origin: origin.into(),
-            findings: error.findings,
-        }
-    }
-
-    /// Makes the error of a draft that could not be completed.
-    pub(crate) fn resolve(origin: impl Into<String>, error: ResolveError) -> Self {
-        match error {
-            ResolveError::Unsound { report } => Self::Document {
-                origin: origin.into(),
-                findings: report.errors().cloned().collect(),
-            },
-            error => Self::Resolve(error),
-        }
-    }
-
-    /// Makes the error of a maze that could not be drawn.
-    pub(crate) fn generate(error: GenerateError) -> Self {
-        match error {
-            GenerateError::Config(config) => Self::Config(config),
-            error => Self::Generate(error),
-        }
-    }
-
     /// Decides what the process leaves with.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Engine(error) => of_engine(error),
             Self::Repo(error) => of_repo(error),
             Self::Runtime(error) => of_runtime(error),
-            Self::Config(_) | Self::Document { .. } | Self::Catalog { .. } | Self::Parse { .. } | Self::Name { .. } => {
-                Exit::Invalid
-            }
+            Self::Config(_)
+            | Self::Maze { .. }
+            | Self::Document { .. }
+            | Self::Catalog { .. }
+            | Self::Parse { .. }
+            | Self::Name { .. } => Exit::Invalid,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::Unconfirmed { .. } => Exit::Usage,
             Self::Differs { .. } | Self::InUse { .. } | Self::LeftOnDocker { .. } => Exit::Conflict,
             Self::ReapInterrupted => Exit::Interrupted,
@@ -283,7 +77,7 @@ impl CommandError {
     }
 
     /// Names the kind of error, for programs.
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Engine(error) => match error {
                 EngineError::Busy { .. } => "busy",
@@ -293,7 +87,6 @@ impl CommandError {
                 EngineError::DeployFailed { .. } => "deploy_failed",
                 EngineError::Interrupted { .. } => "interrupted",
                 EngineError::TeardownIncomplete { .. } => "teardown_incomplete",
-                EngineError::Invalid(_) => "invalid",
                 EngineError::Runtime(error) => runtime_code(error),
                 EngineError::Repo(error) => repo_code(error),
                 _ => "engine",
@@ -301,7 +94,7 @@ impl CommandError {
             Self::Repo(error) => repo_code(error),
             Self::Runtime(error) => runtime_code(error),
             Self::Config(_) => "invalid_config",
-            Self::Document { .. } => "invalid",
+            Self::Document { .. } | Self::Maze { .. } => "invalid",
             Self::Catalog { .. } => "invalid_catalog",
             Self::Parse { .. } => "malformed",
             Self::Name { .. } => "invalid_name",
@@ -321,7 +114,7 @@ impl CommandError {
     }
 
     /// Advises what to do.
-    fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Engine(error) => return engine_hint(error),
             Self::Repo(error) => return repo_hint(error),
@@ -335,6 +128,13 @@ impl CommandError {
             Self::Resolve(ResolveError::Addresses { .. }) => "give the LAN a larger subnet, or take deckies from it",
             Self::Alloc(AllocError::AddressesExhausted { .. }) => "the LAN is full: make another, or a larger one",
             Self::Document { .. } => "mend the file; `decnet validate FILE` checks it, `decnet schema` describes it",
+            Self::Maze { findings } => match findings.first().map(|finding| finding.code) {
+                Some(Code::HostPortTaken) => "stop what listens there, or publish elsewhere: --publish ssh=2222",
+                Some(Code::SubnetHostOverlap | Code::SubnetOverlap) => {
+                    "move the LANs to other subnets (`decnet next-subnet` names one), or remove what is in the way"
+                }
+                _ => "mend the maze and apply it again",
+            },
             Self::Catalog { .. } => {
                 "mend the file given by --catalog; `decnet services --json` shows what entries look like"
             }
@@ -360,71 +160,6 @@ impl CommandError {
     /// Advises what to do, or nothing.
     pub(crate) fn advice(&self) -> &'static str {
         self.hint().unwrap_or_default()
-    }
-
-    /// Says it with its causes, in one line.
-    pub(crate) fn in_full(&self) -> String {
-        let mut text = self.to_string();
-        for cause in causes(self) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        text
-    }
-
-    /// Returns what was found, where a document or a maze broke rules.
-    fn findings(&self) -> &[Finding] {
-        match self {
-            Self::Document { findings, .. } => findings,
-            Self::Engine(EngineError::Invalid(invalid)) => invalid.report.findings(),
-            _ => &[],
-        }
-    }
-
-    /// Returns what else should be said, a line each.
-    fn details(&self) -> Vec<String> {
-        let failures = |failures: &[decnet_engine::execute::StepFailure]| -> Vec<String> {
-            failures
-                .iter()
-                .map(|failure| format!("{failure}: {}", failure.source))
-                .collect()
-        };
-        let left = |leftovers: &[String]| leftovers.iter().map(|what| format!("left: {what}")).collect::<Vec<_>>();
-        let undone = |undo: &[decnet_engine::execute::StepFailure]| -> Vec<String> {
-            failures(undo)
-                .iter()
-                .map(|failure| format!("while undoing: {failure}"))
-                .collect()
-        };
-        match self {
-            Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
-            Self::Parse { reason, .. } => vec![reason.clone()],
-            Self::Engine(EngineError::DeployFailed {
-                failures: all,
-                undo_failures,
-                leftovers,
-                ..
-            }) => {
-                // The first is in the message.
-                [
-                    failures(all.get(1..).unwrap_or_default()),
-                    undone(undo_failures),
-                    left(leftovers),
-                ]
-                .concat()
-            }
-            Self::Engine(EngineError::Interrupted {
-                undo_failures,
-                leftovers,
-                ..
-            }) => [undone(undo_failures), left(leftovers)].concat(),
-            Self::Engine(EngineError::TeardownIncomplete {
-                failures: all,
-                leftovers,
-                ..
-            }) => [failures(all.get(1..).unwrap_or_default()), left(leftovers)].concat(),
-            _ => Vec::new(),
-        }
     }
 }
 
@@ -503,7 +238,6 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
     Some(match error {
         EngineError::Repo(error) => return repo_hint(error),
         EngineError::Runtime(error) => return runtime_hint(error),
-        EngineError::Invalid(_) => "mend the maze and apply it again; what runs was left as it is",
         EngineError::Busy { .. } => "wait until it is done; the lease of a process that died runs out by itself",
         EngineError::WrongStatus {
             status: Status::TearingDown | Status::Degraded,
@@ -548,6 +282,10 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
         RepoError::NotDeletable { .. } => "`decnet teardown` it first",
         RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "wait until the other is done",
         RepoError::TooNew { .. } => "update decnet, or give another database with --db",
+        RepoError::FolderMissing { .. } => "make the folder, or give another database with --db",
+        RepoError::IsFolder { .. } | RepoError::NotAStore { .. } => {
+            "it was left as it is; give another database with --db or DECNET_DB"
+        }
         RepoError::Open { .. } => "check the path and its permissions; --db names another database",
         RepoError::Locked => "wait for the other process, or find it: `fuser` tells who has the file open",
         RepoError::ReadOnly => "make the file and its folder writable, or give another database with --db",
@@ -578,105 +316,4 @@ fn runtime_hint(error: &RuntimeError) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-/// Says what went wrong on stderr, and decides what the process leaves with.
-pub(crate) fn report(error: &CommandError, output: Output) -> Exit {
-    let exit = error.exit();
-    if exit == Exit::Done {
-        return exit;
-    }
-    if output.json {
-        say_as_json(&Body {
-            code: error.code(),
-            message: error.to_string(),
-            hint: error.hint(),
-            exit: exit.code(),
-            causes: causes(error),
-            details: error.details(),
-            findings: error.findings(),
-        });
-        return exit;
-    }
-    say(&format!(
-        "{} {}",
-        output.paint(Style::Error, "error:"),
-        text::visible(&error.to_string())
-    ));
-    for cause in causes(error) {
-        say(&format!("  caused by: {}", text::visible(&cause)));
-    }
-    for detail in error.details() {
-        say(&format!("  {}", text::visible(&detail)));
-    }
-    for finding in error.findings() {
-        say(&format!("  {}", text::visible(&finding.to_string())));
-    }
-    if let Some(hint) = error.hint() {
-        say(&format!("{} {hint}", output.paint(Style::Hint, "hint:")));
-    }
-    exit
-}
-
-/// Returns what an error was caused by, the nearest first, without what was said already.
-fn causes(error: &CommandError) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let words = source.to_string();
-        if !said.contains(&words) {
-            said = words.clone();
-            causes.push(words);
-        }
-        cause = source.source();
-    }
-    causes
-}
-
-/// An error, for programs.
-#[derive(Serialize)]
-struct Body<'a> {
-    code: &'a str,
-    message: String,
-    hint: Option<&'a str>,
-    exit: u8,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    causes: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    details: Vec<String>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    findings: &'a [Finding],
-}
-
-fn say_as_json(body: &Body<'_>) {
-    #[derive(Serialize)]
-    struct Envelope<'a> {
-        error: &'a Body<'a>,
-    }
-    // Texts and numbers always print.
-    if let Ok(line) = serde_json::to_string(&Envelope { error: body }) {
-        say(&line);
-    }
-}
-
-/// Says what is wrong with a command line, or prints the help that was asked for.
-pub(crate) fn of_grammar(error: &clap::Error, wants_json: bool) -> Exit {
-    if wants_json && error.use_stderr() {
-        let message = error.to_string();
-        let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
-        say_as_json(&Body {
-            code: "usage",
-            message: message.into(),
-            hint: None,
-            exit: Exit::Usage.code(),
-            causes: Vec::new(),
-            details: Vec::new(),
-            findings: &[],
-        });
-        return Exit::Usage;
-    }
-    // A closed pipe changes nothing.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }

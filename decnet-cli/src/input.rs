@@ -12,7 +12,7 @@ use decnet_topology::{
     document::{self, MAX_BYTES, Syntax},
 };
 
-use crate::exit::CommandError;
+use crate::command_error::CommandError;
 
 /// Where a text comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    exit::{CommandError, Exit},
-    output::say,
-};
+use crate::{command_error::CommandError, exit::Exit, output::say};
 
 /// Catches interruptions from now on.
 ///
@@ -29,7 +26,7 @@ pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
                     say("interrupted: finishing what was begun, then undoing what this run did");
                 }
                 2 => {
-                    say("still at it: leaving now may leave resources on Docker; interrupt once more to leave at once")
+                    say("still at it: leaving now may leave resources on Docker; interrupt once more to leave at once");
                 }
                 _ => std::process::exit(Exit::Interrupted.code().into()),
             }

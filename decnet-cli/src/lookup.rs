@@ -1,8 +1,8 @@
 //! Which stored topology is meant.
 
-use decnet_topology::{Repo, Status, TopologyId, TopologyRow, repo::ListFilter};
+use decnet_topology::{Repo, Status, Topology, TopologyId, TopologyRow, repo::ListFilter};
 
-use crate::exit::CommandError;
+use crate::{command_error::CommandError, context::Context, input};
 
 /// Finds the topology that is meant: by name, by id, or by the beginning of its id.
 ///
@@ -15,6 +15,16 @@ pub(crate) async fn find(repo: &dyn Repo, text: &str) -> Result<TopologyRow, Com
     }
     let page = repo.list(&ListFilter::default()).await?;
     choose(page.rows, text)
+}
+
+/// Reads the maze that is meant: a file's, completed past nothing, or a stored one.
+pub(crate) async fn maze(context: &Context, text: &str) -> Result<Topology, CommandError> {
+    if let Some(source) = input::as_file(text) {
+        return Ok(source.topology()?.1);
+    }
+    let repo = context.repo()?;
+    let row = find(repo.as_ref(), text).await?;
+    Ok(repo.load(row.id).await?.topology)
 }
 
 /// Finds the topology of that name that is not torn down, if there is one.

@@ -4,6 +4,7 @@
 //! stderr; `exit` decides what the process leaves with and what people are advised to do.
 
 mod cli;
+mod command_error;
 mod commands;
 mod context;
 mod difference;
@@ -14,6 +15,7 @@ mod log;
 mod lookup;
 mod output;
 mod progress;
+mod report;
 mod store;
 mod surroundings;
 mod table;
@@ -21,8 +23,8 @@ mod text;
 
 use std::process::ExitCode;
 
+use command_error::CommandError;
 use context::Context;
-use exit::CommandError;
 use output::Output;
 
 fn main() -> ExitCode {
@@ -30,13 +32,13 @@ fn main() -> ExitCode {
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match cli::read(arguments) {
         Ok(cli) => cli,
-        Err(error) => return exit::of_grammar(&error, wants_json).into(),
+        Err(error) => return report::grammar(&error, wants_json).into(),
     };
     let output = Output::new(&cli.globals);
     log::start(&cli.globals, output);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(source) => return exit::report(&CommandError::Threads { source }, output).into(),
+        Err(source) => return report::failure(&CommandError::Threads { source }, output).into(),
     };
     let context = Context::new(cli.globals, output);
     let result = runtime.block_on(cli.command.run(&context));
@@ -44,6 +46,6 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit.into(),
-        Err(error) => exit::report(&error, output).into(),
+        Err(error) => report::failure(&error, output).into(),
     }
 }

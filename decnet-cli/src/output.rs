@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{ColorChoice, Globals},
-    exit::CommandError,
+    command_error::CommandError,
     text,
 };
 
@@ -43,6 +43,7 @@ impl Output {
     }
 
     /// Prints text on stdout as it is.
+    #[expect(clippy::unused_self, reason = "who has no output to speak by does not speak")]
     pub(crate) fn data(self, text: &str) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
         stdout

@@ -6,10 +6,14 @@ use decnet_engine::{host, runtime::Runtime};
 use decnet_topology::{Repo, TopologyId};
 use ipnet::Ipv4Net;
 
-use crate::{context::Context, exit::CommandError};
+use crate::{command_error::CommandError, context::Context};
 
 /// How long a daemon may take to answer when it is only looked at for what to avoid.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often subnets are chosen anew because another process took one between the look and the write. Whoever loses a race
+/// lost it to one that won, so that this many processes at once all get theirs.
+pub(crate) const ATTEMPTS: usize = 64;
 
 /// Lists the subnets that a new maze should avoid; `except` leaves one topology out.
 ///

@@ -13,15 +13,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    context::Context,
-    difference,
-    exit::{CommandError, Exit},
-    input::Source,
-    lookup, surroundings, text,
+    command_error::CommandError, context::Context, difference, exit::Exit, input::Source, lookup, surroundings, text,
 };
-
-/// How often a maze is completed anew because another process took one of its subnets.
-const ATTEMPTS: usize = 5;
 
 /// Store a maze file.
 ///
@@ -110,8 +103,10 @@ pub(crate) async fn apply(
     loop {
         match once(context, repo, source, &draft, &name).await {
             // Another process stored a maze between the look and the write.
-            Err(CommandError::Repo(RepoError::SubnetClaimed { .. })) if attempt < ATTEMPTS && is_open(&draft) => {
-                attempt += 1
+            Err(CommandError::Repo(RepoError::SubnetClaimed { .. }))
+                if attempt < surroundings::ATTEMPTS && is_open(&draft) =>
+            {
+                attempt += 1;
             }
             result => return result,
         }

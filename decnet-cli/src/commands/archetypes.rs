@@ -1,10 +1,6 @@
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    table,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
 /// List the ready-made kinds of hosts.
 #[derive(Debug, clap::Args)]

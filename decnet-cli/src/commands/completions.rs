@@ -1,10 +1,6 @@
 use clap_complete::Shell;
 
-use crate::{
-    cli,
-    context::Context,
-    exit::{CommandError, Exit},
-};
+use crate::{cli, command_error::CommandError, context::Context, exit::Exit};
 
 /// Print completions for a shell.
 ///

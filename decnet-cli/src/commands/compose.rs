@@ -12,8 +12,9 @@ use decnet_topology::{
 };
 
 use crate::{
+    command_error::CommandError,
     context::{Context, EngineWishes},
-    exit::{CommandError, Exit},
+    exit::Exit,
     input, lookup,
 };
 

@@ -9,14 +9,7 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    surroundings,
-};
-
-/// How often a subnet is allocated anew because another process took it.
-const ATTEMPTS: usize = 5;
+use crate::{command_error::CommandError, context::Context, exit::Exit, surroundings};
 
 /// Store an empty maze: a DMZ and nothing in it.
 #[derive(Debug, clap::Args)]
@@ -63,7 +56,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             topology,
         };
         match repo.create(new, Timestamp::now()).await {
-            Err(RepoError::SubnetClaimed { .. }) if subnet.is_none() && attempt < ATTEMPTS => attempt += 1,
+            Err(RepoError::SubnetClaimed { .. }) if subnet.is_none() && attempt < surroundings::ATTEMPTS => {
+                attempt += 1;
+            }
             result => break result?,
         }
     };

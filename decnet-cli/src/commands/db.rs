@@ -1,4 +1,5 @@
 use std::{
+    fmt::Write as _,
     fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
@@ -11,11 +12,7 @@ use decnet_topology::{
 use serde_json::json;
 
 use super::teardown::confirm;
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    store, text,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, store, text};
 
 /// Look after the database.
 #[derive(Debug, clap::Args)]
@@ -86,7 +83,7 @@ async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
             text::count(total, "maze", "mazes")
         );
         for line in &damage {
-            lines.push_str(&format!("  damage: {line}\n"));
+            let _ = writeln!(lines, "  damage: {line}");
         }
         if damage.is_empty() {
             lines.push_str("  sound\n");

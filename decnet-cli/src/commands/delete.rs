@@ -5,11 +5,7 @@ use decnet_topology::Status;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    lookup, text,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, text};
 
 /// How long a daemon may take to say that nothing is left.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{apply, list::Row, plan};
 use crate::{
+    command_error::CommandError,
     context::{Context, EngineWishes},
-    exit::{CommandError, Exit},
+    exit::Exit,
     input::Source,
     interrupt, lookup,
     output::Style,
@@ -31,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "RULE", value_delimiter = ',', conflicts_with = "dry_run")]
     publish: Vec<PublishRule>,
     /// Let the deckies of the DMZ reach the outside; kept with the maze.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, conflicts_with = "dry_run")]
     dmz_egress: Option<bool>,
     /// How Docker is worked on.
     #[command(flatten)]
@@ -105,7 +106,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let teller = Teller::start(&engine, context.output);
     let options = DeployOptions {
         force: work.force,
-        settings: settings(row.settings, publish, dmz_egress),
+        settings: settings(&row.settings, publish, dmz_egress),
     };
     let result = engine.deploy(id, options, &cancel).await;
     teller.end().await;
@@ -113,13 +114,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 /// Changes how a maze is raised, if anything was said about it.
-fn settings(kept: DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<bool>) -> Option<DeploySettings> {
+fn settings(kept: &DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<bool>) -> Option<DeploySettings> {
     let mut settings = kept.clone();
     if !publish.is_empty() {
         settings.publish = publish.into_iter().collect();
     }
     settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
-    (settings != kept).then_some(settings)
+    (settings != *kept).then_some(settings)
 }
 
 /// Says what an operation came to, with the table of deckies.

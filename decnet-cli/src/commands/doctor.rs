@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::db;
 use crate::{
+    command_error::CommandError,
     context::Context,
-    exit::{CommandError, Exit},
+    exit::Exit,
     output::{Output, Style},
     store, text,
 };
@@ -238,7 +239,7 @@ fn setting(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// Whether the kernel has nf_tables: loaded, built in, or there to be loaded.
+/// Whether the kernel has `nf_tables`: loaded, built in, or there to be loaded.
 fn nf_tables() -> Check {
     const WHAT: &str = "nf_tables";
     if Path::new("/sys/module/nf_tables").exists() {

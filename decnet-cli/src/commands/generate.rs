@@ -12,14 +12,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    command_error::CommandError,
     context::Context,
-    exit::{CommandError, Exit},
+    exit::Exit,
     input::{self, Source},
     surroundings, text,
 };
-
-/// How often a maze is drawn anew because another process took one of its subnets.
-const ATTEMPTS: usize = 5;
 
 /// Draw a maze from a config.
 ///
@@ -72,13 +70,13 @@ struct Fields {
     #[arg(long, value_name = "BITS", allow_negative_numbers = true)]
     lan_prefix: Option<i64>,
     /// Whether services are drawn where none are named [default: true].
-    #[arg(long, value_name = "true|false")]
+    #[arg(long, value_name = "true|false", hide_possible_values = true)]
     randomize_services: Option<bool>,
     /// What every decky runs, separated by commas, instead of drawn services.
     #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
     services_explicit: Option<Vec<String>>,
     /// Whether the DMZ's decky is a gateway, which publishes its ports on the host [default: false].
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     dmz_gateway: Option<bool>,
     /// What the maze is drawn from; drawn from the operating system, and recorded, if there is none.
     #[arg(long)]
@@ -128,30 +126,27 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         arguments.fields.write_over(fields);
     }
     let config = TopologyConfig::from_value(&value, &catalog, rng::os_seed)?;
-    match &arguments.output {
-        Some(path) => {
-            let topology = generate(&config, &catalog, &[]).map_err(CommandError::generate)?;
-            let header = Header {
-                name: config.name().to_string(),
-                config: Some(config),
-                ..Header::default()
-            };
-            let draft = Draft {
-                header,
-                ..Draft::from(&topology)
-            };
-            let syntax = match input::syntax_of(path) {
-                Syntax::Auto if context.output.json => Syntax::Json,
-                Syntax::Auto => Syntax::Yaml,
-                syntax => syntax,
-            };
-            input::write(path, &document::print(&draft, syntax), context.output)?;
-        }
-        None => {
-            let repo = context.repo()?;
-            let stored = store(context, repo.as_ref(), &config, &catalog).await?;
-            say(context, &stored, &config)?;
-        }
+    if let Some(path) = &arguments.output {
+        let topology = generate(&config, &catalog, &[]).map_err(CommandError::generate)?;
+        let header = Header {
+            name: config.name().to_string(),
+            config: Some(config),
+            ..Header::default()
+        };
+        let draft = Draft {
+            header,
+            ..Draft::from(&topology)
+        };
+        let syntax = match input::syntax_of(path) {
+            Syntax::Auto if context.output.json => Syntax::Json,
+            Syntax::Auto => Syntax::Yaml,
+            syntax => syntax,
+        };
+        input::write(path, &document::print(&draft, syntax), context.output)?;
+    } else {
+        let repo = context.repo()?;
+        let stored = store(context, repo.as_ref(), &config, &catalog).await?;
+        say(context, &stored, &config)?;
     }
     Ok(Exit::Done)
 }
@@ -196,7 +191,7 @@ async fn store(
         };
         match repo.create(new, Timestamp::now()).await {
             // Another process stored a maze between the look and the write.
-            Err(RepoError::SubnetClaimed { .. }) if attempt < ATTEMPTS => attempt += 1,
+            Err(RepoError::SubnetClaimed { .. }) if attempt < surroundings::ATTEMPTS => attempt += 1,
             result => return Ok(result?),
         }
     }

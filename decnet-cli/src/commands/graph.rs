@@ -6,11 +6,7 @@ use std::{
 use decnet_topology::{Decky, DeckyId, Lan, LanId, Topology, graph::Graph};
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    input, lookup, text,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, text};
 
 /// Show the shape of a maze: who is where, who forwards, where it breaks.
 #[derive(Debug, clap::Args)]
@@ -36,14 +32,7 @@ enum Format {
 
 /// Draws a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let topology = match input::as_file(&arguments.maze) {
-        Some(source) => source.topology()?.1,
-        None => {
-            let repo = context.repo()?;
-            let row = lookup::find(repo.as_ref(), &arguments.maze).await?;
-            repo.load(row.id).await?.topology
-        }
-    };
+    let topology = lookup::maze(context, &arguments.maze).await?;
     let graph = Graph::new(&topology);
     match arguments.format {
         Format::Dot => context.output.data(&graph.to_dot())?,

@@ -2,11 +2,7 @@ use decnet_topology::{Status, TopologyRow, repo::ListFilter};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    table,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
 /// List the stored mazes.
 #[derive(Debug, clap::Args)]

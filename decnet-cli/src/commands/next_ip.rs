@@ -1,11 +1,7 @@
 use decnet_topology::{Name, alloc::IpAllocator};
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    lookup,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
 /// Name the next free address of a LAN.
 #[derive(Debug, clap::Args)]

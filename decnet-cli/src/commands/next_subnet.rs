@@ -6,11 +6,7 @@ use decnet_topology::{
 use ipnet::Ipv4Net;
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    surroundings,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, surroundings};
 
 /// Name the next free subnet.
 ///

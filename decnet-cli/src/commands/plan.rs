@@ -2,8 +2,9 @@ use decnet_engine::plan::Plan;
 use serde_json::json;
 
 use crate::{
+    command_error::CommandError,
     context::{Context, EngineWishes},
-    exit::{CommandError, Exit},
+    exit::Exit,
     lookup, text,
 };
 

@@ -3,8 +3,9 @@ use decnet_topology::InstanceId;
 
 use super::teardown::confirm;
 use crate::{
+    command_error::CommandError,
     context::{Context, EngineWishes},
-    exit::{CommandError, Exit},
+    exit::Exit,
     interrupt, text,
 };
 

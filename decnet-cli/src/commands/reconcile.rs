@@ -2,12 +2,7 @@ use super::{
     deploy::{self, Work},
     plan,
 };
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    interrupt, lookup,
-    progress::Teller,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, progress::Teller};
 
 /// Bring a maze back to what it should be.
 ///

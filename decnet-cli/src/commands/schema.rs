@@ -2,11 +2,7 @@ use std::path::PathBuf;
 
 use decnet_topology::document;
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    input,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, input};
 
 /// Print the JSON Schema of maze files, for editors.
 ///

@@ -1,11 +1,7 @@
 use decnet_topology::catalog::{ImageSource, Service};
 use serde_json::{Value, json};
 
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    table,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
 /// List the services that deckies may run.
 ///
@@ -18,7 +14,7 @@ pub(crate) struct Arguments {
 }
 
 /// Lists the services.
-pub(crate) fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
     let mut chosen = Vec::new();
     for name in &arguments.names {
@@ -89,7 +85,7 @@ fn as_json(service: &Service) -> Value {
 
 fn tell(context: &Context, service: &Service) -> Result<(), CommandError> {
     let output = context.output;
-    output.line(service.name.to_string())?;
+    output.line(&service.name)?;
     output.line(format!("  ports  {}", ports(service)))?;
     output.line(format!("  image  {}", image(service)))?;
     if service.singleton {

@@ -15,11 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::list::Row;
-use crate::{
-    context::Context,
-    exit::{CommandError, Exit},
-    lookup, table, text,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
 
 /// How long a daemon may take to answer when what is stored can be shown without it.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,8 +2,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use super::{deploy, plan};
 use crate::{
+    command_error::CommandError,
     context::{Context, EngineWishes},
-    exit::{CommandError, Exit},
+    exit::Exit,
     interrupt, lookup,
     progress::Teller,
     text,

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    command_error::CommandError,
     context::Context,
-    exit::{CommandError, Exit},
+    exit::Exit,
     input::{self, Source},
     lookup,
     output::{Output, Style},

@@ -83,7 +83,7 @@ impl Place {
 
     /// Runs the program and gives it something on stdin.
     pub(crate) fn run_with(&self, arguments: &[&str], stdin: &[u8]) -> Ran {
-        let mut child = self.spawn(self.command(arguments).stdin(Stdio::piped()));
+        let mut child = self.spawn(arguments, Stdio::piped());
         let mut input = child.stdin.take().expect("piped");
         let text = stdin.to_vec();
         // The program may end before it has read all.
@@ -94,8 +94,10 @@ impl Place {
     }
 
     /// Starts the program, with its output kept.
-    pub(crate) fn spawn(&self, command: &mut Command) -> Child {
+    pub(crate) fn spawn(&self, arguments: &[&str], stdin: Stdio) -> Child {
+        let mut command = self.command(arguments);
         command
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -117,16 +119,12 @@ fn replace(text: &str, is_one: fn(&str) -> bool, length: usize, with: &str) -> S
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        match rest.get(..length).filter(|stretch| is_one(stretch)) {
-            Some(_) => {
-                replaced.push_str(with);
-                rest = &rest[length..];
-            }
-            None => {
-                let first = rest.chars().next().expect("not empty");
-                replaced.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+        if rest.get(..length).is_some_and(is_one) {
+            replaced.push_str(with);
+            rest = &rest[length..];
+        } else if let Some(first) = rest.chars().next() {
+            replaced.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     replaced

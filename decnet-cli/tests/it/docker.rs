@@ -1,1 +1,6 @@
-//! On a Docker daemon.
+//! On a Docker daemon: what people do, and what must not happen.
+
+mod accidents;
+mod everyday;
+mod lab;
+mod obstacles;

@@ -1,5 +1,7 @@
 //! Drawing mazes, from the command line.
 
+use std::process::Stdio;
+
 use crate::command::{Place, assert_seen, exists};
 
 const SMALL: &[&str] = &[
@@ -191,7 +193,10 @@ fn many_processes_at_once_get_mazes_that_do_not_overlap() {
     let children: Vec<_> = names
         .iter()
         .map(|name| {
-            place.spawn(&mut place.command(&["generate", "--name", name, "--depth", "2", "--branching-factor", "2"]))
+            place.spawn(
+                &["generate", "--name", name, "--depth", "2", "--branching-factor", "2"],
+                Stdio::null(),
+            )
         })
         .collect();
     for child in children {

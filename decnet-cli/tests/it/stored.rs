@@ -153,7 +153,7 @@ fn a_folder_that_is_missing_is_named() {
     let place = Place::new();
     let ran = place.run(&["list", "--db", "/nonexistent/decnet.db"]).exits(1);
     assert!(
-        ran.stderr.contains("/nonexistent/decnet.db") && ran.stderr.contains("hint:"),
+        ran.stderr.contains("/nonexistent") && ran.stderr.contains("hint:"),
         "{ran:#?}"
     );
 }

@@ -1,13 +1,13 @@
 //! Data on stdout, everything else on stderr, and what happens when nobody reads.
 
-use std::io::Read as _;
+use std::{io::Read as _, process::Stdio};
 
 use crate::command::{CORP, Place};
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
     let place = Place::new();
-    let mut child = place.spawn(&mut place.command(&["completions", "bash"]));
+    let mut child = place.spawn(&["completions", "bash"], Stdio::null());
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("ended");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
@@ -47,7 +47,7 @@ fn logs_for_programs_are_json_lines() {
 fn nothing_waits_for_a_terminal_that_is_not_there() {
     let place = Place::new();
     place.run(&["create", "lab"]).exits(0);
-    let mut child = place.spawn(place.command(&["db", "reset"]).stdin(std::process::Stdio::piped()));
+    let mut child = place.spawn(&["db", "reset"], Stdio::piped());
     let mut words = String::new();
     child
         .stderr

@@ -1,0 +1,94 @@
+//! Interruptions, crashes and races.
+
+use super::lab::Lab;
+
+const UNDER_WAY: &str = "done: create base";
+
+#[test]
+#[ignore = "needs Docker"]
+fn of_two_deploys_at_once_one_leaves_with_4() {
+    let lab = Lab::generate(20);
+    let first = lab.start(&["deploy", "lab"], "status: deploying");
+    lab.run(&["deploy", "lab"]).exits(4).says("is at work on the topology");
+    lab.run(&["teardown", "lab"]).exits(4).says("hint:");
+    let (status, said) = first.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert_eq!(lab.status(), "active");
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn an_interrupted_deploy_leaves_nothing_and_130() {
+    let lab = Lab::generate(21);
+    for signal in ["INT", "TERM"] {
+        let deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
+        deploy.signal(signal);
+        let (status, said) = deploy.end();
+        assert_eq!(status.code(), Some(130), "{said}");
+        assert!(said.contains("interrupted") && said.contains("undo: remove"), "{said}");
+        lab.assert_nothing_left();
+        assert_eq!(lab.status(), "failed");
+    }
+    lab.run(&["deploy", "lab", "--quiet"]).exits(0);
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+    lab.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn the_third_interruption_leaves_at_once_and_teardown_clears_up() {
+    let lab = Lab::generate(22);
+    let mut deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
+    deploy.signal("INT");
+    deploy.until("interrupted:");
+    deploy.signal("INT");
+    deploy.until("leaving now may leave resources");
+    deploy.signal("INT");
+    let (status, said) = deploy.end();
+    assert_eq!(status.code(), Some(130), "{said}");
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+    lab.assert_nothing_left();
+    assert_eq!(lab.status(), "torn_down");
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn after_a_killed_deploy_the_next_goes_on() {
+    let lab = Lab::generate(23);
+    let deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
+    deploy.signal("KILL");
+    let (status, _) = deploy.end();
+    assert_eq!(status.code(), None);
+    assert_eq!(lab.status(), "deploying");
+    lab.run(&["deploy", "lab", "--quiet"]).exits(0);
+    assert_eq!(lab.status(), "active");
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+    lab.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn after_a_killed_deploy_a_teardown_clears_up() {
+    let lab = Lab::generate(24);
+    let deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
+    deploy.signal("KILL");
+    deploy.end();
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+    lab.assert_nothing_left();
+    assert_eq!(lab.status(), "torn_down");
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn after_a_killed_teardown_the_next_goes_on_and_deploy_says_so() {
+    let lab = Lab::generate(25);
+    lab.run(&["deploy", "lab", "--quiet"]).exits(0);
+    let teardown = lab.start(&["teardown", "lab"], "done: remove container");
+    teardown.signal("KILL");
+    teardown.end();
+    assert_eq!(lab.status(), "tearing_down");
+    lab.run(&["deploy", "lab"]).exits(4).says("`decnet teardown`");
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+    lab.assert_nothing_left();
+}

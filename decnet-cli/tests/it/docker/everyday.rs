@@ -1,0 +1,186 @@
+//! What people do.
+
+use super::lab::{Lab, docker};
+use crate::command::assert_seen;
+
+const ONE: &str = "\
+format: decnet.topology/1
+name: lab
+lans:
+  - {name: dmz, subnet: 10.204.11.0/28, dmz: true}
+  - {name: office, subnet: 10.204.11.16/28}
+deckies:
+  - {name: web-01, services: [http], attachments: [{lan: dmz}]}
+  - {name: door, services: [ssh], forwards_l3: true, attachments: [{lan: office}, {lan: dmz}]}
+";
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_maze_goes_up_is_looked_at_mended_and_taken_down() {
+    let lab = Lab::generate(10);
+    let deployed = lab.run(&["deploy", "lab"]).exits(0);
+    assert!(deployed.stdout.starts_with("DECKY"), "{deployed:#?}");
+    assert!(
+        !deployed.stdout.contains("absent") && deployed.stdout.contains(" running"),
+        "{deployed:#?}"
+    );
+    assert_eq!(lab.status(), "active");
+
+    let before = lab.on_docker();
+    let reconciled = lab.run(&["reconcile", "lab"]).exits(0);
+    assert!(reconciled.stderr.contains("nothing had to be done"), "{reconciled:#?}");
+    assert_eq!(lab.on_docker(), before, "containers keep their ids and start times");
+
+    let down = lab.run(&["teardown", "lab"]).exits(0);
+    assert!(
+        down.stdout.contains("absent") && !down.stdout.contains(" running"),
+        "{down:#?}"
+    );
+    assert_eq!(lab.status(), "torn_down");
+    lab.assert_nothing_left();
+    lab.run(&["delete", "lab"]).exits(0);
+    lab.run(&["show", "lab"]).exits(1);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn what_people_see_of_a_small_maze() {
+    let lab = Lab::apply(ONE);
+    let plan = lab.run(&["plan", "lab"]).exits(0);
+    let deployed = without_progress(lab.run(&["deploy", "lab"]).exits(0));
+    let shown = lab.run(&["show", "lab"]).exits(0);
+    let again = without_progress(lab.run(&["deploy", "lab"]).exits(0));
+    let down = lab.run(&["plan", "lab", "--down"]).exits(0);
+    let torn = without_progress(lab.run(&["teardown", "lab"]).exits(0));
+    let text = [plan, deployed, shown, again, down, torn]
+        .map(|ran| ran.seen(&lab.place))
+        .join("\n");
+    insta::assert_snapshot!(without_short_ids(&text));
+}
+
+/// Leaves out the lines of single steps, which come in an order and with times of their own, and how many there were: the
+/// image may be there for another maze.
+fn without_progress(mut ran: crate::command::Ran) -> crate::command::Ran {
+    let lines = ran.stderr.lines().filter(|line| !line.starts_with("done"));
+    let lines = lines.map(|line| {
+        line.split_once(": ")
+            .filter(|(_, what)| what.ends_with("changes"))
+            .map_or(line, |(who, _)| who)
+    });
+    ran.stderr = lines.flat_map(|line| [line, "\n"]).collect();
+    ran
+}
+
+fn without_short_ids(text: &str) -> String {
+    let parts: Vec<&str> = text.split("decnet_t_").collect();
+    let mut replaced = parts[0].to_owned();
+    for part in &parts[1..] {
+        replaced.push_str("decnet_t_[short]");
+        replaced.push_str(&part[8..]);
+    }
+    replaced
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn what_broke_is_seen_and_mended_and_nothing_else_is_touched() {
+    let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.12."));
+    lab.run(&["deploy", "lab"]).exits(0);
+    let before = lab.on_docker();
+    let victim = before
+        .iter()
+        .find(|line| line.contains("web-01.http"))
+        .expect("runs")
+        .split(' ')
+        .next()
+        .expect("id");
+    docker(&["rm", "--force", victim]);
+    let shown = lab.run(&["show", "lab"]).exits(0);
+    assert!(shown.stdout.contains("running, but http absent"), "{shown:#?}");
+    lab.run(&["reconcile", "lab"]).exits(0);
+    let after = lab.on_docker();
+    let kept: Vec<_> = before.iter().filter(|line| !line.contains("web-01.http")).collect();
+    assert!(kept.iter().all(|line| after.contains(line)), "{before:#?} {after:#?}");
+    assert_eq!(after.len(), before.len());
+    lab.run(&["teardown", "lab"]).exits(0);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_dry_run_touches_nothing() {
+    let lab = Lab::generate(13);
+    for arguments in [
+        &["plan", "lab"][..],
+        &["deploy", "lab", "--dry-run"],
+        &["reap", "--dry-run"],
+    ] {
+        lab.run(arguments).exits(0);
+    }
+    lab.assert_nothing_left();
+    assert_eq!(lab.status(), "pending");
+    lab.run(&["deploy", "lab", "--quiet"]).exits(0);
+    let before = lab.on_docker();
+    for arguments in [
+        &["plan", "lab", "--down"][..],
+        &["teardown", "lab", "--dry-run"],
+        &["reconcile", "lab", "--dry-run"],
+        &["deploy", "lab", "--dry-run"],
+        &["reap", "--dry-run"],
+    ] {
+        let ran = lab.run(arguments).exits(0);
+        if arguments.contains(&"--down") {
+            assert!(ran.stdout.contains("remove network"), "{ran:#?}");
+        }
+    }
+    assert_eq!(lab.on_docker(), before);
+    assert_eq!(lab.status(), "active");
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_file_is_applied_and_raised_at_once_and_what_runs_is_not_replaced() {
+    let document = ONE.replace("10.204.11.", "10.204.14.");
+    let lab = Lab::apply(&document);
+    let value = lab.run(&["deploy", "-f", "lab.yaml", "--json"]).exits(0).json();
+    assert_eq!(value["status"], "active");
+    assert_eq!(
+        lab.run(&["apply", "-f", "lab.yaml", "--json"]).exits(0).json()["result"],
+        "unchanged"
+    );
+    lab.place
+        .write("lab.yaml", &document.replace("services: [ssh]", "services: [dns]"));
+    assert_seen!(lab.place, lab.run(&["apply", "-f", "lab.yaml"]).exits(4));
+    lab.run(&["delete", "lab"]).exits(4).says("teardown");
+    lab.run(&["db", "reset", "--yes"]).exits(4).says("lab (active)");
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_torn_down_maze_goes_up_again_as_a_fresh_copy() {
+    let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.15."));
+    let first = lab.run(&["deploy", "lab", "--json"]).exits(0).json();
+    lab.run(&["teardown", "lab", "--json"]).exits(0);
+    let second = lab.run(&["deploy", "lab", "--json"]).exits(0).json();
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(second["status"], "active");
+    lab.run(&["teardown", "lab", "--json"]).exits(0);
+    lab.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn what_a_lost_database_left_is_listed_and_reaped() {
+    let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.16."));
+    lab.run(&["deploy", "lab", "--quiet"]).exits(0);
+    lab.run(&["db", "reset", "--yes", "--force"]).exits(0);
+    lab.run(&["reap"]).exits(0);
+    assert!(!lab.on_docker().is_empty(), "another database's things are left alone");
+    let doctor = lab.run(&["doctor"]);
+    assert!(doctor.stdout.contains(lab.instance()), "{doctor:#?}");
+    lab.run(&["reap", "--instance", lab.instance()]).exits(2).says("--yes");
+    let reaped = lab.run(&["reap", "--instance", lab.instance(), "--yes"]).exits(0);
+    assert!(reaped.stdout.contains("removed"), "{reaped:#?}");
+    lab.assert_nothing_left();
+}

@@ -1,0 +1,135 @@
+//! What stands in the way.
+
+use std::net::TcpListener;
+
+use super::lab::{Lab, docker, quietly};
+use crate::command::{Place, assert_seen};
+
+fn gateway(number: u8, service: &str) -> String {
+    format!(
+        "format: decnet.topology/1\nname: lab\nlans:\n  - {{name: dmz, subnet: 10.204.{number}.0/28, dmz: true}}\n\
+         deckies:\n  - {{name: gate, services: [{service}], forwards_l3: true, attachments: [{{lan: dmz}}]}}\n"
+    )
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_host_port_that_is_taken_is_told_before_anything_is_done() {
+    let lab = Lab::apply(&gateway(30, "ssh"));
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let ran = lab
+        .run(&["deploy", "lab", "--publish", &format!("ssh=127.0.0.1:{port}")])
+        .exits(3);
+    assert!(
+        ran.stderr.contains("HOST_PORT_TAKEN") && ran.stderr.contains(&port.to_string()),
+        "{ran:#?}"
+    );
+    assert_eq!(lab.status(), "pending");
+    lab.assert_nothing_left();
+    drop(taken);
+    lab.run(&[
+        "deploy",
+        "lab",
+        "--quiet",
+        "--publish",
+        &format!("ssh=127.0.0.1:{port}"),
+    ])
+    .exits(0);
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+}
+
+/// A network that is not ours.
+struct Foreign(String);
+
+impl Foreign {
+    fn create(name: &str, subnet: &str) -> Self {
+        let id = docker(&["network", "create", "--subnet", subnet, name]);
+        Self(id[0].clone())
+    }
+
+    fn is_there(&self) -> bool {
+        docker(&["network", "ls", "--no-trunc", "--quiet"]).contains(&self.0)
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        quietly(&["network", "rm", &self.0]);
+    }
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_foreign_network_on_the_subnet_is_named_and_survives_everything() {
+    let foreign = Foreign::create("decnet-test-foreign", "10.204.31.0/28");
+    let lab = Lab::apply(&gateway(31, "redis"));
+    let ran = lab.run(&["deploy", "lab"]).exits(3);
+    assert!(
+        ran.stderr.contains("SUBNET_HOST_OVERLAP") && ran.stderr.contains("decnet-test-foreign"),
+        "{ran:#?}"
+    );
+    lab.assert_nothing_left();
+    for arguments in [
+        &["plan", "lab"][..],
+        &["reap"],
+        &["teardown", "lab"],
+        &["delete", "lab"],
+        &["reap", "--instance", lab.instance(), "--yes"],
+    ] {
+        lab.run(arguments).exits(0);
+        assert!(foreign.is_there(), "{arguments:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_choice_of_our_own_avoids_foreign_networks() {
+    let _foreign = Foreign::create("decnet-test-avoided", "10.204.32.0/28");
+    let place = Place::with_docker();
+    let ran = place
+        .run(&[
+            "next-subnet",
+            "--subnet-base-prefix",
+            "10.204.32.0/24",
+            "--lan-prefix",
+            "28",
+        ])
+        .exits(0);
+    assert_eq!(ran.stdout, "10.204.32.16/28\n");
+    let ran = place
+        .run(&[
+            "next-subnet",
+            "--subnet-base-prefix",
+            "10.204.32.0/28",
+            "--lan-prefix",
+            "28",
+        ])
+        .exits(1);
+    assert_seen!(place, ran);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn an_image_that_cannot_be_pulled_rolls_back_and_leaves_with_6() {
+    let lab = Lab::apply(&gateway(33, "redis").replace("forwards_l3: true, ", ""));
+    // Nobody listens on port 1 of this machine.
+    let catalog = lab.place.write(
+        "own.toml",
+        "[services.redis]\nimage = \"127.0.0.1:1/decnet-test/none:1\"\n",
+    );
+    let catalog = catalog.to_string_lossy();
+    let ran = lab.run(&["deploy", "lab", "--catalog", &catalog]).exits(6);
+    assert!(
+        ran.stderr.contains("127.0.0.1:1/decnet-test/none:1") && ran.stderr.contains("hint:"),
+        "{ran:#?}"
+    );
+    lab.assert_nothing_left();
+    assert_eq!(lab.status(), "failed");
+    let error = lab
+        .run(&["deploy", "lab", "--catalog", &catalog, "--json"])
+        .exits(6)
+        .error();
+    assert_eq!(error["code"], "deploy_failed");
+    lab.run(&["delete", "lab"]).exits(0);
+}
