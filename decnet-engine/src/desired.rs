@@ -5,5 +5,6 @@ mod spec;
 
 pub use build::{Desired, DesiredError, Setting};
 pub use spec::{
-    BASE_CAPABILITIES, BaseSpec, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort, RESOLVER, ServiceSpec,
+    BASE_CAPABILITIES, BaseSpec, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort, RESOLVER,
+    ServiceSpec,
 };

@@ -89,7 +89,7 @@ pub async fn execute(
     if !outcome.is_complete() && manner.on_failure == OnFailure::Undo {
         // A step that failed may have done half: its inverse is as idempotent as itself.
         let mut touched = outcome.changed.clone();
-        touched.extend(run.failed.iter().copied());
+        touched.extend(run.half_done.iter().copied());
         let undo = plan.undo(&touched);
         let manner = Manner {
             on_failure: OnFailure::GoOn,
@@ -139,6 +139,8 @@ struct Run<'a> {
     busy: BTreeMap<Lane, usize>,
     locked: BTreeSet<&'a NetworkName>,
     failed: BTreeSet<StepId>,
+    /// The failed steps that may have done something: not those that found their place taken.
+    half_done: BTreeSet<StepId>,
     skipped: BTreeSet<StepId>,
 }
 
@@ -169,6 +171,7 @@ impl<'a> Run<'a> {
             busy: BTreeMap::new(),
             locked: BTreeSet::new(),
             failed: BTreeSet::new(),
+            half_done: BTreeSet::new(),
             skipped: BTreeSet::new(),
         }
     }
@@ -254,6 +257,12 @@ impl<'a> Run<'a> {
             }
             Err(source) => {
                 self.failed.insert(id);
+                if !matches!(
+                    source,
+                    RuntimeError::Foreign { .. } | RuntimeError::Refused { status: 409, .. }
+                ) {
+                    self.half_done.insert(id);
+                }
                 self.say(
                     id,
                     StepState::Failed {

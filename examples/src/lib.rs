@@ -6,3 +6,9 @@
 //! - `cargo run --example deploy_and_watch` raises a maze on Docker, prints every event, and takes it down.
 
 pub mod audited;
+
+/// Has the code of the documents compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../docs/embedding.md")]
+pub struct Documents;

@@ -6,7 +6,7 @@ use decnet_topology::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::generate::{config, read};
+use crate::generate::{read, seeded};
 
 #[test]
 fn services_that_no_decky_can_run_are_faults() {
@@ -28,7 +28,7 @@ fn services_that_no_decky_can_run_are_faults() {
         faults(json!(["http", "ssh", "conpot"])),
         ["`http` and `conpot` want the same port"]
     );
-    let typed = config(1, 1).services(["gopher"]).build().expect("config");
+    let typed = seeded(1, 1).services(["gopher"]).build().expect("config");
     assert!(matches!(
         generate(&typed, &Catalog::builtin(), &[]),
         Err(GenerateError::Config(_))
@@ -84,11 +84,11 @@ fn a_config_built_is_held_to_the_same_bounds_as_one_read() {
         "subnet_base_prefix",
     ];
     assert_eq!(fields, all);
-    let narrow = config(1, 1).base("10.0.0.0/25").build().expect_err("faults");
+    let narrow = seeded(1, 1).base("10.0.0.0/25").build().expect_err("faults");
     assert_eq!(narrow.faults[0].field, "subnet_base_prefix");
     let none: [&str; 0] = [];
     assert_eq!(
-        config(1, 1).services(none).build().expect_err("faults").faults[0].field,
+        seeded(1, 1).services(none).build().expect_err("faults").faults[0].field,
         "*"
     );
 }
@@ -124,7 +124,7 @@ proptest! {
 #[test]
 fn the_schema_names_every_field_and_its_bounds() {
     let schema = serde_json::to_value(schemars::schema_for!(TopologyConfig)).expect("json");
-    let stored = config(1, 1).services(["ssh"]).build().expect("config");
+    let stored = seeded(1, 1).services(["ssh"]).build().expect("config");
     let stored = serde_json::to_value(stored).expect("json");
     let fields = |value: &Value| {
         value

@@ -232,20 +232,20 @@ fn ten_thousand_random_configs_give_mazes_of_their_shape() {
 }
 
 /// Starts a config with a fixed seed.
-pub(crate) fn config(depth: u8, branching: u8) -> ConfigBuilder {
+pub(crate) fn seeded(depth: u8, branching: u8) -> ConfigBuilder {
     TopologyConfig::builder("maze", depth, branching).seed(42)
 }
 
 #[test]
 fn the_mazes_are_pinned() {
     let digests = [
-        digest(&drawn(config(1, 1))),
-        digest(&drawn(config(3, 3).deckies_per_lan(0, 5))),
+        digest(&drawn(seeded(1, 1))),
+        digest(&drawn(seeded(3, 3).deckies_per_lan(0, 5))),
         digest(&drawn(
-            config(3, 3).cross_edge_probability(0.5).bridge_forward_probability(0.5),
+            seeded(3, 3).cross_edge_probability(0.5).bridge_forward_probability(0.5),
         )),
-        digest(&drawn(config(2, 2).base("10.0.0.0/8").lan_prefix(20).dmz_gateway(true))),
-        digest(&drawn(config(4, 4).services(["ssh", "http"]).seed(u64::MAX))),
+        digest(&drawn(seeded(2, 2).base("10.0.0.0/8").lan_prefix(20).dmz_gateway(true))),
+        digest(&drawn(seeded(4, 4).services(["ssh", "http"]).seed(u64::MAX))),
     ];
     assert_eq!(
         digests,
@@ -258,7 +258,7 @@ fn the_mazes_are_pinned() {
         ]
     );
     // The canonical hash leaves out ids and the order of parts, which the digests above hold.
-    let canonical = canonical_hash(&drawn(config(1, 1))).to_string();
+    let canonical = canonical_hash(&drawn(seeded(1, 1))).to_string();
     assert_eq!(
         canonical,
         "7e4371ca222533975221e5b9af74a3735c3be9dfcdb7477f6db22e8f8bc06b2e"
@@ -269,7 +269,7 @@ fn the_mazes_are_pinned() {
 fn the_same_config_gives_the_same_bytes_in_100_processes() {
     const CHILD: &str = "DECNET_TEST_CHILD";
     const TEST: &str = "generate::the_same_config_gives_the_same_bytes_in_100_processes";
-    let maze = drawn(config(3, 4).cross_edge_probability(0.3).bridge_forward_probability(0.7));
+    let maze = drawn(seeded(3, 4).cross_edge_probability(0.3).bridge_forward_probability(0.7));
     let said = format!("maze {}", digest(&maze));
     if std::env::var_os(CHILD).is_some() {
         println!("{said}");
@@ -293,7 +293,7 @@ fn the_same_config_gives_the_same_bytes_in_100_processes() {
 #[test]
 fn more_deckies_leave_the_tree_and_what_was_drawn_before() {
     let tree = |min, max| {
-        let topology = drawn(config(4, 3).deckies_per_lan(min, max).base("10.0.0.0/8"));
+        let topology = drawn(seeded(4, 3).deckies_per_lan(min, max).base("10.0.0.0/8"));
         let parents = topology.deckies().iter().filter(|decky| decky.is_bridge());
         let parents: Vec<(LanId, LanId)> = parents
             .map(|decky| (decky.attachments()[0].lan, decky.attachments()[1].lan))
@@ -311,7 +311,7 @@ fn more_deckies_leave_the_tree_and_what_was_drawn_before() {
 
 #[test]
 fn a_set_of_services_comes_twice_only_when_few_are_left() {
-    let topology = drawn(config(3, 3));
+    let topology = drawn(seeded(3, 3));
     let mut sets: Vec<_> = topology
         .deckies()
         .iter()
@@ -332,7 +332,7 @@ fn too_small_pools_are_refused_with_the_numbers() {
     };
     let base = net::parse_subnet("10.0.0.0/22").expect("subnet");
     let taken = net::parse_subnet("10.0.1.128/25").expect("subnet");
-    let error = refused(config(3, 1).base("10.0.0.0/22"), &[taken]);
+    let error = refused(seeded(3, 1).base("10.0.0.0/22"), &[taken]);
     let source = AllocError::SubnetsExhausted {
         base,
         prefix: 24,
@@ -340,7 +340,7 @@ fn too_small_pools_are_refused_with_the_numbers() {
         available: 3,
     };
     assert_eq!(error, GenerateError::Subnets { source });
-    let error = refused(config(1, 1).deckies_per_lan(6, 6).lan_prefix(29), &[]);
+    let error = refused(seeded(1, 1).deckies_per_lan(6, 6).lan_prefix(29), &[]);
     let source = AllocError::AddressesExhausted {
         subnet: net::parse_subnet("172.16.0.8/29").expect("subnet"),
         needed: 6,
@@ -349,21 +349,21 @@ fn too_small_pools_are_refused_with_the_numbers() {
     let lan = "LAN-01".parse().expect("name");
     assert_eq!(error, GenerateError::Addresses { lan, source });
     // The widest and deepest tree would have more LANs than there are addresses: it is not drawn to its end.
-    let error = refused(config(16, 8), &[]);
+    let error = refused(seeded(16, 8), &[]);
     assert!(matches!(
         error,
         GenerateError::Subnets { source: AllocError::SubnetsExhausted { needed, available: 4096, .. } } if needed > 4096
     ));
     let everything = net::parse_subnet("0.0.0.0/0").expect("subnet");
     assert!(matches!(
-        refused(config(1, 1), &[everything]),
+        refused(seeded(1, 1), &[everything]),
         GenerateError::Subnets { .. }
     ));
 }
 
 #[test]
 fn without_services_for_deckies_none_are_drawn() {
-    let config = config(1, 1).build().expect("config");
+    let config = seeded(1, 1).build().expect("config");
     assert_eq!(
         generate(&config, &Catalog::default(), &[]),
         Err(GenerateError::NoServices)

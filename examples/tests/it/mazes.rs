@@ -4,6 +4,7 @@ use decnet_topology::{
     Catalog, Finding, RuleSet, Topology,
     alloc::Claims,
     document::{self, Syntax},
+    graph::Graph,
 };
 
 fn folder() -> PathBuf {
@@ -53,4 +54,11 @@ fn the_forge_needs_its_own_catalogue() {
         "{:?}",
         invalid.report
     );
+}
+
+#[test]
+fn the_picture_in_the_readme_is_that_of_the_maze_it_tells_of() {
+    let readme = fs::read_to_string(folder().join("../../README.md")).unwrap();
+    let corp = resolve(&fs::read_to_string(folder().join("corp.yaml")).unwrap());
+    assert!(readme.contains(&format!("```mermaid\n{}```", Graph::new(&corp).to_mermaid())));
 }
