@@ -105,14 +105,11 @@ impl Context {
         catalog: Catalog,
         wishes: EngineWishes<'_>,
     ) -> Result<Engine, CommandError> {
-        let decoy = Self::decoy(&wishes)?;
-        let mut options = EngineOptions::new(catalog, &decoy.reference);
-        let docker = DockerOptions {
-            decoy: Some(Arc::new(decoy)),
-            ..self.docker_options()?
+        let options = EngineOptions {
+            image: Some(Arc::new(Self::decoy(&wishes)?)),
+            width: wishes.max_workers,
+            ..EngineOptions::new(catalog)
         };
-        let docker = Docker::connect(docker).await?;
-        options.width = wishes.max_workers;
-        Ok(Engine::new(repo, Arc::new(docker), options))
+        Ok(Engine::on_docker(repo, self.docker_options()?, options).await?)
     }
 }

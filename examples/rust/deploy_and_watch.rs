@@ -5,12 +5,8 @@
 use std::{env, error::Error, sync::Arc};
 
 use decnet_engine::{
-    decoy::{self, DecoyImage},
     engine::{DeployOptions, Engine, EngineOptions},
-    runtime::{
-        Runtime,
-        docker::{Docker, DockerHost, DockerOptions},
-    },
+    runtime::docker::{DockerHost, DockerOptions},
 };
 use decnet_topology::{
     Catalog, Mode, Repo, TopologyConfig,
@@ -22,20 +18,16 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let image = Arc::new(DecoyImage::pack(
-        decoy::embedded().ok_or("the decoy is built for Linux only")?,
-    ));
-    let docker = Docker::connect(DockerOptions {
+    let docker = DockerOptions {
         host: DockerHost::from_env(|name| env::var(name).ok())?,
-        decoy: Some(image.clone()),
         ..DockerOptions::default()
-    })
-    .await?;
+    };
 
     // A store in memory forgets whose the containers were when the program ends; one that lasts is `SqliteRepo`.
     let repo = Arc::new(MemoryRepo::new());
     let catalog = Catalog::builtin();
-    let taken = docker.foreign_networks(repo.instance().await?).await?;
+    let engine = Engine::on_docker(repo.clone(), docker, EngineOptions::new(catalog.clone())).await?;
+    let taken = engine.runtime().foreign_networks(repo.instance().await?).await?;
     let taken: Vec<_> = taken.iter().map(|network| network.subnet).collect();
     let config = TopologyConfig::builder("example", 1, 1)
         .lan_prefix(29)
@@ -51,11 +43,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let id = repo.create(new, Timestamp::now()).await?.row.id;
 
-    let engine = Engine::new(
-        repo,
-        Arc::new(docker),
-        EngineOptions::new(catalog, image.reference.clone()),
-    );
     let mut events = engine.events();
     let watching = tokio::spawn(async move {
         while let Ok(event) = events.recv().await {

@@ -27,7 +27,7 @@ impl<R> Audited<R> {
         }
     }
 
-    fn note(&self, at: Timestamp, what: String) {
+    fn note(&self, at: Timestamp, what: &str) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.push(format!("{at} {what}"));
     }
@@ -50,7 +50,7 @@ impl<R: Repo> Repo for Audited<R> {
 
     async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {
         let stored = self.inner.create(new, at).await?;
-        self.note(at, format!("created {}", stored.row.name));
+        self.note(at, &format!("created {}", stored.row.name));
         Ok(stored)
     }
 
@@ -76,14 +76,14 @@ impl<R: Repo> Repo for Audited<R> {
         let stored = self.inner.edit(id, expected, topology, at).await?;
         self.note(
             at,
-            format!("edited {} to version {}", stored.row.name, stored.row.version),
+            &format!("edited {} to version {}", stored.row.name, stored.row.version),
         );
         Ok(stored)
     }
 
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
         let row = self.inner.set_status(id, change, at).await?;
-        self.note(at, format!("{} became {}", row.name, row.status));
+        self.note(at, &format!("{} became {}", row.name, row.status));
         Ok(row)
     }
 
@@ -139,7 +139,7 @@ impl<R: Repo> Repo for Audited<R> {
 
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
         self.inner.delete(id, at).await?;
-        self.note(at, format!("deleted {id}"));
+        self.note(at, &format!("deleted {id}"));
         Ok(())
     }
 }

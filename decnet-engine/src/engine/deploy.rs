@@ -115,7 +115,7 @@ impl Engine {
             .topology
             .clone()
             .validate_in(&self.options.catalog, rules, surroundings)?;
-        let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings))?;
+        let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings)?)?;
         Ok(diff(&desired, &observed))
     }
 }
@@ -196,7 +196,7 @@ impl Session<'_> {
             None => "interrupted".into(),
         };
         if !leftovers.is_empty() {
-            reason.push_str(&format!("; left: {}", leftovers.join(", ")));
+            reason = format!("{reason}; left: {}", leftovers.join(", "));
         }
         self.become_status(row, Status::Failed, None, Some(reason)).await?;
         Err(if cancelled {

@@ -37,6 +37,9 @@ pub enum EngineError {
         /// The agent's host.
         host: Option<String>,
     },
+    /// There is no decoy program: none was built with this crate, and the options name none. Nothing was changed.
+    #[error("there is no decoy program for the deckies")]
+    NoDecoy,
     /// The plan was refused. Nothing was changed.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -44,7 +47,7 @@ pub enum EngineError {
     #[error(transparent)]
     Desired(#[from] DesiredError),
     /// Raising the topology failed, and what was done was undone.
-    #[error("topology {id} could not be raised: {}", failures.first().map(describe).unwrap_or_else(|| "its lease was lost".into()))]
+    #[error("topology {id} could not be raised: {}", failures.first().map_or_else(|| "its lease was lost".into(), describe))]
     DeployFailed {
         /// The topology.
         id: TopologyId,

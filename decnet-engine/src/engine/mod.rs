@@ -21,7 +21,9 @@ pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};
 pub use session::Outcome;
 
-use crate::{bus::local::LocalBus, event::Event, runtime::Runtime};
+#[cfg(feature = "docker")]
+use crate::runtime::docker::{Docker, DockerOptions};
+use crate::{bus::local::LocalBus, decoy::DecoyImage, event::Event, runtime::Runtime};
 
 /// Raises stored mazes on a runtime, keeps them as they should be, and takes them down.
 ///
@@ -33,18 +35,37 @@ pub struct Engine {
     repo: Arc<dyn Repo>,
     runtime: Arc<dyn Runtime>,
     options: Arc<EngineOptions>,
+    image: Option<Arc<DecoyImage>>,
     bus: LocalBus,
 }
 
 impl Engine {
     /// Joins a repo and a runtime.
     pub fn new(repo: Arc<dyn Repo>, runtime: Arc<dyn Runtime>, options: EngineOptions) -> Self {
+        let image = options.image();
         Self {
             repo,
             runtime,
             options: Arc::new(options),
+            image,
             bus: LocalBus::default(),
         }
+    }
+
+    /// Joins a repo and a Docker daemon, which is given the image of the options.
+    #[cfg(feature = "docker")]
+    pub async fn on_docker(
+        repo: Arc<dyn Repo>,
+        docker: DockerOptions,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let image = options.image();
+        let docker = Docker::connect(DockerOptions {
+            decoy: image.clone(),
+            ..docker
+        })
+        .await?;
+        Ok(Self::new(repo, Arc::new(docker), EngineOptions { image, ..options }))
     }
 
     /// Returns the repo.

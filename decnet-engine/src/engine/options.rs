@@ -1,12 +1,16 @@
+use std::{fs, io, path::Path, sync::Arc};
+
 use decnet_topology::{Catalog, DeploySettings};
+
+use crate::decoy::{self, DecoyImage};
 
 /// What an engine needs to know beside repo and runtime.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
     /// The services that there are.
     pub catalog: Catalog,
-    /// What the decoy's image is called on the runtime.
-    pub decoy: String,
+    /// The image of bases and built-in services; that of the program built with this crate if none.
+    pub image: Option<Arc<DecoyImage>>,
     /// How many steps on containers run at a time; twice the runtime's processors if none.
     pub width: Option<usize>,
     /// Whether the routes and ports of this machine are looked at before a deploy. They are anyway only where the runtime is
@@ -17,15 +21,31 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// The usual options for a catalogue and a decoy image.
-    pub fn new(catalog: Catalog, decoy: impl Into<String>) -> Self {
+    /// The usual options for a catalogue.
+    pub fn new(catalog: Catalog) -> Self {
         Self {
             catalog,
-            decoy: decoy.into(),
+            image: None,
             width: None,
             look_at_host: true,
             label: "decnet".into(),
         }
+    }
+
+    /// Takes another decoy program: a static one for the runtime's machine, which was built from `decnet-decoy`.
+    pub fn decoy(self, program: impl AsRef<Path>) -> io::Result<Self> {
+        let image = DecoyImage::pack(&fs::read(program)?);
+        Ok(Self {
+            image: Some(Arc::new(image)),
+            ..self
+        })
+    }
+
+    /// Returns the image of bases and built-in services; none where no program was built with this crate and none was given.
+    pub(super) fn image(&self) -> Option<Arc<DecoyImage>> {
+        self.image
+            .clone()
+            .or_else(|| decoy::embedded().map(|program| Arc::new(DecoyImage::pack(program))))
     }
 }
 

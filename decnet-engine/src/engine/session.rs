@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
             bus.publish(Event::Step {
                 topology: self.id,
                 progress,
-            })
+            });
         };
         execute(
             self.engine.runtime.as_ref(),
@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
     pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {
         Ok(Desired::new(
             valid,
-            &self.engine.setting(self.instance, self.id, &self.info, settings),
+            &self.engine.setting(self.instance, self.id, &self.info, settings)?,
         )?)
     }
 }
@@ -185,15 +185,16 @@ impl Engine {
         topology: TopologyId,
         info: &RuntimeInfo,
         settings: &'s DeploySettings,
-    ) -> Setting<'s> {
-        Setting {
+    ) -> Result<Setting<'s>, EngineError> {
+        let image = self.image.as_ref().ok_or(EngineError::NoDecoy)?;
+        Ok(Setting {
             instance,
             topology,
             catalog: &self.options.catalog,
-            decoy: &self.options.decoy,
+            decoy: &image.reference,
             api: info.api,
             settings,
-        }
+        })
     }
 }
 

@@ -48,7 +48,10 @@ impl Lab {
             ..DockerOptions::default()
         };
         let docker = Docker::connect(options).await.expect("a daemon that answers");
-        let options = EngineOptions::new(Catalog::builtin(), image.reference.clone());
+        let options = EngineOptions {
+            image: Some(image),
+            ..EngineOptions::new(Catalog::builtin())
+        };
         let engine = Engine::new(repo.clone(), Arc::new(docker.clone()), options);
         Self { repo, docker, engine }
     }

@@ -9,6 +9,7 @@ mod reaping;
 use std::sync::Arc;
 
 use decnet_engine::{
+    decoy::DecoyImage,
     engine::{DeployOptions, Engine, EngineError, EngineOptions, Outcome},
     runtime::simulated::Simulated,
 };
@@ -18,8 +19,6 @@ use decnet_topology::{
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-
-const DECOY: &str = "decnet-decoy:0123456789ab";
 
 /// A repo, a simulated daemon, and an engine that joins them.
 struct Lab {
@@ -39,7 +38,10 @@ impl Lab {
         let engine = Engine::new(
             repo.clone(),
             Arc::new(docker.clone()),
-            EngineOptions::new(Catalog::builtin(), DECOY),
+            EngineOptions {
+                image: Some(Arc::new(DecoyImage::pack(b"a program"))),
+                ..EngineOptions::new(Catalog::builtin())
+            },
         );
         Self { repo, docker, engine }
     }
