@@ -8,16 +8,22 @@ use decnet_engine::{
     observe::Activity,
 };
 
+/// The narrowest terminal that tables are wrapped for.
+const NARROWEST: u16 = 60;
+
 /// Starts a table: columns in line, no frame, so that it reads well and cuts well.
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    // Only a terminal has an edge to wrap at; a program gets each row on one line.
-    if std::io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+    // Only a terminal has an edge to wrap at, and one that says it has none, or hardly any, is not wrapped either. A program
+    // gets each row on one line.
+    let is_wide = table.width().is_some_and(|width| width >= NARROWEST);
+    let arrangement = if std::io::stdout().is_terminal() && is_wide {
+        ContentArrangement::Dynamic
     } else {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
+        ContentArrangement::Disabled
+    };
+    table.set_content_arrangement(arrangement);
     table.set_header(header);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
