@@ -1,6 +1,6 @@
 //! The same desired state as a Compose file, for those who want to read it, or to run a maze without this program.
 //!
-//! [`print`] is pure, and the same state prints the same bytes. What it prints has neither `version:` nor `name:`, so that
+//! [`print()`] is pure, and the same state prints the same bytes. What it prints has neither `version:` nor `name:`, so that
 //! Compose 1.29 and every 2.x take it without a word.
 
 use std::collections::{BTreeMap, BTreeSet};

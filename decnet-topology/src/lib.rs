@@ -1,4 +1,111 @@
 //! Draws, checks and stores mazes of decoy hosts: the pure core of DECNET.
+//!
+//! A *maze*, here a [`Topology`], is a set of LANs and of *deckies*, decoy hosts that are attached to one LAN or more. One LAN is
+//! the DMZ, which outsiders may reach; everything else lies behind it. A decky on two LANs is a bridge. If it forwards packets it
+//! is a router, and an intruder can walk through it; if not, it has to be broken into. A router whose home is the DMZ is a gateway:
+//! its services' ports are published on the host.
+//!
+//! Nothing in this crate knows Docker, a clock, the environment or a network: what it needs is passed in. `decnet-engine` raises
+//! what is made here.
+//!
+//! # A maze by hand
+//!
+//! ```
+//! use decnet_topology::{Topology, graph::Graph};
+//!
+//! let maze = Topology::builder()
+//!     .dmz("dmz", "172.20.0.0/24")
+//!     .lan("office", "172.20.1.0/24")
+//!     .lan("vault", "172.20.2.0/24")
+//!     .decky("web", |decky| decky.on("dmz", "172.20.0.10").on("office", "172.20.1.10").services(["http"]).forwards())
+//!     .decky("desk", |decky| decky.on("office", "172.20.1.11").on("vault", "172.20.2.11").services(["rdp"]))
+//!     .decky("safe", |decky| decky.on("vault", "172.20.2.12").services(["smb"]))
+//!     .build()?;
+//!
+//! let [web, desk, safe] = maze.deckies() else { unreachable!() };
+//! assert!(maze.is_gateway(web) && web.is_bridge());
+//!
+//! // `desk` stands in both LANs and forwards nothing: who wants the safe must take it over.
+//! let graph = Graph::new(&maze);
+//! assert!(graph.reaches(web.id(), desk.id()));
+//! assert!(!graph.reaches(web.id(), safe.id()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A maze that is drawn
+//!
+//! A [`TopologyConfig`] says how large; [`generate`](generate::generate) draws. The same config gives the same bytes on every
+//! platform and in every later version, and its seed is always recorded.
+//!
+//! ```
+//! use decnet_topology::{Catalog, TopologyConfig, generate::generate, hash::canonical_hash};
+//!
+//! let catalog = Catalog::builtin();
+//! let config = TopologyConfig::builder("corp", 3, 2).deckies_per_lan(1, 3).seed(7).build()?;
+//! let taken = ["172.16.0.0/16".parse()?];
+//! let maze = generate(&config, &catalog, &taken)?;
+//! assert_eq!(canonical_hash(&maze), canonical_hash(&generate(&config, &catalog, &taken)?));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A maze from a file
+//!
+//! What a person wrote may have holes and faults. [`document::parse`] gives a [`Draft`] that holds all that could be read, and what
+//! could not as [`Finding`]s with stable codes. [`Draft::resolve`](model::Draft::resolve) allocates the subnets and addresses that
+//! were left open, and gives a [`Topology`]: complete and well formed. Whether it makes sense is for the rules to say.
+//!
+//! ```
+//! use decnet_topology::{Catalog, Code, RuleSet, alloc::Claims, document::{self, Syntax}};
+//!
+//! let text = "
+//! format: decnet.topology/1
+//! name: corp
+//! lans: [{name: dmz, dmz: true}, {name: office}, {name: attic}]
+//! deckies:
+//!   - {name: web, services: [http, https], attachments: [{lan: dmz}, {lan: office}]}
+//! ";
+//! let maze = document::parse(text, Syntax::Auto)?.resolve(&Claims::default())?;
+//!
+//! // A maze that may be raised passed every rule, and is a type of its own.
+//! let refused = maze.validate(&Catalog::builtin(), RuleSet::deploy()).unwrap_err();
+//! let codes: Vec<Code> = refused.report.errors().map(|error| error.code).collect();
+//! assert_eq!(codes, [Code::DmzOrphan], "no one leads to the attic");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where mazes are kept
+//!
+//! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`repo::MemoryRepo`] lives as
+//! long as the process; `repo::SqliteRepo` (feature `sqlite`) is a file that several processes share. A store of one's own is right
+//! if it passes the suite in `testing::contract` (feature `testing`).
+//!
+//! ```
+//! use decnet_topology::{Mode, Repo, RepoError, Status, Topology, repo::{MemoryRepo, NewTopology}};
+//! use jiff::Timestamp;
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let repo = MemoryRepo::new();
+//! let new = |name: &str| Ok::<_, Box<dyn std::error::Error>>(NewTopology {
+//!     name: name.parse()?,
+//!     mode: Mode::Unihost,
+//!     host: None,
+//!     config: None,
+//!     topology: Topology::builder().dmz("dmz", "172.20.0.0/24").build()?,
+//! });
+//! let stored = repo.create(new("corp")?, Timestamp::now()).await?;
+//! assert_eq!(stored.row.status, Status::Pending);
+//!
+//! // What is stored holds its subnets.
+//! let second = repo.create(new("branch")?, Timestamp::now()).await;
+//! assert!(matches!(second, Err(RepoError::SubnetClaimed { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `sqlite`: the store in a file, and with it tokio.
+//! - `testing`: the contract of stores, and strategies for proptest.
 
 pub mod alloc;
 pub mod catalog;
