@@ -16,7 +16,7 @@ pub(super) fn unknown(view: &View<'_>, known: &Known<'_>, catalog: &Catalog, fin
             if known.is_some_and(|known| !known.singleton) {
                 continue;
             }
-            let (name, service) = (decky.name, view.services(decky)[at]);
+            let (name, service) = (decky.name, &view.services(decky)[at]);
             let message = if known.is_some() {
                 format!("decky `{name}` runs `{service}`, of which there is one a host, never on a decky; remove it")
             } else {
@@ -59,7 +59,7 @@ pub(super) fn port_clashes(view: &View<'_>, known: &Known<'_>, catalog: &Catalog
         if wanted.array_windows().all(|[one, other]| one != other) {
             continue;
         }
-        for (port, services) in catalog.clashes(view.services(decky).iter().copied()) {
+        for (port, services) in catalog.clashes(view.services(decky).iter()) {
             let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
                 "{} of decky `{}` want the same port {port}; keep one",
