@@ -75,7 +75,7 @@ pub(super) fn port_clashes(view: &View<'_>, known: &Known<'_>, catalog: &Catalog
 /// `SERVICE_CFG_UNDECLARED`: configuration for a service that the decky does not run.
 pub(super) fn undeclared(view: &View<'_>, findings: &mut Vec<Finding>) {
     for (decky, service, _) in configured(view) {
-        if view.services(decky).binary_search(&service).is_err() {
+        if view.services(decky).binary_search(service).is_err() {
             let name = decky.name;
             let message = format!(
                 "decky `{name}` configures `{service}` but does not run it; add the service or drop its config"
@@ -93,7 +93,7 @@ pub(super) fn undeclared(view: &View<'_>, findings: &mut Vec<Finding>) {
 pub(super) fn fields(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (decky, service, fields) in configured(view) {
         let (Ok(_), Some(known)) = (
-            view.services(decky).binary_search(&service),
+            view.services(decky).binary_search(service),
             catalog.decky_service(service.as_str()),
         ) else {
             continue;
