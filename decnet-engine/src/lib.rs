@@ -34,13 +34,13 @@
 //! let never = CancellationToken::new();
 //!
 //! // What would be done, and nothing done.
-//! let plan = engine.plan(id, false).await?;
+//! let plan = engine.plan(id, None).await?;
 //! let steps: Vec<String> = plan.steps().iter().map(|step| step.action.to_string()).collect();
 //! assert!(steps.iter().any(|step| step.starts_with("create network") && step.ends_with("172.20.0.0/24")));
 //!
 //! let outcome = engine.deploy(id, DeployOptions::default(), &never).await?;
 //! assert_eq!((outcome.row.status, outcome.changed), (Status::Active, steps.len()));
-//! assert!(engine.plan(id, false).await?.is_empty(), "it is as it should be");
+//! assert!(engine.plan(id, None).await?.is_empty(), "it is as it should be");
 //!
 //! assert_eq!(engine.teardown(id, &never).await?.row.status, Status::TornDown);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;

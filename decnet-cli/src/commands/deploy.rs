@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
     file: Option<PathBuf>,
     /// Where gateways publish a service on the host: ssh=2222, http=127.0.0.1:8080, web-01.ssh=2022. May be repeated; kept
     /// with the maze.
-    #[arg(long, value_name = "RULE", value_delimiter = ',', conflicts_with = "dry_run")]
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
     publish: Vec<PublishRule>,
     /// Let the deckies of the DMZ reach the outside; kept with the maze.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, conflicts_with = "dry_run")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     dmz_egress: Option<bool>,
     /// How Docker is worked on.
     #[command(flatten)]
@@ -98,15 +98,16 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let id = row.id;
     let engine = context.engine_on(repo, catalog, work.wishes()).await?;
+    let settings = settings(&row.settings, publish, dmz_egress);
     if work.dry_run {
-        plan::print(context, &engine.plan(id, false).await?)?;
+        plan::print(context, &engine.plan(id, settings).await?)?;
         return Ok(Exit::Done);
     }
     let cancel = interrupt::catch()?;
     let teller = Teller::start(&engine, context.output);
     let options = DeployOptions {
         force: work.force,
-        settings: settings(&row.settings, publish, dmz_egress),
+        settings,
     };
     let result = engine.deploy(id, options, &cancel).await;
     teller.end().await;

@@ -24,7 +24,11 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine(EngineWishes::default()).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
-    let plan = engine.plan(row.id, arguments.down).await?;
+    let plan = if arguments.down {
+        engine.plan_teardown(row.id).await?
+    } else {
+        engine.plan(row.id, None).await?
+    };
     print(context, &plan)?;
     Ok(Exit::Done)
 }

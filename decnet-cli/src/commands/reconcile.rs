@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let engine = context.engine(work.wishes()).await?;
     let row = lookup::find(engine.repo().as_ref(), &topology).await?;
     if work.dry_run {
-        plan::print(context, &engine.plan(row.id, false).await?)?;
+        plan::print(context, &engine.plan(row.id, None).await?)?;
         return Ok(Exit::Done);
     }
     let cancel = interrupt::catch()?;

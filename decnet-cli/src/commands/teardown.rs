@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let engine = context.engine(wishes).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
     if arguments.dry_run {
-        plan::print(context, &engine.plan(row.id, true).await?)?;
+        plan::print(context, &engine.plan_teardown(row.id).await?)?;
         return Ok(Exit::Done);
     }
     if !arguments.yes {

@@ -1,9 +1,10 @@
-use decnet_topology::{Intent, RuleSet, Status, TopologyId, TopologyRow, repo::NewTopology, validate::Surroundings};
+use decnet_topology::{DeploySettings, Intent, RuleSet, Status, TopologyId, TopologyRow, repo::NewTopology};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
+    preflight::Stand,
     session::{Session, ailment, leftovers},
 };
 use crate::{
@@ -79,44 +80,50 @@ impl Engine {
         session.end(result).await
     }
 
-    /// Works out what a deploy, or with `down` a teardown, would do now. Touches nothing.
-    pub async fn plan(&self, id: TopologyId, down: bool) -> Result<Plan, EngineError> {
+    /// Works out what a deploy with these settings, or with those of before, would do now. Touches nothing.
+    ///
+    /// It is refused for what a deploy is refused for, the facts of the host among them.
+    pub async fn plan(&self, id: TopologyId, settings: Option<DeploySettings>) -> Result<Plan, EngineError> {
         let stored = self.repo.load(id).await?;
-        let instance = self.repo.instance().await?;
-        let info = self.runtime.info().await?;
-        let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
-        let row = &stored.row;
-        let up = match (row.status, row.intent) {
-            _ if down => false,
-            (Status::TearingDown, _) | (Status::Degraded, Some(Intent::Down)) => {
-                return Err(EngineError::WrongStatus {
-                    status: row.status,
-                    intent: row.intent,
-                    verb: "deployed",
-                });
-            }
-            _ => true,
-        };
-        if !up {
-            return Ok(diff(&Desired::nothing(instance, id), &observed));
+        let (status, intent) = (stored.row.status, stored.row.intent);
+        if status == Status::TearingDown || status == Status::Degraded && intent == Some(Intent::Down) {
+            return Err(EngineError::WrongStatus {
+                status,
+                intent,
+                verb: "deployed",
+            });
         }
-        let rules = if row.status == Status::Pending {
-            RuleSet::deploy()
+        let stand = self.stand(id).await?;
+        let settings = settings.unwrap_or_else(|| stored.row.settings.clone());
+        let live = matches!(status, Status::Active | Status::Degraded);
+        let valid = if live {
+            self.validate(&stored, &settings, RuleSet::live(), None).await?
         } else {
-            RuleSet::live()
+            let host = self.host_facts(&stand, &stored, &settings).await?;
+            self.validate(&stored, &settings, RuleSet::deploy(), Some(&host))
+                .await?
         };
-        let claims = self.repo.claims(Some(id)).await?;
-        let surroundings = Surroundings {
-            claims: &claims,
-            publish: Some(&row.settings.publish),
-            host: None,
-        };
-        let valid = stored
-            .topology
-            .clone()
-            .validate_in(&self.options.catalog, rules, surroundings)?;
-        let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings)?)?;
-        Ok(diff(&desired, &observed))
+        let desired = Desired::new(&valid, &self.setting(stand.instance, id, &stand.info, &settings)?)?;
+        Ok(diff(&desired, &stand.observed))
+    }
+
+    /// Works out what a teardown would do now. Touches nothing.
+    pub async fn plan_teardown(&self, id: TopologyId) -> Result<Plan, EngineError> {
+        self.repo.get(id).await?;
+        let stand = self.stand(id).await?;
+        Ok(diff(&Desired::nothing(stand.instance, id), &stand.observed))
+    }
+
+    /// Looks at where a topology stands on the runtime.
+    async fn stand(&self, id: TopologyId) -> Result<Stand, EngineError> {
+        let info = self.runtime.info().await?;
+        let instance = self.repo.instance().await?;
+        let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
+        Ok(Stand {
+            instance,
+            info,
+            observed,
+        })
     }
 }
 
@@ -134,13 +141,18 @@ impl Session<'_> {
         }
         let resumed = row.status == Status::Deploying;
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
-        let observed = self.observe().await?;
-        let host = self.host_facts(&stored, &settings, &observed).await?;
+        let stand = Stand {
+            instance: self.instance,
+            info: self.info.clone(),
+            observed: self.observe().await?,
+        };
+        let host = self.engine.host_facts(&stand, &stored, &settings).await?;
         let valid = self
+            .engine
             .validate(&stored, &settings, RuleSet::deploy(), Some(&host))
             .await?;
         let desired = self.desired(&valid, &settings)?;
-        let plan = diff(&desired, &observed);
+        let plan = diff(&desired, &stand.observed);
         if !options.force {
             plan.require_gentle()?;
         }

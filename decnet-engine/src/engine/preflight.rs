@@ -3,23 +3,30 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, StoredTopology,
+    DeploySettings, InstanceId, StoredTopology,
     catalog::Port,
     validate::{self, ForeignNetwork, HostFacts},
 };
 
-use super::{EngineError, session::Session};
-use crate::{host, naming, observe::Observed};
+use super::{Engine, EngineError};
+use crate::{host, naming, observe::Observed, runtime::RuntimeInfo};
 
-impl Session<'_> {
+/// Where a topology stands on the runtime.
+pub(super) struct Stand {
+    pub(super) instance: InstanceId,
+    pub(super) info: RuntimeInfo,
+    pub(super) observed: Observed,
+}
+
+impl Engine {
     /// Gathers what the rules on the host need to know. What is the topology's own already is left out.
     pub(super) async fn host_facts(
         &self,
+        stand: &Stand,
         stored: &StoredTopology,
         settings: &DeploySettings,
-        observed: &Observed,
     ) -> Result<HostFacts, EngineError> {
-        let foreign = self.engine.runtime.foreign_networks(self.instance).await?;
+        let foreign = self.runtime.foreign_networks(stand.instance).await?;
         let networks: Vec<_> = foreign
             .into_iter()
             .map(|network| ForeignNetwork {
@@ -32,15 +39,20 @@ impl Session<'_> {
             networks,
             routes: Vec::new(),
         };
-        if self.info.local && self.engine.options.look_at_host {
-            let ours: BTreeSet<_> = observed.networks.iter().filter_map(|network| network.subnet).collect();
+        if stand.info.local && self.options.look_at_host {
+            let ours: BTreeSet<_> = stand
+                .observed
+                .networks
+                .iter()
+                .filter_map(|network| network.subnet)
+                .collect();
             let known =
                 |subnet| ours.contains(&subnet) || facts.networks.iter().any(|network| network.subnet == subnet);
             facts.routes = host::routes()
                 .into_iter()
                 .filter(|route| !known(route.subnet))
                 .collect();
-            let held = self.held_ports(stored, settings, observed);
+            let held = self.held_ports(stored, settings, &stand.observed);
             facts.listeners = host::listeners()
                 .into_iter()
                 .filter(|listener| !held.contains(&listener.port))
@@ -56,10 +68,10 @@ impl Session<'_> {
             .topology
             .deckies()
             .iter()
-            .filter(|decky| there.contains(&naming::base(self.id, decky)))
+            .filter(|decky| there.contains(&naming::base(stored.row.id, decky)))
             .map(|decky| decky.name().as_str())
             .collect();
-        validate::published(&stored.topology, &self.engine.options.catalog, &settings.publish)
+        validate::published(&stored.topology, &self.options.catalog, &settings.publish)
             .into_iter()
             .filter(|published| standing.contains(published.decky.as_str()))
             .map(|published| published.host.port)

@@ -49,7 +49,7 @@ impl Session<'_> {
             }
         }
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
-        let valid = self.validate(&stored, &settings, RuleSet::live(), None).await?;
+        let valid = self.engine.validate(&stored, &settings, RuleSet::live(), None).await?;
         let desired = self.desired(&valid, &settings)?;
         let plan = diff(&desired, &self.observe().await?);
         if !options.force {

@@ -146,6 +146,15 @@ impl<'a> Session<'a> {
         Ok((execution, left))
     }
 
+    pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {
+        Ok(Desired::new(
+            valid,
+            &self.engine.setting(self.instance, self.id, &self.info, settings)?,
+        )?)
+    }
+}
+
+impl Engine {
     /// Checks a topology against a rule set, what other topologies claim, and what is on the host.
     pub(super) async fn validate(
         &self,
@@ -159,25 +168,16 @@ impl<'a> Session<'a> {
                 host: stored.row.host.clone(),
             });
         }
-        let claims = self.engine.repo.claims(Some(self.id)).await?;
+        let claims = self.repo.claims(Some(stored.row.id)).await?;
         let surroundings = Surroundings {
             claims: &claims,
             publish: Some(&settings.publish),
             host,
         };
         let topology = stored.topology.clone();
-        Ok(topology.validate_in(&self.engine.options.catalog, rules, surroundings)?)
+        Ok(topology.validate_in(&self.options.catalog, rules, surroundings)?)
     }
 
-    pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {
-        Ok(Desired::new(
-            valid,
-            &self.engine.setting(self.instance, self.id, &self.info, settings)?,
-        )?)
-    }
-}
-
-impl Engine {
     /// Puts together what specs depend on beside the maze.
     pub(super) fn setting<'s>(
         &'s self,

@@ -299,7 +299,7 @@ async fn a_reconcile_mends_what_broke_and_leaves_the_rest_running() {
             .decky_named(&"bridge-01".parse().expect("a name"))
             .expect("a decky");
         docker(&["restart", "-t", "0", naming::base(id, router).as_str()]);
-        assert!(!lab.engine.plan(id, false).await.expect("planned").is_empty());
+        assert!(!lab.engine.plan(id, None).await.expect("planned").is_empty());
         let mended = lab
             .engine
             .reconcile(id, false, &CancellationToken::new())

@@ -6,7 +6,7 @@ use decnet_engine::{
     plan::Lane,
     runtime::RuntimeError,
 };
-use decnet_topology::{Intent, Repo, Status, Topology};
+use decnet_topology::{DeploySettings, Intent, Repo, Status, Topology};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small, twelve};
@@ -76,14 +76,14 @@ async fn a_second_deploy_of_what_runs_does_nothing() {
     let again = lab.deploy(id).await.expect("deployed again");
     assert_eq!(again.changed, 0);
     assert_eq!(lab.docker.world(), before);
-    assert!(lab.engine.plan(id, false).await.expect("planned").is_empty());
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
 }
 
 #[tokio::test]
 async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let plan = lab.engine.plan(id, false).await.expect("planned");
+    let plan = lab.engine.plan(id, None).await.expect("planned");
     assert_eq!(lab.docker.log().len(), 0);
     assert_eq!(lab.status(id).await, Status::Pending);
     lab.deploy(id).await.expect("deployed");
@@ -148,7 +148,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
         let before = lab.docker.world();
         break_it(&lab);
         assert!(
-            !lab.engine.plan(id, false).await.expect("planned").is_empty(),
+            !lab.engine.plan(id, None).await.expect("planned").is_empty(),
             "{what}: drift shows in the plan"
         );
         let mended = lab
@@ -157,7 +157,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
         assert!(
-            lab.engine.plan(id, false).await.expect("planned").is_empty(),
+            lab.engine.plan(id, None).await.expect("planned").is_empty(),
             "{what}: nothing left to do"
         );
         let after = lab.docker.world();
@@ -193,7 +193,7 @@ async fn a_daemon_that_restarted_is_mended_by_starting_services_again() {
     for (name, container) in &before.containers {
         assert_eq!(after.containers[name].id, container.id, "{name} was not made anew");
     }
-    assert!(lab.engine.plan(id, false).await.expect("planned").is_empty());
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
 }
 
 #[tokio::test]
@@ -325,4 +325,68 @@ pub(super) fn refused() -> RuntimeError {
         status: 500,
         message: "the fault that was ordered".into(),
     }
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_for_what_a_deploy_is_refused_for() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
+    lab.docker
+        .add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
+    for refused in [lab.engine.plan(id, None).await.err(), lab.deploy(id).await.err()] {
+        let Some(EngineError::Invalid(invalid)) = refused else {
+            panic!("{refused:?}")
+        };
+        let codes: Vec<_> = invalid.report.errors().map(|finding| finding.code.as_str()).collect();
+        assert_eq!(codes, ["SUBNET_HOST_OVERLAP"]);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deploy_keeps_them() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let settings = DeploySettings {
+        publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
+        ..DeploySettings::default()
+    };
+    let plan = lab.engine.plan(id, Some(settings.clone())).await.expect("planned");
+    assert!(
+        plan.steps()
+            .iter()
+            .any(|step| step.to_string().contains("publish 2222:22"))
+    );
+    assert_eq!(
+        lab.repo.get(id).await.expect("a row").settings,
+        DeploySettings::default()
+    );
+    let options = DeployOptions {
+        settings: Some(settings.clone()),
+        ..DeployOptions::default()
+    };
+    lab.engine
+        .deploy(id, options, &CancellationToken::new())
+        .await
+        .expect("deployed");
+    assert_eq!(lab.repo.get(id).await.expect("a row").settings, settings);
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    // To publish elsewhere, a base that runs is made anew: not without being told.
+    let options = DeployOptions {
+        settings: Some(DeploySettings::default()),
+        ..DeployOptions::default()
+    };
+    let refused = lab.engine.deploy(id, options.clone(), &CancellationToken::new()).await;
+    assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
+    assert_eq!(
+        lab.repo.get(id).await.expect("a row").settings,
+        settings,
+        "a refused change changes nothing"
+    );
+    let options = DeployOptions { force: true, ..options };
+    lab.engine
+        .deploy(id, options, &CancellationToken::new())
+        .await
+        .expect("deployed");
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
 }
