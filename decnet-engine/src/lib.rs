@@ -30,7 +30,7 @@
 //! let new = NewTopology { name: "corp".parse()?, mode: Mode::Unihost, host: None, config: None, topology };
 //! let id = repo.create(new, Timestamp::now()).await?.row.id;
 //!
-//! let engine = Engine::new(repo, Arc::new(Simulated::new()), EngineOptions::new(Catalog::builtin(), "decnet-decoy:1"));
+//! let engine = Engine::new(repo, Arc::new(Simulated::new()), EngineOptions::new(Catalog::builtin()));
 //! let never = CancellationToken::new();
 //!
 //! // What would be done, and nothing done.
