@@ -80,6 +80,23 @@ async fn a_second_deploy_of_what_runs_does_nothing() {
 }
 
 #[tokio::test]
+async fn a_maze_without_deckies_is_whole_beside_one_that_has_some() {
+    let lab = Lab::new();
+    let full = lab.store("full", small()).await;
+    lab.deploy(full).await.expect("deployed");
+    let empty = Topology::builder()
+        .dmz("dmz", "10.92.0.0/24")
+        .build()
+        .expect("a topology");
+    let empty = lab.store("empty", empty).await;
+    let up = lab.deploy(empty).await.expect("deployed");
+    assert_eq!((up.row.status, up.reason), (Status::Active, None));
+    lab.teardown(full).await.expect("torn down");
+    lab.teardown(empty).await.expect("torn down");
+    lab.assert_nothing_left("after both teardowns");
+}
+
+#[tokio::test]
 async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
