@@ -26,7 +26,7 @@ fn this_process(label: &str) -> Holder {
     }
 }
 
-/// Names this boot of this host, and the namespace that process ids are of (pid_namespaces(7)): a process of another container
+/// Names this boot of this host, and the namespace that process ids are of: a process of another container
 /// is not seen from here, and must not be taken for dead. Empty where the kernel does not tell.
 fn boot_id() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
