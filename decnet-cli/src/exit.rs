@@ -270,6 +270,7 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         }
         EngineError::Interrupted { leftovers, .. } if !leftovers.is_empty() => "`decnet teardown` removes what is left",
         EngineError::Interrupted { .. } => "nothing of this run is left; the same command starts afresh",
+        EngineError::AgentMode { .. } => "store it in mode `unihost` to raise it on this daemon",
         EngineError::TeardownIncomplete { .. } => "`decnet teardown` again takes up where this stopped",
         _ => return None,
     })

@@ -2,6 +2,7 @@
 
 use std::{borrow::Borrow, cmp::Ordering, fmt, hash, str::FromStr};
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// Says why a text is no name.
@@ -45,7 +46,7 @@ pub enum NameError {
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(Box<str>);
+pub struct Name(CompactString);
 
 impl Name {
     const MAX: usize = 63;
@@ -83,7 +84,7 @@ impl Name {
 
     /// Returns the name in lower case: what two equal names have in common.
     pub fn to_lowercase(&self) -> String {
-        self.0.to_ascii_lowercase()
+        self.0.as_str().to_ascii_lowercase()
     }
 }
 
@@ -170,7 +171,7 @@ impl Eq for TopologyName {}
 /// Any text may stand here: whether the service exists is for the validator to say, with the catalogue at hand.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ServiceName(Box<str>);
+pub struct ServiceName(CompactString);
 
 impl ServiceName {
     /// Takes the text as a service's name.

@@ -16,7 +16,7 @@ pub(super) fn unknown(view: &View<'_>, known: &Known<'_>, catalog: &Catalog, fin
             if known.is_some_and(|known| !known.singleton) {
                 continue;
             }
-            let (name, service) = (decky.name, view.services(decky)[at]);
+            let (name, service) = (decky.name, &view.services(decky)[at]);
             let message = if known.is_some() {
                 format!("decky `{name}` runs `{service}`, of which there is one a host, never on a decky; remove it")
             } else {
@@ -59,7 +59,7 @@ pub(super) fn port_clashes(view: &View<'_>, known: &Known<'_>, catalog: &Catalog
         if wanted.array_windows().all(|[one, other]| one != other) {
             continue;
         }
-        for (port, services) in catalog.clashes(view.services(decky).iter().copied()) {
+        for (port, services) in catalog.clashes(view.services(decky).iter()) {
             let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
                 "{} of decky `{}` want the same port {port}; keep one",
@@ -75,7 +75,7 @@ pub(super) fn port_clashes(view: &View<'_>, known: &Known<'_>, catalog: &Catalog
 /// `SERVICE_CFG_UNDECLARED`: configuration for a service that the decky does not run.
 pub(super) fn undeclared(view: &View<'_>, findings: &mut Vec<Finding>) {
     for (decky, service, _) in configured(view) {
-        if view.services(decky).binary_search(&service).is_err() {
+        if view.services(decky).binary_search(service).is_err() {
             let name = decky.name;
             let message = format!(
                 "decky `{name}` configures `{service}` but does not run it; add the service or drop its config"
@@ -93,7 +93,7 @@ pub(super) fn undeclared(view: &View<'_>, findings: &mut Vec<Finding>) {
 pub(super) fn fields(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (decky, service, fields) in configured(view) {
         let (Ok(_), Some(known)) = (
-            view.services(decky).binary_search(&service),
+            view.services(decky).binary_search(service),
             catalog.decky_service(service.as_str()),
         ) else {
             continue;

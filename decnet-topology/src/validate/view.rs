@@ -17,7 +17,8 @@ use crate::{
 pub struct View<'a> {
     pub(super) lans: Vec<LanView<'a>>,
     pub(super) deckies: Vec<DeckyView<'a>>,
-    services: Vec<&'a ServiceName>,
+    /// Copied, which for their short names costs less than finding them in memory once more for every rule.
+    services: Vec<ServiceName>,
     attachments: Vec<AttachmentView>,
     /// What was found when the document was read.
     pub(super) read: &'a [Finding],
@@ -70,7 +71,7 @@ impl<'a> View<'a> {
         attachments: impl Iterator<Item = AttachmentView>,
     ) {
         let first_service = self.services.len();
-        self.services.extend(services);
+        self.services.extend(services.cloned());
         let own = &mut self.services[first_service..];
         // Of a topology they are a set; looking at them again is what costs most in a large one.
         if !self.well_formed && !own.is_sorted_by(|one, other| one < other) {
@@ -92,13 +93,13 @@ impl<'a> View<'a> {
     }
 
     /// Returns the services of a decky, in order, each once.
-    pub(super) fn services(&self, decky: &DeckyView<'a>) -> &[&'a ServiceName] {
+    pub(super) fn services(&self, decky: &DeckyView<'a>) -> &[ServiceName] {
         &self.services[decky.services.clone()]
     }
 
     /// Looks every service up, once for all rules.
     pub(super) fn look_up<'c>(&self, catalog: &'c Catalog) -> Known<'c> {
-        let look_up = |name: &&ServiceName| catalog.service(name.as_str());
+        let look_up = |name: &ServiceName| catalog.service(name.as_str());
         Known(self.services.iter().map(look_up).collect())
     }
 

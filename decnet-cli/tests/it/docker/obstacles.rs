@@ -133,3 +133,27 @@ fn an_image_that_cannot_be_pulled_rolls_back_and_leaves_with_6() {
     assert_eq!(error["code"], "deploy_failed");
     lab.run(&["delete", "lab"]).exits(0);
 }
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_maze_for_an_agent_says_that_there_are_none_yet() {
+    let place = Place::with_docker();
+    place
+        .run(&[
+            "generate",
+            "--name",
+            "far",
+            "--depth",
+            "1",
+            "--branching-factor",
+            "1",
+            "--mode",
+            "agent",
+        ])
+        .exits(0);
+    place
+        .run(&["deploy", "far"])
+        .exits(1)
+        .says("there are no agents yet")
+        .says("hint: store it in mode `unihost`");
+}

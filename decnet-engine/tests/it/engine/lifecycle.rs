@@ -157,6 +157,9 @@ async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
     assert_eq!(done, planned);
 }
 
+/// What somebody does to a lab's daemon behind the engine's back.
+type Break<'a> = &'a dyn Fn(&Lab);
+
 #[tokio::test]
 async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
     let name = |suffix: &str, world: &decnet_engine::runtime::simulated::World| -> ContainerName {
@@ -167,24 +170,24 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
             .expect("a container")
             .clone()
     };
-    let breaks: [(&str, &dyn Fn(&Lab)); 7] = [
+    let breaks: [(&str, Break<'_>); 7] = [
         ("a service stopped", &|lab| {
-            assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())))
+            assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())));
         }),
         ("a service removed", &|lab| {
-            assert!(lab.docker.remove(&name("_files.smb", &lab.docker.world())))
+            assert!(lab.docker.remove(&name("_files.smb", &lab.docker.world())));
         }),
         ("a base stopped", &|lab| {
-            assert!(lab.docker.stop(&name("_files", &lab.docker.world())))
+            assert!(lab.docker.stop(&name("_files", &lab.docker.world())));
         }),
         ("a base removed", &|lab| {
-            assert!(lab.docker.remove(&name("_files", &lab.docker.world())))
+            assert!(lab.docker.remove(&name("_files", &lab.docker.world())));
         }),
         ("a base crashed", &|lab| {
-            assert!(lab.docker.crash(&name("_files", &lab.docker.world())))
+            assert!(lab.docker.crash(&name("_files", &lab.docker.world())));
         }),
         ("a base paused", &|lab| {
-            assert!(lab.docker.pause(&name("_files", &lab.docker.world())))
+            assert!(lab.docker.pause(&name("_files", &lab.docker.world())));
         }),
         ("a network disconnected", &|lab| {
             let world = lab.docker.world();

@@ -84,12 +84,23 @@ impl SqliteOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteRepo, RepoError> {
         let path = path.as_ref();
         fault::refuse_path(path)?;
+        make_private(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags);
         let mut connection = opened.map_err(|error| fault::opening(error, path))?;
         schema::prepare(&mut connection, path, self.patience).map_err(|fault| fault::preparing(fault, path))?;
         Ok(SqliteRepo::with(connection, Some(path.into())))
     }
+}
+
+/// Makes a file that is missing for its owner alone: what services are configured with, passwords too, stands in it. SQLite
+/// gives the files that it puts beside it the same mode. Whatever goes wrong here, opening says it better.
+fn make_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
 }
 
 impl SqliteRepo {

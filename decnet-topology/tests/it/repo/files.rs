@@ -17,6 +17,21 @@ fn refusal(path: &Path) -> RepoError {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_new_store_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let repo = SqliteRepo::open(folder.path().join("decnet.db")).expect("a store");
+    for file in fs::read_dir(folder.path()).expect("files") {
+        let file = file.expect("a file");
+        let mode = file.metadata().expect("its mode").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.path().display());
+    }
+    drop(repo);
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("missing");
