@@ -169,6 +169,12 @@ fn of_engine(error: &EngineError) -> Exit {
         EngineError::Runtime(error) => of_runtime(error),
         EngineError::Invalid(_) => Exit::Invalid,
         EngineError::Busy { .. } | EngineError::WrongStatus { .. } | EngineError::Plan(_) => Exit::Conflict,
+        // Nothing could be undone while nobody answered.
+        EngineError::DeployFailed {
+            failures, leftovers, ..
+        } if !leftovers.is_empty() && failures.iter().any(|failure| failure.source.is_unreachable()) => {
+            Exit::Unreachable
+        }
         EngineError::DeployFailed { .. } => Exit::RolledBack,
         EngineError::Interrupted { .. } => Exit::Interrupted,
         _ => Exit::Failed,

@@ -26,10 +26,15 @@ fn this_process(label: &str) -> Holder {
     }
 }
 
+/// Names this boot of this host, and the namespace that process ids are of: a process of another container
+/// is not seen from here, and must not be taken for dead. Empty where the kernel does not tell.
 fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let namespace = fs::read_link("/proc/self/ns/pid");
+    match (boot, namespace) {
+        (Ok(boot), Ok(namespace)) => format!("{} {}", boot.trim(), namespace.display()),
+        _ => String::new(),
+    }
 }
 
 /// Returns when a process started, in clock ticks since the boot: the 22nd field of its stat (proc(5)).
@@ -89,6 +94,12 @@ impl HeldLease {
         &self.lost
     }
 
+    /// Makes sure that the lease is still held.
+    pub(crate) async fn confirm(&self) -> Result<(), RepoError> {
+        let held = self.repo.renew_lease(self.topology, self.token, TIME, Timestamp::now());
+        held.await.map(drop)
+    }
+
     /// Gives the lease back.
     pub(crate) async fn release(mut self) {
         self.given_back = true;
@@ -136,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_alive_and_one_that_never_was_is_dead() {
+    fn a_process_is_dead_only_where_it_could_be_seen_alive() {
         let me = this_process("test");
         assert!(!is_dead(&me));
         assert!(is_dead(&Holder {
@@ -145,6 +156,13 @@ mod tests {
         }));
         assert!(!is_dead(&Holder {
             boot_id: "another host".into(),
+            started: 0,
+            ..me.clone()
+        }));
+        let (boot, _) = me.boot_id.split_once(' ').expect("a boot and a namespace");
+        let elsewhere = format!("{boot} pid:[1]");
+        assert!(!is_dead(&Holder {
+            boot_id: elsewhere,
             started: 0,
             ..me
         }));

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use decnet_decoy::protocol::{self, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
     Catalog, Decky, DeckyId, DeploySettings, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
-    catalog::{ImageSource, Protocol, Service},
+    catalog::{self, ImageSource, Protocol, Service},
     graph::{self, Graph},
 };
 
@@ -282,7 +282,7 @@ fn service(decky: &Decky, entry: &Service, base: &ContainerName, setting: &Setti
             Image::Pulled {
                 reference: reference.clone(),
             },
-            None,
+            own_command(entry),
             IMAGE_LIMITS,
         ),
         ImageSource::Build(context) => {
@@ -292,7 +292,7 @@ fn service(decky: &Decky, entry: &Service, base: &ContainerName, setting: &Setti
                     reference,
                     context: context.clone(),
                 },
-                None,
+                own_command(entry),
                 IMAGE_LIMITS,
             )
         }
@@ -315,13 +315,37 @@ fn service(decky: &Decky, entry: &Service, base: &ContainerName, setting: &Setti
             .user
             .clone()
             .or_else(|| matches!(image, Image::Decoy { .. }).then(|| "65534:65534".into())),
-        limits,
+        limits: bounded(limits, entry.limits),
         labels: labels(decky, Role::Service, setting),
     };
     spec.labels.insert(naming::SERVICE.into(), "true".into());
     spec.labels.insert(naming::SERVICE_NAME.into(), entry.name.to_string());
     spec.labels.insert(naming::SPEC.into(), digest(&spec));
     (image, spec)
+}
+
+/// What an entry has run instead of its image's own command, if anything.
+fn own_command(entry: &Service) -> Option<Vec<String>> {
+    Some(entry.command.clone()).filter(|command| !command.is_empty())
+}
+
+/// Puts what an entry says in the place of the bounds for all.
+fn bounded(usual: Limits, own: catalog::Limits) -> Limits {
+    Limits {
+        pids: own.pids.map_or(usual.pids, i64::from),
+        memory: own.memory_mib.map_or(usual.memory, |mib| i64::from(mib) * MIB),
+        nano_cpus: own.cpus.map_or(usual.nano_cpus, nanos),
+    }
+}
+
+/// Counts processors in billionths; Docker takes no less than a hundredth of one.
+fn nanos(cpus: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a fraction of a billionth is nothing, and too many are as many as there can be"
+    )]
+    let nanos = (cpus.max(0.01) * 1e9) as i64;
+    nanos
 }
 
 fn transport(protocol: Protocol) -> protocol::Protocol {

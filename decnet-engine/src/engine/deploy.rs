@@ -168,7 +168,7 @@ impl Session<'_> {
                 .become_status(&row, Status::Deploying, Some(Intent::Up), None)
                 .await?;
         }
-        let execution = self.execute(&plan, OnFailure::Undo).await;
+        let execution = self.execute(&plan, OnFailure::Undo, &self.cancel).await?;
         if !execution.is_complete() {
             return self.fail(&row, execution, resumed).await;
         }
@@ -195,7 +195,8 @@ impl Session<'_> {
             ..
         } = execution;
         let left = if resumed {
-            self.clear().await.map(|(clearing, left)| {
+            // Whoever called the deploy off wants it gone: that much is not called off.
+            self.clear(&CancellationToken::new()).await.map(|(clearing, left)| {
                 undo_failures.extend(clearing.failures);
                 left
             })

@@ -47,7 +47,7 @@ pub enum EngineError {
     #[error(transparent)]
     Desired(#[from] DesiredError),
     /// Raising the topology failed, and what was done was undone.
-    #[error("topology {id} could not be raised: {}", failures.first().map_or_else(|| "its lease was lost".into(), describe))]
+    #[error("topology {id} could not be raised: {}", failures.first().map(describe).unwrap_or_default())]
     DeployFailed {
         /// The topology.
         id: TopologyId,

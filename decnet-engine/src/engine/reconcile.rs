@@ -61,7 +61,7 @@ impl Session<'_> {
                 .set_settings(self.id, settings, Timestamp::now())
                 .await?;
         }
-        let execution = self.execute(&plan, OnFailure::SkipDependents).await;
+        let execution = self.execute(&plan, OnFailure::SkipDependents, cancel).await?;
         let ailment = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
             None => ailment(&desired, &self.observe().await?),

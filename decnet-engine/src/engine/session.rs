@@ -1,7 +1,8 @@
 //! One operation on one topology, under its lease.
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Intent, Mode, RuleSet, Status, StoredTopology, TopologyId, TopologyRow, ValidTopology,
+    DeploySettings, InstanceId, Intent, Mode, RepoError, RuleSet, Status, StoredTopology, TopologyId, TopologyRow,
+    ValidTopology,
     repo::StatusChange,
     validate::{HostFacts, Surroundings},
 };
@@ -37,7 +38,7 @@ pub(super) struct Session<'a> {
     pub(super) instance: InstanceId,
     pub(super) info: RuntimeInfo,
     lease: HeldLease,
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
 }
 
 impl<'a> Session<'a> {
@@ -50,28 +51,18 @@ impl<'a> Session<'a> {
         let info = engine.runtime.info().await?;
         let instance = engine.repo.instance().await?;
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
-        // The operation stops for its caller, and for whoever took the lease away.
-        let stop = cancel.child_token();
-        let (lost, stopped) = (lease.lost().clone(), stop.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = lost.cancelled() => stopped.cancel(),
-                () = stopped.cancelled() => {}
-            }
-        });
         Ok(Self {
             engine,
             id,
             instance,
             info,
             lease,
-            cancel: stop,
+            cancel: cancel.clone(),
         })
     }
 
     /// Gives the lease back.
     pub(super) async fn end<T>(self, result: Result<T, EngineError>) -> Result<T, EngineError> {
-        self.cancel.cancel();
         self.lease.release().await;
         result
     }
@@ -96,6 +87,8 @@ impl<'a> Session<'a> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
+        // A status is not changed under the feet of whoever took the lease meanwhile.
+        self.lease.confirm().await?;
         let change = StatusChange {
             from: row.status,
             to,
@@ -112,8 +105,20 @@ impl<'a> Session<'a> {
         Ok(row_after)
     }
 
+    fn lost(&self) -> EngineError {
+        RepoError::LeaseLost { id: self.id }.into()
+    }
+
     /// Executes a plan and tells of every step.
-    pub(super) async fn execute(&self, plan: &Plan, on_failure: OnFailure) -> Execution {
+    ///
+    /// Once the lease is lost it stops where it stands, as a killed process would, and undoes nothing: what is there is in the
+    /// hands of whoever took the lease, and has the same names.
+    pub(super) async fn execute(
+        &self,
+        plan: &Plan,
+        on_failure: OnFailure,
+        cancel: &CancellationToken,
+    ) -> Result<Execution, EngineError> {
         let bus = &self.engine.bus;
         bus.publish(Event::Planned {
             topology: self.id,
@@ -126,22 +131,19 @@ impl<'a> Session<'a> {
                 progress,
             });
         };
-        execute(
-            self.engine.runtime.as_ref(),
-            self.instance,
-            plan,
-            Manner { on_failure, width },
-            &self.cancel,
-            &report,
-        )
-        .await
+        let runtime = self.engine.runtime.as_ref();
+        tokio::select! {
+            biased;
+            () = self.lease.lost().cancelled() => Err(self.lost()),
+            execution = execute(runtime, self.instance, plan, Manner { on_failure, width }, cancel, &report) => Ok(execution),
+        }
     }
 
     /// Executes the plan to nothing, past all errors, and returns what came of it and what is left.
-    pub(super) async fn clear(&self) -> Result<(Execution, Vec<String>), EngineError> {
+    pub(super) async fn clear(&self, cancel: &CancellationToken) -> Result<(Execution, Vec<String>), EngineError> {
         let observed = self.observe().await?;
         let plan = diff(&Desired::nothing(self.instance, self.id), &observed);
-        let execution = self.execute(&plan, OnFailure::GoOn).await;
+        let execution = self.execute(&plan, OnFailure::GoOn, cancel).await?;
         let left = leftovers(&self.observe().await?);
         Ok((execution, left))
     }

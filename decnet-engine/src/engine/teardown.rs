@@ -25,7 +25,7 @@ impl Session<'_> {
                 .become_status(&row, Status::TearingDown, Some(Intent::Down), None)
                 .await?;
         }
-        let cleared = self.clear().await;
+        let cleared = self.clear(cancel).await;
         let (execution, leftovers) = match cleared {
             Ok(cleared) => cleared,
             Err(error) => {

@@ -403,7 +403,8 @@ impl<'a> Differ<'a> {
 
     /// The images that the engine made and that nothing needs any more go last, once nothing of the topology is left.
     fn remove_images(&mut self) {
-        if !self.desired.bases.is_empty() {
+        // One that has networks alone is there, too: the images are others' then.
+        if !self.desired.networks.is_empty() || !self.desired.bases.is_empty() {
             return;
         }
         for reference in &self.observed.images {

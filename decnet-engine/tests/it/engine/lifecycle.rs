@@ -1,12 +1,15 @@
+use std::sync::Arc;
+
 use decnet_engine::{
-    engine::{DeployOptions, EngineError},
+    decoy::DecoyImage,
+    engine::{DeployOptions, Engine, EngineError, EngineOptions},
     event::Event,
     naming::ContainerName,
     observe::Activity,
-    plan::Lane,
+    plan::{Action, Lane},
     runtime::RuntimeError,
 };
-use decnet_topology::{DeploySettings, Intent, Repo, Status, Topology};
+use decnet_topology::{Catalog, DeploySettings, Intent, Repo, Status, Topology};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small, twelve};
@@ -77,6 +80,61 @@ async fn a_second_deploy_of_what_runs_does_nothing() {
     assert_eq!(again.changed, 0);
     assert_eq!(lab.docker.world(), before);
     assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+}
+
+#[tokio::test]
+async fn a_maze_without_deckies_is_whole_beside_one_that_has_some() {
+    let lab = Lab::new();
+    let full = lab.store("full", small()).await;
+    lab.deploy(full).await.expect("deployed");
+    let empty = Topology::builder()
+        .dmz("dmz", "10.92.0.0/24")
+        .build()
+        .expect("a topology");
+    let empty = lab.store("empty", empty).await;
+    let up = lab.deploy(empty).await.expect("deployed");
+    assert_eq!((up.row.status, up.reason), (Status::Active, None));
+    lab.teardown(full).await.expect("torn down");
+    lab.teardown(empty).await.expect("torn down");
+    lab.assert_nothing_left("after both teardowns");
+}
+
+#[tokio::test]
+async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
+    let catalog = Catalog::builtin().extend_from_toml(
+        "[services.forge]
+         ports = [\"3000/tcp\"]
+         image = \"forge:1\"
+         command = [\"serve\", \"--quiet\"]
+         limits = { memory_mib = 256, pids = 32, cpus = 0.25 }",
+    );
+    let lab = Lab::new();
+    let options = EngineOptions {
+        catalog: catalog.expect("a catalogue"),
+        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
+        ..EngineOptions::new(Catalog::builtin())
+    };
+    let engine = Engine::new(lab.repo.clone(), Arc::new(lab.docker.clone()), options);
+    let topology = Topology::builder()
+        .dmz("dmz", "10.90.0.0/24")
+        .decky("web", |decky| decky.on("dmz", "10.90.0.10").services(["forge"]))
+        .build()
+        .expect("a topology");
+    let id = lab.store("maze", topology).await;
+    let plan = engine.plan(id, false).await.expect("planned");
+    let made = plan.steps().iter().find_map(|step| match &step.action {
+        Action::CreateService { service } => Some(service),
+        _ => None,
+    });
+    let made = made.expect("a service is made");
+    assert_eq!(
+        made.command.as_deref(),
+        Some(["serve".to_owned(), "--quiet".to_owned()].as_slice())
+    );
+    assert_eq!(
+        (made.limits.memory, made.limits.pids, made.limits.nano_cpus),
+        (256 << 20, 32, 250_000_000)
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #[cfg(feature = "docker")]
 mod docker;
 mod faults;
+mod leases;
 mod lifecycle;
 mod reaping;
 
