@@ -100,6 +100,8 @@ pub struct ObservedContainer {
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
     /// The id of the container whose namespace it shares.
     pub shares: Option<String>,
+    /// Whether its routes or forwarding were found not to be what they should; false where nobody looked.
+    pub deviates: bool,
 }
 
 impl ObservedContainer {

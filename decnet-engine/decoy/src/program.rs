@@ -16,7 +16,7 @@ use crate::{
     timestamp::rfc3339,
 };
 
-const USAGE: &str = "decnet-decoy base | state set JSON | state check | state show | service | probe JSON";
+const USAGE: &str = "decnet-decoy base | state set JSON | state check [JSON] | state show | service | probe JSON";
 
 /// Runs the command that `arguments` (without the program's name) spell, and says how it went.
 pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
@@ -26,6 +26,7 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         ["base"] => base::run(),
         ["state", "set", json] => state::set(json),
         ["state", "check"] => state::check(),
+        ["state", "check", json] => state::check_against(json),
         ["state", "show"] => state::show(),
         ["service"] => service::run(),
         ["probe", json] => probe::run(json),

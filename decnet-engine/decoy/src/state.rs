@@ -75,6 +75,19 @@ pub(crate) fn check() -> Result<ExitCode, Failure> {
     }))
 }
 
+/// Compares the namespace, and the kept state, with one that is given, and changes nothing.
+pub(crate) fn check_against(json: &str) -> Result<ExitCode, Failure> {
+    let state = NetState::parse(json).map_err(|error| Failure::usage("the state cannot be read", error))?;
+    if kept()? == state {
+        return check();
+    }
+    print_line(&StateReport {
+        deviations: Vec::new(),
+        refused: vec!["another state is kept".into()],
+    });
+    Ok(ExitCode::from(EXIT_DEVIATES))
+}
+
 /// Prints the kept state.
 pub(crate) fn show() -> Result<ExitCode, Failure> {
     print_line(&kept()?);

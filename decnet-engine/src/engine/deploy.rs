@@ -93,17 +93,19 @@ impl Engine {
                 verb: "deployed",
             });
         }
-        let stand = self.stand(id).await?;
+        let mut stand = self.stand(id).await?;
         let settings = settings.unwrap_or_else(|| stored.row.settings.clone());
         let live = matches!(status, Status::Active | Status::Degraded);
         let valid = if live {
             self.validate(&stored, &settings, RuleSet::live(), None).await?
         } else {
-            let host = self.host_facts(&stand, &stored, &settings).await?;
+            let host = self.host_facts(&stand, &stored).await?;
             self.validate(&stored, &settings, RuleSet::deploy(), Some(&host))
                 .await?
         };
         let desired = Desired::new(&valid, &self.setting(stand.instance, id, &stand.info, &settings)?)?;
+        self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), false)
+            .await?;
         Ok(diff(&desired, &stand.observed))
     }
 
@@ -141,17 +143,21 @@ impl Session<'_> {
         }
         let resumed = row.status == Status::Deploying;
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
-        let stand = Stand {
+        let mut stand = Stand {
             instance: self.instance,
             info: self.info.clone(),
             observed: self.observe().await?,
         };
-        let host = self.engine.host_facts(&stand, &stored, &settings).await?;
+        let host = self.engine.host_facts(&stand, &stored).await?;
         let valid = self
             .engine
             .validate(&stored, &settings, RuleSet::deploy(), Some(&host))
             .await?;
         let desired = self.desired(&valid, &settings)?;
+        // There are bases only where an earlier run broke off.
+        self.engine
+            .look_inside(&desired, &mut stand.observed, self.engine.width(&self.info), false)
+            .await?;
         let plan = diff(&desired, &stand.observed);
         if !options.force {
             plan.require_gentle()?;

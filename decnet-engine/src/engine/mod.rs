@@ -1,6 +1,7 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect: the public face.
 
 mod deploy;
+mod drift;
 mod error;
 mod inspect;
 mod options;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, StoredTopology,
+    InstanceId, StoredTopology,
     catalog::Port,
     validate::{self, ForeignNetwork, HostFacts},
 };
@@ -20,12 +20,7 @@ pub(super) struct Stand {
 
 impl Engine {
     /// Gathers what the rules on the host need to know. What is the topology's own already is left out.
-    pub(super) async fn host_facts(
-        &self,
-        stand: &Stand,
-        stored: &StoredTopology,
-        settings: &DeploySettings,
-    ) -> Result<HostFacts, EngineError> {
+    pub(super) async fn host_facts(&self, stand: &Stand, stored: &StoredTopology) -> Result<HostFacts, EngineError> {
         let foreign = self.runtime.foreign_networks(stand.instance).await?;
         let networks: Vec<_> = foreign
             .into_iter()
@@ -52,7 +47,7 @@ impl Engine {
                 .into_iter()
                 .filter(|route| !known(route.subnet))
                 .collect();
-            let held = self.held_ports(stored, settings, &stand.observed);
+            let held = self.held_ports(stored, &stand.observed);
             facts.listeners = host::listeners()
                 .into_iter()
                 .filter(|listener| !held.contains(&listener.port))
@@ -62,7 +57,7 @@ impl Engine {
     }
 
     /// The host ports of gateways that are there already: whoever listens on them is the runtime, on our behalf.
-    fn held_ports(&self, stored: &StoredTopology, settings: &DeploySettings, observed: &Observed) -> BTreeSet<Port> {
+    fn held_ports(&self, stored: &StoredTopology, observed: &Observed) -> BTreeSet<Port> {
         let there: BTreeSet<_> = observed.containers.iter().map(|container| &container.name).collect();
         let standing: BTreeSet<&str> = stored
             .topology
@@ -71,7 +66,7 @@ impl Engine {
             .filter(|decky| there.contains(&naming::base(stored.row.id, decky)))
             .map(|decky| decky.name().as_str())
             .collect();
-        validate::published(&stored.topology, &self.options.catalog, &settings.publish)
+        validate::published(&stored.topology, &self.options.catalog, &stored.row.settings.publish)
             .into_iter()
             .filter(|published| standing.contains(published.decky.as_str()))
             .map(|published| published.host.port)

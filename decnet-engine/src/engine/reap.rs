@@ -87,7 +87,7 @@ impl Engine {
             if !dry_run {
                 let manner = Manner {
                     on_failure: OnFailure::GoOn,
-                    width: self.options.width.unwrap_or(2 * info.cpus),
+                    width: self.width(&info),
                 };
                 let execution = execute(self.runtime.as_ref(), instance, &orphan.plan, manner, cancel, &|_| {}).await;
                 orphan.errors = execution

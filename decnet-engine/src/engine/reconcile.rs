@@ -1,9 +1,10 @@
-use decnet_topology::{Intent, RuleSet, Status, TopologyId};
+use decnet_topology::{Intent, RuleSet, Status, TopologyId, TopologyRow};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
+    preflight::Stand,
     session::{Session, ailment},
 };
 use crate::{execute::OnFailure, plan::diff};
@@ -18,7 +19,15 @@ impl Engine {
         force: bool,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
-        self.mend(id, DeployOptions { force, settings: None }, cancel).await
+        let session = Session::begin(self, id, cancel).await?;
+        let result = match session.load().await {
+            Ok(stored) if stored.row.status == Status::TearingDown || is_going_down(&stored.row) => {
+                session.take_down(cancel).await
+            }
+            Ok(_) => session.mend(DeployOptions { force, settings: None }, cancel).await,
+            Err(error) => Err(error),
+        };
+        session.end(result).await
     }
 
     pub(super) async fn mend(
@@ -33,13 +42,16 @@ impl Engine {
     }
 }
 
+fn is_going_down(row: &TopologyRow) -> bool {
+    row.status == Status::Degraded && row.intent == Some(Intent::Down)
+}
+
 impl Session<'_> {
     async fn mend(&self, options: DeployOptions, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let stored = self.load().await?;
         let row = stored.row.clone();
         match (row.status, row.intent) {
-            (Status::TearingDown, _) | (Status::Degraded, Some(Intent::Down)) => return self.take_down(cancel).await,
-            (Status::Active | Status::Degraded, _) => {}
+            (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
             (status, intent) => {
                 return Err(EngineError::WrongStatus {
                     status,
@@ -49,9 +61,27 @@ impl Session<'_> {
             }
         }
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
-        let valid = self.engine.validate(&stored, &settings, RuleSet::live(), None).await?;
+        let mut stand = Stand {
+            instance: self.instance,
+            info: self.info.clone(),
+            observed: self.observe().await?,
+        };
+        // What stands has its ports; only other settings may want ports that somebody else has.
+        let host = if settings == row.settings {
+            None
+        } else {
+            Some(self.engine.host_facts(&stand, &stored).await?)
+        };
+        let valid = self
+            .engine
+            .validate(&stored, &settings, RuleSet::live(), host.as_ref())
+            .await?;
         let desired = self.desired(&valid, &settings)?;
-        let plan = diff(&desired, &self.observe().await?);
+        let width = self.engine.width(&self.info);
+        self.engine
+            .look_inside(&desired, &mut stand.observed, width, false)
+            .await?;
+        let plan = diff(&desired, &stand.observed);
         if !options.force {
             plan.require_gentle()?;
         }
@@ -64,7 +94,12 @@ impl Session<'_> {
         let execution = self.execute(&plan, OnFailure::SkipDependents, cancel).await?;
         let ailment = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
-            None => ailment(&desired, &self.observe().await?),
+            None if plan.is_empty() => ailment(&desired, &stand.observed),
+            None => {
+                let mut observed = self.observe().await?;
+                self.engine.look_inside(&desired, &mut observed, width, true).await?;
+                ailment(&desired, &observed)
+            }
         };
         let row = match (&ailment, row.status) {
             (None, Status::Degraded) => self.become_status(&row, Status::Active, None, None).await?,

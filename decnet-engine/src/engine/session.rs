@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
             topology: self.id,
             steps: plan.steps().len(),
         });
-        let width = self.engine.options.width.unwrap_or(2 * self.info.cpus);
+        let width = self.engine.width(&self.info);
         let report = |progress| {
             bus.publish(Event::Step {
                 topology: self.id,
@@ -178,6 +178,11 @@ impl Engine {
         };
         let topology = stored.topology.clone();
         Ok(topology.validate_in(&self.options.catalog, rules, surroundings)?)
+    }
+
+    /// Returns how many steps on containers run at a time.
+    pub(super) fn width(&self, info: &RuntimeInfo) -> usize {
+        self.options.width.unwrap_or(2 * info.cpus)
     }
 
     /// Puts together what specs depend on beside the maze.

@@ -42,10 +42,12 @@ impl Session<'_> {
                     .become_status(&row, Status::TornDown, Some(Intent::Down), None)
                     .await?;
             }
+            // Nothing of the topology's own is left, but what several share, an image, may be.
+            let reason = execution.failures.first();
             return Ok(Outcome {
                 row,
                 changed: execution.changed.len(),
-                reason: None,
+                reason: reason.map(|failure| format!("{failure}: {}", failure.source)),
             });
         }
         let reason = format!("left: {}", leftovers.join(", "));

@@ -96,13 +96,14 @@ impl<'a> Differ<'a> {
 
     /// A base stays if it was made from the same spec and none of its networks is made anew.
     fn base_stays(&self, container: &ObservedContainer) -> bool {
-        self.desired.bases.get(&container.name).is_some_and(|spec| {
-            spec.labels.get(naming::SPEC).map(String::as_str) == container.spec()
-                && spec.labels.get(naming::STATE) == container.labels.get(naming::STATE)
-        }) && container
-            .networks
-            .keys()
-            .all(|network| !self.desired.networks.contains_key(network) || self.networks.contains_key(network))
+        self.desired
+            .bases
+            .get(&container.name)
+            .is_some_and(|spec| spec.labels.get(naming::SPEC).map(String::as_str) == container.spec())
+            && container
+                .networks
+                .keys()
+                .all(|network| !self.desired.networks.contains_key(network) || self.networks.contains_key(network))
     }
 
     /// A service stays if it was made from the same spec and shares the namespace of the base that stays.
@@ -342,7 +343,7 @@ impl<'a> Differ<'a> {
             self.based.insert(&base.name, id);
             last = Some(id);
         }
-        if !changed.is_empty() {
+        if !changed.is_empty() || !runs || there.deviates {
             changed.extend(last);
             let action = Action::SetState {
                 container: base.name.clone(),

@@ -139,5 +139,6 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
         started_at: state.started_at.as_deref().and_then(instant),
         networks,
         shares: mode.strip_prefix("container:").map(Into::into),
+        deviates: false,
     }
 }

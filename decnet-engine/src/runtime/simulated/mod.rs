@@ -27,6 +27,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use decnet_decoy::protocol::{EXIT_DEVIATES, NetState};
 use decnet_topology::InstanceId;
 
 use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo, ownership};
@@ -285,6 +286,17 @@ impl Runtime for Simulated {
             }
             if found.activity != Activity::Running {
                 return Err(containers::not_running(container));
+            }
+            if let [_, state, check, json] = command
+                && (state.as_str(), check.as_str()) == ("state", "check")
+            {
+                // What the program inside would say.
+                let holds = found.state_holds && NetState::parse(json).ok() == found.state;
+                return Ok(ExecOutput {
+                    code: if holds { 0 } else { EXIT_DEVIATES.into() },
+                    stdout: Vec::new(),
+                    stderr: Vec::new(),
+                });
             }
             Arc::clone(&inner.answer)
         };

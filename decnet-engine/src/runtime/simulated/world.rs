@@ -112,6 +112,7 @@ impl World {
                         .map(|(network, ip)| (network.clone(), Some(*ip)))
                         .collect(),
                     shares: container.shares.clone(),
+                    deviates: false,
                 })
                 .collect(),
             images: self

@@ -7,7 +7,7 @@ use decnet_engine::{
     naming::ContainerName,
     observe::Activity,
     plan::{Action, Lane},
-    runtime::RuntimeError,
+    runtime::{RuntimeError, simulated::Moment},
 };
 use decnet_topology::{Catalog, DeploySettings, Intent, Repo, Status, Topology};
 use tokio_util::sync::CancellationToken;
@@ -121,7 +121,7 @@ async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
         .build()
         .expect("a topology");
     let id = lab.store("maze", topology).await;
-    let plan = engine.plan(id, false).await.expect("planned");
+    let plan = engine.plan(id, None).await.expect("planned");
     let made = plan.steps().iter().find_map(|step| match &step.action {
         Action::CreateService { service } => Some(service),
         _ => None,
@@ -447,4 +447,32 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
         .await
         .expect("deployed");
     assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+}
+
+#[tokio::test]
+async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let world = lab.docker.world();
+    let base = world.containers.keys().find(|name| name.as_str().ends_with("_files"));
+    let office = world.networks.keys().find(|name| name.as_str().ends_with("_office"));
+    assert!(lab.docker.disconnect(base.expect("a base"), office.expect("a network")));
+    let sets = |action: &Action| matches!(action, Action::SetState { .. });
+    lab.docker.fail_where(sets, Moment::Before, refused());
+    let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
+    assert_eq!(first.row.status, Status::Degraded);
+    lab.docker.reconnect();
+    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let steps: Vec<_> = plan.steps().iter().map(|step| sets(&step.action)).collect();
+    assert_eq!(steps, [true], "the routes, and nothing else");
+    let second = lab.reconcile(id).await.expect("reconciled");
+    assert_eq!((second.row.status, second.reason), (Status::Active, None));
+    assert!(
+        lab.docker
+            .world()
+            .containers
+            .values()
+            .all(|base| base.state.is_none() || base.state_holds)
+    );
 }

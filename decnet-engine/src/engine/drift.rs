@@ -1,0 +1,69 @@
+//! Drift inside the bases, which no list of the runtime shows: routes and forwarding that are not what they should be.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Engine, EngineError};
+use crate::{
+    decoy::PROGRAM_PATH,
+    desired::{BaseSpec, Desired},
+    naming::{ContainerName, Role},
+    observe::{Activity, Observed},
+    runtime::RuntimeError,
+};
+
+/// How often, and after which pauses, a base that deviates is looked at again: one that has just started sets its routes a few
+/// milliseconds after the runtime calls it started.
+const LOOKS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Asks every running base that should be there whether its routes and forwarding are as they should, and marks those that
+    /// deviate. With `settling`, what deviates is given a moment to come right by itself.
+    pub(super) async fn look_inside(
+        &self,
+        desired: &Desired,
+        observed: &mut Observed,
+        width: usize,
+        settling: bool,
+    ) -> Result<(), EngineError> {
+        let running = observed
+            .containers
+            .iter()
+            .filter(|container| container.role() == Some(Role::Base) && container.activity == Activity::Running);
+        let bases: Vec<&BaseSpec> = running
+            .filter_map(|container| desired.bases.get(&container.name))
+            .collect();
+        let looks = bases
+            .into_iter()
+            .map(|base| self.deviates(base, if settling { LOOKS } else { 1 }));
+        let deviating: BTreeSet<ContainerName> = stream::iter(looks)
+            .buffer_unordered(width.max(1))
+            .try_filter_map(async |found| Ok(found))
+            .try_collect()
+            .await?;
+        for container in &mut observed.containers {
+            container.deviates = deviating.contains(&container.name);
+        }
+        Ok(())
+    }
+
+    /// Returns the base's name if it deviates.
+    async fn deviates(&self, base: &BaseSpec, looks: usize) -> Result<Option<ContainerName>, EngineError> {
+        let state = serde_json::to_string(&base.state).expect("a state has text keys only");
+        let command = [PROGRAM_PATH.into(), "state".into(), "check".into(), state];
+        for look in 0..looks {
+            if look > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            match self.runtime.exec(&base.name, &command).await {
+                Ok(output) if output.code == 0 => return Ok(None),
+                // One that cannot be asked is set anew; if that fails too, that says why.
+                Ok(_) | Err(RuntimeError::Gone { .. } | RuntimeError::Refused { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Some(base.name.clone()))
+    }
+}
