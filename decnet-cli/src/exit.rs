@@ -67,7 +67,9 @@ impl CommandError {
             | Self::Catalog { .. }
             | Self::Parse { .. }
             | Self::Name { .. } => Exit::Invalid,
-            Self::Ambiguous { .. } | Self::Usage(_) | Self::Unconfirmed { .. } => Exit::Usage,
+            Self::Ambiguous { .. } | Self::MapsNothing { .. } | Self::Usage(_) | Self::Unconfirmed { .. } => {
+                Exit::Usage
+            }
             Self::Differs { .. } | Self::InUse { .. } | Self::LeftOnDocker { .. } => Exit::Conflict,
             Self::ReapInterrupted => Exit::Interrupted,
             // Who reads our output may stop reading; that is no failure.
@@ -107,7 +109,7 @@ impl CommandError {
             Self::ReapIncomplete(_) => "reap_incomplete",
             Self::ReapInterrupted => "interrupted",
             Self::Unconfirmed { .. } => "unconfirmed",
-            Self::Usage(_) => "usage",
+            Self::Usage(_) | Self::MapsNothing { .. } => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout { .. } | Self::NoDataFolder => "io",
             Self::NoDecoy | Self::Json { .. } | Self::Signals { .. } | Self::Threads { .. } => "internal",
         }
@@ -140,6 +142,9 @@ impl CommandError {
             }
             Self::NoTopology { .. } => "`decnet list --all` names them; --db says which database is looked into",
             Self::Ambiguous { .. } => "give more of the id",
+            Self::MapsNothing { .. } => {
+                "`decnet show` names the gateways and what they run; nothing was changed on Docker"
+            }
             Self::Differs { .. } => {
                 "`decnet teardown` it and apply again, or give the file another name; what runs is not replaced by a file"
             }

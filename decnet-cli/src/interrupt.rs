@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first calls the operation off and lets it undo, the third leaves at once.
+//! Ctrl-C, SIGTERM and the end of the terminal: the first calls the operation off and lets it undo, the third leaves at once.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
     let wrong = |source| CommandError::Signals { source };
     let mut interrupts = signal(SignalKind::interrupt()).map_err(wrong)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(wrong)?;
+    let mut hangups = signal(SignalKind::hangup()).map_err(wrong)?;
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
@@ -19,6 +20,7 @@ pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
             tokio::select! {
                 _ = interrupts.recv() => {}
                 _ = terminations.recv() => {}
+                _ = hangups.recv() => {}
             }
             match count {
                 1 => {

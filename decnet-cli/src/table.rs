@@ -8,6 +8,8 @@ use decnet_engine::{
     observe::Activity,
 };
 
+use crate::text::one_line;
+
 /// The narrowest terminal that tables are wrapped for.
 const NARROWEST: u16 = 60;
 
@@ -35,7 +37,7 @@ pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
 pub(crate) fn lines(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
-        text.push_str(line.trim_end());
+        text.push_str(&one_line(line.trim_end()));
         text.push('\n');
     }
     text

@@ -5,13 +5,22 @@ use std::borrow::Cow;
 /// Escapes control characters but line feeds and tabs, so that what a file or a daemon says cannot play tricks on a terminal.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     escape(text, |character| {
-        character.is_control() && !matches!(character, '\n' | '\t')
+        plays_tricks(character) && !matches!(character, '\n' | '\t')
     })
 }
 
 /// Escapes every control character, so that one line stays one line.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    escape(text, char::is_control)
+    escape(text, plays_tricks)
+}
+
+/// Control characters, and those that show nothing but turn what follows around, break lines or hide in a name.
+fn plays_tricks(character: char) -> bool {
+    let is_unseen = matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    character.is_control() || is_unseen
 }
 
 fn escape(text: &str, wanted: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -43,5 +52,12 @@ mod tests {
         assert_eq!(visible("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
         assert_eq!(one_line("a\nstatus=fine\r"), "a\\nstatus=fine\\r");
         assert_eq!(one_line("täglich"), "täglich");
+    }
+
+    #[test]
+    fn text_that_would_turn_around_or_hide_is_shown_as_what_it_is() {
+        assert_eq!(visible("rtl\u{202e}gpj"), "rtl\\u{202e}gpj");
+        assert_eq!(visible("corp\u{200b}"), "corp\\u{200b}");
+        assert_eq!(visible("名 ü"), "名 ü");
     }
 }

@@ -46,6 +46,30 @@ pub struct PublishRule {
     pub host_port: Option<u16>,
 }
 
+impl PublishRule {
+    /// Tells whether two say where the same ports go.
+    fn maps_the_same(&self, other: &Self) -> bool {
+        (&self.decky, &self.service, self.port) == (&other.decky, &other.service, other.port)
+    }
+
+    /// Tells whether it says where a port of a service on a gateway goes; `lowest` is the service's lowest port.
+    fn maps(&self, decky: &str, service: &ServiceName, port: u16, lowest: Option<u16>) -> bool {
+        let decky_fits = self
+            .decky
+            .as_ref()
+            .is_none_or(|name| name.as_str().eq_ignore_ascii_case(decky));
+        let port_fits = self.service.is_none() || self.port.or(lowest) == Some(port);
+        decky_fits && self.service.as_ref().is_none_or(|name| name == service) && port_fits
+    }
+
+    /// Tells whether it maps any port of a service on a gateway.
+    pub fn maps_any(&self, decky: &str, service: &Service) -> bool {
+        let lowest = service.ports.first().map(|lowest| lowest.number);
+        let mut ports = service.ports.iter();
+        ports.any(|port| self.maps(decky, &service.name, port.number, lowest))
+    }
+}
+
 impl FromStr for PublishRule {
     type Err = PublishError;
 
@@ -169,16 +193,20 @@ impl Publish {
         &self.rules
     }
 
+    /// Adds rules given later: one takes the place of the one that maps the same, the others stay.
+    #[must_use]
+    pub fn with(mut self, later: impl IntoIterator<Item = PublishRule>) -> Self {
+        for rule in later {
+            self.rules.retain(|known| !known.maps_the_same(&rule));
+            self.rules.push(rule);
+        }
+        self
+    }
+
     /// Returns where a port of a service on a gateway is published.
     pub fn host_port(&self, decky: &str, service: &Service, port: Port) -> HostPort {
         let lowest = service.ports.first().map(|lowest| lowest.number);
-        let mapped = |rule: &&PublishRule| {
-            rule.decky
-                .as_ref()
-                .is_none_or(|name| name.as_str().eq_ignore_ascii_case(decky))
-                && rule.service.as_ref().is_none_or(|name| *name == service.name)
-                && (rule.service.is_none() || rule.port.or(lowest) == Some(port.number))
-        };
+        let mapped = |rule: &&PublishRule| rule.maps(decky, &service.name, port.number, lowest);
         let says = |rule: &&PublishRule| (rule.decky.is_some(), rule.service.is_some(), rule.port.is_some());
         let rule = self.rules.iter().filter(mapped).max_by_key(says);
         HostPort {
@@ -233,6 +261,22 @@ mod tests {
             let rule = text.parse::<PublishRule>();
             assert_eq!(rule.map(|rule| rule.to_string()), Ok(text.into()));
         }
+    }
+
+    #[test]
+    fn a_rule_given_later_takes_the_place_of_its_like_and_of_no_other() {
+        let rule = |text: &str| text.parse::<PublishRule>().expect("a rule");
+        let kept: Publish = ["ssh=127.0.0.1:2222", "http=127.0.0.1:8080"]
+            .map(rule)
+            .into_iter()
+            .collect();
+        let texts: Vec<_> = kept
+            .with([rule("http=8100")])
+            .rules()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(texts, ["ssh=127.0.0.1:2222", "http=8100"]);
     }
 
     #[test]

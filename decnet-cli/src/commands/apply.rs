@@ -1,13 +1,15 @@
 use std::path::PathBuf;
 
 use decnet_topology::{
-    Draft, Finding, Mode, Name, Repo, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyName, TopologyRow,
+    Code, Draft, Finding, Mode, Name, Repo, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyName,
+    TopologyRow,
     alloc::Claims,
     document::{self, Syntax},
     hash::canonical_hash,
     model::Position,
+    publish::{Publish, PublishRule},
     repo::NewTopology,
-    validate::validate_against,
+    validate::{Surroundings, validate_in},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -57,7 +59,7 @@ impl Applied {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let source = Source::new(&arguments.file.unwrap_or_else(|| "-".into()));
     let repo = context.repo()?;
-    let (stored, applied) = apply(context, repo.as_ref(), &source, arguments.name.as_deref()).await?;
+    let (stored, applied) = apply(context, repo.as_ref(), &source, arguments.name.as_deref(), &[]).await?;
     let (row, topology) = (&stored.row, &stored.topology);
     let (lans, deckies) = (topology.lans().len(), topology.deckies().len());
     let value = json!({
@@ -86,12 +88,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Stores a maze file and says what became of it.
+/// Stores a maze file and says what became of it. The rules are those that it is about to be published by.
 pub(crate) async fn apply(
     context: &Context,
     repo: &dyn Repo,
     source: &Source,
     name: Option<&str>,
+    rules: &[PublishRule],
 ) -> Result<(StoredTopology, Applied), CommandError> {
     let mut draft = source.draft()?;
     if let Some(name) = name {
@@ -101,7 +104,7 @@ pub(crate) async fn apply(
     let name = TopologyName::new(&text).map_err(|source| CommandError::Name { text, source })?;
     let mut attempt = 1;
     loop {
-        match once(context, repo, source, &draft, &name).await {
+        match once(context, repo, source, &draft, &name, rules).await {
             // Another process stored a maze between the look and the write.
             Err(CommandError::Repo(RepoError::SubnetClaimed { .. }))
                 if attempt < surroundings::ATTEMPTS && is_open(&draft) =>
@@ -124,6 +127,7 @@ async fn once(
     source: &Source,
     draft: &Draft,
     name: &TopologyName,
+    rules: &[PublishRule],
 ) -> Result<(StoredTopology, Applied), CommandError> {
     let known = match lookup::live(repo, name.as_str()).await? {
         Some(row) => Some(repo.load(row.id).await?),
@@ -147,7 +151,15 @@ async fn once(
     {
         return Ok((known.clone(), Applied::Unchanged));
     }
-    check(context, repo, source, &topology, known.as_ref().map(|known| &known.row)).await?;
+    check(
+        context,
+        repo,
+        source,
+        &topology,
+        known.as_ref().map(|known| &known.row),
+        rules,
+    )
+    .await?;
     let now = Timestamp::now();
     match known {
         None => {
@@ -185,17 +197,33 @@ async fn once(
 }
 
 /// Holds the maze to the rules that any edit is held to, and tells of warnings.
+///
+/// That two gateways publish one host port is told, not refused: a file cannot say where they publish, a deploy can, and a
+/// deploy refuses it.
 async fn check(
     context: &Context,
     repo: &dyn Repo,
     source: &Source,
     topology: &Topology,
     known: Option<&TopologyRow>,
+    rules: &[PublishRule],
 ) -> Result<(), CommandError> {
     let claims = repo.claims(known.map(|row| row.id)).await?;
-    let report = validate_against(topology, &context.catalog()?, RuleSet::live(), &claims);
-    if !report.is_clean() {
-        let findings: Vec<Finding> = report.errors().cloned().collect();
+    let kept = known.map_or_else(Publish::default, |row| row.settings.publish.clone());
+    let surroundings = Surroundings {
+        claims: &claims,
+        publish: Some(&kept.with(rules.iter().cloned())),
+        host: None,
+    };
+    let report = validate_in(topology, &context.catalog()?, RuleSet::live(), surroundings);
+    let (clashes, findings): (Vec<Finding>, Vec<Finding>) = report
+        .errors()
+        .cloned()
+        .partition(|finding| finding.code == Code::GatewayPortClash);
+    for clash in clashes {
+        context.output.note(format!("{clash}, with `decnet deploy --publish`"));
+    }
+    if !findings.is_empty() {
         return Err(CommandError::Document {
             origin: source.name(),
             findings,

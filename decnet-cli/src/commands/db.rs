@@ -7,7 +7,7 @@ use std::{
 
 use decnet_topology::{
     Repo, Status,
-    repo::{ListFilter, SqliteRepo},
+    repo::{ListFilter, RepoError, SqliteRepo},
 };
 use serde_json::json;
 
@@ -100,7 +100,9 @@ async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result
         })?;
         return Ok(Exit::Done);
     }
-    if !force {
+    if force {
+        refuse_if_foreign(path)?;
+    } else {
         refuse_if_in_use(path).await?;
     }
     if !yes {
@@ -126,6 +128,14 @@ async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result
         format!("removed {}\n", path.display())
     })?;
     Ok(Exit::Done)
+}
+
+/// What was never a store of ours is not ours to remove, whatever is forced: a slip in `--db` must not cost a file.
+fn refuse_if_foreign(path: &Path) -> Result<(), CommandError> {
+    match SqliteRepo::open(path) {
+        Err(foreign @ (RepoError::NotAStore { .. } | RepoError::IsFolder { .. })) => Err(foreign.into()),
+        _ => Ok(()),
+    }
 }
 
 /// A topology that may have something on Docker would be forgotten with the database.

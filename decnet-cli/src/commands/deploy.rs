@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
-use decnet_topology::{DeploySettings, publish::PublishRule};
+use decnet_topology::{Catalog, DeploySettings, Topology, publish::PublishRule};
 use serde::Serialize;
 
 use super::{apply, list::Row, plan};
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FILE", conflicts_with = "dry_run")]
     file: Option<PathBuf>,
     /// Where gateways publish a service on the host: ssh=2222, http=127.0.0.1:8080, web-01.ssh=2022. May be repeated; kept
-    /// with the maze.
+    /// with the maze, beside those given earlier.
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     publish: Vec<PublishRule>,
     /// Let the deckies of the DMZ reach the outside; kept with the maze.
@@ -89,7 +89,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let repo = context.repo()?;
     let row = match (&file, &topology) {
         (Some(file), _) => {
-            apply::apply(context, repo.as_ref(), &Source::new(file), None)
+            apply::apply(context, repo.as_ref(), &Source::new(file), None, &publish)
                 .await?
                 .0
                 .row
@@ -97,6 +97,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         (None, topology) => lookup::find(repo.as_ref(), topology.as_deref().unwrap_or_default()).await?,
     };
     let id = row.id;
+    if !publish.is_empty() {
+        refuse_idle_rules(&repo.load(id).await?.topology, &catalog, &publish)?;
+    }
     let engine = context.engine_on(repo, catalog, work.wishes()).await?;
     let settings = settings(&row.settings, publish, dmz_egress);
     if work.dry_run {
@@ -114,11 +117,29 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     say(context, &engine, result?).await
 }
 
+/// A slip in a rule would publish the port that was meant on every address of the host.
+fn refuse_idle_rules(topology: &Topology, catalog: &Catalog, rules: &[PublishRule]) -> Result<(), CommandError> {
+    let maps = |rule: &&PublishRule| {
+        let mut gateways = topology.deckies().iter().filter(|decky| topology.is_gateway(decky));
+        gateways.any(|decky| {
+            let mut services = decky
+                .services()
+                .iter()
+                .filter_map(|name| catalog.service(name.as_str()));
+            services.any(|service| rule.maps_any(decky.name().as_str(), service))
+        })
+    };
+    match rules.iter().find(|rule| !maps(rule)) {
+        None => Ok(()),
+        Some(rule) => Err(CommandError::MapsNothing { rule: rule.to_string() }),
+    }
+}
+
 /// Changes how a maze is raised, if anything was said about it.
 fn settings(kept: &DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<bool>) -> Option<DeploySettings> {
     let mut settings = kept.clone();
     if !publish.is_empty() {
-        settings.publish = publish.into_iter().collect();
+        settings.publish = settings.publish.with(publish);
     }
     settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
     (settings != *kept).then_some(settings)

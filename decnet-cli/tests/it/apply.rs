@@ -25,6 +25,38 @@ fn a_file_is_stored_then_unchanged_then_replaced() {
     assert_seen!(place, created, unchanged, replaced);
 }
 
+const DOORS: &str = "\
+format: decnet.topology/1
+name: doors
+lans:
+  - {name: dmz, subnet: 10.206.64.0/24, dmz: true}
+  - {name: office, subnet: 10.206.65.0/24}
+deckies:
+  - {name: front, services: [ssh], forwards_l3: true, attachments: [{lan: dmz}, {lan: office}]}
+  - {name: back, services: [ssh], forwards_l3: true, attachments: [{lan: dmz}, {lan: office}]}
+";
+
+#[test]
+fn gateways_on_one_port_are_stored_since_a_deploy_can_part_them() {
+    let place = Place::new();
+    place.write("doors.yaml", DOORS);
+    let ran = place.run(&["apply", "-f", "doors.yaml"]).exits(0);
+    assert!(
+        ran.stderr.contains("GATEWAY_PORT_CLASH") && ran.stderr.contains("--publish"),
+        "{ran:#?}"
+    );
+}
+
+#[test]
+fn a_rule_that_maps_no_port_of_a_gateway_is_refused() {
+    let place = Place::new();
+    place.write("doors.yaml", DOORS);
+    for rule in ["shh=2222", "side.ssh=2222", "ssh:23=2222", "http=2222"] {
+        let ran = place.run(&["deploy", "-f", "doors.yaml", "--publish", rule]).exits(2);
+        assert!(ran.stderr.contains("maps nothing"), "{ran:#?}");
+    }
+}
+
 #[test]
 fn what_a_file_leaves_open_is_allocated_once() {
     let place = Place::new();

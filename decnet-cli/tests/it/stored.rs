@@ -144,8 +144,8 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
             .starts_with("no database")
     );
     place.run(&["db", "reset", "--yes"]).exits(1);
-    place.run(&["db", "reset", "--yes", "--force"]).exits(0);
-    place.run(&["list"]).exits(0);
+    place.run(&["db", "reset", "--yes", "--force"]).exits(1);
+    assert!(exists(&place.database()), "what is not ours stays, whatever is forced");
 }
 
 #[test]

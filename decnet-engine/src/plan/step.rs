@@ -180,7 +180,11 @@ impl fmt::Display for Action {
                     write!(f, " {}", interface.ip)?;
                 }
                 for port in &base.publish {
-                    write!(f, " publish {}:{}", port.host_port, port.port)?;
+                    f.write_str(" publish ")?;
+                    if let Some(address) = port.host_ip {
+                        write!(f, "{address}:")?;
+                    }
+                    write!(f, "{}:{}", port.host_port, port.port)?;
                 }
                 Ok(())
             }

@@ -70,9 +70,10 @@ fn a_foreign_network_on_the_subnet_is_named_and_survives_everything() {
         "{ran:#?}"
     );
     lab.assert_nothing_left();
+    let ran = lab.run(&["plan", "lab"]).exits(3);
+    assert!(ran.stderr.contains("SUBNET_HOST_OVERLAP"), "{ran:#?}");
     for arguments in [
-        &["plan", "lab"][..],
-        &["reap"],
+        &["reap"][..],
         &["teardown", "lab"],
         &["delete", "lab"],
         &["reap", "--instance", lab.instance(), "--yes"],
