@@ -7,7 +7,7 @@ use decnet_engine::{
     engine::{Engine, EngineOptions},
     runtime::docker::{Docker, DockerHost, DockerOptions},
 };
-use decnet_topology::{Catalog, Repo};
+use decnet_topology::{Catalog, Repo, catalog::ImageSource};
 
 use crate::{cli::Globals, command_error::CommandError, input::Source, output::Output, store};
 
@@ -47,9 +47,24 @@ impl Context {
             reason: format!("it is not UTF-8: {error}"),
         })?;
         let path = path.clone();
-        Catalog::builtin()
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let mut catalog = Catalog::builtin()
             .extend_from_toml(&text)
-            .map_err(|source| CommandError::Catalog { path, source })
+            .map_err(|source| CommandError::Catalog { path, source })?;
+        // A folder to build from is meant from where the file is.
+        let built: Vec<_> = catalog
+            .services()
+            .filter(|service| matches!(service.image, ImageSource::Build(_)))
+            .cloned()
+            .collect();
+        for mut service in built {
+            if let ImageSource::Build(context) = &service.image {
+                let context = folder.join(context);
+                service.image = ImageSource::Build(std::path::absolute(&context).unwrap_or(context));
+                catalog.insert_service(service);
+            }
+        }
+        Ok(catalog)
     }
 
     /// Opens the store.

@@ -34,6 +34,10 @@ const IMAGE_LIMITS: Limits = Limits {
     nano_cpus: 1_000_000_000,
 };
 
+/// The environment variable with the fields of a service's configuration as a JSON object: what the maze sets, and the
+/// catalogue's defaults of the rest.
+const CONFIG_VARIABLE: &str = "DECNET_SERVICE_CONFIG";
+
 /// The API from which a bridge must be told not to guard its containers against routed packets (Docker 28).
 const NAT_UNPROTECTED_SINCE: ApiVersion = ApiVersion::v1(48);
 
@@ -286,7 +290,7 @@ fn service(decky: &Decky, entry: &Service, base: &ContainerName, setting: &Setti
             IMAGE_LIMITS,
         ),
         ImageSource::Build(context) => {
-            let reference = format!("decnet-built:{}-{}", entry.name, digest(context));
+            let reference = format!("decnet-built:{}-{}", entry.name, digest(&(setting.instance, context)));
             (
                 Image::Built {
                     reference,
@@ -298,8 +302,13 @@ fn service(decky: &Decky, entry: &Service, base: &ContainerName, setting: &Setti
         }
         _ => unreachable!("the core and the engine are of one version"),
     };
-    if let Some(fields) = fields {
-        environment.insert("DECNET_SERVICE_CONFIG".into(), json(fields));
+    let defaults = entry
+        .fields
+        .iter()
+        .filter_map(|field| Some((&field.key, field.default.as_ref()?)));
+    let config: BTreeMap<_, _> = defaults.chain(fields.into_iter().flatten()).collect();
+    if !config.is_empty() {
+        environment.insert(CONFIG_VARIABLE.into(), json(&config));
     }
     let mut spec = ServiceSpec {
         name: naming::service(setting.topology, decky, &entry.name),

@@ -14,6 +14,22 @@ pub enum CatalogError {
         /// What is wrong.
         message: String,
     },
+    /// A service whose name could not be part of a container's.
+    #[error(
+        "services.{service:?}: a service's name is made of letters, digits, `_`, `.` and `-`, and begins with a letter or digit"
+    )]
+    ServiceName {
+        /// The service.
+        service: ServiceName,
+    },
+    /// An image that is no reference.
+    #[error("services.{service}: {image:?} is no image reference, like `registry/name:tag`")]
+    Image {
+        /// The service.
+        service: ServiceName,
+        /// The reference.
+        image: String,
+    },
     /// A new service that says no ports.
     #[error("services.{service}: a new service needs `ports` (an empty list if it has none)")]
     NoPorts {

@@ -64,8 +64,19 @@ struct ArchetypeEntry {
 pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, CatalogError> {
     let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
     for (name, entry) in file.services {
+        if !is_container_name(name.as_str()) {
+            return Err(CatalogError::ServiceName { service: name });
+        }
         let known = catalog.services.remove(name.as_str());
         let service = entry.onto(known, name)?;
+        if let ImageSource::Reference(image) = &service.image
+            && !is_reference(image)
+        {
+            return Err(CatalogError::Image {
+                service: service.name,
+                image: image.clone(),
+            });
+        }
         check_fields(&service)?;
         catalog.insert_service(service);
     }
@@ -81,6 +92,26 @@ pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, Catalo
         }
     }
     Ok(catalog)
+}
+
+/// Tells whether Docker takes a text as the end of a container's name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+fn is_container_name(text: &str) -> bool {
+    let inner = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(inner)
+}
+
+/// Tells whether a text can be the reference of an image: components of lower-case letters, digits and separators, the first of
+/// which may be a registry, then a tag or a digest (the grammar of github.com/distribution/reference, loosely).
+fn is_reference(text: &str) -> bool {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || "_.-/:@".contains(character);
+    let (path, _) = text.split_once('@').unwrap_or((text, ""));
+    let (registry, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let name = name.split(':').next().unwrap_or_default();
+    let part = |part: &str| part.starts_with(|first: char| first.is_ascii_alphanumeric());
+    text.chars().all(allowed)
+        && part(name)
+        && !name.contains(|character: char| character.is_ascii_uppercase())
+        && (registry.is_empty() || registry.split('/').all(part))
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> CatalogError {

@@ -232,3 +232,27 @@ fn field_values_are_held_to_their_type() {
     assert!(!check("smb", "dialects", json!("SMB2")));
     assert!(!check("smb", "dialects", json!([1])));
 }
+
+#[test]
+fn what_docker_could_not_take_is_refused_when_it_is_read() {
+    let refused = |text: &str| Catalog::builtin().extend_from_toml(text).expect_err(text).to_string();
+    for name in ["a b", "-a", "ä", "a\\u001b[31m", ""] {
+        assert!(
+            refused(&format!("[services.\"{name}\"]\nports = []")).contains("a service's name"),
+            "{name}"
+        );
+    }
+    for image in ["--privileged", "UPPER/..//bad ref", "", "Web", "a//b", "a/../b"] {
+        let text = format!("[services.web]\nports = []\nimage = \"{image}\"");
+        assert!(refused(&text).contains("no image reference"), "{image}");
+    }
+    for image in [
+        "web",
+        "127.0.0.1:1/none",
+        "registry.example:5000/a/b_c-d:1.2",
+        "a@sha256:0123456789abcdef",
+    ] {
+        let text = format!("[services.web_2]\nports = []\nimage = \"{image}\"");
+        Catalog::builtin().extend_from_toml(&text).expect(image);
+    }
+}

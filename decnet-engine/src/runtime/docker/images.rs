@@ -11,12 +11,14 @@ use bollard::{
         BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptionsBuilder,
     },
 };
+use decnet_topology::InstanceId;
 use futures_util::{TryStreamExt, pin_mut};
 
 use super::{Docker, failure::Failure};
 use crate::{
     decoy::{DecoyImage, IMAGE_LABEL},
     desired::Image,
+    naming,
     runtime::{Effect, RuntimeError},
 };
 
@@ -27,22 +29,42 @@ pub(super) const BUILT_LABEL: &str = "decnet.built";
 const LARGEST_CONTEXT: u64 = 256 << 20;
 
 impl Docker {
-    pub(super) async fn ensure_image(&self, image: &Image) -> Result<Effect, RuntimeError> {
+    pub(super) async fn ensure_image(&self, instance: InstanceId, image: &Image) -> Result<Effect, RuntimeError> {
         let reference = image.reference();
-        if let Some(ours) = self.is_ours(reference).await? {
-            let needs_label = matches!(image, Image::Decoy { .. } | Image::Built { .. });
-            return if ours || !needs_label {
-                Ok(Effect::Unchanged)
-            } else {
-                Err(foreign(reference))
-            };
-        }
-        match image {
-            Image::Decoy { reference } => self.load(reference).await?,
-            Image::Pulled { reference } => self.pull(reference).await?,
-            Image::Built { reference, context } => self.build(reference, context).await?,
+        match (image, self.is_ours(reference).await?) {
+            (Image::Decoy { .. } | Image::Built { .. }, Some(false)) => return Err(foreign(reference)),
+            (Image::Built { context, .. }, _) => return self.ensure_built(instance, reference, context).await,
+            (_, Some(_)) => return Ok(Effect::Unchanged),
+            (Image::Decoy { .. }, None) => self.load(reference).await?,
+            (Image::Pulled { .. }, None) => self.pull(reference).await?,
         }
         Ok(Effect::Changed)
+    }
+
+    /// Builds an image whether it is there or not: what the daemon built before from the same folder it takes from its cache,
+    /// and only it can tell whether the folder is still the same.
+    async fn ensure_built(
+        &self,
+        instance: InstanceId,
+        reference: &str,
+        context: &Path,
+    ) -> Result<Effect, RuntimeError> {
+        let before = self.image_id(reference).await?;
+        self.build(instance, reference, context).await?;
+        Ok(if before.is_some() && before == self.image_id(reference).await? {
+            Effect::Unchanged
+        } else {
+            Effect::Changed
+        })
+    }
+
+    async fn image_id(&self, reference: &str) -> Result<Option<String>, RuntimeError> {
+        let request = self.client.inspect_image(reference);
+        match self.ask(&format!("inspect image {reference}"), request).await {
+            Ok(image) => Ok(image.id),
+            Err(failure) if failure.is(404) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     /// Gets an image that another repo removed between ours being ensured and used, if that can be done here and now.
@@ -118,7 +140,7 @@ impl Docker {
         .await
     }
 
-    async fn build(&self, reference: &str, context: &Path) -> Result<(), RuntimeError> {
+    async fn build(&self, instance: InstanceId, reference: &str, context: &Path) -> Result<(), RuntimeError> {
         let what = format!("build image {reference}");
         let folder = context.to_owned();
         let packed = tokio::task::spawn_blocking(move || pack(&folder)).await;
@@ -127,7 +149,8 @@ impl Docker {
             Ok(Err(error)) => return Err(unavailable(reference, format!("{}: {error}", context.display()))),
             Err(error) => return Err(unavailable(reference, error.to_string())),
         };
-        let labels = HashMap::from([(BUILT_LABEL, "true")]);
+        let instance = instance.to_string();
+        let labels = HashMap::from([(BUILT_LABEL, "true"), (naming::INSTANCE, instance.as_str())]);
         let options = BuildImageOptionsBuilder::default()
             .dockerfile("Dockerfile")
             .t(reference)

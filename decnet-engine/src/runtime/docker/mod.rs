@@ -77,7 +77,7 @@ impl Runtime for Docker {
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         match action {
-            Action::EnsureImage { image } => self.ensure_image(image).await,
+            Action::EnsureImage { image } => self.ensure_image(instance, image).await,
             Action::CreateNetwork { network } => self.create_network(instance, network).await,
             Action::CreateBase { base } => self.create_base(instance, base).await,
             Action::CreateService { service } => self.create_service(instance, service).await,

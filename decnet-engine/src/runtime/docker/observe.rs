@@ -43,7 +43,7 @@ impl Docker {
         let (networks, containers, images) = futures_util::try_join!(
             self.observe_networks(scope),
             self.observe_containers(scope),
-            self.observe_images()
+            self.observe_images(scope)
         )?;
         Ok(Observed {
             networks,
@@ -93,10 +93,15 @@ impl Docker {
         Ok(observed)
     }
 
-    async fn observe_images(&self) -> Result<Vec<String>, RuntimeError> {
+    async fn observe_images(&self, scope: Scope) -> Result<Vec<String>, RuntimeError> {
         let mut references = Vec::new();
-        for label in [IMAGE_LABEL, images::BUILT_LABEL] {
-            let filters = HashMap::from([("label", vec![label])]);
+        // The decoy's image is everyone's: who needs it again loads it again. A built one is for its repo alone.
+        let mut built = vec![images::BUILT_LABEL.to_owned()];
+        if let Scope::Topology(instance, _) | Scope::Instance(instance) = scope {
+            built.push(format!("{}={instance}", naming::INSTANCE));
+        }
+        for labels in [vec![IMAGE_LABEL.to_owned()], built] {
+            let filters = HashMap::from([("label", labels)]);
             let options = ListImagesOptionsBuilder::default().filters(&filters).build();
             let listed = self.ask("list images", self.client.list_images(Some(options))).await?;
             let tags = listed.into_iter().flat_map(|image| image.repo_tags);

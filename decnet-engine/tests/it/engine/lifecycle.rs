@@ -4,12 +4,11 @@ use decnet_engine::{
     decoy::DecoyImage,
     engine::{DeployOptions, Engine, EngineError, EngineOptions},
     event::Event,
-    naming::ContainerName,
     observe::Activity,
     plan::{Action, Lane},
-    runtime::{RuntimeError, simulated::Moment},
+    runtime::RuntimeError,
 };
-use decnet_topology::{Catalog, DeploySettings, Intent, Repo, Status, Topology};
+use decnet_topology::{Catalog, Intent, Repo, Status, Topology};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small, twelve};
@@ -71,18 +70,6 @@ async fn only_gateways_publish_ports() {
 }
 
 #[tokio::test]
-async fn a_second_deploy_of_what_runs_does_nothing() {
-    let lab = Lab::new();
-    let id = lab.store("maze", small()).await;
-    lab.deploy(id).await.expect("deployed");
-    let before = lab.docker.world();
-    let again = lab.deploy(id).await.expect("deployed again");
-    assert_eq!(again.changed, 0);
-    assert_eq!(lab.docker.world(), before);
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
-}
-
-#[tokio::test]
 async fn a_maze_without_deckies_is_whole_beside_one_that_has_some() {
     let lab = Lab::new();
     let full = lab.store("full", small()).await;
@@ -135,123 +122,6 @@ async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
         (made.limits.memory, made.limits.pids, made.limits.nano_cpus),
         (256 << 20, 32, 250_000_000)
     );
-}
-
-#[tokio::test]
-async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
-    let lab = Lab::new();
-    let id = lab.store("maze", small()).await;
-    let plan = lab.engine.plan(id, None).await.expect("planned");
-    assert_eq!(lab.docker.log().len(), 0);
-    assert_eq!(lab.status(id).await, Status::Pending);
-    lab.deploy(id).await.expect("deployed");
-    let mut done: Vec<_> = lab
-        .docker
-        .log()
-        .iter()
-        .map(|performed| performed.action.to_string())
-        .collect();
-    let mut planned: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
-    done.sort();
-    planned.sort();
-    assert_eq!(done, planned);
-}
-
-/// What somebody does to a lab's daemon behind the engine's back.
-type Break<'a> = &'a dyn Fn(&Lab);
-
-#[tokio::test]
-async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
-    let name = |suffix: &str, world: &decnet_engine::runtime::simulated::World| -> ContainerName {
-        world
-            .containers
-            .keys()
-            .find(|name| name.as_str().ends_with(suffix))
-            .expect("a container")
-            .clone()
-    };
-    let breaks: [(&str, Break<'_>); 7] = [
-        ("a service stopped", &|lab| {
-            assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())));
-        }),
-        ("a service removed", &|lab| {
-            assert!(lab.docker.remove(&name("_files.smb", &lab.docker.world())));
-        }),
-        ("a base stopped", &|lab| {
-            assert!(lab.docker.stop(&name("_files", &lab.docker.world())));
-        }),
-        ("a base removed", &|lab| {
-            assert!(lab.docker.remove(&name("_files", &lab.docker.world())));
-        }),
-        ("a base crashed", &|lab| {
-            assert!(lab.docker.crash(&name("_files", &lab.docker.world())));
-        }),
-        ("a base paused", &|lab| {
-            assert!(lab.docker.pause(&name("_files", &lab.docker.world())));
-        }),
-        ("a network disconnected", &|lab| {
-            let world = lab.docker.world();
-            let network = world
-                .networks
-                .keys()
-                .find(|network| network.as_str().ends_with("_office"))
-                .expect("office");
-            assert!(lab.docker.disconnect(&name("_files", &world), network));
-        }),
-    ];
-    for (what, break_it) in breaks {
-        let lab = Lab::new();
-        let id = lab.store("maze", small()).await;
-        lab.deploy(id).await.expect("deployed");
-        let before = lab.docker.world();
-        break_it(&lab);
-        assert!(
-            !lab.engine.plan(id, None).await.expect("planned").is_empty(),
-            "{what}: drift shows in the plan"
-        );
-        let mended = lab
-            .reconcile(id)
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
-        assert!(
-            lab.engine.plan(id, None).await.expect("planned").is_empty(),
-            "{what}: nothing left to do"
-        );
-        let after = lab.docker.world();
-        for (name, container) in &before.containers {
-            if !name.as_str().contains("_files") {
-                let there = &after.containers[name];
-                assert_eq!(
-                    (&there.id, there.started_at),
-                    (&container.id, container.started_at),
-                    "{what}: {name}"
-                );
-            }
-        }
-        assert!(
-            after
-                .containers
-                .values()
-                .all(|container| container.state.is_none() || container.state_holds),
-            "{what}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_daemon_that_restarted_is_mended_by_starting_services_again() {
-    let lab = Lab::new();
-    let id = lab.store("maze", small()).await;
-    lab.deploy(id).await.expect("deployed");
-    let before = lab.docker.world();
-    lab.docker.restart_daemon();
-    lab.reconcile(id).await.expect("reconciled");
-    let after = lab.docker.world();
-    for (name, container) in &before.containers {
-        assert_eq!(after.containers[name].id, container.id, "{name} was not made anew");
-    }
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
 }
 
 #[tokio::test]
@@ -383,96 +253,4 @@ pub(super) fn refused() -> RuntimeError {
         status: 500,
         message: "the fault that was ordered".into(),
     }
-}
-
-#[tokio::test]
-async fn a_plan_is_refused_for_what_a_deploy_is_refused_for() {
-    let lab = Lab::new();
-    let id = lab.store("maze", small()).await;
-    let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
-    lab.docker
-        .add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
-    for refused in [lab.engine.plan(id, None).await.err(), lab.deploy(id).await.err()] {
-        let Some(EngineError::Invalid(invalid)) = refused else {
-            panic!("{refused:?}")
-        };
-        let codes: Vec<_> = invalid.report.errors().map(|finding| finding.code.as_str()).collect();
-        assert_eq!(codes, ["SUBNET_HOST_OVERLAP"]);
-    }
-}
-
-#[tokio::test]
-async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deploy_keeps_them() {
-    let lab = Lab::new();
-    let id = lab.store("maze", small()).await;
-    let settings = DeploySettings {
-        publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
-        ..DeploySettings::default()
-    };
-    let plan = lab.engine.plan(id, Some(settings.clone())).await.expect("planned");
-    assert!(
-        plan.steps()
-            .iter()
-            .any(|step| step.to_string().contains("publish 2222:22"))
-    );
-    assert_eq!(
-        lab.repo.get(id).await.expect("a row").settings,
-        DeploySettings::default()
-    );
-    let options = DeployOptions {
-        settings: Some(settings.clone()),
-        ..DeployOptions::default()
-    };
-    lab.engine
-        .deploy(id, options, &CancellationToken::new())
-        .await
-        .expect("deployed");
-    assert_eq!(lab.repo.get(id).await.expect("a row").settings, settings);
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
-    // To publish elsewhere, a base that runs is made anew: not without being told.
-    let options = DeployOptions {
-        settings: Some(DeploySettings::default()),
-        ..DeployOptions::default()
-    };
-    let refused = lab.engine.deploy(id, options.clone(), &CancellationToken::new()).await;
-    assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
-    assert_eq!(
-        lab.repo.get(id).await.expect("a row").settings,
-        settings,
-        "a refused change changes nothing"
-    );
-    let options = DeployOptions { force: true, ..options };
-    lab.engine
-        .deploy(id, options, &CancellationToken::new())
-        .await
-        .expect("deployed");
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
-}
-
-#[tokio::test]
-async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
-    let lab = Lab::new();
-    let id = lab.store("maze", small()).await;
-    lab.deploy(id).await.expect("deployed");
-    let world = lab.docker.world();
-    let base = world.containers.keys().find(|name| name.as_str().ends_with("_files"));
-    let office = world.networks.keys().find(|name| name.as_str().ends_with("_office"));
-    assert!(lab.docker.disconnect(base.expect("a base"), office.expect("a network")));
-    let sets = |action: &Action| matches!(action, Action::SetState { .. });
-    lab.docker.fail_where(sets, Moment::Before, refused());
-    let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
-    assert_eq!(first.row.status, Status::Degraded);
-    lab.docker.reconnect();
-    let plan = lab.engine.plan(id, None).await.expect("planned");
-    let steps: Vec<_> = plan.steps().iter().map(|step| sets(&step.action)).collect();
-    assert_eq!(steps, [true], "the routes, and nothing else");
-    let second = lab.reconcile(id).await.expect("reconciled");
-    assert_eq!((second.row.status, second.reason), (Status::Active, None));
-    assert!(
-        lab.docker
-            .world()
-            .containers
-            .values()
-            .all(|base| base.state.is_none() || base.state_holds)
-    );
 }

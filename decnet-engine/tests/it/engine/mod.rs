@@ -5,6 +5,8 @@ mod docker;
 mod faults;
 mod leases;
 mod lifecycle;
+mod mending;
+mod planning;
 mod reaping;
 
 use std::sync::Arc;

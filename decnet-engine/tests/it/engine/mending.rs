@@ -1,0 +1,131 @@
+//! Reconcile: what broke comes back, and nothing else is touched.
+
+use decnet_engine::{naming::ContainerName, plan::Action, runtime::simulated::Moment};
+use decnet_topology::Status;
+
+use super::{Lab, lifecycle::refused, small};
+
+/// What somebody does to a lab's daemon behind the engine's back.
+type Break<'a> = &'a dyn Fn(&Lab);
+
+#[tokio::test]
+async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
+    let name = |suffix: &str, world: &decnet_engine::runtime::simulated::World| -> ContainerName {
+        world
+            .containers
+            .keys()
+            .find(|name| name.as_str().ends_with(suffix))
+            .expect("a container")
+            .clone()
+    };
+    let breaks: [(&str, Break<'_>); 7] = [
+        ("a service stopped", &|lab| {
+            assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())));
+        }),
+        ("a service removed", &|lab| {
+            assert!(lab.docker.remove(&name("_files.smb", &lab.docker.world())));
+        }),
+        ("a base stopped", &|lab| {
+            assert!(lab.docker.stop(&name("_files", &lab.docker.world())));
+        }),
+        ("a base removed", &|lab| {
+            assert!(lab.docker.remove(&name("_files", &lab.docker.world())));
+        }),
+        ("a base crashed", &|lab| {
+            assert!(lab.docker.crash(&name("_files", &lab.docker.world())));
+        }),
+        ("a base paused", &|lab| {
+            assert!(lab.docker.pause(&name("_files", &lab.docker.world())));
+        }),
+        ("a network disconnected", &|lab| {
+            let world = lab.docker.world();
+            let network = world
+                .networks
+                .keys()
+                .find(|network| network.as_str().ends_with("_office"))
+                .expect("office");
+            assert!(lab.docker.disconnect(&name("_files", &world), network));
+        }),
+    ];
+    for (what, break_it) in breaks {
+        let lab = Lab::new();
+        let id = lab.store("maze", small()).await;
+        lab.deploy(id).await.expect("deployed");
+        let before = lab.docker.world();
+        break_it(&lab);
+        assert!(
+            !lab.engine.plan(id, None).await.expect("planned").is_empty(),
+            "{what}: drift shows in the plan"
+        );
+        let mended = lab
+            .reconcile(id)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
+        assert!(
+            lab.engine.plan(id, None).await.expect("planned").is_empty(),
+            "{what}: nothing left to do"
+        );
+        let after = lab.docker.world();
+        for (name, container) in &before.containers {
+            if !name.as_str().contains("_files") {
+                let there = &after.containers[name];
+                assert_eq!(
+                    (&there.id, there.started_at),
+                    (&container.id, container.started_at),
+                    "{what}: {name}"
+                );
+            }
+        }
+        assert!(
+            after
+                .containers
+                .values()
+                .all(|container| container.state.is_none() || container.state_holds),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_restarted_is_mended_by_starting_services_again() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let before = lab.docker.world();
+    lab.docker.restart_daemon();
+    lab.reconcile(id).await.expect("reconciled");
+    let after = lab.docker.world();
+    for (name, container) in &before.containers {
+        assert_eq!(after.containers[name].id, container.id, "{name} was not made anew");
+    }
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+}
+
+#[tokio::test]
+async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let world = lab.docker.world();
+    let base = world.containers.keys().find(|name| name.as_str().ends_with("_files"));
+    let office = world.networks.keys().find(|name| name.as_str().ends_with("_office"));
+    assert!(lab.docker.disconnect(base.expect("a base"), office.expect("a network")));
+    let sets = |action: &Action| matches!(action, Action::SetState { .. });
+    lab.docker.fail_where(sets, Moment::Before, refused());
+    let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
+    assert_eq!(first.row.status, Status::Degraded);
+    lab.docker.reconnect();
+    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let steps: Vec<_> = plan.steps().iter().map(|step| sets(&step.action)).collect();
+    assert_eq!(steps, [true], "the routes, and nothing else");
+    let second = lab.reconcile(id).await.expect("reconciled");
+    assert_eq!((second.row.status, second.reason), (Status::Active, None));
+    assert!(
+        lab.docker
+            .world()
+            .containers
+            .values()
+            .all(|base| base.state.is_none() || base.state_holds)
+    );
+}

@@ -1,0 +1,147 @@
+//! Plans: what they show, follow and are refused for.
+
+use std::sync::Arc;
+
+use decnet_engine::{
+    engine::{DeployOptions, Engine, EngineError, EngineOptions},
+    plan::Action,
+};
+use decnet_topology::{Catalog, DeploySettings, Repo, Status, Topology};
+use tokio_util::sync::CancellationToken;
+
+use super::{Lab, small};
+
+#[tokio::test]
+async fn a_second_deploy_of_what_runs_does_nothing() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let before = lab.docker.world();
+    let again = lab.deploy(id).await.expect("deployed again");
+    assert_eq!(again.changed, 0);
+    assert_eq!(lab.docker.world(), before);
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let plan = lab.engine.plan(id, None).await.expect("planned");
+    assert_eq!(lab.docker.log().len(), 0);
+    assert_eq!(lab.status(id).await, Status::Pending);
+    lab.deploy(id).await.expect("deployed");
+    let mut done: Vec<_> = lab
+        .docker
+        .log()
+        .iter()
+        .map(|performed| performed.action.to_string())
+        .collect();
+    let mut planned: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
+    done.sort();
+    planned.sort();
+    assert_eq!(done, planned);
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_for_what_a_deploy_is_refused_for() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
+    lab.docker
+        .add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
+    for refused in [lab.engine.plan(id, None).await.err(), lab.deploy(id).await.err()] {
+        let Some(EngineError::Invalid(invalid)) = refused else {
+            panic!("{refused:?}")
+        };
+        let codes: Vec<_> = invalid.report.errors().map(|finding| finding.code.as_str()).collect();
+        assert_eq!(codes, ["SUBNET_HOST_OVERLAP"]);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deploy_keeps_them() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let settings = DeploySettings {
+        publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
+        ..DeploySettings::default()
+    };
+    let plan = lab.engine.plan(id, Some(settings.clone())).await.expect("planned");
+    assert!(
+        plan.steps()
+            .iter()
+            .any(|step| step.to_string().contains("publish 2222:22"))
+    );
+    assert_eq!(
+        lab.repo.get(id).await.expect("a row").settings,
+        DeploySettings::default()
+    );
+    let options = DeployOptions {
+        settings: Some(settings.clone()),
+        ..DeployOptions::default()
+    };
+    lab.engine
+        .deploy(id, options, &CancellationToken::new())
+        .await
+        .expect("deployed");
+    assert_eq!(lab.repo.get(id).await.expect("a row").settings, settings);
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    // To publish elsewhere, a base that runs is made anew: not without being told.
+    let options = DeployOptions {
+        settings: Some(DeploySettings::default()),
+        ..DeployOptions::default()
+    };
+    let refused = lab.engine.deploy(id, options.clone(), &CancellationToken::new()).await;
+    assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
+    assert_eq!(
+        lab.repo.get(id).await.expect("a row").settings,
+        settings,
+        "a refused change changes nothing"
+    );
+    let options = DeployOptions { force: true, ..options };
+    lab.engine
+        .deploy(id, options, &CancellationToken::new())
+        .await
+        .expect("deployed");
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+}
+
+#[tokio::test]
+async fn a_service_is_told_what_the_maze_sets_and_the_defaults_of_the_rest() {
+    let mut options = EngineOptions::new(Catalog::builtin());
+    options.catalog = options
+        .catalog
+        .extend_from_toml(
+            r#"
+            [services.shop]
+            ports = ["8080/tcp"]
+            image = "shop"
+            fields = [
+                { key = "title", type = "string", default = "Shop", help = "t" },
+                { key = "pages", type = "int", default = 3, help = "p" },
+            ]
+            "#,
+        )
+        .expect("a catalogue");
+    let lab = Lab::new();
+    lab.docker.add_image("shop");
+    let engine = Engine::new(lab.repo.clone(), Arc::new(lab.docker.clone()), options);
+    let topology = Topology::builder()
+        .dmz("dmz", "10.93.0.0/24")
+        .decky("web", |decky| {
+            decky
+                .on("dmz", "10.93.0.2")
+                .services(["shop"])
+                .config("shop", "pages", 5)
+        })
+        .build()
+        .expect("a topology");
+    let id = lab.store("maze", topology).await;
+    let plan = engine.plan(id, None).await.expect("planned");
+    let told = plan.steps().iter().find_map(|step| match &step.action {
+        Action::CreateService { service } => service.environment.get("DECNET_SERVICE_CONFIG").cloned(),
+        _ => None,
+    });
+    assert_eq!(told.as_deref(), Some(r#"{"pages":5,"title":"Shop"}"#));
+}
