@@ -17,7 +17,7 @@ use decnet_topology::{
     Catalog, Decky, DeploySettings, Mode, Repo, Status, Topology, TopologyConfig, TopologyId,
     generate::generate,
     graph::Graph,
-    repo::{MemoryRepo, NewTopology},
+    repo::{MemoryRepo, NewTopology, StatusChange},
 };
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -374,4 +374,56 @@ fn docker(arguments: &[&str]) {
         "docker {arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
+    on_docker(async |lab| {
+        let alone = |subnet: &str, ip: &str| {
+            let maze = Topology::builder().dmz("dmz", subnet);
+            maze.decky("web", |decky| decky.on("dmz", ip).services(["http"]))
+                .build()
+                .expect("a topology")
+        };
+        let id = lab.store("lost", alone("10.205.60.0/24", "10.205.60.2")).await;
+        lab.deploy(id).await;
+        on_docker(async |other| {
+            let kept = other.store("kept", alone("10.205.61.0/24", "10.205.61.2")).await;
+            other.deploy(kept).await;
+            let scope = Scope::Instance(other.repo.instance().await.expect("an instance"));
+            let before = other.docker.observe(scope).await.expect("observed");
+
+            // The row goes while its containers stay, as no command of ours would have it.
+            for (from, to) in [
+                (Status::Active, Status::TearingDown),
+                (Status::TearingDown, Status::TornDown),
+            ] {
+                let change = StatusChange {
+                    from,
+                    to,
+                    intent: None,
+                    reason: None,
+                };
+                lab.repo.set_status(id, change, Timestamp::now()).await.expect("set");
+            }
+            lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
+            let report = lab
+                .engine
+                .reap(None, false, &CancellationToken::new())
+                .await
+                .expect("reaped");
+            assert!(report.is_clean() && report.live.is_empty(), "{report:?}");
+            assert_eq!(report.orphans.len(), 1);
+            lab.assert_nothing_left().await;
+
+            let after = other.docker.observe(scope).await.expect("observed");
+            assert!(
+                after.networks == before.networks && after.containers == before.containers,
+                "theirs is as it was"
+            );
+        })
+        .await;
+    })
+    .await;
 }
