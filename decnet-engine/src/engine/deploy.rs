@@ -202,9 +202,9 @@ impl Session<'_> {
         } = execution;
         let left = if resumed {
             // Whoever called the deploy off wants it gone: that much is not called off.
-            self.clear(&CancellationToken::new()).await.map(|(clearing, left)| {
+            self.clear(true, &CancellationToken::new()).await.map(|clearing| {
                 undo_failures.extend(clearing.failures);
-                left
+                clearing.leftovers
             })
         } else {
             self.observe().await.map(|observed| leftovers(&observed))

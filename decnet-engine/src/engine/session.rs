@@ -1,5 +1,7 @@
 //! One operation on one topology, under its lease.
 
+use std::time::Duration;
+
 use decnet_topology::{
     DeploySettings, InstanceId, Intent, Mode, RepoError, RuleSet, Status, StoredTopology, TopologyId, TopologyRow,
     ValidTopology,
@@ -13,7 +15,7 @@ use super::{Engine, EngineError};
 use crate::{
     desired::{Desired, Setting},
     event::Event,
-    execute::{Execution, Manner, OnFailure, execute},
+    execute::{Execution, Manner, OnFailure, StepFailure, execute},
     lease::HeldLease,
     observe::{Activity, Observed, Scope},
     plan::{Plan, diff},
@@ -29,6 +31,21 @@ pub struct Outcome {
     pub changed: usize,
     /// What is not as it should be, where the topology is degraded.
     pub reason: Option<String>,
+}
+
+/// How often a topology is cleared, as long as something turns up that was not there before, and after which pause.
+const CLEARING_ROUNDS: usize = 5;
+const CLEARING_PAUSE: Duration = Duration::from_millis(500);
+
+/// What came of clearing a topology away.
+#[derive(Debug, Default)]
+pub(super) struct Clearing {
+    /// How many steps changed something.
+    pub(super) changed: usize,
+    /// The steps that failed in the last round.
+    pub(super) failures: Vec<StepFailure>,
+    /// What is left.
+    pub(super) leftovers: Vec<String>,
 }
 
 /// One operation on one topology: its lease, the runtime's facts, and the steps that all operations share.
@@ -140,12 +157,24 @@ impl<'a> Session<'a> {
     }
 
     /// Executes the plan to nothing, past all errors, and returns what came of it and what is left.
-    pub(super) async fn clear(&self, cancel: &CancellationToken) -> Result<(Execution, Vec<String>), EngineError> {
-        let observed = self.observe().await?;
-        let plan = diff(&Desired::nothing(self.instance, self.id), &observed);
-        let execution = self.execute(&plan, OnFailure::GoOn, cancel).await?;
-        let left = leftovers(&self.observe().await?);
-        Ok((execution, left))
+    ///
+    /// Where an earlier run was `broken_off`, the runtime may still be at work on what that asked for last, and a network or a
+    /// container appear after a look that found nothing: so it waits a moment and looks again.
+    pub(super) async fn clear(&self, broken_off: bool, cancel: &CancellationToken) -> Result<Clearing, EngineError> {
+        let mut clearing = Clearing::default();
+        for round in 1..=CLEARING_ROUNDS {
+            let plan = diff(&Desired::nothing(self.instance, self.id), &self.observe().await?);
+            let execution = self.execute(&plan, OnFailure::GoOn, cancel).await?;
+            clearing.changed += execution.changed.len();
+            clearing.failures = execution.failures;
+            clearing.leftovers = leftovers(&self.observe().await?);
+            let quiet = clearing.leftovers.is_empty() && (round > 1 || !broken_off);
+            if quiet || !clearing.failures.is_empty() || cancel.is_cancelled() {
+                break;
+            }
+            tokio::time::sleep(CLEARING_PAUSE).await;
+        }
+        Ok(clearing)
     }
 
     pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {

@@ -1,7 +1,10 @@
 use decnet_topology::{Intent, Status, TopologyId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, Outcome, session::Session};
+use super::{
+    Engine, EngineError, Outcome,
+    session::{Clearing, Session},
+};
 
 impl Engine {
     /// Takes a topology down, whatever state it is in: leaves first, past all errors.
@@ -19,15 +22,19 @@ impl Session<'_> {
     pub(super) async fn take_down(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let mut row = self.load().await?.row;
         // A pending or torn-down topology has nothing on the runtime, or what should not be there: the status stands.
+        let broken_off = matches!(row.status, Status::Deploying | Status::TearingDown);
         let settled = matches!(row.status, Status::Pending | Status::TornDown);
         if !settled && row.status != Status::TearingDown {
             row = self
                 .become_status(&row, Status::TearingDown, Some(Intent::Down), None)
                 .await?;
         }
-        let cleared = self.clear(cancel).await;
-        let (execution, leftovers) = match cleared {
-            Ok(cleared) => cleared,
+        let Clearing {
+            changed,
+            failures,
+            leftovers,
+        } = match self.clear(broken_off, cancel).await {
+            Ok(clearing) => clearing,
             Err(error) => {
                 if !settled {
                     self.become_status(&row, Status::Degraded, None, Some(error.to_string()))
@@ -43,10 +50,10 @@ impl Session<'_> {
                     .await?;
             }
             // Nothing of the topology's own is left, but what several share, an image, may be.
-            let reason = execution.failures.first();
+            let reason = failures.first();
             return Ok(Outcome {
                 row,
-                changed: execution.changed.len(),
+                changed,
                 reason: reason.map(|failure| format!("{failure}: {}", failure.source)),
             });
         }
@@ -63,7 +70,7 @@ impl Session<'_> {
         } else {
             EngineError::TeardownIncomplete {
                 id: self.id,
-                failures: execution.failures,
+                failures,
                 leftovers,
             }
         })

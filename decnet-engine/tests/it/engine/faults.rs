@@ -34,7 +34,7 @@ async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
     lab.assert_nothing_left(context);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deploy_that_fails_at_any_step_leaves_nothing() {
     for step in 1..=steps().await {
         for moment in MOMENTS {
@@ -63,7 +63,7 @@ async fn a_deploy_that_fails_at_any_step_leaves_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deploy_whose_daemon_dies_at_any_step_is_cleared_by_the_next_command() {
     for step in 1..=steps().await {
         let moment = MOMENTS[step % 3];
@@ -87,7 +87,7 @@ async fn a_deploy_whose_daemon_dies_at_any_step_is_cleared_by_the_next_command()
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_command() {
     for step in 1..=steps().await {
         let moment = MOMENTS[step % 3];
@@ -125,7 +125,7 @@ async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_co
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_teardown_that_fails_at_any_step_goes_on_and_says_what_is_left() {
     for step in 1..=steps().await {
         for moment in [Moment::Before, Moment::Half] {
@@ -159,7 +159,7 @@ async fn a_teardown_that_fails_at_any_step_goes_on_and_says_what_is_left() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finished_by_the_next() {
     for step in 1..=steps().await {
         let moment = MOMENTS[step % 3];
@@ -197,4 +197,38 @@ async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finish
             lab.assert_nothing_left(&context);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_turns_up_after_a_killed_process_is_cleared_too() {
+    let lab = Lab::new();
+    let id = lab.store("maze", twelve()).await;
+    lab.docker.hang(9, Moment::Before);
+    tokio::select! {
+        result = lab.deploy(id) => panic!("{result:?}"),
+        () = lab.docker.hung() => {}
+    }
+    while lab
+        .engine
+        .repo()
+        .lease(id, jiff::Timestamp::now())
+        .await
+        .expect("asked")
+        .is_some()
+    {
+        tokio::task::yield_now().await;
+    }
+    lab.docker.reconnect();
+    // The daemon is still at work on what the killed process asked for: a network appears while the teardown goes on.
+    let world = lab.docker.world();
+    let labels = world.networks.values().next().expect("a network").labels.clone();
+    let late = decnet_engine::naming::NetworkName::from_docker("decnet_t_late");
+    let docker = lab.docker.clone();
+    let appears = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        docker.add_labelled_network(late, "10.94.0.0/24".parse().expect("a subnet"), labels);
+    };
+    let (torn_down, ()) = tokio::join!(lab.teardown(id), appears);
+    assert_eq!(torn_down.expect("torn down").row.status, Status::TornDown);
+    lab.assert_nothing_left("after what came late");
 }
