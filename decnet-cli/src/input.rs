@@ -136,13 +136,51 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a text to a file, or to stdout for `-`.
+/// Writes a text to a file, or to stdout for `-`. A file that is there already is replaced whole or not at all; what is no file,
+/// a pipe say, is written to as it is.
 pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> Result<(), CommandError> {
     if path == Path::new("-") {
         return output.data(text);
     }
-    fs::write(path, text).map_err(|source| CommandError::Write {
+    let written = match fs::metadata(path) {
+        Ok(there) if there.is_file() => replace(path, text),
+        _ => fs::write(path, text),
+    };
+    written.map_err(|source| CommandError::Write {
         path: path.into(),
         source,
     })
+}
+
+/// Writes beside the file and takes its place, so that a full disk leaves the file as it was.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let done = fs::write(&beside, text)
+        .and_then(|()| fs::set_permissions(&beside, fs::metadata(&path)?.permissions()))
+        .and_then(|()| fs::rename(&beside, &path));
+    if done.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("maze.yaml");
+        fs::write(&path, "before").expect("written");
+        replace(&path, "after").expect("replaced");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "after");
+        // A folder has the name of the file beside: nothing can be written there, and the file stays.
+        let beside = folder.path().join(format!("maze.yaml.{}.tmp", std::process::id()));
+        fs::create_dir(&beside).expect("made");
+        replace(&path, "later").expect_err("cannot be written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "after");
+    }
 }
