@@ -34,6 +34,32 @@ async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
     lab.assert_nothing_left(context);
 }
 
+/// Holds the next command, whichever it is, to clearing up.
+async fn check_next_command(lab: &Lab, id: TopologyId, teardown: bool, context: &str) {
+    if teardown {
+        lab.teardown(id)
+            .await
+            .unwrap_or_else(|error| panic!("{context}: {error:?}"));
+        lab.assert_nothing_left(context);
+    } else {
+        check_recovers(lab, id, context).await;
+    }
+}
+
+/// Waits until what was dropped has given its lease back, which it does in the background.
+async fn lease_is_given_back(lab: &Lab, id: TopologyId) {
+    let lease = async || {
+        lab.engine
+            .repo()
+            .lease(id, jiff::Timestamp::now())
+            .await
+            .expect("asked")
+    };
+    while lease().await.is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deploy_that_fails_at_any_step_leaves_nothing() {
     for step in 1..=steps().await {
@@ -75,14 +101,7 @@ async fn a_deploy_whose_daemon_dies_at_any_step_is_cleared_by_the_next_command()
             lab.deploy(id).await.expect_err(&context);
             assert_eq!(lab.status(id).await, Status::Failed, "{context}");
             lab.docker.reconnect();
-            if teardown_next {
-                lab.teardown(id)
-                    .await
-                    .unwrap_or_else(|error| panic!("{context}: {error:?}"));
-                lab.assert_nothing_left(&context);
-            } else {
-                check_recovers(&lab, id, &context).await;
-            }
+            check_next_command(&lab, id, teardown_next, &context).await;
         }
     }
 }
@@ -100,27 +119,10 @@ async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_co
                 result = lab.deploy(id) => panic!("{context}: {result:?}"),
                 () = lab.docker.hung() => {}
             }
-            // What was dropped gives its lease back in the background.
-            while lab
-                .engine
-                .repo()
-                .lease(id, jiff::Timestamp::now())
-                .await
-                .expect("asked")
-                .is_some()
-            {
-                tokio::task::yield_now().await;
-            }
+            lease_is_given_back(&lab, id).await;
             assert_eq!(lab.status(id).await, Status::Deploying, "{context}");
             lab.docker.reconnect();
-            if teardown_next {
-                lab.teardown(id)
-                    .await
-                    .unwrap_or_else(|error| panic!("{context}: {error:?}"));
-                lab.assert_nothing_left(&context);
-            } else {
-                check_recovers(&lab, id, &context).await;
-            }
+            check_next_command(&lab, id, teardown_next, &context).await;
         }
     }
 }
@@ -174,16 +176,7 @@ async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finish
                     result = lab.teardown(id) => panic!("{context}: {result:?}"),
                     () = lab.docker.hung() => {}
                 }
-                while lab
-                    .engine
-                    .repo()
-                    .lease(id, jiff::Timestamp::now())
-                    .await
-                    .expect("asked")
-                    .is_some()
-                {
-                    tokio::task::yield_now().await;
-                }
+                lease_is_given_back(&lab, id).await;
                 assert_eq!(lab.status(id).await, Status::TearingDown, "{context}");
             } else {
                 lab.docker.cut_off(step, moment);
@@ -208,16 +201,7 @@ async fn what_turns_up_after_a_killed_process_is_cleared_too() {
         result = lab.deploy(id) => panic!("{result:?}"),
         () = lab.docker.hung() => {}
     }
-    while lab
-        .engine
-        .repo()
-        .lease(id, jiff::Timestamp::now())
-        .await
-        .expect("asked")
-        .is_some()
-    {
-        tokio::task::yield_now().await;
-    }
+    lease_is_given_back(&lab, id).await;
     lab.docker.reconnect();
     // The daemon is still at work on what the killed process asked for: a network appears while the teardown goes on.
     let world = lab.docker.world();
