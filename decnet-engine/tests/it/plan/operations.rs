@@ -186,7 +186,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "set routes of mute: 1 routes, forwarding on",
             "set routes of files: 2 routes, forwarding off",
             "set routes of hop: 1 routes, forwarding off",
-            "set routes of lone: 2 routes, forwarding off",
+            "set routes of lone: 1 routes, forwarding off",
         ],
     },
     Operation {
