@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Name, RuleSet, StoredTopology, Topology, TopologyId, validate::HostFacts,
+    DeploySettings, InstanceId, Name, RuleSet, Status, StoredTopology, Topology, validate::HostFacts,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use crate::{
     desired::Desired,
     execute::{Execution, OnFailure},
     naming::ContainerName,
-    observe::{Observed, Scope},
+    observe::Observed,
     plan::{Action, Plan, diff},
     runtime::RuntimeInfo,
 };
@@ -29,6 +29,17 @@ pub(super) enum Inside<'a> {
     /// They are as this maze has them, the last that the runtime was seen to match: nobody is asked, and set anew is what
     /// differs.
     As(&'a Topology),
+}
+
+impl<'a> Inside<'a> {
+    /// Says what is known of a maze from its status: an active one was seen to match, as long as nothing was stored since.
+    pub(super) fn of(before: &'a StoredTopology) -> Self {
+        if before.row.status == Status::Active {
+            Self::As(&before.topology)
+        } else {
+            Self::Unknown
+        }
+    }
 }
 
 /// Which bases that run may be made anew.
@@ -145,10 +156,6 @@ impl Engine {
         let before = Desired::new(&before, &setting)?;
         Ok(Some(desired.states_changed_since(&before).cloned().collect()))
     }
-
-    pub(super) async fn observe_in(&self, instance: InstanceId, id: TopologyId) -> Result<Observed, EngineError> {
-        Ok(self.runtime.observe(Scope::Topology(instance, id)).await?)
-    }
 }
 
 impl Session<'_> {
@@ -214,3 +221,6 @@ fn beginning(action: &Action) -> Option<&ContainerName> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
