@@ -11,6 +11,7 @@ mod document;
 mod generate;
 mod graph;
 mod hash;
+mod history;
 mod repo;
 mod status;
 mod strategies;

@@ -19,7 +19,7 @@ const TOPOLOGY: Layers = Layers {
         &["config", "publish"],
         &["model"],
         &["graph", "validate", "document"],
-        &["alloc", "hash", "mutation"],
+        &["alloc", "hash", "history", "mutation"],
         &["generate", "repo"],
         &["testing"],
     ],
