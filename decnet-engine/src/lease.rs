@@ -16,7 +16,7 @@ const TIME: SignedDuration = SignedDuration::from_secs(15);
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Describes this process, so that others can tell when it is dead.
-fn this_process(label: &str) -> Holder {
+pub(crate) fn this_process(label: &str) -> Holder {
     let pid = std::process::id();
     Holder {
         boot_id: boot_id(),

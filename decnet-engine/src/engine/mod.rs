@@ -1,6 +1,7 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect: the public face.
 
 mod deploy;
+mod drain;
 mod drift;
 mod error;
 mod follow;
@@ -10,6 +11,7 @@ mod preflight;
 mod reap;
 mod reconcile;
 mod session;
+mod submit;
 mod teardown;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ pub use inspect::{DeckyState, Inspection, ServiceState};
 pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};
 pub use session::Outcome;
+pub use submit::{Submitted, submit};
 
 #[cfg(feature = "docker")]
 use crate::runtime::docker::{Docker, DockerOptions};

@@ -1,4 +1,4 @@
-use decnet_topology::{Intent, Status, TopologyId, TopologyRow};
+use decnet_topology::{Intent, RuleSet, Status, TopologyId, TopologyRow};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -6,8 +6,9 @@ use super::{
     DeployOptions, Engine, EngineError, Outcome,
     follow::{Aim, Followed, Force, Inside},
     preflight::Stand,
-    session::Session,
+    session::{Session, ailment},
 };
+use crate::desired::Desired;
 
 impl Engine {
     /// Brings a topology that is up back to what it should be, touching only what is not.
@@ -28,6 +29,17 @@ impl Engine {
             Err(error) => Err(error),
         };
         session.end(result).await
+    }
+
+    /// Says what of a topology that is up is not as it should be, as far as a list of what is there shows it. Touches nothing, and
+    /// asks no container.
+    pub async fn ailment(&self, id: TopologyId) -> Result<Option<String>, EngineError> {
+        let stored = self.repo.load(id).await?;
+        let Stand { instance, info, observed } = self.stand(id).await?;
+        let settings = &stored.row.settings;
+        let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
+        let desired = Desired::new(&valid, &self.setting(instance, id, &info, settings)?)?;
+        Ok(ailment(&desired, &observed))
     }
 
     pub(super) async fn mend(

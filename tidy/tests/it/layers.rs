@@ -37,7 +37,9 @@ const ENGINE: Layers = Layers {
         &["plan", "compose"],
         &["event", "runtime", "host"],
         &["execute", "bus", "lease"],
+        &["claim"],
         &["engine"],
+        &["watch"],
     ],
     besides: &[],
 };
