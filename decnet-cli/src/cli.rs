@@ -98,6 +98,9 @@ pub(crate) enum Command {
     Compose(commands::compose::Arguments),
     Services(commands::services::Arguments),
     Archetypes(commands::archetypes::Arguments),
+    Mutate(Box<commands::mutate::Arguments>),
+    Mutations(commands::mutations::Arguments),
+    Watch(commands::watch::Arguments),
     NextSubnet(commands::next_subnet::Arguments),
     NextIp(commands::next_ip::Arguments),
     Doctor(commands::doctor::Arguments),
@@ -142,7 +145,7 @@ fn variable(long: &str) -> String {
 }
 
 /// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
-fn read_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn read_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time like 30s, 2m or 90");
     let duration = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
@@ -179,6 +182,9 @@ impl Command {
             Self::Compose(arguments) => commands::compose::run(arguments, context).await,
             Self::Services(arguments) => commands::services::run(&arguments, context),
             Self::Archetypes(arguments) => commands::archetypes::run(&arguments, context),
+            Self::Mutate(arguments) => commands::mutate::run(*arguments, context).await,
+            Self::Mutations(arguments) => commands::mutations::run(arguments, context).await,
+            Self::Watch(arguments) => commands::watch::run(arguments, context).await,
             Self::NextSubnet(arguments) => commands::next_subnet::run(arguments, context).await,
             Self::NextIp(arguments) => commands::next_ip::run(arguments, context).await,
             Self::Doctor(arguments) => commands::doctor::run(&arguments, context).await,

@@ -4,7 +4,7 @@ use std::{error::Error, io, path::PathBuf};
 
 use decnet_engine::{engine::EngineError, execute::StepFailure, runtime::RuntimeError};
 use decnet_topology::{
-    Finding, RepoError, Status,
+    Finding, MutationId, RepoError, Status,
     alloc::{AllocError, ResolveError},
     catalog::CatalogError,
     config::InvalidConfig,
@@ -59,6 +59,12 @@ pub(crate) enum CommandError {
         origin: String,
         /// What was found.
         findings: Vec<Finding>,
+    },
+    /// Waiting for a mutation was called off.
+    #[error("mutation #{mutation} is not finished")]
+    StillQueued {
+        /// The mutation.
+        mutation: MutationId,
     },
     /// A name is none.
     #[error("`{text}` is no name")]

@@ -71,7 +71,7 @@ impl CommandError {
                 Exit::Usage
             }
             Self::Differs { .. } | Self::InUse { .. } | Self::LeftOnDocker { .. } => Exit::Conflict,
-            Self::ReapInterrupted => Exit::Interrupted,
+            Self::ReapInterrupted | Self::StillQueued { .. } => Exit::Interrupted,
             // Who reads our output may stop reading; that is no failure.
             Self::Stdout { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
@@ -83,6 +83,7 @@ impl CommandError {
         match self {
             Self::Engine(error) => match error {
                 EngineError::Busy { .. } => "busy",
+                EngineError::Mutation(error) => error.code(),
                 EngineError::WrongStatus { .. } => "wrong_status",
                 EngineError::AgentMode { .. } => "agent_mode",
                 EngineError::Plan(PlanError::Destructive { .. }) => "destructive",
@@ -107,7 +108,7 @@ impl CommandError {
             Self::InUse { .. } => "in_use",
             Self::LeftOnDocker { .. } => "left_on_docker",
             Self::ReapIncomplete(_) => "reap_incomplete",
-            Self::ReapInterrupted => "interrupted",
+            Self::ReapInterrupted | Self::StillQueued { .. } => "interrupted",
             Self::Unconfirmed { .. } => "unconfirmed",
             Self::Usage(_) | Self::MapsNothing { .. } => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout { .. } | Self::NoDataFolder => "io",
@@ -153,6 +154,7 @@ impl CommandError {
             }
             Self::LeftOnDocker { .. } => "`decnet teardown` removes it",
             Self::ReapIncomplete(_) => "run it again; `decnet doctor` tells what Docker says",
+            Self::StillQueued { .. } => "it stays queued; `decnet watch` makes it, `decnet mutations` tells how far it is",
             Self::ReapInterrupted => "`decnet reap` takes it up where it stopped",
             Self::Unconfirmed { .. } => "--yes confirms it",
             Self::NoDataFolder => "set HOME, or give a database with --db",
@@ -172,7 +174,8 @@ fn of_engine(error: &EngineError) -> Exit {
     match error {
         EngineError::Repo(error) => of_repo(error),
         EngineError::Runtime(error) => of_runtime(error),
-        EngineError::Invalid(_) => Exit::Invalid,
+        EngineError::Mutation(error) if error.is_bad_input() => Exit::Usage,
+        EngineError::Invalid(_) | EngineError::Mutation(_) => Exit::Invalid,
         EngineError::Busy { .. } | EngineError::WrongStatus { .. } | EngineError::Plan(_) => Exit::Conflict,
         // Nothing could be undone while nobody answered.
         EngineError::DeployFailed {
@@ -250,6 +253,12 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Repo(error) => return repo_hint(error),
         EngineError::Runtime(error) => return runtime_hint(error),
         EngineError::Busy { .. } => "wait until it is done; the lease of a process that died runs out by itself",
+        EngineError::Mutation(MutationError::ForceRequired { .. }) => {
+            "--force makes the running container anew; --plan shows what that touches"
+        }
+        EngineError::Mutation(error) if error.is_bad_input() => {
+            "`decnet mutate --help` names the keys; `decnet schema --mutation` describes them all"
+        }
         EngineError::WrongStatus {
             status: Status::TearingDown | Status::Degraded,
             ..

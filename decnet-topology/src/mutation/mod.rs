@@ -47,6 +47,8 @@ mod read;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::name::Name;
+
 pub use apply::apply;
 pub use context::{Context, Stage};
 pub use error::MutationError;
@@ -105,6 +107,20 @@ impl Mutation {
             Self::RemoveDecky(_) => "remove_decky",
             Self::UpdateDecky(_) => "update_decky",
             Self::UpdateLan(_) => "update_lan",
+        }
+    }
+
+    /// Returns the name of the LAN or decky that it is about.
+    pub const fn subject(&self) -> &Name {
+        match self {
+            Self::AddLan(add) => &add.name,
+            Self::RemoveLan(remove) => &remove.name,
+            Self::AddDecky(add) => &add.name,
+            Self::AttachDecky(attach) => &attach.decky,
+            Self::DetachDecky(detach) => &detach.decky,
+            Self::RemoveDecky(remove) => &remove.decky,
+            Self::UpdateDecky(update) => &update.decky,
+            Self::UpdateLan(update) => &update.name,
         }
     }
 
