@@ -12,6 +12,7 @@ mod generate;
 mod graph;
 mod hash;
 mod history;
+mod mutation;
 mod repo;
 mod status;
 mod strategies;
