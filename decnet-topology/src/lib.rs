@@ -115,6 +115,7 @@ pub mod finding;
 pub mod generate;
 pub mod graph;
 pub mod hash;
+pub mod history;
 pub mod id;
 pub mod model;
 pub mod mutation;
