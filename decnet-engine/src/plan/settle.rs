@@ -1,10 +1,13 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use decnet_topology::Name;
 
 use super::diff::{Differ, interleave};
 use crate::{
-    desired::{BaseSpec, ServiceSpec},
+    desired::{BaseSpec, Interface, ServiceSpec},
     naming::{NetworkName, Role},
     observe::{Activity, ObservedContainer},
     plan::{Action, StepId},
@@ -52,20 +55,25 @@ impl<'a> Differ<'a> {
 
     /// Gives a base that stays the interfaces that it lacks, and starts it if it does not run.
     fn mend_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
-        for interface in &base.interfaces {
-            let plugged = there.networks.get(&interface.network);
-            if plugged.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip)) {
-                continue;
-            }
+        let (plugged, lacking): (Vec<_>, Vec<_>) = base.interfaces.iter().partition(|interface| {
+            let found = there.networks.get(&interface.network);
+            found.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip))
+        });
+        let runs = there.activity == Activity::Running;
+        let knows_a_way = runs && lacking.iter().any(|interface| self.was_there(interface));
+        let cleared = knows_a_way.then(|| self.clear_way(base, &plugged));
+        for interface in lacking {
+            let mut needs = self.arrival(&interface.network);
+            needs.extend(cleared);
             let action = Action::Connect {
                 container: base.name.clone(),
                 interface: interface.clone(),
             };
-            let id = self.plan.push(action, self.arrival(&interface.network), false);
+            let id = self.plan.push(action, needs, false);
             self.appearing.entry(interface.ip).or_default().insert(id);
             self.replugged.entry(&base.name).or_default().insert(id);
         }
-        if there.activity != Activity::Running {
+        if !runs {
             let needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
             let action = Action::Restart {
                 container: base.name.clone(),
@@ -74,6 +82,39 @@ impl<'a> Differ<'a> {
             let id = self.plan.push(action, needs, false);
             self.appears(base, id);
         }
+    }
+
+    /// Tells whether others may have had a way to where an interface leads: its network is there, or was on another's subnet.
+    fn was_there(&self, interface: &Interface) -> bool {
+        let subnet = self
+            .desired
+            .networks
+            .get(&interface.network)
+            .map(|network| network.subnet);
+        let mut known = self.observed.networks.iter().filter_map(|network| network.subnet);
+        subnet.is_some_and(|subnet| known.any(|known| decnet_topology::net::overlaps(known, subnet)))
+    }
+
+    /// Takes away, before a running base is connected to more networks, its routes to them: Docker refuses an address that lies
+    /// in the destination of a route. What the base is to have over the interfaces that it has stays.
+    fn clear_way(&mut self, base: &BaseSpec, plugged: &[&Interface]) -> StepId {
+        let networks = &self.desired.networks;
+        let on_link = |via: Ipv4Addr| {
+            let subnets = plugged.iter().filter_map(|interface| networks.get(&interface.network));
+            subnets.into_iter().any(|network| network.subnet.contains(&via))
+        };
+        let mut state = base.state.clone();
+        state.routes.retain(|route| on_link(route.via));
+        state
+            .interfaces
+            .retain(|ip| plugged.iter().any(|interface| interface.ip == *ip));
+        state.default_route &= plugged.iter().any(|interface| interface.priority > 0);
+        let needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
+        let action = Action::SetState {
+            container: base.name.clone(),
+            state,
+        };
+        self.plan.push(action, needs, false)
     }
 
     /// Notes the step after which a base has a new namespace.

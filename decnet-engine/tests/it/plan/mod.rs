@@ -4,7 +4,7 @@ mod operations;
 mod order;
 mod pairs;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use decnet_engine::{
     desired::{Desired, Setting},
@@ -19,6 +19,9 @@ use decnet_engine::{
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, Topology, TopologyId};
 use tokio_util::sync::CancellationToken;
+
+/// Read once: these tests make thousands of mazes.
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
 /// A daemon in memory and one maze on it, which changes from one topology to the next without a store between.
 struct Ground {
@@ -44,14 +47,13 @@ impl Ground {
     }
 
     fn desired(&self, topology: Topology) -> Desired {
-        let catalog = Catalog::builtin();
         let valid = topology
-            .validate(&catalog, RuleSet::live())
+            .validate(&CATALOG, RuleSet::live())
             .expect("a maze that may run");
         let setting = Setting {
             instance: self.instance,
             topology: self.topology,
-            catalog: &catalog,
+            catalog: &CATALOG,
             decoy: "decoy:test",
             api: ApiVersion::v1(48),
             settings: &DeploySettings::default(),

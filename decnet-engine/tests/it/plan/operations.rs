@@ -75,6 +75,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             maze.figure("lone").on.push(("office", "10.95.1.9"));
         },
         steps: &[
+            "set routes of lone: 0 routes, forwarding off",
             "connect lone to office 10.95.1.9",
             "set routes of lone: 1 routes, forwarding off",
         ],

@@ -45,6 +45,8 @@ pub(super) fn block_on(future: impl Future<Output = ()>) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
     #[test]
     fn an_op_goes_through_in_any_order_that_its_needs_allow(at in 0..OPERATIONS.len(), seed: u64) {
         block_on(async {

@@ -5,7 +5,7 @@ use decnet_topology::{Decky, ServiceName, Topology, testing::strategies};
 use proptest::prelude::*;
 
 use super::{
-    Ground, lives,
+    CATALOG, Ground, lives,
     order::{block_on, drawing, run_in_some_order},
 };
 
@@ -33,16 +33,15 @@ fn mazes() -> impl Strategy<Value = Topology> {
         .prop_map(|(topology, bits)| served(topology, bits))
         // Two gateways on one port could not run at once.
         .prop_filter("valid", |topology| {
-            let catalog = decnet_topology::Catalog::builtin();
             topology
                 .clone()
-                .validate(&catalog, decnet_topology::RuleSet::live())
+                .validate(&CATALOG, decnet_topology::RuleSet::live())
                 .is_ok()
         })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn the_plan_between_any_two_mazes_leads_to_the_second_and_spares_what_both_have(
