@@ -34,6 +34,8 @@ kinds! {
     InstanceKind => InstanceId, "instance";
     /// Proves that one holds a lease (UUID v4).
     LeaseKind => LeaseToken, "lease";
+    /// Names something that happened (UUID v4).
+    EventKind => EventId, "event";
 }
 
 /// Returns the first eight hex digits of a topology's id, which are in the name of every Docker resource of it.

@@ -7,7 +7,7 @@ use super::{
     preflight::Stand,
     session::{Session, ailment},
 };
-use crate::{execute::OnFailure, plan::diff};
+use crate::{event::Trigger, execute::OnFailure, plan::diff};
 
 impl Engine {
     /// Brings a topology that is up back to what it should be, touching only what is not.
@@ -92,6 +92,8 @@ impl Session<'_> {
                 .await?;
         }
         let execution = self.execute(&plan, OnFailure::SkipDependents, cancel).await?;
+        self.engine
+            .tell_of_deckies(self.id, &stand.observed, &plan, &execution, Trigger::Healer);
         let ailment = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
             None if plan.is_empty() => ailment(&desired, &stand.observed),

@@ -1,6 +1,8 @@
 //! Tests of the engine through its public face.
 
+mod bus;
 #[cfg(feature = "docker")]
 mod docker;
 mod engine;
+mod event;
 mod runtime;
