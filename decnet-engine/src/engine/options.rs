@@ -39,6 +39,7 @@ impl EngineOptions {
     }
 
     /// Takes a bus that is told whatever the engine tells.
+    #[must_use]
     pub fn bus(self, bus: Arc<dyn Bus>) -> Self {
         Self { bus: Some(bus), ..self }
     }

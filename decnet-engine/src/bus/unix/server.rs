@@ -96,13 +96,12 @@ impl Server {
                     let (hub, stop) = (Arc::clone(&hub), stop.clone());
                     let place = Arc::clone(&room).try_acquire_owned();
                     connections.spawn(async move {
-                        match place {
-                            Ok(_place) => attend(stream, &hub, &stop).await,
-                            Err(_) => {
-                                let (_, writer) = stream.into_split();
-                                let mut writer = FramedWrite::new(writer, FrameCodec::default());
-                                say_goodbye(&mut writer, format!("there are {CONNECTIONS} connections already")).await;
-                            }
+                        if let Ok(_place) = place {
+                            attend(stream, &hub, &stop).await;
+                        } else {
+                            let (_, writer) = stream.into_split();
+                            let mut writer = FramedWrite::new(writer, FrameCodec::default());
+                            say_goodbye(&mut writer, format!("there are {CONNECTIONS} connections already")).await;
                         }
                     });
                 }

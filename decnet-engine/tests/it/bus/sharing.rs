@@ -106,12 +106,12 @@ async fn who_reads_slowly_loses_their_own_oldest_events_and_is_told_how_many() {
     let mut fast = Connection::open(served.path(), "fast").await.expect("connected");
     fast.subscribe(&[Pattern::everything()]).await.expect("subscribed");
     let mut publisher = Connection::open(served.path(), "publisher").await.expect("connected");
-    let mut last = any_event();
+    let mut newest = any_event();
     for _ in 0..SENT {
-        last = any_event();
-        publisher.publish(&last).await.expect("published");
+        newest = any_event();
+        publisher.publish(&newest).await.expect("published");
         // Who keeps up loses nothing.
-        assert_eq!(fast.recv().await.expect("an event"), Received::Event(last.clone()));
+        assert_eq!(fast.recv().await.expect("an event"), Received::Event(newest.clone()));
     }
     let (mut received, mut lost) = (0, 0);
     loop {
@@ -119,7 +119,7 @@ async fn who_reads_slowly_loses_their_own_oldest_events_and_is_told_how_many() {
             Received::Lagged(count) => lost += count,
             Received::Event(envelope) => {
                 received += 1;
-                if envelope == last {
+                if envelope == newest {
                     break;
                 }
             }
