@@ -154,7 +154,9 @@ impl CommandError {
             }
             Self::LeftOnDocker { .. } => "`decnet teardown` removes it",
             Self::ReapIncomplete(_) => "run it again; `decnet doctor` tells what Docker says",
-            Self::StillQueued { .. } => "it stays queued; `decnet watch` makes it, `decnet mutations` tells how far it is",
+            Self::StillQueued { .. } => {
+                "it stays queued; `decnet watch` makes it, `decnet mutations` tells how far it is"
+            }
             Self::ReapInterrupted => "`decnet reap` takes it up where it stopped",
             Self::Unconfirmed { .. } => "--yes confirms it",
             Self::NoDataFolder => "set HOME, or give a database with --db",

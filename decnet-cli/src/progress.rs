@@ -3,11 +3,12 @@
 use std::{io::IsTerminal, time::Duration};
 
 use decnet_engine::{
+    bus::{Received, Subscription},
     engine::Engine,
-    event::{Event, Progress, StepState},
+    event::{Envelope, Event, Progress, StepState},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::{sync::broadcast, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,14 +40,14 @@ impl Teller {
     }
 }
 
-async fn tell(mut events: broadcast::Receiver<Event>, mut voice: Voice, stop: CancellationToken) {
+async fn tell(mut events: Subscription, mut voice: Voice, stop: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             event = events.recv() => match event {
-                Ok(event) => voice.tell(&event),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => break,
+                Some(Received::Event(envelope)) => voice.tell(&envelope),
+                Some(Received::Lagged(_)) => {}
+                None => break,
             },
             () = stop.cancelled() => break,
         }
@@ -81,11 +82,12 @@ impl Voice {
         }
     }
 
-    fn tell(&mut self, event: &Event) {
+    fn tell(&mut self, envelope: &Envelope) {
+        let event = &envelope.event;
         match self {
             Self::Silent => {}
             Self::Json => {
-                if let Ok(line) = serde_json::to_string(event) {
+                if let Ok(line) = serde_json::to_string(envelope) {
                     say(&line);
                 }
             }

@@ -30,7 +30,11 @@ impl HeldClaim {
     ///
     /// Who holds the topology's lease, as the caller must, is alone at work on it. So a claim that someone else still has is that
     /// of a process that died or lost its lease, and is taken over.
-    pub(crate) async fn take(repo: &Arc<dyn Repo>, topology: TopologyId, label: &str) -> Result<Option<Self>, RepoError> {
+    pub(crate) async fn take(
+        repo: &Arc<dyn Repo>,
+        topology: TopologyId,
+        label: &str,
+    ) -> Result<Option<Self>, RepoError> {
         let holder = this_process(label);
         let claim = |superseding| repo.claim_mutation(Some(topology), &holder, TIME, superseding, Timestamp::now());
         let mut claimed = claim(None).await?;
@@ -62,7 +66,9 @@ impl HeldClaim {
     /// Says what became of the mutation.
     pub(crate) async fn finish(self, outcome: Outcome) -> Result<MutationRow, RepoError> {
         self.renewal.abort();
-        let finish = self.repo.finish_mutation(self.row.id, self.token, outcome, Timestamp::now());
+        let finish = self
+            .repo
+            .finish_mutation(self.row.id, self.token, outcome, Timestamp::now());
         finish.await
     }
 
@@ -87,7 +93,10 @@ async fn renew(repo: Arc<dyn Repo>, row: MutationRow, token: ClaimToken) {
         tokio::time::sleep(RENEWAL).await;
         if let Err(error) = repo.renew_claim(row.id, token, TIME, Timestamp::now()).await {
             tracing::warn!(mutation = %row.id, %error, "the claim was not renewed");
-            if matches!(error, RepoError::ClaimLost { .. } | RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }) {
+            if matches!(
+                error,
+                RepoError::ClaimLost { .. } | RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }
+            ) {
                 return;
             }
         }

@@ -36,6 +36,8 @@ kinds! {
     LeaseKind => LeaseToken, "lease";
     /// Proves that one is at work on a mutation (UUID v4).
     ClaimKind => ClaimToken, "claim";
+    /// Names something that happened (UUID v4).
+    EventKind => EventId, "event";
 }
 
 /// Returns the first eight hex digits of a topology's id, which are in the name of every Docker resource of it.

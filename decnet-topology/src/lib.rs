@@ -134,7 +134,7 @@ pub mod version;
 pub use catalog::Catalog;
 pub use config::TopologyConfig;
 pub use finding::{Code, Finding, Severity, Target};
-pub use id::{ClaimToken, DeckyId, InstanceId, LanId, LeaseToken, MutationId, TopologyId};
+pub use id::{ClaimToken, DeckyId, EventId, InstanceId, LanId, LeaseToken, MutationId, TopologyId};
 pub use model::{Attachment, Decky, DeploySettings, Draft, Lan, StoredTopology, Topology, TopologyRow};
 pub use mutation::Mutation;
 pub use name::{Name, NameError, ServiceName, TopologyName};

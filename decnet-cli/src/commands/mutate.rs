@@ -81,7 +81,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let row = lookup::find(repo.as_ref(), &topology).await?;
     let expected = expected_version.map(Version::new);
     if plan {
-        let engine = context.engine_on(repo, context.catalog()?, EngineWishes::default()).await?;
+        let engine = context
+            .engine_on(repo, context.catalog()?, EngineWishes::default())
+            .await?;
         let preview = engine.plan_mutation(row.id, &mutation, expected).await?;
         return show_plan(context, &preview);
     }
@@ -141,15 +143,22 @@ fn show_plan(context: &Context, preview: &MutationPreview) -> Result<Exit, Comma
 }
 
 fn say_edited(context: &Context, stored: &StoredTopology) -> Result<Exit, CommandError> {
-    context.output.either(&json!({ "topology": Row::from(&stored.row) }), || {
-        format!("{} is edited, and at version {}\n", stored.row.name, stored.row.version)
-    })?;
+    context
+        .output
+        .either(&json!({ "topology": Row::from(&stored.row) }), || {
+            format!("{} is edited, and at version {}\n", stored.row.name, stored.row.version)
+        })?;
     Ok(Exit::Done)
 }
 
 fn say_enqueued(context: &Context, row: &TopologyRow, mutation: &MutationRow) -> Result<Exit, CommandError> {
     context.output.either(&json!({ "mutation": mutation }), || {
-        format!("{} is queued for {} as #{}\n", mutation.mutation.op(), row.name, mutation.id)
+        format!(
+            "{} is queued for {} as #{}\n",
+            mutation.mutation.op(),
+            row.name,
+            mutation.id
+        )
     })?;
     context
         .output
@@ -166,7 +175,12 @@ fn say_done(context: &Context, mutation: &MutationRow) -> Result<Exit, CommandEr
     context.output.either(&json!({ "mutation": mutation }), || {
         let reason = mutation.reason.as_deref().map(text::one_line).unwrap_or_default();
         let colon = if reason.is_empty() { "" } else { ": " };
-        format!("#{} {} is {}{colon}{reason}\n", mutation.id, mutation.mutation.op(), mutation.state)
+        format!(
+            "#{} {} is {}{colon}{reason}\n",
+            mutation.id,
+            mutation.mutation.op(),
+            mutation.state
+        )
     })?;
     if mutation.state == MutationState::Failed {
         context

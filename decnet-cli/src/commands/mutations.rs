@@ -37,7 +37,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let page = repo.mutations(&filter).await?;
     if context.output.json {
-        context.output.json(&json!({ "mutations": page.rows, "total": page.total }))?;
+        context
+            .output
+            .json(&json!({ "mutations": page.rows, "total": page.total }))?;
         return Ok(Exit::Done);
     }
     if page.rows.is_empty() {

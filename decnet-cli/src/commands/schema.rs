@@ -19,7 +19,11 @@ pub(crate) struct Arguments {
 
 /// Prints the schema.
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let schema = if arguments.mutation { Mutation::schema() } else { document::schema() };
+    let schema = if arguments.mutation {
+        Mutation::schema()
+    } else {
+        document::schema()
+    };
     let mut text = serde_json::to_string_pretty(&schema).map_err(|source| CommandError::Json { source })?;
     text.push('\n');
     input::write(&arguments.output, &text, context.output)?;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     desired::Desired,
+    event::{Envelope, Event},
     execute::{Execution, OnFailure},
     observe::{Observed, Scope},
     plan::{Plan, diff},
@@ -58,7 +59,15 @@ impl Engine {
             config: stored.row.config,
             topology: stored.topology,
         };
-        let fresh = self.repo.create(new, Timestamp::now()).await?.row;
+        let at = Timestamp::now();
+        let fresh = self.repo.create(new, at).await?.row;
+        let event = Event::Status {
+            topology: fresh.id,
+            from: None,
+            to: fresh.status,
+            reason: None,
+        };
+        self.publish(Envelope::new(event, at));
         self.repo
             .set_settings(fresh.id, stored.row.settings, Timestamp::now())
             .await?;
@@ -179,6 +188,7 @@ impl Session<'_> {
         if !execution.is_complete() {
             return self.fail(&row, execution, resumed).await;
         }
+        self.engine.tell_of_creation(self.id, &desired);
         let ailment = ailment(&desired, &self.observe().await?);
         let status = if ailment.is_none() {
             Status::Active

@@ -1,11 +1,12 @@
 //! The queue of one topology, worked off under its lease.
 
-use std::error::Error;
+use std::{collections::BTreeSet, error::Error};
 
 use decnet_topology::{
-    Lan, RepoError, Status, StoredTopology, TopologyId,
+    Catalog, Lan, RepoError, StoredTopology, TopologyId,
     mutation::{self, Context},
     repo::{MutationRow, Outcome},
+    validate::published,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,9 @@ use super::{
     follow::{Aim, Followed, Force, Inside, Prepared},
     preflight::Stand,
     session::Session,
+    submit::told,
 };
-use crate::claim::HeldClaim;
+use crate::{claim::HeldClaim, event::Trigger};
 
 impl Engine {
     /// Works off the queue of a topology, in order, and returns the mutations that were finished.
@@ -56,11 +58,11 @@ impl Session<'_> {
             let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? else {
                 break;
             };
-            self.engine.tell_of_mutation(&claim.row);
+            self.engine.tell(told(&claim.row));
             match self.work_on(&claim).await {
                 Ok(Work::Finished(outcome)) => {
                     let row = claim.finish(outcome).await?;
-                    self.engine.tell_of_mutation(&row);
+                    self.engine.tell(told(&row));
                     finished.push(row);
                 }
                 Ok(Work::Left) => {
@@ -88,13 +90,14 @@ impl Session<'_> {
             match self.prepare_new(claim, &before).await {
                 Ok(Some((after, prepared))) => (after, prepared),
                 Ok(None) => return Ok(Work::Left),
-                Err(error) => return Ok(Work::Finished(Outcome::Rejected { reason: refusal(error)? })),
+                Err(error) => {
+                    return Ok(Work::Finished(Outcome::Rejected {
+                        reason: refusal(error)?,
+                    }));
+                }
             }
         };
-        let Followed { cancelled, ailment, .. } = match self.carry_out(&prepared, &self.cancel).await {
-            Ok(followed) => followed,
-            Err(error) => return Err(error),
-        };
+        let Followed { cancelled, ailment, .. } = self.carry_out(&prepared, Trigger::Operator, &self.cancel).await?;
         if cancelled {
             return Ok(Work::Left);
         }
@@ -127,7 +130,7 @@ impl Session<'_> {
             info: self.info.clone(),
             observed: self.observe().await?,
         };
-        let host = if takes_more_of_the_host(before, &after) {
+        let host = if takes_more_of_the_host(&self.engine.options.catalog, before, &after) {
             Some(self.engine.host_facts(&stand, before).await?)
         } else {
             None
@@ -174,7 +177,7 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
         | EngineError::Plan(_)
         | EngineError::Desired(_)
         | EngineError::Repo(RepoError::SubnetClaimed { .. }) => {
-            let causes = std::iter::successors(Some(&error as &dyn Error), |error| error.source());
+            let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
             Ok(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
         }
         error => Err(error),
@@ -182,8 +185,14 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
 }
 
 /// Tells whether a maze takes subnets or ports of the host that it did not have.
-fn takes_more_of_the_host(before: &StoredTopology, after: &StoredTopology) -> bool {
-    let (before, after) = (&before.topology, &after.topology);
-    let had: std::collections::BTreeSet<_> = before.lans().iter().map(Lan::subnet).collect();
-    after.lans().iter().any(|lan| !had.contains(&lan.subnet())) || mutation::changes_published(before, after)
+fn takes_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
+    let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
+    let ports = |stored: &StoredTopology| {
+        let published = published(&stored.topology, catalog, &stored.row.settings.publish);
+        published
+            .into_iter()
+            .map(|published| published.host.port)
+            .collect::<BTreeSet<_>>()
+    };
+    !subnets(after).is_subset(&subnets(before)) || !ports(after).is_subset(&ports(before))
 }

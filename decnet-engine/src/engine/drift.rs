@@ -53,11 +53,10 @@ impl Engine {
             Asked::Settling(_) => LOOKS,
         };
         let looks = bases.into_iter().map(|base| self.deviates(base, patience));
-        let deviating: BTreeSet<ContainerName> = stream::iter(looks)
-            .buffer_unordered(width.max(1))
-            .try_filter_map(async |found| Ok(found))
-            .try_collect()
-            .await?;
+        let looks: Vec<_> = looks.collect();
+        let found: Vec<Option<ContainerName>> =
+            stream::iter(looks).buffer_unordered(width.max(1)).try_collect().await?;
+        let deviating: BTreeSet<ContainerName> = found.into_iter().flatten().collect();
         for container in &mut observed.containers {
             container.deviates = deviating.contains(&container.name);
         }

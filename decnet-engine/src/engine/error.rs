@@ -1,6 +1,4 @@
-use decnet_topology::{
-    Intent, RepoError, Status, TopologyId, mutation::MutationError, repo::Lease, validate::Invalid,
-};
+use decnet_topology::{Intent, RepoError, Status, TopologyId, mutation::MutationError, repo::Lease, validate::Invalid};
 
 use crate::{desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
 

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     desired::Desired,
+    event::Trigger,
     execute::{Execution, OnFailure},
     naming::ContainerName,
     observe::Observed,
@@ -178,7 +179,7 @@ impl Session<'_> {
             .await
     }
 
-    /// Carries out what was prepared, past errors, and looks whether the runtime matches afterwards.
+    /// Carries out what was prepared, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.
     ///
     /// What needs a step that failed is left out and the rest done; nothing is undone, since the maze is stored: the next
     /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run;
@@ -186,6 +187,7 @@ impl Session<'_> {
     pub(super) async fn carry_out(
         &self,
         prepared: &Prepared,
+        trigger: Trigger,
         cancel: &CancellationToken,
     ) -> Result<Followed, EngineError> {
         let Prepared {
@@ -201,6 +203,8 @@ impl Session<'_> {
             });
         }
         let execution = self.execute(plan, OnFailure::SkipDependents, cancel).await?;
+        self.engine
+            .tell_of_deckies(self.id, observed, plan, &execution, trigger);
         let ailment = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
             None => self.look_again(desired, plan).await?,

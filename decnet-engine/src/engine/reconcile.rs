@@ -8,7 +8,7 @@ use super::{
     preflight::Stand,
     session::{Session, ailment},
 };
-use crate::desired::Desired;
+use crate::{desired::Desired, event::Trigger};
 
 impl Engine {
     /// Brings a topology that is up back to what it should be, touching only what is not.
@@ -35,7 +35,11 @@ impl Engine {
     /// asks no container.
     pub async fn ailment(&self, id: TopologyId) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
-        let Stand { instance, info, observed } = self.stand(id).await?;
+        let Stand {
+            instance,
+            info,
+            observed,
+        } = self.stand(id).await?;
         let settings = &stored.row.settings;
         let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.setting(instance, id, &info, settings)?)?;
@@ -104,7 +108,7 @@ impl Session<'_> {
             changed,
             cancelled,
             ailment,
-        } = self.carry_out(&prepared, cancel).await?;
+        } = self.carry_out(&prepared, Trigger::Healer, cancel).await?;
         let row = self.become_as_found(row, ailment.as_deref()).await?;
         if cancelled {
             return Err(EngineError::Interrupted {

@@ -1,7 +1,7 @@
 //! A mutation handed in: made at once where nothing runs, queued where something does.
 
 use decnet_topology::{
-    Catalog, MutationState, Repo, RepoError, Status, StoredTopology, TopologyId, Version,
+    Catalog, Repo, RepoError, Status, StoredTopology, TopologyId, Version,
     mutation::{self, Context},
     repo::{Edit, MutationRow, NewMutation},
 };
@@ -34,7 +34,15 @@ impl Engine {
         new: NewMutation,
         expected: Option<Version>,
     ) -> Result<Submitted, EngineError> {
-        submit(self.repo.as_ref(), &self.options.catalog, self.bus.as_ref(), id, new, expected).await
+        hand_in(
+            self.repo.as_ref(),
+            &self.options.catalog,
+            &|told| self.publish(told),
+            id,
+            new,
+            expected,
+        )
+        .await
     }
 }
 
@@ -55,13 +63,24 @@ pub async fn submit(
     new: NewMutation,
     expected: Option<Version>,
 ) -> Result<Submitted, EngineError> {
+    hand_in(repo, catalog, &|told| bus.publish(told), id, new, expected).await
+}
+
+async fn hand_in(
+    repo: &dyn Repo,
+    catalog: &Catalog,
+    publish: &(dyn Fn(Envelope) + Sync),
+    id: TopologyId,
+    new: NewMutation,
+    expected: Option<Version>,
+) -> Result<Submitted, EngineError> {
     let mut tries = 0;
     loop {
         let stored = repo.load(id).await?;
         if stored.row.status != Status::Pending {
             let at = Timestamp::now();
             let row = repo.enqueue(id, new, expected, at).await?;
-            bus.publish(Envelope::new(told(&row), at));
+            publish(Envelope::new(told(&row), at));
             return Ok(Submitted::Enqueued(Box::new(row)));
         }
         let current = stored.row.version;

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use decnet_decoy::protocol::NetState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{BaseSpec, Image, Interface, NetworkSpec, ServiceSpec},
@@ -90,7 +90,7 @@ pub enum Action {
 }
 
 /// Which steps wait for each other's turn, beyond what they need of each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// Images: one at a time.

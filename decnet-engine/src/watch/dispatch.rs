@@ -58,7 +58,7 @@ impl Default for WatchOptions {
 /// None for what goes wrong with a topology or the runtime: that is logged and tried again. A store that cannot be read is tried
 /// again too, but for one that is damaged or of a newer program.
 pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &CancellationToken) -> Result<(), EngineError> {
-    let mut events = engine.subscribe(&wanted());
+    let mut events = engine.bus().subscribe(&wanted());
     let mut watch = Watch {
         engine,
         schedule: Schedule::new(options.first_pause, options.longest_pause),
@@ -70,7 +70,10 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
     let mut health = every(options.health);
     let result = loop {
         watch.dispatch(options.width);
-        let due = watch.schedule.next_due().filter(|_| watch.workers.len() < options.width);
+        let due = watch
+            .schedule
+            .next_due()
+            .filter(|_| watch.workers.len() < options.width);
         tokio::select! {
             biased;
             () = cancel.cancelled() => break Ok(()),
@@ -101,13 +104,12 @@ impl Watch<'_> {
     /// Sends workers to the topologies that are due.
     fn dispatch(&mut self, width: usize) {
         while self.workers.len() < width {
-            let Some(id) = self.schedule.take(Instant::now()) else { return };
+            let Some(id) = self.schedule.take(Instant::now()) else {
+                return;
+            };
             let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
-            self.workers.spawn(async move {
-                // What a worker breaks is its own topology's affair.
-                let turn = tokio::spawn(async move { turn::take(&engine, id, &cancel).await });
-                (id, turn.await.unwrap_or(Turn::Again))
-            });
+            self.workers
+                .spawn(async move { (id, turn::take(engine, id, cancel).await) });
         }
     }
 
@@ -152,9 +154,10 @@ impl Watch<'_> {
 
     fn health(&self, options: &WatchOptions, started_at: Timestamp) -> Event {
         let pid = std::process::id();
-        let worker = options.worker.clone().unwrap_or_else(|| {
-            Name::new(&format!("watch-{pid}")).expect("a DNS label")
-        });
+        let worker = options
+            .worker
+            .clone()
+            .unwrap_or_else(|| Name::new(&format!("watch-{pid}")).expect("a DNS label"));
         Event::Health(Health {
             worker,
             pid,
@@ -182,17 +185,17 @@ fn wanted() -> [Pattern; 2] {
 /// Waits for the next event; for ever once the bus is gone, because there is the poll.
 async fn next(events: &mut Subscription) -> Heard {
     match events.recv().await {
-        Some(Received::Event(envelope)) => match envelope.event() {
+        Some(Received::Event(envelope)) => match envelope.event {
             Event::Mutation {
                 topology,
                 state: MutationState::Pending,
                 ..
-            } => Heard::Enqueued(*topology),
+            } => Heard::Enqueued(topology),
             Event::Status {
                 topology,
                 to: Status::Degraded,
                 ..
-            } => Heard::Degraded(*topology),
+            } => Heard::Degraded(topology),
             _ => Heard::Other,
         },
         Some(Received::Lagged(_)) => Heard::Other,

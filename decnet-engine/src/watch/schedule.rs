@@ -77,7 +77,10 @@ impl Schedule {
 
     /// Hands out the topology that has been due the longest, if one is.
     pub(super) fn take(&mut self, now: Instant) -> Option<TopologyId> {
-        let due = self.entries.iter_mut().filter(|(_, entry)| entry.due.is_some_and(|due| due <= now));
+        let due = self
+            .entries
+            .iter_mut()
+            .filter(|(_, entry)| entry.due.is_some_and(|due| due <= now));
         let (id, entry) = due.min_by_key(|(_, entry)| entry.due)?;
         entry.due = None;
         entry.running = true;
@@ -97,10 +100,19 @@ impl Schedule {
             Turn::Again => entry.pauses.get_or_insert_with(|| self.pauses.build()).next(),
             Turn::Busy => Some(BUSY_PAUSE),
         };
-        entry.due = if entry.woken { Some(now) } else { pause.map(|pause| now + pause) };
+        entry.due = if entry.woken {
+            Some(now)
+        } else {
+            pause.map(|pause| now + pause)
+        };
         if entry.due.is_none() {
             self.entries.remove(&id);
         }
+    }
+
+    /// Returns how many topologies are due, worked on, or wait for their next try.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Returns when the next topology is due.
@@ -116,7 +128,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn schedule() -> (Schedule, TopologyId, Instant) {
-        (Schedule::new(SECOND, 4 * SECOND), decnet_topology::rng::topology_id(), Instant::now())
+        (
+            Schedule::new(SECOND, 4 * SECOND),
+            decnet_topology::rng::topology_id(),
+            Instant::now(),
+        )
     }
 
     #[test]
@@ -179,6 +195,9 @@ mod tests {
         schedule.wake(first, now + SECOND);
         schedule.wake(second, now);
         let later = now + 2 * SECOND;
-        assert_eq!((schedule.take(later), schedule.take(later), schedule.take(later)), (Some(second), Some(first), None));
+        assert_eq!(
+            (schedule.take(later), schedule.take(later), schedule.take(later)),
+            (Some(second), Some(first), None)
+        );
     }
 }

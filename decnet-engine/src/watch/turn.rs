@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Looks after a topology once.
-pub(super) async fn take(engine: &Engine, id: TopologyId, cancel: &CancellationToken) -> Turn {
-    match tend(engine, id, cancel).await {
+pub(super) async fn take(engine: Engine, id: TopologyId, cancel: CancellationToken) -> Turn {
+    match tend(&engine, id, &cancel).await {
         Ok(turn) => turn,
         Err(_) if cancel.is_cancelled() => Turn::Done,
         Err(EngineError::Busy { lease }) => {

@@ -105,14 +105,19 @@ impl Payload {
             ("x", self.x.map(Value::from)),
             ("y", self.y.map(Value::from)),
         ];
-        Ok(typed.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+        Ok(typed
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect())
     }
 }
 
 fn insert(target: &mut Map<String, Value>, key: &str, value: Value) -> Result<(), CommandError> {
     if target.contains_key(key) {
         let flag = key.replace('_', "-");
-        return Err(CommandError::Usage(format!("`{key}` is given in the JSON and by --{flag}")));
+        return Err(CommandError::Usage(format!(
+            "`{key}` is given in the JSON and by --{flag}"
+        )));
     }
     target.insert(key.into(), value);
     Ok(())
