@@ -5,32 +5,31 @@ use std::collections::BTreeSet;
 use crate::{
     finding::{Code, Finding, Target},
     name::{Folded, Name},
-    validate::view::View,
+    validate::view::{DeckyView, LanView, View},
 };
 
-/// `NAME_INVALID`: a name that is no DNS label.
-pub(super) fn invalid(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let lans = view
-        .lans
-        .iter()
-        .map(|lan| ("LAN", lan.name, Target::Lan { lan: lan.name.into() }));
-    let deckies = view.deckies.iter().map(|decky| {
-        let target = Target::Decky {
-            decky: decky.name.into(),
-        };
-        ("decky", decky.name, target)
-    });
-    for (kind, name, target) in lans.chain(deckies) {
-        if let Err(fault) = Name::new(name) {
-            let message = format!("the {kind} name `{name}` is no DNS label: {fault}; rename it");
-            findings.push(Finding::new(Code::NameInvalid, target, message));
-        }
+/// `NAME_INVALID`: a LAN's name that is no DNS label.
+pub(super) fn invalid_lans(view: &View<'_>, findings: &mut Vec<Finding>) {
+    for lan in view.lans() {
+        invalid("LAN", lan.name(), |lan| Target::Lan { lan }, findings);
+    }
+}
+
+/// `NAME_INVALID`: a decky's name that is no DNS label.
+pub(super) fn invalid_decky(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    invalid("decky", decky.name, |decky| Target::Decky { decky }, findings);
+}
+
+fn invalid(kind: &str, name: &str, target: impl FnOnce(String) -> Target, findings: &mut Vec<Finding>) {
+    if let Err(fault) = Name::new(name) {
+        let message = format!("the {kind} name `{name}` is no DNS label: {fault}; rename it");
+        findings.push(Finding::new(Code::NameInvalid, target(name.into()), message));
     }
 }
 
 /// `LAN_NAME_DUP`: two LANs of one name, case ignored.
 pub(super) fn lan_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for name in doubled(view.lans.iter().map(|lan| lan.name)) {
+    for name in doubled(view.lans().map(LanView::name)) {
         let message = format!("more than one LAN is called `{name}` (case does not count); rename all but one");
         let target = Target::Lan { lan: name.into() };
         findings.push(Finding::new(Code::LanNameDup, target, message));
@@ -39,7 +38,7 @@ pub(super) fn lan_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// `DECKY_NAME_DUP`: two deckies of one name, case ignored.
 pub(super) fn decky_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for name in doubled(view.deckies.iter().map(|decky| decky.name)) {
+    for name in doubled(view.decky_names()) {
         let message = format!("more than one decky is called `{name}` (case does not count); rename all but one");
         let target = Target::Decky { decky: name.into() };
         findings.push(Finding::new(Code::DeckyNameDup, target, message));
@@ -47,53 +46,61 @@ pub(super) fn decky_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Returns each name that was there before, once, as it was written the second time.
-fn doubled<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+fn doubled<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {
+    // Hardly ever is one doubled, and their sums sort faster than they do. Equal names have equal sums.
+    let mut sums: Vec<_> = names.clone().map(sum).collect();
+    sums.sort_unstable();
+    if sums.array_windows().all(|[one, other]| one != other) {
+        return Vec::new();
+    }
     let mut names: Vec<_> = names.map(Folded).collect();
     names.sort();
     let groups = names.chunk_by(|one, other| one == other);
     groups.filter_map(|group| group.get(1)).map(|name| name.0).collect()
 }
 
+/// Returns a number that names have in common if they differ in case only, and else hardly ever.
+fn sum(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// `IP_UNKNOWN_LAN`: an attachment to a LAN that is not there.
-pub(super) fn unknown_lan(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in &view.deckies {
-        let unknown = view
-            .attached(decky)
-            .iter()
-            .filter(|attachment| attachment.lan >= view.lans.len());
-        for attachment in unknown {
-            let lan = format!("#{}", attachment.lan);
-            let message = format!(
-                "decky `{}` is attached to LAN {lan}, which is not there; drop the attachment",
-                decky.name
-            );
-            let target = Target::Attachment {
-                decky: decky.name.into(),
-                lan,
-            };
-            findings.push(Finding::new(Code::IpUnknownLan, target, message));
-        }
+pub(super) fn unknown_lan(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    for attachment in decky.attachments.iter().filter(|attachment| attachment.lan.is_none()) {
+        let lan = format!("#{}", attachment.at);
+        let message = format!(
+            "decky `{}` is attached to LAN {lan}, which is not there; drop the attachment",
+            decky.name
+        );
+        let target = Target::Attachment {
+            decky: decky.name.into(),
+            lan,
+        };
+        findings.push(Finding::new(Code::IpUnknownLan, target, message));
     }
 }
 
 /// `ATTACHMENT_DUP`: the same decky twice on one LAN.
-pub(super) fn attached_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in view.deckies.iter().filter(|decky| view.attached(decky).len() > 1) {
-        let mut seen = BTreeSet::new();
-        let known = view
-            .attached(decky)
-            .iter()
-            .filter_map(|at| Some((at.lan, view.lans.get(at.lan)?)));
-        for (_, lan) in known.filter(|(at, _)| !seen.insert(*at)) {
-            let message = format!(
-                "decky `{}` is attached to LAN `{}` more than once; remove one attachment",
-                decky.name, lan.name
-            );
-            let target = Target::Attachment {
-                decky: decky.name.into(),
-                lan: lan.name.into(),
-            };
-            findings.push(Finding::new(Code::AttachmentDup, target, message));
-        }
+pub(super) fn attached_twice(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    if decky.attachments.len() < 2 {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for attachment in decky.attachments {
+        let Some(lan) = attachment.lan.filter(|_| !seen.insert(attachment.at)) else {
+            continue;
+        };
+        let message = format!(
+            "decky `{}` is attached to LAN `{}` more than once; remove one attachment",
+            decky.name,
+            lan.name()
+        );
+        let target = Target::Attachment {
+            decky: decky.name.into(),
+            lan: lan.name().into(),
+        };
+        findings.push(Finding::new(Code::AttachmentDup, target, message));
     }
 }
