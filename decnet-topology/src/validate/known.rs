@@ -1,8 +1,4 @@
-use crate::{
-    catalog::Catalog,
-    name::ServiceName,
-    validate::view::ServiceView,
-};
+use crate::{catalog::Catalog, name::ServiceName, validate::view::ServiceView};
 
 /// What the catalogue says of services, kept for those asked for of late: a maze has few, and asks for each on many deckies.
 pub(super) struct Known<'v> {
@@ -10,8 +6,8 @@ pub(super) struct Known<'v> {
     kept: [Option<ServiceView<'v>>; KEPT],
 }
 
-/// Each name has one place, which a later one may take over; with twice as many as there are services, few do.
-const KEPT: usize = 64;
+/// Each name has one place, which a later one may take over; with many more than there are services, hardly one does.
+const KEPT: usize = 256;
 
 impl<'v> Known<'v> {
     pub(super) fn new(catalog: &'v Catalog) -> Self {
@@ -40,6 +36,7 @@ impl<'v> Known<'v> {
 fn place(text: &str) -> usize {
     let sum = text
         .bytes()
-        .fold(text.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    sum % KEPT
+        .fold(0_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x85eb_ca6b));
+    let [.., last] = sum.to_le_bytes();
+    usize::from(last) % KEPT
 }

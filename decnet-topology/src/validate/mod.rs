@@ -84,12 +84,14 @@ pub fn validate_in<'a>(
     let mut joined = shape::Joined::new(view.lan_count());
     let mut taken = addresses::Taken::new(view.lan_count());
     let mut members = subnets::Members::new(view.lan_count());
+    let mut decky_names = names::Sums::default();
     let mut published = Vec::new();
     view.each_decky(catalog, &mut |decky| {
         if !view.is_well_formed() {
             names::invalid_decky(decky, found);
             names::unknown_lan(decky, found);
             names::attached_twice(decky, found);
+            decky_names.add(decky.name);
         }
         shape::orphan_decky(decky, found);
         shape::idle_router(decky, found);
@@ -109,7 +111,7 @@ pub fn validate_in<'a>(
     if !view.is_well_formed() {
         names::invalid_lans(&view, found);
         names::lan_twice(&view, found);
-        names::decky_twice(&view, found);
+        names::decky_twice(&view, decky_names, found);
     }
     shape::one_dmz(&view, found);
     shape::orphan_lans(&view, joined, found);

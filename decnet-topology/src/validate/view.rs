@@ -92,7 +92,7 @@ impl<'a> View<'a> {
     }
 
     /// Walks the LANs.
-    pub(super) fn lans(&self) -> impl Iterator<Item = LanView<'a>> + Clone {
+    pub(super) fn lans(&self) -> impl Iterator<Item = LanView<'a>> {
         let view = *self;
         (0..self.lan_count()).filter_map(move |at| view.lan(at))
     }
@@ -109,7 +109,7 @@ impl<'a> View<'a> {
     }
 
     /// Walks the names of the deckies.
-    pub(super) fn decky_names(&self) -> impl Iterator<Item = &'a str> + Clone {
+    pub(super) fn decky_names(&self) -> impl Iterator<Item = &'a str> {
         let view = *self;
         let count = match self.0 {
             Maze::Draft(draft) => draft.deckies.len(),
