@@ -38,7 +38,7 @@ impl Mutation {
                 hint: hint(op, Self::OPS),
             });
         }
-        read_payload(op, whole.required("payload", "an object")?)
+        read_payload(op, &whole.required("payload", "an object")?)
     }
 }
 
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Mutation {
     }
 }
 
-fn read_payload(op: &str, payload: At<'_>) -> Read<Mutation> {
+fn read_payload(op: &str, payload: &At<'_>) -> Read<Mutation> {
     let fields = |known| Fields::of(payload.clone(), op, known);
     Ok(match op {
         "add_lan" => add_lan(&fields(&["name", "subnet", "is_dmz", "x", "y"])?)?.into(),

@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::{
-    model::{Position, ServiceConfig, Topology},
+    model::{Lan, Position, ServiceConfig, Topology},
     mutation::{
         AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, RemoveDecky, RemoveLan,
         UpdateDecky, UpdateLan,
@@ -81,7 +81,7 @@ impl Names {
 
 /// Gives addresses near those of the LANs: free, taken, reserved or outside.
 fn address(topology: &Topology) -> BoxedStrategy<Ipv4Addr> {
-    let gateways: Vec<Ipv4Addr> = topology.lans().iter().map(|lan| lan.gateway()).collect();
+    let gateways: Vec<Ipv4Addr> = topology.lans().iter().map(Lan::gateway).collect();
     if gateways.is_empty() {
         return any::<u32>().prop_map(Ipv4Addr::from_bits).boxed();
     }
