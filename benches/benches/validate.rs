@@ -1,4 +1,4 @@
-//! Time per decky of parse, validate and hash, from 100 to 100 000 deckies: it should stay flat.
+//! Time per decky of parse, validate, apply and hash, from 100 to 100 000 deckies: it should stay flat.
 //!
 //! Ends with a table of validate beside its floor, the least that anything can do that looks at the whole model once. What
 //! does not fit in the processor's caches is slower to reach, and the floor shows by how much.
@@ -11,10 +11,11 @@ use std::{
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, Draft, Lan, LanId, RuleSet, Topology,
+    Catalog, Decky, DeckyId, Draft, Lan, LanId, Mutation, Name, RuleSet, Topology,
     document::{self, Syntax},
     hash::canonical_hash,
     model::Attachment,
+    mutation::{AttachDecky, Context, Stage, apply},
     validate::validate,
 };
 
@@ -74,6 +75,10 @@ fn floor(maze: &Topology) -> usize {
     walked + seen.len() + black_box(subnets).len()
 }
 
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
 fn by_size(criterion: &mut Criterion) {
     let catalog = Catalog::builtin();
     let mut group = criterion.benchmark_group("per_decky");
@@ -94,6 +99,11 @@ fn by_size(criterion: &mut Criterion) {
         });
         group.bench_with_input(BenchmarkId::new("validate_draft", size), &draft, |bencher, draft| {
             bencher.iter(|| validate(black_box(draft), &catalog, RuleSet::deploy()));
+        });
+        let attach = Mutation::from(AttachDecky::new(name("decky-000001"), name("LAN-00007")));
+        let context = Context::new(&catalog, Stage::Live);
+        group.bench_with_input(BenchmarkId::new("apply", size), &maze, |bencher, maze| {
+            bencher.iter(|| apply(black_box(maze), &attach, &context).expect("legal"));
         });
         group.bench_with_input(BenchmarkId::new("hash", size), &maze, |bencher, maze| {
             bencher.iter(|| canonical_hash(black_box(maze)));
