@@ -134,7 +134,7 @@ pub use catalog::Catalog;
 pub use config::TopologyConfig;
 pub use finding::{Code, Finding, Severity, Target};
 pub use id::{DeckyId, InstanceId, LanId, LeaseToken, TopologyId};
-pub use model::{Attachment, Decky, DeploySettings, Draft, Lan, StoredTopology, Topology, TopologyRow};
+pub use model::{Attachment, Decky, DeploySettings, DmzEgress, Draft, Lan, StoredTopology, Topology, TopologyRow};
 pub use mutation::Mutation;
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use repo::{Repo, RepoError};

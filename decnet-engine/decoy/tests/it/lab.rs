@@ -225,9 +225,14 @@ impl Lab {
 
     /// Runs the program in a container of its own until it ends.
     pub(crate) fn run(&self, arguments: &[&str], command: &str) -> Done {
+        self.run_all(arguments, &[command])
+    }
+
+    pub(crate) fn run_all(&self, arguments: &[&str], command: &[&str]) -> Done {
         let mut all = vec!["run", "--rm", "--label", &self.label, "--cap-drop", "ALL"];
         all.extend(arguments);
-        all.extend([self.image.reference.as_str(), command]);
+        all.push(self.image.reference.as_str());
+        all.extend(command);
         try_docker(&all, b"")
     }
 
