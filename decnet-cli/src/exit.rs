@@ -246,6 +246,7 @@ fn runtime_code(error: &RuntimeError) -> &'static str {
         RuntimeError::SubnetTaken { .. } => "subnet_taken",
         RuntimeError::PortTaken { .. } => "port_taken",
         RuntimeError::ImageUnavailable { .. } => "image_unavailable",
+        RuntimeError::Uncontained { .. } => "uncontained",
         _ => "docker",
     }
 }
@@ -336,6 +337,9 @@ fn runtime_hint(error: &RuntimeError) -> Option<&'static str> {
         RuntimeError::PortTaken { .. } => "stop what listens there, or publish elsewhere: --publish ssh=2222",
         RuntimeError::ImageUnavailable { .. } => {
             "check the name in the catalogue, and that the registry can be reached"
+        }
+        RuntimeError::Uncontained { .. } => {
+            "load nf_tables on the machine with the daemon (`modprobe nf_tables`); without it a gateway would let packets out"
         }
         _ => return None,
     })

@@ -170,7 +170,7 @@ pub use catalog::Catalog;
 pub use config::TopologyConfig;
 pub use finding::{Code, Finding, Severity, Target};
 pub use id::{ClaimToken, DeckyId, EventId, InstanceId, LanId, LeaseToken, MutationId, TopologyId};
-pub use model::{Attachment, Decky, DeploySettings, Draft, Lan, StoredTopology, Topology, TopologyRow};
+pub use model::{Attachment, Decky, DeploySettings, DmzEgress, Draft, Lan, StoredTopology, Topology, TopologyRow};
 pub use mutation::{Mutation, MutationError};
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use repo::{Repo, RepoError};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::stage;
 use crate::{
-    model::{DeploySettings, Topology},
+    model::{DeploySettings, DmzEgress, Topology},
     repo::{Edit, ListFilter, Repo, RepoError},
     status::Status,
     version::Version,
@@ -161,7 +161,7 @@ pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo
     let mut row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
     let settings = DeploySettings {
         publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
-        dmz_egress: true,
+        dmz_egress: DmzEgress::DnsOnly,
     };
     let set = repo.set_settings(row.id, settings.clone(), stage::second(2)).await;
     row.settings = settings;
