@@ -118,7 +118,7 @@ impl Engine {
     }
 
     /// Looks at where a topology stands on the runtime.
-    async fn stand(&self, id: TopologyId) -> Result<Stand, EngineError> {
+    pub(super) async fn stand(&self, id: TopologyId) -> Result<Stand, EngineError> {
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
         let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;

@@ -5,6 +5,7 @@ mod drift;
 mod error;
 mod follow;
 mod inspect;
+mod mutate;
 mod options;
 mod preflight;
 mod reap;
@@ -19,6 +20,7 @@ use tokio::sync::broadcast;
 
 pub use error::EngineError;
 pub use inspect::{DeckyState, Inspection, ServiceState};
+pub use mutate::MutationPreview;
 pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};
 pub use session::Outcome;
