@@ -40,7 +40,7 @@ pub enum EngineError {
     /// There is no decoy program: none was built with this crate, and the options name none. Nothing was changed.
     #[error("there is no decoy program for the deckies")]
     NoDecoy,
-    /// The mutation is illegal. Nothing was changed.
+    /// The mutation is none, or is refused. Nothing was changed.
     #[error(transparent)]
     Mutation(#[from] MutationError),
     /// The plan was refused. Nothing was changed.

@@ -18,9 +18,9 @@ use crate::{
     desired::Desired,
     event::Trigger,
     execute::{Execution, OnFailure},
-    naming::ContainerName,
-    observe::Observed,
-    plan::{Action, Plan, diff},
+    naming::{self, ContainerName},
+    observe::{Observed, Scope},
+    plan::{Action, Plan, PlanError, diff},
     runtime::RuntimeInfo,
 };
 
@@ -70,6 +70,19 @@ impl<'a> Force<'a> {
     pub(super) fn all_if(force: bool) -> Self {
         if force { Self::Everything } else { Self::Nothing }
     }
+
+    /// Refuses a plan that makes anew what may not be.
+    pub(super) fn permit(self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
+        match self {
+            Self::Everything => Ok(()),
+            Self::Nothing => plan.require_gentle(&|_| false),
+            Self::Decky(name) => {
+                let decky = stored.topology.decky_named(name);
+                let base = decky.map(|decky| naming::base(stored.row.id, decky));
+                plan.require_gentle(&|container| base.as_ref() == Some(container))
+            }
+        }
+    }
 }
 
 /// A maze to follow, and with what.
@@ -91,6 +104,8 @@ pub(super) struct Prepared {
     pub(super) desired: Desired,
     pub(super) observed: Observed,
     pub(super) plan: Plan,
+    /// Whether the insides were known, so that a glance is enough to see that the runtime matches.
+    known: bool,
 }
 
 /// What carrying it out came to.
@@ -116,12 +131,12 @@ impl Engine {
         observed: Observed,
         host: Option<&HostFacts>,
     ) -> Result<Prepared, EngineError> {
-        let id = aim.stored.row.id;
         let valid = self.validate(aim.stored, aim.settings, RuleSet::live(), host).await?;
-        let setting = self.setting(instance, id, info, aim.settings)?;
+        let setting = self.setting(instance, aim.stored.row.id, info, aim.settings)?;
         let desired = Desired::new(&valid, &setting)?;
         let mut observed = observed;
-        match self.known(aim, &desired, instance, info)? {
+        let known = self.known(aim, &desired, instance, info)?;
+        match &known {
             Some(changed) => {
                 for container in &mut observed.containers {
                     container.deviates = changed.contains(&container.name);
@@ -133,19 +148,12 @@ impl Engine {
             }
         }
         let plan = diff(&desired, &observed);
-        match aim.force {
-            Force::Everything => {}
-            Force::Nothing => plan.require_gentle(&|_| false)?,
-            Force::Decky(name) => {
-                let base = aim.stored.topology.decky_named(name);
-                let base = base.map(|decky| crate::naming::base(id, decky));
-                plan.require_gentle(&|container| base.as_ref() == Some(container))?;
-            }
-        }
+        aim.force.permit(aim.stored, &plan)?;
         Ok(Prepared {
             desired,
             observed,
             plan,
+            known: known.is_some(),
         })
     }
 
@@ -173,7 +181,11 @@ impl Engine {
 impl Session<'_> {
     /// Looks at what is there and works out the plan to what should be. Touches nothing.
     pub(super) async fn prepare(&self, aim: Aim<'_>) -> Result<Prepared, EngineError> {
-        let observed = self.observe().await?;
+        // What was seen to match is looked at for what changed; whether it still matches is for a reconcile to see.
+        let observed = match aim.inside {
+            Inside::As(_) => self.glance().await?,
+            Inside::Unknown => self.observe().await?,
+        };
         self.engine
             .prepare(self.instance, &self.info, aim, observed, None)
             .await
@@ -194,6 +206,7 @@ impl Session<'_> {
             desired,
             observed,
             plan,
+            known,
         } = prepared;
         if plan.is_empty() {
             return Ok(Followed {
@@ -207,7 +220,7 @@ impl Session<'_> {
             .tell_of_deckies(self.id, observed, plan, &execution, trigger);
         let ailment = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
-            None => self.look_again(desired, plan).await?,
+            None => self.look_again(desired, plan, *known).await?,
         };
         let Execution { changed, cancelled, .. } = execution;
         Ok(Followed {
@@ -217,8 +230,17 @@ impl Session<'_> {
         })
     }
 
-    async fn look_again(&self, desired: &Desired, plan: &Plan) -> Result<Option<String>, EngineError> {
-        let mut observed = self.observe().await?;
+    async fn glance(&self) -> Result<Observed, EngineError> {
+        let scope = Scope::Topology(self.instance, self.id);
+        Ok(self.engine.runtime.glance(scope).await?)
+    }
+
+    async fn look_again(&self, desired: &Desired, plan: &Plan, known: bool) -> Result<Option<String>, EngineError> {
+        let mut observed = if known {
+            self.glance().await?
+        } else {
+            self.observe().await?
+        };
         let began: BTreeSet<_> = plan.steps().iter().filter_map(|step| beginning(&step.action)).collect();
         let width = self.engine.width(&self.info);
         self.engine

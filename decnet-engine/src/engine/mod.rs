@@ -7,6 +7,7 @@ mod error;
 mod follow;
 mod inspect;
 mod lifecycle;
+mod mutate;
 mod options;
 mod preflight;
 mod reap;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 
 pub use error::EngineError;
 pub use inspect::{DeckyState, Inspection, ServiceState};
+pub use mutate::MutationPreview;
 pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};
 pub use session::Outcome;

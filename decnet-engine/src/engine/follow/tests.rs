@@ -31,15 +31,18 @@ struct Counting {
 #[derive(Debug, Default)]
 struct Calls {
     observe: AtomicUsize,
+    glance: AtomicUsize,
     perform: AtomicUsize,
     exec: AtomicUsize,
     other: AtomicUsize,
 }
 
 impl Calls {
-    /// Returns how often it was observed, told to perform, told to run a command, and asked anything else; counts anew.
-    fn take(&self) -> [usize; 4] {
-        [&self.observe, &self.perform, &self.exec, &self.other].map(|count| count.swap(0, Ordering::Relaxed))
+    /// Returns how often it was observed, glanced at, told to perform, told to run a command, and asked anything else; counts
+    /// anew.
+    fn take(&self) -> [usize; 5] {
+        [&self.observe, &self.glance, &self.perform, &self.exec, &self.other]
+            .map(|count| count.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -57,6 +60,16 @@ impl Runtime for Counting {
     async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         count(&self.asked.observe);
         self.inner.observe(scope).await
+    }
+
+    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        count(&self.asked.glance);
+        let mut observed = self.inner.observe(scope).await?;
+        observed.images.clear();
+        for container in &mut observed.containers {
+            container.started_at = None;
+        }
+        Ok(observed)
     }
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
@@ -162,13 +175,13 @@ async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed
 }
 
 #[tokio::test]
-async fn a_service_more_takes_two_looks_and_its_own_steps_however_many_deckies_there_are() {
+async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies_there_are() {
     let lab = raised().await;
     let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
     let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
     assert_eq!((followed.ailment, followed.cancelled), (None, false));
     // The image, which is there, and the service's container; no base is asked anything.
-    assert_eq!(lab.runtime.asked.take(), [2, 2, 0, 0]);
+    assert_eq!(lab.runtime.asked.take(), [0, 2, 2, 0, 0]);
 }
 
 #[tokio::test]
@@ -179,8 +192,8 @@ async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
         .await
         .expect("followed");
     assert_eq!(followed.ailment, None);
-    let [looks, _, asked, other] = lab.runtime.asked.take();
-    assert_eq!([looks, asked, other], [2, 0, 0]);
+    let [looks, glances, _, asked, other] = lab.runtime.asked.take();
+    assert_eq!([looks, glances, asked, other], [0, 2, 0, 0]);
 }
 
 #[tokio::test]
@@ -194,15 +207,15 @@ async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
     let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
     assert_eq!(followed.ailment, None);
     // Two containers of the old decky go; the image is ensured and the base made.
-    assert_eq!(lab.runtime.asked.take(), [2, 4, 1, 0]);
+    assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
 }
 
 #[tokio::test]
-async fn what_is_as_it_should_be_takes_one_look() {
+async fn what_is_as_it_should_be_takes_one_glance() {
     let lab = raised().await;
     let followed = follow(&lab, thirty(), Force::Nothing).await.expect("followed");
     assert_eq!((followed.ailment, followed.changed), (None, 0));
-    assert_eq!(lab.runtime.asked.take(), [1, 0, 0, 0]);
+    assert_eq!(lab.runtime.asked.take(), [0, 1, 0, 0, 0]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod faults;
 mod leases;
 mod lifecycle;
 mod mending;
+mod mutating;
 mod planning;
 mod reaping;
 
