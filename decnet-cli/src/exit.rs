@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use decnet_engine::{engine::EngineError, plan::PlanError, runtime::RuntimeError};
 use decnet_topology::{
-    Code, RepoError, Status,
+    Code, MutationError, RepoError, Status,
     alloc::{AllocError, ResolveError},
     generate::GenerateError,
 };

@@ -3,7 +3,10 @@ mod payload;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use decnet_engine::engine::{EngineError, MutationPreview, Submitted, submit};
+use decnet_engine::{
+    bus::local::LocalBus,
+    engine::{EngineError, MutationPreview, Submitted, submit},
+};
 use decnet_topology::{
     Mutation, MutationState, StoredTopology, TopologyRow, Version,
     repo::{MutationRow, NewMutation},
@@ -84,7 +87,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         let engine = context
             .engine_on(repo, context.catalog()?, EngineWishes::default())
             .await?;
-        let preview = engine.plan_mutation(row.id, &mutation, expected).await?;
+        let preview = engine.plan_mutation(row.id, &mutation).await?;
         return show_plan(context, &preview);
     }
     let new = NewMutation {
@@ -92,7 +95,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         actor: actor.or_else(|| std::env::var("USER").ok().filter(|user| !user.is_empty())),
     };
     let catalog = context.catalog()?;
-    let submitted = submit(repo.as_ref(), &catalog, context.bus().as_ref(), row.id, new, expected).await?;
+    let submitted = submit(repo.as_ref(), &catalog, &LocalBus::default(), row.id, new, expected).await?;
     match submitted {
         Submitted::Edited(stored) => say_edited(context, &stored),
         Submitted::Enqueued(row) if wait => {
@@ -137,7 +140,12 @@ fn show_plan(context: &Context, preview: &MutationPreview) -> Result<Exit, Comma
     }
     plan::print(context, &preview.plan)?;
     for container in &preview.restarts {
-        context.output.note(format!("{container} is made anew"));
+        context
+            .output
+            .note(format!("{container} is started again or made anew"));
+    }
+    if let Some(refusal) = &preview.refusal {
+        context.output.note(format!("without --force it is refused: {refusal}"));
     }
     Ok(Exit::Done)
 }

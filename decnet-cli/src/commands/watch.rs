@@ -1,9 +1,19 @@
 use std::time::Duration;
 
-use decnet_engine::watch::{WatchOptions, watch};
+use decnet_engine::{
+    bus::Received,
+    event::Event,
+    watch::{WatchOptions, watch},
+};
+use decnet_topology::id;
 
-use super::deploy::Work;
-use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, progress::Teller};
+use crate::{
+    command_error::CommandError,
+    context::{Context, EngineWishes},
+    exit::Exit,
+    interrupt,
+    output::Output,
+};
 
 /// Keep all mazes as they should be: make what is queued, mend what broke.
 ///
@@ -28,7 +38,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let cancel = interrupt::catch_saying("stopping: finishing what was begun, and giving back what is held")?;
     let mut options = WatchOptions::default();
     options.poll = arguments.poll;
-    let teller = tokio::spawn(tell(engine.subscribe(&[Pattern::everything()]), context.output));
+    let mut events = engine.events();
+    let output = context.output;
+    let teller = tokio::spawn(async move {
+        while let Some(received) = events.recv().await {
+            say(output, &received);
+        }
+    });
     context.output.note("watching; Ctrl-C stops");
     let result = watch(&engine, &options, &cancel).await;
     teller.abort();
@@ -36,19 +52,38 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Says what happens: a line an event for people, the events themselves for programs.
-async fn tell(mut events: Subscription, output: Output) {
-    while let Some(received) = events.recv().await {
-        match received {
-            Received::Event(envelope) if output.json => {
-                let _ = output.json_line(&envelope);
-            }
-            Received::Event(envelope) => {
-                if let Some(line) = told(envelope.event()) {
-                    output.note(line);
-                }
-            }
-            Received::Lagged(_) => {}
+/// Says what happens: a line for people, the event itself for programs.
+fn say(output: Output, received: &Received) {
+    let Received::Event(envelope) = received else { return };
+    if output.json {
+        // That nobody reads it is no reason to stop.
+        let _ = output.json_line(envelope);
+        return;
+    }
+    match &envelope.event {
+        Event::Status {
+            topology, to, reason, ..
+        } => {
+            let reason = reason
+                .as_deref()
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
+            output.note(format!("{} is {to}{reason}", id::short(*topology)));
         }
+        Event::Mutation {
+            topology,
+            mutation,
+            op,
+            state,
+            reason,
+            ..
+        } => {
+            let reason = reason
+                .as_deref()
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
+            output.note(format!("{} #{mutation} {op} is {state}{reason}", id::short(*topology)));
+        }
+        _ => {}
     }
 }

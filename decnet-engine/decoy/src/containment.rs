@@ -103,9 +103,15 @@ mod tests {
 
     #[test]
     fn subnets_that_meet_or_touch_are_one_range() {
-        let subnets: Vec<Ipv4Net> = ["10.0.2.0/24", "10.0.0.0/23", "10.0.1.0/24", "255.255.255.0/24", "10.0.4.0/24"]
-            .map(|subnet| subnet.parse().unwrap())
-            .to_vec();
+        let subnets: Vec<Ipv4Net> = [
+            "10.0.2.0/24",
+            "10.0.0.0/23",
+            "10.0.1.0/24",
+            "255.255.255.0/24",
+            "10.0.4.0/24",
+        ]
+        .map(|subnet| subnet.parse().unwrap())
+        .to_vec();
         let shown: Vec<String> = ranges(subnets.iter())
             .into_iter()
             .map(|(from, to)| format!("{from}-{to}"))

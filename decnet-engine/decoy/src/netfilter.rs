@@ -158,7 +158,12 @@ impl Rule {
         // NFTA_LOOKUP_{SET, SREG, SET_ID, FLAGS}; the kernel does not tell the id, which is for the batch alone.
         self.address(end).expression(
             "lookup",
-            vec![text(1, SET), number(2, NFT_REG_1), Attribute::Unsaid(4, SET_ID), number(5, 0)],
+            vec![
+                text(1, SET),
+                number(2, NFT_REG_1),
+                Attribute::Unsaid(4, SET_ID),
+                number(5, 0),
+            ],
         )
     }
 
@@ -175,7 +180,13 @@ impl Rule {
     pub(crate) fn at_most(self, a_second: u32, at_once: u32) -> Self {
         let wide = |kind, value: u32| Attribute::Value(kind, u64::from(value).to_be_bytes().to_vec());
         // NFTA_LIMIT_{RATE, UNIT, BURST, TYPE, FLAGS}
-        let limit = vec![wide(1, a_second), wide(2, 1), number(3, at_once), number(4, 0), number(5, 0)];
+        let limit = vec![
+            wide(1, a_second),
+            wide(2, 1),
+            number(3, at_once),
+            number(4, 0),
+            number(5, 0),
+        ];
         self.expression("limit", limit)
     }
 
@@ -205,7 +216,12 @@ impl Rule {
     }
 
     fn payload(self, base: u32, offset: u32, length: u32) -> Self {
-        let payload = vec![number(1, NFT_REG_1), number(2, base), number(3, offset), number(4, length)];
+        let payload = vec![
+            number(1, NFT_REG_1),
+            number(2, base),
+            number(3, offset),
+            number(4, length),
+        ];
         self.expression("payload", payload)
     }
 
@@ -351,7 +367,11 @@ impl Table {
         for elements in elements.chunks(ELEMENTS_A_MESSAGE) {
             let list = Attribute::Nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements.to_vec());
             // NFTA_SET_ELEM_LIST_{TABLE, SET, SET_ID, ELEMENTS}
-            parts.push((NFT_MSG_NEWSETELEM, new, vec![text(1, TABLE), text(2, SET), number(4, SET_ID), list]));
+            parts.push((
+                NFT_MSG_NEWSETELEM,
+                new,
+                vec![text(1, TABLE), text(2, SET), number(4, SET_ID), list],
+            ));
         }
         for chain in &self.chains {
             parts.push((NFT_MSG_NEWCHAIN, new, chain.attributes()));
@@ -486,7 +506,11 @@ impl Element {
     }
 
     fn read(told: &[u8]) -> Option<Self> {
-        let find = |wanted| attributes(told).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+        let find = |wanted| {
+            attributes(told)
+                .find(|(kind, _)| *kind == wanted)
+                .map(|(_, value)| value)
+        };
         let key = find(NFTA_SET_ELEM_KEY)?;
         let (_, value) = attributes(key).find(|(kind, _)| *kind == NFTA_DATA_VALUE)?;
         let address = <[u8; 4]>::try_from(value).ok()?.into();
@@ -523,4 +547,3 @@ fn batch(kind: u16, sequence: u32) -> Vec<u8> {
     message.append(&[NFPROTO_UNSPEC, 0, high, low]);
     message.finish()
 }
-

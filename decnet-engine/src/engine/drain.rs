@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, error::Error};
 
 use decnet_topology::{
     Catalog, Lan, RepoError, StoredTopology, TopologyId,
-    mutation::{self, Context},
     repo::{MutationRow, Outcome},
     validate::published,
 };
@@ -118,9 +117,7 @@ impl Session<'_> {
         before: &StoredTopology,
     ) -> Result<Option<(StoredTopology, Prepared)>, EngineError> {
         let repo = &self.engine.repo;
-        let claims = repo.claims(Some(self.id)).await?;
-        let context = Context::of(&before.row, &self.engine.options.catalog, &claims);
-        let topology = mutation::apply(&before.topology, &claim.row.mutation, &context)?;
+        let topology = self.engine.mutated(before, &claim.row.mutation).await?;
         let after = StoredTopology {
             row: before.row.clone(),
             topology,
@@ -139,7 +136,7 @@ impl Session<'_> {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::of(before),
-            force: Force::by(&claim.row.mutation),
+            force: Force::of(&claim.row.mutation),
         };
         let prepared = self
             .engine
@@ -158,7 +155,7 @@ impl Session<'_> {
             stored,
             settings: &stored.row.settings,
             inside: Inside::Unknown,
-            force: Force::by(&claim.row.mutation),
+            force: Force::of(&claim.row.mutation),
         })
         .await
     }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Mutation, Name, RuleSet, Status, StoredTopology, Topology,
-    mutation::{AttachDecky, UpdateDecky},
-    validate::HostFacts,
+    DeploySettings, InstanceId, Name, RuleSet, Status, StoredTopology, Topology, validate::HostFacts,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,16 +54,7 @@ pub(super) enum Force<'a> {
     Everything,
 }
 
-impl<'a> Force<'a> {
-    /// Returns what a mutation allows.
-    pub(super) fn by(mutation: &'a Mutation) -> Self {
-        match mutation {
-            Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
-            | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. }) => Self::Decky(decky),
-            _ => Self::Nothing,
-        }
-    }
-
+impl Force<'_> {
     /// Returns what a flag says.
     pub(super) fn all_if(force: bool) -> Self {
         if force { Self::Everything } else { Self::Nothing }

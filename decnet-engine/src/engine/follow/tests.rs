@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     decoy::DecoyImage,
     engine::{DeployOptions, EngineOptions},
+    event::Trigger,
     observe::Scope,
     runtime::{
         Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError,
@@ -168,7 +169,7 @@ async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed
         force,
     };
     let result = match session.prepare(aim).await {
-        Ok(prepared) => session.carry_out(&prepared, &cancel).await,
+        Ok(prepared) => session.carry_out(&prepared, Trigger::Operator, &cancel).await,
         Err(error) => Err(error),
     };
     session.end(result).await
