@@ -127,6 +127,10 @@ impl Repo for MemoryRepo {
         let mut row = shelf.entry(id)?.stored.row.clone();
         rules::edit(&mut row, edit.expected, at)?;
         shelf.refuse_claimed(Some(id), &edit.topology)?;
+        edit.mutation
+            .as_ref()
+            .map(rules::queue::refuse_unreadable)
+            .transpose()?;
         let number = edit.mutation.is_some().then(|| shelf.number(id));
         let entry = shelf.entry_mut(id)?;
         entry.queue.record(&entry.stored.topology, &edit.topology, number, at);
@@ -224,6 +228,7 @@ impl Repo for MemoryRepo {
         expected: Option<Version>,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
+        rules::queue::refuse_unreadable(&new)?;
         let mut shelf = self.shelf();
         rules::queue::enqueue(&mut shelf.entry_mut(id)?.stored.row, expected, at)?;
         let number = shelf.number(id);
