@@ -1,13 +1,14 @@
-//! Time per decky of parse, validate and hash, from 100 to 100 000 deckies: it should stay flat.
+//! Time per decky of parse, validate, apply and hash, from 100 to 100 000 deckies: it should stay flat.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, Draft, Lan, LanId, RuleSet, Topology,
+    Catalog, Decky, DeckyId, Draft, Lan, LanId, Mutation, Name, RuleSet, Topology,
     document::{self, Syntax},
     hash::canonical_hash,
     model::Attachment,
+    mutation::{AttachDecky, Context, Stage, apply},
     validate::validate,
 };
 
@@ -47,6 +48,10 @@ fn maze(deckies: u32) -> Topology {
     Topology::new(lans.collect(), deckies.collect()).expect("a maze")
 }
 
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
 fn by_size(criterion: &mut Criterion) {
     let catalog = Catalog::builtin();
     let mut group = criterion.benchmark_group("per_decky");
@@ -61,6 +66,11 @@ fn by_size(criterion: &mut Criterion) {
         group.sample_size(10);
         group.bench_with_input(BenchmarkId::new("validate", size), &maze, |bencher, maze| {
             bencher.iter(|| validate(black_box(maze), &catalog, RuleSet::deploy()));
+        });
+        let attach = Mutation::from(AttachDecky::new(name("decky-000001"), name("LAN-00007")));
+        let context = Context::new(&catalog, Stage::Live);
+        group.bench_with_input(BenchmarkId::new("apply", size), &maze, |bencher, maze| {
+            bencher.iter(|| apply(black_box(maze), &attach, &context).expect("legal"));
         });
         group.bench_with_input(BenchmarkId::new("hash", size), &maze, |bencher, maze| {
             bencher.iter(|| canonical_hash(black_box(maze)));

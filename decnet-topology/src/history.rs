@@ -130,7 +130,9 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<DeckyChange> {
             ([], _) => break,
         }
     }
-    unpaired.into_values().for_each(|(one, other)| note(one, other));
+    for (one, other) in unpaired.into_values() {
+        note(one, other);
+    }
     changes.sort_by(|one, other| one.decky.cmp(&other.decky));
     changes
 }

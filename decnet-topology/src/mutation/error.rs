@@ -23,7 +23,7 @@ pub enum MutationError {
     UnknownOp {
         /// The word.
         op: String,
-        /// Which one was meant, for people; may be empty.
+        /// Which one was meant, or which there are, for people.
         hint: String,
     },
     /// A key that is not known where it stands.
@@ -33,7 +33,7 @@ pub enum MutationError {
         path: String,
         /// Of what it is none.
         op: String,
-        /// Which one was meant, for people; may be empty.
+        /// Which one was meant, or which there are, for people.
         hint: String,
     },
     /// A key that must be there is not.

@@ -31,14 +31,14 @@ impl Mutation {
     /// Reads a mutation from a JSON value: the first fault is told.
     pub fn from_value(value: &Value) -> Result<Self, MutationError> {
         let whole = Fields::of(At::root(value), "a mutation", &["op", "payload"])?;
-        let op = whole.required("op", "one of the ops")?.text("one of the ops")?;
+        let op = whole.required("op", OP)?.text(OP)?;
         if !Self::OPS.contains(&op) {
             return Err(MutationError::UnknownOp {
                 op: op.into(),
-                hint: spelling::hint(op, Self::OPS.iter().copied()),
+                hint: hint(op, Self::OPS),
             });
         }
-        read_payload(op, whole.required("payload", "an object")?)
+        read_payload(op, &whole.required("payload", "an object")?)
     }
 }
 
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Mutation {
     }
 }
 
-fn read_payload(op: &str, payload: At<'_>) -> Read<Mutation> {
+fn read_payload(op: &str, payload: &At<'_>) -> Read<Mutation> {
     let fields = |known| Fields::of(payload.clone(), op, known);
     Ok(match op {
         "add_lan" => add_lan(&fields(&["name", "subnet", "is_dmz", "x", "y"])?)?.into(),
@@ -154,11 +154,20 @@ fn update_lan(fields: &Fields<'_>) -> Read<UpdateLan> {
     })
 }
 
-const NAME: &str = "a name";
+const NAME: &str = "a name like web-01";
+const OP: &str = "an op like add_lan";
 const ARCHETYPE: &str = "the name of an archetype";
 
 /// How deep the value of a service's field may be: it stands on the sixth level of a maze file.
 const DEEPEST: usize = MAX_DEPTH - 5;
+
+/// Says which word was most likely meant, or which there are.
+fn hint(word: &str, known: &[&str]) -> String {
+    match spelling::hint(word, known.iter().copied()) {
+        none if none.is_empty() => format!("; there are {}", known.join(", ")),
+        hint => hint,
+    }
+}
 
 /// An object with a closed set of keys.
 struct Fields<'v> {
@@ -176,7 +185,7 @@ impl<'v> Fields<'v> {
             Some(key) => Err(MutationError::UnknownKey {
                 path: fields.path_to(key),
                 op: what.into(),
-                hint: spelling::hint(key, known.iter().copied()),
+                hint: hint(key, known),
             }),
             None => Ok(fields),
         }
