@@ -4,6 +4,7 @@ use ipnet::Ipv4Net;
 
 use crate::{
     id::{MutationId, TopologyId},
+    mutation::MutationError,
     name::{Name, TopologyName},
     repo::Lease,
     status::{Intent, Status},
@@ -95,6 +96,12 @@ pub enum RepoError {
     MutationNotFound {
         /// The id.
         id: MutationId,
+    },
+    /// The mutation holds a number that is none, or more than can be read back.
+    #[error("the mutation cannot be kept")]
+    MutationUnreadable {
+        /// Why.
+        source: Box<MutationError>,
     },
     /// The claim on the mutation ran out and someone else took it, or it was given back, or the mutation is finished.
     #[error("the claim on mutation {id} was lost")]

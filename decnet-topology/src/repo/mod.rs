@@ -127,7 +127,8 @@ pub trait Repo: Send + Sync + Debug {
     /// deckies is kept, and so is the mutation that made it, if one did, as [applied](crate::MutationState::Applied).
     ///
     /// Refused: another version than the expected one if that is given ([`RepoError::VersionConflict`]), a status other than
-    /// pending ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]).
+    /// pending ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]), a mutation that could not be read
+    /// back ([`RepoError::MutationUnreadable`]).
     async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError>;
 
     /// Changes the status, sets the intent if one is given, and appends the event.
@@ -188,7 +189,8 @@ pub trait Repo: Send + Sync + Debug {
     /// Appends a mutation to the queue of a topology that runs, and counts it as an edit.
     ///
     /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a topology that is neither
-    /// active nor degraded, or is not meant to be up ([`RepoError::NotEditable`]).
+    /// active nor degraded, or is not meant to be up ([`RepoError::NotEditable`]), a mutation that could not be read back
+    /// ([`RepoError::MutationUnreadable`]).
     async fn enqueue(
         &self,
         id: TopologyId,

@@ -1,7 +1,7 @@
 //! The home of the repo in memory.
 
 mod queue;
-mod shelf;
+mod stock;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::{
     queue::Queue,
-    shelf::{Entry, Shelf, order},
+    stock::{Entry, Stock, order},
 };
 use crate::{
     id::{self, ClaimToken, InstanceId, LeaseToken, MutationId, TopologyId},
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryRepo {
     instance: InstanceId,
-    shelf: Mutex<Shelf>,
+    stock: Mutex<Stock>,
 }
 
 impl Default for MemoryRepo {
@@ -46,13 +46,13 @@ impl MemoryRepo {
     pub fn new() -> Self {
         Self {
             instance: rng::instance_id(),
-            shelf: Mutex::default(),
+            stock: Mutex::default(),
         }
     }
 
     /// Locks the store. A panic elsewhere leaves it whole: every method changes it in one step, after all refusals.
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stock(&self) -> MutexGuard<'_, Stock> {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn create_drawing(
@@ -61,17 +61,17 @@ impl MemoryRepo {
         new: NewTopology,
         at: Timestamp,
     ) -> Result<StoredTopology, RepoError> {
-        let mut shelf = self.shelf();
-        let namesake = shelf.alive().find(|entry| entry.stored.row.name == new.name);
+        let mut stock = self.stock();
+        let namesake = stock.alive().find(|entry| entry.stored.row.name == new.name);
         if let Some(Entry { stored, .. }) = namesake {
             return Err(RepoError::NameTaken {
                 name: stored.row.name.clone(),
                 id: stored.row.id,
             });
         }
-        shelf.refuse_claimed(None, &new.topology)?;
+        stock.refuse_claimed(None, &new.topology)?;
         let taken = |drawn| {
-            let mut known = shelf.entries().map(|entry| entry.stored.row.id);
+            let mut known = stock.entries().map(|entry| entry.stored.row.id);
             known.any(|known| id::short(known) == id::short(drawn))
         };
         let id = rules::fresh_id(draw, |drawn| Ok::<_, RepoError>(taken(drawn)))?;
@@ -79,7 +79,7 @@ impl MemoryRepo {
             row: rules::first_row(id, &new, at),
             topology: new.topology,
         };
-        shelf.insert(Entry {
+        stock.insert(Entry {
             stored: stored.clone(),
             events: vec![rules::first_event(at)],
             lease: None,
@@ -104,12 +104,12 @@ impl Repo for MemoryRepo {
     }
 
     async fn get(&self, id: TopologyId) -> Result<TopologyRow, RepoError> {
-        self.shelf().entry(id).map(|entry| entry.stored.row.clone())
+        self.stock().entry(id).map(|entry| entry.stored.row.clone())
     }
 
     async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError> {
-        let shelf = self.shelf();
-        let mut rows: Vec<&TopologyRow> = shelf.entries().map(|entry| &entry.stored.row).collect();
+        let stock = self.stock();
+        let mut rows: Vec<&TopologyRow> = stock.entries().map(|entry| &entry.stored.row).collect();
         rows.retain(|row| filter.statuses.is_empty() || filter.statuses.contains(&row.status));
         rows.sort_by_key(|row| order(row));
         Ok(Page {
@@ -119,16 +119,20 @@ impl Repo for MemoryRepo {
     }
 
     async fn load(&self, id: TopologyId) -> Result<StoredTopology, RepoError> {
-        self.shelf().entry(id).map(|entry| entry.stored.clone())
+        self.stock().entry(id).map(|entry| entry.stored.clone())
     }
 
     async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError> {
-        let mut shelf = self.shelf();
-        let mut row = shelf.entry(id)?.stored.row.clone();
+        let mut stock = self.stock();
+        let mut row = stock.entry(id)?.stored.row.clone();
         rules::edit(&mut row, edit.expected, at)?;
-        shelf.refuse_claimed(Some(id), &edit.topology)?;
-        let number = edit.mutation.is_some().then(|| shelf.number(id));
-        let entry = shelf.entry_mut(id)?;
+        stock.refuse_claimed(Some(id), &edit.topology)?;
+        edit.mutation
+            .as_ref()
+            .map(rules::queue::refuse_unreadable)
+            .transpose()?;
+        let number = edit.mutation.is_some().then(|| stock.number(id));
+        let entry = stock.entry_mut(id)?;
         entry.queue.record(&entry.stored.topology, &edit.topology, number, at);
         if let (Some(number), Some(new)) = (number, edit.mutation) {
             entry.queue.insert(rules::queue::applied(number, &row, new, at));
@@ -141,8 +145,8 @@ impl Repo for MemoryRepo {
     }
 
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
-        let mut shelf = self.shelf();
-        let entry = shelf.entry_mut(id)?;
+        let mut stock = self.stock();
+        let entry = stock.entry_mut(id)?;
         let event = rules::change(&mut entry.stored.row, entry.lease.as_ref(), change, at)?;
         entry.events.push(event);
         entry.queue.dismiss(&entry.stored.row, at);
@@ -150,7 +154,7 @@ impl Repo for MemoryRepo {
     }
 
     async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
-        self.shelf().entry(id).map(|entry| entry.events.clone())
+        self.stock().entry(id).map(|entry| entry.events.clone())
     }
 
     async fn set_settings(
@@ -159,22 +163,22 @@ impl Repo for MemoryRepo {
         settings: DeploySettings,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        let mut shelf = self.shelf();
-        let row = &mut shelf.entry_mut(id)?.stored.row;
+        let mut stock = self.stock();
+        let row = &mut stock.entry_mut(id)?.stored.row;
         rules::set_settings(row, settings, at)?;
         Ok(row.clone())
     }
 
     async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {
-        let mut shelf = self.shelf();
-        let row = &mut shelf.entry_mut(id)?.stored.row;
+        let mut stock = self.stock();
+        let row = &mut stock.entry_mut(id)?.stored.row;
         row.needs_resync = needs_resync;
         row.changed_at = at;
         Ok(())
     }
 
     async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError> {
-        Ok(self.shelf().claims(except))
+        Ok(self.stock().claims(except))
     }
 
     async fn acquire_lease(
@@ -185,8 +189,8 @@ impl Repo for MemoryRepo {
         superseding: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
-        let mut shelf = self.shelf();
-        let entry = shelf.entry_mut(id)?;
+        let mut stock = self.stock();
+        let entry = stock.entry_mut(id)?;
         let lease = rules::acquire(entry.lease.clone(), holder, time, superseding, at)?;
         entry.lease = Some(lease.clone());
         Ok(lease)
@@ -199,22 +203,22 @@ impl Repo for MemoryRepo {
         time: SignedDuration,
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
-        let mut shelf = self.shelf();
-        let entry = shelf.entry_mut(id)?;
+        let mut stock = self.stock();
+        let entry = stock.entry_mut(id)?;
         let lease = rules::renew(id, entry.lease.clone(), token, time, at)?;
         entry.lease = Some(lease.clone());
         Ok(lease)
     }
 
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError> {
-        if let Ok(entry) = self.shelf().entry_mut(id) {
+        if let Ok(entry) = self.stock().entry_mut(id) {
             entry.lease.take_if(|lease| lease.token == token);
         }
         Ok(())
     }
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
-        self.shelf().entry(id).map(|entry| rules::held(entry.lease.clone(), at))
+        self.stock().entry(id).map(|entry| rules::held(entry.lease.clone(), at))
     }
 
     async fn enqueue(
@@ -224,10 +228,11 @@ impl Repo for MemoryRepo {
         expected: Option<Version>,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
-        let mut shelf = self.shelf();
-        rules::queue::enqueue(&mut shelf.entry_mut(id)?.stored.row, expected, at)?;
-        let number = shelf.number(id);
-        let entry = shelf.entry_mut(id)?;
+        rules::queue::refuse_unreadable(&new)?;
+        let mut stock = self.stock();
+        rules::queue::enqueue(&mut stock.entry_mut(id)?.stored.row, expected, at)?;
+        let number = stock.number(id);
+        let entry = stock.entry_mut(id)?;
         let mutation = rules::queue::enqueued(number, &entry.stored.row, new, at);
         entry.queue.insert(mutation.clone());
         Ok(mutation)
@@ -241,14 +246,14 @@ impl Repo for MemoryRepo {
         superseding: Option<ClaimToken>,
         at: Timestamp,
     ) -> Result<Option<MutationRow>, RepoError> {
-        let mut shelf = self.shelf();
+        let mut stock = self.stock();
         let claimable = |entry: &Entry| Some((entry.queue.claimable(superseding, at)?, entry.stored.row.id));
         let first = match topology {
-            Some(id) => claimable(shelf.entry(id)?),
-            None => shelf.entries().filter_map(claimable).min(),
+            Some(id) => claimable(stock.entry(id)?),
+            None => stock.entries().filter_map(claimable).min(),
         };
         match first {
-            Some((id, topology)) => Ok(shelf.entry_mut(topology)?.queue.claim(id, holder, time, at)),
+            Some((id, topology)) => Ok(stock.entry_mut(topology)?.queue.claim(id, holder, time, at)),
             None => Ok(None),
         }
     }
@@ -260,21 +265,21 @@ impl Repo for MemoryRepo {
         time: SignedDuration,
         at: Timestamp,
     ) -> Result<MutationClaim, RepoError> {
-        let mut shelf = self.shelf();
-        let mut row = shelf.mutation(id)?.1.clone();
+        let mut stock = self.stock();
+        let mut row = stock.mutation(id)?.1.clone();
         let claim = rules::queue::renew(&mut row, token, time, at)?;
-        shelf.entry_mut(row.topology)?.queue.update(row);
+        stock.entry_mut(row.topology)?.queue.update(row);
         Ok(claim)
     }
 
     async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
-        let mut shelf = self.shelf();
-        let Ok((entry, row)) = shelf.mutation(id) else {
+        let mut stock = self.stock();
+        let Ok((entry, row)) = stock.mutation(id) else {
             return Ok(());
         };
         let mut row = row.clone();
         if rules::queue::give_back(&mut row, &entry.stored.row, token, at) {
-            shelf.entry_mut(row.topology)?.queue.update(row);
+            stock.entry_mut(row.topology)?.queue.update(row);
         }
         Ok(())
     }
@@ -286,12 +291,12 @@ impl Repo for MemoryRepo {
         topology: Topology,
         at: Timestamp,
     ) -> Result<StoredTopology, RepoError> {
-        let mut shelf = self.shelf();
-        let (entry, mutation) = shelf.mutation(id)?;
+        let mut stock = self.stock();
+        let (entry, mutation) = stock.mutation(id)?;
         let (mut mutation, mut row) = (mutation.clone(), entry.stored.row.clone());
         rules::queue::store(&mut mutation, &mut row, token, at)?;
-        shelf.refuse_claimed(Some(row.id), &topology)?;
-        let entry = shelf.entry_mut(row.id)?;
+        stock.refuse_claimed(Some(row.id), &topology)?;
+        let entry = stock.entry_mut(row.id)?;
         entry.queue.record(&entry.stored.topology, &topology, Some(id), at);
         entry.queue.update(mutation);
         entry.stored = StoredTopology { row, topology };
@@ -305,22 +310,22 @@ impl Repo for MemoryRepo {
         outcome: Outcome,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
-        let mut shelf = self.shelf();
-        let mut row = shelf.mutation(id)?.1.clone();
+        let mut stock = self.stock();
+        let mut row = stock.mutation(id)?.1.clone();
         rules::queue::finish(&mut row, token, outcome, at)?;
-        shelf.entry_mut(row.topology)?.queue.update(row.clone());
+        stock.entry_mut(row.topology)?.queue.update(row.clone());
         Ok(row)
     }
 
     async fn mutation(&self, id: MutationId) -> Result<MutationRow, RepoError> {
-        self.shelf().mutation(id).map(|(_, row)| row.clone())
+        self.stock().mutation(id).map(|(_, row)| row.clone())
     }
 
     async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError> {
-        let shelf = self.shelf();
+        let stock = self.stock();
         let mut rows: Vec<&MutationRow> = match filter.topology {
-            Some(id) => shelf.entry(id)?.queue.rows().collect(),
-            None => shelf.entries().flat_map(|entry| entry.queue.rows()).collect(),
+            Some(id) => stock.entry(id)?.queue.rows().collect(),
+            None => stock.entries().flat_map(|entry| entry.queue.rows()).collect(),
         };
         rows.retain(|row| filter.states.is_empty() || filter.states.contains(&row.state));
         rows.sort_by_key(|row| row.id);
@@ -331,29 +336,29 @@ impl Repo for MemoryRepo {
     }
 
     async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError> {
-        self.shelf().entry(id).map(|entry| entry.queue.has_pending())
+        self.stock().entry(id).map(|entry| entry.queue.has_pending())
     }
 
     async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError> {
-        let shelf = self.shelf();
+        let stock = self.stock();
         let waiting = |entry: &Entry| Some((entry.queue.claimable(None, at)?, entry.stored.row.id));
-        let mut waiting: Vec<_> = shelf.entries().filter_map(waiting).collect();
+        let mut waiting: Vec<_> = stock.entries().filter_map(waiting).collect();
         waiting.sort();
         Ok(waiting.into_iter().map(|(_, topology)| topology).collect())
     }
 
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
-        let shelf = self.shelf();
-        let changes = shelf.entry(id)?.queue.changes().iter();
+        let stock = self.stock();
+        let changes = stock.entry(id)?.queue.changes().iter();
         let later = changes.filter(|change| since.is_none_or(|since| since < change.at));
         Ok(later.cloned().collect())
     }
 
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
-        let mut shelf = self.shelf();
-        let entry = shelf.entry(id)?;
+        let mut stock = self.stock();
+        let entry = stock.entry(id)?;
         rules::refuse_delete(entry.stored.row.status, entry.lease.clone(), at)?;
-        shelf.remove(id);
+        stock.remove(id);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use super::{count_edit, ending, not_editable};
 use crate::{
     id::{ClaimToken, MutationId},
     model::TopologyRow,
+    mutation::Mutation,
     repo::{Holder, MutationClaim, MutationRow, NewMutation, Outcome, RepoError},
     status::{Intent, MutationState, Status},
     version::Version,
@@ -21,6 +22,14 @@ fn refuse(row: &TopologyRow) -> Result<(), RepoError> {
 
 fn takes_mutations(status: Status, intent: Option<Intent>) -> bool {
     matches!(status, Status::Active | Status::Degraded) && intent == Some(Intent::Up)
+}
+
+/// Refuses a mutation that would not be read back as it is: a number that is none, or more than a mutation may hold.
+pub(in crate::repo) fn refuse_unreadable(new: &NewMutation) -> Result<(), RepoError> {
+    let written = serde_json::to_string(&new.mutation).unwrap_or_default();
+    let read = Mutation::from_json(&written).map_err(|error| RepoError::MutationUnreadable { source: error.into() })?;
+    debug_assert_eq!(read, new.mutation, "what is read is what was written");
+    Ok(())
 }
 
 /// Counts a mutation as an edit of the topology that it is for, or refuses it.

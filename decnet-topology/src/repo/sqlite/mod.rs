@@ -1,6 +1,7 @@
 //! The home of the repo in one SQLite file.
 
 mod changes;
+mod check;
 mod fault;
 mod leases;
 mod maze;
@@ -138,22 +139,10 @@ impl SqliteRepo {
         self.path.as_deref()
     }
 
-    /// Looks for damage: in the file, in the references between rows, and in every topology. Returns what was found, one
-    /// line each; nothing if the store is sound. Takes as long as reading all of it.
+    /// Looks for damage: in the file, in the references between rows, in every topology and every mutation. Returns what was
+    /// found, one line each; nothing if the store is sound. Takes as long as reading all of it.
     pub async fn check(&self) -> Result<Vec<String>, RepoError> {
-        let found = self.read(|moment| {
-            let mut found = topologies::damage(moment)?;
-            if found.is_empty() {
-                for row in topologies::list(moment, &ListFilter::default())?.rows {
-                    match topologies::load(moment, row.id) {
-                        Err(Fault::Refusal(RepoError::Corrupt { what })) => found.push(format!("{}: {what}", row.id)),
-                        outcome => drop(outcome?),
-                    }
-                }
-            }
-            Ok(found)
-        });
-        match found.await {
+        match self.read(check::damage).await {
             Err(RepoError::Corrupt { what }) => Ok(vec![what]),
             found => found,
         }

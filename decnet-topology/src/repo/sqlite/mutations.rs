@@ -109,6 +109,19 @@ pub(super) fn find(moment: &Transaction<'_>, id: MutationId) -> Result<MutationR
     found.ok_or_else(|| RepoError::MutationNotFound { id }.into())
 }
 
+/// Reads every mutation, and gives each, or what is wrong with it, with its number.
+pub(super) fn each(
+    moment: &Transaction<'_>,
+    mut visit: impl FnMut(i64, Result<MutationRow, Fault>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM mutations ORDER BY id"))?;
+    let mut rows = statement.query([])?;
+    while let Some(found) = rows.next()? {
+        visit(found.get("id")?, row(found))?;
+    }
+    Ok(())
+}
+
 /// Writes down a mutation, which gets its number by that.
 pub(super) fn insert(tx: &Transaction<'_>, key: i64, mutation: MutationRow) -> Result<MutationRow, Fault> {
     let mut statement = tx.prepare_cached(
@@ -166,6 +179,7 @@ pub(super) fn enqueue(
     expected: Option<Version>,
     at: Timestamp,
 ) -> Result<MutationRow, Fault> {
+    queue::refuse_unreadable(&new)?;
     let mut topology = topologies::find(tx, id)?;
     queue::enqueue(&mut topology.row, expected, at)?;
     topologies::update(tx, topology.key, &topology.row)?;

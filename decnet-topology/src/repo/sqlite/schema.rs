@@ -14,7 +14,7 @@ const APPLICATION_ID: i64 = 0x4443_4e54;
 /// The steps that lead from an empty file to today's layout, in order. Their number is the version of the layout.
 ///
 /// Steps that were released are never changed.
-const STEPS: &[&str] = &[include_str!("1-topologies.sql"), include_str!("2-mutations.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("1-topologies.sql"), include_str!("2-mutations.sql")];
 
 /// The newest layout known.
 pub(super) fn latest() -> u32 {

@@ -133,6 +133,7 @@ pub(super) fn edit(tx: &Transaction<'_>, id: TopologyId, edit: Edit, at: Timesta
     let Keyed { key, mut row } = find(tx, id)?;
     rules::edit(&mut row, expected, at)?;
     maze::refuse(tx, Some(id), &topology)?;
+    mutation.as_ref().map(rules::queue::refuse_unreadable).transpose()?;
     update(tx, key, &row)?;
     let mutation = mutation.map(|new| rules::queue::applied(UNNUMBERED, &row, new, at));
     let mutation = mutation
@@ -211,22 +212,6 @@ pub(super) fn delete(tx: &Transaction<'_>, id: TopologyId, at: Timestamp) -> Res
     tx.prepare_cached("DELETE FROM topologies WHERE key = ?1")?
         .execute([key])?;
     Ok(())
-}
-
-/// Looks for damage that SQLite can see.
-pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
-    let mut statement = moment.prepare("PRAGMA integrity_check")?;
-    let mut found = collect(statement.query([])?, |row| Ok(row.get::<_, String>(0)?))?;
-    found.retain(|line| line != "ok");
-    let mut statement = moment.prepare("PRAGMA foreign_key_check")?;
-    found.extend(collect(statement.query([])?, |row| {
-        let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
-        Ok(format!("a row of {child} refers to one of {parent} that is not there"))
-    })?);
-    if found.is_empty() {
-        instance(moment)?;
-    }
-    Ok(found)
 }
 
 /// Writes down what may change of a row.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::stage::{self, LEASE, adding, enqueue, holder, second};
 use crate::{
     id::{MutationId, TopologyId},
-    repo::{MutationFilter, MutationRow, NewMutation, Outcome, Repo, RepoError},
+    mutation::Mutation,
+    repo::{Edit, MutationFilter, MutationRow, NewMutation, Outcome, Repo, RepoError},
     rng,
     status::{Intent, MutationState, Status},
     version::Version,
@@ -79,6 +80,27 @@ pub(super) async fn every_mutation_comes_back_as_it_was_asked_for(repo: Arc<dyn 
             format!("{enqueued:?}"),
             "names as they were written"
         );
+    }
+}
+
+pub(super) async fn a_mutation_that_could_not_be_read_back_is_refused(repo: Arc<dyn Repo>) {
+    let running = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    let pending = stage::create(&*repo, "other", stage::maze(2)).await.row.id;
+    for number in [f64::NAN, f64::INFINITY] {
+        let mut new = adding("lab");
+        if let Mutation::AddLan(lan) = &mut new.mutation {
+            lan.x = Some(number);
+        }
+        let edit = Edit {
+            mutation: Some(new.clone()),
+            ..Edit::to(stage::maze(2), None)
+        };
+        for refusal in [
+            stage::refused(&*repo, repo.enqueue(running, new, None, second(2))).await,
+            stage::refused(&*repo, repo.edit(pending, edit, second(2))).await,
+        ] {
+            assert!(matches!(refusal, RepoError::MutationUnreadable { .. }), "{refusal:?}");
+        }
     }
 }
 
@@ -222,7 +244,7 @@ pub(super) async fn limit_and_offset_cut_the_mutations_but_not_the_total(repo: A
 
 pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
     let topology = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
-    let (known, _) = (enqueue(&*repo, topology, "lab").await.id, ());
+    let known = enqueue(&*repo, topology, "lab").await.id;
     let (token, unknown) = (rng::claim_token(), rng::topology_id());
     for id in [0, known.get() + 1, u64::MAX].map(MutationId::new) {
         let before = stage::snapshot(&*repo).await;

@@ -185,6 +185,7 @@ clauses! { $
     enqueueing {
         a_mutation_is_enqueued_as_it_was_asked_for,
         every_mutation_comes_back_as_it_was_asked_for,
+        a_mutation_that_could_not_be_read_back_is_refused,
         a_mutation_of_another_version_is_refused,
         only_a_topology_that_runs_and_is_meant_to_takes_mutations,
         of_mutations_that_saw_one_version_one_wins,

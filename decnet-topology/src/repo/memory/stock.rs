@@ -14,7 +14,7 @@ use crate::{
 
 /// All that is stored.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Stock {
     topologies: BTreeMap<TopologyId, Entry>,
     /// The topology of each mutation.
     mutations: BTreeMap<MutationId, TopologyId>,
@@ -31,7 +31,7 @@ pub(super) struct Entry {
     pub(super) queue: Queue,
 }
 
-impl Shelf {
+impl Stock {
     pub(super) fn insert(&mut self, entry: Entry) {
         self.topologies.insert(entry.stored.row.id, entry);
     }

@@ -1,3 +1,5 @@
+mod queue;
+
 use super::*;
 use crate::{Mode, repo::ListFilter};
 
@@ -58,4 +60,58 @@ async fn a_full_disk_is_told_and_loses_nothing() {
     assert_eq!(repo.check().await.expect("checked"), Vec::<String>::new());
     limit(i64::from(i32::MAX));
     repo.create(big, at).await.expect("there is room again");
+}
+
+#[test]
+fn a_store_of_the_first_layout_is_brought_up_to_date_by_all_that_open_it_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let instance = rng::instance_id();
+    let id = rng::topology_id();
+    let old = Connection::open(&path).expect("a file");
+    let made = old
+        .execute_batch(schema::STEPS[0])
+        .and_then(|()| old.execute("INSERT INTO meta (instance) VALUES (?1)", [instance.to_string()]))
+        .and_then(|_| {
+            old.execute(
+                "INSERT INTO topologies (id, name, name_key, mode, status, intent, version, created_at, changed_at,
+                                         needs_resync, settings)
+                 VALUES (?1, 'corp', 'corp', 'unihost', 'active', 'up', 7, '2030-01-01T00:00:00Z',
+                         '2030-01-01T00:00:00Z', 0, '{}')",
+                [id.to_string()],
+            )
+        })
+        .and_then(|_| {
+            old.execute(
+                "INSERT INTO lans VALUES (1, 0, 'dmz', 0x0a000000, 0x0a0000ff, 1, NULL, NULL)",
+                [],
+            )
+        })
+        .and_then(|_| old.pragma_update(None, "user_version", 1));
+    made.expect("a store of the first layout");
+    drop(old);
+
+    let start = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                start.wait();
+                SqliteRepo::open(&path).expect("it is brought up to date");
+            });
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let repo = SqliteRepo::open(&path).expect("a store");
+        assert_eq!(repo.instance().await.expect("its id"), instance);
+        assert_eq!(repo.check().await.expect("checked"), Vec::<String>::new());
+        let stored = repo.load(id).await.expect("it is there");
+        assert_eq!((stored.row.version, stored.topology.lans().len()), (Version::new(7), 1));
+        let enqueued = repo
+            .enqueue(id, queue::removing("web"), None, Timestamp::UNIX_EPOCH)
+            .await;
+        assert_eq!(enqueued.expect("it runs").version, Version::new(8));
+    });
 }
