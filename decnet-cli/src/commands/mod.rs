@@ -23,3 +23,4 @@ pub(crate) mod services;
 pub(crate) mod show;
 pub(crate) mod teardown;
 pub(crate) mod validate;
+pub(crate) mod verify;

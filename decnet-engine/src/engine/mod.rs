@@ -1,4 +1,4 @@
-//! Deploy, teardown, plan, reconcile, reap, inspect: the public face.
+//! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
 mod deploy;
 mod drift;
@@ -10,6 +10,7 @@ mod reap;
 mod reconcile;
 mod session;
 mod teardown;
+mod verify;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use inspect::{DeckyState, Inspection, ServiceState};
 pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};
 pub use session::Outcome;
+pub use verify::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 #[cfg(feature = "docker")]
 use crate::runtime::docker::{Docker, DockerOptions};

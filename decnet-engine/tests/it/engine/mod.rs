@@ -8,6 +8,7 @@ mod lifecycle;
 mod mending;
 mod planning;
 mod reaping;
+mod verifying;
 
 use std::sync::Arc;
 
