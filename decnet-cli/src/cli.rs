@@ -93,6 +93,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "destroy")]
     Teardown(commands::teardown::Arguments),
     Reconcile(commands::reconcile::Arguments),
+    Verify(commands::verify::Arguments),
     Delete(commands::delete::Arguments),
     Reap(commands::reap::Arguments),
     Compose(commands::compose::Arguments),
@@ -177,6 +178,7 @@ impl Command {
             Self::Deploy(arguments) => commands::deploy::run(arguments, context).await,
             Self::Teardown(arguments) => commands::teardown::run(arguments, context).await,
             Self::Reconcile(arguments) => commands::reconcile::run(arguments, context).await,
+            Self::Verify(arguments) => commands::verify::run(arguments, context).await,
             Self::Delete(arguments) => commands::delete::run(arguments, context).await,
             Self::Reap(arguments) => commands::reap::run(arguments, context).await,
             Self::Compose(arguments) => commands::compose::run(arguments, context).await,

@@ -25,4 +25,5 @@ pub(crate) mod services;
 pub(crate) mod show;
 pub(crate) mod teardown;
 pub(crate) mod validate;
+pub(crate) mod verify;
 pub(crate) mod watch;

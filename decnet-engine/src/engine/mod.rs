@@ -1,4 +1,4 @@
-//! Deploy, teardown, plan, reconcile, reap, inspect: the public face.
+//! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
 mod deploy;
 mod drain;
@@ -15,6 +15,7 @@ mod reconcile;
 mod session;
 mod submit;
 mod teardown;
+mod verify;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};
 pub use session::Outcome;
 pub use submit::{Submitted, submit};
+pub use verify::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 #[cfg(feature = "docker")]
 use crate::runtime::docker::{Docker, DockerOptions};

@@ -9,6 +9,7 @@ mod mending;
 mod mutating;
 mod planning;
 mod reaping;
+mod verifying;
 
 use std::sync::Arc;
 

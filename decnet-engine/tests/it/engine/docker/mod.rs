@@ -4,6 +4,7 @@ mod broken;
 mod foreign;
 mod live;
 mod reach;
+mod verifying;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -39,10 +40,11 @@ struct Lab {
 }
 
 impl Lab {
-    async fn new() -> Self {
+    async fn new(program: Option<Vec<u8>>) -> Self {
         let repo = Arc::new(MemoryRepo::new());
         // An image of the test's own, so that what others do with the common one does not matter.
-        let mut program = decoy::embedded().expect("the decoy is built for Linux").to_vec();
+        let built = || decoy::embedded().expect("the decoy is built for Linux").to_vec();
+        let mut program = program.unwrap_or_else(built);
         program.extend(repo.instance().await.expect("an instance").to_string().bytes());
         let image = Arc::new(DecoyImage::pack(&program));
         let host = DockerHost::from_env(|name| std::env::var(name).ok()).expect("a daemon's address");
@@ -190,7 +192,15 @@ impl Lab {
 
 /// Runs a test on the daemon, and removes what is left even where it fails.
 async fn on_docker(test: impl AsyncFnOnce(&Lab)) {
-    let lab = Lab::new().await;
+    on_lab(Lab::new(None).await, test).await;
+}
+
+/// The same with another program in the deckies.
+async fn on_docker_with(program: Vec<u8>, test: impl AsyncFnOnce(&Lab)) {
+    on_lab(Lab::new(Some(program)).await, test).await;
+}
+
+async fn on_lab(lab: Lab, test: impl AsyncFnOnce(&Lab)) {
     let outcome = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(test(&lab))).await;
     lab.clear().await;
     if let Err(panic) = outcome {
