@@ -104,13 +104,13 @@ impl<'a> Session<'a> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
-        // A status is not changed under the feet of whoever took the lease meanwhile.
-        self.lease.confirm().await?;
         let change = StatusChange {
             from: row.status,
             to,
             intent,
             reason: reason.clone(),
+            // A status is not changed under the feet of whoever took the lease meanwhile.
+            held: Some(self.lease.token()),
         };
         // The event carries the time that is stored with the change, so that whoever hears of it twice knows.
         let at = Timestamp::now();

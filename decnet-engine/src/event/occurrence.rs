@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fmt};
 
-use decnet_topology::{Name, ServiceName, Status, TopologyId};
+use decnet_topology::{MutationId, MutationState, Name, ServiceName, Status, TopologyId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,11 +29,11 @@ pub enum Event {
         /// The topology.
         topology: TopologyId,
         /// The mutation's number.
-        mutation: u64,
+        mutation: MutationId,
         /// What it does, as on the wire: `add_lan`.
         op: String,
         /// How far it is.
-        state: MutationState,
+        state: MutationStage,
         /// Who asked for it.
         actor: Option<String>,
         /// Why it was rejected or failed.
@@ -55,7 +55,7 @@ pub enum Event {
         progress: Progress,
     },
     /// A decky came, went, or runs something else.
-    Decky(DeckyChange),
+    Decky(DeckyEvent),
     /// A worker says that it is there.
     Health(Health),
 }
@@ -64,7 +64,7 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum MutationState {
+pub enum MutationStage {
     /// It waits for its turn.
     Enqueued,
     /// It is being applied.
@@ -77,7 +77,7 @@ pub enum MutationState {
     Failed,
 }
 
-impl MutationState {
+impl MutationStage {
     /// Returns the last word of the topic.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -90,9 +90,22 @@ impl MutationState {
     }
 }
 
+impl From<MutationState> for MutationStage {
+    fn from(state: MutationState) -> Self {
+        match state {
+            MutationState::Applying => Self::Applying,
+            MutationState::Applied => Self::Applied,
+            MutationState::Rejected => Self::Rejected,
+            MutationState::Failed => Self::Failed,
+            // It waits: what was just enqueued, and what was given back.
+            _ => Self::Enqueued,
+        }
+    }
+}
+
 /// A change in the life of a decky: what runs on it now, and what ran before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeckyChange {
+pub struct DeckyEvent {
     /// The topology.
     pub topology: TopologyId,
     /// The decky.
@@ -164,7 +177,7 @@ impl Event {
             | Self::Mutation { topology, .. }
             | Self::Planned { topology, .. }
             | Self::Step { topology, .. }
-            | Self::Decky(DeckyChange { topology, .. }) => Some(*topology),
+            | Self::Decky(DeckyEvent { topology, .. }) => Some(*topology),
             Self::Health(_) => None,
         }
     }
@@ -176,7 +189,7 @@ impl Event {
             Self::Mutation { topology, state, .. } => format!("topology.{topology}.mutation.{}", state.as_str()),
             Self::Planned { topology, .. } => format!("topology.{topology}.step.planned"),
             Self::Step { topology, progress } => format!("topology.{topology}.step.{}", progress.state.as_str()),
-            Self::Decky(DeckyChange { topology, decky, .. }) => format!("decky.{topology}.{decky}.mutation"),
+            Self::Decky(DeckyEvent { topology, decky, .. }) => format!("decky.{topology}.{decky}.mutation"),
             Self::Health(Health { worker, .. }) => format!("system.{worker}.health"),
         }
     }

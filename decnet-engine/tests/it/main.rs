@@ -5,4 +5,5 @@ mod bus;
 mod docker;
 mod engine;
 mod event;
+mod plan;
 mod runtime;

@@ -136,7 +136,7 @@ impl World {
         if let Some(container) = self.containers.get_mut(name) {
             container.activity = Activity::Running;
             container.started_at = Some(now);
-            container.state_holds = true;
+            container.state_holds = container.can_hold_state();
         }
         Ok(())
     }
@@ -175,8 +175,15 @@ impl World {
             return Err(not_running(name));
         }
         container.state = Some(state.clone());
-        container.state_holds = true;
-        Ok(Effect::Changed)
+        container.state_holds = container.can_hold_state();
+        if container.state_holds {
+            Ok(Effect::Changed)
+        } else {
+            Err(RuntimeError::State {
+                container: name.to_string(),
+                reason: "its interfaces are not those of the state".into(),
+            })
+        }
     }
 
     pub(super) fn restart(&mut self, instance: InstanceId, name: &ContainerName) -> Result<Effect, RuntimeError> {

@@ -8,6 +8,7 @@ mod lifecycle;
 mod mending;
 mod planning;
 mod reaping;
+mod telling;
 
 use std::sync::Arc;
 
