@@ -41,6 +41,9 @@ pub(crate) struct Globals {
     /// A TOML file of services and archetypes that are added to the built-in ones, or override them.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) catalog: Option<PathBuf>,
+    /// The socket of the bus on which events are told [default: decnet/bus.sock in the user's runtime folder].
+    #[arg(long, global = true, value_name = "SOCKET", alias = "socket")]
+    pub(crate) bus: Option<PathBuf>,
     /// How long Docker may take for one answer: 30s, 2m; a bare number is seconds.
     #[arg(long, global = true, value_name = "TIME", value_parser = read_duration)]
     pub(crate) timeout: Option<Duration>,
@@ -97,6 +100,8 @@ pub(crate) enum Command {
     Delete(commands::delete::Arguments),
     Reap(commands::reap::Arguments),
     Compose(commands::compose::Arguments),
+    Events(commands::events::Arguments),
+    Bus(commands::bus::Arguments),
     Services(commands::services::Arguments),
     Archetypes(commands::archetypes::Arguments),
     Mutate(Box<commands::mutate::Arguments>),
@@ -182,6 +187,8 @@ impl Command {
             Self::Delete(arguments) => commands::delete::run(arguments, context).await,
             Self::Reap(arguments) => commands::reap::run(arguments, context).await,
             Self::Compose(arguments) => commands::compose::run(arguments, context).await,
+            Self::Events(arguments) => commands::events::run(arguments, context).await,
+            Self::Bus(arguments) => commands::bus::run(&arguments, context).await,
             Self::Services(arguments) => commands::services::run(&arguments, context),
             Self::Archetypes(arguments) => commands::archetypes::run(&arguments, context),
             Self::Mutate(arguments) => commands::mutate::run(*arguments, context).await,

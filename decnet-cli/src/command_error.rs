@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, path::PathBuf};
 
-use decnet_engine::{engine::EngineError, execute::StepFailure, runtime::RuntimeError};
+use decnet_engine::{bus::unix::BindError, engine::EngineError, execute::StepFailure, runtime::RuntimeError};
 use decnet_topology::{
     Finding, MutationId, RepoError, Status,
     alloc::{AllocError, ResolveError},
@@ -11,6 +11,8 @@ use decnet_topology::{
     document::DocumentError,
     generate::GenerateError,
 };
+
+use jiff::Timestamp;
 
 use crate::text;
 
@@ -116,6 +118,19 @@ pub(crate) enum CommandError {
         text: String,
         /// What could be meant, with names.
         candidates: Vec<String>,
+    },
+    /// The bus cannot be served.
+    #[error(transparent)]
+    Bus(#[from] BindError),
+    /// A time is before what is known.
+    #[error("`{name}` was stored at {created}, which is later than {at}")]
+    TooEarly {
+        /// The topology.
+        name: String,
+        /// The time.
+        at: Timestamp,
+        /// When it was stored.
+        created: Timestamp,
     },
     /// There is no LAN, service or the like of that name.
     #[error("there is no {kind} `{name}`")]

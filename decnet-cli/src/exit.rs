@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use decnet_engine::{engine::EngineError, plan::PlanError, runtime::RuntimeError};
+use decnet_engine::{bus::unix::BindError, engine::EngineError, plan::PlanError, runtime::RuntimeError};
 use decnet_topology::{
     Code, MutationError, RepoError, Status,
     alloc::{AllocError, ResolveError},
@@ -72,6 +72,7 @@ impl CommandError {
             }
             Self::Differs { .. } | Self::InUse { .. } | Self::LeftOnDocker { .. } => Exit::Conflict,
             Self::ReapInterrupted | Self::StillQueued { .. } => Exit::Interrupted,
+            Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
             // Who reads our output may stop reading; that is no failure.
             Self::Stdout { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
@@ -102,7 +103,9 @@ impl CommandError {
             Self::Parse { .. } => "malformed",
             Self::Name { .. } => "invalid_name",
             Self::Generate(_) | Self::Resolve(_) | Self::Alloc(_) => "exhausted",
-            Self::NoTopology { .. } | Self::Unknown { .. } => "not_found",
+            Self::NoTopology { .. } | Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
+            Self::Bus(BindError::InUse { .. }) => "bus_in_use",
+            Self::Bus(_) => "bus",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Differs { .. } => "differs",
             Self::InUse { .. } => "in_use",
@@ -143,6 +146,8 @@ impl CommandError {
             }
             Self::NoTopology { .. } => "`decnet list --all` names them; --db says which database is looked into",
             Self::Ambiguous { .. } => "give more of the id",
+            Self::Bus(BindError::InUse { .. }) => "one is enough; `decnet events` follows it",
+            Self::Bus(_) => "give another socket with --bus, in a folder that may be written to",
             Self::MapsNothing { .. } => {
                 "`decnet show` names the gateways and what they run; nothing was changed on Docker"
             }

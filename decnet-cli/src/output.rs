@@ -64,7 +64,7 @@ impl Output {
         self.data(&text)
     }
 
-    /// Prints a value as JSON on one line of stdout.
+    /// Prints a value as one line of JSON on stdout, for streams.
     pub(crate) fn json_line(self, value: &impl Serialize) -> Result<(), CommandError> {
         let mut text = serde_json::to_string(value).map_err(|source| CommandError::Json { source })?;
         text.push('\n');

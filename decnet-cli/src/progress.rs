@@ -1,12 +1,13 @@
 //! What happens while it happens: a bar on a terminal, lines elsewhere.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 
 use decnet_engine::{
     bus::{Received, Subscription},
     engine::Engine,
     event::{Envelope, Event, Progress, StepState},
 };
+use decnet_topology::ServiceName;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -91,6 +92,8 @@ impl Voice {
                     say(&line);
                 }
             }
+            // What came of the steps is said at the end, as a table.
+            Self::Lines { verbose: false } if matches!(event, Event::Decky(_)) => {}
             Self::Lines { verbose } => {
                 if let Some(line) = line(event, *verbose) {
                     say(&text::one_line(&line));
@@ -143,12 +146,38 @@ fn undo_mark(progress: &Progress) -> &'static str {
 }
 
 /// Says an event in one line, if it is worth one.
-fn line(event: &Event, verbose: bool) -> Option<String> {
+pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
     match event {
         Event::Status { to, reason, .. } => Some(match reason {
             Some(reason) => format!("status: {to} ({reason})"),
             None => format!("status: {to}"),
         }),
+        Event::Mutation {
+            mutation,
+            op,
+            state,
+            reason,
+            ..
+        } => {
+            let reason = reason
+                .as_deref()
+                .map(|reason| format!(" ({reason})"))
+                .unwrap_or_default();
+            Some(format!("mutation {mutation} {op}: {}{reason}", state.as_str()))
+        }
+        Event::Decky(event) => Some(format!(
+            "decky {}: {}, {} -> {}",
+            event.decky,
+            event.trigger,
+            services(&event.old_services),
+            services(&event.new_services)
+        )),
+        Event::Health(health) => Some(format!(
+            "worker {}: {}, {} busy",
+            health.worker,
+            text::count(health.topologies, "topology", "topologies"),
+            health.busy
+        )),
         Event::Planned { steps, .. } => Some(format!("plan: {}", text::count(*steps, "step", "steps"))),
         Event::Step { progress, .. } => {
             let mark = undo_mark(progress);
@@ -165,4 +194,12 @@ fn line(event: &Event, verbose: bool) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn services(services: &BTreeSet<ServiceName>) -> String {
+    if services.is_empty() {
+        return "nothing".into();
+    }
+    let services: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+    services.join(" ")
 }

@@ -171,7 +171,9 @@ async fn once(
                 config,
                 topology,
             };
-            Ok((repo.create(new, now).await?, Applied::Created))
+            let stored = repo.create(new, now).await?;
+            context.bus.tell_of_creation(&stored.row);
+            Ok((stored, Applied::Created))
         }
         Some(known) if known.row.status == Status::Pending => {
             let stored = repo

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod archetypes;
+pub(crate) mod bus;
 pub(crate) mod completions;
 pub(crate) mod compose;
 pub(crate) mod create;
@@ -9,6 +10,7 @@ pub(crate) mod db;
 pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod hash;

@@ -184,7 +184,7 @@ impl Session<'_> {
     ///
     /// What needs a step that failed is left out and the rest done; nothing is undone, since the maze is stored: the next
     /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run;
-    /// who was given routes said that they hold.
+    /// who was given routes said that they hold. The deckies that changed are told of, with what it was done for.
     pub(super) async fn carry_out(
         &self,
         prepared: &Prepared,

@@ -7,7 +7,7 @@ use decnet_topology::{Name, ServiceName, TopologyId};
 use super::Engine;
 use crate::{
     desired::Desired,
-    event::{DeckyChange, Event, Trigger},
+    event::{DeckyEvent, Event, Trigger},
     execute::Execution,
     naming::{self, ContainerName, Role},
     observe::{Activity, Observed, ObservedContainer},
@@ -28,7 +28,7 @@ impl Engine {
             of_decky.insert(service.service.clone());
         }
         for (decky, new_services) in services {
-            self.tell(Event::Decky(DeckyChange {
+            self.tell(Event::Decky(DeckyEvent {
                 topology,
                 decky: decky.clone(),
                 old_services: BTreeSet::new(),
@@ -69,7 +69,7 @@ fn changes<'a>(
     before: &Observed,
     actions: impl Iterator<Item = &'a Action>,
     trigger: Trigger,
-) -> Vec<DeckyChange> {
+) -> Vec<DeckyEvent> {
     let named: BTreeMap<&ContainerName, (Name, &ObservedContainer)> = before
         .containers
         .iter()
@@ -137,7 +137,7 @@ fn changes<'a>(
             (_, false) => Trigger::Retirement,
             (true, true) => trigger,
         };
-        DeckyChange {
+        DeckyEvent {
             topology,
             decky,
             old_services: was.services,

@@ -115,7 +115,7 @@ pub(super) fn told(row: &MutationRow) -> Event {
         topology: row.topology,
         mutation: row.id,
         op: row.mutation.op().into(),
-        state: row.state,
+        state: row.state.into(),
         actor: row.actor.clone(),
         reason: row.reason.clone(),
     }

@@ -31,7 +31,9 @@
 mod envelope;
 mod occurrence;
 mod progress;
+pub mod syslog;
+pub mod timeline;
 
 pub use envelope::{Envelope, EnvelopeError};
-pub use occurrence::{DeckyChange, Event, Health, Trigger};
+pub use occurrence::{DeckyEvent, Event, Health, MutationStage, Trigger};
 pub use progress::{Progress, StepState};

@@ -33,7 +33,7 @@ pub enum Event {
         /// What it does, as on the wire: `add_lan`.
         op: String,
         /// How far it is.
-        state: MutationState,
+        state: MutationStage,
         /// Who asked for it.
         actor: Option<String>,
         /// Why it was rejected or failed.
@@ -55,14 +55,57 @@ pub enum Event {
         progress: Progress,
     },
     /// A decky came, went, or runs something else.
-    Decky(DeckyChange),
+    Decky(DeckyEvent),
     /// A worker says that it is there.
     Health(Health),
 }
 
+/// How far a mutation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MutationStage {
+    /// It waits for its turn.
+    Enqueued,
+    /// It is being applied.
+    Applying,
+    /// It is stored, and Docker was seen to match.
+    Applied,
+    /// It was illegal, and nothing changed.
+    Rejected,
+    /// It is stored, but Docker does not follow.
+    Failed,
+}
+
+impl MutationStage {
+    /// Returns the last word of the topic.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enqueued => "enqueued",
+            Self::Applying => "applying",
+            Self::Applied => "applied",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<MutationState> for MutationStage {
+    fn from(state: MutationState) -> Self {
+        match state {
+            MutationState::Applying => Self::Applying,
+            MutationState::Applied => Self::Applied,
+            MutationState::Rejected => Self::Rejected,
+            MutationState::Failed => Self::Failed,
+            // It waits: what was just enqueued, and what was given back.
+            _ => Self::Enqueued,
+        }
+    }
+}
+
 /// A change in the life of a decky: what runs on it now, and what ran before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeckyChange {
+pub struct DeckyEvent {
     /// The topology.
     pub topology: TopologyId,
     /// The decky.
@@ -134,7 +177,7 @@ impl Event {
             | Self::Mutation { topology, .. }
             | Self::Planned { topology, .. }
             | Self::Step { topology, .. }
-            | Self::Decky(DeckyChange { topology, .. }) => Some(*topology),
+            | Self::Decky(DeckyEvent { topology, .. }) => Some(*topology),
             Self::Health(_) => None,
         }
     }
@@ -143,17 +186,10 @@ impl Event {
     pub fn topic(&self) -> String {
         match self {
             Self::Status { topology, .. } => format!("topology.{topology}.status"),
-            Self::Mutation { topology, state, .. } => {
-                // What the store calls pending was, when it was told, enqueued.
-                let moment = match state {
-                    MutationState::Pending => "enqueued",
-                    state => state.as_str(),
-                };
-                format!("topology.{topology}.mutation.{moment}")
-            }
+            Self::Mutation { topology, state, .. } => format!("topology.{topology}.mutation.{}", state.as_str()),
             Self::Planned { topology, .. } => format!("topology.{topology}.step.planned"),
             Self::Step { topology, progress } => format!("topology.{topology}.step.{}", progress.state.as_str()),
-            Self::Decky(DeckyChange { topology, decky, .. }) => format!("decky.{topology}.{decky}.mutation"),
+            Self::Decky(DeckyEvent { topology, decky, .. }) => format!("decky.{topology}.{decky}.mutation"),
             Self::Health(Health { worker, .. }) => format!("system.{worker}.health"),
         }
     }

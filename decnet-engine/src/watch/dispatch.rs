@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use decnet_topology::{MutationState, Name, RepoError, Status, TopologyId, repo::ListFilter};
+use decnet_topology::{Name, RepoError, Status, TopologyId, repo::ListFilter};
 use jiff::Timestamp;
 use tokio::{
     task::JoinSet,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     bus::{Pattern, Received, Subscription},
     engine::{Engine, EngineError},
-    event::{Envelope, Event, Health},
+    event::{Envelope, Event, Health, MutationStage},
 };
 
 /// How the loop runs.
@@ -188,7 +188,7 @@ async fn next(events: &mut Subscription) -> Heard {
         Some(Received::Event(envelope)) => match envelope.event {
             Event::Mutation {
                 topology,
-                state: MutationState::Pending,
+                state: MutationStage::Enqueued,
                 ..
             } => Heard::Enqueued(topology),
             Event::Status {

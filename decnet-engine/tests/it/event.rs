@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use decnet_engine::{
-    event::{DeckyChange, Envelope, Event, Health, Progress, StepState, Trigger},
+    event::{DeckyEvent, Envelope, Event, Health, MutationStage, Progress, StepState, Trigger},
     plan::Lane,
 };
-use decnet_topology::{MutationId, MutationState, Name, Status, TopologyId};
+use decnet_topology::{MutationId, Name, Status, TopologyId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -52,11 +52,11 @@ fn one_of_each() -> Vec<Event> {
             to: Status::Pending,
             reason: None,
         },
-        mutation(MutationState::Pending, None),
-        mutation(MutationState::Applying, None),
-        mutation(MutationState::Applied, None),
-        mutation(MutationState::Rejected, Some("no such LAN")),
-        mutation(MutationState::Failed, Some("Docker refused")),
+        mutation(MutationStage::Enqueued, None),
+        mutation(MutationStage::Applying, None),
+        mutation(MutationStage::Applied, None),
+        mutation(MutationStage::Rejected, Some("no such LAN")),
+        mutation(MutationStage::Failed, Some("Docker refused")),
         Event::Planned { topology, steps: 12 },
         step(StepState::Started),
         step(StepState::Done {
@@ -65,7 +65,7 @@ fn one_of_each() -> Vec<Event> {
         }),
         step(StepState::Failed { error: "no".into() }),
         step(StepState::Skipped),
-        Event::Decky(DeckyChange {
+        Event::Decky(DeckyEvent {
             topology,
             decky: name("Web-01"),
             old_services: ["ssh".into()].into(),

@@ -9,6 +9,7 @@ mod mending;
 mod mutating;
 mod planning;
 mod reaping;
+mod telling;
 mod verifying;
 
 use std::sync::Arc;
