@@ -50,7 +50,7 @@ impl SharedBus {
             topology: row.id,
             from: None,
             to: row.status,
-            reason: None,
+            reason: Some("created".into()),
         };
         if let Some(bus) = self.get() {
             bus.publish(Envelope::new(event, row.created_at));

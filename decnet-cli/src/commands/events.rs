@@ -17,7 +17,7 @@ use decnet_topology::TopologyId;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::list::Row;
 use crate::{
@@ -137,7 +137,7 @@ struct Line<'a, T> {
 impl Teller<'_> {
     /// Follows the bus until the connection ends; returns why it did.
     async fn follow(&mut self, mut connection: Connection) -> Result<ConnectionError, CommandError> {
-        let mut ticks = interval(BESIDE);
+        let mut ticks = interval_at(Instant::now() + BESIDE, BESIDE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let received = tokio::select! {

@@ -65,7 +65,7 @@ impl Engine {
             topology: fresh.id,
             from: None,
             to: fresh.status,
-            reason: None,
+            reason: Some("created".into()),
         };
         self.publish(Envelope::new(event, at));
         self.repo
