@@ -1,4 +1,4 @@
-//! The engine's half of a mutation: what it would do to the runtime, and doing it.
+//! What a mutation would come to, before anyone makes it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::{
     Engine, EngineError,
     follow::{Aim, Force, Inside, Prepared},
-    session::Session,
 };
 use crate::{
     naming::ContainerName,
@@ -66,14 +65,14 @@ impl Engine {
         let Prepared { observed, plan, .. } = prepared;
         Ok(MutationPreview {
             restarts: plan.restarts(&observed),
-            refusal: Force::of(mutation).permit(&after, &plan).err(),
+            refusal: Force::by(mutation).permit(&after, &plan).err(),
             plan,
             topology: after.topology,
         })
     }
 
     /// Returns the maze that a mutation makes of a stored one, held to the rules and to what other topologies claim.
-    pub(super) async fn mutated(&self, before: &StoredTopology, mutation: &Mutation) -> Result<Topology, EngineError> {
+    async fn mutated(&self, before: &StoredTopology, mutation: &Mutation) -> Result<Topology, EngineError> {
         match (before.row.status, before.row.intent) {
             (Status::Pending, _) => {}
             (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
@@ -88,43 +87,5 @@ impl Engine {
         let claims = self.repo.claims(Some(before.row.id)).await?;
         let context = Context::of(&before.row, &self.options.catalog, &claims);
         Ok(mutation::apply(&before.topology, mutation, &context)?)
-    }
-}
-
-impl Session<'_> {
-    /// Works out the maze that a mutation makes of the stored one, and the plan to it. Changes nothing, so that what is refused
-    /// here can be rejected: a mutation that is none, and a plan that makes anew what the mutation has no `force` for.
-    ///
-    /// Store the maze, then [carry out](Session::carry_out) what was prepared. Where the process died in between, the maze is
-    /// stored and a plan is prepared from that, with nothing taken for known.
-    pub(super) async fn prepare_mutation(
-        &self,
-        before: &StoredTopology,
-        mutation: &Mutation,
-    ) -> Result<(Topology, Prepared), EngineError> {
-        let topology = self.engine.mutated(before, mutation).await?;
-        let after = StoredTopology {
-            row: before.row.clone(),
-            topology,
-        };
-        let aim = Aim {
-            stored: &after,
-            settings: &before.row.settings,
-            inside: Inside::of(before),
-            force: Force::of(mutation),
-        };
-        let prepared = self.prepare(aim).await?;
-        Ok((after.topology, prepared))
-    }
-}
-
-impl<'a> Force<'a> {
-    /// Says what a mutation may have made anew: the base of its decky, if it says so.
-    pub(super) fn of(mutation: &'a Mutation) -> Self {
-        match mutation {
-            Mutation::AttachDecky(attach) if attach.force => Self::Decky(&attach.decky),
-            Mutation::UpdateDecky(update) if update.force => Self::Decky(&update.decky),
-            _ => Self::Nothing,
-        }
     }
 }
