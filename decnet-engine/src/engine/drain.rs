@@ -125,7 +125,7 @@ impl Session<'_> {
         let stand = Stand {
             instance: self.instance,
             info: self.info.clone(),
-            observed: self.observe().await?,
+            observed: self.look(Inside::of(before)).await?,
         };
         let host = if takes_more_of_the_host(&self.engine.options.catalog, before, &after) {
             Some(self.engine.host_facts(&stand, before).await?)
@@ -136,7 +136,7 @@ impl Session<'_> {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::of(before),
-            force: Force::of(&claim.row.mutation),
+            force: Force::by(&claim.row.mutation),
         };
         let prepared = self
             .engine
@@ -155,7 +155,7 @@ impl Session<'_> {
             stored,
             settings: &stored.row.settings,
             inside: Inside::Unknown,
-            force: Force::of(&claim.row.mutation),
+            force: Force::by(&claim.row.mutation),
         })
         .await
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Name, RuleSet, Status, StoredTopology, Topology, validate::HostFacts,
+    DeploySettings, InstanceId, Mutation, Name, RuleSet, Status, StoredTopology, Topology,
+    mutation::{AttachDecky, UpdateDecky},
+    validate::HostFacts,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +56,16 @@ pub(super) enum Force<'a> {
     Everything,
 }
 
-impl Force<'_> {
+impl<'a> Force<'a> {
+    /// Returns what a mutation allows.
+    pub(super) fn by(mutation: &'a Mutation) -> Self {
+        match mutation {
+            Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
+            | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. }) => Self::Decky(decky),
+            _ => Self::Nothing,
+        }
+    }
+
     /// Returns what a flag says.
     pub(super) fn all_if(force: bool) -> Self {
         if force { Self::Everything } else { Self::Nothing }
@@ -170,14 +181,19 @@ impl Engine {
 impl Session<'_> {
     /// Looks at what is there and works out the plan to what should be. Touches nothing.
     pub(super) async fn prepare(&self, aim: Aim<'_>) -> Result<Prepared, EngineError> {
-        // What was seen to match is looked at for what changed; whether it still matches is for a reconcile to see.
-        let observed = match aim.inside {
-            Inside::As(_) => self.glance().await?,
-            Inside::Unknown => self.observe().await?,
-        };
+        let observed = self.look(aim.inside).await?;
         self.engine
             .prepare(self.instance, &self.info, aim, observed, None)
             .await
+    }
+
+    /// Looks at what is there, as closely as what is known asks for: what was seen to match is looked at for what changed, and
+    /// whether it still matches in all is for a reconcile to see.
+    pub(super) async fn look(&self, inside: Inside<'_>) -> Result<Observed, EngineError> {
+        match inside {
+            Inside::As(_) => self.glance().await,
+            Inside::Unknown => self.observe().await,
+        }
     }
 
     /// Carries out what was prepared, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.

@@ -1,4 +1,4 @@
-//! What a mutation makes of a stored maze, and what it would do to the runtime.
+//! What a mutation would come to, before anyone makes it.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ impl Engine {
         let Prepared { observed, plan, .. } = prepared;
         Ok(MutationPreview {
             restarts: plan.restarts(&observed),
-            refusal: Force::of(mutation).permit(&after, &plan).err(),
+            refusal: Force::by(mutation).permit(&after, &plan).err(),
             plan,
             topology: after.topology,
         })
@@ -87,16 +87,5 @@ impl Engine {
         let claims = self.repo.claims(Some(before.row.id)).await?;
         let context = Context::of(&before.row, &self.options.catalog, &claims);
         Ok(mutation::apply(&before.topology, mutation, &context)?)
-    }
-}
-
-impl<'a> Force<'a> {
-    /// Says what a mutation may have made anew: the base of its decky, if it says so.
-    pub(super) fn of(mutation: &'a Mutation) -> Self {
-        match mutation {
-            Mutation::AttachDecky(attach) if attach.force => Self::Decky(&attach.decky),
-            Mutation::UpdateDecky(update) if update.force => Self::Decky(&update.decky),
-            _ => Self::Nothing,
-        }
     }
 }

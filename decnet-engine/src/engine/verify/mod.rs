@@ -191,7 +191,11 @@ impl Engine {
         }
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
         let published = gateways.map(|base| verify_published(base, info.local));
-        for one in stream::iter(published).buffered(DECKIES_AT_A_TIME).collect::<Vec<_>>().await {
+        for one in stream::iter(published)
+            .buffered(DECKIES_AT_A_TIME)
+            .collect::<Vec<_>>()
+            .await
+        {
             report.add(one);
         }
         Ok(report)
@@ -223,14 +227,18 @@ impl Engine {
         let contained = match self.is_contained(base).await? {
             Ok(contained) => contained,
             Err(reason) => {
-                report.deviations.push(unknown(from.clone(), home.ip, Reach::Reachable, reason));
+                report
+                    .deviations
+                    .push(unknown(from.clone(), home.ip, Reach::Reachable, reason));
                 return Ok(report);
             }
         };
         let mut expectations = expectation::of(decky, graph, &self.options.catalog);
         if !contained {
             let how = "not tried: what may leave is not held to the maze".to_owned();
-            report.deviations.push(unknown(Place::Outside, OUTSIDE, Reach::Unreachable, how));
+            report
+                .deviations
+                .push(unknown(Place::Outside, OUTSIDE, Reach::Unreachable, how));
             expectations.retain(|expectation| expectation.to != Place::Outside);
         } else if base.state.egress != Egress::None {
             expectations.retain(|expectation| expectation.to != Place::Outside);
@@ -244,7 +252,9 @@ impl Engine {
         let quick = match self.probe(&base.name, &expectations, QUICK).await? {
             Ok(results) => results,
             Err(reason) => {
-                report.deviations.push(unknown(from.clone(), home.ip, Reach::Reachable, reason));
+                report
+                    .deviations
+                    .push(unknown(from.clone(), home.ip, Reach::Reachable, reason));
                 return Ok(report);
             }
         };
@@ -272,7 +282,9 @@ impl Engine {
                         how: how(result),
                     }),
             ),
-            Err(reason) => report.deviations.push(unknown(from.clone(), home.ip, Reach::Reachable, reason)),
+            Err(reason) => report
+                .deviations
+                .push(unknown(from.clone(), home.ip, Reach::Reachable, reason)),
         }
         Ok(report)
     }

@@ -20,7 +20,7 @@ use decnet_engine::{
     desired::{Desired, Setting},
     execute::{Manner, OnFailure, execute},
     naming::{self, ContainerName},
-    observe::Observed,
+    observe::{Observed, Scope},
     plan::{Plan, diff},
     runtime::Runtime,
 };
@@ -115,12 +115,13 @@ impl Lab {
         let took = began.elapsed();
         let began = Instant::now();
         let after = self.observe(id).await;
-        println!(
-            "{what}: {} steps took {took:?}, a look at {} containers {:?}",
-            plan.steps().len(),
-            after.containers.len(),
-            began.elapsed()
-        );
+        let looked = began.elapsed();
+        let began = Instant::now();
+        let scope = Scope::Topology(instance, id);
+        self.docker.glance(scope).await.expect("glanced");
+        let (steps, containers) = (plan.steps().len(), after.containers.len());
+        let glanced = began.elapsed();
+        println!("{what}: {steps} steps {took:?}, a look at {containers} containers {looked:?}, a glance {glanced:?}");
         assert_spared(what, &plan, &before, &after);
         let left = diff(&desired, &self.look(id, &desired).await);
         assert!(left.is_empty(), "{what}: {left:#?}");
