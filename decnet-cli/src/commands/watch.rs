@@ -82,7 +82,7 @@ fn say(output: Output, received: &Received) {
                 .as_deref()
                 .map(|reason| format!(": {reason}"))
                 .unwrap_or_default();
-            output.note(format!("{} #{mutation} {op} is {state}{reason}", id::short(*topology)));
+            output.note(format!("{} #{mutation} {op} is {}{reason}", id::short(*topology), state.as_str()));
         }
         _ => {}
     }

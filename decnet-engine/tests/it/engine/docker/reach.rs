@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::on_docker;
 
 /// The seed of a maze of 12 LANs and 31 deckies, some of its bridges routers and some not.
-const SEED: u64 = 19;
+pub(super) const SEED: u64 = 19;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]

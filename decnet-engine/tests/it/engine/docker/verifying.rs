@@ -4,9 +4,10 @@
 use std::process::{Command, Output};
 
 use decnet_decoy::protocol::Contact;
-use decnet_engine::engine::{Place, Reach, VerifyReport};
+use decnet_engine::engine::{EngineError, Place, Reach, VerifyReport};
+use decnet_topology::{DeploySettings, TopologyConfig, generate::generate};
 
-use super::*;
+use super::{reach::SEED, *};
 
 async fn verify(lab: &Lab, id: TopologyId) -> VerifyReport {
     let report = lab.engine.verify(id, &CancellationToken::new()).await;
