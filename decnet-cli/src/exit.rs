@@ -73,6 +73,11 @@ impl CommandError {
             Self::Differs { .. } | Self::InUse { .. } | Self::LeftOnDocker { .. } => Exit::Conflict,
             Self::ReapInterrupted | Self::StillQueued { .. } => Exit::Interrupted,
             Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
+            Self::Differs { .. }
+            | Self::InUse { .. }
+            | Self::LeftOnDocker { .. }
+            | Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
+            Self::ReapInterrupted => Exit::Interrupted,
             // Who reads our output may stop reading; that is no failure.
             Self::Stdout { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,

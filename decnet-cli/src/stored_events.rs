@@ -245,3 +245,6 @@ fn mutation(row: &MutationRow, state: MutationStage, at: Timestamp) -> Envelope 
     };
     Envelope::new(event, at)
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,26 +71,22 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let mut connection = join(&path, &patterns).await;
     let snapshot = teller.stored.snapshot().await?;
     teller.snapshot(&snapshot)?;
-    match &connection {
-        Ok(_) => {}
-        Err(error) => teller.note(&format!(
+    if let Err(error) = &connection {
+        teller.note(&format!(
             "{}: {error}; the database is looked into instead, every second",
             path.display()
-        )),
+        ));
     }
     loop {
-        match connection {
-            Ok(joined) => {
-                let error = teller.follow(joined).await?;
-                teller.note(&format!("{error}; the database is looked into every second"));
-                connection = Err(error);
-            }
-            Err(_) => {
-                sleep(ALONE).await;
-                connection = join(&path, &patterns).await;
-                if connection.is_ok() {
-                    teller.note("the bus is there");
-                }
+        if let Ok(joined) = connection {
+            let error = teller.follow(joined).await?;
+            teller.note(&format!("{error}; the database is looked into every second"));
+            connection = Err(error);
+        } else {
+            sleep(ALONE).await;
+            connection = join(&path, &patterns).await;
+            if connection.is_ok() {
+                teller.note("the bus is there");
             }
         }
         // What happened before the bus was joined, or since it was lost.
