@@ -211,7 +211,11 @@ fn of_repo(error: &RepoError) -> Exit {
         | RepoError::StatusConflict { .. }
         | RepoError::IllegalStatus { .. }
         | RepoError::LeaseHeld { .. }
-        | RepoError::LeaseLost { .. } => Exit::Conflict,
+        | RepoError::LeaseLost { .. }
+        | RepoError::ClaimLost { .. }
+        | RepoError::MutationStored { .. }
+        | RepoError::MutationNotStored { .. } => Exit::Conflict,
+        RepoError::MutationUnreadable { .. } => Exit::Invalid,
         _ => Exit::Failed,
     }
 }
@@ -229,7 +233,7 @@ fn of_runtime(error: &RuntimeError) -> Exit {
 
 fn repo_code(error: &RepoError) -> &'static str {
     match error {
-        RepoError::NotFound { .. } => "not_found",
+        RepoError::NotFound { .. } | RepoError::MutationNotFound { .. } => "not_found",
         RepoError::NameTaken { .. } => "name_taken",
         RepoError::SubnetClaimed { .. } => "subnet_claimed",
         RepoError::VersionConflict { .. } => "version_conflict",
@@ -237,7 +241,9 @@ fn repo_code(error: &RepoError) -> &'static str {
             "wrong_status"
         }
         RepoError::StatusConflict { .. } => "status_conflict",
-        RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "busy",
+        RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } | RepoError::ClaimLost { .. } => "busy",
+        RepoError::MutationStored { .. } | RepoError::MutationNotStored { .. } => "mutation_conflict",
+        RepoError::MutationUnreadable { .. } => "mutation_unreadable",
         RepoError::TooNew { .. } => "database_too_new",
         RepoError::Locked => "database_locked",
         RepoError::ReadOnly => "database_read_only",

@@ -123,7 +123,7 @@ async fn faults(repo: &dyn Repo, row: &Value) -> Vec<String> {
     let status: Status = text(row, "status").parse().expect("a status");
     let id = store(repo, "corp", topology(&row["initial"]), status).await;
     let mut faults = Vec::new();
-    let mut states = Vec::new();
+    let mut outcomes = Vec::new();
     for (at, listed) in row["steps"].as_array().expect("steps").iter().enumerate() {
         let written = serde_json::json!({"op": listed["op"], "payload": listed["payload"]});
         // What is no mutation never comes as far as the store.
@@ -131,7 +131,7 @@ async fn faults(repo: &dyn Repo, row: &Value) -> Vec<String> {
             Ok(mutation) => {
                 let state = step(repo, id, mutation, status == Status::Pending).await;
                 if state == MutationState::Applied || status != Status::Pending {
-                    states.push(state);
+                    outcomes.push(state);
                 }
                 state
             }
@@ -152,8 +152,9 @@ async fn faults(repo: &dyn Repo, row: &Value) -> Vec<String> {
         .expect("the mutations")
         .rows;
     let kept: Vec<_> = kept.into_iter().map(|row| row.state).collect();
-    if kept != states || stored.row.version != Version::new(1 + states.len() as u64) || stored.row.status != status {
-        faults.push(format!("keeps {kept:?}, not {states:?}, in {:?}", stored.row));
+    if kept != outcomes || stored.row.version != Version::new(1 + outcomes.len() as u64) || stored.row.status != status
+    {
+        faults.push(format!("keeps {kept:?}, not {outcomes:?}, in {:?}", stored.row));
     }
     faults
 }

@@ -1,7 +1,13 @@
 mod queue;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::*;
-use crate::{Mode, repo::ListFilter};
+use crate::{
+    Mode, MutationId, Repo, Topology, TopologyId, Version,
+    repo::{Holder, ListFilter, NewMutation, NewTopology},
+    rng,
+};
 
 fn new(name: &str, topology: Topology) -> NewTopology {
     NewTopology {

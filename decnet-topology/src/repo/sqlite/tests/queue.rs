@@ -73,7 +73,7 @@ async fn what_is_left_to_do_is_found_by_index_among_a_million_finished_mutations
                 .any(|step| step == scan || step.starts_with(&format!("{scan} ")));
             assert!(!scans, "{sought}: {plan}");
         }
-        plans += &format!("-- {sought}\n{plan}\n");
+        plans.extend(["-- ", sought, "\n", plan.as_str(), "\n"]);
     }
     insta::assert_snapshot!(plans);
 
