@@ -70,14 +70,11 @@ impl CommandError {
             Self::Ambiguous { .. } | Self::MapsNothing { .. } | Self::Usage(_) | Self::Unconfirmed { .. } => {
                 Exit::Usage
             }
-            Self::Differs { .. } | Self::InUse { .. } | Self::LeftOnDocker { .. } => Exit::Conflict,
-            Self::ReapInterrupted | Self::StillQueued { .. } => Exit::Interrupted,
-            Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
             Self::Differs { .. }
             | Self::InUse { .. }
             | Self::LeftOnDocker { .. }
             | Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
-            Self::ReapInterrupted => Exit::Interrupted,
+            Self::ReapInterrupted | Self::StillQueued { .. } => Exit::Interrupted,
             // Who reads our output may stop reading; that is no failure.
             Self::Stdout { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,

@@ -1,6 +1,6 @@
 mod payload;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use clap::builder::PossibleValuesParser;
 use decnet_engine::{
@@ -95,7 +95,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         actor: actor.or_else(|| std::env::var("USER").ok().filter(|user| !user.is_empty())),
     };
     let catalog = context.catalog()?;
-    let submitted = submit(repo.as_ref(), &catalog, &LocalBus::default(), row.id, new, expected).await?;
+    let bus = context.bus.connected().unwrap_or_else(|| Arc::new(LocalBus::default()));
+    let submitted = submit(repo.as_ref(), &catalog, bus.as_ref(), row.id, new, expected).await?;
     match submitted {
         Submitted::Edited(stored) => say_edited(context, &stored),
         Submitted::Enqueued(row) if wait => {
