@@ -13,37 +13,47 @@ use crate::{
 /// The longest prefix with a network, a broadcast and a gateway address to speak of.
 const LONGEST_WITH_RESERVED: u8 = 30;
 
-/// `IP_OUT_OF_SUBNET`: an address outside its LAN's subnet.
-pub(super) fn outside(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+/// `IP_OUT_OF_SUBNET`, `IP_RESERVED`: an address that no host of its LAN may have.
+pub(super) fn misplaced(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
     for (lan, ip) in decky.lans() {
         let (Some(ip), Some(subnet)) = (ip, lan.subnet()) else {
             continue;
         };
-        if !subnet.contains(&ip) {
-            let (decky, lan) = (decky.name, lan.name());
-            let message = format!(
-                "{ip} of decky `{decky}` lies outside {subnet} of LAN `{lan}`; take an address of the LAN, or none to have one allocated"
-            );
-            findings.push(Finding::new(Code::IpOutOfSubnet, target(decky, lan), message));
+        // Nearly all are.
+        if is_for_hosts(subnet, ip) {
+            continue;
         }
+        findings.extend(outside(decky.name, lan.name(), subnet, ip));
+        findings.extend(reserved(decky.name, lan.name(), subnet, ip));
     }
 }
 
+/// Tells whether an address of a subnet lies between that of the gateway and that for broadcasts.
+fn is_for_hosts(subnet: Ipv4Net, ip: Ipv4Addr) -> bool {
+    let (ip, base, hosts) = (ip.to_bits(), subnet.addr().to_bits(), subnet.hostmask().to_bits());
+    (ip ^ base) & !hosts == 0 && 1 < ip & hosts && ip & hosts < hosts
+}
+
+/// `IP_OUT_OF_SUBNET`: an address outside its LAN's subnet.
+fn outside(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Finding> {
+    let is_outside = !subnet.contains(&ip);
+    is_outside.then(|| {
+        let message = format!(
+            "{ip} of decky `{decky}` lies outside {subnet} of LAN `{lan}`; take an address of the LAN, or none to have one allocated"
+        );
+        Finding::new(Code::IpOutOfSubnet, target(decky, lan), message)
+    })
+}
+
 /// `IP_RESERVED`: a network, broadcast or gateway address.
-pub(super) fn reserved(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
-    let judged = |subnet: &Ipv4Net| subnet.prefix_len() <= LONGEST_WITH_RESERVED;
-    for (lan, ip) in decky.lans() {
-        let (Some(ip), Some(subnet)) = (ip, lan.subnet().filter(judged)) else {
-            continue;
-        };
-        if let Some(purpose) = net::reserved(subnet, ip) {
-            let (decky, lan) = (decky.name, lan.name());
-            let message = format!(
-                "{ip} of decky `{decky}` is the {purpose} address of LAN `{lan}` ({subnet}); take another address"
-            );
-            findings.push(Finding::new(Code::IpReserved, target(decky, lan), message));
-        }
+fn reserved(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Finding> {
+    if subnet.prefix_len() > LONGEST_WITH_RESERVED {
+        return None;
     }
+    let purpose = net::reserved(subnet, ip)?;
+    let message =
+        format!("{ip} of decky `{decky}` is the {purpose} address of LAN `{lan}` ({subnet}); take another address");
+    Some(Finding::new(Code::IpReserved, target(decky, lan), message))
 }
 
 /// `IP_COLLISION`: two deckies with one address on one LAN. Each is told of the first that has it.
@@ -71,20 +81,17 @@ pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Vec<Findi
 
 /// The addresses that deckies have on each LAN.
 pub(super) struct Taken {
-    /// Of LANs of at most 256 addresses, a bit for each.
-    narrow: Vec<[u64; 4]>,
-    /// Whatever has no bit, with the place of its LAN.
+    /// Of each LAN, a bit for every address whose first three bytes are those of the subnet: all there are, mostly.
+    near: Vec<[u64; 4]>,
+    /// The others, each with the place of its LAN.
     other: Vec<(usize, Ipv4Addr)>,
     twice: bool,
 }
 
-/// The widest prefix of a LAN whose addresses have a bit each.
-const NARROW: u8 = 24;
-
 impl Taken {
     pub(super) fn new(lan_count: usize) -> Self {
         Self {
-            narrow: vec![[0; 4]; lan_count],
+            near: vec![[0; 4]; lan_count],
             other: Vec::new(),
             twice: false,
         }
@@ -96,10 +103,10 @@ impl Taken {
             let (Some(lan), Some(ip)) = (attachment.lan, attachment.ip) else {
                 continue;
             };
-            let narrow = |subnet: Ipv4Net| subnet.prefix_len() >= NARROW && subnet.contains(&ip);
-            if lan.subnet().is_some_and(narrow) {
+            let is_near = |subnet: Ipv4Net| (subnet.addr().to_bits() ^ ip.to_bits()) < 256;
+            if lan.subnet().is_some_and(is_near) {
                 let [.., last] = ip.octets();
-                let word = &mut self.narrow[attachment.at][usize::from(last / 64)];
+                let word = &mut self.near[attachment.at][usize::from(last / 64)];
                 let bit = 1 << (last % 64);
                 self.twice |= *word & bit != 0;
                 *word |= bit;

@@ -1,4 +1,8 @@
-use crate::{catalog::Catalog, name::ServiceName, validate::view::ServiceView};
+use crate::{
+    catalog::{Catalog, Protocol, Service},
+    name::ServiceName,
+    validate::view::ServiceView,
+};
 
 /// What the catalogue says of services, kept for those asked for of late: a maze has few, and asks for each on many deckies.
 pub(super) struct Known<'v> {
@@ -21,16 +25,28 @@ impl<'v> Known<'v> {
     pub(super) fn look_up(&mut self, name: &'v ServiceName) -> ServiceView<'v> {
         let text = name.as_str();
         let kept = &mut self.kept[place(text)];
-        let known = match kept {
-            Some(kept) if kept.name.as_str() == text => kept.known,
+        let (known, ports) = match kept {
+            Some(kept) if kept.name.as_str() == text => (kept.known, kept.ports),
             _ => {
                 let known = self.catalog.service(text);
-                *kept = Some(ServiceView { name, known });
-                known
+                let ports = known.map(bits).unwrap_or_default();
+                *kept = Some(ServiceView { name, known, ports });
+                (known, ports)
             }
         };
-        ServiceView { name, known }
+        ServiceView { name, known, ports }
     }
+}
+
+/// Returns a bit for each port that a service wants of a decky.
+fn bits(service: &Service) -> u128 {
+    // With so many, all but one pair of the built-in services that want no port in common have no bit in common either.
+    const BITS: u32 = 119;
+    let ports = service.ports.iter().filter(|_| !service.singleton);
+    ports.fold(0, |bits, port| {
+        let number = 2 * u32::from(port.number) + u32::from(port.protocol == Protocol::Udp);
+        bits | 1 << (number % BITS)
+    })
 }
 
 fn place(text: &str) -> usize {

@@ -95,8 +95,7 @@ pub fn validate_in<'a>(
         }
         shape::orphan_decky(decky, found);
         shape::idle_router(decky, found);
-        addresses::outside(decky, found);
-        addresses::reserved(decky, found);
+        addresses::misplaced(decky, found);
         services::unknown(decky, catalog, found);
         services::archetype(decky, catalog, found);
         services::port_clashes(decky, catalog, found);

@@ -48,11 +48,7 @@ pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut
 /// `SERVICE_PORT_CLASH`: two services of one decky that want the same port.
 pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
     // Deckies are many and clashes few: what follows is slow, and tells who.
-    let ports = || decky.running().flat_map(|service| &service.ports);
-    if !ports()
-        .enumerate()
-        .any(|(at, port)| ports().take(at).any(|other| other == port))
-    {
+    if !decky.has_clash() {
         return;
     }
     for (port, services) in catalog.clashes(decky.services.iter().map(|service| service.name)) {

@@ -13,7 +13,7 @@ use crate::{
 /// What the rules look at: a [`Draft`] or a [`Topology`], borrowed.
 ///
 /// Nothing of it is copied. A large maze does not fit in a processor's caches, so the deckies are walked
-/// [once](Self::each_decky), and every rule about one decky judges it while it is at hand.
+/// once, and every rule about one decky judges it while it is at hand.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a>(Maze<'a>);
 
@@ -49,6 +49,8 @@ pub(super) struct ServiceView<'v> {
     pub(super) name: &'v ServiceName,
     /// What the catalogue says of it.
     pub(super) known: Option<&'v Service>,
+    /// A bit for each port that it wants of a decky; several ports may share one.
+    pub(super) ports: u128,
 }
 
 /// An attachment of a decky.
@@ -215,6 +217,22 @@ impl<'v> DeckyView<'v> {
     pub(super) fn running(&self) -> impl Iterator<Item = &'v Service> {
         let known = self.services.iter().filter_map(|service| service.known);
         known.filter(|service| !service.singleton)
+    }
+
+    /// Tells whether two of its services want the same port.
+    pub(super) fn has_clash(&self) -> bool {
+        let mut wanted = 0;
+        let apart = self.services.iter().all(|service| {
+            let is_new = wanted & service.ports == 0;
+            wanted |= service.ports;
+            is_new
+        });
+        if apart {
+            return false;
+        }
+        let ports: Vec<_> = self.running().flat_map(|service| &service.ports).collect();
+        let distinct: BTreeSet<_> = ports.iter().collect();
+        distinct.len() < ports.len()
     }
 
     /// Returns what the catalogue says of a service that the decky declares; none if it does not.
