@@ -82,7 +82,11 @@ fn say(output: Output, received: &Received) {
                 .as_deref()
                 .map(|reason| format!(": {reason}"))
                 .unwrap_or_default();
-            output.note(format!("{} #{mutation} {op} is {}{reason}", id::short(*topology), state.as_str()));
+            output.note(format!(
+                "{} #{mutation} {op} is {}{reason}",
+                id::short(*topology),
+                state.as_str()
+            ));
         }
         _ => {}
     }
