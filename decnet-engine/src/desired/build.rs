@@ -126,6 +126,13 @@ impl Desired {
         }
         Ok(desired)
     }
+
+    /// Returns the bases whose routes or forwarding differ from what they were to be before: where that was so, it is these that
+    /// must be set anew.
+    pub fn states_changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a ContainerName> {
+        let changed = |base: &&BaseSpec| before.bases.get(&base.name).is_some_and(|old| old.state != base.state);
+        self.bases.values().filter(changed).map(|base| &base.name)
+    }
 }
 
 fn entry<'a>(decky: &Decky, name: &ServiceName, setting: &Setting<'a>) -> Result<&'a Service, DesiredError> {

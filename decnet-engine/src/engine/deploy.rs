@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
+    drift::Asked,
     preflight::Stand,
     session::{Session, ailment, leftovers},
 };
@@ -104,7 +105,7 @@ impl Engine {
                 .await?
         };
         let desired = Desired::new(&valid, &self.setting(stand.instance, id, &stand.info, &settings)?)?;
-        self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), false)
+        self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), Asked::All)
             .await?;
         Ok(diff(&desired, &stand.observed))
     }
@@ -156,11 +157,11 @@ impl Session<'_> {
         let desired = self.desired(&valid, &settings)?;
         // There are bases only where an earlier run broke off.
         self.engine
-            .look_inside(&desired, &mut stand.observed, self.engine.width(&self.info), false)
+            .look_inside(&desired, &mut stand.observed, self.engine.width(&self.info), Asked::All)
             .await?;
         let plan = diff(&desired, &stand.observed);
         if !options.force {
-            plan.require_gentle()?;
+            plan.require_gentle(&|_| false)?;
         }
         if settings != row.settings {
             row = self

@@ -3,6 +3,7 @@
 mod deploy;
 mod drift;
 mod error;
+mod follow;
 mod inspect;
 mod options;
 mod preflight;

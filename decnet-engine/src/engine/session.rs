@@ -104,13 +104,13 @@ impl<'a> Session<'a> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
-        // A status is not changed under the feet of whoever took the lease meanwhile.
-        self.lease.confirm().await?;
         let change = StatusChange {
             from: row.status,
             to,
             intent,
             reason: reason.clone(),
+            // A status is not changed under the feet of whoever took the lease meanwhile.
+            held: Some(self.lease.token()),
         };
         let row_after = self.engine.repo.set_status(self.id, change, Timestamp::now()).await?;
         self.engine.bus.publish(Event::Status {

@@ -3,4 +3,5 @@
 #[cfg(feature = "docker")]
 mod docker;
 mod engine;
+mod plan;
 mod runtime;

@@ -1,175 +1,489 @@
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
-    model::ServiceConfig,
+    model::{Position, ServiceConfig},
+    mutation::Mutation,
     name::{Name, ServiceName},
 };
 
 /// What [`Mutation::AddLan`](super::Mutation::AddLan) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddLan {
     /// The name of the new LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
-    /// Its subnet; one is allocated if none is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its subnet; one is allocated if there is none.
+    #[schemars(
+        with = "Option<String>",
+        regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"),
+        default
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<Ipv4Net>,
     /// Whether it is the DMZ.
-    #[serde(default)]
+    #[schemars(default)]
     pub is_dmz: bool,
-    /// Its place on the canvas, from the left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<f64>,
-    /// Its place on the canvas, from the top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<f64>,
+}
+
+impl AddLan {
+    /// Adds an inner LAN with an allocated subnet.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            subnet: None,
+            is_dmz: false,
+            x: None,
+            y: None,
+        }
+    }
+
+    /// Gives it a subnet; else one is allocated.
+    #[must_use]
+    pub fn subnet(mut self, subnet: Ipv4Net) -> Self {
+        self.subnet = Some(subnet);
+        self
+    }
+
+    /// Makes it the DMZ.
+    #[must_use]
+    pub fn dmz(mut self) -> Self {
+        self.is_dmz = true;
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
 }
 
 /// What [`Mutation::RemoveLan`](super::Mutation::RemoveLan) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveLan {
     /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
+}
+
+impl RemoveLan {
+    /// Removes a LAN.
+    pub fn new(name: Name) -> Self {
+        Self { name }
+    }
 }
 
 /// What [`Mutation::AddDecky`](super::Mutation::AddDecky) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddDecky {
     /// The name of the new decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
     /// Its home.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub lan: Name,
     /// What it runs.
-    #[serde(default)]
+    #[schemars(with = "Vec<String>", default)]
     pub services: BTreeSet<ServiceName>,
     /// How its services are configured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, Value>>", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_config: Option<ServiceConfig>,
     /// What it poses as.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub archetype: Option<String>,
     /// Whether it forwards packets.
-    #[serde(default)]
+    #[schemars(default)]
     pub forwards_l3: bool,
-    /// Its address; the lowest that is free if none is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its address; the lowest that is free if there is none.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
-    /// Its place on the canvas, from the left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<f64>,
-    /// Its place on the canvas, from the top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<f64>,
+}
+
+impl AddDecky {
+    /// Adds a decky that runs nothing, with an allocated address.
+    pub fn new(name: Name, lan: Name) -> Self {
+        Self {
+            name,
+            lan,
+            services: BTreeSet::new(),
+            service_config: None,
+            archetype: None,
+            forwards_l3: false,
+            ip: None,
+            x: None,
+            y: None,
+        }
+    }
+
+    /// Sets what it runs.
+    #[must_use]
+    pub fn services(mut self, services: impl IntoIterator<Item = impl Into<ServiceName>>) -> Self {
+        self.services = services.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets how its services are configured.
+    #[must_use]
+    pub fn service_config(mut self, config: ServiceConfig) -> Self {
+        self.service_config = Some(config);
+        self
+    }
+
+    /// Sets what it poses as.
+    #[must_use]
+    pub fn archetype(mut self, slug: &str) -> Self {
+        self.archetype = Some(slug.into());
+        self
+    }
+
+    /// Lets it forward packets.
+    #[must_use]
+    pub fn forwarding(mut self) -> Self {
+        self.forwards_l3 = true;
+        self
+    }
+
+    /// Gives it an address; else the lowest that is free.
+    #[must_use]
+    pub fn ip(mut self, ip: Ipv4Addr) -> Self {
+        self.ip = Some(ip);
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
 }
 
 /// What [`Mutation::AttachDecky`](super::Mutation::AttachDecky) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachDecky {
     /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
     /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub lan: Name,
-    /// Its address there; the lowest that is free if none is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its address there; the lowest that is free if there is none.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
     /// Whether it forwards from now on; `false` leaves it as it is.
-    #[serde(default)]
+    #[schemars(default)]
     pub forwards_l3: bool,
     /// Whether its base may be recreated.
-    #[serde(default)]
+    #[schemars(default)]
     pub force: bool,
+}
+
+impl AttachDecky {
+    /// Attaches a decky to a LAN, with an allocated address.
+    pub fn new(decky: Name, lan: Name) -> Self {
+        Self {
+            decky,
+            lan,
+            ip: None,
+            forwards_l3: false,
+            force: false,
+        }
+    }
+
+    /// Gives it an address; else the lowest that is free.
+    #[must_use]
+    pub fn ip(mut self, ip: Ipv4Addr) -> Self {
+        self.ip = Some(ip);
+        self
+    }
+
+    /// Lets it forward packets from now on.
+    #[must_use]
+    pub fn forwarding(mut self) -> Self {
+        self.forwards_l3 = true;
+        self
+    }
+
+    /// Lets its base be recreated.
+    #[must_use]
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
 }
 
 /// What [`Mutation::DetachDecky`](super::Mutation::DetachDecky) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetachDecky {
     /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
     /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub lan: Name,
 }
 
+impl DetachDecky {
+    /// Takes a decky off a LAN.
+    pub fn new(decky: Name, lan: Name) -> Self {
+        Self { decky, lan }
+    }
+}
+
 /// What [`Mutation::RemoveDecky`](super::Mutation::RemoveDecky) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveDecky {
     /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
+}
+
+impl RemoveDecky {
+    /// Removes a decky.
+    pub fn new(decky: Name) -> Self {
+        Self { decky }
+    }
 }
 
 /// What [`Mutation::UpdateDecky`](super::Mutation::UpdateDecky) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateDecky {
     /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
     /// What changes of it.
-    #[serde(default)]
+    #[schemars(default)]
     pub patch: DeckyPatch,
     /// What it runs from now on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<BTreeSet<ServiceName>>,
-    /// Its place on the canvas, from the left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<f64>,
-    /// Its place on the canvas, from the top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<f64>,
     /// Whether its base may be recreated.
-    #[serde(default)]
+    #[schemars(default)]
     pub force: bool,
 }
 
+impl UpdateDecky {
+    /// Changes nothing of a decky yet.
+    pub fn new(decky: Name) -> Self {
+        Self {
+            decky,
+            patch: DeckyPatch::default(),
+            services: None,
+            x: None,
+            y: None,
+            force: false,
+        }
+    }
+
+    /// Sets what it runs.
+    #[must_use]
+    pub fn services(mut self, services: impl IntoIterator<Item = impl Into<ServiceName>>) -> Self {
+        self.services = Some(services.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Replaces the whole configuration of its services.
+    #[must_use]
+    pub fn service_config(mut self, config: ServiceConfig) -> Self {
+        self.patch.service_config = Some(config);
+        self
+    }
+
+    /// Sets what it poses as; none clears it.
+    #[must_use]
+    pub fn archetype(mut self, slug: Option<&str>) -> Self {
+        self.patch.archetype = Some(slug.map(Into::into));
+        self
+    }
+
+    /// Sets whether it forwards packets.
+    #[must_use]
+    pub fn forwarding(mut self, forwards_l3: bool) -> Self {
+        self.patch.forwards_l3 = Some(forwards_l3);
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
+
+    /// Lets its base be recreated.
+    #[must_use]
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+}
+
 /// What changes of a decky.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DeckyPatch {
     /// Replaces the whole configuration of its services.
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, Value>>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_config: Option<ServiceConfig>,
-    /// Sets what it poses as; `Some(None)` clears it.
+    /// Sets what it poses as; `Some(None)`, on the wire `null`, clears it.
+    #[schemars(with = "Option<String>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archetype: Option<Option<String>>,
     /// Sets whether it forwards packets.
+    #[schemars(with = "bool", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forwards_l3: Option<bool>,
 }
 
 /// What [`Mutation::UpdateLan`](super::Mutation::UpdateLan) says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateLan {
     /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
-    /// What changes of it.
-    #[serde(default)]
+    /// What changes of it; nothing may while the maze runs.
+    #[schemars(default)]
     pub patch: LanPatch,
-    /// Its place on the canvas, from the left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<f64>,
-    /// Its place on the canvas, from the top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<f64>,
 }
 
+impl UpdateLan {
+    /// Changes nothing of a LAN yet.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            patch: LanPatch::default(),
+            x: None,
+            y: None,
+        }
+    }
+
+    /// Renames it.
+    #[must_use]
+    pub fn rename(mut self, name: Name) -> Self {
+        self.patch.name = Some(name);
+        self
+    }
+
+    /// Gives it another subnet; none allocates one.
+    #[must_use]
+    pub fn subnet(mut self, subnet: Option<Ipv4Net>) -> Self {
+        self.patch.subnet = Some(subnet);
+        self
+    }
+
+    /// Sets whether it is the DMZ.
+    #[must_use]
+    pub fn dmz(mut self, is_dmz: bool) -> Self {
+        self.patch.is_dmz = Some(is_dmz);
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
+}
+
 /// What changes of a LAN.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LanPatch {
     /// Renames it.
+    #[schemars(
+        with = "String",
+        regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"),
+        default
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Gives it another subnet.
+    /// Gives it another subnet; `Some(None)`, on the wire `null`, allocates one.
+    #[schemars(
+        with = "Option<String>",
+        regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"),
+        default
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub subnet: Option<Ipv4Net>,
+    pub subnet: Option<Option<Ipv4Net>>,
     /// Sets whether it is the DMZ.
+    #[schemars(with = "bool", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_dmz: Option<bool>,
 }
+
+macro_rules! payloads {
+    ($($op:ident),*) => {$(
+        impl From<$op> for Mutation {
+            fn from(payload: $op) -> Self {
+                Self::$op(payload)
+            }
+        }
+    )*};
+}
+
+payloads!(
+    AddLan,
+    RemoveLan,
+    AddDecky,
+    AttachDecky,
+    DetachDecky,
+    RemoveDecky,
+    UpdateDecky,
+    UpdateLan
+);

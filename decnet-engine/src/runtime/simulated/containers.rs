@@ -180,7 +180,14 @@ impl World {
         }
         container.state = Some(state.clone());
         container.straighten();
-        Ok(Effect::Changed)
+        if container.state_holds {
+            Ok(Effect::Changed)
+        } else {
+            Err(RuntimeError::State {
+                container: name.to_string(),
+                reason: "its interfaces are not those of the state".into(),
+            })
+        }
     }
 
     pub(super) fn restart(&mut self, instance: InstanceId, name: &ContainerName) -> Result<Effect, RuntimeError> {

@@ -131,6 +131,13 @@ impl Simulated {
         self.lock().world.unplug(name, network) == crate::runtime::Effect::Changed
     }
 
+    /// Switches forwarding in a running base by hand, or changes its routes: its namespace is not as its state says any more.
+    pub fn meddle_inside(&self, name: &ContainerName) -> bool {
+        let world = &mut self.lock().world;
+        let found = world.containers.get_mut(name);
+        found.map(|container| container.state_holds = false).is_some()
+    }
+
     /// Starts the daemon anew: every container comes back, bases last, so that all services are stale.
     pub fn restart_daemon(&self) {
         let world = &mut self.lock().world;

@@ -18,9 +18,9 @@ const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const HOPS: usize = 64;
 
 impl Container {
-    /// Makes the namespace what the kept state says.
+    /// Makes the namespace what the kept state says, as far as the interfaces allow.
     pub(super) fn straighten(&mut self) {
-        self.state_holds = true;
+        self.state_holds = self.can_hold_state();
         self.bent = None;
         self.contained = true;
     }

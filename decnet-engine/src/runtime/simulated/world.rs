@@ -58,6 +58,16 @@ pub struct Container {
     pub contained: bool,
 }
 
+impl Container {
+    /// Tells whether its interfaces are those that its state declares: the program inside refuses any other state.
+    pub(super) fn can_hold_state(&self) -> bool {
+        let plugged: BTreeSet<_> = self.networks.values().copied().collect();
+        self.state
+            .as_ref()
+            .is_none_or(|state| state.interfaces.iter().copied().collect::<BTreeSet<_>>() == plugged)
+    }
+}
+
 /// All that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct World {

@@ -415,6 +415,7 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
                     to,
                     intent: None,
                     reason: None,
+                    held: None,
                 };
                 lab.repo.set_status(id, change, Timestamp::now()).await.expect("set");
             }

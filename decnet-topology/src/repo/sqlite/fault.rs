@@ -88,11 +88,12 @@ pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
             what: "no database".into(),
         });
     }
-    // SQLite would take the file for a new one and throw the log away, with all that is only there.
+    // SQLite would take the file for a new one and throw the log away, with all that is only there. The file has its first page
+    // before there is a log, so the log is looked at first: another process may be making the store right now.
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let has_log = Path::new(&log).metadata().is_ok_and(|log| log.len() > 0);
-    if file.len() == 0 && has_log {
+    if has_log && path.metadata().is_ok_and(|file| file.len() == 0) {
         return Err(RepoError::Corrupt {
             what: "the file is empty, its write-ahead log is not".into(),
         });

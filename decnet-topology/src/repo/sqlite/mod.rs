@@ -1,8 +1,10 @@
 //! The home of the repo in one SQLite file.
 
+mod changes;
 mod fault;
 mod leases;
 mod maze;
+mod mutations;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -20,9 +22,12 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::{
-    id::{InstanceId, LeaseToken, TopologyId},
+    id::{ClaimToken, InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, StoredTopology, Topology, TopologyRow},
-    repo::{Claim, Holder, Lease, ListFilter, NewTopology, Page, Repo, RepoError, StatusChange},
+    repo::{
+        Claim, Edit, Holder, Lease, ListFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
+        NewTopology, Outcome, Page, RecordedChange, Repo, RepoError, StatusChange,
+    },
     rng,
     status::StatusEvent,
     version::Version,
@@ -222,15 +227,8 @@ impl Repo for SqliteRepo {
         self.read(move |moment| topologies::load(moment, id)).await
     }
 
-    async fn edit(
-        &self,
-        id: TopologyId,
-        expected: Option<Version>,
-        topology: Topology,
-        at: Timestamp,
-    ) -> Result<StoredTopology, RepoError> {
-        self.write(move |tx| topologies::edit(tx, id, expected, topology, at))
-            .await
+    async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError> {
+        self.write(move |tx| topologies::edit(tx, id, edit, at)).await
     }
 
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
@@ -290,6 +288,88 @@ impl Repo for SqliteRepo {
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
         self.read(move |moment| leases::held(moment, id, at)).await
+    }
+
+    async fn enqueue(
+        &self,
+        id: TopologyId,
+        new: NewMutation,
+        expected: Option<Version>,
+        at: Timestamp,
+    ) -> Result<MutationRow, RepoError> {
+        self.write(move |tx| mutations::enqueue(tx, id, new, expected, at))
+            .await
+    }
+
+    async fn claim_mutation(
+        &self,
+        topology: Option<TopologyId>,
+        holder: &Holder,
+        time: SignedDuration,
+        superseding: Option<ClaimToken>,
+        at: Timestamp,
+    ) -> Result<Option<MutationRow>, RepoError> {
+        let holder = holder.clone();
+        self.write(move |tx| mutations::claim(tx, topology, &holder, time, superseding, at))
+            .await
+    }
+
+    async fn renew_claim(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        time: SignedDuration,
+        at: Timestamp,
+    ) -> Result<MutationClaim, RepoError> {
+        self.write(move |tx| mutations::renew(tx, id, token, time, at)).await
+    }
+
+    async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
+        self.write(move |tx| mutations::give_back(tx, id, token, at)).await
+    }
+
+    async fn store_mutation(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        topology: Topology,
+        at: Timestamp,
+    ) -> Result<StoredTopology, RepoError> {
+        self.write(move |tx| mutations::store(tx, id, token, topology, at))
+            .await
+    }
+
+    async fn finish_mutation(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> Result<MutationRow, RepoError> {
+        self.write(move |tx| mutations::finish(tx, id, token, outcome, at))
+            .await
+    }
+
+    async fn mutation(&self, id: MutationId) -> Result<MutationRow, RepoError> {
+        self.read(move |moment| mutations::find(moment, id)).await
+    }
+
+    async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError> {
+        let filter = filter.clone();
+        self.read(move |moment| mutations::list(moment, &filter)).await
+    }
+
+    async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError> {
+        self.read(move |moment| mutations::has_pending(moment, id)).await
+    }
+
+    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError> {
+        self.read(move |moment| mutations::topologies_with_work(moment, at))
+            .await
+    }
+
+    async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
+        self.read(move |moment| changes::list(moment, id, since)).await
     }
 
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {

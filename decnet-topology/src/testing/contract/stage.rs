@@ -60,6 +60,7 @@ pub(super) fn step(from: Status, to: Status) -> StatusChange {
         to,
         intent: None,
         reason: Some(format!("{from} to {to}")),
+        held: None,
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) async fn each_change_appends_its_event(repo: Arc<dyn Repo>) {
             to,
             intent: None,
             reason: reason.clone(),
+            held: None,
         };
         let row = repo.set_status(id, change, at).await.expect("it is allowed");
         assert_eq!((row.status, row.changed_at), (to, at));
@@ -110,6 +111,7 @@ pub(super) async fn the_intent_stays_until_another_is_given(repo: Arc<dyn Repo>)
             to,
             intent: given,
             reason: None,
+            held: None,
         };
         let row = repo
             .set_status(id, change, stage::second(1))

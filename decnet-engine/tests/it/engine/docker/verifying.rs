@@ -76,7 +76,9 @@ async fn a_generated_maze_with_a_gateway_is_as_it_says_also_after_a_base_was_res
             .expect("a config");
         let topology = generate(&config, &Catalog::builtin(), &[]).expect("a maze");
         let id = raise(lab, &topology, "http=127.0.0.1:20380").await;
+        let begun = std::time::Instant::now();
         let report = verify(lab, id).await;
+        eprintln!("MEASURED {:?} {}", begun.elapsed(), report.probes);
         assert_eq!((report.deckies, &report.deviations[..]), (31, &[][..]));
         assert_eq!(report.skipped, []);
 
@@ -256,7 +258,12 @@ async fn a_gateway_that_cannot_be_contained_fails_the_deploy_which_is_undone() {
     let mut program = leaves_with(EXIT_UNCONTAINED);
     program.extend(std::process::id().to_string().bytes());
     on_docker_with(program, async |lab| {
-        let id = lab.store("open", three("10.203.5")).await;
+        let alone = Topology::builder()
+            .dmz("dmz", "10.203.50.0/24")
+            .decky("gate", |decky| decky.on("dmz", "10.203.50.2").services(["ssh"]).forwards())
+            .build()
+            .expect("a topology");
+        let id = lab.store("open", alone).await;
         let deployed = lab.engine.deploy(id, DeployOptions::default(), &CancellationToken::new()).await;
         let Err(EngineError::DeployFailed {
             failures, leftovers, ..
