@@ -28,7 +28,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } else {
         context.output.data(&deviations(&report))?;
         for path in &report.skipped {
-            context.output.note(format!("not tried: {} to {}: {}", path.from, path.to, path.why));
+            context
+                .output
+                .note(format!("not tried: {} to {}: {}", path.from, path.to, path.why));
         }
         context.output.note(summary(&report));
     }
@@ -86,7 +88,11 @@ mod tests {
             deckies: 2,
             probes: 9,
             deviations: vec![
-                deviation(Place::Decky("db".parse().unwrap()), Reach::Reachable, "tcp/22: answered"),
+                deviation(
+                    Place::Decky("db".parse().unwrap()),
+                    Reach::Reachable,
+                    "tcp/22: answered",
+                ),
                 deviation(Place::Outside, Reach::Unknown, "not tried"),
             ],
             ..VerifyReport::default()

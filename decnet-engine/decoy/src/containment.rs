@@ -46,7 +46,7 @@ pub(crate) fn table(state: &NetState) -> Table {
 fn output(state: &NetState) -> Vec<Rule> {
     let mut rules = vec![
         Rule::ipv4().with(End::Destination, RESOLVER).drop(),
-        Rule::all().to_loopback().accept(),
+        Rule::all().over_loopback().accept(),
         Rule::not_ipv4().drop(),
         // In this direction only: what was begun from here is judged by where it goes, packet for packet, so that a connection
         // does not outlive the state that let it pass.
@@ -56,7 +56,7 @@ fn output(state: &NetState) -> Vec<Rule> {
     rules.push(Rule::ipv4().inside(End::Destination).accept());
     match state.egress {
         Egress::None => {}
-        Egress::DnsOnly => rules.extend([UDP, TCP].map(|protocol| Rule::all().to_port(protocol, DNS).accept())),
+        Egress::DnsOnly => rules.extend([UDP, TCP].map(|protocol| Rule::all().at_port(protocol, DNS).accept())),
         Egress::RateLimited => rules.push(Rule::all().at_most(PACKETS_A_SECOND, PACKETS_AT_ONCE).accept()),
         Egress::Open => rules.push(Rule::all().accept()),
     }
@@ -103,9 +103,15 @@ mod tests {
 
     #[test]
     fn subnets_that_meet_or_touch_are_one_range() {
-        let subnets: Vec<Ipv4Net> = ["10.0.2.0/24", "10.0.0.0/23", "10.0.1.0/24", "255.255.255.0/24", "10.0.4.0/24"]
-            .map(|subnet| subnet.parse().unwrap())
-            .to_vec();
+        let subnets: Vec<Ipv4Net> = [
+            "10.0.2.0/24",
+            "10.0.0.0/23",
+            "10.0.1.0/24",
+            "255.255.255.0/24",
+            "10.0.4.0/24",
+        ]
+        .map(|subnet| subnet.parse().unwrap())
+        .to_vec();
         let shown: Vec<String> = ranges(subnets.iter())
             .into_iter()
             .map(|(from, to)| format!("{from}-{to}"))

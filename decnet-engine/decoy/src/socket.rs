@@ -5,8 +5,8 @@ use std::{io, os::fd::OwnedFd, time::Duration};
 use rustix::{
     io::Errno,
     net::{
-        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, recv, sendto,
-        socket_with, sockopt,
+        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, recv,
+        sendto, socket_with, sockopt,
     },
 };
 

@@ -30,7 +30,10 @@ impl fmt::Display for NotApplied {
         match self {
             Self::Namespace(error) => write!(f, "{error}"),
             Self::Uncontained(error) => {
-                write!(f, "no nf_tables, so what has a default route cannot be contained: {error}")
+                write!(
+                    f,
+                    "no nf_tables, so what has a default route cannot be contained: {error}"
+                )
             }
         }
     }

@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_decoy::protocol::{self, Egress, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, DeploySettings, DmzEgress, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
+    Catalog, Decky, DeckyId, DeploySettings, DmzEgress, InstanceId, Lan, ServiceName, Topology, TopologyId,
+    ValidTopology,
     catalog::{self, ImageSource, Protocol, Service},
     graph::{self, Graph},
 };

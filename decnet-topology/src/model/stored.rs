@@ -161,7 +161,10 @@ mod tests {
         }
         for (boolean, egress) in [("true", DmzEgress::Open), ("false", DmzEgress::None)] {
             let stored = format!("{{\"dmz_egress\":{boolean}}}");
-            assert_eq!(serde_json::from_str::<DeploySettings>(&stored).unwrap().dmz_egress, egress);
+            assert_eq!(
+                serde_json::from_str::<DeploySettings>(&stored).unwrap().dmz_egress,
+                egress
+            );
             assert_eq!(boolean.parse(), Ok(egress));
         }
         assert!(serde_json::from_str::<DmzEgress>("\"some\"").is_err() && "some".parse::<DmzEgress>().is_err());

@@ -105,8 +105,14 @@ fn what_has_a_default_route_sends_nothing_out_unless_it_is_told_so() {
 
     lab.set("gateway", &gateway(NET, Egress::Open));
     assert_eq!(upstream.given_by(many()), 200);
-    assert!(!lab.pings("gateway", &format!("{NET}.2")), "what is closed stays closed");
-    assert!(lab.pings("upstream", &format!("{NET}.5")), "and is answered all the same");
+    assert!(
+        !lab.pings("gateway", &format!("{NET}.2")),
+        "what is closed stays closed"
+    );
+    assert!(
+        lab.pings("upstream", &format!("{NET}.5")),
+        "and is answered all the same"
+    );
 
     lab.set("gateway", &gateway(NET, Egress::None));
     docker(&["restart", "--time", "0", &lab.name("gateway")]);
@@ -127,7 +133,11 @@ fn a_router_takes_no_outsiders_packets_in_and_none_of_the_mazes_out() {
         let (own, via) = (format!("{net}.10"), format!("{net}.5"));
         let routes = [(format!("{other}.0/24"), via.clone()), ("198.51.100.0/24".into(), via)];
         let routes: Vec<_> = routes.iter().map(|(to, via)| (to.as_str(), via.as_str())).collect();
-        lab.base(name, &leaf(&[&own], &routes), &[(&name.replace("left", "a").replace("right", "b"), &own)]);
+        lab.base(
+            name,
+            &leaf(&[&own], &routes),
+            &[(&name.replace("left", "a").replace("right", "b"), &own)],
+        );
     }
     for base in ["router", "left", "right"] {
         lab.settled(base);
@@ -153,7 +163,11 @@ fn a_router_takes_no_outsiders_packets_in_and_none_of_the_mazes_out() {
         lans: [&led_out.lans[..], &["198.51.100.0/24".parse().unwrap()]].concat(),
         ..led_out
     };
-    assert_eq!(led_out_by(&counted), 1, "where the way is part of the maze it is counted");
+    assert_eq!(
+        led_out_by(&counted),
+        1,
+        "where the way is part of the maze it is counted"
+    );
 
     // What comes from a LAN that is none of the router's is an outsider.
     let stranger = NetState {

@@ -29,12 +29,15 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
     let mut expectations = Vec::new();
     let mut expect = |to: &Place, address, port: Option<u16>, reached| {
         let ping = std::iter::once(Target::Icmp { address });
-        expectations.extend(ping.chain(port.map(|port| Target::Tcp { address, port })).map(|target| Expectation {
-            to: to.clone(),
-            address,
-            target,
-            reached,
-        }));
+        expectations.extend(
+            ping.chain(port.map(|port| Target::Tcp { address, port }))
+                .map(|target| Expectation {
+                    to: to.clone(),
+                    address,
+                    target,
+                    reached,
+                }),
+        );
     };
     for other in topology.deckies().iter().filter(|other| other.id() != decky.id()) {
         let to = Place::Decky(other.name().clone());

@@ -60,8 +60,7 @@ impl Container {
 
 fn is_inside(state: &NetState, address: Ipv4Addr) -> bool {
     let mut routes = state.routes.iter().map(|route| &route.to);
-    state.lans.iter().any(|lan| lan.contains(&address))
-        || routes.any(|to| to.prefix_len() > 0 && to.contains(&address))
+    state.lans.iter().any(|lan| lan.contains(&address)) || routes.any(|to| to.prefix_len() > 0 && to.contains(&address))
 }
 
 fn printed(code: u8, value: &impl serde::Serialize) -> ExecOutput {
@@ -93,7 +92,11 @@ impl World {
                 Target::Tcp { address, .. } => (*address, Answer::Refused),
                 _ => return None,
             };
-            let detail = if self.is_reached(from, address) { answer } else { Answer::TimedOut };
+            let detail = if self.is_reached(from, address) {
+                answer
+            } else {
+                Answer::TimedOut
+            };
             Some(TargetResult {
                 target: *target,
                 reached: detail == Answer::Answered,
@@ -129,7 +132,10 @@ impl World {
     fn travel<'a>(&'a self, from: &'a ContainerName, source: Ipv4Addr, to: Ipv4Addr) -> Option<&'a ContainerName> {
         let mut at = from;
         for hop in 0..HOPS {
-            let container = self.containers.get(at).filter(|found| found.activity == Activity::Running)?;
+            let container = self
+                .containers
+                .get(at)
+                .filter(|found| found.activity == Activity::Running)?;
             if container.networks.values().any(|own| *own == to) {
                 return Some(at);
             }
@@ -148,16 +154,18 @@ impl World {
         let neighbour = |address: Ipv4Addr| {
             container.networks.keys().find_map(|name| {
                 let network = self.networks.get(name)?;
-                network.subnet.contains(&address).then(|| (name, network.endpoints.get(&address)))
+                network
+                    .subnet
+                    .contains(&address)
+                    .then(|| (name, network.endpoints.get(&address)))
             })
         };
         if let Some((name, found)) = neighbour(to) {
             return match found {
                 Some(next) if next != at => Step::To(next, name),
-                Some(_) => Step::Lost,
                 // The one address that nobody else has is the host's, on the DMZ.
                 None if state.closed.contains(&to) => Step::Out,
-                None => Step::Lost,
+                _ => Step::Lost,
             };
         }
         let routes = state.routes.iter().filter(|route| route.to.contains(&to));

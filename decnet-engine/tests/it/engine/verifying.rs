@@ -79,7 +79,9 @@ async fn a_bridge_that_began_to_forward_lets_through_what_the_maze_forbids() {
         .dmz("dmz", "10.92.0.0/24")
         .lan("office", "10.92.1.0/24")
         .decky("web", |decky| decky.on("dmz", "10.92.0.10"))
-        .decky("bridge", |decky| decky.on("dmz", "10.92.0.11").on("office", "10.92.1.11"))
+        .decky("bridge", |decky| {
+            decky.on("dmz", "10.92.0.11").on("office", "10.92.1.11")
+        })
         .decky("files", |decky| decky.on("office", "10.92.1.12"))
         .build()
         .expect("a topology");
@@ -96,7 +98,10 @@ async fn a_bridge_that_began_to_forward_lets_through_what_the_maze_forbids() {
         base(&lab, id, "files").await,
     );
     lab.docker.bend(&bridge, |state| state.forward = true);
-    assert!(verify(&lab, id).await.is_clean(), "nobody has a route that leads over it");
+    assert!(
+        verify(&lab, id).await.is_clean(),
+        "nobody has a route that leads over it"
+    );
     lab.docker
         .bend(&web, |state| state.routes.push(lead("10.92.1.0/24", "10.92.0.11")));
     lab.docker

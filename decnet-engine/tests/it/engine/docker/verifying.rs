@@ -76,9 +76,7 @@ async fn a_generated_maze_with_a_gateway_is_as_it_says_also_after_a_base_was_res
             .expect("a config");
         let topology = generate(&config, &Catalog::builtin(), &[]).expect("a maze");
         let id = raise(lab, &topology, "http=127.0.0.1:20380").await;
-        let begun = std::time::Instant::now();
         let report = verify(lab, id).await;
-        eprintln!("MEASURED {:?} {}", begun.elapsed(), report.probes);
         assert_eq!((report.deckies, &report.deviations[..]), (31, &[][..]));
         assert_eq!(report.skipped, []);
 
@@ -86,7 +84,12 @@ async fn a_generated_maze_with_a_gateway_is_as_it_says_also_after_a_base_was_res
             .deckies()
             .iter()
             .find(|decky| decky.is_router() && !topology.is_gateway(decky));
-        docker(&["restart", "-t", "0", naming::base(id, router.expect("a router")).as_str()]);
+        docker(&[
+            "restart",
+            "-t",
+            "0",
+            naming::base(id, router.expect("a router")).as_str(),
+        ]);
         let report = verify(lab, id).await;
         assert_eq!(report.deviations, []);
     })
@@ -108,7 +111,10 @@ async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
         docker(&["exec", &gate, PROGRAM_PATH, "state", "set", state.trim()]);
         let report = verify(lab, id).await;
         let lost = |from: &str, to: &str| {
-            let found = report.deviations.iter().find(|one| one.from == place(from) && one.to == place(to));
+            let found = report
+                .deviations
+                .iter()
+                .find(|one| one.from == place(from) && one.to == place(to));
             found.map(|one| (one.expected, one.found))
         };
         let cut = Some((Reach::Reachable, Reach::Unreachable));
@@ -125,7 +131,17 @@ async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
         let open = text(&shown).replace("\"closed\":[\"10.203.30.1\"]", "\"closed\":[]");
         assert_ne!(text(&shown), open);
         let network = format!("container:{web}");
-        let meddler = ["run", "--rm", "--pull", "never", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--network"];
+        let meddler = [
+            "run",
+            "--rm",
+            "--pull",
+            "never",
+            "--cap-drop",
+            "ALL",
+            "--cap-add",
+            "NET_ADMIN",
+            "--network",
+        ];
         let state_set = [network.as_str(), &lab.image, "state", "set", open.trim()];
         docker(&[meddler.as_slice(), &state_set].concat());
         let report = verify(lab, id).await;
@@ -134,8 +150,14 @@ async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
             .iter()
             .map(|one| (one.from.clone(), one.to.clone(), one.found))
             .collect();
-        assert!(found.contains(&(place("web"), Place::Host, Reach::Reachable)), "{report:?}");
-        assert!(found.contains(&(place("web"), Place::Outside, Reach::Unknown)), "{report:?}");
+        assert!(
+            found.contains(&(place("web"), Place::Host, Reach::Reachable)),
+            "{report:?}"
+        );
+        assert!(
+            found.contains(&(place("web"), Place::Outside, Reach::Unknown)),
+            "{report:?}"
+        );
         assert!(found.iter().all(|(from, ..)| *from == place("web")), "{report:?}");
 
         let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
@@ -217,7 +239,9 @@ async fn a_gateway_answers_an_outsider_and_logs_the_address_that_is_really_its()
         let mut seen = Vec::new();
         for _ in 0..100 {
             let log = text(&run("docker", &["logs", service.as_str()]));
-            let contacts = log.lines().filter_map(|line| serde_json::from_str::<Contact>(line).ok());
+            let contacts = log
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Contact>(line).ok());
             seen = contacts.map(|contact| contact.remote_addr.to_string()).collect();
             if seen.iter().any(|address| address == Outsider::OWN) {
                 return;
@@ -260,11 +284,16 @@ async fn a_gateway_that_cannot_be_contained_fails_the_deploy_which_is_undone() {
     on_docker_with(program, async |lab| {
         let alone = Topology::builder()
             .dmz("dmz", "10.203.50.0/24")
-            .decky("gate", |decky| decky.on("dmz", "10.203.50.2").services(["ssh"]).forwards())
+            .decky("gate", |decky| {
+                decky.on("dmz", "10.203.50.2").services(["ssh"]).forwards()
+            })
             .build()
             .expect("a topology");
         let id = lab.store("open", alone).await;
-        let deployed = lab.engine.deploy(id, DeployOptions::default(), &CancellationToken::new()).await;
+        let deployed = lab
+            .engine
+            .deploy(id, DeployOptions::default(), &CancellationToken::new())
+            .await;
         let Err(EngineError::DeployFailed {
             failures, leftovers, ..
         }) = deployed
