@@ -41,6 +41,9 @@ pub(crate) struct Globals {
     /// A TOML file of services and archetypes that are added to the built-in ones, or override them.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) catalog: Option<PathBuf>,
+    /// The socket of the bus on which events are told [default: decnet/bus.sock in the user's runtime folder].
+    #[arg(long, global = true, value_name = "SOCKET", alias = "socket")]
+    pub(crate) bus: Option<PathBuf>,
     /// How long Docker may take for one answer: 30s, 2m; a bare number is seconds.
     #[arg(long, global = true, value_name = "TIME", value_parser = read_duration)]
     pub(crate) timeout: Option<Duration>,
@@ -93,11 +96,17 @@ pub(crate) enum Command {
     #[command(visible_alias = "destroy")]
     Teardown(commands::teardown::Arguments),
     Reconcile(commands::reconcile::Arguments),
+    Verify(commands::verify::Arguments),
     Delete(commands::delete::Arguments),
     Reap(commands::reap::Arguments),
     Compose(commands::compose::Arguments),
+    Events(commands::events::Arguments),
+    Bus(commands::bus::Arguments),
     Services(commands::services::Arguments),
     Archetypes(commands::archetypes::Arguments),
+    Mutate(Box<commands::mutate::Arguments>),
+    Mutations(commands::mutations::Arguments),
+    Watch(commands::watch::Arguments),
     NextSubnet(commands::next_subnet::Arguments),
     NextIp(commands::next_ip::Arguments),
     Doctor(commands::doctor::Arguments),
@@ -142,7 +151,7 @@ fn variable(long: &str) -> String {
 }
 
 /// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
-fn read_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn read_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time like 30s, 2m or 90");
     let duration = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
@@ -174,11 +183,17 @@ impl Command {
             Self::Deploy(arguments) => commands::deploy::run(arguments, context).await,
             Self::Teardown(arguments) => commands::teardown::run(arguments, context).await,
             Self::Reconcile(arguments) => commands::reconcile::run(arguments, context).await,
+            Self::Verify(arguments) => commands::verify::run(arguments, context).await,
             Self::Delete(arguments) => commands::delete::run(arguments, context).await,
             Self::Reap(arguments) => commands::reap::run(arguments, context).await,
             Self::Compose(arguments) => commands::compose::run(arguments, context).await,
+            Self::Events(arguments) => commands::events::run(arguments, context).await,
+            Self::Bus(arguments) => commands::bus::run(&arguments, context).await,
             Self::Services(arguments) => commands::services::run(&arguments, context),
             Self::Archetypes(arguments) => commands::archetypes::run(&arguments, context),
+            Self::Mutate(arguments) => commands::mutate::run(*arguments, context).await,
+            Self::Mutations(arguments) => commands::mutations::run(arguments, context).await,
+            Self::Watch(arguments) => commands::watch::run(arguments, context).await,
             Self::NextSubnet(arguments) => commands::next_subnet::run(arguments, context).await,
             Self::NextIp(arguments) => commands::next_ip::run(arguments, context).await,
             Self::Doctor(arguments) => commands::doctor::run(&arguments, context).await,

@@ -2,15 +2,17 @@
 
 use std::{error::Error, io, path::PathBuf};
 
-use decnet_engine::{engine::EngineError, execute::StepFailure, runtime::RuntimeError};
+use decnet_engine::{bus::unix::BindError, engine::EngineError, execute::StepFailure, runtime::RuntimeError};
 use decnet_topology::{
-    Finding, RepoError, Status,
+    Finding, MutationId, RepoError, Status,
     alloc::{AllocError, ResolveError},
     catalog::CatalogError,
     config::InvalidConfig,
     document::DocumentError,
     generate::GenerateError,
 };
+
+use jiff::Timestamp;
 
 use crate::text;
 
@@ -59,6 +61,12 @@ pub(crate) enum CommandError {
         origin: String,
         /// What was found.
         findings: Vec<Finding>,
+    },
+    /// Waiting for a mutation was called off.
+    #[error("mutation #{mutation} is not finished")]
+    StillQueued {
+        /// The mutation.
+        mutation: MutationId,
     },
     /// A name is none.
     #[error("`{text}` is no name")]
@@ -110,6 +118,19 @@ pub(crate) enum CommandError {
         text: String,
         /// What could be meant, with names.
         candidates: Vec<String>,
+    },
+    /// The bus cannot be served.
+    #[error(transparent)]
+    Bus(#[from] BindError),
+    /// A time is before what is known.
+    #[error("`{name}` was stored at {created}, which is later than {at}")]
+    TooEarly {
+        /// The topology.
+        name: String,
+        /// The time.
+        at: Timestamp,
+        /// When it was stored.
+        created: Timestamp,
     },
     /// There is no LAN, service or the like of that name.
     #[error("there is no {kind} `{name}`")]

@@ -9,7 +9,7 @@ use decnet_engine::{
 };
 use decnet_topology::{Catalog, Repo, catalog::ImageSource};
 
-use crate::{cli::Globals, command_error::CommandError, input::Source, output::Output, store};
+use crate::{bus::SharedBus, cli::Globals, command_error::CommandError, input::Source, output::Output, store};
 
 /// What a command works with.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) globals: Globals,
     /// How to speak.
     pub(crate) output: Output,
+    /// Where other processes hear of what happens.
+    pub(crate) bus: SharedBus,
 }
 
 /// What an engine is told beside the global flags.
@@ -32,7 +34,8 @@ pub(crate) struct EngineWishes<'a> {
 impl Context {
     /// Opens nothing yet.
     pub(crate) fn new(globals: Globals, output: Output) -> Self {
-        Self { globals, output }
+        let bus = SharedBus::new(&globals);
+        Self { globals, output, bus }
     }
 
     /// Reads the catalogue.
@@ -123,6 +126,7 @@ impl Context {
         let options = EngineOptions {
             image: Some(Arc::new(Self::decoy(&wishes)?)),
             width: wishes.max_workers,
+            bus: self.bus.connected(),
             ..EngineOptions::new(catalog)
         };
         Ok(Engine::on_docker(repo, self.docker_options()?, options).await?)

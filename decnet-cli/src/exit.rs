@@ -2,9 +2,9 @@
 
 use std::{io, process::ExitCode};
 
-use decnet_engine::{engine::EngineError, plan::PlanError, runtime::RuntimeError};
+use decnet_engine::{bus::unix::BindError, engine::EngineError, plan::PlanError, runtime::RuntimeError};
 use decnet_topology::{
-    Code, RepoError, Status,
+    Code, MutationError, RepoError, Status,
     alloc::{AllocError, ResolveError},
     generate::GenerateError,
 };
@@ -70,8 +70,11 @@ impl CommandError {
             Self::Ambiguous { .. } | Self::MapsNothing { .. } | Self::Usage(_) | Self::Unconfirmed { .. } => {
                 Exit::Usage
             }
-            Self::Differs { .. } | Self::InUse { .. } | Self::LeftOnDocker { .. } => Exit::Conflict,
-            Self::ReapInterrupted => Exit::Interrupted,
+            Self::Differs { .. }
+            | Self::InUse { .. }
+            | Self::LeftOnDocker { .. }
+            | Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
+            Self::ReapInterrupted | Self::StillQueued { .. } => Exit::Interrupted,
             // Who reads our output may stop reading; that is no failure.
             Self::Stdout { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
@@ -83,6 +86,7 @@ impl CommandError {
         match self {
             Self::Engine(error) => match error {
                 EngineError::Busy { .. } => "busy",
+                EngineError::Mutation(error) => error.code(),
                 EngineError::WrongStatus { .. } => "wrong_status",
                 EngineError::AgentMode { .. } => "agent_mode",
                 EngineError::Plan(PlanError::Destructive { .. }) => "destructive",
@@ -101,13 +105,15 @@ impl CommandError {
             Self::Parse { .. } => "malformed",
             Self::Name { .. } => "invalid_name",
             Self::Generate(_) | Self::Resolve(_) | Self::Alloc(_) => "exhausted",
-            Self::NoTopology { .. } | Self::Unknown { .. } => "not_found",
+            Self::NoTopology { .. } | Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
+            Self::Bus(BindError::InUse { .. }) => "bus_in_use",
+            Self::Bus(_) => "bus",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Differs { .. } => "differs",
             Self::InUse { .. } => "in_use",
             Self::LeftOnDocker { .. } => "left_on_docker",
             Self::ReapIncomplete(_) => "reap_incomplete",
-            Self::ReapInterrupted => "interrupted",
+            Self::ReapInterrupted | Self::StillQueued { .. } => "interrupted",
             Self::Unconfirmed { .. } => "unconfirmed",
             Self::Usage(_) | Self::MapsNothing { .. } => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout { .. } | Self::NoDataFolder => "io",
@@ -142,6 +148,8 @@ impl CommandError {
             }
             Self::NoTopology { .. } => "`decnet list --all` names them; --db says which database is looked into",
             Self::Ambiguous { .. } => "give more of the id",
+            Self::Bus(BindError::InUse { .. }) => "one is enough; `decnet events` follows it",
+            Self::Bus(_) => "give another socket with --bus, in a folder that may be written to",
             Self::MapsNothing { .. } => {
                 "`decnet show` names the gateways and what they run; nothing was changed on Docker"
             }
@@ -153,6 +161,9 @@ impl CommandError {
             }
             Self::LeftOnDocker { .. } => "`decnet teardown` removes it",
             Self::ReapIncomplete(_) => "run it again; `decnet doctor` tells what Docker says",
+            Self::StillQueued { .. } => {
+                "it stays queued; `decnet watch` makes it, `decnet mutations` tells how far it is"
+            }
             Self::ReapInterrupted => "`decnet reap` takes it up where it stopped",
             Self::Unconfirmed { .. } => "--yes confirms it",
             Self::NoDataFolder => "set HOME, or give a database with --db",
@@ -172,7 +183,8 @@ fn of_engine(error: &EngineError) -> Exit {
     match error {
         EngineError::Repo(error) => of_repo(error),
         EngineError::Runtime(error) => of_runtime(error),
-        EngineError::Invalid(_) => Exit::Invalid,
+        EngineError::Mutation(error) if error.is_bad_input() => Exit::Usage,
+        EngineError::Invalid(_) | EngineError::Mutation(_) => Exit::Invalid,
         EngineError::Busy { .. } | EngineError::WrongStatus { .. } | EngineError::Plan(_) => Exit::Conflict,
         // Nothing could be undone while nobody answered.
         EngineError::DeployFailed {
@@ -196,7 +208,11 @@ fn of_repo(error: &RepoError) -> Exit {
         | RepoError::StatusConflict { .. }
         | RepoError::IllegalStatus { .. }
         | RepoError::LeaseHeld { .. }
-        | RepoError::LeaseLost { .. } => Exit::Conflict,
+        | RepoError::LeaseLost { .. }
+        | RepoError::ClaimLost { .. }
+        | RepoError::MutationStored { .. }
+        | RepoError::MutationNotStored { .. } => Exit::Conflict,
+        RepoError::MutationUnreadable { .. } => Exit::Invalid,
         _ => Exit::Failed,
     }
 }
@@ -214,7 +230,7 @@ fn of_runtime(error: &RuntimeError) -> Exit {
 
 fn repo_code(error: &RepoError) -> &'static str {
     match error {
-        RepoError::NotFound { .. } => "not_found",
+        RepoError::NotFound { .. } | RepoError::MutationNotFound { .. } => "not_found",
         RepoError::NameTaken { .. } => "name_taken",
         RepoError::SubnetClaimed { .. } => "subnet_claimed",
         RepoError::VersionConflict { .. } => "version_conflict",
@@ -222,7 +238,9 @@ fn repo_code(error: &RepoError) -> &'static str {
             "wrong_status"
         }
         RepoError::StatusConflict { .. } => "status_conflict",
-        RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "busy",
+        RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } | RepoError::ClaimLost { .. } => "busy",
+        RepoError::MutationStored { .. } | RepoError::MutationNotStored { .. } => "mutation_conflict",
+        RepoError::MutationUnreadable { .. } => "mutation_unreadable",
         RepoError::TooNew { .. } => "database_too_new",
         RepoError::Locked => "database_locked",
         RepoError::ReadOnly => "database_read_only",
@@ -241,6 +259,7 @@ fn runtime_code(error: &RuntimeError) -> &'static str {
         RuntimeError::SubnetTaken { .. } => "subnet_taken",
         RuntimeError::PortTaken { .. } => "port_taken",
         RuntimeError::ImageUnavailable { .. } => "image_unavailable",
+        RuntimeError::Uncontained { .. } => "uncontained",
         _ => "docker",
     }
 }
@@ -250,6 +269,12 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Repo(error) => return repo_hint(error),
         EngineError::Runtime(error) => return runtime_hint(error),
         EngineError::Busy { .. } => "wait until it is done; the lease of a process that died runs out by itself",
+        EngineError::Mutation(MutationError::ForceRequired { .. }) => {
+            "--force makes the running container anew; --plan shows what that touches"
+        }
+        EngineError::Mutation(error) if error.is_bad_input() => {
+            "`decnet mutate --help` names the keys; `decnet schema --mutation` describes them all"
+        }
         EngineError::WrongStatus {
             status: Status::TearingDown | Status::Degraded,
             ..
@@ -325,6 +350,9 @@ fn runtime_hint(error: &RuntimeError) -> Option<&'static str> {
         RuntimeError::PortTaken { .. } => "stop what listens there, or publish elsewhere: --publish ssh=2222",
         RuntimeError::ImageUnavailable { .. } => {
             "check the name in the catalogue, and that the registry can be reached"
+        }
+        RuntimeError::Uncontained { .. } => {
+            "load nf_tables on the machine with the daemon (`modprobe nf_tables`); without it a gateway would let packets out"
         }
         _ => return None,
     })

@@ -9,6 +9,11 @@ use crate::{command_error::CommandError, exit::Exit, output::say};
 ///
 /// Commands that change nothing never call this: a signal ends them as it ends any program.
 pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
+    catch_saying("interrupted: finishing what was begun, then undoing what this run did")
+}
+
+/// Catches interruptions from now on, and says so at the first.
+pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, CommandError> {
     let wrong = |source| CommandError::Signals { source };
     let mut interrupts = signal(SignalKind::interrupt()).map_err(wrong)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(wrong)?;
@@ -25,7 +30,7 @@ pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
             match count {
                 1 => {
                     cancel.cancel();
-                    say("interrupted: finishing what was begun, then undoing what this run did");
+                    say(words);
                 }
                 2 => {
                     say("still at it: leaving now may leave resources on Docker; interrupt once more to leave at once");

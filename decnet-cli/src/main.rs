@@ -3,6 +3,7 @@
 //! Only this crate touches the environment, the terminal and the user's folders. Data goes to stdout, everything else to
 //! stderr; `exit` decides what the process leaves with and what people are advised to do.
 
+mod bus;
 mod cli;
 mod command_error;
 mod commands;
@@ -14,9 +15,11 @@ mod interrupt;
 mod log;
 mod lookup;
 mod output;
+mod past;
 mod progress;
 mod report;
 mod store;
+mod stored_events;
 mod surroundings;
 mod table;
 mod text;
@@ -41,7 +44,11 @@ fn main() -> ExitCode {
         Err(source) => return report::failure(&CommandError::Threads { source }, output).into(),
     };
     let context = Context::new(cli.globals, output);
-    let result = runtime.block_on(cli.command.run(&context));
+    let result = runtime.block_on(async {
+        let result = cli.command.run(&context).await;
+        context.bus.settle().await;
+        result
+    });
     // A thread that still waits for stdin or a dead daemon must not hold up the end.
     runtime.shutdown_background();
     match result {

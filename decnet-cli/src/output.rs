@@ -64,6 +64,13 @@ impl Output {
         self.data(&text)
     }
 
+    /// Prints a value as one line of JSON on stdout, for streams.
+    pub(crate) fn json_line(self, value: &impl Serialize) -> Result<(), CommandError> {
+        let mut text = serde_json::to_string(value).map_err(|source| CommandError::Json { source })?;
+        text.push('\n');
+        self.data(&text)
+    }
+
     /// Prints a value as JSON, or what the closure says as text.
     pub(crate) fn either(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
         if self.json {

@@ -1,13 +1,15 @@
 //! What happens while it happens: a bar on a terminal, lines elsewhere.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 
 use decnet_engine::{
+    bus::{Received, Subscription},
     engine::Engine,
-    event::{Event, Progress, StepState},
+    event::{Envelope, Event, Progress, StepState},
 };
+use decnet_topology::ServiceName;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::{sync::broadcast, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,14 +41,14 @@ impl Teller {
     }
 }
 
-async fn tell(mut events: broadcast::Receiver<Event>, mut voice: Voice, stop: CancellationToken) {
+async fn tell(mut events: Subscription, mut voice: Voice, stop: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             event = events.recv() => match event {
-                Ok(event) => voice.tell(&event),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => break,
+                Some(Received::Event(envelope)) => voice.tell(&envelope),
+                Some(Received::Lagged(_)) => {}
+                None => break,
             },
             () = stop.cancelled() => break,
         }
@@ -81,14 +83,17 @@ impl Voice {
         }
     }
 
-    fn tell(&mut self, event: &Event) {
+    fn tell(&mut self, envelope: &Envelope) {
+        let event = &envelope.event;
         match self {
             Self::Silent => {}
             Self::Json => {
-                if let Ok(line) = serde_json::to_string(event) {
+                if let Ok(line) = serde_json::to_string(envelope) {
                     say(&line);
                 }
             }
+            // What came of the steps is said at the end, as a table.
+            Self::Lines { verbose: false } if matches!(event, Event::Decky(_)) => {}
             Self::Lines { verbose } => {
                 if let Some(line) = line(event, *verbose) {
                     say(&text::one_line(&line));
@@ -141,12 +146,38 @@ fn undo_mark(progress: &Progress) -> &'static str {
 }
 
 /// Says an event in one line, if it is worth one.
-fn line(event: &Event, verbose: bool) -> Option<String> {
+pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
     match event {
         Event::Status { to, reason, .. } => Some(match reason {
             Some(reason) => format!("status: {to} ({reason})"),
             None => format!("status: {to}"),
         }),
+        Event::Mutation {
+            mutation,
+            op,
+            state,
+            reason,
+            ..
+        } => {
+            let reason = reason
+                .as_deref()
+                .map(|reason| format!(" ({reason})"))
+                .unwrap_or_default();
+            Some(format!("mutation {mutation} {op}: {}{reason}", state.as_str()))
+        }
+        Event::Decky(event) => Some(format!(
+            "decky {}: {}, {} -> {}",
+            event.decky,
+            event.trigger,
+            services(&event.old_services),
+            services(&event.new_services)
+        )),
+        Event::Health(health) => Some(format!(
+            "worker {}: {}, {} busy",
+            health.worker,
+            text::count(health.topologies, "topology", "topologies"),
+            health.busy
+        )),
         Event::Planned { steps, .. } => Some(format!("plan: {}", text::count(*steps, "step", "steps"))),
         Event::Step { progress, .. } => {
             let mark = undo_mark(progress);
@@ -163,4 +194,12 @@ fn line(event: &Event, verbose: bool) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn services(services: &BTreeSet<ServiceName>) -> String {
+    if services.is_empty() {
+        return "nothing".into();
+    }
+    let services: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+    services.join(" ")
 }

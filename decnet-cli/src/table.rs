@@ -60,7 +60,8 @@ pub(crate) fn deckies(deckies: &[DeckyState], observed: bool) -> String {
     lines(&table)
 }
 
-fn or_dash(text: String) -> String {
+/// Returns the text, or a dash for none.
+pub(crate) fn or_dash(text: String) -> String {
     if text.is_empty() { "-".into() } else { text }
 }
 

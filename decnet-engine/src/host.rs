@@ -1,4 +1,4 @@
-//! Facts of this machine that a deploy must not run into, as data: routes and sockets that listen.
+//! Facts of this machine, as data: its name, and what a deploy must not run into, routes and sockets that listen.
 
 use std::{fs, net::Ipv4Addr};
 
@@ -7,6 +7,11 @@ use decnet_topology::{
     validate::{HostRoute, Listener},
 };
 use ipnet::Ipv4Net;
+
+/// Returns what this machine calls itself.
+pub fn name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
 
 /// Reads this machine's routes, the default ones left out; none where the kernel does not tell.
 pub fn routes() -> Vec<HostRoute> {

@@ -16,7 +16,7 @@ const TIME: SignedDuration = SignedDuration::from_secs(15);
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Describes this process, so that others can tell when it is dead.
-fn this_process(label: &str) -> Holder {
+pub(crate) fn this_process(label: &str) -> Holder {
     let pid = std::process::id();
     Holder {
         boot_id: boot_id(),
@@ -94,10 +94,9 @@ impl HeldLease {
         &self.lost
     }
 
-    /// Makes sure that the lease is still held.
-    pub(crate) async fn confirm(&self) -> Result<(), RepoError> {
-        let held = self.repo.renew_lease(self.topology, self.token, TIME, Timestamp::now());
-        held.await.map(drop)
+    /// Returns what proves that the lease is held.
+    pub(crate) fn token(&self) -> LeaseToken {
+        self.token
     }
 
     /// Gives the lease back.

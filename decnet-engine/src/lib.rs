@@ -92,6 +92,7 @@
 
 pub mod api;
 pub mod bus;
+mod claim;
 pub mod compose;
 pub mod decoy;
 pub mod desired;
@@ -104,3 +105,4 @@ pub mod naming;
 pub mod observe;
 pub mod plan;
 pub mod runtime;
+pub mod watch;

@@ -2,9 +2,9 @@
 //!
 //! Rows of the store carry random UUIDs, one kind each, so that no id is taken for another. LANs and deckies carry small
 //! ordinals that are unique within their topology: the core needs no randomness for them, and the same seed gives the same
-//! ids.
+//! ids. Mutations are counted by the store they are in: people say "twelve", not a UUID.
 
-use std::fmt;
+use std::{fmt, num::ParseIntError, str::FromStr};
 
 use newtype_uuid::{GenericUuid, TypedUuid, TypedUuidKind, TypedUuidTag};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,10 @@ kinds! {
     InstanceKind => InstanceId, "instance";
     /// Proves that one holds a lease (UUID v4).
     LeaseKind => LeaseToken, "lease";
+    /// Proves that one is at work on a mutation (UUID v4).
+    ClaimKind => ClaimToken, "claim";
+    /// Names something that happened (UUID v4).
+    EventKind => EventId, "event";
 }
 
 /// Returns the first eight hex digits of a topology's id, which are in the name of every Docker resource of it.
@@ -81,4 +85,44 @@ ordinals! {
     LanId;
     /// Names a decky within its topology.
     DeckyId;
+}
+
+/// Names a mutation within its store: the count of those stored before it, and one. Written `#12`.
+///
+/// ```
+/// use decnet_topology::MutationId;
+///
+/// let id: MutationId = "12".parse()?;
+/// assert_eq!(id, "#12".parse()?);
+/// assert_eq!(id.to_string(), "#12");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MutationId(u64);
+
+impl MutationId {
+    /// Makes the id of its number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for MutationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("#{}", self.0))
+    }
+}
+
+impl FromStr for MutationId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.strip_prefix('#').unwrap_or(text).parse().map(Self)
+    }
 }

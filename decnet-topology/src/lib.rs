@@ -73,6 +73,41 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A maze that changes
+//!
+//! A [`Mutation`] is one change, as data: on the wire `{"op": …, "payload": {…}}`, in a program a payload of its own type.
+//! [`mutation::apply`] makes the maze that comes of it. What comes of it has passed the live rules, or there is nothing: the maze
+//! that was is left alone. While a maze runs, what is published on the host changes by `force` only.
+//!
+//! ```
+//! use decnet_topology::{Catalog, Mutation, Topology, history, mutation::{AddLan, AttachDecky, Context, Stage, apply}};
+//!
+//! let maze = Topology::builder()
+//!     .dmz("dmz", "172.16.0.0/24")
+//!     .decky("web", |decky| decky.on("dmz", "172.16.0.10").services(["http"]))
+//!     .build()?;
+//! let catalog = Catalog::builtin();
+//! let live = Context::new(&catalog, Stage::Live);
+//!
+//! // What is left open is allocated.
+//! let wider = apply(&maze, &AddLan::new("office".parse()?).into(), &live)?;
+//! assert_eq!(wider.lans()[1].subnet().to_string(), "172.16.1.0/24");
+//!
+//! // With its home in the DMZ, a router is a gateway: its base would be recreated, to publish its ports.
+//! let route = AttachDecky::new("web".parse()?, "office".parse()?).forwarding();
+//! let refused = apply(&wider, &route.clone().into(), &live).unwrap_err();
+//! assert_eq!(refused.code(), "FORCE_REQUIRED");
+//! let routed = apply(&wider, &route.force().into(), &live)?;
+//!
+//! let json = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http", "ssh"], "force": true}}"#;
+//! let busier = apply(&routed, &Mutation::from_json(json)?, &live)?;
+//!
+//! // What was `web` before that?
+//! let changes = history::changes(&routed, &busier);
+//! assert_eq!(history::at(&busier, &changes)[&"web".parse()?].services.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Where mazes are kept
 //!
 //! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`repo::MemoryRepo`] lives as
@@ -115,8 +150,10 @@ pub mod finding;
 pub mod generate;
 pub mod graph;
 pub mod hash;
+pub mod history;
 pub mod id;
 pub mod model;
+pub mod mutation;
 pub mod name;
 pub mod net;
 pub mod publish;
@@ -132,10 +169,11 @@ pub mod version;
 pub use catalog::Catalog;
 pub use config::TopologyConfig;
 pub use finding::{Code, Finding, Severity, Target};
-pub use id::{DeckyId, InstanceId, LanId, LeaseToken, TopologyId};
-pub use model::{Attachment, Decky, DeploySettings, Draft, Lan, StoredTopology, Topology, TopologyRow};
+pub use id::{ClaimToken, DeckyId, EventId, InstanceId, LanId, LeaseToken, MutationId, TopologyId};
+pub use model::{Attachment, Decky, DeploySettings, DmzEgress, Draft, Lan, StoredTopology, Topology, TopologyRow};
+pub use mutation::{Mutation, MutationError};
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use repo::{Repo, RepoError};
-pub use status::{Intent, Mode, Status};
+pub use status::{Intent, Mode, MutationState, Status};
 pub use validate::{Report, RuleSet, ValidTopology};
 pub use version::Version;

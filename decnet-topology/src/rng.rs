@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
-use crate::id::{InstanceId, LeaseToken, TopologyId};
+use crate::id::{ClaimToken, EventId, InstanceId, LeaseToken, TopologyId};
 
 /// 2^53: every multiple of its inverse between 0 and 1 is a number that `f64` can hold.
 const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
@@ -108,6 +108,16 @@ pub fn instance_id() -> InstanceId {
 
 /// Draws the proof of a lease.
 pub fn lease_token() -> LeaseToken {
+    uuid_v4()
+}
+
+/// Draws the proof of a claim on a mutation.
+pub fn claim_token() -> ClaimToken {
+    uuid_v4()
+}
+
+/// Draws the id of an event.
+pub fn event_id() -> EventId {
     uuid_v4()
 }
 

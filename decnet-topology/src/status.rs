@@ -94,6 +94,29 @@ words! {
     }
 }
 
+words! {
+    /// How far a mutation is.
+    MutationState {
+        /// It waits its turn.
+        Pending = "pending",
+        /// Someone is at work on it, or was and died.
+        Applying = "applying",
+        /// It is in the maze and, of a live one, on Docker.
+        Applied = "applied",
+        /// It was illegal, and changed nothing.
+        Rejected = "rejected",
+        /// It is in the maze, but Docker does not follow.
+        Failed = "failed",
+    }
+}
+
+impl MutationState {
+    /// Tells whether it is the last.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Applied | Self::Rejected | Self::Failed)
+    }
+}
+
 impl Status {
     /// Tells whether the one status may follow the other.
     pub fn may_become(self, next: Self) -> bool {

@@ -5,6 +5,7 @@
 use std::{env, error::Error, sync::Arc};
 
 use decnet_engine::{
+    bus::Received,
     engine::{DeployOptions, Engine, EngineOptions},
     runtime::docker::{DockerHost, DockerOptions},
 };
@@ -45,8 +46,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut events = engine.events();
     let watching = tokio::spawn(async move {
-        while let Ok(event) = events.recv().await {
-            println!("{} {event:?}", event.topic());
+        while let Some(received) = events.recv().await {
+            match received {
+                Received::Event(envelope) => println!("{} {:?}", envelope.topic(), envelope.event),
+                Received::Lagged(lost) => println!("{lost} events were lost"),
+            }
         }
     });
     let cancel = CancellationToken::new();

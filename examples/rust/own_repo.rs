@@ -7,7 +7,7 @@ use std::error::Error;
 use decnet_examples::audited::Audited;
 use decnet_topology::{
     Mode, Repo, Topology,
-    repo::{MemoryRepo, NewTopology},
+    repo::{Edit, MemoryRepo, NewTopology},
 };
 use jiff::Timestamp;
 
@@ -24,7 +24,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let stored = repo.create(new, now).await?;
     let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
-    repo.edit(stored.row.id, Some(stored.row.version), wider, now).await?;
+    repo.edit(stored.row.id, Edit::to(wider, Some(stored.row.version)), now)
+        .await?;
     for line in repo.lines() {
         println!("{line}");
     }

@@ -4,9 +4,12 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use decnet_topology::{
-    DeploySettings, InstanceId, LeaseToken, Repo, RepoError, StoredTopology, Topology, TopologyId, TopologyRow,
-    Version,
-    repo::{Claim, Holder, Lease, ListFilter, NewTopology, Page, StatusChange},
+    ClaimToken, DeploySettings, InstanceId, LeaseToken, MutationId, Repo, RepoError, StoredTopology, Topology,
+    TopologyId, TopologyRow, Version,
+    repo::{
+        Claim, Edit, Holder, Lease, ListFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
+        NewTopology, Outcome, Page, RecordedChange, StatusChange,
+    },
     status::StatusEvent,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -66,14 +69,8 @@ impl<R: Repo> Repo for Audited<R> {
         self.inner.load(id).await
     }
 
-    async fn edit(
-        &self,
-        id: TopologyId,
-        expected: Option<Version>,
-        topology: Topology,
-        at: Timestamp,
-    ) -> Result<StoredTopology, RepoError> {
-        let stored = self.inner.edit(id, expected, topology, at).await?;
+    async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError> {
+        let stored = self.inner.edit(id, edit, at).await?;
         self.note(
             at,
             &format!("edited {} to version {}", stored.row.name, stored.row.version),
@@ -135,6 +132,86 @@ impl<R: Repo> Repo for Audited<R> {
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
         self.inner.lease(id, at).await
+    }
+
+    async fn enqueue(
+        &self,
+        id: TopologyId,
+        new: NewMutation,
+        expected: Option<Version>,
+        at: Timestamp,
+    ) -> Result<MutationRow, RepoError> {
+        let row = self.inner.enqueue(id, new, expected, at).await?;
+        let actor = row.actor.as_deref().unwrap_or("someone");
+        self.note(at, &format!("{actor} asked for {}: {}", row.id, row.mutation.op()));
+        Ok(row)
+    }
+
+    async fn claim_mutation(
+        &self,
+        topology: Option<TopologyId>,
+        holder: &Holder,
+        time: SignedDuration,
+        superseding: Option<ClaimToken>,
+        at: Timestamp,
+    ) -> Result<Option<MutationRow>, RepoError> {
+        self.inner.claim_mutation(topology, holder, time, superseding, at).await
+    }
+
+    async fn renew_claim(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        time: SignedDuration,
+        at: Timestamp,
+    ) -> Result<MutationClaim, RepoError> {
+        self.inner.renew_claim(id, token, time, at).await
+    }
+
+    async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.give_back(id, token, at).await
+    }
+
+    async fn store_mutation(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        topology: Topology,
+        at: Timestamp,
+    ) -> Result<StoredTopology, RepoError> {
+        self.inner.store_mutation(id, token, topology, at).await
+    }
+
+    async fn finish_mutation(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> Result<MutationRow, RepoError> {
+        let row = self.inner.finish_mutation(id, token, outcome, at).await?;
+        self.note(at, &format!("{} is {}", row.id, row.state));
+        Ok(row)
+    }
+
+    async fn mutation(&self, id: MutationId) -> Result<MutationRow, RepoError> {
+        self.inner.mutation(id).await
+    }
+
+    async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError> {
+        self.inner.mutations(filter).await
+    }
+
+    async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError> {
+        self.inner.has_pending(id).await
+    }
+
+    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError> {
+        self.inner.topologies_with_work(at).await
+    }
+
+    async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
+        self.inner.decky_changes(id, since).await
     }
 
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {

@@ -8,7 +8,7 @@ use decnet_topology::{
     hash::canonical_hash,
     model::Position,
     publish::{Publish, PublishRule},
-    repo::NewTopology,
+    repo::{Edit, NewTopology},
     validate::{Surroundings, validate_in},
 };
 use jiff::Timestamp;
@@ -171,10 +171,14 @@ async fn once(
                 config,
                 topology,
             };
-            Ok((repo.create(new, now).await?, Applied::Created))
+            let stored = repo.create(new, now).await?;
+            context.bus.tell_of_creation(&stored.row);
+            Ok((stored, Applied::Created))
         }
         Some(known) if known.row.status == Status::Pending => {
-            let stored = repo.edit(known.row.id, Some(known.row.version), topology, now).await?;
+            let stored = repo
+                .edit(known.row.id, Edit::to(topology, Some(known.row.version)), now)
+                .await?;
             Ok((stored, Applied::Replaced))
         }
         Some(known) => {

@@ -63,6 +63,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
     };
     let row = &stored.row;
+    context.bus.tell_of_creation(row);
     let subnet = stored.topology.dmz().map(decnet_topology::Lan::subnet);
     let value = json!({"id": row.id, "name": row.name, "status": row.status, "version": row.version, "subnet": subnet});
     context.output.either(&value, || {

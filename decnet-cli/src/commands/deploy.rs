@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
-use decnet_topology::{Catalog, DeploySettings, Topology, publish::PublishRule};
+use decnet_topology::{Catalog, DeploySettings, DmzEgress, Topology, publish::PublishRule};
 use serde::Serialize;
 
 use super::{apply, list::Row, plan};
@@ -31,9 +31,10 @@ pub(crate) struct Arguments {
     /// with the maze, beside those given earlier.
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     publish: Vec<PublishRule>,
-    /// Let the deckies of the DMZ reach the outside; kept with the maze.
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
-    dmz_egress: Option<bool>,
+    /// What the deckies of the DMZ may send to the outside: none, dns-only, rate-limited, or, where nothing is named, open;
+    /// kept with the maze.
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "open")]
+    dmz_egress: Option<DmzEgress>,
     /// How Docker is worked on.
     #[command(flatten)]
     work: Work,
@@ -136,7 +137,7 @@ fn refuse_idle_rules(topology: &Topology, catalog: &Catalog, rules: &[PublishRul
 }
 
 /// Changes how a maze is raised, if anything was said about it.
-fn settings(kept: &DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<bool>) -> Option<DeploySettings> {
+fn settings(kept: &DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<DmzEgress>) -> Option<DeploySettings> {
     let mut settings = kept.clone();
     if !publish.is_empty() {
         settings.publish = settings.publish.with(publish);

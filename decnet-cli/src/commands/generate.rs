@@ -192,7 +192,11 @@ async fn store(
         match repo.create(new, Timestamp::now()).await {
             // Another process stored a maze between the look and the write.
             Err(RepoError::SubnetClaimed { .. }) if attempt < surroundings::ATTEMPTS => attempt += 1,
-            result => return Ok(result?),
+            result => {
+                let stored = result?;
+                context.bus.tell_of_creation(&stored.row);
+                return Ok(stored);
+            }
         }
     }
 }

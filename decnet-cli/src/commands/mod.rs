@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod archetypes;
+pub(crate) mod bus;
 pub(crate) mod completions;
 pub(crate) mod compose;
 pub(crate) mod create;
@@ -9,10 +10,13 @@ pub(crate) mod db;
 pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod hash;
 pub(crate) mod list;
+pub(crate) mod mutate;
+pub(crate) mod mutations;
 pub(crate) mod next_ip;
 pub(crate) mod next_subnet;
 pub(crate) mod plan;
@@ -23,3 +27,5 @@ pub(crate) mod services;
 pub(crate) mod show;
 pub(crate) mod teardown;
 pub(crate) mod validate;
+pub(crate) mod verify;
+pub(crate) mod watch;

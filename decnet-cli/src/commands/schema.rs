@@ -1,14 +1,17 @@
 use std::path::PathBuf;
 
-use decnet_topology::document;
+use decnet_topology::{Mutation, document};
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, input};
 
-/// Print the JSON Schema of maze files, for editors.
+/// Print the JSON Schema of maze files, for editors, or of mutations.
 ///
 /// In a YAML file, `# yaml-language-server: $schema=decnet.schema.json` as the first line lets the editor complete it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// That of mutations, as `decnet mutate` takes them.
+    #[arg(long)]
+    mutation: bool,
     /// Write it here; - is stdout.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -16,7 +19,12 @@ pub(crate) struct Arguments {
 
 /// Prints the schema.
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let mut text = serde_json::to_string_pretty(&document::schema()).map_err(|source| CommandError::Json { source })?;
+    let schema = if arguments.mutation {
+        Mutation::schema()
+    } else {
+        document::schema()
+    };
+    let mut text = serde_json::to_string_pretty(&schema).map_err(|source| CommandError::Json { source })?;
     text.push('\n');
     input::write(&arguments.output, &text, context.output)?;
     Ok(Exit::Done)

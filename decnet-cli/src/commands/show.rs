@@ -9,13 +9,18 @@ use decnet_topology::{
     Repo, StoredTopology,
     document::{self, Syntax},
     hash::canonical_hash,
+    repo::MutationRow,
     status::StatusEvent,
 };
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::list::Row;
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, past, table, text};
+
+/// How many mutations are read.
+const MUTATIONS: usize = 100;
 
 /// How long a daemon may take to answer when what is stored can be shown without it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,6 +35,9 @@ pub(crate) struct Arguments {
     /// Print the maze file instead.
     #[arg(long, conflicts_with = "json")]
     document: bool,
+    /// Show what the deckies were at this time, by the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
+    #[arg(long, value_name = "TIME", value_parser = past::read_time, allow_hyphen_values = true, conflicts_with = "document")]
+    at: Option<Timestamp>,
 }
 
 /// All there is to say of a topology, for programs.
@@ -44,6 +52,14 @@ struct Shown<'a> {
     deckies: Option<&'a [DeckyState]>,
     docker: Option<&'a str>,
     events: &'a [StatusEvent],
+    mutations: &'a [MutationRow],
+}
+
+/// What happened to a topology.
+#[derive(Clone, Copy)]
+struct Trail<'a> {
+    events: &'a [StatusEvent],
+    mutations: &'a [MutationRow],
 }
 
 /// Shows a maze.
@@ -56,13 +72,22 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         context.output.data(&document)?;
         return Ok(Exit::Done);
     }
+    if let Some(at) = arguments.at {
+        past::show(context, repo.as_ref(), &stored, at).await?;
+        return Ok(Exit::Done);
+    }
     let events = repo.status_events(row.id).await?;
+    let mutations = past::mutations(repo.as_ref(), &stored, MUTATIONS).await?;
     let (observed, trouble) = match observe(context, repo.as_ref(), &stored).await {
         Ok(observed) => (Some(observed), None),
         Err(error) => (None, Some(error.to_string())),
     };
     let inspection = Inspection::new(stored, &observed.clone().unwrap_or_default());
-    print(context, &inspection, observed.is_some(), trouble.as_deref(), &events)?;
+    let trail = Trail {
+        events: &events,
+        mutations: &mutations,
+    };
+    print(context, &inspection, observed.is_some(), trouble.as_deref(), trail)?;
     Ok(Exit::Done)
 }
 
@@ -74,13 +99,14 @@ async fn observe(context: &Context, repo: &dyn Repo, stored: &StoredTopology) ->
 }
 
 /// Prints a topology and its deckies.
-pub(crate) fn print(
+fn print(
     context: &Context,
     inspection: &Inspection,
     observed: bool,
     trouble: Option<&str>,
-    events: &[StatusEvent],
+    trail: Trail<'_>,
 ) -> Result<(), CommandError> {
+    let Trail { events, mutations } = trail;
     let Inspection { stored, deckies, .. } = inspection;
     let StoredTopology { row, topology } = stored;
     let reason = events.last().and_then(|event| event.reason.as_deref());
@@ -96,6 +122,7 @@ pub(crate) fn print(
             deckies: observed.then_some(deckies),
             docker: trouble,
             events,
+            mutations,
         });
     }
     let (lans, number) = (topology.lans().len(), topology.deckies().len());
@@ -118,6 +145,7 @@ pub(crate) fn print(
         output.data("\n")?;
         output.data(&table::deckies(deckies, observed))?;
     }
+    past::history(context, events, mutations)?;
     if let Some(trouble) = trouble {
         output.note(format!("what runs is not known: {trouble}"));
     }

@@ -46,6 +46,11 @@ impl Place {
         self.path("decnet.db")
     }
 
+    /// Names the socket of the bus.
+    pub(crate) fn bus(&self) -> PathBuf {
+        self.path("bus.sock")
+    }
+
     /// Writes a file.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
@@ -63,6 +68,7 @@ impl Place {
         }
         command
             .env("DECNET_DB", self.database())
+            .env("DECNET_BUS", self.bus())
             .env("HOME", self.folder.path())
             .env_remove("XDG_DATA_HOME");
         command.env("COLUMNS", "100").stdin(Stdio::null());

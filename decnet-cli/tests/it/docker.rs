@@ -2,5 +2,6 @@
 
 mod accidents;
 mod everyday;
+mod following;
 mod lab;
 mod obstacles;

@@ -3,9 +3,11 @@
 mod apply;
 mod command;
 mod docker;
+mod events;
 mod exit_codes;
 mod files;
 mod generate;
 mod grammar;
+mod past;
 mod stored;
 mod streams;

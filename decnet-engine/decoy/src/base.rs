@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     let report = {
         let file = StateFile::of_base().map_err(|error| Failure::new("the state file cannot be locked", error))?;
         let state = first_or_kept(&file)?;
-        apply(&state).map_err(|error| Failure::new("the state cannot be applied", error))?
+        apply(&state).map_err(|error| error.failure("the state cannot be applied"))?
     };
     if !report.deviations.is_empty() {
         // A network that was disconnected by hand is no reason to take the decky's other networks down as well.

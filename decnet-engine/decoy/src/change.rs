@@ -189,9 +189,9 @@ mod tests {
             .collect();
         NetState {
             forward,
-            default_route: false,
             interfaces,
             routes: routes.to_vec(),
+            ..NetState::default()
         }
     }
 

@@ -3,7 +3,7 @@
 //! A decky is a *base* container, which owns the network namespace, and one container per service that shares it. The
 //! default image of both holds one static file, built from this package:
 //!
-//! - `decnet-decoy base` is PID 1 of a base: it sets routes and forwarding, drops its capabilities, reaps, and leaves
+//! - `decnet-decoy base` is PID 1 of a base: it sets what may leave, routes and forwarding, drops its capabilities, reaps, and leaves
 //!   at once when told to;
 //! - `decnet-decoy state set|check|show` runs in a base by `docker exec` and changes or reports what `base` has set;
 //! - `decnet-decoy service` answers on a service's ports and says who came;
@@ -18,7 +18,11 @@ mod base;
 #[cfg(target_os = "linux")]
 mod change;
 #[cfg(target_os = "linux")]
+mod containment;
+#[cfg(target_os = "linux")]
 mod namespace;
+#[cfg(target_os = "linux")]
+mod netfilter;
 #[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(target_os = "linux")]
@@ -27,6 +31,8 @@ mod probe;
 pub mod program;
 #[cfg(target_os = "linux")]
 mod service;
+#[cfg(target_os = "linux")]
+mod socket;
 #[cfg(target_os = "linux")]
 mod state;
 #[cfg(target_os = "linux")]

@@ -1,26 +1,19 @@
 //! The network namespace this process is in: what is there, and one change at a time.
 
-use std::{io, os::fd::OwnedFd};
+use std::io;
 
-use rustix::{
-    io::Errno,
-    net::{
-        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, recv, sendto,
-        socket_with, sockopt,
-    },
-};
+use rustix::net::netlink::NETFILTER;
 
 use crate::{
     change::Change,
+    netfilter::{Question, Table},
     netlink::{self, Address, Entry, Link, Reply},
+    socket::Socket,
 };
 
-/// Larger than any datagram of a dump: the kernel fills at most 32 KiB, or what the reader offers.
-const RECEIVE_BYTES: usize = 64 * 1024;
-
-/// A netlink socket in the namespace of this process.
+/// The namespace of this process, through netlink.
 pub(crate) struct Namespace {
-    socket: OwnedFd,
+    socket: Socket,
     sequence: u32,
 }
 
@@ -35,11 +28,10 @@ pub(crate) struct Observed {
 impl Namespace {
     /// Opens a socket; reading needs no capability, changing needs `NET_ADMIN`.
     pub(crate) fn open() -> io::Result<Self> {
-        // No protocol is protocol 0, `NETLINK_ROUTE`.
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-        // The kernel answers in the call that asks; a lost answer must not hang PID 1 for ever.
-        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(std::time::Duration::from_secs(2)))?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self {
+            socket: Socket::open(None)?,
+            sequence: 0,
+        })
     }
 
     /// Reads interfaces, addresses and the main routing table.
@@ -89,21 +81,64 @@ impl Namespace {
     /// Sends a request and reads until the kernel says that its answer is complete.
     fn ask(&mut self, request: impl FnOnce(u32) -> Vec<u8>) -> io::Result<Vec<Reply>> {
         self.sequence = self.sequence.wrapping_add(1);
-        let kernel = SocketAddrNetlink::new(0, 0);
-        sendto(&self.socket, &request(self.sequence), SendFlags::empty(), &kernel)?;
-        let mut buffer = vec![0; RECEIVE_BYTES];
+        self.socket.send(&request(self.sequence))?;
         let mut replies = Vec::new();
         loop {
-            let (length, _) = match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
-                Err(Errno::INTR) => continue,
-                received => received?,
-            };
-            for reply in netlink::replies(&buffer[..length], self.sequence) {
+            for reply in netlink::replies(self.socket.receive()?, self.sequence) {
                 match reply {
                     Reply::End(0) => return Ok(replies),
                     Reply::End(errno) => return Err(io::Error::from_raw_os_error(errno)),
                     reply => replies.push(reply),
                 }
+            }
+        }
+    }
+}
+
+/// Puts a table in the place of the one that is there; takes `NET_ADMIN`.
+pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
+    let mut socket = Socket::open(Some(NETFILTER))?;
+    let (batch, last) = table.replace();
+    socket.send(&batch)?;
+    loop {
+        for message in netlink::messages(socket.receive()?) {
+            match netlink::ending(message) {
+                None => {}
+                Some(0) if netlink::u32_at(message, 8) == Some(last) => return Ok(()),
+                Some(0) => {}
+                // Whichever part it is that was refused, the whole was.
+                Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
+            }
+        }
+    }
+}
+
+/// Tells whether a table is there, and exactly as it should be; takes `NET_ADMIN`.
+pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
+    let mut socket = Socket::open(Some(NETFILTER))?;
+    for (sequence, question) in (1..).zip(Question::ALL) {
+        socket.send(&question.message(sequence))?;
+        match whole_answer(&mut socket, sequence) {
+            Ok(answer) if table.is(question, &answer) => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+fn whole_answer(socket: &mut Socket, sequence: u32) -> io::Result<Vec<Vec<u8>>> {
+    let mut answer = Vec::new();
+    loop {
+        for message in netlink::messages(socket.receive()?) {
+            if netlink::u32_at(message, 8) != Some(sequence) {
+                continue;
+            }
+            match netlink::ending(message) {
+                None => answer.push(message.to_vec()),
+                Some(0) => return Ok(answer),
+                Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The few rtnetlink messages that a base needs, as bytes.
+//! The few rtnetlink messages that a base needs, as bytes, and what all netlink messages have in common.
 //!
 //! Numbers and layouts are those of the kernel's `linux/netlink.h`, `linux/rtnetlink.h`, `linux/if_link.h`,
 //! `linux/if_addr.h` and `linux/ip.h`; everything is in the machine's byte order but addresses.
@@ -49,7 +49,7 @@ const RTA_TABLE: u16 = 15;
 
 /// The bits of an attribute's type that are the type; the others are flags.
 const NLA_TYPE_MASK: u16 = 0x3fff;
-const MESSAGE_HEADER: usize = 16;
+pub(crate) const MESSAGE_HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
 
 /// A network interface.
@@ -157,20 +157,30 @@ pub(crate) fn delete_route(sequence: u32, entry: &Entry) -> Vec<u8> {
     message.finish()
 }
 
-/// Reads one datagram of the kernel's into replies; a cut-off message ends it.
-pub(crate) fn replies(mut datagram: &[u8], sequence: u32) -> Vec<Reply> {
-    let mut replies = Vec::new();
-    while let Some(message) = u32_at(datagram, 0)
-        .and_then(|length| usize::try_from(length).ok())
-        .filter(|length| *length >= MESSAGE_HEADER)
-        .and_then(|length| datagram.get(..length))
-    {
-        if u32_at(message, 8) == Some(sequence) {
-            replies.push(reply(message).unwrap_or(Reply::Other));
-        }
-        datagram = datagram.get(aligned(message.len())..).unwrap_or_default();
+/// Reads the replies to one request out of a datagram of the kernel's.
+pub(crate) fn replies(datagram: &[u8], sequence: u32) -> Vec<Reply> {
+    messages(datagram)
+        .filter(|message| u32_at(message, 8) == Some(sequence))
+        .map(|message| reply(message).unwrap_or(Reply::Other))
+        .collect()
+}
+
+/// Splits a datagram of the kernel's into whole messages; a cut-off one ends it.
+pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
+        let message = datagram.get(..length).filter(|_| length >= MESSAGE_HEADER)?;
+        datagram = datagram.get(aligned(length)..).unwrap_or_default();
+        Some(message)
+    })
+}
+
+/// Reads a message that ends an answer: an errno, 0 where all went well; `None` for any other message.
+pub(crate) fn ending(message: &[u8]) -> Option<i32> {
+    match reply(message)? {
+        Reply::End(errno) => Some(errno),
+        _ => None,
     }
-    replies
 }
 
 fn reply(message: &[u8]) -> Option<Reply> {
@@ -255,7 +265,7 @@ fn entry(body: &[u8]) -> Option<Entry> {
 }
 
 /// Walks the attributes of a message or of another attribute; a cut-off one ends it.
-fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
         let kind = u16_at(bytes, 2)? & NLA_TYPE_MASK;
@@ -265,11 +275,11 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|chunk| u16::from_ne_bytes(*chunk))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
@@ -283,12 +293,12 @@ const fn aligned(length: usize) -> usize {
 }
 
 /// A request under construction.
-struct Message {
+pub(crate) struct Message {
     bytes: Vec<u8>,
 }
 
 impl Message {
-    fn new(kind: u16, flags: u16, sequence: u32) -> Self {
+    pub(crate) fn new(kind: u16, flags: u16, sequence: u32) -> Self {
         let mut bytes = vec![0; 4];
         bytes.extend_from_slice(&kind.to_ne_bytes());
         bytes.extend_from_slice(&flags.to_ne_bytes());
@@ -311,22 +321,27 @@ impl Message {
         self.bytes.extend_from_slice(&[0; 4]);
     }
 
-    fn attribute(&mut self, kind: u16, value: &[u8]) {
+    /// Adds bytes as they are: what stands between the header and the attributes.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn attribute(&mut self, kind: u16, value: &[u8]) {
         self.nest(kind, |message| message.bytes.extend_from_slice(value));
     }
 
-    fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
+    pub(crate) fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 2]);
         self.bytes.extend_from_slice(&kind.to_ne_bytes());
         fill(self);
-        let length = u16::try_from(self.bytes.len() - start).expect("requests hold a few dozen bytes");
+        let length = u16::try_from(self.bytes.len() - start).expect("a request is kept below 64 KiB");
         self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
         self.bytes.resize(aligned(self.bytes.len()), 0);
     }
 
-    fn finish(mut self) -> Vec<u8> {
-        let length = u32::try_from(self.bytes.len()).expect("requests hold a few dozen bytes");
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        let length = u32::try_from(self.bytes.len()).expect("a request is kept below 64 KiB");
         self.bytes[..4].copy_from_slice(&length.to_ne_bytes());
         self.bytes
     }

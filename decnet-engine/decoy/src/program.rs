@@ -55,6 +55,11 @@ impl Failure {
         }
     }
 
+    /// The process leaves with a code of its own.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     /// What was asked for cannot be understood.
     pub(crate) fn usage(context: &'static str, cause: impl Into<Box<dyn Error>>) -> Self {
         Self {

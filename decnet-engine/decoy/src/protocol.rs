@@ -26,6 +26,10 @@ pub const EXIT_USAGE: u8 = 2;
 /// The exit code of `state set` and `state check` when the namespace is not what the state declares.
 pub const EXIT_DEVIATES: u8 = 3;
 
+/// The exit code of a base, or of `state set`, that has a default route and cannot be contained: the kernel has no `nf_tables`,
+/// say. Without containment whatever runs there would reach the outside.
+pub const EXIT_UNCONTAINED: u8 = 4;
+
 /// What a base's network namespace should be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +42,28 @@ pub struct NetState {
     pub interfaces: Vec<Ipv4Addr>,
     /// The routes besides those to the own subnets, ascending, one a destination.
     pub routes: Vec<Route>,
+    /// The own subnets, ascending. With the routes' destinations they are all that a packet may be for.
+    pub lans: Vec<Ipv4Net>,
+    /// Addresses on own subnets to which nothing may be begun all the same, ascending: the host's.
+    pub closed: Vec<Ipv4Addr>,
+    /// What else may leave.
+    pub egress: Egress,
+}
+
+/// What may leave a namespace beside what the maze is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Egress {
+    /// Nothing.
+    #[default]
+    None,
+    /// Queries to port 53.
+    DnsOnly,
+    /// A few packets a second.
+    RateLimited,
+    /// Everything.
+    Open,
 }
 
 impl NetState {
@@ -52,7 +78,12 @@ impl NetState {
         }
     }
 
-    /// Puts interfaces and routes in canonical order, each once, so that equal states print the same bytes.
+    /// Tells whether there is a way out, so that the containment is all that keeps packets in.
+    pub fn has_way_out(&self) -> bool {
+        self.default_route || self.routes.iter().any(|route| route.to.prefix_len() == 0)
+    }
+
+    /// Puts all lists in canonical order, each once, so that equal states print the same bytes.
     pub fn sort(&mut self) {
         self.interfaces.sort_unstable();
         self.interfaces.dedup();
@@ -61,6 +92,13 @@ impl NetState {
         }
         self.routes.sort_unstable();
         self.routes.dedup();
+        for lan in &mut self.lans {
+            *lan = lan.trunc();
+        }
+        self.lans.sort_unstable();
+        self.lans.dedup();
+        self.closed.sort_unstable();
+        self.closed.dedup();
     }
 }
 
@@ -131,6 +169,8 @@ pub enum Deviation {
     RouteUndeclared(Ipv4Net),
     /// The default route should have stayed, but there is none.
     DefaultRouteMissing,
+    /// What may leave is not held to the state: the packet filter's table is not there, or not as it should be.
+    Uncontained,
 }
 
 /// What a built-in service answers on, and who it says it is in its log.
@@ -277,23 +317,31 @@ mod tests {
     fn a_state_prints_in_canonical_order_whatever_order_it_came_in() {
         check_state(
             r#"{"routes":[{"via":"10.0.0.9","to":"10.2.0.0/24"},{"via":"10.0.0.9","to":"10.1.0.7/24"}],
-                "interfaces":["10.10.0.1","10.9.0.1","10.10.0.1"],"default_route":false,"forward":true}"#,
+                "interfaces":["10.10.0.1","10.9.0.1","10.10.0.1"],"default_route":false,"forward":true,
+                "egress":"dns-only","lans":["10.10.0.0/24","10.9.0.1/24"],"closed":[]}"#,
             concat!(
                 r#"{"forward":true,"default_route":false,"interfaces":["10.9.0.1","10.10.0.1"],"#,
-                r#""routes":[{"to":"10.1.0.0/24","via":"10.0.0.9"},{"to":"10.2.0.0/24","via":"10.0.0.9"}]}"#
+                r#""routes":[{"to":"10.1.0.0/24","via":"10.0.0.9"},{"to":"10.2.0.0/24","via":"10.0.0.9"}],"#,
+                r#""lans":["10.9.0.0/24","10.10.0.0/24"],"closed":[],"egress":"dns-only"}"#
             ),
         );
     }
 
     #[test]
     fn a_state_with_an_unknown_field_or_two_routes_to_one_subnet_is_refused() {
-        for json in [
-            r#"{"forward":true,"default_route":false,"interfaces":[],"routes":[],"colour":1}"#,
-            r#"{"forward":"true","default_route":false,"interfaces":[],"routes":[]}"#,
-            r#"{"forward":true,"default_route":false,"interfaces":[],
-                "routes":[{"to":"10.1.0.0/24","via":"10.0.0.2"},{"to":"10.1.0.0/24","via":"10.0.0.3"}]}"#,
+        let rest = r#""default_route":false,"interfaces":[],"lans":[],"closed":[],"egress":"none""#;
+        let sound = format!(r#"{{"forward":true,"routes":[],{rest}}}"#);
+        assert!(NetState::parse(&sound).is_ok());
+        for fields in [
+            r#""forward":true,"routes":[],"colour":1"#,
+            r#""forward":"true","routes":[]"#,
+            concat!(
+                r#""forward":true,"routes":[{"to":"10.1.0.0/24","via":"10.0.0.2"},"#,
+                r#"{"to":"10.1.0.0/24","via":"10.0.0.3"}]"#
+            ),
         ] {
-            assert!(NetState::parse(json).is_err(), "{json}");
+            let json = format!("{{{fields},{rest}}}");
+            assert!(NetState::parse(&json).is_err(), "{json}");
         }
     }
 

@@ -1,31 +1,89 @@
 //! Fan-out within the process.
 
-use tokio::sync::broadcast;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::event::Event;
+use super::{Bus, Outlet, Pattern, Subscription};
+use crate::event::Envelope;
 
-/// How many events a slow subscriber may be behind before it loses the oldest.
-const CAPACITY: usize = 4096;
+/// Hands every event to those of this process who subscribed. Clones are the same bus.
+#[derive(Debug, Clone, Default)]
+pub struct LocalBus(Arc<Mutex<Vec<Outlet>>>);
 
-/// Hands every event to every subscriber of this process. Publishing never waits and never fails.
-#[derive(Debug, Clone)]
-pub struct LocalBus(broadcast::Sender<Event>);
-
-impl Default for LocalBus {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(CAPACITY))
+impl LocalBus {
+    fn outlets(&self) -> MutexGuard<'_, Vec<Outlet>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl LocalBus {
-    /// Hands an event out.
-    pub fn publish(&self, event: Event) {
-        // Nobody listening is no error: the repo is the truth.
-        let _ = self.0.send(event);
+impl Bus for LocalBus {
+    fn publish(&self, envelope: Envelope) {
+        let topic = envelope.topic();
+        let mut outlets = self.outlets();
+        outlets.retain(Outlet::is_open);
+        for outlet in outlets.iter().filter(|outlet| outlet.wants(&topic)) {
+            outlet.send(envelope.clone());
+        }
     }
 
-    /// Follows the events from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.0.subscribe()
+    fn subscribe(&self, patterns: &[Pattern]) -> Subscription {
+        let (outlet, subscription) = Subscription::new(patterns);
+        let mut outlets = self.outlets();
+        outlets.retain(Outlet::is_open);
+        outlets.push(outlet);
+        subscription
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use decnet_topology::{Status, rng};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{bus::Received, event::Event};
+
+    fn envelope() -> Envelope {
+        let event = Event::Status {
+            topology: rng::topology_id(),
+            from: None,
+            to: Status::Pending,
+            reason: None,
+        };
+        Envelope::new(event, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_slow_subscriber_loses_its_own_oldest_events_and_no_one_elses() {
+        let bus = LocalBus::default();
+        let mut slow = bus.subscribe(&[Pattern::everything()]);
+        let mut fast = bus.subscribe(&[Pattern::everything()]);
+        let sent: Vec<Envelope> = (0..5000).map(|_| envelope()).collect();
+        for envelope in &sent {
+            bus.publish(envelope.clone());
+            assert_eq!(fast.try_recv(), Some(Received::Event(envelope.clone())));
+        }
+        assert_eq!(slow.try_recv(), Some(Received::Lagged(904)));
+        let rest: Vec<_> = std::iter::from_fn(|| slow.try_recv()).collect();
+        let expected: Vec<_> = sent[904..].iter().cloned().map(Received::Event).collect();
+        assert_eq!(rest, expected);
+    }
+
+    #[tokio::test]
+    async fn a_bus_that_is_gone_ends_its_subscriptions() {
+        let bus = LocalBus::default();
+        let mut subscription = bus.subscribe(&[Pattern::everything()]);
+        let last = envelope();
+        bus.publish(last.clone());
+        drop(bus);
+        assert_eq!(subscription.recv().await, Some(Received::Event(last)));
+        assert_eq!(subscription.recv().await, None);
+    }
+
+    #[test]
+    fn a_subscriber_that_left_is_forgotten() {
+        let bus = LocalBus::default();
+        drop(bus.subscribe(&[Pattern::everything()]));
+        bus.publish(envelope());
+        assert_eq!(bus.outlets().len(), 0);
     }
 }

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use decnet_decoy::protocol::{self, Listen, NetState, Route, ServiceState};
+use decnet_decoy::protocol::{self, Egress, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, DeploySettings, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
+    Catalog, Decky, DeckyId, DeploySettings, DmzEgress, InstanceId, Lan, ServiceName, Topology, TopologyId,
+    ValidTopology,
     catalog::{self, ImageSource, Protocol, Service},
     graph::{self, Graph},
 };
@@ -126,6 +127,13 @@ impl Desired {
         }
         Ok(desired)
     }
+
+    /// Returns the bases whose routes or forwarding differ from what they were to be before: where that was so, it is these that
+    /// must be set anew.
+    pub fn states_changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a ContainerName> {
+        let changed = |base: &&BaseSpec| before.bases.get(&base.name).is_some_and(|old| old.state != base.state);
+        self.bases.values().filter(changed).map(|base| &base.name)
+    }
 }
 
 fn entry<'a>(decky: &Decky, name: &ServiceName, setting: &Setting<'a>) -> Result<&'a Service, DesiredError> {
@@ -144,7 +152,11 @@ fn network(lan: &Lan, setting: &Setting<'_>) -> NetworkSpec {
     if lan.is_dmz() {
         option(
             "enable_ip_masquerade",
-            if setting.settings.dmz_egress { "true" } else { "false" },
+            if setting.settings.dmz_egress == DmzEgress::None {
+                "false"
+            } else {
+                "true"
+            },
         );
     } else {
         option("inhibit_ipv4", "true");
@@ -182,11 +194,23 @@ fn base(
         })
     });
     let interfaces: Vec<_> = attached.collect();
+    let lans: Vec<&Lan> = decky
+        .attachments()
+        .iter()
+        .filter_map(|attachment| topology.lan(attachment.lan))
+        .collect();
+    let dmz = lans.iter().copied().find(|lan| lan.is_dmz());
+    let egress = dmz.map_or(Egress::None, |_| egress(setting.settings.dmz_egress));
     let mut state = NetState {
         forward: decky.is_router(),
-        default_route: gateway,
+        // A gateway's answers to outsiders need it.
+        default_route: gateway || egress != Egress::None,
         interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
         routes,
+        lans: lans.iter().map(|lan| lan.subnet()).collect(),
+        // The one LAN on which the host has an address.
+        closed: dmz.map(Lan::gateway).into_iter().collect(),
+        egress,
     };
     state.sort();
     let mut publish = BTreeSet::new();
@@ -222,6 +246,16 @@ fn base(
     spec.interfaces = interfaces;
     spec.state = state;
     Ok(spec)
+}
+
+fn egress(setting: DmzEgress) -> Egress {
+    match setting {
+        DmzEgress::None => Egress::None,
+        DmzEgress::DnsOnly => Egress::DnsOnly,
+        DmzEgress::RateLimited => Egress::RateLimited,
+        DmzEgress::Open => Egress::Open,
+        _ => unreachable!("the core and the engine are of one version"),
+    }
 }
 
 /// A base starts with forwarding off, whatever the host does; a router turns it on by itself, interface by interface.

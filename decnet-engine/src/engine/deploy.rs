@@ -4,11 +4,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
+    drift::Asked,
     preflight::Stand,
     session::{Session, ailment, leftovers},
 };
 use crate::{
     desired::Desired,
+    event::{Envelope, Event},
     execute::{Execution, OnFailure},
     observe::{Observed, Scope},
     plan::{Plan, diff},
@@ -57,7 +59,15 @@ impl Engine {
             config: stored.row.config,
             topology: stored.topology,
         };
-        let fresh = self.repo.create(new, Timestamp::now()).await?.row;
+        let at = Timestamp::now();
+        let fresh = self.repo.create(new, at).await?.row;
+        let event = Event::Status {
+            topology: fresh.id,
+            from: None,
+            to: fresh.status,
+            reason: Some("created".into()),
+        };
+        self.publish(Envelope::new(event, at));
         self.repo
             .set_settings(fresh.id, stored.row.settings, Timestamp::now())
             .await?;
@@ -104,7 +114,7 @@ impl Engine {
                 .await?
         };
         let desired = Desired::new(&valid, &self.setting(stand.instance, id, &stand.info, &settings)?)?;
-        self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), false)
+        self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), Asked::All)
             .await?;
         Ok(diff(&desired, &stand.observed))
     }
@@ -117,7 +127,7 @@ impl Engine {
     }
 
     /// Looks at where a topology stands on the runtime.
-    async fn stand(&self, id: TopologyId) -> Result<Stand, EngineError> {
+    pub(super) async fn stand(&self, id: TopologyId) -> Result<Stand, EngineError> {
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
         let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
@@ -156,11 +166,11 @@ impl Session<'_> {
         let desired = self.desired(&valid, &settings)?;
         // There are bases only where an earlier run broke off.
         self.engine
-            .look_inside(&desired, &mut stand.observed, self.engine.width(&self.info), false)
+            .look_inside(&desired, &mut stand.observed, self.engine.width(&self.info), Asked::All)
             .await?;
         let plan = diff(&desired, &stand.observed);
         if !options.force {
-            plan.require_gentle()?;
+            plan.require_gentle(&|_| false)?;
         }
         if settings != row.settings {
             row = self
@@ -178,6 +188,7 @@ impl Session<'_> {
         if !execution.is_complete() {
             return self.fail(&row, execution, resumed).await;
         }
+        self.engine.tell_of_creation(self.id, &desired);
         let ailment = ailment(&desired, &self.observe().await?);
         let status = if ailment.is_none() {
             Status::Active

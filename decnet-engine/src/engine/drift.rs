@@ -18,31 +18,45 @@ use crate::{
 const LOOKS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Which bases are asked, and how patiently.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// All, once.
+    All,
+    /// These, which have just begun to run: what deviates is given a moment to come right by itself.
+    Settling(&'a BTreeSet<&'a ContainerName>),
+}
+
 impl Engine {
-    /// Asks every running base that should be there whether its routes and forwarding are as they should, and marks those that
-    /// deviate. With `settling`, what deviates is given a moment to come right by itself.
+    /// Asks running bases that should be there whether their routes and forwarding are as they should, and marks those that
+    /// deviate.
     pub(super) async fn look_inside(
         &self,
         desired: &Desired,
         observed: &mut Observed,
         width: usize,
-        settling: bool,
+        asked: Asked<'_>,
     ) -> Result<(), EngineError> {
         let running = observed
             .containers
             .iter()
             .filter(|container| container.role() == Some(Role::Base) && container.activity == Activity::Running);
         let bases: Vec<&BaseSpec> = running
+            .filter(|container| match asked {
+                Asked::All => true,
+                Asked::Settling(begun) => begun.contains(&container.name),
+            })
             .filter_map(|container| desired.bases.get(&container.name))
             .collect();
-        let looks = bases
-            .into_iter()
-            .map(|base| self.deviates(base, if settling { LOOKS } else { 1 }));
-        let deviating: BTreeSet<ContainerName> = stream::iter(looks)
-            .buffer_unordered(width.max(1))
-            .try_filter_map(async |found| Ok(found))
-            .try_collect()
-            .await?;
+        let patience = match asked {
+            Asked::All => 1,
+            Asked::Settling(_) => LOOKS,
+        };
+        let looks = bases.into_iter().map(|base| self.deviates(base, patience));
+        let looks: Vec<_> = looks.collect();
+        let found: Vec<Option<ContainerName>> =
+            stream::iter(looks).buffer_unordered(width.max(1)).try_collect().await?;
+        let deviating: BTreeSet<ContainerName> = found.into_iter().flatten().collect();
         for container in &mut observed.containers {
             container.deviates = deviating.contains(&container.name);
         }

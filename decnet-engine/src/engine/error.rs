@@ -1,4 +1,4 @@
-use decnet_topology::{Intent, RepoError, Status, TopologyId, repo::Lease, validate::Invalid};
+use decnet_topology::{Intent, RepoError, Status, TopologyId, mutation::MutationError, repo::Lease, validate::Invalid};
 
 use crate::{desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
 
@@ -40,6 +40,9 @@ pub enum EngineError {
     /// There is no decoy program: none was built with this crate, and the options name none. Nothing was changed.
     #[error("there is no decoy program for the deckies")]
     NoDecoy,
+    /// The mutation is none, or is refused. Nothing was changed.
+    #[error(transparent)]
+    Mutation(#[from] MutationError),
     /// The plan was refused. Nothing was changed.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -1,30 +1,44 @@
-//! Deploy, teardown, plan, reconcile, reap, inspect: the public face.
+//! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
 mod deploy;
+mod drain;
 mod drift;
 mod error;
+mod follow;
 mod inspect;
+mod lifecycle;
+mod mutate;
 mod options;
 mod preflight;
 mod reap;
 mod reconcile;
 mod session;
+mod submit;
 mod teardown;
+mod verify;
 
 use std::sync::Arc;
 
 use decnet_topology::Repo;
-use tokio::sync::broadcast;
+use jiff::Timestamp;
 
 pub use error::EngineError;
 pub use inspect::{DeckyState, Inspection, ServiceState};
+pub use mutate::MutationPreview;
 pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};
 pub use session::Outcome;
+pub use submit::{Submitted, submit};
+pub use verify::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 #[cfg(feature = "docker")]
 use crate::runtime::docker::{Docker, DockerOptions};
-use crate::{bus::local::LocalBus, decoy::DecoyImage, event::Event, runtime::Runtime};
+use crate::{
+    bus::{Bus, Pattern, Subscription, local::LocalBus},
+    decoy::DecoyImage,
+    event::{Envelope, Event},
+    runtime::Runtime,
+};
 
 /// Raises stored mazes on a runtime, keeps them as they should be, and takes them down.
 ///
@@ -37,7 +51,7 @@ pub struct Engine {
     runtime: Arc<dyn Runtime>,
     options: Arc<EngineOptions>,
     image: Option<Arc<DecoyImage>>,
-    bus: LocalBus,
+    local: LocalBus,
 }
 
 impl Engine {
@@ -49,7 +63,7 @@ impl Engine {
             runtime,
             options: Arc::new(options),
             image,
-            bus: LocalBus::default(),
+            local: LocalBus::default(),
         }
     }
 
@@ -79,8 +93,26 @@ impl Engine {
         &self.runtime
     }
 
-    /// Follows what happens from now on.
-    pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.bus.subscribe()
+    /// Follows all that this engine does from now on.
+    pub fn events(&self) -> Subscription {
+        self.local.subscribe(&[Pattern::everything()])
+    }
+
+    /// Returns the bus of the options, on which others are heard too; without one, the engine's own.
+    pub fn bus(&self) -> &dyn Bus {
+        self.options.bus.as_deref().unwrap_or(&self.local)
+    }
+
+    /// Tells those who follow this engine, and the bus of the options.
+    pub fn publish(&self, envelope: Envelope) {
+        if let Some(bus) = &self.options.bus {
+            bus.publish(envelope.clone());
+        }
+        self.local.publish(envelope);
+    }
+
+    /// Tells of something that happens now.
+    fn tell(&self, event: Event) {
+        self.publish(Envelope::new(event, Timestamp::now()));
     }
 }

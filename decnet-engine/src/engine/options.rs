@@ -2,7 +2,10 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use decnet_topology::{Catalog, DeploySettings};
 
-use crate::decoy::{self, DecoyImage};
+use crate::{
+    bus::Bus,
+    decoy::{self, DecoyImage},
+};
 
 /// What an engine needs to know beside repo and runtime.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub struct EngineOptions {
     pub look_at_host: bool,
     /// What this program calls itself towards others that want the same lease.
     pub label: String,
+    /// A bus that is told whatever the engine tells, so that other processes hear of it.
+    pub bus: Option<Arc<dyn Bus>>,
 }
 
 impl EngineOptions {
@@ -29,7 +34,14 @@ impl EngineOptions {
             width: None,
             look_at_host: true,
             label: "decnet".into(),
+            bus: None,
         }
+    }
+
+    /// Takes a bus that is told whatever the engine tells.
+    #[must_use]
+    pub fn bus(self, bus: Arc<dyn Bus>) -> Self {
+        Self { bus: Some(bus), ..self }
     }
 
     /// Takes another decoy program: a static one for the runtime's machine, which was built from `decnet-decoy`.

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, EngineError, session::leftovers};
 use crate::{
     desired::Desired,
+    event::{Event, Trigger},
     execute::{Manner, OnFailure, execute},
     naming::{self, Labels},
     observe::{Observed, Scope},
@@ -89,7 +90,19 @@ impl Engine {
                     on_failure: OnFailure::GoOn,
                     width: self.width(&info),
                 };
-                let execution = execute(self.runtime.as_ref(), instance, &orphan.plan, manner, cancel, &|_| {}).await;
+                let execution = match topology {
+                    Some(topology) => {
+                        let plan = &orphan.plan;
+                        let steps = plan.steps().len();
+                        self.tell(Event::Planned { topology, steps });
+                        let report = |progress| self.tell(Event::Step { topology, progress });
+                        let execution = execute(self.runtime.as_ref(), instance, plan, manner, cancel, &report).await;
+                        self.tell_of_deckies(topology, &remains, plan, &execution, Trigger::Retirement);
+                        execution
+                    }
+                    // What has no topology has no topic either.
+                    None => execute(self.runtime.as_ref(), instance, &orphan.plan, manner, cancel, &|_| {}).await,
+                };
                 orphan.errors = execution
                     .failures
                     .iter()

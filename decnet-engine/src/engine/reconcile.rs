@@ -4,10 +4,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
+    follow::{Aim, Followed, Force, Inside},
     preflight::Stand,
     session::{Session, ailment},
 };
-use crate::{execute::OnFailure, plan::diff};
+use crate::{desired::Desired, event::Trigger};
 
 impl Engine {
     /// Brings a topology that is up back to what it should be, touching only what is not.
@@ -28,6 +29,21 @@ impl Engine {
             Err(error) => Err(error),
         };
         session.end(result).await
+    }
+
+    /// Says what of a topology that is up is not as it should be, as far as a list of what is there shows it. Touches nothing, and
+    /// asks no container.
+    pub async fn ailment(&self, id: TopologyId) -> Result<Option<String>, EngineError> {
+        let stored = self.repo.load(id).await?;
+        let Stand {
+            instance,
+            info,
+            observed,
+        } = self.stand(id).await?;
+        let settings = &stored.row.settings;
+        let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
+        let desired = Desired::new(&valid, &self.setting(instance, id, &info, settings)?)?;
+        Ok(ailment(&desired, &observed))
     }
 
     pub(super) async fn mend(
@@ -61,7 +77,7 @@ impl Session<'_> {
             }
         }
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
-        let mut stand = Stand {
+        let stand = Stand {
             instance: self.instance,
             info: self.info.clone(),
             observed: self.observe().await?,
@@ -72,44 +88,29 @@ impl Session<'_> {
         } else {
             Some(self.engine.host_facts(&stand, &stored).await?)
         };
-        let valid = self
+        let aim = Aim {
+            stored: &stored,
+            settings: &settings,
+            inside: Inside::Unknown,
+            force: Force::all_if(options.force),
+        };
+        let prepared = self
             .engine
-            .validate(&stored, &settings, RuleSet::live(), host.as_ref())
+            .prepare(self.instance, &self.info, aim, stand.observed, host.as_ref())
             .await?;
-        let desired = self.desired(&valid, &settings)?;
-        let width = self.engine.width(&self.info);
-        self.engine
-            .look_inside(&desired, &mut stand.observed, width, false)
-            .await?;
-        let plan = diff(&desired, &stand.observed);
-        if !options.force {
-            plan.require_gentle()?;
-        }
         if settings != row.settings {
             self.engine
                 .repo
                 .set_settings(self.id, settings, Timestamp::now())
                 .await?;
         }
-        let execution = self.execute(&plan, OnFailure::SkipDependents, cancel).await?;
-        let ailment = match execution.failures.first() {
-            Some(failure) => Some(format!("{failure}: {}", failure.source)),
-            None if plan.is_empty() => ailment(&desired, &stand.observed),
-            None => {
-                let mut observed = self.observe().await?;
-                self.engine.look_inside(&desired, &mut observed, width, true).await?;
-                ailment(&desired, &observed)
-            }
-        };
-        let row = match (&ailment, row.status) {
-            (None, Status::Degraded) => self.become_status(&row, Status::Active, None, None).await?,
-            (Some(reason), Status::Active) => {
-                self.become_status(&row, Status::Degraded, None, Some(reason.clone()))
-                    .await?
-            }
-            _ => row,
-        };
-        if execution.cancelled {
+        let Followed {
+            changed,
+            cancelled,
+            ailment,
+        } = self.carry_out(&prepared, Trigger::Healer, cancel).await?;
+        let row = self.become_as_found(row, ailment.as_deref()).await?;
+        if cancelled {
             return Err(EngineError::Interrupted {
                 id: self.id,
                 undo_failures: Vec::new(),
@@ -118,8 +119,24 @@ impl Session<'_> {
         }
         Ok(Outcome {
             row,
-            changed: execution.changed.len(),
+            changed,
             reason: ailment,
         })
+    }
+
+    /// Makes a topology that is up active where nothing ails it, degraded where something does.
+    pub(super) async fn become_as_found(
+        &self,
+        row: TopologyRow,
+        ailment: Option<&str>,
+    ) -> Result<TopologyRow, EngineError> {
+        match (ailment, row.status) {
+            (None, Status::Degraded) => self.become_status(&row, Status::Active, None, None).await,
+            (Some(reason), Status::Active) => {
+                self.become_status(&row, Status::Degraded, None, Some(reason.into()))
+                    .await
+            }
+            _ => Ok(row),
+        }
     }
 }

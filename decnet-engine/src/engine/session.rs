@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, EngineError};
 use crate::{
     desired::{Desired, Setting},
-    event::Event,
+    event::{Envelope, Event, Trigger},
     execute::{Execution, Manner, OnFailure, StepFailure, execute},
     lease::HeldLease,
     observe::{Activity, Observed, Scope},
@@ -104,21 +104,24 @@ impl<'a> Session<'a> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
-        // A status is not changed under the feet of whoever took the lease meanwhile.
-        self.lease.confirm().await?;
         let change = StatusChange {
             from: row.status,
             to,
             intent,
             reason: reason.clone(),
+            // A status is not changed under the feet of whoever took the lease meanwhile.
+            held: Some(self.lease.token()),
         };
-        let row_after = self.engine.repo.set_status(self.id, change, Timestamp::now()).await?;
-        self.engine.bus.publish(Event::Status {
+        // The event carries the time that is stored with the change, so that whoever hears of it twice knows.
+        let at = Timestamp::now();
+        let row_after = self.engine.repo.set_status(self.id, change, at).await?;
+        let event = Event::Status {
             topology: self.id,
-            from: row.status,
+            from: Some(row.status),
             to,
             reason,
-        });
+        };
+        self.engine.publish(Envelope::new(event, at));
         Ok(row_after)
     }
 
@@ -136,18 +139,13 @@ impl<'a> Session<'a> {
         on_failure: OnFailure,
         cancel: &CancellationToken,
     ) -> Result<Execution, EngineError> {
-        let bus = &self.engine.bus;
-        bus.publish(Event::Planned {
-            topology: self.id,
+        let topology = self.id;
+        self.engine.tell(Event::Planned {
+            topology,
             steps: plan.steps().len(),
         });
         let width = self.engine.width(&self.info);
-        let report = |progress| {
-            bus.publish(Event::Step {
-                topology: self.id,
-                progress,
-            });
-        };
+        let report = |progress| self.engine.tell(Event::Step { topology, progress });
         let runtime = self.engine.runtime.as_ref();
         tokio::select! {
             biased;
@@ -163,8 +161,11 @@ impl<'a> Session<'a> {
     pub(super) async fn clear(&self, broken_off: bool, cancel: &CancellationToken) -> Result<Clearing, EngineError> {
         let mut clearing = Clearing::default();
         for round in 1..=CLEARING_ROUNDS {
-            let plan = diff(&Desired::nothing(self.instance, self.id), &self.observe().await?);
+            let observed = self.observe().await?;
+            let plan = diff(&Desired::nothing(self.instance, self.id), &observed);
             let execution = self.execute(&plan, OnFailure::GoOn, cancel).await?;
+            self.engine
+                .tell_of_deckies(self.id, &observed, &plan, &execution, Trigger::Retirement);
             clearing.changed += execution.changed.len();
             clearing.failures = execution.failures;
             clearing.leftovers = leftovers(&self.observe().await?);

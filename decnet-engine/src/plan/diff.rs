@@ -1,9 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
-
-use decnet_topology::Name;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use crate::{
-    desired::{BaseSpec, Desired, Image, Interface, ServiceSpec},
+    desired::{Desired, Image},
     naming::{self, ContainerName, NetworkName, Role},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork},
     plan::{Action, Plan, StepId},
@@ -11,44 +12,52 @@ use crate::{
 
 /// Works out what brings Docker from what is there to what should be. Pure, and empty when nothing differs.
 ///
-/// `observed` holds the resources of the one topology. Steps stand in an order that interleaves LANs, so that neighbouring
-/// steps seldom wait for the same network.
+/// `observed` holds the resources of the one topology. What stays is changed where it stands: interfaces, routes and forwarding
+/// need no restart. What leaves a network leaves before anything comes onto it and before it is removed; routes are set once the
+/// interfaces of their own base and the neighbours that they lead over are there. Steps stand in an order that interleaves LANs,
+/// so that neighbouring steps seldom wait for the same network.
 pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
     let mut differ = Differ::new(desired, observed);
     differ.remove_services();
     differ.remove_bases();
-    differ.rebuild_networks();
+    differ.disconnect_bases();
+    differ.remove_networks();
     differ.ensure_images();
     differ.create_networks();
     differ.settle_bases();
+    differ.set_states();
     differ.settle_services();
     differ.remove_images();
     differ.plan
 }
 
 /// What is being worked out, and which steps others must wait for.
-struct Differ<'a> {
-    desired: &'a Desired,
-    observed: &'a Observed,
-    plan: Plan,
+pub(super) struct Differ<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) plan: Plan,
     /// The containers that are there and stay, by name.
-    kept: BTreeMap<&'a ContainerName, &'a ObservedContainer>,
+    pub(super) kept: BTreeMap<&'a ContainerName, &'a ObservedContainer>,
     /// The networks that are there and stay, by name.
-    networks: BTreeMap<&'a NetworkName, &'a ObservedNetwork>,
+    pub(super) networks: BTreeMap<&'a NetworkName, &'a ObservedNetwork>,
     /// Steps that take containers or interfaces off a network.
-    leaving: BTreeMap<NetworkName, BTreeSet<StepId>>,
+    pub(super) leaving: BTreeMap<NetworkName, BTreeSet<StepId>>,
     /// Steps that free a container's name.
-    freeing: BTreeMap<ContainerName, BTreeSet<StepId>>,
+    pub(super) freeing: BTreeMap<ContainerName, BTreeSet<StepId>>,
     /// Removals of services, by their decky's base: it goes after them.
-    services_leaving: BTreeMap<String, BTreeSet<StepId>>,
+    pub(super) services_leaving: BTreeMap<String, BTreeSet<StepId>>,
     /// Steps that remove containers.
-    removals: BTreeSet<StepId>,
+    pub(super) removals: BTreeSet<StepId>,
     /// The step that makes a network.
-    made: BTreeMap<&'a NetworkName, StepId>,
+    pub(super) made: BTreeMap<&'a NetworkName, StepId>,
     /// The step that makes an image be there.
-    images: BTreeMap<&'a str, StepId>,
+    pub(super) images: BTreeMap<&'a str, StepId>,
     /// The step after which a base has a new namespace.
-    based: BTreeMap<&'a ContainerName, StepId>,
+    pub(super) based: BTreeMap<&'a ContainerName, StepId>,
+    /// The steps after which an address that was not there can be asked.
+    pub(super) appearing: BTreeMap<Ipv4Addr, BTreeSet<StepId>>,
+    /// The steps that give a base that stays, or take from it, an interface.
+    pub(super) replugged: BTreeMap<&'a ContainerName, BTreeSet<StepId>>,
 }
 
 impl<'a> Differ<'a> {
@@ -66,6 +75,8 @@ impl<'a> Differ<'a> {
             made: BTreeMap::new(),
             images: BTreeMap::new(),
             based: BTreeMap::new(),
+            appearing: BTreeMap::new(),
+            replugged: BTreeMap::new(),
         };
         for network in &observed.networks {
             let wanted = desired.networks.get(&network.name);
@@ -117,14 +128,6 @@ impl<'a> Differ<'a> {
         })
     }
 
-    /// A service whose base is gone or stopped serves nobody: removing it takes nothing down.
-    fn has_namespace(&self, service: &ObservedContainer) -> bool {
-        let bases = self.observed.containers.iter();
-        bases
-            .filter(|base| base.activity == Activity::Running)
-            .any(|base| service.shares.as_ref() == Some(&base.id))
-    }
-
     fn stays(&self, container: &ObservedContainer) -> bool {
         self.kept
             .get(&container.name)
@@ -143,8 +146,7 @@ impl<'a> Differ<'a> {
 
     fn remove_services(&mut self) {
         for container in self.going(true) {
-            let destructive = self.desired.services.contains_key(&container.name) && self.has_namespace(container);
-            let id = self.remove(container, Role::Service, BTreeSet::new(), destructive);
+            let id = self.remove(container, Role::Service, BTreeSet::new(), false);
             if let Some(decky) = container.labels.get(naming::DECKY) {
                 self.services_leaving.entry(decky.clone()).or_default().insert(id);
             }
@@ -187,8 +189,34 @@ impl<'a> Differ<'a> {
         id
     }
 
+    /// Takes bases that stay off the networks where they should not be, or not with the address that they have.
+    fn disconnect_bases(&mut self) {
+        let desired = self.desired;
+        for base in desired.bases.values() {
+            let Some(there) = self.kept.get(&base.name).copied() else {
+                continue;
+            };
+            for (network, ip) in &there.networks {
+                let fits = base
+                    .interfaces
+                    .iter()
+                    .any(|interface| interface.network == *network && ip.is_none_or(|ip| ip == interface.ip));
+                if !fits {
+                    let action = Action::Disconnect {
+                        container: base.name.clone(),
+                        network: network.clone(),
+                        interface: None,
+                    };
+                    let id = self.plan.push(action, BTreeSet::new(), false);
+                    self.leaving.entry(network.clone()).or_default().insert(id);
+                    self.replugged.entry(&base.name).or_default().insert(id);
+                }
+            }
+        }
+    }
+
     /// Removes the networks that go, after all that was on them.
-    fn rebuild_networks(&mut self) {
+    fn remove_networks(&mut self) {
         for network in &self.observed.networks {
             if self
                 .networks
@@ -259,149 +287,6 @@ impl<'a> Differ<'a> {
         }
     }
 
-    fn settle_bases(&mut self) {
-        let desired = self.desired;
-        let ordered = interleave(
-            desired
-                .bases
-                .values()
-                .map(|base| (base.interfaces.first().map(|home| &home.network), base)),
-        );
-        for base in ordered {
-            match self.kept.get(&base.name).copied() {
-                None => self.create_base(base),
-                Some(there) => self.mend_base(base, there),
-            }
-        }
-    }
-
-    fn create_base(&mut self, base: &'a BaseSpec) {
-        let mut needs: BTreeSet<_> = self.images.get(base.image.as_str()).copied().into_iter().collect();
-        needs.extend(self.freeing.get(&base.name).into_iter().flatten());
-        for interface in &base.interfaces {
-            needs.extend(self.arrival(&interface.network));
-        }
-        let id = self.plan.push(
-            Action::CreateBase {
-                base: Box::new(base.clone()),
-            },
-            needs,
-            false,
-        );
-        self.based.insert(&base.name, id);
-    }
-
-    /// The steps before anything new may come onto a network: it must be there, and addresses given up on it be free.
-    fn arrival(&self, network: &NetworkName) -> BTreeSet<StepId> {
-        let leaving = self.leaving.get(network).into_iter().flatten();
-        self.made.get(network).into_iter().chain(leaving).copied().collect()
-    }
-
-    /// Brings the interfaces of a base that stays to what they should be, then its routes; starts it if it does not run.
-    fn mend_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
-        let wanted: BTreeMap<&NetworkName, &Interface> = base
-            .interfaces
-            .iter()
-            .map(|interface| (&interface.network, interface))
-            .collect();
-        let runs = there.activity == Activity::Running;
-        let mut changed = BTreeSet::new();
-        for (network, ip) in &there.networks {
-            let fits = wanted
-                .get(network)
-                .is_some_and(|interface| ip.is_none_or(|ip| ip == interface.ip));
-            if !fits {
-                let action = Action::Disconnect {
-                    container: base.name.clone(),
-                    network: network.clone(),
-                    interface: None,
-                };
-                let id = self.plan.push(action, BTreeSet::new(), false);
-                self.leaving.entry(network.clone()).or_default().insert(id);
-                changed.insert(id);
-            }
-        }
-        for interface in &base.interfaces {
-            let there = there.networks.get(&interface.network);
-            if there.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip)) {
-                continue;
-            }
-            let needs = self.arrival(&interface.network);
-            let action = Action::Connect {
-                container: base.name.clone(),
-                interface: interface.clone(),
-            };
-            changed.insert(self.plan.push(action, needs, false));
-        }
-        let mut last = None;
-        if !runs {
-            let action = Action::Restart {
-                container: base.name.clone(),
-                role: Role::Base,
-            };
-            let id = self.plan.push(action, changed.clone(), false);
-            self.based.insert(&base.name, id);
-            last = Some(id);
-        }
-        if !changed.is_empty() || !runs || there.deviates {
-            changed.extend(last);
-            let action = Action::SetState {
-                container: base.name.clone(),
-                state: base.state.clone(),
-            };
-            self.plan.push(action, changed, false);
-        }
-    }
-
-    fn settle_services(&mut self) {
-        let desired = self.desired;
-        let homes: BTreeMap<&Name, Option<&NetworkName>> = desired
-            .bases
-            .values()
-            .map(|base| (&base.decky, base.interfaces.first().map(|home| &home.network)))
-            .collect();
-        let ordered = interleave(
-            desired
-                .services
-                .values()
-                .map(|service| (homes.get(&service.decky).copied().flatten(), service)),
-        );
-        for service in ordered {
-            match self.kept.get(&service.name).copied() {
-                None => self.create_service(service),
-                Some(there) => self.mend_service(service, there),
-            }
-        }
-    }
-
-    fn create_service(&mut self, service: &ServiceSpec) {
-        let mut needs: BTreeSet<_> = self.images.get(service.image.as_str()).copied().into_iter().collect();
-        needs.extend(self.based.get(&service.base));
-        needs.extend(self.freeing.get(&service.name).into_iter().flatten());
-        self.plan.push(
-            Action::CreateService {
-                service: Box::new(service.clone()),
-            },
-            needs,
-            false,
-        );
-    }
-
-    /// A service that does not run, or whose base started after it and so has another namespace, is started again.
-    fn mend_service(&mut self, service: &ServiceSpec, there: &ObservedContainer) {
-        let base = self.kept.get(&service.base);
-        let restarted = self.based.get(&service.base);
-        let stranded = base.is_some_and(|base| there.started_at < base.started_at);
-        if restarted.is_some() || stranded || !matches!(there.activity, Activity::Running | Activity::Restarting) {
-            let needs = restarted.copied().into_iter().collect();
-            let action = Action::Restart {
-                container: service.name.clone(),
-                role: Role::Service,
-            };
-            self.plan.push(action, needs, false);
-        }
-    }
-
     /// The images that the engine made and that nothing needs any more go last, once nothing of the topology is left.
     fn remove_images(&mut self) {
         // One that has networks alone is there, too: the images are others' then.
@@ -426,7 +311,7 @@ impl<'a> Differ<'a> {
 }
 
 /// Takes one of each group in turn, so that neighbours are of different groups as long as there are several.
-fn interleave<G: Ord, T>(items: impl IntoIterator<Item = (G, T)>) -> Vec<T> {
+pub(super) fn interleave<G: Ord, T>(items: impl IntoIterator<Item = (G, T)>) -> Vec<T> {
     let mut groups: BTreeMap<G, std::collections::VecDeque<T>> = BTreeMap::new();
     for (group, item) in items {
         groups.entry(group).or_default().push_back(item);

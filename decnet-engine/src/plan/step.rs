@@ -1,11 +1,12 @@
 use std::{collections::BTreeSet, fmt};
 
 use decnet_decoy::protocol::NetState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{BaseSpec, Image, Interface, NetworkSpec, ServiceSpec},
     naming::{ContainerName, NetworkName, Role},
+    observe::{Activity, Observed},
 };
 
 /// One effect on Docker. Each is idempotent: what is there already, or gone already, is no error.
@@ -89,7 +90,7 @@ pub enum Action {
 }
 
 /// Which steps wait for each other's turn, beyond what they need of each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// Images: one at a time.
@@ -278,9 +279,12 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Refuses a plan with destructive steps.
-    pub fn require_gentle(&self) -> Result<(), PlanError> {
-        let mut destructive = self.steps.iter().filter(|step| step.destructive);
+    /// Refuses a plan that takes down what runs, other than containers that `may_go`.
+    pub fn require_gentle(&self, may_go: &dyn Fn(&ContainerName) -> bool) -> Result<(), PlanError> {
+        let refused = |step: &&Step| {
+            step.destructive && !matches!(&step.action, Action::RemoveContainer { container, .. } if may_go(container))
+        };
+        let mut destructive = self.steps.iter().filter(refused);
         match destructive.next() {
             None => Ok(()),
             Some(first) => Err(PlanError::Destructive {
@@ -288,6 +292,30 @@ impl Plan {
                 count: destructive.count() + 1,
             }),
         }
+    }
+
+    /// Returns the containers that run now and will have been started again, or made anew under the same name, when the plan is
+    /// done.
+    pub fn restarts(&self, observed: &Observed) -> BTreeSet<ContainerName> {
+        let made: BTreeSet<_> = self
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::CreateBase { base } => Some(&base.name),
+                Action::CreateService { service } => Some(&service.name),
+                Action::Restart { container, .. } => Some(container),
+                _ => None,
+            })
+            .collect();
+        let running = observed
+            .containers
+            .iter()
+            .filter(|container| container.activity == Activity::Running);
+        running
+            .map(|container| &container.name)
+            .filter(|name| made.contains(name))
+            .cloned()
+            .collect()
     }
 
     /// Returns the plan that undoes the given steps: their inverses, newest first, each after those that needed its step.

@@ -74,6 +74,14 @@ pub enum RuntimeError {
         /// What the program inside said.
         reason: String,
     },
+    /// A base with a way out could not be contained, so it does not run.
+    #[error("{container} has a default route and cannot be contained: {reason}")]
+    Uncontained {
+        /// The base.
+        container: String,
+        /// What the program inside said.
+        reason: String,
+    },
     /// The daemon did not answer in time.
     #[error("the Docker daemon did not answer within {seconds} s to: {what}")]
     TimedOut {

@@ -86,6 +86,12 @@ pub trait Runtime: Send + Sync + Debug {
     /// Looks at what is there.
     async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
+    /// Looks at what is there without looking at each container, which is most of what [`observe`](Runtime::observe) costs: what
+    /// is found need not tell when containers were started, nor which images there are.
+    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.observe(scope).await
+    }
+
     /// Lists the networks with a subnet that do not belong to a repo.
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError>;
 

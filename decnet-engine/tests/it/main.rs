@@ -1,6 +1,9 @@
 //! Tests of the engine through its public face.
 
+mod bus;
 #[cfg(feature = "docker")]
 mod docker;
 mod engine;
+mod event;
+mod plan;
 mod runtime;

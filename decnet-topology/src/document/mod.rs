@@ -52,6 +52,7 @@ pub use error::DocumentError;
 pub use parse::parse;
 pub use print::{print, print_topology};
 pub use schema::schema;
+pub(crate) use value::SoundValue;
 
 /// What a document says in its first key.
 pub const FORMAT: &str = "decnet.topology/1";

@@ -5,13 +5,16 @@ use std::{
     marker::PhantomData,
 };
 
-use serde::de::{MapAccess, SeqAccess};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess},
+};
 use serde_json::{Number, Value};
 
 use crate::{
     document::{
         keys::twice,
-        place::{Path, Place},
+        place::{Path, Place, Reading},
         scalar::{Key, Node, Shape, Skip},
     },
     model::ServiceConfig,
@@ -118,5 +121,23 @@ impl<'de> Shape<'de> for Configuration {
             .unwrap_or_default();
         let named = |(service, fields): (String, _)| (ServiceName::new(&service), fields);
         Ok(services.into_iter().map(named).collect())
+    }
+}
+
+/// Any JSON value in which no key stands twice, at most [`MAX_DEPTH`](super::MAX_DEPTH) levels deep.
+pub(crate) struct SoundValue(pub(crate) Value);
+
+impl<'de> Deserialize<'de> for SoundValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let reading = Reading::new("");
+        let place = Place {
+            reading: &reading,
+            path: &Path::Root,
+        };
+        let value = place.read(AnyValue).deserialize(deserializer)?;
+        match reading.into_findings().into_iter().next() {
+            Some(fault) => Err(D::Error::custom(fault.message)),
+            None => Ok(Self(value.unwrap_or_default())),
+        }
     }
 }

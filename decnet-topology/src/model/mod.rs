@@ -11,5 +11,5 @@ pub use builder::{BuildError, DeckyBuilder, TopologyBuilder};
 pub use decky::{Attachment, Decky, ServiceConfig, ServiceFields};
 pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
 pub use lan::{Lan, Position};
-pub use stored::{DeploySettings, StoredTopology, TopologyRow};
+pub use stored::{DeploySettings, DmzEgress, StoredTopology, TopologyRow, UnknownEgress};
 pub use topology::{Topology, TopologyError};

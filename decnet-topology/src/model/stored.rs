@@ -1,3 +1,5 @@
+use std::{fmt, str::FromStr};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +19,94 @@ use crate::{
 pub struct DeploySettings {
     /// How the ports of gateways are mapped to the host's.
     pub publish: Publish,
-    /// Whether deckies on the DMZ may reach the outside.
-    pub dmz_egress: bool,
+    /// What deckies on the DMZ may send to the outside.
+    pub dmz_egress: DmzEgress,
+}
+
+/// What deckies on the DMZ may send to the outside of their own accord. Answers to whoever came in always pass.
+///
+/// Read from its name, or from a boolean, which it was once: `true` is [`Open`](Self::Open).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", from = "Spelling")]
+#[non_exhaustive]
+pub enum DmzEgress {
+    /// Nothing.
+    #[default]
+    None,
+    /// Queries to port 53.
+    DnsOnly,
+    /// A few packets a second.
+    RateLimited,
+    /// Everything.
+    Open,
+}
+
+impl DmzEgress {
+    /// All of them, the narrowest first.
+    pub const ALL: [Self; 4] = [Self::None, Self::DnsOnly, Self::RateLimited, Self::Open];
+
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::DnsOnly => "dns-only",
+            Self::RateLimited => "rate-limited",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl fmt::Display for DmzEgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DmzEgress {
+    type Err = UnknownEgress;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "true" => Ok(Self::Open),
+            "false" => Ok(Self::None),
+            name => Self::ALL
+                .into_iter()
+                .find(|egress| egress.as_str() == name)
+                .ok_or_else(|| UnknownEgress(name.into())),
+        }
+    }
+}
+
+/// The refusal of a text that names no [`DmzEgress`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is none of none, dns-only, rate-limited and open")]
+pub struct UnknownEgress(String);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Spelling {
+    Boolean(bool),
+    Named(Named),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Named {
+    None,
+    DnsOnly,
+    RateLimited,
+    Open,
+}
+
+impl From<Spelling> for DmzEgress {
+    fn from(spelling: Spelling) -> Self {
+        match spelling {
+            Spelling::Boolean(false) | Spelling::Named(Named::None) => Self::None,
+            Spelling::Named(Named::DnsOnly) => Self::DnsOnly,
+            Spelling::Named(Named::RateLimited) => Self::RateLimited,
+            Spelling::Boolean(true) | Spelling::Named(Named::Open) => Self::Open,
+        }
+    }
 }
 
 /// All that the store keeps of a topology beside the maze itself.
@@ -57,4 +145,28 @@ pub struct StoredTopology {
     pub row: TopologyRow,
     /// The maze.
     pub topology: Topology,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn egress_reads_as_it_prints_and_as_the_boolean_that_it_was() {
+        for egress in DmzEgress::ALL {
+            let json = serde_json::to_string(&egress).unwrap();
+            assert_eq!(json, format!("\"{egress}\""));
+            assert_eq!(serde_json::from_str::<DmzEgress>(&json).unwrap(), egress);
+            assert_eq!(egress.as_str().parse(), Ok(egress));
+        }
+        for (boolean, egress) in [("true", DmzEgress::Open), ("false", DmzEgress::None)] {
+            let stored = format!("{{\"dmz_egress\":{boolean}}}");
+            assert_eq!(
+                serde_json::from_str::<DeploySettings>(&stored).unwrap().dmz_egress,
+                egress
+            );
+            assert_eq!(boolean.parse(), Ok(egress));
+        }
+        assert!(serde_json::from_str::<DmzEgress>("\"some\"").is_err() && "some".parse::<DmzEgress>().is_err());
+    }
 }

@@ -112,6 +112,47 @@ impl Topology {
         Ok(topology)
     }
 
+    /// Puts a LAN in the place of the one of its id, or adds it. Its name must be that of no other.
+    pub(crate) fn with_lan(mut self, lan: Lan) -> Self {
+        match self.lans.binary_search_by_key(&lan.id, Lan::id) {
+            Ok(at) => self.lans[at] = lan,
+            Err(at) => self.lans.insert(at, lan),
+        }
+        self.debug_well_formed()
+    }
+
+    /// Takes a LAN away, and the attachments to it.
+    pub(crate) fn without_lan(mut self, id: LanId) -> Self {
+        self.lans.retain(|lan| lan.id != id);
+        for decky in &mut self.deckies {
+            decky.attachments.retain(|attachment| attachment.lan != id);
+        }
+        self.debug_well_formed()
+    }
+
+    /// Puts a decky in the place of the one of its id, or adds it. Its name must be that of no other, and its LANs there.
+    pub(crate) fn with_decky(mut self, decky: Decky) -> Self {
+        match self.deckies.binary_search_by_key(&decky.id, Decky::id) {
+            Ok(at) => self.deckies[at] = decky,
+            Err(at) => self.deckies.insert(at, decky),
+        }
+        self.debug_well_formed()
+    }
+
+    /// Takes a decky away.
+    pub(crate) fn without_decky(mut self, id: DeckyId) -> Self {
+        self.deckies.retain(|decky| decky.id != id);
+        self
+    }
+
+    fn debug_well_formed(self) -> Self {
+        if cfg!(debug_assertions) {
+            let again = Self::new(self.lans.clone(), self.deckies.clone());
+            debug_assert_eq!(again.err(), None, "a change of one part was checked by who made it");
+        }
+        self
+    }
+
     /// Returns the LANs, in order of id.
     pub fn lans(&self) -> &[Lan] {
         &self.lans

@@ -3,10 +3,11 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 
 use crate::{
-    id::TopologyId,
+    id::{MutationId, TopologyId},
+    mutation::MutationError,
     name::{Name, TopologyName},
     repo::Lease,
-    status::Status,
+    status::{Intent, Status},
     version::Version,
 };
 
@@ -48,11 +49,13 @@ pub enum RepoError {
         /// The version that it has.
         current: Version,
     },
-    /// The topology cannot be edited in its status.
-    #[error("a topology that is {status} cannot be edited")]
+    /// The topology cannot be edited in its status, or in that status with that intent.
+    #[error("a topology that is {status}{} cannot be edited", meant(*.intent))]
     NotEditable {
         /// The status.
         status: Status,
+        /// What it is meant to be.
+        intent: Option<Intent>,
     },
     /// The topology cannot be deleted in its status.
     #[error("a topology that is {status} cannot be deleted")]
@@ -87,6 +90,36 @@ pub enum RepoError {
     LeaseLost {
         /// The topology.
         id: TopologyId,
+    },
+    /// There is no mutation of that id.
+    #[error("there is no mutation {id}")]
+    MutationNotFound {
+        /// The id.
+        id: MutationId,
+    },
+    /// The mutation holds a number that is none, or more than can be read back.
+    #[error("the mutation cannot be kept")]
+    MutationUnreadable {
+        /// Why.
+        source: Box<MutationError>,
+    },
+    /// The claim on the mutation ran out and someone else took it, or it was given back, or the mutation is finished.
+    #[error("the claim on mutation {id} was lost")]
+    ClaimLost {
+        /// The mutation.
+        id: MutationId,
+    },
+    /// The mutation is in the maze: it can neither be stored again nor be rejected any more.
+    #[error("mutation {id} is in the maze already")]
+    MutationStored {
+        /// The mutation.
+        id: MutationId,
+    },
+    /// The mutation is not in the maze: it can neither be applied nor have failed.
+    #[error("mutation {id} is not in the maze yet")]
+    MutationNotStored {
+        /// The mutation.
+        id: MutationId,
     },
     /// The store was made by a newer program.
     #[error("the store {} has layout {found}, this program knows {known} at most", .path.display())]
@@ -147,4 +180,11 @@ pub enum RepoError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn meant(intent: Option<Intent>) -> &'static str {
+    match intent {
+        Some(Intent::Down) => " and meant to be down",
+        _ => "",
+    }
 }

@@ -12,6 +12,9 @@
 //! - No two topologies that are not torn down share a name (case ignored) or an address: a topology *claims* the subnets of
 //!   its LANs from when it is stored until it is torn down or deleted. That is checked in the same transaction as the write.
 //! - A status follows another only as [`Status::may_become`](crate::Status::may_become) says, and each change leaves its event.
+//! - A maze that runs is changed by mutations only, one after the other in the order they were
+//!   [enqueued](Repo::enqueue) in, each by one who [claimed](Repo::claim_mutation) it. A claim that its holder let run out is
+//!   another's to take; what the late holder then says is refused.
 //! - What is loaded is what was stored, in its order and as it was written. (A position on the canvas that is no number is
 //!   none.)
 //!
@@ -20,7 +23,7 @@
 //! ```
 //! use decnet_topology::{
 //!     Intent, Mode, Repo, RepoError, Status, Topology,
-//!     repo::{MemoryRepo, NewTopology, StatusChange},
+//!     repo::{Edit, MemoryRepo, NewTopology, StatusChange},
 //! };
 //! use jiff::Timestamp;
 //!
@@ -40,8 +43,9 @@
 //! assert!(matches!(repo.create(new, now).await, Err(RepoError::NameTaken { .. })));
 //!
 //! let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
-//! let edited = repo.edit(stored.row.id, Some(stored.row.version), wider.clone(), now).await?;
-//! let late = repo.edit(stored.row.id, Some(stored.row.version), wider, now).await;
+//! let edit = Edit::to(wider, Some(stored.row.version));
+//! let edited = repo.edit(stored.row.id, edit.clone(), now).await?;
+//! let late = repo.edit(stored.row.id, edit, now).await;
 //! assert!(matches!(late, Err(RepoError::VersionConflict { .. })));
 //!
 //! let deploy = StatusChange {
@@ -49,6 +53,7 @@
 //!     to: Status::Deploying,
 //!     intent: Some(Intent::Up),
 //!     reason: Some("deploy".into()),
+//!     held: None,
 //! };
 //! repo.set_status(stored.row.id, deploy, now).await?;
 //! assert_eq!(repo.status_events(stored.row.id).await?.len(), 2);
@@ -60,6 +65,7 @@ mod claims;
 mod error;
 mod lease;
 mod memory;
+mod mutations;
 mod rows;
 mod rules;
 #[cfg(feature = "sqlite")]
@@ -74,12 +80,13 @@ pub use claims::conflicts;
 pub use error::RepoError;
 pub use lease::{Holder, Lease};
 pub use memory::MemoryRepo;
-pub use rows::{Claim, ListFilter, NewTopology, Page, StatusChange};
+pub use mutations::{MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, Outcome, RecordedChange};
+pub use rows::{Claim, Edit, ListFilter, NewTopology, Page, StatusChange};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};
 
 use crate::{
-    id::{InstanceId, LeaseToken, TopologyId},
+    id::{ClaimToken, InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, StoredTopology, Topology, TopologyRow},
     status::StatusEvent,
     version::Version,
@@ -116,22 +123,21 @@ pub trait Repo: Send + Sync + Debug {
     /// Returns a topology and its row as they were at one moment.
     async fn load(&self, id: TopologyId) -> Result<StoredTopology, RepoError>;
 
-    /// Puts another maze in the place of a pending one, counts the edit, and returns the new state.
+    /// Puts another maze in the place of a pending one, counts the edit, and returns the new state. What it changed of the
+    /// deckies is kept, and so is the mutation that made it, if one did, as [applied](crate::MutationState::Applied).
     ///
-    /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a status other than
-    /// pending ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]).
-    async fn edit(
-        &self,
-        id: TopologyId,
-        expected: Option<Version>,
-        topology: Topology,
-        at: Timestamp,
-    ) -> Result<StoredTopology, RepoError>;
+    /// Refused: another version than the expected one if that is given ([`RepoError::VersionConflict`]), a status other than
+    /// pending ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]), a mutation that could not be read
+    /// back ([`RepoError::MutationUnreadable`]).
+    async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError>;
 
     /// Changes the status, sets the intent if one is given, and appends the event.
     ///
-    /// Refused: another status than `change.from` ([`RepoError::StatusConflict`]), a step that is not allowed
-    /// ([`RepoError::IllegalStatus`]).
+    /// A topology that takes no mutations any more loses those that are pending: they are rejected (or have failed, if they
+    /// are in the maze already). One that is being applied is left to who applies it.
+    ///
+    /// Refused: a lease that was lost ([`RepoError::LeaseLost`]), another status than `change.from`
+    /// ([`RepoError::StatusConflict`]), a step that is not allowed ([`RepoError::IllegalStatus`]).
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError>;
 
     /// Returns the changes of status, oldest first.
@@ -179,6 +185,92 @@ pub trait Repo: Send + Sync + Debug {
 
     /// Returns who holds the lease of a topology, if anyone does at that time.
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError>;
+
+    /// Appends a mutation to the queue of a topology that runs, and counts it as an edit.
+    ///
+    /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a topology that is neither
+    /// active nor degraded, or is not meant to be up ([`RepoError::NotEditable`]), a mutation that could not be read back
+    /// ([`RepoError::MutationUnreadable`]).
+    async fn enqueue(
+        &self,
+        id: TopologyId,
+        new: NewMutation,
+        expected: Option<Version>,
+        at: Timestamp,
+    ) -> Result<MutationRow, RepoError>;
+
+    /// Takes the oldest mutation that can be worked on, of one topology or of any; none if there is none.
+    ///
+    /// That is the first unfinished one of its topology, if it is pending, or if the claim on it ran out or its token is
+    /// `superseding`: then the same mutation is taken up again. So mutations of a topology are worked on in the order they
+    /// were enqueued in, by one at a time.
+    async fn claim_mutation(
+        &self,
+        topology: Option<TopologyId>,
+        holder: &Holder,
+        time: SignedDuration,
+        superseding: Option<ClaimToken>,
+        at: Timestamp,
+    ) -> Result<Option<MutationRow>, RepoError>;
+
+    /// Makes a claim last for a time from `at`, even one that ran out, if no one took the mutation since. Refused if someone
+    /// did or it is finished ([`RepoError::ClaimLost`]).
+    async fn renew_claim(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        time: SignedDuration,
+        at: Timestamp,
+    ) -> Result<MutationClaim, RepoError>;
+
+    /// Gives a claimed mutation back, to be taken up again in its turn. One whose claim was lost, or whose topology is gone, is
+    /// no error. Where the topology takes no mutations any more it is finished as [`set_status`](Repo::set_status) would have.
+    async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError>;
+
+    /// Puts the maze that a claimed mutation makes in the place of the one before, and keeps what that changed of the deckies.
+    /// It is no edit: that was counted when the mutation was enqueued.
+    ///
+    /// This comes once for each mutation, before Docker is changed. Who takes one up again that is stored already (see
+    /// [`MutationRow::stored_at`]) goes on with Docker.
+    ///
+    /// Refused: a lost claim ([`RepoError::ClaimLost`]), a mutation that is stored ([`RepoError::MutationStored`]), a topology
+    /// that takes no mutations any more ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]).
+    async fn store_mutation(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        topology: Topology,
+        at: Timestamp,
+    ) -> Result<StoredTopology, RepoError>;
+
+    /// Says what became of a claimed mutation, and gives it up.
+    ///
+    /// Refused: a lost claim ([`RepoError::ClaimLost`]), rejecting what is in the maze ([`RepoError::MutationStored`]),
+    /// anything else for what is not ([`RepoError::MutationNotStored`]).
+    async fn finish_mutation(
+        &self,
+        id: MutationId,
+        token: ClaimToken,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> Result<MutationRow, RepoError>;
+
+    /// Returns a mutation.
+    async fn mutation(&self, id: MutationId) -> Result<MutationRow, RepoError>;
+
+    /// Returns the mutations that match, in the order they were enqueued in, and how many there are in all.
+    async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError>;
+
+    /// Tells whether a topology has a mutation that is pending. Its cost does not grow with those that are finished.
+    async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError>;
+
+    /// Returns the topologies of which [`claim_mutation`](Repo::claim_mutation) would give a mutation at that time, the one
+    /// that waits longest first. Its cost does not grow with mutations that are finished.
+    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError>;
+
+    /// Returns what edits and mutations changed of the deckies of a topology, oldest first; only what was stored later than
+    /// `since` if that is given. [`history::at`](crate::history::at) tells from it what they were then.
+    async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError>;
 
     /// Removes a topology with all that belongs to it. Refused unless pending, failed or torn down
     /// ([`RepoError::NotDeletable`]), or while its lease is held ([`RepoError::LeaseHeld`]).

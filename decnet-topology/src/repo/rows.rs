@@ -3,10 +3,12 @@ use serde::Serialize;
 
 use crate::{
     config::TopologyConfig,
-    id::TopologyId,
+    id::{LeaseToken, TopologyId},
     model::{Topology, TopologyRow},
     name::{Name, TopologyName},
+    repo::NewMutation,
     status::{Intent, Mode, Status},
+    version::Version,
 };
 
 /// A topology to be stored.
@@ -44,6 +46,28 @@ pub struct Page {
     pub total: usize,
 }
 
+/// Another maze in the place of a pending one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// The version that the caller saw, if it matters.
+    pub expected: Option<Version>,
+    /// The maze to be.
+    pub topology: Topology,
+    /// The mutation that made it of the maze before, to be kept as applied.
+    pub mutation: Option<NewMutation>,
+}
+
+impl Edit {
+    /// Makes an edit to a maze that no mutation made.
+    pub fn to(topology: Topology, expected: Option<Version>) -> Self {
+        Self {
+            expected,
+            topology,
+            mutation: None,
+        }
+    }
+}
+
 /// A change of status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
@@ -55,6 +79,8 @@ pub struct StatusChange {
     pub intent: Option<Intent>,
     /// Why, for people.
     pub reason: Option<String>,
+    /// The lease under which the caller acts, which must not have been lost; none is looked at if none is given.
+    pub held: Option<LeaseToken>,
 }
 
 /// A subnet that a stored topology has.

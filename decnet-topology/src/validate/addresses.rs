@@ -1,70 +1,125 @@
 //! Addresses of deckies on their LANs.
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 
 use crate::{
     finding::{Code, Finding, Target},
     net,
-    validate::view::View,
+    validate::view::{DeckyView, LanView, View},
 };
 
 /// The longest prefix with a network, a broadcast and a gateway address to speak of.
 const LONGEST_WITH_RESERVED: u8 = 30;
 
-/// `IP_OUT_OF_SUBNET`: an address outside its LAN's subnet.
-pub(super) fn outside(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for (decky, lan, attachment) in view.attachments() {
-        let (Some(ip), Some(subnet)) = (attachment.ip, lan.subnet) else {
+/// `IP_OUT_OF_SUBNET`, `IP_RESERVED`: an address that no host of its LAN may have.
+pub(super) fn misplaced(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    for (lan, ip) in decky.lans() {
+        let (Some(ip), Some(subnet)) = (ip, lan.subnet()) else {
             continue;
         };
-        if !subnet.contains(&ip) {
-            let message = format!(
-                "{ip} of decky `{}` lies outside {subnet} of LAN `{}`; take an address of the LAN, or none to have one allocated",
-                decky.name, lan.name
-            );
-            findings.push(Finding::new(Code::IpOutOfSubnet, target(decky.name, lan.name), message));
+        // Nearly all are.
+        if is_for_hosts(subnet, ip) {
+            continue;
         }
+        findings.extend(outside(decky.name, lan.name(), subnet, ip));
+        findings.extend(reserved(decky.name, lan.name(), subnet, ip));
     }
+}
+
+/// Tells whether an address of a subnet lies between that of the gateway and that for broadcasts.
+fn is_for_hosts(subnet: Ipv4Net, ip: Ipv4Addr) -> bool {
+    let (ip, base, hosts) = (ip.to_bits(), subnet.addr().to_bits(), subnet.hostmask().to_bits());
+    (ip ^ base) & !hosts == 0 && 1 < ip & hosts && ip & hosts < hosts
+}
+
+/// `IP_OUT_OF_SUBNET`: an address outside its LAN's subnet.
+fn outside(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Finding> {
+    let is_outside = !subnet.contains(&ip);
+    is_outside.then(|| {
+        let message = format!(
+            "{ip} of decky `{decky}` lies outside {subnet} of LAN `{lan}`; take an address of the LAN, or none to have one allocated"
+        );
+        Finding::new(Code::IpOutOfSubnet, target(decky, lan), message)
+    })
 }
 
 /// `IP_RESERVED`: a network, broadcast or gateway address.
-pub(super) fn reserved(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let judged = |subnet: &Ipv4Net| subnet.prefix_len() <= LONGEST_WITH_RESERVED;
-    for (decky, lan, attachment) in view.attachments() {
-        let (Some(ip), Some(subnet)) = (attachment.ip, lan.subnet.filter(judged)) else {
-            continue;
-        };
-        if let Some(purpose) = net::reserved(subnet, ip) {
-            let message = format!(
-                "{ip} of decky `{}` is the {purpose} address of LAN `{}` ({subnet}); take another address",
-                decky.name, lan.name
-            );
-            findings.push(Finding::new(Code::IpReserved, target(decky.name, lan.name), message));
-        }
+fn reserved(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Finding> {
+    if subnet.prefix_len() > LONGEST_WITH_RESERVED {
+        return None;
     }
+    let purpose = net::reserved(subnet, ip)?;
+    let message =
+        format!("{ip} of decky `{decky}` is the {purpose} address of LAN `{lan}` ({subnet}); take another address");
+    Some(Finding::new(Code::IpReserved, target(decky, lan), message))
 }
 
 /// `IP_COLLISION`: two deckies with one address on one LAN. Each is told of the first that has it.
-pub(super) fn collisions(view: &View<'_>, findings: &mut Vec<Finding>) {
-    // Small keys, since there are many and hardly ever two alike: names are looked up when they are told.
-    let addresses = view.deckies.iter().enumerate().flat_map(|(at, decky)| {
-        let attached = view.attached(decky).iter();
-        attached.filter_map(move |attachment| Some((attachment.lan, attachment.ip?, at)))
-    });
-    let mut taken: Vec<_> = addresses.filter(|(lan, ..)| *lan < view.lans.len()).collect();
-    taken.sort_unstable();
-    for same in taken.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
-        let Some((&(lan, ip, first), later)) = same.split_first() else {
+pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Vec<Finding>) {
+    if !taken.twice() {
+        return;
+    }
+    let mut addresses = view.addresses();
+    addresses.sort_by_key(|(at, ip, _)| (*at, *ip));
+    for same in addresses.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
+        let Some(((at, ip, first), later)) = same.split_first() else {
             continue;
         };
-        let (lan, first) = (view.lans[lan].name, view.deckies[first].name);
+        let Some(lan) = view.lan(*at).map(LanView::name) else {
+            continue;
+        };
         for (_, _, decky) in later {
-            let decky = view.deckies[*decky].name;
             let message = format!(
                 "decky `{decky}` has the address {ip} on LAN `{lan}`, which decky `{first}` has already; take another address",
             );
             findings.push(Finding::new(Code::IpCollision, target(decky, lan), message));
         }
+    }
+}
+
+/// The addresses that deckies have on each LAN.
+pub(super) struct Taken {
+    /// Of each LAN, a bit for every address whose first three bytes are those of the subnet: all there are, mostly.
+    near: Vec<[u64; 4]>,
+    /// The others, each with the place of its LAN.
+    other: Vec<(usize, Ipv4Addr)>,
+    twice: bool,
+}
+
+impl Taken {
+    pub(super) fn new(lan_count: usize) -> Self {
+        Self {
+            near: vec![[0; 4]; lan_count],
+            other: Vec::new(),
+            twice: false,
+        }
+    }
+
+    /// Takes note of a decky's addresses.
+    pub(super) fn by(&mut self, decky: &DeckyView<'_>) {
+        for attachment in decky.attachments {
+            let (Some(lan), Some(ip)) = (attachment.lan, attachment.ip) else {
+                continue;
+            };
+            let is_near = |subnet: Ipv4Net| (subnet.addr().to_bits() ^ ip.to_bits()) < 256;
+            if lan.subnet().is_some_and(is_near) {
+                let [.., last] = ip.octets();
+                let word = &mut self.near[attachment.at][usize::from(last / 64)];
+                let bit = 1 << (last % 64);
+                self.twice |= *word & bit != 0;
+                *word |= bit;
+            } else {
+                self.other.push((attachment.at, ip));
+            }
+        }
+    }
+
+    /// Tells whether an address of a LAN was taken twice.
+    fn twice(mut self) -> bool {
+        self.other.sort_unstable();
+        self.twice || self.other.array_windows().any(|[one, other]| one == other)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     publish::{HostPort, Publish},
     validate::{
         subnets::meetings,
-        view::{Known, View},
+        view::{DeckyView, View},
     },
 };
 
@@ -86,23 +86,24 @@ pub struct PublishedPort {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn published<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, publish: &Publish) -> Vec<PublishedPort> {
-    let view = maze.into();
-    published_of(&view, &view.look_up(catalog), publish)
+    let mut published = Vec::new();
+    maze.into()
+        .each_decky(catalog, &mut |decky| published.extend(published_by(decky, publish)));
+    published
 }
 
-pub(super) fn published_of(view: &View<'_>, known: &Known<'_>, publish: &Publish) -> Vec<PublishedPort> {
-    let mut published = Vec::new();
-    for decky in view.gateways() {
-        for service in known.running(decky) {
-            published.extend(service.ports.iter().map(|port| PublishedPort {
-                decky: decky.name.into(),
-                service: service.name.clone(),
-                port: *port,
-                host: publish.host_port(decky.name, service, *port),
-            }));
-        }
-    }
-    published
+/// Walks what a decky publishes: nothing, unless it is a gateway.
+pub(super) fn published_by(decky: &DeckyView<'_>, publish: &Publish) -> impl Iterator<Item = PublishedPort> {
+    let gateway = Some(decky).filter(|decky| decky.is_gateway());
+    let running = gateway.into_iter().flat_map(DeckyView::running);
+    running.flat_map(move |service| {
+        service.ports.iter().map(move |port| PublishedPort {
+            decky: decky.name.into(),
+            service: service.name.clone(),
+            port: *port,
+            host: publish.host_port(decky.name, service, *port),
+        })
+    })
 }
 
 /// `GATEWAY_PORT_CLASH`: two gateways that publish the same host port, or one that publishes two ports there.
@@ -165,14 +166,13 @@ pub(super) fn overlaps(view: &View<'_>, host: &HostFacts, findings: &mut Vec<Fin
         .filter(|(subnet, _)| subnet.prefix_len() > 0)
         .collect();
     let subnets: Vec<_> = others.iter().map(|(subnet, _)| *subnet).collect();
-    for (at, other) in meetings(view, &subnets) {
-        let (lan, (other, owner)) = (&view.lans[at], &others[other]);
-        let subnet = lan.subnet.map(|subnet| subnet.to_string()).unwrap_or_default();
+    for (lan, subnet, other) in meetings(view, &subnets) {
+        let (other, owner) = &others[other];
         let message = format!(
             "{subnet} of LAN `{}` shares addresses with {other} of {owner}; take another subnet, or remove what is in the way",
-            lan.name
+            lan.name()
         );
-        let target = Target::Lan { lan: lan.name.into() };
+        let target = Target::Lan { lan: lan.name().into() };
         findings.push(Finding::new(Code::SubnetHostOverlap, target, message));
     }
 }

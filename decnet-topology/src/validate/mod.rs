@@ -19,6 +19,7 @@
 
 mod addresses;
 mod host;
+mod known;
 mod names;
 mod report;
 mod services;
@@ -76,33 +77,47 @@ pub fn validate_in<'a>(
     surroundings: Surroundings<'_>,
 ) -> Report {
     let view = maze.into();
-    let mut findings = view.read.to_vec();
+    let mut findings = view.read().to_vec();
     let found = &mut findings;
-    if !view.well_formed {
-        names::invalid(&view, found);
+    let same_ports = Publish::default();
+    let publish = surroundings.publish.unwrap_or(&same_ports);
+    let mut joined = shape::Joined::new(view.lan_count());
+    let mut taken = addresses::Taken::new(view.lan_count());
+    let mut members = subnets::Members::new(view.lan_count());
+    let mut decky_names = names::Sums::default();
+    let mut published = Vec::new();
+    view.each_decky(catalog, &mut |decky| {
+        if !view.is_well_formed() {
+            names::invalid_decky(decky, found);
+            names::unknown_lan(decky, found);
+            names::attached_twice(decky, found);
+            decky_names.add(decky.name);
+        }
+        shape::orphan_decky(decky, found);
+        shape::idle_router(decky, found);
+        addresses::misplaced(decky, found);
+        services::unknown(decky, catalog, found);
+        services::archetype(decky, catalog, found);
+        services::port_clashes(decky, catalog, found);
+        services::undeclared(decky, found);
+        services::fields(decky, found);
+        // What rules about the maze need to know of it.
+        joined.by(decky);
+        taken.by(decky);
+        members.add(decky);
+        published.extend(host::published_by(decky, publish));
+    });
+    if !view.is_well_formed() {
+        names::invalid_lans(&view, found);
         names::lan_twice(&view, found);
-        names::decky_twice(&view, found);
-        names::unknown_lan(&view, found);
-        names::attached_twice(&view, found);
+        names::decky_twice(&view, decky_names, found);
     }
     shape::one_dmz(&view, found);
-    shape::orphan_lans(&view, found);
-    shape::orphan_deckies(&view, found);
-    shape::idle_routers(&view, found);
-    addresses::outside(&view, found);
-    addresses::collisions(&view, found);
-    addresses::reserved(&view, found);
+    shape::orphan_lans(&view, joined, found);
+    addresses::collisions(&view, taken, found);
     subnets::overlaps(&view, found);
     subnets::claimed(&view, surroundings.claims, found);
-    subnets::too_small(&view, found);
-    let known = view.look_up(catalog);
-    services::unknown(&view, &known, catalog, found);
-    services::archetypes(&view, catalog, found);
-    services::port_clashes(&view, &known, catalog, found);
-    services::undeclared(&view, found);
-    services::fields(&view, catalog, found);
-    let same_ports = Publish::default();
-    let published = host::published_of(&view, &known, surroundings.publish.unwrap_or(&same_ports));
+    subnets::too_small(&view, &members, found);
     host::gateway_clashes(&published, found);
     if let Some(host) = surroundings.host {
         host::taken(&published, host, found);

@@ -5,32 +5,36 @@ use std::collections::BTreeSet;
 use crate::{
     finding::{Code, Finding, Target},
     name::{Folded, Name},
-    validate::view::View,
+    validate::view::{DeckyView, LanView, View},
 };
 
-/// `NAME_INVALID`: a name that is no DNS label.
-pub(super) fn invalid(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let lans = view
-        .lans
-        .iter()
-        .map(|lan| ("LAN", lan.name, Target::Lan { lan: lan.name.into() }));
-    let deckies = view.deckies.iter().map(|decky| {
-        let target = Target::Decky {
-            decky: decky.name.into(),
-        };
-        ("decky", decky.name, target)
-    });
-    for (kind, name, target) in lans.chain(deckies) {
-        if let Err(fault) = Name::new(name) {
-            let message = format!("the {kind} name `{name}` is no DNS label: {fault}; rename it");
-            findings.push(Finding::new(Code::NameInvalid, target, message));
-        }
+/// `NAME_INVALID`: a LAN's name that is no DNS label.
+pub(super) fn invalid_lans(view: &View<'_>, findings: &mut Vec<Finding>) {
+    for lan in view.lans() {
+        invalid("LAN", lan.name(), |lan| Target::Lan { lan }, findings);
+    }
+}
+
+/// `NAME_INVALID`: a decky's name that is no DNS label.
+pub(super) fn invalid_decky(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    invalid("decky", decky.name, |decky| Target::Decky { decky }, findings);
+}
+
+fn invalid(kind: &str, name: &str, target: impl FnOnce(String) -> Target, findings: &mut Vec<Finding>) {
+    if let Err(fault) = Name::new(name) {
+        let message = format!("the {kind} name `{name}` is no DNS label: {fault}; rename it");
+        findings.push(Finding::new(Code::NameInvalid, target(name.into()), message));
     }
 }
 
 /// `LAN_NAME_DUP`: two LANs of one name, case ignored.
 pub(super) fn lan_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for name in doubled(view.lans.iter().map(|lan| lan.name)) {
+    let mut sums = Sums::default();
+    view.lans().for_each(|lan| sums.add(lan.name()));
+    if sums.all_differ() {
+        return;
+    }
+    for name in doubled(view.lans().map(LanView::name)) {
         let message = format!("more than one LAN is called `{name}` (case does not count); rename all but one");
         let target = Target::Lan { lan: name.into() };
         findings.push(Finding::new(Code::LanNameDup, target, message));
@@ -38,8 +42,11 @@ pub(super) fn lan_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `DECKY_NAME_DUP`: two deckies of one name, case ignored.
-pub(super) fn decky_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for name in doubled(view.deckies.iter().map(|decky| decky.name)) {
+pub(super) fn decky_twice(view: &View<'_>, sums: Sums, findings: &mut Vec<Finding>) {
+    if sums.all_differ() {
+        return;
+    }
+    for name in doubled(view.decky_names()) {
         let message = format!("more than one decky is called `{name}` (case does not count); rename all but one");
         let target = Target::Decky { decky: name.into() };
         findings.push(Finding::new(Code::DeckyNameDup, target, message));
@@ -54,46 +61,66 @@ fn doubled<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     groups.filter_map(|group| group.get(1)).map(|name| name.0).collect()
 }
 
+/// A number of each name, which names that differ in case only have in common, and others hardly ever.
+///
+/// It takes less time to sort the numbers than the names.
+#[derive(Debug, Default)]
+pub(super) struct Sums(Vec<u64>);
+
+impl Sums {
+    pub(super) fn add(&mut self, name: &str) {
+        let sum = name.as_bytes().chunks(8).fold(0_u64, |sum, chunk| {
+            let mut lower = [0; 8];
+            for (place, byte) in lower.iter_mut().zip(chunk) {
+                *place = byte.to_ascii_lowercase();
+            }
+            (sum.rotate_left(29) ^ u64::from_le_bytes(lower)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        self.0.push(sum);
+    }
+
+    /// Tells whether no two names are the same; they may be if it says no.
+    fn all_differ(mut self) -> bool {
+        self.0.sort_unstable();
+        self.0.array_windows().all(|[one, other]| one != other)
+    }
+}
+
 /// `IP_UNKNOWN_LAN`: an attachment to a LAN that is not there.
-pub(super) fn unknown_lan(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in &view.deckies {
-        let unknown = view
-            .attached(decky)
-            .iter()
-            .filter(|attachment| attachment.lan >= view.lans.len());
-        for attachment in unknown {
-            let lan = format!("#{}", attachment.lan);
-            let message = format!(
-                "decky `{}` is attached to LAN {lan}, which is not there; drop the attachment",
-                decky.name
-            );
-            let target = Target::Attachment {
-                decky: decky.name.into(),
-                lan,
-            };
-            findings.push(Finding::new(Code::IpUnknownLan, target, message));
-        }
+pub(super) fn unknown_lan(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    for attachment in decky.attachments.iter().filter(|attachment| attachment.lan.is_none()) {
+        let lan = format!("#{}", attachment.at);
+        let message = format!(
+            "decky `{}` is attached to LAN {lan}, which is not there; drop the attachment",
+            decky.name
+        );
+        let target = Target::Attachment {
+            decky: decky.name.into(),
+            lan,
+        };
+        findings.push(Finding::new(Code::IpUnknownLan, target, message));
     }
 }
 
 /// `ATTACHMENT_DUP`: the same decky twice on one LAN.
-pub(super) fn attached_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in view.deckies.iter().filter(|decky| view.attached(decky).len() > 1) {
-        let mut seen = BTreeSet::new();
-        let known = view
-            .attached(decky)
-            .iter()
-            .filter_map(|at| Some((at.lan, view.lans.get(at.lan)?)));
-        for (_, lan) in known.filter(|(at, _)| !seen.insert(*at)) {
-            let message = format!(
-                "decky `{}` is attached to LAN `{}` more than once; remove one attachment",
-                decky.name, lan.name
-            );
-            let target = Target::Attachment {
-                decky: decky.name.into(),
-                lan: lan.name.into(),
-            };
-            findings.push(Finding::new(Code::AttachmentDup, target, message));
-        }
+pub(super) fn attached_twice(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    if decky.attachments.len() < 2 {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for attachment in decky.attachments {
+        let Some(lan) = attachment.lan.filter(|_| !seen.insert(attachment.at)) else {
+            continue;
+        };
+        let message = format!(
+            "decky `{}` is attached to LAN `{}` more than once; remove one attachment",
+            decky.name,
+            lan.name()
+        );
+        let target = Target::Attachment {
+            decky: decky.name.into(),
+            lan: lan.name().into(),
+        };
+        findings.push(Finding::new(Code::AttachmentDup, target, message));
     }
 }

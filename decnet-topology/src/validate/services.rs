@@ -1,101 +1,88 @@
-//! What deckies run, and how it is configured.
+//! What a decky runs, and how it is configured.
 
 use crate::{
-    catalog::{Catalog, Port},
+    catalog::Catalog,
     finding::{Code, Finding, Target},
-    model::ServiceFields,
     name::ServiceName,
     spelling,
-    validate::view::{DeckyView, Known, View},
+    validate::view::DeckyView,
 };
 
 /// `UNKNOWN_SERVICE`: a service that is not in the catalogue, or a singleton.
-pub(super) fn unknown(view: &View<'_>, known: &Known<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
-    for decky in &view.deckies {
-        for (at, known) in known.of(decky).iter().enumerate() {
-            if known.is_some_and(|known| !known.singleton) {
-                continue;
+pub(super) fn unknown(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+    for service in decky.services {
+        let (decky_name, name) = (decky.name, service.name);
+        let message = match service.known {
+            Some(known) if !known.singleton => continue,
+            Some(_) => {
+                format!("decky `{decky_name}` runs `{name}`, of which there is one a host, never on a decky; remove it")
             }
-            let (name, service) = (decky.name, &view.services(decky)[at]);
-            let message = if known.is_some() {
-                format!("decky `{name}` runs `{service}`, of which there is one a host, never on a decky; remove it")
-            } else {
+            None => {
                 let deckys = catalog.services().filter(|known| !known.singleton);
-                let hint = spelling::hint(service.as_str(), deckys.map(|known| known.name.as_str()));
+                let hint = spelling::hint(name.as_str(), deckys.map(|known| known.name.as_str()));
                 format!(
-                    "decky `{name}` runs `{service}`, which is not in the catalogue{hint}; remove it, or add it there"
+                    "decky `{decky_name}` runs `{name}`, which is not in the catalogue{hint}; remove it, or add it there"
                 )
-            };
-            findings.push(Finding::new(Code::UnknownService, target(decky, service), message));
-        }
+            }
+        };
+        findings.push(Finding::new(Code::UnknownService, target(decky, name), message));
     }
 }
 
 /// `ARCHETYPE_UNKNOWN`: an archetype that is not in the catalogue.
-pub(super) fn archetypes(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
-    for decky in &view.deckies {
-        let unknown = |slug: &&str| catalog.archetype(slug).is_none();
-        if let Some(slug) = decky.archetype.filter(unknown) {
-            let hint = spelling::hint(slug, catalog.archetypes().map(|known| known.slug.as_str()));
-            let message = format!(
-                "decky `{}` is a `{slug}`, which is not in the catalogue{hint}; drop it, or add it there",
-                decky.name
-            );
-            let target = Target::Decky {
-                decky: decky.name.into(),
-            };
-            findings.push(Finding::new(Code::ArchetypeUnknown, target, message));
-        }
+pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+    let unknown = |slug: &&str| catalog.archetype(slug).is_none();
+    if let Some(slug) = decky.archetype.filter(unknown) {
+        let hint = spelling::hint(slug, catalog.archetypes().map(|known| known.slug.as_str()));
+        let message = format!(
+            "decky `{}` is a `{slug}`, which is not in the catalogue{hint}; drop it, or add it there",
+            decky.name
+        );
+        let target = Target::Decky {
+            decky: decky.name.into(),
+        };
+        findings.push(Finding::new(Code::ArchetypeUnknown, target, message));
     }
 }
 
 /// `SERVICE_PORT_CLASH`: two services of one decky that want the same port.
-pub(super) fn port_clashes(view: &View<'_>, known: &Known<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
-    let mut wanted: Vec<Port> = Vec::new();
-    for decky in view.deckies.iter().filter(|decky| known.of(decky).len() > 1) {
-        wanted.clear();
-        wanted.extend(known.running(decky).flat_map(|service| &service.ports));
-        wanted.sort_unstable();
-        if wanted.array_windows().all(|[one, other]| one != other) {
-            continue;
-        }
-        for (port, services) in catalog.clashes(view.services(decky).iter()) {
-            let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
-            let message = format!(
-                "{} of decky `{}` want the same port {port}; keep one",
-                names.join(" and "),
-                decky.name
-            );
-            let service = &services[services.len() - 1];
-            findings.push(Finding::new(Code::ServicePortClash, target(decky, service), message));
-        }
+pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+    // Deckies are many and clashes few: what follows is slow, and tells who.
+    if !decky.has_clash() {
+        return;
+    }
+    for (port, services) in catalog.clashes(decky.services.iter().map(|service| service.name)) {
+        let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!(
+            "{} of decky `{}` want the same port {port}; keep one",
+            names.join(" and "),
+            decky.name
+        );
+        let service = &services[services.len() - 1];
+        findings.push(Finding::new(Code::ServicePortClash, target(decky, service), message));
     }
 }
 
 /// `SERVICE_CFG_UNDECLARED`: configuration for a service that the decky does not run.
-pub(super) fn undeclared(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for (decky, service, _) in configured(view) {
-        if view.services(decky).binary_search(service).is_err() {
-            let name = decky.name;
-            let message = format!(
-                "decky `{name}` configures `{service}` but does not run it; add the service or drop its config"
-            );
-            findings.push(Finding::new(
-                Code::ServiceCfgUndeclared,
-                target(decky, service),
-                message,
-            ));
-        }
+pub(super) fn undeclared(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    for service in decky.config.keys().filter(|name| decky.declared(name).is_none()) {
+        let message = format!(
+            "decky `{}` configures `{service}` but does not run it; add the service or drop its config",
+            decky.name
+        );
+        findings.push(Finding::new(
+            Code::ServiceCfgUndeclared,
+            target(decky, service),
+            message,
+        ));
     }
 }
 
 /// `SERVICE_CFG_INVALID`, `SERVICE_CFG_UNKNOWN_FIELD`: a value that does not fit its field, and a field that is none.
-pub(super) fn fields(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
-    for (decky, service, fields) in configured(view) {
-        let (Ok(_), Some(known)) = (
-            view.services(decky).binary_search(service),
-            catalog.decky_service(service.as_str()),
-        ) else {
+pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    for (service, fields) in decky.config {
+        let declared = decky.declared(service).and_then(|declared| declared.known);
+        let Some(known) = declared.filter(|known| !known.singleton) else {
             continue;
         };
         for (key, value) in fields {
@@ -119,16 +106,6 @@ pub(super) fn fields(view: &View<'_>, catalog: &Catalog, findings: &mut Vec<Find
             findings.push(Finding::new(code, target, message));
         }
     }
-}
-
-fn configured<'v, 'a>(
-    view: &'v View<'a>,
-) -> impl Iterator<Item = (&'v DeckyView<'a>, &'a ServiceName, &'a ServiceFields)> {
-    let services = |decky: &'v DeckyView<'a>| {
-        let config = decky.config.into_iter().flatten();
-        config.map(move |(service, fields)| (decky, service, fields))
-    };
-    view.deckies.iter().flat_map(services)
 }
 
 fn target(decky: &DeckyView<'_>, service: &ServiceName) -> Target {

@@ -2,16 +2,15 @@
 
 use crate::{
     finding::{Code, Finding, Target},
-    validate::view::View,
+    validate::view::{DeckyView, View},
 };
 
 /// `DMZ_MISSING`, `DMZ_MULTIPLE`: not exactly one DMZ.
 pub(super) fn one_dmz(view: &View<'_>, findings: &mut Vec<Finding>) {
     let names: Vec<_> = view
-        .lans
-        .iter()
-        .filter(|lan| lan.is_dmz)
-        .map(|lan| format!("`{}`", lan.name))
+        .lans()
+        .filter(|lan| lan.is_dmz())
+        .map(|lan| format!("`{}`", lan.name()))
         .collect();
     let (code, message) = match names.len() {
         0 => (
@@ -32,38 +31,36 @@ pub(super) fn one_dmz(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `DMZ_ORPHAN`: a LAN that no chain of bridge deckies joins to the DMZ.
-pub(super) fn orphan_lans(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let Some(dmz) = view.dmz() else { return };
-    let mut islands = Islands::new(view.lans.len());
-    for decky in &view.deckies {
-        let mut lans = view
-            .attached(decky)
-            .iter()
-            .map(|at| at.lan)
-            .filter(|lan| *lan < view.lans.len());
-        if let Some(first) = lans.next() {
-            lans.for_each(|other| islands.join(first, other));
-        }
-    }
-    let root = islands.find(dmz);
-    for (at, lan) in view.lans.iter().enumerate() {
-        if islands.find(at) != root {
+pub(super) fn orphan_lans(view: &View<'_>, mut joined: Joined, findings: &mut Vec<Finding>) {
+    let Some((at, dmz)) = view.dmz() else { return };
+    let root = joined.find(at);
+    for (at, lan) in view.lans().enumerate() {
+        if joined.find(at) != root {
             let message = format!(
                 "no chain of bridge deckies joins LAN `{}` to the DMZ `{}`; attach one of its deckies to a LAN that is joined",
-                lan.name, view.lans[dmz].name
+                lan.name(),
+                dmz.name()
             );
-            let target = Target::Lan { lan: lan.name.into() };
+            let target = Target::Lan { lan: lan.name().into() };
             findings.push(Finding::new(Code::DmzOrphan, target, message));
         }
     }
 }
 
-/// Sets of LANs that are joined to each other.
-struct Islands(Vec<usize>);
+/// The LANs that deckies join to each other: disjoint sets, each LAN pointing towards the first of its own.
+pub(super) struct Joined(Vec<usize>);
 
-impl Islands {
-    fn new(count: usize) -> Self {
-        Self((0..count).collect())
+impl Joined {
+    pub(super) fn new(lan_count: usize) -> Self {
+        Self((0..lan_count).collect())
+    }
+
+    /// Takes note of what a decky joins.
+    pub(super) fn by(&mut self, decky: &DeckyView<'_>) {
+        let mut lans = decky.attachments.iter().filter(|at| at.lan.is_some()).map(|at| at.at);
+        if let Some(first) = lans.next() {
+            lans.for_each(|other| self.join(first, other));
+        }
     }
 
     fn find(&mut self, mut at: usize) -> usize {
@@ -81,8 +78,8 @@ impl Islands {
 }
 
 /// `DECKY_ORPHAN`: a decky with no attachment.
-pub(super) fn orphan_deckies(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in view.deckies.iter().filter(|decky| view.attached(decky).is_empty()) {
+pub(super) fn orphan_decky(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    if decky.attachments.is_empty() {
         let message = format!(
             "decky `{}` is attached to no LAN; attach it to one or remove it",
             decky.name
@@ -95,19 +92,18 @@ pub(super) fn orphan_deckies(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `ROUTER_SINGLE_HOMED`: a decky that forwards but has one LAN only, and that is not the DMZ.
-pub(super) fn idle_routers(view: &View<'_>, findings: &mut Vec<Finding>) {
-    for decky in view.deckies.iter().filter(|decky| decky.forwards_l3) {
-        let [only] = *view.attached(decky) else { continue };
-        let Some(lan) = view.lans.get(only.lan).filter(|lan| !lan.is_dmz) else {
-            continue;
-        };
-        let message = format!(
-            "decky `{}` forwards packets but is attached to LAN `{}` only; attach it to another LAN or drop `forwards_l3`",
-            decky.name, lan.name
-        );
-        let target = Target::Decky {
-            decky: decky.name.into(),
-        };
-        findings.push(Finding::new(Code::RouterSingleHomed, target, message));
-    }
+pub(super) fn idle_router(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    let [only] = decky.attachments else { return };
+    let Some(lan) = only.lan.filter(|lan| decky.forwards_l3 && !lan.is_dmz()) else {
+        return;
+    };
+    let message = format!(
+        "decky `{}` forwards packets but is attached to LAN `{}` only; attach it to another LAN or drop `forwards_l3`",
+        decky.name,
+        lan.name()
+    );
+    let target = Target::Decky {
+        decky: decky.name.into(),
+    };
+    findings.push(Finding::new(Code::RouterSingleHomed, target, message));
 }

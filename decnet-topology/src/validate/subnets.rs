@@ -6,7 +6,7 @@ use crate::{
     finding::{Code, Finding, Target},
     net,
     repo::Claim,
-    validate::view::View,
+    validate::view::{DeckyView, LanView, View},
 };
 
 /// How many of those that a subnet overlaps are named. Of `n` equal subnets there are `n²/2` pairs.
@@ -16,23 +16,36 @@ const TOLD: usize = 4;
 const NARROWEST: u8 = 29;
 
 /// `SUBNET_TOO_SMALL`: fewer usable addresses than deckies, or narrower than /29.
-pub(super) fn too_small(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let mut members = vec![0_u64; view.lans.len()];
-    for (_, _, attachment) in view.attachments() {
-        members[attachment.lan] += 1;
-    }
-    for (at, subnet) in view.subnets() {
-        let lan = view.lans[at].name;
-        let (usable, members) = (net::usable(subnet), members[at]);
+pub(super) fn too_small(view: &View<'_>, members: &Members, findings: &mut Vec<Finding>) {
+    for (lan, members) in view.lans().zip(&members.0) {
+        let (lan, Some(subnet)) = (lan.name(), lan.subnet()) else {
+            continue;
+        };
+        let usable = net::usable(subnet);
         let message = if subnet.prefix_len() > NARROWEST {
             format!("{subnet} of LAN `{lan}` is narrower than /{NARROWEST}; take a wider subnet")
-        } else if usable < members {
+        } else if usable < *members {
             format!("{subnet} of LAN `{lan}` has {usable} usable addresses for {members} deckies; take a wider subnet")
         } else {
             continue;
         };
         let target = Target::Lan { lan: lan.into() };
         findings.push(Finding::new(Code::SubnetTooSmall, target, message));
+    }
+}
+
+/// How many deckies each LAN has.
+pub(super) struct Members(Vec<u64>);
+
+impl Members {
+    pub(super) fn new(lan_count: usize) -> Self {
+        Self(vec![0; lan_count])
+    }
+
+    pub(super) fn add(&mut self, decky: &DeckyView<'_>) {
+        for attachment in decky.attachments.iter().filter(|at| at.lan.is_some()) {
+            self.0[attachment.at] += 1;
+        }
     }
 }
 
@@ -45,7 +58,10 @@ pub(super) fn overlaps(view: &View<'_>, findings: &mut Vec<Finding>) {
         for (other_subnet, other) in around.enter(subnet) {
             // Named in the order written.
             let (one, two) = (other.min(at), other.max(at));
-            let (lan, other) = (view.lans[one].name, view.lans[two].name);
+            let (Some(lan), Some(other)) = (view.lan(one), view.lan(two)) else {
+                continue;
+            };
+            let (lan, other) = (lan.name(), other.name());
             let (first, second) = if one == at {
                 (subnet, other_subnet)
             } else {
@@ -66,20 +82,22 @@ pub(super) fn overlaps(view: &View<'_>, findings: &mut Vec<Finding>) {
 /// `SUBNET_OVERLAP`: a LAN whose range meets that of another topology.
 pub(super) fn claimed(view: &View<'_>, claims: &[Claim], findings: &mut Vec<Finding>) {
     let others: Vec<_> = claims.iter().map(|claim| claim.subnet).collect();
-    for (at, other) in meetings(view, &others) {
-        let (lan, claim) = (&view.lans[at], &claims[other]);
-        let subnet = lan.subnet.map(|subnet| subnet.to_string()).unwrap_or_default();
+    for (lan, subnet, other) in meetings(view, &others) {
+        let (lan, claim) = (lan.name(), &claims[other]);
         let message = format!(
-            "{subnet} of LAN `{}` shares addresses with {} of LAN `{}` in topology `{}`; take another subnet, or none to have one allocated",
-            lan.name, claim.subnet, claim.lan, claim.name
+            "{subnet} of LAN `{lan}` shares addresses with {} of LAN `{}` in topology `{}`; take another subnet, or none to have one allocated",
+            claim.subnet, claim.lan, claim.name
         );
-        let target = Target::Lan { lan: lan.name.into() };
+        let target = Target::Lan { lan: lan.into() };
         findings.push(Finding::new(Code::SubnetOverlap, target, message));
     }
 }
 
-/// Finds the LANs whose ranges meet one of the others, with the places of both; of each, the four nearest at most.
-pub(super) fn meetings(view: &View<'_>, others: &[Ipv4Net]) -> Vec<(usize, usize)> {
+/// Finds the LANs whose ranges meet one of the others, with its place there; of each, the four nearest at most.
+pub(super) fn meetings<'a>(view: &View<'a>, others: &[Ipv4Net]) -> Vec<(LanView<'a>, Ipv4Net, usize)> {
+    if others.is_empty() {
+        return Vec::new();
+    }
     let ours = view.subnets().map(|(at, subnet)| (subnet, true, at));
     let theirs = others.iter().enumerate().map(|(at, subnet)| (*subnet, false, at));
     let mut all: Vec<_> = ours.chain(theirs).collect();
@@ -95,8 +113,11 @@ pub(super) fn meetings(view: &View<'_>, others: &[Ipv4Net]) -> Vec<(usize, usize
             their_around.push(subnet, at);
         }
     }
-    met.sort_unstable();
-    met
+    let lans = met.into_iter().filter_map(|(at, other)| {
+        let lan = view.lan(at)?;
+        Some((lan, lan.subnet()?, other))
+    });
+    lans.collect()
 }
 
 /// The subnets around the place that a walk in order of address has come to. Two subnets either nest or do not meet, so

@@ -1,214 +1,291 @@
-use std::{net::Ipv4Addr, ops::Range};
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
 use crate::{
     catalog::{Catalog, Service},
     finding::Finding,
-    model::{Draft, ServiceConfig, Topology},
+    model::{Decky, Draft, DraftDecky, DraftLan, Lan, ServiceConfig, Topology},
     name::ServiceName,
-    validate::ValidTopology,
+    validate::{ValidTopology, known::Known},
 };
 
 /// What the rules look at: a [`Draft`] or a [`Topology`], borrowed.
 ///
-/// Services and attachments of all deckies stand in one list each: of a large maze, the rules then walk memory in its order.
-#[derive(Debug)]
-pub struct View<'a> {
-    pub(super) lans: Vec<LanView<'a>>,
-    pub(super) deckies: Vec<DeckyView<'a>>,
-    /// Copied, which for their short names costs less than finding them in memory once more for every rule.
-    services: Vec<ServiceName>,
-    attachments: Vec<AttachmentView>,
-    /// What was found when the document was read.
-    pub(super) read: &'a [Finding],
-    /// Whether names and attachments are known to be well-formed.
-    pub(super) well_formed: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct LanView<'a> {
-    pub(super) name: &'a str,
-    pub(super) subnet: Option<Ipv4Net>,
-    pub(super) is_dmz: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct DeckyView<'a> {
-    pub(super) name: &'a str,
-    /// None if nothing is configured.
-    pub(super) config: Option<&'a ServiceConfig>,
-    pub(super) archetype: Option<&'a str>,
-    pub(super) forwards_l3: bool,
-    services: Range<usize>,
-    attachments: Range<usize>,
-}
+/// Nothing of it is copied. A large maze does not fit in a processor's caches, so the deckies are walked
+/// once, and every rule about one decky judges it while it is at hand.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a>(Maze<'a>);
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AttachmentView {
-    /// The place of the LAN in [`View::lans`]; of a draft made by hand, it may point nowhere.
-    pub(super) lan: usize,
+enum Maze<'a> {
+    Draft(&'a Draft),
+    Topology(&'a Topology),
+}
+
+/// A LAN of either kind of maze.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LanView<'a> {
+    Draft(&'a DraftLan),
+    Topology(&'a Lan),
+}
+
+/// A decky of either kind of maze, with what is known of its services and its LANs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeckyView<'v> {
+    pub(super) name: &'v str,
+    pub(super) config: &'v ServiceConfig,
+    pub(super) archetype: Option<&'v str>,
+    pub(super) forwards_l3: bool,
+    /// In order, each once.
+    pub(super) services: &'v [ServiceView<'v>],
+    /// Home first.
+    pub(super) attachments: &'v [AttachmentView<'v>],
+}
+
+/// A service of a decky.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServiceView<'v> {
+    pub(super) name: &'v ServiceName,
+    /// What the catalogue says of it.
+    pub(super) known: Option<&'v Service>,
+    /// A bit for each port that it wants of a decky; several ports may share one.
+    pub(super) ports: u128,
+}
+
+/// An attachment of a decky.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AttachmentView<'v> {
+    /// The place of the LAN among [`View::lans`].
+    pub(super) at: usize,
+    /// The LAN; none if a draft made by hand points nowhere.
+    pub(super) lan: Option<LanView<'v>>,
     pub(super) ip: Option<Ipv4Addr>,
 }
 
 impl<'a> View<'a> {
-    fn with_lans(lans: impl Iterator<Item = LanView<'a>>, well_formed: bool) -> Self {
-        Self {
-            lans: lans.collect(),
-            deckies: Vec::new(),
-            services: Vec::new(),
-            attachments: Vec::new(),
-            read: &[],
-            well_formed,
+    /// Returns what was found when the document was read.
+    pub(super) fn read(&self) -> &'a [Finding] {
+        match self.0 {
+            Maze::Draft(draft) => &draft.findings,
+            Maze::Topology(_) => &[],
         }
     }
 
-    /// Adds a decky; of a service that stands there twice, one counts.
-    fn add(
-        &mut self,
-        (name, config, archetype, forwards_l3): (&'a str, &'a ServiceConfig, Option<&'a str>, bool),
-        services: impl Iterator<Item = &'a ServiceName>,
-        attachments: impl Iterator<Item = AttachmentView>,
-    ) {
-        let first_service = self.services.len();
-        self.services.extend(services.cloned());
-        let own = &mut self.services[first_service..];
-        // Of a topology they are a set; looking at them again is what costs most in a large one.
-        if !self.well_formed && !own.is_sorted_by(|one, other| one < other) {
-            own.sort_unstable();
-            let mut distinct = self.services.split_off(first_service);
-            distinct.dedup();
-            self.services.append(&mut distinct);
+    /// Tells whether names and attachments are known to be well-formed.
+    pub(super) fn is_well_formed(&self) -> bool {
+        matches!(self.0, Maze::Topology(_))
+    }
+
+    /// Counts the LANs.
+    pub(super) fn lan_count(&self) -> usize {
+        match self.0 {
+            Maze::Draft(draft) => draft.lans.len(),
+            Maze::Topology(topology) => topology.lans().len(),
         }
-        let first_attachment = self.attachments.len();
-        self.attachments.extend(attachments);
-        self.deckies.push(DeckyView {
-            name,
-            config: Some(config).filter(|config| !config.is_empty()),
-            archetype,
-            forwards_l3,
-            services: first_service..self.services.len(),
-            attachments: first_attachment..self.attachments.len(),
-        });
     }
 
-    /// Returns the services of a decky, in order, each once.
-    pub(super) fn services(&self, decky: &DeckyView<'a>) -> &[ServiceName] {
-        &self.services[decky.services.clone()]
+    /// Returns the LAN at a place.
+    pub(super) fn lan(&self, at: usize) -> Option<LanView<'a>> {
+        match self.0 {
+            Maze::Draft(draft) => draft.lans.get(at).map(LanView::Draft),
+            Maze::Topology(topology) => topology.lans().get(at).map(LanView::Topology),
+        }
     }
 
-    /// Looks every service up, once for all rules.
-    pub(super) fn look_up<'c>(&self, catalog: &'c Catalog) -> Known<'c> {
-        let look_up = |name: &ServiceName| catalog.service(name.as_str());
-        Known(self.services.iter().map(look_up).collect())
-    }
-
-    /// Returns where a decky is attached, home first.
-    pub(super) fn attached(&self, decky: &DeckyView<'a>) -> &[AttachmentView] {
-        &self.attachments[decky.attachments.clone()]
-    }
-
-    /// Walks the attachments to LANs that are there.
-    pub(super) fn attachments(&self) -> impl Iterator<Item = (&DeckyView<'a>, &LanView<'a>, AttachmentView)> {
-        self.deckies.iter().flat_map(move |decky| {
-            let known = move |at: &AttachmentView| self.lans.get(at.lan).map(|lan| (decky, lan, *at));
-            self.attached(decky).iter().filter_map(known)
-        })
-    }
-
-    /// Returns the place of the DMZ; of several, the first.
-    pub(super) fn dmz(&self) -> Option<usize> {
-        self.lans.iter().position(|lan| lan.is_dmz)
-    }
-
-    /// Walks the gateways: deckies that forward and have their home in a DMZ.
-    pub(super) fn gateways(&self) -> impl Iterator<Item = &DeckyView<'a>> {
-        self.deckies.iter().filter(|decky| {
-            let home = || self.attached(decky).first().and_then(|home| self.lans.get(home.lan));
-            decky.forwards_l3 && home().is_some_and(|home| home.is_dmz)
-        })
+    /// Walks the LANs.
+    pub(super) fn lans(&self) -> impl Iterator<Item = LanView<'a>> {
+        let view = *self;
+        (0..self.lan_count()).filter_map(move |at| view.lan(at))
     }
 
     /// Walks the LANs that have a subnet, with their places.
     pub(super) fn subnets(&self) -> impl Iterator<Item = (usize, Ipv4Net)> {
-        let lans = self.lans.iter().enumerate();
-        lans.filter_map(|(at, lan)| lan.subnet.map(|subnet| (at, subnet)))
+        let lans = self.lans().enumerate();
+        lans.filter_map(|(at, lan)| lan.subnet().map(|subnet| (at, subnet)))
+    }
+
+    /// Returns the DMZ with its place; of several, the first.
+    pub(super) fn dmz(&self) -> Option<(usize, LanView<'a>)> {
+        self.lans().enumerate().find(|(_, lan)| lan.is_dmz())
+    }
+
+    /// Walks the names of the deckies.
+    pub(super) fn decky_names(&self) -> impl Iterator<Item = &'a str> {
+        let view = *self;
+        let count = match self.0 {
+            Maze::Draft(draft) => draft.deckies.len(),
+            Maze::Topology(topology) => topology.deckies().len(),
+        };
+        (0..count).map(move |at| match view.0 {
+            Maze::Draft(draft) => draft.deckies[at].name.as_str(),
+            Maze::Topology(topology) => topology.deckies()[at].name().as_str(),
+        })
+    }
+
+    /// Lists the addresses that deckies have: the place of the LAN, the address, the name of the decky.
+    pub(super) fn addresses(&self) -> Vec<(usize, Ipv4Addr, &'a str)> {
+        match self.0 {
+            Maze::Draft(draft) => {
+                let attachments = draft.deckies.iter().flat_map(|decky| {
+                    let attachments = decky.attachments.iter();
+                    attachments.map(|attachment| (attachment, decky.name.as_str()))
+                });
+                let addresses = attachments.filter_map(|(on, decky)| Some((on.lan, on.ip?, decky)));
+                addresses.collect()
+            }
+            Maze::Topology(topology) => {
+                let addresses = topology
+                    .edges()
+                    .filter_map(|(decky, on)| Some((topology.lan_index(on.lan)?, on.ip, decky.name().as_str())));
+                addresses.collect()
+            }
+        }
+    }
+
+    /// Shows each decky to a judge.
+    pub(super) fn each_decky(&self, catalog: &Catalog, judge: &mut dyn FnMut(&DeckyView<'_>)) {
+        let mut known = Known::new(catalog);
+        let (mut services, mut attachments) = (Vec::new(), Vec::new());
+        match self.0 {
+            Maze::Draft(draft) => {
+                for decky in &draft.deckies {
+                    services.clear();
+                    services.extend(decky.services.iter().map(|name| known.look_up(name)));
+                    services.sort_unstable_by_key(|service: &ServiceView<'_>| service.name);
+                    services.dedup_by_key(|service| service.name);
+                    attachments.clear();
+                    attachments.extend(decky.attachments.iter().map(|attachment| AttachmentView {
+                        at: attachment.lan,
+                        lan: self.lan(attachment.lan),
+                        ip: attachment.ip,
+                    }));
+                    judge(&DeckyView::of_draft(decky, &services, &attachments));
+                }
+            }
+            Maze::Topology(topology) => {
+                for decky in topology.deckies() {
+                    services.clear();
+                    list(decky.services(), &mut known, &mut services);
+                    attachments.clear();
+                    attachments.extend(decky.attachments().iter().filter_map(|attachment| {
+                        let at = topology.lan_index(attachment.lan)?;
+                        Some(AttachmentView {
+                            at,
+                            lan: self.lan(at),
+                            ip: Some(attachment.ip),
+                        })
+                    }));
+                    judge(&DeckyView::of_topology(decky, &services, &attachments));
+                }
+            }
+        }
     }
 }
 
-/// What the catalogue knows of the services of all deckies.
-#[derive(Debug)]
-pub(super) struct Known<'c>(Vec<Option<&'c Service>>);
+fn list<'v>(names: &'v BTreeSet<ServiceName>, known: &mut Known<'v>, services: &mut Vec<ServiceView<'v>>) {
+    // A loop: `extend` would ask the set for its size first.
+    for name in names {
+        services.push(known.look_up(name));
+    }
+}
 
-impl<'c> Known<'c> {
-    /// Returns what is known of each service of a decky, in the order of [`View::services`].
-    pub(super) fn of(&self, decky: &DeckyView<'_>) -> &[Option<&'c Service>] {
-        &self.0[decky.services.clone()]
+impl<'v> DeckyView<'v> {
+    fn of_draft(decky: &'v DraftDecky, services: &'v [ServiceView<'v>], attachments: &'v [AttachmentView<'v>]) -> Self {
+        Self {
+            name: &decky.name,
+            config: &decky.service_config,
+            archetype: decky.archetype.as_deref(),
+            forwards_l3: decky.forwards_l3,
+            services,
+            attachments,
+        }
     }
 
-    /// Walks the services of a decky that it may run.
-    pub(super) fn running(&self, decky: &DeckyView<'_>) -> impl Iterator<Item = &'c Service> {
-        let known = self.of(decky).iter().copied().flatten();
+    fn of_topology(decky: &'v Decky, services: &'v [ServiceView<'v>], attachments: &'v [AttachmentView<'v>]) -> Self {
+        Self {
+            name: decky.name().as_str(),
+            config: decky.service_config(),
+            archetype: decky.archetype(),
+            forwards_l3: decky.forwards_l3(),
+            services,
+            attachments,
+        }
+    }
+
+    /// Walks the services that it may run.
+    pub(super) fn running(&self) -> impl Iterator<Item = &'v Service> {
+        let known = self.services.iter().filter_map(|service| service.known);
         known.filter(|service| !service.singleton)
+    }
+
+    /// Tells whether two of its services want the same port.
+    pub(super) fn has_clash(&self) -> bool {
+        let mut wanted = 0;
+        let apart = self.services.iter().all(|service| {
+            let is_new = wanted & service.ports == 0;
+            wanted |= service.ports;
+            is_new
+        });
+        if apart {
+            return false;
+        }
+        let ports: Vec<_> = self.running().flat_map(|service| &service.ports).collect();
+        let distinct: BTreeSet<_> = ports.iter().collect();
+        distinct.len() < ports.len()
+    }
+
+    /// Returns what the catalogue says of a service that the decky declares; none if it does not.
+    pub(super) fn declared(&self, name: &ServiceName) -> Option<&'v ServiceView<'v>> {
+        let at = self.services.binary_search_by_key(&name, |service| service.name);
+        at.ok().map(|at| &self.services[at])
+    }
+
+    /// Walks the LANs that it is attached to, with its address there.
+    pub(super) fn lans(&self) -> impl Iterator<Item = (LanView<'v>, Option<Ipv4Addr>)> {
+        let attachments = self.attachments.iter();
+        attachments.filter_map(|attachment| Some((attachment.lan?, attachment.ip)))
+    }
+
+    /// Tells whether it is a gateway: it forwards and has its home in a DMZ.
+    pub(super) fn is_gateway(&self) -> bool {
+        let home = || self.attachments.first().and_then(|home| home.lan);
+        self.forwards_l3 && home().is_some_and(LanView::is_dmz)
+    }
+}
+
+impl<'a> LanView<'a> {
+    pub(super) fn name(self) -> &'a str {
+        match self {
+            Self::Draft(lan) => &lan.name,
+            Self::Topology(lan) => lan.name().as_str(),
+        }
+    }
+
+    pub(super) fn subnet(self) -> Option<Ipv4Net> {
+        match self {
+            Self::Draft(lan) => lan.subnet,
+            Self::Topology(lan) => Some(lan.subnet()),
+        }
+    }
+
+    pub(super) fn is_dmz(self) -> bool {
+        match self {
+            Self::Draft(lan) => lan.is_dmz,
+            Self::Topology(lan) => lan.is_dmz(),
+        }
     }
 }
 
 impl<'a> From<&'a Draft> for View<'a> {
     fn from(draft: &'a Draft) -> Self {
-        let mut view = Self::with_lans(
-            draft.lans.iter().map(|lan| LanView {
-                name: &lan.name,
-                subnet: lan.subnet,
-                is_dmz: lan.is_dmz,
-            }),
-            false,
-        );
-        for decky in &draft.deckies {
-            let archetype = decky.archetype.as_deref();
-            let attachments = decky.attachments.iter().map(|attachment| AttachmentView {
-                lan: attachment.lan,
-                ip: attachment.ip,
-            });
-            view.add(
-                (&decky.name, &decky.service_config, archetype, decky.forwards_l3),
-                decky.services.iter(),
-                attachments,
-            );
-        }
-        view.read = &draft.findings;
-        view
+        Self(Maze::Draft(draft))
     }
 }
 
 impl<'a> From<&'a Topology> for View<'a> {
     fn from(topology: &'a Topology) -> Self {
-        let mut view = Self::with_lans(
-            topology.lans().iter().map(|lan| LanView {
-                name: lan.name().as_str(),
-                subnet: Some(lan.subnet()),
-                is_dmz: lan.is_dmz(),
-            }),
-            true,
-        );
-        for decky in topology.deckies() {
-            let attachments = decky.attachments().iter().filter_map(|attachment| {
-                topology.lan_index(attachment.lan).map(|lan| AttachmentView {
-                    lan,
-                    ip: Some(attachment.ip),
-                })
-            });
-            view.add(
-                (
-                    decky.name().as_str(),
-                    decky.service_config(),
-                    decky.archetype(),
-                    decky.forwards_l3(),
-                ),
-                decky.services().iter(),
-                attachments,
-            );
-        }
-        view
+        Self(Maze::Topology(topology))
     }
 }
 

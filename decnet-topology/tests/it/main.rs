@@ -11,6 +11,8 @@ mod document;
 mod generate;
 mod graph;
 mod hash;
+mod history;
+mod mutation;
 mod repo;
 mod status;
 mod strategies;

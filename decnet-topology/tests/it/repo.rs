@@ -1,7 +1,9 @@
 //! The homes of the repo: both keep the contract; SQLite also survives other processes, crashes and bad files.
 
+mod conformance;
 mod crash;
 mod damage;
+mod draining;
 mod files;
 mod processes;
 

@@ -335,3 +335,73 @@ fn a_valid_topology_remembers_its_rules() {
     assert!(valid.rules().covers(RuleSet::live()) && !valid.rules().covers(RuleSet::deploy()));
     assert_eq!(valid.into_topology(), maze);
 }
+
+#[test]
+fn ports_clash_if_they_are_the_same_and_only_then() {
+    let service = |name: &str, ports: &str| format!("[services.{name}]\nimage = \"builtin\"\nports = [{ports}]\n");
+    let clashes = |one: &str, two: &str| {
+        let text = service("one", one) + &service("two", two);
+        let catalog = Catalog::empty().extend_from_toml(&text).expect("a catalogue");
+        let decky = DraftDecky {
+            name: "decky".into(),
+            services: vec!["two".into(), "one".into(), "two".into()],
+            ..DraftDecky::default()
+        };
+        let draft = Draft {
+            deckies: vec![decky],
+            ..Draft::default()
+        };
+        let report = validate(&draft, &catalog, RuleSet::deploy());
+        let clashes = report
+            .findings()
+            .iter()
+            .filter(|finding| finding.code == Code::ServicePortClash);
+        clashes.count()
+    };
+    assert_eq!(clashes(r#""53/tcp", "80/tcp""#, r#""80/tcp", "53/udp""#), 1);
+    assert_eq!(clashes(r#""53/tcp""#, r#""53/udp""#), 0);
+    for other in 1..1000 {
+        assert_eq!(
+            clashes(r#""440/tcp""#, &format!("\"{other}/tcp\"")),
+            usize::from(other == 440)
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn addresses_are_faulted_exactly_where_they_are_doubled_outside_or_reserved(
+        subnets in prop::collection::vec(prop::option::of((0_u32..2048, 21_u8..=32)), 1..4),
+        attached in prop::collection::vec((0_usize..3, prop::option::of(0_u32..2048)), 0..24),
+    ) {
+        let subnet = |(bits, prefix)| ipnet::Ipv4Net::new(std::net::Ipv4Addr::from_bits(bits), prefix).expect("a prefix");
+        let subnets: Vec<_> = subnets.into_iter().map(|net| net.map(subnet)).collect();
+        let lans = subnets.iter().enumerate().map(|(at, subnet)| DraftLan {
+            name: format!("lan-{at}"),
+            subnet: *subnet,
+            ..DraftLan::default()
+        });
+        let attached: Vec<_> = attached
+            .into_iter()
+            .map(|(lan, ip)| DraftAttachment { lan: lan % subnets.len(), ip: ip.map(Into::into) })
+            .collect();
+        let deckies = attached.iter().enumerate().map(|(at, attachment)| DraftDecky {
+            name: format!("decky-{at}"),
+            attachments: vec![*attachment],
+            ..DraftDecky::default()
+        });
+        let draft = Draft { lans: lans.collect(), deckies: deckies.collect(), ..Draft::default() };
+        let report = validate(&draft, &Catalog::builtin(), RuleSet::deploy());
+        let told = |code| report.findings().iter().filter(move |finding| finding.code == code).count();
+        let doubled = |at: &usize| attached[*at].ip.is_some() && attached[..*at].contains(&attached[*at]);
+        prop_assert_eq!(told(Code::IpCollision), (0..attached.len()).filter(doubled).count());
+        let placed: Vec<_> = attached.iter().filter_map(|on| Some((subnets[on.lan]?, on.ip?))).collect();
+        let outside = placed.iter().filter(|(net, ip)| *ip < net.network() || *ip > net.broadcast());
+        prop_assert_eq!(told(Code::IpOutOfSubnet), outside.count());
+        let reserved = placed.iter().filter(|(net, ip)| {
+            let gateway = net.network().to_bits() + 1;
+            net.prefix_len() <= 30 && (*ip == net.network() || *ip == net.broadcast() || ip.to_bits() == gateway)
+        });
+        prop_assert_eq!(told(Code::IpReserved), reserved.count());
+    }
+}

@@ -19,12 +19,13 @@ const TOPOLOGY: Layers = Layers {
         &["config", "publish"],
         &["model"],
         &["graph", "validate", "document"],
-        &["alloc", "hash"],
+        &["alloc", "hash", "history"],
+        &["mutation"],
         &["generate", "repo"],
         &["testing"],
     ],
     // What other topologies claim is said in the repo's words.
-    besides: &[("validate", "repo")],
+    besides: &[("validate", "repo"), ("mutation", "repo")],
 };
 
 /// The engine: what is said about Docker, what should be and what is there, the plan between them, and what carries it out.
@@ -36,7 +37,9 @@ const ENGINE: Layers = Layers {
         &["plan", "compose"],
         &["event", "runtime", "host"],
         &["execute", "bus", "lease"],
+        &["claim"],
         &["engine"],
+        &["watch"],
     ],
     besides: &[],
 };

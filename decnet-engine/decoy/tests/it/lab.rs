@@ -11,6 +11,7 @@ use decnet_decoy::protocol::{
     NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_VARIABLE, ServiceState, StateReport, Target,
 };
 use decnet_engine::decoy::{DecoyImage, embedded};
+use ipnet::Ipv4Net;
 
 /// Long enough for a busy machine; only a broken program waits it out.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,12 +70,14 @@ pub(crate) fn leaf(own: &[&str], routes: &[(&str, &str)]) -> NetState {
             via: address(via),
         })
         .collect();
-    let interfaces = own.iter().map(|own| address(own)).collect();
+    let interfaces: Vec<Ipv4Addr> = own.iter().map(|own| address(own)).collect();
+    // All networks of the tests are as long.
+    let lan = |own: &Ipv4Addr| Ipv4Net::new_assert(*own, 24).trunc();
     NetState {
-        forward: false,
-        default_route: false,
+        lans: interfaces.iter().map(lan).collect(),
         interfaces,
         routes,
+        ..NetState::default()
     }
 }
 
@@ -222,9 +225,14 @@ impl Lab {
 
     /// Runs the program in a container of its own until it ends.
     pub(crate) fn run(&self, arguments: &[&str], command: &str) -> Done {
+        self.run_all(arguments, &[command])
+    }
+
+    pub(crate) fn run_all(&self, arguments: &[&str], command: &[&str]) -> Done {
         let mut all = vec!["run", "--rm", "--label", &self.label, "--cap-drop", "ALL"];
         all.extend(arguments);
-        all.extend([self.image.reference.as_str(), command]);
+        all.push(self.image.reference.as_str());
+        all.extend(command);
         try_docker(&all, b"")
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod base;
+mod containment;
 mod lab;
 mod routing;
 mod service;

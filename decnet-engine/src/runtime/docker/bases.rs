@@ -1,17 +1,22 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
 };
-use decnet_decoy::protocol::{NetState, STATE_VARIABLE};
+use decnet_decoy::protocol::{Deviation, EXIT_UNCONTAINED, NetState, STATE_VARIABLE, StateReport};
 use decnet_topology::{InstanceId, catalog::Protocol};
 
 use super::{Docker, ENDPOINTS_AT_CREATE, containers, endpoints};
 use crate::{
+    decoy::PROGRAM_PATH,
     desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
     naming::ContainerName,
     runtime::{Effect, RuntimeError},
 };
+
+/// How often, and after which pauses, a base with a way out is asked whether it is contained: it is within milliseconds.
+const CONTAINMENT_LOOKS: usize = 50;
+const CONTAINMENT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Docker {
     pub(super) async fn create_base(&self, instance: InstanceId, spec: &BaseSpec) -> Result<Effect, RuntimeError> {
@@ -39,7 +44,9 @@ impl Docker {
         for interface in spec.interfaces.iter().skip(at_create) {
             self.plug(&id, interface).await?;
         }
-        self.start(&spec.name, &id).await
+        let effect = self.start(&spec.name, &id).await?;
+        self.require_contained(spec, &id).await?;
+        Ok(effect)
     }
 
     /// Does what is left to do of a base that somebody began to make.
@@ -59,10 +66,40 @@ impl Docker {
                 }
             }
         }
-        match self.start_found(&spec.name, found).await? {
-            Effect::Changed => Ok(Effect::Changed),
-            Effect::Unchanged => Ok(effect),
+        let started = self.start_found(&spec.name, found).await?;
+        self.require_contained(spec, found.id.as_deref().unwrap_or(spec.name.as_str()))
+            .await?;
+        Ok(match started {
+            Effect::Changed => Effect::Changed,
+            Effect::Unchanged => effect,
+        })
+    }
+
+    /// Waits until a base that has a way out is contained, or has given up because it cannot be.
+    async fn require_contained(&self, spec: &BaseSpec, id: &str) -> Result<(), RuntimeError> {
+        if !spec.state.has_way_out() {
+            return Ok(());
         }
+        let refused = |reason: String| RuntimeError::Uncontained {
+            container: spec.name.to_string(),
+            reason,
+        };
+        let command = [PROGRAM_PATH, "state", "check"].map(str::to_owned);
+        for _ in 0..CONTAINMENT_LOOKS {
+            let found = self.find(id).await?.ok_or_else(|| containers::gone(&spec.name))?;
+            let code = found.state.as_ref().and_then(|state| state.exit_code);
+            if !containers::is_running(&found) && code == Some(EXIT_UNCONTAINED.into()) {
+                return Err(refused("the kernel has no nf_tables, as its log says".into()));
+            }
+            match self.run_in(&spec.name, id, &command).await {
+                Ok(said) if is_contained(&said.stdout) => return Ok(()),
+                // It is on its way to the one or the other.
+                Ok(_) | Err(RuntimeError::Gone { .. } | RuntimeError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(CONTAINMENT_PAUSE).await;
+        }
+        Err(refused("it did not say that it is".into()))
     }
 
     fn base_body(&self, spec: &BaseSpec, interfaces: usize) -> Result<ContainerCreateBody, RuntimeError> {
@@ -103,12 +140,13 @@ impl Docker {
         state: &NetState,
     ) -> Result<Effect, RuntimeError> {
         let found = self.find_ours(instance, name).await?;
+        let container = name.to_string();
         let refuse = |reason: String| RuntimeError::State {
-            container: name.to_string(),
+            container: container.clone(),
             reason,
         };
         let json = serde_json::to_string(state).map_err(|error| refuse(error.to_string()))?;
-        let command = ["/decnet-decoy", "state", "set", &json].map(str::to_owned);
+        let command = [PROGRAM_PATH, "state", "set", &json].map(str::to_owned);
         let done = self
             .run_in(name, found.id.as_deref().unwrap_or(name.as_str()), &command)
             .await?;
@@ -116,8 +154,21 @@ impl Docker {
             return Ok(Effect::Changed);
         }
         let said = [done.stderr, done.stdout].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-        Err(refuse(format!("exit code {}: {}", done.code, said.join(" ").trim())))
+        let said = said.join(" ").trim().to_owned();
+        if done.code == i64::from(EXIT_UNCONTAINED) {
+            return Err(RuntimeError::Uncontained {
+                container,
+                reason: said,
+            });
+        }
+        Err(refuse(format!("exit code {}: {said}", done.code)))
     }
+}
+
+/// Tells whether what `state check` printed says nothing against the containment.
+fn is_contained(report: &[u8]) -> bool {
+    serde_json::from_slice::<StateReport>(report)
+        .is_ok_and(|report| !report.deviations.contains(&Deviation::Uncontained))
 }
 
 /// Names a port as Docker does: `80/tcp`.

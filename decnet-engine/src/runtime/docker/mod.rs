@@ -71,6 +71,10 @@ impl Runtime for Docker {
         self.look(scope).await
     }
 
+    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.look_briefly(scope).await
+    }
+
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.list_foreign_networks(instance).await
     }

@@ -1,7 +1,13 @@
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+};
 
 use bollard::{
-    models::{ContainerInspectResponse, ContainerStateStatusEnum as Status},
+    models::{
+        ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerSummary,
+        ContainerSummaryStateEnum as Listed, EndpointSettings,
+    },
     query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -52,6 +58,32 @@ impl Docker {
         })
     }
 
+    pub(super) async fn look_briefly(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        let (networks, listed) = futures_util::try_join!(self.observe_networks(scope), self.list_containers(scope))?;
+        let mut containers: Vec<_> = listed
+            .into_iter()
+            .map(summarised)
+            .filter(|container| scope.holds(&container.labels))
+            .collect();
+        containers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(Observed {
+            networks,
+            containers,
+            images: Vec::new(),
+        })
+    }
+
+    async fn list_containers(&self, scope: Scope) -> Result<Vec<ContainerSummary>, RuntimeError> {
+        let labels = filters(scope);
+        let filters = HashMap::from([("label", labels)]);
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
+        let listed = self.ask("list containers", self.client.list_containers(Some(options)));
+        Ok(listed.await?)
+    }
+
     async fn observe_networks(&self, scope: Scope) -> Result<Vec<ObservedNetwork>, RuntimeError> {
         let labels = filters(scope);
         let filters = HashMap::from([("label", labels.iter().map(String::as_str).collect())]);
@@ -73,15 +105,7 @@ impl Docker {
     }
 
     async fn observe_containers(&self, scope: Scope) -> Result<Vec<ObservedContainer>, RuntimeError> {
-        let labels = filters(scope);
-        let filters = HashMap::from([("label", labels)]);
-        let options = ListContainersOptionsBuilder::default()
-            .all(true)
-            .filters(&filters)
-            .build();
-        let listed = self
-            .ask("list containers", self.client.list_containers(Some(options)))
-            .await?;
+        let listed = self.list_containers(scope).await?;
         let ids = listed.into_iter().filter_map(|container| container.id);
         let found = stream::iter(ids.map(|id| async move { self.find(&id).await })).buffer_unordered(WIDTH);
         let found = found.try_filter_map(|found| async {
@@ -124,12 +148,6 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
         .network_settings
         .and_then(|settings| settings.networks)
         .unwrap_or_default();
-    // A container without any network is on one called `none`.
-    let networks: BTreeMap<_, _> = networks
-        .into_iter()
-        .filter(|(network, _)| network != "none")
-        .map(|(network, endpoint)| (NetworkName::from_docker(network), endpoints::address(&endpoint)))
-        .collect();
     ObservedContainer {
         id: container.id.unwrap_or_default(),
         name: ContainerName::from_docker(container.name.unwrap_or_default().trim_start_matches('/')),
@@ -142,8 +160,51 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
             _ => Activity::Exited,
         },
         started_at: state.started_at.as_deref().and_then(instant),
-        networks,
+        networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
         deviates: false,
     }
+}
+
+/// Reads a container as a list has it: without its start.
+fn summarised(container: ContainerSummary) -> ObservedContainer {
+    let names = container.names.unwrap_or_default();
+    // Links of other containers to it are names with two slashes.
+    let own = names
+        .iter()
+        .filter_map(|name| name.strip_prefix('/'))
+        .find(|name| !name.contains('/'));
+    let mode = container
+        .host_config
+        .and_then(|host| host.network_mode)
+        .unwrap_or_default();
+    let networks = container
+        .network_settings
+        .and_then(|settings| settings.networks)
+        .unwrap_or_default();
+    ObservedContainer {
+        id: container.id.unwrap_or_default(),
+        name: ContainerName::from_docker(own.unwrap_or_default()),
+        labels: networks::labels(container.labels),
+        activity: match container.state {
+            Some(Listed::RUNNING | Listed::STOPPING) => Activity::Running,
+            Some(Listed::RESTARTING) => Activity::Restarting,
+            Some(Listed::CREATED) => Activity::Created,
+            Some(Listed::PAUSED) => Activity::Paused,
+            _ => Activity::Exited,
+        },
+        started_at: None,
+        networks: addresses(networks),
+        shares: mode.strip_prefix("container:").map(Into::into),
+        deviates: false,
+    }
+}
+
+/// Returns the networks of a container with its addresses. One without any network is on one called `none`.
+fn addresses(networks: HashMap<String, EndpointSettings>) -> BTreeMap<NetworkName, Option<Ipv4Addr>> {
+    networks
+        .into_iter()
+        .filter(|(network, _)| network != "none")
+        .map(|(network, endpoint)| (NetworkName::from_docker(network), endpoints::address(&endpoint)))
+        .collect()
 }

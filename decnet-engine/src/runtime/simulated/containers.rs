@@ -67,6 +67,8 @@ impl World {
             publish: spec.publish.clone(),
             state: Some(spec.state.clone()),
             state_holds: false,
+            bent: None,
+            contained: true,
         };
         self.containers.insert(spec.name.clone(), container);
         for interface in &spec.interfaces {
@@ -101,6 +103,8 @@ impl World {
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
+            bent: None,
+            contained: true,
         };
         self.containers.insert(spec.name.clone(), container);
         Ok(Effect::Changed)
@@ -136,7 +140,7 @@ impl World {
         if let Some(container) = self.containers.get_mut(name) {
             container.activity = Activity::Running;
             container.started_at = Some(now);
-            container.state_holds = true;
+            container.straighten();
         }
         Ok(())
     }
@@ -175,8 +179,15 @@ impl World {
             return Err(not_running(name));
         }
         container.state = Some(state.clone());
-        container.state_holds = true;
-        Ok(Effect::Changed)
+        container.straighten();
+        if container.state_holds {
+            Ok(Effect::Changed)
+        } else {
+            Err(RuntimeError::State {
+                container: name.to_string(),
+                reason: "its interfaces are not those of the state".into(),
+            })
+        }
     }
 
     pub(super) fn restart(&mut self, instance: InstanceId, name: &ContainerName) -> Result<Effect, RuntimeError> {

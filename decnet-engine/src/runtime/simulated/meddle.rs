@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use decnet_decoy::protocol::NetState;
 use ipnet::Ipv4Net;
 
 use super::{
@@ -68,6 +69,8 @@ impl Simulated {
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
+            bent: None,
+            contained: true,
         };
         world.containers.insert(name, container);
     }
@@ -128,6 +131,13 @@ impl Simulated {
         self.lock().world.unplug(name, network) == crate::runtime::Effect::Changed
     }
 
+    /// Switches forwarding in a running base by hand, or changes its routes: its namespace is not as its state says any more.
+    pub fn meddle_inside(&self, name: &ContainerName) -> bool {
+        let world = &mut self.lock().world;
+        let found = world.containers.get_mut(name);
+        found.map(|container| container.state_holds = false).is_some()
+    }
+
     /// Starts the daemon anew: every container comes back, bases last, so that all services are stale.
     pub fn restart_daemon(&self) {
         let world = &mut self.lock().world;
@@ -141,9 +151,36 @@ impl Simulated {
             if let Some(container) = world.containers.get_mut(&name) {
                 container.activity = Activity::Running;
                 container.started_at = Some(now);
-                container.state_holds = true;
+                container.straighten();
             }
         }
+    }
+
+    /// Changes what the namespace of a base is like behind its back: routes, forwarding.
+    pub fn bend(&self, name: &ContainerName, bend: impl FnOnce(&mut NetState)) -> bool {
+        let world = &mut self.lock().world;
+        let Some(container) = world.containers.get_mut(name) else {
+            return false;
+        };
+        let Some(mut state) = container.bent.clone().or_else(|| container.state.clone()) else {
+            return false;
+        };
+        bend(&mut state);
+        container.bent = Some(state);
+        container.state_holds = false;
+        true
+    }
+
+    /// Takes away what holds a base to its state in what it lets out.
+    pub fn uncontain(&self, name: &ContainerName) -> bool {
+        let world = &mut self.lock().world;
+        let found = world.containers.get_mut(name);
+        found
+            .map(|container| {
+                container.contained = false;
+                container.state_holds = false;
+            })
+            .is_some()
     }
 
     fn set_activity(&self, name: &ContainerName, activity: Activity) -> bool {

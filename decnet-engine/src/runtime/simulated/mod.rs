@@ -18,6 +18,7 @@ mod containers;
 mod fault;
 mod meddle;
 mod networks;
+mod reach;
 mod world;
 
 use std::{
@@ -27,7 +28,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use decnet_decoy::protocol::{EXIT_DEVIATES, NetState};
 use decnet_topology::InstanceId;
 
 use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo, ownership};
@@ -287,16 +287,17 @@ impl Runtime for Simulated {
             if found.activity != Activity::Running {
                 return Err(containers::not_running(container));
             }
-            if let [_, state, check, json] = command
-                && (state.as_str(), check.as_str()) == ("state", "check")
-            {
-                // What the program inside would say.
-                let holds = found.state_holds && NetState::parse(json).ok() == found.state;
-                return Ok(ExecOutput {
-                    code: if holds { 0 } else { EXIT_DEVIATES.into() },
-                    stdout: Vec::new(),
-                    stderr: Vec::new(),
-                });
+            // What the program inside would say.
+            match command {
+                [_, state, check, json] if (state.as_str(), check.as_str()) == ("state", "check") => {
+                    return Ok(found.check_state(json));
+                }
+                [_, probe, json] if probe == "probe" => {
+                    if let Some(output) = inner.world.exec_probe(container, json) {
+                        return Ok(output);
+                    }
+                }
+                _ => {}
             }
             Arc::clone(&inner.answer)
         };

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     desired::{Interface, NetworkSpec},
     naming::{self, ContainerName, NetworkName},
+    observe::Activity,
     runtime::{Effect, RuntimeError, ownership},
 };
 
@@ -84,6 +85,7 @@ impl World {
             None => {}
         }
         self.require_free(instance, interface)?;
+        self.require_no_way(name, interface)?;
         self.plug(name, interface);
         Ok(Effect::Changed)
     }
@@ -109,6 +111,22 @@ impl World {
             status: 403,
             message: format!("{} on {}: {reason}", interface.ip, interface.network),
         })
+    }
+
+    /// Refuses an interface of a running container in the destination of one of its routes, as a daemon does.
+    fn require_no_way(&self, name: &ContainerName, interface: &Interface) -> Result<(), RuntimeError> {
+        let (container, network) = (&self.containers[name], &self.networks[&interface.network]);
+        let mut routes = container.state.iter().flat_map(|state| &state.routes);
+        match routes.find(|route| net::overlaps(route.to, network.subnet)) {
+            Some(route) if container.activity == Activity::Running => Err(RuntimeError::Refused {
+                status: 500,
+                message: format!(
+                    "{} on {name} conflicts with the existing route to {}",
+                    interface.ip, route.to
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn plug(&mut self, name: &ContainerName, interface: &Interface) {

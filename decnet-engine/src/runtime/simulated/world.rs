@@ -52,6 +52,20 @@ pub struct Container {
     pub state: Option<NetState>,
     /// Whether the namespace is as `state` says: not any more when a network was connected or disconnected since.
     pub state_holds: bool,
+    /// What the namespace is like instead of `state` since somebody bent it by hand; whoever sets a state sets it right again.
+    pub bent: Option<NetState>,
+    /// Whether what leaves is held to the state: not where somebody took the containment away.
+    pub contained: bool,
+}
+
+impl Container {
+    /// Tells whether its interfaces are those that its state declares: the program inside refuses any other state.
+    pub(super) fn can_hold_state(&self) -> bool {
+        let plugged: BTreeSet<_> = self.networks.values().copied().collect();
+        self.state
+            .as_ref()
+            .is_none_or(|state| state.interfaces.iter().copied().collect::<BTreeSet<_>>() == plugged)
+    }
 }
 
 /// All that is there.

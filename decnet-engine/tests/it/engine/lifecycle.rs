@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use decnet_engine::{
+    bus::Received,
     decoy::DecoyImage,
     engine::{DeployOptions, Engine, EngineError, EngineOptions},
     event::Event,
@@ -188,8 +189,8 @@ async fn a_cancelled_deploy_undoes_what_it_did() {
     let stop = cancel.clone();
     let interrupt = async move {
         let mut done = 0;
-        while let Ok(event) = events.recv().await {
-            if let Event::Step { .. } = event {
+        while let Some(Received::Event(envelope)) = events.recv().await {
+            if let Event::Step { .. } = envelope.event {
                 done += 1;
                 if done == 20 {
                     stop.cancel();

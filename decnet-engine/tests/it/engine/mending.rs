@@ -18,7 +18,14 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
             .expect("a container")
             .clone()
     };
-    let breaks: [(&str, Break<'_>); 7] = [
+    let office = |world: &decnet_engine::runtime::simulated::World| {
+        let mut networks = world.networks.keys();
+        networks
+            .find(|network| network.as_str().ends_with("_office"))
+            .expect("office")
+            .clone()
+    };
+    let breaks: [(&str, Break<'_>); 12] = [
         ("a service stopped", &|lab| {
             assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())));
         }),
@@ -37,14 +44,29 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
         ("a base paused", &|lab| {
             assert!(lab.docker.pause(&name("_files", &lab.docker.world())));
         }),
+        ("a service paused", &|lab| {
+            assert!(lab.docker.pause(&name("_files.smb", &lab.docker.world())));
+        }),
         ("a network disconnected", &|lab| {
             let world = lab.docker.world();
-            let network = world
-                .networks
-                .keys()
-                .find(|network| network.as_str().ends_with("_office"))
-                .expect("office");
-            assert!(lab.docker.disconnect(&name("_files", &world), network));
+            assert!(lab.docker.disconnect(&name("_files", &world), &office(&world)));
+        }),
+        ("a router disconnected from one network", &|lab| {
+            let world = lab.docker.world();
+            assert!(lab.docker.disconnect(&name("_web", &world), &office(&world)));
+        }),
+        ("a network removed, with nobody on it any more", &|lab| {
+            assert!(lab.docker.remove_network(&office(&lab.docker.world())));
+        }),
+        ("forwarding switched", &|lab| {
+            assert!(lab.docker.meddle_inside(&name("_web", &lab.docker.world())));
+        }),
+        ("all at once", &|lab| {
+            let world = lab.docker.world();
+            assert!(lab.docker.remove_network(&office(&world)));
+            assert!(lab.docker.remove(&name("_files.smb", &world)));
+            assert!(lab.docker.stop(&name("_files", &world)));
+            assert!(lab.docker.meddle_inside(&name("_web", &world)));
         }),
     ];
     for (what, break_it) in breaks {
@@ -111,7 +133,8 @@ async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
     let base = world.containers.keys().find(|name| name.as_str().ends_with("_files"));
     let office = world.networks.keys().find(|name| name.as_str().ends_with("_office"));
     assert!(lab.docker.disconnect(base.expect("a base"), office.expect("a network")));
-    let sets = |action: &Action| matches!(action, Action::SetState { .. });
+    // Those of before the base was connected again go through.
+    let sets = |action: &Action| matches!(action, Action::SetState { state, .. } if !state.interfaces.is_empty());
     lab.docker.fail_where(sets, Moment::Before, refused());
     let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
     assert_eq!(first.row.status, Status::Degraded);

@@ -6,8 +6,11 @@ mod faults;
 mod leases;
 mod lifecycle;
 mod mending;
+mod mutating;
 mod planning;
 mod reaping;
+mod telling;
+mod verifying;
 
 use std::sync::Arc;
 

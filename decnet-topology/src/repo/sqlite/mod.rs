@@ -1,8 +1,12 @@
 //! The home of the repo in one SQLite file.
 
+mod changes;
+mod check;
 mod fault;
 mod leases;
 mod maze;
+mod mutations;
+mod repo;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -15,18 +19,9 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::{
-    id::{InstanceId, LeaseToken, TopologyId},
-    model::{DeploySettings, StoredTopology, Topology, TopologyRow},
-    repo::{Claim, Holder, Lease, ListFilter, NewTopology, Page, Repo, RepoError, StatusChange},
-    rng,
-    status::StatusEvent,
-    version::Version,
-};
+use crate::repo::RepoError;
 use fault::Fault;
 
 /// A store in one SQLite file, which several processes may use at once.
@@ -34,7 +29,7 @@ use fault::Fault;
 /// Writes go through a write-ahead log and are on the disk when a method returns; a crash at any moment leaves what was
 /// written before it, whole. A process that finds the file locked waits for its turn for [`SqliteOptions::patience`].
 ///
-/// The methods of [`Repo`] need a tokio runtime, whose blocking threads they do their work on. A future that is dropped
+/// The methods of [`Repo`](crate::Repo) need a tokio runtime, whose blocking threads they do their work on. A future that is dropped
 /// half way leaves the store whole, but what it asked for may have been done all the same.
 ///
 /// ```
@@ -133,22 +128,10 @@ impl SqliteRepo {
         self.path.as_deref()
     }
 
-    /// Looks for damage: in the file, in the references between rows, and in every topology. Returns what was found, one
-    /// line each; nothing if the store is sound. Takes as long as reading all of it.
+    /// Looks for damage: in the file, in the references between rows, in every topology and every mutation. Returns what was
+    /// found, one line each; nothing if the store is sound. Takes as long as reading all of it.
     pub async fn check(&self) -> Result<Vec<String>, RepoError> {
-        let found = self.read(|moment| {
-            let mut found = topologies::damage(moment)?;
-            if found.is_empty() {
-                for row in topologies::list(moment, &ListFilter::default())?.rows {
-                    match topologies::load(moment, row.id) {
-                        Err(Fault::Refusal(RepoError::Corrupt { what })) => found.push(format!("{}: {what}", row.id)),
-                        outcome => drop(outcome?),
-                    }
-                }
-            }
-            Ok(found)
-        });
-        match found.await {
+        match self.read(check::damage).await {
             Err(RepoError::Corrupt { what }) => Ok(vec![what]),
             found => found,
         }
@@ -191,108 +174,5 @@ impl SqliteRepo {
                 Err(error) => Err(RepoError::Medium { source: error.into() }),
             },
         }
-    }
-}
-
-#[async_trait]
-impl Repo for SqliteRepo {
-    async fn instance(&self) -> Result<InstanceId, RepoError> {
-        self.read(topologies::instance).await
-    }
-
-    async fn schema_version(&self) -> Result<u32, RepoError> {
-        Ok(schema::latest())
-    }
-
-    async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {
-        self.write(move |tx| topologies::create(tx, &mut rng::topology_id, new, at))
-            .await
-    }
-
-    async fn get(&self, id: TopologyId) -> Result<TopologyRow, RepoError> {
-        self.read(move |moment| Ok(topologies::find(moment, id)?.row)).await
-    }
-
-    async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError> {
-        let filter = filter.clone();
-        self.read(move |moment| topologies::list(moment, &filter)).await
-    }
-
-    async fn load(&self, id: TopologyId) -> Result<StoredTopology, RepoError> {
-        self.read(move |moment| topologies::load(moment, id)).await
-    }
-
-    async fn edit(
-        &self,
-        id: TopologyId,
-        expected: Option<Version>,
-        topology: Topology,
-        at: Timestamp,
-    ) -> Result<StoredTopology, RepoError> {
-        self.write(move |tx| topologies::edit(tx, id, expected, topology, at))
-            .await
-    }
-
-    async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
-        self.write(move |tx| topologies::set_status(tx, id, change, at)).await
-    }
-
-    async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
-        self.read(move |moment| topologies::status_events(moment, id)).await
-    }
-
-    async fn set_settings(
-        &self,
-        id: TopologyId,
-        settings: DeploySettings,
-        at: Timestamp,
-    ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tx| topologies::set_settings(tx, id, settings, at))
-            .await
-    }
-
-    async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {
-        self.write(move |tx| topologies::set_needs_resync(tx, id, needs_resync, at))
-            .await
-    }
-
-    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError> {
-        self.read(move |moment| maze::claims(moment, except, maze::EVERYWHERE))
-            .await
-    }
-
-    async fn acquire_lease(
-        &self,
-        id: TopologyId,
-        holder: &Holder,
-        time: SignedDuration,
-        superseding: Option<LeaseToken>,
-        at: Timestamp,
-    ) -> Result<Lease, RepoError> {
-        let holder = holder.clone();
-        self.write(move |tx| leases::acquire(tx, id, &holder, time, superseding, at))
-            .await
-    }
-
-    async fn renew_lease(
-        &self,
-        id: TopologyId,
-        token: LeaseToken,
-        time: SignedDuration,
-        at: Timestamp,
-    ) -> Result<Lease, RepoError> {
-        self.write(move |tx| leases::renew(tx, id, token, time, at)).await
-    }
-
-    async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError> {
-        self.write(move |tx| leases::release(tx, id, token)).await
-    }
-
-    async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
-        self.read(move |moment| leases::held(moment, id, at)).await
-    }
-
-    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
-        self.write(move |tx| topologies::delete(tx, id, at)).await
     }
 }

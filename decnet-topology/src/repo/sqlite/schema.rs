@@ -13,9 +13,8 @@ const APPLICATION_ID: i64 = 0x4443_4e54;
 
 /// The steps that lead from an empty file to today's layout, in order. Their number is the version of the layout.
 ///
-/// Steps that were released are never changed. The queue of mutations will be a step of its own: a table `mutations` that
-/// refers to `topologies (key)` with `ON DELETE CASCADE`.
-const STEPS: &[&str] = &[include_str!("1-topologies.sql")];
+/// Steps that were released are never changed.
+pub(super) const STEPS: &[&str] = &[include_str!("1-topologies.sql"), include_str!("2-mutations.sql")];
 
 /// The newest layout known.
 pub(super) fn latest() -> u32 {

@@ -4,16 +4,17 @@ use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
 use super::{
+    changes,
     fault::{Fault, corrupt},
     leases, maze,
+    mutations::{self, UNNUMBERED},
     rows::{COLUMNS, Keyed, collect, first, keyed, maybe_word, moment, to_json, word},
 };
 use crate::{
     id::{self, InstanceId, TopologyId},
-    model::{DeploySettings, StoredTopology, Topology, TopologyRow},
-    repo::{ListFilter, NewTopology, Page, RepoError, StatusChange, rules},
+    model::{DeploySettings, StoredTopology, TopologyRow},
+    repo::{Edit, ListFilter, NewTopology, Page, RepoError, StatusChange, rules},
     status::StatusEvent,
-    version::Version,
 };
 
 /// Returns the store's own id.
@@ -123,19 +124,22 @@ pub(super) fn load(moment: &Transaction<'_>, id: TopologyId) -> Result<StoredTop
 }
 
 /// Puts another maze in the place of a pending one.
-pub(super) fn edit(
-    tx: &Transaction<'_>,
-    id: TopologyId,
-    expected: Option<Version>,
-    topology: Topology,
-    at: Timestamp,
-) -> Result<StoredTopology, Fault> {
+pub(super) fn edit(tx: &Transaction<'_>, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, Fault> {
+    let Edit {
+        expected,
+        topology,
+        mutation,
+    } = edit;
     let Keyed { key, mut row } = find(tx, id)?;
     rules::edit(&mut row, expected, at)?;
     maze::refuse(tx, Some(id), &topology)?;
+    mutation.as_ref().map(rules::queue::refuse_unreadable).transpose()?;
     update(tx, key, &row)?;
-    maze::clear(tx, key)?;
-    maze::write(tx, key, &topology)?;
+    let mutation = mutation.map(|new| rules::queue::applied(UNNUMBERED, &row, new, at));
+    let mutation = mutation
+        .map(|mutation| mutations::insert(tx, key, mutation))
+        .transpose()?;
+    changes::replace(tx, key, &topology, mutation.map(|mutation| mutation.id), at)?;
     Ok(StoredTopology { row, topology })
 }
 
@@ -147,9 +151,14 @@ pub(super) fn set_status(
     at: Timestamp,
 ) -> Result<TopologyRow, Fault> {
     let Keyed { key, mut row } = find(tx, id)?;
-    let event = rules::change(&mut row, change, at)?;
+    let lease = match change.held {
+        Some(_) => leases::stored(tx, key)?,
+        None => None,
+    };
+    let event = rules::change(&mut row, lease.as_ref(), change, at)?;
     update(tx, key, &row)?;
     append(tx, key, &event)?;
+    mutations::dismiss(tx, key, &row, at)?;
     Ok(row)
 }
 
@@ -205,24 +214,8 @@ pub(super) fn delete(tx: &Transaction<'_>, id: TopologyId, at: Timestamp) -> Res
     Ok(())
 }
 
-/// Looks for damage that SQLite can see.
-pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
-    let mut statement = moment.prepare("PRAGMA integrity_check")?;
-    let mut found = collect(statement.query([])?, |row| Ok(row.get::<_, String>(0)?))?;
-    found.retain(|line| line != "ok");
-    let mut statement = moment.prepare("PRAGMA foreign_key_check")?;
-    found.extend(collect(statement.query([])?, |row| {
-        let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
-        Ok(format!("a row of {child} refers to one of {parent} that is not there"))
-    })?);
-    if found.is_empty() {
-        instance(moment)?;
-    }
-    Ok(found)
-}
-
 /// Writes down what may change of a row.
-fn update(tx: &Transaction<'_>, key: i64, row: &TopologyRow) -> Result<(), Fault> {
+pub(super) fn update(tx: &Transaction<'_>, key: i64, row: &TopologyRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
         "UPDATE topologies SET status = ?2, intent = ?3, version = ?4, changed_at = ?5, needs_resync = ?6,
                                settings = ?7

@@ -19,11 +19,14 @@
 mod any;
 mod claiming;
 mod editing;
+mod enqueueing;
 mod leases;
 mod listing;
+mod recording;
 mod stage;
 mod status;
 mod storing;
+mod working;
 
 use std::{any::Any, fmt, pin::Pin, sync::Arc};
 
@@ -163,6 +166,7 @@ clauses! { $
         each_change_appends_its_event,
         the_intent_stays_until_another_is_given,
         of_changes_from_one_status_at_once_one_wins,
+        a_change_under_a_lease_that_was_lost_is_refused,
     }
     leases {
         a_free_lease_is_taken,
@@ -177,5 +181,40 @@ clauses! { $
         a_lease_that_another_took_is_not_given_back,
         leases_are_no_edit_of_the_topology,
         of_many_that_want_one_lease_at_once_one_gets_it,
+    }
+    enqueueing {
+        a_mutation_is_enqueued_as_it_was_asked_for,
+        every_mutation_comes_back_as_it_was_asked_for,
+        a_mutation_that_could_not_be_read_back_is_refused,
+        a_mutation_of_another_version_is_refused,
+        only_a_topology_that_runs_and_is_meant_to_takes_mutations,
+        of_mutations_that_saw_one_version_one_wins,
+        mutations_are_listed_in_order_by_topology_and_state,
+        limit_and_offset_cut_the_mutations_but_not_the_total,
+        an_unknown_mutation_is_not_found,
+        a_mutation_is_pending_until_someone_works_on_it,
+        what_is_pending_is_rejected_by_a_teardown,
+        what_is_stored_and_pending_has_failed_after_a_teardown,
+        mutations_go_with_their_topology_and_numbers_are_not_given_again,
+    }
+    working {
+        the_oldest_mutation_is_claimed,
+        a_topology_is_worked_on_by_one_at_a_time,
+        topologies_are_worked_on_side_by_side,
+        a_mutation_whose_claim_ran_out_is_taken_up_again,
+        a_holder_of_a_claim_found_dead_is_superseded,
+        a_renewed_claim_lasts_from_then_on,
+        a_claim_that_was_lost_is_refused,
+        a_mutation_given_back_keeps_its_place,
+        a_mutation_given_back_after_a_teardown_is_finished,
+        a_mutation_is_stored_once_and_is_no_edit,
+        a_claimed_subnet_is_not_stored_by_a_mutation,
+        nothing_is_stored_for_a_topology_that_does_not_run,
+        what_is_in_the_maze_is_not_rejected_and_what_is_not_is_not_applied,
+        each_mutation_is_claimed_once_and_in_order_by_many_at_once,
+    }
+    recording {
+        an_edit_keeps_the_mutation_that_made_it,
+        edits_and_mutations_keep_what_they_changed_of_deckies,
     }
 }

@@ -5,10 +5,14 @@ use std::{fmt::Debug, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    id::{InstanceId, TopologyId},
+    id::{ClaimToken, InstanceId, MutationId, TopologyId},
     model::{StoredTopology, Topology},
-    repo::{Claim, Holder, Lease, ListFilter, NewTopology, Repo, RepoError, StatusChange},
-    status::{Mode, Status, StatusEvent},
+    mutation::{AddLan, Mutation},
+    repo::{
+        Claim, Holder, Lease, ListFilter, MutationFilter, MutationRow, NewMutation, NewTopology, RecordedChange, Repo,
+        RepoError, StatusChange,
+    },
+    status::{Intent, Mode, Status, StatusEvent},
 };
 
 /// The length of the leases.
@@ -60,11 +64,17 @@ pub(super) fn step(from: Status, to: Status) -> StatusChange {
         to,
         intent: None,
         reason: Some(format!("{from} to {to}")),
+        held: None,
     }
 }
 
 /// Takes a pending topology to a status, by the shortest way.
 pub(super) async fn bring(repo: &dyn Repo, id: TopologyId, to: Status) {
+    bring_meaning(repo, id, to, None).await;
+}
+
+/// Takes a pending topology to a status, by the shortest way, and says at each step what it is meant to be.
+pub(super) async fn bring_meaning(repo: &dyn Repo, id: TopologyId, to: Status, intent: Option<Intent>) {
     use Status::{Active, Degraded, Deploying, Failed, Pending, TearingDown, TornDown};
     let way: &[Status] = match to {
         Pending => &[],
@@ -77,13 +87,64 @@ pub(super) async fn bring(repo: &dyn Repo, id: TopologyId, to: Status) {
     };
     let mut from = Pending;
     for to in way.iter().copied() {
-        let changed = repo.set_status(id, step(from, to), second(1)).await;
+        let change = StatusChange {
+            intent,
+            ..step(from, to)
+        };
+        let changed = repo.set_status(id, change, second(1)).await;
         changed.expect("a step of the status machine is taken");
         from = to;
     }
 }
 
-/// Returns a holder of leases.
+/// Stores a topology, and says that it runs and is meant to.
+pub(super) async fn run(repo: &dyn Repo, name: &str, topology: Topology) -> StoredTopology {
+    let id = create(repo, name, topology).await.row.id;
+    bring_meaning(repo, id, Status::Active, Some(Intent::Up)).await;
+    repo.load(id).await.expect("it is there")
+}
+
+/// Says that an active topology is being torn down.
+pub(super) async fn tear_down(repo: &dyn Repo, id: TopologyId, at: i64) {
+    let change = StatusChange {
+        intent: Some(Intent::Down),
+        ..step(Status::Active, Status::TearingDown)
+    };
+    repo.set_status(id, change, second(at)).await.expect("it is torn down");
+}
+
+/// Returns a mutation that adds a LAN of that name.
+pub(super) fn adding(lan: &str) -> NewMutation {
+    NewMutation {
+        mutation: Mutation::AddLan(AddLan {
+            name: lan.parse().expect("a name"),
+            subnet: None,
+            is_dmz: false,
+            x: None,
+            y: None,
+        }),
+        actor: None,
+    }
+}
+
+/// Appends a mutation to the queue of a topology that runs.
+pub(super) async fn enqueue(repo: &dyn Repo, id: TopologyId, lan: &str) -> MutationRow {
+    let enqueued = repo.enqueue(id, adding(lan), None, second(2)).await;
+    enqueued.expect("the topology runs")
+}
+
+/// Claims the mutation of a topology that is next.
+pub(super) async fn claim(repo: &dyn Repo, id: TopologyId, pid: u32, at: i64) -> (MutationId, ClaimToken) {
+    let claimed = repo
+        .claim_mutation(Some(id), &holder(pid), LEASE, None, second(at))
+        .await;
+    let row = claimed.expect("the topology is there").expect("it has work");
+    let claim = row.claim.expect("it is claimed");
+    assert_eq!((row.topology, claim.holder), (id, holder(pid)));
+    (row.id, claim.token)
+}
+
+/// Returns a holder of leases and claims.
 pub(super) fn holder(pid: u32) -> Holder {
     Holder {
         boot_id: "0c5ef8c2-5a1d-4a1e-9a34-8a3f3d2c1b0a".into(),
@@ -102,11 +163,16 @@ pub(super) struct Snapshot {
     events: Vec<Vec<StatusEvent>>,
     leases: Vec<Option<Lease>>,
     claims: Vec<Claim>,
+    mutations: Vec<MutationRow>,
+    changes: Vec<Vec<RecordedChange>>,
+    with_work: Vec<TopologyId>,
 }
 
 /// Asks a store for all that it says.
 pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
     let page = repo.list(&ListFilter::default()).await.expect("the list");
+    let mutations = repo.mutations(&MutationFilter::default()).await.expect("the mutations");
+    assert_eq!(mutations.total, mutations.rows.len(), "all of them are there");
     let mut snapshot = Snapshot {
         instance: repo.instance().await.expect("the instance"),
         total: page.total,
@@ -114,6 +180,9 @@ pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
         events: Vec::new(),
         leases: Vec::new(),
         claims: repo.claims(None).await.expect("the claims"),
+        mutations: mutations.rows,
+        changes: Vec::new(),
+        with_work: repo.topologies_with_work(Timestamp::MAX).await.expect("the topologies"),
     };
     for row in page.rows {
         let stored = repo.load(row.id).await.expect("a topology");
@@ -127,6 +196,9 @@ pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
         snapshot
             .events
             .push(repo.status_events(row.id).await.expect("the events"));
+        snapshot
+            .changes
+            .push(repo.decky_changes(row.id, None).await.expect("the changes"));
         // At the beginning of time no lease has run out yet.
         snapshot
             .leases

@@ -81,6 +81,7 @@ pub(super) async fn each_change_appends_its_event(repo: Arc<dyn Repo>) {
             to,
             intent: None,
             reason: reason.clone(),
+            held: None,
         };
         let row = repo.set_status(id, change, at).await.expect("it is allowed");
         assert_eq!((row.status, row.changed_at), (to, at));
@@ -110,6 +111,7 @@ pub(super) async fn the_intent_stays_until_another_is_given(repo: Arc<dyn Repo>)
             to,
             intent: given,
             reason: None,
+            held: None,
         };
         let row = repo
             .set_status(id, change, stage::second(1))
@@ -139,4 +141,32 @@ pub(super) async fn of_changes_from_one_status_at_once_one_wins(repo: Arc<dyn Re
         );
     }
     assert_eq!(repo.status_events(id).await.expect("its events").len(), 2);
+}
+
+pub(super) async fn a_change_under_a_lease_that_was_lost_is_refused(repo: Arc<dyn Repo>) {
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    let under = |held| StatusChange {
+        held: Some(held),
+        ..stage::step(Status::Pending, Status::Deploying)
+    };
+    let take = async |pid, at| {
+        let holder = stage::holder(pid);
+        let lease = repo.acquire_lease(id, &holder, stage::LEASE, None, stage::second(at));
+        lease.await.expect("it is free").token
+    };
+    let given_back = take(1, 1).await;
+    repo.release_lease(id, given_back).await.expect("it is given back");
+    let refusal = stage::refused(&*repo, repo.set_status(id, under(given_back), stage::second(2))).await;
+    assert!(
+        matches!(refusal, RepoError::LeaseLost { id: it } if it == id),
+        "{refusal:?}"
+    );
+
+    let (late, newer) = (take(2, 10).await, take(3, 100).await);
+    let refusal = stage::refused(&*repo, repo.set_status(id, under(late), stage::second(101))).await;
+    assert!(matches!(refusal, RepoError::LeaseLost { .. }), "{refusal:?}");
+
+    // It ran out, but no one took it since.
+    let changed = repo.set_status(id, under(newer), stage::second(1000)).await;
+    assert_eq!(changed.expect("it is held").status, Status::Deploying);
 }

@@ -12,7 +12,7 @@ use super::{any, stage};
 use crate::{
     id::{LeaseToken, TopologyId},
     model::{Position, Topology},
-    repo::{ListFilter, NewTopology, Repo, RepoError},
+    repo::{Edit, ListFilter, NewTopology, Repo, RepoError},
     status::{Mode, Status, StatusEvent},
     version::Version,
 };
@@ -134,7 +134,9 @@ pub(super) async fn any_topology_comes_back_as_it_was_stored(repo: Arc<dyn Repo>
         same(&new, &repo.load(stored.row.id).await.expect("it is there"));
         let other = any::new_topology().new_tree(&mut runner).expect("a topology").current();
         let topology = other.topology.clone();
-        let edited = repo.edit(stored.row.id, None, topology.clone(), stage::second(1)).await;
+        let edited = repo
+            .edit(stored.row.id, Edit::to(topology.clone(), None), stage::second(1))
+            .await;
         same(&NewTopology { topology, ..new }, &edited.expect("it is edited"));
         repo.delete(stored.row.id, stage::second(1))
             .await
@@ -150,7 +152,7 @@ pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {
     let refusals = [
         repo.get(id).await.err(),
         repo.load(id).await.err(),
-        repo.edit(id, None, stage::maze(1), at).await.err(),
+        repo.edit(id, Edit::to(stage::maze(1), None), at).await.err(),
         repo.set_status(id, change, at).await.err(),
         repo.status_events(id).await.err(),
         repo.set_needs_resync(id, true, at).await.err(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use decnet_topology::{
     Repo, RepoError, Status, Version,
-    repo::{ListFilter, SqliteRepo, StatusChange},
+    repo::{Edit, ListFilter, SqliteRepo, StatusChange},
 };
 use jiff::Timestamp;
 
@@ -25,7 +25,7 @@ pub(super) fn write_for_ever(store: &Path) {
         let stored = wait(repo.create(new("corp", maze(SIZES[0])), at)).expect("stored");
         processes::say("created");
         for size in SIZES.into_iter().cycle().skip(1).take(4) {
-            wait(repo.edit(stored.row.id, None, maze(size), at)).expect("edited");
+            wait(repo.edit(stored.row.id, Edit::to(maze(size), None), at)).expect("edited");
             processes::say("edited");
         }
         let change = StatusChange {
@@ -33,6 +33,7 @@ pub(super) fn write_for_ever(store: &Path) {
             to: Status::TornDown,
             intent: None,
             reason: None,
+            held: None,
         };
         wait(repo.set_status(stored.row.id, change, at)).expect("changed");
         processes::say("changed");

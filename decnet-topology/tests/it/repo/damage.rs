@@ -6,10 +6,14 @@ use std::{
     path::Path,
 };
 
-use decnet_topology::{Repo, RepoError, repo::SqliteRepo};
+use decnet_topology::{
+    Repo, RepoError,
+    repo::{Edit, NewMutation, SqliteRepo},
+};
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{store_of_one, wait};
+use super::{maze, store_of_one, wait};
 
 /// Makes a store, damages it with SQL, and returns what the check finds and what a load says.
 fn after(damage: &str) -> (Vec<String>, Result<(), RepoError>) {
@@ -65,6 +69,56 @@ fn a_reference_to_nothing_is_found() {
     assert!(matches!(load, Err(RepoError::Corrupt { .. })), "{load:?}");
 }
 
+/// Makes a store with a mutation and what it changed, damages it with SQL, and returns what the check finds.
+fn after_edit(damage: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let stored = store_of_one(&path, 2);
+    let repo = SqliteRepo::open(&path).expect("a store");
+    let written = r#"{"op": "remove_decky", "payload": {"decky": "decky-1"}}"#;
+    let edit = Edit {
+        mutation: Some(NewMutation {
+            mutation: serde_json::from_str(written).expect("a mutation"),
+            actor: None,
+        }),
+        ..Edit::to(maze(1), None)
+    };
+    wait(repo.edit(stored.row.id, edit, Timestamp::UNIX_EPOCH)).expect("edited");
+    assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());
+    let other = Connection::open(&path).expect("a connection");
+    let unguarded = other.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON");
+    unguarded.expect("nothing is looked at");
+    assert!(other.execute(damage, []).expect("damaged") > 0, "{damage}");
+    wait(repo.check()).expect("checked")
+}
+
+#[test]
+fn damage_to_the_queue_and_the_history_is_found() {
+    for (damage, told) in [
+        ("UPDATE mutations SET mutation = '{}'", "mutation #1"),
+        ("UPDATE mutations SET version = -1", "version -1"),
+        ("UPDATE mutations SET stored_at = 'yesterday'", "yesterday"),
+        (
+            "UPDATE mutations SET state = 'pending'",
+            "CHECK constraint failed in mutations",
+        ),
+        (
+            "UPDATE mutations SET topology = 77",
+            "mutations refers to one of topologies",
+        ),
+        ("UPDATE decky_changes SET change = '[]'", "change"),
+        ("UPDATE decky_changes SET at = 'yesterday'", "yesterday"),
+        (
+            "UPDATE decky_changes SET mutation = 77",
+            "decky_changes refers to one of mutations",
+        ),
+        ("UPDATE status_events SET to_status = 'flying'", "flying"),
+    ] {
+        let found = after_edit(damage);
+        assert!(found.iter().any(|line| line.contains(told)), "{damage}: {found:?}");
+    }
+}
+
 #[test]
 fn a_store_without_its_instance_id_is_damaged() {
     let (found, _) = after("DELETE FROM meta");
@@ -110,7 +164,6 @@ fn a_page_that_was_overwritten_is_damaged() {
         file.write_all(&[0xa5; 4096]).expect("overwritten");
     }
     assert!(!found_in(&path).is_empty());
-    let repo = SqliteRepo::open(&path).expect("its first page is whole");
-    let load = wait(repo.load(stored.row.id));
+    let load = SqliteRepo::open(&path).and_then(|repo| wait(repo.load(stored.row.id)));
     assert!(matches!(load, Err(RepoError::Corrupt { .. })), "{load:?}");
 }

@@ -15,7 +15,7 @@ use decnet_topology::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{crash, maze, new, store_of_one, wait};
+use super::{crash, draining, maze, new, store_of_one, wait};
 
 const ROLE: &str = "DECNET_TEST_ROLE";
 const STORE: &str = "DECNET_TEST_STORE";
@@ -80,6 +80,9 @@ fn child() {
 }
 
 fn race(role: &str, store: &Path) {
+    if role == "drain" {
+        return say(&draining::drain(store).to_string());
+    }
     let repo = SqliteRepo::open(store).expect("a store");
     let at = Timestamp::UNIX_EPOCH;
     let outcome = match role {
@@ -103,7 +106,7 @@ fn race(role: &str, store: &Path) {
     }
 }
 
-fn holder(pid: u32) -> Holder {
+pub(super) fn holder(pid: u32) -> Holder {
     Holder {
         boot_id: "boot".into(),
         pid,
@@ -114,6 +117,17 @@ fn holder(pid: u32) -> Holder {
 
 /// Lets so many processes do one thing at once and returns the last word of each.
 fn at_once(role: &str, store: &Path, topology: Option<TopologyId>, count: usize) -> Vec<String> {
+    at_once_with(role, store, topology, count, || ()).0
+}
+
+/// Lets so many processes do one thing at once, and this one another, and returns the last word of each and what came of that.
+pub(super) fn at_once_with<T>(
+    role: &str,
+    store: &Path,
+    topology: Option<TopologyId>,
+    count: usize,
+    own: impl FnOnce() -> T,
+) -> (Vec<String>, T) {
     let started = (0..count).map(|_| {
         let mut command = child_of(&this_program(), role, store);
         command.env(TOPOLOGY, topology.map(|id| id.to_string()).unwrap_or_default());
@@ -126,12 +140,13 @@ fn at_once(role: &str, store: &Path, topology: Option<TopologyId>, count: usize)
     for (child, _) in &mut children {
         drop(child.stdin.take());
     }
+    let own = own();
     let ended = children.into_iter().map(|(mut child, mut words)| {
         let word = words.next().expect("its outcome");
         assert!(child.wait().expect("its end").success());
         word
     });
-    ended.collect()
+    (ended.collect(), own)
 }
 
 fn winner(mut outcomes: Vec<String>) -> String {

@@ -1,4 +1,4 @@
-//! Random configs and topologies, for property tests.
+//! Random configs, topologies and mutations, for property tests.
 //!
 //! ```
 //! use decnet_topology::testing::strategies;
@@ -9,10 +9,14 @@
 //! });
 //! ```
 
+mod mutations;
+
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use proptest::{prelude::*, sample::Index};
+
+pub use mutations::mutations;
 
 use crate::{
     config::TopologyConfig,

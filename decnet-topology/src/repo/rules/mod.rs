@@ -1,5 +1,7 @@
 //! What every home of the repo refuses, said once: pure, so that no home has a rule of its own.
 
+pub(super) mod queue;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -53,13 +55,31 @@ pub(super) fn first_event(at: Timestamp) -> StatusEvent {
 
 /// Edits a row, or refuses.
 pub(super) fn edit(row: &mut TopologyRow, expected: Option<Version>, at: Timestamp) -> Result<(), RepoError> {
+    count_edit(row, expected, at, |row| match row.status {
+        Status::Pending => Ok(()),
+        _ => Err(not_editable(row)),
+    })
+}
+
+fn not_editable(row: &TopologyRow) -> RepoError {
+    RepoError::NotEditable {
+        status: row.status,
+        intent: row.intent,
+    }
+}
+
+/// Counts an edit of what the caller saw, or refuses.
+fn count_edit(
+    row: &mut TopologyRow,
+    expected: Option<Version>,
+    at: Timestamp,
+    refuse: impl FnOnce(&TopologyRow) -> Result<(), RepoError>,
+) -> Result<(), RepoError> {
     let current = row.version;
     if let Some(expected) = expected.filter(|expected| *expected != current) {
         return Err(RepoError::VersionConflict { expected, current });
     }
-    if row.status != Status::Pending {
-        return Err(RepoError::NotEditable { status: row.status });
-    }
+    refuse(row)?;
     row.version = current.next();
     row.changed_at = at;
     Ok(())
@@ -68,21 +88,30 @@ pub(super) fn edit(row: &mut TopologyRow, expected: Option<Version>, at: Timesta
 /// Changes how the topology of a row is raised, or refuses.
 pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: Timestamp) -> Result<(), RepoError> {
     if row.status == Status::TornDown {
-        return Err(RepoError::NotEditable { status: row.status });
+        return Err(not_editable(row));
     }
     row.settings = settings;
     row.changed_at = at;
     Ok(())
 }
 
-/// Changes the status of a row and returns the event, or refuses.
-pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp) -> Result<StatusEvent, RepoError> {
+/// Changes the status of a row and returns the event, or refuses. The lease is the one that is stored.
+pub(super) fn change(
+    row: &mut TopologyRow,
+    lease: Option<&Lease>,
+    change: StatusChange,
+    at: Timestamp,
+) -> Result<StatusEvent, RepoError> {
     let StatusChange {
         from,
         to,
         intent,
         reason,
+        held,
     } = change;
+    if held.is_some() && held != lease.map(|lease| lease.token) {
+        return Err(RepoError::LeaseLost { id: row.id });
+    }
     if row.status != from {
         return Err(RepoError::StatusConflict {
             expected: from,

@@ -1,0 +1,250 @@
+//! What the store tells of what happened: for those whom no bus tells, and for what a bus lost.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use decnet_engine::event::{Envelope, Event, MutationStage};
+use decnet_topology::{
+    MutationId, MutationState, Repo, RepoError, Status, TopologyId, TopologyRow,
+    repo::{ListFilter, MutationFilter, MutationRow},
+};
+use jiff::Timestamp;
+
+/// How many mutations are read at a time.
+const PAGE: usize = 64;
+/// How many mutations are remembered as told, beside those that are not finished.
+const REMEMBERED: usize = 4096;
+
+/// What is stored of a topology at one moment.
+#[derive(Debug)]
+pub(crate) struct StoredNow {
+    /// Its row.
+    pub(crate) row: TopologyRow,
+    /// Its mutations that are not finished.
+    pub(crate) unfinished: Vec<MutationRow>,
+}
+
+/// The events that a store remembers, each told once.
+#[derive(Debug)]
+pub(crate) struct StoredEvents {
+    repo: Arc<dyn Repo>,
+    /// The one topology that is followed; all if none.
+    only: Option<TopologyId>,
+    names: BTreeMap<TopologyId, String>,
+    /// When a row was last looked into.
+    looked: BTreeMap<TopologyId, Timestamp>,
+    /// The changes of status that were told, by their time.
+    statuses: BTreeMap<TopologyId, BTreeSet<Timestamp>>,
+    /// The last mutation that was looked at.
+    last: MutationId,
+    /// How far each mutation is known to be: the place of the last stage that was told.
+    mutations: BTreeMap<MutationId, u8>,
+}
+
+impl StoredEvents {
+    /// Follows one topology, or all.
+    pub(crate) fn new(repo: Arc<dyn Repo>, only: Option<TopologyId>) -> Self {
+        Self {
+            repo,
+            only,
+            names: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            last: MutationId::new(0),
+            mutations: BTreeMap::new(),
+        }
+    }
+
+    /// Returns what a topology is called, if that is known.
+    pub(crate) fn name(&self, topology: TopologyId) -> Option<&str> {
+        self.names.get(&topology).map(String::as_str)
+    }
+
+    /// Takes stock: what is in it counts as told. Torn-down topologies are left out unless one was asked for.
+    pub(crate) async fn snapshot(&mut self) -> Result<Vec<StoredNow>, RepoError> {
+        // Whatever happens between the reads is in a later one, or still to be told, or both.
+        let end = self.repo.mutations(&self.page(0, 0)).await?.total;
+        let latest = self.repo.mutations(&self.page(end.saturating_sub(1), 1)).await?.rows;
+        self.last = latest.first().map_or(MutationId::new(0), |row| row.id);
+        for row in latest.into_iter().chain(self.unfinished(None).await?) {
+            self.last = self.last.max(row.id);
+            self.mutations.insert(row.id, reached(&row));
+        }
+        let mut all = Vec::new();
+        for row in self.rows().await? {
+            let events = self.repo.status_events(row.id).await?;
+            let told = self.statuses.entry(row.id).or_default();
+            told.extend(events.iter().map(|event| event.at));
+            if row.status == Status::TornDown && self.only.is_none() {
+                continue;
+            }
+            let row = match self.repo.get(row.id).await {
+                Err(RepoError::NotFound { .. }) => continue,
+                row => row?,
+            };
+            let unfinished = self.unfinished(Some(row.id)).await?;
+            all.push(StoredNow { row, unfinished });
+        }
+        Ok(all)
+    }
+
+    /// Takes note of an event that was heard elsewhere. Tells whether it is news.
+    pub(crate) fn hear(&mut self, envelope: &Envelope) -> bool {
+        match &envelope.event {
+            Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().insert(envelope.at),
+            Event::Mutation { mutation, state, .. } => {
+                let told = self.mutations.entry(*mutation).or_default();
+                *told = (*told).max(place(*state));
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns what was not told yet, in order of time.
+    pub(crate) async fn news(&mut self) -> Result<Vec<Envelope>, RepoError> {
+        let mut news = Vec::new();
+        for row in self.rows().await? {
+            if self.looked.insert(row.id, row.changed_at) == Some(row.changed_at) {
+                continue;
+            }
+            let told = self.statuses.entry(row.id).or_default();
+            for event in self.repo.status_events(row.id).await? {
+                if told.insert(event.at) {
+                    let status = Event::Status {
+                        topology: row.id,
+                        from: event.from,
+                        to: event.to,
+                        reason: event.reason,
+                    };
+                    news.push(Envelope::new(status, event.at));
+                }
+            }
+        }
+        let mut changed = self.fresh_mutations().await?;
+        self.last = changed.iter().map(|row| row.id).fold(self.last, Ord::max);
+        let fresh: BTreeSet<MutationId> = changed.iter().map(|row| row.id).collect();
+        let unfinished = self
+            .mutations
+            .iter()
+            .filter(|(id, told)| **told < END && !fresh.contains(id));
+        for (id, _) in unfinished {
+            match self.repo.mutation(*id).await {
+                // It went with its topology.
+                Err(RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }) => {}
+                row => changed.push(row?),
+            }
+        }
+        for row in changed {
+            let told = self.mutations.insert(row.id, reached(&row)).unwrap_or_default();
+            let untold = stages(&row).into_iter().filter(|(state, _)| place(*state) > told);
+            news.extend(untold.map(|(state, at)| mutation(&row, state, at)));
+        }
+        self.forget();
+        news.sort_by_key(|envelope| envelope.at);
+        Ok(news)
+    }
+
+    async fn rows(&mut self) -> Result<Vec<TopologyRow>, RepoError> {
+        let rows = match self.only {
+            None => self.repo.list(&ListFilter::default()).await?.rows,
+            Some(id) => match self.repo.get(id).await {
+                Err(RepoError::NotFound { .. }) => Vec::new(),
+                row => vec![row?],
+            },
+        };
+        self.names.extend(rows.iter().map(|row| (row.id, row.name.to_string())));
+        Ok(rows)
+    }
+
+    async fn unfinished(&self, topology: Option<TopologyId>) -> Result<Vec<MutationRow>, RepoError> {
+        let filter = MutationFilter {
+            topology: topology.or(self.only),
+            states: vec![MutationState::Pending, MutationState::Applying],
+            ..MutationFilter::default()
+        };
+        Ok(self.repo.mutations(&filter).await?.rows)
+    }
+
+    /// Reads the mutations that came after the last, from the end: how many there were before may have shrunk with a topology.
+    async fn fresh_mutations(&self) -> Result<Vec<MutationRow>, RepoError> {
+        let mut end = self.repo.mutations(&self.page(0, 0)).await?.total;
+        let mut fresh = Vec::new();
+        while end > 0 {
+            let offset = end.saturating_sub(PAGE);
+            let rows = self.repo.mutations(&self.page(offset, end - offset)).await?.rows;
+            let known = rows.iter().any(|row| row.id <= self.last);
+            fresh.extend(rows.into_iter().filter(|row| row.id > self.last));
+            if known {
+                break;
+            }
+            end = offset;
+        }
+        Ok(fresh)
+    }
+
+    fn page(&self, offset: usize, limit: usize) -> MutationFilter {
+        MutationFilter {
+            topology: self.only,
+            states: Vec::new(),
+            limit: Some(limit),
+            offset,
+        }
+    }
+
+    fn forget(&mut self) {
+        let mut surplus = self.mutations.len().saturating_sub(REMEMBERED);
+        self.mutations.retain(|_, told| {
+            let goes = surplus > 0 && *told == END;
+            surplus -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+/// Returns the stages that a mutation went through, and when.
+fn stages(row: &MutationRow) -> Vec<(MutationStage, Timestamp)> {
+    let last = row.state.is_final().then(|| {
+        let at = row.finished_at.or(row.begun_at).unwrap_or(row.enqueued_at);
+        (row.state.into(), at)
+    });
+    let begun = row.begun_at.map(|at| (MutationStage::Applying, at));
+    // One that was made at once, of a maze that does not run, never waited.
+    let at_once = begun.is_none() && last.is_some_and(|(_, at)| at == row.enqueued_at);
+    let first = (!at_once).then_some((MutationStage::Enqueued, row.enqueued_at));
+    [first, begun, last].into_iter().flatten().collect()
+}
+
+/// The place of the stages that are the last.
+const END: u8 = 3;
+
+/// Returns the place of a stage among all: one mutation goes up only.
+fn place(stage: MutationStage) -> u8 {
+    match stage {
+        MutationStage::Enqueued => 1,
+        MutationStage::Applying => 2,
+        _ => END,
+    }
+}
+
+/// Returns how far a mutation is.
+fn reached(row: &MutationRow) -> u8 {
+    place(row.state.into())
+}
+
+fn mutation(row: &MutationRow, state: MutationStage, at: Timestamp) -> Envelope {
+    let event = Event::Mutation {
+        topology: row.topology,
+        mutation: row.id,
+        op: row.mutation.op().into(),
+        state,
+        actor: row.actor.clone(),
+        reason: row.reason.clone().filter(|_| place(state) == END),
+    };
+    Envelope::new(event, at)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+use decnet_topology::{
+    Intent, Mode, Mutation, Topology, TopologyName,
+    mutation::RemoveDecky,
+    repo::{Holder, MemoryRepo, NewMutation, NewTopology, Outcome, StatusChange},
+};
+use jiff::SignedDuration;
+
+use super::*;
+
+fn time(second: i64) -> Timestamp {
+    Timestamp::from_second(1_900_000_000 + second).expect("a time")
+}
+
+/// A repo with one topology that runs.
+async fn live(name: &str) -> (Arc<MemoryRepo>, TopologyId) {
+    let repo = Arc::new(MemoryRepo::new());
+    let new = NewTopology {
+        name: TopologyName::new(name).expect("a name"),
+        mode: Mode::Unihost,
+        host: None,
+        config: None,
+        topology: Topology::builder()
+            .dmz("dmz", "10.0.0.0/24")
+            .build()
+            .expect("a topology"),
+    };
+    let id = repo.create(new, time(0)).await.expect("stored").row.id;
+    become_status(&repo, id, Status::Pending, Status::Deploying, 1).await;
+    become_status(&repo, id, Status::Deploying, Status::Active, 2).await;
+    (repo, id)
+}
+
+async fn become_status(repo: &MemoryRepo, id: TopologyId, from: Status, to: Status, second: i64) {
+    let change = StatusChange {
+        from,
+        to,
+        intent: Some(Intent::Up),
+        reason: None,
+        held: None,
+    };
+    repo.set_status(id, change, time(second)).await.expect("set");
+}
+
+async fn enqueue(repo: &MemoryRepo, id: TopologyId, second: i64) -> MutationId {
+    let decky = "web".parse().expect("a name");
+    let new = NewMutation {
+        mutation: Mutation::RemoveDecky(RemoveDecky { decky }),
+        actor: None,
+    };
+    repo.enqueue(id, new, None, time(second)).await.expect("enqueued").id
+}
+
+async fn reject(repo: &MemoryRepo, second: i64) {
+    let holder = Holder {
+        boot_id: "boot".into(),
+        pid: 1,
+        started: 1,
+        label: "test".into(),
+    };
+    let long = SignedDuration::from_mins(1);
+    let claimed = repo
+        .claim_mutation(None, &holder, long, None, time(second))
+        .await
+        .expect("claimed");
+    let row = claimed.expect("there is one");
+    let token = row.claim.expect("a claim").token;
+    let reason = "no such decky".into();
+    let outcome = Outcome::Rejected { reason };
+    repo.finish_mutation(row.id, token, outcome, time(second + 1))
+        .await
+        .expect("finished");
+}
+
+async fn news(stored: &mut StoredEvents) -> Vec<String> {
+    let word = |envelope: Envelope| match envelope.event {
+        Event::Status { to, .. } => to.to_string(),
+        Event::Mutation { mutation, state, .. } => format!("{mutation} {}", state.as_str()),
+        event => panic!("{event:?}"),
+    };
+    stored.news().await.expect("news").into_iter().map(word).collect()
+}
+
+#[tokio::test]
+async fn what_is_in_the_snapshot_is_not_told_and_what_comes_is_told_once() {
+    let (repo, id) = live("corp").await;
+    let waiting = enqueue(&repo, id, 3).await;
+    let mut stored = StoredEvents::new(repo.clone(), None);
+    let snapshot = stored.snapshot().await.expect("a snapshot");
+    assert_eq!((snapshot.len(), snapshot[0].unfinished.len()), (1, 1));
+    assert_eq!(news(&mut stored).await, [""; 0]);
+
+    reject(&repo, 4).await;
+    become_status(&repo, id, Status::Active, Status::Degraded, 6).await;
+    let second = enqueue(&repo, id, 7).await;
+    let expected = [
+        format!("{waiting} applying"),
+        format!("{waiting} rejected"),
+        "degraded".into(),
+        format!("{second} enqueued"),
+    ];
+    assert_eq!(news(&mut stored).await, expected);
+    assert_eq!(news(&mut stored).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_the_bus_told_is_not_told_again() {
+    let (repo, id) = live("corp").await;
+    let mut stored = StoredEvents::new(repo.clone(), None);
+    stored.snapshot().await.expect("a snapshot");
+    become_status(&repo, id, Status::Active, Status::Degraded, 6).await;
+    let event = Event::Status {
+        topology: id,
+        from: Some(Status::Active),
+        to: Status::Degraded,
+        reason: None,
+    };
+    let heard = Envelope::new(event, time(6));
+    assert!(stored.hear(&heard));
+    assert!(!stored.hear(&heard), "the same change is no news");
+    assert_eq!(news(&mut stored).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn many_mutations_between_two_looks_are_all_told() {
+    let (repo, id) = live("corp").await;
+    let mut stored = StoredEvents::new(repo.clone(), None);
+    stored.snapshot().await.expect("a snapshot");
+    for second in 0..200 {
+        enqueue(&repo, id, 10 + second).await;
+    }
+    assert_eq!(news(&mut stored).await.len(), 200);
+    assert_eq!(news(&mut stored).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_topology_that_is_torn_down_is_in_the_snapshot_only_if_asked_for() {
+    let (repo, id) = live("corp").await;
+    become_status(&repo, id, Status::Active, Status::TearingDown, 6).await;
+    become_status(&repo, id, Status::TearingDown, Status::TornDown, 7).await;
+    let mut all = StoredEvents::new(repo.clone(), None);
+    assert_eq!(all.snapshot().await.expect("a snapshot").len(), 0);
+    let mut one = StoredEvents::new(repo, Some(id));
+    assert_eq!(one.snapshot().await.expect("a snapshot").len(), 1);
+    assert_eq!(news(&mut all).await, [""; 0]);
+}

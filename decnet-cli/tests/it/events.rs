@@ -1,0 +1,246 @@
+//! The bus and those who follow it, as processes.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::command::{CORP, Place};
+
+/// The program, at work, with its output read line by line. It is killed when the test is over.
+pub(crate) struct Following {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Following {
+    pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
+        let mut child = place.spawn(arguments, Stdio::null());
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, stdout }
+    }
+
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.stdout.read_line(&mut line).expect("text");
+        assert!(read > 0, "it ended: {}", self.said());
+        line
+    }
+
+    /// Reads lines of JSON until one is found.
+    pub(crate) fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.line();
+            let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            if is_it(&value) {
+                return value;
+            }
+        }
+    }
+
+    fn said(&mut self) -> String {
+        let mut said = String::new();
+        let stderr = self.child.stderr.as_mut().expect("piped");
+        stderr.read_to_string(&mut said).expect("text");
+        said
+    }
+
+    /// Reads stderr until something was said.
+    fn until_said(&mut self, words: &str) {
+        let mut stderr = BufReader::with_capacity(1, self.child.stderr.as_mut().expect("piped"));
+        let mut said = String::new();
+        while !said.contains(words) {
+            let read = stderr.read_line(&mut said).expect("text");
+            assert!(read > 0, "it ended without `{words}`: {said}");
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        assert!(status.is_ok_and(|status| status.success()));
+    }
+
+    fn end(mut self) -> Option<i32> {
+        self.child.wait().expect("ended").code()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves the bus of a place; returns when it is there.
+pub(crate) fn serve(place: &Place) -> Following {
+    let mut bus = Following::start(place, &["bus"]);
+    assert!(bus.line().starts_with("serving "));
+    bus
+}
+
+/// Insists that a line says that a topology became this.
+fn became<'a>(name_of: &'a str, to: &'a str) -> impl Fn(&Value) -> bool + 'a {
+    move |value| value["type"] == "status" && value["payload"]["topology"] == name_of && value["payload"]["to"] == to
+}
+
+fn id(place: &Place, name: &str) -> String {
+    let shown = place.run(&["show", name, "--json"]).exits(0).json();
+    shown["id"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn who_follows_gets_what_there_is_and_then_what_happens() {
+    let place = Place::new();
+    place.run(&["create", "old"]).exits(0);
+    place.run(&["create", "gone"]).exits(0);
+    let _bus = serve(&place);
+    let mut events = Following::start(&place, &["events", "--json"]);
+    let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
+    assert_eq!((&snapshot["v"], &snapshot["type"]), (&1.into(), &"snapshot".into()));
+    let topologies = snapshot["payload"]["topologies"].as_array().expect("a list");
+    let seen: Vec<_> = topologies
+        .iter()
+        .map(|row| (row["name"].as_str(), row["status"].as_str(), row["version"].as_u64()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Some("old"), Some("pending"), Some(1)),
+            (Some("gone"), Some("pending"), Some(1))
+        ]
+    );
+    assert_eq!(topologies[0]["mutations"], serde_json::json!([]));
+
+    place.write("corp.yaml", CORP);
+    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    let corp = id(&place, "corp");
+    let event = events.until(became(&corp, "pending"));
+    let keys: Vec<&String> = event.as_object().expect("a map").keys().collect();
+    assert_eq!(keys, ["id", "payload", "topic", "ts", "type", "v"]);
+    assert_eq!(event["topic"], format!("topology.{corp}.status"));
+    assert_eq!(event["payload"]["from"], Value::Null);
+}
+
+#[test]
+fn one_maze_can_be_followed_by_itself() {
+    let place = Place::new();
+    place.run(&["create", "mine"]).exits(0);
+    let _bus = serve(&place);
+    let mut events = Following::start(&place, &["events", "--topology", "mine", "--json"]);
+    let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
+    let topologies = snapshot["payload"]["topologies"].as_array().expect("a list");
+    assert_eq!(topologies.len(), 1);
+    place.run(&["events", "--topology", "other"]).exits(1);
+}
+
+#[test]
+fn without_a_bus_the_database_is_looked_into_until_one_is_there() {
+    let place = Place::new();
+    let mut events = Following::start(&place, &["events", "--json"]);
+    let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
+    assert_eq!(snapshot["payload"]["topologies"], serde_json::json!([]));
+    events.until_said("the database is looked into");
+    place.run(&["create", "first"]).exits(0);
+    events.until(became(&id(&place, "first"), "pending"));
+
+    let bus = serve(&place);
+    events.until_said("the bus is there");
+    place.run(&["create", "second"]).exits(0);
+    events.until(became(&id(&place, "second"), "pending"));
+
+    bus.signal("KILL");
+    assert_eq!(bus.end(), None);
+    events.until_said("the database is looked into");
+    place.run(&["create", "third"]).exits(0);
+    events.until(became(&id(&place, "third"), "pending"));
+}
+
+#[test]
+fn a_bus_that_was_killed_leaves_a_socket_that_the_next_takes_over() {
+    let place = Place::new();
+    let bus = serve(&place);
+    bus.signal("KILL");
+    assert_eq!(bus.end(), None);
+    assert!(place.bus().exists(), "a killed server cannot tidy up");
+    let bus = serve(&place);
+    let _events = Following::start(&place, &["events", "--json"]).line();
+    bus.signal("TERM");
+    assert_eq!(bus.end(), Some(0));
+    assert!(!place.bus().exists());
+}
+
+#[test]
+fn a_second_bus_on_a_live_socket_is_refused_and_the_first_goes_on() {
+    let place = Place::new();
+    let bus = serve(&place);
+    let ran = place.run(&["bus"]).exits(4).says("a bus is served at");
+    assert!(
+        ran.stderr.contains("bus.sock already") && ran.stderr.contains("hint:"),
+        "{ran:#?}"
+    );
+    assert_eq!(place.run(&["bus", "--json"]).exits(4).error()["code"], "bus_in_use");
+    let mut events = Following::start(&place, &["events", "--json"]);
+    events.line();
+    place.run(&["create", "lab"]).exits(0);
+    events.until(became(&id(&place, "lab"), "pending"));
+    bus.signal("INT");
+    assert_eq!(bus.end(), Some(0));
+}
+
+#[test]
+fn what_is_no_socket_is_not_replaced_by_one() {
+    let place = Place::new();
+    fs::write(place.bus(), "precious").expect("written");
+    place.run(&["bus"]).exits(1).says("is no socket");
+    assert_eq!(fs::read_to_string(place.bus()).expect("there"), "precious");
+    place.run(&["bus", "--socket", "none/bus.sock"]).exits(1).says("hint:");
+}
+
+#[test]
+fn people_get_lines_and_logs_get_rfc_5424() {
+    let place = Place::new();
+    let _bus = serve(&place);
+    place.run(&["create", "lab"]).exits(0);
+    let mut events = Following::start(&place, &["events"]);
+    assert!(events.line().ends_with("lab  is pending, version 1\n"));
+    let log = place.path("decnet.log");
+    let mut logged = Following::start(&place, &["events", "--rfc5424"]);
+    let mut appended = Following::start(&place, &["events", "--rfc5424", "-o", "decnet.log", "-v"]);
+    // Whoever is not yet there when it happens does not log it.
+    let line = loop {
+        place.run(&["create", &format!("lab{}", rand())]).exits(0);
+        let line = logged.line();
+        if fs::read_to_string(&log).is_ok_and(|text| text.contains("decnet@32473")) {
+            break line;
+        }
+    };
+    assert!(
+        line.starts_with("<133>1 ") && line.contains(" status [decnet@32473 event=\""),
+        "{line}"
+    );
+    assert!(line.contains(r#"to="pending" reason="created"] "#), "{line}");
+    assert!(events.line().contains("  status: pending (created)"));
+    appended.signal("TERM");
+    let _ = appended.child.wait();
+}
+
+/// A number that no other call gives.
+fn rand() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[test]
+fn a_command_is_not_held_up_by_a_bus_that_hangs() {
+    let place = Place::new();
+    // It listens and never answers.
+    let _socket = std::os::unix::net::UnixListener::bind(place.bus()).expect("bound");
+    place.run(&["create", "lab"]).exits(0);
+}

@@ -1,0 +1,50 @@
+//! A netlink socket.
+
+use std::{io, os::fd::OwnedFd, time::Duration};
+
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, recv,
+        sendto, socket_with, sockopt,
+    },
+};
+
+/// Larger than any datagram of a dump: the kernel fills at most 32 KiB, or what the reader offers.
+const RECEIVE_BYTES: usize = 64 * 1024;
+
+/// A socket to a part of the kernel, in the namespace of this process.
+pub(crate) struct Socket {
+    fd: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+impl Socket {
+    /// Opens a socket to a subsystem; none is rtnetlink, which is number 0.
+    pub(crate) fn open(subsystem: Option<Protocol>) -> io::Result<Self> {
+        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, subsystem)?;
+        // The kernel answers in the call that asks; a lost answer must not hang PID 1 for ever.
+        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(Duration::from_secs(2)))?;
+        Ok(Self {
+            fd,
+            buffer: vec![0; RECEIVE_BYTES],
+        })
+    }
+
+    /// Sends to the kernel.
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        sendto(&self.fd, bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        Ok(())
+    }
+
+    /// Receives one datagram.
+    pub(crate) fn receive(&mut self) -> io::Result<&[u8]> {
+        let length = loop {
+            match recv(&self.fd, &mut *self.buffer, RecvFlags::empty()) {
+                Err(Errno::INTR) => {}
+                received => break received?.0,
+            }
+        };
+        Ok(&self.buffer[..length])
+    }
+}

@@ -1,0 +1,174 @@
+use std::{
+    collections::VecDeque,
+    fmt, mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+/// How much may wait in a backlog.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    /// How many items.
+    pub(super) items: usize,
+    /// How many bytes they may have together; one alone may have more.
+    pub(super) bytes: usize,
+}
+
+/// What is next in a backlog.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<T> {
+    /// The oldest that waits.
+    Item(T),
+    /// So many were lost here.
+    Lost(u64),
+}
+
+/// What waits for one reader: bounded; when it is full the oldest goes, and how many went is said in their place.
+pub(super) struct Backlog<T> {
+    bound: Bound,
+    state: Mutex<State<T>>,
+    changed: Notify,
+}
+
+struct State<T> {
+    waiting: VecDeque<(T, usize)>,
+    bytes: usize,
+    lost: u64,
+    closed: bool,
+}
+
+impl<T> Backlog<T> {
+    pub(super) fn new(bound: Bound) -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            lost: 0,
+            closed: false,
+        };
+        Self {
+            bound,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Nothing that is done under the lock panics, so that a poisoned one is as good as any.
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts one more at the end.
+    pub(super) fn push(&self, item: T, bytes: usize) {
+        let mut state = self.state();
+        if state.closed {
+            return;
+        }
+        state.waiting.push_back((item, bytes));
+        state.bytes += bytes;
+        while state.waiting.len() > self.bound.items || state.bytes > self.bound.bytes && state.waiting.len() > 1 {
+            let Some((_, bytes)) = state.waiting.pop_front() else {
+                break;
+            };
+            state.bytes -= bytes;
+            state.lost += 1;
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Says that so many were lost elsewhere.
+    pub(super) fn lose(&self, count: u64) {
+        self.state().lost += count;
+        self.changed.notify_one();
+    }
+
+    /// Lets nothing more in. What waits can still be taken.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes what is next, if anything waits.
+    pub(super) fn try_next(&self) -> Option<Next<T>> {
+        let mut state = self.state();
+        match mem::take(&mut state.lost) {
+            0 => {
+                let (item, bytes) = state.waiting.pop_front()?;
+                state.bytes -= bytes;
+                Some(Next::Item(item))
+            }
+            lost => Some(Next::Lost(lost)),
+        }
+    }
+
+    /// Waits for what is next; none when it is closed and empty. There is one reader. It may be dropped at any point.
+    pub(super) async fn next(&self) -> Option<Next<T>> {
+        loop {
+            if let Some(next) = self.try_next() {
+                return Some(next);
+            }
+            if self.state().closed {
+                return None;
+            }
+            // What comes between the look and the wait is remembered by the notification.
+            self.changed.notified().await;
+        }
+    }
+
+    /// Tells whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.state();
+        state.waiting.is_empty() && state.lost == 0
+    }
+}
+
+impl<T> fmt::Debug for Backlog<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let State {
+            waiting, bytes, lost, ..
+        } = &*self.state();
+        let waiting = waiting.len();
+        write!(f, "Backlog {{ waiting: {waiting}, bytes: {bytes}, lost: {lost} }}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(backlog: &Backlog<u32>) -> Vec<Next<u32>> {
+        std::iter::from_fn(|| backlog.try_next()).collect()
+    }
+
+    #[test]
+    fn a_full_one_loses_the_oldest_and_says_how_many() {
+        let backlog = Backlog::new(Bound { items: 2, bytes: 100 });
+        for item in 0..5 {
+            backlog.push(item, 1);
+        }
+        assert_eq!(taken(&backlog), [Next::Lost(3), Next::Item(3), Next::Item(4)]);
+        backlog.push(5, 1);
+        assert_eq!(taken(&backlog), [Next::Item(5)]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too_but_one_item_always_fits() {
+        let backlog = Backlog::new(Bound { items: 9, bytes: 10 });
+        backlog.push(0, 6);
+        backlog.push(1, 6);
+        assert_eq!(taken(&backlog), [Next::Lost(1), Next::Item(1)]);
+        backlog.push(2, 50);
+        assert_eq!(taken(&backlog), [Next::Item(2)]);
+    }
+
+    #[tokio::test]
+    async fn a_closed_one_gives_what_waits_and_then_ends() {
+        let backlog = Backlog::new(Bound { items: 2, bytes: 10 });
+        backlog.push(0, 1);
+        backlog.close();
+        backlog.push(1, 1);
+        assert_eq!(backlog.next().await, Some(Next::Item(0)));
+        assert_eq!(backlog.next().await, None);
+    }
+}

@@ -1,0 +1,212 @@
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{Connection, ConnectionError, FrameError};
+use crate::{
+    bus::{
+        Bus, Outlet, Pattern, Received, Subscription,
+        backlog::{Backlog, Bound, Next},
+    },
+    event::Envelope,
+};
+
+/// How much may wait to be published.
+const BOUND: Bound = Bound {
+    items: 4096,
+    bytes: usize::MAX,
+};
+/// The pauses between attempts to connect grow from the one to the other.
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// A bus on a Unix socket, whether it is served or not.
+///
+/// It connects in the background, and again, after growing pauses, whenever the connection is lost. What is published meanwhile
+/// waits, bounded; what others publish meanwhile is missed: the store is the truth. Dropping it ends the connection.
+#[derive(Debug)]
+pub struct UnixBus {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    name: String,
+    outgoing: Backlog<Envelope>,
+    outlets: Mutex<Vec<Outlet>>,
+    /// Somebody subscribed or left.
+    changed: Notify,
+    link: watch::Sender<Link>,
+}
+
+/// How far publishing is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Link {
+    /// How many events are neither sent nor lost.
+    pending: u64,
+    /// Whether nobody answered the last time.
+    down: bool,
+}
+
+impl UnixBus {
+    /// Begins to connect, under a name that is for people. Must be called within a tokio runtime.
+    pub fn new(path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        let shared = Arc::new(Shared {
+            path: path.into(),
+            name: name.into(),
+            outgoing: Backlog::new(BOUND),
+            outlets: Mutex::default(),
+            changed: Notify::new(),
+            link: watch::Sender::default(),
+        });
+        let task = tokio::spawn(run(Arc::clone(&shared)));
+        Self { shared, task }
+    }
+
+    /// Waits until everything that was published is on its way, or nobody answers, but no longer than that.
+    pub async fn flush(&self, patience: Duration) {
+        let mut link = self.shared.link.subscribe();
+        let settled = link.wait_for(|link| link.pending == 0 || link.down);
+        // What was not sent by then is lost, as events may be.
+        let _ = tokio::time::timeout(patience, settled).await;
+    }
+}
+
+impl Bus for UnixBus {
+    fn publish(&self, envelope: Envelope) {
+        self.shared.link.send_modify(|link| link.pending += 1);
+        self.shared.outgoing.push(envelope, 0);
+    }
+
+    fn subscribe(&self, patterns: &[Pattern]) -> Subscription {
+        let (outlet, subscription) = Subscription::new(patterns);
+        self.shared.outlets().push(outlet);
+        self.shared.changed.notify_one();
+        subscription
+    }
+}
+
+impl Drop for UnixBus {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Connects again and again.
+async fn run(shared: Arc<Shared>) {
+    let backoff = ExponentialBuilder::new()
+        .with_min_delay(SHORTEST)
+        .with_max_delay(LONGEST)
+        .without_max_times();
+    let mut pauses = backoff.build();
+    loop {
+        match Connection::open(&shared.path, &shared.name).await {
+            Ok(connection) => {
+                let since = Instant::now();
+                let error = shared.attend(connection).await;
+                tracing::debug!(%error, "the bus is gone");
+                if since.elapsed() > LONGEST {
+                    pauses = backoff.build();
+                }
+            }
+            Err(error) => tracing::trace!(%error, "there is no bus"),
+        }
+        shared.link.send_modify(|link| link.down = true);
+        tokio::time::sleep(pauses.next().unwrap_or(LONGEST)).await;
+    }
+}
+
+impl Shared {
+    fn outlets(&self) -> MutexGuard<'_, Vec<Outlet>> {
+        self.outlets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes and hands out until the connection ends.
+    async fn attend(&self, mut connection: Connection) -> ConnectionError {
+        let mut followed = BTreeSet::new();
+        if let Err(error) = self.follow(&mut connection, &mut followed).await {
+            return error;
+        }
+        self.link.send_modify(|link| link.down = false);
+        loop {
+            let result = tokio::select! {
+                received = connection.recv() => match received.map(|received| self.hand_out(received)) {
+                    Ok(true) => self.follow(&mut connection, &mut followed).await,
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(error),
+                },
+                Some(next) = self.outgoing.next() => self.publish(&mut connection, next).await,
+                () = self.changed.notified() => self.follow(&mut connection, &mut followed).await,
+            };
+            if let Err(error) = result {
+                return error;
+            }
+        }
+    }
+
+    async fn publish(&self, connection: &mut Connection, next: Next<Envelope>) -> Result<(), ConnectionError> {
+        let (settled, result) = match next {
+            Next::Lost(lost) => {
+                tracing::warn!(lost, "events were lost before the bus took them");
+                (lost, Ok(()))
+            }
+            Next::Item(envelope) => match connection.publish(&envelope).await {
+                Err(ConnectionError::Frame(error @ (FrameError::BodyTooLong { .. } | FrameError::HeaderTooLong))) => {
+                    tracing::warn!(%error, topic = envelope.topic(), "an event was too large for the bus");
+                    (1, Ok(()))
+                }
+                result => (1, result),
+            },
+        };
+        self.link
+            .send_modify(|link| link.pending = link.pending.saturating_sub(settled));
+        result
+    }
+
+    /// Follows what subscribers want and nothing else.
+    async fn follow(
+        &self,
+        connection: &mut Connection,
+        followed: &mut BTreeSet<Pattern>,
+    ) -> Result<(), ConnectionError> {
+        let wanted: BTreeSet<Pattern> = {
+            let mut outlets = self.outlets();
+            outlets.retain(Outlet::is_open);
+            outlets.iter().flat_map(Outlet::patterns).cloned().collect()
+        };
+        let fresh: Vec<Pattern> = wanted.difference(followed).cloned().collect();
+        connection.subscribe(&fresh).await?;
+        for unwanted in followed.difference(&wanted) {
+            connection.unsubscribe(unwanted).await?;
+        }
+        *followed = wanted;
+        Ok(())
+    }
+
+    /// Hands on what came; tells whether a subscriber left.
+    fn hand_out(&self, received: Received) -> bool {
+        let outlets = self.outlets();
+        match received {
+            Received::Event(envelope) => {
+                let topic = envelope.topic();
+                for outlet in outlets.iter().filter(|outlet| outlet.wants(&topic)) {
+                    outlet.send(envelope.clone());
+                }
+            }
+            Received::Lagged(lost) => outlets.iter().for_each(|outlet| outlet.lose(lost)),
+        }
+        !outlets.iter().all(Outlet::is_open)
+    }
+}

@@ -1,0 +1,104 @@
+//! The right to apply a mutation: taken, kept alive, given back.
+
+use std::sync::Arc;
+
+use decnet_topology::{
+    ClaimToken, MutationState, Repo, RepoError, TopologyId,
+    repo::{MutationFilter, MutationRow, Outcome},
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinHandle;
+
+use crate::lease::this_process;
+
+/// How long a claim runs.
+const TIME: SignedDuration = SignedDuration::from_secs(15);
+/// How often it is renewed.
+const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A claimed mutation, whose claim is kept alive until it is finished, given back or dropped.
+#[derive(Debug)]
+pub(crate) struct HeldClaim {
+    repo: Arc<dyn Repo>,
+    pub(crate) row: MutationRow,
+    pub(crate) token: ClaimToken,
+    renewal: JoinHandle<()>,
+}
+
+impl HeldClaim {
+    /// Takes the first unfinished mutation of a topology, if there is one.
+    ///
+    /// Who holds the topology's lease, as the caller must, is alone at work on it. So a claim that someone else still has is that
+    /// of a process that died or lost its lease, and is taken over.
+    pub(crate) async fn take(
+        repo: &Arc<dyn Repo>,
+        topology: TopologyId,
+        label: &str,
+    ) -> Result<Option<Self>, RepoError> {
+        let holder = this_process(label);
+        let claim = |superseding| repo.claim_mutation(Some(topology), &holder, TIME, superseding, Timestamp::now());
+        let mut claimed = claim(None).await?;
+        if claimed.is_none() {
+            let applying = MutationFilter {
+                topology: Some(topology),
+                states: vec![MutationState::Applying],
+                limit: Some(1),
+                offset: 0,
+            };
+            let left = repo.mutations(&applying).await?.rows.into_iter().next();
+            if let Some(left) = left.and_then(|row| row.claim) {
+                tracing::info!(%topology, pid = left.holder.pid, "taking over the mutation of a worker that is gone");
+                claimed = claim(Some(left.token)).await?;
+            }
+        }
+        let Some(row) = claimed else { return Ok(None) };
+        let Some(token) = row.claim.as_ref().map(|claim| claim.token) else {
+            return Err(RepoError::ClaimLost { id: row.id });
+        };
+        Ok(Some(Self {
+            repo: Arc::clone(repo),
+            token,
+            renewal: tokio::spawn(renew(Arc::clone(repo), row.clone(), token)),
+            row,
+        }))
+    }
+
+    /// Says what became of the mutation.
+    pub(crate) async fn finish(self, outcome: Outcome) -> Result<MutationRow, RepoError> {
+        self.renewal.abort();
+        let finish = self
+            .repo
+            .finish_mutation(self.row.id, self.token, outcome, Timestamp::now());
+        finish.await
+    }
+
+    /// Leaves the mutation to whoever takes it up next.
+    pub(crate) async fn give_back(self) {
+        self.renewal.abort();
+        if let Err(error) = self.repo.give_back(self.row.id, self.token, Timestamp::now()).await {
+            tracing::warn!(mutation = %self.row.id, %error, "the mutation could not be given back; its claim runs out by itself");
+        }
+    }
+}
+
+impl Drop for HeldClaim {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+/// Renews a claim until it is lost.
+async fn renew(repo: Arc<dyn Repo>, row: MutationRow, token: ClaimToken) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        if let Err(error) = repo.renew_claim(row.id, token, TIME, Timestamp::now()).await {
+            tracing::warn!(mutation = %row.id, %error, "the claim was not renewed");
+            if matches!(
+                error,
+                RepoError::ClaimLost { .. } | RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }
+            ) {
+                return;
+            }
+        }
+    }
+}

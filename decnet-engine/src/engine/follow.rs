@@ -1,0 +1,268 @@
+//! The one way in which a maze that runs is brought to another, or back to itself: reconcile, the loop and a mutation share it.
+
+use std::collections::BTreeSet;
+
+use decnet_topology::{
+    DeploySettings, InstanceId, Mutation, Name, RuleSet, Status, StoredTopology, Topology,
+    mutation::{AttachDecky, UpdateDecky},
+    validate::HostFacts,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Engine, EngineError,
+    drift::Asked,
+    session::{Session, ailment},
+};
+use crate::{
+    desired::Desired,
+    event::Trigger,
+    execute::{Execution, OnFailure},
+    naming::{self, ContainerName},
+    observe::{Observed, Scope},
+    plan::{Action, Plan, PlanError, diff},
+    runtime::RuntimeInfo,
+};
+
+/// What is known of the insides of the bases, which no list of the runtime shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Inside<'a> {
+    /// Nothing: every base is asked.
+    Unknown,
+    /// They are as this maze has them, the last that the runtime was seen to match: nobody is asked, and set anew is what
+    /// differs.
+    As(&'a Topology),
+}
+
+impl<'a> Inside<'a> {
+    /// Says what is known of a maze from its status: an active one was seen to match, as long as nothing was stored since.
+    pub(super) fn of(before: &'a StoredTopology) -> Self {
+        if before.row.status == Status::Active {
+            Self::As(&before.topology)
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// Which bases that run may be made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Force<'a> {
+    /// None.
+    Nothing,
+    /// That of one decky.
+    Decky(&'a Name),
+    /// All.
+    Everything,
+}
+
+impl<'a> Force<'a> {
+    /// Returns what a mutation allows.
+    pub(super) fn by(mutation: &'a Mutation) -> Self {
+        match mutation {
+            Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
+            | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. }) => Self::Decky(decky),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Returns what a flag says.
+    pub(super) fn all_if(force: bool) -> Self {
+        if force { Self::Everything } else { Self::Nothing }
+    }
+
+    /// Refuses a plan that makes anew what may not be.
+    pub(super) fn permit(self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
+        match self {
+            Self::Everything => Ok(()),
+            Self::Nothing => plan.require_gentle(&|_| false),
+            Self::Decky(name) => {
+                let decky = stored.topology.decky_named(name);
+                let base = decky.map(|decky| naming::base(stored.row.id, decky));
+                plan.require_gentle(&|container| base.as_ref() == Some(container))
+            }
+        }
+    }
+}
+
+/// A maze to follow, and with what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Aim<'a> {
+    /// The maze as it should be, in its row.
+    pub(super) stored: &'a StoredTopology,
+    /// How it is raised.
+    pub(super) settings: &'a DeploySettings,
+    /// What is known already.
+    pub(super) inside: Inside<'a>,
+    /// What may be made anew.
+    pub(super) force: Force<'a>,
+}
+
+/// What has to be done, worked out and not begun.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) desired: Desired,
+    pub(super) observed: Observed,
+    pub(super) plan: Plan,
+    /// Whether the insides were known, so that a glance is enough to see that the runtime matches.
+    known: bool,
+}
+
+/// What carrying it out came to.
+#[derive(Debug, Clone)]
+pub(super) struct Followed {
+    /// How many steps changed something.
+    pub(super) changed: usize,
+    /// Whether it was called off before it was through.
+    pub(super) cancelled: bool,
+    /// What is not as it should be; none where the runtime was seen to match.
+    pub(super) ailment: Option<String>,
+}
+
+impl Engine {
+    /// Looks at what is there and works out the plan to what should be. Touches nothing.
+    ///
+    /// The maze is held to the live rules, and a plan that makes anew what may not be is refused.
+    pub(super) async fn prepare(
+        &self,
+        instance: InstanceId,
+        info: &RuntimeInfo,
+        aim: Aim<'_>,
+        observed: Observed,
+        host: Option<&HostFacts>,
+    ) -> Result<Prepared, EngineError> {
+        let valid = self.validate(aim.stored, aim.settings, RuleSet::live(), host).await?;
+        let setting = self.setting(instance, aim.stored.row.id, info, aim.settings)?;
+        let desired = Desired::new(&valid, &setting)?;
+        let mut observed = observed;
+        let known = self.known(aim, &desired, instance, info)?;
+        match &known {
+            Some(changed) => {
+                for container in &mut observed.containers {
+                    container.deviates = changed.contains(&container.name);
+                }
+            }
+            None => {
+                self.look_inside(&desired, &mut observed, self.width(info), Asked::All)
+                    .await?;
+            }
+        }
+        let plan = diff(&desired, &observed);
+        aim.force.permit(aim.stored, &plan)?;
+        Ok(Prepared {
+            desired,
+            observed,
+            plan,
+            known: known.is_some(),
+        })
+    }
+
+    /// Returns the bases whose routes or forwarding must be set anew, where that is known without asking them.
+    fn known(
+        &self,
+        aim: Aim<'_>,
+        desired: &Desired,
+        instance: InstanceId,
+        info: &RuntimeInfo,
+    ) -> Result<Option<BTreeSet<ContainerName>>, EngineError> {
+        let Inside::As(before) = aim.inside else {
+            return Ok(None);
+        };
+        // A maze that the catalogue of today does not know is no guide to what was set.
+        let Ok(before) = before.clone().validate(&self.options.catalog, RuleSet::live()) else {
+            return Ok(None);
+        };
+        let setting = self.setting(instance, aim.stored.row.id, info, aim.settings)?;
+        let before = Desired::new(&before, &setting)?;
+        Ok(Some(desired.states_changed_since(&before).cloned().collect()))
+    }
+}
+
+impl Session<'_> {
+    /// Looks at what is there and works out the plan to what should be. Touches nothing.
+    pub(super) async fn prepare(&self, aim: Aim<'_>) -> Result<Prepared, EngineError> {
+        let observed = self.look(aim.inside).await?;
+        self.engine
+            .prepare(self.instance, &self.info, aim, observed, None)
+            .await
+    }
+
+    /// Looks at what is there, as closely as what is known asks for: what was seen to match is looked at for what changed, and
+    /// whether it still matches in all is for a reconcile to see.
+    pub(super) async fn look(&self, inside: Inside<'_>) -> Result<Observed, EngineError> {
+        match inside {
+            Inside::As(_) => self.glance().await,
+            Inside::Unknown => self.observe().await,
+        }
+    }
+
+    /// Carries out what was prepared, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.
+    ///
+    /// What needs a step that failed is left out and the rest done; nothing is undone, since the maze is stored: the next
+    /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run;
+    /// who was given routes said that they hold. The deckies that changed are told of, with what it was done for.
+    pub(super) async fn carry_out(
+        &self,
+        prepared: &Prepared,
+        trigger: Trigger,
+        cancel: &CancellationToken,
+    ) -> Result<Followed, EngineError> {
+        let Prepared {
+            desired,
+            observed,
+            plan,
+            known,
+        } = prepared;
+        if plan.is_empty() {
+            return Ok(Followed {
+                changed: 0,
+                cancelled: false,
+                ailment: ailment(desired, observed),
+            });
+        }
+        let execution = self.execute(plan, OnFailure::SkipDependents, cancel).await?;
+        self.engine
+            .tell_of_deckies(self.id, observed, plan, &execution, trigger);
+        let ailment = match execution.failures.first() {
+            Some(failure) => Some(format!("{failure}: {}", failure.source)),
+            None => self.look_again(desired, plan, *known).await?,
+        };
+        let Execution { changed, cancelled, .. } = execution;
+        Ok(Followed {
+            changed: changed.len(),
+            cancelled,
+            ailment,
+        })
+    }
+
+    async fn glance(&self) -> Result<Observed, EngineError> {
+        let scope = Scope::Topology(self.instance, self.id);
+        Ok(self.engine.runtime.glance(scope).await?)
+    }
+
+    async fn look_again(&self, desired: &Desired, plan: &Plan, known: bool) -> Result<Option<String>, EngineError> {
+        let mut observed = if known {
+            self.glance().await?
+        } else {
+            self.observe().await?
+        };
+        let began: BTreeSet<_> = plan.steps().iter().filter_map(|step| beginning(&step.action)).collect();
+        let width = self.engine.width(&self.info);
+        self.engine
+            .look_inside(desired, &mut observed, width, Asked::Settling(&began))
+            .await?;
+        Ok(ailment(desired, &observed))
+    }
+}
+
+/// The base that has a new namespace after an action, if one has.
+fn beginning(action: &Action) -> Option<&ContainerName> {
+    match action {
+        Action::CreateBase { base } => Some(&base.name),
+        Action::Restart { container, .. } => Some(container),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

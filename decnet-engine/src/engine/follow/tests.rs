@@ -1,0 +1,257 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use decnet_topology::{
+    Catalog, Decky, Mode, Repo, ServiceName, TopologyId,
+    repo::{MemoryRepo, NewTopology},
+};
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    decoy::DecoyImage,
+    engine::{DeployOptions, EngineOptions},
+    event::Trigger,
+    observe::Scope,
+    runtime::{
+        Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError,
+        simulated::{Moment, Simulated},
+    },
+};
+
+/// A simulated daemon that counts what it is asked.
+#[derive(Debug, Default)]
+struct Counting {
+    inner: Simulated,
+    asked: Calls,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    observe: AtomicUsize,
+    glance: AtomicUsize,
+    perform: AtomicUsize,
+    exec: AtomicUsize,
+    other: AtomicUsize,
+}
+
+impl Calls {
+    /// Returns how often it was observed, glanced at, told to perform, told to run a command, and asked anything else; counts
+    /// anew.
+    fn take(&self) -> [usize; 5] {
+        [&self.observe, &self.glance, &self.perform, &self.exec, &self.other]
+            .map(|count| count.swap(0, Ordering::Relaxed))
+    }
+}
+
+fn count(calls: &AtomicUsize) {
+    calls.fetch_add(1, Ordering::Relaxed);
+}
+
+#[async_trait]
+impl Runtime for Counting {
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
+        count(&self.asked.other);
+        self.inner.info().await
+    }
+
+    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        count(&self.asked.observe);
+        self.inner.observe(scope).await
+    }
+
+    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        count(&self.asked.glance);
+        let mut observed = self.inner.observe(scope).await?;
+        observed.images.clear();
+        for container in &mut observed.containers {
+            container.started_at = None;
+        }
+        Ok(observed)
+    }
+
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        count(&self.asked.other);
+        self.inner.foreign_networks(instance).await
+    }
+
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        count(&self.asked.perform);
+        self.inner.perform(instance, action).await
+    }
+
+    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
+        count(&self.asked.exec);
+        self.inner.exec(container, command).await
+    }
+}
+
+struct Lab {
+    runtime: Arc<Counting>,
+    engine: Engine,
+    id: TopologyId,
+}
+
+/// A DMZ, an office behind a gateway, and thirty deckies in all.
+fn thirty() -> Topology {
+    let mut builder = Topology::builder()
+        .dmz("dmz", "10.96.0.0/24")
+        .lan("office", "10.96.1.0/24");
+    builder = builder.decky("gate", |decky| {
+        decky.on("dmz", "10.96.0.2").on("office", "10.96.1.2").forwards()
+    });
+    for host in 3..32 {
+        builder = builder.decky(&format!("host-{host}"), |decky| {
+            decky.on("office", &format!("10.96.1.{host}")).services(["ssh"])
+        });
+    }
+    builder.build().expect("a topology")
+}
+
+/// The maze with one decky changed.
+fn with(topology: &Topology, name: &str, change: impl Fn(Decky) -> Decky) -> Topology {
+    let (lans, deckies) = topology.clone().into_parts();
+    let change = |decky: Decky| {
+        if decky.name().as_str() == name {
+            change(decky)
+        } else {
+            decky
+        }
+    };
+    Topology::new(lans, deckies.into_iter().map(change).collect()).expect("a topology")
+}
+
+fn running(services: &'static [&'static str]) -> impl Fn(Decky) -> Decky {
+    move |decky| decky.with_services(services.iter().copied().map(ServiceName::new))
+}
+
+async fn raised() -> Lab {
+    let repo = Arc::new(MemoryRepo::new());
+    let runtime = Arc::new(Counting::default());
+    let options = EngineOptions {
+        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
+        ..EngineOptions::new(Catalog::builtin())
+    };
+    let engine = Engine::new(repo.clone(), runtime.clone(), options);
+    let new = NewTopology {
+        name: "maze".parse().expect("a name"),
+        mode: Mode::Unihost,
+        host: None,
+        config: None,
+        topology: thirty(),
+    };
+    let id = repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+    let deployed = engine
+        .deploy(id, DeployOptions::default(), &CancellationToken::new())
+        .await;
+    deployed.expect("deployed");
+    runtime.asked.take();
+    Lab { runtime, engine, id }
+}
+
+/// Prepares and carries out a change of what runs, under a lease, as if it had been stored.
+async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed, EngineError> {
+    let cancel = CancellationToken::new();
+    let session = Session::begin(&lab.engine, lab.id, &cancel).await?;
+    let before = session.load().await?;
+    lab.runtime.asked.take();
+    let stored = StoredTopology {
+        row: before.row.clone(),
+        topology: after,
+    };
+    let aim = Aim {
+        stored: &stored,
+        settings: &before.row.settings,
+        inside: Inside::of(&before),
+        force,
+    };
+    let result = match session.prepare(aim).await {
+        Ok(prepared) => session.carry_out(&prepared, Trigger::Operator, &cancel).await,
+        Err(error) => Err(error),
+    };
+    session.end(result).await
+}
+
+#[tokio::test]
+async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies_there_are() {
+    let lab = raised().await;
+    let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
+    let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
+    assert_eq!((followed.ailment, followed.cancelled), (None, false));
+    // The image, which is there, and the service's container; no base is asked anything.
+    assert_eq!(lab.runtime.asked.take(), [0, 2, 2, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
+    let lab = raised().await;
+    let after = with(&thirty(), "gate", |gate| gate.forwarding(false));
+    let followed = follow(&lab, after, Force::Decky(&"gate".parse().expect("a name")))
+        .await
+        .expect("followed");
+    assert_eq!(followed.ailment, None);
+    let [looks, glances, _, asked, other] = lab.runtime.asked.take();
+    assert_eq!([looks, glances, asked, other], [0, 2, 0, 0]);
+}
+
+#[tokio::test]
+async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
+    let lab = raised().await;
+    let (lans, mut deckies) = thirty().into_parts();
+    let host = deckies[5].clone();
+    deckies[5] =
+        Decky::new(host.id(), "another".parse().expect("a name")).with_attachments(host.attachments().to_vec());
+    let after = Topology::new(lans, deckies).expect("a topology");
+    let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
+    assert_eq!(followed.ailment, None);
+    // Two containers of the old decky go; the image is ensured and the base made.
+    assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
+}
+
+#[tokio::test]
+async fn what_is_as_it_should_be_takes_one_glance() {
+    let lab = raised().await;
+    let followed = follow(&lab, thirty(), Force::Nothing).await.expect("followed");
+    assert_eq!((followed.ailment, followed.changed), (None, 0));
+    assert_eq!(lab.runtime.asked.take(), [0, 1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_base_is_made_anew_only_where_its_own_decky_was_named() {
+    let lab = raised().await;
+    let after = with(&thirty(), "gate", running(&["http"]));
+    let world = lab.runtime.inner.world();
+    for force in [Force::Nothing, Force::Decky(&"host-7".parse().expect("a name"))] {
+        let refused = follow(&lab, after.clone(), force).await;
+        assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
+        assert_eq!(lab.runtime.inner.world(), world, "a refused change changes nothing");
+    }
+    let gate = "gate".parse().expect("a name");
+    let followed = follow(&lab, after, Force::Decky(&gate)).await.expect("followed");
+    assert_eq!(followed.ailment, None);
+}
+
+#[tokio::test]
+async fn a_step_that_fails_is_told_and_the_rest_is_done() {
+    let lab = raised().await;
+    let after = with(&thirty(), "host-7", running(&["http", "smb"]));
+    let smb =
+        |action: &Action| matches!(action, Action::CreateService { service } if service.service.as_str() == "smb");
+    let refused = RuntimeError::Refused {
+        status: 500,
+        message: "no space left on device".into(),
+    };
+    lab.runtime.inner.fail_where(smb, Moment::Before, refused);
+    let followed = follow(&lab, after, Force::Nothing).await.expect("as far as it goes");
+    let ailment = followed.ailment.expect("an ailment");
+    assert!(ailment.contains("no space left on device"), "{ailment}");
+    let world = lab.runtime.inner.world();
+    let there = |end: &str| world.containers.keys().any(|name| name.as_str().ends_with(end));
+    assert_eq!(
+        [".ssh", ".http", ".smb"].map(|end| there(&format!("host-7{end}"))),
+        [false, true, false]
+    );
+}

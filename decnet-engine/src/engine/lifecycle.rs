@@ -1,0 +1,161 @@
+//! Which deckies came, went or changed by what was done on the runtime.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use decnet_topology::{Name, ServiceName, TopologyId};
+
+use super::Engine;
+use crate::{
+    desired::Desired,
+    event::{DeckyEvent, Event, Trigger},
+    execute::Execution,
+    naming::{self, ContainerName, Role},
+    observe::{Activity, Observed, ObservedContainer},
+    plan::{Action, Plan},
+};
+
+impl Engine {
+    /// Tells that all deckies of a maze were created.
+    ///
+    /// All: of those that an earlier run made before it broke off nobody was told.
+    pub(super) fn tell_of_creation(&self, topology: TopologyId, desired: &Desired) {
+        let mut services: BTreeMap<&Name, BTreeSet<ServiceName>> = BTreeMap::new();
+        for base in desired.bases.values() {
+            services.entry(&base.decky).or_default();
+        }
+        for service in desired.services.values() {
+            let of_decky = services.entry(&service.decky).or_default();
+            of_decky.insert(service.service.clone());
+        }
+        for (decky, new_services) in services {
+            self.tell(Event::Decky(DeckyEvent {
+                topology,
+                decky: decky.clone(),
+                old_services: BTreeSet::new(),
+                new_services,
+                trigger: Trigger::Creation,
+            }));
+        }
+    }
+
+    /// Tells of the deckies that what was done changed, given what was there before and for whose sake it was done.
+    pub(super) fn tell_of_deckies(
+        &self,
+        topology: TopologyId,
+        before: &Observed,
+        plan: &Plan,
+        execution: &Execution,
+        trigger: Trigger,
+    ) {
+        let actions = execution.changed.iter().map(|step| &plan.steps()[*step].action);
+        for change in changes(topology, before, actions, trigger) {
+            self.tell(Event::Decky(change));
+        }
+    }
+}
+
+/// What there is of a decky.
+#[derive(Debug, Clone, Default)]
+struct Stand {
+    /// Whether its base is there.
+    base: bool,
+    /// The services that run.
+    services: BTreeSet<ServiceName>,
+}
+
+/// Works out which deckies the actions changed, and how.
+fn changes<'a>(
+    topology: TopologyId,
+    before: &Observed,
+    actions: impl Iterator<Item = &'a Action>,
+    trigger: Trigger,
+) -> Vec<DeckyEvent> {
+    let named: BTreeMap<&ContainerName, (Name, &ObservedContainer)> = before
+        .containers
+        .iter()
+        .filter_map(|container| Some((&container.name, (decky_of(container)?, container))))
+        .collect();
+    let mut old: BTreeMap<Name, Stand> = BTreeMap::new();
+    for (decky, container) in named.values() {
+        let stand = old.entry(decky.clone()).or_default();
+        match container.role() {
+            Some(Role::Base) => stand.base = true,
+            _ if container.activity == Activity::Running => stand.services.extend(service_of(container)),
+            _ => {}
+        }
+    }
+    let mut new = old.clone();
+    let mut touched = BTreeSet::new();
+    // What is made anew is removed and made: whichever is named first, in the end it is there.
+    let (removals, rest): (Vec<&Action>, Vec<&Action>) =
+        actions.partition(|action| matches!(action, Action::RemoveContainer { .. }));
+    for action in removals.into_iter().chain(rest) {
+        let decky = match action {
+            Action::RemoveContainer { container, role, .. } => {
+                let Some((decky, observed)) = named.get(container) else {
+                    continue;
+                };
+                let stand = new.entry(decky.clone()).or_default();
+                match (role, service_of(observed)) {
+                    (Role::Base, _) => stand.base = false,
+                    (Role::Service, Some(service)) => {
+                        stand.services.remove(&service);
+                    }
+                    (Role::Service, None) => {}
+                }
+                decky
+            }
+            Action::Restart { container, role } => {
+                let Some((decky, observed)) = named.get(container) else {
+                    continue;
+                };
+                if *role == Role::Service {
+                    let stand = new.entry(decky.clone()).or_default();
+                    stand.services.extend(service_of(observed));
+                }
+                decky
+            }
+            Action::CreateBase { base } => {
+                new.entry(base.decky.clone()).or_default().base = true;
+                &base.decky
+            }
+            Action::CreateService { service } => {
+                let stand = new.entry(service.decky.clone()).or_default();
+                stand.services.insert(service.service.clone());
+                &service.decky
+            }
+            _ => continue,
+        };
+        touched.insert(decky.clone());
+    }
+    let change = |decky: Name| {
+        let was = old.remove(&decky).unwrap_or_default();
+        let is = new.remove(&decky).unwrap_or_default();
+        let trigger = match (was.base, is.base) {
+            _ if trigger == Trigger::Healer => trigger,
+            (false, true) => Trigger::Creation,
+            (_, false) => Trigger::Retirement,
+            (true, true) => trigger,
+        };
+        DeckyEvent {
+            topology,
+            decky,
+            old_services: was.services,
+            // Without a base nothing is reached, whatever is left.
+            new_services: if is.base { is.services } else { BTreeSet::new() },
+            trigger,
+        }
+    };
+    touched.into_iter().map(change).collect()
+}
+
+fn decky_of(container: &ObservedContainer) -> Option<Name> {
+    Name::new(container.labels.get(naming::DECKY)?).ok()
+}
+
+fn service_of(container: &ObservedContainer) -> Option<ServiceName> {
+    container
+        .labels
+        .get(naming::SERVICE_NAME)
+        .map(|name| ServiceName::new(name))
+}

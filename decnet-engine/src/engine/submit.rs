@@ -1,0 +1,122 @@
+//! A mutation handed in: made at once where nothing runs, queued where something does.
+
+use decnet_topology::{
+    Catalog, Repo, RepoError, Status, StoredTopology, TopologyId, Version,
+    mutation::{self, Context},
+    repo::{Edit, MutationRow, NewMutation},
+};
+use jiff::Timestamp;
+
+use super::{Engine, EngineError};
+use crate::{
+    bus::Bus,
+    event::{Envelope, Event},
+};
+
+/// How often an edit is tried anew that someone else was faster than.
+const TRIES: usize = 5;
+
+/// What became of a mutation that was handed in.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Submitted {
+    /// The topology is pending, and was edited.
+    Edited(Box<StoredTopology>),
+    /// The topology runs: the mutation waits for its turn.
+    Enqueued(Box<MutationRow>),
+}
+
+impl Engine {
+    /// Hands in a mutation, as [`submit`] does.
+    pub async fn submit(
+        &self,
+        id: TopologyId,
+        new: NewMutation,
+        expected: Option<Version>,
+    ) -> Result<Submitted, EngineError> {
+        hand_in(
+            self.repo.as_ref(),
+            &self.options.catalog,
+            &|told| self.publish(told),
+            id,
+            new,
+            expected,
+        )
+        .await
+    }
+}
+
+/// Hands in a mutation: a pending topology is edited at once, for one that runs it is enqueued, and told of on the bus.
+///
+/// It needs no runtime. What is enqueued is made by whoever [drains](Engine::drain) the topology, [`watch`](crate::watch) above
+/// all.
+///
+/// # Errors
+///
+/// [`EngineError::Mutation`] if a pending topology cannot be edited so; [`RepoError::VersionConflict`] if another version than
+/// `expected` is stored; [`RepoError::NotEditable`] in any other status. Nothing was changed then.
+pub async fn submit(
+    repo: &dyn Repo,
+    catalog: &Catalog,
+    bus: &dyn Bus,
+    id: TopologyId,
+    new: NewMutation,
+    expected: Option<Version>,
+) -> Result<Submitted, EngineError> {
+    hand_in(repo, catalog, &|told| bus.publish(told), id, new, expected).await
+}
+
+async fn hand_in(
+    repo: &dyn Repo,
+    catalog: &Catalog,
+    publish: &(dyn Fn(Envelope) + Sync),
+    id: TopologyId,
+    new: NewMutation,
+    expected: Option<Version>,
+) -> Result<Submitted, EngineError> {
+    let mut tries = 0;
+    loop {
+        let stored = repo.load(id).await?;
+        if stored.row.status != Status::Pending {
+            let at = Timestamp::now();
+            let row = repo.enqueue(id, new, expected, at).await?;
+            publish(Envelope::new(told(&row), at));
+            return Ok(Submitted::Enqueued(Box::new(row)));
+        }
+        let current = stored.row.version;
+        if let Some(expected) = expected.filter(|expected| *expected != current) {
+            return Err(RepoError::VersionConflict { expected, current }.into());
+        }
+        let claims = repo.claims(Some(id)).await?;
+        let topology = mutation::apply(
+            &stored.topology,
+            &new.mutation,
+            &Context::of(&stored.row, catalog, &claims),
+        )?;
+        let edit = Edit {
+            expected: Some(current),
+            topology,
+            mutation: Some(new.clone()),
+        };
+        tries += 1;
+        match repo.edit(id, edit, Timestamp::now()).await {
+            Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),
+            // Someone was faster, or deployed it: what was asked for is asked anew.
+            Err(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. })
+                if expected.is_none() && tries < TRIES => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Returns the event that says how far a mutation is.
+pub(super) fn told(row: &MutationRow) -> Event {
+    Event::Mutation {
+        topology: row.topology,
+        mutation: row.id,
+        op: row.mutation.op().into(),
+        state: row.state.into(),
+        actor: row.actor.clone(),
+        reason: row.reason.clone(),
+    }
+}

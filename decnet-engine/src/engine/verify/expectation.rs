@@ -1,0 +1,78 @@
+use std::net::Ipv4Addr;
+
+use decnet_decoy::protocol::Target;
+use decnet_topology::{Catalog, Decky, catalog::Protocol, graph::Graph};
+
+use super::Place;
+
+/// An address for documentation (RFC 5737), which is nobody's.
+pub(super) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+
+/// Where Docker's resolver listens in the namespace of every container.
+const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+const DNS: u16 = 53;
+
+/// What becomes of one attempt from inside a decky if all is as the maze says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Expectation {
+    pub(super) to: Place,
+    pub(super) address: Ipv4Addr,
+    pub(super) target: Target,
+    pub(super) reached: bool,
+}
+
+/// Lists what is tried from inside a decky: every address of every other, by ping and on a TCP port of its services; the address
+/// that the host has or could have on every LAN that the decky reaches; the outside; the engine's resolver.
+pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Expectation> {
+    let topology = graph.topology();
+    let reach = graph.reach(decky.id());
+    let mut expectations = Vec::new();
+    let mut expect = |to: &Place, address, port: Option<u16>, reached| {
+        let ping = std::iter::once(Target::Icmp { address });
+        expectations.extend(
+            ping.chain(port.map(|port| Target::Tcp { address, port }))
+                .map(|target| Expectation {
+                    to: to.clone(),
+                    address,
+                    target,
+                    reached,
+                }),
+        );
+    };
+    for other in topology.deckies().iter().filter(|other| other.id() != decky.id()) {
+        let to = Place::Decky(other.name().clone());
+        let port = tcp_port(other, catalog);
+        for attachment in other.attachments() {
+            expect(&to, attachment.ip, port, reach.contains(&attachment.lan));
+        }
+    }
+    for lan in topology.lans() {
+        if lan.is_dmz() {
+            expect(&Place::Host, lan.gateway(), Some(DNS), false);
+        } else if reach.contains(&lan.id()) {
+            expect(&Place::Host, lan.gateway(), None, false);
+        }
+    }
+    expect(&Place::Outside, OUTSIDE, None, false);
+    expectations.push(Expectation {
+        to: Place::Resolver,
+        address: RESOLVER,
+        target: Target::Tcp {
+            address: RESOLVER,
+            port: DNS,
+        },
+        reached: false,
+    });
+    expectations
+}
+
+fn tcp_port(decky: &Decky, catalog: &Catalog) -> Option<u16> {
+    let entries = decky
+        .services()
+        .iter()
+        .filter_map(|name| catalog.decky_service(name.as_str()));
+    let mut ports = entries.flat_map(|entry| &entry.ports);
+    ports
+        .find(|port| port.protocol == Protocol::Tcp)
+        .map(|port| port.number)
+}

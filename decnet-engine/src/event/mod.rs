@@ -1,0 +1,39 @@
+//! What happens, as it happens: a closed set of events, and the envelope that they travel in.
+//!
+//! | topic | [`Event`] |
+//! |---|---|
+//! | `topology.<id>.status` | [`Status`](Event::Status) |
+//! | `topology.<id>.mutation.enqueued`, `.applying`, `.applied`, `.rejected`, `.failed` | [`Mutation`](Event::Mutation) |
+//! | `topology.<id>.step.planned` | [`Planned`](Event::Planned) |
+//! | `topology.<id>.step.started`, `.done`, `.failed`, `.skipped` | [`Step`](Event::Step) |
+//! | `decky.<topology id>.<name>.mutation` | [`Decky`](Event::Decky) |
+//! | `system.<worker>.health` | [`Health`](Event::Health) |
+//!
+//! Events are told at most once and never waited for. The store is the truth: whoever must miss nothing looks there too.
+//!
+//! On the wire an [`Envelope`] is JSON:
+//!
+//! ```
+//! use decnet_engine::event::{Envelope, Event};
+//! use decnet_topology::{Status, rng};
+//!
+//! let topology = rng::topology_id();
+//! let event = Event::Status { topology, from: Some(Status::Deploying), to: Status::Active, reason: None };
+//! let envelope = Envelope::new(event, "2030-01-01T00:00:00Z".parse()?);
+//! let value = serde_json::to_value(&envelope)?;
+//! assert_eq!(value["v"], 1);
+//! assert_eq!(value["topic"], format!("topology.{topology}.status"));
+//! assert_eq!((&value["type"], &value["payload"]["to"]), (&"status".into(), &"active".into()));
+//! assert_eq!(serde_json::from_value::<Envelope>(value)?, envelope);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod envelope;
+mod occurrence;
+mod progress;
+pub mod syslog;
+pub mod timeline;
+
+pub use envelope::{Envelope, EnvelopeError};
+pub use occurrence::{DeckyEvent, Event, Health, MutationStage, Trigger};
+pub use progress::{Progress, StepState};

@@ -1,0 +1,204 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use decnet_topology::Name;
+
+use super::diff::{Differ, interleave};
+use crate::{
+    desired::{BaseSpec, Interface, ServiceSpec},
+    naming::{NetworkName, Role},
+    observe::{Activity, ObservedContainer},
+    plan::{Action, StepId},
+};
+
+/// What comes, and what stays and is mended.
+impl<'a> Differ<'a> {
+    pub(super) fn settle_bases(&mut self) {
+        let desired = self.desired;
+        let ordered = interleave(
+            desired
+                .bases
+                .values()
+                .map(|base| (base.interfaces.first().map(|home| &home.network), base)),
+        );
+        for base in ordered {
+            match self.kept.get(&base.name).copied() {
+                None => self.create_base(base),
+                Some(there) => self.mend_base(base, there),
+            }
+        }
+    }
+
+    fn create_base(&mut self, base: &'a BaseSpec) {
+        let mut needs: BTreeSet<_> = self.images.get(base.image.as_str()).copied().into_iter().collect();
+        needs.extend(self.freeing.get(&base.name).into_iter().flatten());
+        for interface in &base.interfaces {
+            needs.extend(self.arrival(&interface.network));
+        }
+        let id = self.plan.push(
+            Action::CreateBase {
+                base: Box::new(base.clone()),
+            },
+            needs,
+            false,
+        );
+        self.appears(base, id);
+    }
+
+    /// The steps before anything new may come onto a network: it must be there, and addresses given up on it be free.
+    fn arrival(&self, network: &NetworkName) -> BTreeSet<StepId> {
+        let leaving = self.leaving.get(network).into_iter().flatten();
+        self.made.get(network).into_iter().chain(leaving).copied().collect()
+    }
+
+    /// Gives a base that stays the interfaces that it lacks, and starts it if it does not run.
+    fn mend_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
+        let (plugged, lacking): (Vec<_>, Vec<_>) = base.interfaces.iter().partition(|interface| {
+            let found = there.networks.get(&interface.network);
+            found.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip))
+        });
+        let runs = there.activity == Activity::Running;
+        let knows_a_way = runs && lacking.iter().any(|interface| self.was_there(interface));
+        let cleared = knows_a_way.then(|| self.clear_way(base, &plugged));
+        for interface in lacking {
+            let mut needs = self.arrival(&interface.network);
+            needs.extend(cleared);
+            let action = Action::Connect {
+                container: base.name.clone(),
+                interface: interface.clone(),
+            };
+            let id = self.plan.push(action, needs, false);
+            self.appearing.entry(interface.ip).or_default().insert(id);
+            self.replugged.entry(&base.name).or_default().insert(id);
+        }
+        if !runs {
+            let needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
+            let action = Action::Restart {
+                container: base.name.clone(),
+                role: Role::Base,
+            };
+            let id = self.plan.push(action, needs, false);
+            self.appears(base, id);
+        }
+    }
+
+    /// Tells whether others may have had a way to where an interface leads: its network is there, or was on another's subnet.
+    fn was_there(&self, interface: &Interface) -> bool {
+        let subnet = self
+            .desired
+            .networks
+            .get(&interface.network)
+            .map(|network| network.subnet);
+        let mut known = self.observed.networks.iter().filter_map(|network| network.subnet);
+        subnet.is_some_and(|subnet| known.any(|known| decnet_topology::net::overlaps(known, subnet)))
+    }
+
+    /// Takes away, before a running base is connected to more networks, its routes to them: Docker refuses an address that lies
+    /// in the destination of a route. What the base is to have over the interfaces that it has stays.
+    fn clear_way(&mut self, base: &BaseSpec, plugged: &[&Interface]) -> StepId {
+        let networks = &self.desired.networks;
+        let on_link = |via: Ipv4Addr| {
+            let subnets = plugged.iter().filter_map(|interface| networks.get(&interface.network));
+            subnets.into_iter().any(|network| network.subnet.contains(&via))
+        };
+        let mut state = base.state.clone();
+        state.routes.retain(|route| on_link(route.via));
+        state
+            .interfaces
+            .retain(|ip| plugged.iter().any(|interface| interface.ip == *ip));
+        state.default_route &= plugged.iter().any(|interface| interface.priority > 0);
+        let needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
+        let action = Action::SetState {
+            container: base.name.clone(),
+            state,
+        };
+        self.plan.push(action, needs, false)
+    }
+
+    /// Notes the step after which a base has a new namespace.
+    fn appears(&mut self, base: &'a BaseSpec, id: StepId) {
+        self.based.insert(&base.name, id);
+        for interface in &base.interfaces {
+            self.appearing.entry(interface.ip).or_default().insert(id);
+        }
+    }
+
+    /// Sets routes and forwarding in the bases that stay, where they are not what they should be or their interfaces change.
+    ///
+    /// A neighbour is there before a route leads over it. The routers come first, as far as nothing else keeps them waiting, so
+    /// that they forward by then; to wait for it could be to wait in a circle, since two routers may lead over each other.
+    pub(super) fn set_states(&mut self) {
+        let desired = self.desired;
+        let (routers, others): (Vec<_>, Vec<_>) = desired.bases.values().partition(|base| base.state.forward);
+        for base in routers.into_iter().chain(others) {
+            let Some(there) = self.kept.get(&base.name).copied() else {
+                // One that is made sets them as it starts.
+                continue;
+            };
+            let mut needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
+            needs.extend(self.based.get(&base.name));
+            if needs.is_empty() && !there.deviates {
+                continue;
+            }
+            for route in &base.state.routes {
+                needs.extend(self.appearing.get(&route.via).into_iter().flatten());
+            }
+            let action = Action::SetState {
+                container: base.name.clone(),
+                state: base.state.clone(),
+            };
+            self.plan.push(action, needs, false);
+        }
+    }
+
+    pub(super) fn settle_services(&mut self) {
+        let desired = self.desired;
+        let homes: BTreeMap<&Name, Option<&NetworkName>> = desired
+            .bases
+            .values()
+            .map(|base| (&base.decky, base.interfaces.first().map(|home| &home.network)))
+            .collect();
+        let ordered = interleave(
+            desired
+                .services
+                .values()
+                .map(|service| (homes.get(&service.decky).copied().flatten(), service)),
+        );
+        for service in ordered {
+            match self.kept.get(&service.name).copied() {
+                None => self.create_service(service),
+                Some(there) => self.mend_service(service, there),
+            }
+        }
+    }
+
+    fn create_service(&mut self, service: &ServiceSpec) {
+        let mut needs: BTreeSet<_> = self.images.get(service.image.as_str()).copied().into_iter().collect();
+        needs.extend(self.based.get(&service.base));
+        needs.extend(self.freeing.get(&service.name).into_iter().flatten());
+        self.plan.push(
+            Action::CreateService {
+                service: Box::new(service.clone()),
+            },
+            needs,
+            false,
+        );
+    }
+
+    /// A service that does not run, or whose base started after it and so has another namespace, is started again.
+    fn mend_service(&mut self, service: &ServiceSpec, there: &ObservedContainer) {
+        let base = self.kept.get(&service.base);
+        let restarted = self.based.get(&service.base);
+        let stranded = base.is_some_and(|base| there.started_at < base.started_at);
+        if restarted.is_some() || stranded || !matches!(there.activity, Activity::Running | Activity::Restarting) {
+            let needs = restarted.copied().into_iter().collect();
+            let action = Action::Restart {
+                container: service.name.clone(),
+                role: Role::Service,
+            };
+            self.plan.push(action, needs, false);
+        }
+    }
+}

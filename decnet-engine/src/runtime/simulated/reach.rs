@@ -1,0 +1,182 @@
+//! Which packets arrive: what the decoy program's `state check` and `probe` find in the simulated world.
+
+use std::net::Ipv4Addr;
+
+use decnet_decoy::protocol::{
+    Answer, Deviation, EXIT_DEVIATES, Egress, NetState, Probe, ProbeResult, StateReport, Target, TargetResult,
+};
+
+use super::world::{Container, World};
+use crate::{
+    naming::{ContainerName, NetworkName},
+    observe::Activity,
+    runtime::ExecOutput,
+};
+
+const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+/// Routers on the way after which a packet is given up.
+const HOPS: usize = 64;
+
+impl Container {
+    /// Makes the namespace what the kept state says, as far as its interfaces are those.
+    pub(super) fn straighten(&mut self) {
+        self.state_holds = self.can_hold_state();
+        self.bent = None;
+        self.contained = true;
+    }
+
+    /// What the namespace is like.
+    fn reality(&self) -> Option<&NetState> {
+        self.bent.as_ref().or(self.state.as_ref())
+    }
+
+    pub(super) fn check_state(&self, json: &str) -> ExecOutput {
+        let mut report = StateReport::default();
+        if NetState::parse(json).ok() != self.state {
+            report.refused.push("another state is kept".into());
+        }
+        if !self.contained {
+            report.deviations.push(Deviation::Uncontained);
+        }
+        let holds = self.state_holds && report == StateReport::default();
+        printed(if holds { 0 } else { EXIT_DEVIATES }, &report)
+    }
+
+    /// Tells whether the containment lets a packet begin here.
+    fn lets_out(&self, state: &NetState, to: Ipv4Addr) -> bool {
+        let closed = state.closed.contains(&to) || to == RESOLVER;
+        !self.contained || !closed && (is_inside(state, to) || state.egress == Egress::Open)
+    }
+
+    /// Tells whether a packet passes here on its way from an address to another.
+    fn passes(&self, from: Ipv4Addr, to: Ipv4Addr) -> bool {
+        let forwards = |state: &NetState| {
+            let closed = [from, to].iter().any(|end| state.closed.contains(end));
+            state.forward && (!self.contained || !closed && is_inside(state, from) && is_inside(state, to))
+        };
+        self.reality().is_some_and(forwards)
+    }
+}
+
+fn is_inside(state: &NetState, address: Ipv4Addr) -> bool {
+    let mut routes = state.routes.iter().map(|route| &route.to);
+    state.lans.iter().any(|lan| lan.contains(&address)) || routes.any(|to| to.prefix_len() > 0 && to.contains(&address))
+}
+
+fn printed(code: u8, value: &impl serde::Serialize) -> ExecOutput {
+    ExecOutput {
+        code: code.into(),
+        stdout: serde_json::to_vec(value).unwrap_or_default(),
+        stderr: Vec::new(),
+    }
+}
+
+/// Where a packet goes next.
+enum Step<'a> {
+    /// To this container, by this network.
+    To(&'a ContainerName, &'a NetworkName),
+    /// To the host or beyond.
+    Out,
+    /// Nowhere.
+    Lost,
+}
+
+impl World {
+    /// What `probe` would print in a base; `None` for what is none, or for a probe that cannot be read.
+    pub(super) fn exec_probe(&self, from: &ContainerName, json: &str) -> Option<ExecOutput> {
+        self.containers.get(from)?.state.as_ref()?;
+        let probe: Probe = serde_json::from_str(json).ok()?;
+        let result = |target: &Target| {
+            let (address, answer) = match target {
+                Target::Icmp { address } => (*address, Answer::Answered),
+                Target::Tcp { address, .. } => (*address, Answer::Refused),
+                _ => return None,
+            };
+            let detail = if self.is_reached(from, address) {
+                answer
+            } else {
+                Answer::TimedOut
+            };
+            Some(TargetResult {
+                target: *target,
+                reached: detail == Answer::Answered,
+                detail,
+                rtt_us: None,
+            })
+        };
+        let targets = probe.targets.iter().map(result).collect::<Option<Vec<_>>>()?;
+        Some(printed(0, &ProbeResult { targets }))
+    }
+
+    /// Tells whether a packet arrives, and the answer to it comes back.
+    fn is_reached(&self, from: &ContainerName, to: Ipv4Addr) -> bool {
+        let origin = &self.containers[from];
+        let Some(state) = origin.reality().filter(|state| origin.lets_out(state, to)) else {
+            return false;
+        };
+        if to == RESOLVER {
+            return true;
+        }
+        let source = match self.step(from, origin, state, to) {
+            Step::To(_, network) => origin.networks.get(network).copied(),
+            // The host has a way to everywhere.
+            Step::Out => return true,
+            Step::Lost => None,
+        };
+        let Some(source) = source else { return false };
+        let arrived = self.travel(from, source, to);
+        arrived.is_some_and(|there| self.travel(there, to, source) == Some(from))
+    }
+
+    /// Follows a packet from where it begins to the container that it ends in.
+    fn travel<'a>(&'a self, from: &'a ContainerName, source: Ipv4Addr, to: Ipv4Addr) -> Option<&'a ContainerName> {
+        let mut at = from;
+        for hop in 0..HOPS {
+            let container = self
+                .containers
+                .get(at)
+                .filter(|found| found.activity == Activity::Running)?;
+            if container.networks.values().any(|own| *own == to) {
+                return Some(at);
+            }
+            if hop > 0 && !container.passes(source, to) {
+                return None;
+            }
+            match self.step(at, container, container.reality()?, to) {
+                Step::To(next, _) => at = next,
+                Step::Out | Step::Lost => return None,
+            }
+        }
+        None
+    }
+
+    fn step<'a>(&'a self, at: &ContainerName, container: &'a Container, state: &NetState, to: Ipv4Addr) -> Step<'a> {
+        let neighbour = |address: Ipv4Addr| {
+            container.networks.keys().find_map(|name| {
+                let network = self.networks.get(name)?;
+                network
+                    .subnet
+                    .contains(&address)
+                    .then(|| (name, network.endpoints.get(&address)))
+            })
+        };
+        if let Some((name, found)) = neighbour(to) {
+            return match found {
+                Some(next) if next != at => Step::To(next, name),
+                Some(_) => Step::Lost,
+                // The one address that nobody else has is the host's, on the DMZ.
+                None if state.closed.contains(&to) => Step::Out,
+                None => Step::Lost,
+            };
+        }
+        let routes = state.routes.iter().filter(|route| route.to.contains(&to));
+        match routes.max_by_key(|route| route.to.prefix_len()) {
+            Some(route) => match neighbour(route.via) {
+                Some((name, Some(next))) if next != at => Step::To(next, name),
+                _ => Step::Lost,
+            },
+            None if state.default_route => Step::Out,
+            None => Step::Lost,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Who is looked after when: wakes, polls, and one worker a topology.
+
+use std::time::{Duration, Instant};
+
+use decnet_topology::{Name, RepoError, Status, TopologyId, repo::ListFilter};
+use jiff::Timestamp;
+use tokio::{
+    task::JoinSet,
+    time::{Interval, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    schedule::{Schedule, Turn},
+    turn,
+};
+use crate::{
+    bus::{Pattern, Received, Subscription},
+    engine::{Engine, EngineError},
+    event::{Envelope, Event, Health, MutationStage},
+};
+
+/// How the loop runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WatchOptions {
+    /// How often everything is looked at, whether or not an event said so; 10 s unless set.
+    pub poll: Duration,
+    /// How many topologies are worked on side by side; 16 unless set.
+    pub width: usize,
+    /// The pause before what could not be mended is tried again; it doubles each time. 1 s unless set.
+    pub first_pause: Duration,
+    /// The longest of these pauses; 1 min unless set.
+    pub longest_pause: Duration,
+    /// How often the loop says that it is there; 30 s unless set.
+    pub health: Duration,
+    /// What the loop is called on the bus; `watch-` and the process id unless set.
+    pub worker: Option<Name>,
+}
+
+impl Default for WatchOptions {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(10),
+            width: 16,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_mins(1),
+            health: Duration::from_secs(30),
+            worker: None,
+        }
+    }
+}
+
+/// Looks after every topology of the engine's store until the token fires.
+///
+/// # Errors
+///
+/// None for what goes wrong with a topology or the runtime: that is logged and tried again. A store that cannot be read is tried
+/// again too, but for one that is damaged or of a newer program.
+pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &CancellationToken) -> Result<(), EngineError> {
+    let mut events = engine.bus().subscribe(&wanted());
+    let mut watch = Watch {
+        engine,
+        schedule: Schedule::new(options.first_pause, options.longest_pause),
+        workers: JoinSet::new(),
+        cancel,
+    };
+    let started_at = Timestamp::now();
+    let mut poll = every(options.poll);
+    let mut health = every(options.health);
+    let result = loop {
+        watch.dispatch(options.width);
+        let due = watch
+            .schedule
+            .next_due()
+            .filter(|_| watch.workers.len() < options.width);
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => break Ok(()),
+            Some(done) = watch.workers.join_next(), if !watch.workers.is_empty() => watch.take_back(done),
+            event = next(&mut events) => watch.hear(event),
+            _ = poll.tick() => if let Err(error) = watch.look_around().await {
+                break Err(error);
+            },
+            _ = health.tick() => engine.publish(Envelope::new(watch.health(options, started_at), Timestamp::now())),
+            () = sleep_until(due) => {}
+        }
+    };
+    while let Some(done) = watch.workers.join_next().await {
+        watch.take_back(done);
+    }
+    result
+}
+
+/// What goes on.
+struct Watch<'a> {
+    engine: &'a Engine,
+    schedule: Schedule,
+    workers: JoinSet<(TopologyId, Turn)>,
+    cancel: &'a CancellationToken,
+}
+
+impl Watch<'_> {
+    /// Sends workers to the topologies that are due.
+    fn dispatch(&mut self, width: usize) {
+        while self.workers.len() < width {
+            let Some(id) = self.schedule.take(Instant::now()) else {
+                return;
+            };
+            let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
+            self.workers
+                .spawn(async move { (id, turn::take(engine, id, cancel).await) });
+        }
+    }
+
+    fn take_back(&mut self, done: Result<(TopologyId, Turn), tokio::task::JoinError>) {
+        if let Ok((id, turn)) = done {
+            self.schedule.finish(id, turn, Instant::now());
+        }
+    }
+
+    fn hear(&mut self, event: Heard) {
+        match event {
+            Heard::Enqueued(id) => self.schedule.wake(id, Instant::now()),
+            Heard::Degraded(id) => self.schedule.remind(id, Instant::now()),
+            Heard::Other => {}
+        }
+    }
+
+    /// Finds what has something to be done, whatever events were lost.
+    async fn look_around(&mut self) -> Result<(), EngineError> {
+        match self.found().await {
+            Ok(found) => {
+                let now = Instant::now();
+                found.into_iter().for_each(|id| self.schedule.remind(id, now));
+                Ok(())
+            }
+            Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the store could not be read; it is tried again");
+                Ok(())
+            }
+        }
+    }
+
+    async fn found(&self) -> Result<Vec<TopologyId>, RepoError> {
+        let repo = self.engine.repo();
+        let live = ListFilter {
+            statuses: vec![Status::Active, Status::Degraded],
+            ..ListFilter::default()
+        };
+        Ok(repo.list(&live).await?.rows.into_iter().map(|row| row.id).collect())
+    }
+
+    fn health(&self, options: &WatchOptions, started_at: Timestamp) -> Event {
+        let pid = std::process::id();
+        let worker = options
+            .worker
+            .clone()
+            .unwrap_or_else(|| Name::new(&format!("watch-{pid}")).expect("a DNS label"));
+        Event::Health(Health {
+            worker,
+            pid,
+            started_at,
+            topologies: self.schedule.len(),
+            busy: self.workers.len(),
+        })
+    }
+}
+
+/// What an event means to the loop.
+enum Heard {
+    /// A mutation waits.
+    Enqueued(TopologyId),
+    /// A topology is not as it should be.
+    Degraded(TopologyId),
+    /// Nothing.
+    Other,
+}
+
+fn wanted() -> [Pattern; 2] {
+    ["topology.*.mutation.enqueued", "topology.*.status"].map(|pattern| pattern.parse().expect("a pattern"))
+}
+
+/// Waits for the next event; for ever once the bus is gone, because there is the poll.
+async fn next(events: &mut Subscription) -> Heard {
+    match events.recv().await {
+        Some(Received::Event(envelope)) => match envelope.event {
+            Event::Mutation {
+                topology,
+                state: MutationStage::Enqueued,
+                ..
+            } => Heard::Enqueued(topology),
+            Event::Status {
+                topology,
+                to: Status::Degraded,
+                ..
+            } => Heard::Degraded(topology),
+            _ => Heard::Other,
+        },
+        Some(Received::Lagged(_)) => Heard::Other,
+        None => std::future::pending().await,
+    }
+}
+
+fn every(time: Duration) -> Interval {
+    let mut interval = interval(time.max(Duration::from_millis(1)));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}

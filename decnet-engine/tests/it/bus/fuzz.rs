@@ -1,0 +1,132 @@
+//! Ten thousand frames of rubbish.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use decnet_engine::bus::{
+    Pattern, Received,
+    unix::{Connection, Frame, FrameCodec, MAX_BODY, MAX_HEADER, Verb},
+};
+use decnet_topology::rng::Stream;
+use futures_util::StreamExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+use tokio_util::codec::{Encoder, FramedRead};
+
+use super::{Served, any_event};
+
+const FRAMES: usize = 10_000;
+
+fn bytes(stream: &mut Stream, most: u64) -> Vec<u8> {
+    (0..stream.below(most)).map(|_| stream.between(0, 255)).collect()
+}
+
+fn sound(stream: &mut Stream) -> Vec<u8> {
+    let envelope = any_event();
+    let (verb, args, body) = match stream.below(5) {
+        0 => (Verb::Hello, "1".to_owned(), serde_json::json!({"name": "x"})),
+        1 => (Verb::Sub, "decky.>".to_owned(), serde_json::json!({})),
+        2 => (Verb::Unsub, "decky.>".to_owned(), serde_json::json!({})),
+        3 => (Verb::Bye, String::new(), serde_json::json!({"reason": "x"})),
+        _ => (
+            Verb::Pub,
+            envelope.topic(),
+            serde_json::to_value(&envelope).expect("JSON"),
+        ),
+    };
+    let frame = Frame::new(verb, args, &body).expect("a frame");
+    let mut bytes = BytesMut::new();
+    FrameCodec::default().encode(&frame, &mut bytes).expect("encoded");
+    bytes.to_vec()
+}
+
+/// A frame that is random, cut off, too large, torn by another, not UTF-8, or sound.
+fn rubbish(stream: &mut Stream) -> Vec<u8> {
+    let mut frame = sound(stream);
+    match stream.below(8) {
+        0 => bytes(stream, 400),
+        1 => {
+            frame.truncate(stream.index(frame.len()));
+            frame
+        }
+        2 => [&b"PUB x\n"[..], &u32::MAX.to_be_bytes(), &bytes(stream, 50)].concat(),
+        3 => vec![b'A'; MAX_HEADER + 2],
+        4 => {
+            let other = sound(stream);
+            let at = stream.index(frame.len());
+            frame.splice(at..at, other);
+            frame
+        }
+        5 => [&b"SUB \xff\xfe"[..], &bytes(stream, 20), b"\n\0\0\0\0"].concat(),
+        6 => {
+            let at = stream.index(frame.len());
+            frame[at] = stream.between(0, 255);
+            frame
+        }
+        _ => frame,
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_frames_of_rubbish_harm_nobody() {
+    let served = Served::new();
+    let mut bystander = Connection::open(served.path(), "bystander").await.expect("connected");
+    bystander.subscribe(&[Pattern::everything()]).await.expect("subscribed");
+    let mut stream = Stream::new(7, "rubbish", 0);
+    let mut sent = 0;
+    while sent < FRAMES {
+        let mut socket = UnixStream::connect(served.path()).await.expect("the server is there");
+        if stream.chance(0.7) {
+            let hello = b"HELLO 1\n\0\0\0\x0c{\"name\":\"x\"}";
+            socket.write_all(hello).await.expect("written");
+        }
+        loop {
+            sent += 1;
+            // The server may have left already, and the test may leave in the middle.
+            if socket.write_all(&rubbish(&mut stream)).await.is_err() || stream.chance(0.2) {
+                break;
+            }
+        }
+        if stream.chance(0.1) {
+            let _ = socket.shutdown().await;
+            let mut rest = Vec::new();
+            let end = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut rest)).await;
+            assert!(end.is_ok(), "the server kept a connection that was at its end");
+        }
+    }
+    let last = any_event();
+    bystander.publish(&last).await.expect("published");
+    loop {
+        // Sound frames among the rubbish were events too.
+        if bystander.recv().await.expect("an event") == Received::Event(last.clone()) {
+            break;
+        }
+    }
+    Connection::open(served.path(), "newcomer").await.expect("connected");
+}
+
+#[tokio::test]
+async fn a_reader_of_rubbish_keeps_no_more_than_a_frame() {
+    let mut stream = Stream::new(8, "rubbish", 1);
+    let mut largest = 0;
+    for _ in 0..FRAMES {
+        let said = rubbish(&mut stream);
+        let mut frames = FramedRead::new(&said[..], FrameCodec::default());
+        while let Some(Ok(_)) = frames.next().await {}
+        largest = largest.max(frames.read_buffer().capacity());
+    }
+    // A body that was announced and never came takes no room.
+    assert!(largest <= 32 << 10, "{largest} bytes");
+    let announced = [
+        b"PUB x\n".to_vec(),
+        u32::try_from(MAX_BODY).expect("small").to_be_bytes().to_vec(),
+    ]
+    .concat();
+    let body = vec![b' '; MAX_BODY * 4];
+    let mut frames = FramedRead::new(announced.chain(&body[..]), FrameCodec::default());
+    while let Some(Ok(_)) = frames.next().await {}
+    let capacity = frames.read_buffer().capacity();
+    assert!(capacity <= 4 * MAX_BODY, "{capacity} bytes");
+}

@@ -1,0 +1,67 @@
+//! The bus on a Unix socket: what its users are promised, and what it makes of those who break the rules.
+
+mod faults;
+mod fuzz;
+mod sharing;
+mod socket;
+
+use std::path::{Path, PathBuf};
+
+use decnet_engine::{
+    bus::{Pattern, unix::Server},
+    event::{Envelope, Event},
+};
+use decnet_topology::{Status, TopologyId, rng};
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A bus that is served until the test is over.
+struct Served {
+    folder: TempDir,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stop = CancellationToken::new();
+        let task = serve(&folder.path().join("bus.sock"), &stop);
+        Self { folder, stop, task }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("bus.sock")
+    }
+
+    async fn stop(self) -> TempDir {
+        self.stop.cancel();
+        self.task.await.expect("served");
+        self.folder
+    }
+}
+
+fn serve(path: &Path, stop: &CancellationToken) -> JoinHandle<()> {
+    let server = Server::bind(path).expect("bound");
+    tokio::spawn(server.serve(stop.clone()))
+}
+
+fn status(topology: TopologyId, to: Status) -> Envelope {
+    let event = Event::Status {
+        topology,
+        from: None,
+        to,
+        reason: None,
+    };
+    Envelope::new(event, Timestamp::now())
+}
+
+fn any_event() -> Envelope {
+    status(rng::topology_id(), Status::Pending)
+}
+
+fn patterns<const N: usize>(texts: [&str; N]) -> [Pattern; N] {
+    texts.map(|text| text.parse().expect("a pattern"))
+}

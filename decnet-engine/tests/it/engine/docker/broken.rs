@@ -1,0 +1,188 @@
+//! What broke comes back, and the rest goes on.
+
+use std::{
+    fs::{self, File},
+    os::fd::AsFd as _,
+    thread,
+};
+
+use decnet_engine::{
+    decoy::PROGRAM_PATH,
+    naming::{self, Role},
+    observe::{Activity, Scope},
+    runtime::Runtime,
+};
+use decnet_topology::{Repo, Status, TopologyId};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio_util::sync::CancellationToken;
+
+use super::{Lab, docker, on_docker};
+use crate::engine::twelve_on;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_reconcile_mends_what_broke_and_leaves_the_rest_running() {
+    on_docker(async |lab| {
+        let topology = twelve_on("10.205");
+        let id = lab.store("mend", topology.clone()).await;
+        lab.deploy(id).await;
+        let instance = lab.repo.instance().await.expect("an instance");
+        let scope = Scope::Topology(instance, id);
+        let before = lab.docker.observe(scope).await.expect("observed");
+        let quiet = lab
+            .engine
+            .reconcile(id, false, &CancellationToken::new())
+            .await
+            .expect("reconciled");
+        assert_eq!(quiet.changed, 0);
+        let untouched = lab.docker.observe(scope).await.expect("observed");
+        assert!(
+            untouched.networks == before.networks && untouched.containers == before.containers,
+            "nothing was touched"
+        );
+
+        let broken = topology
+            .decky_named(&"host-05".parse().expect("a name"))
+            .expect("a decky");
+        let base = naming::base(id, broken);
+        docker(&["rm", "-f", base.as_str()]);
+        let router = topology
+            .decky_named(&"bridge-01".parse().expect("a name"))
+            .expect("a decky");
+        docker(&["restart", "-t", "0", naming::base(id, router).as_str()]);
+        assert!(!lab.engine.plan(id, None).await.expect("planned").is_empty());
+        let mended = lab
+            .engine
+            .reconcile(id, false, &CancellationToken::new())
+            .await
+            .expect("reconciled");
+        assert_eq!((mended.row.status, mended.reason), (Status::Active, None));
+        let after = lab.docker.observe(scope).await.expect("observed");
+        for container in &before.containers {
+            let name = container.name.as_str();
+            if name.contains("host-05") || name.contains("bridge-01") {
+                continue;
+            }
+            let there = after
+                .containers
+                .iter()
+                .find(|there| there.name == container.name)
+                .expect("still there");
+            assert_eq!(
+                (&there.id, there.started_at),
+                (&container.id, container.started_at),
+                "{name}"
+            );
+        }
+        lab.check_reach(id, &topology).await;
+    })
+    .await;
+}
+
+/// What somebody does to a maze by hand, given the names of its containers and networks.
+type Meddle = fn(&dyn Fn(&str) -> String);
+
+/// Runs something in a container's network namespace, as root on the daemon's host can.
+fn inside(container: &str, act: impl FnOnce() + Send + 'static) {
+    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", container]);
+    let acting = thread::spawn(move || {
+        let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
+        act();
+    });
+    acting.join().expect("done inside");
+}
+
+const MEDDLING: [(&str, &[&str], Meddle); 10] = [
+    ("a service killed and kept from coming back", &["host-03.smb"], |name| {
+        docker(&["stop", "-t", "0", &name("host-03.smb")]);
+    }),
+    ("a service removed", &["host-03.smb"], |name| {
+        docker(&["rm", "-f", &name("host-03.smb")]);
+    }),
+    ("a base stopped", &["host-03", "host-03.smb", "host-03.dns"], |name| {
+        docker(&["stop", "-t", "0", &name("host-03")]);
+    }),
+    ("a base removed", &["host-03", "host-03.smb", "host-03.dns"], |name| {
+        docker(&["rm", "-f", &name("host-03")]);
+    }),
+    ("a base paused", &["host-03", "host-03.smb", "host-03.dns"], |name| {
+        docker(&["pause", &name("host-03")]);
+    }),
+    ("a router disconnected", &[], |name| {
+        docker(&["network", "disconnect", &name("lan-01"), &name("bridge-04")]);
+    }),
+    (
+        "a network removed, all that was on it disconnected", // Services leave a namespace without interfaces by themselves.
+        &["host-11.smb", "host-11.dns"],
+        |name| {
+            for on_it in ["bridge-11", "host-11"] {
+                docker(&["network", "disconnect", &name("lan-11"), &name(on_it)]);
+            }
+            docker(&["network", "rm", &name("lan-11")]);
+        },
+    ),
+    ("a gateway cut off from the DMZ", &["gate.http"], |name| {
+        docker(&["network", "disconnect", &name(".lan-00"), &name("gate")]);
+    }),
+    ("forwarding switched on", &[], |name| {
+        inside(&name("bridge-03"), || {
+            fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("written");
+        });
+    }),
+    ("routes deleted and forwarding switched off", &[], |name| {
+        let state = r#"{"forward":false,"default_route":false,"interfaces":["10.204.4.2","10.204.1.14"],"routes":[]}"#;
+        docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "set", state]);
+    }),
+];
+
+/// Holds a glance to what a close look sees, but for what it need not tell; services may come and go meanwhile.
+async fn check_glance(lab: &Lab, id: TopologyId) {
+    let instance = lab.repo.instance().await.expect("an instance");
+    let mut glanced = lab.docker.glance(Scope::Topology(instance, id)).await.expect("glanced");
+    let mut observed = lab.observe(id).await;
+    observed.images.clear();
+    for container in glanced.containers.iter_mut().chain(&mut observed.containers) {
+        container.started_at = None;
+        if container.role() == Some(Role::Service) {
+            container.activity = Activity::Running;
+        }
+    }
+    assert_eq!(glanced, observed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn what_was_done_by_hand_shows_in_the_plan_and_is_undone() {
+    on_docker(async |lab| {
+        let topology = twelve_on("10.204");
+        let id = lab.store("heal", topology.clone()).await;
+        lab.deploy(id).await;
+        let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::id::short(id));
+        for (what, touched, meddle) in MEDDLING {
+            let before = lab.observe(id).await;
+            meddle(&name);
+            check_glance(lab, id).await;
+            let plan = lab.engine.plan(id, None).await.expect("planned");
+            assert!(!plan.is_empty(), "{what}: drift shows");
+            let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+            let mended = mended.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
+            let left = lab.engine.plan(id, None).await.expect("planned");
+            assert!(left.is_empty(), "{what}: {left:#?}");
+            let after = lab.observe(id).await;
+            assert_eq!(after.containers.len(), before.containers.len(), "{what}");
+            for (was, is) in before.containers.iter().zip(&after.containers) {
+                if !touched.iter().any(|end| was.name.as_str() == name(end)) {
+                    assert_eq!(
+                        (&was.name, &was.id, was.started_at),
+                        (&is.name, &is.id, is.started_at),
+                        "{what}"
+                    );
+                }
+            }
+        }
+        lab.check_reach(id, &topology).await;
+    })
+    .await;
+}

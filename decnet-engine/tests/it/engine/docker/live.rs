@@ -1,0 +1,276 @@
+//! A maze that changes while it runs: what does not change goes on as if nothing had happened.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::fd::AsFd as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use decnet_decoy::protocol::{Answer, Contact, Target};
+use decnet_engine::{
+    decoy::PROGRAM_PATH,
+    desired::{Desired, Setting},
+    execute::{Manner, OnFailure, execute},
+    naming::{self, ContainerName},
+    observe::{Observed, Scope},
+    plan::{Plan, diff},
+    runtime::Runtime,
+};
+use decnet_topology::{
+    Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, Repo, RuleSet, ServiceName, Topology, TopologyId,
+    model::Attachment,
+};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio_util::sync::CancellationToken;
+
+use super::{Lab, assert_spared, docker, on_docker};
+use crate::engine::twelve_on;
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+/// Changes a copy of a maze.
+fn edit(topology: &Topology, change: impl FnOnce(&mut Vec<Lan>, &mut BTreeMap<String, Decky>)) -> Topology {
+    let (mut lans, deckies) = topology.clone().into_parts();
+    let mut deckies: BTreeMap<String, Decky> = deckies
+        .into_iter()
+        .map(|decky| (decky.name().to_string(), decky))
+        .collect();
+    change(&mut lans, &mut deckies);
+    Topology::new(lans, deckies.into_values().collect()).expect("a topology")
+}
+
+fn change(deckies: &mut BTreeMap<String, Decky>, name: &str, how: impl FnOnce(Decky) -> Decky) {
+    let decky = deckies.remove(name).expect("a decky");
+    deckies.insert(name.into(), how(decky));
+}
+
+fn on(lan: u32, ip: &str) -> Attachment {
+    Attachment {
+        lan: LanId::new(lan),
+        ip: ip.parse().expect("an address"),
+    }
+}
+
+impl Lab {
+    async fn desired(&self, id: TopologyId, topology: &Topology) -> Desired {
+        let catalog = Catalog::builtin();
+        let valid = topology.clone().validate(&catalog, RuleSet::live()).expect("valid");
+        let setting = Setting {
+            instance: self.repo.instance().await.expect("an instance"),
+            topology: id,
+            catalog: &catalog,
+            decoy: &self.image,
+            api: self.docker.info().await.expect("described").api,
+            settings: &DeploySettings::default(),
+        };
+        Desired::new(&valid, &setting).expect("in the catalogue")
+    }
+
+    /// Looks at what is there, and inside every base.
+    async fn look(&self, id: TopologyId, desired: &Desired) -> Observed {
+        let mut observed = self.observe(id).await;
+        for container in &mut observed.containers {
+            if let Some(base) = desired.bases.get(&container.name) {
+                let state = serde_json::to_string(&base.state).expect("a state");
+                let command = [PROGRAM_PATH, "state", "check", &state].map(str::to_owned);
+                let checked = self.docker.exec(&container.name, &command).await.expect("asked");
+                container.deviates = checked.code != 0;
+            }
+        }
+        observed
+    }
+
+    /// Goes from the maze that runs to another: what did not have to be touched was not, and nothing is left to do.
+    async fn go_on(&self, id: TopologyId, what: &str, topology: &Topology) -> Plan {
+        let desired = self.desired(id, topology).await;
+        let before = self.look(id, &desired).await;
+        let plan = diff(&desired, &before);
+        plan.require_gentle(&|_| false).expect("gentle");
+        let manner = Manner {
+            on_failure: OnFailure::SkipDependents,
+            width: 4,
+        };
+        let began = Instant::now();
+        let instance = self.repo.instance().await.expect("an instance");
+        let execution = execute(
+            &self.docker,
+            instance,
+            &plan,
+            manner,
+            &CancellationToken::new(),
+            &|_| {},
+        )
+        .await;
+        assert!(execution.is_complete(), "{what}: {:?}", execution.failures);
+        let took = began.elapsed();
+        let began = Instant::now();
+        let after = self.observe(id).await;
+        let looked = began.elapsed();
+        let began = Instant::now();
+        let scope = Scope::Topology(instance, id);
+        self.docker.glance(scope).await.expect("glanced");
+        let (steps, containers) = (plan.steps().len(), after.containers.len());
+        let glanced = began.elapsed();
+        println!("{what}: {steps} steps {took:?}, a look at {containers} containers {looked:?}, a glance {glanced:?}");
+        assert_spared(what, &plan, &before, &after);
+        let left = diff(&desired, &self.look(id, &desired).await);
+        assert!(left.is_empty(), "{what}: {left:#?}");
+        plan
+    }
+
+    async fn ping(&self, id: TopologyId, from: &Decky, to: &str) -> Answer {
+        let address = to.parse().expect("an address");
+        let result = self.probe(id, from, vec![Target::Icmp { address }]).await;
+        result.targets[0].detail.clone()
+    }
+}
+
+/// A TCP connection from inside a decky, on which a byte goes every few milliseconds.
+///
+/// The test's own thread opens it in the decky's namespace, since nothing in a decky holds a connection open.
+struct Talk {
+    stop: Arc<AtomicBool>,
+    talking: thread::JoinHandle<u64>,
+}
+
+impl Talk {
+    fn begin(from: &ContainerName, to: (Ipv4Addr, u16)) -> Self {
+        let pid = docker(&["inspect", "--format", "{{.State.Pid}}", from.as_str()]);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let talking = thread::spawn(move || {
+            let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
+            let mut stream =
+                TcpStream::connect_timeout(&SocketAddr::from(to), Duration::from_secs(5)).expect("connected");
+            stream.set_nodelay(true).expect("set");
+            let mut sent = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                stream.write_all(b".").expect("the connection lives");
+                sent += 1;
+                thread::sleep(Duration::from_millis(5));
+            }
+            stream.shutdown(std::net::Shutdown::Both).expect("shut down");
+            sent
+        });
+        Self { stop, talking }
+    }
+
+    /// Ends it and returns how many bytes were sent.
+    fn end(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.talking.join().expect("nothing broke the connection")
+    }
+}
+
+/// What a service says of its contacts with someone; the last connection ended just now.
+async fn contacts(service: &ContainerName, with: Ipv4Addr) -> Vec<Contact> {
+    for _ in 0..100 {
+        let lines = docker(&["logs", service.as_str()]);
+        let contacts = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Contact>(line).ok());
+        let contacts: Vec<_> = contacts.filter(|contact| contact.remote_addr == with).collect();
+        if !contacts.is_empty() {
+            return contacts;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Vec::new()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_maze_changes_while_connections_pass_through_it() {
+    on_docker(async |lab| {
+        let first = twelve_on("10.204");
+        let id = lab.store("live", first.clone()).await;
+        lab.deploy(id).await;
+        let old = first.decky_named(&name("host-01")).expect("a decky").clone();
+        let peer = first.decky_named(&name("host-04")).expect("a decky").clone();
+        let smb = naming::service(id, &peer, &ServiceName::new("smb"));
+        let talk = Talk::begin(&naming::base(id, &old), (Ipv4Addr::new(10, 204, 4, 3), 445));
+
+        let grown = edit(&first, |lans, deckies| {
+            lans.push(Lan::new(
+                LanId::new(12),
+                name("lan-12"),
+                "10.204.12.0/24".parse().expect("a subnet"),
+                false,
+            ));
+            let router = Decky::new(DeckyId::new(100), name("bridge-12")).forwarding(true);
+            let ends = [on(12, "10.204.12.2"), on(4, "10.204.4.100")];
+            deckies.insert("bridge-12".into(), router.with_attachments(ends));
+            let host = Decky::new(DeckyId::new(101), name("host-12")).with_services([ServiceName::new("http")]);
+            deckies.insert("host-12".into(), host.with_attachments([on(12, "10.204.12.3")]));
+        });
+        assert_eq!(
+            lab.ping(id, &old, "10.204.12.3").await,
+            Answer::Unreachable,
+            "not there yet"
+        );
+        lab.go_on(id, "a LAN, its router and a host are added", &grown).await;
+        assert_eq!(
+            lab.ping(id, &old, "10.204.12.3").await,
+            Answer::Answered,
+            "an old decky knows the way"
+        );
+
+        let attached = edit(&grown, |_, deckies| {
+            change(deckies, "host-07", |host| {
+                let own = host.attachments().to_vec();
+                host.with_attachments(own.into_iter().chain([on(8, "10.204.8.100")]))
+            });
+        });
+        lab.go_on(id, "a decky is attached to one more LAN", &attached).await;
+        let attached_host = attached.decky_named(&name("host-07")).expect("a decky");
+        assert_eq!(lab.ping(id, attached_host, "10.204.8.3").await, Answer::Answered);
+
+        let served = edit(&attached, |_, deckies| {
+            let services = ["smb", "http"].map(ServiceName::new);
+            change(deckies, "host-04", |host| host.with_services(services));
+        });
+        let plan = lab
+            .go_on(id, "services change beside the one that talks", &served)
+            .await;
+        assert_eq!(plan.steps().len(), 3, "{plan:#?}");
+
+        let cut = edit(&served, |_, deckies| {
+            change(deckies, "bridge-12", |router| router.forwarding(false));
+        });
+        lab.go_on(id, "a router is turned off", &cut).await;
+        assert_eq!(lab.ping(id, &old, "10.204.12.3").await, Answer::Unreachable);
+        lab.go_on(id, "and on again", &served).await;
+        assert_eq!(lab.ping(id, &old, "10.204.12.3").await, Answer::Answered);
+
+        let back = edit(&first, |_, deckies| {
+            let services = ["smb", "http"].map(ServiceName::new);
+            change(deckies, "host-04", |host| host.with_services(services));
+        });
+        lab.go_on(id, "all that was added goes", &back).await;
+        assert_eq!(
+            lab.ping(id, &old, "10.204.12.3").await,
+            Answer::Unreachable,
+            "no way is left"
+        );
+        assert_eq!(lab.observe(id).await.networks.len(), 12);
+
+        let sent = talk.end();
+        let told = contacts(&smb, Ipv4Addr::new(10, 204, 1, 3)).await;
+        let received: Vec<u64> = told.iter().map(|contact| contact.bytes).collect();
+        assert_eq!(received, [sent], "one connection, and every byte came over it");
+        lab.go_on(id, "the first maze comes back", &first).await;
+        lab.check_reach(id, &first).await;
+    })
+    .await;
+}

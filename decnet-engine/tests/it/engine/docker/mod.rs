@@ -1,0 +1,243 @@
+//! The engine on a real daemon. Probes go from inside the deckies alone.
+
+mod broken;
+mod foreign;
+mod live;
+mod reach;
+mod verifying;
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+
+use decnet_decoy::protocol::{Answer, Probe, ProbeResult, Target};
+use decnet_engine::{
+    decoy::{self, DecoyImage, PROGRAM_PATH},
+    engine::{DeployOptions, Engine, EngineOptions},
+    naming,
+    observe::{Observed, Scope},
+    plan::{Action, Plan},
+    runtime::{
+        Runtime,
+        docker::{Docker, DockerHost, DockerOptions},
+    },
+};
+use decnet_topology::{
+    Catalog, Decky, Mode, Repo, Status, Topology, TopologyId,
+    graph::Graph,
+    repo::{MemoryRepo, NewTopology},
+};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+/// A repo of its own and an engine on the daemon that the environment names. What a test leaves behind when it fails is removed
+/// when it ends.
+struct Lab {
+    repo: Arc<MemoryRepo>,
+    docker: Docker,
+    engine: Engine,
+    /// What the image of the test's own is called.
+    image: String,
+}
+
+impl Lab {
+    async fn new(program: Option<Vec<u8>>) -> Self {
+        let repo = Arc::new(MemoryRepo::new());
+        // An image of the test's own, so that what others do with the common one does not matter.
+        let built = || decoy::embedded().expect("the decoy is built for Linux").to_vec();
+        let mut program = program.unwrap_or_else(built);
+        program.extend(repo.instance().await.expect("an instance").to_string().bytes());
+        let image = Arc::new(DecoyImage::pack(&program));
+        let host = DockerHost::from_env(|name| std::env::var(name).ok()).expect("a daemon's address");
+        let options = DockerOptions {
+            host,
+            decoy: Some(image.clone()),
+            ..DockerOptions::default()
+        };
+        let docker = Docker::connect(options).await.expect("a daemon that answers");
+        let reference = image.reference.clone();
+        let options = EngineOptions {
+            image: Some(image),
+            ..EngineOptions::new(Catalog::builtin())
+        };
+        let engine = Engine::new(repo.clone(), Arc::new(docker.clone()), options);
+        Self {
+            repo,
+            docker,
+            engine,
+            image: reference,
+        }
+    }
+
+    async fn store(&self, name: &str, topology: Topology) -> TopologyId {
+        let name = name.parse().expect("a name");
+        let new = NewTopology {
+            name,
+            mode: Mode::Unihost,
+            host: None,
+            config: None,
+            topology,
+        };
+        self.repo.create(new, Timestamp::now()).await.expect("stored").row.id
+    }
+
+    async fn deploy(&self, id: TopologyId) {
+        let outcome = self
+            .engine
+            .deploy(id, DeployOptions::default(), &CancellationToken::new())
+            .await;
+        let outcome = outcome.unwrap_or_else(|error| panic!("{error}: {error:?}"));
+        assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
+    }
+
+    /// Sends probes from inside a decky.
+    async fn probe(&self, id: TopologyId, decky: &Decky, targets: Vec<Target>) -> ProbeResult {
+        let probe = Probe {
+            targets,
+            timeout_ms: 1000,
+            attempts: 2,
+        };
+        let json = serde_json::to_string(&probe).expect("a probe");
+        let command = [PROGRAM_PATH.into(), "probe".into(), json];
+        let output = self
+            .docker
+            .exec(&naming::base(id, decky), &command)
+            .await
+            .expect("probed");
+        assert_eq!(output.code, 0, "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("a result")
+    }
+
+    /// Holds the maze to its graph: every decky reaches every address on the LANs that it should, and no other, neither the
+    /// host on inner LANs nor anything outside. Of a gateway only the first half is tried.
+    async fn check_reach(&self, id: TopologyId, topology: &Topology) {
+        let graph = Graph::new(topology);
+        let checks = topology
+            .deckies()
+            .iter()
+            .map(|decky| self.check_reach_of(id, topology, &graph, decky));
+        futures_util::stream::iter(checks)
+            .buffer_unordered(8)
+            .collect::<()>()
+            .await;
+    }
+
+    async fn check_reach_of(&self, id: TopologyId, topology: &Topology, graph: &Graph<'_>, decky: &Decky) {
+        let reach = graph.reach(decky.id());
+        let outside = Ipv4Addr::new(203, 0, 113, 1);
+        let mut expected: BTreeMap<Ipv4Addr, bool> = BTreeMap::new();
+        for (other, attachment) in topology.edges() {
+            if other.id() != decky.id() {
+                expected.insert(attachment.ip, reach.contains(&attachment.lan));
+            }
+        }
+        for lan in topology.lans().iter().filter(|lan| !lan.is_dmz()) {
+            expected.insert(lan.gateway(), false);
+        }
+        expected.insert(outside, false);
+        if topology.is_gateway(decky) {
+            // It has a default route: what it should not reach would be sent to the host, and by the host to the outside.
+            expected.retain(|_, reached| *reached);
+        }
+        let targets = expected
+            .keys()
+            .map(|address| Target::Icmp { address: *address })
+            .collect();
+        let result = self.probe(id, decky, targets).await;
+        for (target, (address, reached)) in result.targets.iter().zip(&expected) {
+            assert_eq!(
+                target.reached,
+                *reached,
+                "{} to {address}: {:?}",
+                decky.name(),
+                target.detail
+            );
+            if *address == outside {
+                assert_eq!(target.detail, Answer::Unreachable, "{} has a way out", decky.name());
+            }
+        }
+    }
+
+    async fn observe(&self, id: TopologyId) -> Observed {
+        let instance = self.repo.instance().await.expect("an instance");
+        let observed = self.docker.observe(Scope::Topology(instance, id)).await;
+        observed.expect("observed")
+    }
+
+    async fn assert_nothing_left(&self) {
+        let instance = self.repo.instance().await.expect("an instance");
+        let observed = self.docker.observe(Scope::Instance(instance)).await.expect("observed");
+        assert!(observed.is_empty(), "{observed:?}");
+        assert!(
+            !observed.images.contains(&self.image),
+            "the image went with the last maze"
+        );
+    }
+
+    async fn clear(&self) {
+        for row in self
+            .repo
+            .list(&decnet_topology::repo::ListFilter::default())
+            .await
+            .expect("listed")
+            .rows
+        {
+            self.engine
+                .teardown(row.id, &CancellationToken::new())
+                .await
+                .expect("torn down");
+        }
+        self.assert_nothing_left().await;
+    }
+}
+
+/// Runs a test on the daemon, and removes what is left even where it fails.
+async fn on_docker(test: impl AsyncFnOnce(&Lab)) {
+    on_lab(Lab::new(None).await, test).await;
+}
+
+/// The same with another program in the deckies.
+async fn on_docker_with(program: Vec<u8>, test: impl AsyncFnOnce(&Lab)) {
+    on_lab(Lab::new(Some(program)).await, test).await;
+}
+
+async fn on_lab(lab: Lab, test: impl AsyncFnOnce(&Lab)) {
+    let outcome = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(test(&lab))).await;
+    lab.clear().await;
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Meddles from outside, as a person at the daemon would.
+fn docker(arguments: &[&str]) -> String {
+    let output = std::process::Command::new("docker")
+        .args(arguments)
+        .output()
+        .expect("the docker command");
+    assert!(
+        output.status.success(),
+        "docker {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Holds what was there before and after a plan to it: a container that the plan did not begin or end lives on, under its id
+/// and since its start.
+fn assert_spared(what: &str, plan: &Plan, before: &Observed, after: &Observed) {
+    let touched = plan.steps().iter().filter_map(|step| match &step.action {
+        Action::CreateBase { base } => Some(&base.name),
+        Action::CreateService { service } => Some(&service.name),
+        Action::RemoveContainer { container, .. } | Action::Restart { container, .. } => Some(container),
+        _ => None,
+    });
+    let touched: Vec<_> = touched.collect();
+    let live = |observed: &Observed| -> BTreeMap<_, _> {
+        let containers = observed.containers.iter();
+        containers
+            .filter(|container| !touched.contains(&&container.name))
+            .map(|container| (container.name.clone(), (container.id.clone(), container.started_at)))
+            .collect()
+    };
+    assert_eq!(live(before), live(after), "{what}");
+}

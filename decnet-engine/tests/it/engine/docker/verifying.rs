@@ -1,0 +1,305 @@
+//! Verification and containment on a real daemon. No address that a probe is sent to is anybody's outside of this machine, and
+//! none is sent to the outside before the containment was found in place.
+
+use std::process::{Command, Output};
+
+use decnet_decoy::protocol::Contact;
+use decnet_engine::engine::{EngineError, Place, Reach, VerifyReport};
+use decnet_topology::{DeploySettings, TopologyConfig, generate::generate};
+
+use super::{reach::SEED, *};
+
+async fn verify(lab: &Lab, id: TopologyId) -> VerifyReport {
+    let report = lab.engine.verify(id, &CancellationToken::new()).await;
+    report.expect("verified")
+}
+
+fn base_of(id: TopologyId, topology: &Topology, decky: &str) -> String {
+    let decky = topology.decky_named(&decky.parse().expect("a name"));
+    naming::base(id, decky.expect("a decky")).to_string()
+}
+
+fn place(decky: &str) -> Place {
+    Place::Decky(decky.parse().expect("a name"))
+}
+
+/// A gateway that leads to an office, a bridge that leads from there to a vault for nobody, and a host on each.
+fn three(net: &str) -> Topology {
+    let at = |lan: u8, host: u8| format!("{net}{lan}.{host}");
+    Topology::builder()
+        .dmz("dmz", &format!("{net}0.0/24"))
+        .lan("office", &format!("{net}1.0/24"))
+        .lan("vault", &format!("{net}2.0/24"))
+        .decky("gate", |decky| {
+            decky
+                .on("dmz", &at(0, 2))
+                .on("office", &at(1, 2))
+                .services(["ssh"])
+                .forwards()
+        })
+        .decky("web", |decky| decky.on("dmz", &at(0, 3)).services(["http"]))
+        .decky("desk", |decky| decky.on("office", &at(1, 3)).services(["smb"]))
+        .decky("bridge", |decky| decky.on("office", &at(1, 4)).on("vault", &at(2, 4)))
+        .decky("safe", |decky| decky.on("vault", &at(2, 3)))
+        .build()
+        .expect("a topology")
+}
+
+async fn raise(lab: &Lab, topology: &Topology, publish: &str) -> TopologyId {
+    let id = lab.store("verified", topology.clone()).await;
+    let settings = DeploySettings {
+        publish: [publish.parse().expect("a rule")].into_iter().collect(),
+        ..DeploySettings::default()
+    };
+    let options = DeployOptions {
+        settings: Some(settings),
+        ..DeployOptions::default()
+    };
+    let raised = lab.engine.deploy(id, options, &CancellationToken::new()).await;
+    let raised = raised.unwrap_or_else(|error| panic!("{error}: {error:?}"));
+    assert_eq!((raised.row.status, raised.reason), (Status::Active, None));
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_generated_maze_with_a_gateway_is_as_it_says_also_after_a_base_was_restarted() {
+    on_docker(async |lab| {
+        let config = TopologyConfig::builder("verified", 3, 2)
+            .base("10.203.64.0/18")
+            .deckies_per_lan(1, 4)
+            .bridge_forward_probability(0.7)
+            .cross_edge_probability(0.3)
+            .dmz_gateway(true)
+            .services(["http"])
+            .seed(SEED)
+            .build()
+            .expect("a config");
+        let topology = generate(&config, &Catalog::builtin(), &[]).expect("a maze");
+        let id = raise(lab, &topology, "http=127.0.0.1:20380").await;
+        let report = verify(lab, id).await;
+        assert_eq!((report.deckies, &report.deviations[..]), (31, &[][..]));
+        assert_eq!(report.skipped, []);
+
+        let router = topology
+            .deckies()
+            .iter()
+            .find(|decky| decky.is_router() && !topology.is_gateway(decky));
+        docker(&[
+            "restart",
+            "-t",
+            "0",
+            naming::base(id, router.expect("a router")).as_str(),
+        ]);
+        let report = verify(lab, id).await;
+        assert_eq!(report.deviations, []);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
+    on_docker(async |lab| {
+        let topology = three("10.203.3");
+        let id = raise(lab, &topology, "ssh=127.0.0.1:20322").await;
+        assert_eq!(verify(lab, id).await.deviations, []);
+
+        // Another state for the gateway: one that does not forward.
+        let gate = base_of(id, &topology, "gate");
+        let shown = run("docker", &["exec", &gate, PROGRAM_PATH, "state", "show"]);
+        let state = text(&shown).replace("\"forward\":true", "\"forward\":false");
+        docker(&["exec", &gate, PROGRAM_PATH, "state", "set", state.trim()]);
+        let report = verify(lab, id).await;
+        let lost = |from: &str, to: &str| {
+            let found = report
+                .deviations
+                .iter()
+                .find(|one| one.from == place(from) && one.to == place(to));
+            found.map(|one| (one.expected, one.found))
+        };
+        let cut = Some((Reach::Reachable, Reach::Unreachable));
+        assert_eq!((lost("web", "desk"), lost("desk", "web")), (cut, cut), "{report:?}");
+        assert_eq!(lost("desk", "safe"), None, "it never did");
+
+        let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+        assert_eq!(mended.expect("reconciled").row.status, Status::Active);
+        assert_eq!(verify(lab, id).await.deviations, []);
+
+        // What lets out is taken away by somebody with the power to, who leaves the rest as it is.
+        let web = base_of(id, &topology, "web");
+        let shown = run("docker", &["exec", &web, PROGRAM_PATH, "state", "show"]);
+        let open = text(&shown).replace("\"closed\":[\"10.203.30.1\"]", "\"closed\":[]");
+        assert_ne!(text(&shown), open);
+        let network = format!("container:{web}");
+        let meddler = [
+            "run",
+            "--rm",
+            "--pull",
+            "never",
+            "--cap-drop",
+            "ALL",
+            "--cap-add",
+            "NET_ADMIN",
+            "--network",
+        ];
+        let state_set = [network.as_str(), &lab.image, "state", "set", open.trim()];
+        docker(&[meddler.as_slice(), &state_set].concat());
+        let report = verify(lab, id).await;
+        let found: Vec<_> = report
+            .deviations
+            .iter()
+            .map(|one| (one.from.clone(), one.to.clone(), one.found))
+            .collect();
+        assert!(
+            found.contains(&(place("web"), Place::Host, Reach::Reachable)),
+            "{report:?}"
+        );
+        assert!(
+            found.contains(&(place("web"), Place::Outside, Reach::Unknown)),
+            "{report:?}"
+        );
+        assert!(found.iter().all(|(from, ..)| *from == place("web")), "{report:?}");
+
+        let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+        assert_eq!(mended.expect("reconciled").row.status, Status::Active);
+        assert_eq!(verify(lab, id).await.deviations, []);
+    })
+    .await;
+}
+
+/// A machine beside the host: a namespace with one cable to it.
+struct Outsider {
+    name: String,
+}
+
+impl Outsider {
+    const HOST: &str = "10.203.250.1";
+    const OWN: &str = "10.203.250.2";
+
+    fn beside_host() -> Self {
+        let name = format!("dcn{}", std::process::id());
+        let outsider = Self { name };
+        let (name, near, far) = (&outsider.name, outsider.near(), format!("{}f", outsider.name));
+        for arguments in [
+            format!("netns add {name}"),
+            format!("link add {near} type veth peer name {far} netns {name}"),
+            format!("addr add {}/30 dev {near}", Self::HOST),
+            format!("link set {near} up"),
+            format!("-n {name} addr add {}/30 dev {far}", Self::OWN),
+            format!("-n {name} link set {far} up"),
+        ] {
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            let done = run("ip", &arguments);
+            assert!(done.status.success(), "ip {arguments:?}: {done:?}");
+        }
+        outsider
+    }
+
+    fn near(&self) -> String {
+        format!("{}n", self.name)
+    }
+
+    /// Connects to a port of the host and reads what it is told.
+    fn hears(&self, port: u16) -> String {
+        let script = format!("exec 3<>/dev/tcp/{}/{port}; head -c 12 <&3", Self::HOST);
+        text(&run(
+            "ip",
+            &["netns", "exec", &self.name, "timeout", "10", "bash", "-c", &script],
+        ))
+    }
+}
+
+impl Drop for Outsider {
+    fn drop(&mut self) {
+        run("ip", &["link", "delete", &self.near()]);
+        run("ip", &["netns", "delete", &self.name]);
+    }
+}
+
+fn run(command: &str, arguments: &[&str]) -> Output {
+    Command::new(command).args(arguments).output().expect("the command")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_gateway_answers_an_outsider_and_logs_the_address_that_is_really_its() {
+    on_docker(async |lab| {
+        let outsider = Outsider::beside_host();
+        let topology = three("10.203.4");
+        let id = raise(lab, &topology, &format!("ssh={}:20323", Outsider::HOST)).await;
+        assert_eq!(verify(lab, id).await.deviations, []);
+        assert!(outsider.hears(20323).starts_with("SSH-2.0"));
+
+        let gate = topology.decky_named(&"gate".parse().expect("a name")).expect("a decky");
+        let service = naming::service(id, gate, gate.services().iter().next().expect("ssh"));
+        let mut seen = Vec::new();
+        for _ in 0..100 {
+            let log = text(&run("docker", &["logs", service.as_str()]));
+            let contacts = log
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Contact>(line).ok());
+            seen = contacts.map(|contact| contact.remote_addr.to_string()).collect();
+            if seen.iter().any(|address| address == Outsider::OWN) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("{seen:?}");
+    })
+    .await;
+}
+
+/// A program that does nothing but leave with a code: what a base does on a kernel without `nf_tables`.
+#[cfg(target_arch = "x86_64")]
+fn leaves_with(code: u8) -> Vec<u8> {
+    // An ELF header, one segment that is the whole file, and `mov edi, code; mov eax, 60; syscall`.
+    let mut program = vec![0x7f, b'E', b'L', b'F', 2, 1, 1];
+    program.resize(16, 0);
+    program.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    for word in [0x0040_0078_u64, 64, 0] {
+        program.extend(word.to_le_bytes());
+    }
+    program.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    program.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    for word in [0, 0x0040_0000, 0x0040_0000, 132, 132, 0x1000_u64] {
+        program.extend(word.to_le_bytes());
+    }
+    program.extend([0xbf, code, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05]);
+    program
+}
+
+#[cfg(target_arch = "x86_64")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_gateway_that_cannot_be_contained_fails_the_deploy_which_is_undone() {
+    use decnet_decoy::protocol::EXIT_UNCONTAINED;
+    use decnet_engine::runtime::RuntimeError;
+
+    let mut program = leaves_with(EXIT_UNCONTAINED);
+    program.extend(std::process::id().to_string().bytes());
+    on_docker_with(program, async |lab| {
+        let id = lab.store("open", three("10.203.5")).await;
+        let deployed = lab
+            .engine
+            .deploy(id, DeployOptions::default(), &CancellationToken::new())
+            .await;
+        let Err(EngineError::DeployFailed {
+            failures, leftovers, ..
+        }) = deployed
+        else {
+            panic!("{deployed:?}")
+        };
+        let gate = failures.iter().find_map(|failure| match &failure.source {
+            RuntimeError::Uncontained { container, .. } => Some(container.clone()),
+            _ => None,
+        });
+        assert!(gate.is_some_and(|gate| gate.ends_with("_gate")), "{failures:?}");
+        assert_eq!(leftovers, Vec::<String>::new());
+    })
+    .await;
+}

@@ -1,0 +1,143 @@
+//! What a mutation would come to, before anyone makes it.
+
+use std::sync::Arc;
+
+use decnet_engine::{
+    decoy::DecoyImage,
+    engine::{Engine, EngineError, EngineOptions, MutationPreview},
+};
+use decnet_topology::{Catalog, Mutation, Repo, TopologyId, id, repo::MemoryRepo};
+
+use super::{Lab, small};
+
+fn mutation(json: &str) -> Mutation {
+    Mutation::from_json(json).expect("a mutation")
+}
+
+/// Prints names without what is the same for every name on Docker.
+fn spell(id: TopologyId, text: &impl ToString) -> String {
+    text.to_string().replace(&format!("decnet_t_{}_", id::short(id)), "")
+}
+
+fn steps(id: TopologyId, preview: &MutationPreview) -> Vec<String> {
+    let steps = preview.plan.steps().iter();
+    steps.map(|step| spell(id, step)).collect()
+}
+
+fn restarts(id: TopologyId, preview: &MutationPreview) -> Vec<String> {
+    preview.restarts.iter().map(|name| spell(id, name)).collect()
+}
+
+#[tokio::test]
+async fn a_preview_shows_the_steps_and_the_restarts_and_changes_nothing() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    lab.docker.clear_log();
+    let (world, stored) = (lab.docker.world(), lab.repo.load(id).await.expect("a row"));
+    let cases: [(&str, &[&str], &[&str]); 5] = [
+        (
+            r#"{"op": "add_lan", "payload": {"name": "attic", "subnet": "10.90.9.0/24"}}"#,
+            &["create network attic 10.90.9.0/24"],
+            &[],
+        ),
+        (
+            r#"{"op": "update_decky", "payload": {"decky": "files", "patch": {"service_config": {"smb": {"banner": "x"}}}}}"#,
+            &["remove container files.smb", "ensure image", "create service files.smb"],
+            &["files.smb"],
+        ),
+        (
+            r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"], "force": true}}"#,
+            &[
+                "remove container web.http",
+                "remove container web.ssh",
+                "remove container web (destructive)",
+                "ensure image",
+                "create base web 10.90.0.10 10.90.1.10 publish 80:80",
+                "create service web.http",
+            ],
+            &["web", "web.http"],
+        ),
+        (
+            r#"{"op": "remove_decky", "payload": {"decky": "files"}}"#,
+            &["remove container files.smb", "remove container files"],
+            &[],
+        ),
+        (
+            r#"{"op": "update_lan", "payload": {"name": "office", "x": 3, "y": 4}}"#,
+            &[],
+            &[],
+        ),
+    ];
+    for (json, expected, restarted) in cases {
+        let preview = lab.engine.plan_mutation(id, &mutation(json)).await.expect(json);
+        let steps = steps(id, &preview);
+        assert_eq!(steps.len(), expected.len(), "{json}: {steps:?}");
+        for (step, expected) in steps.iter().zip(expected) {
+            assert!(step.starts_with(expected), "{json}: {step}, not {expected}");
+        }
+        assert_eq!(restarts(id, &preview), *restarted, "{json}");
+        assert_eq!(preview.refusal, None, "{json}");
+    }
+    assert!(lab.docker.log().is_empty() && lab.docker.world() == world);
+    assert_eq!(lab.repo.load(id).await.expect("a row"), stored);
+}
+
+#[tokio::test]
+async fn a_preview_of_a_pending_maze_has_no_steps_but_the_maze_that_comes_of_it() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let json = r#"{"op": "remove_decky", "payload": {"decky": "files"}}"#;
+    let preview = lab.engine.plan_mutation(id, &mutation(json)).await.expect("previewed");
+    assert!(preview.plan.is_empty() && preview.restarts.is_empty());
+    assert_eq!(preview.topology.deckies().len(), 1);
+    assert_eq!(lab.repo.load(id).await.expect("a row").topology, small());
+}
+
+#[tokio::test]
+async fn what_a_mutation_is_refused_for_its_preview_is_refused_for() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let unforced = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
+    let refused = lab.engine.plan_mutation(id, &mutation(unforced)).await;
+    assert!(
+        matches!(&refused, Err(EngineError::Mutation(error)) if error.code() == "FORCE_REQUIRED"),
+        "{refused:?}"
+    );
+    lab.teardown(id).await.expect("torn down");
+    let add = r#"{"op": "add_lan", "payload": {"name": "attic"}}"#;
+    let refused = lab.engine.plan_mutation(id, &mutation(add)).await;
+    assert!(
+        matches!(refused, Err(EngineError::WrongStatus { verb: "changed", .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_preview_shows_what_drifted_and_says_what_stands_in_the_way() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let world = lab.docker.world();
+    let smb = world
+        .containers
+        .keys()
+        .find(|name| name.as_str().ends_with("files.smb"));
+    assert!(lab.docker.stop(smb.expect("a service")));
+    let add = mutation(r#"{"op": "add_lan", "payload": {"name": "attic", "subnet": "10.90.9.0/24"}}"#);
+    let preview = lab.engine.plan_mutation(id, &add).await.expect("previewed");
+    let expected = ["create network attic 10.90.9.0/24", "start files.smb again"];
+    assert_eq!(steps(id, &preview), expected);
+
+    // Another program of the decoys: every base would be made anew, for which nobody asked.
+    let repo: Arc<MemoryRepo> = lab.repo.clone();
+    let options = EngineOptions {
+        image: Some(Arc::new(DecoyImage::pack(b"another program"))),
+        ..EngineOptions::new(Catalog::builtin())
+    };
+    let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);
+    let preview = upgraded.plan_mutation(id, &add).await.expect("previewed");
+    assert!(preview.refusal.is_some());
+    assert_eq!(restarts(id, &preview).len(), 4, "all that runs");
+}

@@ -1,0 +1,163 @@
+//! What the engine tells while it works.
+
+use std::sync::Arc;
+
+use decnet_engine::{
+    bus::{Bus, Pattern, Received, Subscription, local::LocalBus},
+    decoy::DecoyImage,
+    engine::{Engine, EngineOptions},
+    event::{DeckyEvent, Event, StepState},
+};
+use decnet_topology::{Catalog, Status};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{Lab, small};
+
+fn events(subscription: &mut Subscription) -> Vec<Event> {
+    let next = || match subscription.try_recv()? {
+        Received::Event(envelope) => Some(envelope.event),
+        Received::Lagged(lost) => panic!("{lost} events were lost"),
+    };
+    std::iter::from_fn(next).collect()
+}
+
+/// Who changed, from what to what, and why.
+fn deckies(events: &[Event]) -> Vec<String> {
+    let words = |services: &std::collections::BTreeSet<decnet_topology::ServiceName>| {
+        let words: Vec<&str> = services.iter().map(decnet_topology::ServiceName::as_str).collect();
+        format!("[{}]", words.join(" "))
+    };
+    let line = |event: &Event| match event {
+        Event::Decky(DeckyEvent {
+            decky,
+            old_services,
+            new_services,
+            trigger,
+            ..
+        }) => Some(format!(
+            "{decky} {} -> {} {trigger}",
+            words(old_services),
+            words(new_services)
+        )),
+        _ => None,
+    };
+    events.iter().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn deckies_are_told_of_when_they_come_are_mended_and_go() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let mut heard = lab.engine.events();
+    lab.deploy(id).await.expect("deployed");
+    let told = events(&mut heard);
+    let expected = ["files [] -> [smb] creation", "web [] -> [http ssh] creation"];
+    assert_eq!(deckies(&told), expected);
+    assert!(matches!(
+        told.last(),
+        Some(Event::Status {
+            from: Some(Status::Deploying),
+            to: Status::Active,
+            ..
+        })
+    ));
+
+    lab.reconcile(id).await.expect("nothing to do");
+    assert_eq!(deckies(&events(&mut heard)), [""; 0]);
+
+    let world = lab.docker.world();
+    let named = |end: &str| {
+        world
+            .containers
+            .keys()
+            .find(|name| name.as_str().ends_with(end))
+            .cloned()
+            .expect(end)
+    };
+    assert!(lab.docker.remove(&named("_files")));
+    assert!(lab.docker.remove(&named("_web.ssh")));
+    lab.reconcile(id).await.expect("mended");
+    let told = deckies(&events(&mut heard));
+    assert_eq!(told, ["files [smb] -> [smb] healer", "web [http] -> [http ssh] healer"]);
+
+    lab.teardown(id).await.expect("torn down");
+    let expected = ["files [smb] -> [] retirement", "web [http ssh] -> [] retirement"];
+    assert_eq!(deckies(&events(&mut heard)), expected);
+}
+
+#[tokio::test]
+async fn a_deploy_that_was_undone_created_no_decky() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let mut heard = lab.engine.events();
+    lab.docker.fail(
+        5,
+        decnet_engine::runtime::simulated::Moment::Before,
+        super::lifecycle::refused(),
+    );
+    lab.deploy(id).await.expect_err("fails");
+    assert_eq!(deckies(&events(&mut heard)), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_reap_tells_of_its_steps_and_of_the_deckies_that_went() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    // A store that lost the topology: its engine finds the remains by their label.
+    let other = Lab::sharing(lab.docker.clone());
+    let instance = decnet_topology::Repo::instance(lab.repo.as_ref()).await.expect("an id");
+    let mut heard = other.engine.events();
+    let cancel = CancellationToken::new();
+    let report = other.engine.reap(Some(instance), false, &cancel).await.expect("reaped");
+    assert!(report.is_clean());
+    let told = events(&mut heard);
+    let done = told.iter().filter(|event| {
+        matches!(event, Event::Step { progress, .. } if matches!(progress.state, StepState::Done { changed: true, .. }))
+    });
+    assert_eq!(done.count(), report.orphans[0].plan.steps().len());
+    assert_eq!(deckies(&told).len(), 2);
+    assert!(told.iter().all(|event| event.topology() == Some(id)));
+}
+
+#[tokio::test]
+async fn the_bus_of_the_options_is_told_all_that_the_engine_tells() {
+    let lab = Lab::new();
+    let bus = LocalBus::default();
+    let options = EngineOptions {
+        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
+        ..EngineOptions::new(Catalog::builtin())
+    };
+    let engine = Engine::new(
+        lab.repo.clone(),
+        Arc::new(lab.docker.clone()),
+        options.bus(Arc::new(bus.clone())),
+    );
+    let id = lab.store("maze", small()).await;
+    let (mut own, mut shared) = (engine.events(), bus.subscribe(&[Pattern::everything()]));
+    engine.teardown(id, &CancellationToken::new()).await.expect("torn down");
+    let told = events(&mut own);
+    assert!(!told.is_empty());
+    assert_eq!(events(&mut shared), told);
+}
+
+#[tokio::test]
+async fn a_status_is_told_with_the_time_that_is_stored() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let mut heard = lab.engine.events();
+    lab.deploy(id).await.expect("deployed");
+    let mut told: Vec<(Status, Timestamp)> = Vec::new();
+    while let Some(Received::Event(envelope)) = heard.try_recv() {
+        if let Event::Status { to, .. } = envelope.event {
+            told.push((to, envelope.at));
+        }
+    }
+    let stored = decnet_topology::Repo::status_events(lab.repo.as_ref(), id)
+        .await
+        .expect("events");
+    let stored: Vec<_> = stored.iter().skip(1).map(|event| (event.to, event.at)).collect();
+    assert_eq!(told, stored);
+    assert_eq!(told.len(), 2);
+}

@@ -1,0 +1,210 @@
+//! Verification: what it finds on a world that is as the maze says, and on one that is not.
+
+use decnet_decoy::protocol::Route;
+use decnet_engine::{
+    engine::{DeployOptions, EngineError, Place, Reach, VerifyReport},
+    naming::{self, ContainerName},
+};
+use decnet_topology::{DeploySettings, DmzEgress, Repo, Status, Topology, TopologyId};
+use tokio_util::sync::CancellationToken;
+
+use super::{Lab, small, twelve};
+
+async fn verify(lab: &Lab, id: TopologyId) -> VerifyReport {
+    let report = lab.engine.verify(id, &CancellationToken::new()).await;
+    report.expect("verified")
+}
+
+async fn raised(topology: Topology) -> (Lab, TopologyId) {
+    let lab = Lab::new();
+    let id = lab.store("maze", topology).await;
+    lab.deploy(id).await.expect("deployed");
+    (lab, id)
+}
+
+async fn base(lab: &Lab, id: TopologyId, decky: &str) -> ContainerName {
+    let stored = lab.repo.load(id).await.expect("stored");
+    let decky = stored.topology.decky_named(&decky.parse().expect("a name"));
+    naming::base(id, decky.expect("a decky"))
+}
+
+fn decky(name: &str) -> Place {
+    Place::Decky(name.parse().expect("a name"))
+}
+
+/// The paths that are not as they should be, each once, and what was found.
+fn paths(report: &VerifyReport) -> Vec<(Place, Place, Reach)> {
+    let mut paths: Vec<_> = report
+        .deviations
+        .iter()
+        .map(|deviation| (deviation.from.clone(), deviation.to.clone(), deviation.found))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+#[tokio::test]
+async fn a_maze_that_was_just_raised_is_as_it_says_and_every_decky_was_asked() {
+    let (lab, id) = raised(twelve()).await;
+    let report = verify(&lab, id).await;
+    assert_eq!((report.deckies, &report.deviations[..]), (23, &[][..]));
+    let others = 22 * 23;
+    assert!(report.probes > others, "{} probes", report.probes);
+    assert!(
+        report.skipped.iter().all(|path| path.from == Place::Host),
+        "only published ports of another machine are left out: {:?}",
+        report.skipped
+    );
+}
+
+#[tokio::test]
+async fn a_router_that_stopped_forwarding_cuts_both_sides_off() {
+    let (lab, id) = raised(twelve()).await;
+    let router = base(&lab, id, "bridge-01").await;
+    assert!(lab.docker.bend(&router, |state| state.forward = false));
+    let report = verify(&lab, id).await;
+    let lost = paths(&report);
+    for (from, to) in [("gate", "host-01"), ("host-01", "gate")] {
+        assert!(lost.contains(&(decky(from), decky(to), Reach::Unreachable)), "{lost:?}");
+    }
+    assert!(lost.iter().all(|(.., found)| *found == Reach::Unreachable));
+    lab.reconcile(id).await.expect("reconciled");
+    assert!(verify(&lab, id).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_bridge_that_began_to_forward_lets_through_what_the_maze_forbids() {
+    let topology = Topology::builder()
+        .dmz("dmz", "10.92.0.0/24")
+        .lan("office", "10.92.1.0/24")
+        .decky("web", |decky| decky.on("dmz", "10.92.0.10"))
+        .decky("bridge", |decky| {
+            decky.on("dmz", "10.92.0.11").on("office", "10.92.1.11")
+        })
+        .decky("files", |decky| decky.on("office", "10.92.1.12"))
+        .build()
+        .expect("a topology");
+    let (lab, id) = raised(topology).await;
+    assert!(verify(&lab, id).await.is_clean());
+
+    let lead = |to: &str, via: &str| Route {
+        to: to.parse().expect("a subnet"),
+        via: via.parse().expect("an address"),
+    };
+    let (web, bridge, files) = (
+        base(&lab, id, "web").await,
+        base(&lab, id, "bridge").await,
+        base(&lab, id, "files").await,
+    );
+    lab.docker.bend(&bridge, |state| state.forward = true);
+    assert!(
+        verify(&lab, id).await.is_clean(),
+        "nobody has a route that leads over it"
+    );
+    lab.docker
+        .bend(&web, |state| state.routes.push(lead("10.92.1.0/24", "10.92.0.11")));
+    lab.docker
+        .bend(&files, |state| state.routes.push(lead("10.92.0.0/24", "10.92.1.11")));
+    let report = verify(&lab, id).await;
+    assert_eq!(
+        paths(&report),
+        [
+            (decky("files"), decky("web"), Reach::Reachable),
+            (decky("files"), decky("bridge"), Reach::Reachable),
+            (decky("web"), decky("bridge"), Reach::Reachable),
+            (decky("web"), decky("files"), Reach::Reachable),
+        ]
+        .into_iter()
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn a_decky_that_is_not_contained_reaches_the_host_and_is_not_asked_about_the_outside() {
+    let (lab, id) = raised(small()).await;
+    let web = base(&lab, id, "web").await;
+    assert!(lab.docker.uncontain(&web));
+    let report = verify(&lab, id).await;
+    assert_eq!(
+        paths(&report),
+        [
+            (decky("web"), Place::Host, Reach::Reachable),
+            (decky("web"), Place::Outside, Reach::Unknown),
+            (decky("web"), Place::Resolver, Reach::Reachable),
+        ]
+    );
+    lab.reconcile(id).await.expect("reconciled");
+    assert!(verify(&lab, id).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_decky_whose_base_does_not_run_deviates_from_both_sides() {
+    let (lab, id) = raised(small()).await;
+    assert!(lab.docker.stop(&base(&lab, id, "files").await));
+    let report = verify(&lab, id).await;
+    assert_eq!(
+        paths(&report),
+        [
+            (decky("files"), decky("files"), Reach::Unknown),
+            (decky("web"), decky("files"), Reach::Unreachable),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_the_settings_let_out_is_not_tried() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let settings = DeploySettings {
+        dmz_egress: DmzEgress::Open,
+        ..DeploySettings::default()
+    };
+    let options = DeployOptions {
+        settings: Some(settings),
+        ..DeployOptions::default()
+    };
+    lab.engine
+        .deploy(id, options, &CancellationToken::new())
+        .await
+        .expect("deployed");
+    let report = verify(&lab, id).await;
+    assert!(report.is_clean(), "{report:?}");
+    let left_out: Vec<_> = report.skipped.iter().map(|path| (&path.from, &path.to)).collect();
+    assert!(left_out.contains(&(&decky("web"), &Place::Outside)), "{left_out:?}");
+}
+
+#[tokio::test]
+async fn a_topology_that_is_not_up_is_refused_and_one_that_is_called_off_is_interrupted() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let refused = lab.engine.verify(id, &CancellationToken::new()).await;
+    assert!(matches!(
+        refused,
+        Err(EngineError::WrongStatus {
+            status: Status::Pending,
+            ..
+        })
+    ));
+    lab.deploy(id).await.expect("deployed");
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let interrupted = lab.engine.verify(id, &cancel).await;
+    assert!(matches!(interrupted, Err(EngineError::Interrupted { .. })));
+}
+
+#[tokio::test]
+async fn a_report_is_plain_data() {
+    let (lab, id) = raised(small()).await;
+    lab.docker.stop(&base(&lab, id, "files").await);
+    let report = serde_json::to_value(verify(&lab, id).await).expect("JSON");
+    assert_eq!(
+        report["deviations"][0],
+        serde_json::json!({
+            "from": {"decky": "web"}, "to": {"decky": "files"}, "address": "10.90.1.11",
+            "expected": "reachable", "found": "unreachable", "how": "ping: no answer",
+        })
+    );
+}

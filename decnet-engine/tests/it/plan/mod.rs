@@ -1,0 +1,201 @@
+//! The plan from yesterday's maze to today's, carried out on the simulated runtime.
+
+mod operations;
+mod order;
+mod pairs;
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use decnet_engine::{
+    desired::{Desired, Setting},
+    execute::{Execution, Manner, OnFailure, execute},
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    plan::{Plan, diff},
+    runtime::{
+        ApiVersion, Runtime,
+        simulated::{Container, Simulated, World},
+    },
+};
+use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, Topology, TopologyId};
+use tokio_util::sync::CancellationToken;
+
+/// Read once: these tests make thousands of mazes.
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
+
+/// A daemon in memory and one maze on it, which changes from one topology to the next without a store between.
+struct Ground {
+    docker: Simulated,
+    instance: InstanceId,
+    topology: TopologyId,
+}
+
+impl Ground {
+    fn new() -> Self {
+        Self {
+            docker: Simulated::new(),
+            instance: InstanceId::new_v4(),
+            topology: TopologyId::new_v4(),
+        }
+    }
+
+    /// Raises a first maze.
+    async fn with(topology: Topology) -> Self {
+        let ground = Self::new();
+        ground.run(&ground.plan(topology).await, OnFailure::GoOn).await;
+        ground
+    }
+
+    fn desired(&self, topology: Topology) -> Desired {
+        let valid = topology
+            .validate(&CATALOG, RuleSet::live())
+            .expect("a maze that may run");
+        let setting = Setting {
+            instance: self.instance,
+            topology: self.topology,
+            catalog: &CATALOG,
+            decoy: "decoy:test",
+            api: ApiVersion::v1(48),
+            settings: &DeploySettings::default(),
+        };
+        Desired::new(&valid, &setting).expect("its services are in the catalogue")
+    }
+
+    /// Looks at the daemon, and inside every base.
+    async fn look(&self, desired: &Desired) -> Observed {
+        let scope = Scope::Topology(self.instance, self.topology);
+        let mut observed = self.docker.observe(scope).await.expect("observed");
+        let world = self.docker.world();
+        for container in &mut observed.containers {
+            let inside = &world.containers[&container.name];
+            container.deviates = desired
+                .bases
+                .get(&container.name)
+                .is_some_and(|base| !inside.state_holds || inside.state.as_ref() != Some(&base.state));
+        }
+        observed
+    }
+
+    async fn plan(&self, topology: Topology) -> Plan {
+        let desired = self.desired(topology);
+        diff(&desired, &self.look(&desired).await)
+    }
+
+    async fn run(&self, plan: &Plan, on_failure: OnFailure) -> Execution {
+        let manner = Manner { on_failure, width: 4 };
+        let cancel = CancellationToken::new();
+        execute(&self.docker, self.instance, plan, manner, &cancel, &|_| {}).await
+    }
+
+    /// Prints steps without what is the same for every name on Docker.
+    fn spell(&self, step: &impl ToString) -> String {
+        let prefix = format!("decnet_t_{}_", decnet_topology::id::short(self.topology));
+        step.to_string().replace(&prefix, "")
+    }
+
+    fn spelled(&self, plan: &Plan) -> Vec<String> {
+        plan.steps().iter().map(|step| self.spell(step)).collect()
+    }
+}
+
+/// What tells one life of a container from the next.
+fn lives(world: &World) -> BTreeMap<ContainerName, (String, Option<jiff::Timestamp>)> {
+    let life = |container: &Container| (container.id.clone(), container.started_at);
+    world
+        .containers
+        .iter()
+        .map(|(name, container)| (name.clone(), life(container)))
+        .collect()
+}
+
+/// One decky of a [`Sketch`]: its memberships, services, fields of their configuration, and whether it forwards.
+#[derive(Clone, Default)]
+struct Figure {
+    on: Vec<(&'static str, &'static str)>,
+    runs: Vec<&'static str>,
+    banner: Option<(&'static str, &'static str)>,
+    forwards: bool,
+}
+
+/// A maze that is easily changed.
+#[derive(Clone)]
+struct Sketch {
+    lans: BTreeMap<&'static str, &'static str>,
+    deckies: BTreeMap<&'static str, Figure>,
+}
+
+impl Sketch {
+    /// `dmz` — gate — `office` — hop — `lab`, with a bridge decky beside the hop that does not forward, and a host on each
+    /// inner LAN.
+    fn new() -> Self {
+        let mut sketch = Self {
+            lans: BTreeMap::from([
+                ("dmz", "10.95.0.0/24"),
+                ("office", "10.95.1.0/24"),
+                ("lab", "10.95.2.0/24"),
+            ]),
+            deckies: BTreeMap::new(),
+        };
+        sketch.put(
+            "gate",
+            &[("dmz", "10.95.0.2"), ("office", "10.95.1.2")],
+            &["http"],
+            true,
+        );
+        sketch.put("hop", &[("office", "10.95.1.3"), ("lab", "10.95.2.3")], &["ssh"], true);
+        sketch.put(
+            "mute",
+            &[("lab", "10.95.2.4"), ("office", "10.95.1.4")],
+            &["smb"],
+            false,
+        );
+        sketch.put("files", &[("office", "10.95.1.5")], &["smb", "ssh"], false);
+        sketch.put("lone", &[("lab", "10.95.2.5")], &["http"], false);
+        sketch
+    }
+
+    fn put(
+        &mut self,
+        name: &'static str,
+        on: &[(&'static str, &'static str)],
+        runs: &[&'static str],
+        forwards: bool,
+    ) -> &mut Self {
+        let figure = Figure {
+            on: on.to_vec(),
+            runs: runs.to_vec(),
+            banner: None,
+            forwards,
+        };
+        self.deckies.insert(name, figure);
+        self
+    }
+
+    fn figure(&mut self, name: &'static str) -> &mut Figure {
+        self.deckies.get_mut(name).expect("a decky")
+    }
+
+    fn build(&self) -> Topology {
+        let mut builder = Topology::builder();
+        for (lan, subnet) in &self.lans {
+            builder = if *lan == "dmz" {
+                builder.dmz(lan, subnet)
+            } else {
+                builder.lan(lan, subnet)
+            };
+        }
+        for (name, figure) in &self.deckies {
+            builder = builder.decky(name, |mut decky| {
+                for (lan, ip) in &figure.on {
+                    decky = decky.on(lan, ip);
+                }
+                decky = decky.services(figure.runs.iter().copied());
+                if let Some((service, banner)) = figure.banner {
+                    decky = decky.config(service, "banner", banner);
+                }
+                if figure.forwards { decky.forwards() } else { decky }
+            });
+        }
+        builder.build().expect("a topology")
+    }
+}

@@ -1,0 +1,320 @@
+//! Each op of a mutation: the steps that it takes, and that it touches nothing else.
+
+use decnet_engine::{
+    execute::OnFailure,
+    naming::ContainerName,
+    plan::Action,
+    runtime::{RuntimeError, simulated::Moment},
+};
+
+use super::{Ground, Sketch, lives};
+
+/// One op: what it does to the maze, and the steps to the new one as they stand in the plan.
+pub(super) struct Operation {
+    pub(super) what: &'static str,
+    pub(super) change: fn(&mut Sketch),
+    steps: &'static [&'static str],
+}
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
+        what: "a LAN is added",
+        change: |maze| {
+            maze.lans.insert("attic", "10.95.3.0/24");
+        },
+        steps: &["create network attic 10.95.3.0/24"],
+    },
+    Operation {
+        what: "a decky is added",
+        change: |maze| {
+            maze.put("new", &[("lab", "10.95.2.9")], &["http", "smb"], false);
+        },
+        steps: &[
+            "ensure image decoy:test",
+            "create base new 10.95.2.9",
+            "create service new.http",
+            "create service new.smb",
+        ],
+    },
+    Operation {
+        what: "a LAN is added with a router to it",
+        change: |maze| {
+            maze.lans.insert("attic", "10.95.3.0/24");
+            maze.put("stairs", &[("attic", "10.95.3.2"), ("lab", "10.95.2.9")], &[], true);
+        },
+        steps: &[
+            "ensure image decoy:test",
+            "create network attic 10.95.3.0/24",
+            "create base stairs 10.95.3.2 10.95.2.9",
+            "set routes of gate: 1 routes, forwarding on",
+            "set routes of hop: 2 routes, forwarding on",
+            "set routes of files: 2 routes, forwarding off",
+            "set routes of lone: 2 routes, forwarding off",
+            "set routes of mute: 2 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a router gains a LAN",
+        change: |maze| {
+            maze.lans.insert("attic", "10.95.3.0/24");
+            maze.figure("hop").on.push(("attic", "10.95.3.2"));
+        },
+        steps: &[
+            "create network attic 10.95.3.0/24",
+            "connect hop to attic 10.95.3.2",
+            "set routes of gate: 1 routes, forwarding on",
+            "set routes of hop: 1 routes, forwarding on",
+            "set routes of files: 2 routes, forwarding off",
+            "set routes of lone: 2 routes, forwarding off",
+            "set routes of mute: 2 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a decky that does not forward is attached",
+        change: |maze| {
+            maze.figure("lone").on.push(("office", "10.95.1.9"));
+        },
+        steps: &[
+            "set routes of lone: 0 routes, forwarding off",
+            "connect lone to office 10.95.1.9",
+            "set routes of lone: 1 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a decky that does not forward is detached",
+        change: |maze| {
+            maze.figure("mute").on.pop();
+        },
+        steps: &[
+            "disconnect mute from office",
+            "set routes of mute: 1 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a router is detached",
+        change: |maze| {
+            maze.figure("hop").on.pop();
+        },
+        steps: &[
+            "disconnect hop from lab",
+            "set routes of gate: 0 routes, forwarding on",
+            "set routes of files: 1 routes, forwarding off",
+            "set routes of hop: 1 routes, forwarding off",
+            "set routes of lone: 0 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a LAN goes with the memberships of deckies that stay",
+        change: |maze| {
+            maze.lans.remove("lab");
+            maze.deckies.remove("lone");
+            maze.deckies.remove("mute");
+            maze.figure("hop").on.pop();
+        },
+        steps: &[
+            "remove container lone.http",
+            "remove container mute.smb",
+            "remove container lone",
+            "remove container mute",
+            "disconnect hop from lab",
+            "remove network lab",
+            "set routes of gate: 0 routes, forwarding on",
+            "set routes of files: 1 routes, forwarding off",
+            "set routes of hop: 1 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a decky is removed",
+        change: |maze| {
+            maze.deckies.remove("files");
+        },
+        steps: &[
+            "remove container files.smb",
+            "remove container files.ssh",
+            "remove container files",
+        ],
+    },
+    Operation {
+        what: "a router is removed",
+        change: |maze| {
+            maze.deckies.remove("hop");
+        },
+        steps: &[
+            "remove container hop.ssh",
+            "remove container hop",
+            "set routes of gate: 0 routes, forwarding on",
+            "set routes of files: 1 routes, forwarding off",
+            "set routes of lone: 0 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a service is added",
+        change: |maze| maze.figure("files").runs.push("http"),
+        steps: &["ensure image decoy:test", "create service files.http"],
+    },
+    Operation {
+        what: "a service is dropped",
+        change: |maze| maze.figure("files").runs = vec!["smb"],
+        steps: &["remove container files.ssh"],
+    },
+    Operation {
+        what: "a service is configured",
+        change: |maze| maze.figure("files").banner = Some(("ssh", "SSH-2.0-other")),
+        steps: &[
+            "remove container files.ssh",
+            "ensure image decoy:test",
+            "create service files.ssh",
+        ],
+    },
+    Operation {
+        what: "a router stops forwarding",
+        change: |maze| maze.figure("hop").forwards = false,
+        steps: &[
+            "set routes of gate: 0 routes, forwarding on",
+            "set routes of files: 1 routes, forwarding off",
+            "set routes of hop: 1 routes, forwarding off",
+            "set routes of lone: 0 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a bridge decky becomes a router",
+        change: |maze| {
+            maze.figure("hop").forwards = false;
+            maze.figure("mute").forwards = true;
+        },
+        steps: &[
+            "set routes of gate: 1 routes, forwarding on",
+            "set routes of mute: 1 routes, forwarding on",
+            "set routes of files: 2 routes, forwarding off",
+            "set routes of hop: 1 routes, forwarding off",
+            "set routes of lone: 1 routes, forwarding off",
+        ],
+    },
+    Operation {
+        what: "a gateway runs another service",
+        change: |maze| maze.figure("gate").runs.push("ssh"),
+        steps: &[
+            "remove container gate.http",
+            "remove container gate (destructive)",
+            "ensure image decoy:test",
+            "create base gate 10.95.0.2 10.95.1.2 publish 22:22 publish 80:80",
+            "create service gate.http",
+            "create service gate.ssh",
+        ],
+    },
+    Operation {
+        what: "a gateway's service is configured",
+        change: |maze| maze.figure("gate").banner = Some(("http", "HTTP/1.0 200 OK")),
+        steps: &[
+            "remove container gate.http",
+            "ensure image decoy:test",
+            "create service gate.http",
+        ],
+    },
+    Operation {
+        what: "nothing that Docker knows of",
+        change: |_| {},
+        steps: &[],
+    },
+];
+
+fn refused() -> RuntimeError {
+    RuntimeError::Refused {
+        status: 500,
+        message: "ordered".into(),
+    }
+}
+
+/// The container that an action begins or ends, if it does.
+fn reborn(action: &Action) -> Option<&ContainerName> {
+    match action {
+        Action::CreateBase { base } => Some(&base.name),
+        Action::CreateService { service } => Some(&service.name),
+        Action::RemoveContainer { container, .. } | Action::Restart { container, .. } => Some(container),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn each_op_takes_these_steps_and_touches_nothing_else() {
+    for Operation { what, change, steps } in OPERATIONS {
+        let mut maze = Sketch::new();
+        let ground = Ground::with(maze.build()).await;
+        change(&mut maze);
+        let plan = ground.plan(maze.build()).await;
+        assert_eq!(ground.spelled(&plan), *steps, "{what}");
+        let forced = steps.iter().any(|step| step.ends_with("(destructive)"));
+        assert_eq!(plan.require_gentle(&|_| false).is_err(), forced, "{what}: force");
+
+        let before = lives(&ground.docker.world());
+        let execution = ground.run(&plan, OnFailure::SkipDependents).await;
+        assert!(execution.is_complete(), "{what}: {:?}", execution.failures);
+        assert_eq!(
+            ground.spelled(&ground.plan(maze.build()).await),
+            [""; 0],
+            "{what}: as it should be"
+        );
+        let mut after = lives(&ground.docker.world());
+        for (name, life) in before {
+            let touched = plan.steps().iter().any(|step| reborn(&step.action) == Some(&name));
+            if !touched {
+                assert_eq!(after.remove(&name), Some(life), "{what}: {name} lives on");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_two_mazes_say_of_routes_is_what_a_look_inside_finds() {
+    for Operation { what, change, .. } in OPERATIONS {
+        let mut maze = Sketch::new();
+        let ground = Ground::with(maze.build()).await;
+        let before = ground.desired(maze.build());
+        change(&mut maze);
+        let after = ground.desired(maze.build());
+        let found = ground.look(&after).await;
+        let found: Vec<_> = found.containers.iter().filter(|container| container.deviates).collect();
+        let known: Vec<_> = after.states_changed_since(&before).collect();
+        assert_eq!(
+            found.iter().map(|container| &container.name).collect::<Vec<_>>(),
+            known,
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_op_that_fails_or_is_cut_off_at_any_step_is_finished_by_the_next_plan() {
+    for Operation { what, change, steps } in OPERATIONS {
+        for step in 1..=steps.len() {
+            let moments = [Moment::Before, Moment::Half, Moment::After];
+            let cut = (moments[step % 3], true);
+            for (moment, cut_off) in moments.map(|moment| (moment, false)).into_iter().chain([cut]) {
+                let context = format!("{what}: step {step}, {moment:?}, cut off: {cut_off}");
+                let mut maze = Sketch::new();
+                let ground = Ground::with(maze.build()).await;
+                let before = lives(&ground.docker.world());
+                change(&mut maze);
+                let plan = ground.plan(maze.build()).await;
+                if cut_off {
+                    ground.docker.cut_off(step, moment);
+                } else {
+                    ground.docker.fail(step, moment, refused());
+                }
+                let execution = ground.run(&plan, OnFailure::SkipDependents).await;
+                assert!(!execution.is_complete(), "{context}");
+                ground.docker.reconnect();
+                let mending = ground.plan(maze.build()).await;
+                let execution = ground.run(&mending, OnFailure::SkipDependents).await;
+                assert!(execution.is_complete(), "{context}: {:?}", execution.failures);
+                assert_eq!(ground.spelled(&ground.plan(maze.build()).await), [""; 0], "{context}");
+                let mut after = lives(&ground.docker.world());
+                for (name, life) in before {
+                    if !plan.steps().iter().any(|step| reborn(&step.action) == Some(&name)) {
+                        assert_eq!(after.remove(&name), Some(life), "{context}: {name} lives on");
+                    }
+                }
+            }
+        }
+    }
+}

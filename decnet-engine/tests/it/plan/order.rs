@@ -1,0 +1,61 @@
+//! The order of need: whichever step that may begin begins first, the plan goes through.
+
+use decnet_engine::{
+    plan::{Plan, StepId},
+    runtime::Runtime,
+};
+use proptest::prelude::*;
+
+use super::{Ground, Sketch, operations::OPERATIONS};
+
+/// Does the steps one by one, the `draws` deciding which of those that may begin is next.
+pub(super) async fn run_in_some_order(ground: &Ground, plan: &Plan, mut draws: impl FnMut(usize) -> usize) {
+    let mut left: Vec<StepId> = (0..plan.steps().len()).collect();
+    while !left.is_empty() {
+        let ready: Vec<StepId> = left
+            .iter()
+            .copied()
+            .filter(|id| plan.steps()[*id].needs.iter().all(|need| !left.contains(need)))
+            .collect();
+        let id = ready[draws(ready.len())];
+        let step = &plan.steps()[id];
+        let done = ground.docker.perform(ground.instance, &step.action).await;
+        if let Err(error) = done {
+            panic!("{}: {error}\nof {:#?}", ground.spell(step), ground.spelled(plan));
+        }
+        left.retain(|other| *other != id);
+    }
+}
+
+/// Draws from a number as from a heap of cards, round and round.
+pub(super) fn drawing(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |bound| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap_or_default() % bound
+    }
+}
+
+pub(super) fn block_on(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_op_goes_through_in_any_order_that_its_needs_allow(at in 0..OPERATIONS.len(), seed: u64) {
+        block_on(async {
+            let mut maze = Sketch::new();
+            let ground = Ground::with(maze.build()).await;
+            (OPERATIONS[at].change)(&mut maze);
+            let plan = ground.plan(maze.build()).await;
+            run_in_some_order(&ground, &plan, drawing(seed)).await;
+            assert!(ground.plan(maze.build()).await.is_empty(), "{}", OPERATIONS[at].what);
+        });
+    }
+}

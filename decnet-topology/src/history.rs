@@ -1,0 +1,172 @@
+//! What deckies were: how an edit changed them, and what they were before it.
+//!
+//! [`changes`] compares a maze before and after; a store keeps that beside each edit. [`at`] undoes what came later.
+//!
+//! ```
+//! use decnet_topology::{Topology, history};
+//!
+//! let maze = |services: &'static [&'static str]| {
+//!     let dmz = Topology::builder().dmz("dmz", "172.20.0.0/24");
+//!     dmz.decky("web", |decky| decky.on("dmz", "172.20.0.10").services(services.iter().copied())).build()
+//! };
+//! let (monday, tuesday) = (maze(&["http"])?, maze(&["http", "ssh"])?);
+//!
+//! let changes = history::changes(&monday, &tuesday);
+//! assert_eq!(changes.len(), 1);
+//! let then = history::at(&tuesday, &changes);
+//! assert_eq!(then[&"web".parse()?].services.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{Decky, Lan, ServiceConfig, Topology},
+    name::{Name, ServiceName},
+};
+
+/// What a decky is at some time, but for its place on the canvas; written as in a maze file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeckyState {
+    /// What it runs.
+    #[serde(default)]
+    pub services: BTreeSet<ServiceName>,
+    /// How that is configured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub service_config: ServiceConfig,
+    /// What it poses as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archetype: Option<String>,
+    /// Whether it forwards packets.
+    #[serde(default)]
+    pub forwards_l3: bool,
+    /// Where it is attached; the first is its home.
+    #[serde(default)]
+    pub attachments: Vec<Membership>,
+}
+
+/// A decky's membership in a LAN, by name: LANs may have gone since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Membership {
+    /// The LAN.
+    pub lan: Name,
+    /// The decky's address on it.
+    pub ip: Ipv4Addr,
+}
+
+/// What an edit made of one decky.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeckyChange {
+    /// The decky.
+    pub decky: Name,
+    /// What it was; none if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<DeckyState>,
+    /// What it is; none if it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<DeckyState>,
+}
+
+impl DeckyState {
+    /// Writes down what a decky of a topology is.
+    pub fn of(topology: &Topology, decky: &Decky) -> Self {
+        let attachments = decky.attachments().iter().filter_map(|attachment| {
+            Some(Membership {
+                lan: topology.lan(attachment.lan)?.name().clone(),
+                ip: attachment.ip,
+            })
+        });
+        Self {
+            services: decky.services().clone(),
+            service_config: decky.service_config().clone(),
+            archetype: decky.archetype().map(Into::into),
+            forwards_l3: decky.forwards_l3(),
+            attachments: attachments.collect(),
+        }
+    }
+}
+
+/// Lists the deckies that came, went or differ, in order of their names.
+///
+/// A decky is known by its name: one that went and came back under another id is one that changed, or did not. The name of
+/// a LAN is a part of what its members are. Costs O(n), and O(m log m) for the m whose ids differ.
+pub fn changes(before: &Topology, after: &Topology) -> Vec<DeckyChange> {
+    let mut changes = Vec::new();
+    let mut note = |one: Option<&Decky>, other: Option<&Decky>| {
+        let same = |(one, other)| is_same((before, one), (after, other));
+        let name = one.or(other).map(Decky::name);
+        if let Some(decky) = name.filter(|_| !one.zip(other).is_some_and(same)) {
+            changes.push(DeckyChange {
+                decky: decky.clone(),
+                before: one.map(|one| DeckyState::of(before, one)),
+                after: other.map(|other| DeckyState::of(after, other)),
+            });
+        }
+    };
+    let mut unpaired: BTreeMap<&Name, (Option<&Decky>, Option<&Decky>)> = BTreeMap::new();
+    let (mut olds, mut news) = (before.deckies(), after.deckies());
+    loop {
+        match (olds, news) {
+            ([one, more @ ..], [other, rest @ ..]) if one.id() == other.id() && one.name() == other.name() => {
+                note(Some(one), Some(other));
+                (olds, news) = (more, rest);
+            }
+            (_, [other, rest @ ..]) if olds.first().is_none_or(|one| other.id() < one.id()) => {
+                unpaired.entry(other.name()).or_default().1 = Some(other);
+                news = rest;
+            }
+            ([one, more @ ..], _) => {
+                unpaired.entry(one.name()).or_default().0 = Some(one);
+                olds = more;
+            }
+            ([], _) => break,
+        }
+    }
+    for (one, other) in unpaired.into_values() {
+        note(one, other);
+    }
+    changes.sort_by(|one, other| one.decky.cmp(&other.decky));
+    changes
+}
+
+fn is_same((before, one): (&Topology, &Decky), (after, other): (&Topology, &Decky)) -> bool {
+    let same_lan = |one, other| before.lan(one).map(Lan::name) == after.lan(other).map(Lan::name);
+    let attached = || {
+        let mut pairs = one.attachments().iter().zip(other.attachments());
+        one.attachments().len() == other.attachments().len()
+            && pairs.all(|(one, other)| one.ip == other.ip && same_lan(one.lan, other.lan))
+    };
+    one.services() == other.services()
+        && one.forwards_l3() == other.forwards_l3()
+        && one.archetype() == other.archetype()
+        && one.service_config() == other.service_config()
+        && attached()
+}
+
+/// Tells what the deckies were before some changes: what they are, with the changes undone, which come newest first.
+pub fn at<'a>(
+    current: &Topology,
+    newest_first: impl IntoIterator<Item = &'a DeckyChange>,
+) -> BTreeMap<Name, DeckyState> {
+    let state = |decky: &Decky| (decky.name().clone(), DeckyState::of(current, decky));
+    let mut states: BTreeMap<Name, DeckyState> = current.deckies().iter().map(state).collect();
+    for change in newest_first {
+        match &change.before {
+            // The name as it was spelled then.
+            Some(before) => {
+                states.remove(&change.decky);
+                states.insert(change.decky.clone(), before.clone());
+            }
+            None => drop(states.remove(&change.decky)),
+        }
+    }
+    states
+}

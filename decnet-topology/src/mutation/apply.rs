@@ -1,0 +1,268 @@
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::{
+    alloc::{IpAllocator, SubnetAllocator},
+    id::{DeckyId, LanId},
+    model::{Attachment, Decky, Lan, Position, Topology},
+    mutation::{
+        AddDecky, AddLan, AttachDecky, Context, DetachDecky, Mutation, MutationError, RemoveDecky, RemoveLan, Stage,
+        UpdateDecky, UpdateLan, changes_published, check::check,
+    },
+    name::Name,
+    spelling,
+};
+
+type Applied<T = Topology> = Result<T, MutationError>;
+
+/// Makes the maze that comes of a mutation, or says why not.
+///
+/// The maze that was is not touched, and what comes of it has passed the live rules, with the claims of other topologies: there
+/// is no error in it, whether or not the mutation brought it in. Ids stay; a new LAN or decky has the one after the greatest.
+pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> Result<Topology, MutationError> {
+    let after = match mutation {
+        Mutation::AddLan(add) => add_lan(before, add, context),
+        Mutation::RemoveLan(remove) => remove_lan(before, remove),
+        Mutation::AddDecky(add) => add_decky(before, add),
+        Mutation::AttachDecky(attach) => attach_decky(before, attach),
+        Mutation::DetachDecky(detach) => detach_decky(before, detach),
+        Mutation::RemoveDecky(remove) => remove_decky(before, remove),
+        Mutation::UpdateDecky(update) => update_decky(before, update),
+        Mutation::UpdateLan(update) => update_lan(before, update, context),
+    }?;
+    if context.stage == Stage::Live
+        && !mutation.force()
+        && let Some(decky) = changes_published(before, &after).first()
+    {
+        return Err(MutationError::ForceRequired {
+            decky: Name::clone(decky),
+        });
+    }
+    check(&after, context)?;
+    Ok(after)
+}
+
+fn add_lan(before: &Topology, add: &AddLan, context: &Context<'_>) -> Applied {
+    if let Some(lan) = before.lan_named(&add.name) {
+        let lan = lan.name().clone();
+        return Err(MutationError::LanNameDup { lan });
+    }
+    let last = before.lans().last().map(|lan| lan.id().ordinal());
+    let id = LanId::new(next_id(last, &add.name)?);
+    let position = moved(Position::default(), add.x, add.y)?;
+    let subnet = match add.subnet {
+        Some(subnet) => subnet,
+        None => free_subnet(before, &add.name, context)?,
+    };
+    let lan = Lan::new(id, add.name.clone(), subnet, add.is_dmz).at(position);
+    Ok(before.clone().with_lan(lan))
+}
+
+fn remove_lan(before: &Topology, remove: &RemoveLan) -> Applied {
+    let lan = lan(before, &remove.name)?;
+    let at_home = |decky: &&Decky| decky.home().is_some_and(|home| home.lan == lan.id());
+    match before.deckies().iter().find(at_home) {
+        Some(decky) => Err(MutationError::LanIsHome {
+            lan: lan.name().clone(),
+            decky: decky.name().clone(),
+        }),
+        None => Ok(before.clone().without_lan(lan.id())),
+    }
+}
+
+fn add_decky(before: &Topology, add: &AddDecky) -> Applied {
+    if let Some(decky) = before.decky_named(&add.name) {
+        let decky = decky.name().clone();
+        return Err(MutationError::DeckyNameDup { decky });
+    }
+    let home = lan(before, &add.lan)?;
+    let last = before.deckies().last().map(|decky| decky.id().ordinal());
+    let id = DeckyId::new(next_id(last, &add.name)?);
+    let position = moved(Position::default(), add.x, add.y)?;
+    let home = membership(before, home, &add.name, add.ip)?;
+    let decky = Decky::new(id, add.name.clone())
+        .with_services(add.services.iter().cloned())
+        .with_service_config(add.service_config.clone().unwrap_or_default())
+        .with_archetype(add.archetype.clone())
+        .forwarding(add.forwards_l3)
+        .with_attachments([home])
+        .at(position);
+    Ok(before.clone().with_decky(decky))
+}
+
+fn attach_decky(before: &Topology, attach: &AttachDecky) -> Applied {
+    let (decky, lan) = (decky(before, &attach.decky)?, lan(before, &attach.lan)?);
+    if let Some(ip) = decky.ip_on(lan.id()) {
+        return Err(MutationError::AlreadyAttached {
+            decky: decky.name().clone(),
+            lan: lan.name().clone(),
+            ip,
+        });
+    }
+    let added = membership(before, lan, decky.name(), attach.ip)?;
+    let attached = decky
+        .clone()
+        .forwarding(decky.forwards_l3() || attach.forwards_l3)
+        .with_attachments(decky.attachments().iter().copied().chain([added]));
+    Ok(before.clone().with_decky(attached))
+}
+
+fn detach_decky(before: &Topology, detach: &DetachDecky) -> Applied {
+    let (decky, lan) = (decky(before, &detach.decky)?, lan(before, &detach.lan)?);
+    let named = || (decky.name().clone(), lan.name().clone());
+    if decky.ip_on(lan.id()).is_none() {
+        let (decky, lan) = named();
+        return Err(MutationError::NotAttached { decky, lan });
+    }
+    if decky.home().is_some_and(|home| home.lan == lan.id()) {
+        let (decky, lan) = named();
+        return Err(MutationError::DetachFromHome { decky, lan });
+    }
+    let kept = decky
+        .attachments()
+        .iter()
+        .filter(|attachment| attachment.lan != lan.id());
+    let detached = decky.clone().with_attachments(kept.copied());
+    Ok(before.clone().with_decky(detached))
+}
+
+fn remove_decky(before: &Topology, remove: &RemoveDecky) -> Applied {
+    let decky = decky(before, &remove.decky)?;
+    Ok(before.clone().without_decky(decky.id()))
+}
+
+fn update_decky(before: &Topology, update: &UpdateDecky) -> Applied {
+    let decky = decky(before, &update.decky)?;
+    let patch = &update.patch;
+    let forwards_l3 = patch.forwards_l3.unwrap_or(decky.forwards_l3());
+    let mut updated = decky
+        .clone()
+        .forwarding(forwards_l3)
+        .at(moved(decky.position(), update.x, update.y)?);
+    if forwards_l3 && !decky.forwards_l3() && !decky.is_bridge() && !before.is_gateway(&updated) {
+        return Err(MutationError::RouterSingleHomed {
+            decky: decky.name().clone(),
+        });
+    }
+    if let Some(archetype) = &patch.archetype {
+        updated = updated.with_archetype(archetype.clone());
+    }
+    if let Some(services) = &update.services {
+        let mut config = decky.service_config().clone();
+        config.retain(|service, _| services.contains(service) || !decky.services().contains(service));
+        updated = updated
+            .with_services(services.iter().cloned())
+            .with_service_config(config);
+    }
+    if let Some(config) = &patch.service_config {
+        updated = updated.with_service_config(config.clone());
+    }
+    Ok(before.clone().with_decky(updated))
+}
+
+fn update_lan(before: &Topology, update: &UpdateLan, context: &Context<'_>) -> Applied {
+    let lan = lan(before, &update.name)?;
+    let patch = &update.patch;
+    let frozen = [
+        ("name", patch.name.is_some()),
+        ("subnet", patch.subnet.is_some()),
+        ("is_dmz", patch.is_dmz.is_some()),
+    ];
+    if context.stage == Stage::Live
+        && let Some((field, _)) = frozen.into_iter().find(|(_, changed)| *changed)
+    {
+        let lan = lan.name().clone();
+        return Err(MutationError::FrozenWhileLive { lan, field });
+    }
+    let name = patch.name.as_ref().unwrap_or(lan.name());
+    if let Some(other) = before.lan_named(name).filter(|other| other.id() != lan.id()) {
+        let lan = other.name().clone();
+        return Err(MutationError::LanNameDup { lan });
+    }
+    let subnet = match patch.subnet {
+        None => lan.subnet(),
+        Some(Some(subnet)) => subnet,
+        Some(None) => free_subnet(before, name, context)?,
+    };
+    let updated = Lan::new(lan.id(), name.clone(), subnet, patch.is_dmz.unwrap_or(lan.is_dmz())).at(moved(
+        lan.position(),
+        update.x,
+        update.y,
+    )?);
+    Ok(before.clone().with_lan(updated))
+}
+
+fn lan<'t>(topology: &'t Topology, name: &Name) -> Applied<&'t Lan> {
+    topology.lan_named(name).ok_or_else(|| MutationError::UnknownLan {
+        lan: name.clone(),
+        hint: spelling::hint(
+            name.as_str(),
+            topology.lans().iter().take(HINTED).map(|lan| lan.name().as_str()),
+        ),
+    })
+}
+
+fn decky<'t>(topology: &'t Topology, name: &Name) -> Applied<&'t Decky> {
+    let names = || {
+        topology
+            .deckies()
+            .iter()
+            .take(HINTED)
+            .map(|decky| decky.name().as_str())
+    };
+    topology.decky_named(name).ok_or_else(|| MutationError::UnknownDecky {
+        decky: name.clone(),
+        hint: spelling::hint(name.as_str(), names()),
+    })
+}
+
+/// Of so many names one is guessed that may have been meant.
+const HINTED: usize = 1000;
+
+fn next_id(last: Option<u32>, name: &Name) -> Applied<u32> {
+    let next = last.map_or(Some(0), |last| last.checked_add(1));
+    next.ok_or_else(|| MutationError::IdsExhausted { name: name.clone() })
+}
+
+fn moved(from: Position, x: Option<f64>, y: Option<f64>) -> Applied<Position> {
+    let finite = |axis, to: Option<f64>, from| match to {
+        Some(to) if !to.is_finite() => Err(MutationError::PositionNotFinite { axis }),
+        to => Ok(to.or(from)),
+    };
+    Ok(Position {
+        x: finite("x", x, from.x)?,
+        y: finite("y", y, from.y)?,
+    })
+}
+
+/// Takes the next subnet of the pool that overlaps none of any topology.
+fn free_subnet(topology: &Topology, lan: &Name, context: &Context<'_>) -> Applied<Ipv4Net> {
+    let exhausted = |source| MutationError::SubnetPoolExhausted {
+        lan: lan.clone(),
+        source,
+    };
+    let mut pool = SubnetAllocator::new(context.pool, context.prefix).map_err(exhausted)?;
+    let own = topology.lans().iter().map(Lan::subnet);
+    let others = context.claims.iter().map(|claim| claim.subnet);
+    own.chain(others).for_each(|subnet| pool.reserve(subnet));
+    pool.next_free().map_err(exhausted)
+}
+
+/// Makes a membership in a LAN, with the lowest free address if none is given.
+fn membership(topology: &Topology, lan: &Lan, decky: &Name, ip: Option<Ipv4Addr>) -> Applied<Attachment> {
+    let allocated = || {
+        let mut pool = IpAllocator::new(lan.subnet());
+        for (_, attachment) in topology.edges().filter(|(_, attachment)| attachment.lan == lan.id()) {
+            // One outside the subnet, or reserved, takes none of those that are handed out.
+            drop(pool.reserve(attachment.ip));
+        }
+        pool.next_free().map_err(|source| MutationError::AddressPoolExhausted {
+            lan: lan.name().clone(),
+            decky: decky.clone(),
+            source,
+        })
+    };
+    let ip = ip.map_or_else(allocated, Ok)?;
+    Ok(Attachment { lan: lan.id(), ip })
+}

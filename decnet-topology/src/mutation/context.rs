@@ -1,0 +1,65 @@
+use ipnet::Ipv4Net;
+
+use crate::{
+    alloc::Claims, catalog::Catalog, config::TopologyConfig, model::TopologyRow, publish::Publish, repo::Claim,
+    status::Status,
+};
+
+/// Whether something of a maze is on Docker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Nothing is: everything may change.
+    Pending,
+    /// It runs: LANs keep their names and subnets, and what a gateway publishes changes by force only.
+    Live,
+}
+
+/// What a mutation needs to know beside the maze.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The services and archetypes that there are.
+    pub catalog: &'a Catalog,
+    /// The subnets of all other topologies that are not torn down.
+    pub claims: &'a [Claim],
+    /// Whether the maze runs.
+    pub stage: Stage,
+    /// The range that subnets are allocated from.
+    pub pool: Ipv4Net,
+    /// The length of a subnet that is allocated.
+    pub prefix: u8,
+    /// How gateways publish ports on the host; each port to the same number if none.
+    pub publish: Option<&'a Publish>,
+}
+
+impl<'a> Context<'a> {
+    /// Knows a catalogue and no other topology; subnets come from the default pool, 172.16.0.0/12 by /24.
+    pub fn new(catalog: &'a Catalog, stage: Stage) -> Self {
+        let Claims { pool, prefix, .. } = Claims::default();
+        Self {
+            catalog,
+            claims: &[],
+            stage,
+            pool,
+            prefix,
+            publish: None,
+        }
+    }
+
+    /// Knows what the row of a stored topology says, and the claims of the others.
+    pub fn of(row: &'a TopologyRow, catalog: &'a Catalog, claims: &'a [Claim]) -> Self {
+        let stage = if row.status == Status::Pending {
+            Stage::Pending
+        } else {
+            Stage::Live
+        };
+        let default = Self::new(catalog, stage);
+        let config = row.config.as_ref();
+        Self {
+            claims,
+            pool: config.map_or(default.pool, TopologyConfig::subnet_base_prefix),
+            prefix: config.map_or(default.prefix, TopologyConfig::lan_prefix),
+            publish: Some(&row.settings.publish),
+            ..default
+        }
+    }
+}

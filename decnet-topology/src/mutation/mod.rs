@@ -1,0 +1,141 @@
+//! One change to a maze, as data, and the pure function that makes it.
+//!
+//! A [`Mutation`] is read from JSON, `{"op": …, "payload": {…}}`, or put together from its payload. [`apply`] makes the maze that
+//! comes of it, or says why not; the maze that was is left alone. What comes of it has passed the live rules.
+//!
+//! ```
+//! use decnet_topology::{Catalog, Mutation, Topology, mutation::{AddDecky, Context, Stage, apply}};
+//!
+//! let maze = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
+//! let catalog = Catalog::builtin();
+//! let context = Context::new(&catalog, Stage::Live);
+//!
+//! let mutation: Mutation = AddDecky::new("web".parse()?, "dmz".parse()?).services(["http"]).into();
+//! let written = r#"{"op": "add_decky", "payload": {"name": "web", "lan": "dmz", "services": ["http"]}}"#;
+//! assert_eq!(Mutation::from_json(written)?, mutation);
+//!
+//! let maze = apply(&maze, &mutation, &context)?;
+//! assert_eq!(maze.deckies()[0].attachments()[0].ip.to_string(), "172.20.0.2");
+//! assert_eq!(apply(&maze, &mutation, &context).unwrap_err().code(), "DECKY_NAME_DUP");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a mutation may say
+//!
+//! | op | payload |
+//! |---|---|
+//! | `add_lan` | `name`, `subnet`?, `is_dmz` = false, `x`?, `y`? |
+//! | `remove_lan` | `name` |
+//! | `add_decky` | `name`, `lan`, `services` = [], `service_config`?, `archetype`?, `forwards_l3` = false, `ip`?, `x`?, `y`? |
+//! | `attach_decky` | `decky`, `lan`, `ip`?, `forwards_l3` = false, `force` = false |
+//! | `detach_decky` | `decky`, `lan` |
+//! | `remove_decky` | `decky` |
+//! | `update_decky` | `decky`, `patch` {`service_config`?, `archetype`?, `forwards_l3`?}, `services`?, `x`?, `y`?, `force` = false |
+//! | `update_lan` | `name`, `patch` {`name`?, `subnet`?, `is_dmz`?}, `x`?, `y`? |
+//!
+//! `null` asks for an `ip` or a `subnet` to be allocated, and clears the `archetype` in a patch; anywhere else it is refused.
+//! Types are taken at their word: `"false"` is no boolean.
+
+mod apply;
+mod check;
+mod context;
+mod error;
+mod payload;
+mod published;
+mod read;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::name::Name;
+
+pub use apply::apply;
+pub use context::{Context, Stage};
+pub use error::MutationError;
+pub use payload::{
+    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, RemoveDecky, RemoveLan, UpdateDecky, UpdateLan,
+};
+pub use published::changes_published;
+
+/// The longest mutation that is read, in bytes: 1 MiB.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// One change to a maze: on the wire `{"op": …, "payload": {…}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "op", content = "payload", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Mutation {
+    /// Adds a LAN.
+    AddLan(AddLan),
+    /// Removes a LAN that is no decky's home, and the attachments to it.
+    RemoveLan(RemoveLan),
+    /// Adds a decky with its home.
+    AddDecky(AddDecky),
+    /// Attaches a decky to one more LAN.
+    AttachDecky(AttachDecky),
+    /// Ends a membership that is not the home.
+    DetachDecky(DetachDecky),
+    /// Removes a decky.
+    RemoveDecky(RemoveDecky),
+    /// Changes what a decky runs or is.
+    UpdateDecky(UpdateDecky),
+    /// Changes a LAN; of a live maze only its place on the canvas.
+    UpdateLan(UpdateLan),
+}
+
+impl Mutation {
+    /// The words for what a mutation does.
+    pub const OPS: &[&str] = &[
+        "add_lan",
+        "remove_lan",
+        "add_decky",
+        "attach_decky",
+        "detach_decky",
+        "remove_decky",
+        "update_decky",
+        "update_lan",
+    ];
+
+    /// Returns the word for what it does, as on the wire.
+    pub const fn op(&self) -> &'static str {
+        match self {
+            Self::AddLan(_) => "add_lan",
+            Self::RemoveLan(_) => "remove_lan",
+            Self::AddDecky(_) => "add_decky",
+            Self::AttachDecky(_) => "attach_decky",
+            Self::DetachDecky(_) => "detach_decky",
+            Self::RemoveDecky(_) => "remove_decky",
+            Self::UpdateDecky(_) => "update_decky",
+            Self::UpdateLan(_) => "update_lan",
+        }
+    }
+
+    /// Returns the name of the LAN or decky that it is about.
+    pub const fn subject(&self) -> &Name {
+        match self {
+            Self::AddLan(add) => &add.name,
+            Self::RemoveLan(remove) => &remove.name,
+            Self::AddDecky(add) => &add.name,
+            Self::AttachDecky(attach) => &attach.decky,
+            Self::DetachDecky(detach) => &detach.decky,
+            Self::RemoveDecky(remove) => &remove.decky,
+            Self::UpdateDecky(update) => &update.decky,
+            Self::UpdateLan(update) => &update.name,
+        }
+    }
+
+    /// Tells whether a base may be recreated for it.
+    pub const fn force(&self) -> bool {
+        match self {
+            Self::AttachDecky(attach) => attach.force,
+            Self::UpdateDecky(update) => update.force,
+            _ => false,
+        }
+    }
+
+    /// Returns the JSON Schema (draft 2020-12) of a mutation. It is a little more lenient than what is read: `from_value` knows
+    /// what a subnet is.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}

@@ -1,0 +1,302 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    model::{Position, ServiceConfig},
+    name::{Name, ServiceName},
+};
+
+/// What [`Mutation::AddDecky`](crate::Mutation::AddDecky) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddDecky {
+    /// The name of the new decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub name: Name,
+    /// Its home.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub lan: Name,
+    /// What it runs.
+    #[schemars(with = "Vec<String>", default)]
+    pub services: BTreeSet<ServiceName>,
+    /// How its services are configured.
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, Value>>", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_config: Option<ServiceConfig>,
+    /// What it poses as.
+    #[schemars(with = "String", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archetype: Option<String>,
+    /// Whether it forwards packets.
+    #[schemars(default)]
+    pub forwards_l3: bool,
+    /// Its address; the lowest that is free if there is none.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y: Option<f64>,
+}
+
+impl AddDecky {
+    /// Adds a decky that runs nothing, with an allocated address.
+    pub fn new(name: Name, lan: Name) -> Self {
+        Self {
+            name,
+            lan,
+            services: BTreeSet::new(),
+            service_config: None,
+            archetype: None,
+            forwards_l3: false,
+            ip: None,
+            x: None,
+            y: None,
+        }
+    }
+
+    /// Sets what it runs.
+    #[must_use]
+    pub fn services(mut self, services: impl IntoIterator<Item = impl Into<ServiceName>>) -> Self {
+        self.services = services.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets how its services are configured.
+    #[must_use]
+    pub fn service_config(mut self, config: ServiceConfig) -> Self {
+        self.service_config = Some(config);
+        self
+    }
+
+    /// Sets what it poses as.
+    #[must_use]
+    pub fn archetype(mut self, slug: &str) -> Self {
+        self.archetype = Some(slug.into());
+        self
+    }
+
+    /// Lets it forward packets.
+    #[must_use]
+    pub fn forwarding(mut self) -> Self {
+        self.forwards_l3 = true;
+        self
+    }
+
+    /// Gives it an address; else the lowest that is free.
+    #[must_use]
+    pub fn ip(mut self, ip: Ipv4Addr) -> Self {
+        self.ip = Some(ip);
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
+}
+
+/// What [`Mutation::AttachDecky`](crate::Mutation::AttachDecky) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AttachDecky {
+    /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub decky: Name,
+    /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub lan: Name,
+    /// Its address there; the lowest that is free if there is none.
+    #[schemars(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
+    /// Whether it forwards from now on; `false` leaves it as it is.
+    #[schemars(default)]
+    pub forwards_l3: bool,
+    /// Whether its base may be recreated.
+    #[schemars(default)]
+    pub force: bool,
+}
+
+impl AttachDecky {
+    /// Attaches a decky to a LAN, with an allocated address.
+    pub fn new(decky: Name, lan: Name) -> Self {
+        Self {
+            decky,
+            lan,
+            ip: None,
+            forwards_l3: false,
+            force: false,
+        }
+    }
+
+    /// Gives it an address; else the lowest that is free.
+    #[must_use]
+    pub fn ip(mut self, ip: Ipv4Addr) -> Self {
+        self.ip = Some(ip);
+        self
+    }
+
+    /// Lets it forward packets from now on.
+    #[must_use]
+    pub fn forwarding(mut self) -> Self {
+        self.forwards_l3 = true;
+        self
+    }
+
+    /// Lets its base be recreated.
+    #[must_use]
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+}
+
+/// What [`Mutation::DetachDecky`](crate::Mutation::DetachDecky) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DetachDecky {
+    /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub decky: Name,
+    /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub lan: Name,
+}
+
+impl DetachDecky {
+    /// Takes a decky off a LAN.
+    pub fn new(decky: Name, lan: Name) -> Self {
+        Self { decky, lan }
+    }
+}
+
+/// What [`Mutation::RemoveDecky`](crate::Mutation::RemoveDecky) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveDecky {
+    /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub decky: Name,
+}
+
+impl RemoveDecky {
+    /// Removes a decky.
+    pub fn new(decky: Name) -> Self {
+        Self { decky }
+    }
+}
+
+/// What [`Mutation::UpdateDecky`](crate::Mutation::UpdateDecky) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateDecky {
+    /// The decky.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub decky: Name,
+    /// What changes of it.
+    #[schemars(default)]
+    pub patch: DeckyPatch,
+    /// What it runs from now on.
+    #[schemars(with = "Vec<String>", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<BTreeSet<ServiceName>>,
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y: Option<f64>,
+    /// Whether its base may be recreated.
+    #[schemars(default)]
+    pub force: bool,
+}
+
+impl UpdateDecky {
+    /// Changes nothing of a decky yet.
+    pub fn new(decky: Name) -> Self {
+        Self {
+            decky,
+            patch: DeckyPatch::default(),
+            services: None,
+            x: None,
+            y: None,
+            force: false,
+        }
+    }
+
+    /// Sets what it runs.
+    #[must_use]
+    pub fn services(mut self, services: impl IntoIterator<Item = impl Into<ServiceName>>) -> Self {
+        self.services = Some(services.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Replaces the whole configuration of its services.
+    #[must_use]
+    pub fn service_config(mut self, config: ServiceConfig) -> Self {
+        self.patch.service_config = Some(config);
+        self
+    }
+
+    /// Sets what it poses as; none clears it.
+    #[must_use]
+    pub fn archetype(mut self, slug: Option<&str>) -> Self {
+        self.patch.archetype = Some(slug.map(Into::into));
+        self
+    }
+
+    /// Sets whether it forwards packets.
+    #[must_use]
+    pub fn forwarding(mut self, forwards_l3: bool) -> Self {
+        self.patch.forwards_l3 = Some(forwards_l3);
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
+
+    /// Lets its base be recreated.
+    #[must_use]
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+}
+
+/// What changes of a decky.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeckyPatch {
+    /// Replaces the whole configuration of its services.
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, Value>>", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_config: Option<ServiceConfig>,
+    /// Sets what it poses as; `Some(None)`, on the wire `null`, clears it.
+    #[schemars(with = "Option<String>", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archetype: Option<Option<String>>,
+    /// Sets whether it forwards packets.
+    #[schemars(with = "bool", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwards_l3: Option<bool>,
+}

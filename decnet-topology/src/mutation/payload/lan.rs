@@ -1,0 +1,169 @@
+use ipnet::Ipv4Net;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{model::Position, name::Name};
+
+/// What [`Mutation::AddLan`](crate::Mutation::AddLan) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddLan {
+    /// The name of the new LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub name: Name,
+    /// Its subnet; one is allocated if there is none.
+    #[schemars(
+        with = "Option<String>",
+        regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"),
+        default
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Ipv4Net>,
+    /// Whether it is the DMZ.
+    #[schemars(default)]
+    pub is_dmz: bool,
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y: Option<f64>,
+}
+
+impl AddLan {
+    /// Adds an inner LAN with an allocated subnet.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            subnet: None,
+            is_dmz: false,
+            x: None,
+            y: None,
+        }
+    }
+
+    /// Gives it a subnet; else one is allocated.
+    #[must_use]
+    pub fn subnet(mut self, subnet: Ipv4Net) -> Self {
+        self.subnet = Some(subnet);
+        self
+    }
+
+    /// Makes it the DMZ.
+    #[must_use]
+    pub fn dmz(mut self) -> Self {
+        self.is_dmz = true;
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
+}
+
+/// What [`Mutation::RemoveLan`](crate::Mutation::RemoveLan) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveLan {
+    /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub name: Name,
+}
+
+impl RemoveLan {
+    /// Removes a LAN.
+    pub fn new(name: Name) -> Self {
+        Self { name }
+    }
+}
+
+/// What [`Mutation::UpdateLan`](crate::Mutation::UpdateLan) says.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateLan {
+    /// The LAN.
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    pub name: Name,
+    /// What changes of it; nothing may while the maze runs.
+    #[schemars(default)]
+    pub patch: LanPatch,
+    /// Its place on the canvas, to the right.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// Its place on the canvas, down.
+    #[schemars(with = "f64", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y: Option<f64>,
+}
+
+impl UpdateLan {
+    /// Changes nothing of a LAN yet.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            patch: LanPatch::default(),
+            x: None,
+            y: None,
+        }
+    }
+
+    /// Renames it.
+    #[must_use]
+    pub fn rename(mut self, name: Name) -> Self {
+        self.patch.name = Some(name);
+        self
+    }
+
+    /// Gives it another subnet; none allocates one.
+    #[must_use]
+    pub fn subnet(mut self, subnet: Option<Ipv4Net>) -> Self {
+        self.patch.subnet = Some(subnet);
+        self
+    }
+
+    /// Sets whether it is the DMZ.
+    #[must_use]
+    pub fn dmz(mut self, is_dmz: bool) -> Self {
+        self.patch.is_dmz = Some(is_dmz);
+        self
+    }
+
+    /// Sets its place on the canvas.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (position.x, position.y);
+        self
+    }
+}
+
+/// What changes of a LAN.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LanPatch {
+    /// Renames it.
+    #[schemars(
+        with = "String",
+        regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"),
+        default
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Gives it another subnet; `Some(None)`, on the wire `null`, allocates one.
+    #[schemars(
+        with = "Option<String>",
+        regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"),
+        default
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Option<Ipv4Net>>,
+    /// Sets whether it is the DMZ.
+    #[schemars(with = "bool", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_dmz: Option<bool>,
+}

@@ -1,0 +1,47 @@
+//! Looks for damage.
+
+use std::fmt::Display;
+
+use rusqlite::Transaction;
+
+use super::{changes, fault::Fault, mutations, rows::collect, topologies};
+use crate::repo::{ListFilter, RepoError};
+
+/// Looks for damage, first what SQLite can see, then what it cannot.
+pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
+    let mut found = of_file(moment)?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    topologies::instance(moment)?;
+    for row in topologies::list(moment, &ListFilter::default())?.rows {
+        note(&mut found, row.id, topologies::load(moment, row.id))?;
+        note(&mut found, row.id, topologies::status_events(moment, row.id))?;
+        note(&mut found, row.id, changes::list(moment, row.id, None))?;
+    }
+    mutations::each(moment, |number, mutation| {
+        note(&mut found, format_args!("mutation #{number}"), mutation)
+    })?;
+    Ok(found)
+}
+
+/// Keeps what is wrong with a part of the store; any other fault ends the search.
+fn note<T>(found: &mut Vec<String>, part: impl Display, outcome: Result<T, Fault>) -> Result<(), Fault> {
+    match outcome {
+        Err(Fault::Refusal(RepoError::Corrupt { what })) => found.push(format!("{part}: {what}")),
+        outcome => drop(outcome?),
+    }
+    Ok(())
+}
+
+fn of_file(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
+    let mut statement = moment.prepare("PRAGMA integrity_check")?;
+    let mut found = collect(statement.query([])?, |row| Ok(row.get::<_, String>(0)?))?;
+    found.retain(|line| line != "ok");
+    let mut statement = moment.prepare("PRAGMA foreign_key_check")?;
+    found.extend(collect(statement.query([])?, |row| {
+        let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        Ok(format!("a row of {child} refers to one of {parent} that is not there"))
+    })?);
+    Ok(found)
+}

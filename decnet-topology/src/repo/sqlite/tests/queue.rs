@@ -1,0 +1,99 @@
+//! What is left to do is found however much was done.
+
+use super::*;
+use crate::mutation::{Mutation, RemoveDecky};
+
+pub(super) fn removing(decky: &str) -> NewMutation {
+    let decky = decky.parse().expect("a name");
+    NewMutation {
+        mutation: Mutation::RemoveDecky(RemoveDecky { decky }),
+        actor: None,
+    }
+}
+
+fn holder() -> Holder {
+    Holder {
+        boot_id: "boot".into(),
+        pid: 1,
+        started: 1,
+        label: "a test".into(),
+    }
+}
+
+/// Makes a store with a topology that runs and a million finished mutations of it.
+async fn store_of_a_million() -> (SqliteRepo, TopologyId) {
+    let repo = SqliteRepo::open_in_memory().expect("a store");
+    let at = Timestamp::UNIX_EPOCH;
+    let id = repo
+        .create(new("corp", Topology::default()), at)
+        .await
+        .expect("stored")
+        .row
+        .id;
+    let filled = repo.write(|tx| {
+        tx.execute("UPDATE topologies SET status = 'active', intent = 'up'", [])?;
+        Ok(tx.execute(
+            "WITH RECURSIVE count (number) AS (VALUES (1) UNION ALL SELECT number + 1 FROM count LIMIT 1000000)
+             INSERT INTO mutations (topology, mutation, state, version, attempts, enqueued_at, finished_at)
+             SELECT 1, '{}', 'rejected', number, 0, '2030-01-01T00:00:00Z', '2030-01-01T00:00:00Z' FROM count",
+            [],
+        )?)
+    });
+    assert_eq!(filled.await.expect("filled"), 1_000_000);
+    (repo, id)
+}
+
+/// Returns how SQLite goes about a statement, a step a line.
+async fn plan(repo: &SqliteRepo, statement: &str) -> String {
+    let explain = format!("EXPLAIN QUERY PLAN {statement}");
+    let plan = repo.read(move |moment| {
+        let mut statement = moment.prepare(&explain)?;
+        let steps = rows::collect(statement.raw_query(), |row| Ok(row.get::<_, String>("detail")?))?;
+        Ok(steps.join("\n"))
+    });
+    plan.await.expect("a plan")
+}
+
+#[tokio::test]
+async fn what_is_left_to_do_is_found_by_index_among_a_million_finished_mutations() {
+    let (repo, id) = store_of_a_million().await;
+    let mut plans = String::new();
+    for (sought, statement) in [
+        ("a pending mutation", mutations::PENDING.to_owned()),
+        ("a claim on a topology's", mutations::claim_of_one()),
+        ("a claim on any", mutations::claim_any()),
+        ("the topologies with work", mutations::with_work()),
+    ] {
+        let plan = plan(&repo, &statement).await;
+        // `m` and `o` are mutations too; `busy` are the topologies with work.
+        for table in ["mutations", "m", "o"] {
+            let scan = format!("SCAN {table}");
+            let scans = plan
+                .lines()
+                .any(|step| step == scan || step.starts_with(&format!("{scan} ")));
+            assert!(!scans, "{sought}: {plan}");
+        }
+        plans.extend(["-- ", sought, "\n", plan.as_str(), "\n"]);
+    }
+    insta::assert_snapshot!(plans);
+
+    let at = Timestamp::UNIX_EPOCH;
+    let time = SignedDuration::from_secs(15);
+    assert!(!repo.has_pending(id).await.expect("told"));
+    assert_eq!(repo.topologies_with_work(at).await.expect("told"), []);
+    assert_eq!(
+        repo.claim_mutation(None, &holder(), time, None, at)
+            .await
+            .expect("told"),
+        None
+    );
+    let enqueued = repo.enqueue(id, removing("web"), None, at).await.expect("it runs");
+    assert_eq!(enqueued.id, MutationId::new(1_000_001));
+    assert!(repo.has_pending(id).await.expect("told"));
+    assert_eq!(repo.topologies_with_work(at).await.expect("told"), [id]);
+    let claimed = repo
+        .claim_mutation(None, &holder(), time, None, at)
+        .await
+        .expect("told");
+    assert_eq!(claimed.map(|row| row.id), Some(enqueued.id));
+}

@@ -1,0 +1,391 @@
+//! Clauses on the queue of mutations.
+
+use std::sync::Arc;
+
+use super::stage::{self, LEASE, adding, enqueue, holder, second};
+use crate::{
+    id::{MutationId, TopologyId},
+    mutation::Mutation,
+    repo::{Edit, MutationFilter, MutationRow, NewMutation, Outcome, Repo, RepoError},
+    rng,
+    status::{Intent, MutationState, Status},
+    version::Version,
+};
+
+pub(super) async fn a_mutation_is_enqueued_as_it_was_asked_for(repo: Arc<dyn Repo>) {
+    let before = stage::run(&*repo, "corp", stage::maze(1)).await;
+    let other = stage::run(&*repo, "other", stage::maze(2)).await;
+    let id = before.row.id;
+    let new = NewMutation {
+        actor: Some("Ada \u{1F980}".into()),
+        ..adding("lab")
+    };
+    let enqueued = repo.enqueue(id, new.clone(), Some(Version::FIRST), second(5)).await;
+    let enqueued = enqueued.expect("the topology runs");
+    let expected = MutationRow {
+        id: enqueued.id,
+        topology: id,
+        mutation: new.mutation,
+        actor: new.actor,
+        state: MutationState::Pending,
+        version: Version::new(2),
+        attempts: 0,
+        enqueued_at: second(5),
+        begun_at: None,
+        stored_at: None,
+        finished_at: None,
+        reason: None,
+        claim: None,
+    };
+    assert_eq!(enqueued, expected);
+    assert_eq!(repo.mutation(enqueued.id).await.expect("it is there"), expected);
+    let mut row = before.row;
+    row.version = Version::new(2);
+    row.changed_at = second(5);
+    let after = repo.load(id).await.expect("it is there");
+    assert_eq!(
+        (after.row, after.topology),
+        (row, before.topology),
+        "it is only counted"
+    );
+    assert_eq!(repo.load(other.row.id).await.expect("it is there"), other);
+    let next = enqueue(&*repo, id, "attic").await;
+    assert!(next.id > enqueued.id && next.version == Version::new(3), "{next:?}");
+}
+
+pub(super) async fn every_mutation_comes_back_as_it_was_asked_for(repo: Arc<dyn Repo>) {
+    let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    for written in [
+        r#"{"op": "add_lan", "payload": {"name": "Lab", "subnet": "10.9.0.0/24", "is_dmz": true, "x": 0.1, "y": -1e300}}"#,
+        r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#,
+        r#"{"op": "add_decky", "payload": {"name": "a", "lan": "b", "services": ["ssh", "http"], "archetype": "printer",
+            "service_config": {"ssh": {"odds": 0.30000000000000004, "none": null}}, "forwards_l3": true, "ip": "10.0.0.9"}}"#,
+        r#"{"op": "attach_decky", "payload": {"decky": "a", "lan": "b", "ip": "10.0.0.9", "forwards_l3": true}}"#,
+        r#"{"op": "detach_decky", "payload": {"decky": "a", "lan": "b"}}"#,
+        r#"{"op": "remove_decky", "payload": {"decky": "a"}}"#,
+        r#"{"op": "update_decky", "payload": {"decky": "a", "services": [], "x": 1, "force": true,
+            "patch": {"archetype": null, "service_config": {}, "forwards_l3": false}}}"#,
+        r#"{"op": "update_decky", "payload": {"decky": "a", "patch": {}}}"#,
+        r#"{"op": "update_lan", "payload": {"name": "a", "patch": {"name": "A", "subnet": "10.9.0.0/24", "is_dmz": false}}}"#,
+    ] {
+        let new = NewMutation {
+            mutation: serde_json::from_str(written).expect("a mutation"),
+            actor: None,
+        };
+        let enqueued = repo.enqueue(id, new.clone(), None, second(2)).await.expect("it runs");
+        let kept = repo.mutation(enqueued.id).await.expect("it is there");
+        assert_eq!(kept.mutation, new.mutation);
+        assert_eq!(
+            format!("{kept:?}"),
+            format!("{enqueued:?}"),
+            "names as they were written"
+        );
+    }
+}
+
+pub(super) async fn a_mutation_that_could_not_be_read_back_is_refused(repo: Arc<dyn Repo>) {
+    let running = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    let pending = stage::create(&*repo, "other", stage::maze(2)).await.row.id;
+    for number in [f64::NAN, f64::INFINITY] {
+        let mut new = adding("lab");
+        if let Mutation::AddLan(lan) = &mut new.mutation {
+            lan.x = Some(number);
+        }
+        let edit = Edit {
+            mutation: Some(new.clone()),
+            ..Edit::to(stage::maze(2), None)
+        };
+        for refusal in [
+            stage::refused(&*repo, repo.enqueue(running, new, None, second(2))).await,
+            stage::refused(&*repo, repo.edit(pending, edit, second(2))).await,
+        ] {
+            assert!(matches!(refusal, RepoError::MutationUnreadable { .. }), "{refusal:?}");
+        }
+    }
+}
+
+pub(super) async fn a_mutation_of_another_version_is_refused(repo: Arc<dyn Repo>) {
+    let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    enqueue(&*repo, id, "lab").await;
+    for other in [0, 1, 3, u64::MAX].map(Version::new) {
+        let refusal = stage::refused(&*repo, repo.enqueue(id, adding("attic"), Some(other), second(3))).await;
+        let RepoError::VersionConflict { expected, current } = refusal else {
+            panic!("{refusal:?}")
+        };
+        assert_eq!((expected, current), (other, Version::new(2)));
+    }
+}
+
+pub(super) async fn only_a_topology_that_runs_and_is_meant_to_takes_mutations(repo: Arc<dyn Repo>) {
+    let mut octet = 0;
+    for status in Status::ALL.iter().copied() {
+        for meant in [None, Some(Intent::Up), Some(Intent::Down)] {
+            octet += 1;
+            let id = stage::create(&*repo, &format!("corp {octet}"), stage::maze(octet))
+                .await
+                .row
+                .id;
+            stage::bring_meaning(&*repo, id, status, meant).await;
+            let enqueue = repo.enqueue(id, adding("lab"), None, second(3));
+            if matches!(status, Status::Active | Status::Degraded) && meant == Some(Intent::Up) {
+                enqueue.await.expect("it is enqueued");
+                continue;
+            }
+            let refusal = stage::refused(&*repo, enqueue).await;
+            let RepoError::NotEditable { status: it, intent } = refusal else {
+                panic!("{refusal:?}")
+            };
+            let intent_now = repo.get(id).await.expect("its row").intent;
+            assert_eq!((it, intent), (status, intent_now));
+        }
+    }
+}
+
+pub(super) async fn of_mutations_that_saw_one_version_one_wins(repo: Arc<dyn Repo>) {
+    let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    let outcomes = stage::at_once(&repo, 8, move |repo, at| async move {
+        repo.enqueue(id, adding(&format!("lan-{at}")), Some(Version::FIRST), second(2))
+            .await
+    });
+    let (winner, losers) = stage::one_winner(outcomes.await);
+    for refusal in losers {
+        assert!(matches!(refusal, RepoError::VersionConflict { .. }), "{refusal:?}");
+    }
+    let page = repo.mutations(&MutationFilter::default()).await.expect("the mutations");
+    assert_eq!(page.rows, [winner]);
+}
+
+/// Makes two topologies with a mutation of each state, and returns them with all mutations in order.
+async fn one_of_each_state(repo: &dyn Repo) -> ([TopologyId; 2], Vec<MutationRow>) {
+    let one = stage::run(repo, "one", stage::maze(1)).await;
+    let two = stage::run(repo, "two", stage::maze(2)).await;
+    let ids = [one.row.id, two.row.id];
+    let mut numbers = Vec::new();
+    for lan in ["applied", "rejected", "failed", "applying", "pending"] {
+        for id in ids {
+            numbers.push(enqueue(repo, id, lan).await.id);
+        }
+    }
+    for stored in [one, two] {
+        for outcome in [
+            Outcome::Applied,
+            Outcome::Rejected { reason: "no".into() },
+            Outcome::Failed { reason: "alas".into() },
+        ] {
+            let (id, token) = stage::claim(repo, stored.row.id, 1, 3).await;
+            if !matches!(outcome, Outcome::Rejected { .. }) {
+                let kept = repo.store_mutation(id, token, stored.topology.clone(), second(4)).await;
+                kept.expect("it is stored");
+            }
+            let finished = repo.finish_mutation(id, token, outcome, second(5)).await;
+            finished.expect("it is finished");
+        }
+        stage::claim(repo, stored.row.id, 1, 6).await;
+    }
+    let mut rows = Vec::new();
+    for number in numbers {
+        rows.push(repo.mutation(number).await.expect("it is there"));
+    }
+    (ids, rows)
+}
+
+pub(super) async fn mutations_are_listed_in_order_by_topology_and_state(repo: Arc<dyn Repo>) {
+    use MutationState::{Applied, Applying, Failed, Pending, Rejected};
+    let ([one, two], all) = one_of_each_state(&*repo).await;
+    for topology in [None, Some(one), Some(two)] {
+        for states in [
+            vec![],
+            vec![Pending],
+            vec![Applying, Pending],
+            vec![Applied],
+            vec![Failed, Rejected, Pending],
+            MutationState::ALL.to_vec(),
+        ] {
+            let expected = all.iter().filter(|row| {
+                topology.is_none_or(|id| row.topology == id) && (states.is_empty() || states.contains(&row.state))
+            });
+            let expected: Vec<_> = expected.cloned().collect();
+            let filter = MutationFilter {
+                topology,
+                states,
+                ..MutationFilter::default()
+            };
+            let page = repo.mutations(&filter).await.expect("the mutations");
+            assert_eq!((page.total, page.rows), (expected.len(), expected), "{filter:?}");
+        }
+    }
+}
+
+pub(super) async fn limit_and_offset_cut_the_mutations_but_not_the_total(repo: Arc<dyn Repo>) {
+    let (_, all) = one_of_each_state(&*repo).await;
+    for (limit, offset) in [
+        (None, 0),
+        (None, 3),
+        (Some(4), 0),
+        (Some(4), 8),
+        (Some(0), 0),
+        (Some(usize::MAX), 11),
+    ] {
+        let filter = MutationFilter {
+            limit,
+            offset,
+            ..MutationFilter::default()
+        };
+        let page = repo.mutations(&filter).await.expect("the mutations");
+        let expected: Vec<_> = all
+            .iter()
+            .skip(offset)
+            .take(limit.unwrap_or(usize::MAX))
+            .cloned()
+            .collect();
+        assert_eq!((page.total, page.rows), (10, expected), "{filter:?}");
+    }
+}
+
+pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
+    let topology = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    let known = enqueue(&*repo, topology, "lab").await.id;
+    let (token, unknown) = (rng::claim_token(), rng::topology_id());
+    for id in [0, known.get() + 1, u64::MAX].map(MutationId::new) {
+        let before = stage::snapshot(&*repo).await;
+        repo.give_back(id, token, second(3)).await.expect("it is no error");
+        for refusal in [
+            repo.mutation(id).await.err(),
+            repo.renew_claim(id, token, LEASE, second(3)).await.err(),
+            repo.store_mutation(id, token, stage::maze(1), second(3)).await.err(),
+            repo.finish_mutation(id, token, Outcome::Applied, second(3)).await.err(),
+        ] {
+            let told = matches!(refusal, Some(RepoError::MutationNotFound { id: it }) if it == id);
+            assert!(told, "{refusal:?}");
+        }
+        assert_eq!(stage::snapshot(&*repo).await, before);
+    }
+    let of_unknown = MutationFilter {
+        topology: Some(unknown),
+        ..MutationFilter::default()
+    };
+    for refusal in [
+        repo.enqueue(unknown, adding("lab"), None, second(3)).await.err(),
+        repo.claim_mutation(Some(unknown), &holder(1), LEASE, None, second(3))
+            .await
+            .err(),
+        repo.mutations(&of_unknown).await.err(),
+        repo.has_pending(unknown).await.err(),
+        repo.decky_changes(unknown, None).await.err(),
+    ] {
+        assert!(
+            matches!(refusal, Some(RepoError::NotFound { id }) if id == unknown),
+            "{refusal:?}"
+        );
+    }
+}
+
+pub(super) async fn a_mutation_is_pending_until_someone_works_on_it(repo: Arc<dyn Repo>) {
+    let stored = stage::run(&*repo, "corp", stage::maze(1)).await;
+    let id = stored.row.id;
+    stage::run(&*repo, "idle", stage::maze(2)).await;
+    // What is told at a time: whether something is pending, and who has work.
+    let expect = async |at, pending, with_work: &[TopologyId]| {
+        assert_eq!(repo.has_pending(id).await.expect("it is there"), pending);
+        let found = repo.topologies_with_work(second(at)).await.expect("the topologies");
+        assert_eq!(found, with_work);
+    };
+    expect(2, false, &[]).await;
+    enqueue(&*repo, id, "lab").await;
+    expect(2, true, &[id]).await;
+    let (mutation, token) = stage::claim(&*repo, id, 1, 2).await;
+    expect(16, false, &[]).await;
+    expect(17, false, &[id]).await;
+    enqueue(&*repo, id, "attic").await;
+    expect(16, true, &[]).await;
+    let no = Outcome::Rejected { reason: "no".into() };
+    repo.finish_mutation(mutation, token, no, second(3))
+        .await
+        .expect("it is finished");
+    expect(3, true, &[id]).await;
+
+    let later = stage::run(&*repo, "later", stage::maze(3)).await.row.id;
+    enqueue(&*repo, later, "lab").await;
+    expect(3, true, &[id, later]).await;
+}
+
+pub(super) async fn what_is_pending_is_rejected_by_a_teardown(repo: Arc<dyn Repo>) {
+    let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    let other = stage::run(&*repo, "other", stage::maze(2)).await.row.id;
+    let spared = enqueue(&*repo, other, "lab").await;
+    let mut rows = Vec::new();
+    for lan in ["a", "b", "c"] {
+        rows.push(enqueue(&*repo, id, lan).await);
+    }
+    let (applying, token) = stage::claim(&*repo, id, 1, 3).await;
+    stage::tear_down(&*repo, id, 9).await;
+    for row in &rows[1..] {
+        let dismissed = MutationRow {
+            state: MutationState::Rejected,
+            reason: Some("the topology is being torn down".into()),
+            finished_at: Some(second(9)),
+            ..row.clone()
+        };
+        assert_eq!(repo.mutation(row.id).await.expect("it is there"), dismissed);
+    }
+    assert!(!repo.has_pending(id).await.expect("it is there"));
+    assert_eq!(repo.mutation(spared.id).await.expect("it is there"), spared);
+
+    let kept = repo.mutation(applying).await.expect("it is there");
+    assert_eq!(kept.state, MutationState::Applying, "its holder finishes it");
+    let no = Outcome::Rejected {
+        reason: "too late".into(),
+    };
+    repo.finish_mutation(applying, token, no, second(10))
+        .await
+        .expect("it is finished");
+}
+
+pub(super) async fn what_is_stored_and_pending_has_failed_after_a_teardown(repo: Arc<dyn Repo>) {
+    let stored = stage::run(&*repo, "corp", stage::maze(1)).await;
+    let id = stored.row.id;
+    enqueue(&*repo, id, "lab").await;
+    let (mutation, token) = stage::claim(&*repo, id, 1, 3).await;
+    let kept = repo.store_mutation(mutation, token, stored.topology, second(4)).await;
+    kept.expect("it is stored");
+    repo.give_back(mutation, token, second(5))
+        .await
+        .expect("it is given back");
+    stage::tear_down(&*repo, id, 9).await;
+    let row = repo.mutation(mutation).await.expect("it is there");
+    let told = (row.state, row.reason.as_deref(), row.finished_at);
+    assert_eq!(
+        told,
+        (
+            MutationState::Failed,
+            Some("the topology is being torn down"),
+            Some(second(9))
+        )
+    );
+}
+
+pub(super) async fn mutations_go_with_their_topology_and_numbers_are_not_given_again(repo: Arc<dyn Repo>) {
+    let kept = stage::run(&*repo, "kept", stage::maze(1)).await.row.id;
+    enqueue(&*repo, kept, "lab").await;
+    let before = stage::snapshot(&*repo).await;
+    let id = stage::run(&*repo, "corp", stage::maze(2)).await.row.id;
+    enqueue(&*repo, id, "lab").await;
+    let last = enqueue(&*repo, id, "attic").await.id;
+    let (mutation, token) = stage::claim(&*repo, id, 1, 3).await;
+    let smaller = stage::lan("10.2.0.0/24");
+    repo.store_mutation(mutation, token, smaller, second(4))
+        .await
+        .expect("it is stored");
+    stage::tear_down(&*repo, id, 9).await;
+    let gone = stage::step(Status::TearingDown, Status::TornDown);
+    repo.set_status(id, gone, second(10)).await.expect("it is gone");
+    repo.delete(id, second(11)).await.expect("it is deleted");
+    assert_eq!(stage::snapshot(&*repo).await, before);
+    // Its holder finds that out.
+    let refusal = repo.renew_claim(mutation, token, LEASE, second(12)).await;
+    assert!(
+        matches!(refusal, Err(RepoError::MutationNotFound { .. })),
+        "{refusal:?}"
+    );
+    assert!(enqueue(&*repo, kept, "attic").await.id > last);
+}

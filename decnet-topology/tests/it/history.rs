@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+
+use decnet_topology::{
+    DeckyId, LanId, Name, Topology,
+    history::{self, DeckyChange, DeckyState},
+    model::{Decky, Lan, Position},
+    testing::strategies,
+};
+use proptest::prelude::*;
+use serde_json::json;
+
+fn states(topology: &Topology) -> BTreeMap<Name, DeckyState> {
+    history::at(topology, [])
+}
+
+fn maze(services: &[&str]) -> Topology {
+    Topology::builder()
+        .dmz("dmz", "10.0.0.0/24")
+        .lan("office", "10.0.1.0/24")
+        .decky("web", |decky| {
+            let decky = decky.on("dmz", "10.0.0.2").on("office", "10.0.1.2").forwards();
+            decky.services(services.iter().copied()).config("ssh", "banner", "hi")
+        })
+        .decky("desk", |decky| decky.on("office", "10.0.1.3"))
+        .build()
+        .expect("a maze")
+}
+
+fn parts(edit: impl FnOnce(&mut Vec<Lan>, &mut Vec<Decky>)) -> Topology {
+    let (mut lans, mut deckies) = maze(&["ssh"]).into_parts();
+    edit(&mut lans, &mut deckies);
+    Topology::new(lans, deckies).expect("a maze")
+}
+
+fn changed(after: &Topology) -> Vec<String> {
+    let changes = history::changes(&maze(&["ssh"]), after);
+    changes.iter().map(|change| change.decky.to_string()).collect()
+}
+
+#[test]
+fn a_place_on_the_canvas_and_an_id_are_no_part_of_what_a_decky_is() {
+    let place = Position { x: Some(1.0), y: None };
+    let moved = parts(|lans, deckies| {
+        lans[0] = lans[0].clone().at(place);
+        deckies[0] = deckies[0].clone().at(place);
+        let home = deckies[1].attachments().to_vec();
+        deckies[1] = Decky::new(DeckyId::new(9), deckies[1].name().clone()).with_attachments(home);
+    });
+    assert_eq!(changed(&moved), [""; 0]);
+}
+
+#[test]
+fn a_renamed_lan_changes_its_members() {
+    let renamed = parts(|lans, _| {
+        lans[1] = Lan::new(LanId::new(1), "hall".parse().expect("a name"), lans[1].subnet(), false);
+    });
+    assert_eq!(changed(&renamed), ["desk", "web"]);
+}
+
+#[test]
+fn the_order_of_memberships_counts_as_the_first_is_the_home() {
+    let moved = parts(|_, deckies| {
+        let turned: Vec<_> = deckies[0].attachments().iter().rev().copied().collect();
+        deckies[0] = deckies[0].clone().with_attachments(turned);
+    });
+    assert_eq!(changed(&moved), ["web"]);
+}
+
+#[test]
+fn a_change_is_written_as_a_maze_file_is() {
+    let changes = history::changes(&Topology::default(), &maze(&["ssh"]));
+    let expected = json!([
+        {"decky": "desk", "after": {"services": [], "forwards_l3": false, "attachments": [{"lan": "office", "ip": "10.0.1.3"}]}},
+        {"decky": "web", "after": {
+            "services": ["ssh"], "service_config": {"ssh": {"banner": "hi"}}, "forwards_l3": true,
+            "attachments": [{"lan": "dmz", "ip": "10.0.0.2"}, {"lan": "office", "ip": "10.0.1.2"}],
+        }},
+    ]);
+    assert_eq!(serde_json::to_value(&changes).expect("JSON"), expected);
+    assert_eq!(
+        serde_json::from_value::<Vec<DeckyChange>>(expected).expect("changes"),
+        changes
+    );
+}
+
+proptest! {
+    #[test]
+    fn undoing_changes_newest_first_gives_what_was(mazes in prop::collection::vec(strategies::topologies(), 1..5)) {
+        let steps: Vec<_> = mazes.array_windows().map(|[one, other]| history::changes(one, other)).collect();
+        let current = mazes.last().expect("one");
+        for (at, then) in mazes.iter().enumerate() {
+            let later = steps[at..].iter().rev().flatten();
+            prop_assert_eq!(history::at(current, later), states(then));
+        }
+        for changes in &steps {
+            prop_assert!(changes.iter().all(|change| change.before != change.after));
+            prop_assert!(changes.array_windows().all(|[one, other]| one.decky < other.decky));
+        }
+    }
+}

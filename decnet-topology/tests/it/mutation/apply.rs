@@ -1,0 +1,344 @@
+use decnet_topology::{
+    Catalog, Code, DeckyId, Lan, LanId, Mutation, Name, Topology, TopologyId,
+    model::{Attachment, Decky, Position},
+    mutation::{
+        AddDecky, AddLan, AttachDecky, Context, DetachDecky, MutationError, RemoveDecky, RemoveLan, Stage, UpdateDecky,
+        UpdateLan, apply,
+    },
+    publish::Publish,
+    repo::Claim,
+};
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+/// A DMZ with a gateway and a decky that is none, an office behind the gateway, and an attic that no one is in.
+fn maze() -> Topology {
+    Topology::builder()
+        .dmz("dmz", "172.16.0.0/24")
+        .lan("office", "172.16.1.0/24")
+        .lan("attic", "172.16.2.0/29")
+        .decky("gate", |decky| {
+            let decky = decky.on("dmz", "172.16.0.2").on("office", "172.16.1.2");
+            decky.services(["http", "ssh"]).config("ssh", "banner", "hi").forwards()
+        })
+        .decky("web", |decky| decky.on("dmz", "172.16.0.3").services(["smb"]))
+        .decky("desk", |decky| decky.on("office", "172.16.1.3").services(["rdp"]))
+        .build()
+        .expect("a maze")
+}
+
+fn change(maze: &Topology, stage: Stage, mutation: impl Into<Mutation>) -> Result<Topology, MutationError> {
+    apply(maze, &mutation.into(), &Context::new(&Catalog::builtin(), stage))
+}
+
+fn live(mutation: impl Into<Mutation>) -> Result<Topology, MutationError> {
+    change(&maze(), Stage::Live, mutation)
+}
+
+fn pending(mutation: impl Into<Mutation>) -> Result<Topology, MutationError> {
+    change(&maze(), Stage::Pending, mutation)
+}
+
+fn code(outcome: Result<Topology, MutationError>) -> &'static str {
+    outcome.map_or_else(|error| error.code(), |_| "applied")
+}
+
+fn decky<'m>(maze: &'m Topology, text: &str) -> &'m Decky {
+    maze.decky_named(&name(text)).expect("a decky")
+}
+
+#[test]
+fn what_a_gateway_publishes_changes_live_by_force_only() {
+    let update = |text: &str| UpdateDecky::new(name(text));
+    let cases: [(Mutation, Mutation); 4] = [
+        // Becoming one, by a patch or by an attachment, ceasing to be one, other services.
+        (
+            update("web").forwarding(true).into(),
+            update("web").forwarding(true).force().into(),
+        ),
+        (
+            AttachDecky::new(name("web"), name("office")).forwarding().into(),
+            AttachDecky::new(name("web"), name("office"))
+                .forwarding()
+                .force()
+                .into(),
+        ),
+        (
+            update("gate").forwarding(false).into(),
+            update("gate").forwarding(false).force().into(),
+        ),
+        (
+            update("gate").services(["ssh"]).into(),
+            update("gate").services(["ssh"]).force().into(),
+        ),
+    ];
+    for (unforced, forced) in cases {
+        assert_eq!(code(live(unforced.clone())), "FORCE_REQUIRED", "{unforced:?}");
+        assert_eq!(live(forced.clone()), pending(unforced));
+        assert_eq!(code(live(forced)), "applied");
+    }
+}
+
+#[test]
+fn what_changes_nothing_that_is_published_wants_no_force() {
+    let cases: [Mutation; 7] = [
+        UpdateDecky::new(name("gate")).services(["ssh", "http"]).into(),
+        UpdateDecky::new(name("gate"))
+            .forwarding(true)
+            .archetype(Some("deaddeck"))
+            .into(),
+        UpdateDecky::new(name("gate")).service_config([].into()).into(),
+        UpdateDecky::new(name("web")).services(["ftp"]).into(),
+        AddDecky::new(name("second"), name("dmz"))
+            .services(["ftp"])
+            .forwarding()
+            .into(),
+        RemoveDecky::new(name("gate")).into(),
+        DetachDecky::new(name("gate"), name("office")).into(),
+    ];
+    for mutation in cases {
+        assert_eq!(code(live(mutation.clone())), "applied", "{mutation:?}");
+    }
+}
+
+#[test]
+fn a_router_that_is_no_gateway_is_switched_without_force() {
+    let bridge = live(AttachDecky::new(name("desk"), name("attic"))).expect("legal");
+    assert!(!decky(&bridge, "desk").is_router());
+    let router = change(&bridge, Stage::Live, UpdateDecky::new(name("desk")).forwarding(true)).expect("legal");
+    assert!(decky(&router, "desk").is_router());
+    let again = AttachDecky::new(name("desk"), name("dmz"));
+    let wider = change(&router, Stage::Live, again).expect("legal");
+    assert!(decky(&wider, "desk").is_router(), "`false` leaves it as it is");
+}
+
+#[test]
+fn a_decky_forwards_only_where_there_is_something_to_forward_between() {
+    for stage in [Stage::Live, Stage::Pending] {
+        let forward = UpdateDecky::new(name("desk")).forwarding(true).force();
+        assert_eq!(code(change(&maze(), stage, forward)), "ROUTER_SINGLE_HOMED");
+    }
+    // One that forwards already is let be.
+    let idle = pending(AddDecky::new(name("idle"), name("office")).forwarding()).expect("a warning only");
+    let again = UpdateDecky::new(name("idle")).forwarding(true);
+    assert_eq!(code(change(&idle, Stage::Live, again)), "applied");
+}
+
+#[test]
+fn a_service_that_is_dropped_takes_its_config_along() {
+    let after = pending(UpdateDecky::new(name("gate")).services(["http"])).expect("legal");
+    assert!(decky(&after, "gate").service_config().is_empty());
+    let kept = pending(UpdateDecky::new(name("gate")).services(["ssh"])).expect("legal");
+    assert_eq!(
+        decky(&kept, "gate").service_config(),
+        decky(&maze(), "gate").service_config()
+    );
+    let both = UpdateDecky::new(name("gate"))
+        .services(["http"])
+        .service_config([("ssh".into(), [].into())].into());
+    let Err(MutationError::ResultInvalid { report }) = pending(both) else {
+        panic!("the config of a service that goes");
+    };
+    let codes: Vec<_> = report.errors().map(|error| error.code).collect();
+    assert_eq!(codes, [Code::ServiceCfgUndeclared]);
+}
+
+#[test]
+fn a_lan_that_runs_changes_its_place_only() {
+    let update = || UpdateLan::new(name("attic"));
+    let place = Position { x: Some(4.0), y: None };
+    let frozen = [
+        update().rename(name("attic")),
+        update().rename(name("loft")),
+        update().subnet(None),
+        update().subnet("172.16.2.0/29".parse().ok()),
+        update().dmz(false),
+    ];
+    for update in frozen {
+        assert_eq!(code(live(update.clone())), "FROZEN_WHILE_LIVE", "{update:?}");
+        assert_eq!(code(pending(update)), "applied");
+    }
+    let moved = live(update().at(place)).expect("legal");
+    assert_eq!(moved.lan_named(&name("attic")).expect("there").position(), place);
+    let back = change(&moved, Stage::Live, update().at(Position { y: Some(1.0), x: None })).expect("legal");
+    let both = Position {
+        x: Some(4.0),
+        y: Some(1.0),
+    };
+    assert_eq!(back.lan_named(&name("attic")).expect("there").position(), both);
+    assert_eq!(
+        code(live(update().at(Position {
+            x: Some(f64::NAN),
+            y: None
+        }))),
+        "POSITION_NOT_FINITE"
+    );
+}
+
+#[test]
+fn a_pending_lan_may_be_renamed_and_moved_but_not_onto_another_or_away_from_its_deckies() {
+    let rename = |from: &str, to: &str| pending(UpdateLan::new(name(from)).rename(name(to)));
+    assert_eq!(code(rename("attic", "Office")), "LAN_NAME_DUP");
+    let upper = rename("office", "Office").expect("its own name");
+    assert_eq!(upper.lans()[1].name().as_str(), "Office");
+    let onto = UpdateLan::new(name("attic")).subnet("172.16.0.0/16".parse().ok());
+    assert_eq!(code(pending(onto)), "RESULT_INVALID");
+    let away = UpdateLan::new(name("office")).subnet("10.0.0.0/24".parse().ok());
+    assert_eq!(code(pending(away)), "RESULT_INVALID");
+    let anywhere = pending(UpdateLan::new(name("attic")).subnet(None)).expect("one is free");
+    assert_eq!(anywhere.lans()[2].subnet().to_string(), "172.16.3.0/24");
+}
+
+#[test]
+fn homes_stay() {
+    let (decky_name, lan) = (name("gate"), name("dmz"));
+    assert_eq!(
+        code(live(DetachDecky::new(decky_name.clone(), lan.clone()))),
+        "DETACH_FROM_HOME"
+    );
+    assert_eq!(code(live(RemoveLan::new(lan))), "LAN_IS_A_HOME");
+    let visited = live(AttachDecky::new(decky_name, name("attic"))).expect("legal");
+    let gone = change(&visited, Stage::Live, RemoveLan::new(name("ATTIC"))).expect("visitors only");
+    assert_eq!(decky(&gone, "gate").attachments(), decky(&maze(), "gate").attachments());
+    assert_eq!(gone.lans().len(), 2);
+}
+
+#[test]
+fn the_first_membership_of_a_decky_without_any_is_its_home() {
+    let adrift = Decky::new(DeckyId::new(7), name("adrift")).forwarding(true);
+    let (lans, mut deckies) = maze().into_parts();
+    deckies.push(adrift);
+    let maze = Topology::new(lans, deckies).expect("a maze");
+    let attach = AttachDecky::new(name("adrift"), name("dmz"));
+    assert_eq!(
+        code(change(&maze, Stage::Live, attach.clone())),
+        "FORCE_REQUIRED",
+        "it becomes a gateway"
+    );
+    let home = change(&maze, Stage::Live, attach.force()).expect("legal");
+    let dmz = home.dmz().expect("one").id();
+    assert_eq!(
+        decky(&home, "adrift").attachments(),
+        [Attachment {
+            lan: dmz,
+            ip: [172, 16, 0, 4].into()
+        }]
+    );
+    assert_eq!(
+        code(change(
+            &maze,
+            Stage::Live,
+            DetachDecky::new(name("adrift"), name("dmz"))
+        )),
+        "NOT_ATTACHED"
+    );
+}
+
+#[test]
+fn new_ids_are_past_the_greatest_and_those_there_stay() {
+    let (mut lans, deckies) = maze().into_parts();
+    lans.push(Lan::new(
+        LanId::new(40),
+        name("far"),
+        "10.9.0.0/24".parse().expect("a subnet"),
+        false,
+    ));
+    let maze = Topology::new(lans, deckies).expect("a maze");
+    let after = change(&maze, Stage::Live, AddLan::new(name("more"))).expect("legal");
+    assert_eq!(after.lan_named(&name("more")).expect("there").id(), LanId::new(41));
+    let fewer = change(&after, Stage::Live, RemoveDecky::new(name("web"))).expect("legal");
+    let after = change(&fewer, Stage::Live, AddDecky::new(name("web"), name("more"))).expect("legal");
+    assert_eq!(decky(&after, "web").id(), DeckyId::new(3));
+    let (mut lans, deckies) = after.into_parts();
+    lans.push(Lan::new(
+        LanId::new(u32::MAX),
+        name("last"),
+        "10.8.0.0/24".parse().expect("a subnet"),
+        false,
+    ));
+    let full = Topology::new(lans, deckies).expect("a maze");
+    assert_eq!(
+        code(change(&full, Stage::Live, AddLan::new(name("one-more")))),
+        "IDS_EXHAUSTED"
+    );
+}
+
+#[test]
+fn subnets_come_from_the_pool_past_every_claim() {
+    let catalog = Catalog::builtin();
+    let claim = |subnet: &str| Claim {
+        topology: TopologyId::nil(),
+        name: "other".parse().expect("a name"),
+        lan: name("lan"),
+        subnet: subnet.parse().expect("a subnet"),
+    };
+    let claims = [claim("172.16.2.32/27"), claim("10.0.0.0/8")];
+    let context = Context {
+        claims: &claims,
+        pool: "172.16.0.0/22".parse().expect("a pool"),
+        prefix: 26,
+        ..Context::new(&catalog, Stage::Live)
+    };
+    let after = apply(&maze(), &AddLan::new(name("new")).into(), &context).expect("room");
+    assert_eq!(
+        after.lan_named(&name("new")).expect("there").subnet().to_string(),
+        "172.16.2.64/26"
+    );
+    let claimed = AddLan::new(name("new")).subnet("10.1.0.0/24".parse().expect("a subnet"));
+    assert_eq!(code(apply(&maze(), &claimed.into(), &context)), "RESULT_INVALID");
+    let narrow = Context {
+        pool: "172.16.0.0/25".parse().expect("a pool"),
+        prefix: 24,
+        ..context
+    };
+    assert_eq!(
+        code(apply(&maze(), &AddLan::new(name("new")).into(), &narrow)),
+        "SUBNET_POOL_EXHAUSTED"
+    );
+}
+
+#[test]
+fn ports_that_are_published_elsewhere_do_not_clash() {
+    let catalog = Catalog::builtin();
+    let second: Mutation = AddDecky::new(name("second"), name("dmz"))
+        .services(["ssh"])
+        .forwarding()
+        .into();
+    let context = Context::new(&catalog, Stage::Live);
+    assert_eq!(code(apply(&maze(), &second, &context)), "RESULT_INVALID");
+    let publish: Publish = ["second.ssh=2222".parse().expect("a rule")].into_iter().collect();
+    let mapped = Context {
+        publish: Some(&publish),
+        ..context
+    };
+    assert_eq!(code(apply(&maze(), &second, &mapped)), "applied");
+}
+
+#[test]
+fn a_maze_with_a_fault_of_old_is_changed_only_so_that_it_is_mended() {
+    let (lans, mut deckies) = maze().into_parts();
+    deckies[1] = deckies[1].clone().with_services(["warp".into()]);
+    let faulty = Topology::new(lans, deckies).expect("a maze");
+    assert_eq!(
+        code(change(&faulty, Stage::Pending, AddLan::new(name("new")))),
+        "RESULT_INVALID"
+    );
+    assert_eq!(
+        code(change(
+            &faulty,
+            Stage::Pending,
+            UpdateDecky::new(name("web")).services(["ssh"])
+        )),
+        "applied"
+    );
+}
+
+#[test]
+fn a_name_that_is_not_there_is_told_with_the_one_that_was_meant() {
+    let error = live(AttachDecky::new(name("gat"), name("attic"))).expect_err("no such decky");
+    assert_eq!(error.to_string(), "there is no decky `gat` (did you mean `gate`?)");
+    let error = live(RemoveLan::new(name("attick"))).expect_err("no such LAN");
+    assert_eq!(error.to_string(), "there is no LAN `attick` (did you mean `attic`?)");
+}
