@@ -46,7 +46,7 @@ pub(crate) fn table(state: &NetState) -> Table {
 fn output(state: &NetState) -> Vec<Rule> {
     let mut rules = vec![
         Rule::ipv4().with(End::Destination, RESOLVER).drop(),
-        Rule::all().to_loopback().accept(),
+        Rule::all().over_loopback().accept(),
         Rule::not_ipv4().drop(),
         // In this direction only: what was begun from here is judged by where it goes, packet for packet, so that a connection
         // does not outlive the state that let it pass.
@@ -56,7 +56,7 @@ fn output(state: &NetState) -> Vec<Rule> {
     rules.push(Rule::ipv4().inside(End::Destination).accept());
     match state.egress {
         Egress::None => {}
-        Egress::DnsOnly => rules.extend([UDP, TCP].map(|protocol| Rule::all().to_port(protocol, DNS).accept())),
+        Egress::DnsOnly => rules.extend([UDP, TCP].map(|protocol| Rule::all().at_port(protocol, DNS).accept())),
         Egress::RateLimited => rules.push(Rule::all().at_most(PACKETS_A_SECOND, PACKETS_AT_ONCE).accept()),
         Egress::Open => rules.push(Rule::all().accept()),
     }

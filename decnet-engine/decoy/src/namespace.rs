@@ -103,9 +103,8 @@ pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
     loop {
         for message in netlink::messages(socket.receive()?) {
             match netlink::ending(message) {
-                None => {}
                 Some(0) if netlink::u32_at(message, 8) == Some(last) => return Ok(()),
-                Some(0) => {}
+                None | Some(0) => {}
                 // Whichever part it is that was refused, the whole was.
                 Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }

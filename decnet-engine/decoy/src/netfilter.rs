@@ -3,7 +3,13 @@
 //! Numbers and layouts are those of the kernel's `linux/netfilter/nfnetlink.h` and `linux/netfilter/nf_tables.h`. Attributes that
 //! are numbers are in network byte order; what rules compare is in the order in which the kernel loads it.
 
+mod attribute;
+mod rule;
+
 use std::net::Ipv4Addr;
+
+use attribute::{Attribute, NFTA_DATA_VALUE, NFTA_LIST_ELEM, data, holds, listed, number, text};
+pub(crate) use rule::{End, Rule};
 
 use crate::netlink::{MESSAGE_HEADER, Message, attributes, u16_at};
 
@@ -32,20 +38,15 @@ const NLM_F_APPEND: u16 = 0x800;
 
 const NFPROTO_UNSPEC: u8 = 0;
 const NFPROTO_INET: u8 = 1;
-const NFPROTO_IPV4: u8 = 2;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
-const NFT_REG_VERDICT: u32 = 0;
-const NFT_REG_1: u32 = 1;
 const NFT_SET_INTERVAL: u32 = 0x4;
 const NFT_SET_ELEM_INTERVAL_END: u32 = 0x1;
 /// What `nft` calls the type of the set's elements.
 const TYPE_IPV4_ADDR: u32 = 7;
 const SET_ID: u32 = 1;
 
-const NFTA_LIST_ELEM: u16 = 1;
-const NFTA_DATA_VALUE: u16 = 1;
 const NFTA_RULE_EXPRESSIONS: u16 = 4;
 const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
 const NFTA_SET_ELEM_KEY: u16 = 1;
@@ -98,225 +99,6 @@ impl Hook {
     }
 }
 
-/// One rule: what has to hold, one thing after the other, and what becomes of the packet then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rule {
-    expressions: Vec<Attribute>,
-}
-
-/// One of the two addresses in an IPv4 header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Source,
-    Destination,
-}
-
-impl Rule {
-    /// A rule for all packets.
-    pub(crate) fn all() -> Self {
-        Self {
-            expressions: Vec::new(),
-        }
-    }
-
-    /// A rule for IPv4 packets.
-    pub(crate) fn ipv4() -> Self {
-        // NFT_META_NFPROTO
-        Self::all().meta(15).compare(true, &[NFPROTO_IPV4])
-    }
-
-    /// A rule for all that is not IPv4.
-    pub(crate) fn not_ipv4() -> Self {
-        Self::all().meta(15).compare(false, &[NFPROTO_IPV4])
-    }
-
-    /// ... that leave by the loopback interface, which has the index 1 in every namespace.
-    pub(crate) fn to_loopback(self) -> Self {
-        // NFT_META_OIF
-        self.meta(5).compare(true, &1_u32.to_ne_bytes())
-    }
-
-    /// ... that answer, or belong to, a connection that was begun by the other side.
-    pub(crate) fn answering(self) -> Self {
-        const IP_CT_DIR_REPLY: u8 = 1;
-        const ESTABLISHED_OR_RELATED: u32 = 0x2 | 0x4;
-        // NFT_CT_DIRECTION, NFT_CT_STATE
-        self.conntrack(1)
-            .compare(true, &[IP_CT_DIR_REPLY])
-            .conntrack(0)
-            .mask(ESTABLISHED_OR_RELATED)
-            .compare(false, &0_u32.to_ne_bytes())
-    }
-
-    /// ... with an address.
-    pub(crate) fn with(self, end: End, address: Ipv4Addr) -> Self {
-        self.address(end).compare(true, &address.octets())
-    }
-
-    /// ... with an address in one of the set's ranges.
-    pub(crate) fn inside(self, end: End) -> Self {
-        // NFTA_LOOKUP_{SET, SREG, SET_ID, FLAGS}; the kernel does not tell the id, which is for the batch alone.
-        self.address(end).expression(
-            "lookup",
-            vec![
-                text(1, SET),
-                number(2, NFT_REG_1),
-                Attribute::Unsaid(4, SET_ID),
-                number(5, 0),
-            ],
-        )
-    }
-
-    /// ... to a port over a transport protocol.
-    pub(crate) fn to_port(self, protocol: u8, port: u16) -> Self {
-        // NFT_META_L4PROTO, NFT_PAYLOAD_TRANSPORT_HEADER
-        self.meta(16)
-            .compare(true, &[protocol])
-            .payload(2, 2, 2)
-            .compare(true, &port.to_be_bytes())
-    }
-
-    /// ... as long as they are no more than so many a second, and so many at once.
-    pub(crate) fn at_most(self, a_second: u32, at_once: u32) -> Self {
-        let wide = |kind, value: u32| Attribute::Value(kind, u64::from(value).to_be_bytes().to_vec());
-        // NFTA_LIMIT_{RATE, UNIT, BURST, TYPE, FLAGS}
-        let limit = vec![
-            wide(1, a_second),
-            wide(2, 1),
-            number(3, at_once),
-            number(4, 0),
-            number(5, 0),
-        ];
-        self.expression("limit", limit)
-    }
-
-    pub(crate) fn accept(self) -> Self {
-        self.verdict(NF_ACCEPT)
-    }
-
-    pub(crate) fn drop(self) -> Self {
-        self.verdict(NF_DROP)
-    }
-
-    fn meta(self, key: u32) -> Self {
-        self.expression("meta", vec![number(2, key), number(1, NFT_REG_1)])
-    }
-
-    fn conntrack(self, key: u32) -> Self {
-        self.expression("ct", vec![number(2, key), number(1, NFT_REG_1)])
-    }
-
-    fn address(self, end: End) -> Self {
-        // NFT_PAYLOAD_NETWORK_HEADER
-        let offset = match end {
-            End::Source => 12,
-            End::Destination => 16,
-        };
-        self.payload(1, offset, 4)
-    }
-
-    fn payload(self, base: u32, offset: u32, length: u32) -> Self {
-        let payload = vec![
-            number(1, NFT_REG_1),
-            number(2, base),
-            number(3, offset),
-            number(4, length),
-        ];
-        self.expression("payload", payload)
-    }
-
-    fn mask(self, mask: u32) -> Self {
-        // NFTA_BITWISE_{SREG, DREG, LEN, MASK, XOR}
-        let bitwise = vec![
-            number(1, NFT_REG_1),
-            number(2, NFT_REG_1),
-            number(3, 4),
-            data(4, &mask.to_ne_bytes()),
-            data(5, &[0; 4]),
-        ];
-        self.expression("bitwise", bitwise)
-    }
-
-    fn compare(self, equal: bool, with: &[u8]) -> Self {
-        // NFT_CMP_EQ, NFT_CMP_NEQ
-        let operation = u32::from(!equal);
-        self.expression("cmp", vec![number(1, NFT_REG_1), number(2, operation), data(3, with)])
-    }
-
-    fn verdict(self, code: u32) -> Self {
-        // NFTA_IMMEDIATE_{DREG, DATA}, NFTA_DATA_VERDICT, NFTA_VERDICT_CODE
-        let verdict = Attribute::Nest(2, vec![Attribute::Nest(2, vec![number(1, code)])]);
-        self.expression("immediate", vec![number(1, NFT_REG_VERDICT), verdict])
-    }
-
-    fn expression(mut self, name: &str, of: Vec<Attribute>) -> Self {
-        let expression = vec![text(1, name), Attribute::Nest(2, of)];
-        self.expressions.push(Attribute::Nest(NFTA_LIST_ELEM, expression));
-        self
-    }
-}
-
-/// A part of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Attribute {
-    Value(u16, Vec<u8>),
-    Nest(u16, Vec<Attribute>),
-    /// A number that the kernel takes but does not tell.
-    Unsaid(u16, u32),
-}
-
-impl Attribute {
-    fn kind(&self) -> u16 {
-        let (Self::Value(kind, _) | Self::Nest(kind, _) | Self::Unsaid(kind, _)) = self;
-        *kind
-    }
-
-    fn write(&self, message: &mut Message) {
-        /// Newer messages insist on this flag.
-        const NLA_F_NESTED: u16 = 0x8000;
-        match self {
-            Self::Value(kind, value) => message.attribute(*kind, value),
-            Self::Unsaid(kind, value) => message.attribute(*kind, &value.to_be_bytes()),
-            Self::Nest(kind, inner) => message.nest(kind | NLA_F_NESTED, |message| {
-                for attribute in inner {
-                    attribute.write(message);
-                }
-            }),
-        }
-    }
-
-    fn is(&self, told: &[u8]) -> bool {
-        match self {
-            Self::Value(_, value) => told == value,
-            Self::Nest(_, inner) => holds(told, inner),
-            Self::Unsaid(..) => true,
-        }
-    }
-}
-
-/// Tells whether all of some attributes are among those that the kernel told, the first of a kind as the first of that kind. The
-/// kernel may tell more: counters, handles, and what later ones know.
-fn holds(told: &[u8], wanted: &[Attribute]) -> bool {
-    wanted.iter().enumerate().all(|(place, attribute)| {
-        let kind = attribute.kind();
-        let before = wanted[..place].iter().filter(|other| other.kind() == kind).count();
-        let counterpart = attributes(told).filter(|(other, _)| *other == kind).nth(before);
-        matches!(attribute, Attribute::Unsaid(..)) || counterpart.is_some_and(|(_, value)| attribute.is(value))
-    })
-}
-
-fn number(kind: u16, value: u32) -> Attribute {
-    Attribute::Value(kind, value.to_be_bytes().to_vec())
-}
-
-fn text(kind: u16, value: &str) -> Attribute {
-    Attribute::Value(kind, [value.as_bytes(), b"\0"].concat())
-}
-
-fn data(kind: u16, value: &[u8]) -> Attribute {
-    Attribute::Nest(kind, vec![Attribute::Value(NFTA_DATA_VALUE, value.to_vec())])
-}
-
 /// What is asked of the kernel to compare a table with what it has, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
@@ -358,10 +140,10 @@ impl Table {
         let new = NLM_F_REQUEST | NLM_F_CREATE;
         let mut parts = vec![
             // Deleting takes a table that is there.
-            (NFT_MSG_NEWTABLE, new, self.table()),
+            (NFT_MSG_NEWTABLE, new, table()),
             (NFT_MSG_DELTABLE, NLM_F_REQUEST, vec![text(1, TABLE)]),
-            (NFT_MSG_NEWTABLE, new, self.table()),
-            (NFT_MSG_NEWSET, new, self.set()),
+            (NFT_MSG_NEWTABLE, new, table()),
+            (NFT_MSG_NEWSET, new, set()),
         ];
         let elements: Vec<_> = self.elements().iter().map(|element| element.attribute()).collect();
         for elements in elements.chunks(ELEMENTS_A_MESSAGE) {
@@ -403,12 +185,12 @@ impl Table {
             })
         };
         match question {
-            Question::Table => bodies(NFT_MSG_NEWTABLE).any(|told| holds(told, &self.table())),
+            Question::Table => bodies(NFT_MSG_NEWTABLE).any(|told| holds(told, &table())),
             Question::Chains => self
                 .chains
                 .iter()
                 .all(|chain| bodies(NFT_MSG_NEWCHAIN).any(|told| holds(told, &chain.attributes()))),
-            Question::Set => bodies(NFT_MSG_NEWSET).any(|told| holds(told, &self.set())),
+            Question::Set => bodies(NFT_MSG_NEWSET).any(|told| holds(told, &set())),
             Question::Elements => {
                 let lists = bodies(NFT_MSG_NEWSETELEM).flat_map(|told| listed(told, NFTA_SET_ELEM_LIST_ELEMENTS));
                 let told: Option<Vec<Element>> = lists.map(Element::read).collect();
@@ -431,26 +213,6 @@ impl Table {
         }
     }
 
-    fn table(&self) -> Vec<Attribute> {
-        // NFTA_TABLE_{NAME, FLAGS}: the flag that puts it to sleep is not set.
-        vec![text(1, TABLE), number(2, 0)]
-    }
-
-    fn set(&self) -> Vec<Attribute> {
-        // Tells `nft` that the elements are in network byte order.
-        const USERDATA: [u8; 6] = [0, 4, 2, 0, 0, 0];
-        // NFTA_SET_{TABLE, NAME, FLAGS, KEY_TYPE, KEY_LEN, ID, USERDATA}
-        vec![
-            text(1, TABLE),
-            text(2, SET),
-            number(3, NFT_SET_INTERVAL),
-            number(4, TYPE_IPV4_ADDR),
-            number(5, 4),
-            Attribute::Unsaid(10, SET_ID),
-            Attribute::Value(13, USERDATA.to_vec()),
-        ]
-    }
-
     /// A range is where it begins, and the first address after it.
     fn elements(&self) -> Vec<Element> {
         let ends = |(from, to): &(Ipv4Addr, Ipv4Addr)| {
@@ -468,6 +230,26 @@ impl Table {
     }
 }
 
+fn table() -> Vec<Attribute> {
+    // NFTA_TABLE_{NAME, FLAGS}: the flag that puts it to sleep is not set.
+    vec![text(1, TABLE), number(2, 0)]
+}
+
+fn set() -> Vec<Attribute> {
+    // Tells `nft` that the elements are in network byte order.
+    const USERDATA: [u8; 6] = [0, 4, 2, 0, 0, 0];
+    // NFTA_SET_{TABLE, NAME, FLAGS, KEY_TYPE, KEY_LEN, ID, USERDATA}
+    vec![
+        text(1, TABLE),
+        text(2, SET),
+        number(3, NFT_SET_INTERVAL),
+        number(4, TYPE_IPV4_ADDR),
+        number(5, 4),
+        Attribute::Unsaid(10, SET_ID),
+        Attribute::Value(13, USERDATA.to_vec()),
+    ]
+}
+
 impl Chain {
     fn attributes(&self) -> Vec<Attribute> {
         // NFTA_CHAIN_{TABLE, NAME, HOOK, POLICY, TYPE}, NFTA_HOOK_{HOOKNUM, PRIORITY}
@@ -478,14 +260,6 @@ impl Chain {
             number(5, NF_DROP),
             text(7, "filter"),
         ]
-    }
-}
-
-impl Rule {
-    fn is(&self, told: &[u8]) -> bool {
-        let expressions: Vec<&[u8]> = listed(told, NFTA_RULE_EXPRESSIONS).collect();
-        let wanted = &self.expressions;
-        expressions.len() == wanted.len() && wanted.iter().zip(expressions).all(|(one, told)| one.is(told))
     }
 }
 
@@ -522,15 +296,6 @@ impl Element {
     }
 }
 
-/// The elements of a list that is an attribute of what was told.
-fn listed(told: &[u8], list: u16) -> impl Iterator<Item = &[u8]> {
-    attributes(told)
-        .filter(move |(kind, _)| *kind == list)
-        .flat_map(|(_, list)| attributes(list))
-        .filter(|(kind, _)| *kind == NFTA_LIST_ELEM)
-        .map(|(_, value)| value)
-}
-
 fn message(kind: u16, flags: u16, sequence: u32, attributes: &[Attribute]) -> Vec<u8> {
     let mut message = Message::new(NFNL_SUBSYS_NFTABLES << 8 | kind, flags, sequence);
     message.append(&[NFPROTO_INET, 0, 0, 0]);
@@ -547,3 +312,6 @@ fn batch(kind: u16, sequence: u32) -> Vec<u8> {
     message.append(&[NFPROTO_UNSPEC, 0, high, low]);
     message.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ deckies:
 #[ignore = "needs Docker"]
 fn a_maze_goes_up_is_looked_at_mended_and_taken_down() {
     let lab = Lab::generate(10);
+    lab.run(&["verify", "lab"]).exits(4);
     let deployed = lab.run(&["deploy", "lab"]).exits(0);
     assert!(deployed.stdout.starts_with("DECKY"), "{deployed:#?}");
     assert!(
@@ -25,6 +26,10 @@ fn a_maze_goes_up_is_looked_at_mended_and_taken_down() {
         "{deployed:#?}"
     );
     assert_eq!(lab.status(), "active");
+
+    let verified = lab.run(&["verify", "lab"]).exits(0);
+    assert_eq!(verified.stdout, "");
+    assert!(verified.stderr.contains("all is as the maze says"), "{verified:#?}");
 
     let before = lab.on_docker();
     let reconciled = lab.run(&["reconcile", "lab"]).exits(0);

@@ -163,10 +163,9 @@ impl World {
         if let Some((name, found)) = neighbour(to) {
             return match found {
                 Some(next) if next != at => Step::To(next, name),
-                Some(_) => Step::Lost,
                 // The one address that nobody else has is the host's, on the DMZ.
                 None if state.closed.contains(&to) => Step::Out,
-                None => Step::Lost,
+                _ => Step::Lost,
             };
         }
         let routes = state.routes.iter().filter(|route| route.to.contains(&to));

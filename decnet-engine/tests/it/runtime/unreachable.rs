@@ -34,20 +34,25 @@ async fn a_socket_that_is_missing_dead_or_mute_is_named_with_the_reason() {
 
     let broken = folder.path().join("broken.sock");
     let listener = std::os::unix::net::UnixListener::bind(&broken).expect("socket");
-    std::thread::spawn(move || listener.accept().map(drop));
-    check_unreachable(DockerHost::Unix(broken), "onnection").await;
+    std::thread::spawn(move || hang_up_on_the_first_request(&listener));
+    check_unreachable(DockerHost::Unix(broken), "connection closed").await;
 
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .expect("port")
-        .local_addr()
-        .expect("address");
     let closed = DockerHost::Tcp {
-        address: port.to_string(),
+        address: "127.0.0.1:1".to_owned(),
     };
     check_unreachable(closed, "connection refused").await;
 
     let certificates = DockerHost::tls("127.0.0.1:1", folder.path());
     check_unreachable(certificates, "key.pem").await;
+}
+
+/// Reads a request before it closes: what is left unread would be answered with a reset, and a close before the
+/// request with a broken pipe.
+fn hang_up_on_the_first_request(listener: &std::os::unix::net::UnixListener) {
+    let (mut caller, _) = listener.accept().expect("caller");
+    let mut request = [0; 4096];
+    let read = std::io::Read::read(&mut caller, &mut request).expect("request");
+    assert!(read > 0, "the caller asks something");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::{
     thread,
 };
 
+use decnet_decoy::protocol::NetState;
 use decnet_engine::{
     decoy::PROGRAM_PATH,
     naming::{self, Role},
@@ -131,8 +132,14 @@ const MEDDLING: [(&str, &[&str], Meddle); 10] = [
         });
     }),
     ("routes deleted and forwarding switched off", &[], |name| {
-        let state = r#"{"forward":false,"default_route":false,"interfaces":["10.204.4.2","10.204.1.14"],"routes":[]}"#;
-        docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "set", state]);
+        let state = NetState {
+            interfaces: ["10.204.4.2", "10.204.1.14"]
+                .map(|address| address.parse().expect("an address"))
+                .to_vec(),
+            ..NetState::default()
+        };
+        let state = serde_json::to_string(&state).expect("JSON");
+        docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "set", &state]);
     }),
 ];
 

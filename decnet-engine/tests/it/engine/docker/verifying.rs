@@ -283,7 +283,14 @@ async fn a_gateway_that_cannot_be_contained_fails_the_deploy_which_is_undone() {
     let mut program = leaves_with(EXIT_UNCONTAINED);
     program.extend(std::process::id().to_string().bytes());
     on_docker_with(program, async |lab| {
-        let id = lab.store("open", three("10.203.5")).await;
+        let alone = Topology::builder()
+            .dmz("dmz", "10.203.50.0/24")
+            .decky("gate", |decky| {
+                decky.on("dmz", "10.203.50.2").services(["ssh"]).forwards()
+            })
+            .build()
+            .expect("a topology");
+        let id = lab.store("open", alone).await;
         let deployed = lab
             .engine
             .deploy(id, DeployOptions::default(), &CancellationToken::new())

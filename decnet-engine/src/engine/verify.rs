@@ -1,28 +1,23 @@
 //! Verification: that what the maze says can be reached can be, from inside the deckies, and that nothing else can.
 
 mod expectation;
-
-use std::{
-    fmt,
-    io::{ErrorKind, Read},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
-    time::Duration,
-};
+mod published;
+mod report;
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
-use decnet_topology::{Decky, Intent, Name, RuleSet, Status, TopologyId, catalog::Protocol, graph::Graph};
+use decnet_topology::{Decky, Intent, RuleSet, Status, TopologyId, graph::Graph};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError};
 use crate::{
     decoy::PROGRAM_PATH,
-    desired::{BaseSpec, Desired, PublishedPort},
+    desired::{BaseSpec, Desired},
     naming::{self, ContainerName},
     runtime::{ExecOutput, RuntimeError},
 };
 use expectation::{Expectation, OUTSIDE};
+pub use report::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 /// How many deckies are asked at a time: they spend their time waiting for answers that do not come.
 const DECKIES_AT_A_TIME: usize = 16;
@@ -31,118 +26,6 @@ const TARGETS_A_COMMAND: usize = 1000;
 /// A first look is quick. What is not as expected then is looked at again with patience: packets are lost on a busy machine.
 const QUICK: (u64, u16) = (500, 2);
 const PATIENT: (u64, u16) = (1500, 3);
-/// How long a published port has to answer, and to close the connection again if nobody is behind it.
-const CONNECT: Duration = Duration::from_secs(3);
-const LINGER: Duration = Duration::from_millis(300);
-
-/// An end of a path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Place {
-    /// A decky.
-    Decky(Name),
-    /// The machine with the daemon.
-    Host,
-    /// An address that is nobody's, on the other side of that machine.
-    Outside,
-    /// The engine's own resolver, inside every container.
-    Resolver,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Decky(name) => name.fmt(f),
-            Self::Host => f.write_str("(host)"),
-            Self::Outside => f.write_str("(outside)"),
-            Self::Resolver => f.write_str("(resolver)"),
-        }
-    }
-}
-
-/// Whether one place reaches another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reach {
-    /// It answers.
-    Reachable,
-    /// It does not.
-    Unreachable,
-    /// It could not be tried.
-    Unknown,
-}
-
-impl Reach {
-    fn of(reached: bool) -> Self {
-        if reached { Self::Reachable } else { Self::Unreachable }
-    }
-}
-
-impl fmt::Display for Reach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reachable => "reachable",
-            Self::Unreachable => "unreachable",
-            Self::Unknown => "unknown",
-        })
-    }
-}
-
-/// One path that is not as the maze says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReachDeviation {
-    /// Where it begins.
-    pub from: Place,
-    /// Where it leads.
-    pub to: Place,
-    /// The address that was tried.
-    pub address: Ipv4Addr,
-    /// What the maze says.
-    pub expected: Reach,
-    /// What was found.
-    pub found: Reach,
-    /// What was tried, and what came of it, for people.
-    pub how: String,
-}
-
-/// One path that was not tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SkippedPath {
-    /// Where it begins.
-    pub from: Place,
-    /// Where it leads.
-    pub to: Place,
-    /// Why.
-    pub why: String,
-}
-
-/// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct VerifyReport {
-    /// How many deckies were asked.
-    pub deckies: usize,
-    /// How many paths were tried.
-    pub probes: usize,
-    /// The paths that are not as the maze says, by the decky where they begin.
-    pub deviations: Vec<ReachDeviation>,
-    /// The paths that were not tried because of how the maze is raised.
-    pub skipped: Vec<SkippedPath>,
-}
-
-impl VerifyReport {
-    /// Tells whether all is as the maze says.
-    pub fn is_clean(&self) -> bool {
-        self.deviations.is_empty()
-    }
-
-    fn add(&mut self, other: Self) {
-        self.deckies += other.deckies;
-        self.probes += other.probes;
-        self.deviations.extend(other.deviations);
-        self.skipped.extend(other.skipped);
-    }
-}
 
 impl Engine {
     /// Probes from inside every decky that it reaches what the maze says and nothing else: not the host, not the outside, not
@@ -190,7 +73,7 @@ impl Engine {
             report.add(one);
         }
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
-        let published = gateways.map(|base| verify_published(base, info.local));
+        let published = gateways.map(|base| published::verify(base, info.local));
         for one in stream::iter(published)
             .buffered(DECKIES_AT_A_TIME)
             .collect::<Vec<_>>()
@@ -322,13 +205,11 @@ impl Engine {
                 Err(reason) => return Ok(Err(reason)),
             };
             let read = serde_json::from_slice::<ProbeResult>(&output.stdout).ok();
-            match read.filter(|result| result.targets.len() == expectations.len()) {
-                Some(result) => results.extend(result.targets),
-                None => {
-                    let said = String::from_utf8_lossy(&output.stderr);
-                    return Ok(Err(format!("its probe ended with {}: {}", output.code, said.trim())));
-                }
-            }
+            let Some(result) = read.filter(|result| result.targets.len() == expectations.len()) else {
+                let said = String::from_utf8_lossy(&output.stderr);
+                return Ok(Err(format!("its probe ended with {}: {}", output.code, said.trim())));
+            };
+            results.extend(result.targets);
         }
         Ok(Ok(results))
     }
@@ -365,54 +246,4 @@ fn how(result: &TargetResult) -> String {
         _ => "no answer that is known",
     };
     format!("{tried}: {came}")
-}
-
-/// Tries the published TCP ports of a gateway from this machine.
-async fn verify_published(base: &BaseSpec, local: bool) -> VerifyReport {
-    let mut report = VerifyReport::default();
-    let to = Place::Decky(base.decky.clone());
-    if !local {
-        report.skipped.push(SkippedPath {
-            from: Place::Host,
-            to,
-            why: "the daemon runs on another machine".into(),
-        });
-        return report;
-    }
-    for port in base.publish.iter().filter(|port| port.protocol == Protocol::Tcp) {
-        report.probes += 1;
-        let (address, number) = reached_at(port);
-        let answer = tokio::task::spawn_blocking(move || answers(SocketAddrV4::new(address, number).into())).await;
-        let refusal = match answer {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        report.deviations.push(ReachDeviation {
-            from: Place::Host,
-            to: to.clone(),
-            address,
-            expected: Reach::Reachable,
-            found: Reach::Unreachable,
-            how: format!("published tcp/{number}: {refusal}"),
-        });
-    }
-    report
-}
-
-/// Where this machine finds a published port: on loopback, where it is published on all addresses.
-fn reached_at(port: &PublishedPort) -> (Ipv4Addr, u16) {
-    let address = port.host_ip.filter(|address| !address.is_unspecified());
-    (address.unwrap_or(Ipv4Addr::LOCALHOST), port.host_port)
-}
-
-/// Connects, and waits a moment: Docker's proxy takes every connection, and closes it at once where nobody is behind it.
-fn answers(at: SocketAddr) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&at, CONNECT)?;
-    stream.set_read_timeout(Some(LINGER))?;
-    match stream.read(&mut [0; 1]) {
-        Ok(0) => Err(std::io::Error::new(ErrorKind::ConnectionReset, "closed at once")),
-        Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(error),
-        _ => Ok(()),
-    }
 }

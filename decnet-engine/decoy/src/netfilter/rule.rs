@@ -1,0 +1,175 @@
+//! Rules, as the expressions that the kernel evaluates one after the other.
+
+use std::net::Ipv4Addr;
+
+use super::attribute::{Attribute, NFTA_LIST_ELEM, data, listed, number, text};
+use super::{NF_ACCEPT, NF_DROP, NFTA_RULE_EXPRESSIONS, SET, SET_ID};
+
+const NFPROTO_IPV4: u8 = 2;
+const NFT_REG_VERDICT: u32 = 0;
+const NFT_REG_1: u32 = 1;
+
+/// One rule: what has to hold, one thing after the other, and what becomes of the packet then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(super) expressions: Vec<Attribute>,
+}
+
+/// One of the two addresses in an IPv4 header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Source,
+    Destination,
+}
+
+impl Rule {
+    /// A rule for all packets.
+    pub(crate) fn all() -> Self {
+        Self {
+            expressions: Vec::new(),
+        }
+    }
+
+    /// A rule for IPv4 packets.
+    pub(crate) fn ipv4() -> Self {
+        // NFT_META_NFPROTO
+        Self::all().meta(15).compare(true, &[NFPROTO_IPV4])
+    }
+
+    /// A rule for all that is not IPv4.
+    pub(crate) fn not_ipv4() -> Self {
+        Self::all().meta(15).compare(false, &[NFPROTO_IPV4])
+    }
+
+    /// ... that leave by the loopback interface, which has the index 1 in every namespace.
+    pub(crate) fn over_loopback(self) -> Self {
+        // NFT_META_OIF
+        self.meta(5).compare(true, &1_u32.to_ne_bytes())
+    }
+
+    /// ... that answer, or belong to, a connection that was begun by the other side.
+    pub(crate) fn answering(self) -> Self {
+        const IP_CT_DIR_REPLY: u8 = 1;
+        const ESTABLISHED_OR_RELATED: u32 = 0x2 | 0x4;
+        // NFT_CT_DIRECTION, NFT_CT_STATE
+        self.conntrack(1)
+            .compare(true, &[IP_CT_DIR_REPLY])
+            .conntrack(0)
+            .mask(ESTABLISHED_OR_RELATED)
+            .compare(false, &0_u32.to_ne_bytes())
+    }
+
+    /// ... with an address.
+    pub(crate) fn with(self, end: End, address: Ipv4Addr) -> Self {
+        self.address(end).compare(true, &address.octets())
+    }
+
+    /// ... with an address in one of the set's ranges.
+    pub(crate) fn inside(self, end: End) -> Self {
+        // NFTA_LOOKUP_{SET, SREG, SET_ID, FLAGS}; the kernel does not tell the id, which is for the batch alone.
+        self.address(end).expression(
+            "lookup",
+            vec![
+                text(1, SET),
+                number(2, NFT_REG_1),
+                Attribute::Unsaid(4, SET_ID),
+                number(5, 0),
+            ],
+        )
+    }
+
+    /// ... to a port over a transport protocol.
+    pub(crate) fn at_port(self, protocol: u8, port: u16) -> Self {
+        // NFT_META_L4PROTO, NFT_PAYLOAD_TRANSPORT_HEADER
+        self.meta(16)
+            .compare(true, &[protocol])
+            .payload(2, 2, 2)
+            .compare(true, &port.to_be_bytes())
+    }
+
+    /// ... as long as they are no more than so many a second, and so many at once.
+    pub(crate) fn at_most(self, a_second: u32, at_once: u32) -> Self {
+        let wide = |kind, value: u32| Attribute::Value(kind, u64::from(value).to_be_bytes().to_vec());
+        // NFTA_LIMIT_{RATE, UNIT, BURST, TYPE, FLAGS}
+        let limit = vec![
+            wide(1, a_second),
+            wide(2, 1),
+            number(3, at_once),
+            number(4, 0),
+            number(5, 0),
+        ];
+        self.expression("limit", limit)
+    }
+
+    pub(crate) fn accept(self) -> Self {
+        self.verdict(NF_ACCEPT)
+    }
+
+    pub(crate) fn drop(self) -> Self {
+        self.verdict(NF_DROP)
+    }
+
+    fn meta(self, key: u32) -> Self {
+        self.expression("meta", vec![number(2, key), number(1, NFT_REG_1)])
+    }
+
+    fn conntrack(self, key: u32) -> Self {
+        self.expression("ct", vec![number(2, key), number(1, NFT_REG_1)])
+    }
+
+    fn address(self, end: End) -> Self {
+        // NFT_PAYLOAD_NETWORK_HEADER
+        let offset = match end {
+            End::Source => 12,
+            End::Destination => 16,
+        };
+        self.payload(1, offset, 4)
+    }
+
+    fn payload(self, base: u32, offset: u32, length: u32) -> Self {
+        let payload = vec![
+            number(1, NFT_REG_1),
+            number(2, base),
+            number(3, offset),
+            number(4, length),
+        ];
+        self.expression("payload", payload)
+    }
+
+    fn mask(self, mask: u32) -> Self {
+        // NFTA_BITWISE_{SREG, DREG, LEN, MASK, XOR}
+        let bitwise = vec![
+            number(1, NFT_REG_1),
+            number(2, NFT_REG_1),
+            number(3, 4),
+            data(4, &mask.to_ne_bytes()),
+            data(5, &[0; 4]),
+        ];
+        self.expression("bitwise", bitwise)
+    }
+
+    fn compare(self, equal: bool, with: &[u8]) -> Self {
+        // NFT_CMP_EQ, NFT_CMP_NEQ
+        let operation = u32::from(!equal);
+        self.expression("cmp", vec![number(1, NFT_REG_1), number(2, operation), data(3, with)])
+    }
+
+    fn verdict(self, code: u32) -> Self {
+        // NFTA_IMMEDIATE_{DREG, DATA}, NFTA_DATA_VERDICT, NFTA_VERDICT_CODE
+        let verdict = Attribute::Nest(2, vec![Attribute::Nest(2, vec![number(1, code)])]);
+        self.expression("immediate", vec![number(1, NFT_REG_VERDICT), verdict])
+    }
+
+    fn expression(mut self, name: &str, of: Vec<Attribute>) -> Self {
+        let expression = vec![text(1, name), Attribute::Nest(2, of)];
+        self.expressions.push(Attribute::Nest(NFTA_LIST_ELEM, expression));
+        self
+    }
+
+    /// Tells whether a rule that the kernel told is this one.
+    pub(super) fn is(&self, told: &[u8]) -> bool {
+        let expressions: Vec<&[u8]> = listed(told, NFTA_RULE_EXPRESSIONS).collect();
+        let wanted = &self.expressions;
+        expressions.len() == wanted.len() && wanted.iter().zip(expressions).all(|(one, told)| one.is(told))
+    }
+}

@@ -1,0 +1,124 @@
+//! The messages as `strace` shows those of `nft` on a little-endian machine, and how answers are compared with them.
+#![cfg(target_endian = "little")]
+
+use super::*;
+
+fn table() -> Table {
+    let chain = |hook, rules| Chain { hook, rules };
+    Table {
+        inside: vec![(Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 1, 0, 255))],
+        chains: vec![
+            chain(
+                Hook::Output,
+                vec![Rule::all().over_loopback().accept(), Rule::not_ipv4().drop()],
+            ),
+            chain(
+                Hook::Forward,
+                vec![Rule::ipv4().inside(End::Source).inside(End::Destination).accept()],
+            ),
+        ],
+    }
+}
+
+/// What a kernel that has the table answers: what it was sent, each message of a kind.
+fn answer_of(table: &Table, question: Question) -> Vec<Vec<u8>> {
+    let told = |kind: u16, attributes: &[Attribute]| message(kind, 0, 1, attributes);
+    let rule = |hook: Hook, rule: &Rule| {
+        let expressions = Attribute::Nest(NFTA_RULE_EXPRESSIONS, rule.expressions.clone());
+        told(NFT_MSG_NEWRULE, &[text(1, TABLE), text(2, hook.name()), expressions])
+    };
+    match question {
+        Question::Table => vec![told(NFT_MSG_NEWTABLE, &super::table())],
+        Question::Chains => table
+            .chains
+            .iter()
+            .map(|chain| told(NFT_MSG_NEWCHAIN, &chain.attributes()))
+            .collect(),
+        Question::Set => vec![told(NFT_MSG_NEWSET, &set())],
+        Question::Elements => {
+            // The kernel lists them in an order of its own.
+            let elements = table.elements().into_iter().rev().map(Element::attribute).collect();
+            vec![told(
+                NFT_MSG_NEWSETELEM,
+                &[Attribute::Nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements)],
+            )]
+        }
+        Question::Rules(hook) => table
+            .chains
+            .iter()
+            .filter(|chain| chain.hook == hook)
+            .flat_map(|chain| chain.rules.iter().map(move |one| rule(hook, one)))
+            .collect(),
+    }
+}
+
+#[test]
+fn a_rule_is_sent_as_nft_sends_it() {
+    #[rustfmt::skip]
+    let expected = [
+        176, 0, 0, 0,  6, 10,  1, 12,  7, 0, 0, 0,  0, 0, 0, 0,  1, 0, 0, 0,
+        11, 0, 1, 0, b'd', b'e', b'c', b'n', b'e', b't', 0, 0,
+        11, 0, 2, 0, b'o', b'u', b't', b'p', b'u', b't', 0, 0,
+        132, 0, 4, 0x80,
+        36, 0, 1, 0x80,  9, 0, 1, 0, b'm', b'e', b't', b'a', 0, 0, 0, 0,
+        20, 0, 2, 0x80,  8, 0, 2, 0, 0, 0, 0, 5,  8, 0, 1, 0, 0, 0, 0, 1,
+        44, 0, 1, 0x80,  8, 0, 1, 0, b'c', b'm', b'p', 0,
+        32, 0, 2, 0x80,  8, 0, 1, 0, 0, 0, 0, 1,  8, 0, 2, 0, 0, 0, 0, 0,  12, 0, 3, 0x80,  8, 0, 1, 0, 1, 0, 0, 0,
+        48, 0, 1, 0x80,  14, 0, 1, 0, b'i', b'm', b'm', b'e', b'd', b'i', b'a', b't', b'e', 0, 0, 0,
+        28, 0, 2, 0x80,  8, 0, 1, 0, 0, 0, 0, 0,  16, 0, 2, 0x80,  12, 0, 2, 0x80,  8, 0, 1, 0, 0, 0, 0, 1,
+    ];
+    let rule = Rule::all().over_loopback().accept();
+    let expressions = Attribute::Nest(NFTA_RULE_EXPRESSIONS, rule.expressions);
+    let flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND;
+    let sent = message(
+        NFT_MSG_NEWRULE,
+        flags,
+        7,
+        &[text(1, TABLE), text(2, "output"), expressions],
+    );
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn a_table_that_the_kernel_tells_is_known_again_and_nothing_else_is_taken_for_it() {
+    let wanted = table();
+    for question in Question::ALL {
+        let answer = answer_of(&wanted, question);
+        assert!(wanted.is(question, &answer), "{question:?}");
+        assert!(!wanted.is(question, &[]), "{question:?} without an answer");
+        for length in 0..answer[0].len() {
+            // Whatever is cut off, it is no reason to panic.
+            wanted.is(question, &[answer[0][..length].to_vec()]);
+        }
+    }
+    let mut more = table();
+    more.inside.push((Ipv4Addr::new(10, 9, 0, 0), Ipv4Addr::BROADCAST));
+    let mut open = table();
+    open.chains[0].rules.insert(0, Rule::all().accept());
+    let mut turned = table();
+    turned.chains[0].rules.reverse();
+    let mut ends = table();
+    ends.chains[1].rules = vec![Rule::ipv4().inside(End::Source).inside(End::Source).accept()];
+    for (other, question) in [
+        (more, Question::Elements),
+        (open, Question::Rules(Hook::Output)),
+        (turned, Question::Rules(Hook::Output)),
+        (ends, Question::Rules(Hook::Forward)),
+    ] {
+        assert!(!wanted.is(question, &answer_of(&other, question)), "{other:?}");
+    }
+}
+
+#[test]
+fn thousands_of_ranges_fit_into_a_batch() {
+    let many = Table {
+        inside: (0..2000_u32)
+            .map(|n| (Ipv4Addr::from_bits(n << 9), Ipv4Addr::from_bits((n << 9) + 255)))
+            .collect(),
+        ..table()
+    };
+    let (batch, last) = many.replace();
+    let lengths = crate::netlink::messages(&batch).map(<[u8]>::len);
+    assert_eq!(lengths.sum::<usize>(), batch.len());
+    assert!(last > 2000 * 2 / u32::try_from(ELEMENTS_A_MESSAGE).unwrap());
+}

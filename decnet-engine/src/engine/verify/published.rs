@@ -1,0 +1,66 @@
+//! The published ports of gateways, from this machine.
+
+use std::{
+    io::{self, ErrorKind, Read},
+    net::{Ipv4Addr, SocketAddrV4, TcpStream},
+    time::Duration,
+};
+
+use decnet_topology::catalog::Protocol;
+
+use super::report::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+use crate::desired::{BaseSpec, PublishedPort};
+
+/// How long a published port has to answer, and to close the connection again if nobody is behind it.
+const CONNECT: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_millis(300);
+
+/// Tries the published TCP ports of a gateway from this machine.
+pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    let to = Place::Decky(base.decky.clone());
+    if !local {
+        report.skipped.push(SkippedPath {
+            from: Place::Host,
+            to,
+            why: "the daemon runs on another machine".into(),
+        });
+        return report;
+    }
+    for port in base.publish.iter().filter(|port| port.protocol == Protocol::Tcp) {
+        report.probes += 1;
+        let (address, number) = reached_at(port);
+        let answer = tokio::task::spawn_blocking(move || answers(SocketAddrV4::new(address, number))).await;
+        let refusal = match answer {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        report.deviations.push(ReachDeviation {
+            from: Place::Host,
+            to: to.clone(),
+            address,
+            expected: Reach::Reachable,
+            found: Reach::Unreachable,
+            how: format!("published tcp/{number}: {refusal}"),
+        });
+    }
+    report
+}
+
+/// Where this machine finds a published port: on loopback, where it is published on all addresses.
+fn reached_at(port: &PublishedPort) -> (Ipv4Addr, u16) {
+    let address = port.host_ip.filter(|address| !address.is_unspecified());
+    (address.unwrap_or(Ipv4Addr::LOCALHOST), port.host_port)
+}
+
+/// Connects, and waits a moment: Docker's proxy takes every connection, and closes it at once where nobody is behind it.
+fn answers(at: SocketAddrV4) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&at.into(), CONNECT)?;
+    stream.set_read_timeout(Some(LINGER))?;
+    match stream.read(&mut [0; 1]) {
+        Ok(0) => Err(io::Error::new(ErrorKind::ConnectionReset, "closed at once")),
+        Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(error),
+        _ => Ok(()),
+    }
+}

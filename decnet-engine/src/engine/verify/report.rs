@@ -1,0 +1,113 @@
+use std::{fmt, net::Ipv4Addr};
+
+use decnet_topology::Name;
+use serde::Serialize;
+
+/// An end of a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Place {
+    /// A decky.
+    Decky(Name),
+    /// The machine with the daemon.
+    Host,
+    /// An address that is nobody's, on the other side of that machine.
+    Outside,
+    /// The engine's own resolver, inside every container.
+    Resolver,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decky(name) => name.fmt(f),
+            Self::Host => f.write_str("(host)"),
+            Self::Outside => f.write_str("(outside)"),
+            Self::Resolver => f.write_str("(resolver)"),
+        }
+    }
+}
+
+/// Whether one place reaches another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// It answers.
+    Reachable,
+    /// It does not.
+    Unreachable,
+    /// It could not be tried.
+    Unknown,
+}
+
+impl Reach {
+    pub(super) fn of(reached: bool) -> Self {
+        if reached { Self::Reachable } else { Self::Unreachable }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reachable => "reachable",
+            Self::Unreachable => "unreachable",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// One path that is not as the maze says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReachDeviation {
+    /// Where it begins.
+    pub from: Place,
+    /// Where it leads.
+    pub to: Place,
+    /// The address that was tried.
+    pub address: Ipv4Addr,
+    /// What the maze says.
+    pub expected: Reach,
+    /// What was found.
+    pub found: Reach,
+    /// What was tried, and what came of it, for people.
+    pub how: String,
+}
+
+/// One path that was not tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedPath {
+    /// Where it begins.
+    pub from: Place,
+    /// Where it leads.
+    pub to: Place,
+    /// Why.
+    pub why: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct VerifyReport {
+    /// How many deckies were asked.
+    pub deckies: usize,
+    /// How many paths were tried.
+    pub probes: usize,
+    /// The paths that are not as the maze says, by the decky where they begin.
+    pub deviations: Vec<ReachDeviation>,
+    /// The paths that were not tried because of how the maze is raised.
+    pub skipped: Vec<SkippedPath>,
+}
+
+impl VerifyReport {
+    /// Tells whether all is as the maze says.
+    pub fn is_clean(&self) -> bool {
+        self.deviations.is_empty()
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.deckies += other.deckies;
+        self.probes += other.probes;
+        self.deviations.extend(other.deviations);
+        self.skipped.extend(other.skipped);
+    }
+}
