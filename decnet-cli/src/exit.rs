@@ -315,7 +315,9 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
         RepoError::VersionConflict { .. } | RepoError::StatusConflict { .. } => {
             "someone else was faster; look and try again"
         }
-        RepoError::NotEditable { .. } => "only pending topologies are edited so; tear it down first",
+        RepoError::NotEditable { .. } => {
+            "a maze can be changed while it is pending, active or degraded; `decnet show` says what it is"
+        }
         RepoError::NotDeletable { .. } => "`decnet teardown` it first",
         RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "wait until the other is done",
         RepoError::TooNew { .. } => "update decnet, or give another database with --db",

@@ -100,13 +100,11 @@ impl Session<'_> {
         if cancelled {
             return Ok(Work::Left);
         }
-        match ailment {
-            Some(reason) => self.fail_mutation(&stored, reason).await,
-            None => {
-                self.become_as_found(stored.row, None).await?;
-                Ok(Work::Finished(Outcome::Applied))
-            }
+        if let Some(reason) = ailment {
+            return self.fail_mutation(&stored, reason).await;
         }
+        self.become_as_found(stored.row, None).await?;
+        Ok(Work::Finished(Outcome::Applied))
     }
 
     /// Works out what a mutation makes and what has to be done for it, and stores it; nothing if the topology takes no mutations

@@ -1,8 +1,12 @@
 //! Who is looked after when: wakes, polls, and one worker a topology.
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use decnet_topology::{Name, RepoError, Status, TopologyId, repo::ListFilter};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::{
     task::JoinSet,
@@ -77,8 +81,10 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
         tokio::select! {
             biased;
             () = cancel.cancelled() => break Ok(()),
-            Some(done) = watch.workers.join_next(), if !watch.workers.is_empty() => watch.take_back(done),
-            event = next(&mut events) => watch.hear(event),
+            Some(Ok((id, turn))) = watch.workers.join_next(), if !watch.workers.is_empty() => {
+                watch.schedule.finish(id, turn, Instant::now());
+            }
+            event = next(&mut events) => watch.hear(&event),
             _ = poll.tick() => if let Err(error) = watch.look_around().await {
                 break Err(error);
             },
@@ -86,9 +92,7 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             () = sleep_until(due) => {}
         }
     };
-    while let Some(done) = watch.workers.join_next().await {
-        watch.take_back(done);
-    }
+    watch.workers.join_all().await;
     result
 }
 
@@ -108,21 +112,21 @@ impl Watch<'_> {
                 return;
             };
             let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
-            self.workers
-                .spawn(async move { (id, turn::take(engine, id, cancel).await) });
+            self.workers.spawn(async move {
+                let turn = AssertUnwindSafe(turn::take(engine, id, cancel)).catch_unwind().await;
+                let turn = turn.unwrap_or_else(|_| {
+                    tracing::error!(%id, "the worker panicked; the topology is taken up again");
+                    Turn::Again
+                });
+                (id, turn)
+            });
         }
     }
 
-    fn take_back(&mut self, done: Result<(TopologyId, Turn), tokio::task::JoinError>) {
-        if let Ok((id, turn)) = done {
-            self.schedule.finish(id, turn, Instant::now());
-        }
-    }
-
-    fn hear(&mut self, event: Heard) {
+    fn hear(&mut self, event: &Heard) {
         match event {
-            Heard::Enqueued(id) => self.schedule.wake(id, Instant::now()),
-            Heard::Degraded(id) => self.schedule.remind(id, Instant::now()),
+            Heard::Enqueued(id) => self.schedule.wake(*id, Instant::now()),
+            Heard::Degraded(id) => self.schedule.remind(*id, Instant::now()),
             Heard::Other => {}
         }
     }
@@ -132,7 +136,9 @@ impl Watch<'_> {
         match self.found().await {
             Ok(found) => {
                 let now = Instant::now();
-                found.into_iter().for_each(|id| self.schedule.remind(id, now));
+                for id in found {
+                    self.schedule.remind(id, now);
+                }
                 Ok(())
             }
             Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),

@@ -30,7 +30,7 @@ pub(super) struct Payload {
     /// What the decky runs from now on, separated by commas; empty for nothing.
     #[arg(long, value_name = "SERVICES")]
     services: Option<String>,
-    /// How the decky's services are configured, as JSON: {"ssh": {"password": "hunter2"}}.
+    /// How the decky's services are configured, as JSON: `{"ssh": {"password": "hunter2"}}`.
     #[arg(long, value_name = "JSON")]
     service_config: Option<String>,
     /// What the decky poses as; empty to clear it.
@@ -39,7 +39,7 @@ pub(super) struct Payload {
     /// Whether the decky forwards packets between its LANs.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     forwards_l3: Option<bool>,
-    /// What changes of a decky or LAN, as JSON: {"forwards_l3": true}.
+    /// What changes of a decky or LAN, as JSON: `{"forwards_l3": true}`.
     #[arg(long, value_name = "JSON")]
     patch: Option<String>,
     /// The place on the canvas, from the left.
@@ -52,6 +52,9 @@ pub(super) struct Payload {
 
 /// The keys that stand in the patch of an update, not beside it.
 const PATCHED: [&str; 5] = ["service_config", "archetype", "forwards_l3", "subnet", "is_dmz"];
+
+/// The ops that can make a running container anew; the others never need to.
+const FORCED: [&str; 2] = ["attach_decky", "update_decky"];
 
 impl Payload {
     /// Puts JSON and flags together; the same key in both is refused.
@@ -71,7 +74,7 @@ impl Payload {
                 insert(target, key, value)?;
             }
         }
-        if force {
+        if force && FORCED.contains(&op) {
             payload.insert("force".into(), Value::Bool(true));
         }
         Ok(Value::Object(payload))
@@ -155,6 +158,11 @@ mod tests {
         };
         let beside = json!({"decky": "web", "forwards_l3": true, "services": ["ssh", "http"], "x": -1.5});
         assert_eq!(typed().read("attach_decky", None, false).expect("read"), beside);
+        assert_eq!(
+            typed().read("add_decky", None, true).expect("read"),
+            beside,
+            "nothing to force"
+        );
         let within = json!({
             "decky": "web", "patch": {"forwards_l3": true}, "services": ["ssh", "http"], "x": -1.5, "force": true
         });

@@ -83,7 +83,7 @@ impl Runtime for Docker {
         match action {
             Action::EnsureImage { image } => self.ensure_image(instance, image).await,
             Action::CreateNetwork { network } => self.create_network(instance, network).await,
-            Action::CreateBase { base } => self.create_base(instance, base).await,
+            Action::CreateBase { base } => Box::pin(self.create_base(instance, base)).await,
             Action::CreateService { service } => self.create_service(instance, service).await,
             Action::Connect { container, interface } => self.connect_interface(instance, container, interface).await,
             Action::Disconnect { container, network, .. } => self.disconnect(instance, container, network).await,
