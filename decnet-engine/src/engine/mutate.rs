@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Intent, Mutation, Status, StoredTopology, Topology, TopologyId,
+    Mutation, Status, StoredTopology, Topology, TopologyId, TopologyRow,
     mutation::{self, Context},
 };
 use serde::Serialize;
@@ -73,16 +73,13 @@ impl Engine {
 
     /// Returns the maze that a mutation makes of a stored one, held to the rules and to what other topologies claim.
     pub(super) async fn mutated(&self, before: &StoredTopology, mutation: &Mutation) -> Result<Topology, EngineError> {
-        match (before.row.status, before.row.intent) {
-            (Status::Pending, _) => {}
-            (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
-            (status, intent) => {
-                return Err(EngineError::WrongStatus {
-                    status,
-                    intent,
-                    verb: "changed",
-                });
-            }
+        let TopologyRow { status, intent, .. } = before.row;
+        if status != Status::Pending && !before.row.takes_mutations() {
+            return Err(EngineError::WrongStatus {
+                status,
+                intent,
+                verb: "changed",
+            });
         }
         let claims = self.repo.claims(Some(before.row.id)).await?;
         let context = Context::of(&before.row, &self.options.catalog, &claims);

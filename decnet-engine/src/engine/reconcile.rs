@@ -66,15 +66,12 @@ impl Session<'_> {
     async fn mend(&self, options: DeployOptions, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let stored = self.load().await?;
         let row = stored.row.clone();
-        match (row.status, row.intent) {
-            (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
-            (status, intent) => {
-                return Err(EngineError::WrongStatus {
-                    status,
-                    intent,
-                    verb: "reconciled",
-                });
-            }
+        if !row.takes_mutations() {
+            return Err(EngineError::WrongStatus {
+                status: row.status,
+                intent: row.intent,
+                verb: "reconciled",
+            });
         }
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
         let stand = Stand {

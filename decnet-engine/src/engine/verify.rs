@@ -5,7 +5,7 @@ mod published;
 mod report;
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
-use decnet_topology::{Decky, Intent, RuleSet, Status, TopologyId, graph::Graph};
+use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -48,15 +48,12 @@ impl Engine {
     async fn verify_all(&self, id: TopologyId) -> Result<VerifyReport, EngineError> {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
-        match (row.status, row.intent) {
-            (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
-            (status, intent) => {
-                return Err(EngineError::WrongStatus {
-                    status,
-                    intent,
-                    verb: "verified",
-                });
-            }
+        if !row.takes_mutations() {
+            return Err(EngineError::WrongStatus {
+                status: row.status,
+                intent: row.intent,
+                verb: "verified",
+            });
         }
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;

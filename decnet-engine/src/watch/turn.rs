@@ -1,6 +1,6 @@
 //! One look at one topology: its queue is worked off, and what is not as it should be is mended.
 
-use decnet_topology::{Intent, MutationState, RepoError, Status, TopologyId, TopologyRow, repo::MutationFilter};
+use decnet_topology::{RepoError, Status, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
 use super::schedule::Turn;
@@ -31,7 +31,7 @@ async fn tend(engine: &Engine, id: TopologyId, cancel: &CancellationToken) -> Re
     if !is_watched(&row) {
         return Ok(Turn::Gone);
     }
-    if row.intent == Some(Intent::Up) && has_work(engine, id).await? {
+    if row.takes_mutations() && engine.repo().has_pending(id).await? {
         engine.drain(id, cancel).await?;
     }
     if cancel.is_cancelled() {
@@ -57,17 +57,6 @@ async fn tend(engine: &Engine, id: TopologyId, cancel: &CancellationToken) -> Re
             Ok(Turn::Again)
         }
     }
-}
-
-/// Tells whether a mutation waits, or was left half done.
-async fn has_work(engine: &Engine, id: TopologyId) -> Result<bool, RepoError> {
-    let unfinished = MutationFilter {
-        topology: Some(id),
-        states: vec![MutationState::Pending, MutationState::Applying],
-        limit: Some(1),
-        offset: 0,
-    };
-    Ok(!engine.repo().mutations(&unfinished).await?.rows.is_empty())
 }
 
 /// Tells whether a topology is one that the loop looks after.

@@ -47,7 +47,7 @@ impl AddLan {
     /// Gives it a subnet; else one is allocated.
     #[must_use]
     pub fn subnet(mut self, subnet: Ipv4Net) -> Self {
-        self.subnet = Some(subnet);
+        self.subnet = Some(subnet.trunc());
         self
     }
 
@@ -123,7 +123,7 @@ impl UpdateLan {
     /// Gives it another subnet; none allocates one.
     #[must_use]
     pub fn subnet(mut self, subnet: Option<Ipv4Net>) -> Self {
-        self.patch.subnet = Some(subnet);
+        self.patch.subnet = Some(subnet.map(|subnet| subnet.trunc()));
         self
     }
 
