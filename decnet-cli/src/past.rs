@@ -174,7 +174,9 @@ pub(crate) fn history(
     context.output.data("\n")?;
     context.output.data(&table::lines(&table))?;
     if left_out > 0 {
-        context.output.note(format!("{left_out} earlier: --json has all"));
+        context
+            .output
+            .note("earlier changes are left out; `decnet mutations` lists all that were queued");
     }
     Ok(())
 }

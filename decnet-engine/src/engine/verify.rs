@@ -141,7 +141,7 @@ impl Engine {
         let suspects: Vec<Expectation> = expectations
             .into_iter()
             .zip(&quick)
-            .filter(|(expectation, result)| reached(result) != expectation.reached)
+            .filter(|(expectation, result)| !expectation.holds(result))
             .map(|(expectation, _)| expectation)
             .collect();
         if suspects.is_empty() {
@@ -152,7 +152,7 @@ impl Engine {
                 suspects
                     .into_iter()
                     .zip(&results)
-                    .filter(|(expectation, result)| reached(result) != expectation.reached)
+                    .filter(|(expectation, result)| !expectation.holds(result))
                     .map(|(expectation, result)| ReachDeviation {
                         from: from.clone(),
                         to: expectation.to,
@@ -221,11 +221,6 @@ impl Engine {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// A refusal comes from the address itself, so it was reached.
-fn reached(result: &TargetResult) -> bool {
-    matches!(result.detail, Answer::Answered | Answer::Refused)
 }
 
 fn how(result: &TargetResult) -> String {
