@@ -49,19 +49,19 @@ async fn who_follows_a_thousand_mazes_one_by_one_hears_of_each_and_of_no_other()
     let publisher = UnixBus::new(served.path(), "publisher");
     let follower = UnixBus::new(served.path(), "follower");
     let mazes: Vec<_> = (0..1000).map(|_| rng::topology_id()).collect();
-    let mut followed: Vec<_> = mazes
+    let mut subscriptions: Vec<_> = mazes
         .iter()
         .map(|maze| follower.subscribe(&patterns([&format!("topology.{maze}.>")])))
         .collect();
     let mut all = follower.subscribe(&[Pattern::everything()]);
     assert_arrives(&publisher, &mut all).await;
-    for (maze, heard) in mazes.iter().zip(&mut followed) {
+    for (maze, heard) in mazes.iter().zip(&mut subscriptions) {
         let expected = status(*maze, Status::Active);
         publisher.publish(expected.clone());
         let received = tokio::time::timeout(PATIENCE, heard.recv()).await.expect("heard");
         assert_eq!(received, Some(Received::Event(expected)));
     }
-    assert!(followed.iter_mut().all(|heard| heard.try_recv().is_none()));
+    assert!(subscriptions.iter_mut().all(|heard| heard.try_recv().is_none()));
 }
 
 #[tokio::test]
