@@ -274,6 +274,12 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Mutation(MutationError::ForceRequired { .. }) => {
             "--force makes the running container anew, and with --plan shows first what that touches"
         }
+        EngineError::Mutation(MutationError::SubnetPoolExhausted { .. }) => {
+            "--subnet gives it one of another range; `decnet next-subnet` names a free one"
+        }
+        EngineError::Mutation(MutationError::AddressPoolExhausted { .. }) => {
+            "the LAN is full: make another, or take deckies from it"
+        }
         EngineError::Mutation(error) if error.is_bad_input() => {
             "`decnet mutate --help` names the keys; `decnet schema --mutation` describes them all"
         }
@@ -318,7 +324,7 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
             "someone else was faster; look and try again"
         }
         RepoError::NotEditable { .. } => {
-            "a maze can be changed while it is pending, active or degraded; `decnet show` says what it is"
+            "a maze can be changed while it is pending, or up: active or degraded, and not on its way down"
         }
         RepoError::NotDeletable { .. } => "`decnet teardown` it first",
         RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "wait until the other is done",

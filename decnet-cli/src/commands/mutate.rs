@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use clap::builder::PossibleValuesParser;
 use decnet_engine::{
     bus::local::LocalBus,
-    engine::{EngineError, MutationPreview, Submitted, submit},
+    engine::{Engine, EngineError, MutationPreview, Submitted, submit},
 };
 use decnet_topology::{
     Mutation, MutationError, MutationState, Repo, RepoError, Status, StoredTopology, TopologyRow, Version,
@@ -111,12 +111,23 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         actor: actor.or_else(|| std::env::var("USER").ok().filter(|user| !user.is_empty())),
     };
     let catalog = context.catalog()?;
+    // Who cannot reach Docker has nothing queued that would then be made behind their back.
+    let engine = match row.status {
+        _ if !wait => None,
+        Status::Pending => None,
+        _ => Some(context.engine(EngineWishes::default()).await?),
+    };
     let bus = context.bus.connected().unwrap_or_else(|| Arc::new(LocalBus::default()));
     let submitted = submit(repo.as_ref(), &catalog, bus.as_ref(), row.id, new, expected).await?;
     match submitted {
         Submitted::Edited(stored) => say_edited(context, &stored),
         Submitted::Enqueued(row) if wait => {
-            let done = wait_for(context, *row).await?;
+            let engine = match engine {
+                Some(engine) => engine,
+                // It was pending a moment ago.
+                None => context.engine(EngineWishes::default()).await?,
+            };
+            let done = wait_for(context, &engine, *row).await?;
             say_done(context, &done).await
         }
         Submitted::Enqueued(mutation) => say_enqueued(context, &row, &mutation),
@@ -125,14 +136,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 /// Waits until a mutation is finished, and makes it where nobody else does.
-async fn wait_for(context: &Context, mut row: MutationRow) -> Result<MutationRow, CommandError> {
-    let engine = context.engine(EngineWishes::default()).await?;
+async fn wait_for(context: &Context, engine: &Engine, mut row: MutationRow) -> Result<MutationRow, CommandError> {
     let cancel = interrupt::catch()?;
-    let teller = Teller::start(&engine, context.output);
+    let teller = Teller::start(engine, context.output);
     let result = loop {
         match engine.drain(row.topology, &cancel).await {
-            Ok(_) => {}
-            Err(EngineError::Busy { .. }) => tokio::time::sleep(PAUSE).await,
+            Ok(_) | Err(EngineError::Busy { .. }) => {}
             Err(error) => break Err(error.into()),
         }
         match engine.repo().mutation(row.id).await {
@@ -145,6 +154,8 @@ async fn wait_for(context: &Context, mut row: MutationRow) -> Result<MutationRow
         if cancel.is_cancelled() {
             break Err(CommandError::StillQueued { mutation: row.id });
         }
+        // Someone else is at it.
+        tokio::time::sleep(PAUSE).await;
     };
     teller.end().await;
     result
@@ -187,7 +198,9 @@ async fn show_plan(
                 .line(format!("{container} is started again or made anew"))?;
         }
         if preview.restarts.is_empty() && !preview.plan.is_empty() {
-            context.output.note("no container that runs is started again or made anew");
+            context
+                .output
+                .note("no container that runs is started again or made anew");
         }
     }
     let Some(refusal) = refusal else {
