@@ -129,7 +129,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Bus(#[from] BindError),
     /// A time is before what is known.
-    #[error("`{name}` was stored at {created}, which is later than {at}")]
+    #[error("`{name}` was stored at {created:.3}, which is later than {at:.3}")]
     TooEarly {
         /// The topology.
         name: String,

@@ -191,17 +191,20 @@ async fn show_plan(
         let value = json!({ "steps": plan, "restarts": restarts, "refusal": refusal });
         context.output.json(&value)?;
     } else {
-        plan::print(context, &preview.plan)?;
+        plan::lines(context, &preview.plan)?;
         for container in &preview.restarts {
             context
                 .output
                 .line(format!("{container} is started again or made anew"))?;
         }
-        if preview.restarts.is_empty() && !preview.plan.is_empty() {
-            context
-                .output
-                .note("no container that runs is started again or made anew");
-        }
+        context.output.note(match preview.plan.steps().len() {
+            0 => "nothing to do".into(),
+            steps => format!(
+                "{}, {} made anew or started again",
+                text::count(steps, "step", "steps"),
+                text::count(preview.restarts.len(), "container", "containers")
+            ),
+        });
     }
     let Some(refusal) = refusal else {
         return Ok(Exit::Done);
