@@ -10,7 +10,7 @@ use crate::{
 /// Check from inside the deckies that a maze is as it says.
 ///
 /// Every decky must reach the others that the maze lets it reach, and nothing else: not the host, not the outside, not Docker's
-/// resolver. It must be up: active or degraded. Changes nothing. Leaves with 1 if anything deviates, and prints what.
+/// resolver. The maze must be up: active or degraded. Changes nothing. Leaves with 1 if anything deviates, and prints what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.
