@@ -142,7 +142,7 @@ fn takes_mutations(row: &TopologyRow) -> bool {
 
 /// Waits until a mutation is finished, and makes it where nobody else does.
 async fn wait_for(context: &Context, engine: &Engine, mut row: MutationRow) -> Result<MutationRow, CommandError> {
-    let cancel = interrupt::catch()?;
+    let cancel = interrupt::catch_saying("interrupted: finishing what was begun; the rest stays queued")?;
     let teller = Teller::start(engine, context.output);
     let result = loop {
         match engine.drain(row.topology, &cancel).await {

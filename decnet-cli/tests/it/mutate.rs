@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     Intent, Repo, Status,
-    repo::{SqliteRepo, StatusChange},
+    repo::{ListFilter, SqliteRepo, StatusChange},
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(crate) fn with_corp() -> Place {
 /// Takes `corp` through statuses, as a deploy and a teardown would.
 pub(crate) fn becomes(place: &Place, statuses: &[Status]) {
     with_repo(place, async |repo| {
-        let row = repo.list(&Default::default()).await.expect("listed").rows.remove(0);
+        let row = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
         let mut from = row.status;
         for to in statuses.iter().copied() {
             let change = StatusChange {
