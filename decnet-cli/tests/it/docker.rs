@@ -4,4 +4,5 @@ mod accidents;
 mod everyday;
 mod following;
 mod lab;
+mod mutating;
 mod obstacles;
