@@ -2,6 +2,7 @@
 
 #[cfg(feature = "docker")]
 mod docker;
+mod draining;
 mod faults;
 mod leases;
 mod lifecycle;
