@@ -5,6 +5,7 @@ use super::{
     Engine, EngineError, Outcome,
     session::{Clearing, Session},
 };
+use crate::claim::HeldClaim;
 
 impl Engine {
     /// Takes a topology down, whatever state it is in: leaves first, past all errors.
@@ -19,6 +20,15 @@ impl Engine {
 }
 
 impl Session<'_> {
+    /// Finishes the mutation that a worker left when it died, if one did: nobody takes it up any more. Those that waited went
+    /// with the change of status.
+    async fn dismiss_left(&self) -> Result<(), EngineError> {
+        if let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? {
+            claim.give_back().await;
+        }
+        Ok(())
+    }
+
     pub(super) async fn take_down(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let mut row = self.load().await?.row;
         // A pending or torn-down topology has nothing on the runtime, or what should not be there: the status stands.
@@ -29,6 +39,7 @@ impl Session<'_> {
                 .become_status(&row, Status::TearingDown, Some(Intent::Down), None)
                 .await?;
         }
+        self.dismiss_left().await?;
         let Clearing {
             changed,
             failures,

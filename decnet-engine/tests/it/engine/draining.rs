@@ -42,7 +42,10 @@ pub(super) const CASES: [Case; 14] = [
         r#"{"op": "attach_decky", "payload": {"decky": "mail", "lan": "office", "forwards_l3": true, "force": true}}"#,
         &["mail", "mail.ftp"],
     ),
-    case(r#"{"op": "detach_decky", "payload": {"decky": "joint", "lan": "attic"}}"#, &[]),
+    case(
+        r#"{"op": "detach_decky", "payload": {"decky": "joint", "lan": "attic"}}"#,
+        &[],
+    ),
     case(
         r#"{"op": "remove_decky", "payload": {"decky": "files"}}"#,
         &["files", "files.smb"],
@@ -71,7 +74,10 @@ pub(super) const CASES: [Case; 14] = [
         r#"{"op": "update_decky", "payload": {"decky": "web", "patch": {"forwards_l3": false}, "force": true}}"#,
         &["web", "web.http", "web.ssh"],
     ),
-    case(r#"{"op": "update_lan", "payload": {"name": "office", "x": 3, "y": 4}}"#, &[]),
+    case(
+        r#"{"op": "update_lan", "payload": {"name": "office", "x": 3, "y": 4}}"#,
+        &[],
+    ),
 ];
 
 /// A DMZ with a gateway and a plain host, an office behind it, and a router to two LANs more, one of which is nobody's home.
@@ -185,7 +191,12 @@ pub(super) fn assert_is(world: &World, id: TopologyId, topology: &Topology, cont
     assert_eq!(there, networks, "{context}: networks");
     let there = world.containers.iter().map(|(name, container)| {
         let holds = container.state.is_none() || container.state_holds;
-        let is = (container.activity, container.networks.clone(), container.shares.clone(), holds);
+        let is = (
+            container.activity,
+            container.networks.clone(),
+            container.shares.clone(),
+            holds,
+        );
         (name.clone(), is)
     });
     assert_eq!(there.collect::<BTreeMap<_, _>>(), containers, "{context}: containers");

@@ -19,7 +19,11 @@ async fn each_op_is_applied_and_touches_only_what_it_must() {
         let [row] = finished.as_slice() else {
             panic!("{json}: {finished:?}")
         };
-        assert_eq!((row.id, row.state, &row.reason), (enqueued.id, MutationState::Applied, &None), "{json}");
+        assert_eq!(
+            (row.id, row.state, &row.reason),
+            (enqueued.id, MutationState::Applied, &None),
+            "{json}"
+        );
         assert_eq!(lab.rows(id).await, finished, "{json}");
         assert_eq!(lab.status(id).await, Status::Active, "{json}");
         let context = Context::new(&catalog, Stage::Live);
@@ -40,20 +44,35 @@ fn the_cases_are_of_every_op() {
 async fn mutations_are_made_in_the_order_in_which_they_were_enqueued() {
     let (lab, id) = Lab::running(yard()).await;
     let in_turn = [
-        (r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#, MutationState::Applied),
+        (
+            r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#,
+            MutationState::Applied,
+        ),
         (
             r#"{"op": "add_decky", "payload": {"name": "wine", "lan": "cellar", "services": ["ssh"]}}"#,
             MutationState::Applied,
         ),
         // There is one now; what comes after goes on without it.
-        (r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#, MutationState::Rejected),
+        (
+            r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#,
+            MutationState::Rejected,
+        ),
         (
             r#"{"op": "attach_decky", "payload": {"decky": "joint", "lan": "cellar"}}"#,
             MutationState::Applied,
         ),
-        (r#"{"op": "remove_lan", "payload": {"name": "cellar"}}"#, MutationState::Rejected),
-        (r#"{"op": "remove_decky", "payload": {"decky": "wine"}}"#, MutationState::Applied),
-        (r#"{"op": "remove_lan", "payload": {"name": "cellar"}}"#, MutationState::Applied),
+        (
+            r#"{"op": "remove_lan", "payload": {"name": "cellar"}}"#,
+            MutationState::Rejected,
+        ),
+        (
+            r#"{"op": "remove_decky", "payload": {"decky": "wine"}}"#,
+            MutationState::Applied,
+        ),
+        (
+            r#"{"op": "remove_lan", "payload": {"name": "cellar"}}"#,
+            MutationState::Applied,
+        ),
     ];
     let mut enqueued = Vec::new();
     for (json, _) in in_turn {

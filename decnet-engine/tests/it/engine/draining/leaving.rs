@@ -55,7 +55,11 @@ async fn a_drain_that_is_called_off_gives_the_mutation_back_and_the_next_complet
                     assert_eq!((finished.len(), row.claim), (0, None), "{context}");
                     assert!(row.stored_at.is_some(), "{context}");
                     let [finished] = lab.drain(id).await.try_into().expect("one");
-                    assert_eq!((finished.state, finished.attempts), (MutationState::Applied, 2), "{context}");
+                    assert_eq!(
+                        (finished.state, finished.attempts),
+                        (MutationState::Applied, 2),
+                        "{context}"
+                    );
                 }
                 // Nothing more was to be begun.
                 MutationState::Applied => through += 1,
@@ -69,7 +73,10 @@ async fn a_drain_that_is_called_off_gives_the_mutation_back_and_the_next_complet
             }
         }
     }
-    assert!(given_back > CASES.len() && through == CASES.len(), "{given_back} and {through}");
+    assert!(
+        given_back > CASES.len() && through == CASES.len(),
+        "{given_back} and {through}"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +88,10 @@ async fn a_drain_that_is_called_off_begins_no_other_mutation() {
     let states: Vec<_> = lab.rows(id).await.iter().map(|row| (row.state, row.attempts)).collect();
     assert_eq!(states, [(MutationState::Pending, 1), (MutationState::Pending, 0)]);
     let finished = lab.drain(id).await;
-    assert!(finished.iter().all(|row| row.state == MutationState::Applied), "{finished:#?}");
+    assert!(
+        finished.iter().all(|row| row.state == MutationState::Applied),
+        "{finished:#?}"
+    );
     assert_eq!(finished.len(), 2);
 }
 
@@ -91,7 +101,10 @@ async fn a_mutation_stays_in_the_queue_while_the_daemon_is_away() {
     let waiting = lab.enqueue(id, LONG.json).await;
     lab.docker.go_away();
     let drained = lab.engine.drain(id, &CancellationToken::new()).await;
-    assert!(matches!(&drained, Err(EngineError::Runtime(error)) if error.is_unreachable()), "{drained:?}");
+    assert!(
+        matches!(&drained, Err(EngineError::Runtime(error)) if error.is_unreachable()),
+        "{drained:?}"
+    );
     assert_eq!(lab.rows(id).await, [waiting]);
     assert_eq!(lab.stored(id).await.topology, yard());
     lab.docker.reconnect();
@@ -113,7 +126,10 @@ async fn mutations_that_wait_when_the_maze_is_torn_down_are_rejected_and_made_by
     lab.assert_nothing_left("drained after a teardown");
     lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
     let drained = lab.engine.drain(id, &CancellationToken::new()).await;
-    assert!(matches!(drained, Err(EngineError::Repo(RepoError::NotFound { .. }))), "{drained:?}");
+    assert!(
+        matches!(drained, Err(EngineError::Repo(RepoError::NotFound { .. }))),
+        "{drained:?}"
+    );
 }
 
 #[tokio::test]
@@ -149,7 +165,9 @@ async fn what_a_killed_drain_left_goes_with_the_maze_and_is_not_taken_up_again()
             }
             lease_is_given_back(&lab, id).await;
             lab.docker.reconnect();
-            lab.teardown(id).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
             if drained_first {
                 assert_eq!(lab.drain(id).await, [], "{context}");
             }
@@ -184,8 +202,13 @@ async fn a_drain_whose_maze_vanishes_under_it_ends_and_makes_nothing_more() {
             };
             let minute = SignedDuration::from_mins(1);
             let taken = lab.repo.acquire_lease(id, &holder, minute, Some(held.token), now).await;
-            lab.repo.release_lease(id, taken.expect("taken").token).await.expect("given back");
-            lab.teardown(id).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            lab.repo
+                .release_lease(id, taken.expect("taken").token)
+                .await
+                .expect("given back");
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
             lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
         };
         let cancel = CancellationToken::new();

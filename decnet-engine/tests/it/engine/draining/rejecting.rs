@@ -22,12 +22,20 @@ async fn check_rejected(lab: &Lab, engine: &Engine, id: TopologyId, json: &str) 
     let [row] = finished.as_slice() else {
         panic!("{json}: {finished:?}")
     };
-    assert_eq!((row.state, row.stored_at), (MutationState::Rejected, None), "{json}: {row:?}");
+    assert_eq!(
+        (row.state, row.stored_at),
+        (MutationState::Rejected, None),
+        "{json}: {row:?}"
+    );
     assert_eq!(lab.stored(id).await, stored, "{json}");
     assert_eq!(lab.docker.world(), world, "{json}");
     assert_eq!(lab.docker.log().len(), 0, "{json}");
     assert_eq!(lab.repo.status_events(id).await.expect("the events"), events, "{json}");
-    assert_eq!(lab.repo.decky_changes(id, None).await.expect("the changes"), [], "{json}");
+    assert_eq!(
+        lab.repo.decky_changes(id, None).await.expect("the changes"),
+        [],
+        "{json}"
+    );
     lab.assert_matches(id, json).await;
     row.reason.clone().expect("a reason")
 }
@@ -51,9 +59,18 @@ async fn a_mutation_that_the_maze_refuses_changes_nothing_and_says_why() {
             r#"{"op": "add_decky", "payload": {"name": "new", "lan": "lab", "ip": "10.90.2.13"}}"#,
             "the maze would break 1 rule(s), the first: ",
         ),
-        (r#"{"op": "remove_decky", "payload": {"decky": "fils"}}"#, "there is no decky `fils` (did you mean `files`?)"),
-        (r#"{"op": "remove_lan", "payload": {"name": "moon"}}"#, "there is no LAN `moon`"),
-        (r#"{"op": "add_lan", "payload": {"name": "LAB"}}"#, "there is a LAN `lab` already"),
+        (
+            r#"{"op": "remove_decky", "payload": {"decky": "fils"}}"#,
+            "there is no decky `fils` (did you mean `files`?)",
+        ),
+        (
+            r#"{"op": "remove_lan", "payload": {"name": "moon"}}"#,
+            "there is no LAN `moon`",
+        ),
+        (
+            r#"{"op": "add_lan", "payload": {"name": "LAB"}}"#,
+            "there is a LAN `lab` already",
+        ),
         (
             r#"{"op": "add_decky", "payload": {"name": "web", "lan": "lab"}}"#,
             "there is a decky `web` already",
@@ -105,13 +122,20 @@ async fn a_mutation_for_which_nothing_is_left_is_rejected() {
     let mut narrow = Topology::builder()
         .dmz("dmz", "10.90.0.0/24")
         .lan("cell", "10.90.9.0/29")
-        .decky("web", |decky| decky.on("dmz", "10.90.0.2").on("cell", "10.90.9.2").forwards());
+        .decky("web", |decky| {
+            decky.on("dmz", "10.90.0.2").on("cell", "10.90.9.2").forwards()
+        });
     for host in 3..7 {
-        narrow = narrow.decky(&format!("inmate-{host}"), |decky| decky.on("cell", &format!("10.90.9.{host}")));
+        narrow = narrow.decky(&format!("inmate-{host}"), |decky| {
+            decky.on("cell", &format!("10.90.9.{host}"))
+        });
     }
     let id = lab.store("maze", narrow.build().expect("a maze")).await;
     lab.deploy(id).await.expect("deployed");
-    lab.docker.add_network(NetworkName::from_docker("theirs"), "10.96.0.0/16".parse().expect("a subnet"));
+    lab.docker.add_network(
+        NetworkName::from_docker("theirs"),
+        "10.96.0.0/16".parse().expect("a subnet"),
+    );
     let refused = [
         (
             r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#,
@@ -125,7 +149,10 @@ async fn a_mutation_for_which_nothing_is_left_is_rejected() {
             r#"{"op": "add_lan", "payload": {"name": "cellar", "subnet": "10.95.0.128/25"}}"#,
             "the maze would break 1 rule(s), the first: ",
         ),
-        (r#"{"op": "add_lan", "payload": {"name": "cellar", "subnet": "10.96.7.0/24"}}"#, ""),
+        (
+            r#"{"op": "add_lan", "payload": {"name": "cellar", "subnet": "10.96.7.0/24"}}"#,
+            "",
+        ),
     ];
     let mut reasons = Vec::new();
     for (json, why) in refused {
@@ -133,8 +160,16 @@ async fn a_mutation_for_which_nothing_is_left_is_rejected() {
         assert!(reason.starts_with(why), "{json}: {reason}");
         reasons.push(reason);
     }
-    assert!(reasons[2].contains("other") && reasons[2].contains("10.95.0"), "{}", reasons[2]);
-    assert!(reasons[3].contains("theirs") && reasons[3].contains("10.96.7.0/24"), "{}", reasons[3]);
+    assert!(
+        reasons[2].contains("other") && reasons[2].contains("10.95.0"),
+        "{}",
+        reasons[2]
+    );
+    assert!(
+        reasons[3].contains("theirs") && reasons[3].contains("10.96.7.0/24"),
+        "{}",
+        reasons[3]
+    );
 }
 
 #[tokio::test]
@@ -148,6 +183,9 @@ async fn a_mutation_for_which_what_it_is_not_about_would_be_made_anew_is_rejecte
     let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);
     for case in &CASES {
         let reason = check_rejected(&lab, &upgraded, id, case.json).await;
-        assert!(reason.starts_with("the plan takes down what runs, first of all: remove container"), "{reason}");
+        assert!(
+            reason.starts_with("the plan takes down what runs, first of all: remove container"),
+            "{reason}"
+        );
     }
 }
