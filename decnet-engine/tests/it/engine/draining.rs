@@ -1,6 +1,7 @@
 //! Mutations worked off on a maze that runs: what each op touches, what is refused, and in which order.
 
 mod changing;
+mod failing;
 mod leaving;
 mod rejecting;
 

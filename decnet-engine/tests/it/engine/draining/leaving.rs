@@ -42,7 +42,7 @@ async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet
 async fn a_drain_that_is_called_off_gives_the_mutation_back_and_the_next_completes_it() {
     let (mut given_back, mut through) = (0, 0);
     for case in &CASES {
-        for begun in 1..=8 {
+        for begun in 1.. {
             let context = format!("{} called off at step {begun}", case.json);
             let (lab, id) = Lab::running(yard()).await;
             let before = lab.docker.world();
