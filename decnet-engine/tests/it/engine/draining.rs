@@ -2,6 +2,7 @@
 
 mod changing;
 mod failing;
+mod healing;
 mod leaving;
 mod rejecting;
 

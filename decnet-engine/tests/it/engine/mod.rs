@@ -10,6 +10,7 @@ mod mending;
 mod mutating;
 mod planning;
 mod reaping;
+mod state_machine;
 mod telling;
 mod verifying;
 
