@@ -10,7 +10,7 @@ use decnet_engine::{
     runtime::simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    Catalog, Mode, Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId,
+    Mode, Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId,
     generate::generate,
     hash::canonical_hash,
     mutation::{self, Context, MutationError, Stage},
@@ -28,6 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    CATALOG,
     draining::{assert_is, touched},
     lifecycle::refused,
 };
@@ -64,10 +65,9 @@ impl Model {
             lan: "theirs".parse().expect("a name"),
             subnet: subnet(CLAIMED),
         };
-        let catalog = Catalog::builtin();
         let context = Context {
             claims: &[neighbour],
-            ..Context::new(&catalog, Stage::Live)
+            ..Context::new(&CATALOG, Stage::Live)
         };
         mutation::apply(&self.topology, mutation, &context)
     }
@@ -88,7 +88,7 @@ impl ReferenceStateMachine for Model {
                 .build()
                 .expect("a config");
             Self {
-                topology: generate(&config, &Catalog::builtin(), &[]).expect("a maze"),
+                topology: generate(&config, &CATALOG, &[]).expect("a maze"),
                 legal: true,
             }
         });
@@ -125,7 +125,7 @@ impl Home {
         docker.add_network(NetworkName::from_docker("theirs"), subnet(FOREIGN));
         let options = EngineOptions {
             image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-            ..EngineOptions::new(Catalog::builtin())
+            ..EngineOptions::new(CATALOG.clone())
         };
         let engine = Engine::new(repo, Arc::new(docker.clone()), options);
         let neighbour = Topology::builder().dmz("theirs", CLAIMED).build().expect("a maze");
@@ -195,7 +195,7 @@ impl Home {
         assert_eq!(stored.row.status, Status::Active);
         assert_eq!(canonical_hash(&stored.topology), canonical_hash(&model.topology));
         assert_eq!(stored.topology, model.topology);
-        let report = validate(&stored.topology, &Catalog::builtin(), RuleSet::live());
+        let report = validate(&stored.topology, &CATALOG, RuleSet::live());
         assert!(report.is_clean(), "{report:?}");
         let plan = self.engine.plan(self.id, None).await.expect("planned");
         assert!(plan.is_empty(), "{:?}", plan.steps());

@@ -5,7 +5,7 @@ use decnet_engine::{
     runtime::simulated::{Moment, World},
 };
 use decnet_topology::{
-    Catalog, MutationState, Repo, RuleSet, Status, Topology, TopologyId,
+    MutationState, Repo, RuleSet, Status, Topology, TopologyId,
     mutation::{self, Context, Stage},
     repo::MutationRow,
     validate::validate,
@@ -13,7 +13,7 @@ use decnet_topology::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{faults::lease_is_given_back, lifecycle::refused},
+    super::{CATALOG, faults::lease_is_given_back, lifecycle::refused},
     CASES, Case, Lab, mutation, touched, yard,
 };
 
@@ -29,8 +29,7 @@ enum Fault {
 
 /// What a mutation makes of the yard.
 fn made(case: &Case) -> Topology {
-    let catalog = Catalog::builtin();
-    let context = Context::new(&catalog, Stage::Live);
+    let context = Context::new(&CATALOG, Stage::Live);
     mutation::apply(&yard(), &mutation(case.json), &context).expect(case.json)
 }
 
@@ -75,7 +74,7 @@ async fn only_row(lab: &Lab, id: TopologyId) -> MutationRow {
 /// or still in the queue.
 async fn check_left(lab: &Lab, id: TopologyId, case: &Case, fault: Fault, context: &str) {
     let stored = lab.stored(id).await;
-    let report = validate(&stored.topology, &Catalog::builtin(), RuleSet::live());
+    let report = validate(&stored.topology, &CATALOG, RuleSet::live());
     assert!(report.is_clean(), "{context}: {report:?}");
     assert_eq!(
         stored.topology,
