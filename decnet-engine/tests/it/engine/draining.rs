@@ -5,6 +5,7 @@ mod failing;
 mod healing;
 mod leaving;
 mod rejecting;
+mod storing;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
