@@ -3,7 +3,7 @@
 use decnet_engine::{
     bus::Received,
     engine::EngineError,
-    event::{Event, StepState},
+    event::{Event, MutationStage, StepState},
     runtime::simulated::Moment,
 };
 use decnet_topology::{MutationState, Repo, RepoError, Status, TopologyId, repo::Holder};
@@ -117,7 +117,17 @@ async fn mutations_that_wait_when_the_maze_is_torn_down_are_rejected_and_made_by
     for case in &CASES[..3] {
         lab.enqueue(id, case.json).await;
     }
+    let mut events = lab.engine.events();
     lab.teardown(id).await.expect("torn down");
+    let mut told = Vec::new();
+    while let Some(Received::Event(envelope)) = events.try_recv() {
+        if let Event::Mutation { mutation, state, .. } = envelope.event {
+            told.push((mutation, state));
+        }
+    }
+    let rows = lab.rows(id).await;
+    let expected: Vec<_> = rows.iter().map(|row| (row.id, MutationStage::Rejected)).collect();
+    assert_eq!(told, expected, "whoever waits for them hears of it");
     for row in lab.rows(id).await {
         assert_eq!((row.state, row.stored_at), (MutationState::Rejected, None));
         assert_eq!(row.reason.as_deref(), Some("the topology is being torn down"));

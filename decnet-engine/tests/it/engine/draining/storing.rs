@@ -99,7 +99,7 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_at_any_call_of_a_drain_leaves_what_the_next_brings_to_its_end() {
-    let legal = [&CASES[0], &CASES[2], &CASES[3], &CASES[11], &CASES[13]].map(|case| case.json);
+    let legal = [&CASES[0], &CASES[11], &CASES[13]].map(|case| case.json);
     let mut struck = 0;
     for json in legal.into_iter().chain([REJECTED]) {
         for fails in [false, true] {
@@ -113,5 +113,5 @@ async fn a_store_that_fails_at_any_call_of_a_drain_leaves_what_the_next_brings_t
             }
         }
     }
-    assert!(struck > 150, "{struck}");
+    assert!(struck > 100, "{struck}");
 }
