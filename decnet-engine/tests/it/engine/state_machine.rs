@@ -206,13 +206,13 @@ impl Home {
 }
 
 /// The same walk in two stores.
-struct Homes {
+struct Walk {
     homes: [Home; 2],
     runtime: Runtime,
     _folder: TempDir,
 }
 
-impl StateMachineTest for Homes {
+impl StateMachineTest for Walk {
     type SystemUnderTest = Self;
     type Reference = Model;
 
@@ -245,5 +245,5 @@ prop_state_machine! {
     #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_walk_of_mutations_keeps_the_maze_the_store_and_the_daemon_the_same(sequential 50 => Homes);
+    fn any_walk_of_mutations_keeps_the_maze_the_store_and_the_daemon_the_same(sequential 50 => Walk);
 }
