@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, error::Error};
 
 use decnet_topology::{
-    Catalog, Lan, RepoError, StoredTopology, TopologyId,
+    Catalog, Intent, Lan, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
     repo::{MutationRow, Outcome},
     validate::published,
 };
@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, EngineError,
-    follow::{Aim, Followed, Force, Inside, Prepared},
+    follow::{Aim, Followed, Inside, Prepared},
+    force::Force,
     preflight::Stand,
     session::Session,
     submit::told,
@@ -79,6 +80,9 @@ impl Session<'_> {
 
     async fn work_on(&self, claim: &HeldClaim) -> Result<Work, EngineError> {
         let before = self.load().await?;
+        if !takes_mutations(&before.row) {
+            return Ok(Work::Left);
+        }
         let (stored, prepared) = if claim.row.stored_at.is_some() {
             // Who stored it did not come to its end: what is on the runtime is anybody's guess.
             match self.prepare_stored(claim, &before).await {
@@ -96,9 +100,17 @@ impl Session<'_> {
                 }
             }
         };
-        let Followed { cancelled, ailment, .. } = self.carry_out(&prepared, Trigger::Operator, &self.cancel).await?;
+        let Followed {
+            cancelled,
+            unreachable,
+            ailment,
+            ..
+        } = self.carry_out(&prepared, Trigger::Operator, &self.cancel).await?;
         if cancelled {
             return Ok(Work::Left);
+        }
+        if let Some(error) = unreachable {
+            return Err(error.into());
         }
         if let Some(reason) = ailment {
             return self.fail_mutation(&stored, reason).await;
@@ -130,11 +142,12 @@ impl Session<'_> {
         } else {
             None
         };
+        let force = self.allowed(claim, &before.row).await?;
         let aim = Aim {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::of(before),
-            force: Force::by(&claim.row.mutation),
+            force: &force,
         };
         let prepared = self
             .engine
@@ -149,19 +162,34 @@ impl Session<'_> {
     }
 
     async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Prepared, EngineError> {
+        let force = self.allowed(claim, &stored.row).await?;
         self.prepare(Aim {
             stored,
             settings: &stored.row.settings,
             inside: Inside::Unknown,
-            force: Force::by(&claim.row.mutation),
+            force: &force,
         })
         .await
+    }
+
+    /// Returns what a mutation allows, and those before it that failed.
+    async fn allowed(&self, claim: &HeldClaim, row: &TopologyRow) -> Result<Force, EngineError> {
+        let allowed = Force::by(&claim.row.mutation);
+        if row.status == Status::Active {
+            return Ok(allowed);
+        }
+        Ok(self.engine.outstanding(row).await?.or(allowed))
     }
 
     async fn fail_mutation(&self, stored: &StoredTopology, reason: String) -> Result<Work, EngineError> {
         self.become_as_found(stored.row.clone(), Some(&reason)).await?;
         Ok(Work::Finished(Outcome::Failed { reason }))
     }
+}
+
+/// Tells whether a topology is up and meant to be.
+fn takes_mutations(row: &TopologyRow) -> bool {
+    matches!(row.status, Status::Active | Status::Degraded) && row.intent != Some(Intent::Down)
 }
 
 /// Says in words for people why a mutation was refused, or returns the error if it is none of the mutation's.

@@ -2,26 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use decnet_topology::{
-    DeploySettings, InstanceId, Mutation, Name, RuleSet, Status, StoredTopology, Topology,
-    mutation::{AttachDecky, UpdateDecky},
-    validate::HostFacts,
-};
+use decnet_topology::{DeploySettings, InstanceId, RuleSet, Status, StoredTopology, Topology, validate::HostFacts};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, EngineError,
     drift::Asked,
+    force::Force,
     session::{Session, ailment},
 };
 use crate::{
     desired::Desired,
     event::Trigger,
     execute::{Execution, OnFailure},
-    naming::{self, ContainerName},
+    naming::ContainerName,
     observe::{Observed, Scope},
-    plan::{Action, Plan, PlanError, diff},
-    runtime::RuntimeInfo,
+    plan::{Action, Plan, diff},
+    runtime::{RuntimeError, RuntimeInfo},
 };
 
 /// What is known of the insides of the bases, which no list of the runtime shows.
@@ -45,46 +42,6 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// Which bases that run may be made anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Force<'a> {
-    /// None.
-    Nothing,
-    /// That of one decky.
-    Decky(&'a Name),
-    /// All.
-    Everything,
-}
-
-impl<'a> Force<'a> {
-    /// Returns what a mutation allows.
-    pub(super) fn by(mutation: &'a Mutation) -> Self {
-        match mutation {
-            Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
-            | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. }) => Self::Decky(decky),
-            _ => Self::Nothing,
-        }
-    }
-
-    /// Returns what a flag says.
-    pub(super) fn all_if(force: bool) -> Self {
-        if force { Self::Everything } else { Self::Nothing }
-    }
-
-    /// Refuses a plan that makes anew what may not be.
-    pub(super) fn permit(self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
-        match self {
-            Self::Everything => Ok(()),
-            Self::Nothing => plan.require_gentle(&|_| false),
-            Self::Decky(name) => {
-                let decky = stored.topology.decky_named(name);
-                let base = decky.map(|decky| naming::base(stored.row.id, decky));
-                plan.require_gentle(&|container| base.as_ref() == Some(container))
-            }
-        }
-    }
-}
-
 /// A maze to follow, and with what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Aim<'a> {
@@ -95,7 +52,7 @@ pub(super) struct Aim<'a> {
     /// What is known already.
     pub(super) inside: Inside<'a>,
     /// What may be made anew.
-    pub(super) force: Force<'a>,
+    pub(super) force: &'a Force,
 }
 
 /// What has to be done, worked out and not begun.
@@ -115,6 +72,8 @@ pub(super) struct Followed {
     pub(super) changed: usize,
     /// Whether it was called off before it was through.
     pub(super) cancelled: bool,
+    /// What the runtime said last, if it does not answer any more.
+    pub(super) unreachable: Option<RuntimeError>,
     /// What is not as it should be; none where the runtime was seen to match.
     pub(super) ailment: Option<String>,
 }
@@ -217,6 +176,7 @@ impl Session<'_> {
             return Ok(Followed {
                 changed: 0,
                 cancelled: false,
+                unreachable: None,
                 ailment: ailment(desired, observed),
             });
         }
@@ -227,10 +187,17 @@ impl Session<'_> {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
             None => self.look_again(desired, plan, *known).await?,
         };
-        let Execution { changed, cancelled, .. } = execution;
+        let Execution {
+            changed,
+            cancelled,
+            failures,
+            ..
+        } = execution;
+        let mut errors = failures.into_iter().map(|failure| failure.source);
         Ok(Followed {
             changed: changed.len(),
             cancelled,
+            unreachable: errors.find(|error| matches!(error, RuntimeError::Unreachable { .. })),
             ailment,
         })
     }

@@ -5,6 +5,7 @@ mod drain;
 mod drift;
 mod error;
 mod follow;
+mod force;
 mod inspect;
 mod lifecycle;
 mod mutate;

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::{
     Engine, EngineError,
-    follow::{Aim, Force, Inside, Prepared},
+    follow::{Aim, Inside, Prepared},
+    force::Force,
 };
 use crate::{
     naming::ContainerName,
@@ -53,11 +54,12 @@ impl Engine {
             row: before.row,
             topology,
         };
+        let allowed = self.outstanding(&after.row).await?.or(Force::by(mutation));
         let aim = Aim {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::Unknown,
-            force: Force::Everything,
+            force: &Force::Everything,
         };
         let prepared = self
             .prepare(stand.instance, &stand.info, aim, stand.observed, None)
@@ -65,7 +67,7 @@ impl Engine {
         let Prepared { observed, plan, .. } = prepared;
         Ok(MutationPreview {
             restarts: plan.restarts(&observed),
-            refusal: Force::by(mutation).permit(&after, &plan).err(),
+            refusal: allowed.permit(&after, &plan).err(),
             plan,
             topology: after.topology,
         })

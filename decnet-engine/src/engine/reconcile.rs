@@ -4,7 +4,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
-    follow::{Aim, Followed, Force, Inside},
+    follow::{Aim, Followed, Inside},
+    force::Force,
     preflight::Stand,
     session::{Session, ailment},
 };
@@ -13,7 +14,7 @@ use crate::{desired::Desired, event::Trigger};
 impl Engine {
     /// Brings a topology that is up back to what it should be, touching only what is not.
     ///
-    /// Containers that run are made anew only with `force`. A topology that is meant to be down is taken down further.
+    /// Containers that run are made anew only with `force`, or where a mutation that is not through yet allowed it. A topology that is meant to be down is taken down further.
     pub async fn reconcile(
         &self,
         id: TopologyId,
@@ -85,11 +86,12 @@ impl Session<'_> {
         } else {
             Some(self.engine.host_facts(&stand, &stored).await?)
         };
+        let force = self.engine.outstanding(&row).await?.or(Force::all_if(options.force));
         let aim = Aim {
             stored: &stored,
             settings: &settings,
             inside: Inside::Unknown,
-            force: Force::all_if(options.force),
+            force: &force,
         };
         let prepared = self
             .engine
@@ -105,6 +107,7 @@ impl Session<'_> {
             changed,
             cancelled,
             ailment,
+            ..
         } = self.carry_out(&prepared, Trigger::Healer, cancel).await?;
         let row = self.become_as_found(row, ailment.as_deref()).await?;
         if cancelled {

@@ -153,7 +153,7 @@ async fn raised() -> Lab {
 }
 
 /// Prepares and carries out a change of what runs, under a lease, as if it had been stored.
-async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed, EngineError> {
+async fn follow(lab: &Lab, after: Topology, force: Force) -> Result<Followed, EngineError> {
     let cancel = CancellationToken::new();
     let session = Session::begin(&lab.engine, lab.id, &cancel).await?;
     let before = session.load().await?;
@@ -166,7 +166,7 @@ async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed
         stored: &stored,
         settings: &before.row.settings,
         inside: Inside::of(&before),
-        force,
+        force: &force,
     };
     let result = match session.prepare(aim).await {
         Ok(prepared) => session.carry_out(&prepared, Trigger::Operator, &cancel).await,
@@ -179,7 +179,7 @@ async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed
 async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies_there_are() {
     let lab = raised().await;
     let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
-    let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
+    let followed = follow(&lab, after, Force::all_if(false)).await.expect("followed");
     assert_eq!((followed.ailment, followed.cancelled), (None, false));
     // The image, which is there, and the service's container; no base is asked anything.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 2, 0, 0]);
@@ -189,7 +189,7 @@ async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies
 async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
     let lab = raised().await;
     let after = with(&thirty(), "gate", |gate| gate.forwarding(false));
-    let followed = follow(&lab, after, Force::Decky(&"gate".parse().expect("a name")))
+    let followed = follow(&lab, after, Force::Deckies(["gate".parse().expect("a name")].into()))
         .await
         .expect("followed");
     assert_eq!(followed.ailment, None);
@@ -205,7 +205,7 @@ async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
     deckies[5] =
         Decky::new(host.id(), "another".parse().expect("a name")).with_attachments(host.attachments().to_vec());
     let after = Topology::new(lans, deckies).expect("a topology");
-    let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
+    let followed = follow(&lab, after, Force::all_if(false)).await.expect("followed");
     assert_eq!(followed.ailment, None);
     // Two containers of the old decky go; the image is ensured and the base made.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
@@ -214,7 +214,7 @@ async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
 #[tokio::test]
 async fn what_is_as_it_should_be_takes_one_glance() {
     let lab = raised().await;
-    let followed = follow(&lab, thirty(), Force::Nothing).await.expect("followed");
+    let followed = follow(&lab, thirty(), Force::all_if(false)).await.expect("followed");
     assert_eq!((followed.ailment, followed.changed), (None, 0));
     assert_eq!(lab.runtime.asked.take(), [0, 1, 0, 0, 0]);
 }
@@ -224,13 +224,18 @@ async fn a_base_is_made_anew_only_where_its_own_decky_was_named() {
     let lab = raised().await;
     let after = with(&thirty(), "gate", running(&["http"]));
     let world = lab.runtime.inner.world();
-    for force in [Force::Nothing, Force::Decky(&"host-7".parse().expect("a name"))] {
+    for force in [
+        Force::all_if(false),
+        Force::Deckies(["host-7".parse().expect("a name")].into()),
+    ] {
         let refused = follow(&lab, after.clone(), force).await;
         assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
         assert_eq!(lab.runtime.inner.world(), world, "a refused change changes nothing");
     }
     let gate = "gate".parse().expect("a name");
-    let followed = follow(&lab, after, Force::Decky(&gate)).await.expect("followed");
+    let followed = follow(&lab, after, Force::Deckies([gate].into()))
+        .await
+        .expect("followed");
     assert_eq!(followed.ailment, None);
 }
 
@@ -245,7 +250,9 @@ async fn a_step_that_fails_is_told_and_the_rest_is_done() {
         message: "no space left on device".into(),
     };
     lab.runtime.inner.fail_where(smb, Moment::Before, refused);
-    let followed = follow(&lab, after, Force::Nothing).await.expect("as far as it goes");
+    let followed = follow(&lab, after, Force::all_if(false))
+        .await
+        .expect("as far as it goes");
     let ailment = followed.ailment.expect("an ailment");
     assert!(ailment.contains("no space left on device"), "{ailment}");
     let world = lab.runtime.inner.world();
