@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, error::Error};
 
 use decnet_topology::{
-    Catalog, Intent, Lan, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
+    Catalog, Lan, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
     repo::{MutationRow, Outcome},
     validate::published,
 };
@@ -80,7 +80,7 @@ impl Session<'_> {
 
     async fn work_on(&self, claim: &HeldClaim) -> Result<Work, EngineError> {
         let before = self.load().await?;
-        if !takes_mutations(&before.row) {
+        if !before.row.takes_mutations() {
             return Ok(Work::Left);
         }
         let (stored, prepared) = if claim.row.stored_at.is_some() {
@@ -185,11 +185,6 @@ impl Session<'_> {
         self.become_as_found(stored.row.clone(), Some(&reason)).await?;
         Ok(Work::Finished(Outcome::Failed { reason }))
     }
-}
-
-/// Tells whether a topology is up and meant to be.
-fn takes_mutations(row: &TopologyRow) -> bool {
-    matches!(row.status, Status::Active | Status::Degraded) && row.intent != Some(Intent::Down)
 }
 
 /// Says in words for people why a mutation was refused, or returns the error if it is none of the mutation's.

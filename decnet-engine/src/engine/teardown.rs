@@ -1,15 +1,10 @@
-use decnet_topology::{
-    Intent, MutationState, Status, TopologyId,
-    repo::{MutationFilter, MutationRow},
-};
+use decnet_topology::{Intent, Status, TopologyId};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, EngineError, Outcome,
     session::{Clearing, Session},
-    submit::told,
 };
-use crate::claim::HeldClaim;
 
 impl Engine {
     /// Takes a topology down, whatever state it is in: leaves first, past all errors.
@@ -24,35 +19,8 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Finishes the mutation that a worker left when it died, if one did, and tells what became of those that were in the queue:
-    /// nobody takes them up any more. Those that waited went with the change of status.
-    async fn dismiss(&self, queued: Vec<MutationRow>) -> Result<(), EngineError> {
-        let repo = &self.engine.repo;
-        if let Some(claim) = HeldClaim::take(repo, self.id, &self.engine.options.label).await? {
-            claim.give_back().await;
-        }
-        for row in queued {
-            let row = repo.mutation(row.id).await?;
-            if row.state.is_final() {
-                self.engine.tell(told(&row));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the mutations that are not finished.
-    async fn queued(&self) -> Result<Vec<MutationRow>, EngineError> {
-        let unfinished = MutationFilter {
-            topology: Some(self.id),
-            states: vec![MutationState::Pending, MutationState::Applying],
-            ..MutationFilter::default()
-        };
-        Ok(self.engine.repo.mutations(&unfinished).await?.rows)
-    }
-
     pub(super) async fn take_down(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let mut row = self.load().await?.row;
-        let queued = self.queued().await?;
         // A pending or torn-down topology has nothing on the runtime, or what should not be there: the status stands.
         let broken_off = matches!(row.status, Status::Deploying | Status::TearingDown);
         let settled = matches!(row.status, Status::Pending | Status::TornDown);
@@ -61,7 +29,6 @@ impl Session<'_> {
                 .become_status(&row, Status::TearingDown, Some(Intent::Down), None)
                 .await?;
         }
-        self.dismiss(queued).await?;
         let Clearing {
             changed,
             failures,

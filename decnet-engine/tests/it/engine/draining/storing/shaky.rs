@@ -230,10 +230,6 @@ impl Repo for Shaky {
         self.ask(self.inner.has_pending(id)).await
     }
 
-    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError> {
-        self.ask(self.inner.topologies_with_work(at)).await
-    }
-
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
         self.ask(self.inner.decky_changes(id, since)).await
     }
