@@ -131,7 +131,9 @@ impl Watch<'_> {
             };
             let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
             self.workers.spawn(async move {
-                let turn = AssertUnwindSafe(turn::take(engine, id, news, cancel)).catch_unwind().await;
+                let turn = AssertUnwindSafe(turn::take(engine, id, news, cancel))
+                    .catch_unwind()
+                    .await;
                 let turn = turn.unwrap_or_else(|_| {
                     tracing::error!(%id, "the worker panicked; the topology is taken up again");
                     Turn::Again

@@ -256,7 +256,11 @@ mod tests {
         schedule.wake(second, now);
         let later = now + 2 * SECOND;
         assert_eq!(
-            (take(&mut schedule, later), take(&mut schedule, later), take(&mut schedule, later)),
+            (
+                take(&mut schedule, later),
+                take(&mut schedule, later),
+                take(&mut schedule, later)
+            ),
             (Some(second), Some(first), None)
         );
     }

@@ -31,12 +31,7 @@ pub(super) async fn take(engine: Engine, id: TopologyId, news: News, cancel: Can
     }
 }
 
-async fn tend(
-    engine: &Engine,
-    id: TopologyId,
-    news: &News,
-    cancel: &CancellationToken,
-) -> Result<Turn, EngineError> {
+async fn tend(engine: &Engine, id: TopologyId, news: &News, cancel: &CancellationToken) -> Result<Turn, EngineError> {
     loop {
         // Whatever was told of so far is in the queue.
         news.notice();
