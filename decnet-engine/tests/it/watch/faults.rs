@@ -36,7 +36,7 @@ async fn a_store_that_cannot_be_read_for_a_while_is_tried_again() {
     tokio::time::sleep(100 * SECOND).await;
     assert!(repo.failures() >= 9, "{}", repo.failures());
     repo.fail(None);
-    assert!(until!(lab.is_applied(mutation).await) < 61 * SECOND);
+    assert!(until!(lab.is_applied(mutation).await) < 65 * SECOND);
     keeper.end().await;
 }
 

@@ -204,12 +204,8 @@ macro_rules! until {
     ($condition:expr) => {{
         let since = tokio::time::Instant::now();
         while !$condition {
-            let step = if since.elapsed() < $crate::watch::SECOND {
-                1
-            } else {
-                100
-            };
-            tokio::time::sleep(std::time::Duration::from_millis(step)).await;
+            // Ever more slowly: what is asked may take far longer than the clock's jump.
+            tokio::time::sleep(std::time::Duration::from_millis(10) + since.elapsed() / 20).await;
             assert!(
                 since.elapsed() < 100_000 * $crate::watch::SECOND,
                 "never: {}",
