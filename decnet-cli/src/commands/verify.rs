@@ -33,6 +33,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 .note(format!("not tried: {} to {}: {}", path.from, path.to, path.why));
         }
         context.output.note(summary(&report));
+        if !report.is_clean() {
+            context
+                .output
+                .note("`decnet plan` shows what Docker has come to differ in, `decnet reconcile` mends it");
+        }
     }
     Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
 }

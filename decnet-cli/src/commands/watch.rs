@@ -85,7 +85,7 @@ fn say(output: Output, received: &Received) {
                 .map(|reason| format!(": {reason}"))
                 .unwrap_or_default();
             output.note(format!(
-                "{} #{mutation} {op} is {}{reason}",
+                "{} {mutation} {op} is {}{reason}",
                 id::short(*topology),
                 state.as_str()
             ));

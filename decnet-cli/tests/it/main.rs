@@ -8,6 +8,8 @@ mod exit_codes;
 mod files;
 mod generate;
 mod grammar;
+mod mutate;
+mod mutations;
 mod past;
 mod stored;
 mod streams;
