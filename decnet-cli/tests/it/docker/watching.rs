@@ -106,8 +106,8 @@ fn ended_in_the_middle_of_a_mutation_it_leaves_with_0_and_holds_nothing() {
     let (status, said) = watch.end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("stopping:"), "{said}");
-    let states = states(&lab);
-    assert!(states == ["pending"] || states == ["applied"], "{states:?}");
+    let left = states(&lab);
+    assert!(left == ["pending"] || left == ["applied"], "{left:?}");
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
     lab.assert_nothing_left();
 }

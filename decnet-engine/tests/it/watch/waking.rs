@@ -6,6 +6,7 @@ use decnet_engine::{
     bus::{Bus, Outlet, Pattern, Subscription, local::LocalBus},
     event::Envelope,
 };
+use decnet_topology::repo::SqliteRepo;
 
 use super::{Keeper, Lab, SECOND, by_events, by_polls, engine, enqueue, settle, until};
 
@@ -30,6 +31,21 @@ async fn what_nobody_told_of_is_found_by_the_poll() {
     let mutation = enqueue(&lab.elsewhere(), id, "extra").await;
     let took = until!(lab.is_applied(mutation).await);
     assert!(took > 9 * SECOND && took < 11 * SECOND, "{took:?}");
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_wrote_to_the_file_is_found_by_the_poll() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let open = || Arc::new(SqliteRepo::open(&path).expect("a store"));
+    let lab = Lab::on(open());
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    let mutation = enqueue(&engine(open(), &lab.stage, None), id, "extra").await;
+    assert!(until!(lab.is_applied(mutation).await) < 12 * SECOND);
+    assert!(lab.is_as_it_should_be(id).await);
     keeper.end().await;
 }
 
