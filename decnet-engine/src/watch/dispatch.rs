@@ -69,6 +69,7 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
         schedule: Schedule::new(options.first_pause, options.longest_pause),
         workers: JoinSet::new(),
         watched: 0,
+        unreachable: false,
         cancel,
     };
     let started_at = Timestamp::now();
@@ -84,7 +85,7 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             biased;
             () = cancel.cancelled() => break Ok(()),
             Some(Ok((id, turn))) = watch.workers.join_next(), if !watch.workers.is_empty() => {
-                watch.schedule.finish(id, turn, now());
+                watch.finish(id, turn);
                 continue;
             }
             heard = next(Some(&mut own)) => heard,
@@ -119,6 +120,8 @@ struct Watch<'a> {
     workers: JoinSet<(TopologyId, Turn)>,
     /// How many topologies were up when all was looked at last.
     watched: usize,
+    /// Whether the runtime did not answer when it was last asked.
+    unreachable: bool,
     cancel: &'a CancellationToken,
 }
 
@@ -141,6 +144,23 @@ impl Watch<'_> {
                 (id, turn)
             });
         }
+    }
+
+    /// Takes a topology back from its worker.
+    fn finish(&mut self, id: TopologyId, turn: Turn) {
+        // Said once, not for each topology and try.
+        match (turn, self.unreachable) {
+            (Turn::Unreachable, false) => {
+                tracing::warn!("the runtime does not answer; it is waited for");
+                self.unreachable = true;
+            }
+            (Turn::Done | Turn::Again, true) => {
+                tracing::info!("the runtime answers again");
+                self.unreachable = false;
+            }
+            _ => {}
+        }
+        self.schedule.finish(id, turn, now());
     }
 
     /// Finds what has something to be done, whatever events were lost.

@@ -1,8 +1,9 @@
 //! The loop that keeps stored mazes running as they are meant to: it makes mutations, and heals.
 //!
 //! [`watch`] wakes when a mutation is enqueued, and looks at everything every few seconds besides, because events may be lost: what
-//! this engine enqueues is heard even while its bus is down, and an edit that nobody told of is known by the version. Topologies are worked on side by side, each by one worker at a time, and one that cannot be helped holds up no other: it is tried
-//! again after pauses that grow.
+//! this engine enqueues is heard even while its bus is down, and an edit that nobody told of is known by the version. Topologies
+//! are worked on side by side, each by one worker at a time, and one that cannot be helped holds up no other: it is tried again
+//! after pauses that grow.
 //!
 //! # Guarantees
 //!
@@ -17,7 +18,7 @@
 //! # Assumptions
 //!
 //! Several loops may run on one store, in one process or in many: a lease says who is at work on a topology, and the others come
-//! back to it. A runtime that is out of reach is waited for.
+//! back to it. A runtime that is out of reach is waited for, and asked every second.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -20,12 +20,14 @@ pub(super) enum Turn {
     Again,
     /// Somebody else is at work on it: to be tried again soon.
     Busy,
+    /// The runtime does not answer: to be tried again soon, since that says nothing of the topology.
+    Unreachable,
     /// It is no longer there, or nothing to be watched.
     Gone,
 }
 
-/// How long to leave a topology alone that somebody else is at work on.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// How long to leave a topology alone that somebody else is at work on, or whose runtime does not answer.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether something new is to be done at a topology that a worker is at.
 #[derive(Debug, Clone, Default)]
@@ -130,7 +132,7 @@ impl Schedule {
                 None
             }
             Turn::Again => entry.pauses.get_or_insert_with(|| self.pauses.build()).next(),
-            Turn::Busy => Some(BUSY_PAUSE),
+            Turn::Busy | Turn::Unreachable => Some(SHORT_PAUSE),
         };
         entry.due = if woken {
             Some(now)
@@ -233,7 +235,10 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 4].map(|count| Some(count * SECOND)));
         assert_eq!(pause_after(Turn::Done, &mut now), None);
         assert_eq!(pause_after(Turn::Again, &mut now), Some(SECOND));
-        assert_eq!(pause_after(Turn::Busy, &mut now), Some(BUSY_PAUSE));
+        for turn in [Turn::Busy, Turn::Unreachable, Turn::Busy] {
+            assert_eq!(pause_after(turn, &mut now), Some(SHORT_PAUSE));
+        }
+        assert_eq!(pause_after(Turn::Again, &mut now), Some(2 * SECOND));
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub(super) async fn take(engine: Engine, id: TopologyId, news: News, cancel: Can
             tracing::warn!(%id, %error, "someone else took over");
             Turn::Busy
         }
+        Err(EngineError::Runtime(error @ RuntimeError::Unreachable { .. })) => {
+            tracing::debug!(%id, %error, "the topology waits for the runtime");
+            Turn::Unreachable
+        }
         // Someone deleted it or took it down meanwhile.
         Err(EngineError::Repo(RepoError::NotFound { .. }) | EngineError::WrongStatus { .. }) => Turn::Gone,
         Err(error) => {
@@ -89,9 +93,6 @@ fn is_watched(row: &TopologyRow) -> bool {
 
 /// Says an error with its causes.
 fn chain(error: &EngineError) -> String {
-    if let EngineError::Runtime(RuntimeError::Unreachable { .. }) = error {
-        return error.to_string();
-    }
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
