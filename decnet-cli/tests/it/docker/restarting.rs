@@ -31,6 +31,13 @@ fn is_as_it_should_be(place: &Place) -> bool {
         && place.run(&["plan", "lab", "--json"]).json()["steps"] == serde_json::json!([])
 }
 
+fn ask_for(place: &Place, decky: &str, services: &str) {
+    let payload = ["--name", decky, "--lan", "office", "--services", services];
+    place
+        .run(&[&["mutate", "lab", "add_decky"][..], &payload].concat())
+        .exits(0);
+}
+
 #[test]
 #[ignore = "needs Docker"]
 fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_for_meanwhile_is_made() {
@@ -39,14 +46,12 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
     place.write("lab.yaml", MAZE);
     place.run(&["apply", "-f", "lab.yaml"]).exits(0);
     place.run(&["deploy", "lab", "--quiet"]).exits(0);
-    let watch = Running::start(&place, &["watch", "--poll", "500ms"], "watching; Ctrl-C stops");
-    for signal in ["KILL", "TERM"] {
+    let mut watch = Running::start(&place, &["watch", "--poll", "500ms"], "watching; Ctrl-C stops");
+    for (signal, number) in [("KILL", 1), ("TERM", 3)] {
+        ask_for(&place, &format!("during-{number}"), "ssh,ftp,smb");
+        watch.until(&format!("#{number} add_decky is applying"));
         daemon.end(signal);
-        let name = format!("after-{}", signal.to_lowercase());
-        let payload = ["--name", &name, "--lan", "office", "--services", "ssh"];
-        place
-            .run(&[&["mutate", "lab", "add_decky"][..], &payload].concat())
-            .exits(0);
+        ask_for(&place, &format!("after-{number}"), "ssh");
         daemon.raise();
         for look in 1.. {
             if is_as_it_should_be(&place) {
@@ -64,7 +69,7 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
     assert_eq!(status.code(), Some(0), "{said}");
 
     let label = ["--filter", "label=decnet.instance"];
-    assert_eq!(daemon.docker(&[&["ps", "--quiet"][..], &label].concat()).len(), 8);
+    assert_eq!(daemon.docker(&[&["ps", "--quiet"][..], &label].concat()).len(), 16);
     place.run(&["teardown", "lab", "--quiet"]).exits(0);
     for list in [&["ps", "--all", "--quiet"][..], &["network", "ls", "--quiet"]] {
         assert_eq!(daemon.docker(&[list, &label].concat()), Vec::<String>::new());
