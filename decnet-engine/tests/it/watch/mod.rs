@@ -113,7 +113,7 @@ impl Lab {
     }
 
     fn container(&self, id: TopologyId, suffix: &str) -> ContainerName {
-        let short = decnet_topology::id::short(id).to_string();
+        let short = decnet_topology::id::short(id);
         let world = self.docker().world();
         let mut names = world.containers.into_keys();
         let found = names.find(|name| name.as_str().contains(&short) && name.as_str().ends_with(suffix));
