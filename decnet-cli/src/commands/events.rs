@@ -40,6 +40,10 @@ const BESIDE: Duration = Duration::from_secs(10);
 /// With --json a line is an object: a `snapshot`, the events, and `lagged` where some were lost. Without a bus (`decnet bus`) the
 /// database is looked into every second, which knows of changes of status and of mutations, but not of steps and deckies.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet events --topology corp\n  \
+                        decnet events --json | jq -c 'select(.type == \"decky\").payload'\n  \
+                        decnet events --rfc5424 --output decnet.log")]
 pub(crate) struct Arguments {
     /// Only those of one maze: its name, its id, or the beginning of its id.
     #[arg(long)]

@@ -8,7 +8,7 @@ use decnet_engine::{
     engine::{Engine, EngineError, MutationPreview, Submitted, submit},
 };
 use decnet_topology::{
-    Mutation, MutationError, MutationState, Repo, RepoError, Status, StoredTopology, TopologyRow, Version,
+    Intent, Mutation, MutationError, MutationState, Repo, RepoError, Status, StoredTopology, TopologyRow, Version,
     mutation::{self, Context as Rules},
     repo::{MutationRow, NewMutation},
 };
@@ -112,10 +112,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let catalog = context.catalog()?;
     // Who cannot reach Docker has nothing queued that would then be made behind their back.
-    let engine = match row.status {
-        _ if !wait => None,
-        Status::Pending => None,
-        _ => Some(context.engine(EngineWishes::default()).await?),
+    let engine = if wait && takes_mutations(&row) {
+        Some(context.engine(EngineWishes::default()).await?)
+    } else {
+        None
     };
     let bus = context.bus.connected().unwrap_or_else(|| Arc::new(LocalBus::default()));
     let submitted = submit(repo.as_ref(), &catalog, bus.as_ref(), row.id, new, expected).await?;
@@ -135,9 +135,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
 }
 
+/// Tells whether the mutations of a topology are queued.
+fn takes_mutations(row: &TopologyRow) -> bool {
+    matches!(row.status, Status::Active | Status::Degraded) && row.intent == Some(Intent::Up)
+}
+
 /// Waits until a mutation is finished, and makes it where nobody else does.
 async fn wait_for(context: &Context, engine: &Engine, mut row: MutationRow) -> Result<MutationRow, CommandError> {
-    let cancel = interrupt::catch()?;
+    let cancel = interrupt::catch_saying("interrupted: finishing what was begun; the rest stays queued")?;
     let teller = Teller::start(engine, context.output);
     let result = loop {
         match engine.drain(row.topology, &cancel).await {
@@ -182,6 +187,10 @@ async fn show_plan(
                 format!("{} would be edited at once: nothing of it runs\n", row.name)
             })
             .map(|()| Exit::Done);
+    }
+    if !takes_mutations(row) {
+        let (status, intent) = (row.status, row.intent);
+        return Err(RepoError::NotEditable { status, intent }.into());
     }
     let engine = context.engine_on(repo, catalog, EngineWishes::default()).await?;
     let preview = engine.plan_mutation(row.id, mutation).await?;

@@ -46,8 +46,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     if page.rows.is_empty() {
         context.output.note(match page.total {
-            0 if filter == MutationFilter::default() => "nothing was changed yet; `decnet mutate` changes a maze",
-            _ => "no mutation fits",
+            0 if filter == MutationFilter::default() => {
+                "nothing was changed yet; `decnet mutate` changes a maze".into()
+            }
+            0 => "no mutation fits".into(),
+            some => format!("0 of {some}"),
         });
         return Ok(Exit::Done);
     }

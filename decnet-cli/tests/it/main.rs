@@ -11,5 +11,6 @@ mod grammar;
 mod mutate;
 mod mutations;
 mod past;
+mod schema;
 mod stored;
 mod streams;

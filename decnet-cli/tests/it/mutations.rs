@@ -65,6 +65,19 @@ fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
         ])
         .exits(4)
         .says("at version 3, not 1");
+    let greatest = u64::MAX.to_string();
+    place
+        .run(&[
+            "mutate",
+            "corp",
+            "remove_decky",
+            "--decky",
+            "door",
+            "--expected-version",
+            &greatest,
+        ])
+        .exits(4)
+        .says("at version 3, not 18446744073709551615");
 }
 
 #[test]
@@ -121,6 +134,7 @@ fn mutations_are_listed_oldest_first_and_filtered() {
             .run(&["mutations", "--state", "rejected,pending", "--limit", "1"])
             .exits(0),
         place.run(&["mutations", "--state", "failed"]).exits(0),
+        place.run(&["mutations", "--offset", "9"]).exits(0),
         place.run(&["mutations", "--state", "lost"]).exits(2),
         place.run(&["mutations", "korp"]).exits(1),
     );
@@ -154,17 +168,21 @@ fn what_is_edited_shows_in_what_was() {
             "ssh",
         ])
         .exits(0);
+    place
+        .run(&["mutate", "corp", "remove_decky", "--decky", "mop"])
+        .exits(0);
     let services = |at: &str| {
         let shown = place.run(&["show", "corp", "--at", at, "--json"]).exits(0).json();
         let deckies = shown["deckies"].as_array().expect("a list").clone();
+        let has_mop = deckies.iter().any(|decky| decky["decky"] == "mop");
         let web = deckies
             .into_iter()
             .find(|decky| decky["decky"] == "web-01")
             .expect("there");
-        (web["services"].clone(), web["mutation"].clone())
+        (web["services"].clone(), web["mutation"].clone(), has_mop)
     };
-    assert_eq!(services(before), (json!(["http"]), json!(null)));
-    assert_eq!(services("now"), (json!(["ssh"]), json!(1)));
+    assert_eq!(services(before), (json!(["http"]), json!(null), true));
+    assert_eq!(services("now"), (json!(["ssh"]), json!(1), false));
     let people = place.run(&["show", "corp", "--at", "now"]).exits(0).stdout;
     assert!(people.contains("operator #1"), "{people}");
 }

@@ -189,3 +189,43 @@ fn what_was_broken_by_hand_is_found_by_verify_and_mended() {
     assert_eq!(lab.on_docker(), before, "nothing was started anew for it");
     teardown(&lab);
 }
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_wait_that_is_interrupted_leaves_the_change_in_the_queue_and_the_next_makes_it() {
+    let lab = deployed(4);
+    let add = |name| {
+        [
+            "mutate",
+            "lab",
+            "add_decky",
+            "--name",
+            name,
+            "--lan",
+            "office",
+            "--services",
+            "ssh",
+            "--wait",
+        ]
+    };
+    let waiting = lab.start(&add("first"), "plan: ");
+    waiting.signal("INT");
+    let (status, said) = waiting.end();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(
+        said.contains("mutation #1 is not finished") && said.contains("it stays queued"),
+        "{said}"
+    );
+    let listed = lab.run(&["mutations", "--json"]).exits(0).json();
+    assert_eq!(listed["mutations"][0]["state"], "pending");
+
+    let second = lab.run(&add("second")).exits(0);
+    assert!(second.stderr.contains("mutation #1 add_decky: applied"), "{second:#?}");
+    lab.run(&["plan", "lab"]).exits(0).says("nothing to do");
+    let shown = lab.run(&["show", "lab"]).exits(0);
+    assert!(
+        shown.stdout.contains("first") && !shown.stdout.contains("absent"),
+        "{shown:#?}"
+    );
+    teardown(&lab);
+}

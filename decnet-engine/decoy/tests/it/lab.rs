@@ -156,7 +156,17 @@ impl Lab {
         let variable = format!("{STATE_VARIABLE}={}", serde_json::to_string(state).unwrap());
         let own = self.name(name);
         let home = self.name(networks[0].0);
-        let mut arguments = vec!["create", "--name", &own, "--label", &self.label, "--env", &variable];
+        let mut arguments = vec![
+            "create",
+            "--pull",
+            "never",
+            "--name",
+            &own,
+            "--label",
+            &self.label,
+            "--env",
+            &variable,
+        ];
         arguments.extend([
             "--network",
             &home,
@@ -200,6 +210,8 @@ impl Lab {
         let (own, network) = (self.name(name), format!("container:{}", self.name(base)));
         let mut arguments = vec![
             "run",
+            "--pull",
+            "never",
             "--detach",
             "--name",
             &own,
@@ -229,7 +241,16 @@ impl Lab {
     }
 
     pub(crate) fn run_all(&self, arguments: &[&str], command: &[&str]) -> Done {
-        let mut all = vec!["run", "--rm", "--label", &self.label, "--cap-drop", "ALL"];
+        let mut all = vec![
+            "run",
+            "--pull",
+            "never",
+            "--rm",
+            "--label",
+            &self.label,
+            "--cap-drop",
+            "ALL",
+        ];
         all.extend(arguments);
         all.push(self.image.reference.as_str());
         all.extend(command);
