@@ -104,6 +104,13 @@ impl Engine {
         self.options.bus.as_deref().unwrap_or(&self.local)
     }
 
+    /// Follows what this engine tells, and beside it the bus of the options, if there is one: that may be down, and says what is
+    /// told here once more if it is not.
+    pub(crate) fn listen(&self, patterns: &[Pattern]) -> (Subscription, Option<Subscription>) {
+        let shared = self.options.bus.as_ref().map(|bus| bus.subscribe(patterns));
+        (self.local.subscribe(patterns), shared)
+    }
+
     /// Tells those who follow this engine, and the bus of the options.
     pub fn publish(&self, envelope: Envelope) {
         if let Some(bus) = &self.options.bus {

@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
+    drift::Asked,
     follow::{Aim, Followed, Inside},
     force::Force,
     preflight::Stand,
@@ -32,18 +33,22 @@ impl Engine {
         session.end(result).await
     }
 
-    /// Says what of a topology that is up is not as it should be, as far as a list of what is there shows it. Touches nothing, and
-    /// asks no container.
-    pub async fn ailment(&self, id: TopologyId) -> Result<Option<String>, EngineError> {
+    /// Says what of a topology that is up is not as it should be: as far as a list of what is there shows it, or, with `inside`,
+    /// what the containers say of their routes, their forwarding and their containment, too. Touches nothing.
+    pub(crate) async fn ailment(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
         let Stand {
             instance,
             info,
-            observed,
+            mut observed,
         } = self.stand(id).await?;
         let settings = &stored.row.settings;
         let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.setting(instance, id, &info, settings)?)?;
+        if inside {
+            self.look_inside(&desired, &mut observed, self.width(&info), Asked::All)
+                .await?;
+        }
         Ok(ailment(&desired, &observed))
     }
 
