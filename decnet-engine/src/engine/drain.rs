@@ -1,11 +1,10 @@
 //! The queue of one topology, worked off under its lease.
 
-use std::{collections::BTreeSet, error::Error};
+use std::error::Error;
 
 use decnet_topology::{
-    Catalog, Lan, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
+    RepoError, Status, StoredTopology, TopologyId, TopologyRow,
     repo::{MutationRow, Outcome},
-    validate::published,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -137,11 +136,7 @@ impl Session<'_> {
             info: self.info.clone(),
             observed: self.look(Inside::of(before)).await?,
         };
-        let host = if takes_more_of_the_host(&self.engine.options.catalog, before, &after) {
-            Some(self.engine.host_facts(&stand, before).await?)
-        } else {
-            None
-        };
+        let host = self.engine.host_facts_of_change(&stand, before, &after).await?;
         let force = self.allowed(claim, &before.row).await?;
         let aim = Aim {
             stored: &after,
@@ -200,17 +195,4 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
         }
         error => Err(error),
     }
-}
-
-/// Tells whether a maze takes subnets or ports of the host that it did not have.
-fn takes_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
-    let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
-    let ports = |stored: &StoredTopology| {
-        let published = published(&stored.topology, catalog, &stored.row.settings.publish);
-        published
-            .into_iter()
-            .map(|published| published.host.port)
-            .collect::<BTreeSet<_>>()
-    };
-    !subnets(after).is_subset(&subnets(before)) || !ports(after).is_subset(&ports(before))
 }

@@ -32,9 +32,9 @@ pub(super) enum Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
-    /// Says what is known of a maze from its status: an active one was seen to match, as long as nothing was stored since.
+    /// Says what is known of a maze from its row: an active one was seen to match, unless something was stored since.
     pub(super) fn of(before: &'a StoredTopology) -> Self {
-        if before.row.status == Status::Active {
+        if before.row.status == Status::Active && !before.row.needs_resync {
             Self::As(&before.topology)
         } else {
             Self::Unknown

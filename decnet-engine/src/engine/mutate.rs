@@ -51,9 +51,10 @@ impl Engine {
         }
         let stand = self.stand(id).await?;
         let after = StoredTopology {
-            row: before.row,
+            row: before.row.clone(),
             topology,
         };
+        let host = self.host_facts_of_change(&stand, &before, &after).await?;
         let allowed = self.outstanding(&after.row).await?.or(Force::by(mutation));
         let aim = Aim {
             stored: &after,
@@ -62,7 +63,7 @@ impl Engine {
             force: &Force::Everything,
         };
         let prepared = self
-            .prepare(stand.instance, &stand.info, aim, stand.observed, None)
+            .prepare(stand.instance, &stand.info, aim, stand.observed, host.as_ref())
             .await?;
         let Prepared { observed, plan, .. } = prepared;
         Ok(MutationPreview {

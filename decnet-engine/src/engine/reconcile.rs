@@ -102,11 +102,12 @@ impl Session<'_> {
             .engine
             .prepare(self.instance, &self.info, aim, stand.observed, host.as_ref())
             .await?;
+        let mut row = row;
         if settings != row.settings {
-            self.engine
-                .repo
-                .set_settings(self.id, settings, Timestamp::now())
-                .await?;
+            let (repo, at) = (&self.engine.repo, Timestamp::now());
+            // Whoever comes after a death between here and the end must not think that the bases are as the settings say.
+            repo.set_needs_resync(self.id, true, at).await?;
+            row = repo.set_settings(self.id, settings, at).await?;
         }
         let Followed {
             changed,
@@ -114,14 +115,15 @@ impl Session<'_> {
             ailment,
             ..
         } = self.carry_out(&prepared, Trigger::Healer, cancel).await?;
-        let row = self.become_as_found(row, ailment.as_deref()).await?;
         if cancelled {
+            // What was not begun was not looked at either: the status stands.
             return Err(EngineError::Interrupted {
                 id: self.id,
                 undo_failures: Vec::new(),
                 leftovers: Vec::new(),
             });
         }
+        let row = self.become_as_found(row, ailment.as_deref()).await?;
         Ok(Outcome {
             row,
             changed,
@@ -132,9 +134,14 @@ impl Session<'_> {
     /// Makes a topology that is up active where nothing ails it, degraded where something does.
     pub(super) async fn become_as_found(
         &self,
-        row: TopologyRow,
+        mut row: TopologyRow,
         ailment: Option<&str>,
     ) -> Result<TopologyRow, EngineError> {
+        if ailment.is_none() && row.needs_resync {
+            let repo = &self.engine.repo;
+            repo.set_needs_resync(self.id, false, Timestamp::now()).await?;
+            row.needs_resync = false;
+        }
         match (ailment, row.status) {
             (None, Status::Degraded) => self.become_status(&row, Status::Active, None, None).await,
             (Some(reason), Status::Active) => {

@@ -57,8 +57,10 @@ async fn tend(engine: &Engine, look: Look, news: &News, cancel: &CancellationTok
         if cancel.is_cancelled() {
             return Ok(Turn::Done);
         }
-        match engine.repo().get(id).await?.status {
+        let row = engine.repo().get(id).await?;
+        match row.status {
             Status::Degraded => break,
+            Status::Active if row.needs_resync => break,
             Status::Active => {}
             _ => return Ok(Turn::Gone),
         }
