@@ -20,15 +20,16 @@ const DECKIES: usize = 32;
 
 /// Draws a mutation of a maze. About every third is refused: by name, by address, or because it wants force.
 pub(super) fn draw(stream: &mut Stream, maze: &Topology) -> Mutation {
+    let what = stream.below(20);
     let mut draw = Draw { stream, maze };
-    match draw.stream.below(20) {
+    match what {
         0 | 1 if maze.lans().len() < LANS => draw.add_lan(),
         0..4 => draw.remove_lan(),
-        4..7 if maze.deckies().len() < DECKIES => draw.add_decky(),
-        4..9 => RemoveDecky::new(draw.decky()).into(),
-        9..12 => draw.attach(),
-        12..14 => draw.detach(),
-        14..19 => draw.update_decky(),
+        4..8 if maze.deckies().len() < DECKIES => draw.add_decky(),
+        4..10 => RemoveDecky::new(draw.decky()).into(),
+        10..13 => draw.attach(),
+        13..15 => draw.detach(),
+        15..19 => draw.update_decky(),
         _ => draw.update_lan(),
     }
 }
@@ -199,6 +200,12 @@ impl Draw<'_> {
     }
 }
 
+/// The subnets of the LANs, whether they are the DMZ, and the deckies.
+type MazeShape<'t> = (
+    BTreeMap<&'t Name, (ipnet::Ipv4Net, bool)>,
+    BTreeMap<&'t Name, Shape<'t>>,
+);
+
 /// What a decky is, by names.
 type Shape<'t> = (
     Vec<(&'t Name, Ipv4Addr)>,
@@ -227,7 +234,7 @@ fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> Shape<'t> {
 }
 
 /// Returns what a maze is on Docker: its LANs and deckies by name, without ids and places on the canvas.
-pub(super) fn shape(maze: &Topology) -> (BTreeMap<&Name, (ipnet::Ipv4Net, bool)>, BTreeMap<&Name, Shape<'_>>) {
+pub(super) fn shape(maze: &Topology) -> MazeShape<'_> {
     let lans = maze.lans().iter().map(|lan| (lan.name(), (lan.subnet(), lan.is_dmz())));
     let deckies = maze
         .deckies()

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, fs, time::Duration};
 
+use decnet_engine::decoy::IMAGE_LABEL;
+
 use super::super::docker;
 
 /// How often what is still going away is counted again, and after which pause.
@@ -25,7 +27,7 @@ impl Figures {
         let lines = |arguments: &[&str]| docker(arguments).lines().count();
         let named = format!("name={prefix}");
         let interfaces = fs::read_to_string("/proc/self/net/dev").expect("Linux");
-        let links = |kind: &str| {
+        let count = |kind: &str| {
             interfaces
                 .lines()
                 .filter(|line| line.trim_start().starts_with(kind))
@@ -43,11 +45,17 @@ impl Figures {
                 ("networks", lines(&["network", "ls", "--quiet", "--filter", &named])),
                 (
                     "images",
-                    lines(&["images", "--all", "--quiet", "--filter", "label=decnet.image"]),
+                    lines(&[
+                        "images",
+                        "--all",
+                        "--quiet",
+                        "--filter",
+                        &format!("label={IMAGE_LABEL}"),
+                    ]),
                 ),
                 ("volumes", lines(&["volume", "ls", "--quiet"])),
-                ("veths", links("veth")),
-                ("bridges", links("br-")),
+                ("veths", count("veth")),
+                ("bridges", count("br-")),
             ]),
             files: fs::read_dir("/proc/self/fd").expect("Linux").count(),
             memory_mib: resident / 1024,
