@@ -382,10 +382,19 @@ async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
     let mut found: [Vec<(Parts, f64)>; 3] = Default::default();
     for turn in 0..WARM_UP + ROUNDS {
         for ((op, mutation), found) in round.iter().zip(&mut found) {
-            let parts = looped.make(mutation).await?;
-            // What the loop does afterwards is not to hold up the other.
+            // Neither is always the one that comes after the other, and what the loop does afterwards holds up nobody.
+            let first = if turn % 2 == 0 {
+                Some(looped.make(mutation).await?)
+            } else {
+                None
+            };
             tokio::time::sleep(REST).await;
             let (steps, took) = bare.make(mutation).await?;
+            tokio::time::sleep(REST).await;
+            let parts = match first {
+                Some(parts) => parts,
+                None => looped.make(mutation).await?,
+            };
             tokio::time::sleep(REST).await;
             if steps != parts.steps {
                 return Err(format!("{op} took {} steps through the loop, and {steps} without", parts.steps).into());
