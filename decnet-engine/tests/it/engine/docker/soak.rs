@@ -65,6 +65,23 @@ impl Soak<'_> {
         self.lab.repo.mutations(&all).await.expect("listed").rows
     }
 
+    /// Says how many mutations of each kind were applied and rejected, but for the first.
+    async fn tally(&self, first: usize) -> String {
+        let mut tally: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for row in self.rows().await.iter().skip(first) {
+            let (applied, rejected) = tally.entry(row.mutation.op()).or_default();
+            *(if row.state == MutationState::Applied {
+                applied
+            } else {
+                rejected
+            }) += 1;
+        }
+        let said = tally
+            .iter()
+            .map(|(op, (applied, rejected))| format!("{op} {applied} and {rejected}"));
+        said.collect::<Vec<_>>().join(", ")
+    }
+
     /// Waits until nothing waits, and holds what became of each mutation to what should have.
     async fn settle(&self) {
         let unfinished = MutationFilter {
@@ -208,17 +225,21 @@ async fn mutations_drawn_at_random_leave_what_they_should_and_nothing_else() {
         let done = soak.expected.len();
         soak.mutate(seed, done + count).await;
         let took = began.elapsed();
-        let applied = soak.expected[done..].iter().filter(|state| **state == MutationState::Applied).count();
+        let tally = soak.tally(done).await;
         soak.verify().await;
         let (lans, deckies) = (soak.model.lans().len(), soak.model.deckies().len());
         soak.go_back(&first).await;
         soak.verify().await;
         let after = Figures::settled(&prefix, &before).await;
-        println!("{count} mutations, {applied} of them legal, in {took:.1?}, up to {lans} LANs and {deckies} deckies at the end");
+        println!("{count} mutations in {took:.1?}, {lans} LANs and {deckies} deckies at the end");
+        println!("applied and rejected: {tally}");
         println!("before: {before}\nafter:  {after}");
         assert_eq!(after.docker, before.docker);
         assert!(after.files <= before.files + FILES, "{before} and {after}");
-        assert!(after.memory_mib <= before.memory_mib + MEMORY_MIB, "{before} and {after}");
+        assert!(
+            after.memory_mib <= before.memory_mib + MEMORY_MIB,
+            "{before} and {after}"
+        );
 
         stop.cancel();
         keeper.await.expect("no panic").expect("watched");
