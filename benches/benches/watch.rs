@@ -2,7 +2,7 @@
 //! with the loop in another process on the same store, and a bus between them.
 //!
 //! Two mazes of the same shape stand on one daemon. Each step is made on the first through store, bus and loop; then on the second
-//! with nothing but the actions of its plan, in the same order and width. The difference of the medians is what the loop adds.
+//! with nothing but the actions of its plan, in the same order and width. The difference of the medians is what the loop adds to a step.
 //! Without a daemon that answers it says so and leaves.
 
 use std::{
@@ -406,10 +406,12 @@ async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
     }
     println!("medians of {ROUNDS} on Docker {}, in ms", bare.info.version);
     println!("op            | steps |  loop | docker | added | enqueue | claim |  plan | execute | confirm | hear");
+    let mut most = f64::NEG_INFINITY;
     for ((op, _), found) in round.iter().zip(&found) {
         let part = |part: fn(&Parts) -> f64| median(found.iter().map(|(parts, _)| part(parts)));
         let (total, docker) = (part(|parts| parts.total), median(found.iter().map(|(_, took)| *took)));
-        let steps = found[0].0.steps;
+        let steps = found.first().map_or(0, |(parts, _)| parts.steps);
+        most = most.max(total - docker);
         println!(
             "{op:<13} | {steps:>5} | {total:>5.1} | {docker:>6.1} | {:>5.1} | {:>7.1} | {:>5.1} | {:>5.1} | {:>7.1} | {:>7.1} | {:>4.1}",
             total - docker,
@@ -421,15 +423,7 @@ async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
             part(|parts| parts.hear),
         );
     }
-    let all = || found.iter().flatten();
-    let (total, docker) = (
-        median(all().map(|(parts, _)| parts.total)),
-        median(all().map(|(_, took)| *took)),
-    );
-    let verdict = if total - docker < LIMIT { "within" } else { "ABOVE" };
-    println!(
-        "all           |       | {total:>5.1} | {docker:>6.1} | {:>5.1} | {verdict} the limit of {LIMIT} ms",
-        total - docker
-    );
+    let verdict = if most < LIMIT { "within" } else { "ABOVE" };
+    println!("the loop adds {most:.1} ms at the most, {verdict} the limit of {LIMIT} ms");
     Ok(())
 }
