@@ -1,8 +1,10 @@
 //! The one way in which a maze that runs is brought to another, or back to itself: reconcile, the loop and a mutation share it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{DeploySettings, InstanceId, RuleSet, Status, StoredTopology, Topology, validate::HostFacts};
+use futures_util::{StreamExt as _, future::BoxFuture, join, stream::FuturesUnordered};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,7 +19,7 @@ use crate::{
     execute::{Execution, OnFailure},
     naming::ContainerName,
     observe::{Observed, Scope},
-    plan::{Action, Plan, diff},
+    plan::{Action, Plan, StepId, diff},
     runtime::{RuntimeError, RuntimeInfo},
 };
 
@@ -158,8 +160,9 @@ impl Session<'_> {
     /// Carries out what was prepared, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.
     ///
     /// What needs a step that failed is left out and the rest done; nothing is undone, since the maze is stored: the next
-    /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run;
-    /// who was given routes said that they hold. The deckies that changed are told of, with what it was done for.
+    /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run,
+    /// which are asked while the rest is done; who was given routes said that they hold. The deckies that changed are told of,
+    /// with what it was done for.
     pub(super) async fn carry_out(
         &self,
         prepared: &Prepared,
@@ -180,12 +183,23 @@ impl Session<'_> {
                 ailment: ailment(desired, observed),
             });
         }
-        let execution = self.execute(plan, OnFailure::SkipDependents, cancel).await?;
+        let (done, begun) = mpsc::unbounded_channel();
+        let (execution, settled) = join!(
+            async move {
+                let hear = |step| {
+                    // Who does not listen any more failed to ask, and says so.
+                    let _ = done.send(step);
+                };
+                self.execute_heard(plan, OnFailure::SkipDependents, cancel, &hear).await
+            },
+            self.settled(desired, plan, begun)
+        );
+        let execution = execution?;
         self.engine
             .tell_of_deckies(self.id, observed, plan, &execution, trigger);
         let ailment = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
-            None => self.look_again(desired, plan, *known).await?,
+            None => self.look_again(desired, plan, *known, &settled?).await?,
         };
         let Execution {
             changed,
@@ -207,13 +221,55 @@ impl Session<'_> {
         Ok(self.engine.runtime.glance(scope).await?)
     }
 
-    async fn look_again(&self, desired: &Desired, plan: &Plan, known: bool) -> Result<Option<String>, EngineError> {
+    /// Asks the bases that begin to run, as they do, and returns those that are as they should. Those that more is done to
+    /// afterwards are left for later.
+    async fn settled(
+        &self,
+        desired: &Desired,
+        plan: &Plan,
+        mut begun: UnboundedReceiver<StepId>,
+    ) -> Result<BTreeSet<ContainerName>, EngineError> {
+        let steps = plan.steps().iter();
+        let changed: BTreeSet<_> = steps.clone().filter_map(|step| changing(&step.action)).collect();
+        let mut looks: BTreeMap<StepId, BoxFuture<'_, _>> = BTreeMap::new();
+        for (id, name) in steps
+            .enumerate()
+            .filter_map(|(id, step)| Some((id, beginning(&step.action)?)))
+        {
+            if let Some(base) = desired.bases.get(name).filter(|_| !changed.contains(name)) {
+                looks.insert(id, Box::pin(self.engine.deviates(base, Asked::SETTLING)));
+            }
+        }
+        let mut deviating = BTreeSet::new();
+        let mut asked = BTreeSet::new();
+        let mut asking = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(step) = begun.recv() => if let Some(look) = looks.remove(&step) {
+                    asked.extend(beginning(&plan.steps()[step].action).cloned());
+                    asking.push(look);
+                },
+                Some(found) = asking.next() => deviating.extend(found?),
+                else => break,
+            }
+        }
+        Ok(asked.difference(&deviating).cloned().collect())
+    }
+
+    async fn look_again(
+        &self,
+        desired: &Desired,
+        plan: &Plan,
+        known: bool,
+        settled: &BTreeSet<ContainerName>,
+    ) -> Result<Option<String>, EngineError> {
         let mut observed = if known {
             self.glance().await?
         } else {
             self.observe().await?
         };
-        let began: BTreeSet<_> = plan.steps().iter().filter_map(|step| beginning(&step.action)).collect();
+        let began = plan.steps().iter().filter_map(|step| beginning(&step.action));
+        let began: BTreeSet<_> = began.filter(|name| !settled.contains(*name)).collect();
         let width = self.engine.width(&self.info);
         self.engine
             .look_inside(desired, &mut observed, width, Asked::Settling(&began))
@@ -227,6 +283,16 @@ fn beginning(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::CreateBase { base } => Some(&base.name),
         Action::Restart { container, .. } => Some(container),
+        _ => None,
+    }
+}
+
+/// The base that runs on and is changed by an action, if one is.
+fn changing(action: &Action) -> Option<&ContainerName> {
+    match action {
+        Action::Connect { container, .. }
+        | Action::Disconnect { container, .. }
+        | Action::SetState { container, .. } => Some(container),
         _ => None,
     }
 }

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, EngineError, submit::told};
 use crate::{
     desired::{Desired, Setting},
-    event::{Envelope, Event, Trigger},
+    event::{Envelope, Event, Progress, StepState, Trigger},
     execute::{Execution, Manner, OnFailure, StepFailure, execute},
     lease::HeldLease,
     observe::{Activity, Observed, Scope},
-    plan::{Plan, diff},
+    plan::{Plan, StepId, diff},
     runtime::RuntimeInfo,
 };
 
@@ -161,13 +161,29 @@ impl<'a> Session<'a> {
         on_failure: OnFailure,
         cancel: &CancellationToken,
     ) -> Result<Execution, EngineError> {
+        self.execute_heard(plan, on_failure, cancel, &|_| {}).await
+    }
+
+    /// The same with someone who hears of every step that is done, when it is.
+    pub(super) async fn execute_heard(
+        &self,
+        plan: &Plan,
+        on_failure: OnFailure,
+        cancel: &CancellationToken,
+        done: &(dyn Fn(StepId) + Sync),
+    ) -> Result<Execution, EngineError> {
         let topology = self.id;
         self.engine.tell(Event::Planned {
             topology,
             steps: plan.steps().len(),
         });
         let width = self.engine.width(&self.info);
-        let report = |progress| self.engine.tell(Event::Step { topology, progress });
+        let report = |progress: Progress| {
+            if matches!(progress.state, StepState::Done { .. }) {
+                done(progress.step);
+            }
+            self.engine.tell(Event::Step { topology, progress });
+        };
         let runtime = self.engine.runtime.as_ref();
         tokio::select! {
             biased;

@@ -1,11 +1,15 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use decnet_topology::{
-    Catalog, Decky, Mode, Repo, ServiceName, TopologyId,
+    Catalog, Decky, DeckyId, Mode, Repo, ServiceName, TopologyId,
+    model::Attachment,
     repo::{MemoryRepo, NewTopology},
 };
 use jiff::Timestamp;
@@ -27,6 +31,10 @@ use crate::{
 struct Counting {
     inner: Simulated,
     asked: Calls,
+    /// So many commands to come find that something deviates.
+    deviations: AtomicUsize,
+    /// Services are made only once some base was asked.
+    services_wait: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -80,12 +88,26 @@ impl Runtime for Counting {
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         count(&self.asked.perform);
+        if matches!(action, Action::CreateService { .. }) && self.services_wait.load(Ordering::Relaxed) {
+            while self.asked.exec.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
         self.inner.perform(instance, action).await
     }
 
     async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
         count(&self.asked.exec);
-        self.inner.exec(container, command).await
+        let mut output = self.inner.exec(container, command).await?;
+        let less = |left: usize| left.checked_sub(1);
+        if self
+            .deviations
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+        {
+            output.code = 1;
+        }
+        Ok(output)
     }
 }
 
@@ -209,6 +231,42 @@ async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
     assert_eq!(followed.ailment, None);
     // Two containers of the old decky go; the image is ensured and the base made.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
+}
+
+/// One decky more, with a service.
+fn one_more() -> Topology {
+    let (lans, mut deckies) = thirty().into_parts();
+    let home = Attachment {
+        lan: deckies[5].attachments()[0].lan,
+        ip: "10.96.1.200".parse().expect("an address"),
+    };
+    let guest = Decky::new(DeckyId::new(1000), "guest".parse().expect("a name"));
+    deckies.push(running(&["ssh"])(guest).with_attachments([home]));
+    Topology::new(lans, deckies).expect("a topology")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_that_began_to_run_is_asked_while_its_services_are_made() {
+    let lab = raised().await;
+    lab.runtime.services_wait.store(true, Ordering::Relaxed);
+    let following = follow(&lab, one_more(), Force::all_if(false));
+    let followed = tokio::time::timeout(Duration::from_mins(1), following).await;
+    assert_eq!(
+        followed.expect("nobody waits for ever").expect("followed").ailment,
+        None
+    );
+    // The image, the base and the service.
+    assert_eq!(lab.runtime.asked.take(), [0, 2, 3, 1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_whose_routes_do_not_hold_is_no_match_and_one_is_whose_routes_hold_a_little_later() {
+    for (deviations, holds) in [(2, true), (usize::MAX, false)] {
+        let lab = raised().await;
+        lab.runtime.deviations.store(deviations, Ordering::Relaxed);
+        let followed = follow(&lab, one_more(), Force::all_if(false)).await.expect("followed");
+        assert_eq!(followed.ailment.is_none(), holds, "{:?}", followed.ailment);
+    }
 }
 
 #[tokio::test]
