@@ -24,5 +24,5 @@ pub mod plain;
 mod table;
 
 pub use maze::{SIZES, drawn, maze};
-pub use measure::{Spell, alternate, median_of, repeat};
+pub use measure::{Spell, alternate, median_of, repeat, repeat_on_the_clock};
 pub use table::{Limit, Row, Table, Unit};

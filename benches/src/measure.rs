@@ -3,6 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// How long one sample should take, so that the clock's own steps do not matter.
 const SAMPLE: Duration = Duration::from_micros(200);
 /// How long a pair is measured in all.
@@ -19,21 +21,38 @@ pub trait Spell: FnMut(u64) -> Duration {}
 
 impl<F: FnMut(u64) -> Duration> Spell for F {}
 
-/// Times some work; dropping its results is no part of it.
-pub fn repeat<T>(mut work: impl FnMut() -> T) -> impl Spell {
+/// Times some work that is done on this thread alone, by the processor time that it takes, so that it does not matter how busy the
+/// machine is. Dropping its results is no part of it.
+pub fn repeat<T>(work: impl FnMut() -> T) -> impl Spell {
+    timed_by(processor_time, work)
+}
+
+/// Times some work by the clock: work that waits, or has other threads do it. Dropping its results is no part of it.
+pub fn repeat_on_the_clock<T>(work: impl FnMut() -> T) -> impl Spell {
+    let start = Instant::now();
+    timed_by(move || start.elapsed(), work)
+}
+
+fn timed_by<T>(clock: impl Fn() -> Duration, mut work: impl FnMut() -> T) -> impl Spell {
     move |times| {
         let mut held = Vec::with_capacity(usize::try_from(times.min(HELD)).unwrap_or_default());
         let (mut took, mut left) = (Duration::ZERO, times);
         while left > 0 {
             let now = left.min(HELD);
-            let start = Instant::now();
+            let start = clock();
             held.extend((0..now).map(|_| black_box(work())));
-            took += start.elapsed();
+            took += clock().saturating_sub(start);
             held.clear();
             left -= now;
         }
         took
     }
+}
+
+/// Returns the processor time that this thread has had.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("it begins with nothing")
 }
 
 /// Measures two things in turn, and returns the median time of each, in nanoseconds.

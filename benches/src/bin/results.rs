@@ -55,7 +55,7 @@ fn heading() -> String {
         "# What the benches found\n\nWritten by `make bench`; what stands in `benches/notes` is put beside the tables.\n\n\
          - machine: {count} × {model}\n- system: {system}\n- compiler: {rustc}\n- date: {}\n- commit: {commit}{changed}\n\n\
          Figures are medians. A subject and its floor are measured in turn in one run, so the ratio holds on a machine that is \
-         busy; times alone do not. The load is that of `/proc/loadavg` at the end of each table.\n\n",
+         busy. Times are processor time, but for the store's, which are by the clock. The load is that of `/proc/loadavg` at the end of each table.\n\n",
         Timestamp::now().strftime("%Y-%m-%d"),
     )
 }
@@ -144,7 +144,7 @@ fn growth(page: &mut String, tables: &[Table]) -> std::fmt::Result {
     for (at, table) in tables.iter().enumerate() {
         for row in &table.rows {
             // What was drawn has about so many deckies.
-            let parts = 10_u64.pow(u32::try_from(row.parts.ilog10()).unwrap_or_default());
+            let parts = 10_u64.pow(row.parts.max(1).ilog10());
             let near = if row.parts as u64 > 5 * parts {
                 10 * parts
             } else {
