@@ -1,4 +1,8 @@
-use std::{fmt, fs, io, path::PathBuf, time::Duration};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use decnet_topology::Topology;
@@ -178,7 +182,9 @@ impl Table {
 /// Returns the folder of results: `bench-results` in the target folder that this program lies in.
 fn folder() -> io::Result<PathBuf> {
     let program = std::env::current_exe()?;
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    // Benches lie in `deps` of their profile's folder, programs in that itself.
+    let profile = program.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+    let target = profile.and_then(Path::parent);
     let target = target.ok_or_else(|| io::Error::other("this program lies in no target folder"))?;
     Ok(target.join("bench-results"))
 }
