@@ -32,7 +32,10 @@ pub(super) struct Draws {
     seed: u64,
     names: Vec<ServiceName>,
     /// For each service, which others it may stand beside.
-    compatible: Vec<Vec<bool>>,
+    compatible: Vec<Places>,
+    all: Places,
+    /// Those that may still be drawn for the set at hand.
+    open: Places,
     used: BTreeSet<Set>,
     /// How many sets there are, where they are few enough to run out.
     possible: Option<usize>,
@@ -49,16 +52,17 @@ impl ServiceSets {
         }
         let beside = |one: &Service| {
             let others = candidates.iter();
-            others
-                .map(|other| one.name != other.name && one.ports.is_disjoint(&other.ports))
-                .collect()
+            Places::of(others.map(|other| one.name != other.name && one.ports.is_disjoint(&other.ports)))
         };
-        let compatible: Vec<Vec<bool>> = candidates.iter().map(|service| beside(service)).collect();
+        let all = Places::of(candidates.iter().take(usize::from(NONE)).map(|_| true));
+        let compatible: Vec<Places> = candidates.iter().map(|service| beside(service)).collect();
         Ok(Self::Drawn(Box::new(Draws {
             seed: config.seed(),
             names: candidates.iter().map(|service| service.name.clone()).collect(),
             possible: (compatible.len() <= COUNTED).then(|| count_sets(&compatible)),
             compatible,
+            open: all.clone(),
+            all,
             used: BTreeSet::new(),
         })))
     }
@@ -84,37 +88,83 @@ impl Draws {
             }
             set = self.draw(&mut stream);
         }
-        self.used.insert(set);
+        if left {
+            self.used.insert(set);
+        }
         let places = set.iter().filter(|&&place| place != NONE);
         places.map(|&place| self.names[usize::from(place)].clone()).collect()
     }
 
     /// Draws how many services there are, then one after the other from those that go with the ones before.
-    fn draw(&self, stream: &mut Stream) -> Set {
+    fn draw(&mut self, stream: &mut Stream) -> Set {
         let wanted = usize::from(stream.between(1, MOST));
-        let mut open: Vec<u16> = (0..NONE).take(self.names.len()).collect();
+        self.open.clone_from(&self.all);
         let mut set = [NONE; MOST as usize];
         for place in set.iter_mut().take(wanted) {
-            if open.is_empty() {
+            let Some(drawn) = self.open.nth(stream.index(self.open.len())) else {
                 break;
-            }
-            *place = open[stream.index(open.len())];
-            let beside = &self.compatible[usize::from(*place)];
-            open.retain(|&other| beside[usize::from(other)]);
+            };
+            *place = drawn;
+            self.open.keep(&self.compatible[usize::from(drawn)]);
         }
         set.sort_unstable();
         set
     }
 }
 
+/// Some of the services: a bit for the place of each.
+#[derive(Debug, Clone)]
+struct Places(Vec<u64>);
+
+impl Places {
+    fn of(there: impl Iterator<Item = bool>) -> Self {
+        let mut words = Vec::new();
+        for (at, is_there) in there.enumerate() {
+            if at % 64 == 0 {
+                words.push(0);
+            }
+            words[at / 64] |= u64::from(is_there) << (at % 64);
+        }
+        Self(words)
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    fn has(&self, place: usize) -> bool {
+        self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+    }
+
+    /// Returns the place that so many others stand before; none if there are no more than these.
+    fn nth(&self, mut others: usize) -> Option<u16> {
+        for (first, &word) in (0..).step_by(64).zip(&self.0) {
+            let here = word.count_ones() as usize;
+            if others < here {
+                let rest = (0..others).fold(word, |rest, _| rest & (rest - 1));
+                return u16::try_from(first + rest.trailing_zeros()).ok();
+            }
+            others -= here;
+        }
+        None
+    }
+
+    /// Drops what does not stand in the other.
+    fn keep(&mut self, other: &Self) {
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            *word &= other;
+        }
+    }
+}
+
 /// Counts the sets of one, two and three services that may stand beside each other.
-fn count_sets(compatible: &[Vec<bool>]) -> usize {
+fn count_sets(compatible: &[Places]) -> usize {
     let count = compatible.len();
     let pairs = (0..count).flat_map(|one| (0..one).map(move |other| (one, other)));
-    let pairs = pairs.filter(|&(one, other)| compatible[one][other]);
+    let pairs = pairs.filter(|&(one, other)| compatible[one].has(other));
     let sets = pairs.map(|(one, other)| {
         1 + (0..other)
-            .filter(|&third| compatible[one][third] && compatible[other][third])
+            .filter(|&third| compatible[one].has(third) && compatible[other].has(third))
             .count()
     });
     count + sets.sum::<usize>()
@@ -123,6 +173,19 @@ fn count_sets(compatible: &[Vec<bool>]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_counted_found_and_dropped_beyond_one_word() {
+        let mut thirds = Places::of((0..200).map(|at| at % 3 == 0));
+        assert_eq!(
+            (thirds.len(), thirds.nth(0), thirds.nth(66), thirds.nth(67)),
+            (67, Some(0), Some(198), None)
+        );
+        thirds.keep(&Places::of((0..200).map(|at| at % 2 == 0)));
+        let found: Vec<u16> = (0..thirds.len()).filter_map(|others| thirds.nth(others)).collect();
+        assert!(found.iter().copied().eq((0..200).step_by(6)));
+        assert!(thirds.has(198) && !thirds.has(195) && !thirds.has(1_000));
+    }
 
     #[test]
     fn every_set_of_the_catalogue_is_used_before_one_comes_twice_for_long() {

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     id::{DeckyId, LanId},
     model::{Attachment, Decky, Lan, TopologyBuilder},
-    name::Name,
+    name::{Name, Sums},
 };
 
 /// Says why LANs and deckies make no topology.
@@ -141,7 +141,9 @@ impl Topology {
 
     /// Takes a decky away.
     pub(crate) fn without_decky(mut self, id: DeckyId) -> Self {
-        self.deckies.retain(|decky| decky.id != id);
+        if let Ok(at) = self.deckies.binary_search_by_key(&id, Decky::id) {
+            self.deckies.remove(at);
+        }
         self
     }
 
@@ -228,7 +230,13 @@ impl Topology {
     }
 }
 
-fn first_double<'a>(names: impl Iterator<Item = &'a Name>) -> Option<&'a Name> {
+fn first_double<'a>(names: impl Iterator<Item = &'a Name> + Clone) -> Option<&'a Name> {
+    let mut sums = Sums::default();
+    names.clone().for_each(|name| sums.add(name.as_str()));
+    if sums.all_differ() {
+        return None;
+    }
     let mut seen = BTreeSet::new();
-    names.into_iter().find(|name| !seen.insert(*name))
+    let mut names = names;
+    names.find(|name| !seen.insert(*name))
 }

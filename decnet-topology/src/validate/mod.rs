@@ -35,6 +35,7 @@ use crate::{
     catalog::Catalog,
     finding::{Code, Finding, Severity},
     model::Topology,
+    name::Sums,
     publish::Publish,
     repo::Claim,
 };
@@ -84,7 +85,7 @@ pub fn validate_in<'a>(
     let mut joined = shape::Joined::new(view.lan_count());
     let mut taken = addresses::Taken::new(view.lan_count());
     let mut members = subnets::Members::new(view.lan_count());
-    let mut decky_names = names::Sums::default();
+    let mut decky_names = Sums::default();
     let mut published = Vec::new();
     view.each_decky(catalog, &mut |decky| {
         if !view.is_well_formed() {
