@@ -5,7 +5,7 @@
 //! written. `docs/canonical-hash.md` has the rule in full, for other languages; `tests/vectors/hash-golden.json` has documents and
 //! their hashes.
 
-use std::{fmt, io, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     document::FORMAT,
     model::{Decky, Lan, Topology},
+    name::Name,
 };
 
 /// A canonical hash; prints as 64 lower-case hex digits.
@@ -98,19 +99,45 @@ impl From<Digest> for String {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn canonical_hash(topology: &Topology) -> Digest {
-    let mut canon = Canon(Sha256::new());
+    let mut canon = Canon {
+        hash: Sha256::new(),
+        ahead: Vec::with_capacity(2 * CHUNK),
+    };
     canon.raw(FORMAT);
     canon.raw("\n");
     canon.topology(topology);
-    Digest(canon.0.finalize().into())
+    canon.hash.update(&canon.ahead);
+    Digest(canon.hash.finalize().into())
 }
 
+/// The hash is given so many bytes at a time: with a call for each bracket it would take twice as long.
+const CHUNK: usize = 4_096;
+
 /// Writes canonical JSON into the hash as it goes.
-struct Canon(Sha256);
+struct Canon {
+    hash: Sha256,
+    /// What was written and is not in the hash yet.
+    ahead: Vec<u8>,
+}
 
 impl Canon {
     fn raw(&mut self, text: &str) {
-        self.0.update(text);
+        self.ahead.extend_from_slice(text.as_bytes());
+    }
+
+    /// Hands on what was written, if it is enough.
+    fn pass_on(&mut self) {
+        if self.ahead.len() >= CHUNK {
+            self.hash.update(&self.ahead);
+            self.ahead.clear();
+        }
+    }
+
+    /// Writes a name, in which there is nothing to escape.
+    fn name(&mut self, name: &Name) {
+        self.raw("\"");
+        self.raw(name.as_str());
+        self.raw("\"");
     }
 
     fn topology(&mut self, topology: &Topology) {
@@ -129,7 +156,7 @@ impl Canon {
         self.raw("{\"dmz\":");
         self.scalar(&lan.is_dmz());
         self.raw(",\"name\":");
-        self.scalar(lan.name().as_str());
+        self.name(lan.name());
         self.raw(",\"subnet\":");
         self.scalar(&lan.subnet());
         self.raw("}");
@@ -143,7 +170,7 @@ impl Canon {
         self.raw(",\"forwards_l3\":");
         self.scalar(&decky.forwards_l3());
         self.raw(",\"name\":");
-        self.scalar(decky.name().as_str());
+        self.name(decky.name());
         self.raw(",\"service_config\":");
         let services = decky.service_config().iter();
         self.object(
@@ -170,7 +197,7 @@ impl Canon {
             canon.raw("{\"ip\":");
             canon.scalar(&ip);
             canon.raw(",\"lan\":");
-            canon.scalar(lan.as_str());
+            canon.name(lan);
             canon.raw("}");
         });
     }
@@ -195,6 +222,7 @@ impl Canon {
                 self.raw(",");
             }
             write(self, item);
+            self.pass_on();
         }
         self.raw("]");
     }
@@ -209,25 +237,13 @@ impl Canon {
             self.scalar(key);
             self.raw(":");
             write(self, value);
+            self.pass_on();
         }
         self.raw("}");
     }
 
     /// Writes a text, number, boolean or null.
     fn scalar<T: Serialize + ?Sized>(&mut self, value: &T) {
-        serde_json::to_writer(Sink(&mut self.0), value).expect("a hash takes every byte, and a scalar is always JSON");
-    }
-}
-
-struct Sink<'h>(&'h mut Sha256);
-
-impl io::Write for Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        serde_json::to_writer(&mut self.ahead, value).expect("memory takes every byte, and a scalar is always JSON");
     }
 }
