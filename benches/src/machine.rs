@@ -17,6 +17,16 @@ pub fn load() -> String {
     load.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
+/// Returns the commit that the sources are at, and whether they were changed since.
+pub fn commit() -> String {
+    let commit = line_of("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
+    let changed = line_of("git", &["status", "--porcelain", "--untracked-files=no"]);
+    match changed {
+        Some(changed) if !changed.is_empty() => commit + " with changes",
+        _ => commit,
+    }
+}
+
 /// Returns the memory of this process that is its own, in bytes; none where the system does not tell.
 pub fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

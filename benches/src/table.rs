@@ -74,6 +74,9 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// What the machine had to do meanwhile, as `/proc/loadavg` says it.
     pub load: String,
+    /// The commit that was measured, and whether there were changes beside it.
+    #[serde(default)]
+    pub commit: String,
     limits: Vec<Limit>,
 }
 
@@ -86,6 +89,7 @@ impl Table {
             unit: Unit::Nanoseconds,
             rows: Vec::new(),
             load: String::new(),
+            commit: String::new(),
             limits: Vec::new(),
         }
     }
@@ -162,6 +166,7 @@ impl Table {
     /// Writes the table into the folder of results, for `results` to read.
     pub fn finish(mut self) -> io::Result<()> {
         self.load = machine::load();
+        self.commit = machine::commit();
         let folder = folder()?;
         fs::create_dir_all(&folder)?;
         let file = self.subject.replace([' ', '+', ','], "-");

@@ -42,21 +42,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn heading() -> String {
     let (model, count) = machine::processor();
-    let commit = machine::line_of("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    let changed = machine::line_of("git", &["status", "--porcelain", "--untracked-files=no"]);
-    let changed = if changed.is_some_and(|changed| !changed.is_empty()) {
-        ", with changes that are not committed"
-    } else {
-        ""
-    };
     let rustc = machine::line_of("rustc", &["--version"]).unwrap_or_else(|| "unknown".into());
     let system = machine::line_of("uname", &["-srm"]).unwrap_or_else(|| "unknown".into());
     format!(
         "# What the benches found\n\nWritten by `make bench`; what stands in `benches/notes` is put beside the tables.\n\n\
-         - machine: {count} × {model}\n- system: {system}\n- compiler: {rustc}\n- date: {}\n- commit: {commit}{changed}\n\n\
+         - machine: {count} × {model}\n- system: {system}\n- compiler: {rustc}\n- date: {}\n- commit: {}\n\n\
          Figures are medians. A subject and its floor are measured in turn in one run, so the ratio holds on a machine that is \
          busy. Times are processor time, but for the store's, which are by the clock. The load is that of `/proc/loadavg` at the end of each table.\n\n",
         Timestamp::now().strftime("%Y-%m-%d"),
+        machine::commit(),
     )
 }
 
@@ -116,7 +110,12 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
     if !table.floor.is_empty() {
         writeln!(page, "Floor: {}. ", table.floor)?;
     }
-    writeln!(page, "Load: {}.\n", table.load)?;
+    let commit = if table.commit.is_empty() {
+        "unknown"
+    } else {
+        &table.commit
+    };
+    writeln!(page, "Load: {}. Commit: {commit}.\n", table.load)?;
     let [measured, each] = match table.unit {
         Unit::Nanoseconds => ["time", "each"],
         Unit::Bytes => ["memory", "each"],
