@@ -1,0 +1,42 @@
+//! What the module holds.
+
+use pyo3::prelude::*;
+
+use crate::{
+    alloc::{IpAllocator, SubnetAllocator},
+    catalog::Catalog,
+    config::{TopologyConfig, generate_topology},
+    convert,
+    model::Topology,
+    mutation::Mutation,
+    parts::{Decky, Edge, Lan},
+    report::{Finding, Report, validate_document},
+    tree,
+};
+
+/// Returns the JSON Schema of a maze file.
+#[pyfunction]
+fn schema(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    convert::from_value(py, &decnet_topology::document::schema())
+}
+
+/// The Rust half of `decnet`.
+#[pymodule]
+fn _decnet(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    tree::register(module)?;
+    module.add_class::<Catalog>()?;
+    module.add_class::<Decky>()?;
+    module.add_class::<Edge>()?;
+    module.add_class::<Finding>()?;
+    module.add_class::<IpAllocator>()?;
+    module.add_class::<Lan>()?;
+    module.add_class::<Mutation>()?;
+    module.add_class::<Report>()?;
+    module.add_class::<SubnetAllocator>()?;
+    module.add_class::<Topology>()?;
+    module.add_class::<TopologyConfig>()?;
+    module.add_function(wrap_pyfunction!(generate_topology, module)?)?;
+    module.add_function(wrap_pyfunction!(schema, module)?)?;
+    module.add_function(wrap_pyfunction!(validate_document, module)?)
+}
