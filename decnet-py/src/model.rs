@@ -52,6 +52,11 @@ impl Topology {
         }
     }
 
+    /// Takes what a store holds.
+    pub(crate) fn shared(header: Header, maze: Arc<model::Topology>) -> Self {
+        Self { header, maze }
+    }
+
     /// Shares the maze.
     pub(crate) fn maze(&self) -> Arc<model::Topology> {
         Arc::clone(&self.maze)

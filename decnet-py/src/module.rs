@@ -7,10 +7,17 @@ use crate::{
     catalog::Catalog,
     config::{TopologyConfig, generate_topology},
     convert,
+    engine::EngineHandle,
+    events::EventStream,
     model::Topology,
     mutation::Mutation,
+    operation::Operation,
     parts::{Decky, Edge, Lan},
+    plan::{Outcome, Plan, Step},
+    repo::RepoHandle,
     report::{Finding, Report, validate_document},
+    rows::{StoredTopology, TopologyRow},
+    simulated::Simulated,
     tree,
 };
 
@@ -28,14 +35,24 @@ fn _decnet(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Catalog>()?;
     module.add_class::<Decky>()?;
     module.add_class::<Edge>()?;
+    module.add_class::<EngineHandle>()?;
+    module.add_class::<EventStream>()?;
     module.add_class::<Finding>()?;
     module.add_class::<IpAllocator>()?;
     module.add_class::<Lan>()?;
     module.add_class::<Mutation>()?;
+    module.add_class::<Operation>()?;
+    module.add_class::<Outcome>()?;
+    module.add_class::<Plan>()?;
+    module.add_class::<RepoHandle>()?;
     module.add_class::<Report>()?;
+    module.add_class::<Simulated>()?;
+    module.add_class::<Step>()?;
+    module.add_class::<StoredTopology>()?;
     module.add_class::<SubnetAllocator>()?;
     module.add_class::<Topology>()?;
     module.add_class::<TopologyConfig>()?;
+    module.add_class::<TopologyRow>()?;
     module.add_function(wrap_pyfunction!(generate_topology, module)?)?;
     module.add_function(wrap_pyfunction!(schema, module)?)?;
     module.add_function(wrap_pyfunction!(validate_document, module)?)

@@ -11,7 +11,6 @@ use decnet_engine::{
     bus::{Received, Subscription},
     event::Envelope,
 };
-use decnet_topology::TopologyId;
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -87,11 +86,11 @@ pub(crate) struct Operation {
     task: AbortHandle,
 }
 
-/// Begins an operation. With a subscription, what happens to the topology is kept for whoever waits.
+/// Begins an operation. What its subscription tells is kept for whoever waits.
 pub(crate) fn begin<T, E>(
     py: Python<'_>,
     stop: Stop,
-    told: Option<(Subscription, TopologyId)>,
+    mut told: Option<Subscription>,
     work: impl Future<Output = Result<T, E>> + Send + 'static,
     finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
 ) -> PyResult<Operation>
@@ -116,23 +115,21 @@ where
     let mut task = workshop.tokio.spawn(work);
     let abort = task.abort_handle();
     workshop.tokio.spawn(async move {
-        let (mut events, topology) = told.map_or((None, None), |(events, topology)| (Some(events), Some(topology)));
-        let is_about = |envelope: &Envelope| envelope.event.topology() == topology;
+        let keep = |received| {
+            if let Received::Event(envelope) = received {
+                let mut envelope = Some(envelope);
+                post(&mut |mailbox| mailbox.events.extend(envelope.take()));
+            }
+        };
         let outcome = loop {
             tokio::select! {
                 biased;
-                Some(received) = next(&mut events) => {
-                    if let Received::Event(envelope) = received && is_about(&envelope) {
-                        post(&mut |mailbox| mailbox.events.push_back(envelope.clone()));
-                    }
-                }
+                Some(received) = next(&mut told) => keep(received),
                 outcome = &mut task => break outcome,
             }
         };
-        while let Some(received) = events.as_mut().and_then(Subscription::try_recv) {
-            if let Received::Event(envelope) = received && is_about(&envelope) {
-                post(&mut |mailbox| mailbox.events.push_back(envelope.clone()));
-            }
+        while let Some(received) = told.as_mut().and_then(Subscription::try_recv) {
+            keep(received);
         }
         let mut finish: Option<Finish> = Some(Box::new(move |py| match outcome {
             Ok(Ok(done)) => finish(py, done),
@@ -145,7 +142,11 @@ where
         }));
         post(&mut |mailbox| mailbox.finish = finish.take());
     });
-    Ok(Operation { shared: Native::new(shared), stop, task: abort })
+    Ok(Operation {
+        shared: Native::new(shared),
+        stop,
+        task: abort,
+    })
 }
 
 /// Waits for what is next; none at once where there is no subscription, which ends the branch that asked.
@@ -175,7 +176,9 @@ impl Operation {
             }
             if let Some(finish) = finish {
                 let result = finish(py);
-                let Some(interruption) = interruption else { return result };
+                let Some(interruption) = interruption else {
+                    return result;
+                };
                 if let Err(error) = result {
                     interruption.set_cause(py, Some(error));
                 }
@@ -219,7 +222,10 @@ impl Operation {
     /// Takes what came of it, once it is done.
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let finish = self.shared.get()?.lock().finish.take();
-        finish.map_or_else(|| Err(tree::DecnetError::new_err("the operation has no result to take")), |finish| finish(py))
+        finish.map_or_else(
+            || Err(tree::DecnetError::new_err("the operation has no result to take")),
+            |finish| finish(py),
+        )
     }
 
     /// Calls it off: what is under way is finished and undone, which is to be waited for.

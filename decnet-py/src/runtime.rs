@@ -38,7 +38,10 @@ pub(crate) fn workshop(_: Python<'_>) -> PyResult<&'static Workshop> {
 }
 
 fn open(pid: u32) -> std::io::Result<Workshop> {
-    let tokio = tokio::runtime::Builder::new_multi_thread().thread_name("decnet").enable_all().build()?;
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("decnet")
+        .enable_all()
+        .build()?;
     let (bell, rung) = mpsc::channel::<Py<PyAny>>();
     thread::Builder::new().name("decnet-bell".into()).spawn(move || {
         for callable in rung {
@@ -60,7 +63,10 @@ pub(crate) struct Native<T> {
 impl<T> Native<T> {
     /// Keeps a value for this process.
     pub(crate) fn new(value: T) -> Self {
-        Self { pid: std::process::id(), value: Some(value) }
+        Self {
+            pid: std::process::id(),
+            value: Some(value),
+        }
     }
 
     /// Returns the value, in the process that made it.
@@ -69,7 +75,10 @@ impl<T> Native<T> {
         match &self.value {
             Some(value) if self.pid == pid => Ok(value),
             _ => {
-                let message = format!("this was opened by process {}, of which {pid} is a fork: open it anew", self.pid);
+                let message = format!(
+                    "this was opened by process {}, of which {pid} is a fork: open it anew",
+                    self.pid
+                );
                 Err(errors::unusable(message))
             }
         }
