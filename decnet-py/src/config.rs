@@ -166,7 +166,7 @@ fn read_seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
 
 /// Draws the maze of a config, or of the fields of one.
 #[pyfunction]
-#[pyo3(signature = (config = None, *, seed = None, reserved = None, catalog = None, **fields))]
+#[pyo3(name = "generate", signature = (config = None, *, seed = None, reserved = None, catalog = None, **fields))]
 pub(crate) fn generate_topology(
     py: Python<'_>,
     config: Option<&Bound<'_, PyAny>>,

@@ -22,11 +22,6 @@ impl Mutation {
             Err(_) => Ok(Self::from_dict(object)?.0),
         }
     }
-
-    /// Takes a mutation that is one.
-    pub(crate) fn new(mutation: mutation::Mutation) -> Self {
-        Self(mutation)
-    }
 }
 
 #[pymethods]

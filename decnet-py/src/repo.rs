@@ -262,7 +262,7 @@ impl RepoHandle {
     fn set_status(
         &self,
         id: &Bound<'_, PyAny>,
-        from: &Bound<'_, PyAny>,
+        from_: &Bound<'_, PyAny>,
         to: &Bound<'_, PyAny>,
         intent: Option<&Bound<'_, PyAny>>,
         reason: Option<&Bound<'_, PyAny>>,
@@ -271,7 +271,7 @@ impl RepoHandle {
     ) -> PyResult<Operation> {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         let change = StatusChange {
-            from: convert::parsed::<Status>(from, "a status")?,
+            from: convert::parsed::<Status>(from_, "a status")?,
             to: convert::parsed::<Status>(to, "a status")?,
             intent: intent
                 .map(|intent| convert::parsed::<Intent>(intent, "an intent"))

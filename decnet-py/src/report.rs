@@ -169,7 +169,7 @@ pub(crate) fn of_topology(
 
 /// Holds a document to the rules as it stands: what it leaves open is no fault.
 #[pyfunction]
-#[pyo3(signature = (document, *, rules = "deploy", catalog = None, reserved = None))]
+#[pyo3(name = "validate", signature = (document, *, rules = "deploy", catalog = None, reserved = None))]
 pub(crate) fn validate_document(
     document: &Bound<'_, PyAny>,
     rules: &str,
