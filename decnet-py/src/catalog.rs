@@ -1,15 +1,17 @@
 //! The catalogue of services and archetypes.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use decnet_topology::{ServiceName, catalog};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{convert, errors::Raise as _};
+use crate::{
+    argument::{FilePath, Text},
+    convert, document,
+    errors::Raise as _,
+    tree,
+};
 
 /// Read once: every call that names no catalogue asks it.
 static BUILTIN: LazyLock<Arc<catalog::Catalog>> = LazyLock::new(|| Arc::new(catalog::Catalog::builtin()));
@@ -42,8 +44,10 @@ impl Catalog {
 
     /// Reads a file with a catalogue in TOML.
     #[staticmethod]
-    fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let text = std::fs::read_to_string(path)?;
+    fn from_file(py: Python<'_>, path: FilePath) -> PyResult<Self> {
+        let text = String::from_utf8(document::read_file(path.as_path())?);
+        let text =
+            text.map_err(|error| tree::InvalidCatalog::new_err(format!("{}: {error}", path.as_path().display())))?;
         Self::builtin().extended(py, &text)
     }
 
@@ -91,8 +95,8 @@ impl Catalog {
             .collect())
     }
 
-    fn __contains__(&self, service: &str) -> bool {
-        self.0.service(service).is_some()
+    fn __contains__(&self, service: Text) -> bool {
+        self.0.service(service.as_str()).is_some()
     }
 
     fn __repr__(&self) -> String {

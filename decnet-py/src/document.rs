@@ -1,6 +1,6 @@
 //! Maze files, as Python holds them: dicts, texts and paths.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use decnet_topology::{
     Draft, Finding, Target,
@@ -10,6 +10,7 @@ use decnet_topology::{
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict, types::PyString};
 
 use crate::{
+    argument::FilePath,
     convert,
     errors::{self, Raise},
     model::Topology,
@@ -34,7 +35,7 @@ impl Written {
             return Self::from_text(object, Syntax::Auto);
         }
         if object.hasattr("__fspath__")? {
-            return Self::from_file(object.extract()?);
+            return Self::from_file(object.extract::<FilePath>()?.as_path());
         }
         let kind = convert::kind(object);
         Err(PyTypeError::new_err(format!(
@@ -68,9 +69,8 @@ impl Written {
     }
 
     /// Reads a file.
-    pub(crate) fn from_file(path: PathBuf) -> PyResult<Self> {
-        let read = std::fs::read(&path);
-        let text = read.map_err(|error| tree::DecnetError::new_err(format!("{}: {error}", path.display())))?;
+    pub(crate) fn from_file(path: &Path) -> PyResult<Self> {
+        let text = read_file(path)?;
         let syntax = match path.extension().and_then(|ending| ending.to_str()) {
             Some("json") => Syntax::Json,
             Some("yaml" | "yml") => Syntax::Yaml,
@@ -106,6 +106,12 @@ impl Written {
         });
         read.map_err(|refusal: Refusal| refusal.raise(py))
     }
+}
+
+/// Reads a file whole.
+pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
+    let read = std::fs::read(path);
+    read.map_err(|error| tree::DecnetError::new_err(format!("{}: {error}", path.display())))
 }
 
 /// Why a document became no topology.

@@ -1,8 +1,6 @@
 //! Engines: raising stored mazes, keeping them as they should be, and taking them down.
 
 use std::{
-    fs,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,8 +20,9 @@ use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    argument::FilePath,
     catalog::Catalog,
-    convert,
+    convert, document,
     errors::{self, Raise as _},
     events::EventStream,
     mutation::Mutation,
@@ -93,9 +92,9 @@ fn place(py: Python<'_>, docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bou
     Ok(Where::Docker(options))
 }
 
-fn image(decoy: Option<PathBuf>) -> PyResult<Option<Arc<DecoyImage>>> {
+fn image(decoy: Option<FilePath>) -> PyResult<Option<Arc<DecoyImage>>> {
     let program = match decoy {
-        Some(path) => Some(fs::read(path)?),
+        Some(path) => Some(document::read_file(path.as_path())?),
         None => decoy::embedded().map(<[u8]>::to_vec),
     };
     Ok(program.map(|program| Arc::new(DecoyImage::pack(&program))))
@@ -163,7 +162,7 @@ impl EngineHandle {
         catalog: Option<&Bound<'_, Catalog>>,
         width: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        decoy: Option<PathBuf>,
+        decoy: Option<FilePath>,
     ) -> PyResult<Operation> {
         let py = repo.py();
         let (store, place) = (repo.get().repo()?, place(py, docker, timeout)?);

@@ -10,6 +10,7 @@
 //! - **A fork** leaves these threads behind. So everything that holds some remembers its process, and refuses in another.
 
 mod alloc;
+mod argument;
 mod catalog;
 mod config;
 mod convert;

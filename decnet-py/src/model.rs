@@ -14,6 +14,7 @@ use decnet_topology::{
 use pyo3::{prelude::*, types::PyDict};
 
 use crate::{
+    argument::{FilePath, Text},
     catalog::Catalog,
     config::TopologyConfig,
     convert,
@@ -104,8 +105,8 @@ impl Topology {
     /// Reads a maze file, and completes it past what is reserved.
     #[staticmethod]
     #[pyo3(signature = (path, *, reserved = None))]
-    fn from_file(path: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_file(path.extract()?)?.resolve(path.py(), reserved)
+    fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Written::from_file(path.as_path())?.resolve(py, reserved)
     }
 
     /// Returns the document as a dict.
@@ -170,30 +171,33 @@ impl Topology {
     }
 
     /// Returns the LAN of that name, whatever its case.
-    fn lan(&self, name: &str) -> PyResult<Lan> {
-        let found = Name::new(name)
+    fn lan(&self, name: Text) -> PyResult<Lan> {
+        let found = Name::new(name.as_str())
             .ok()
             .and_then(|name| self.maze.lan_named(&name).map(Lan::from));
-        found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.to_owned()))
+        found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.as_str().to_owned()))
     }
 
     /// Returns the decky of that name, whatever its case.
-    fn decky(&self, name: &str) -> PyResult<Decky> {
-        let name_found = Name::new(name).ok();
+    fn decky(&self, name: Text) -> PyResult<Decky> {
+        let name_found = Name::new(name.as_str()).ok();
         let found = name_found.and_then(|name| self.maze.decky_named(&name).map(|decky| Decky::of(&self.maze, decky)));
-        found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.to_owned()))
+        found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.as_str().to_owned()))
     }
 
     /// Holds the maze to the rules.
-    #[pyo3(signature = (rules = "deploy", *, catalog = None, reserved = None))]
+    #[pyo3(
+        signature = (rules = Text::new("deploy"), *, catalog = None, reserved = None),
+        text_signature = "($self, rules='deploy', *, catalog=None, reserved=None)"
+    )]
     fn validate(
         &self,
         py: Python<'_>,
-        rules: &str,
+        rules: Text,
         catalog: Option<&Bound<'_, Catalog>>,
         reserved: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Report> {
-        report::of_topology(py, self, rules, catalog.map(Bound::get), reserved)
+        report::of_topology(py, self, rules.as_str(), catalog.map(Bound::get), reserved)
     }
 
     /// Computes the canonical hash: what is not meant for Docker is not in it.

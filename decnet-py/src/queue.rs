@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
+    argument::Text,
     convert,
     model::Topology,
     mutation::Mutation,
@@ -179,14 +180,14 @@ impl RepoHandle {
         &self,
         id: &Bound<'_, PyAny>,
         token: &Bound<'_, PyAny>,
-        outcome: &str,
+        outcome: Text,
         reason: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Operation> {
         let (py, id, at) = (id.py(), mutation_id(id)?, convert::moment(at)?);
         let token = convert::parsed(token, "a token")?;
         let reason = reason.map(|reason| convert::text(reason, "a reason")).transpose()?;
-        let outcome = match (outcome, reason) {
+        let outcome = match (outcome.as_str(), reason) {
             ("applied", None) => Outcome::Applied,
             ("rejected", reason) => Outcome::Rejected {
                 reason: reason.unwrap_or_default(),

@@ -1,9 +1,6 @@
 //! Stores: opening and closing, and the topologies in them. What waits and who holds what is in `queue`.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use decnet_topology::{
     Intent, Mode, Repo, RepoError, Status,
@@ -13,6 +10,7 @@ use decnet_topology::{
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
+    argument::FilePath,
     convert,
     engine::{self, EngineSlot},
     errors,
@@ -122,9 +120,9 @@ impl RepoHandle {
 
     /// Opens the store in a file.
     #[staticmethod]
-    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Operation> {
+    fn open(py: Python<'_>, path: FilePath) -> PyResult<Operation> {
         let work = async move {
-            let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path)).await;
+            let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path.as_path())).await;
             opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))
         };
         let opened = |py: Python<'_>, repo| Ok(Py::new(py, Self::new(Arc::new(repo)))?.into_any());

@@ -8,6 +8,7 @@ use decnet_topology::{
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
+    argument::Text,
     catalog::Catalog,
     convert,
     document::Written,
@@ -169,19 +170,27 @@ pub(crate) fn of_topology(
 
 /// Holds a document to the rules as it stands: what it leaves open is no fault.
 #[pyfunction]
-#[pyo3(name = "validate", signature = (document, *, rules = "deploy", catalog = None, reserved = None))]
+#[pyo3(
+    name = "validate",
+    signature = (document, *, rules = Text::new("deploy"), catalog = None, reserved = None),
+    text_signature = "(document, *, rules='deploy', catalog=None, reserved=None)"
+)]
 pub(crate) fn validate_document(
     document: &Bound<'_, PyAny>,
-    rules: &str,
+    rules: Text,
     catalog: Option<&Bound<'_, Catalog>>,
     reserved: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Report> {
     let py = document.py();
     let catalog = catalog.map(Bound::get);
     if let Ok(topology) = document.cast::<Topology>() {
-        return of_topology(py, topology.get(), rules, catalog, reserved);
+        return of_topology(py, topology.get(), rules.as_str(), catalog, reserved);
     }
-    let (rules, catalog, claims) = (rule_set(rules)?, Catalog::or_builtin(catalog), model::claims(reserved)?);
+    let (rules, catalog, claims) = (
+        rule_set(rules.as_str())?,
+        Catalog::or_builtin(catalog),
+        model::claims(reserved)?,
+    );
     let written = Written::from_python(document)?;
     let report = py.detach(|| {
         let draft = written.parse()?;

@@ -12,7 +12,7 @@ use decnet_engine::{
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
-use crate::{convert, queue, repo::count};
+use crate::{argument::Text, convert, queue, repo::count};
 
 /// A Docker daemon in memory.
 #[pyclass(frozen, module = "decnet")]
@@ -25,8 +25,8 @@ impl Simulated {
     }
 }
 
-fn moment(moment: &str) -> PyResult<Moment> {
-    match moment {
+fn moment(moment: &Text) -> PyResult<Moment> {
+    match moment.as_str() {
         "before" => Ok(Moment::Before),
         "half" => Ok(Moment::Half),
         "after" => Ok(Moment::After),
@@ -73,20 +73,26 @@ impl Simulated {
     }
 
     /// Fails one action, counted from now: the next is number 1.
-    #[pyo3(signature = (nth, message = "the fault that was ordered", moment = "before"))]
-    fn fail(&self, nth: &Bound<'_, PyAny>, message: &str, moment: &str) -> PyResult<()> {
+    #[pyo3(
+        signature = (nth, message = Text::new("the fault that was ordered"), moment = Text::new("before")),
+        text_signature = "($self, nth, message='the fault that was ordered', moment='before')"
+    )]
+    fn fail(&self, nth: &Bound<'_, PyAny>, message: Text, moment: Text) -> PyResult<()> {
         let error = RuntimeError::Refused {
             status: 500,
-            message: message.into(),
+            message: message.as_str().into(),
         };
-        self.0.fail(count(nth, "a number")?, self::moment(moment)?, error);
+        self.0.fail(count(nth, "a number")?, self::moment(&moment)?, error);
         Ok(())
     }
 
     /// Lets the daemon die with one action, counted from now.
-    #[pyo3(signature = (nth, moment = "before"))]
-    fn cut_off(&self, nth: &Bound<'_, PyAny>, moment: &str) -> PyResult<()> {
-        self.0.cut_off(count(nth, "a number")?, self::moment(moment)?);
+    #[pyo3(
+        signature = (nth, moment = Text::new("before")),
+        text_signature = "($self, nth, moment='before')"
+    )]
+    fn cut_off(&self, nth: &Bound<'_, PyAny>, moment: Text) -> PyResult<()> {
+        self.0.cut_off(count(nth, "a number")?, self::moment(&moment)?);
         Ok(())
     }
 

@@ -1,11 +1,6 @@
 //! The tree of exceptions under `DecnetError`.
 
-use pyo3::{
-    create_exception,
-    exceptions::PyException,
-    prelude::*,
-    types::{PyTuple, PyType},
-};
+use pyo3::{create_exception, exceptions::PyException, prelude::*};
 
 create_exception!(
     decnet,
@@ -69,63 +64,29 @@ create_exception!(decnet, TeardownFailed, DecnetError, "A teardown left somethin
 create_exception!(decnet, Interrupted, DecnetError, "An operation was called off.");
 create_exception!(decnet, RepoError, DecnetError, "The store refused, or cannot be used.");
 
-/// Registers the exceptions, with what their attributes are where nothing is known.
+/// Registers the exceptions.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    let nothing = PyTuple::empty(py);
-    let add = |name: &str, class: Bound<'_, PyType>, lists: &[&str], others: &[&str]| {
-        for attribute in lists {
-            class.setattr(*attribute, &nothing)?;
-        }
-        for attribute in others {
-            class.setattr(*attribute, py.None())?;
-        }
-        module.add(name, class)
-    };
-    add("DecnetError", py.get_type::<DecnetError>(), &[], &[])?;
-    add("InvalidConfig", py.get_type::<InvalidConfig>(), &["faults"], &[])?;
-    add("InvalidTopology", py.get_type::<InvalidTopology>(), &["findings"], &[])?;
-    add("InvalidCatalog", py.get_type::<InvalidCatalog>(), &[], &[])?;
-    add(
-        "MutationRejected",
+    let classes = [
+        py.get_type::<DecnetError>(),
+        py.get_type::<InvalidConfig>(),
+        py.get_type::<InvalidTopology>(),
+        py.get_type::<InvalidCatalog>(),
         py.get_type::<MutationRejected>(),
-        &["findings"],
-        &["code"],
-    )?;
-    add("AddressError", py.get_type::<AddressError>(), &[], &[])?;
-    add(
-        "VersionConflict",
+        py.get_type::<AddressError>(),
         py.get_type::<VersionConflict>(),
-        &[],
-        &["expected", "current"],
-    )?;
-    add("NotEditable", py.get_type::<NotEditable>(), &[], &["status", "intent"])?;
-    add("Busy", py.get_type::<Busy>(), &[], &["lease"])?;
-    add("NeedsForce", py.get_type::<NeedsForce>(), &[], &[])?;
-    add("DockerError", py.get_type::<DockerError>(), &[], &[])?;
-    add(
-        "DockerUnavailable",
+        py.get_type::<NotEditable>(),
+        py.get_type::<Busy>(),
+        py.get_type::<NeedsForce>(),
+        py.get_type::<DockerError>(),
         py.get_type::<DockerUnavailable>(),
-        &[],
-        &["endpoint"],
-    )?;
-    add(
-        "DeployFailed",
         py.get_type::<DeployFailed>(),
-        &["failures", "leftovers"],
-        &["rolled_back"],
-    )?;
-    add(
-        "TeardownFailed",
         py.get_type::<TeardownFailed>(),
-        &["failures", "leftovers"],
-        &[],
-    )?;
-    add(
-        "Interrupted",
         py.get_type::<Interrupted>(),
-        &["failures", "leftovers"],
-        &["rolled_back"],
-    )?;
-    add("RepoError", py.get_type::<RepoError>(), &[], &[])
+        py.get_type::<RepoError>(),
+    ];
+    for class in classes {
+        module.add(class.name()?, &class)?;
+    }
+    Ok(())
 }

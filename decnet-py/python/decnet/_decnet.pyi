@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from typing import Any, ClassVar, Generic, Literal, TypeVar, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 from .types import (
     Address,
@@ -36,6 +36,50 @@ from .types import (
     TopologyId,
     VerifyReport,
 )
+
+__all__ = [
+    "AddressError",
+    "Busy",
+    "Catalog",
+    "Decky",
+    "DecnetError",
+    "DeployFailed",
+    "DockerError",
+    "DockerUnavailable",
+    "Edge",
+    "EngineHandle",
+    "EventStream",
+    "Finding",
+    "Interrupted",
+    "InvalidCatalog",
+    "InvalidConfig",
+    "InvalidTopology",
+    "IpAllocator",
+    "Lan",
+    "Mutation",
+    "MutationRejected",
+    "NeedsForce",
+    "NotEditable",
+    "Operation",
+    "Outcome",
+    "Plan",
+    "RepoError",
+    "RepoHandle",
+    "Report",
+    "Simulated",
+    "Step",
+    "StoredTopology",
+    "SubnetAllocator",
+    "TeardownFailed",
+    "Topology",
+    "TopologyConfig",
+    "TopologyRow",
+    "VersionConflict",
+    "__version__",
+    "generate",
+    "schema",
+    "validate",
+]
 
 __version__: str
 
@@ -396,6 +440,7 @@ class SubnetAllocator:
     def reserve(self, subnet: Subnet) -> None: ...
     def is_free(self, subnet: Subnet) -> bool: ...
 
+@disjoint_base
 class TopologyRow:
     @property
     def id(self) -> str: ...
