@@ -1,6 +1,6 @@
 //! Arguments whose faults are a `TypeError`, whatever is wrong with them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
@@ -19,8 +19,8 @@ impl Text {
     }
 
     /// Returns the text.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+    pub(crate) fn take(self) -> String {
+        self.0
     }
 }
 
@@ -37,8 +37,8 @@ pub(crate) struct FilePath(PathBuf);
 
 impl FilePath {
     /// Returns the path.
-    pub(crate) fn as_path(&self) -> &Path {
-        &self.0
+    pub(crate) fn take(self) -> PathBuf {
+        self.0
     }
 }
 

@@ -45,9 +45,9 @@ impl Catalog {
     /// Reads a file with a catalogue in TOML.
     #[staticmethod]
     fn from_file(py: Python<'_>, path: FilePath) -> PyResult<Self> {
-        let text = String::from_utf8(document::read_file(path.as_path())?);
-        let text =
-            text.map_err(|error| tree::InvalidCatalog::new_err(format!("{}: {error}", path.as_path().display())))?;
+        let path = path.take();
+        let text = String::from_utf8(document::read_file(&path)?);
+        let text = text.map_err(|error| tree::InvalidCatalog::new_err(format!("{}: {error}", path.display())))?;
         Self::builtin().extended(py, &text)
     }
 
@@ -96,7 +96,7 @@ impl Catalog {
     }
 
     fn __contains__(&self, service: Text) -> bool {
-        self.0.service(service.as_str()).is_some()
+        self.0.service(&service.take()).is_some()
     }
 
     fn __repr__(&self) -> String {

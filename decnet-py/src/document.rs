@@ -35,7 +35,7 @@ impl Written {
             return Self::from_text(object, Syntax::Auto);
         }
         if object.hasattr("__fspath__")? {
-            return Self::from_file(object.extract::<FilePath>()?.as_path());
+            return Self::from_file(&object.extract::<FilePath>()?.take());
         }
         let kind = convert::kind(object);
         Err(PyTypeError::new_err(format!(

@@ -94,7 +94,7 @@ fn place(py: Python<'_>, docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bou
 
 fn image(decoy: Option<FilePath>) -> PyResult<Option<Arc<DecoyImage>>> {
     let program = match decoy {
-        Some(path) => Some(document::read_file(path.as_path())?),
+        Some(path) => Some(document::read_file(&path.take())?),
         None => decoy::embedded().map(<[u8]>::to_vec),
     };
     Ok(program.map(|program| Arc::new(DecoyImage::pack(&program))))

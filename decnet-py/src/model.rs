@@ -11,7 +11,7 @@ use decnet_topology::{
     mutation::{self, Context, Stage},
     repo::Claim,
 };
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{exceptions::PyKeyError, prelude::*, types::PyDict};
 
 use crate::{
     argument::{FilePath, Text},
@@ -106,7 +106,7 @@ impl Topology {
     #[staticmethod]
     #[pyo3(signature = (path, *, reserved = None))]
     fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_file(path.as_path())?.resolve(py, reserved)
+        Written::from_file(&path.take())?.resolve(py, reserved)
     }
 
     /// Returns the document as a dict.
@@ -172,17 +172,18 @@ impl Topology {
 
     /// Returns the LAN of that name, whatever its case.
     fn lan(&self, name: Text) -> PyResult<Lan> {
-        let found = Name::new(name.as_str())
-            .ok()
-            .and_then(|name| self.maze.lan_named(&name).map(Lan::from));
-        found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.as_str().to_owned()))
+        let text = name.take();
+        let found = Name::new(&text).ok().and_then(|name| self.maze.lan_named(&name));
+        found.map(Lan::from).ok_or_else(|| PyKeyError::new_err(text))
     }
 
     /// Returns the decky of that name, whatever its case.
     fn decky(&self, name: Text) -> PyResult<Decky> {
-        let name_found = Name::new(name.as_str()).ok();
-        let found = name_found.and_then(|name| self.maze.decky_named(&name).map(|decky| Decky::of(&self.maze, decky)));
-        found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.as_str().to_owned()))
+        let text = name.take();
+        let found = Name::new(&text).ok().and_then(|name| self.maze.decky_named(&name));
+        found
+            .map(|decky| Decky::of(&self.maze, decky))
+            .ok_or_else(|| PyKeyError::new_err(text))
     }
 
     /// Holds the maze to the rules.
@@ -197,7 +198,7 @@ impl Topology {
         catalog: Option<&Bound<'_, Catalog>>,
         reserved: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Report> {
-        report::of_topology(py, self, rules.as_str(), catalog.map(Bound::get), reserved)
+        report::of_topology(py, self, &rules.take(), catalog.map(Bound::get), reserved)
     }
 
     /// Computes the canonical hash: what is not meant for Docker is not in it.

@@ -107,6 +107,7 @@ impl Mutation {
 
     /// Adds a decky with its home.
     #[staticmethod]
+    #[expect(clippy::too_many_arguments, reason = "what the op may say")]
     #[pyo3(signature = (name, lan, *, services = None, service_config = None, archetype = None, forwards_l3 = None, ip = None, x = None, y = None))]
     fn add_decky(
         name: &Bound<'_, PyAny>,
@@ -175,6 +176,7 @@ impl Mutation {
 
     /// Changes what a decky runs or is; an archetype that is empty clears the one that it has.
     #[staticmethod]
+    #[expect(clippy::too_many_arguments, reason = "what the op may say")]
     #[pyo3(signature = (decky, *, services = None, x = None, y = None, force = None, service_config = None, archetype = None, forwards_l3 = None))]
     fn update_decky(
         decky: &Bound<'_, PyAny>,

@@ -78,7 +78,7 @@ impl Edge {
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct Decky {
-    decky: model::Decky,
+    inner: model::Decky,
     /// Where it is attached; the first is the home.
     #[pyo3(get)]
     attachments: Vec<Edge>,
@@ -92,7 +92,7 @@ impl Decky {
     pub(crate) fn of(maze: &model::Topology, decky: &model::Decky) -> Self {
         let attachments = decky.attachments().iter();
         Self {
-            decky: decky.clone(),
+            inner: decky.clone(),
             attachments: attachments
                 .filter_map(|attachment| Edge::of(maze, decky, *attachment))
                 .collect(),
@@ -106,31 +106,31 @@ impl Decky {
     /// The name.
     #[getter]
     fn name(&self) -> &str {
-        self.decky.name().as_str()
+        self.inner.name().as_str()
     }
 
     /// The services that it runs, in order.
     #[getter]
     fn services(&self) -> Vec<String> {
-        self.decky.services().iter().map(ToString::to_string).collect()
+        self.inner.services().iter().map(ToString::to_string).collect()
     }
 
     /// The configuration of its services.
     #[getter]
     fn service_config(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        convert::to_python(py, self.decky.service_config())
+        convert::to_python(py, self.inner.service_config())
     }
 
     /// The archetype, if one was given.
     #[getter]
     fn archetype(&self) -> Option<&str> {
-        self.decky.archetype()
+        self.inner.archetype()
     }
 
     /// Whether it forwards packets between its LANs.
     #[getter]
     fn forwards_l3(&self) -> bool {
-        self.decky.forwards_l3()
+        self.inner.forwards_l3()
     }
 
     /// The first attachment.
@@ -142,25 +142,25 @@ impl Decky {
     /// Whether it is attached to two LANs or more.
     #[getter]
     fn is_bridge(&self) -> bool {
-        self.decky.is_bridge()
+        self.inner.is_bridge()
     }
 
     /// Whether an intruder can route through it.
     #[getter]
     fn is_router(&self) -> bool {
-        self.decky.is_router()
+        self.inner.is_router()
     }
 
     /// The place on the canvas, to the right.
     #[getter]
     fn x(&self) -> Option<f64> {
-        self.decky.position().x
+        self.inner.position().x
     }
 
     /// The place on the canvas, down.
     #[getter]
     fn y(&self) -> Option<f64> {
-        self.decky.position().y
+        self.inner.position().y
     }
 
     fn __repr__(&self) -> String {

@@ -187,7 +187,7 @@ impl RepoHandle {
         let (py, id, at) = (id.py(), mutation_id(id)?, convert::moment(at)?);
         let token = convert::parsed(token, "a token")?;
         let reason = reason.map(|reason| convert::text(reason, "a reason")).transpose()?;
-        let outcome = match (outcome.as_str(), reason) {
+        let outcome = match (outcome.take().as_str(), reason) {
             ("applied", None) => Outcome::Applied,
             ("rejected", reason) => Outcome::Rejected {
                 reason: reason.unwrap_or_default(),

@@ -70,6 +70,10 @@ impl RepoHandle {
 }
 
 /// Returns nothing, as Python does.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what ends an operation may fail; this never does"
+)]
 pub(crate) fn nothing(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
     Ok(py.None())
 }
@@ -122,7 +126,7 @@ impl RepoHandle {
     #[staticmethod]
     fn open(py: Python<'_>, path: FilePath) -> PyResult<Operation> {
         let work = async move {
-            let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path.as_path())).await;
+            let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path.take())).await;
             opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))
         };
         let opened = |py: Python<'_>, repo| Ok(Py::new(py, Self::new(Arc::new(repo)))?.into_any());
@@ -131,12 +135,12 @@ impl RepoHandle {
 
     /// Closes the store, and with it the engines that work on it. Twice is no error.
     fn close(&self) -> PyResult<()> {
-        let shelf = self.0.get()?;
-        let engines = std::mem::take(&mut *shelf.engines.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = self.0.get()?;
+        let engines = std::mem::take(&mut *kept.engines.lock().unwrap_or_else(PoisonError::into_inner));
         for engine in engines.iter().filter_map(Weak::upgrade) {
             engine::end(&engine);
         }
-        drop(shelf.repo.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(kept.repo.lock().unwrap_or_else(PoisonError::into_inner).take());
         Ok(())
     }
 
@@ -177,13 +181,11 @@ impl RepoHandle {
         at: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Operation> {
         let (py, given, at) = (topology.py(), topology.get(), convert::moment(at)?);
-        let name = match name {
-            Some(name) => convert::parsed(name, "the name of a topology")?,
-            None => {
-                let read = given.header().name.parse();
-                read.map_err(|error| tree::DecnetError::new_err(format!("the name of a topology: {error}")))?
-            }
+        let own = || {
+            let read = given.header().name.parse();
+            read.map_err(|error| tree::DecnetError::new_err(format!("the name of a topology: {error}")))
         };
+        let name = name.map_or_else(own, |name| convert::parsed(name, "the name of a topology"))?;
         let new = NewTopology {
             name,
             mode: convert::parsed::<Mode>(mode, "a mode")?,

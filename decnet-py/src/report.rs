@@ -184,10 +184,10 @@ pub(crate) fn validate_document(
     let py = document.py();
     let catalog = catalog.map(Bound::get);
     if let Ok(topology) = document.cast::<Topology>() {
-        return of_topology(py, topology.get(), rules.as_str(), catalog, reserved);
+        return of_topology(py, topology.get(), &rules.take(), catalog, reserved);
     }
     let (rules, catalog, claims) = (
-        rule_set(rules.as_str())?,
+        rule_set(&rules.take())?,
         Catalog::or_builtin(catalog),
         model::claims(reserved)?,
     );

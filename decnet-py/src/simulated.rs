@@ -25,8 +25,8 @@ impl Simulated {
     }
 }
 
-fn moment(moment: &Text) -> PyResult<Moment> {
-    match moment.as_str() {
+fn moment(moment: &str) -> PyResult<Moment> {
+    match moment {
         "before" => Ok(Moment::Before),
         "half" => Ok(Moment::Half),
         "after" => Ok(Moment::After),
@@ -80,9 +80,10 @@ impl Simulated {
     fn fail(&self, nth: &Bound<'_, PyAny>, message: Text, moment: Text) -> PyResult<()> {
         let error = RuntimeError::Refused {
             status: 500,
-            message: message.as_str().into(),
+            message: message.take(),
         };
-        self.0.fail(count(nth, "a number")?, self::moment(&moment)?, error);
+        self.0
+            .fail(count(nth, "a number")?, self::moment(&moment.take())?, error);
         Ok(())
     }
 
@@ -92,7 +93,7 @@ impl Simulated {
         text_signature = "($self, nth, moment='before')"
     )]
     fn cut_off(&self, nth: &Bound<'_, PyAny>, moment: Text) -> PyResult<()> {
-        self.0.cut_off(count(nth, "a number")?, self::moment(&moment)?);
+        self.0.cut_off(count(nth, "a number")?, self::moment(&moment.take())?);
         Ok(())
     }
 
