@@ -9,11 +9,7 @@ use decnet_topology::{alloc, config::DEFAULT_LAN_PREFIX, net};
 use pyo3::{exceptions::PyTypeError, prelude::*};
 use serde_json::Value;
 
-use crate::{
-    convert,
-    errors::{self, Raise as _},
-    tree,
-};
+use crate::{convert, errors::Raise as _, tree};
 
 /// Hands out the addresses of one subnet.
 #[pyclass(frozen, module = "decnet")]
@@ -121,7 +117,7 @@ impl SubnetAllocator {
     ) -> PyResult<Self> {
         let py = base.py();
         let text = convert::address_text(base, "a pool")?;
-        let base = net::parse_base(&text).map_err(|error| errors::invalid_address(&error))?;
+        let base = net::parse_base(&text).map_err(|error| tree::AddressError::new_err(error.to_string()))?;
         let prefix = prefix.map_or(Ok(DEFAULT_LAN_PREFIX), length)?;
         let mut pool = alloc::SubnetAllocator::new(base, prefix).map_err(|error| error.raise(py))?;
         for subnet in convert::subnets(reserved, "reserved")? {

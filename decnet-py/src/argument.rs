@@ -1,13 +1,14 @@
 //! Arguments whose faults are a `TypeError`, whatever is wrong with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
 };
 
-use crate::convert;
+use crate::{convert, tree};
 
 /// A text.
 pub(crate) struct Text(String);
@@ -56,4 +57,40 @@ impl FromPyObject<'_, '_> for FilePath {
             }
         })
     }
+}
+
+/// Reads a file whole.
+pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
+    let read = std::fs::read(path);
+    read.map_err(|error| tree::DecnetError::new_err(format!("{}: {error}", path.display())))
+}
+
+/// Reads a count that cannot be less than nothing.
+pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
+    match convert::to_value(object) {
+        Ok(serde_json::Value::Number(number)) if number.is_u64() => Ok(number
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or(usize::MAX)),
+        Ok(serde_json::Value::Number(number)) if number.is_i64() => Err(tree::DecnetError::new_err(format!(
+            "{what} is {number}, less than nothing"
+        ))),
+        Err(convert::Unfit::Value(message)) => Err(tree::DecnetError::new_err(format!("{what}: {message}"))),
+        _ => Err(PyTypeError::new_err(format!(
+            "{what} is a whole number, not {}",
+            convert::kind(object)
+        ))),
+    }
+}
+
+/// Reads a time in seconds.
+pub(crate) fn seconds(object: &Bound<'_, PyAny>, what: &str) -> PyResult<SignedDuration> {
+    let Ok(seconds) = object.extract::<f64>() else {
+        return Err(PyTypeError::new_err(format!(
+            "{what} is a number of seconds, not {}",
+            convert::kind(object)
+        )));
+    };
+    SignedDuration::try_from_secs_f64(seconds)
+        .map_err(|error| tree::DecnetError::new_err(format!("{what} of {seconds} seconds: {error}")))
 }

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    argument::{FilePath, Text},
-    convert, document,
+    argument::{self, FilePath, Text},
+    convert,
     errors::Raise as _,
     tree,
 };
@@ -46,7 +46,7 @@ impl Catalog {
     #[staticmethod]
     fn from_file(py: Python<'_>, path: FilePath) -> PyResult<Self> {
         let path = path.take();
-        let text = String::from_utf8(document::read_file(&path)?);
+        let text = String::from_utf8(argument::read_file(&path)?);
         let text = text.map_err(|error| tree::InvalidCatalog::new_err(format!("{}: {error}", path.display())))?;
         Self::builtin().extended(py, &text)
     }

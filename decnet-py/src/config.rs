@@ -1,8 +1,6 @@
-//! What a maze is generated from, and the drawing of it.
+//! What a maze is generated from.
 
-use std::sync::Arc;
-
-use decnet_topology::{config, generate, rng};
+use decnet_topology::{config, rng};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::Value;
 
@@ -10,7 +8,6 @@ use crate::{
     catalog::Catalog,
     convert,
     errors::{self, Raise as _},
-    model::Topology,
 };
 
 /// What a maze is generated from: checked, complete, and with its seed.
@@ -147,14 +144,16 @@ impl TopologyConfig {
     }
 }
 
-fn read(fields: &Bound<'_, PyAny>, catalog: Option<&Catalog>) -> PyResult<TopologyConfig> {
+/// Reads a config from a dict.
+pub(crate) fn read(fields: &Bound<'_, PyAny>, catalog: Option<&Catalog>) -> PyResult<TopologyConfig> {
     let py = fields.py();
     let value = convert::to_value(fields).map_err(|unfit| unfit.raise(|message| errors::unread_config(py, message)))?;
     let config = config::TopologyConfig::from_value(&value, &Catalog::or_builtin(catalog), rng::os_seed);
     config.map(TopologyConfig).map_err(|error| error.raise(py))
 }
 
-fn read_seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
+/// Reads a seed.
+pub(crate) fn read_seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
     let py = seed.py();
     let message = || format!("a seed is a whole number from 0 to {}", u64::MAX);
     match convert::to_value(seed) {
@@ -162,37 +161,4 @@ fn read_seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
         Err(convert::Unfit::Value(_)) => Err(errors::unread_config(py, message())),
         _ => Err(PyTypeError::new_err(message())),
     }
-}
-
-/// Draws the maze of a config, or of the fields of one.
-#[pyfunction]
-#[pyo3(name = "generate", signature = (config = None, *, seed = None, reserved = None, catalog = None, **fields))]
-pub(crate) fn generate_topology(
-    py: Python<'_>,
-    config: Option<&Bound<'_, PyAny>>,
-    seed: Option<&Bound<'_, PyAny>>,
-    reserved: Option<&Bound<'_, PyAny>>,
-    catalog: Option<&Bound<'_, Catalog>>,
-    fields: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Topology> {
-    let catalog = catalog.map(Bound::get);
-    let mut config = match (config, fields) {
-        (Some(_), Some(_)) => return Err(PyTypeError::new_err("a config or the fields of one, not both")),
-        (Some(config), None) => match config.cast::<TopologyConfig>() {
-            Ok(config) => config.get().0.clone(),
-            Err(_) if config.is_instance_of::<PyDict>() => read(config, catalog)?.0,
-            Err(_) => {
-                let message = format!("a config is a TopologyConfig or a dict, not {}", convert::kind(config));
-                return Err(PyTypeError::new_err(message));
-            }
-        },
-        (None, fields) => read(fields.map_or_else(|| PyDict::new(py), Clone::clone).as_any(), catalog)?.0,
-    };
-    if let Some(seed) = seed {
-        config = config.with_seed(read_seed(seed)?);
-    }
-    let (catalog, reserved) = (Catalog::or_builtin(catalog), convert::subnets(reserved, "reserved")?);
-    let drawn = py.detach(|| generate::generate(&config, &catalog, &reserved));
-    let maze = drawn.map_err(|error| error.raise(py))?;
-    Ok(Topology::drawn(Arc::new(maze), config))
 }

@@ -11,7 +11,7 @@ use pyo3::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
-use crate::{errors, tree};
+use crate::tree;
 
 /// How deep lists and dicts may stand in each other; a list that holds itself is deeper than any bound.
 const MAX_DEPTH: usize = 128;
@@ -147,7 +147,7 @@ pub(crate) fn subnets(object: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult
 /// Reads one subnet.
 pub(crate) fn subnet(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Ipv4Net> {
     let text = address_text(object, what)?;
-    decnet_topology::net::parse_subnet(&text).map_err(|error| errors::invalid_address(&error))
+    decnet_topology::net::parse_subnet(&text).map_err(|error| tree::AddressError::new_err(error.to_string()))
 }
 
 /// Reads texts from any iterable but a `str`.

@@ -3,18 +3,17 @@
 use std::path::Path;
 
 use decnet_topology::{
-    Draft, Finding, Target,
+    Draft, Finding, Target, Topology,
     alloc::Claims,
     document::{self, DocumentError, Syntax},
+    model::Header,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict, types::PyString};
 
 use crate::{
-    argument::FilePath,
+    argument::{self, FilePath},
     convert,
     errors::{self, Raise},
-    model::Topology,
-    tree,
 };
 
 /// A document that was not read yet.
@@ -70,7 +69,7 @@ impl Written {
 
     /// Reads a file.
     pub(crate) fn from_file(path: &Path) -> PyResult<Self> {
-        let text = read_file(path)?;
+        let text = argument::read_file(path)?;
         let syntax = match path.extension().and_then(|ending| ending.to_str()) {
             Some("json") => Syntax::Json,
             Some("yaml" | "yml") => Syntax::Yaml,
@@ -96,22 +95,16 @@ impl Written {
         }
     }
 
-    /// Reads the document and completes it to a topology, past what is reserved.
-    pub(crate) fn resolve(&self, py: Python<'_>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Topology> {
+    /// Reads the document and completes it to a maze, past what is reserved.
+    pub(crate) fn resolve(&self, py: Python<'_>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<(Header, Topology)> {
         let claims = Claims::past(convert::subnets(reserved, "reserved")?);
         let read = py.detach(|| {
             let draft = self.parse().map_err(refusal)?;
-            let topology = draft.resolve(&claims).map_err(refusal)?;
-            Ok(Topology::read(draft.header, topology))
+            let maze = draft.resolve(&claims).map_err(refusal)?;
+            Ok((draft.header, maze))
         });
         read.map_err(|refusal: Refusal| refusal.raise(py))
     }
-}
-
-/// Reads a file whole.
-pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
-    let read = std::fs::read(path);
-    read.map_err(|error| tree::DecnetError::new_err(format!("{}: {error}", path.display())))
 }
 
 /// Why a document became no topology.

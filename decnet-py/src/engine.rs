@@ -20,16 +20,16 @@ use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    argument::FilePath,
+    argument::{self, FilePath, count},
     catalog::Catalog,
-    convert, document,
+    convert,
     errors::{self, Raise as _},
     events::EventStream,
     mutation::Mutation,
     operation::{Operation, Stop, begin},
     plan::{self, Plan},
     queue,
-    repo::{RepoHandle, count, version},
+    repo::{Ends, RepoHandle, version},
     rows,
     runtime::Native,
     simulated::Simulated,
@@ -37,7 +37,7 @@ use crate::{
 
 /// What an engine is made of. Each operation has an engine of its own, which tells of nothing else; all tell the same bus.
 #[derive(Debug, Clone)]
-pub(crate) struct Workbench {
+struct Workbench {
     repo: Arc<dyn Repo>,
     runtime: Arc<dyn Runtime>,
     options: EngineOptions,
@@ -53,11 +53,20 @@ impl Workbench {
 }
 
 /// An engine, until it is closed.
-pub(crate) type EngineSlot = Mutex<Option<Workbench>>;
+#[derive(Debug)]
+struct Slot(Mutex<Option<Workbench>>);
+
+impl Ends for Slot {
+    fn end(&self) {
+        if let Some(bench) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bench.ending.cancel();
+        }
+    }
+}
 
 /// An engine on a store, until either is closed. Each method begins an operation.
 #[pyclass(frozen, module = "decnet._decnet")]
-pub(crate) struct EngineHandle(Native<Arc<EngineSlot>>);
+pub(crate) struct EngineHandle(Native<Arc<Slot>>);
 
 /// Where the containers are.
 enum Where {
@@ -85,7 +94,7 @@ fn place(py: Python<'_>, docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bou
         ..DockerOptions::default()
     };
     if let Some(timeout) = timeout {
-        let timeout = queue::seconds(timeout, "a timeout")?;
+        let timeout = argument::seconds(timeout, "a timeout")?;
         options.timeout =
             Duration::try_from(timeout).map_err(|_| errors::unusable("a timeout is more than nothing"))?;
     }
@@ -94,7 +103,7 @@ fn place(py: Python<'_>, docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bou
 
 fn image(decoy: Option<FilePath>) -> PyResult<Option<Arc<DecoyImage>>> {
     let program = match decoy {
-        Some(path) => Some(document::read_file(&path.take())?),
+        Some(path) => Some(argument::read_file(&path.take())?),
         None => decoy::embedded().map(<[u8]>::to_vec),
     };
     Ok(program.map(|program| Arc::new(DecoyImage::pack(&program))))
@@ -102,7 +111,7 @@ fn image(decoy: Option<FilePath>) -> PyResult<Option<Arc<DecoyImage>>> {
 
 impl EngineHandle {
     fn workbench(&self) -> PyResult<Workbench> {
-        let bench = self.0.get()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let bench = self.0.get()?.0.lock().unwrap_or_else(PoisonError::into_inner);
         bench.clone().ok_or_else(|| errors::unusable("the engine is closed"))
     }
 
@@ -191,15 +200,16 @@ impl EngineHandle {
             })
         };
         begin(py, Stop::Drop, None, work, move |py, bench| {
-            let slot = Arc::new(Mutex::new(Some(bench)));
-            keeper.get().keep(&slot)?;
+            let slot = Arc::new(Slot(Mutex::new(Some(bench))));
+            let dependant: Arc<dyn Ends> = slot.clone();
+            keeper.get().keep(Arc::downgrade(&dependant))?;
             Ok(Py::new(py, Self(Native::new(slot)))?.into_any())
         })
     }
 
     /// Closes the engine: what is under way is called off. Twice is no error.
     fn close(&self) -> PyResult<()> {
-        end(self.0.get()?);
+        self.0.get()?.end();
         Ok(())
     }
 
@@ -250,7 +260,7 @@ impl EngineHandle {
 
     fn watch(&self, poll: &Bound<'_, PyAny>, width: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
         let mut options = WatchOptions::default();
-        options.poll = Duration::try_from(queue::seconds(poll, "a poll")?).unwrap_or(options.poll);
+        options.poll = Duration::try_from(argument::seconds(poll, "a poll")?).unwrap_or(options.poll);
         if let Some(width) = width {
             options.width = count(width, "a width")?.max(1);
         }
@@ -304,13 +314,6 @@ impl EngineHandle {
             bench.bus.subscribe(&[Pattern::everything()]),
             bench.ending,
         ))
-    }
-}
-
-/// Ends an engine, and what it is at work on.
-pub(crate) fn end(slot: &EngineSlot) {
-    if let Some(bench) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        bench.ending.cancel();
     }
 }
 

@@ -13,7 +13,7 @@ use decnet_topology::{
 };
 use pyo3::{IntoPyObjectExt as _, prelude::*};
 
-use crate::{convert, report, tree};
+use crate::{convert, finding, tree};
 
 /// What becomes an exception.
 pub(crate) trait Raise {
@@ -41,11 +41,6 @@ fn with<const N: usize>(py: Python<'_>, error: PyErr, attributes: [(&str, PyResu
     error
 }
 
-/// Says that an address or a subnet is none.
-pub(crate) fn invalid_address(error: &(dyn Error + 'static)) -> PyErr {
-    tree::AddressError::new_err(said(error))
-}
-
 /// Says what is wrong with a config.
 pub(crate) fn invalid_config(py: Python<'_>, error: &ConfigError) -> PyErr {
     let raised = tree::InvalidConfig::new_err(error.to_string());
@@ -64,7 +59,7 @@ pub(crate) fn unread_config(py: Python<'_>, message: String) -> PyErr {
 /// Says what is wrong with a maze or a document.
 pub(crate) fn invalid_topology(py: Python<'_>, message: impl Display, findings: &[Finding]) -> PyErr {
     let raised = tree::InvalidTopology::new_err(message.to_string());
-    with(py, raised, [("findings", report::list(findings).into_py_any(py))])
+    with(py, raised, [("findings", finding::list(findings).into_py_any(py))])
 }
 
 /// Says that a mutation cannot be read at all.
@@ -129,7 +124,7 @@ impl Raise for MutationError {
         };
         let attributes = [
             ("code", self.code().into_py_any(py)),
-            ("findings", report::list(findings).into_py_any(py)),
+            ("findings", finding::list(findings).into_py_any(py)),
         ];
         with(py, tree::MutationRejected::new_err(said(self)), attributes)
     }

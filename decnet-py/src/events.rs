@@ -9,10 +9,9 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    convert,
+    argument, convert,
     errors::Raise,
     operation::{Operation, Stop, begin},
-    queue,
     runtime::Native,
 };
 
@@ -43,7 +42,7 @@ impl EventStream {
         let (events, ending) = self.0.get()?;
         let (events, ending) = (Arc::clone(events), ending.clone());
         let patience = patience
-            .map(|patience| queue::seconds(patience, "a patience"))
+            .map(|patience| argument::seconds(patience, "a patience"))
             .transpose()?;
         let patience = patience.map(|patience| Duration::try_from(patience).unwrap_or_default());
         let work = async move {

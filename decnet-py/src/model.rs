@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use decnet_topology::{
-    Name, TopologyConfig as Config, TopologyId,
+    Name, TopologyConfig as Config,
     document::{self, Syntax},
     graph::Graph,
     hash::canonical_hash,
     model::{self, Header},
     mutation::{self, Context, Stage},
-    repo::Claim,
 };
 use pyo3::{exceptions::PyKeyError, prelude::*, types::PyDict};
 
@@ -22,7 +21,7 @@ use crate::{
     errors::Raise as _,
     mutation::Mutation,
     parts::{Decky, Edge, Lan},
-    report::{self, Report},
+    report::{Report, Rules, claims},
     tree,
 };
 
@@ -46,7 +45,7 @@ impl Topology {
     }
 
     /// Takes what a document said.
-    pub(crate) fn read(header: Header, maze: model::Topology) -> Self {
+    pub(crate) fn read((header, maze): (Header, model::Topology)) -> Self {
         Self {
             header,
             maze: Arc::new(maze),
@@ -85,28 +84,34 @@ impl Topology {
     #[staticmethod]
     #[pyo3(signature = (document, *, reserved = None))]
     fn from_dict(document: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_dict(document)?.resolve(document.py(), reserved)
+        Written::from_dict(document)?
+            .resolve(document.py(), reserved)
+            .map(Self::read)
     }
 
     /// Reads a document in JSON, and completes it past what is reserved.
     #[staticmethod]
     #[pyo3(signature = (text, *, reserved = None))]
     fn from_json(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_text(text, Syntax::Json)?.resolve(text.py(), reserved)
+        Written::from_text(text, Syntax::Json)?
+            .resolve(text.py(), reserved)
+            .map(Self::read)
     }
 
     /// Reads a document in YAML, and completes it past what is reserved.
     #[staticmethod]
     #[pyo3(signature = (text, *, reserved = None))]
     fn from_yaml(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_text(text, Syntax::Yaml)?.resolve(text.py(), reserved)
+        Written::from_text(text, Syntax::Yaml)?
+            .resolve(text.py(), reserved)
+            .map(Self::read)
     }
 
     /// Reads a maze file, and completes it past what is reserved.
     #[staticmethod]
     #[pyo3(signature = (path, *, reserved = None))]
     fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_file(&path.take())?.resolve(py, reserved)
+        Written::from_file(&path.take())?.resolve(py, reserved).map(Self::read)
     }
 
     /// Returns the document as a dict.
@@ -198,7 +203,8 @@ impl Topology {
         catalog: Option<&Bound<'_, Catalog>>,
         reserved: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Report> {
-        report::of_topology(py, self, &rules.take(), catalog.map(Bound::get), reserved)
+        let rules = Rules::new(rules, catalog.map(Bound::get), reserved)?;
+        Ok(py.detach(|| rules.judge(&self.maze)))
     }
 
     /// Computes the canonical hash: what is not meant for Docker is not in it.
@@ -269,7 +275,7 @@ impl Topology {
             version: None,
             ..self.header.clone()
         };
-        Ok(Self::read(header, maze))
+        Ok(Self::read((header, maze)))
     }
 
     /// Returns the maze as a graph of networkx.
@@ -298,20 +304,4 @@ impl Topology {
         let (lans, deckies) = (self.maze.lans().len(), self.maze.deckies().len());
         format!("<Topology {:?}: {lans} LANs, {deckies} deckies>", self.header.name)
     }
-}
-
-/// Takes subnets for those of other topologies.
-pub(crate) fn claims(reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Claim>> {
-    let subnets = convert::subnets(reserved, "reserved")?;
-    let (Ok(name), Ok(lan)) = ("reserved".parse(), Name::new("reserved")) else {
-        return Ok(Vec::new());
-    };
-    let name: decnet_topology::TopologyName = name;
-    let claim = |subnet| Claim {
-        topology: TopologyId::nil(),
-        name: name.clone(),
-        lan: lan.clone(),
-        subnet,
-    };
-    Ok(subnets.into_iter().map(claim).collect())
 }

@@ -5,20 +5,23 @@ use pyo3::prelude::*;
 use crate::{
     alloc::{IpAllocator, SubnetAllocator},
     catalog::Catalog,
-    config::{TopologyConfig, generate_topology},
+    config::TopologyConfig,
     convert,
     engine::EngineHandle,
     events::EventStream,
+    finding::Finding,
+    generate::generate_topology,
     model::Topology,
     mutation::Mutation,
     operation::Operation,
     parts::{Decky, Edge, Lan},
     plan::{Outcome, Plan, Step},
     repo::RepoHandle,
-    report::{Finding, Report, validate_document},
+    report::Report,
     rows::{StoredTopology, TopologyRow},
     simulated::Simulated,
     tree,
+    validate::validate_document,
 };
 
 /// Returns the JSON Schema of a maze file.

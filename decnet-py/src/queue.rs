@@ -6,34 +6,21 @@ use decnet_topology::{
     MutationId, Repo,
     repo::{Holder, MutationFilter, NewMutation, Outcome},
 };
-use jiff::SignedDuration;
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
-    argument::Text,
+    argument::{Text, count, seconds},
     convert,
     model::Topology,
     mutation::Mutation,
     operation::Operation,
-    repo::{RepoHandle, count, nothing, version, words},
-    rows, tree,
+    repo::{RepoHandle, nothing, version, words},
+    rows,
 };
 
 /// Reads the number of a mutation.
 fn mutation_id(object: &Bound<'_, PyAny>) -> PyResult<MutationId> {
     Ok(MutationId::new(count(object, "the number of a mutation")? as u64))
-}
-
-/// Reads a time in seconds.
-pub(crate) fn seconds(object: &Bound<'_, PyAny>, what: &str) -> PyResult<SignedDuration> {
-    let Ok(seconds) = object.extract::<f64>() else {
-        return Err(PyTypeError::new_err(format!(
-            "{what} is a number of seconds, not {}",
-            convert::kind(object)
-        )));
-    };
-    SignedDuration::try_from_secs_f64(seconds)
-        .map_err(|error| tree::DecnetError::new_err(format!("{what} of {seconds} seconds: {error}")))
 }
 
 fn said<T: serde::Serialize>(py: Python<'_>, said: T) -> PyResult<Py<PyAny>> {

@@ -1,6 +1,9 @@
 //! Stores: opening and closing, and the topologies in them. What waits and who holds what is in `queue`.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use decnet_topology::{
     Intent, Mode, Repo, RepoError, Status,
@@ -10,10 +13,8 @@ use decnet_topology::{
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
-    argument::FilePath,
-    convert,
-    engine::{self, EngineSlot},
-    errors,
+    argument::{FilePath, count},
+    convert, errors,
     model::Topology,
     mutation::Mutation,
     operation::{Operation, Stop, begin},
@@ -22,10 +23,16 @@ use crate::{
     tree,
 };
 
+/// What ends when the store that it works on is closed.
+pub(crate) trait Ends: Send + Sync + Debug {
+    /// Ends it. Twice is no error.
+    fn end(&self);
+}
+
 #[derive(Debug)]
 struct Shelf {
     repo: Mutex<Option<Arc<dyn Repo>>>,
-    engines: Mutex<Vec<Weak<EngineSlot>>>,
+    dependants: Mutex<Vec<Weak<dyn Ends>>>,
 }
 
 /// A store that is open, until it is closed. Each method begins an operation.
@@ -36,7 +43,7 @@ impl RepoHandle {
     fn new(repo: Arc<dyn Repo>) -> Self {
         Self(Native::new(Shelf {
             repo: Mutex::new(Some(repo)),
-            engines: Mutex::default(),
+            dependants: Mutex::default(),
         }))
     }
 
@@ -46,11 +53,11 @@ impl RepoHandle {
         repo.clone().ok_or_else(|| errors::unusable("the store is closed"))
     }
 
-    /// Has an engine end with the store.
-    pub(crate) fn keep(&self, engine: &Arc<EngineSlot>) -> PyResult<()> {
-        let mut engines = self.0.get()?.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        engines.retain(|engine| engine.strong_count() > 0);
-        engines.push(Arc::downgrade(engine));
+    /// Has something end with the store.
+    pub(crate) fn keep(&self, dependant: Weak<dyn Ends>) -> PyResult<()> {
+        let mut dependants = self.0.get()?.dependants.lock().unwrap_or_else(PoisonError::into_inner);
+        dependants.retain(|dependant| dependant.strong_count() > 0);
+        dependants.push(dependant);
         Ok(())
     }
 
@@ -76,24 +83,6 @@ impl RepoHandle {
 )]
 pub(crate) fn nothing(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
     Ok(py.None())
-}
-
-/// Reads a count that cannot be less than nothing.
-pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
-    match convert::to_value(object) {
-        Ok(serde_json::Value::Number(number)) if number.is_u64() => Ok(number
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-            .unwrap_or(usize::MAX)),
-        Ok(serde_json::Value::Number(number)) if number.is_i64() => Err(tree::DecnetError::new_err(format!(
-            "{what} is {number}, less than nothing"
-        ))),
-        Err(convert::Unfit::Value(message)) => Err(tree::DecnetError::new_err(format!("{what}: {message}"))),
-        _ => Err(PyTypeError::new_err(format!(
-            "{what} is a whole number, not {}",
-            convert::kind(object)
-        ))),
-    }
 }
 
 /// Reads the version that the caller saw.
@@ -136,10 +125,11 @@ impl RepoHandle {
     /// Closes the store, and with it the engines that work on it. Twice is no error.
     fn close(&self) -> PyResult<()> {
         let kept = self.0.get()?;
-        let engines = std::mem::take(&mut *kept.engines.lock().unwrap_or_else(PoisonError::into_inner));
-        for engine in engines.iter().filter_map(Weak::upgrade) {
-            engine::end(&engine);
-        }
+        let dependants = std::mem::take(&mut *kept.dependants.lock().unwrap_or_else(PoisonError::into_inner));
+        dependants
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|dependant| dependant.end());
         drop(kept.repo.lock().unwrap_or_else(PoisonError::into_inner).take());
         Ok(())
     }

@@ -1,85 +1,26 @@
-//! Findings and reports, and the rules that make them.
+//! Reports, and the rules that make them.
+
+use std::sync::Arc;
 
 use decnet_topology::{
-    RuleSet,
-    finding::{self, Severity, Target},
-    validate::{self, Surroundings},
+    Draft, Name, RuleSet, Topology, TopologyId, TopologyName, catalog,
+    finding::Severity,
+    repo::Claim,
+    validate::{self, Surroundings, View},
 };
-use pyo3::{exceptions::PyTypeError, prelude::*};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyList};
 
 use crate::{
     argument::Text,
     catalog::Catalog,
     convert,
-    document::Written,
-    model::{self, Topology},
+    finding::{Finding, list},
 };
-
-/// One thing that is wrong, or looks wrong.
-#[pyclass(frozen, eq, hash, module = "decnet")]
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Finding {
-    /// How much it weighs: `error` or `warning`.
-    #[pyo3(get)]
-    severity: String,
-    /// Which rule it breaks.
-    #[pyo3(get)]
-    code: &'static str,
-    /// What, where, and what to do, for people.
-    #[pyo3(get)]
-    message: String,
-    target: Target,
-}
-
-#[pymethods]
-impl Finding {
-    /// What it is about: a dict with a `kind` and the names.
-    #[getter]
-    fn target(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        convert::to_python(py, &self.target)
-    }
-
-    /// Returns it as a dict.
-    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let Self {
-            severity,
-            code,
-            message,
-            target,
-        } = self;
-        let said = serde_json::json!({"severity": severity, "code": code, "message": message, "target": target});
-        convert::from_value(py, &said)
-    }
-
-    fn __str__(&self) -> String {
-        format!("{} {}: {}", self.severity, self.code, self.message)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<Finding {self}>", self = self.__str__())
-    }
-}
-
-impl From<&finding::Finding> for Finding {
-    fn from(finding: &finding::Finding) -> Self {
-        Self {
-            severity: finding.severity.to_string(),
-            code: finding.code.as_str(),
-            message: finding.message.clone(),
-            target: finding.target.clone(),
-        }
-    }
-}
-
-/// Turns findings into Python's.
-pub(crate) fn list(findings: &[finding::Finding]) -> Vec<Finding> {
-    findings.iter().map(Finding::from).collect()
-}
 
 /// What the rules found, errors first.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq, Eq)]
-pub(crate) struct Report(validate::Report);
+pub(crate) struct Report(pub(crate) validate::Report);
 
 #[pymethods]
 impl Report {
@@ -113,7 +54,7 @@ impl Report {
     }
 
     fn __iter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let findings = pyo3::types::PyList::new(py, self.findings())?;
+        let findings = PyList::new(py, self.findings())?;
         Ok(findings.try_iter()?.into_any().unbind())
     }
 
@@ -139,7 +80,7 @@ impl Report {
 }
 
 /// Reads the name of a rule set.
-pub(crate) fn rule_set(rules: &str) -> PyResult<RuleSet> {
+fn rule_set(rules: &str) -> PyResult<RuleSet> {
     match rules {
         "deploy" => Ok(RuleSet::deploy()),
         "live" => Ok(RuleSet::live()),
@@ -149,60 +90,54 @@ pub(crate) fn rule_set(rules: &str) -> PyResult<RuleSet> {
     }
 }
 
-/// Holds a topology to the rules, without the interpreter's lock.
-pub(crate) fn of_topology(
-    py: Python<'_>,
-    topology: &Topology,
-    rules: &str,
-    catalog: Option<&Catalog>,
-    reserved: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Report> {
-    let (rules, catalog, claims) = (rule_set(rules)?, Catalog::or_builtin(catalog), model::claims(reserved)?);
-    let maze = topology.maze();
-    Ok(Report(py.detach(|| {
-        let surroundings = Surroundings {
-            claims: &claims,
-            ..Surroundings::default()
-        };
-        validate::validate_in(&*maze, &catalog, rules, surroundings)
-    })))
+/// What a maze is held to.
+pub(crate) struct Rules {
+    set: RuleSet,
+    catalog: Arc<catalog::Catalog>,
+    claims: Vec<Claim>,
 }
 
-/// Holds a document to the rules as it stands: what it leaves open is no fault.
-#[pyfunction]
-#[pyo3(
-    name = "validate",
-    signature = (document, *, rules = Text::new("deploy"), catalog = None, reserved = None),
-    text_signature = "(document, *, rules='deploy', catalog=None, reserved=None)"
-)]
-pub(crate) fn validate_document(
-    document: &Bound<'_, PyAny>,
-    rules: Text,
-    catalog: Option<&Bound<'_, Catalog>>,
-    reserved: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Report> {
-    let py = document.py();
-    let catalog = catalog.map(Bound::get);
-    if let Ok(topology) = document.cast::<Topology>() {
-        return of_topology(py, topology.get(), &rules.take(), catalog, reserved);
+impl Rules {
+    /// Takes what a call says.
+    pub(crate) fn new(rules: Text, catalog: Option<&Catalog>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let rules = rule_set(&rules.take())?;
+        Ok(Self {
+            set: rules,
+            catalog: Catalog::or_builtin(catalog),
+            claims: claims(reserved)?,
+        })
     }
-    let (rules, catalog, claims) = (
-        rule_set(&rules.take())?,
-        Catalog::or_builtin(catalog),
-        model::claims(reserved)?,
-    );
-    let written = Written::from_python(document)?;
-    let report = py.detach(|| {
-        let draft = written.parse()?;
+
+    /// Holds a topology to them.
+    pub(crate) fn judge(&self, maze: &Topology) -> Report {
+        self.judge_view(maze)
+    }
+
+    /// Holds a draft to them.
+    pub(crate) fn judge_draft(&self, draft: &Draft) -> Report {
+        self.judge_view(draft)
+    }
+
+    fn judge_view<'a>(&self, maze: impl Into<View<'a>>) -> Report {
         let surroundings = Surroundings {
-            claims: &claims,
+            claims: &self.claims,
             ..Surroundings::default()
         };
-        Ok(validate::validate_in(&draft, &catalog, rules, surroundings))
-    });
-    // A text that is no document breaks a rule as well.
-    let report = report.or_else(|error: decnet_topology::document::DocumentError| {
-        Ok::<_, PyErr>(validate::Report::new(error.findings))
-    })?;
-    Ok(Report(report))
+        Report(validate::validate_in(maze, &self.catalog, self.set, surroundings))
+    }
+}
+
+/// Takes subnets for those of other topologies.
+pub(crate) fn claims(reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Claim>> {
+    let subnets = convert::subnets(reserved, "reserved")?;
+    let (Ok(name), Ok(lan)) = (TopologyName::new("reserved"), Name::new("reserved")) else {
+        return Ok(Vec::new());
+    };
+    let claim = |subnet| Claim {
+        topology: TopologyId::nil(),
+        name: name.clone(),
+        lan: lan.clone(),
+        subnet,
+    };
+    Ok(subnets.into_iter().map(claim).collect())
 }

@@ -12,7 +12,10 @@ use decnet_engine::{
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
-use crate::{argument::Text, convert, queue, repo::count};
+use crate::{
+    argument::{self, Text, count},
+    convert,
+};
 
 /// A Docker daemon in memory.
 #[pyclass(frozen, module = "decnet")]
@@ -67,7 +70,7 @@ impl Simulated {
 
     /// Lets each action take so many seconds.
     fn pace(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
-        let time = queue::seconds(seconds, "a pace")?;
+        let time = argument::seconds(seconds, "a pace")?;
         self.0.pace(time.try_into().unwrap_or_default());
         Ok(())
     }
