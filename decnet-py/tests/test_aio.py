@@ -10,6 +10,7 @@ import pytest
 
 import decnet
 from decnet import aio
+from decnet.types import Event
 
 
 def test_a_maze_is_raised_and_taken_down(maze: decnet.Topology, tmp_path: Path) -> None:
@@ -18,7 +19,7 @@ def test_a_maze_is_raised_and_taken_down(maze: decnet.Topology, tmp_path: Path) 
             stored = await repo.create(maze)
             async with aio.Engine(repo, decnet.Simulated()) as engine:
                 events = await engine.events(patience=0)
-                seen = []
+                seen: list[Event] = []
                 outcome = await engine.deploy(stored, progress=seen.append)
                 assert outcome.status == "active" and len(await engine.plan(stored)) == 0
                 assert [event["id"] async for event in events] == [event["id"] for event in seen]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ for _ in range(200_000):
     DEEP = [DEEP]
 
 #: Values that no document, config or mutation has.
-STRANGE = [
+STRANGE: Any = [
     None,
     True,
     -1,
@@ -68,7 +69,7 @@ def test_no_strange_value_is_taken(value: Any, tmp_path: Path) -> None:
     engine = decnet.Engine(repo, decnet.Simulated())
     # A list of no subnets is one; the text of a document may be any.
     empty = isinstance(value, (list, tuple, dict, set)) and not value or value is None
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: decnet.Topology.from_dict(value),
         lambda: decnet.Topology.from_json(value),
         lambda: decnet.Topology.from_yaml(value),
@@ -85,7 +86,7 @@ def test_no_strange_value_is_taken(value: Any, tmp_path: Path) -> None:
         lambda: decnet.IpAllocator(value),
         lambda: decnet.IpAllocator("10.0.0.0/24").reserve(value),
         lambda: decnet.SubnetAllocator(value),
-        lambda: decnet.Catalog.from_toml(value or 3),
+        lambda: decnet.Catalog.from_toml(value or STRANGE),
         lambda: maze.validate(value),
         lambda: repo.get(value),
         lambda: repo.create(value),
@@ -95,7 +96,7 @@ def test_no_strange_value_is_taken(value: Any, tmp_path: Path) -> None:
         lambda: repo.acquire_lease(stored, value, 1.0),
         lambda: engine.deploy(value),
         lambda: engine.enqueue(stored, value),
-        lambda: decnet.Engine(repo, value if value is not None else 3),
+        lambda: decnet.Engine(repo, STRANGE if value is None else value),
         lambda: decnet.Repo.open(value if value != "" else tmp_path) if not isinstance(value, str) else repo.get(value),
     ]
     if not empty:
@@ -199,4 +200,4 @@ def test_a_path_may_be_anything_that_is_one(tmp_path: Path) -> None:
             raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        decnet.Topology.from_file(Moody())  # type: ignore[arg-type]
+        decnet.Topology.from_file(Moody())

@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_maze() -> None:
     config = decnet.TopologyConfig(name="corp", depth=3, branching_factor=2)
     assert decnet.generate(config) == decnet.generate(config.to_dict())
     assert decnet.generate(config, seed=1) == decnet.generate(config.with_seed(1)) != decnet.generate(config, seed=2)
-    maze = decnet.generate(config, reserved=["172.16.0.0/16", ipaddress.ip_network("172.17.0.0/24")])
+    maze = decnet.generate(config, reserved=["172.16.0.0/16", ipaddress.IPv4Network("172.17.0.0/24")])
     assert maze.dmz is not None and maze.dmz.subnet == "172.17.1.0/24"
     assert maze.config == config and config.seed == decnet.TopologyConfig.from_dict(config.to_dict()).seed
 
