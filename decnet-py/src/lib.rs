@@ -4,7 +4,7 @@
 //! objects, and an error into an exception of the tree under `DecnetError`. Documents go in and out as dicts.
 //!
 //! - **The interpreter's lock** is given back while Rust works: mazes are immutable, and everything else is behind a lock of its own.
-//! - **What waits** (stores, Docker, events) is an [`operation`]: it runs on the threads of [`runtime`], and whoever asked for it
+//! - **What waits** (stores, Docker, events) is an `operation`: it runs on the threads of `runtime`, and whoever asked for it
 //!   waits in the interpreter, looks for Ctrl-C meanwhile, and calls it off. A thread of the runtime never takes the interpreter's
 //!   lock.
 //! - **A fork** leaves these threads behind. So everything that holds some remembers its process, and refuses in another.

@@ -76,7 +76,9 @@ impl Engine {
             report.add(one);
         }
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
-        let published: Vec<_> = gateways.map(|base| published::verify(base, info.local).boxed()).collect();
+        let published: Vec<_> = gateways
+            .map(|base| published::verify(base, info.local).boxed())
+            .collect();
         for one in stream::iter(published)
             .buffered(DECKIES_AT_A_TIME)
             .collect::<Vec<_>>()
