@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-python test-engines lint bench deny clean-docker
+.PHONY: help demo test test-python test-engines soak lint bench deny clean-docker
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ test-python: ## the Python binding's alone: wheel, types, stubs, tests, examples
 
 test-engines: ## the tests that need Docker, on an engine of each newer Debian suite (root)
 	@scripts/test-engines
+
+soak: ## 500 random mutations of a maze that runs on Docker, and what they leave (DECNET_SOAK=N for N of them)
+	@scripts/docker-up
+	DECNET_SOAK=$${DECNET_SOAK:-500} cargo test --package decnet-engine --test it -- --ignored --nocapture docker::soak::
 
 lint: ## format, clippy and docs, warnings denied
 	cargo fmt --all --check

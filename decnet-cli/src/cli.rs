@@ -229,6 +229,25 @@ mod tests {
     }
 
     #[test]
+    fn no_command_takes_the_name_of_a_global_flag_for_something_else() {
+        fn check(command: &clap::Command, globals: &[clap::Id]) {
+            for argument in command.get_arguments().filter(|argument| !argument.is_global_set()) {
+                assert!(
+                    !globals.contains(argument.get_id()),
+                    "{} {argument}",
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(|command| check(command, globals));
+        }
+        let grammar = grammar();
+        let globals = grammar.get_arguments().filter(|argument| argument.is_global_set());
+        let globals: Vec<_> = globals.map(|argument| argument.get_id().clone()).collect();
+        assert!(!globals.is_empty());
+        check(&grammar, &globals);
+    }
+
+    #[test]
     fn times_are_read_as_people_write_them() {
         assert_eq!(read_duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(read_duration("2m"), Ok(Duration::from_mins(2)));

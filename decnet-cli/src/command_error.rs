@@ -4,7 +4,7 @@ use std::{error::Error, io, path::PathBuf};
 
 use decnet_engine::{bus::unix::BindError, engine::EngineError, execute::StepFailure, runtime::RuntimeError};
 use decnet_topology::{
-    Finding, MutationId, RepoError, Status,
+    Finding, MutationError, MutationId, RepoError, Status,
     alloc::{AllocError, ResolveError},
     catalog::CatalogError,
     config::InvalidConfig,
@@ -25,6 +25,12 @@ pub(crate) enum CommandError {
     /// A stored maze breaks rules, or what is on the host stands in its way.
     #[error("the maze breaks {}; nothing was changed", text::count(.findings.len(), "rule", "rules"))]
     Maze {
+        /// What was found.
+        findings: Vec<Finding>,
+    },
+    /// What a mutation makes of a maze would break rules.
+    #[error("the maze would break {}; nothing was changed", text::count(.findings.len(), "rule", "rules"))]
+    Mutated {
         /// What was found.
         findings: Vec<Finding>,
     },
@@ -63,7 +69,7 @@ pub(crate) enum CommandError {
         findings: Vec<Finding>,
     },
     /// Waiting for a mutation was called off.
-    #[error("mutation #{mutation} is not finished")]
+    #[error("mutation {mutation} is not finished")]
     StillQueued {
         /// The mutation.
         mutation: MutationId,
@@ -123,7 +129,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Bus(#[from] BindError),
     /// A time is before what is known.
-    #[error("`{name}` was stored at {created}, which is later than {at}")]
+    #[error("`{name}` was stored at {created:.3}, which is later than {at:.3}")]
     TooEarly {
         /// The topology.
         name: String,
@@ -222,6 +228,9 @@ impl From<EngineError> for CommandError {
             EngineError::Invalid(invalid) => Self::Maze {
                 findings: invalid.report.errors().cloned().collect(),
             },
+            EngineError::Mutation(MutationError::ResultInvalid { report }) => Self::Mutated {
+                findings: report.errors().cloned().collect(),
+            },
             error => Self::Engine(error),
         }
     }
@@ -290,7 +299,7 @@ impl CommandError {
     /// Returns what was found, where a document or a maze broke rules.
     pub(crate) fn findings(&self) -> &[Finding] {
         match self {
-            Self::Document { findings, .. } | Self::Maze { findings } => findings,
+            Self::Document { findings, .. } | Self::Maze { findings } | Self::Mutated { findings } => findings,
             _ => &[],
         }
     }

@@ -63,6 +63,7 @@ impl CommandError {
             Self::Runtime(error) => of_runtime(error),
             Self::Config(_)
             | Self::Maze { .. }
+            | Self::Mutated { .. }
             | Self::Document { .. }
             | Self::Catalog { .. }
             | Self::Parse { .. }
@@ -101,6 +102,7 @@ impl CommandError {
             Self::Runtime(error) => runtime_code(error),
             Self::Config(_) => "invalid_config",
             Self::Document { .. } | Self::Maze { .. } => "invalid",
+            Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { .. } => "invalid_catalog",
             Self::Parse { .. } => "malformed",
             Self::Name { .. } => "invalid_name",
@@ -270,7 +272,13 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Runtime(error) => return runtime_hint(error),
         EngineError::Busy { .. } => "wait until it is done; the lease of a process that died runs out by itself",
         EngineError::Mutation(MutationError::ForceRequired { .. }) => {
-            "--force makes the running container anew; --plan shows what that touches"
+            "--force makes the running container anew, and with --plan shows first what that touches"
+        }
+        EngineError::Mutation(MutationError::SubnetPoolExhausted { .. }) => {
+            "--subnet gives it one of another range; `decnet next-subnet` names a free one"
+        }
+        EngineError::Mutation(MutationError::AddressPoolExhausted { .. }) => {
+            "the LAN is full: make another, or take deckies from it"
         }
         EngineError::Mutation(error) if error.is_bad_input() => {
             "`decnet mutate --help` names the keys; `decnet schema --mutation` describes them all"
@@ -316,7 +324,7 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
             "someone else was faster; look and try again"
         }
         RepoError::NotEditable { .. } => {
-            "a maze can be changed while it is pending, active or degraded; `decnet show` says what it is"
+            "a maze can be changed while it is pending, or up: active or degraded, and not on its way down"
         }
         RepoError::NotDeletable { .. } => "`decnet teardown` it first",
         RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "wait until the other is done",

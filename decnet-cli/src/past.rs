@@ -10,7 +10,7 @@ use jiff::{Span, Timestamp, Zoned, civil};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, table};
+use crate::{command_error::CommandError, context::Context, table, text};
 
 /// How much of the history is shown to people.
 const SHOWN: usize = 10;
@@ -169,12 +169,15 @@ pub(crate) fn history(
     let left_out = lines.len().saturating_sub(SHOWN);
     let mut table = table::table(["TIME", "HISTORY", "BY", "REASON"]);
     for (at, [what, actor, reason]) in lines.into_iter().skip(left_out) {
+        let [actor, reason] = [actor, reason].map(|text| text::one_line(&text).into_owned());
         table.add_row([moment_of(at), what, actor, reason]);
     }
     context.output.data("\n")?;
     context.output.data(&table::lines(&table))?;
     if left_out > 0 {
-        context.output.note(format!("{left_out} earlier: --json has all"));
+        context
+            .output
+            .note("earlier changes are left out; `decnet mutations` lists all that were queued");
     }
     Ok(())
 }

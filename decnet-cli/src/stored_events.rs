@@ -8,7 +8,7 @@ use std::{
 use decnet_engine::event::{Envelope, Event, MutationStage};
 use decnet_topology::{
     MutationId, MutationState, Repo, RepoError, Status, TopologyId, TopologyRow,
-    repo::{ListFilter, MutationFilter, MutationRow},
+    repo::{ListFilter, MutationFilter, MutationPage, MutationRow},
 };
 use jiff::Timestamp;
 
@@ -65,8 +65,8 @@ impl StoredEvents {
     /// Takes stock: what is in it counts as told. Torn-down topologies are left out unless one was asked for.
     pub(crate) async fn snapshot(&mut self) -> Result<Vec<StoredNow>, RepoError> {
         // Whatever happens between the reads is in a later one, or still to be told, or both.
-        let end = self.repo.mutations(&self.page(0, 0)).await?.total;
-        let latest = self.repo.mutations(&self.page(end.saturating_sub(1), 1)).await?.rows;
+        let end = self.mutations(&self.page(0, 0)).await?.total;
+        let latest = self.mutations(&self.page(end.saturating_sub(1), 1)).await?.rows;
         self.last = latest.first().map_or(MutationId::new(0), |row| row.id);
         for row in latest.into_iter().chain(self.unfinished(None).await?) {
             self.last = self.last.max(row.id);
@@ -74,15 +74,16 @@ impl StoredEvents {
         }
         let mut all = Vec::new();
         for row in self.rows().await? {
-            let events = self.repo.status_events(row.id).await?;
+            let Some(events) = unless_gone(self.repo.status_events(row.id).await)? else {
+                continue;
+            };
             let told = self.statuses.entry(row.id).or_default();
             told.extend(events.iter().map(|event| event.at));
             if row.status == Status::TornDown && self.only.is_none() {
                 continue;
             }
-            let row = match self.repo.get(row.id).await {
-                Err(RepoError::NotFound { .. }) => continue,
-                row => row?,
+            let Some(row) = unless_gone(self.repo.get(row.id).await)? else {
+                continue;
             };
             let unfinished = self.unfinished(Some(row.id)).await?;
             all.push(StoredNow { row, unfinished });
@@ -96,8 +97,9 @@ impl StoredEvents {
             Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().insert(envelope.at),
             Event::Mutation { mutation, state, .. } => {
                 let told = self.mutations.entry(*mutation).or_default();
+                let is_news = place(*state) > *told;
                 *told = (*told).max(place(*state));
-                true
+                is_news
             }
             _ => true,
         }
@@ -111,7 +113,7 @@ impl StoredEvents {
                 continue;
             }
             let told = self.statuses.entry(row.id).or_default();
-            for event in self.repo.status_events(row.id).await? {
+            for event in unless_gone(self.repo.status_events(row.id).await)?.unwrap_or_default() {
                 if told.insert(event.at) {
                     let status = Event::Status {
                         topology: row.id,
@@ -131,11 +133,7 @@ impl StoredEvents {
             .iter()
             .filter(|(id, told)| **told < END && !fresh.contains(id));
         for (id, _) in unfinished {
-            match self.repo.mutation(*id).await {
-                // It went with its topology.
-                Err(RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }) => {}
-                row => changed.push(row?),
-            }
+            changed.extend(unless_gone(self.repo.mutation(*id).await)?);
         }
         for row in changed {
             let told = self.mutations.insert(row.id, reached(&row)).unwrap_or_default();
@@ -150,10 +148,7 @@ impl StoredEvents {
     async fn rows(&mut self) -> Result<Vec<TopologyRow>, RepoError> {
         let rows = match self.only {
             None => self.repo.list(&ListFilter::default()).await?.rows,
-            Some(id) => match self.repo.get(id).await {
-                Err(RepoError::NotFound { .. }) => Vec::new(),
-                row => vec![row?],
-            },
+            Some(id) => unless_gone(self.repo.get(id).await)?.into_iter().collect(),
         };
         self.names.extend(rows.iter().map(|row| (row.id, row.name.to_string())));
         Ok(rows)
@@ -165,16 +160,24 @@ impl StoredEvents {
             states: vec![MutationState::Pending, MutationState::Applying],
             ..MutationFilter::default()
         };
-        Ok(self.repo.mutations(&filter).await?.rows)
+        Ok(self.mutations(&filter).await?.rows)
+    }
+
+    async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError> {
+        let page = unless_gone(self.repo.mutations(filter).await)?;
+        Ok(page.unwrap_or_else(|| MutationPage {
+            rows: Vec::new(),
+            total: 0,
+        }))
     }
 
     /// Reads the mutations that came after the last, from the end: how many there were before may have shrunk with a topology.
     async fn fresh_mutations(&self) -> Result<Vec<MutationRow>, RepoError> {
-        let mut end = self.repo.mutations(&self.page(0, 0)).await?.total;
+        let mut end = self.mutations(&self.page(0, 0)).await?.total;
         let mut fresh = Vec::new();
         while end > 0 {
             let offset = end.saturating_sub(PAGE);
-            let rows = self.repo.mutations(&self.page(offset, end - offset)).await?.rows;
+            let rows = self.mutations(&self.page(offset, end - offset)).await?.rows;
             let known = rows.iter().any(|row| row.id <= self.last);
             fresh.extend(rows.into_iter().filter(|row| row.id > self.last));
             if known {
@@ -201,6 +204,14 @@ impl StoredEvents {
             surplus -= usize::from(goes);
             !goes
         });
+    }
+}
+
+/// Returns what was found; none of what went with its topology.
+fn unless_gone<T>(found: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
+    match found {
+        Err(RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }) => Ok(None),
+        found => found.map(Some),
     }
 }
 

@@ -151,14 +151,15 @@ fn is_same((before, one): (&Topology, &Decky), (after, other): (&Topology, &Deck
         && attached()
 }
 
-/// Tells what the deckies were before some changes: what they are, with the changes undone, which come newest first.
+/// Tells what the deckies were before some changes, which come in the order they were made in: what they are, with the changes
+/// undone, the last one first.
 pub fn at<'a>(
     current: &Topology,
-    newest_first: impl IntoIterator<Item = &'a DeckyChange>,
+    changes: impl IntoIterator<Item = &'a DeckyChange, IntoIter: DoubleEndedIterator>,
 ) -> BTreeMap<Name, DeckyState> {
     let state = |decky: &Decky| (decky.name().clone(), DeckyState::of(current, decky));
     let mut states: BTreeMap<Name, DeckyState> = current.deckies().iter().map(state).collect();
-    for change in newest_first {
+    for change in changes.into_iter().rev() {
         match &change.before {
             // The name as it was spelled then.
             Some(before) => {

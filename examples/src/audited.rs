@@ -206,10 +206,6 @@ impl<R: Repo> Repo for Audited<R> {
         self.inner.has_pending(id).await
     }
 
-    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError> {
-        self.inner.topologies_with_work(at).await
-    }
-
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
         self.inner.decky_changes(id, since).await
     }

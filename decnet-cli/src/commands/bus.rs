@@ -9,7 +9,9 @@ use crate::{bus, command_error::CommandError, context::Context, exit::Exit};
 
 /// Serve the bus on which commands tell each other what happens, until it is ended by Ctrl-C or SIGTERM.
 ///
-/// Its socket is for its user and for the group `decnet`, where there is one. A socket that a dead server left is taken over.
+/// Every command does its work without it; with it `decnet watch` takes up a change at once, and `decnet events` knows of every
+/// step. Its socket, given by --bus, is for its user and for the group `decnet`, where there is one. One that a dead server left is
+/// taken over.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 

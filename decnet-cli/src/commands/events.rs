@@ -1,6 +1,6 @@
+mod sink;
+
 use std::{
-    fs::{File, OpenOptions},
-    io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
+use self::sink::Sink;
 use super::list::Row;
 use crate::{
     bus,
@@ -40,6 +41,11 @@ const BESIDE: Duration = Duration::from_secs(10);
 /// With --json a line is an object: a `snapshot`, the events, and `lagged` where some were lost. Without a bus (`decnet bus`) the
 /// database is looked into every second, which knows of changes of status and of mutations, but not of steps and deckies.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet events --topology corp\n  \
+                        decnet events --json | jq -c 'select(.type == \"decky\").payload'\n  \
+                        decnet events --rfc5424 --output decnet.log\n  \
+                        decnet events --rfc5424 --output /dev/log")]
 pub(crate) struct Arguments {
     /// Only those of one maze: its name, its id, or the beginning of its id.
     #[arg(long)]
@@ -47,7 +53,7 @@ pub(crate) struct Arguments {
     /// Print what happens to mazes and deckies as RFC 5424 lines, for a log.
     #[arg(long, conflicts_with = "json")]
     rfc5424: bool,
-    /// Append to a file instead of printing.
+    /// Append to a file, or send to the socket of a log daemon, instead of printing.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -65,7 +71,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         context,
         stored: StoredEvents::new(repo, only),
         syslog: arguments.rfc5424.then(syslog_writer),
-        file: arguments.output.as_deref().map(Appended::open).transpose()?,
+        sink: arguments.output.as_deref().map(Sink::open).transpose()?,
     };
     // First to the bus, then to the database: what happens in between is in both, and not in neither.
     let mut connection = join(&path, &patterns).await;
@@ -117,7 +123,7 @@ struct Teller<'a> {
     context: &'a Context,
     stored: StoredEvents,
     syslog: Option<SyslogWriter>,
-    file: Option<Appended>,
+    sink: Option<Sink>,
 }
 
 /// A line that is no event's.
@@ -248,8 +254,8 @@ impl Teller<'_> {
     }
 
     fn put(&mut self, line: &str) -> Result<(), CommandError> {
-        match &mut self.file {
-            Some(file) => file.put(line),
+        match &mut self.sink {
+            Some(sink) => sink.put(line),
             None => self.context.output.data(&format!("{line}\n")),
         }
     }
@@ -278,34 +284,5 @@ impl<'a> From<&'a StoredNow> for Topology<'a> {
             row: Row::from(&stored.row),
             mutations: mutations.collect(),
         }
-    }
-}
-
-/// A file that lines are appended to.
-struct Appended {
-    path: PathBuf,
-    file: File,
-}
-
-impl Appended {
-    fn open(path: &Path) -> Result<Self, CommandError> {
-        let opened = OpenOptions::new().create(true).append(true).open(path);
-        let file = opened.map_err(|source| CommandError::Write {
-            path: path.into(),
-            source,
-        })?;
-        Ok(Self {
-            path: path.into(),
-            file,
-        })
-    }
-
-    fn put(&mut self, line: &str) -> Result<(), CommandError> {
-        // One write a line: who else appends does not come in between.
-        let written = self.file.write_all(format!("{line}\n").as_bytes());
-        written.map_err(|source| CommandError::Write {
-            path: self.path.clone(),
-            source,
-        })
     }
 }

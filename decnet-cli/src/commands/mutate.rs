@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use clap::builder::PossibleValuesParser;
 use decnet_engine::{
     bus::local::LocalBus,
-    engine::{EngineError, MutationPreview, Submitted, submit},
+    engine::{Engine, EngineError, MutationPreview, Submitted, submit},
 };
 use decnet_topology::{
-    Mutation, MutationState, StoredTopology, TopologyRow, Version,
+    Intent, Mutation, MutationError, MutationState, Repo, RepoError, Status, StoredTopology, TopologyRow, Version,
+    mutation::{self, Context as Rules},
     repo::{MutationRow, NewMutation},
 };
 use serde_json::json;
@@ -24,18 +25,37 @@ use crate::{
     text,
 };
 
+const EXAMPLES: &str = "Examples:
+  decnet mutate corp add_lan --name vault
+  decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait
+  decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"patch\": {\"forwards_l3\": true}}' --plan";
+
+const KEYS_AND_EXAMPLES: &str = "Keys, those in brackets may be left out:
+  add_lan       name [subnet is_dmz x y]
+  remove_lan    name
+  add_decky     name lan [services service_config archetype forwards_l3 ip x y]
+  attach_decky  decky lan [ip forwards_l3 force]
+  detach_decky  decky lan
+  remove_decky  decky
+  update_decky  decky [patch {service_config archetype forwards_l3} services x y force]
+  update_lan    name [patch {name subnet is_dmz} x y]
+A flag for a key of the patch puts it there, but for --name, which says what LAN is meant.
+
+Examples:
+  decnet mutate corp add_lan --name vault
+  decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait
+  decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"patch\": {\"forwards_l3\": true}}' --plan";
+
 /// How long to wait between two looks at a mutation that somebody else works on.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Change a maze, whether or not it runs.
 ///
 /// A pending maze is edited at once. For one that runs the change is queued, and made by `decnet watch`, or by this command with
-/// --wait.
+/// --wait: then it leaves with 0 if the change is applied, with 3 if it is rejected (nothing was changed), and with 1 if it failed
+/// (it is stored, and Docker does not follow yet).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
-                        decnet mutate corp add_lan --name vault\n  \
-                        decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait\n  \
-                        decnet mutate corp update_decky '{\"decky\": \"web-01\", \"patch\": {\"forwards_l3\": true}}' --plan")]
+#[command(after_help = EXAMPLES, after_long_help = KEYS_AND_EXAMPLES)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.
     topology: String,
@@ -44,20 +64,20 @@ pub(crate) struct Arguments {
     op: String,
     /// The payload as JSON; its keys may be given as flags instead.
     #[arg(value_name = "JSON")]
-    json: Option<String>,
+    body: Option<String>,
     /// The payload as flags.
     #[command(flatten)]
     payload: Payload,
     /// Wait until it is made, and make it if nobody else does.
     #[arg(long, conflicts_with = "plan")]
     wait: bool,
-    /// Only say what would be done, and which containers would be made anew.
+    /// Only say what would be done, and which containers would be started again or made anew.
     #[arg(long)]
     plan: bool,
-    /// Make a running container anew where that is needed.
+    /// Make the decky's running container anew where that is needed.
     #[arg(long)]
     force: bool,
-    /// Change it only if it is at this version still.
+    /// Change it only if it is still at this version.
     #[arg(long, value_name = "NUMBER")]
     expected_version: Option<u64>,
     /// Who wants it, for the audit trail [default: the user].
@@ -70,7 +90,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let Arguments {
         topology,
         op,
-        json,
+        body,
         payload,
         wait,
         plan,
@@ -78,45 +98,55 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         expected_version,
         actor,
     } = arguments;
-    let payload = payload.read(&op, json.as_deref(), force)?;
+    let payload = payload.read(&op, body.as_deref(), force)?;
     let mutation = Mutation::from_value(&json!({ "op": op, "payload": payload })).map_err(EngineError::from)?;
     let repo = context.repo()?;
     let row = lookup::find(repo.as_ref(), &topology).await?;
     let expected = expected_version.map(Version::new);
     if plan {
-        let engine = context
-            .engine_on(repo, context.catalog()?, EngineWishes::default())
-            .await?;
-        let preview = engine.plan_mutation(row.id, &mutation).await?;
-        return show_plan(context, &preview);
+        return show_plan(context, repo, &row, &mutation, expected).await;
     }
     let new = NewMutation {
         mutation,
         actor: actor.or_else(|| std::env::var("USER").ok().filter(|user| !user.is_empty())),
     };
     let catalog = context.catalog()?;
+    // Who cannot reach Docker has nothing queued that would then be made behind their back.
+    let engine = if wait && takes_mutations(&row) {
+        Some(context.engine(EngineWishes::default()).await?)
+    } else {
+        None
+    };
     let bus = context.bus.connected().unwrap_or_else(|| Arc::new(LocalBus::default()));
     let submitted = submit(repo.as_ref(), &catalog, bus.as_ref(), row.id, new, expected).await?;
     match submitted {
         Submitted::Edited(stored) => say_edited(context, &stored),
         Submitted::Enqueued(row) if wait => {
-            let done = wait_for(context, *row).await?;
-            say_done(context, &done)
+            let engine = match engine {
+                Some(engine) => engine,
+                // It was pending a moment ago.
+                None => context.engine(EngineWishes::default()).await?,
+            };
+            let done = wait_for(context, &engine, *row).await?;
+            say_done(context, &done).await
         }
         Submitted::Enqueued(mutation) => say_enqueued(context, &row, &mutation),
         _ => Ok(Exit::Done),
     }
 }
 
+/// Tells whether the mutations of a topology are queued.
+fn takes_mutations(row: &TopologyRow) -> bool {
+    matches!(row.status, Status::Active | Status::Degraded) && row.intent == Some(Intent::Up)
+}
+
 /// Waits until a mutation is finished, and makes it where nobody else does.
-async fn wait_for(context: &Context, mut row: MutationRow) -> Result<MutationRow, CommandError> {
-    let engine = context.engine(EngineWishes::default()).await?;
-    let cancel = interrupt::catch()?;
-    let teller = Teller::start(&engine, context.output);
+async fn wait_for(context: &Context, engine: &Engine, mut row: MutationRow) -> Result<MutationRow, CommandError> {
+    let cancel = interrupt::catch_saying("interrupted: finishing what was begun; the rest stays queued")?;
+    let teller = Teller::start(engine, context.output);
     let result = loop {
         match engine.drain(row.topology, &cancel).await {
-            Ok(_) => {}
-            Err(EngineError::Busy { .. }) => tokio::time::sleep(PAUSE).await,
+            Ok(_) | Err(EngineError::Busy { .. }) => {}
             Err(error) => break Err(error.into()),
         }
         match engine.repo().mutation(row.id).await {
@@ -129,26 +159,82 @@ async fn wait_for(context: &Context, mut row: MutationRow) -> Result<MutationRow
         if cancel.is_cancelled() {
             break Err(CommandError::StillQueued { mutation: row.id });
         }
+        // Someone else is at it.
+        tokio::time::sleep(PAUSE).await;
     };
     teller.end().await;
     result
 }
 
-fn show_plan(context: &Context, preview: &MutationPreview) -> Result<Exit, CommandError> {
-    if context.output.json {
-        context.output.json(preview)?;
-        return Ok(Exit::Done);
+/// Shows what would be done. Of a maze that is pending nothing runs, and Docker is not asked.
+async fn show_plan(
+    context: &Context,
+    repo: Arc<dyn Repo>,
+    row: &TopologyRow,
+    mutation: &Mutation,
+    expected: Option<Version>,
+) -> Result<Exit, CommandError> {
+    let current = row.version;
+    if let Some(expected) = expected.filter(|expected| *expected != current) {
+        return Err(RepoError::VersionConflict { expected, current }.into());
     }
-    plan::print(context, &preview.plan)?;
-    for container in &preview.restarts {
-        context
+    let catalog = context.catalog()?;
+    if row.status == Status::Pending {
+        try_out(context, repo.as_ref(), row, mutation).await?;
+        return context
             .output
-            .note(format!("{container} is started again or made anew"));
+            .either(&json!({ "steps": [], "restarts": [], "refusal": null }), || {
+                format!("{} would be edited at once: nothing of it runs\n", row.name)
+            })
+            .map(|()| Exit::Done);
     }
-    if let Some(refusal) = &preview.refusal {
-        context.output.note(format!("without --force it is refused: {refusal}"));
+    if !takes_mutations(row) {
+        let (status, intent) = (row.status, row.intent);
+        return Err(RepoError::NotEditable { status, intent }.into());
     }
-    Ok(Exit::Done)
+    let engine = context.engine_on(repo, catalog, EngineWishes::default()).await?;
+    let preview = engine.plan_mutation(row.id, mutation).await?;
+    let refusal = preview.refusal.as_ref().map(ToString::to_string);
+    if context.output.json {
+        let MutationPreview { plan, restarts, .. } = &preview;
+        let value = json!({ "steps": plan, "restarts": restarts, "refusal": refusal });
+        context.output.json(&value)?;
+    } else {
+        plan::lines(context, &preview.plan)?;
+        for container in &preview.restarts {
+            context
+                .output
+                .line(format!("{container} is started again or made anew"))?;
+        }
+        context.output.note(match preview.plan.steps().len() {
+            0 => "nothing to do".into(),
+            steps => format!(
+                "{}, {} made anew or started again",
+                text::count(steps, "step", "steps"),
+                text::count(preview.restarts.len(), "container", "containers")
+            ),
+        });
+    }
+    let Some(refusal) = refusal else {
+        return Ok(Exit::Done);
+    };
+    context.output.note(format!("it would be rejected: {refusal}"));
+    Ok(Exit::Invalid)
+}
+
+/// Holds a mutation to the rules, as the maze is now, and changes nothing.
+async fn try_out(
+    context: &Context,
+    repo: &dyn Repo,
+    row: &TopologyRow,
+    mutation: &Mutation,
+) -> Result<(), CommandError> {
+    let catalog = context.catalog()?;
+    let stored = repo.load(row.id).await?;
+    let claims = repo.claims(Some(row.id)).await?;
+    let rules = Rules::of(&stored.row, &catalog, &claims);
+    mutation::apply(&stored.topology, mutation, &rules).map_err(EngineError::from)?;
+    Ok(())
 }
 
 fn say_edited(context: &Context, stored: &StoredTopology) -> Result<Exit, CommandError> {
@@ -163,7 +249,7 @@ fn say_edited(context: &Context, stored: &StoredTopology) -> Result<Exit, Comman
 fn say_enqueued(context: &Context, row: &TopologyRow, mutation: &MutationRow) -> Result<Exit, CommandError> {
     context.output.either(&json!({ "mutation": mutation }), || {
         format!(
-            "{} is queued for {} as #{}\n",
+            "{} is queued for {} as {}\n",
             mutation.mutation.op(),
             row.name,
             mutation.id
@@ -175,7 +261,7 @@ fn say_enqueued(context: &Context, row: &TopologyRow, mutation: &MutationRow) ->
     Ok(Exit::Done)
 }
 
-fn say_done(context: &Context, mutation: &MutationRow) -> Result<Exit, CommandError> {
+async fn say_done(context: &Context, mutation: &MutationRow) -> Result<Exit, CommandError> {
     let exit = match mutation.state {
         MutationState::Applied => Exit::Done,
         MutationState::Rejected => Exit::Invalid,
@@ -185,16 +271,37 @@ fn say_done(context: &Context, mutation: &MutationRow) -> Result<Exit, CommandEr
         let reason = mutation.reason.as_deref().map(text::one_line).unwrap_or_default();
         let colon = if reason.is_empty() { "" } else { ": " };
         format!(
-            "#{} {} is {}{colon}{reason}\n",
+            "{} {} is {}{colon}{reason}\n",
             mutation.id,
             mutation.mutation.op(),
             mutation.state
         )
     })?;
-    if mutation.state == MutationState::Failed {
-        context
+    match mutation.state {
+        MutationState::Rejected if wants_force(context, mutation).await => context.output.note(
+            "nothing was changed; --force makes the running container anew, and with --plan shows first what that touches",
+        ),
+        MutationState::Rejected => context.output.note("nothing was changed"),
+        MutationState::Failed => context
             .output
-            .note("it is stored, but Docker does not follow yet: `decnet watch` or `decnet reconcile` goes on");
+            .note("it is stored, but Docker does not follow yet: `decnet watch` or `decnet reconcile` goes on"),
+        _ => {}
     }
     Ok(exit)
+}
+
+/// Tells whether a mutation that was rejected lacked `force`: the row has words for people only, so it is tried out again.
+async fn wants_force(context: &Context, row: &MutationRow) -> bool {
+    let tried = async {
+        let repo = context.repo()?;
+        let topology = repo.get(row.topology).await?;
+        try_out(context, repo.as_ref(), &topology, &row.mutation).await
+    };
+    let lacked = tried.await.err();
+    matches!(
+        lacked,
+        Some(CommandError::Engine(EngineError::Mutation(
+            MutationError::ForceRequired { .. }
+        )))
+    )
 }

@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
+
 use decnet_topology::{
-    MutationState,
-    repo::{MutationFilter, MutationRow},
+    MutationState, TopologyId,
+    repo::{ListFilter, MutationFilter, MutationRow},
 };
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
 
-/// List what was, is and will be changed of the mazes.
+/// List what was, is and will be changed of the mazes, oldest first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Only of this maze: its name, its id, or the beginning of its id.
@@ -17,7 +19,7 @@ pub(crate) struct Arguments {
     /// At most so many.
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
-    /// Leave out so many first.
+    /// Leave out so many of the oldest first.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     offset: usize,
 }
@@ -43,10 +45,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Ok(Exit::Done);
     }
     if page.rows.is_empty() {
-        context.output.note("nothing was changed; `decnet mutate` does");
+        context.output.note(match page.total {
+            0 if filter == MutationFilter::default() => {
+                "nothing was changed yet; `decnet mutate` changes a maze".into()
+            }
+            0 => "no mutation fits".into(),
+            some => format!("0 of {some}"),
+        });
         return Ok(Exit::Done);
     }
-    context.output.data(&lines(&page.rows))?;
+    let names = repo.list(&ListFilter::default()).await?.rows;
+    let names = names.into_iter().map(|row| (row.id, row.name.to_string())).collect();
+    context.output.data(&lines(&page.rows, &names))?;
     if page.total > page.rows.len() {
         context.output.note(format!("{} of {}", page.rows.len(), page.total));
     }
@@ -54,18 +64,20 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 /// Prints mutations as a table.
-pub(crate) fn lines(rows: &[MutationRow]) -> String {
+fn lines(rows: &[MutationRow], names: &BTreeMap<TopologyId, String>) -> String {
     let mut table = table::table(["NUMBER", "MAZE", "OP", "ABOUT", "STATE", "ENQUEUED", "ACTOR", "REASON"]);
     for row in rows {
+        // One may have been deleted while they were read.
+        let maze = names.get(&row.topology).cloned();
         table.add_row([
-            format!("#{}", row.id),
-            decnet_topology::id::short(row.topology),
+            row.id.to_string(),
+            maze.unwrap_or_else(|| decnet_topology::id::short(row.topology)),
             row.mutation.op().into(),
             row.mutation.subject().to_string(),
             row.state.to_string(),
             row.enqueued_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            row.actor.clone().unwrap_or_default(),
-            row.reason.clone().unwrap_or_default(),
+            text::one_line(row.actor.as_deref().unwrap_or("-")).into_owned(),
+            text::one_line(row.reason.as_deref().unwrap_or_default()).into_owned(),
         ]);
     }
     table::lines(&table)

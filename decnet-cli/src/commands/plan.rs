@@ -38,9 +38,7 @@ pub(crate) fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> 
     if context.output.json {
         return context.output.json(&json!({ "steps": plan }));
     }
-    for step in plan.steps() {
-        context.output.line(step.to_string())?;
-    }
+    lines(context, plan)?;
     let destructive = plan.steps().iter().filter(|step| step.destructive).count();
     context.output.note(match (plan.steps().len(), destructive) {
         (0, _) => "nothing to do".into(),
@@ -50,5 +48,13 @@ pub(crate) fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> 
             text::count(steps, "step", "steps")
         ),
     });
+    Ok(())
+}
+
+/// Prints the steps alone.
+pub(crate) fn lines(context: &Context, plan: &Plan) -> Result<(), CommandError> {
+    for step in plan.steps() {
+        context.output.line(step.to_string())?;
+    }
     Ok(())
 }

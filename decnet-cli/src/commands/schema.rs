@@ -9,7 +9,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, input};
 /// In a YAML file, `# yaml-language-server: $schema=decnet.schema.json` as the first line lets the editor complete it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// That of mutations, as `decnet mutate` takes them.
+    /// That of mutations: `{"op": …, "payload": …}`, of which `decnet mutate` takes the payload.
     #[arg(long)]
     mutation: bool,
     /// Write it here; - is stdout.

@@ -1,16 +1,17 @@
 use decnet_engine::engine::VerifyReport;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     command_error::CommandError,
     context::{Context, EngineWishes},
     exit::Exit,
-    interrupt, lookup, table, text,
+    lookup, table, text,
 };
 
 /// Check from inside the deckies that a maze is as it says.
 ///
 /// Every decky must reach the others that the maze lets it reach, and nothing else: not the host, not the outside, not Docker's
-/// resolver. Changes nothing. Exits with 1 if anything deviates.
+/// resolver. The maze must be up: active or degraded. Changes nothing. Leaves with 1 if anything deviates, and prints what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.
@@ -21,8 +22,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine(EngineWishes::default()).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
-    let cancel = interrupt::catch()?;
-    let report = engine.verify(row.id, &cancel).await?;
+    let report = engine.verify(row.id, &CancellationToken::new()).await?;
     if context.output.json {
         context.output.json(&report)?;
     } else {
@@ -33,6 +33,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 .note(format!("not tried: {} to {}: {}", path.from, path.to, path.why));
         }
         context.output.note(summary(&report));
+        if !report.is_clean() {
+            context
+                .output
+                .note("`decnet plan` shows what Docker has come to differ in, `decnet reconcile` mends it");
+        }
     }
     Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
 }

@@ -47,7 +47,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     });
     context.output.note("watching; Ctrl-C stops");
     let result = watch(&engine, &options, &cancel).await;
-    teller.abort();
+    // Once the engine is gone so are its events; what it told last is said first.
+    drop(engine);
+    let _ = teller.await;
     result?;
     Ok(Exit::Done)
 }
@@ -83,7 +85,7 @@ fn say(output: Output, received: &Received) {
                 .map(|reason| format!(": {reason}"))
                 .unwrap_or_default();
             output.note(format!(
-                "{} #{mutation} {op} is {}{reason}",
+                "{} {mutation} {op} is {}{reason}",
                 id::short(*topology),
                 state.as_str()
             ));

@@ -143,3 +143,31 @@ async fn a_topology_that_is_torn_down_is_in_the_snapshot_only_if_asked_for() {
     assert_eq!(one.snapshot().await.expect("a snapshot").len(), 1);
     assert_eq!(news(&mut all).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn what_the_store_told_is_no_news_when_a_bus_tells_it_later() {
+    let (repo, id) = live("corp").await;
+    let mut events = StoredEvents::new(repo.clone(), None);
+    events.snapshot().await.expect("a snapshot");
+    enqueue(&repo, id, 5).await;
+    reject(&repo, 6).await;
+    let told = events.news().await.expect("news");
+    assert_eq!(told.len(), 3);
+    for envelope in &told {
+        assert!(!events.hear(envelope), "{envelope:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_topology_that_is_deleted_while_it_is_followed_is_no_error() {
+    let (repo, id) = live("corp").await;
+    let mut events = StoredEvents::new(repo.clone(), Some(id));
+    events.snapshot().await.expect("a snapshot");
+    become_status(&repo, id, Status::Active, Status::TearingDown, 5).await;
+    become_status(&repo, id, Status::TearingDown, Status::TornDown, 6).await;
+    assert_eq!(events.news().await.expect("news").len(), 2);
+    repo.delete(id, time(7)).await.expect("deleted");
+    assert_eq!(events.news().await.expect("none"), []);
+    let mut late = StoredEvents::new(repo, Some(id));
+    assert!(late.snapshot().await.expect("nothing").is_empty());
+}

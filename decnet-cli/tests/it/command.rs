@@ -16,7 +16,7 @@ pub(crate) const NO_DOCKER: &str = "unix:///nonexistent/docker.sock";
 /// A folder with a database that no other test sees.
 pub(crate) struct Place {
     folder: TempDir,
-    host: Option<&'static str>,
+    host: Option<String>,
 }
 
 impl Place {
@@ -24,7 +24,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
-            host: Some(NO_DOCKER),
+            host: Some(NO_DOCKER.into()),
         }
     }
 
@@ -32,6 +32,14 @@ impl Place {
     pub(crate) fn with_docker() -> Self {
         Self {
             host: None,
+            ..Self::new()
+        }
+    }
+
+    /// Makes a place from where one daemon is reached.
+    pub(crate) fn with_daemon(host: &str) -> Self {
+        Self {
+            host: Some(host.into()),
             ..Self::new()
         }
     }
@@ -72,7 +80,7 @@ impl Place {
             .env("HOME", self.folder.path())
             .env_remove("XDG_DATA_HOME");
         command.env("COLUMNS", "100").stdin(Stdio::null());
-        match self.host {
+        match &self.host {
             Some(host) => command.env("DOCKER_HOST", host),
             None => match std::env::var_os("DOCKER_HOST") {
                 Some(host) => command.env("DOCKER_HOST", host),

@@ -1,7 +1,11 @@
 //! On a Docker daemon: what people do, and what must not happen.
 
 mod accidents;
+mod daemon;
 mod everyday;
 mod following;
 mod lab;
+mod mutating;
 mod obstacles;
+mod restarting;
+mod watching;

@@ -21,6 +21,12 @@ const COMMANDS: &[&str] = &[
     "compose",
     "services",
     "archetypes",
+    "mutate",
+    "mutations",
+    "watch",
+    "verify",
+    "events",
+    "bus",
     "next-subnet",
     "next-ip",
     "doctor",
@@ -53,6 +59,12 @@ fn the_help_of_generate_has_every_field_of_a_config() {
 fn the_help_of_deploy_says_how_docker_is_worked_on() {
     let place = Place::new();
     assert_seen!(place, place.run(&["deploy", "--help"]).exits(0));
+}
+
+#[test]
+fn the_help_of_mutate_names_the_keys_of_every_op() {
+    let place = Place::new();
+    assert_seen!(place, place.run(&["mutate", "--help"]).exits(0));
 }
 
 #[test]

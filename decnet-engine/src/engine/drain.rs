@@ -1,18 +1,18 @@
 //! The queue of one topology, worked off under its lease.
 
-use std::{collections::BTreeSet, error::Error};
+use std::error::Error;
 
 use decnet_topology::{
-    Catalog, Lan, RepoError, StoredTopology, TopologyId,
+    RepoError, Status, StoredTopology, TopologyId, TopologyRow,
     repo::{MutationRow, Outcome},
-    validate::published,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, EngineError,
-    follow::{Aim, Followed, Force, Inside, Prepared},
+    follow::{Aim, Followed, Inside, Prepared},
+    force::Force,
     preflight::Stand,
     session::Session,
     submit::told,
@@ -79,6 +79,9 @@ impl Session<'_> {
 
     async fn work_on(&self, claim: &HeldClaim) -> Result<Work, EngineError> {
         let before = self.load().await?;
+        if !before.row.takes_mutations() {
+            return Ok(Work::Left);
+        }
         let (stored, prepared) = if claim.row.stored_at.is_some() {
             // Who stored it did not come to its end: what is on the runtime is anybody's guess.
             match self.prepare_stored(claim, &before).await {
@@ -96,9 +99,17 @@ impl Session<'_> {
                 }
             }
         };
-        let Followed { cancelled, ailment, .. } = self.carry_out(&prepared, Trigger::Operator, &self.cancel).await?;
+        let Followed {
+            cancelled,
+            unreachable,
+            ailment,
+            ..
+        } = self.carry_out(&prepared, Trigger::Operator, &self.cancel).await?;
         if cancelled {
             return Ok(Work::Left);
+        }
+        if let Some(error) = unreachable {
+            return Err(error.into());
         }
         if let Some(reason) = ailment {
             return self.fail_mutation(&stored, reason).await;
@@ -125,16 +136,13 @@ impl Session<'_> {
             info: self.info.clone(),
             observed: self.look(Inside::of(before)).await?,
         };
-        let host = if takes_more_of_the_host(&self.engine.options.catalog, before, &after) {
-            Some(self.engine.host_facts(&stand, before).await?)
-        } else {
-            None
-        };
+        let host = self.engine.host_facts_of_change(&stand, before, &after).await?;
+        let force = self.allowed(claim, &before.row).await?;
         let aim = Aim {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::of(before),
-            force: Force::by(&claim.row.mutation),
+            force: &force,
         };
         let prepared = self
             .engine
@@ -149,13 +157,23 @@ impl Session<'_> {
     }
 
     async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Prepared, EngineError> {
+        let force = self.allowed(claim, &stored.row).await?;
         self.prepare(Aim {
             stored,
             settings: &stored.row.settings,
             inside: Inside::Unknown,
-            force: Force::by(&claim.row.mutation),
+            force: &force,
         })
         .await
+    }
+
+    /// Returns what a mutation allows, and those before it that failed.
+    async fn allowed(&self, claim: &HeldClaim, row: &TopologyRow) -> Result<Force, EngineError> {
+        let allowed = Force::by(&claim.row.mutation);
+        if row.status == Status::Active {
+            return Ok(allowed);
+        }
+        Ok(self.engine.outstanding(row).await?.or(allowed))
     }
 
     async fn fail_mutation(&self, stored: &StoredTopology, reason: String) -> Result<Work, EngineError> {
@@ -177,17 +195,4 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
         }
         error => Err(error),
     }
-}
-
-/// Tells whether a maze takes subnets or ports of the host that it did not have.
-fn takes_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
-    let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
-    let ports = |stored: &StoredTopology| {
-        let published = published(&stored.topology, catalog, &stored.row.settings.publish);
-        published
-            .into_iter()
-            .map(|published| published.host.port)
-            .collect::<BTreeSet<_>>()
-    };
-    !subnets(after).is_subset(&subnets(before)) || !ports(after).is_subset(&ports(before))
 }

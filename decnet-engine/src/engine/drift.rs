@@ -27,6 +27,11 @@ pub(super) enum Asked<'a> {
     Settling(&'a BTreeSet<&'a ContainerName>),
 }
 
+impl Asked<'_> {
+    /// How often one that has just begun to run is asked.
+    pub(super) const SETTLING: usize = LOOKS;
+}
+
 impl Engine {
     /// Asks running bases that should be there whether their routes and forwarding are as they should, and marks those that
     /// deviate.
@@ -63,8 +68,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns the base's name if it deviates.
-    async fn deviates(&self, base: &BaseSpec, looks: usize) -> Result<Option<ContainerName>, EngineError> {
+    /// Returns the base's name if it deviates; it is asked so often at most.
+    pub(super) async fn deviates(&self, base: &BaseSpec, looks: usize) -> Result<Option<ContainerName>, EngineError> {
         let state = serde_json::to_string(&base.state).expect("a state has text keys only");
         let command = [PROGRAM_PATH.into(), "state".into(), "check".into(), state];
         for look in 0..looks {

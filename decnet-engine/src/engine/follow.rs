@@ -1,27 +1,26 @@
 //! The one way in which a maze that runs is brought to another, or back to itself: reconcile, the loop and a mutation share it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use decnet_topology::{
-    DeploySettings, InstanceId, Mutation, Name, RuleSet, Status, StoredTopology, Topology,
-    mutation::{AttachDecky, UpdateDecky},
-    validate::HostFacts,
-};
+use decnet_topology::{DeploySettings, InstanceId, RuleSet, Status, StoredTopology, Topology, validate::HostFacts};
+use futures_util::{StreamExt as _, future::BoxFuture, join, stream::FuturesUnordered};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, EngineError,
     drift::Asked,
+    force::Force,
     session::{Session, ailment},
 };
 use crate::{
     desired::Desired,
     event::Trigger,
     execute::{Execution, OnFailure},
-    naming::{self, ContainerName},
+    naming::ContainerName,
     observe::{Observed, Scope},
-    plan::{Action, Plan, PlanError, diff},
-    runtime::RuntimeInfo,
+    plan::{Action, Plan, StepId, diff},
+    runtime::{RuntimeError, RuntimeInfo},
 };
 
 /// What is known of the insides of the bases, which no list of the runtime shows.
@@ -35,52 +34,12 @@ pub(super) enum Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
-    /// Says what is known of a maze from its status: an active one was seen to match, as long as nothing was stored since.
+    /// Says what is known of a maze from its row: an active one was seen to match, unless something was stored since.
     pub(super) fn of(before: &'a StoredTopology) -> Self {
-        if before.row.status == Status::Active {
+        if before.row.status == Status::Active && !before.row.needs_resync {
             Self::As(&before.topology)
         } else {
             Self::Unknown
-        }
-    }
-}
-
-/// Which bases that run may be made anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Force<'a> {
-    /// None.
-    Nothing,
-    /// That of one decky.
-    Decky(&'a Name),
-    /// All.
-    Everything,
-}
-
-impl<'a> Force<'a> {
-    /// Returns what a mutation allows.
-    pub(super) fn by(mutation: &'a Mutation) -> Self {
-        match mutation {
-            Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
-            | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. }) => Self::Decky(decky),
-            _ => Self::Nothing,
-        }
-    }
-
-    /// Returns what a flag says.
-    pub(super) fn all_if(force: bool) -> Self {
-        if force { Self::Everything } else { Self::Nothing }
-    }
-
-    /// Refuses a plan that makes anew what may not be.
-    pub(super) fn permit(self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
-        match self {
-            Self::Everything => Ok(()),
-            Self::Nothing => plan.require_gentle(&|_| false),
-            Self::Decky(name) => {
-                let decky = stored.topology.decky_named(name);
-                let base = decky.map(|decky| naming::base(stored.row.id, decky));
-                plan.require_gentle(&|container| base.as_ref() == Some(container))
-            }
         }
     }
 }
@@ -95,7 +54,7 @@ pub(super) struct Aim<'a> {
     /// What is known already.
     pub(super) inside: Inside<'a>,
     /// What may be made anew.
-    pub(super) force: Force<'a>,
+    pub(super) force: &'a Force,
 }
 
 /// What has to be done, worked out and not begun.
@@ -115,6 +74,8 @@ pub(super) struct Followed {
     pub(super) changed: usize,
     /// Whether it was called off before it was through.
     pub(super) cancelled: bool,
+    /// What the runtime said last, if it does not answer any more.
+    pub(super) unreachable: Option<RuntimeError>,
     /// What is not as it should be; none where the runtime was seen to match.
     pub(super) ailment: Option<String>,
 }
@@ -199,8 +160,9 @@ impl Session<'_> {
     /// Carries out what was prepared, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.
     ///
     /// What needs a step that failed is left out and the rest done; nothing is undone, since the maze is stored: the next
-    /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run;
-    /// who was given routes said that they hold. The deckies that changed are told of, with what it was done for.
+    /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run,
+    /// which are asked while the rest is done; who was given routes said that they hold. The deckies that changed are told of,
+    /// with what it was done for.
     pub(super) async fn carry_out(
         &self,
         prepared: &Prepared,
@@ -217,20 +179,39 @@ impl Session<'_> {
             return Ok(Followed {
                 changed: 0,
                 cancelled: false,
+                unreachable: None,
                 ailment: ailment(desired, observed),
             });
         }
-        let execution = self.execute(plan, OnFailure::SkipDependents, cancel).await?;
+        let (done, begun) = mpsc::unbounded_channel();
+        let (execution, settled) = join!(
+            async move {
+                let hear = |step| {
+                    // Who does not listen any more failed to ask, and says so.
+                    let _ = done.send(step);
+                };
+                self.execute_heard(plan, OnFailure::SkipDependents, cancel, &hear).await
+            },
+            self.settled(desired, plan, begun)
+        );
+        let execution = execution?;
         self.engine
             .tell_of_deckies(self.id, observed, plan, &execution, trigger);
         let ailment = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
-            None => self.look_again(desired, plan, *known).await?,
+            None => self.look_again(desired, plan, *known, &settled?).await?,
         };
-        let Execution { changed, cancelled, .. } = execution;
+        let Execution {
+            changed,
+            cancelled,
+            failures,
+            ..
+        } = execution;
+        let mut errors = failures.into_iter().map(|failure| failure.source);
         Ok(Followed {
             changed: changed.len(),
             cancelled,
+            unreachable: errors.find(|error| matches!(error, RuntimeError::Unreachable { .. })),
             ailment,
         })
     }
@@ -240,13 +221,55 @@ impl Session<'_> {
         Ok(self.engine.runtime.glance(scope).await?)
     }
 
-    async fn look_again(&self, desired: &Desired, plan: &Plan, known: bool) -> Result<Option<String>, EngineError> {
+    /// Asks the bases that begin to run, as they do, and returns those that are as they should. Those that more is done to
+    /// afterwards are left for later.
+    async fn settled(
+        &self,
+        desired: &Desired,
+        plan: &Plan,
+        mut begun: UnboundedReceiver<StepId>,
+    ) -> Result<BTreeSet<ContainerName>, EngineError> {
+        let steps = plan.steps().iter();
+        let changed: BTreeSet<_> = steps.clone().filter_map(|step| changing(&step.action)).collect();
+        let mut looks: BTreeMap<StepId, BoxFuture<'_, _>> = BTreeMap::new();
+        for (id, name) in steps
+            .enumerate()
+            .filter_map(|(id, step)| Some((id, beginning(&step.action)?)))
+        {
+            if let Some(base) = desired.bases.get(name).filter(|_| !changed.contains(name)) {
+                looks.insert(id, Box::pin(self.engine.deviates(base, Asked::SETTLING)));
+            }
+        }
+        let mut deviating = BTreeSet::new();
+        let mut asked = BTreeSet::new();
+        let mut asking = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(step) = begun.recv() => if let Some(look) = looks.remove(&step) {
+                    asked.extend(beginning(&plan.steps()[step].action).cloned());
+                    asking.push(look);
+                },
+                Some(found) = asking.next() => deviating.extend(found?),
+                else => break,
+            }
+        }
+        Ok(asked.difference(&deviating).cloned().collect())
+    }
+
+    async fn look_again(
+        &self,
+        desired: &Desired,
+        plan: &Plan,
+        known: bool,
+        settled: &BTreeSet<ContainerName>,
+    ) -> Result<Option<String>, EngineError> {
         let mut observed = if known {
             self.glance().await?
         } else {
             self.observe().await?
         };
-        let began: BTreeSet<_> = plan.steps().iter().filter_map(|step| beginning(&step.action)).collect();
+        let began = plan.steps().iter().filter_map(|step| beginning(&step.action));
+        let began: BTreeSet<_> = began.filter(|name| !settled.contains(*name)).collect();
         let width = self.engine.width(&self.info);
         self.engine
             .look_inside(desired, &mut observed, width, Asked::Settling(&began))
@@ -260,6 +283,16 @@ fn beginning(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::CreateBase { base } => Some(&base.name),
         Action::Restart { container, .. } => Some(container),
+        _ => None,
+    }
+}
+
+/// The base that runs on and is changed by an action, if one is.
+fn changing(action: &Action) -> Option<&ContainerName> {
+    match action {
+        Action::Connect { container, .. }
+        | Action::Disconnect { container, .. }
+        | Action::SetState { container, .. } => Some(container),
         _ => None,
     }
 }

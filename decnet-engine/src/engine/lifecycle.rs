@@ -132,9 +132,12 @@ fn changes<'a>(
         let was = old.remove(&decky).unwrap_or_default();
         let is = new.remove(&decky).unwrap_or_default();
         let trigger = match (was.base, is.base) {
+            (true, false) => Trigger::Retirement,
             _ if trigger == Trigger::Healer => trigger,
             (false, true) => Trigger::Creation,
-            (_, false) => Trigger::Retirement,
+            (false, false) => Trigger::Retirement,
+            // What was to go and could not is still there.
+            (true, true) if trigger == Trigger::Retirement => Trigger::Operator,
             (true, true) => trigger,
         };
         DeckyEvent {

@@ -5,6 +5,7 @@ mod drain;
 mod drift;
 mod error;
 mod follow;
+mod force;
 mod inspect;
 mod lifecycle;
 mod mutate;
@@ -101,6 +102,13 @@ impl Engine {
     /// Returns the bus of the options, on which others are heard too; without one, the engine's own.
     pub fn bus(&self) -> &dyn Bus {
         self.options.bus.as_deref().unwrap_or(&self.local)
+    }
+
+    /// Follows what this engine tells, and beside it the bus of the options, if there is one: that may be down, and says what is
+    /// told here once more if it is not.
+    pub(crate) fn listen(&self, patterns: &[Pattern]) -> (Subscription, Option<Subscription>) {
+        let shared = self.options.bus.as_ref().map(|bus| bus.subscribe(patterns));
+        (self.local.subscribe(patterns), shared)
     }
 
     /// Tells those who follow this engine, and the bus of the options.

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Intent, Mutation, Status, StoredTopology, Topology, TopologyId,
+    Mutation, Status, StoredTopology, Topology, TopologyId, TopologyRow,
     mutation::{self, Context},
 };
 use serde::Serialize;
 
 use super::{
     Engine, EngineError,
-    follow::{Aim, Force, Inside, Prepared},
+    follow::{Aim, Inside, Prepared},
+    force::Force,
 };
 use crate::{
     naming::ContainerName,
@@ -50,22 +51,24 @@ impl Engine {
         }
         let stand = self.stand(id).await?;
         let after = StoredTopology {
-            row: before.row,
+            row: before.row.clone(),
             topology,
         };
+        let host = self.host_facts_of_change(&stand, &before, &after).await?;
+        let allowed = self.outstanding(&after.row).await?.or(Force::by(mutation));
         let aim = Aim {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::Unknown,
-            force: Force::Everything,
+            force: &Force::Everything,
         };
         let prepared = self
-            .prepare(stand.instance, &stand.info, aim, stand.observed, None)
+            .prepare(stand.instance, &stand.info, aim, stand.observed, host.as_ref())
             .await?;
         let Prepared { observed, plan, .. } = prepared;
         Ok(MutationPreview {
             restarts: plan.restarts(&observed),
-            refusal: Force::by(mutation).permit(&after, &plan).err(),
+            refusal: allowed.permit(&after, &plan).err(),
             plan,
             topology: after.topology,
         })
@@ -73,16 +76,13 @@ impl Engine {
 
     /// Returns the maze that a mutation makes of a stored one, held to the rules and to what other topologies claim.
     pub(super) async fn mutated(&self, before: &StoredTopology, mutation: &Mutation) -> Result<Topology, EngineError> {
-        match (before.row.status, before.row.intent) {
-            (Status::Pending, _) => {}
-            (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
-            (status, intent) => {
-                return Err(EngineError::WrongStatus {
-                    status,
-                    intent,
-                    verb: "changed",
-                });
-            }
+        let TopologyRow { status, intent, .. } = before.row;
+        if status != Status::Pending && !before.row.takes_mutations() {
+            return Err(EngineError::WrongStatus {
+                status,
+                intent,
+                verb: "changed",
+            });
         }
         let claims = self.repo.claims(Some(before.row.id)).await?;
         let context = Context::of(&before.row, &self.options.catalog, &claims);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    InstanceId, StoredTopology,
+    Catalog, InstanceId, Lan, StoredTopology,
     catalog::Port,
     validate::{self, ForeignNetwork, HostFacts},
 };
@@ -19,6 +19,19 @@ pub(super) struct Stand {
 }
 
 impl Engine {
+    /// Looks at the host for what a changed maze takes of it that it did not have; nothing where it takes nothing more.
+    pub(super) async fn host_facts_of_change(
+        &self,
+        stand: &Stand,
+        before: &StoredTopology,
+        after: &StoredTopology,
+    ) -> Result<Option<HostFacts>, EngineError> {
+        if takes_more_of_the_host(&self.options.catalog, before, after) {
+            return Ok(Some(self.host_facts(stand, before).await?));
+        }
+        Ok(None)
+    }
+
     /// Gathers what the rules on the host need to know. What is the topology's own already is left out.
     pub(super) async fn host_facts(&self, stand: &Stand, stored: &StoredTopology) -> Result<HostFacts, EngineError> {
         let foreign = self.runtime.foreign_networks(stand.instance).await?;
@@ -72,4 +85,17 @@ impl Engine {
             .map(|published| published.host.port)
             .collect()
     }
+}
+
+/// Tells whether a maze takes subnets or ports of the host that it did not have.
+fn takes_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
+    let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
+    let ports = |stored: &StoredTopology| {
+        let published = validate::published(&stored.topology, catalog, &stored.row.settings.publish);
+        published
+            .into_iter()
+            .map(|published| published.host.port)
+            .collect::<BTreeSet<_>>()
+    };
+    !subnets(after).is_subset(&subnets(before)) || !ports(after).is_subset(&ports(before))
 }

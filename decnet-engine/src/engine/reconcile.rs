@@ -4,7 +4,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
-    follow::{Aim, Followed, Force, Inside},
+    drift::Asked,
+    follow::{Aim, Followed, Inside},
+    force::Force,
     preflight::Stand,
     session::{Session, ailment},
 };
@@ -13,7 +15,7 @@ use crate::{desired::Desired, event::Trigger};
 impl Engine {
     /// Brings a topology that is up back to what it should be, touching only what is not.
     ///
-    /// Containers that run are made anew only with `force`. A topology that is meant to be down is taken down further.
+    /// Containers that run are made anew only with `force`, or where a mutation that is not through yet allowed it. A topology that is meant to be down is taken down further.
     pub async fn reconcile(
         &self,
         id: TopologyId,
@@ -31,18 +33,22 @@ impl Engine {
         session.end(result).await
     }
 
-    /// Says what of a topology that is up is not as it should be, as far as a list of what is there shows it. Touches nothing, and
-    /// asks no container.
-    pub async fn ailment(&self, id: TopologyId) -> Result<Option<String>, EngineError> {
+    /// Says what of a topology that is up is not as it should be: as far as a list of what is there shows it, or, with `inside`,
+    /// what the containers say of their routes, their forwarding and their containment, too. Touches nothing.
+    pub(crate) async fn ailment(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
         let Stand {
             instance,
             info,
-            observed,
+            mut observed,
         } = self.stand(id).await?;
         let settings = &stored.row.settings;
         let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.setting(instance, id, &info, settings)?)?;
+        if inside {
+            self.look_inside(&desired, &mut observed, self.width(&info), Asked::All)
+                .await?;
+        }
         Ok(ailment(&desired, &observed))
     }
 
@@ -66,15 +72,12 @@ impl Session<'_> {
     async fn mend(&self, options: DeployOptions, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let stored = self.load().await?;
         let row = stored.row.clone();
-        match (row.status, row.intent) {
-            (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
-            (status, intent) => {
-                return Err(EngineError::WrongStatus {
-                    status,
-                    intent,
-                    verb: "reconciled",
-                });
-            }
+        if !row.takes_mutations() {
+            return Err(EngineError::WrongStatus {
+                status: row.status,
+                intent: row.intent,
+                verb: "reconciled",
+            });
         }
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
         let stand = Stand {
@@ -88,35 +91,39 @@ impl Session<'_> {
         } else {
             Some(self.engine.host_facts(&stand, &stored).await?)
         };
+        let force = self.engine.outstanding(&row).await?.or(Force::all_if(options.force));
         let aim = Aim {
             stored: &stored,
             settings: &settings,
             inside: Inside::Unknown,
-            force: Force::all_if(options.force),
+            force: &force,
         };
         let prepared = self
             .engine
             .prepare(self.instance, &self.info, aim, stand.observed, host.as_ref())
             .await?;
+        let mut row = row;
         if settings != row.settings {
-            self.engine
-                .repo
-                .set_settings(self.id, settings, Timestamp::now())
-                .await?;
+            let (repo, at) = (&self.engine.repo, Timestamp::now());
+            // Whoever comes after a death between here and the end must not think that the bases are as the settings say.
+            repo.set_needs_resync(self.id, true, at).await?;
+            row = repo.set_settings(self.id, settings, at).await?;
         }
         let Followed {
             changed,
             cancelled,
             ailment,
+            ..
         } = self.carry_out(&prepared, Trigger::Healer, cancel).await?;
-        let row = self.become_as_found(row, ailment.as_deref()).await?;
         if cancelled {
+            // What was not begun was not looked at either: the status stands.
             return Err(EngineError::Interrupted {
                 id: self.id,
                 undo_failures: Vec::new(),
                 leftovers: Vec::new(),
             });
         }
+        let row = self.become_as_found(row, ailment.as_deref()).await?;
         Ok(Outcome {
             row,
             changed,
@@ -127,9 +134,14 @@ impl Session<'_> {
     /// Makes a topology that is up active where nothing ails it, degraded where something does.
     pub(super) async fn become_as_found(
         &self,
-        row: TopologyRow,
+        mut row: TopologyRow,
         ailment: Option<&str>,
     ) -> Result<TopologyRow, EngineError> {
+        if ailment.is_none() && row.needs_resync {
+            let repo = &self.engine.repo;
+            repo.set_needs_resync(self.id, false, Timestamp::now()).await?;
+            row.needs_resync = false;
+        }
         match (ailment, row.status) {
             (None, Status::Degraded) => self.become_status(&row, Status::Active, None, None).await,
             (Some(reason), Status::Active) => {

@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Intent, Mode, RepoError, RuleSet, Status, StoredTopology, TopologyId, TopologyRow,
-    ValidTopology,
-    repo::StatusChange,
+    DeploySettings, InstanceId, Intent, Mode, MutationState, RepoError, RuleSet, Status, StoredTopology, TopologyId,
+    TopologyRow, ValidTopology,
+    repo::{MutationFilter, MutationRow, StatusChange},
     validate::{HostFacts, Surroundings},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, submit::told};
 use crate::{
     desired::{Desired, Setting},
-    event::{Envelope, Event, Trigger},
+    event::{Envelope, Event, Progress, StepState, Trigger},
     execute::{Execution, Manner, OnFailure, StepFailure, execute},
     lease::HeldLease,
     observe::{Activity, Observed, Scope},
-    plan::{Plan, diff},
+    plan::{Plan, StepId, diff},
     runtime::RuntimeInfo,
 };
 
@@ -97,6 +97,8 @@ impl<'a> Session<'a> {
     }
 
     /// Changes the status and tells of it.
+    ///
+    /// What was queued of a topology that goes down is finished by the store with that, and told.
     pub(super) async fn become_status(
         &self,
         row: &TopologyRow,
@@ -112,6 +114,10 @@ impl<'a> Session<'a> {
             // A status is not changed under the feet of whoever took the lease meanwhile.
             held: Some(self.lease.token()),
         };
+        let queued = match to {
+            Status::TearingDown | Status::TornDown | Status::Failed => self.queued().await?,
+            _ => Vec::new(),
+        };
         // The event carries the time that is stored with the change, so that whoever hears of it twice knows.
         let at = Timestamp::now();
         let row_after = self.engine.repo.set_status(self.id, change, at).await?;
@@ -122,7 +128,23 @@ impl<'a> Session<'a> {
             reason,
         };
         self.engine.publish(Envelope::new(event, at));
+        for mutation in queued {
+            let mutation = self.engine.repo.mutation(mutation.id).await?;
+            if mutation.state.is_final() {
+                self.engine.tell(told(&mutation));
+            }
+        }
         Ok(row_after)
+    }
+
+    /// Returns the mutations that are not finished.
+    async fn queued(&self) -> Result<Vec<MutationRow>, EngineError> {
+        let unfinished = MutationFilter {
+            topology: Some(self.id),
+            states: vec![MutationState::Pending, MutationState::Applying],
+            ..MutationFilter::default()
+        };
+        Ok(self.engine.repo.mutations(&unfinished).await?.rows)
     }
 
     fn lost(&self) -> EngineError {
@@ -139,13 +161,29 @@ impl<'a> Session<'a> {
         on_failure: OnFailure,
         cancel: &CancellationToken,
     ) -> Result<Execution, EngineError> {
+        self.execute_heard(plan, on_failure, cancel, &|_| {}).await
+    }
+
+    /// The same with someone who hears of every step that is done, when it is.
+    pub(super) async fn execute_heard(
+        &self,
+        plan: &Plan,
+        on_failure: OnFailure,
+        cancel: &CancellationToken,
+        done: &(dyn Fn(StepId) + Sync),
+    ) -> Result<Execution, EngineError> {
         let topology = self.id;
         self.engine.tell(Event::Planned {
             topology,
             steps: plan.steps().len(),
         });
         let width = self.engine.width(&self.info);
-        let report = |progress| self.engine.tell(Event::Step { topology, progress });
+        let report = |progress: Progress| {
+            if matches!(progress.state, StepState::Done { .. }) {
+                done(progress.step);
+            }
+            self.engine.tell(Event::Step { topology, progress });
+        };
         let runtime = self.engine.runtime.as_ref();
         tokio::select! {
             biased;

@@ -5,7 +5,7 @@ mod published;
 mod report;
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
-use decnet_topology::{Decky, Intent, RuleSet, Status, TopologyId, graph::Graph};
+use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
 use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -48,15 +48,12 @@ impl Engine {
     async fn verify_all(&self, id: TopologyId) -> Result<VerifyReport, EngineError> {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
-        match (row.status, row.intent) {
-            (Status::Active | Status::Degraded, intent) if intent != Some(Intent::Down) => {}
-            (status, intent) => {
-                return Err(EngineError::WrongStatus {
-                    status,
-                    intent,
-                    verb: "verified",
-                });
-            }
+        if !row.takes_mutations() {
+            return Err(EngineError::WrongStatus {
+                status: row.status,
+                intent: row.intent,
+                verb: "verified",
+            });
         }
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
@@ -149,7 +146,7 @@ impl Engine {
         let suspects: Vec<Expectation> = expectations
             .into_iter()
             .zip(&quick)
-            .filter(|(expectation, result)| reached(result) != expectation.reached)
+            .filter(|(expectation, result)| !expectation.holds(result))
             .map(|(expectation, _)| expectation)
             .collect();
         if suspects.is_empty() {
@@ -160,7 +157,7 @@ impl Engine {
                 suspects
                     .into_iter()
                     .zip(&results)
-                    .filter(|(expectation, result)| reached(result) != expectation.reached)
+                    .filter(|(expectation, result)| !expectation.holds(result))
                     .map(|(expectation, result)| ReachDeviation {
                         from: from.clone(),
                         to: expectation.to,
@@ -229,11 +226,6 @@ impl Engine {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// A refusal comes from the address itself, so it was reached.
-fn reached(result: &TargetResult) -> bool {
-    matches!(result.detail, Answer::Answered | Answer::Refused)
 }
 
 fn how(result: &TargetResult) -> String {

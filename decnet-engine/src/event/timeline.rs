@@ -95,10 +95,7 @@ impl Timeline {
         let Some(created) = statuses.iter().map(|event| event.at).min() else {
             return timeline;
         };
-        let mut changes: Vec<&RecordedChange> = changes.iter().collect();
-        changes.sort_by_key(|recorded| recorded.at);
-        let newest_first = changes.iter().rev().map(|recorded| &recorded.change);
-        for (decky, state) in history::at(current, newest_first) {
+        for (decky, state) in history::at(current, changes.iter().map(|recorded| &recorded.change)) {
             timeline.put(decky, created, Trigger::Creation, None, Some(state));
         }
         for RecordedChange { at, mutation, change } in changes {

@@ -196,10 +196,11 @@ impl fmt::Display for Action {
             Self::Disconnect { container, network, .. } => write!(f, "disconnect {container} from {network}"),
             Self::SetState { container, state } => {
                 let forward = if state.forward { "on" } else { "off" };
+                let routes = state.routes.len();
+                let plural = if routes == 1 { "" } else { "s" };
                 write!(
                     f,
-                    "set routes of {container}: {} routes, forwarding {forward}",
-                    state.routes.len()
+                    "set routes of {container}: {routes} route{plural}, forwarding {forward}"
                 )
             }
             Self::Restart { container, .. } => write!(f, "start {container} again"),

@@ -80,7 +80,7 @@ pub struct ExecOutput {
 /// stands in the way, that is [`RuntimeError::Foreign`].
 #[async_trait]
 pub trait Runtime: Send + Sync + Debug {
-    /// Asks the runtime who it is; the cheapest proof that it answers.
+    /// Asks the runtime who it is, and so makes sure that it answers; what it says may be some seconds old.
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError>;
 
     /// Looks at what is there.

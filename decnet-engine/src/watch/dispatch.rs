@@ -1,11 +1,12 @@
 //! Who is looked after when: wakes, polls, and one worker a topology.
 
 use std::{
+    collections::BTreeSet,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
 
-use decnet_topology::{Name, RepoError, Status, TopologyId, repo::ListFilter};
+use decnet_topology::{Name, RepoError, Status, TopologyId, TopologyRow, repo::ListFilter};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::{
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     schedule::{Schedule, Turn},
-    turn,
+    turn::{self, Look},
 };
 use crate::{
     bus::{Pattern, Received, Subscription},
@@ -30,6 +31,9 @@ use crate::{
 pub struct WatchOptions {
     /// How often everything is looked at, whether or not an event said so; 10 s unless set.
     pub poll: Duration,
+    /// How often the containers themselves are asked whether their routes, their forwarding and their containment are as they
+    /// should be, which no list of them shows; 1 min unless set.
+    pub inside: Duration,
     /// How many topologies are worked on side by side; 16 unless set.
     pub width: usize,
     /// The pause before what could not be mended is tried again; it doubles each time. 1 s unless set.
@@ -46,6 +50,7 @@ impl Default for WatchOptions {
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(10),
+            inside: Duration::from_mins(1),
             width: 16,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_mins(1),
@@ -62,15 +67,20 @@ impl Default for WatchOptions {
 /// None for what goes wrong with a topology or the runtime: that is logged and tried again. A store that cannot be read is tried
 /// again too, but for one that is damaged or of a newer program.
 pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &CancellationToken) -> Result<(), EngineError> {
-    let mut events = engine.bus().subscribe(&wanted());
+    // Both: what this process tells must not need a bus that may be down.
+    let (mut own, mut shared) = engine.listen(&wanted());
     let mut watch = Watch {
         engine,
         schedule: Schedule::new(options.first_pause, options.longest_pause),
         workers: JoinSet::new(),
+        watched: 0,
+        inside: BTreeSet::new(),
+        unreachable: false,
         cancel,
     };
     let started_at = Timestamp::now();
     let mut poll = every(options.poll);
+    let mut inside = every(options.inside);
     let mut health = every(options.health);
     let result = loop {
         watch.dispatch(options.width);
@@ -78,18 +88,38 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             .schedule
             .next_due()
             .filter(|_| watch.workers.len() < options.width);
-        tokio::select! {
+        let heard = tokio::select! {
             biased;
             () = cancel.cancelled() => break Ok(()),
             Some(Ok((id, turn))) = watch.workers.join_next(), if !watch.workers.is_empty() => {
-                watch.schedule.finish(id, turn, Instant::now());
+                watch.finish(id, turn);
+                continue;
             }
-            event = next(&mut events) => watch.hear(&event),
-            _ = poll.tick() => if let Err(error) = watch.look_around().await {
-                break Err(error);
-            },
-            _ = health.tick() => engine.publish(Envelope::new(watch.health(options, started_at), Timestamp::now())),
-            () = sleep_until(due) => {}
+            heard = next(Some(&mut own)) => heard,
+            heard = next(shared.as_mut()) => heard,
+            _ = inside.tick() => {
+                if let Err(error) = watch.look_around(Closely::Inside).await {
+                    break Err(error);
+                }
+                continue;
+            }
+            _ = poll.tick() => {
+                if let Err(error) = watch.look_around(Closely::Outside).await {
+                    break Err(error);
+                }
+                continue;
+            }
+            _ = health.tick() => {
+                engine.publish(Envelope::new(watch.health(options, started_at), Timestamp::now()));
+                continue;
+            }
+            () = sleep_until(due) => continue,
+        };
+        match heard {
+            Heard::Enqueued(id) => watch.schedule.wake(id, now()),
+            Heard::Degraded(id) => watch.schedule.remind(id, now()),
+            Heard::Lost => poll.reset_immediately(),
+            Heard::Other => {}
         }
     };
     watch.workers.join_all().await;
@@ -101,6 +131,12 @@ struct Watch<'a> {
     engine: &'a Engine,
     schedule: Schedule,
     workers: JoinSet<(TopologyId, Turn)>,
+    /// How many topologies were up when all was looked at last.
+    watched: usize,
+    /// Which of them are to be asked inside the next time.
+    inside: BTreeSet<TopologyId>,
+    /// Whether the runtime did not answer when it was last asked.
+    unreachable: bool,
     cancel: &'a CancellationToken,
 }
 
@@ -108,12 +144,18 @@ impl Watch<'_> {
     /// Sends workers to the topologies that are due.
     fn dispatch(&mut self, width: usize) {
         while self.workers.len() < width {
-            let Some(id) = self.schedule.take(Instant::now()) else {
+            let Some((id, news)) = self.schedule.take(now()) else {
                 return;
             };
             let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
+            let look = Look {
+                id,
+                inside: self.inside.remove(&id),
+            };
             self.workers.spawn(async move {
-                let turn = AssertUnwindSafe(turn::take(engine, id, cancel)).catch_unwind().await;
+                let turn = AssertUnwindSafe(turn::take(engine, look, news, cancel))
+                    .catch_unwind()
+                    .await;
                 let turn = turn.unwrap_or_else(|_| {
                     tracing::error!(%id, "the worker panicked; the topology is taken up again");
                     Turn::Again
@@ -123,21 +165,38 @@ impl Watch<'_> {
         }
     }
 
-    fn hear(&mut self, event: &Heard) {
-        match event {
-            Heard::Enqueued(id) => self.schedule.wake(*id, Instant::now()),
-            Heard::Degraded(id) => self.schedule.remind(*id, Instant::now()),
-            Heard::Other => {}
+    /// Takes a topology back from its worker.
+    fn finish(&mut self, id: TopologyId, turn: Turn) {
+        // Said once, not for each topology and try.
+        match (turn, self.unreachable) {
+            (Turn::Unreachable, false) => {
+                tracing::warn!("the runtime does not answer; it is waited for");
+                self.unreachable = true;
+            }
+            (Turn::Done | Turn::Again, true) => {
+                tracing::info!("the runtime answers again");
+                self.unreachable = false;
+            }
+            _ => {}
         }
+        self.schedule.finish(id, turn, now());
     }
 
     /// Finds what has something to be done, whatever events were lost.
-    async fn look_around(&mut self) -> Result<(), EngineError> {
-        match self.found().await {
+    async fn look_around(&mut self, closely: Closely) -> Result<(), EngineError> {
+        let found = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Ok(()),
+            found = self.found() => found,
+        };
+        match found {
             Ok(found) => {
-                let now = Instant::now();
-                for id in found {
-                    self.schedule.remind(id, now);
+                self.watched = found.len();
+                if closely == Closely::Inside {
+                    self.inside = found.iter().map(|row| row.id).collect();
+                }
+                for row in found {
+                    self.schedule.see(row.id, row.version, now());
                 }
                 Ok(())
             }
@@ -149,13 +208,13 @@ impl Watch<'_> {
         }
     }
 
-    async fn found(&self) -> Result<Vec<TopologyId>, RepoError> {
+    async fn found(&self) -> Result<Vec<TopologyRow>, RepoError> {
         let repo = self.engine.repo();
         let live = ListFilter {
             statuses: vec![Status::Active, Status::Degraded],
             ..ListFilter::default()
         };
-        Ok(repo.list(&live).await?.rows.into_iter().map(|row| row.id).collect())
+        Ok(repo.list(&live).await?.rows)
     }
 
     fn health(&self, options: &WatchOptions, started_at: Timestamp) -> Event {
@@ -168,10 +227,19 @@ impl Watch<'_> {
             worker,
             pid,
             started_at,
-            topologies: self.schedule.len(),
+            topologies: self.watched,
             busy: self.workers.len(),
         })
     }
+}
+
+/// How close a look is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closely {
+    /// At lists of what is there.
+    Outside,
+    /// At what the containers say, too.
+    Inside,
 }
 
 /// What an event means to the loop.
@@ -180,6 +248,8 @@ enum Heard {
     Enqueued(TopologyId),
     /// A topology is not as it should be.
     Degraded(TopologyId),
+    /// Something that was lost.
+    Lost,
     /// Nothing.
     Other,
 }
@@ -188,8 +258,11 @@ fn wanted() -> [Pattern; 2] {
     ["topology.*.mutation.enqueued", "topology.*.status"].map(|pattern| pattern.parse().expect("a pattern"))
 }
 
-/// Waits for the next event; for ever once the bus is gone, because there is the poll.
-async fn next(events: &mut Subscription) -> Heard {
+/// Waits for the next event; for ever where there is no bus or it is gone, because there is the poll.
+async fn next(events: Option<&mut Subscription>) -> Heard {
+    let Some(events) = events else {
+        return std::future::pending().await;
+    };
     match events.recv().await {
         Some(Received::Event(envelope)) => match envelope.event {
             Event::Mutation {
@@ -204,7 +277,7 @@ async fn next(events: &mut Subscription) -> Heard {
             } => Heard::Degraded(topology),
             _ => Heard::Other,
         },
-        Some(Received::Lagged(_)) => Heard::Other,
+        Some(Received::Lagged(_)) => Heard::Lost,
         None => std::future::pending().await,
     }
 }
@@ -213,6 +286,11 @@ fn every(time: Duration) -> Interval {
     let mut interval = interval(time.max(Duration::from_millis(1)));
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+/// Returns the time of the clock that is slept by.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 async fn sleep_until(due: Option<Instant>) {

@@ -2,11 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use decnet_topology::TopologyId;
+use decnet_topology::{TopologyId, Version};
+use futures_util::FutureExt as _;
+use tokio::sync::Notify;
 
 /// What a worker says when it leaves a topology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,22 +20,47 @@ pub(super) enum Turn {
     Again,
     /// Somebody else is at work on it: to be tried again soon.
     Busy,
+    /// The runtime does not answer: to be tried again soon, since that says nothing of the topology.
+    Unreachable,
     /// It is no longer there, or nothing to be watched.
     Gone,
 }
 
-/// How long to leave a topology alone that somebody else is at work on.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// How long to leave a topology alone that somebody else is at work on, or whose runtime does not answer.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
+
+/// From how many topologies on events bring no new ones in.
+const MOST: usize = 4096;
+
+/// Whether something new is to be done at a topology that a worker is at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct News(Arc<Notify>);
+
+impl News {
+    fn bring(&self) {
+        self.0.notify_one();
+    }
+
+    /// Takes notice of what came so far, and tells whether anything did.
+    pub(super) fn notice(&self) -> bool {
+        self.0.notified().now_or_never().is_some()
+    }
+
+    /// Waits until something comes, and takes notice of it.
+    pub(super) async fn come(&self) {
+        self.0.notified().await;
+    }
+}
 
 /// What is known of one topology.
 #[derive(Debug, Default)]
 struct Entry {
     /// When it is due; never by itself if none.
     due: Option<Instant>,
-    /// Whether a worker is at it.
-    running: bool,
-    /// Whether it was woken while a worker was at it.
-    woken: bool,
+    /// Where the worker that is at it hears of news, if one is.
+    worker: Option<News>,
+    /// The version that was last seen.
+    version: Option<Version>,
     /// The pauses to come, while it is not as it should be.
     pauses: Option<ExponentialBackoff>,
 }
@@ -58,49 +86,66 @@ impl Schedule {
     }
 
     /// Makes a topology due now, even one that waits for its next try: there is something new to do.
+    ///
+    /// Of a flood of ids some are left out: the poll finds those that are there.
     pub(super) fn wake(&mut self, id: TopologyId, now: Instant) {
+        if self.entries.len() >= MOST && !self.entries.contains_key(&id) {
+            return;
+        }
         let entry = self.entries.entry(id).or_default();
-        if entry.running {
-            entry.woken = true;
+        match &entry.worker {
+            Some(news) => news.bring(),
+            None => entry.due = Some(now),
+        }
+    }
+
+    /// Makes a topology due now that was seen at a version: as [`wake`](Self::wake) does if that is news, else as
+    /// [`remind`](Self::remind) does.
+    pub(super) fn see(&mut self, id: TopologyId, version: Version, now: Instant) {
+        let entry = self.entries.entry(id).or_default();
+        if entry.version.replace(version) == Some(version) {
+            self.remind(id, now);
         } else {
-            entry.due = Some(now);
+            self.wake(id, now);
         }
     }
 
     /// Makes a topology due now unless it waits for its next try, or a worker is at it.
     pub(super) fn remind(&mut self, id: TopologyId, now: Instant) {
+        if self.entries.len() >= MOST && !self.entries.contains_key(&id) {
+            return;
+        }
         let entry = self.entries.entry(id).or_default();
-        if !entry.running && entry.due.is_none() {
+        if entry.worker.is_none() && entry.due.is_none() {
             entry.due = Some(now);
         }
     }
 
-    /// Hands out the topology that has been due the longest, if one is.
-    pub(super) fn take(&mut self, now: Instant) -> Option<TopologyId> {
+    /// Hands out the topology that has been due the longest, if one is, and where its worker hears of news.
+    pub(super) fn take(&mut self, now: Instant) -> Option<(TopologyId, News)> {
         let due = self
             .entries
             .iter_mut()
             .filter(|(_, entry)| entry.due.is_some_and(|due| due <= now));
         let (id, entry) = due.min_by_key(|(_, entry)| entry.due)?;
         entry.due = None;
-        entry.running = true;
-        entry.woken = false;
-        Some(*id)
+        let news = entry.worker.insert(News::default());
+        Some((*id, news.clone()))
     }
 
-    /// Takes a topology back from its worker.
+    /// Takes a topology back from its worker. What that took no notice of makes it due now.
     pub(super) fn finish(&mut self, id: TopologyId, turn: Turn, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        entry.running = false;
+        let woken = entry.worker.take().is_some_and(|news| news.notice());
         let pause = match turn {
             Turn::Done | Turn::Gone => {
                 entry.pauses = None;
                 None
             }
             Turn::Again => entry.pauses.get_or_insert_with(|| self.pauses.build()).next(),
-            Turn::Busy => Some(BUSY_PAUSE),
+            Turn::Busy | Turn::Unreachable => Some(SHORT_PAUSE),
         };
-        entry.due = if entry.woken {
+        entry.due = if woken {
             Some(now)
         } else {
             pause.map(|pause| now + pause)
@@ -108,11 +153,6 @@ impl Schedule {
         if entry.due.is_none() {
             self.entries.remove(&id);
         }
-    }
-
-    /// Returns how many topologies are due, worked on, or wait for their next try.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
     }
 
     /// Returns when the next topology is due.
@@ -135,27 +175,60 @@ mod tests {
         )
     }
 
+    fn take(schedule: &mut Schedule, now: Instant) -> Option<TopologyId> {
+        schedule.take(now).map(|(id, _)| id)
+    }
+
     #[test]
     fn a_topology_is_handed_out_once_however_often_it_is_woken() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
         schedule.wake(id, now);
-        assert_eq!(schedule.take(now), Some(id));
+        assert_eq!(take(&mut schedule, now), Some(id));
         schedule.wake(id, now);
         schedule.remind(id, now);
-        assert_eq!((schedule.take(now), schedule.next_due()), (None, None));
+        assert_eq!((take(&mut schedule, now), schedule.next_due()), (None, None));
     }
 
     #[test]
     fn what_is_woken_while_a_worker_is_at_it_is_due_again_at_once() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
-        schedule.take(now);
+        take(&mut schedule, now);
         schedule.wake(id, now);
         schedule.finish(id, Turn::Done, now);
-        assert_eq!(schedule.take(now), Some(id));
+        assert_eq!(take(&mut schedule, now), Some(id));
         schedule.finish(id, Turn::Done, now);
-        assert_eq!((schedule.take(now), schedule.next_due()), (None, None));
+        assert_eq!((take(&mut schedule, now), schedule.next_due()), (None, None));
+    }
+
+    #[test]
+    fn what_the_worker_took_notice_of_is_not_due_again() {
+        let (mut schedule, id, now) = schedule();
+        schedule.wake(id, now);
+        let (_, news) = schedule.take(now).expect("due");
+        assert!(!news.notice());
+        schedule.wake(id, now);
+        assert!(news.notice() && !news.notice());
+        schedule.finish(id, Turn::Done, now);
+        assert_eq!((take(&mut schedule, now), schedule.next_due()), (None, None));
+    }
+
+    #[test]
+    fn an_edit_that_no_event_told_of_cuts_a_pause_short_once() {
+        let (mut schedule, id, now) = schedule();
+        let [first, second] = [1, 2].map(Version::new);
+        schedule.see(id, first, now);
+        take(&mut schedule, now);
+        schedule.see(id, first, now);
+        schedule.finish(id, Turn::Again, now);
+        schedule.see(id, first, now);
+        assert_eq!(take(&mut schedule, now), None);
+        schedule.see(id, second, now);
+        assert_eq!(take(&mut schedule, now), Some(id));
+        schedule.finish(id, Turn::Again, now);
+        schedule.see(id, second, now);
+        assert_eq!(take(&mut schedule, now), None);
     }
 
     #[test]
@@ -163,7 +236,7 @@ mod tests {
         let (mut schedule, id, mut now) = schedule();
         let mut pause_after = |turn, now: &mut Instant| {
             schedule.wake(id, *now);
-            assert_eq!(schedule.take(*now), Some(id));
+            assert_eq!(take(&mut schedule, *now), Some(id));
             schedule.finish(id, turn, *now);
             let pause = schedule.next_due().map(|due| due - *now);
             *now += pause.unwrap_or_default();
@@ -173,19 +246,22 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 4].map(|count| Some(count * SECOND)));
         assert_eq!(pause_after(Turn::Done, &mut now), None);
         assert_eq!(pause_after(Turn::Again, &mut now), Some(SECOND));
-        assert_eq!(pause_after(Turn::Busy, &mut now), Some(BUSY_PAUSE));
+        for turn in [Turn::Busy, Turn::Unreachable, Turn::Busy] {
+            assert_eq!(pause_after(turn, &mut now), Some(SHORT_PAUSE));
+        }
+        assert_eq!(pause_after(Turn::Again, &mut now), Some(2 * SECOND));
     }
 
     #[test]
     fn a_reminder_does_not_shorten_a_pause_but_news_do() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
-        schedule.take(now);
+        take(&mut schedule, now);
         schedule.finish(id, Turn::Again, now);
         schedule.remind(id, now);
-        assert_eq!(schedule.take(now), None);
+        assert_eq!(take(&mut schedule, now), None);
         schedule.wake(id, now);
-        assert_eq!(schedule.take(now), Some(id));
+        assert_eq!(take(&mut schedule, now), Some(id));
     }
 
     #[test]
@@ -196,7 +272,11 @@ mod tests {
         schedule.wake(second, now);
         let later = now + 2 * SECOND;
         assert_eq!(
-            (schedule.take(later), schedule.take(later), schedule.take(later)),
+            (
+                take(&mut schedule, later),
+                take(&mut schedule, later),
+                take(&mut schedule, later)
+            ),
             (Some(second), Some(first), None)
         );
     }

@@ -1,24 +1,43 @@
 //! One look at one topology: its queue is worked off, and what is not as it should be is mended.
 
-use decnet_topology::{Intent, MutationState, RepoError, Status, TopologyId, TopologyRow, repo::MutationFilter};
+use decnet_topology::{RepoError, Status, TopologyId};
 use tokio_util::sync::CancellationToken;
 
-use super::schedule::Turn;
+use super::schedule::{News, Turn};
 use crate::{
     engine::{Engine, EngineError},
     runtime::RuntimeError,
 };
 
-/// Looks after a topology once.
-pub(super) async fn take(engine: Engine, id: TopologyId, cancel: CancellationToken) -> Turn {
-    match tend(&engine, id, &cancel).await {
+/// A look at a topology.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Which one.
+    pub(super) id: TopologyId,
+    /// Whether its containers are asked, too.
+    pub(super) inside: bool,
+}
+
+/// Looks after a topology once, and hears of news meanwhile.
+pub(super) async fn take(engine: Engine, look: Look, news: News, cancel: CancellationToken) -> Turn {
+    let id = look.id;
+    match tend(&engine, look, &news, &cancel).await {
         Ok(turn) => turn,
         Err(_) if cancel.is_cancelled() => Turn::Done,
         Err(EngineError::Busy { lease }) => {
             tracing::debug!(%id, holder = %lease.holder.label, "someone else is at work on the topology");
             Turn::Busy
         }
-        Err(EngineError::Repo(RepoError::NotFound { .. })) => Turn::Gone,
+        Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => {
+            tracing::warn!(%id, %error, "someone else took over");
+            Turn::Busy
+        }
+        Err(EngineError::Runtime(error @ RuntimeError::Unreachable { .. })) => {
+            tracing::debug!(%id, %error, "the topology waits for the runtime");
+            Turn::Unreachable
+        }
+        // Someone deleted it or took it down meanwhile.
+        Err(EngineError::Repo(RepoError::NotFound { .. }) | EngineError::WrongStatus { .. }) => Turn::Gone,
         Err(error) => {
             tracing::warn!(%id, error = %chain(&error), "the topology could not be looked after; it is tried again");
             Turn::Again
@@ -26,25 +45,35 @@ pub(super) async fn take(engine: Engine, id: TopologyId, cancel: CancellationTok
     }
 }
 
-async fn tend(engine: &Engine, id: TopologyId, cancel: &CancellationToken) -> Result<Turn, EngineError> {
-    let row = engine.repo().get(id).await?;
-    if !is_watched(&row) {
-        return Ok(Turn::Gone);
-    }
-    if row.intent == Some(Intent::Up) && has_work(engine, id).await? {
-        engine.drain(id, cancel).await?;
-    }
-    if cancel.is_cancelled() {
-        return Ok(Turn::Done);
-    }
-    let row = engine.repo().get(id).await?;
-    let ails = match row.status {
-        Status::Degraded => true,
-        Status::Active => engine.ailment(id).await?.is_some(),
-        _ => return Ok(Turn::Gone),
-    };
-    if !ails {
-        return Ok(Turn::Done);
+async fn tend(engine: &Engine, look: Look, news: &News, cancel: &CancellationToken) -> Result<Turn, EngineError> {
+    let Look { id, inside } = look;
+    loop {
+        // Whatever was told of so far is in the queue.
+        news.notice();
+        let row = engine.repo().get(id).await?;
+        if row.takes_mutations() && engine.repo().has_pending(id).await? {
+            engine.drain(id, cancel).await?;
+        }
+        if cancel.is_cancelled() {
+            return Ok(Turn::Done);
+        }
+        let row = engine.repo().get(id).await?;
+        match row.status {
+            Status::Degraded => break,
+            Status::Active if row.needs_resync => break,
+            Status::Active => {}
+            _ => return Ok(Turn::Gone),
+        }
+        // A close look takes long where there are many containers: what is to be made does not wait for it.
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Ok(Turn::Done),
+            () = news.come() => {}
+            ailment = engine.ailment(id, inside) => match ailment? {
+                Some(_) => break,
+                None => return Ok(Turn::Done),
+            },
+        }
     }
     let outcome = engine.reconcile(id, false, cancel).await?;
     match (outcome.row.status, outcome.reason) {
@@ -59,27 +88,8 @@ async fn tend(engine: &Engine, id: TopologyId, cancel: &CancellationToken) -> Re
     }
 }
 
-/// Tells whether a mutation waits, or was left half done.
-async fn has_work(engine: &Engine, id: TopologyId) -> Result<bool, RepoError> {
-    let unfinished = MutationFilter {
-        topology: Some(id),
-        states: vec![MutationState::Pending, MutationState::Applying],
-        limit: Some(1),
-        offset: 0,
-    };
-    Ok(!engine.repo().mutations(&unfinished).await?.rows.is_empty())
-}
-
-/// Tells whether a topology is one that the loop looks after.
-pub(super) fn is_watched(row: &TopologyRow) -> bool {
-    matches!(row.status, Status::Active | Status::Degraded)
-}
-
 /// Says an error with its causes.
 fn chain(error: &EngineError) -> String {
-    if let EngineError::Runtime(RuntimeError::Unreachable { .. }) = error {
-        return error.to_string();
-    }
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -7,3 +7,4 @@ mod engine;
 mod event;
 mod plan;
 mod runtime;
+mod watch;

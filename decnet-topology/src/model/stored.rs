@@ -138,6 +138,13 @@ pub struct TopologyRow {
     pub settings: DeploySettings,
 }
 
+impl TopologyRow {
+    /// Tells whether mutations of it are queued: it runs, and is not meant to be down.
+    pub fn takes_mutations(&self) -> bool {
+        matches!(self.status, Status::Active | Status::Degraded) && self.intent != Some(Intent::Down)
+    }
+}
+
 /// A topology and its row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTopology {

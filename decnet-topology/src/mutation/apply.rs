@@ -31,6 +31,7 @@ pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> R
         Mutation::UpdateDecky(update) => update_decky(before, update),
         Mutation::UpdateLan(update) => update_lan(before, update, context),
     }?;
+    check(&after, context)?;
     if context.stage == Stage::Live
         && !mutation.force()
         && let Some(decky) = changes_published(before, &after).first()
@@ -39,7 +40,6 @@ pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> R
             decky: Name::clone(decky),
         });
     }
-    check(&after, context)?;
     Ok(after)
 }
 

@@ -7,6 +7,7 @@ use crate::{
 
 /// Whether something of a maze is on Docker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Stage {
     /// Nothing is: everything may change.
     Pending,

@@ -150,7 +150,7 @@ pub enum MutationError {
     },
     /// A decky that has nothing to forward between was to forward.
     #[error(
-        "decky `{decky}` cannot forward packets: it is attached to one LAN only, which is not the DMZ; attach it to another first"
+        "decky `{decky}` cannot forward packets: it has no two LANs to forward between, nor the DMZ; attach it to another first"
     )]
     RouterSingleHomed {
         /// The decky.

@@ -49,8 +49,8 @@ pub enum RepoError {
         /// The version that it has.
         current: Version,
     },
-    /// The topology cannot be edited in its status, or in that status with that intent.
-    #[error("a topology that is {status}{} cannot be edited", meant(*.intent))]
+    /// The topology cannot be edited so in its status, or in that status with that intent.
+    #[error("a topology that is {status} {}", takes(*.status, *.intent))]
     NotEditable {
         /// The status.
         status: Status,
@@ -182,9 +182,12 @@ pub enum RepoError {
     },
 }
 
-fn meant(intent: Option<Intent>) -> &'static str {
-    match intent {
-        Some(Intent::Down) => " and meant to be down",
-        _ => "",
+/// Says which changes a topology takes that does not take the one that was wanted.
+fn takes(status: Status, intent: Option<Intent>) -> &'static str {
+    match (status, intent) {
+        (Status::Pending, _) => "is edited at once, and queues no mutations",
+        (Status::Active | Status::Degraded, Some(Intent::Down)) => "and meant to be down cannot be edited",
+        (Status::Active | Status::Degraded, _) => "cannot be edited as a whole; it takes mutations",
+        _ => "cannot be edited",
     }
 }

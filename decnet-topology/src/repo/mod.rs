@@ -133,8 +133,9 @@ pub trait Repo: Send + Sync + Debug {
 
     /// Changes the status, sets the intent if one is given, and appends the event.
     ///
-    /// A topology that takes no mutations any more loses those that are pending: they are rejected (or have failed, if they
-    /// are in the maze already). One that is being applied is left to who applies it.
+    /// A topology that [takes no mutations](TopologyRow::takes_mutations) any more loses those that are pending: they are
+    /// rejected (or have failed, if they are in the maze already). One that is being applied is left to who applies it, until
+    /// the topology is torn down or failed: then its claim is void, too.
     ///
     /// Refused: a lease that was lost ([`RepoError::LeaseLost`]), another status than `change.from`
     /// ([`RepoError::StatusConflict`]), a step that is not allowed ([`RepoError::IllegalStatus`]).
@@ -188,8 +189,8 @@ pub trait Repo: Send + Sync + Debug {
 
     /// Appends a mutation to the queue of a topology that runs, and counts it as an edit.
     ///
-    /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a topology that is neither
-    /// active nor degraded, or is not meant to be up ([`RepoError::NotEditable`]), a mutation that could not be read back
+    /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a topology that [takes no
+    /// mutations](TopologyRow::takes_mutations) ([`RepoError::NotEditable`]), a mutation that could not be read back
     /// ([`RepoError::MutationUnreadable`]).
     async fn enqueue(
         &self,
@@ -201,7 +202,7 @@ pub trait Repo: Send + Sync + Debug {
 
     /// Takes the oldest mutation that can be worked on, of one topology or of any; none if there is none.
     ///
-    /// That is the first unfinished one of its topology, if it is pending, or if the claim on it ran out or its token is
+    /// That is the first unfinished one of a topology that takes mutations, if it is pending, or if the claim on it ran out or its token is
     /// `superseding`: then the same mutation is taken up again. So mutations of a topology are worked on in the order they
     /// were enqueued in, by one at a time.
     async fn claim_mutation(
@@ -261,12 +262,8 @@ pub trait Repo: Send + Sync + Debug {
     /// Returns the mutations that match, in the order they were enqueued in, and how many there are in all.
     async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError>;
 
-    /// Tells whether a topology has a mutation that is pending. Its cost does not grow with those that are finished.
+    /// Tells whether a topology has a mutation that is not finished. Its cost does not grow with those that are.
     async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError>;
-
-    /// Returns the topologies of which [`claim_mutation`](Repo::claim_mutation) would give a mutation at that time, the one
-    /// that waits longest first. Its cost does not grow with mutations that are finished.
-    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError>;
 
     /// Returns what edits and mutations changed of the deckies of a topology, oldest first; only what was stored later than
     /// `since` if that is given. [`history::at`](crate::history::at) tells from it what they were then.

@@ -65,6 +65,7 @@ pub struct MutationClaim {
 /// What became of a mutation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// Docker was seen to match the maze that it made.
     Applied,

@@ -46,6 +46,20 @@ fn own_repo_writes_down_what_was_changed() {
     assert_eq!(said, ["created corp", "edited corp to version 2"]);
 }
 
+#[test]
+fn mutate_while_it_runs_makes_what_is_legal_and_tells_why_the_rest_is_not() {
+    let lines = run("mutate_while_it_runs", &[]);
+    let said = |words: &str| lines.lines().any(|line| line.trim_end() == words);
+    for words in [
+        "#1 add_decky applied",
+        "#2 remove_lan rejected LAN `dmz` is the home of decky `web`; remove the decky first",
+        "#3 update_decky applied",
+        "db: mysql redis",
+    ] {
+        assert!(said(words), "{words}: {lines}");
+    }
+}
+
 mod docker {
     #[test]
     #[ignore = "needs Docker"]

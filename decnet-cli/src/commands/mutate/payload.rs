@@ -1,6 +1,8 @@
 //! The payload of a mutation as it may be typed: JSON, flags, or both.
 
 use clap::Args;
+use decnet_engine::engine::EngineError;
+use decnet_topology::{Mutation, MutationError};
 use serde_json::{Map, Value, json};
 
 use crate::command_error::CommandError;
@@ -9,13 +11,13 @@ use crate::command_error::CommandError;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Payload")]
 pub(super) struct Payload {
-    /// The LAN that is added, removed or changed, or the new decky.
+    /// The LAN that is added, removed or changed; of `add_decky`, the new decky.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The decky that is changed.
+    /// The decky that is changed, attached, detached or removed.
     #[arg(long, value_name = "NAME")]
     decky: Option<String>,
-    /// The LAN that the decky is or comes to be attached to.
+    /// The LAN that the decky is attached to or detached from; of `add_decky`, its home.
     #[arg(long, value_name = "NAME")]
     lan: Option<String>,
     /// The LAN's subnet; one is allocated if none is given.
@@ -39,14 +41,14 @@ pub(super) struct Payload {
     /// Whether the decky forwards packets between its LANs.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     forwards_l3: Option<bool>,
-    /// What changes of a decky or LAN, as JSON: `{"forwards_l3": true}`.
+    /// What changes of a decky or LAN, as JSON: `{"name": "cellar"}`.
     #[arg(long, value_name = "JSON")]
     patch: Option<String>,
     /// The place on the canvas, from the left.
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = finite)]
     x: Option<f64>,
     /// The place on the canvas, from the top.
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = finite)]
     y: Option<f64>,
 }
 
@@ -126,22 +128,34 @@ fn insert(target: &mut Map<String, Value>, key: &str, value: Value) -> Result<()
     Ok(())
 }
 
+/// Reads an object that has no key twice.
 fn object(text: &str, what: &str) -> Result<Map<String, Value>, CommandError> {
-    let reason = match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => return Ok(object),
-        Ok(_) => "it is no object".into(),
-        Err(error) => error.to_string(),
+    let refused = |why: String| {
+        let message = format!("{what} {why}");
+        CommandError::from(EngineError::from(MutationError::Syntax { message }))
     };
-    Err(CommandError::Parse {
-        origin: what.into(),
-        syntax: "JSON",
-        reason,
-    })
+    let object = match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return Err(refused("must be an object like {\"name\": \"web-01\"}".into())),
+        Err(error) => return Err(refused(format!("is no JSON: {error}"))),
+    };
+    // Whatever else is wrong with it, flags may still mend; a key that is there twice they cannot.
+    match Mutation::from_json(&format!(r#"{{"op": "", "payload": {text}}}"#)) {
+        Err(MutationError::Syntax { message }) => Err(refused(format!("is ambiguous: {message}"))),
+        _ => Ok(object),
+    }
+}
+
+/// Reads a number that is neither infinite nor none.
+fn finite(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| format!("`{text}` is no number like 120 or -3.5"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     fn payload() -> Payload {
         Payload::default()
@@ -185,9 +199,10 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for wrong in ["", "[]", "null", "{", "{\"a\":1}x"] {
+        for wrong in ["", "[]", "null", "{", "{\"a\":1}x", r#"{"a": 1, "a": 2}"#] {
             let read = payload().read("add_lan", Some(wrong), false);
-            assert!(matches!(read, Err(CommandError::Parse { .. })), "{wrong}");
+            let is_syntax = |error: &CommandError| error.code() == "SYNTAX" && error.exit() == Exit::Usage;
+            assert!(read.as_ref().is_err_and(is_syntax), "{wrong}: {read:?}");
         }
     }
 }

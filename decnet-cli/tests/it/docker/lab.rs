@@ -105,15 +105,7 @@ impl Lab {
 
     /// Starts the program and waits until it has said something on stderr.
     pub(crate) fn start(&self, arguments: &[&str], until: &str) -> Running {
-        let mut child = self.place.spawn(arguments, Stdio::null());
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let mut running = Running {
-            child,
-            stderr,
-            said: String::new(),
-        };
-        running.until(until);
-        running
+        Running::start(&self.place, arguments, until)
     }
 }
 
@@ -129,7 +121,7 @@ impl Drop for Lab {
     }
 }
 
-/// The program, at work.
+/// The program, at work. It is killed when the test is over.
 pub(crate) struct Running {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
@@ -137,6 +129,19 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Starts the program and waits until it has said something on stderr.
+    pub(crate) fn start(place: &Place, arguments: &[&str], until: &str) -> Self {
+        let mut child = place.spawn(arguments, Stdio::null());
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let mut running = Self {
+            child,
+            stderr,
+            said: String::new(),
+        };
+        running.until(until);
+        running
+    }
+
     /// Waits until it has said something on stderr.
     #[track_caller]
     pub(crate) fn until(&mut self, words: &str) {
@@ -159,7 +164,14 @@ impl Running {
     /// Waits for its end; returns what it left with and all that it said on stderr.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         std::io::Read::read_to_string(&mut self.stderr, &mut self.said).expect("text");
-        (self.child.wait().expect("ended"), self.said)
+        (self.child.wait().expect("ended"), std::mem::take(&mut self.said))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

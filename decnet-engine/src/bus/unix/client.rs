@@ -26,6 +26,8 @@ const BOUND: Bound = Bound {
     items: 4096,
     bytes: usize::MAX,
 };
+/// From how many patterns on everything is followed, and sorted out here; servers take 256 of a connection.
+const PATTERNS: usize = 128;
 /// The pauses between attempts to connect grow from the one to the other.
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -92,7 +94,10 @@ impl Bus for UnixBus {
 
     fn subscribe(&self, patterns: &[Pattern]) -> Subscription {
         let (outlet, subscription) = Subscription::new(patterns);
-        self.shared.outlets().push(outlet);
+        let mut outlets = self.shared.outlets();
+        outlets.retain(Outlet::is_open);
+        outlets.push(outlet);
+        drop(outlets);
         self.shared.changed.notify_one();
         subscription
     }
@@ -175,7 +180,7 @@ impl Shared {
         result
     }
 
-    /// Follows what subscribers want and nothing else.
+    /// Follows what subscribers want and nothing else, unless they want too many things to be told apart there.
     async fn follow(
         &self,
         connection: &mut Connection,
@@ -185,6 +190,10 @@ impl Shared {
             let mut outlets = self.outlets();
             outlets.retain(Outlet::is_open);
             outlets.iter().flat_map(Outlet::patterns).cloned().collect()
+        };
+        let wanted = match wanted.len() {
+            ..=PATTERNS => wanted,
+            _ => BTreeSet::from([Pattern::everything()]),
         };
         let fresh: Vec<Pattern> = wanted.difference(followed).cloned().collect();
         connection.subscribe(&fresh).await?;

@@ -43,7 +43,7 @@ const CONNECTIONS: usize = 512;
 const PATTERNS: usize = 256;
 /// How many answers may wait for one connection.
 const ANSWERS: usize = 64;
-/// How long a connection may take to say hello.
+/// How long a connection may take to say hello, and to take an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take to hear our goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -208,9 +208,9 @@ async fn listen(reader: &mut Reader, hub: &Hub, follower: &Follower, answers: &m
     };
     let mut answer = hello;
     loop {
-        // Who asks and asks and never reads is not kept in memory.
+        // Who asks and asks is heard again when the answers are taken; who never reads is not waited for.
         if let Some(answer) = answer.take()
-            && answers.try_send(answer).is_err()
+            && answers.send_timeout(answer, PATIENCE).await.is_err()
         {
             return End::Told("the answers are not read".into());
         }

@@ -1,11 +1,15 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use decnet_topology::{
-    Catalog, Decky, Mode, Repo, ServiceName, TopologyId,
+    Catalog, Decky, DeckyId, Mode, Repo, ServiceName, TopologyId,
+    model::Attachment,
     repo::{MemoryRepo, NewTopology},
 };
 use jiff::Timestamp;
@@ -27,6 +31,10 @@ use crate::{
 struct Counting {
     inner: Simulated,
     asked: Calls,
+    /// So many commands to come find that something deviates.
+    deviations: AtomicUsize,
+    /// Services are made only once some base was asked.
+    services_wait: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -80,12 +88,26 @@ impl Runtime for Counting {
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         count(&self.asked.perform);
+        if matches!(action, Action::CreateService { .. }) && self.services_wait.load(Ordering::Relaxed) {
+            while self.asked.exec.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
         self.inner.perform(instance, action).await
     }
 
     async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
         count(&self.asked.exec);
-        self.inner.exec(container, command).await
+        let mut output = self.inner.exec(container, command).await?;
+        let less = |left: usize| left.checked_sub(1);
+        if self
+            .deviations
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+        {
+            output.code = 1;
+        }
+        Ok(output)
     }
 }
 
@@ -153,7 +175,7 @@ async fn raised() -> Lab {
 }
 
 /// Prepares and carries out a change of what runs, under a lease, as if it had been stored.
-async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed, EngineError> {
+async fn follow(lab: &Lab, after: Topology, force: Force) -> Result<Followed, EngineError> {
     let cancel = CancellationToken::new();
     let session = Session::begin(&lab.engine, lab.id, &cancel).await?;
     let before = session.load().await?;
@@ -166,7 +188,7 @@ async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed
         stored: &stored,
         settings: &before.row.settings,
         inside: Inside::of(&before),
-        force,
+        force: &force,
     };
     let result = match session.prepare(aim).await {
         Ok(prepared) => session.carry_out(&prepared, Trigger::Operator, &cancel).await,
@@ -179,7 +201,7 @@ async fn follow(lab: &Lab, after: Topology, force: Force<'_>) -> Result<Followed
 async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies_there_are() {
     let lab = raised().await;
     let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
-    let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
+    let followed = follow(&lab, after, Force::all_if(false)).await.expect("followed");
     assert_eq!((followed.ailment, followed.cancelled), (None, false));
     // The image, which is there, and the service's container; no base is asked anything.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 2, 0, 0]);
@@ -189,7 +211,7 @@ async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies
 async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
     let lab = raised().await;
     let after = with(&thirty(), "gate", |gate| gate.forwarding(false));
-    let followed = follow(&lab, after, Force::Decky(&"gate".parse().expect("a name")))
+    let followed = follow(&lab, after, Force::Deckies(["gate".parse().expect("a name")].into()))
         .await
         .expect("followed");
     assert_eq!(followed.ailment, None);
@@ -205,16 +227,52 @@ async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
     deckies[5] =
         Decky::new(host.id(), "another".parse().expect("a name")).with_attachments(host.attachments().to_vec());
     let after = Topology::new(lans, deckies).expect("a topology");
-    let followed = follow(&lab, after, Force::Nothing).await.expect("followed");
+    let followed = follow(&lab, after, Force::all_if(false)).await.expect("followed");
     assert_eq!(followed.ailment, None);
     // Two containers of the old decky go; the image is ensured and the base made.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
 }
 
+/// One decky more, with a service.
+fn one_more() -> Topology {
+    let (lans, mut deckies) = thirty().into_parts();
+    let home = Attachment {
+        lan: deckies[5].attachments()[0].lan,
+        ip: "10.96.1.200".parse().expect("an address"),
+    };
+    let guest = Decky::new(DeckyId::new(1000), "guest".parse().expect("a name"));
+    deckies.push(running(&["ssh"])(guest).with_attachments([home]));
+    Topology::new(lans, deckies).expect("a topology")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_that_began_to_run_is_asked_while_its_services_are_made() {
+    let lab = raised().await;
+    lab.runtime.services_wait.store(true, Ordering::Relaxed);
+    let following = follow(&lab, one_more(), Force::all_if(false));
+    let followed = tokio::time::timeout(Duration::from_mins(1), following).await;
+    assert_eq!(
+        followed.expect("nobody waits for ever").expect("followed").ailment,
+        None
+    );
+    // The image, the base and the service.
+    assert_eq!(lab.runtime.asked.take(), [0, 2, 3, 1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_whose_routes_do_not_hold_is_no_match_and_one_is_whose_routes_hold_a_little_later() {
+    for (deviations, holds) in [(2, true), (usize::MAX, false)] {
+        let lab = raised().await;
+        lab.runtime.deviations.store(deviations, Ordering::Relaxed);
+        let followed = follow(&lab, one_more(), Force::all_if(false)).await.expect("followed");
+        assert_eq!(followed.ailment.is_none(), holds, "{:?}", followed.ailment);
+    }
+}
+
 #[tokio::test]
 async fn what_is_as_it_should_be_takes_one_glance() {
     let lab = raised().await;
-    let followed = follow(&lab, thirty(), Force::Nothing).await.expect("followed");
+    let followed = follow(&lab, thirty(), Force::all_if(false)).await.expect("followed");
     assert_eq!((followed.ailment, followed.changed), (None, 0));
     assert_eq!(lab.runtime.asked.take(), [0, 1, 0, 0, 0]);
 }
@@ -224,13 +282,18 @@ async fn a_base_is_made_anew_only_where_its_own_decky_was_named() {
     let lab = raised().await;
     let after = with(&thirty(), "gate", running(&["http"]));
     let world = lab.runtime.inner.world();
-    for force in [Force::Nothing, Force::Decky(&"host-7".parse().expect("a name"))] {
+    for force in [
+        Force::all_if(false),
+        Force::Deckies(["host-7".parse().expect("a name")].into()),
+    ] {
         let refused = follow(&lab, after.clone(), force).await;
         assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
         assert_eq!(lab.runtime.inner.world(), world, "a refused change changes nothing");
     }
     let gate = "gate".parse().expect("a name");
-    let followed = follow(&lab, after, Force::Decky(&gate)).await.expect("followed");
+    let followed = follow(&lab, after, Force::Deckies([gate].into()))
+        .await
+        .expect("followed");
     assert_eq!(followed.ailment, None);
 }
 
@@ -245,7 +308,9 @@ async fn a_step_that_fails_is_told_and_the_rest_is_done() {
         message: "no space left on device".into(),
     };
     lab.runtime.inner.fail_where(smb, Moment::Before, refused);
-    let followed = follow(&lab, after, Force::Nothing).await.expect("as far as it goes");
+    let followed = follow(&lab, after, Force::all_if(false))
+        .await
+        .expect("as far as it goes");
     let ailment = followed.ailment.expect("an ailment");
     assert!(ailment.contains("no space left on device"), "{ailment}");
     let world = lab.runtime.inner.world();

@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use decnet_decoy::protocol::Target;
+use decnet_decoy::protocol::{Answer, Target, TargetResult};
 use decnet_topology::{Catalog, Decky, catalog::Protocol, graph::Graph};
 
 use super::Place;
@@ -19,6 +19,21 @@ pub(super) struct Expectation {
     pub(super) address: Ipv4Addr,
     pub(super) target: Target,
     pub(super) reached: bool,
+}
+
+impl Expectation {
+    /// Tells whether it was met.
+    ///
+    /// A refusal comes from the address itself, so it was reached. Nobody answers from the outside, so that silence says nothing
+    /// but that a packet left: one that is held back fails where it is sent.
+    pub(super) fn holds(&self, result: &TargetResult) -> bool {
+        let reached = match result.detail {
+            Answer::Answered | Answer::Refused => true,
+            Answer::TimedOut => self.to == Place::Outside,
+            _ => false,
+        };
+        reached == self.reached
+    }
 }
 
 /// Lists what is tried from inside a decky: every address of every other, by ping and on a TCP port of its services; the address

@@ -1,4 +1,9 @@
-use std::{fs, io, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client};
 
@@ -7,6 +12,9 @@ use crate::{
     decoy::DecoyImage,
     runtime::{ApiVersion, RuntimeError, RuntimeInfo},
 };
+
+/// How long what a daemon said of itself holds. It is less than it takes anyone to put another in its place.
+const DESCRIPTION_HOLDS: Duration = Duration::from_secs(30);
 
 /// How a daemon is reached.
 #[derive(Debug, Clone)]
@@ -40,6 +48,7 @@ impl Docker {
             api: OLDEST_API,
             timeout,
             decoy,
+            described: Arc::default(),
         };
         let version = docker.ask("what version are you", docker.client.version()).await?;
         let found = version.api_version.unwrap_or_default();
@@ -64,7 +73,24 @@ impl Docker {
         Ok(docker)
     }
 
+    /// Describes the daemon. Asking it for that takes it some 20 ms, because it runs other programs to find out their versions;
+    /// what it said a moment ago holds as long as it answers.
     pub(super) async fn describe(&self) -> Result<RuntimeInfo, RuntimeError> {
+        let known = self.described().clone();
+        if let Some((_, info)) = known.filter(|(since, _)| since.elapsed() < DESCRIPTION_HOLDS) {
+            self.ask("answer", self.client.ping()).await?;
+            return Ok(info);
+        }
+        let info = self.ask_description().await?;
+        *self.described() = Some((Instant::now(), info.clone()));
+        Ok(info)
+    }
+
+    fn described(&self) -> MutexGuard<'_, Option<(Instant, RuntimeInfo)>> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask_description(&self) -> Result<RuntimeInfo, RuntimeError> {
         let info = self.ask("describe yourself", self.client.info()).await?;
         Ok(RuntimeInfo {
             version: info.server_version.unwrap_or_default(),

@@ -26,7 +26,10 @@ mod networks;
 mod observe;
 mod services;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use decnet_topology::InstanceId;
@@ -59,6 +62,8 @@ pub struct Docker {
     api: ApiVersion,
     timeout: Duration,
     decoy: Option<Arc<DecoyImage>>,
+    /// What the daemon said of itself, and when.
+    described: Arc<Mutex<Option<(Instant, RuntimeInfo)>>>,
 }
 
 #[async_trait]

@@ -71,6 +71,18 @@ fn printed(code: u8, value: &impl serde::Serialize) -> ExecOutput {
     }
 }
 
+/// What became of a packet that wants an answer.
+enum Attempt {
+    /// It arrived, and so did the answer.
+    Arrived,
+    /// The containment did not let it out.
+    HeldBack,
+    /// There is no way from here.
+    NoRoute,
+    /// No answer came.
+    Silence,
+}
+
 /// Where a packet goes next.
 enum Step<'a> {
     /// To this container, by this network.
@@ -87,15 +99,16 @@ impl World {
         self.containers.get(from)?.state.as_ref()?;
         let probe: Probe = serde_json::from_str(json).ok()?;
         let result = |target: &Target| {
-            let (address, answer) = match target {
+            let (address, arrived) = match target {
                 Target::Icmp { address } => (*address, Answer::Answered),
                 Target::Tcp { address, .. } => (*address, Answer::Refused),
                 _ => return None,
             };
-            let detail = if self.is_reached(from, address) {
-                answer
-            } else {
-                Answer::TimedOut
+            let detail = match self.try_to_reach(from, address) {
+                Attempt::Arrived => arrived,
+                Attempt::HeldBack => Answer::Failed("Operation not permitted".into()),
+                Attempt::NoRoute => Answer::Unreachable,
+                Attempt::Silence => Answer::TimedOut,
             };
             Some(TargetResult {
                 target: *target,
@@ -108,24 +121,31 @@ impl World {
         Some(printed(0, &ProbeResult { targets }))
     }
 
-    /// Tells whether a packet arrives, and the answer to it comes back.
-    fn is_reached(&self, from: &ContainerName, to: Ipv4Addr) -> bool {
+    /// Sends a packet and waits for the answer to it.
+    fn try_to_reach(&self, from: &ContainerName, to: Ipv4Addr) -> Attempt {
         let origin = &self.containers[from];
-        let Some(state) = origin.reality().filter(|state| origin.lets_out(state, to)) else {
-            return false;
+        let Some(state) = origin.reality() else {
+            return Attempt::NoRoute;
         };
+        if !origin.lets_out(state, to) {
+            return Attempt::HeldBack;
+        }
         if to == RESOLVER {
-            return true;
+            return Attempt::Arrived;
         }
         let source = match self.step(from, origin, state, to) {
             Step::To(_, network) => origin.networks.get(network).copied(),
             // The host has a way to everywhere.
-            Step::Out => return true,
+            Step::Out => return Attempt::Arrived,
             Step::Lost => None,
         };
-        let Some(source) = source else { return false };
-        let arrived = self.travel(from, source, to);
-        arrived.is_some_and(|there| self.travel(there, to, source) == Some(from))
+        let Some(source) = source else {
+            return Attempt::NoRoute;
+        };
+        match self.travel(from, source, to) {
+            Some(there) if self.travel(there, to, source) == Some(from) => Attempt::Arrived,
+            _ => Attempt::Silence,
+        }
     }
 
     /// Follows a packet from where it begins to the container that it ends in.

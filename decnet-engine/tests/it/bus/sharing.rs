@@ -44,6 +44,37 @@ async fn what_one_publishes_others_get_if_they_want_it() {
 }
 
 #[tokio::test]
+async fn who_follows_a_thousand_mazes_one_by_one_hears_of_each_and_of_no_other() {
+    let served = Served::new();
+    let publisher = UnixBus::new(served.path(), "publisher");
+    let follower = UnixBus::new(served.path(), "follower");
+    let mazes: Vec<_> = (0..1000).map(|_| rng::topology_id()).collect();
+    let mut subscriptions: Vec<_> = mazes
+        .iter()
+        .map(|maze| follower.subscribe(&patterns([&format!("topology.{maze}.>")])))
+        .collect();
+    let mut all = follower.subscribe(&[Pattern::everything()]);
+    assert_arrives(&publisher, &mut all).await;
+    for (maze, heard) in mazes.iter().zip(&mut subscriptions) {
+        let expected = status(*maze, Status::Active);
+        publisher.publish(expected.clone());
+        let received = tokio::time::timeout(PATIENCE, heard.recv()).await.expect("heard");
+        assert_eq!(received, Some(Received::Event(expected)));
+    }
+    assert!(subscriptions.iter_mut().all(|heard| heard.try_recv().is_none()));
+}
+
+#[tokio::test]
+async fn who_asks_for_much_at_once_is_answered_as_fast_as_it_reads() {
+    let served = Served::new();
+    let mut follower = Connection::open(served.path(), "follower").await.expect("connected");
+    let wanted: Vec<Pattern> = (0..200)
+        .map(|number| format!("topology.{number}.>").parse().expect("a pattern"))
+        .collect();
+    follower.subscribe(&wanted).await.expect("subscribed");
+}
+
+#[tokio::test]
 async fn what_is_no_longer_wanted_no_longer_comes() {
     let served = Served::new();
     let (one, other) = (rng::topology_id(), rng::topology_id());

@@ -47,7 +47,7 @@ async fn check_next_command(lab: &Lab, id: TopologyId, teardown: bool, context: 
 }
 
 /// Waits until what was dropped has given its lease back, which it does in the background.
-async fn lease_is_given_back(lab: &Lab, id: TopologyId) {
+pub(super) async fn lease_is_given_back(lab: &Lab, id: TopologyId) {
     let lease = async || {
         lab.engine
             .repo()

@@ -1,9 +1,11 @@
 //! Reconcile: what broke comes back, and nothing else is touched.
 
+use decnet_engine::engine::{DeployOptions, EngineError};
 use decnet_engine::{naming::ContainerName, plan::Action, runtime::simulated::Moment};
-use decnet_topology::Status;
+use decnet_topology::{DeploySettings, DmzEgress, Repo, Status};
+use tokio_util::sync::CancellationToken;
 
-use super::{Lab, lifecycle::refused, small};
+use super::{Lab, faults::lease_is_given_back, lifecycle::refused, small};
 
 /// What somebody does to a lab's daemon behind the engine's back.
 type Break<'a> = &'a dyn Fn(&Lab);
@@ -151,4 +153,53 @@ async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
             .values()
             .all(|base| base.state.is_none() || base.state_holds)
     );
+}
+
+#[tokio::test]
+async fn a_reconcile_that_is_called_off_leaves_the_status_as_it_is() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let world = lab.docker.world();
+    let base = world.containers.keys().find(|name| name.as_str().ends_with("_files"));
+    assert!(lab.docker.bend(base.expect("a base"), |state| state.routes.clear()));
+    let sets = |action: &Action| matches!(action, Action::SetState { .. });
+    lab.docker.fail_where(sets, Moment::Before, refused());
+    let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
+    assert_eq!(first.row.status, Status::Degraded);
+    lab.docker.reconnect();
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let result = lab.engine.reconcile(id, false, &cancel).await;
+    assert!(matches!(result, Err(EngineError::Interrupted { .. })), "{result:?}");
+    assert_eq!(lab.status(id).await, Status::Degraded);
+}
+
+#[tokio::test]
+async fn settings_that_were_stored_by_who_died_then_are_brought_to_the_bases() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let letting = |dmz_egress| DeployOptions {
+        settings: Some(DeploySettings {
+            dmz_egress,
+            ..DeploySettings::default()
+        }),
+        ..DeployOptions::default()
+    };
+    let cancel = CancellationToken::new();
+    let deployed = lab.engine.deploy(id, letting(DmzEgress::Open), &cancel).await;
+    deployed.expect("deployed");
+    lab.docker.hang(1, Moment::Before);
+    tokio::select! {
+        result = lab.engine.deploy(id, letting(DmzEgress::DnsOnly), &cancel) => panic!("{result:?}"),
+        () = lab.docker.hung() => {}
+    }
+    lease_is_given_back(&lab, id).await;
+    lab.docker.reconnect();
+    let row = lab.repo.get(id).await.expect("a row");
+    assert_eq!((row.status, row.needs_resync), (Status::Active, true));
+    let mended = lab.reconcile(id).await.expect("reconciled");
+    assert!(mended.changed > 0 && !mended.row.needs_resync);
+    assert!(!lab.repo.get(id).await.expect("a row").needs_resync);
+    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "docker")]
 mod docker;
+mod draining;
 mod faults;
 mod leases;
 mod lifecycle;
@@ -9,10 +10,11 @@ mod mending;
 mod mutating;
 mod planning;
 mod reaping;
+mod state_machine;
 mod telling;
 mod verifying;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use decnet_engine::{
     decoy::DecoyImage,
@@ -25,6 +27,9 @@ use decnet_topology::{
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+
+/// The built-in catalogue, read once.
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
 /// A repo, a simulated daemon, and an engine that joins them.
 struct Lab {
@@ -46,7 +51,7 @@ impl Lab {
             Arc::new(docker.clone()),
             EngineOptions {
                 image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-                ..EngineOptions::new(Catalog::builtin())
+                ..EngineOptions::new(CATALOG.clone())
             },
         );
         Self { repo, docker, engine }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use decnet_engine::{
     decoy::DecoyImage,
     engine::{Engine, EngineError, EngineOptions, MutationPreview},
+    naming::NetworkName,
 };
 use decnet_topology::{Catalog, Mutation, Repo, TopologyId, id, repo::MemoryRepo};
 
@@ -112,6 +113,18 @@ async fn what_a_mutation_is_refused_for_its_preview_is_refused_for() {
         matches!(refused, Err(EngineError::WrongStatus { verb: "changed", .. })),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn a_preview_sees_what_of_the_host_is_taken() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let name = NetworkName::from_docker("somebody-elses");
+    lab.docker.add_network(name, "10.90.9.0/24".parse().expect("a subnet"));
+    let add = r#"{"op": "add_lan", "payload": {"name": "attic", "subnet": "10.90.9.0/24"}}"#;
+    let refused = lab.engine.plan_mutation(id, &mutation(add)).await;
+    assert!(matches!(refused, Err(EngineError::Invalid(_))), "{refused:?}");
 }
 
 #[tokio::test]

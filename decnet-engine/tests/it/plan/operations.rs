@@ -46,7 +46,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "ensure image decoy:test",
             "create network attic 10.95.3.0/24",
             "create base stairs 10.95.3.2 10.95.2.9",
-            "set routes of gate: 1 routes, forwarding on",
+            "set routes of gate: 1 route, forwarding on",
             "set routes of hop: 2 routes, forwarding on",
             "set routes of files: 2 routes, forwarding off",
             "set routes of lone: 2 routes, forwarding off",
@@ -62,8 +62,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         steps: &[
             "create network attic 10.95.3.0/24",
             "connect hop to attic 10.95.3.2",
-            "set routes of gate: 1 routes, forwarding on",
-            "set routes of hop: 1 routes, forwarding on",
+            "set routes of gate: 1 route, forwarding on",
+            "set routes of hop: 1 route, forwarding on",
             "set routes of files: 2 routes, forwarding off",
             "set routes of lone: 2 routes, forwarding off",
             "set routes of mute: 2 routes, forwarding off",
@@ -77,7 +77,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         steps: &[
             "set routes of lone: 0 routes, forwarding off",
             "connect lone to office 10.95.1.9",
-            "set routes of lone: 1 routes, forwarding off",
+            "set routes of lone: 1 route, forwarding off",
         ],
     },
     Operation {
@@ -87,7 +87,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         steps: &[
             "disconnect mute from office",
-            "set routes of mute: 1 routes, forwarding off",
+            "set routes of mute: 1 route, forwarding off",
         ],
     },
     Operation {
@@ -98,8 +98,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         steps: &[
             "disconnect hop from lab",
             "set routes of gate: 0 routes, forwarding on",
-            "set routes of files: 1 routes, forwarding off",
-            "set routes of hop: 1 routes, forwarding off",
+            "set routes of files: 1 route, forwarding off",
+            "set routes of hop: 1 route, forwarding off",
             "set routes of lone: 0 routes, forwarding off",
         ],
     },
@@ -119,8 +119,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "disconnect hop from lab",
             "remove network lab",
             "set routes of gate: 0 routes, forwarding on",
-            "set routes of files: 1 routes, forwarding off",
-            "set routes of hop: 1 routes, forwarding off",
+            "set routes of files: 1 route, forwarding off",
+            "set routes of hop: 1 route, forwarding off",
         ],
     },
     Operation {
@@ -143,7 +143,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "remove container hop.ssh",
             "remove container hop",
             "set routes of gate: 0 routes, forwarding on",
-            "set routes of files: 1 routes, forwarding off",
+            "set routes of files: 1 route, forwarding off",
             "set routes of lone: 0 routes, forwarding off",
         ],
     },
@@ -171,8 +171,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         change: |maze| maze.figure("hop").forwards = false,
         steps: &[
             "set routes of gate: 0 routes, forwarding on",
-            "set routes of files: 1 routes, forwarding off",
-            "set routes of hop: 1 routes, forwarding off",
+            "set routes of files: 1 route, forwarding off",
+            "set routes of hop: 1 route, forwarding off",
             "set routes of lone: 0 routes, forwarding off",
         ],
     },
@@ -183,11 +183,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
             maze.figure("mute").forwards = true;
         },
         steps: &[
-            "set routes of gate: 1 routes, forwarding on",
-            "set routes of mute: 1 routes, forwarding on",
+            "set routes of gate: 1 route, forwarding on",
+            "set routes of mute: 1 route, forwarding on",
             "set routes of files: 2 routes, forwarding off",
-            "set routes of hop: 1 routes, forwarding off",
-            "set routes of lone: 1 routes, forwarding off",
+            "set routes of hop: 1 route, forwarding off",
+            "set routes of lone: 1 route, forwarding off",
         ],
     },
     Operation {

@@ -12,7 +12,7 @@ use crate::{
     name::{Name, ServiceName},
 };
 
-/// What [`Mutation::AddDecky`](crate::Mutation::AddDecky) says.
+/// The payload of `add_decky`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddDecky {
@@ -109,7 +109,7 @@ impl AddDecky {
     }
 }
 
-/// What [`Mutation::AttachDecky`](crate::Mutation::AttachDecky) says.
+/// The payload of `attach_decky`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachDecky {
@@ -165,7 +165,7 @@ impl AttachDecky {
     }
 }
 
-/// What [`Mutation::DetachDecky`](crate::Mutation::DetachDecky) says.
+/// The payload of `detach_decky`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetachDecky {
@@ -184,7 +184,7 @@ impl DetachDecky {
     }
 }
 
-/// What [`Mutation::RemoveDecky`](crate::Mutation::RemoveDecky) says.
+/// The payload of `remove_decky`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveDecky {
@@ -200,7 +200,7 @@ impl RemoveDecky {
     }
 }
 
-/// What [`Mutation::UpdateDecky`](crate::Mutation::UpdateDecky) says.
+/// The payload of `update_decky`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateDecky {

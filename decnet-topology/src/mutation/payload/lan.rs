@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{model::Position, name::Name};
 
-/// What [`Mutation::AddLan`](crate::Mutation::AddLan) says.
+/// The payload of `add_lan`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddLan {
@@ -47,7 +47,7 @@ impl AddLan {
     /// Gives it a subnet; else one is allocated.
     #[must_use]
     pub fn subnet(mut self, subnet: Ipv4Net) -> Self {
-        self.subnet = Some(subnet);
+        self.subnet = Some(subnet.trunc());
         self
     }
 
@@ -66,7 +66,7 @@ impl AddLan {
     }
 }
 
-/// What [`Mutation::RemoveLan`](crate::Mutation::RemoveLan) says.
+/// The payload of `remove_lan`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveLan {
@@ -82,7 +82,7 @@ impl RemoveLan {
     }
 }
 
-/// What [`Mutation::UpdateLan`](crate::Mutation::UpdateLan) says.
+/// The payload of `update_lan`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateLan {
@@ -123,7 +123,7 @@ impl UpdateLan {
     /// Gives it another subnet; none allocates one.
     #[must_use]
     pub fn subnet(mut self, subnet: Option<Ipv4Net>) -> Self {
-        self.patch.subnet = Some(subnet);
+        self.patch.subnet = Some(subnet.map(|subnet| subnet.trunc()));
         self
     }
 

@@ -8,8 +8,10 @@ use crate::{
     history,
     id::{ClaimToken, MutationId},
     model::{Topology, TopologyRow},
-    repo::{Holder, MutationRow, RecordedChange, RepoError, rules::queue},
-    status::MutationState,
+    repo::{
+        Holder, MutationRow, RecordedChange, RepoError,
+        rules::queue::{self, Dismissal},
+    },
 };
 
 /// The mutations of one topology, and what they and its edits changed of its deckies.
@@ -49,14 +51,18 @@ impl Queue {
     }
 
     pub(super) fn has_pending(&self) -> bool {
-        let mut unfinished = self.unfinished.iter().filter_map(|id| self.rows.get(id));
-        unfinished.any(|row| row.state == MutationState::Pending)
+        !self.unfinished.is_empty()
     }
 
     /// Returns the first unfinished mutation, if it can be claimed.
-    pub(super) fn claimable(&self, superseding: Option<ClaimToken>, at: Timestamp) -> Option<MutationId> {
+    pub(super) fn claimable(
+        &self,
+        topology: &TopologyRow,
+        superseding: Option<ClaimToken>,
+        at: Timestamp,
+    ) -> Option<MutationId> {
         let first = self.rows.get(self.unfinished.first()?)?;
-        queue::is_claimable(first, superseding, at).then_some(first.id)
+        queue::is_claimable(first, topology, superseding, at).then_some(first.id)
     }
 
     pub(super) fn claim(
@@ -71,19 +77,19 @@ impl Queue {
         Some(row.clone())
     }
 
-    /// Finishes what is pending of a topology that takes no mutations any more.
+    /// Finishes what waits of a topology that takes no mutations any more.
     pub(super) fn dismiss(&mut self, topology: &TopologyRow, at: Timestamp) {
-        let Some(reason) = queue::dismissal(topology) else {
+        let Some(dismissal) = Dismissal::of(topology) else {
             return;
         };
         let rows = &mut self.rows;
         self.unfinished.retain(|id| {
-            let pending = rows.get_mut(id).filter(|row| row.state == MutationState::Pending);
-            let is_pending = pending.is_some();
-            if let Some(row) = pending {
-                queue::dismiss(row, &reason, at);
+            let concerned = rows.get_mut(id).filter(|row| dismissal.concerns(row));
+            let is_concerned = concerned.is_some();
+            if let Some(row) = concerned {
+                dismissal.dismiss(row, at);
             }
-            !is_pending
+            !is_concerned
         });
     }
 

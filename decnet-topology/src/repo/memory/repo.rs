@@ -177,7 +177,12 @@ impl Repo for MemoryRepo {
         at: Timestamp,
     ) -> Result<Option<MutationRow>, RepoError> {
         let mut stock = self.stock();
-        let claimable = |entry: &Entry| Some((entry.queue.claimable(superseding, at)?, entry.stored.row.id));
+        let claimable = |entry: &Entry| {
+            Some((
+                entry.queue.claimable(&entry.stored.row, superseding, at)?,
+                entry.stored.row.id,
+            ))
+        };
         let first = match topology {
             Some(id) => claimable(stock.entry(id)?),
             None => stock.entries().filter_map(claimable).min(),
@@ -267,14 +272,6 @@ impl Repo for MemoryRepo {
 
     async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError> {
         self.stock().entry(id).map(|entry| entry.queue.has_pending())
-    }
-
-    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError> {
-        let stock = self.stock();
-        let waiting = |entry: &Entry| Some((entry.queue.claimable(None, at)?, entry.stored.row.id));
-        let mut waiting: Vec<_> = stock.entries().filter_map(waiting).collect();
-        waiting.sort();
-        Ok(waiting.into_iter().map(|(_, topology)| topology).collect())
     }
 
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {

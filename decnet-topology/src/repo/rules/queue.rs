@@ -8,26 +8,23 @@ use crate::{
     model::TopologyRow,
     mutation::Mutation,
     repo::{Holder, MutationClaim, MutationRow, NewMutation, Outcome, RepoError},
-    status::{Intent, MutationState, Status},
+    status::{MutationState, Status},
     version::Version,
 };
 
-/// Refuses mutations to a topology that does not run or is not meant to.
+/// Refuses mutations to a topology that takes none.
 fn refuse(row: &TopologyRow) -> Result<(), RepoError> {
-    if takes_mutations(row.status, row.intent) {
+    if row.takes_mutations() {
         return Ok(());
     }
     Err(not_editable(row))
 }
 
-fn takes_mutations(status: Status, intent: Option<Intent>) -> bool {
-    matches!(status, Status::Active | Status::Degraded) && intent == Some(Intent::Up)
-}
-
-/// Refuses a mutation that would not be read back as it is: a number that is none, or more than a mutation may hold.
+/// Refuses a mutation that would not be read back as it is, because a number in it is none.
 pub(in crate::repo) fn refuse_unreadable(new: &NewMutation) -> Result<(), RepoError> {
-    let written = serde_json::to_string(&new.mutation).unwrap_or_default();
-    let read = Mutation::from_json(&written).map_err(|error| RepoError::MutationUnreadable { source: error.into() })?;
+    let written = serde_json::to_value(&new.mutation).unwrap_or_default();
+    let read =
+        Mutation::from_value(&written).map_err(|error| RepoError::MutationUnreadable { source: error.into() })?;
     debug_assert_eq!(read, new.mutation, "what is read is what was written");
     Ok(())
 }
@@ -73,11 +70,14 @@ pub(in crate::repo) fn applied(id: MutationId, row: &TopologyRow, new: NewMutati
 }
 
 /// Tells whether the first unfinished mutation of a topology may be claimed.
-pub(in crate::repo) fn is_claimable(first: &MutationRow, superseding: Option<ClaimToken>, at: Timestamp) -> bool {
-    first
-        .claim
-        .as_ref()
-        .is_none_or(|claim| claim.until <= at || Some(claim.token) == superseding)
+pub(in crate::repo) fn is_claimable(
+    first: &MutationRow,
+    topology: &TopologyRow,
+    superseding: Option<ClaimToken>,
+    at: Timestamp,
+) -> bool {
+    let is_free = |claim: &MutationClaim| claim.until <= at || Some(claim.token) == superseding;
+    topology.takes_mutations() && first.claim.as_ref().is_none_or(is_free)
 }
 
 /// Gives a mutation to a holder.
@@ -128,8 +128,8 @@ pub(in crate::repo) fn give_back(
     }
     row.state = MutationState::Pending;
     row.claim = None;
-    if let Some(reason) = dismissal(topology) {
-        dismiss(row, &reason, at);
+    if let Some(dismissal) = Dismissal::of(topology) {
+        dismissal.dismiss(row, at);
     }
     true
 }
@@ -171,21 +171,46 @@ pub(in crate::repo) fn finish(
     Ok(())
 }
 
-/// Says why the pending mutations of a topology come to nothing; not at all if it takes mutations.
-pub(in crate::repo) fn dismissal(topology: &TopologyRow) -> Option<String> {
-    match topology.status {
-        status if takes_mutations(status, topology.intent) => None,
-        Status::TearingDown => Some("the topology is being torn down".into()),
-        status => Some(format!("the topology is {status}")),
-    }
+/// Why unfinished mutations of a topology come to nothing, and which.
+pub(in crate::repo) struct Dismissal {
+    reason: String,
+    /// Whether those go too that somebody is at work on.
+    claimed: bool,
 }
 
-/// Finishes a pending mutation that will not be applied: rejected, unless it is in the maze already.
-pub(in crate::repo) fn dismiss(row: &mut MutationRow, reason: &str, at: Timestamp) {
-    row.state = match row.stored_at {
-        Some(_) => MutationState::Failed,
-        None => MutationState::Rejected,
-    };
-    row.reason = Some(reason.into());
-    row.finished_at = Some(at);
+impl Dismissal {
+    /// Returns the dismissal that follows from a topology's status; none if it takes mutations.
+    ///
+    /// One that is being applied is left to who applies it, until the topology is down for good: then nobody is at work any
+    /// more, but one who died.
+    pub(in crate::repo) fn of(topology: &TopologyRow) -> Option<Self> {
+        if topology.takes_mutations() {
+            return None;
+        }
+        let reason = match topology.status {
+            Status::TearingDown => "the topology is being torn down".into(),
+            status @ (Status::Active | Status::Degraded) => format!("the topology is {status} and meant to be down"),
+            status => format!("the topology is {status}"),
+        };
+        Some(Self {
+            reason,
+            claimed: matches!(topology.status, Status::TornDown | Status::Failed),
+        })
+    }
+
+    /// Tells whether it concerns a mutation.
+    pub(in crate::repo) fn concerns(&self, row: &MutationRow) -> bool {
+        row.state == MutationState::Pending || (self.claimed && row.state == MutationState::Applying)
+    }
+
+    /// Finishes a mutation that will not be applied: rejected, unless it is in the maze already.
+    pub(in crate::repo) fn dismiss(&self, row: &mut MutationRow, at: Timestamp) {
+        row.state = match row.stored_at {
+            Some(_) => MutationState::Failed,
+            None => MutationState::Rejected,
+        };
+        row.reason = Some(self.reason.clone());
+        row.finished_at = Some(at);
+        row.claim = None;
+    }
 }

@@ -7,14 +7,15 @@ use super::{
     changes,
     fault::Fault,
     maze,
-    rows::{self, Keyed, collect, first, json, maybe_word, moment, to_json, whole, word},
+    rows::{Keyed, collect, first, json, maybe_word, moment, to_json, whole, word},
     topologies,
 };
 use crate::{
     id::{ClaimToken, MutationId, TopologyId},
     model::{StoredTopology, Topology, TopologyRow},
     repo::{
-        Holder, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, Outcome, RepoError, rules::queue,
+        Holder, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, Outcome, RepoError,
+        rules::queue::{self, Dismissal},
     },
     version::Version,
 };
@@ -30,6 +31,9 @@ const CLAIM: &str = "UPDATE mutations
                          claim_token = ?2, claim_until = ?3, claim_boot_id = ?4, claim_pid = ?5, claim_started = ?6,
                          claim_label = ?7";
 
+/// Holds of a topology `t` that takes mutations; what [`TopologyRow::takes_mutations`] says.
+const TAKES_MUTATIONS: &str = "t.status IN ('active', 'degraded') AND t.intent IS NOT 'down'";
+
 /// The mutations that can be claimed: of each topology with work, which it seeks one by one, the first, if no one is at work
 /// on it. Its time is `?1`, the token that is superseded `?8`.
 const CLAIMABLE: &str = "WITH RECURSIVE busy (topology) AS (
@@ -39,15 +43,17 @@ const CLAIMABLE: &str = "WITH RECURSIVE busy (topology) AS (
                                      WHERE m.finished_at IS NULL AND m.topology > busy.topology)
                              FROM busy WHERE busy.topology IS NOT NULL
                          )
-                         SELECT m.id, m.topology FROM busy CROSS JOIN mutations m
-                         WHERE m.id = (SELECT min(o.id) FROM mutations o
+                         SELECT m.id FROM busy CROSS JOIN topologies t CROSS JOIN mutations m
+                         WHERE t.key = busy.topology
+                           AND m.id = (SELECT min(o.id) FROM mutations o
                                        WHERE o.finished_at IS NULL AND o.topology = busy.topology)
-                           AND (m.claim_token IS NULL OR m.claim_until <= ?1 OR m.claim_token = ?8)
-                         ORDER BY m.id";
+                           AND (m.claim_token IS NULL OR m.claim_until <= ?1 OR m.claim_token = ?8)";
 
 /// Returns the statement that claims the first mutation that can be claimed.
 pub(super) fn claim_any() -> String {
-    format!("{CLAIM} WHERE id = (SELECT id FROM ({CLAIMABLE} LIMIT 1)) RETURNING {COLUMNS}")
+    format!(
+        "{CLAIM} WHERE id = (SELECT id FROM ({CLAIMABLE} AND {TAKES_MUTATIONS}) ORDER BY id LIMIT 1) RETURNING {COLUMNS}"
+    )
 }
 
 /// Returns the statement that claims the first mutation of topology `?9`, if it can be claimed.
@@ -55,19 +61,13 @@ pub(super) fn claim_of_one() -> String {
     format!(
         "{CLAIM} WHERE id = (SELECT min(m.id) FROM mutations m WHERE m.finished_at IS NULL AND m.topology = ?9)
                    AND (claim_token IS NULL OR claim_until <= ?1 OR claim_token = ?8)
+                   AND EXISTS (SELECT 1 FROM topologies t WHERE t.key = ?9 AND {TAKES_MUTATIONS})
          RETURNING {COLUMNS}"
     )
 }
 
-/// Returns the statement that lists the topologies with a mutation that can be claimed.
-pub(super) fn with_work() -> String {
-    let claimable = CLAIMABLE.replace("?8", "NULL");
-    format!("SELECT (SELECT t.id FROM topologies t WHERE t.key = topology) AS topology_id FROM ({claimable})")
-}
-
-/// The statement that finds a pending mutation of a topology.
-pub(super) const PENDING: &str =
-    "SELECT id FROM mutations WHERE finished_at IS NULL AND topology = ?1 AND state = 'pending' LIMIT 1";
+/// The statement that finds a mutation of a topology that is not finished.
+pub(super) const PENDING: &str = "SELECT id FROM mutations WHERE finished_at IS NULL AND topology = ?1 LIMIT 1";
 
 fn row(row: &Row<'_>) -> Result<MutationRow, Fault> {
     let claim = match maybe_word(row, "claim_token")? {
@@ -277,16 +277,17 @@ pub(super) fn finish(
     Ok(mutation)
 }
 
-/// Finishes what is pending of a topology that takes no mutations any more.
+/// Finishes what waits of a topology that takes no mutations any more.
 pub(super) fn dismiss(tx: &Transaction<'_>, key: i64, topology: &TopologyRow, at: Timestamp) -> Result<(), Fault> {
-    let Some(reason) = queue::dismissal(topology) else {
+    let Some(dismissal) = Dismissal::of(topology) else {
         return Ok(());
     };
     let mut statement = tx.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM mutations WHERE finished_at IS NULL AND topology = ?1 AND state = 'pending'"
+        "SELECT {COLUMNS} FROM mutations WHERE finished_at IS NULL AND topology = ?1"
     ))?;
-    for mut mutation in collect(statement.query([key])?, row)? {
-        queue::dismiss(&mut mutation, &reason, at);
+    let unfinished = collect(statement.query([key])?, row)?;
+    for mut mutation in unfinished.into_iter().filter(|mutation| dismissal.concerns(mutation)) {
+        dismissal.dismiss(&mut mutation, at);
         update(tx, &mutation)?;
     }
     Ok(())
@@ -302,15 +303,19 @@ pub(super) fn list(moment: &Transaction<'_>, filter: &MutationFilter) -> Result<
     } else {
         " AND ?2 IS NULL"
     };
-    if !filter.states.is_empty() && !filter.states.iter().any(|state| state.is_final()) {
+    let unfinished = !filter.states.is_empty() && !filter.states.iter().any(|state| state.is_final());
+    if unfinished {
         matching += " AND finished_at IS NULL";
     }
+    // The few that are unfinished are found by their index and put in order, not sought in the order of all.
+    let order = if unfinished { "+id" } else { "id" };
     let states = to_json(&filter.states)?;
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let mut statement = moment.prepare_cached(&format!("SELECT count(*) {matching}"))?;
     let total: i64 = statement.query_row(params![states, key], |row| row.get(0))?;
-    let mut statement =
-        moment.prepare_cached(&format!("SELECT {COLUMNS} {matching} ORDER BY id LIMIT ?3 OFFSET ?4"))?;
+    let mut statement = moment.prepare_cached(&format!(
+        "SELECT {COLUMNS} {matching} ORDER BY {order} LIMIT ?3 OFFSET ?4"
+    ))?;
     let limit = filter.limit.map_or(-1, count);
     let rows = statement.query(params![states, key, limit, count(filter.offset)])?;
     Ok(MutationPage {
@@ -319,15 +324,9 @@ pub(super) fn list(moment: &Transaction<'_>, filter: &MutationFilter) -> Result<
     })
 }
 
-/// Tells whether a topology has a mutation that is pending.
+/// Tells whether a topology has a mutation that is not finished.
 pub(super) fn has_pending(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
     let key = topologies::key(moment, id)?;
     let mut statement = moment.prepare_cached(PENDING)?;
     Ok(first::<i64>(statement.query([key])?)?.is_some())
-}
-
-/// Returns the topologies with a mutation that can be claimed.
-pub(super) fn topologies_with_work(moment: &Transaction<'_>, at: Timestamp) -> Result<Vec<TopologyId>, Fault> {
-    let mut statement = moment.prepare_cached(&with_work())?;
-    collect(statement.query([rows::moment(at)])?, |row| word(row, "topology_id"))
 }

@@ -180,11 +180,6 @@ impl Repo for SqliteRepo {
         self.read(move |moment| mutations::has_pending(moment, id)).await
     }
 
-    async fn topologies_with_work(&self, at: Timestamp) -> Result<Vec<TopologyId>, RepoError> {
-        self.read(move |moment| mutations::topologies_with_work(moment, at))
-            .await
-    }
-
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
         self.read(move |moment| changes::list(moment, id, since)).await
     }

@@ -127,7 +127,7 @@ pub(super) async fn only_a_topology_that_runs_and_is_meant_to_takes_mutations(re
                 .id;
             stage::bring_meaning(&*repo, id, status, meant).await;
             let enqueue = repo.enqueue(id, adding("lab"), None, second(3));
-            if matches!(status, Status::Active | Status::Degraded) && meant == Some(Intent::Up) {
+            if matches!(status, Status::Active | Status::Degraded) && meant != Some(Intent::Down) {
                 enqueue.await.expect("it is enqueued");
                 continue;
             }
@@ -280,33 +280,64 @@ pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
     }
 }
 
-pub(super) async fn a_mutation_is_pending_until_someone_works_on_it(repo: Arc<dyn Repo>) {
-    let stored = stage::run(&*repo, "corp", stage::maze(1)).await;
-    let id = stored.row.id;
-    stage::run(&*repo, "idle", stage::maze(2)).await;
-    // What is told at a time: whether something is pending, and who has work.
-    let expect = async |at, pending, with_work: &[TopologyId]| {
-        assert_eq!(repo.has_pending(id).await.expect("it is there"), pending);
-        let found = repo.topologies_with_work(second(at)).await.expect("the topologies");
-        assert_eq!(found, with_work);
-    };
-    expect(2, false, &[]).await;
-    enqueue(&*repo, id, "lab").await;
-    expect(2, true, &[id]).await;
-    let (mutation, token) = stage::claim(&*repo, id, 1, 2).await;
-    expect(16, false, &[]).await;
-    expect(17, false, &[id]).await;
-    enqueue(&*repo, id, "attic").await;
-    expect(16, true, &[]).await;
-    let no = Outcome::Rejected { reason: "no".into() };
-    repo.finish_mutation(mutation, token, no, second(3))
-        .await
-        .expect("it is finished");
-    expect(3, true, &[id]).await;
+pub(super) async fn a_mutation_is_pending_until_it_is_finished(repo: Arc<dyn Repo>) {
+    let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    let other = stage::run(&*repo, "other", stage::maze(2)).await.row.id;
+    enqueue(&*repo, other, "lab").await;
+    let pending = async || repo.has_pending(id).await.expect("it is there");
+    assert!(!pending().await);
+    for lan in ["lab", "attic"] {
+        enqueue(&*repo, id, lan).await;
+    }
+    for _ in 0..2 {
+        assert!(pending().await);
+        let (mutation, token) = stage::claim(&*repo, id, 1, 2).await;
+        assert!(pending().await, "who is at work on it may not come to its end");
+        let no = Outcome::Rejected { reason: "no".into() };
+        repo.finish_mutation(mutation, token, no, second(3))
+            .await
+            .expect("it is finished");
+    }
+    assert!(!pending().await);
+}
 
-    let later = stage::run(&*repo, "later", stage::maze(3)).await.row.id;
-    enqueue(&*repo, later, "lab").await;
-    expect(3, true, &[id, later]).await;
+pub(super) async fn of_a_topology_that_takes_no_mutations_none_is_claimed(repo: Arc<dyn Repo>) {
+    let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
+    enqueue(&*repo, id, "lab").await;
+    stage::claim(&*repo, id, 1, 3).await;
+    let claimed = async |topology| {
+        repo.claim_mutation(topology, &holder(2), LEASE, None, second(99))
+            .await
+            .expect("asked")
+    };
+    // Its holder died; nobody takes it up while the topology goes down, nor when that stops half way.
+    stage::tear_down(&*repo, id, 9).await;
+    assert_eq!((claimed(Some(id)).await, claimed(None).await), (None, None));
+    let stuck = stage::step(Status::TearingDown, Status::Degraded);
+    repo.set_status(id, stuck, second(10)).await.expect("it is stuck");
+    assert_eq!((claimed(Some(id)).await, claimed(None).await), (None, None));
+}
+
+pub(super) async fn what_a_dead_worker_held_is_finished_when_its_topology_is_down(repo: Arc<dyn Repo>) {
+    for (octet, is_stored, state) in [(1, false, MutationState::Rejected), (2, true, MutationState::Failed)] {
+        let stored = stage::run(&*repo, &format!("corp {octet}"), stage::maze(octet)).await;
+        let id = stored.row.id;
+        enqueue(&*repo, id, "lab").await;
+        let (mutation, token) = stage::claim(&*repo, id, 1, 3).await;
+        if is_stored {
+            let kept = repo.store_mutation(mutation, token, stored.topology, second(4)).await;
+            kept.expect("it is stored");
+        }
+        stage::tear_down(&*repo, id, 9).await;
+        let down = stage::step(Status::TearingDown, Status::TornDown);
+        repo.set_status(id, down, second(10)).await.expect("it is down");
+        let row = repo.mutation(mutation).await.expect("it is there");
+        assert_eq!((row.state, row.claim, row.finished_at), (state, None, Some(second(10))));
+        assert_eq!(row.reason.as_deref(), Some("the topology is torn_down"));
+        assert!(!repo.has_pending(id).await.expect("it is there"));
+        let late = stage::refused(&*repo, repo.renew_claim(mutation, token, LEASE, second(11))).await;
+        assert!(matches!(late, RepoError::ClaimLost { .. }), "{late:?}");
+    }
 }
 
 pub(super) async fn what_is_pending_is_rejected_by_a_teardown(repo: Arc<dyn Repo>) {
@@ -328,7 +359,6 @@ pub(super) async fn what_is_pending_is_rejected_by_a_teardown(repo: Arc<dyn Repo
         };
         assert_eq!(repo.mutation(row.id).await.expect("it is there"), dismissed);
     }
-    assert!(!repo.has_pending(id).await.expect("it is there"));
     assert_eq!(repo.mutation(spared.id).await.expect("it is there"), spared);
 
     let kept = repo.mutation(applying).await.expect("it is there");
@@ -339,6 +369,7 @@ pub(super) async fn what_is_pending_is_rejected_by_a_teardown(repo: Arc<dyn Repo
     repo.finish_mutation(applying, token, no, second(10))
         .await
         .expect("it is finished");
+    assert!(!repo.has_pending(id).await.expect("it is there"));
 }
 
 pub(super) async fn what_is_stored_and_pending_has_failed_after_a_teardown(repo: Arc<dyn Repo>) {

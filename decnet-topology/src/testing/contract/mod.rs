@@ -192,8 +192,10 @@ clauses! { $
         mutations_are_listed_in_order_by_topology_and_state,
         limit_and_offset_cut_the_mutations_but_not_the_total,
         an_unknown_mutation_is_not_found,
-        a_mutation_is_pending_until_someone_works_on_it,
+        a_mutation_is_pending_until_it_is_finished,
         what_is_pending_is_rejected_by_a_teardown,
+        of_a_topology_that_takes_no_mutations_none_is_claimed,
+        what_a_dead_worker_held_is_finished_when_its_topology_is_down,
         what_is_stored_and_pending_has_failed_after_a_teardown,
         mutations_go_with_their_topology_and_numbers_are_not_given_again,
     }

@@ -165,7 +165,6 @@ pub(super) struct Snapshot {
     claims: Vec<Claim>,
     mutations: Vec<MutationRow>,
     changes: Vec<Vec<RecordedChange>>,
-    with_work: Vec<TopologyId>,
 }
 
 /// Asks a store for all that it says.
@@ -182,7 +181,6 @@ pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
         claims: repo.claims(None).await.expect("the claims"),
         mutations: mutations.rows,
         changes: Vec::new(),
-        with_work: repo.topologies_with_work(Timestamp::MAX).await.expect("the topologies"),
     };
     for row in page.rows {
         let stored = repo.load(row.id).await.expect("a topology");

@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
-
 use super::stage::{self, LEASE, claim, enqueue, holder, second};
 use crate::{
     id::{ClaimToken, MutationId, TopologyId},
-    repo::{MutationRow, Outcome, Repo, RepoError},
+    repo::{ListFilter, MutationRow, Outcome, Repo, RepoError},
     status::{Intent, MutationState, Status},
     version::Version,
 };
@@ -311,6 +309,15 @@ pub(super) async fn what_is_in_the_maze_is_not_rejected_and_what_is_not_is_not_a
     }
 }
 
+async fn is_idle(repo: &dyn Repo) -> Result<bool, RepoError> {
+    for row in repo.list(&ListFilter::default()).await?.rows {
+        if repo.has_pending(row.id).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 pub(super) async fn each_mutation_is_claimed_once_and_in_order_by_many_at_once(repo: Arc<dyn Repo>) {
     const TOPOLOGIES: u8 = 4;
     const EACH: usize = 6;
@@ -332,13 +339,14 @@ pub(super) async fn each_mutation_is_claimed_once_and_in_order_by_many_at_once(r
     let outcomes = stage::at_once(&repo, 8, move |repo, worker| {
         let note = Arc::clone(&note);
         async move {
-            while !repo.topologies_with_work(Timestamp::MAX).await?.is_empty() {
-                let claimed = repo
-                    .claim_mutation(None, &holder(worker.into()), LEASE, None, second(3))
-                    .await?;
-                let Some(row) = claimed else {
-                    tokio::task::yield_now().await;
-                    continue;
+            for _ in 0..EACH * usize::from(TOPOLOGIES) {
+                let row = loop {
+                    let me = holder(worker.into());
+                    match repo.claim_mutation(None, &me, LEASE, None, second(3)).await? {
+                        Some(row) => break row,
+                        None if is_idle(&*repo).await? => return Ok(()),
+                        None => tokio::task::yield_now().await,
+                    }
                 };
                 let token = row.claim.expect("it is claimed").token;
                 note.lock()

@@ -13,7 +13,7 @@ use decnet_engine::{
     observe::{Activity, Scope},
     runtime::Runtime,
 };
-use decnet_topology::{Repo, Status, TopologyId};
+use decnet_topology::{Status, TopologyId};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,7 @@ use decnet_engine::{
     observe::Scope,
     runtime::Runtime,
 };
-use decnet_topology::{Repo, Status, Topology, repo::StatusChange};
+use decnet_topology::{Status, Topology, repo::StatusChange};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

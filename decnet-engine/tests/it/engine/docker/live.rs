@@ -25,7 +25,7 @@ use decnet_engine::{
     runtime::Runtime,
 };
 use decnet_topology::{
-    Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, Repo, RuleSet, ServiceName, Topology, TopologyId,
+    Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, RuleSet, ServiceName, Topology, TopologyId,
     model::Attachment,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};

@@ -4,6 +4,7 @@ mod broken;
 mod foreign;
 mod live;
 mod reach;
+mod soak;
 mod verifying;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 /// A repo of its own and an engine on the daemon that the environment names. What a test leaves behind when it fails is removed
 /// when it ends.
 struct Lab {
-    repo: Arc<MemoryRepo>,
+    repo: Arc<dyn Repo>,
     docker: Docker,
     engine: Engine,
     /// What the image of the test's own is called.
@@ -41,7 +42,10 @@ struct Lab {
 
 impl Lab {
     async fn new(program: Option<Vec<u8>>) -> Self {
-        let repo = Arc::new(MemoryRepo::new());
+        Self::over(Arc::new(MemoryRepo::new()), program).await
+    }
+
+    async fn over(repo: Arc<dyn Repo>, program: Option<Vec<u8>>) -> Self {
         // An image of the test's own, so that what others do with the common one does not matter.
         let built = || decoy::embedded().expect("the decoy is built for Linux").to_vec();
         let mut program = program.unwrap_or_else(built);

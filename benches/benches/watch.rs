@@ -1,0 +1,429 @@
+//! What the loop adds to what Docker itself takes: from handing a mutation in, in one process, to hearing that it was applied,
+//! with the loop in another process on the same store, and a bus between them.
+//!
+//! Two mazes of the same shape stand on one daemon. Each step is made on the first through store, bus and loop; then on the second
+//! with nothing but the actions of its plan, in the same order and width. The difference of the medians is what the loop adds to a step.
+//! Without a daemon that answers it says so and leaves.
+
+use std::{
+    error::Error,
+    io::Read as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use decnet_engine::{
+    bus::{
+        Bus as _, Pattern, Received, Subscription,
+        unix::{Server, UnixBus},
+    },
+    desired::{Desired, Setting},
+    engine::{DeployOptions, Engine, EngineOptions, Submitted, submit},
+    event::{Event, MutationStage, StepState},
+    execute::{Manner, OnFailure, execute},
+    observe::Scope,
+    plan::diff,
+    runtime::{
+        Runtime as _, RuntimeInfo,
+        docker::{Docker, DockerHost, DockerOptions},
+    },
+    watch::{WatchOptions, watch},
+};
+use decnet_topology::{
+    Catalog, DeploySettings, InstanceId, Mode, Mutation, Repo, RuleSet, Topology, TopologyId,
+    mutation::{AddDecky, Context, RemoveDecky, Stage, UpdateDecky, apply},
+    repo::{ListFilter, MemoryRepo, NewMutation, NewTopology, SqliteRepo},
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How often each step is made.
+const ROUNDS: usize = 40;
+/// The rounds that are not counted.
+const WARM_UP: usize = 3;
+/// How much the loop may add, in milliseconds.
+const LIMIT: f64 = 50.0;
+/// The pause between two steps.
+const REST: Duration = Duration::from_millis(100);
+/// The loop's own process is this program under this argument.
+const KEEPER: &str = "--keep";
+const DATABASE: &str = "decnet.db";
+const SOCKET: &str = "bus.sock";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let runtime = tokio::runtime::Runtime::new()?;
+    match arguments.iter().position(|argument| argument == KEEPER) {
+        Some(at) => runtime.block_on(keep(Path::new(arguments.get(at + 1).ok_or("no folder")?))),
+        None => runtime.block_on(measure()),
+    }
+}
+
+async fn daemon(options: &EngineOptions) -> Result<Docker> {
+    let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
+    let options = DockerOptions {
+        host,
+        decoy: options.image.clone(),
+        ..DockerOptions::default()
+    };
+    Ok(Docker::connect(options).await?)
+}
+
+fn options() -> Result<EngineOptions> {
+    let program = decnet_engine::decoy::embedded().ok_or("the decoy is built for Linux")?;
+    let image = decnet_engine::decoy::DecoyImage::pack(program);
+    Ok(EngineOptions {
+        image: Some(Arc::new(image)),
+        ..EngineOptions::new(Catalog::builtin())
+    })
+}
+
+/// Runs the loop until whoever started it ends.
+async fn keep(folder: &Path) -> Result<()> {
+    let repo = Arc::new(SqliteRepo::open(folder.join(DATABASE))?);
+    let bus = Arc::new(UnixBus::new(folder.join(SOCKET), "keeper"));
+    let options = options()?.bus(bus);
+    let docker = daemon(&options).await?;
+    let engine = Engine::new(repo, Arc::new(docker), options);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read(&mut [0]);
+        stopped.cancel();
+    });
+    let mut options = WatchOptions::default();
+    options.health = Duration::from_secs(2);
+    Ok(watch(&engine, &options, &stop).await?)
+}
+
+/// The loop's process. It ends when its stdin does.
+struct Keeper(Child);
+
+impl Keeper {
+    fn start(folder: &Path) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        Ok(Self(command.arg(KEEPER).arg(folder).stdin(Stdio::piped()).spawn()?))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// A DMZ with a gateway that publishes nothing, an office behind it, and a host in each.
+fn maze(net: &str) -> Result<Topology> {
+    let at = |lan: u8, host: u8| format!("{net}{lan}.{host}");
+    let maze = Topology::builder()
+        .dmz("dmz", &format!("{net}0.0/24"))
+        .lan("office", &format!("{net}1.0/24"))
+        .decky("router", |decky| {
+            decky.on("dmz", &at(0, 2)).on("office", &at(1, 2)).forwards()
+        })
+        .decky("web", |decky| decky.on("dmz", &at(0, 3)).services(["http"]))
+        .decky("desk", |decky| decky.on("office", &at(1, 3)).services(["smb"]))
+        .build()?;
+    Ok(maze)
+}
+
+/// The mutations of a round; the last one leads back.
+fn round() -> Result<[(&'static str, Mutation); 3]> {
+    let add = AddDecky::new("guest".parse()?, "office".parse()?).services(["ssh"]);
+    let update = UpdateDecky::new("guest".parse()?).services(["ssh", "http"]);
+    let remove = RemoveDecky::new("guest".parse()?);
+    Ok([
+        ("add_decky", add.into()),
+        ("update_decky", update.into()),
+        ("remove_decky", remove.into()),
+    ])
+}
+
+async fn raise(engine: &Engine, repo: &dyn Repo, topology: Topology) -> Result<TopologyId> {
+    let new = NewTopology {
+        name: "bench".parse()?,
+        mode: Mode::Unihost,
+        host: None,
+        config: None,
+        topology,
+    };
+    let id = repo.create(new, Timestamp::now()).await?.row.id;
+    engine
+        .deploy(id, DeployOptions::default(), &CancellationToken::new())
+        .await?;
+    Ok(id)
+}
+
+async fn measure() -> Result<()> {
+    let options = options()?;
+    let docker = match daemon(&options).await {
+        Ok(docker) => docker,
+        Err(error) => {
+            println!("nothing is measured: {error}");
+            return Ok(());
+        }
+    };
+    let folder = tempfile::tempdir()?;
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(Server::bind(folder.path().join(SOCKET))?.serve(stop.clone()));
+    let repo: Arc<dyn Repo> = Arc::new(SqliteRepo::open(folder.path().join(DATABASE))?);
+    let twin_repo: Arc<dyn Repo> = Arc::new(MemoryRepo::new());
+    let engine = Engine::new(Arc::clone(&repo), Arc::new(docker.clone()), options.clone());
+    let twin_engine = Engine::new(Arc::clone(&twin_repo), Arc::new(docker.clone()), options.clone());
+    let measured = async {
+        let id = raise(&engine, repo.as_ref(), maze("10.206.20")?).await?;
+        let twin = maze("10.206.21")?;
+        let twin_id = raise(&twin_engine, twin_repo.as_ref(), twin.clone()).await?;
+        let bus = UnixBus::new(folder.path().join(SOCKET), "bench");
+        let events = bus.subscribe(&[Pattern::everything()]);
+        let _keeper = Keeper::start(folder.path())?;
+        let mut looped = Looped {
+            repo: Arc::clone(&repo),
+            catalog: Catalog::builtin(),
+            bus,
+            events,
+            id,
+        };
+        looped.wait_for_health().await?;
+        let image = options.image.as_ref().ok_or("an image")?;
+        let mut bare = Bare::new(
+            docker,
+            twin_repo.instance().await?,
+            twin_id,
+            twin,
+            image.reference.clone(),
+        )
+        .await?;
+        compare(&mut looped, &mut bare).await
+    }
+    .await;
+    for (engine, repo) in [(&engine, &repo), (&twin_engine, &twin_repo)] {
+        for row in repo.list(&ListFilter::default()).await?.rows {
+            engine.teardown(row.id, &CancellationToken::new()).await?;
+        }
+    }
+    stop.cancel();
+    server.await?;
+    measured
+}
+
+/// A maze that the loop in the other process looks after.
+struct Looped {
+    repo: Arc<dyn Repo>,
+    catalog: Catalog,
+    bus: UnixBus,
+    events: Subscription,
+    id: TopologyId,
+}
+
+/// How long the parts of a step took, in milliseconds. All clocks are this machine's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Parts {
+    steps: usize,
+    /// From before it was handed in until it was seen to be applied.
+    total: f64,
+    /// Until it was in the queue, and told of.
+    enqueue: f64,
+    /// Until the loop had the lease and the claim.
+    claim: f64,
+    /// Until it was stored, and there was a plan.
+    plan: f64,
+    /// Until the last step was done.
+    execute: f64,
+    /// Until Docker was seen to match, and that was stored.
+    confirm: f64,
+    /// Until it was heard of here.
+    hear: f64,
+}
+
+impl Looped {
+    async fn next(&mut self) -> Result<(Timestamp, Event)> {
+        loop {
+            match self.events.recv().await {
+                Some(Received::Event(envelope)) => return Ok((envelope.at, envelope.event)),
+                Some(Received::Lagged(_)) => {}
+                None => return Err("the bus is gone".into()),
+            }
+        }
+    }
+
+    async fn wait_for_health(&mut self) -> Result<()> {
+        while !matches!(self.next().await?, (_, Event::Health(_))) {}
+        Ok(())
+    }
+
+    async fn make(&mut self, mutation: &Mutation) -> Result<Parts> {
+        let new = NewMutation {
+            mutation: mutation.clone(),
+            actor: None,
+        };
+        let (since, begun) = (Instant::now(), Timestamp::now());
+        let submitted = submit(self.repo.as_ref(), &self.catalog, &self.bus, self.id, new, None).await?;
+        let Submitted::Enqueued(row) = submitted else {
+            return Err("the topology does not run".into());
+        };
+        let mut parts = Parts::default();
+        let mut last = begun;
+        loop {
+            let (at, event) = self.next().await?;
+            let mut passed = || {
+                let passed = (at - last).total(jiff::Unit::Millisecond).unwrap_or_default();
+                last = at;
+                passed
+            };
+            match event {
+                Event::Planned { steps, .. } => (parts.steps, parts.plan) = (steps, passed()),
+                Event::Step { progress, .. } if matches!(progress.state, StepState::Done { .. }) => {
+                    parts.execute += passed();
+                }
+                Event::Mutation {
+                    mutation,
+                    state,
+                    reason,
+                    ..
+                } if mutation == row.id => match state {
+                    MutationStage::Enqueued => parts.enqueue = passed(),
+                    MutationStage::Applying => parts.claim = passed(),
+                    MutationStage::Applied => {
+                        parts.confirm = passed();
+                        parts.total = since.elapsed().as_secs_f64() * 1e3;
+                        let ended = Timestamp::now();
+                        parts.hear = (ended - last).total(jiff::Unit::Millisecond)?;
+                        return Ok(parts);
+                    }
+                    _ => return Err(format!("{} was not applied: {reason:?}", row.mutation.op()).into()),
+                },
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A maze that nobody looks after.
+struct Bare {
+    docker: Docker,
+    instance: InstanceId,
+    id: TopologyId,
+    maze: Topology,
+    catalog: Catalog,
+    image: String,
+    info: RuntimeInfo,
+}
+
+impl Bare {
+    async fn new(docker: Docker, instance: InstanceId, id: TopologyId, maze: Topology, image: String) -> Result<Self> {
+        let info = docker.info().await?;
+        Ok(Self {
+            docker,
+            instance,
+            id,
+            maze,
+            catalog: Catalog::builtin(),
+            image,
+            info,
+        })
+    }
+
+    fn desired(&self, maze: &Topology) -> Result<Desired> {
+        let setting = Setting {
+            instance: self.instance,
+            topology: self.id,
+            catalog: &self.catalog,
+            decoy: &self.image,
+            api: self.info.api,
+            settings: &DeploySettings::default(),
+        };
+        Ok(Desired::new(
+            &maze.clone().validate(&self.catalog, RuleSet::live())?,
+            &setting,
+        )?)
+    }
+
+    /// Carries out the plan of a mutation and nothing else; returns its steps, and how long they took in milliseconds.
+    async fn make(&mut self, mutation: &Mutation) -> Result<(usize, f64)> {
+        let after = apply(&self.maze, mutation, &Context::new(&self.catalog, Stage::Live))?;
+        let (before, desired) = (self.desired(&self.maze)?, self.desired(&after)?);
+        let mut observed = self.docker.observe(Scope::Topology(self.instance, self.id)).await?;
+        for container in &mut observed.containers {
+            container.deviates = desired
+                .states_changed_since(&before)
+                .any(|name| *name == container.name);
+        }
+        let plan = diff(&desired, &observed);
+        let manner = Manner {
+            on_failure: OnFailure::SkipDependents,
+            width: 2 * self.info.cpus,
+        };
+        let since = Instant::now();
+        let cancel = CancellationToken::new();
+        let execution = execute(&self.docker, self.instance, &plan, manner, &cancel, &|_| {}).await;
+        let took = since.elapsed().as_secs_f64() * 1e3;
+        if let Some(failure) = execution.failures.into_iter().next() {
+            return Err(failure.into());
+        }
+        self.maze = after;
+        Ok((plan.steps().len(), took))
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
+    let round = round()?;
+    let mut found: [Vec<(Parts, f64)>; 3] = Default::default();
+    for turn in 0..WARM_UP + ROUNDS {
+        for ((op, mutation), found) in round.iter().zip(&mut found) {
+            // Neither is always the one that comes after the other, and what the loop does afterwards holds up nobody.
+            let first = if turn % 2 == 0 {
+                Some(looped.make(mutation).await?)
+            } else {
+                None
+            };
+            tokio::time::sleep(REST).await;
+            let (steps, took) = bare.make(mutation).await?;
+            tokio::time::sleep(REST).await;
+            let parts = match first {
+                Some(parts) => parts,
+                None => looped.make(mutation).await?,
+            };
+            tokio::time::sleep(REST).await;
+            if steps != parts.steps {
+                return Err(format!("{op} took {} steps through the loop, and {steps} without", parts.steps).into());
+            }
+            if turn >= WARM_UP {
+                found.push((parts, took));
+            }
+        }
+    }
+    println!("medians of {ROUNDS} on Docker {}, in ms", bare.info.version);
+    println!("op            | steps |  loop | docker | added | enqueue | claim |  plan | execute | confirm | hear");
+    let mut most = f64::NEG_INFINITY;
+    for ((op, _), found) in round.iter().zip(&found) {
+        let part = |part: fn(&Parts) -> f64| median(found.iter().map(|(parts, _)| part(parts)));
+        let (total, docker) = (part(|parts| parts.total), median(found.iter().map(|(_, took)| *took)));
+        let steps = found.first().map_or(0, |(parts, _)| parts.steps);
+        most = most.max(total - docker);
+        println!(
+            "{op:<13} | {steps:>5} | {total:>5.1} | {docker:>6.1} | {:>5.1} | {:>7.1} | {:>5.1} | {:>5.1} | {:>7.1} | {:>7.1} | {:>4.1}",
+            total - docker,
+            part(|parts| parts.enqueue),
+            part(|parts| parts.claim),
+            part(|parts| parts.plan),
+            part(|parts| parts.execute),
+            part(|parts| parts.confirm),
+            part(|parts| parts.hear),
+        );
+    }
+    let verdict = if most < LIMIT { "within" } else { "ABOVE" };
+    println!("the loop adds {most:.1} ms at the most, {verdict} the limit of {LIMIT} ms");
+    Ok(())
+}

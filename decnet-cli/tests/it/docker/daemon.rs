@@ -1,0 +1,165 @@
+//! A Docker daemon of a test's own, which may be killed.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+const PAUSE: Duration = Duration::from_millis(50);
+/// So often it is looked for a daemon that comes or goes, a pause apart.
+const LOOKS: usize = 600;
+
+/// A daemon in namespaces of its own: network, mounts and processes, all of which end with it.
+pub(crate) struct Daemon {
+    folder: TempDir,
+    /// Holds the namespaces.
+    holder: Child,
+    /// The first process in them, as this process sees it.
+    init: String,
+    server: Option<Child>,
+}
+
+impl Daemon {
+    /// Makes the namespaces and starts the daemon.
+    pub(crate) fn start() -> Self {
+        // A socket's path must be short.
+        let folder = tempfile::Builder::new().prefix("dockerd-").tempdir_in("/tmp");
+        let folder = folder.expect("a folder");
+        // A containerd that runs on the machine is hidden: it would mount what it runs where this daemon does not see it. What the
+        // test is killed before is ended by the end of its input.
+        let script =
+            "ip link set lo up && mkdir -p /run/containerd && mount -t tmpfs none /run/containerd && echo ready && cat";
+        let unshare = [
+            "--net",
+            "--mount",
+            "--propagation",
+            "private",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ];
+        let mut holder = Command::new("unshare")
+            .args(unshare)
+            .args(["sh", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare is there");
+        let mut line = String::new();
+        let stdout = holder.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("text");
+        assert_eq!(line, "ready\n", "namespaces need root");
+        let children = format!("/proc/{0}/task/{0}/children", holder.id());
+        let init = fs::read_to_string(children).expect("children").trim().to_owned();
+        let mut daemon = Self {
+            folder,
+            holder,
+            init,
+            server: None,
+        };
+        daemon.raise();
+        daemon
+    }
+
+    /// Returns what `DOCKER_HOST` must be.
+    pub(crate) fn host(&self) -> String {
+        format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Prepares a command that runs in the namespaces.
+    fn inside(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.init, "--net", "--mount", "--pid", program]);
+        command
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub(crate) fn raise(&mut self) {
+        // A process of another time may have the number now.
+        let _ = fs::remove_file(self.path("pid"));
+        let log = File::options().create(true).append(true).open(self.path("log"));
+        let log = log.expect("a log");
+        let mut server = self.inside("dockerd");
+        for (flag, name) in [("--data-root", "root"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            server.arg(flag).arg(self.path(name));
+        }
+        server.args(["--host", &self.host(), "--cgroup-parent", &self.cgroup()]);
+        server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.server = Some(server.spawn().expect("nsenter is there"));
+        self.wait("answer", |daemon| daemon.try_docker(&["version"]).status.success());
+    }
+
+    /// Sends the daemon a signal and waits until it is gone.
+    pub(crate) fn end(&mut self, signal: &str) {
+        let pid = fs::read_to_string(self.path("pid")).expect("a pid");
+        let killed = self.inside("kill").args(["-s", signal, pid.trim()]).status();
+        assert!(killed.is_ok_and(|status| status.success()));
+        self.wait("end", |daemon| {
+            let server = daemon.server.as_mut().expect("it was started");
+            server.try_wait().expect("a child").is_some()
+        });
+        self.server = None;
+    }
+
+    fn wait(&mut self, to: &str, is_so: impl Fn(&mut Self) -> bool) {
+        for _ in 0..LOOKS {
+            if is_so(self) {
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+        let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+        let last: Vec<_> = log.lines().rev().take(10).collect();
+        panic!("the daemon does not {to}: {last:#?}");
+    }
+
+    /// Runs `docker` on it and returns the lines that it prints.
+    #[track_caller]
+    pub(crate) fn docker(&self, arguments: &[&str]) -> Vec<String> {
+        let output = self.try_docker(arguments);
+        assert!(output.status.success(), "docker {arguments:?}: {output:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines().map(ToOwned::to_owned).collect()
+    }
+
+    fn try_docker(&self, arguments: &[&str]) -> Output {
+        Command::new("docker")
+            .args(["--host", &self.host()])
+            .args(arguments)
+            .output()
+            .expect("docker is there")
+    }
+
+    /// Names the group of all that its containers run.
+    fn cgroup(&self) -> String {
+        let name = self.folder.path().file_name().expect("a name");
+        format!("/decnet-{}", name.display())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // With the first process the kernel ends all others in the namespace, containers too, and what was mounted there goes.
+        let _ = Command::new("kill").args(["-s", "KILL", &self.init]).status();
+        let _ = self.holder.wait();
+        if let Some(mut server) = self.server.take() {
+            let _ = server.wait();
+        }
+        for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/*"] {
+            let folder = format!("{root}{}", self.cgroup());
+            let remove = format!("find {folder} -depth -type d -exec rmdir {{}} + 2>/dev/null");
+            let _ = Command::new("sh").args(["-c", &remove]).status();
+        }
+    }
+}

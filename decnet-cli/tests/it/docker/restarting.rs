@@ -1,0 +1,77 @@
+//! Docker is started again under the loop.
+
+use std::{thread, time::Duration};
+
+use super::{daemon::Daemon, lab::Running};
+use crate::command::Place;
+
+const MAZE: &str = "\
+format: decnet.topology/1
+name: lab
+lans:
+  - {name: dmz, subnet: 10.204.43.0/28, dmz: true}
+  - {name: office, subnet: 10.204.43.16/28}
+deckies:
+  - name: web
+    services: [http]
+    forwards_l3: true
+    attachments: [{lan: dmz, ip: 10.204.43.4}, {lan: office, ip: 10.204.43.20}]
+  - name: files
+    services: [smb]
+    attachments: [{lan: office, ip: 10.204.43.21}]
+";
+const PAUSE: Duration = Duration::from_millis(200);
+const LOOKS: usize = 200;
+
+fn is_as_it_should_be(place: &Place) -> bool {
+    let shown = place.run(&["show", "lab", "--json"]).exits(0).json();
+    let queued = place.run(&["mutations", "lab", "--state", "pending,applying", "--json"]);
+    shown["status"] == "active"
+        && queued.exits(0).json()["total"] == 0
+        && place.run(&["plan", "lab", "--json"]).json()["steps"] == serde_json::json!([])
+}
+
+fn ask_for(place: &Place, decky: &str, services: &str) {
+    let payload = ["--name", decky, "--lan", "office", "--services", services];
+    place
+        .run(&[&["mutate", "lab", "add_decky"][..], &payload].concat())
+        .exits(0);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_for_meanwhile_is_made() {
+    let mut daemon = Daemon::start();
+    let place = Place::with_daemon(&daemon.host());
+    place.write("lab.yaml", MAZE);
+    place.run(&["apply", "-f", "lab.yaml"]).exits(0);
+    place.run(&["deploy", "lab", "--quiet"]).exits(0);
+    let mut watch = Running::start(&place, &["watch", "--poll", "500ms"], "watching; Ctrl-C stops");
+    for (signal, number) in [("KILL", 1), ("TERM", 3)] {
+        ask_for(&place, &format!("during-{number}"), "ssh,ftp,smb");
+        watch.until(&format!("#{number} add_decky is applying"));
+        daemon.end(signal);
+        ask_for(&place, &format!("after-{number}"), "ssh");
+        daemon.raise();
+        for look in 1.. {
+            if is_as_it_should_be(&place) {
+                break;
+            }
+            assert!(look < LOOKS, "{signal}: {}", place.run(&["show", "lab"]).stdout);
+            thread::sleep(PAUSE);
+        }
+        let mutations = place.run(&["mutations", "lab", "--json"]).exits(0).json();
+        let last = mutations["mutations"].as_array().and_then(|rows| rows.last());
+        assert_eq!(last.expect("a row")["state"], "applied", "{signal}");
+    }
+    watch.signal("TERM");
+    let (status, said) = watch.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+
+    let label = ["--filter", "label=decnet.instance"];
+    assert_eq!(daemon.docker(&[&["ps", "--quiet"][..], &label].concat()).len(), 16);
+    place.run(&["teardown", "lab", "--quiet"]).exits(0);
+    for list in [&["ps", "--all", "--quiet"][..], &["network", "ls", "--quiet"]] {
+        assert_eq!(daemon.docker(&[list, &label].concat()), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,325 @@
+//! Changes to mazes that are pending, what is no change, and what a maze will not become.
+
+use decnet_topology::{
+    Intent, Repo, Status,
+    repo::{ListFilter, SqliteRepo, StatusChange},
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::command::{Place, Ran, assert_seen};
+
+/// A maze with a LAN that is full.
+const MAZE: &str = "\
+format: decnet.topology/1
+name: corp
+lans:
+  - {name: dmz, subnet: 10.207.240.0/24, dmz: true}
+  - {name: office, subnet: 10.207.241.0/24}
+  - {name: closet, subnet: 10.207.242.0/29}
+deckies:
+  - {name: web-01, services: [http], attachments: [{lan: dmz, ip: 10.207.240.10}]}
+  - {name: door, services: [ssh], forwards_l3: true, attachments: [{lan: office}, {lan: dmz}]}
+  - {name: mop, attachments: [{lan: closet}]}
+  - {name: rag, attachments: [{lan: closet}]}
+  - {name: pan, attachments: [{lan: closet}]}
+  - {name: cup, attachments: [{lan: closet}]}
+  - {name: jug, attachments: [{lan: closet}]}
+";
+
+/// A place where `corp` is stored, pending and at version 1.
+pub(crate) fn with_corp() -> Place {
+    let place = Place::new();
+    place.write("corp.yaml", MAZE);
+    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    place
+}
+
+/// Takes `corp` through statuses, as a deploy and a teardown would.
+pub(crate) fn becomes(place: &Place, statuses: &[Status]) {
+    with_repo(place, async |repo| {
+        let row = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
+        let mut from = row.status;
+        for to in statuses.iter().copied() {
+            let change = StatusChange {
+                from,
+                to,
+                intent: (to != Status::TornDown).then_some(Intent::Up),
+                reason: None,
+                held: None,
+            };
+            repo.set_status(row.id, change, Timestamp::now())
+                .await
+                .expect("allowed");
+            from = to;
+        }
+    });
+}
+
+/// Does something with the store of a place.
+pub(crate) fn with_repo<T>(place: &Place, act: impl AsyncFnOnce(&SqliteRepo) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let repo = SqliteRepo::open(place.database()).expect("the store");
+    runtime.block_on(act(&repo))
+}
+
+/// Changes `corp`.
+fn mutate(place: &Place, arguments: &[&str]) -> Ran {
+    place.run(&[&["mutate", "corp"], arguments].concat())
+}
+
+/// Returns the maze as a file, without what only this store says of it.
+fn document(place: &Place) -> String {
+    let document = place.run(&["show", "corp", "--document"]).exits(0).stdout;
+    let lines = document
+        .lines()
+        .filter(|line| !line.starts_with("id: ") && !line.starts_with("version: "));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// What no refused mutation changes: the canonical hash, the version, the status, and how many mutations there are.
+fn stored(place: &Place) -> (String, Value, Value, Value) {
+    let shown = place.run(&["show", "corp", "--json"]).exits(0).json();
+    let hash = place.run(&["hash", "corp"]).exits(0).stdout;
+    let total = place.run(&["mutations", "--json"]).exits(0).json()["total"].clone();
+    (hash, shown["version"].clone(), shown["status"].clone(), total)
+}
+
+/// Runs commands that are refused, shows what people see, and insists that nothing was stored.
+macro_rules! assert_refused {
+    ($place:expr, $($arguments:expr => $code:literal),+ $(,)?) => {{
+        let place = &$place;
+        let before = stored(place);
+        let seen = [$(mutate(place, &$arguments).exits($code).seen(place)),+];
+        assert_eq!(stored(place), before);
+        insta::assert_snapshot!(seen.join("\n"));
+    }};
+}
+
+#[test]
+fn each_op_edits_a_pending_maze_at_once_whether_it_is_typed_as_json_or_as_flags() {
+    let steps: [(&str, &str, &[&str]); 8] = [
+        (
+            "add_lan",
+            r#"{"name": "vault", "subnet": "10.207.243.0/24", "x": 1.5, "y": -2}"#,
+            &[
+                "--name",
+                "vault",
+                "--subnet",
+                "10.207.243.0/24",
+                "--x",
+                "1.5",
+                "--y",
+                "-2",
+            ],
+        ),
+        (
+            "add_decky",
+            r#"{"name": "safe", "lan": "vault", "services": ["smb", "ssh"], "ip": "10.207.243.7", "archetype": "linux-server",
+                "service_config": {"ssh": {"banner": "x"}}}"#,
+            &[
+                "--name",
+                "safe",
+                "--lan",
+                "vault",
+                "--services",
+                "ssh, smb",
+                "--ip",
+                "10.207.243.7",
+                "--archetype",
+                "linux-server",
+                "--service-config",
+                r#"{"ssh": {"banner": "x"}}"#,
+            ],
+        ),
+        (
+            "attach_decky",
+            r#"{"decky": "web-01", "lan": "vault", "forwards_l3": false}"#,
+            &["--decky", "web-01", "--lan", "vault", "--forwards-l3", "false"],
+        ),
+        (
+            "update_decky",
+            r#"{"decky": "safe", "services": [], "patch": {"archetype": null, "forwards_l3": false}}"#,
+            &[
+                "--decky",
+                "safe",
+                "--services",
+                "",
+                "--archetype",
+                "",
+                "--forwards-l3",
+                "false",
+            ],
+        ),
+        (
+            "update_lan",
+            r#"{"name": "vault", "patch": {"name": "cellar", "subnet": "10.207.244.0/24"}}"#,
+            &[
+                "--name",
+                "vault",
+                "--patch",
+                r#"{"name": "cellar", "subnet": "10.207.244.0/24"}"#,
+            ],
+        ),
+        (
+            "detach_decky",
+            r#"{"decky": "web-01", "lan": "cellar"}"#,
+            &["--decky", "web-01", "--lan", "cellar"],
+        ),
+        ("remove_decky", r#"{"decky": "safe"}"#, &["--decky", "safe"]),
+        ("remove_lan", r#"{"name": "cellar"}"#, &["--name", "cellar"]),
+    ];
+    let (typed, flagged) = (with_corp(), with_corp());
+    let mut before = document(&typed);
+    for (version, (op, json, flags)) in (2..).zip(steps) {
+        // A subnet that moves takes no addresses along.
+        if op == "update_lan" {
+            let without = json.replace(r#", "subnet": "10.207.244.0/24""#, "");
+            mutate(&typed, &[op, json]).exits(3).says("IP_OUT_OF_SUBNET");
+            mutate(&typed, &[op, &without]).exits(0);
+            mutate(&flagged, &[op, flags[0], flags[1], flags[2], r#"{"name": "cellar"}"#]).exits(0);
+        } else {
+            mutate(&typed, &[op, json]).exits(0);
+            let edited = mutate(&flagged, &[&[op, "--json"], flags].concat()).exits(0).json();
+            assert_eq!(edited["topology"]["version"], version, "{op}");
+        }
+        let after = document(&typed);
+        assert_eq!(after, document(&flagged), "{op}");
+        assert_ne!(after, before, "{op}");
+        before = after;
+    }
+    let (first, last) = (with_corp(), document(&typed));
+    assert_eq!(document(&first), last, "what was added is removed again");
+}
+
+#[test]
+fn people_are_told_what_an_edit_came_to() {
+    let place = with_corp();
+    assert_seen!(
+        place,
+        mutate(
+            &place,
+            &["add_lan", "--name", "vault", "--subnet", "10.207.243.0/24", "--plan"]
+        )
+        .exits(0),
+        mutate(&place, &["add_lan", "--name", "vault", "--subnet", "10.207.243.0/24"]).exits(0),
+        mutate(
+            &place,
+            &["remove_lan", "--name", "vault", "--wait", "--actor", "mallory"]
+        )
+        .exits(0),
+    );
+}
+
+#[test]
+fn an_edit_is_made_at_the_expected_version_only() {
+    let place = with_corp();
+    let add = [
+        "add_lan",
+        "--name",
+        "vault",
+        "--subnet",
+        "10.207.243.0/24",
+        "--expected-version",
+    ];
+    assert_refused!(place,
+        [&add[..], &["7"]].concat() => 4,
+        [&add[..], &["7", "--plan"]].concat() => 4,
+        [&add[..], &["7", "--json"]].concat() => 4,
+        [&add[..], &["one"]].concat() => 2,
+    );
+    mutate(&place, &[&add[..], &["1"]].concat()).exits(0);
+}
+
+#[test]
+fn what_is_no_mutation_leaves_with_2_and_says_what_would_be() {
+    let place = with_corp();
+    assert_refused!(place,
+        ["add_lam", "{}"] => 2,
+        ["add_lan", r#"{"name": "z", "colour": "red"}"#] => 2,
+        ["add_lan", "--name", "z", "--decky", "door"] => 2,
+        ["add_lan", r#"{"name": "z", "is_dmz": "false"}"#] => 2,
+        ["add_lan", "--name", "z", "--is-dmz", "maybe"] => 2,
+        ["add_lan", r#"{"name": null}"#] => 2,
+        ["add_lan"] => 2,
+        ["update_decky", r#"{"decky": "door", "patch": null}"#] => 2,
+        ["add_lan", "--name", "not a name"] => 2,
+        ["add_lan", "--name", "z", "--subnet", "10.207.243.1/24"] => 2,
+        ["add_lan", "--name", "z", "--subnet", "here"] => 2,
+        ["add_decky", "--name", "z", "--lan", "dmz", "--ip", "10.207.240"] => 2,
+        ["add_lan", "--name", "z", "--x", "nan"] => 2,
+    );
+}
+
+#[test]
+fn a_payload_that_is_no_object_or_says_a_thing_twice_leaves_with_2() {
+    let place = with_corp();
+    assert_refused!(place,
+        ["add_lan", r#"["z"]"#] => 2,
+        ["add_lan", r#"{"name": "z""#] => 2,
+        ["add_lan", r#"{"name": "z", "name": "y"}"#] => 2,
+        ["add_lan", r#"{"name": "z"}"#, "--name", "y"] => 2,
+        ["update_decky", r#"{"decky": "door", "patch": {"forwards_l3": true}}"#, "--forwards-l3"] => 2,
+        ["update_decky", "--decky", "door", "--patch", "yes"] => 2,
+        ["add_lan", "[]", "--json"] => 2,
+    );
+}
+
+#[test]
+fn what_a_maze_will_not_become_leaves_with_3_and_shows_what_was_found() {
+    let place = with_corp();
+    assert_refused!(place,
+        ["add_decky", "--name", "z", "--lan", "ofice"] => 3,
+        ["remove_decky", "--decky", "web-02"] => 3,
+        ["add_lan", "--name", "OFFICE"] => 3,
+        ["remove_lan", "--name", "office"] => 3,
+        ["detach_decky", "--decky", "door", "--lan", "office"] => 3,
+        ["add_decky", "--name", "z", "--lan", "closet"] => 3,
+        ["update_decky", "--decky", "web-01", "--services", "htp"] => 3,
+        ["add_decky", "--name", "z", "--lan", "dmz", "--ip", "10.207.240.10"] => 3,
+        ["add_lan", "--name", "z", "--subnet", "10.207.240.0/22"] => 3,
+        ["add_lan", "--name", "z", "--subnet", "10.207.240.0/22", "--plan"] => 3,
+        ["add_lan", "--name", "z", "--subnet", "10.207.240.0/22", "--json"] => 3,
+    );
+}
+
+#[test]
+fn a_pool_that_ran_dry_is_said() {
+    let place = Place::new();
+    let pool = ["--subnet-base-prefix", "10.207.250.0/28", "--lan-prefix", "29"];
+    let size = [
+        "--name",
+        "corp",
+        "--depth",
+        "1",
+        "--branching-factor",
+        "1",
+        "--seed",
+        "1",
+    ];
+    place.run(&[&["generate"], &pool[..], &size[..]].concat()).exits(0);
+    assert_refused!(place,
+        ["add_lan", "--name", "vault"] => 3,
+        ["add_lan", "--name", "vault", "--json"] => 3,
+    );
+}
+
+#[test]
+fn a_maze_that_is_not_there_or_was_taken_down_is_not_changed() {
+    let place = with_corp();
+    assert_seen!(
+        place,
+        place
+            .run(&["mutate", "korp", "remove_decky", "--decky", "mop"])
+            .exits(1)
+    );
+    becomes(&place, &[Status::TornDown]);
+    assert_refused!(place,
+        ["remove_decky", "--decky", "mop"] => 4,
+        ["remove_decky", "--decky", "mop", "--json"] => 4,
+        ["remove_decky", "--decky", "mop", "--wait"] => 4,
+        ["remove_decky", "--decky", "mop", "--plan"] => 4,
+    );
+}

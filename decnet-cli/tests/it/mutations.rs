@@ -1,0 +1,188 @@
+//! What was, is and will be changed: the queue of a maze that runs, and the trail of one that is edited.
+
+use decnet_topology::{
+    Repo, Status,
+    repo::{Holder, Outcome},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::{
+    command::{Place, assert_seen},
+    mutate::{becomes, with_corp, with_repo},
+};
+
+/// A place where `corp` runs, as far as the store knows.
+fn with_running() -> Place {
+    let place = with_corp();
+    becomes(&place, &[Status::Deploying, Status::Active]);
+    place
+}
+
+/// Has the oldest mutation that waits rejected, as one who works off the queue would.
+fn reject(place: &Place, reason: &str) {
+    with_repo(place, async |repo| {
+        let now = Timestamp::now();
+        let holder = Holder {
+            boot_id: "boot".into(),
+            pid: 1,
+            started: 0,
+            label: "test".into(),
+        };
+        let claimed = repo.claim_mutation(None, &holder, SignedDuration::from_secs(9), None, now);
+        let row = claimed.await.expect("claimed").expect("one waits");
+        let token = row.claim.expect("a claim").token;
+        let reason = reason.to_owned();
+        repo.finish_mutation(row.id, token, Outcome::Rejected { reason }, now)
+            .await
+            .expect("finished");
+    });
+}
+
+#[test]
+fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
+    let place = with_running();
+    let add = ["mutate", "corp", "add_lan", "--name", "vault", "--actor", "eve"];
+    assert_seen!(place, place.run(&add).exits(0));
+    let queued = place
+        .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--json"])
+        .exits(0);
+    let mutation = &queued.json()["mutation"];
+    assert_eq!((&mutation["id"], &mutation["state"]), (&json!(2), &json!("pending")));
+    assert_eq!(
+        mutation["mutation"],
+        json!({"op": "remove_decky", "payload": {"decky": "mop"}})
+    );
+    place
+        .run(&[
+            "mutate",
+            "corp",
+            "remove_decky",
+            "--decky",
+            "door",
+            "--expected-version",
+            "1",
+        ])
+        .exits(4)
+        .says("at version 3, not 1");
+    let greatest = u64::MAX.to_string();
+    place
+        .run(&[
+            "mutate",
+            "corp",
+            "remove_decky",
+            "--decky",
+            "door",
+            "--expected-version",
+            &greatest,
+        ])
+        .exits(4)
+        .says("at version 3, not 18446744073709551615");
+}
+
+#[test]
+fn who_waits_without_docker_queues_nothing() {
+    let place = with_running();
+    place
+        .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--wait"])
+        .exits(5)
+        .says("no Docker daemon answers");
+    place
+        .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--plan"])
+        .exits(5);
+    assert_eq!(place.run(&["mutations", "--json"]).exits(0).json()["total"], 0);
+}
+
+#[test]
+fn mutations_are_listed_oldest_first_and_filtered() {
+    let place = with_corp();
+    place.run(&["create", "lab"]).exits(0);
+    assert_seen!(
+        place,
+        place.run(&["mutations"]).exits(0),
+        place.run(&["mutations", "corp"]).exits(0)
+    );
+    place
+        .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--actor", "eve"])
+        .exits(0);
+    place
+        .run(&[
+            "mutate",
+            "lab",
+            "add_decky",
+            "--name",
+            "a",
+            "--lan",
+            "dmz",
+            "--actor",
+            "eve",
+        ])
+        .exits(0);
+    becomes(&place, &[Status::Deploying, Status::Active]);
+    place
+        .run(&["mutate", "corp", "remove_lan", "--name", "office", "--actor", "bob"])
+        .exits(0);
+    reject(&place, "LAN `office` is the home\nof decky `door`");
+    place
+        .run(&["mutate", "corp", "add_lan", "--name", "vault", "--actor", "bob"])
+        .exits(0);
+    assert_seen!(
+        place,
+        place.run(&["mutations"]).exits(0),
+        place.run(&["mutations", "lab"]).exits(0),
+        place
+            .run(&["mutations", "--state", "rejected,pending", "--limit", "1"])
+            .exits(0),
+        place.run(&["mutations", "--state", "failed"]).exits(0),
+        place.run(&["mutations", "--offset", "9"]).exits(0),
+        place.run(&["mutations", "--state", "lost"]).exits(2),
+        place.run(&["mutations", "korp"]).exits(1),
+    );
+    let listed = place
+        .run(&["mutations", "corp", "--offset", "1", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(listed["total"], 3);
+    let listed = listed["mutations"].as_array().expect("rows");
+    let seen: Vec<_> = listed
+        .iter()
+        .map(|row| (row["state"].as_str(), row["actor"].as_str()))
+        .collect();
+    assert_eq!(seen, [(Some("rejected"), Some("bob")), (Some("pending"), Some("bob"))]);
+    assert_seen!(place, place.run(&["show", "corp"]).exits(0));
+}
+
+#[test]
+fn what_is_edited_shows_in_what_was() {
+    let place = with_corp();
+    let shown = place.run(&["show", "corp", "--json"]).exits(0).json();
+    let before = shown["changed_at"].as_str().expect("a time");
+    place
+        .run(&[
+            "mutate",
+            "corp",
+            "update_decky",
+            "--decky",
+            "web-01",
+            "--services",
+            "ssh",
+        ])
+        .exits(0);
+    place
+        .run(&["mutate", "corp", "remove_decky", "--decky", "mop"])
+        .exits(0);
+    let services = |at: &str| {
+        let shown = place.run(&["show", "corp", "--at", at, "--json"]).exits(0).json();
+        let deckies = shown["deckies"].as_array().expect("a list").clone();
+        let has_mop = deckies.iter().any(|decky| decky["decky"] == "mop");
+        let web = deckies
+            .into_iter()
+            .find(|decky| decky["decky"] == "web-01")
+            .expect("there");
+        (web["services"].clone(), web["mutation"].clone(), has_mop)
+    };
+    assert_eq!(services(before), (json!(["http"]), json!(null), true));
+    assert_eq!(services("now"), (json!(["ssh"]), json!(1), false));
+    let people = place.run(&["show", "corp", "--at", "now"]).exits(0).stdout;
+    assert!(people.contains("operator #1"), "{people}");
+}

@@ -1,0 +1,93 @@
+//! Which bases that run may be made anew.
+
+use std::collections::BTreeSet;
+
+use decnet_topology::{
+    Mutation, MutationState, Name, RepoError, Status, StoredTopology, TopologyRow,
+    mutation::{AttachDecky, UpdateDecky},
+    repo::MutationFilter,
+};
+
+use super::Engine;
+use crate::{
+    naming,
+    plan::{Plan, PlanError},
+};
+
+/// Which bases that run may be made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Force {
+    /// Those of these deckies; none if there are none.
+    Deckies(BTreeSet<Name>),
+    /// All.
+    Everything,
+}
+
+impl Force {
+    /// Returns what a mutation allows.
+    pub(super) fn by(mutation: &Mutation) -> Self {
+        Self::Deckies(forced(mutation).cloned().into_iter().collect())
+    }
+
+    /// Returns what a flag says.
+    pub(super) fn all_if(force: bool) -> Self {
+        if force {
+            Self::Everything
+        } else {
+            Self::Deckies(BTreeSet::new())
+        }
+    }
+
+    /// Allows what either allows.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Deckies(some), Self::Deckies(more)) => Self::Deckies(some.into_iter().chain(more).collect()),
+            _ => Self::Everything,
+        }
+    }
+
+    /// Refuses a plan that makes anew what may not be.
+    pub(super) fn permit(&self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
+        match self {
+            Self::Everything => Ok(()),
+            Self::Deckies(names) => {
+                let deckies = names.iter().filter_map(|name| stored.topology.decky_named(name));
+                let bases: BTreeSet<_> = deckies.map(|decky| naming::base(stored.row.id, decky)).collect();
+                plan.require_gentle(&|container| bases.contains(container))
+            }
+        }
+    }
+}
+
+/// The decky whose base a mutation allows to be made anew, if it does.
+fn forced(mutation: &Mutation) -> Option<&Name> {
+    match mutation {
+        Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
+        | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. }) => Some(decky),
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Returns what those mutations allowed that are in the maze, and that the runtime was not seen to follow yet.
+    ///
+    /// A mutation that was forced and failed is healed with the force that it came with: nobody gives it again.
+    pub(super) async fn outstanding(&self, row: &TopologyRow) -> Result<Force, RepoError> {
+        let events = self.repo.status_events(row.id).await?;
+        let matched = events.iter().rfind(|event| event.to == Status::Active);
+        let matched = matched.map(|event| event.at);
+        let unmade = MutationFilter {
+            topology: Some(row.id),
+            states: vec![MutationState::Pending, MutationState::Applying, MutationState::Failed],
+            ..MutationFilter::default()
+        };
+        let unmade = self.repo.mutations(&unmade).await?.rows;
+        let deckies = unmade.iter().filter_map(|mutation| {
+            // Of one that is finished the runtime was seen to match what came of it, if that was later.
+            let late = matched.is_none_or(|matched| mutation.stored_at.is_some_and(|stored| stored >= matched));
+            let counts = mutation.stored_at.is_some() && (late || !mutation.state.is_final());
+            forced(&mutation.mutation).filter(|_| counts)
+        });
+        Ok(Force::Deckies(deckies.cloned().collect()))
+    }
+}

@@ -1,0 +1,252 @@
+//! Hundreds of mutations drawn at random, made by the loop: the maze follows each of them, and nothing is left over.
+//!
+//! `DECNET_SOAK` says how many (30 unless set), `DECNET_SOAK_SEED` draws the same ones again.
+
+mod draw;
+mod figures;
+
+use std::time::{Duration, Instant};
+
+use decnet_engine::watch::{WatchOptions, watch};
+use decnet_topology::{
+    DeploySettings, Mutation, MutationState, TopologyConfig,
+    mutation::{Context, apply},
+    repo::{MutationFilter, MutationRow, NewMutation, SqliteRepo},
+    rng::{self, Stream},
+};
+
+use super::*;
+use crate::engine::twelve_on;
+use draw::{draw, shape, way_back};
+use figures::Figures;
+
+/// The mutations that are handed in before anyone looks at what became of them are at most so many.
+const BURST: u64 = 4;
+/// After so many mutations the plan is looked at.
+const LOOK: usize = 50;
+/// What the process may hold in memory more at the end than before: caches, and what the allocator keeps.
+const MEMORY_MIB: u64 = 64;
+/// Connections to the daemon and to the store come and go.
+const FILES: usize = 16;
+
+fn from_env(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
+}
+
+/// A maze that the loop looks after, and what it should be.
+struct Soak<'a> {
+    lab: &'a Lab,
+    id: TopologyId,
+    catalog: Catalog,
+    model: Topology,
+    expected: Vec<MutationState>,
+}
+
+impl Soak<'_> {
+    /// Hands a mutation in, and works out what should become of it.
+    async fn submit(&mut self, mutation: Mutation) {
+        let row = self.lab.repo.get(self.id).await.expect("a row");
+        let claims = self.lab.repo.claims(Some(self.id)).await.expect("claims");
+        let context = Context::of(&row, &self.catalog, &claims);
+        self.expected.push(match apply(&self.model, &mutation, &context) {
+            Ok(after) => {
+                self.model = after;
+                MutationState::Applied
+            }
+            Err(_) => MutationState::Rejected,
+        });
+        let new = NewMutation { mutation, actor: None };
+        self.lab.engine.submit(self.id, new, None).await.expect("submitted");
+    }
+
+    async fn rows(&self) -> Vec<MutationRow> {
+        let all = MutationFilter::default();
+        self.lab.repo.mutations(&all).await.expect("listed").rows
+    }
+
+    /// Says how many mutations of each kind were applied and rejected, but for the first.
+    async fn tally(&self, first: usize) -> String {
+        let mut tally: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for row in self.rows().await.iter().skip(first) {
+            let (applied, rejected) = tally.entry(row.mutation.op()).or_default();
+            *(if row.state == MutationState::Applied {
+                applied
+            } else {
+                rejected
+            }) += 1;
+        }
+        let said = tally
+            .iter()
+            .map(|(op, (applied, rejected))| format!("{op} {applied} and {rejected}"));
+        said.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Waits until nothing waits, and holds what became of each mutation to what should have.
+    async fn settle(&self) {
+        let unfinished = MutationFilter {
+            states: vec![MutationState::Pending, MutationState::Applying],
+            limit: Some(1),
+            ..MutationFilter::default()
+        };
+        while self.lab.repo.mutations(&unfinished).await.expect("listed").total > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let rows = self.rows().await;
+        let finished: Vec<_> = rows.iter().map(|row| row.state).collect();
+        if finished != self.expected {
+            let odd = rows
+                .iter()
+                .zip(&self.expected)
+                .find(|(row, expected)| row.state != **expected);
+            panic!("not as expected: {odd:#?}");
+        }
+    }
+
+    /// Holds what runs to what should.
+    async fn check(&self) {
+        let stored = self.lab.repo.load(self.id).await.expect("loaded");
+        assert_eq!(stored.row.status, Status::Active);
+        assert_eq!(stored.topology, self.model);
+        let plan = self.lab.engine.plan(self.id, None).await.expect("planned");
+        assert!(plan.is_empty(), "{plan:#?}");
+        let observed = self.lab.observe(self.id).await;
+        let services: usize = self.model.deckies().iter().map(|decky| decky.services().len()).sum();
+        assert_eq!(observed.containers.len(), self.model.deckies().len() + services);
+        assert_eq!(observed.networks.len(), self.model.lans().len());
+    }
+
+    async fn verify(&self) {
+        let report = self.lab.engine.verify(self.id, &CancellationToken::new()).await;
+        let report = report.expect("verified");
+        assert!(report.is_clean(), "{:#?}", report.deviations);
+    }
+
+    /// Submits what is drawn, in bursts, so that some finds others before it in the queue.
+    async fn mutate(&mut self, seed: u64, count: usize) {
+        let mut stream = Stream::new(seed, "soak", 0);
+        let mut looked = 0;
+        while self.expected.len() < count {
+            let left = count - self.expected.len();
+            let burst = usize::try_from(1 + stream.below(BURST)).expect("small");
+            for _ in 0..burst.min(left) {
+                let mutation = draw(&mut stream, &self.model);
+                self.submit(mutation).await;
+            }
+            self.settle().await;
+            if self.expected.len() / LOOK > looked {
+                looked = self.expected.len() / LOOK;
+                self.check().await;
+            }
+        }
+        self.check().await;
+    }
+
+    /// Goes back to the first maze, mutation by mutation.
+    async fn go_back(&mut self, first: &Topology) {
+        for mutation in way_back(&self.model, first) {
+            self.submit(mutation.clone()).await;
+            assert_eq!(self.expected.last(), Some(&MutationState::Applied), "{mutation:?}");
+        }
+        self.settle().await;
+        assert_eq!(shape(&self.model), shape(first));
+        self.check().await;
+    }
+}
+
+async fn store(lab: &Lab, topology: Topology) -> TopologyId {
+    let config = TopologyConfig::builder("soak", 1, 1)
+        .base("10.206.64.0/18")
+        .build()
+        .expect("a config");
+    let new = NewTopology {
+        name: "soak".parse().expect("a name"),
+        mode: Mode::Unihost,
+        host: None,
+        config: Some(config),
+        topology,
+    };
+    let id = lab.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+    // Above what anyone else is likely to have on this machine, and below what the kernel hands out.
+    let rules = [
+        "ftp=28021",
+        "ssh=28022",
+        "dns=28053",
+        "http=28080",
+        "https=28443",
+        "smb=28445",
+    ];
+    let publish = rules.iter().map(|rule| rule.parse().expect("a rule")).collect();
+    let options = DeployOptions {
+        settings: Some(DeploySettings {
+            publish,
+            ..DeploySettings::default()
+        }),
+        ..DeployOptions::default()
+    };
+    let outcome = lab.engine.deploy(id, options, &CancellationToken::new()).await;
+    let outcome = outcome.unwrap_or_else(|error| panic!("{error}: {error:?}"));
+    assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn mutations_drawn_at_random_leave_what_they_should_and_nothing_else() {
+    let count = usize::try_from(from_env("DECNET_SOAK").unwrap_or(30)).expect("a count");
+    let seed = from_env("DECNET_SOAK_SEED").unwrap_or_else(rng::os_seed);
+    println!("DECNET_SOAK={count} DECNET_SOAK_SEED={seed}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let repo = SqliteRepo::open(folder.path().join("decnet.db")).expect("a store");
+    let lab = Lab::over(Arc::new(repo), None).await;
+    let bare = Figures::take("decnet_t_none");
+    on_lab(lab, async |lab| {
+        let first = twelve_on("10.206");
+        let id = store(lab, first.clone()).await;
+        let stop = CancellationToken::new();
+        let keeper = tokio::spawn({
+            let (engine, stop) = (lab.engine.clone(), stop.clone());
+            async move { watch(&engine, &WatchOptions::default(), &stop).await }
+        });
+        let mut soak = Soak {
+            lab,
+            id,
+            catalog: Catalog::builtin(),
+            model: first.clone(),
+            expected: Vec::new(),
+        };
+        // Once there and back, so that what is made once is there: connections, caches, threads.
+        soak.mutate(seed ^ 1, 10).await;
+        soak.go_back(&first).await;
+        let prefix = format!("decnet_t_{}", decnet_topology::id::short(id));
+        let before = Figures::take(&prefix);
+
+        let began = Instant::now();
+        let done = soak.expected.len();
+        soak.mutate(seed, done + count).await;
+        let took = began.elapsed();
+        let tally = soak.tally(done).await;
+        soak.verify().await;
+        let (lans, deckies) = (soak.model.lans().len(), soak.model.deckies().len());
+        soak.go_back(&first).await;
+        soak.verify().await;
+        let after = Figures::settled(&prefix, &before).await;
+        println!("{count} mutations in {took:.1?}, {lans} LANs and {deckies} deckies at the end");
+        println!("applied and rejected: {tally}");
+        println!("before: {before}\nafter:  {after}");
+        assert_eq!(after.docker, before.docker);
+        assert!(after.files <= before.files + FILES, "{before} and {after}");
+        assert!(
+            after.memory_mib <= before.memory_mib + MEMORY_MIB,
+            "{before} and {after}"
+        );
+
+        stop.cancel();
+        keeper.await.expect("no panic").expect("watched");
+        lab.clear().await;
+        let gone = Figures::settled(&prefix, &bare).await;
+        println!("gone:   {gone}");
+        assert_eq!(gone.docker, bare.docker);
+    })
+    .await;
+}

@@ -1,0 +1,232 @@
+//! Drains that do not come to their end: called off, out of reach, or of a maze that goes away.
+
+use decnet_engine::{
+    bus::Received,
+    engine::EngineError,
+    event::{Event, MutationStage, StepState},
+    runtime::simulated::Moment,
+};
+use decnet_topology::{MutationState, Repo, RepoError, Status, TopologyId, repo::Holder};
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::{super::faults::lease_is_given_back, CASES, Case, Lab, touched, yard};
+
+/// Six steps: a service and a base made anew, and what stands before and after that.
+const LONG: &Case = &CASES[11];
+
+/// Drains, and calls that off when so many steps have begun.
+async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet_topology::repo::MutationRow> {
+    let cancel = CancellationToken::new();
+    let mut events = lab.engine.events();
+    let call_off = async {
+        let mut left = begun;
+        while left > 0 {
+            let Some(Received::Event(envelope)) = events.recv().await else {
+                panic!("the engine tells on");
+            };
+            if let Event::Step { progress, .. } = envelope.event {
+                left -= usize::from(matches!(progress.state, StepState::Started));
+            }
+        }
+        cancel.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        drained = lab.engine.drain(id, &cancel) => drained.expect("called off is no error"),
+        () = call_off => unreachable!("it only calls off"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_called_off_gives_the_mutation_back_and_the_next_completes_it() {
+    let (mut given_back, mut through) = (0, 0);
+    for case in &CASES {
+        for begun in 1.. {
+            let context = format!("{} called off at step {begun}", case.json);
+            let (lab, id) = Lab::running(yard()).await;
+            let before = lab.docker.world();
+            lab.enqueue(id, case.json).await;
+            let finished = drain_and_cancel(&lab, id, begun).await;
+            let row = lab.rows(id).await.remove(0);
+            match row.state {
+                MutationState::Pending => {
+                    given_back += 1;
+                    assert_eq!((finished.len(), row.claim), (0, None), "{context}");
+                    assert!(row.stored_at.is_some(), "{context}");
+                    let [finished] = lab.drain(id).await.try_into().expect("one");
+                    assert_eq!(
+                        (finished.state, finished.attempts),
+                        (MutationState::Applied, 2),
+                        "{context}"
+                    );
+                }
+                // Nothing more was to be begun.
+                MutationState::Applied => through += 1,
+                state => panic!("{context}: {state:?}: {:?}", row.reason),
+            }
+            assert_eq!(lab.status(id).await, Status::Active, "{context}");
+            lab.assert_matches(id, &context).await;
+            assert_eq!(touched(id, &before, &lab.docker.world()), case.touched, "{context}");
+            if row.state == MutationState::Applied {
+                break;
+            }
+        }
+    }
+    assert!(
+        given_back > CASES.len() && through == CASES.len(),
+        "{given_back} and {through}"
+    );
+}
+
+#[tokio::test]
+async fn a_drain_that_is_called_off_begins_no_other_mutation() {
+    let (lab, id) = Lab::running(yard()).await;
+    lab.enqueue(id, LONG.json).await;
+    lab.enqueue(id, CASES[0].json).await;
+    assert_eq!(drain_and_cancel(&lab, id, 1).await, []);
+    let states: Vec<_> = lab.rows(id).await.iter().map(|row| (row.state, row.attempts)).collect();
+    assert_eq!(states, [(MutationState::Pending, 1), (MutationState::Pending, 0)]);
+    let finished = lab.drain(id).await;
+    assert!(
+        finished.iter().all(|row| row.state == MutationState::Applied),
+        "{finished:#?}"
+    );
+    assert_eq!(finished.len(), 2);
+}
+
+#[tokio::test]
+async fn a_mutation_stays_in_the_queue_while_the_daemon_is_away() {
+    let (lab, id) = Lab::running(yard()).await;
+    let waiting = lab.enqueue(id, LONG.json).await;
+    lab.docker.go_away();
+    let drained = lab.engine.drain(id, &CancellationToken::new()).await;
+    assert!(
+        matches!(&drained, Err(EngineError::Runtime(error)) if error.is_unreachable()),
+        "{drained:?}"
+    );
+    assert_eq!(lab.rows(id).await, [waiting]);
+    assert_eq!(lab.stored(id).await.topology, yard());
+    lab.docker.reconnect();
+    assert_eq!(lab.drain(id).await[0].state, MutationState::Applied);
+}
+
+#[tokio::test]
+async fn mutations_that_wait_when_the_maze_is_torn_down_are_rejected_and_made_by_nobody() {
+    let (lab, id) = Lab::running(yard()).await;
+    for case in &CASES[..3] {
+        lab.enqueue(id, case.json).await;
+    }
+    let mut events = lab.engine.events();
+    lab.teardown(id).await.expect("torn down");
+    let mut told = Vec::new();
+    while let Some(Received::Event(envelope)) = events.try_recv() {
+        if let Event::Mutation { mutation, state, .. } = envelope.event {
+            told.push((mutation, state));
+        }
+    }
+    let rows = lab.rows(id).await;
+    let expected: Vec<_> = rows.iter().map(|row| (row.id, MutationStage::Rejected)).collect();
+    assert_eq!(told, expected, "whoever waits for them hears of it");
+    for row in lab.rows(id).await {
+        assert_eq!((row.state, row.stored_at), (MutationState::Rejected, None));
+        assert_eq!(row.reason.as_deref(), Some("the topology is being torn down"));
+    }
+    assert_eq!(lab.drain(id).await, []);
+    lab.assert_nothing_left("drained after a teardown");
+    lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
+    let drained = lab.engine.drain(id, &CancellationToken::new()).await;
+    assert!(
+        matches!(drained, Err(EngineError::Repo(RepoError::NotFound { .. }))),
+        "{drained:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_maze_is_not_torn_down_under_a_drain() {
+    let (lab, id) = Lab::running(yard()).await;
+    lab.enqueue(id, LONG.json).await;
+    lab.docker.hang(2, Moment::Before);
+    tokio::select! {
+        drained = lab.drain(id) => panic!("{drained:?}"),
+        () = async {
+            lab.docker.hung().await;
+            lab.docker.reconnect();
+            let refused = lab.teardown(id).await;
+            assert!(matches!(refused, Err(EngineError::Busy { .. })), "{refused:?}");
+            let refused = lab.repo.delete(id, Timestamp::now()).await;
+            assert!(refused.is_err(), "{refused:?}");
+        } => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_drain_left_goes_with_the_maze_and_is_not_taken_up_again() {
+    for step in 1..=6 {
+        for drained_first in [true, false] {
+            let context = format!("killed at step {step}");
+            let (lab, id) = Lab::running(yard()).await;
+            lab.enqueue(id, LONG.json).await;
+            lab.enqueue(id, CASES[0].json).await;
+            lab.docker.hang(step, Moment::After);
+            tokio::select! {
+                drained = lab.drain(id) => panic!("{context}: {drained:?}"),
+                () = lab.docker.hung() => {}
+            }
+            lease_is_given_back(&lab, id).await;
+            lab.docker.reconnect();
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            if drained_first {
+                assert_eq!(lab.drain(id).await, [], "{context}");
+            }
+            lab.assert_nothing_left(&context);
+            assert_eq!(lab.status(id).await, Status::TornDown, "{context}");
+            let rows = lab.rows(id).await;
+            let states: Vec<_> = rows.iter().map(|row| row.state).collect();
+            assert_eq!(states, [MutationState::Failed, MutationState::Rejected], "{context}");
+            assert!(rows.iter().all(|row| row.reason.is_some()), "{context}: {rows:#?}");
+        }
+    }
+}
+
+// The clock jumps to the next renewal of the lease as soon as everything waits.
+#[tokio::test(start_paused = true)]
+async fn a_drain_whose_maze_vanishes_under_it_ends_and_makes_nothing_more() {
+    for step in 1..=6 {
+        let context = format!("vanished at step {step}");
+        let (lab, id) = Lab::running(yard()).await;
+        lab.enqueue(id, LONG.json).await;
+        lab.docker.hang(step, Moment::Before);
+        let vanish = async {
+            lab.docker.hung().await;
+            lab.docker.reconnect();
+            let now = Timestamp::now();
+            let held = lab.repo.lease(id, now).await.expect("asked").expect("a lease");
+            let holder = Holder {
+                boot_id: "another host".into(),
+                pid: 1,
+                started: 1,
+                label: "another".into(),
+            };
+            let minute = SignedDuration::from_mins(1);
+            let taken = lab.repo.acquire_lease(id, &holder, minute, Some(held.token), now).await;
+            lab.repo
+                .release_lease(id, taken.expect("taken").token)
+                .await
+                .expect("given back");
+            lab.teardown(id)
+                .await
+                .unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
+        };
+        let cancel = CancellationToken::new();
+        let (drained, ()) = tokio::join!(lab.engine.drain(id, &cancel), vanish);
+        assert!(
+            matches!(drained, Err(EngineError::Repo(RepoError::LeaseLost { .. }))),
+            "{context}: {drained:?}"
+        );
+        lab.assert_nothing_left(&context);
+    }
+}

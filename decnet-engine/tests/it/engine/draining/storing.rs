@@ -1,0 +1,117 @@
+//! Every call of the store fails in turn, before it did anything or after it did all.
+
+mod shaky;
+
+use std::sync::Arc;
+
+use decnet_engine::{
+    decoy::DecoyImage,
+    engine::{Engine, EngineError, EngineOptions},
+    runtime::simulated::Moment,
+};
+use decnet_topology::{
+    MutationState, Repo, RepoError, Status, Topology,
+    mutation::{self, Context, Stage},
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    super::{CATALOG, lifecycle::refused},
+    CASES, Lab, mutation, yard,
+};
+use shaky::{Shaky, Strike};
+
+const REJECTED: &str = r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#;
+
+/// What a mutation makes of the yard; none if it is illegal.
+fn made(json: &str) -> Option<Topology> {
+    mutation::apply(&yard(), &mutation(json), &Context::new(&CATALOG, Stage::Live)).ok()
+}
+
+/// Drains one mutation while a call of the store goes wrong, then does what the loop does; tells whether there were so many calls.
+async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool {
+    let context = format!("{json}: call {nth} of the store, {strike:?}, on a daemon that fails: {fails}");
+    let (lab, id) = Lab::running(yard()).await;
+    lab.enqueue(id, json).await;
+    if fails {
+        lab.docker.fail(1, Moment::Half, refused());
+    }
+    let shaky = Arc::new(Shaky::new(lab.repo.clone()));
+    let options = EngineOptions {
+        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
+        ..EngineOptions::new(CATALOG.clone())
+    };
+    let engine = Engine::new(shaky.clone(), Arc::new(lab.docker.clone()), options);
+    shaky.strike(nth, strike);
+    let drained = engine.drain(id, &CancellationToken::new()).await;
+    if !shaky.has_struck() {
+        return false;
+    }
+    assert!(
+        matches!(&drained, Ok(_) | Err(EngineError::Repo(RepoError::Full))),
+        "{context}: {drained:?}"
+    );
+    let (left, row) = (lab.stored(id).await, lab.rows(id).await.remove(0));
+    let expected = if row.stored_at.is_some() {
+        made(json)
+    } else {
+        Some(yard())
+    };
+    assert_eq!(Some(left.topology), expected, "{context}");
+    let status = match row.state {
+        MutationState::Failed => Some(Status::Degraded),
+        MutationState::Applied | MutationState::Rejected => Some(Status::Active),
+        _ => None,
+    };
+    assert!(
+        status.is_none_or(|status| status == left.row.status),
+        "{context}: {row:?}"
+    );
+
+    lab.docker.reconnect();
+    // A lease that could not be given back, or of which nobody was told, runs out by a clock that no test moves.
+    if let Some(lease) = lab.repo.lease(id, Timestamp::now()).await.expect("asked") {
+        lab.repo.release_lease(id, lease.token).await.expect("given back");
+    }
+    lab.drain(id).await;
+    if lab.status(id).await == Status::Degraded {
+        let mended = lab.reconcile(id).await;
+        assert_eq!(mended.expect(&context).reason, None, "{context}");
+    }
+    assert_eq!(lab.status(id).await, Status::Active, "{context}");
+    lab.assert_matches(id, &context).await;
+    let row = lab.rows(id).await.remove(0);
+    let (topology, legal) = made(json).map_or((yard(), false), |made| (made, true));
+    assert_eq!(lab.stored(id).await.topology, topology, "{context}");
+    let expected: &[_] = match (legal, fails) {
+        (false, _) => &[MutationState::Rejected],
+        (true, false) => &[MutationState::Applied],
+        // Who takes it up finds a daemon that does not fail any more.
+        (true, true) => &[MutationState::Applied, MutationState::Failed],
+    };
+    assert!(
+        expected.contains(&row.state) && row.claim.is_none(),
+        "{context}: {row:?}"
+    );
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_at_any_call_of_a_drain_leaves_what_the_next_brings_to_its_end() {
+    let legal = [&CASES[0], &CASES[11], &CASES[13]].map(|case| case.json);
+    let mut struck = 0;
+    for json in legal.into_iter().chain([REJECTED]) {
+        for fails in [false, true] {
+            for strike in [Strike::Before, Strike::After] {
+                let mut nth = 1;
+                while check_call(json, fails, nth, strike).await {
+                    nth += 1;
+                }
+                assert!(nth > 5, "{json}: {nth}");
+                struck += nth - 1;
+            }
+        }
+    }
+    assert!(struck > 100, "{struck}");
+}

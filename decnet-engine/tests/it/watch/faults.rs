@@ -1,0 +1,76 @@
+//! What must not stop the loop, and what must.
+
+use std::sync::Arc;
+
+use decnet_engine::engine::EngineError;
+use decnet_topology::RepoError;
+
+use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, settle, shaky::Shaky, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_panics_is_replaced() {
+    let lab = Lab::new();
+    let (id, other) = (lab.raise(0).await, lab.raise(1).await);
+    let keeper = Keeper::start(&lab.engine, by_events());
+    settle().await;
+    lab.stage.panic_once();
+    let mutation = enqueue(&lab.engine, id, "extra").await;
+    until!(lab.stage.has_panicked());
+    let unharmed = enqueue(&lab.engine, other, "extra").await;
+    assert!(until!(lab.is_applied(unharmed).await) < SECOND);
+    // What the worker left half done, with its claim on it, is taken up.
+    assert!(until!(lab.is_applied(mutation).await) < 5 * SECOND);
+    assert!(lab.is_as_it_should_be(id).await && lab.is_as_it_should_be(other).await);
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_read_for_a_while_is_tried_again() {
+    let repo = Shaky::default();
+    let lab = Lab::on(Arc::new(repo.clone()));
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    let mutation = enqueue(&lab.elsewhere(), id, "extra").await;
+    repo.fail(Some(|_| Some(RepoError::Locked)));
+    tokio::time::sleep(100 * SECOND).await;
+    assert!(repo.failures() >= 9, "{}", repo.failures());
+    repo.fail(None);
+    assert!(until!(lab.is_applied(mutation).await) < 65 * SECOND);
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_in_the_middle_of_a_mutation_loses_none() {
+    let repo = Shaky::default();
+    let lab = Lab::on(Arc::new(repo.clone()));
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    lab.stage.open(false);
+    let mutation = enqueue(&lab.engine, id, "extra").await;
+    lab.stage.someone_waits().await;
+    // A lease that cannot be given back runs out by a clock that cannot be paused.
+    repo.fail(Some(|call| (call != "release_lease").then_some(RepoError::Full)));
+    lab.stage.open(true);
+    tokio::time::sleep(30 * SECOND).await;
+    repo.fail(None);
+    until!(lab.unfinished().await == 0 && lab.is_as_it_should_be(id).await);
+    assert!(lab.is_applied(mutation).await);
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_damaged_ends_it() {
+    let repo = Shaky::default();
+    let lab = Lab::on(Arc::new(repo.clone()));
+    lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    repo.fail(Some(|_| Some(RepoError::Corrupt { what: "a page".into() })));
+    let ended = keeper.task.await.expect("no panic");
+    assert!(
+        matches!(&ended, Err(EngineError::Repo(RepoError::Corrupt { .. }))),
+        "{ended:?}"
+    );
+}

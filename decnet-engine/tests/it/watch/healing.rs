@@ -1,0 +1,131 @@
+//! What breaks is mended, though nobody tells of it.
+
+use decnet_engine::{naming::NetworkName, runtime::simulated::Moment};
+use decnet_topology::{Status, TopologyId};
+use tokio_util::sync::CancellationToken;
+
+use super::{Keeper, Lab, SECOND, by_polls, enqueue, pausing::refused, settle, until};
+
+/// What somebody does to a lab's daemon behind the engine's back.
+type Break<'a> = &'a dyn Fn(&Lab, TopologyId);
+
+fn office(lab: &Lab) -> NetworkName {
+    let networks = lab.docker().world().networks;
+    let mut names = networks.into_keys();
+    names
+        .find(|name| name.as_str().ends_with("_office"))
+        .expect("a network")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_broken_by_hand_is_mended_by_the_next_poll() {
+    let breaks: [(&str, Break<'_>); 7] = [
+        ("a service is removed", &|lab, id| {
+            assert!(lab.docker().remove(&lab.container(id, "_files.smb")));
+        }),
+        ("a service is stopped", &|lab, id| {
+            assert!(lab.docker().stop(&lab.container(id, "_files.smb")));
+        }),
+        ("a base is removed", &|lab, id| {
+            assert!(lab.docker().remove(&lab.container(id, "_files")));
+        }),
+        ("a base is stopped", &|lab, id| {
+            assert!(lab.docker().stop(&lab.container(id, "_web")));
+        }),
+        ("a base is paused", &|lab, id| {
+            assert!(lab.docker().pause(&lab.container(id, "_web")));
+        }),
+        ("a network is disconnected", &|lab, id| {
+            assert!(lab.docker().disconnect(&lab.container(id, "_web"), &office(lab)));
+        }),
+        ("the daemon is started again", &|lab, _| lab.docker().restart_daemon()),
+    ];
+    for (what, break_it) in breaks {
+        let lab = Lab::new();
+        let id = lab.raise(0).await;
+        let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+        settle().await;
+        break_it(&lab, id);
+        assert!(!lab.is_as_it_should_be(id).await, "{what}");
+        let took = until!(lab.is_as_it_should_be(id).await);
+        assert!(took < 11 * SECOND, "{what}: {took:?}");
+        keeper.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_goes_and_comes_back_is_waited_for() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    lab.docker().go_away();
+    let mutation = enqueue(&lab.engine, id, "extra").await;
+    tokio::time::sleep(300 * SECOND).await;
+    assert_eq!((lab.unfinished().await, lab.status(id).await), (1, Status::Active));
+    lab.docker().reconnect();
+    lab.docker().restart_daemon();
+    assert!(until!(lab.is_applied(mutation).await && lab.is_as_it_should_be(id).await) < 3 * SECOND);
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_dies_in_the_middle_of_a_mutation_leaves_nothing_undone() {
+    for step in 1..=3 {
+        for moment in [Moment::Before, Moment::Half, Moment::After] {
+            let lab = Lab::new();
+            let id = lab.raise(0).await;
+            let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+            settle().await;
+            lab.docker().cut_off(step, moment);
+            enqueue(&lab.engine, id, "extra").await;
+            tokio::time::sleep(30 * SECOND).await;
+            lab.docker().reconnect();
+            until!(lab.unfinished().await == 0 && lab.is_as_it_should_be(id).await);
+            assert!(
+                lab.docker()
+                    .world()
+                    .containers
+                    .contains_key(&lab.container(id, "_extra"))
+            );
+            keeper.end().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_degraded_and_meant_to_be_down_is_taken_down_further() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    lab.docker().fail_where(
+        |action| action.to_string().contains("_office"),
+        Moment::Before,
+        refused(),
+    );
+    let torn_down = lab.engine.teardown(id, &CancellationToken::new()).await;
+    assert!(torn_down.is_err());
+    assert_eq!(lab.status(id).await, Status::Degraded);
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    tokio::time::sleep(120 * SECOND).await;
+    assert_eq!(lab.status(id).await, Status::Degraded);
+    assert!(lab.docker().world().containers.is_empty(), "nothing is raised again");
+    lab.docker().reconnect();
+    until!(lab.status(id).await == Status::TornDown);
+    let world = lab.docker().world();
+    assert!(world.containers.is_empty() && world.networks.is_empty());
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn routes_that_were_bent_by_hand_are_mended_once_the_containers_are_asked() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    let files = lab.container(id, "_files");
+    assert!(lab.docker().bend(&files, |state| state.routes.clear()));
+    let took = until!(lab.docker().world().containers[&files].state_holds);
+    assert!(took > 30 * SECOND && took < 90 * SECOND, "no list shows it: {took:?}");
+    until!(lab.is_as_it_should_be(id).await);
+    keeper.end().await;
+}

@@ -1,0 +1,235 @@
+//! The loop on the simulated runtime.
+//!
+//! The clock is paused: it jumps ahead whenever all wait, so that pauses of minutes take no time and are what they are said to be.
+
+mod crowd;
+mod faults;
+mod healing;
+mod pausing;
+mod shaky;
+mod stage;
+mod stopping;
+mod waking;
+
+use std::{sync::Arc, time::Duration};
+
+use decnet_engine::{
+    bus::{Bus, Received, Subscription},
+    decoy::DecoyImage,
+    engine::{DeployOptions, Engine, EngineError, EngineOptions, Submitted},
+    event::{Envelope, Event},
+    naming::ContainerName,
+    runtime::simulated::Simulated,
+    watch::{WatchOptions, watch},
+};
+use decnet_topology::{
+    Catalog, Mode, Mutation, MutationId, MutationState, Repo, Status, Topology, TopologyId,
+    repo::{MemoryRepo, MutationFilter, MutationRow, NewMutation, NewTopology},
+};
+use jiff::Timestamp;
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use stage::Stage;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Longer than any test looks.
+const NEVER: Duration = Duration::from_hours(1000);
+
+/// A repo, a simulated daemon, and an engine that joins them.
+struct Lab {
+    repo: Arc<dyn Repo>,
+    stage: Stage,
+    engine: Engine,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::on(Arc::new(MemoryRepo::new()))
+    }
+
+    fn on(repo: Arc<dyn Repo>) -> Self {
+        let stage = Stage::default();
+        let engine = engine(repo.clone(), &stage, None);
+        Self { repo, stage, engine }
+    }
+
+    fn with_bus(bus: Arc<dyn Bus>) -> Self {
+        let Self { repo, stage, .. } = Self::new();
+        let engine = engine(repo.clone(), &stage, Some(bus));
+        Self { repo, stage, engine }
+    }
+
+    /// Another process on the same store and daemon: it hears nothing of this one.
+    fn elsewhere(&self) -> Engine {
+        engine(self.repo.clone(), &self.stage, None)
+    }
+
+    fn docker(&self) -> &Simulated {
+        &self.stage.docker
+    }
+
+    /// Stores a maze that shares no subnet with those of other numbers, and raises it.
+    async fn raise(&self, number: u8) -> TopologyId {
+        let new = NewTopology {
+            name: format!("maze-{number}").parse().expect("a name"),
+            mode: Mode::Unihost,
+            host: None,
+            config: None,
+            topology: maze(number),
+        };
+        let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+        let deployed = self
+            .engine
+            .deploy(id, DeployOptions::default(), &CancellationToken::new())
+            .await;
+        assert_eq!(deployed.expect("deployed").row.status, Status::Active);
+        id
+    }
+
+    async fn status(&self, id: TopologyId) -> Status {
+        self.repo.get(id).await.expect("a row").status
+    }
+
+    async fn mutation(&self, id: MutationId) -> MutationRow {
+        self.repo.mutation(id).await.expect("a row")
+    }
+
+    async fn is_applied(&self, id: MutationId) -> bool {
+        self.mutation(id).await.state == MutationState::Applied
+    }
+
+    async fn unfinished(&self) -> usize {
+        let filter = MutationFilter {
+            states: vec![MutationState::Pending, MutationState::Applying],
+            ..MutationFilter::default()
+        };
+        self.repo.mutations(&filter).await.expect("rows").total
+    }
+
+    /// Tells whether store and daemon agree.
+    async fn is_as_it_should_be(&self, id: TopologyId) -> bool {
+        self.status(id).await == Status::Active && self.engine.plan(id, None).await.expect("planned").is_empty()
+    }
+
+    fn container(&self, id: TopologyId, suffix: &str) -> ContainerName {
+        let short = decnet_topology::id::short(id);
+        let world = self.docker().world();
+        let mut names = world.containers.into_keys();
+        let found = names.find(|name| name.as_str().contains(&short) && name.as_str().ends_with(suffix));
+        found.expect("a container")
+    }
+}
+
+fn engine(repo: Arc<dyn Repo>, stage: &Stage, bus: Option<Arc<dyn Bus>>) -> Engine {
+    let options = EngineOptions {
+        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
+        bus,
+        ..EngineOptions::new(Catalog::builtin())
+    };
+    Engine::new(repo, Arc::new(stage.clone()), options)
+}
+
+/// Two LANs, a gateway that is a router, and a host behind it.
+fn maze(number: u8) -> Topology {
+    let (dmz, office) = (format!("10.90.{number}"), format!("10.91.{number}"));
+    Topology::builder()
+        .dmz("dmz", &format!("{dmz}.0/24"))
+        .lan("office", &format!("{office}.0/24"))
+        .decky("web", |decky| {
+            decky
+                .on("dmz", &format!("{dmz}.10"))
+                .on("office", &format!("{office}.10"))
+                .forwards()
+        })
+        .decky("files", |decky| {
+            decky.on("office", &format!("{office}.11")).services(["smb"])
+        })
+        .build()
+        .expect("a topology")
+}
+
+fn adding(decky: &str) -> NewMutation {
+    let payload = format!(r#"{{"name": "{decky}", "lan": "office", "services": ["ssh", "http"]}}"#);
+    let mutation = Mutation::from_json(&format!(r#"{{"op": "add_decky", "payload": {payload}}}"#));
+    NewMutation {
+        mutation: mutation.expect("a mutation"),
+        actor: None,
+    }
+}
+
+/// Asks for one more decky.
+async fn enqueue(engine: &Engine, id: TopologyId, decky: &str) -> MutationId {
+    match engine.submit(id, adding(decky), None).await.expect("handed in") {
+        Submitted::Enqueued(row) => row.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The loop at work.
+struct Keeper {
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), EngineError>>,
+}
+
+impl Keeper {
+    fn start(engine: &Engine, options: WatchOptions) -> Self {
+        let stop = CancellationToken::new();
+        let (engine, cancel) = (engine.clone(), stop.clone());
+        let task = tokio::spawn(async move { watch(&engine, &options, &cancel).await });
+        Self { stop, task }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.expect("no panic").expect("no error");
+    }
+}
+
+/// A loop that looks only when it is told to, but for the first time.
+fn by_events() -> WatchOptions {
+    let mut options = WatchOptions::default();
+    (options.poll, options.inside, options.health) = (NEVER, NEVER, NEVER);
+    options
+}
+
+fn by_polls(poll: Duration) -> WatchOptions {
+    let mut options = WatchOptions::default();
+    (options.poll, options.health) = (poll, NEVER);
+    options
+}
+
+/// Waits until something is so, and returns how long that took.
+macro_rules! until {
+    ($condition:expr) => {{
+        let since = tokio::time::Instant::now();
+        while !$condition {
+            // Ever more slowly: what is asked may take far longer than the clock's jump.
+            tokio::time::sleep(std::time::Duration::from_millis(10) + since.elapsed() / 20).await;
+            assert!(
+                since.elapsed() < 100_000 * $crate::watch::SECOND,
+                "never: {}",
+                stringify!($condition)
+            );
+        }
+        since.elapsed()
+    }};
+}
+use until;
+
+/// Lets a loop that was just started look at everything once.
+async fn settle() {
+    let since = Instant::now();
+    tokio::time::sleep(SECOND / 2).await;
+    assert!(since.elapsed() < SECOND);
+}
+
+/// Takes all events that wait.
+fn heard(events: &mut Subscription) -> Vec<Event> {
+    std::iter::from_fn(|| events.try_recv())
+        .filter_map(|received| match received {
+            Received::Event(Envelope { event, .. }) => Some(event),
+            Received::Lagged(_) => None,
+        })
+        .collect()
+}

@@ -1,0 +1,117 @@
+//! What cannot be mended at once is tried again, after pauses that grow.
+
+use decnet_engine::{
+    event::{Event, MutationStage},
+    runtime::{RuntimeError, simulated::Moment},
+};
+use decnet_topology::{MutationState, Status};
+
+use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, heard, settle, until};
+
+pub(super) fn refused() -> RuntimeError {
+    RuntimeError::Refused {
+        status: 500,
+        message: "the fault that was ordered".into(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_mutation_degrades_and_is_healed_after_pauses_that_grow() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    let mut events = lab.engine.events();
+    let keeper = Keeper::start(&lab.engine, by_events());
+    settle().await;
+    lab.docker()
+        .fail_where(|action| action.to_string().contains("extra"), Moment::Before, refused());
+    let mutation = enqueue(&lab.engine, id, "extra").await;
+    until!(lab.status(id).await == Status::Degraded);
+    tokio::time::sleep(100 * SECOND).await;
+    assert_eq!(lab.mutation(mutation).await.state, MutationState::Failed);
+    assert_eq!(lab.status(id).await, Status::Degraded);
+
+    lab.docker().reconnect();
+    let took = until!(lab.is_as_it_should_be(id).await);
+    assert!(took <= 65 * SECOND, "{took:?}");
+    keeper.end().await;
+
+    // When the mutation was made and at once afterwards, then after one second, two, four, …
+    let tries = lab.stage.tries("_extra");
+    let tries: Vec<_> = tries
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs_f64().round())
+        .collect();
+    let pauses: Vec<_> = tries.into_iter().skip_while(|pause| *pause == 0.0).collect();
+    assert_eq!(pauses[..6], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], "{pauses:?}");
+
+    let told: Vec<_> = heard(&mut events)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Status { to, reason, .. } => Some((to.to_string(), reason.is_some())),
+            Event::Mutation { state, reason, .. } => Some((state.as_str().to_owned(), reason.is_some())),
+            _ => None,
+        })
+        .collect();
+    let told: Vec<_> = told.iter().map(|(what, why)| (what.as_str(), *why)).collect();
+    let stages = [
+        (MutationStage::Enqueued.as_str(), false),
+        (MutationStage::Applying.as_str(), false),
+        ("degraded", true),
+        (MutationStage::Failed.as_str(), true),
+        ("active", false),
+    ];
+    assert_eq!(told, stages);
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_do_not_wait_for_a_pause_to_end() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    lab.docker()
+        .fail_where(|action| action.to_string().contains("extra"), Moment::Before, refused());
+    enqueue(&lab.engine, id, "extra").await;
+    // By now the pauses are a minute long.
+    tokio::time::sleep(300 * SECOND).await;
+    let told = enqueue(&lab.engine, id, "told").await;
+    assert!(until!(lab.mutation(told).await.finished_at.is_some()) < SECOND);
+    tokio::time::sleep(SECOND).await;
+    let untold = enqueue(&lab.elsewhere(), id, "untold").await;
+    assert!(until!(lab.mutation(untold).await.finished_at.is_some()) < 11 * SECOND);
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_do_not_shorten_the_pauses() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(SECOND));
+    settle().await;
+    lab.docker()
+        .fail_where(|action| action.to_string().contains("extra"), Moment::Before, refused());
+    enqueue(&lab.engine, id, "extra").await;
+    tokio::time::sleep(600 * SECOND).await;
+    let tries = lab.stage.tries("_extra").len();
+    assert!((8..25).contains(&tries), "{tries}");
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topology_that_cannot_be_helped_holds_up_no_other() {
+    let lab = Lab::new();
+    let (bad, good) = (lab.raise(0).await, lab.raise(1).await);
+    lab.stage.hide(bad, true);
+    let mut options = by_events();
+    options.width = 1;
+    let keeper = Keeper::start(&lab.engine, options);
+    for round in 0..20 {
+        enqueue(&lab.engine, bad, &format!("bad-{round}")).await;
+        let mutation = enqueue(&lab.engine, good, &format!("good-{round}")).await;
+        assert!(until!(lab.is_applied(mutation).await) < SECOND);
+    }
+    lab.stage.hide(bad, false);
+    until!(lab.unfinished().await == 0);
+    assert!(lab.is_as_it_should_be(bad).await && lab.is_as_it_should_be(good).await);
+    keeper.end().await;
+}

@@ -1,0 +1,185 @@
+//! The simulated daemon, with a pace, with gates, and with eyes on who does what at the same time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use decnet_engine::{
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    plan::Action,
+    runtime::{Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo, simulated::Simulated},
+};
+use decnet_topology::{InstanceId, TopologyId};
+use tokio::{sync::watch, time::Instant};
+
+/// Clones share one stage.
+#[derive(Debug, Clone)]
+pub(super) struct Stage {
+    pub(super) docker: Simulated,
+    inner: Arc<Mutex<Inner>>,
+    open: watch::Sender<bool>,
+    waiting: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// How long a look takes.
+    look: Duration,
+    /// How many actions are to panic.
+    panics: usize,
+    /// Of which topologies nothing can be seen.
+    hidden: BTreeSet<TopologyId>,
+    /// How many look at a topology now.
+    looking: BTreeMap<TopologyId, usize>,
+    most_topologies: usize,
+    most_at_one: usize,
+    performed: Vec<(Instant, String)>,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self {
+            docker: Simulated::new(),
+            inner: Arc::default(),
+            open: watch::Sender::new(true),
+            waiting: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Stage {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nobody panics with it")
+    }
+
+    /// Lets a look take so long. A glance takes no time.
+    pub(super) fn look_for(&self, time: Duration) {
+        self.inner().look = time;
+    }
+
+    /// Lets every look at a topology fail, or none any more.
+    pub(super) fn hide(&self, id: TopologyId, hidden: bool) {
+        if hidden {
+            self.inner().hidden.insert(id);
+        } else {
+            self.inner().hidden.remove(&id);
+        }
+    }
+
+    /// Lets the next action panic.
+    pub(super) fn panic_once(&self) {
+        self.inner().panics = 1;
+    }
+
+    pub(super) fn has_panicked(&self) -> bool {
+        self.inner().panics == 0
+    }
+
+    /// Lets actions wait, or go on.
+    pub(super) fn open(&self, open: bool) {
+        self.open.send_replace(open);
+    }
+
+    /// Waits until an action waits; returns how many do.
+    pub(super) async fn someone_waits(&self) -> usize {
+        let mut waiting = self.waiting.subscribe();
+        *waiting
+            .wait_for(|waiting| *waiting > 0)
+            .await
+            .expect("the stage is there")
+    }
+
+    /// Returns how many topologies were looked at side by side at most, and how often one was twice.
+    pub(super) fn most(&self) -> (usize, usize) {
+        let inner = self.inner();
+        (inner.most_topologies, inner.most_at_one)
+    }
+
+    /// Returns when actions were tried whose text has some words.
+    pub(super) fn tries(&self, words: &str) -> Vec<Instant> {
+        let inner = self.inner();
+        let tries = inner.performed.iter().filter(|(_, text)| text.contains(words));
+        tries.map(|(at, _)| *at).collect()
+    }
+}
+
+/// Somebody looks at a topology for as long as it lives.
+struct Looking<'a>(&'a Stage, TopologyId);
+
+impl<'a> Looking<'a> {
+    fn start(stage: &'a Stage, id: TopologyId) -> Self {
+        let inner = &mut *stage.inner();
+        let at_one = inner.looking.entry(id).or_default();
+        *at_one += 1;
+        inner.most_at_one = inner.most_at_one.max(*at_one);
+        let topologies = inner.looking.values().filter(|looking| **looking > 0).count();
+        inner.most_topologies = inner.most_topologies.max(topologies);
+        Self(stage, id)
+    }
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        if let Some(looking) = self.0.inner().looking.get_mut(&self.1) {
+            *looking -= 1;
+        }
+    }
+}
+
+#[async_trait]
+impl Runtime for Stage {
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
+        self.docker.info().await
+    }
+
+    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        if let Scope::Topology(_, id) = scope {
+            let _looking = Looking::start(self, id);
+            let (look, hidden) = {
+                let inner = self.inner();
+                (inner.look, inner.hidden.contains(&id))
+            };
+            tokio::time::sleep(look).await;
+            if hidden {
+                return Err(RuntimeError::Refused {
+                    status: 500,
+                    message: "hidden".into(),
+                });
+            }
+        }
+        self.docker.observe(scope).await
+    }
+
+    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.docker.observe(scope).await
+    }
+
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        self.docker.foreign_networks(instance).await
+    }
+
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        self.inner().performed.push((Instant::now(), action.to_string()));
+        // Getting an image is not waited for by those who are called off.
+        if !matches!(action, Action::EnsureImage { .. }) {
+            self.waiting.send_modify(|waiting| *waiting += 1);
+            let mut open = self.open.subscribe();
+            open.wait_for(|open| *open).await.expect("the stage is there");
+            self.waiting.send_modify(|waiting| *waiting -= 1);
+        }
+        let panics = {
+            let inner = &mut *self.inner();
+            std::mem::take(&mut inner.panics)
+        };
+        assert!(panics == 0, "the panic that was ordered");
+        self.docker.perform(instance, action).await
+    }
+
+    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
+        self.docker.exec(container, command).await
+    }
+}

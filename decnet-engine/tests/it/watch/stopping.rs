@@ -1,0 +1,84 @@
+//! The loop that is called off.
+
+use decnet_topology::{MutationState, Status};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, settle, until};
+
+#[tokio::test(start_paused = true)]
+async fn called_off_in_the_middle_it_finishes_the_step_begins_nothing_and_holds_nothing() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_events());
+    settle().await;
+    lab.docker().clear_log();
+    lab.stage.open(false);
+    let (first, second) = (
+        enqueue(&lab.engine, id, "first").await,
+        enqueue(&lab.engine, id, "second").await,
+    );
+    let begun = lab.stage.someone_waits().await;
+    keeper.stop.cancel();
+    tokio::time::sleep(SECOND).await;
+    assert!(!keeper.task.is_finished(), "what was begun is waited for");
+    assert!(lab.repo.lease(id, Timestamp::now()).await.expect("asked").is_some());
+    lab.stage.open(true);
+    keeper.end().await;
+
+    // The image was there already.
+    assert_eq!(lab.docker().log().len(), 1 + begun);
+    assert!(lab.repo.lease(id, Timestamp::now()).await.expect("asked").is_none());
+    for mutation in [first, second] {
+        let row = lab.mutation(mutation).await;
+        assert_eq!((row.state, row.claim), (MutationState::Pending, None));
+    }
+
+    let keeper = Keeper::start(&lab.elsewhere(), by_events());
+    assert!(until!(lab.unfinished().await == 0) < SECOND);
+    assert!(lab.is_applied(first).await && lab.is_applied(second).await);
+    assert!(lab.is_as_it_should_be(id).await);
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_it_leaves_in_the_middle_can_be_torn_down_at_once() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    let keeper = Keeper::start(&lab.engine, by_events());
+    settle().await;
+    lab.stage.open(false);
+    enqueue(&lab.engine, id, "extra").await;
+    lab.stage.someone_waits().await;
+    keeper.stop.cancel();
+    lab.stage.open(true);
+    keeper.end().await;
+    let torn_down = lab.engine.teardown(id, &CancellationToken::new()).await;
+    assert_eq!(torn_down.expect("torn down").row.status, Status::TornDown);
+    assert!(lab.docker().world().containers.is_empty());
+    assert_eq!(lab.unfinished().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_is_not_waited_for() {
+    let lab = Lab::new();
+    lab.raise(0).await;
+    lab.stage.look_for(60 * SECOND);
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    let since = tokio::time::Instant::now();
+    keeper.end().await;
+    assert!(since.elapsed() < SECOND, "{:?}", since.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_is_called_off_before_it_begins_does_nothing() {
+    let lab = Lab::new();
+    let id = lab.raise(0).await;
+    enqueue(&lab.engine, id, "extra").await;
+    lab.docker().clear_log();
+    let keeper = Keeper::start(&lab.engine, by_events());
+    keeper.end().await;
+    assert!(lab.docker().log().is_empty());
+    assert_eq!(lab.unfinished().await, 1);
+}

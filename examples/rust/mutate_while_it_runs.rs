@@ -1,0 +1,101 @@
+//! Changes a maze while it runs, with the loop beside it that makes the changes, and prints what becomes of them. On the simulated
+//! runtime: nothing is needed, and nothing is left.
+//!
+//! `cargo run --example mutate_while_it_runs`
+
+use std::{error::Error, sync::Arc};
+
+use decnet_engine::{
+    bus::Received,
+    engine::{DeployOptions, Engine, EngineOptions},
+    event::{Event, MutationStage},
+    runtime::simulated::Simulated,
+    watch::{WatchOptions, watch},
+};
+use decnet_topology::{
+    Catalog, Mode, Mutation, Repo, Topology,
+    mutation::{AddDecky, RemoveLan},
+    repo::{MemoryRepo, NewMutation, NewTopology},
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let repo = Arc::new(MemoryRepo::new());
+    let engine = Engine::new(
+        repo.clone(),
+        Arc::new(Simulated::new()),
+        EngineOptions::new(Catalog::builtin()),
+    );
+    let topology = Topology::builder()
+        .dmz("dmz", "172.20.0.0/24")
+        .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["http"]))
+        .build()?;
+    let new = NewTopology {
+        name: "corp".parse()?,
+        mode: Mode::Unihost,
+        host: None,
+        config: None,
+        topology,
+    };
+    let id = repo.create(new, Timestamp::now()).await?.row.id;
+    engine
+        .deploy(id, DeployOptions::default(), &CancellationToken::new())
+        .await?;
+
+    // The loop may as well run in another process, on the same store: `decnet watch`.
+    let stop = CancellationToken::new();
+    let keeper = tokio::spawn({
+        let (engine, stop) = (engine.clone(), stop.clone());
+        async move { watch(&engine, &WatchOptions::default(), &stop).await }
+    });
+
+    // Typed, or from JSON. The second is refused: a LAN that is a home stays.
+    let mut events = engine.events();
+    let add = AddDecky::new("db".parse()?, "dmz".parse()?).services(["mysql"]);
+    let remove = Mutation::from(RemoveLan::new("dmz".parse()?));
+    let redis = r#"{"op": "update_decky", "payload": {"decky": "db", "services": ["mysql", "redis"]}}"#;
+    let mutations = [Mutation::from(add), remove, Mutation::from_json(redis)?];
+    let mut open = mutations.len();
+    for mutation in mutations {
+        let actor = Some("example".into());
+        engine.submit(id, NewMutation { mutation, actor }, None).await?;
+    }
+
+    while open > 0 {
+        // At most once: who must not miss anything reads the store, as after `Lagged`.
+        let Some(Received::Event(envelope)) = events.recv().await else {
+            break;
+        };
+        if let Event::Mutation {
+            mutation,
+            op,
+            state,
+            reason,
+            ..
+        } = &envelope.event
+        {
+            println!(
+                "{mutation} {op} {} {}",
+                state.as_str(),
+                reason.as_deref().unwrap_or_default()
+            );
+            if matches!(
+                state,
+                MutationStage::Applied | MutationStage::Rejected | MutationStage::Failed
+            ) {
+                open -= 1;
+            }
+        }
+    }
+    stop.cancel();
+    keeper.await??;
+
+    assert!(engine.plan(id, None).await?.is_empty(), "what runs is what is stored");
+    for decky in engine.inspect(id).await?.deckies {
+        let services: Vec<_> = decky.services.iter().map(|state| state.service.as_str()).collect();
+        println!("{}: {}", decky.decky, services.join(" "));
+    }
+    Ok(())
+}
