@@ -222,11 +222,6 @@ impl RepoHandle {
         self.begin(py, move |repo| async move { repo.has_pending(id).await }, said)
     }
 
-    fn topologies_with_work(&self, py: Python<'_>, at: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
-        let at = convert::moment(at)?;
-        self.begin(py, move |repo| async move { repo.topologies_with_work(at).await }, said)
-    }
-
     fn decky_changes(&self, id: &Bound<'_, PyAny>, since: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let since = since.map(|since| convert::moment(Some(since))).transpose()?;

@@ -30,7 +30,6 @@ Rows: TypeAlias = list[TopologyRow]
 StatusEvents: TypeAlias = list[StatusEvent]
 Claims: TypeAlias = list[Claim]
 MutationRows: TypeAlias = list[MutationRow]
-Ids: TypeAlias = list[str]
 RecordedChanges: TypeAlias = list[RecordedChange]
 
 
@@ -263,12 +262,8 @@ class Repo:
         return self._handle.mutations(topology, states, limit, offset).wait()
 
     def has_pending(self, id: TopologyId) -> bool:
-        """Tells whether a topology has a mutation that is pending."""
+        """Tells whether a topology has a mutation that is not finished."""
         return self._handle.has_pending(id).wait()
-
-    def topologies_with_work(self, *, at: Moment | None = None) -> Ids:
-        """Returns the ids of the topologies of which `claim_mutation` would give a mutation."""
-        return self._handle.topologies_with_work(at).wait()
 
     def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> RecordedChanges:
         """Returns what edits and mutations changed of the deckies of a topology, oldest first."""

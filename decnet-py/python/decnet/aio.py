@@ -37,7 +37,7 @@ from ._decnet import (
     TopologyRow,
 )
 from ._engine import Progress
-from ._repo import Claims, Ids, MutationRows, RecordedChanges, Rows, StatusEvents
+from ._repo import Claims, MutationRows, RecordedChanges, Rows, StatusEvents
 from .types import (
     DeckyState,
     DeploySettings,
@@ -297,12 +297,8 @@ class Repo:
         return await _done(self._handle.mutations(topology, states, limit, offset))
 
     async def has_pending(self, id: TopologyId) -> bool:
-        """Tells whether a topology has a mutation that is pending."""
+        """Tells whether a topology has a mutation that is not finished."""
         return await _done(self._handle.has_pending(id))
-
-    async def topologies_with_work(self, *, at: Moment | None = None) -> Ids:
-        """Returns the ids of the topologies of which `claim_mutation` would give a mutation."""
-        return await _done(self._handle.topologies_with_work(at))
 
     async def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> RecordedChanges:
         """Returns what edits and mutations changed of the deckies of a topology, oldest first."""
