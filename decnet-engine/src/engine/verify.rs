@@ -6,7 +6,7 @@ mod report;
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
 use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError};
@@ -60,17 +60,22 @@ impl Engine {
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
-        let asked = stored.topology.deckies().iter().filter_map(|decky| {
-            let base = desired.bases.get(&naming::base(id, decky))?;
-            Some(self.verify_from(decky, base, &graph))
-        });
+        // Boxed before they are waited for: else the compiler cannot see that this future may be spawned.
+        let mut asked = Vec::new();
+        for decky in stored.topology.deckies() {
+            if let Some(base) = desired.bases.get(&naming::base(id, decky)) {
+                asked.push(self.verify_from(decky, base, &graph).boxed());
+            }
+        }
         let found: Vec<VerifyReport> = stream::iter(asked).buffered(DECKIES_AT_A_TIME).try_collect().await?;
         let mut report = VerifyReport::default();
         for one in found {
             report.add(one);
         }
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
-        let published = gateways.map(|base| published::verify(base, info.local));
+        let published: Vec<_> = gateways
+            .map(|base| published::verify(base, info.local).boxed())
+            .collect();
         for one in stream::iter(published)
             .buffered(DECKIES_AT_A_TIME)
             .collect::<Vec<_>>()
