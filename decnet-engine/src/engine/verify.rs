@@ -196,6 +196,11 @@ impl Engine {
                 return Ok(Ok(left));
             }
             waits += 1;
+            tracing::warn!(
+                base = %base,
+                waits,
+                "the kernel has no room for more neighbours, waiting for some; a larger net.ipv4.neigh.default.gc_thresh3 ends that"
+            );
             tokio::time::sleep(WAIT_FOR_ROOM).await;
             suspects = left.into_iter().map(|(expectation, _)| expectation).collect();
         }
