@@ -62,7 +62,7 @@ def main() -> None:
     again = subprocess.run(sys.argv[1:2], check=True, capture_output=True, text=True).stdout.split()[2]
     native = min(float(rust), float(again))
     print(f"{lans} LANs: Rust {native * 1e3:.2f} ms, Python {python * 1e3:.2f} ms, ratio {python / native:.2f}")
-    one, two = beside(1, lambda: least(maze.validate)), beside(2, lambda: least(maze.validate))
+    one, two = (beside(count, lambda: least(maze.validate, 10 * ROUNDS)) for count in (1, 2))
     print(f"validating: one thread {one * 1e3:.0f} ms, two threads with twice the work {two * 1e3:.0f} ms")
 
 
