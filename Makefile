@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-python test-engines soak lint bench deny clean-docker
+.PHONY: help demo test test-python test-engines soak lint bench bench-check bench-record deny clean-docker
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,17 @@ lint: ## format, clippy and docs, warnings denied
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --all-features --no-deps
 
-bench: ## the benches
-	cargo bench --package decnet-benches
+bench: ## the benches, each beside its floor; what they find is written to benches/RESULTS.md
+	cargo bench --package decnet-benches --benches
+	cargo run --quiet --release --package decnet-benches --bin results
+
+bench-check: ## instruction counts under valgrind, held to those recorded for this compiler, libc and processor
+	cargo build --quiet --release --package decnet-benches --bins
+	cargo run --quiet --release --package decnet-benches --bin instructions -- check
+
+bench-record: ## record these counts
+	cargo build --quiet --release --package decnet-benches --bins
+	cargo run --quiet --release --package decnet-benches --bin instructions -- record
 
 deny: ## licences, sources and doubled crates, if cargo-deny is installed
 	@if cargo deny --version >/dev/null 2>&1; then \

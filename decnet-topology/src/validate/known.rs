@@ -7,7 +7,10 @@ use crate::{
 /// What the catalogue says of services, kept for those asked for of late: a maze has few, and asks for each on many deckies.
 pub(super) struct Known<'v> {
     catalog: &'v Catalog,
-    kept: [Option<ServiceView<'v>>; KEPT],
+    /// For each place, the number of its service among the views, counted from 1; 0 if there is none yet. A small maze is
+    /// judged in less time than it takes to lay out all the views.
+    places: [u16; KEPT],
+    views: Vec<ServiceView<'v>>,
 }
 
 /// Each name has one place, which a later one may take over; with many more than there are services, hardly one does.
@@ -17,24 +20,33 @@ impl<'v> Known<'v> {
     pub(super) fn new(catalog: &'v Catalog) -> Self {
         Self {
             catalog,
-            kept: [None; KEPT],
+            places: [0; KEPT],
+            views: Vec::new(),
         }
     }
 
     /// Looks a service up.
     pub(super) fn look_up(&mut self, name: &'v ServiceName) -> ServiceView<'v> {
         let text = name.as_str();
-        let kept = &mut self.kept[place(text)];
-        let (known, ports) = match kept {
-            Some(kept) if kept.name.as_str() == text => (kept.known, kept.ports),
-            _ => {
-                let known = self.catalog.service(text);
-                let ports = known.map(bits).unwrap_or_default();
-                *kept = Some(ServiceView { name, known, ports });
-                (known, ports)
-            }
-        };
-        ServiceView { name, known, ports }
+        let number = &mut self.places[place(text)];
+        let kept = usize::from(*number)
+            .checked_sub(1)
+            .and_then(|at| self.views.get_mut(at));
+        if let Some(kept) = &kept
+            && kept.name.as_str() == text
+        {
+            return ServiceView { name, ..**kept };
+        }
+        let known = self.catalog.service(text);
+        let ports = known.map(bits).unwrap_or_default();
+        let view = ServiceView { name, known, ports };
+        if let Some(kept) = kept {
+            *kept = view;
+        } else {
+            self.views.push(view);
+            *number = u16::try_from(self.views.len()).unwrap_or_default();
+        }
+        view
     }
 }
 

@@ -1,0 +1,99 @@
+//! What should be on Docker, beside what is there, when nothing differs.
+
+use std::{collections::BTreeMap, hint::black_box};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use decnet_benches::{Limit, Table, maze, median_of, repeat};
+use decnet_engine::{
+    api::ApiVersion,
+    desired::{Desired, Setting},
+    observe::{Activity, Observed, ObservedContainer, ObservedNetwork},
+    plan::diff,
+};
+use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId};
+
+const LARGEST: usize = 10_000;
+
+/// What an engine would show on which all is as it should be.
+fn observed(desired: &Desired) -> Observed {
+    let networks = desired.networks.values().map(|spec| ObservedNetwork {
+        id: format!("id-of-{}", spec.name.as_str()),
+        name: spec.name.clone(),
+        labels: spec.labels.clone(),
+        subnet: Some(spec.subnet),
+    });
+    let bases = desired.bases.values().map(|spec| ObservedContainer {
+        id: format!("id-of-{}", spec.name.as_str()),
+        name: spec.name.clone(),
+        labels: spec.labels.clone(),
+        activity: Activity::Running,
+        started_at: None,
+        networks: spec
+            .interfaces
+            .iter()
+            .map(|interface| (interface.network.clone(), Some(interface.ip)))
+            .collect(),
+        shares: None,
+        deviates: false,
+    });
+    let services = desired.services.values().map(|spec| ObservedContainer {
+        id: format!("id-of-{}", spec.name.as_str()),
+        name: spec.name.clone(),
+        labels: spec.labels.clone(),
+        activity: Activity::Running,
+        started_at: None,
+        networks: BTreeMap::new(),
+        shares: Some(format!("id-of-{}", spec.base.as_str())),
+        deviates: false,
+    });
+    Observed {
+        networks: networks.collect(),
+        containers: bases.chain(services).collect(),
+        images: desired.images.iter().map(|image| image.reference().into()).collect(),
+    }
+}
+
+fn benches(criterion: &mut Criterion) {
+    let catalog = Catalog::builtin();
+    let settings = DeploySettings::default();
+    let setting = Setting {
+        instance: InstanceId::nil(),
+        topology: TopologyId::nil(),
+        catalog: &catalog,
+        decoy: "decnet/decoy:bench",
+        api: ApiVersion::v1(48),
+        settings: &settings,
+    };
+    let mut both = Table::new("desired + diff", "").limit(Limit::Growth(1.5));
+    let mut alone = Table::new("desired + diff, diff alone", "").limit(Limit::Growth(1.5));
+    for wanted in [1_000, 2_500, 5_000, LARGEST, 2 * LARGEST] {
+        // Two deckies a LAN, three containers each.
+        let lans = u32::try_from(wanted / 6).expect("few");
+        let valid = maze(lans).validate(&catalog, RuleSet::live()).expect("a sound maze");
+        let make = || Desired::new(black_box(&valid), &setting).expect("the catalogue has every service");
+        let desired = make();
+        let observed = observed(&desired);
+        assert_eq!(diff(&desired, &observed).steps().len(), 0);
+        let containers = observed.containers.len();
+        let what = format!("{lans} LANs, {containers} containers");
+        criterion.bench_function(&format!("desired + diff/{what}"), |bencher| {
+            bencher.iter_custom(repeat(|| diff(&make(), black_box(&observed))));
+        });
+        let took = median_of(repeat(|| diff(&make(), black_box(&observed))));
+        both.push(&what, containers, took, None);
+        if wanted == LARGEST {
+            both.also(Limit::Milliseconds(20.0));
+        }
+        let took = median_of(repeat(|| diff(black_box(&desired), black_box(&observed))));
+        alone.push(&what, containers, took, None);
+    }
+    both.finish().expect("the results are written");
+    alone.finish().expect("the results are written");
+}
+
+criterion_group! {
+    name = group;
+    config = Criterion::default().sample_size(10);
+    targets = benches
+}
+criterion_main!(group);

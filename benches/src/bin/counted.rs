@@ -1,0 +1,50 @@
+//! Does one thing to a maze of 1 000 LANs a number of times, for `instructions` to count under callgrind: `counted validate 3`.
+//!
+//! Everything is made ready whatever the number, so the difference of two runs is that of the work alone.
+
+use std::{error::Error, hint::black_box};
+
+use decnet_benches::{drawn, maze};
+use decnet_topology::{
+    Catalog, Draft, Mutation, RuleSet,
+    document::{self, Syntax},
+    generate::generate,
+    hash::canonical_hash,
+    mutation::{AddDecky, Context, Stage, apply},
+    validate::validate,
+};
+
+const LANS: u32 = 1_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [subject, times] = arguments.as_slice() else {
+        return Err("usage: counted SUBJECT TIMES".into());
+    };
+    let times = 0..times.parse::<u32>()?;
+    let catalog = Catalog::builtin();
+    let maze = maze(LANS);
+    match subject.as_str() {
+        "generate" => {
+            let (config, _) = drawn(LANS);
+            times.for_each(|_| drop(black_box(generate(&config, &catalog, &[]))));
+        }
+        "validate" => times.for_each(|_| drop(black_box(validate(&maze, &catalog, RuleSet::deploy())))),
+        "hash" => times.for_each(|_| {
+            black_box(canonical_hash(&maze));
+        }),
+        "parse" => {
+            let mut draft = Draft::from(&maze);
+            draft.header.name = "bench".into();
+            let text = document::print(&draft, Syntax::Json);
+            times.for_each(|_| drop(black_box(document::parse(&text, Syntax::Json))));
+        }
+        "apply" => {
+            let add = AddDecky::new("guest".parse()?, "LAN-00500".parse()?).services(["ssh"]);
+            let (add, context) = (Mutation::from(add), Context::new(&catalog, Stage::Live));
+            times.for_each(|_| drop(black_box(apply(&maze, &add, &context))));
+        }
+        other => return Err(format!("`{other}` is none of generate, validate, hash, parse and apply").into()),
+    }
+    Ok(())
+}

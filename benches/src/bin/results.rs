@@ -1,0 +1,170 @@
+//! Writes what the benches found down as `benches/RESULTS.md`: `cargo run --release --package decnet-benches --bin results`.
+
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, path::Path};
+
+use decnet_benches::{Limit, Row, Table, Unit, machine};
+use jiff::Timestamp;
+
+/// The subjects, in the order in which they are told of, and what each is held to.
+const SUBJECTS: [(&str, &str); 15] = [
+    ("validate", "≤ 3 ×; 40 000 LANs ≤ 40 ms"),
+    ("canonical_hash", "≤ 1.5 ×"),
+    ("generate", "≤ 5 ×"),
+    ("parse JSON", "≤ 1.5 ×"),
+    ("print JSON", "≤ 1.5 ×"),
+    ("apply", "≤ 1 ms at 4 000 LANs"),
+    ("graph.routes", "≤ 3 ×"),
+    ("store a maze", "≤ 1.5 ×"),
+    ("load a maze", "≤ 1.5 ×"),
+    ("enqueue", "≤ 1.3 ×"),
+    ("claim", "≤ 1.3 ×"),
+    ("desired + diff", "≤ 20 ms at 10 000 containers, linear"),
+    ("memory", "≤ 3 ×"),
+    ("deploy and teardown on Docker", "≤ 1.1 ×"),
+    ("reconcile on Docker, nothing to do", "≤ 1.5 ×"),
+];
+/// What the tables are called that tell how time grows.
+const GROWTH: &str = "growth, ";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let tables = Table::all()?;
+    let mut page = heading();
+    summary(&mut page, &tables)?;
+    for table in ordered(&tables) {
+        section(&mut page, table)?;
+    }
+    growth(&mut page, &tables)?;
+    let path = Path::new("benches/RESULTS.md");
+    fs::write(path, page)?;
+    println!("{} tells of {} tables", path.display(), tables.len());
+    Ok(())
+}
+
+fn heading() -> String {
+    let (model, count) = machine::processor();
+    let commit = machine::line_of("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
+    let changed = machine::line_of("git", &["status", "--porcelain", "--untracked-files=no"]);
+    let changed = if changed.is_some_and(|changed| !changed.is_empty()) {
+        ", with changes that are not committed"
+    } else {
+        ""
+    };
+    let rustc = machine::line_of("rustc", &["--version"]).unwrap_or_else(|| "unknown".into());
+    let system = machine::line_of("uname", &["-srm"]).unwrap_or_else(|| "unknown".into());
+    format!(
+        "# What the benches found\n\nWritten by `make bench`; what stands in `benches/notes` is put beside the tables.\n\n\
+         - machine: {count} × {model}\n- system: {system}\n- compiler: {rustc}\n- date: {}\n- commit: {commit}{changed}\n\n\
+         Figures are medians. A subject and its floor are measured in turn in one run, so the ratio holds on a machine that is \
+         busy. Times are processor time, but for the store's, which are by the clock. The load is that of `/proc/loadavg` at the end of each table.\n\n",
+        Timestamp::now().strftime("%Y-%m-%d"),
+    )
+}
+
+fn find<'t>(tables: &'t [Table], subject: &str) -> Option<&'t Table> {
+    tables.iter().find(|table| table.subject == subject)
+}
+
+/// The tables of the subjects, each with those that shed light on it.
+fn ordered(tables: &[Table]) -> impl Iterator<Item = &Table> {
+    SUBJECTS.iter().flat_map(move |(subject, _)| {
+        let beside = format!("{subject}, ");
+        tables
+            .iter()
+            .filter(move |table| table.subject == *subject || table.subject.starts_with(&beside))
+    })
+}
+
+fn summary(page: &mut String, tables: &[Table]) -> std::fmt::Result {
+    page.push_str("| subject | to reach | worst | |\n|---|---|---|---|\n");
+    for (subject, limit) in SUBJECTS {
+        let Some(table) = find(tables, subject) else {
+            writeln!(page, "| {subject} | {limit} | – | not measured |")?;
+            continue;
+        };
+        let misses = table.rows.iter().filter(|row| {
+            let keeps = |limit: &Limit| row.keeps(*limit, smallest(table));
+            !row.limits.iter().all(keeps)
+        });
+        let (misses, all) = (misses.count(), table.rows.len());
+        let verdict = match misses {
+            0 => "hit".into(),
+            misses => format!("**miss** in {misses} of {all} rows"),
+        };
+        writeln!(page, "| {subject} | {limit} | {} | {verdict} |", worst(table))?;
+    }
+    page.push('\n');
+    Ok(())
+}
+
+fn smallest(table: &Table) -> &Row {
+    // A table without rows is never asked.
+    &table.rows[0]
+}
+
+fn worst(table: &Table) -> String {
+    let ratio = table.rows.iter().filter_map(Row::ratio).reduce(f64::max);
+    let most = table.rows.iter().map(|row| row.measured).reduce(f64::max);
+    match (ratio, most) {
+        (Some(ratio), _) => format!("{ratio:.2} ×"),
+        (None, Some(most)) => table.unit.figure(most),
+        (None, None) => "–".into(),
+    }
+}
+
+fn section(page: &mut String, table: &Table) -> std::fmt::Result {
+    writeln!(page, "## {}\n", table.subject)?;
+    if !table.floor.is_empty() {
+        writeln!(page, "Floor: {}. ", table.floor)?;
+    }
+    writeln!(page, "Load: {}.\n", table.load)?;
+    let [measured, each] = match table.unit {
+        Unit::Nanoseconds => ["time", "each"],
+        Unit::Bytes => ["memory", "each"],
+    };
+    writeln!(
+        page,
+        "| | {measured} | {each} | floor | ratio | to reach | |\n|---|---|---|---|---|---|---|"
+    )?;
+    for row in &table.rows {
+        writeln!(page, "| {} |", row.cells(table.unit, smallest(table)).join(" | "))?;
+    }
+    page.push('\n');
+    let note = format!("benches/notes/{}.md", table.subject.replace(' ', "-"));
+    if let Ok(note) = fs::read_to_string(note) {
+        writeln!(page, "{}\n", note.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Writes time and memory per decky, a line for each size.
+fn growth(page: &mut String, tables: &[Table]) -> std::fmt::Result {
+    let grown = |table: &&Table| table.subject.starts_with(GROWTH) || table.subject == "memory";
+    let tables: Vec<&Table> = tables.iter().filter(grown).collect();
+    let mut lines: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (at, table) in tables.iter().enumerate() {
+        for row in &table.rows {
+            // What was drawn has about so many deckies.
+            let parts = 10_u64.pow(row.parts.max(1).ilog10());
+            let near = if row.parts as u64 > 5 * parts {
+                10 * parts
+            } else {
+                parts
+            };
+            let line = lines.entry(near).or_insert_with(|| vec!["–".into(); tables.len()]);
+            line[at] = format!(
+                "{} ({:.2})",
+                table.unit.figure(row.each()),
+                row.each() / smallest(table).each()
+            );
+        }
+    }
+    page.push_str("## Growth\n\nPer decky; in brackets, how many times the line of 100 deckies.\n\n| deckies |");
+    for table in &tables {
+        write!(page, " {} |", table.subject.trim_start_matches(GROWTH))?;
+    }
+    writeln!(page, "\n|---|{}", "---|".repeat(tables.len()))?;
+    for (deckies, line) in lines {
+        writeln!(page, "| {deckies} | {} |", line.join(" | "))?;
+    }
+    Ok(())
+}

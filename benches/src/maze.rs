@@ -1,0 +1,112 @@
+use std::net::Ipv4Addr;
+
+use decnet_topology::{
+    Catalog, Decky, DeckyId, Lan, LanId, Topology, TopologyConfig, generate::generate, model::Attachment,
+};
+
+/// How many LANs the mazes have that the benches look at.
+pub const SIZES: [u32; 5] = [10, 100, 1_000, 4_000, 40_000];
+
+/// Where the first subnet begins: 10.0.0.0.
+const BASE: u32 = 10 << 24;
+/// How many addresses a subnet has: a /26.
+const STRIDE: u32 = 64;
+/// A prime that is no divisor of any size, so that multiples of it lead to each LAN once.
+const LEAP: u32 = 7_919;
+
+/// Makes a maze of exactly so many LANs with two deckies each: a tree with three branches at each LAN. The first decky of a LAN
+/// routes to the LAN above; one LAN in ten has a cross edge to a LAN far away.
+///
+/// # Panics
+///
+/// If there are more LANs than subnets, some 260 000.
+pub fn maze(lans: u32) -> Topology {
+    let deckies = (0..lans).flat_map(|lan| [router(lan), host(lan, lans)]);
+    Topology::new((0..lans).map(lan).collect(), deckies.collect()).expect("names and ids are counted")
+}
+
+/// Draws a maze of about so many LANs with two deckies each, one LAN in ten with a cross edge, and returns it with what it was
+/// drawn from.
+///
+/// # Panics
+///
+/// If there are more LANs than subnets, some 16 million.
+pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
+    // The mean LAN has two children: 2^(depth + 1) LANs.
+    let depth = u8::try_from(lans.max(2).ilog2()).expect("at most 31");
+    let drawn = (0..SEEDS).map(|seed| {
+        let config = TopologyConfig::builder("bench", depth, 3)
+            .deckies_per_lan(2, 2)
+            .cross_edge_probability(0.1)
+            .base("0.0.0.0/0")
+            .seed(seed)
+            .build()
+            .expect("a config of which the builder knows every field");
+        let maze = generate(&config, &Catalog::builtin(), &[]).expect("there are subnets enough");
+        (config, maze)
+    });
+    let distance = |(_, maze): &(_, Topology)| maze.lans().len().abs_diff(lans as usize);
+    drawn.min_by_key(distance).expect("there are seeds")
+}
+
+/// So many seeds are tried for a maze of the size that was asked for.
+const SEEDS: u64 = 24;
+
+fn subnet(lan: u32) -> u32 {
+    BASE + lan * STRIDE
+}
+
+fn lan(number: u32) -> Lan {
+    let net = format!("{}/26", Ipv4Addr::from(subnet(number)));
+    let name = format!("LAN-{number:05}").parse().expect("a DNS label");
+    Lan::new(LanId::new(number), name, net.parse().expect("a subnet"), number == 0)
+}
+
+fn at(lan: u32, host: u32) -> Attachment {
+    Attachment {
+        lan: LanId::new(lan),
+        ip: (subnet(lan) + host).into(),
+    }
+}
+
+fn decky(number: u32, services: [&str; 2]) -> Decky {
+    let name = format!("decky-{number:06}").parse().expect("a DNS label");
+    Decky::new(DeckyId::new(number), name).with_services(services.map(Into::into))
+}
+
+fn router(lan: u32) -> Decky {
+    let above = lan.checked_sub(1).map(|before| at(before / 3, 10 + before % 3));
+    decky(2 * lan, ["ssh", "http"])
+        .forwarding(true)
+        .with_attachments([at(lan, 2)].into_iter().chain(above))
+}
+
+fn host(lan: u32, lans: u32) -> Decky {
+    let target = u64::from(lan) * u64::from(LEAP) % u64::from(lans);
+    let target = u32::try_from(target).expect("less than the number of LANs");
+    let crosses = lan % 10 == 7 && target != lan;
+    decky(2 * lan + 1, ["smb", "rdp"]).with_attachments([at(lan, 3)].into_iter().chain(crosses.then(|| at(target, 20))))
+}
+
+#[cfg(test)]
+mod tests {
+    use decnet_topology::{Catalog, RuleSet, validate::validate};
+
+    use super::*;
+
+    #[test]
+    fn mazes_are_sound_and_of_the_size_that_was_asked_for() {
+        for lans in [1, 10, 100, 1_000] {
+            let maze = maze(lans);
+            assert_eq!(maze.lans().len(), lans as usize);
+            assert_eq!(maze.deckies().len(), 2 * lans as usize);
+            assert_eq!(validate(&maze, &Catalog::builtin(), RuleSet::deploy()).findings(), []);
+        }
+    }
+
+    #[test]
+    fn one_lan_in_ten_has_a_cross_edge() {
+        let edges = maze(1_000).edges().count();
+        assert_eq!(edges, 2 * 1_000 + 999 + 100);
+    }
+}
