@@ -84,7 +84,7 @@ const CONFINED: [Confined; 2] = [
             "decnet-topology/src/repo/sqlite",
             "decnet-topology/tests/it/repo",
             // The floor that a store is measured against.
-            "benches/benches/store.rs",
+            "benches/benches/store",
         ],
     },
 ];
