@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engines soak lint bench bench-check bench-record deny clean-docker
+.PHONY: help demo test test-python test-engines soak lint bench bench-check bench-record deny clean-docker
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -9,8 +9,11 @@ help: ## this list
 demo: ## set up Docker if there is none, then raise a maze of seven LANs, look at it, and take it down
 	@scripts/demo
 
-test: ## all tests, those that need Docker included (it is set up if there is none)
+test: ## all tests, those that need Docker and those of Python included (it is set up if there is none)
 	@scripts/test
+
+test-python: ## the Python binding's alone: wheel, types, stubs, tests, examples, source distribution
+	@scripts/test-python
 
 test-engines: ## the tests that need Docker, on an engine of each newer Debian suite (root)
 	@scripts/test-engines

@@ -4,9 +4,11 @@ mod expectation;
 mod published;
 mod report;
 
+use std::time::Duration;
+
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
 use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError};
@@ -16,7 +18,7 @@ use crate::{
     naming::{self, ContainerName},
     runtime::{ExecOutput, RuntimeError},
 };
-use expectation::{Expectation, OUTSIDE};
+use expectation::{Expectation, OUTSIDE, was_untried};
 pub use report::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 /// How many deckies are asked at a time: they spend their time waiting for answers that do not come.
@@ -26,6 +28,10 @@ const TARGETS_A_COMMAND: usize = 1000;
 /// A first look is quick. What is not as expected then is looked at again with patience: packets are lost on a busy machine.
 const QUICK: (u64, u16) = (500, 2);
 const PATIENT: (u64, u16) = (1500, 3);
+/// How often is waited for room in the kernel's table of neighbours, which all namespaces of a host share (1024 by default), and how
+/// long: what was not used for five seconds may go when room is needed.
+const WAITS_FOR_ROOM: usize = 8;
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(6);
 
 impl Engine {
     /// Probes from inside every decky that it reaches what the maze says and nothing else: not the host, not the outside, not
@@ -60,17 +66,22 @@ impl Engine {
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
-        let asked = stored.topology.deckies().iter().filter_map(|decky| {
-            let base = desired.bases.get(&naming::base(id, decky))?;
-            Some(self.verify_from(decky, base, &graph))
-        });
+        // Boxed before they are waited for: else the compiler cannot see that this future may be spawned.
+        let mut asked = Vec::new();
+        for decky in stored.topology.deckies() {
+            if let Some(base) = desired.bases.get(&naming::base(id, decky)) {
+                asked.push(self.verify_from(decky, base, &graph).boxed());
+            }
+        }
         let found: Vec<VerifyReport> = stream::iter(asked).buffered(DECKIES_AT_A_TIME).try_collect().await?;
         let mut report = VerifyReport::default();
         for one in found {
             report.add(one);
         }
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
-        let published = gateways.map(|base| published::verify(base, info.local));
+        let published: Vec<_> = gateways
+            .map(|base| published::verify(base, info.local).boxed())
+            .collect();
         for one in stream::iter(published)
             .buffered(DECKIES_AT_A_TIME)
             .collect::<Vec<_>>()
@@ -147,26 +158,57 @@ impl Engine {
         if suspects.is_empty() {
             return Ok(report);
         }
-        match self.probe(&base.name, &suspects, PATIENT).await? {
-            Ok(results) => report.deviations.extend(
-                suspects
-                    .into_iter()
-                    .zip(&results)
-                    .filter(|(expectation, result)| !expectation.holds(result))
-                    .map(|(expectation, result)| ReachDeviation {
-                        from: from.clone(),
-                        to: expectation.to,
-                        address: expectation.address,
-                        expected: Reach::of(expectation.reached),
-                        found: Reach::of(!expectation.reached),
-                        how: how(result),
-                    }),
-            ),
+        match self.look_again(&base.name, suspects).await? {
+            Ok(found) => report
+                .deviations
+                .extend(found.into_iter().map(|(expectation, result)| ReachDeviation {
+                    from: from.clone(),
+                    to: expectation.to,
+                    address: expectation.address,
+                    expected: Reach::of(expectation.reached),
+                    found: if was_untried(&result) {
+                        Reach::Unknown
+                    } else {
+                        Reach::of(!expectation.reached)
+                    },
+                    how: how(&result),
+                })),
             Err(reason) => report
                 .deviations
                 .push(unknown(from.clone(), home.ip, Reach::Reachable, reason)),
         }
         Ok(report)
+    }
+
+    /// Tries with patience what did not hold, and returns what does not hold then either.
+    async fn look_again(
+        &self,
+        base: &ContainerName,
+        mut suspects: Vec<Expectation>,
+    ) -> Result<Result<Vec<(Expectation, TargetResult)>, String>, EngineError> {
+        let mut waits = 0;
+        loop {
+            let results = match self.probe(base, &suspects, PATIENT).await? {
+                Ok(results) => results,
+                Err(reason) => return Ok(Err(reason)),
+            };
+            let left = suspects.into_iter().zip(results);
+            let left: Vec<_> = left
+                .filter(|(expectation, result)| !expectation.holds(result))
+                .collect();
+            // Where there is no room to ask there was none to answer, either: those that were silent are asked again, too.
+            if waits == WAITS_FOR_ROOM || !left.iter().any(|(_, result)| was_untried(result)) {
+                return Ok(Ok(left));
+            }
+            waits += 1;
+            tracing::warn!(
+                base = %base,
+                waits,
+                "the kernel has no room for more neighbours, waiting for some; a larger net.ipv4.neigh.default.gc_thresh3 ends that"
+            );
+            tokio::time::sleep(WAIT_FOR_ROOM).await;
+            suspects = left.into_iter().map(|(expectation, _)| expectation).collect();
+        }
     }
 
     /// Asks a base whether what may leave it is held to the state that it should have, or why it cannot be asked.

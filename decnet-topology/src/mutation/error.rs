@@ -195,7 +195,7 @@ pub enum MutationError {
         name: Name,
     },
     /// What comes of it breaks rules.
-    #[error("the maze would break {} rule(s), the first: {}", .report.errors().count(), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
+    #[error("the maze would break {}", .report.broken())]
     ResultInvalid {
         /// What was found.
         report: Report,

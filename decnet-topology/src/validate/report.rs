@@ -73,6 +73,15 @@ impl Report {
         self.errors().next().is_none()
     }
 
+    /// Says how many rules are broken, and the first of them, for the text of an error.
+    pub(crate) fn broken(&self) -> String {
+        let first = self.errors().next().map(ToString::to_string).unwrap_or_default();
+        match self.errors().count() {
+            1 => format!("1 rule: {first}"),
+            count => format!("{count} rules, the first: {first}"),
+        }
+    }
+
     /// Adds the findings of another report.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
@@ -84,7 +93,7 @@ impl Report {
 
 /// The refusal to go on with a topology that breaks rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the topology breaks {} rule(s), the first: {}", .report.errors().count(), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
+#[error("the topology breaks {}", .report.broken())]
 pub struct Invalid {
     /// What was found.
     pub report: Report,
@@ -135,5 +144,28 @@ impl Deref for ValidTopology {
 
     fn deref(&self) -> &Topology {
         &self.topology
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Code, Target};
+
+    #[test]
+    fn an_error_of_a_report_counts_the_rules_and_names_the_first() {
+        let of = |text: &str| Finding::new(Code::NameInvalid, Target::Topology, text);
+        let one = Report::new(vec![of("x")]);
+        assert!(
+            one.broken().starts_with("1 rule: error NAME_INVALID: "),
+            "{}",
+            one.broken()
+        );
+        let two = Report::new(vec![of("x"), of("y")]);
+        assert!(
+            two.broken().starts_with("2 rules, the first: error NAME_INVALID: "),
+            "{}",
+            two.broken()
+        );
     }
 }

@@ -44,6 +44,35 @@ const ENGINE: Layers = Layers {
     besides: &[],
 };
 
+/// The Python binding: between the languages, then what does not wait, then what does.
+const PYTHON: Layers = Layers {
+    krate: "decnet_py",
+    layers: &[
+        &["tree"],
+        &["convert"],
+        &["argument", "finding"],
+        &["errors"],
+        &[
+            "runtime",
+            "catalog",
+            "parts",
+            "network",
+            "simulated",
+            "document",
+            "mutation",
+            "alloc",
+        ],
+        &["operation", "config", "report"],
+        &["model"],
+        &["generate", "validate", "rows", "events"],
+        &["plan", "repo"],
+        &["queue"],
+        &["engine"],
+        &["module"],
+    ],
+    besides: &[],
+};
+
 const CONFINED: [Confined; 2] = [
     Confined {
         krate: "bollard",
@@ -51,16 +80,16 @@ const CONFINED: [Confined; 2] = [
     },
     Confined {
         krate: "rusqlite",
-        // The store's bench measures bare statements beside it.
         to: &[
             "decnet-topology/src/repo/sqlite",
             "decnet-topology/tests/it/repo",
+            // The floor that a store is measured against.
             "benches/benches/store",
         ],
     },
 ];
 
-const APART: [Apart; 3] = [
+const APART: [Apart; 4] = [
     Apart {
         package: "decnet-topology",
         from: &["decnet-engine", "decnet-cli", "decnet-py", "bollard"],
@@ -73,6 +102,10 @@ const APART: [Apart; 3] = [
         package: "decnet-cli",
         from: &["decnet-py", "bollard", "rusqlite"],
     },
+    Apart {
+        package: "decnet-py",
+        from: &["decnet-cli", "bollard", "rusqlite"],
+    },
 ];
 
 #[test]
@@ -83,6 +116,11 @@ fn imports_in_the_core_point_one_way() {
 #[test]
 fn imports_in_the_engine_point_one_way() {
     none(&ENGINE.check(&workspace_sources()));
+}
+
+#[test]
+fn imports_in_the_binding_point_one_way() {
+    none(&PYTHON.check(&workspace_sources()));
 }
 
 #[test]
@@ -161,7 +199,7 @@ fn a_driver_named_elsewhere_is_a_breach_in_tests_too() {
 
 #[test]
 fn a_dependency_that_points_the_wrong_way_is_a_breach() {
-    let [.., cli] = APART;
+    let [.., cli, _] = APART;
     assert_eq!(cli.check("[dependencies]\ndecnet-engine = \"1\"\n"), []);
     assert_eq!(cli.check("[dev-dependencies]\nrusqlite = \"1\"\n").len(), 1);
 }

@@ -17,6 +17,7 @@ fn the_rules_read_the_whole_workspace() {
         "decnet-topology/src/lib.rs",
         "decnet-engine/src/plan/diff.rs",
         "decnet-engine/decoy/src/main.rs",
+        "decnet-py/src/lib.rs",
     ] {
         assert!(sources.iter().any(|source| source.path == path), "{path} was not read");
     }

@@ -12,6 +12,9 @@ pub(super) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const DNS: u16 = 53;
 
+/// How the decoy program says ENOBUFS, after the kernel's words for it.
+const NO_ROOM: &str = "(os error 105)";
+
 /// What becomes of one attempt from inside a decky if all is as the maze says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expectation {
@@ -27,6 +30,9 @@ impl Expectation {
     /// A refusal comes from the address itself, so it was reached. Nobody answers from the outside, so that silence says nothing
     /// but that a packet left: one that is held back fails where it is sent.
     pub(super) fn holds(&self, result: &TargetResult) -> bool {
+        if was_untried(result) {
+            return false;
+        }
         let reached = match result.detail {
             Answer::Answered | Answer::Refused => true,
             Answer::TimedOut => self.to == Place::Outside,
@@ -34,6 +40,11 @@ impl Expectation {
         };
         reached == self.reached
     }
+}
+
+/// Tells whether the kernel had no room for one more neighbour, so that nothing was sent and nothing can be said.
+pub(super) fn was_untried(result: &TargetResult) -> bool {
+    matches!(&result.detail, Answer::Failed(why) if why.contains(NO_ROOM))
 }
 
 /// Lists what is tried from inside a decky: every address of every other, by ping and on a TCP port of its services; the address
@@ -90,4 +101,36 @@ fn tcp_port(decky: &Decky, catalog: &Catalog) -> Option<u16> {
     ports
         .find(|port| port.protocol == Protocol::Tcp)
         .map(|port| port.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_sent_proves_neither_that_an_address_is_reached_nor_that_it_is_not() {
+        let address = Ipv4Addr::new(10, 0, 0, 2);
+        let target = Target::Icmp { address };
+        let result = |why: &str| TargetResult {
+            target,
+            reached: false,
+            detail: Answer::Failed(why.into()),
+            rtt_us: None,
+        };
+        for reached in [true, false] {
+            let to = Place::Host;
+            let expectation = Expectation {
+                to,
+                address,
+                target,
+                reached,
+            };
+            assert!(!expectation.holds(&result("No buffer space available (os error 105)")));
+            assert_eq!(
+                expectation.holds(&result("Operation not permitted (os error 1)")),
+                !reached,
+                "what the containment holds back is not reached"
+            );
+        }
+    }
 }

@@ -161,14 +161,42 @@ impl Docker {
                 reason: said,
             });
         }
-        Err(refuse(format!("exit code {}: {said}", done.code)))
+        Err(refuse(
+            in_words(&said).unwrap_or_else(|| format!("exit code {}: {said}", done.code)),
+        ))
     }
+}
+
+/// Says what a report of `state set` says, unless it is none: what the kernel refused, else what is left to be done.
+fn in_words(report: &str) -> Option<String> {
+    let report: StateReport = serde_json::from_str(report).ok()?;
+    let left: Vec<_> = if report.refused.is_empty() {
+        report.deviations.iter().map(left_undone).collect()
+    } else {
+        report.refused
+    };
+    (!left.is_empty()).then(|| left.join("; "))
 }
 
 /// Tells whether what `state check` printed says nothing against the containment.
 fn is_contained(report: &[u8]) -> bool {
     serde_json::from_slice::<StateReport>(report)
         .is_ok_and(|report| !report.deviations.contains(&Deviation::Uncontained))
+}
+
+fn left_undone(deviation: &Deviation) -> String {
+    match deviation {
+        Deviation::InterfaceMissing(ip) => format!("no interface has {ip}"),
+        Deviation::InterfaceUndeclared(ip) => format!("an interface has {ip}, which is not declared"),
+        Deviation::ForwardingOn(ip) => format!("the interface with {ip} forwards"),
+        Deviation::ForwardingOff(ip) => format!("the interface with {ip} does not forward"),
+        Deviation::RouteMissing(route) => format!("the route to {} via {} is missing", route.to, route.via),
+        Deviation::RouteUndeclared(to) => format!("there is a route to {to}, which is not declared"),
+        Deviation::DefaultRouteMissing => "the default route is missing".into(),
+        Deviation::Uncontained => "what may leave is not contained".into(),
+        // A decoy program of another version knows more.
+        other => format!("{other:?}"),
+    }
 }
 
 /// Names a port as Docker does: `80/tcp`.
@@ -194,4 +222,25 @@ fn bindings<'a>(ports: impl Iterator<Item = &'a PublishedPort>) -> HashMap<Strin
             .push(binding);
     }
     bindings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn a_report_is_told_in_words_and_what_is_none_is_left_to_the_caller() {
+        let refused = r#"{"deviations":[{"route_missing":{"to":"10.0.0.0/24","via":"10.0.1.2"}}],"refused":["route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)"]}"#;
+        assert_eq!(
+            in_words(refused).as_deref(),
+            Some("route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)")
+        );
+        let left = r#"{"deviations":[{"route_missing":{"to":"10.0.0.0/24","via":"10.0.1.2"}},{"forwarding_off":"10.0.1.1"}],"refused":[]}"#;
+        assert_eq!(
+            in_words(left).as_deref(),
+            Some("the route to 10.0.0.0/24 via 10.0.1.2 is missing; the interface with 10.0.1.1 does not forward")
+        );
+        assert_eq!(in_words(r#"{"deviations":[],"refused":[]}"#), None);
+        assert_eq!(in_words("panic"), None);
+    }
 }

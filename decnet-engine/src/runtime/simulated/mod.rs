@@ -2,7 +2,7 @@
 //!
 //! [`Simulated`] behaves as a daemon does where that matters to the engine: names and subnets are taken, images must be there,
 //! a network with endpoints cannot be removed, a service of a base that was restarted is stale. Nothing waits and no clock is
-//! read, so that tests and benches are fast and repeatable. Clones share one world: a clone is another client of it.
+//! read (but where a [pace](Simulated::pace) is set), so that tests and benches are fast and repeatable. Clones share one world: a clone is another client of it.
 //!
 //! ```
 //! use decnet_engine::{naming::NetworkName, runtime::simulated::{Moment, Simulated}};
@@ -25,6 +25,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -66,6 +67,7 @@ struct Inner {
     peaks: BTreeMap<Lane, usize>,
     answer: Arc<Answer>,
     info: RuntimeInfo,
+    pace: Duration,
 }
 
 /// A daemon in memory.
@@ -117,6 +119,7 @@ impl Simulated {
             peaks: BTreeMap::new(),
             answer: Arc::new(succeed),
             info,
+            pace: Duration::ZERO,
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -149,6 +152,11 @@ impl Simulated {
     /// Decides what commands in containers answer; without this, all succeed and print nothing.
     pub fn answer_exec(&self, answer: impl Fn(&ContainerName, &[String]) -> ExecOutput + Send + Sync + 'static) {
         self.lock().answer = Arc::new(answer);
+    }
+
+    /// Lets each action take that long; without this, none takes any time.
+    pub fn pace(&self, time: Duration) {
+        self.lock().pace = time;
     }
 
     /// Changes what the daemon says of itself.
@@ -247,7 +255,12 @@ impl Runtime for Simulated {
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         let _running = Running::start(self, action.lane());
         // Lets others begin before this one ends, as they would while a daemon works.
-        tokio::task::yield_now().await;
+        let pace = self.lock().pace;
+        if pace.is_zero() {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(pace).await;
+        }
         let verdict = {
             let inner = &mut *self.lock();
             let (moment, verdict) = inner.faults.judge(action);

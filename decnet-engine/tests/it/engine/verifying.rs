@@ -45,6 +45,15 @@ fn paths(report: &VerifyReport) -> Vec<(Place, Place, Reach)> {
 }
 
 #[tokio::test]
+async fn a_verification_may_be_a_task_of_its_own() {
+    let (lab, id) = raised(small()).await;
+    let engine = lab.engine.clone();
+    let report = tokio::spawn(async move { engine.verify(id, &CancellationToken::new()).await });
+    let report = report.await.expect("it ends").expect("verified");
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test]
 async fn a_maze_that_was_just_raised_is_as_it_says_and_every_decky_was_asked() {
     let (lab, id) = raised(twelve()).await;
     let report = verify(&lab, id).await;

@@ -1,6 +1,6 @@
 //! The faults that the simulation takes orders for.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use decnet_engine::{
     naming::Role,
@@ -11,6 +11,7 @@ use decnet_engine::{
         simulated::{Moment, Simulated},
     },
 };
+use tokio::time::Instant;
 
 use super::{
     lab::{Lab, create_base, create_network, create_service, restart, undo},
@@ -33,6 +34,18 @@ async fn lab() -> (Lab, Simulated) {
     lab.raise("near", "web").await;
     simulated.clear_log();
     (lab, simulated)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_takes_the_time_that_was_set_and_a_look_takes_none() {
+    let (lab, simulated) = lab().await;
+    simulated.pace(Duration::from_secs(7));
+    let begun = Instant::now();
+    let network = lab.network("lan-1", 1);
+    lab.perform(&create_network(&network)).await.expect("it is made");
+    assert_eq!(begun.elapsed(), Duration::from_secs(7));
+    lab.runtime.info().await.expect("it answers");
+    assert_eq!(begun.elapsed(), Duration::from_secs(7));
 }
 
 #[tokio::test]

@@ -151,8 +151,14 @@ impl Talk {
         let talking = thread::spawn(move || {
             let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
-            let mut stream =
-                TcpStream::connect_timeout(&SocketAddr::from(to), Duration::from_secs(5)).expect("connected");
+            let connect = || TcpStream::connect_timeout(&SocketAddr::from(to), Duration::from_secs(5));
+            // A service that was just started listens a moment later.
+            let mut tries = std::iter::repeat_with(connect).take(50).inspect(|tried| {
+                if tried.is_err() {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            });
+            let mut stream = tries.find_map(Result::ok).expect("connected");
             stream.set_nodelay(true).expect("set");
             let mut sent = 0;
             while !stopped.load(Ordering::Relaxed) {

@@ -70,12 +70,20 @@ async fn a_gateway_answers_on_loopback_though_its_dmz_sorts_last() {
             .expect("deployed");
         let answer = tokio::task::spawn_blocking(|| {
             use std::io::Read as _;
-            let mut stream = std::net::TcpStream::connect("127.0.0.1:20522").expect("connected");
-            stream
-                .set_read_timeout(Some(std::time::Duration::from_secs(10)))
-                .expect("set");
             let mut banner = [0; 12];
-            stream.read_exact(&mut banner).expect("read");
+            let read = |banner: &mut [u8]| {
+                let mut stream = std::net::TcpStream::connect("127.0.0.1:20522")?;
+                stream.set_read_timeout(Some(std::time::Duration::from_secs(10)))?;
+                stream.read_exact(banner)
+            };
+            // The port is open before the service listens behind it.
+            for attempt in 1.. {
+                match read(&mut banner) {
+                    Ok(()) => break,
+                    Err(error) => assert!(attempt < 50, "{error}"),
+                }
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
             String::from_utf8_lossy(&banner).into_owned()
         });
         assert_eq!(

@@ -1,0 +1,167 @@
+"""The dicts that go in and out, for type checkers."""
+
+import datetime
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+if TYPE_CHECKING:
+    from ._decnet import Topology, TopologyRow
+
+#: A document of the format `decnet.topology/1`, or another JSON object.
+Document: TypeAlias = dict[str, Any]
+#: A maze in any form: itself, a dict, the text of a maze file, or the path of one.
+Maze: TypeAlias = "Topology | Document | str | PathLike[str]"
+#: Which topology is meant: its row, or its id.
+TopologyId: TypeAlias = "TopologyRow | str"
+#: A moment: an aware datetime, or a text as in RFC 3339.
+Moment: TypeAlias = datetime.datetime | str
+Subnet: TypeAlias = str | IPv4Network
+Address: TypeAlias = str | IPv4Address
+Subnets: TypeAlias = Iterable[Subnet]
+Rules: TypeAlias = Literal["deploy", "live"]
+Mode: TypeAlias = Literal["unihost", "agent"]
+Intent: TypeAlias = Literal["up", "down"]
+Severity: TypeAlias = Literal["error", "warning"]
+Status: TypeAlias = Literal["pending", "deploying", "active", "degraded", "failed", "tearing_down", "torn_down"]
+MutationState: TypeAlias = Literal["pending", "applying", "applied", "rejected", "failed"]
+
+
+class ConfigFault(TypedDict):
+    """One fault of a config."""
+
+    field: str
+    message: str
+
+
+class Route(TypedDict):
+    """Packets to these addresses go to that router."""
+
+    destination: str
+    via: str
+
+
+class Claim(TypedDict):
+    """A subnet that a stored topology has."""
+
+    topology: str
+    name: str
+    lan: str
+    subnet: str
+
+
+#: One change of status.
+StatusEvent = TypedDict("StatusEvent", {"from": Status | None, "to": Status, "at": str, "reason": str | None})
+
+
+class Holder(TypedDict):
+    """Who holds a lease: a process of a host."""
+
+    boot_id: str
+    pid: int
+    started: int
+    label: str
+
+
+class Lease(TypedDict):
+    """The right to change a topology on Docker, for a time."""
+
+    token: str
+    holder: Holder
+    until: str
+
+
+class MutationRow(TypedDict):
+    """All that the store keeps of a mutation."""
+
+    id: int
+    topology: str
+    mutation: Document
+    actor: str | None
+    state: MutationState
+    version: int
+    attempts: int
+    enqueued_at: str
+    begun_at: str | None
+    stored_at: str | None
+    finished_at: str | None
+    reason: str | None
+    claim: Lease | None
+
+
+class RecordedChange(TypedDict):
+    """A change of a decky, as the store remembers it."""
+
+    at: str
+    mutation: int | None
+    change: Document
+
+
+class Event(TypedDict, total=False):
+    """Something that happened. Of one whose `type` is `lagged` there is only the `payload`: how many were `lost`."""
+
+    v: int
+    id: str
+    topic: str
+    type: str
+    ts: str
+    payload: Document
+
+
+class ServiceState(TypedDict):
+    """How one service of a decky fares."""
+
+    service: str
+    activity: str | None
+
+
+class DeckyState(TypedDict):
+    """How one decky fares."""
+
+    decky: str
+    addresses: list[list[str]]
+    router: bool
+    gateway: bool
+    base: str | None
+    services: list[ServiceState]
+
+
+class VerifyReport(TypedDict):
+    """What a verification found; all is as the maze says where `deviations` is empty."""
+
+    deckies: int
+    probes: int
+    deviations: list[Document]
+    skipped: list[Document]
+
+
+class Reaped(TypedDict):
+    """What was left of one topology that is no more."""
+
+    prefix: str
+    found: list[str]
+    plan: list[Document]
+    left: list[str]
+    errors: list[str]
+
+
+class ReapReport(TypedDict):
+    """What a reap found and did."""
+
+    live: list[str]
+    orphans: list[Reaped]
+
+
+class MutationPreview(TypedDict):
+    """What a mutation would come to."""
+
+    plan: list[Document]
+    restarts: list[str]
+
+
+class DeploySettings(TypedDict, total=False):
+    """How a topology is raised."""
+
+    publish: list[str]
+    dmz_egress: Literal["none", "dns-only", "rate-limited", "open"]

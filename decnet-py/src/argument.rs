@@ -1,0 +1,96 @@
+//! Arguments whose faults are a `TypeError`, whatever is wrong with them.
+
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+};
+
+use crate::{convert, tree};
+
+/// A text.
+pub(crate) struct Text(String);
+
+impl Text {
+    /// Takes a text, as the default of an argument.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text.
+    pub(crate) fn take(self) -> String {
+        self.0
+    }
+}
+
+impl FromPyObject<'_, '_> for Text {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        convert::text(&object, "it").map(Self)
+    }
+}
+
+/// The path of a file: a text, or what has one.
+pub(crate) struct FilePath(PathBuf);
+
+impl FilePath {
+    /// Returns the path.
+    pub(crate) fn take(self) -> PathBuf {
+        self.0
+    }
+}
+
+impl FromPyObject<'_, '_> for FilePath {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        object.extract().map(Self).map_err(|error: PyErr| {
+            // A text that no path is made of: half a character, say.
+            let unsayable = error.is_instance_of::<PyValueError>(object.py());
+            if unsayable {
+                PyTypeError::new_err(format!("it is no path: {error}"))
+            } else {
+                error
+            }
+        })
+    }
+}
+
+/// Reads a file whole.
+pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
+    let read = std::fs::read(path);
+    read.map_err(|error| tree::DecnetError::new_err(format!("{}: {error}", path.display())))
+}
+
+/// Reads a count that cannot be less than nothing.
+pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
+    match convert::to_value(object) {
+        Ok(serde_json::Value::Number(number)) if number.is_u64() => Ok(number
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or(usize::MAX)),
+        Ok(serde_json::Value::Number(number)) if number.is_i64() => Err(tree::DecnetError::new_err(format!(
+            "{what} is {number}, less than nothing"
+        ))),
+        Err(convert::Unfit::Value(message)) => Err(tree::DecnetError::new_err(format!("{what}: {message}"))),
+        _ => Err(PyTypeError::new_err(format!(
+            "{what} is a whole number, not {}",
+            convert::kind(object)
+        ))),
+    }
+}
+
+/// Reads a time in seconds.
+pub(crate) fn seconds(object: &Bound<'_, PyAny>, what: &str) -> PyResult<SignedDuration> {
+    let Ok(seconds) = object.extract::<f64>() else {
+        return Err(PyTypeError::new_err(format!(
+            "{what} is a number of seconds, not {}",
+            convert::kind(object)
+        )));
+    };
+    SignedDuration::try_from_secs_f64(seconds)
+        .map_err(|error| tree::DecnetError::new_err(format!("{what} of {seconds} seconds: {error}")))
+}

@@ -1,0 +1,135 @@
+//! The catalogue of services and archetypes.
+
+use std::sync::{Arc, LazyLock};
+
+use decnet_topology::{ServiceName, catalog};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    argument::{self, FilePath, Text},
+    convert,
+    errors::Raise as _,
+    tree,
+};
+
+/// Read once: every call that names no catalogue asks it.
+static BUILTIN: LazyLock<Arc<catalog::Catalog>> = LazyLock::new(|| Arc::new(catalog::Catalog::builtin()));
+
+/// The services and archetypes that there are.
+#[pyclass(frozen, eq, module = "decnet")]
+#[derive(PartialEq)]
+pub(crate) struct Catalog(Arc<catalog::Catalog>);
+
+impl Catalog {
+    /// Returns the catalogue that was given, or the built-in one.
+    pub(crate) fn or_builtin(given: Option<&Self>) -> Arc<catalog::Catalog> {
+        Arc::clone(given.map_or(&*BUILTIN, |catalog| &catalog.0))
+    }
+}
+
+#[pymethods]
+impl Catalog {
+    /// Returns the catalogue that comes with DECNET.
+    #[staticmethod]
+    fn builtin() -> Self {
+        Self(Self::or_builtin(None))
+    }
+
+    /// Reads a catalogue in TOML: it adds to the built-in one, or overrides its entries key by key.
+    #[staticmethod]
+    fn from_toml(text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::builtin().extend(text)
+    }
+
+    /// Reads a file with a catalogue in TOML.
+    #[staticmethod]
+    fn from_file(py: Python<'_>, path: FilePath) -> PyResult<Self> {
+        let path = path.take();
+        let text = String::from_utf8(argument::read_file(&path)?);
+        let text = text.map_err(|error| tree::InvalidCatalog::new_err(format!("{}: {error}", path.display())))?;
+        Self::builtin().extended(py, &text)
+    }
+
+    /// Adds the entries of a catalogue in TOML, or overrides those that are there.
+    fn extend(&self, text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.extended(text.py(), &convert::text(text, "a catalogue")?)
+    }
+
+    /// The services, by name.
+    #[getter]
+    fn services(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let services: serde_json::Map<String, Value> = self
+            .0
+            .services()
+            .map(|service| (service.name.to_string(), described(service)))
+            .collect();
+        convert::to_python(py, &services)
+    }
+
+    /// The archetypes, by slug.
+    #[getter]
+    fn archetypes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let archetypes: serde_json::Map<String, Value> = self
+            .0
+            .archetypes()
+            .map(|one| {
+                (
+                    one.slug.clone(),
+                    json!({"slug": one.slug, "title": one.title, "services": one.services}),
+                )
+            })
+            .collect();
+        convert::to_python(py, &archetypes)
+    }
+
+    /// Returns the ports that two or more of the services want, each with those that want it.
+    fn clashes(&self, services: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Vec<String>)>> {
+        let names: Vec<ServiceName> = convert::texts(services, "services")?
+            .iter()
+            .map(|name| ServiceName::new(name))
+            .collect();
+        let clashes = self.0.clashes(&names).into_iter();
+        Ok(clashes
+            .map(|(port, names)| (port.to_string(), names.iter().map(ToString::to_string).collect()))
+            .collect())
+    }
+
+    fn __contains__(&self, service: Text) -> bool {
+        self.0.service(&service.take()).is_some()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<Catalog: {} services, {} archetypes>",
+            self.0.services().count(),
+            self.0.archetypes().count()
+        )
+    }
+}
+
+impl Catalog {
+    fn extended(&self, py: Python<'_>, text: &str) -> PyResult<Self> {
+        let catalog = (*self.0).clone();
+        let read = py.detach(|| catalog.extend_from_toml(text));
+        read.map(|catalog| Self(Arc::new(catalog)))
+            .map_err(|error| error.raise(py))
+    }
+}
+
+fn described(service: &catalog::Service) -> Value {
+    json!({
+        "name": service.name,
+        "ports": service.ports,
+        "image": service.image,
+        "command": service.command,
+        "banner": service.banner,
+        "fields": service.fields,
+        "capabilities": service.capabilities,
+        "writable_root": service.writable_root,
+        "user": service.user,
+        "limits": service.limits,
+        "environment": service.environment,
+        "singleton": service.singleton,
+    })
+}

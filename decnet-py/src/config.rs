@@ -1,0 +1,164 @@
+//! What a maze is generated from.
+
+use decnet_topology::{config, rng};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
+use serde_json::Value;
+
+use crate::{
+    catalog::Catalog,
+    convert,
+    errors::{self, Raise as _},
+};
+
+/// What a maze is generated from: checked, complete, and with its seed.
+#[pyclass(frozen, eq, module = "decnet")]
+#[derive(PartialEq)]
+pub(crate) struct TopologyConfig(pub(crate) config::TopologyConfig);
+
+#[pymethods]
+impl TopologyConfig {
+    /// Reads a config from its fields; all that is wrong is reported at once.
+    #[new]
+    #[pyo3(signature = (*, catalog = None, **fields))]
+    fn new(py: Python<'_>, catalog: Option<&Bound<'_, Catalog>>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let fields = fields.map_or_else(|| PyDict::new(py), Clone::clone);
+        read(fields.as_any(), catalog.map(Bound::get))
+    }
+
+    /// Reads a config from a dict.
+    #[staticmethod]
+    #[pyo3(signature = (fields, *, catalog = None))]
+    fn from_dict(fields: &Bound<'_, PyAny>, catalog: Option<&Bound<'_, Catalog>>) -> PyResult<Self> {
+        if !fields.is_instance_of::<PyDict>() {
+            return Err(PyTypeError::new_err(format!(
+                "a config is a dict, not {}",
+                convert::kind(fields)
+            )));
+        }
+        read(fields, catalog.map(Bound::get))
+    }
+
+    /// Returns all fields, the seed among them.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::to_python(py, &self.0)
+    }
+
+    /// Returns the same config with another seed.
+    fn with_seed(&self, seed: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self(self.0.clone().with_seed(read_seed(seed)?)))
+    }
+
+    /// The name of the topology to be.
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.name().as_str()
+    }
+
+    /// Where its deckies shall run.
+    #[getter]
+    fn mode(&self) -> &str {
+        self.0.mode().as_str()
+    }
+
+    /// The number of levels below the DMZ.
+    #[getter]
+    fn depth(&self) -> u8 {
+        self.0.depth()
+    }
+
+    /// The most children that a LAN has.
+    #[getter]
+    fn branching_factor(&self) -> u8 {
+        self.0.branching_factor()
+    }
+
+    /// The fewest deckies of a LAN that is not the DMZ; no LAN ever has none.
+    #[getter]
+    fn deckies_per_lan_min(&self) -> u8 {
+        *self.0.deckies_per_lan().start()
+    }
+
+    /// The most deckies of a LAN that is not the DMZ.
+    #[getter]
+    fn deckies_per_lan_max(&self) -> u8 {
+        *self.0.deckies_per_lan().end()
+    }
+
+    /// The probability that the decky which joins a LAN to its parent forwards packets.
+    #[getter]
+    fn bridge_forward_probability(&self) -> f64 {
+        self.0.bridge_forward_probability()
+    }
+
+    /// The probability that a decky of a LAN is attached to a LAN elsewhere too.
+    #[getter]
+    fn cross_edge_probability(&self) -> f64 {
+        self.0.cross_edge_probability()
+    }
+
+    /// The range that subnets are taken from.
+    #[getter]
+    fn subnet_base_prefix(&self) -> String {
+        self.0.subnet_base_prefix().to_string()
+    }
+
+    /// The length of a subnet.
+    #[getter]
+    fn lan_prefix(&self) -> u8 {
+        self.0.lan_prefix()
+    }
+
+    /// What every decky runs; none if services are drawn.
+    #[getter]
+    fn services_explicit(&self) -> Option<Vec<String>> {
+        let services = self.0.services_explicit()?;
+        Some(services.iter().map(ToString::to_string).collect())
+    }
+
+    /// Whether the DMZ's decky is a gateway.
+    #[getter]
+    fn dmz_gateway(&self) -> bool {
+        self.0.dmz_gateway()
+    }
+
+    /// The seed.
+    #[getter]
+    fn seed(&self) -> u64 {
+        self.0.seed()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Py<PyAny>,))> {
+        let py = slf.py();
+        Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(py)?,)))
+    }
+
+    fn __repr__(&self) -> String {
+        let Self(config) = self;
+        format!(
+            "<TopologyConfig {:?}: depth {}, branching factor {}, seed {}>",
+            config.name().as_str(),
+            config.depth(),
+            config.branching_factor(),
+            config.seed()
+        )
+    }
+}
+
+/// Reads a config from a dict.
+pub(crate) fn read(fields: &Bound<'_, PyAny>, catalog: Option<&Catalog>) -> PyResult<TopologyConfig> {
+    let py = fields.py();
+    let value = convert::to_value(fields).map_err(|unfit| unfit.raise(|message| errors::unread_config(py, message)))?;
+    let config = config::TopologyConfig::from_value(&value, &Catalog::or_builtin(catalog), rng::os_seed);
+    config.map(TopologyConfig).map_err(|error| error.raise(py))
+}
+
+/// Reads a seed.
+pub(crate) fn read_seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let py = seed.py();
+    let message = || format!("a seed is a whole number from 0 to {}", u64::MAX);
+    match convert::to_value(seed) {
+        Ok(Value::Number(number)) => number.as_u64().ok_or_else(|| errors::unread_config(py, message())),
+        Err(convert::Unfit::Value(_)) => Err(errors::unread_config(py, message())),
+        _ => Err(PyTypeError::new_err(message())),
+    }
+}

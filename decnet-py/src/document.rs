@@ -1,0 +1,132 @@
+//! Maze files, as Python holds them: dicts, texts and paths.
+
+use std::path::Path;
+
+use decnet_topology::{
+    Draft, Finding, Target, Topology,
+    alloc::Claims,
+    document::{self, DocumentError, Syntax},
+    model::Header,
+};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict, types::PyString};
+
+use crate::{
+    argument::{self, FilePath},
+    convert,
+    errors::{self, Raise},
+};
+
+/// A document that was not read yet.
+pub(crate) enum Written {
+    /// As a dict, by now its JSON. Lines and columns mean nothing then.
+    Dict(String),
+    /// As a text.
+    Text(Vec<u8>, Syntax),
+}
+
+impl Written {
+    /// Takes a dict, the text of a document, or the path of a file.
+    pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyDict>() {
+            return Self::from_dict(object);
+        }
+        if object.is_instance_of::<PyString>() {
+            return Self::from_text(object, Syntax::Auto);
+        }
+        if object.hasattr("__fspath__")? {
+            return Self::from_file(&object.extract::<FilePath>()?.take());
+        }
+        let kind = convert::kind(object);
+        Err(PyTypeError::new_err(format!(
+            "a document is a dict, a str or a path, not {kind}"
+        )))
+    }
+
+    /// Takes a dict.
+    pub(crate) fn from_dict(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        if !object.is_instance_of::<PyDict>() {
+            let kind = convert::kind(object);
+            return Err(PyTypeError::new_err(format!("a document is a dict, not {kind}")));
+        }
+        let value = convert::to_value(object).map_err(|unfit| unfit.raise(|message| unread(py, &message)))?;
+        Ok(Self::Dict(value.to_string()))
+    }
+
+    /// Takes a text.
+    pub(crate) fn from_text(object: &Bound<'_, PyAny>, syntax: Syntax) -> PyResult<Self> {
+        let Ok(text) = object.cast::<PyString>() else {
+            let kind = convert::kind(object);
+            return Err(PyTypeError::new_err(format!(
+                "the text of a document is a str, not {kind}"
+            )));
+        };
+        match convert::text_of(text) {
+            Ok(text) => Ok(Self::Text(text.into_bytes(), syntax)),
+            Err(unfit) => Err(unfit.raise(|message| unread(object.py(), &message))),
+        }
+    }
+
+    /// Reads a file.
+    pub(crate) fn from_file(path: &Path) -> PyResult<Self> {
+        let text = argument::read_file(path)?;
+        let syntax = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => Syntax::Json,
+            Some("yaml" | "yml") => Syntax::Yaml,
+            _ => Syntax::Auto,
+        };
+        Ok(Self::Text(text, syntax))
+    }
+
+    /// Reads the document.
+    pub(crate) fn parse(&self) -> Result<Draft, DocumentError> {
+        match self {
+            Self::Text(text, syntax) => document::parse(text, *syntax),
+            Self::Dict(json) => match document::parse(json, Syntax::Json) {
+                Ok(mut draft) => {
+                    draft.findings.iter_mut().for_each(forget_place);
+                    Ok(draft)
+                }
+                Err(mut error) => {
+                    error.findings.iter_mut().for_each(forget_place);
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    /// Reads the document and completes it to a maze, past what is reserved.
+    pub(crate) fn resolve(&self, py: Python<'_>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<(Header, Topology)> {
+        let claims = Claims::past(convert::subnets(reserved, "reserved")?);
+        let read = py.detach(|| {
+            let draft = self.parse().map_err(refusal)?;
+            let maze = draft.resolve(&claims).map_err(refusal)?;
+            Ok((draft.header, maze))
+        });
+        read.map_err(|refusal: Refusal| refusal.raise(py))
+    }
+}
+
+/// Why a document became no topology.
+type Refusal = Box<dyn Raise + Send>;
+
+fn refusal(error: impl Raise + Send + 'static) -> Refusal {
+    Box::new(error)
+}
+
+fn forget_place(finding: &mut Finding) {
+    if let Target::Document { line, column, .. } = &mut finding.target {
+        (*line, *column) = (None, None);
+    }
+}
+
+/// Says that an object cannot be a document.
+fn unread(py: Python<'_>, message: &str) -> PyErr {
+    let target = Target::Document {
+        path: String::new(),
+        line: None,
+        column: None,
+    };
+    let finding = Finding::new(decnet_topology::Code::DocType, target, message);
+    errors::invalid_topology(py, message, &[finding])
+}

@@ -1,0 +1,67 @@
+//! Findings: what is wrong, or looks wrong, as data.
+
+use decnet_topology::finding::{self, Target};
+use pyo3::prelude::*;
+
+use crate::convert;
+
+/// One thing that is wrong, or looks wrong.
+#[pyclass(frozen, eq, hash, module = "decnet")]
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Finding {
+    /// How much it weighs: `error` or `warning`.
+    #[pyo3(get)]
+    severity: String,
+    /// Which rule it breaks.
+    #[pyo3(get)]
+    code: &'static str,
+    /// What, where, and what to do, for people.
+    #[pyo3(get)]
+    message: String,
+    target: Target,
+}
+
+#[pymethods]
+impl Finding {
+    /// What it is about: a dict with a `kind` and the names.
+    #[getter]
+    fn target(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::to_python(py, &self.target)
+    }
+
+    /// Returns it as a dict.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let Self {
+            severity,
+            code,
+            message,
+            target,
+        } = self;
+        let said = serde_json::json!({"severity": severity, "code": code, "message": message, "target": target});
+        convert::from_value(py, &said)
+    }
+
+    fn __str__(&self) -> String {
+        format!("{} {}: {}", self.severity, self.code, self.message)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Finding {self}>", self = self.__str__())
+    }
+}
+
+impl From<&finding::Finding> for Finding {
+    fn from(finding: &finding::Finding) -> Self {
+        Self {
+            severity: finding.severity.to_string(),
+            code: finding.code.as_str(),
+            message: finding.message.clone(),
+            target: finding.target.clone(),
+        }
+    }
+}
+
+/// Turns findings into Python's.
+pub(crate) fn list(findings: &[finding::Finding]) -> Vec<Finding> {
+    findings.iter().map(Finding::from).collect()
+}

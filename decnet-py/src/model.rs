@@ -1,0 +1,307 @@
+//! The maze: immutable, so that threads share it.
+
+use std::sync::Arc;
+
+use decnet_topology::{
+    Name, TopologyConfig as Config,
+    document::{self, Syntax},
+    graph::Graph,
+    hash::canonical_hash,
+    model::{self, Header},
+    mutation::{self, Context, Stage},
+};
+use pyo3::{exceptions::PyKeyError, prelude::*, types::PyDict};
+
+use crate::{
+    argument::{FilePath, Text},
+    catalog::Catalog,
+    config::TopologyConfig,
+    convert,
+    document::Written,
+    errors::Raise as _,
+    mutation::Mutation,
+    parts::{Decky, Edge, Lan},
+    report::{Report, Rules, claims},
+    tree,
+};
+
+/// A complete, well-formed maze: LANs, deckies and who is attached to what.
+#[pyclass(frozen, eq, module = "decnet")]
+#[derive(PartialEq)]
+pub(crate) struct Topology {
+    header: Header,
+    maze: Arc<model::Topology>,
+}
+
+impl Topology {
+    /// Takes what was drawn from a config.
+    pub(crate) fn drawn(maze: Arc<model::Topology>, config: Config) -> Self {
+        let header = Header {
+            name: config.name().to_string(),
+            config: Some(config),
+            ..Header::default()
+        };
+        Self { header, maze }
+    }
+
+    /// Takes what a document said.
+    pub(crate) fn read((header, maze): (Header, model::Topology)) -> Self {
+        Self {
+            header,
+            maze: Arc::new(maze),
+        }
+    }
+
+    /// Takes what a store holds.
+    pub(crate) fn shared(header: Header, maze: Arc<model::Topology>) -> Self {
+        Self { header, maze }
+    }
+
+    /// Shares the maze.
+    pub(crate) fn maze(&self) -> Arc<model::Topology> {
+        Arc::clone(&self.maze)
+    }
+
+    /// Returns what is said about the maze as a whole.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn print(&self, py: Python<'_>, syntax: Syntax) -> String {
+        py.detach(|| {
+            let draft = model::Draft {
+                header: self.header.clone(),
+                ..model::Draft::from(&*self.maze)
+            };
+            document::print(&draft, syntax)
+        })
+    }
+}
+
+#[pymethods]
+impl Topology {
+    /// Reads a document that is a dict, and completes it past what is reserved.
+    #[staticmethod]
+    #[pyo3(signature = (document, *, reserved = None))]
+    fn from_dict(document: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Written::from_dict(document)?
+            .resolve(document.py(), reserved)
+            .map(Self::read)
+    }
+
+    /// Reads a document in JSON, and completes it past what is reserved.
+    #[staticmethod]
+    #[pyo3(signature = (text, *, reserved = None))]
+    fn from_json(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Written::from_text(text, Syntax::Json)?
+            .resolve(text.py(), reserved)
+            .map(Self::read)
+    }
+
+    /// Reads a document in YAML, and completes it past what is reserved.
+    #[staticmethod]
+    #[pyo3(signature = (text, *, reserved = None))]
+    fn from_yaml(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Written::from_text(text, Syntax::Yaml)?
+            .resolve(text.py(), reserved)
+            .map(Self::read)
+    }
+
+    /// Reads a maze file, and completes it past what is reserved.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, reserved = None))]
+    fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Written::from_file(&path.take())?.resolve(py, reserved).map(Self::read)
+    }
+
+    /// Returns the document as a dict.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let json = self.print(py, Syntax::Json);
+        let value: serde_json::Value =
+            serde_json::from_str(&json).map_err(|error| tree::DecnetError::new_err(error.to_string()))?;
+        convert::from_value(py, &value)
+    }
+
+    /// Returns the document in JSON.
+    fn to_json(&self, py: Python<'_>) -> String {
+        self.print(py, Syntax::Json)
+    }
+
+    /// Returns the document in YAML.
+    fn to_yaml(&self, py: Python<'_>) -> String {
+        self.print(py, Syntax::Yaml)
+    }
+
+    /// The name of the topology.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.header.name
+    }
+
+    /// What it was generated from, if it was.
+    #[getter]
+    fn config(&self) -> Option<TopologyConfig> {
+        self.header.config.clone().map(TopologyConfig)
+    }
+
+    /// The LANs.
+    #[getter]
+    fn lans(&self) -> Vec<Lan> {
+        self.maze.lans().iter().map(Lan::from).collect()
+    }
+
+    /// The deckies.
+    #[getter]
+    fn deckies(&self) -> Vec<Decky> {
+        self.maze
+            .deckies()
+            .iter()
+            .map(|decky| Decky::of(&self.maze, decky))
+            .collect()
+    }
+
+    /// Who is attached to what, and under which address.
+    #[getter]
+    fn edges(&self) -> Vec<Edge> {
+        let edges = self.maze.edges();
+        edges
+            .filter_map(|(decky, attachment)| Edge::of(&self.maze, decky, attachment))
+            .collect()
+    }
+
+    /// The DMZ; of several, the first.
+    #[getter]
+    fn dmz(&self) -> Option<Lan> {
+        self.maze.dmz().map(Lan::from)
+    }
+
+    /// Returns the LAN of that name, whatever its case.
+    fn lan(&self, name: Text) -> PyResult<Lan> {
+        let text = name.take();
+        let found = Name::new(&text).ok().and_then(|name| self.maze.lan_named(&name));
+        found.map(Lan::from).ok_or_else(|| PyKeyError::new_err(text))
+    }
+
+    /// Returns the decky of that name, whatever its case.
+    fn decky(&self, name: Text) -> PyResult<Decky> {
+        let text = name.take();
+        let found = Name::new(&text).ok().and_then(|name| self.maze.decky_named(&name));
+        found
+            .map(|decky| Decky::of(&self.maze, decky))
+            .ok_or_else(|| PyKeyError::new_err(text))
+    }
+
+    /// Holds the maze to the rules.
+    #[pyo3(
+        signature = (rules = Text::new("deploy"), *, catalog = None, reserved = None),
+        text_signature = "($self, rules='deploy', *, catalog=None, reserved=None)"
+    )]
+    fn validate(
+        &self,
+        py: Python<'_>,
+        rules: Text,
+        catalog: Option<&Bound<'_, Catalog>>,
+        reserved: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Report> {
+        let rules = Rules::new(rules, catalog.map(Bound::get), reserved)?;
+        Ok(py.detach(|| rules.judge(&self.maze)))
+    }
+
+    /// Computes the canonical hash: what is not meant for Docker is not in it.
+    fn canonical_hash(&self, py: Python<'_>) -> String {
+        py.detach(|| canonical_hash(&self.maze).to_string())
+    }
+
+    /// Returns the routes that every decky needs, by its name.
+    fn routes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let routes = py.detach(|| Graph::new(&self.maze).routes());
+        let dict = PyDict::new(py);
+        for decky in self.maze.deckies() {
+            if let Some(routes) = routes.get(&decky.id()) {
+                dict.set_item(decky.name().as_str(), convert::to_python(py, &**routes)?)?;
+            }
+        }
+        Ok(dict.into_any().unbind())
+    }
+
+    /// Returns the LANs' names by their distance from the DMZ, in bridge deckies.
+    fn layers(&self, py: Python<'_>) -> Vec<Vec<String>> {
+        let layers = py.detach(|| Graph::new(&self.maze).layers());
+        let named = |layer: Vec<_>| {
+            let names = layer.into_iter().filter_map(|lan| self.maze.lan(lan));
+            names.map(|lan| lan.name().to_string()).collect()
+        };
+        layers.into_iter().map(named).collect()
+    }
+
+    /// Draws the maze for Graphviz.
+    fn to_dot(&self, py: Python<'_>) -> String {
+        py.detach(|| Graph::new(&self.maze).to_dot())
+    }
+
+    /// Draws the maze for Mermaid.
+    fn to_mermaid(&self, py: Python<'_>) -> String {
+        py.detach(|| Graph::new(&self.maze).to_mermaid())
+    }
+
+    /// Returns the maze that a mutation makes; this one stays as it is.
+    #[pyo3(signature = (mutation, *, live = false, reserved = None, catalog = None))]
+    fn apply(
+        &self,
+        py: Python<'_>,
+        mutation: &Bound<'_, PyAny>,
+        live: bool,
+        reserved: Option<&Bound<'_, PyAny>>,
+        catalog: Option<&Bound<'_, Catalog>>,
+    ) -> PyResult<Self> {
+        let (mutation, claims) = (Mutation::read(mutation)?, claims(reserved)?);
+        let catalog = Catalog::or_builtin(catalog.map(Bound::get));
+        let config = self.header.config.as_ref();
+        let applied = py.detach(|| {
+            let stage = if live { Stage::Live } else { Stage::Pending };
+            let default = Context::new(&catalog, stage);
+            let context = Context {
+                claims: &claims,
+                pool: config.map_or(default.pool, Config::subnet_base_prefix),
+                prefix: config.map_or(default.prefix, Config::lan_prefix),
+                ..default
+            };
+            mutation::apply(&self.maze, &mutation, &context)
+        });
+        let maze = applied.map_err(|error| error.raise(py))?;
+        let header = Header {
+            id: None,
+            status: None,
+            version: None,
+            ..self.header.clone()
+        };
+        Ok(Self::read((header, maze)))
+    }
+
+    /// Returns the maze as a graph of networkx.
+    fn to_networkx<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        crate::network::graph(py, &self.maze)
+    }
+
+    /// What a notebook shows: the picture, where it can draw one.
+    #[pyo3(signature = (include = None, exclude = None))]
+    fn _repr_mimebundle_(
+        &self,
+        py: Python<'_>,
+        include: Option<&Bound<'_, PyAny>>,
+        exclude: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let _ = (include, exclude);
+        let bundle = serde_json::json!({"text/plain": self.__repr__(), "text/vnd.mermaid": self.to_mermaid(py)});
+        convert::from_value(py, &bundle)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((slf.get_type().getattr("from_json")?, (slf.get().to_json(slf.py()),)))
+    }
+
+    fn __repr__(&self) -> String {
+        let (lans, deckies) = (self.maze.lans().len(), self.maze.deckies().len());
+        format!("<Topology {:?}: {lans} LANs, {deckies} deckies>", self.header.name)
+    }
+}

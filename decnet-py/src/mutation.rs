@@ -1,0 +1,265 @@
+//! One change to a maze, as data.
+
+use decnet_topology::mutation;
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    convert,
+    errors::{self, Raise as _},
+};
+
+/// One change to a maze: `{"op": …, "payload": {…}}`.
+#[pyclass(frozen, eq, module = "decnet")]
+#[derive(PartialEq)]
+pub(crate) struct Mutation(mutation::Mutation);
+
+impl Mutation {
+    /// Takes a mutation, or a dict that is one.
+    pub(crate) fn read(object: &Bound<'_, PyAny>) -> PyResult<mutation::Mutation> {
+        match object.cast::<Self>() {
+            Ok(mutation) => Ok(mutation.get().0.clone()),
+            Err(_) => Ok(Self::from_dict(object)?.0),
+        }
+    }
+}
+
+#[pymethods]
+impl Mutation {
+    /// Reads a mutation from a dict.
+    #[staticmethod]
+    fn from_dict(document: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = document.py();
+        if !document.is_instance_of::<PyDict>() {
+            return Err(PyTypeError::new_err(format!(
+                "a mutation is a dict, not {}",
+                convert::kind(document)
+            )));
+        }
+        let value =
+            convert::to_value(document).map_err(|unfit| unfit.raise(|message| errors::unread_mutation(py, message)))?;
+        mutation::Mutation::from_value(&value)
+            .map(Self)
+            .map_err(|error| error.raise(py))
+    }
+
+    /// Reads a mutation from JSON.
+    #[staticmethod]
+    fn from_json(text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let written = convert::text(text, "a mutation")?;
+        mutation::Mutation::from_json(&written)
+            .map(Self)
+            .map_err(|error| error.raise(text.py()))
+    }
+
+    /// Returns it as a dict.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::to_python(py, &self.0)
+    }
+
+    /// The word for what it does.
+    #[getter]
+    fn op(&self) -> &str {
+        self.0.op()
+    }
+
+    /// The name of the LAN or decky that it is about.
+    #[getter]
+    fn subject(&self) -> &str {
+        self.0.subject().as_str()
+    }
+
+    /// Returns the JSON Schema of a mutation.
+    #[staticmethod]
+    fn schema(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::from_value(py, &mutation::Mutation::schema())
+    }
+
+    /// Adds a LAN.
+    #[staticmethod]
+    #[pyo3(signature = (name, *, subnet = None, is_dmz = None, x = None, y = None))]
+    fn add_lan(
+        name: &Bound<'_, PyAny>,
+        subnet: Option<&Bound<'_, PyAny>>,
+        is_dmz: Option<&Bound<'_, PyAny>>,
+        x: Option<&Bound<'_, PyAny>>,
+        y: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        made(
+            "add_lan",
+            &[
+                ("name", Some(name)),
+                ("subnet", subnet),
+                ("is_dmz", is_dmz),
+                ("x", x),
+                ("y", y),
+            ],
+            &[],
+        )
+    }
+
+    /// Removes a LAN that is no decky's home, and the attachments to it.
+    #[staticmethod]
+    #[pyo3(signature = (name))]
+    fn remove_lan(name: &Bound<'_, PyAny>) -> PyResult<Self> {
+        made("remove_lan", &[("name", Some(name))], &[])
+    }
+
+    /// Adds a decky with its home.
+    #[staticmethod]
+    #[expect(clippy::too_many_arguments, reason = "what the op may say")]
+    #[pyo3(signature = (name, lan, *, services = None, service_config = None, archetype = None, forwards_l3 = None, ip = None, x = None, y = None))]
+    fn add_decky(
+        name: &Bound<'_, PyAny>,
+        lan: &Bound<'_, PyAny>,
+        services: Option<&Bound<'_, PyAny>>,
+        service_config: Option<&Bound<'_, PyAny>>,
+        archetype: Option<&Bound<'_, PyAny>>,
+        forwards_l3: Option<&Bound<'_, PyAny>>,
+        ip: Option<&Bound<'_, PyAny>>,
+        x: Option<&Bound<'_, PyAny>>,
+        y: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        made(
+            "add_decky",
+            &[
+                ("name", Some(name)),
+                ("lan", Some(lan)),
+                ("services", services),
+                ("service_config", service_config),
+                ("archetype", archetype),
+                ("forwards_l3", forwards_l3),
+                ("ip", ip),
+                ("x", x),
+                ("y", y),
+            ],
+            &[],
+        )
+    }
+
+    /// Attaches a decky to one more LAN.
+    #[staticmethod]
+    #[pyo3(signature = (decky, lan, *, ip = None, forwards_l3 = None, force = None))]
+    fn attach_decky(
+        decky: &Bound<'_, PyAny>,
+        lan: &Bound<'_, PyAny>,
+        ip: Option<&Bound<'_, PyAny>>,
+        forwards_l3: Option<&Bound<'_, PyAny>>,
+        force: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        made(
+            "attach_decky",
+            &[
+                ("decky", Some(decky)),
+                ("lan", Some(lan)),
+                ("ip", ip),
+                ("forwards_l3", forwards_l3),
+                ("force", force),
+            ],
+            &[],
+        )
+    }
+
+    /// Ends a membership that is not the home.
+    #[staticmethod]
+    #[pyo3(signature = (decky, lan))]
+    fn detach_decky(decky: &Bound<'_, PyAny>, lan: &Bound<'_, PyAny>) -> PyResult<Self> {
+        made("detach_decky", &[("decky", Some(decky)), ("lan", Some(lan))], &[])
+    }
+
+    /// Removes a decky.
+    #[staticmethod]
+    #[pyo3(signature = (decky))]
+    fn remove_decky(decky: &Bound<'_, PyAny>) -> PyResult<Self> {
+        made("remove_decky", &[("decky", Some(decky))], &[])
+    }
+
+    /// Changes what a decky runs or is; an archetype that is empty clears the one that it has.
+    #[staticmethod]
+    #[expect(clippy::too_many_arguments, reason = "what the op may say")]
+    #[pyo3(signature = (decky, *, services = None, x = None, y = None, force = None, service_config = None, archetype = None, forwards_l3 = None))]
+    fn update_decky(
+        decky: &Bound<'_, PyAny>,
+        services: Option<&Bound<'_, PyAny>>,
+        x: Option<&Bound<'_, PyAny>>,
+        y: Option<&Bound<'_, PyAny>>,
+        force: Option<&Bound<'_, PyAny>>,
+        service_config: Option<&Bound<'_, PyAny>>,
+        archetype: Option<&Bound<'_, PyAny>>,
+        forwards_l3: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        made(
+            "update_decky",
+            &[
+                ("decky", Some(decky)),
+                ("services", services),
+                ("x", x),
+                ("y", y),
+                ("force", force),
+            ],
+            &[
+                ("service_config", service_config),
+                ("archetype", archetype),
+                ("forwards_l3", forwards_l3),
+            ],
+        )
+    }
+
+    /// Changes a LAN; of a live maze only its place on the canvas.
+    #[staticmethod]
+    #[pyo3(signature = (name, *, x = None, y = None, rename = None, subnet = None, is_dmz = None))]
+    fn update_lan(
+        name: &Bound<'_, PyAny>,
+        x: Option<&Bound<'_, PyAny>>,
+        y: Option<&Bound<'_, PyAny>>,
+        rename: Option<&Bound<'_, PyAny>>,
+        subnet: Option<&Bound<'_, PyAny>>,
+        is_dmz: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        made(
+            "update_lan",
+            &[("name", Some(name)), ("x", x), ("y", y)],
+            &[("name", rename), ("subnet", subnet), ("is_dmz", is_dmz)],
+        )
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Py<PyAny>,))> {
+        Ok((slf.get_type().getattr("from_dict")?, (slf.get().to_dict(slf.py())?,)))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Mutation {} {:?}>", self.op(), self.subject())
+    }
+}
+
+/// What is given of a mutation, by key; what is `None` is left out.
+type Given<'a, 'py> = [(&'a str, Option<&'a Bound<'py, PyAny>>)];
+
+/// Puts a mutation together as it would stand on the wire, and reads that.
+fn made(op: &str, payload: &Given<'_, '_>, patch: &Given<'_, '_>) -> PyResult<Mutation> {
+    let (mut payload, mut patch) = (map(payload)?, map(patch)?);
+    if let Some(archetype) = patch
+        .get_mut("archetype")
+        .filter(|archetype| archetype.as_str() == Some(""))
+    {
+        *archetype = Value::Null;
+    }
+    if !patch.is_empty() {
+        payload.insert("patch".into(), Value::Object(patch));
+    }
+    let read = mutation::Mutation::from_value(&json!({"op": op, "payload": payload}));
+    read.map(Mutation).map_err(|error| Python::attach(|py| error.raise(py)))
+}
+
+fn map(given: &Given<'_, '_>) -> PyResult<Map<String, Value>> {
+    let given = given.iter().filter_map(|(key, object)| Some((*key, (*object)?)));
+    let said = |(key, object): (&str, &Bound<'_, PyAny>)| {
+        let value = match convert::address(object) {
+            Some(text) => Ok(Value::String(text)),
+            None => convert::to_value(object),
+        };
+        let value = value.map_err(|unfit| unfit.raise(|message| errors::unread_mutation(object.py(), message)))?;
+        Ok((key.to_owned(), value))
+    };
+    given.map(said).collect()
+}

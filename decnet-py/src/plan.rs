@@ -1,0 +1,133 @@
+//! What an engine would do, and what came of what it did.
+
+use decnet_engine::{engine, plan};
+use pyo3::{prelude::*, types::PyList};
+
+use crate::{convert, rows};
+
+/// One effect on Docker, and what must have happened before.
+#[pyclass(frozen, eq, module = "decnet")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Step(plan::Step);
+
+#[pymethods]
+impl Step {
+    /// Whether it takes down something that runs in order to make it anew.
+    #[getter]
+    fn destructive(&self) -> bool {
+        self.0.destructive
+    }
+
+    /// The places of the steps that must be done before.
+    #[getter]
+    fn needs(&self) -> Vec<usize> {
+        self.0.needs.iter().copied().collect()
+    }
+
+    /// Returns it as a dict.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::to_python(py, &self.0)
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Step {}>", self.0)
+    }
+}
+
+/// Steps that bring Docker from what is there to what should be.
+#[pyclass(frozen, eq, module = "decnet")]
+#[derive(PartialEq)]
+pub(crate) struct Plan(plan::Plan);
+
+impl Plan {
+    /// Takes a plan.
+    pub(crate) fn new(plan: plan::Plan) -> Self {
+        Self(plan)
+    }
+}
+
+#[pymethods]
+impl Plan {
+    /// The steps; each stands after those that it needs.
+    #[getter]
+    fn steps(&self) -> Vec<Step> {
+        self.0.steps().iter().cloned().map(Step).collect()
+    }
+
+    /// Whether there is nothing to do.
+    #[getter]
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the steps as dicts.
+    fn to_list(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::to_python(py, &self.0)
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.steps().len()
+    }
+
+    fn __iter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(PyList::new(py, self.steps())?.try_iter()?.into_any().unbind())
+    }
+
+    fn __str__(&self) -> String {
+        let lines: Vec<String> = self.0.steps().iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Plan: {} step(s)>", self.__len__())
+    }
+}
+
+/// What an operation came to.
+#[pyclass(frozen, get_all, module = "decnet")]
+pub(crate) struct Outcome {
+    /// The topology's row afterwards; its id differs from the one asked for where a fresh copy was deployed.
+    row: Py<PyAny>,
+    /// How many steps changed something.
+    changed: usize,
+    /// What is not as it should be, where the topology is degraded.
+    reason: Option<String>,
+}
+
+#[pymethods]
+impl Outcome {
+    /// The id of the topology afterwards.
+    #[getter]
+    fn id(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.row.getattr(py, "id")
+    }
+
+    /// The status of the topology afterwards.
+    #[getter]
+    fn status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.row.getattr(py, "status")
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let changed = self.changed;
+        Ok(format!(
+            "<Outcome: {}, {changed} change(s)>",
+            self.status(py)?.bind(py).str()?.to_string_lossy()
+        ))
+    }
+}
+
+/// Makes Python's outcome.
+pub(crate) fn outcome(py: Python<'_>, outcome: engine::Outcome) -> PyResult<Py<PyAny>> {
+    let engine::Outcome { row, changed, reason } = outcome;
+    let made = Outcome {
+        row: rows::row(py, row)?,
+        changed,
+        reason,
+    };
+    Ok(Py::new(py, made)?.into_any())
+}

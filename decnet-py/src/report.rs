@@ -1,0 +1,143 @@
+//! Reports, and the rules that make them.
+
+use std::sync::Arc;
+
+use decnet_topology::{
+    Draft, Name, RuleSet, Topology, TopologyId, TopologyName, catalog,
+    finding::Severity,
+    repo::Claim,
+    validate::{self, Surroundings, View},
+};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyList};
+
+use crate::{
+    argument::Text,
+    catalog::Catalog,
+    convert,
+    finding::{Finding, list},
+};
+
+/// What the rules found, errors first.
+#[pyclass(frozen, eq, module = "decnet")]
+#[derive(PartialEq, Eq)]
+pub(crate) struct Report(pub(crate) validate::Report);
+
+#[pymethods]
+impl Report {
+    /// All that was found.
+    #[getter]
+    fn findings(&self) -> Vec<Finding> {
+        list(self.0.findings())
+    }
+
+    /// What must be mended.
+    #[getter]
+    fn errors(&self) -> Vec<Finding> {
+        self.0.errors().map(Finding::from).collect()
+    }
+
+    /// What works, but is most likely not meant.
+    #[getter]
+    fn warnings(&self) -> Vec<Finding> {
+        self.0.warnings().map(Finding::from).collect()
+    }
+
+    /// Whether there is no error; there may be warnings.
+    #[getter]
+    fn is_clean(&self) -> bool {
+        self.0.is_clean()
+    }
+
+    /// Returns it as a dict.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::to_python(py, &self.0)
+    }
+
+    fn __iter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let findings = PyList::new(py, self.findings())?;
+        Ok(findings.try_iter()?.into_any().unbind())
+    }
+
+    fn __str__(&self) -> String {
+        let lines: Vec<String> = self.0.findings().iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    }
+
+    fn __repr__(&self) -> String {
+        let count = |severity| {
+            self.0
+                .findings()
+                .iter()
+                .filter(|finding| finding.severity == severity)
+                .count()
+        };
+        format!(
+            "<Report: {} error(s), {} warning(s)>",
+            count(Severity::Error),
+            count(Severity::Warning)
+        )
+    }
+}
+
+/// Reads the name of a rule set.
+fn rule_set(rules: &str) -> PyResult<RuleSet> {
+    match rules {
+        "deploy" => Ok(RuleSet::deploy()),
+        "live" => Ok(RuleSet::live()),
+        other => Err(PyTypeError::new_err(format!(
+            "rules are 'deploy' or 'live', not {other:?}"
+        ))),
+    }
+}
+
+/// What a maze is held to.
+pub(crate) struct Rules {
+    set: RuleSet,
+    catalog: Arc<catalog::Catalog>,
+    claims: Vec<Claim>,
+}
+
+impl Rules {
+    /// Takes what a call says.
+    pub(crate) fn new(rules: Text, catalog: Option<&Catalog>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let rules = rule_set(&rules.take())?;
+        Ok(Self {
+            set: rules,
+            catalog: Catalog::or_builtin(catalog),
+            claims: claims(reserved)?,
+        })
+    }
+
+    /// Holds a topology to them.
+    pub(crate) fn judge(&self, maze: &Topology) -> Report {
+        self.judge_view(maze)
+    }
+
+    /// Holds a draft to them.
+    pub(crate) fn judge_draft(&self, draft: &Draft) -> Report {
+        self.judge_view(draft)
+    }
+
+    fn judge_view<'a>(&self, maze: impl Into<View<'a>>) -> Report {
+        let surroundings = Surroundings {
+            claims: &self.claims,
+            ..Surroundings::default()
+        };
+        Report(validate::validate_in(maze, &self.catalog, self.set, surroundings))
+    }
+}
+
+/// Takes subnets for those of other topologies.
+pub(crate) fn claims(reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Claim>> {
+    let subnets = convert::subnets(reserved, "reserved")?;
+    let (Ok(name), Ok(lan)) = (TopologyName::new("reserved"), Name::new("reserved")) else {
+        return Ok(Vec::new());
+    };
+    let claim = |subnet| Claim {
+        topology: TopologyId::nil(),
+        name: name.clone(),
+        lan: lan.clone(),
+        subnet,
+    };
+    Ok(subnets.into_iter().map(claim).collect())
+}

@@ -1,0 +1,153 @@
+//! What a store keeps of a topology.
+
+use std::sync::Arc;
+
+use decnet_topology::{TopologyId, model};
+use jiff::Timestamp;
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{config::TopologyConfig, convert, model::Topology};
+
+/// All that the store keeps of a topology beside the maze itself.
+#[pyclass(frozen, eq, subclass, module = "decnet")]
+#[derive(PartialEq)]
+pub(crate) struct TopologyRow(model::TopologyRow);
+
+#[pymethods]
+impl TopologyRow {
+    /// The id.
+    #[getter]
+    fn id(&self) -> String {
+        self.0.id.to_string()
+    }
+
+    /// The name, unique without case among those not torn down.
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
+    /// Where its deckies run.
+    #[getter]
+    fn mode(&self) -> &str {
+        self.0.mode.as_str()
+    }
+
+    /// The host of the agent, if it is for one.
+    #[getter]
+    fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
+    }
+
+    /// What it is doing.
+    #[getter]
+    fn status(&self) -> &str {
+        self.0.status.as_str()
+    }
+
+    /// What it is meant to be: `up` or `down`; none before its first deploy.
+    #[getter]
+    fn intent(&self) -> Option<&str> {
+        self.0.intent.map(decnet_topology::Intent::as_str)
+    }
+
+    /// The count of its edits.
+    #[getter]
+    fn version(&self) -> u64 {
+        self.0.version.get()
+    }
+
+    /// When it was stored.
+    #[getter]
+    fn created_at(&self) -> Timestamp {
+        self.0.created_at
+    }
+
+    /// When it was last written to.
+    #[getter]
+    fn changed_at(&self) -> Timestamp {
+        self.0.changed_at
+    }
+
+    /// Whether Docker may differ from what is stored.
+    #[getter]
+    fn needs_resync(&self) -> bool {
+        self.0.needs_resync
+    }
+
+    /// What it was generated from, if it was.
+    #[getter]
+    fn config(&self) -> Option<TopologyConfig> {
+        self.0.config.clone().map(TopologyConfig)
+    }
+
+    /// How it is raised.
+    #[getter]
+    fn settings(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::to_python(py, &self.0.settings)
+    }
+
+    /// Returns the row as a dict; the maze is not in it.
+    fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::from_value(py, &described(&self.0))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (kind, row) = (slf.get_type().name()?, &slf.get().0);
+        let (name, id, status, version) = (row.name.as_str(), row.id, row.status, row.version);
+        Ok(format!("<{kind} {name:?} {id}: {status}, version {version}>"))
+    }
+}
+
+fn described(row: &model::TopologyRow) -> Value {
+    json!({
+        "id": row.id,
+        "name": row.name,
+        "mode": row.mode,
+        "host": row.host,
+        "status": row.status,
+        "intent": row.intent,
+        "version": row.version,
+        "created_at": row.created_at,
+        "changed_at": row.changed_at,
+        "needs_resync": row.needs_resync,
+        "config": row.config,
+        "settings": row.settings,
+    })
+}
+
+/// A topology and its row.
+#[pyclass(frozen, extends = TopologyRow, module = "decnet")]
+pub(crate) struct StoredTopology {
+    /// The maze.
+    #[pyo3(get)]
+    topology: Py<Topology>,
+}
+
+/// Makes Python's row.
+pub(crate) fn row(py: Python<'_>, row: model::TopologyRow) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, TopologyRow(row))?.into_any())
+}
+
+/// Makes Python's rows.
+pub(crate) fn rows(py: Python<'_>, rows: Vec<model::TopologyRow>) -> PyResult<Py<PyAny>> {
+    let rows: Vec<Py<PyAny>> = rows.into_iter().map(|one| row(py, one)).collect::<PyResult<_>>()?;
+    Ok(rows.into_pyobject(py)?.unbind())
+}
+
+/// Makes Python's stored topology.
+pub(crate) fn stored(py: Python<'_>, stored: model::StoredTopology) -> PyResult<Py<PyAny>> {
+    let model::StoredTopology { row, topology } = stored;
+    let topology = Py::new(py, Topology::shared((&row).into(), Arc::new(topology)))?;
+    let made = PyClassInitializer::from(TopologyRow(row)).add_subclass(StoredTopology { topology });
+    Ok(Py::new(py, made)?.into_any())
+}
+
+/// Reads which topology is meant: its row, or its id.
+pub(crate) fn topology_id(object: &Bound<'_, PyAny>) -> PyResult<TopologyId> {
+    match object.cast::<TopologyRow>() {
+        Ok(row) => Ok(row.get().0.id),
+        Err(_) => convert::parsed(object, "the id of a topology"),
+    }
+}

@@ -1,0 +1,94 @@
+//! The threads that work beside the interpreter, made when they are first needed.
+
+use std::{
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// The threads of one process.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    pid: u32,
+    /// Where operations run.
+    pub(crate) tokio: tokio::runtime::Runtime,
+    /// Callables to be called in the interpreter, by a thread that does nothing else: those of the runtime never wait for the
+    /// interpreter's lock, so that leases are renewed whatever Python does.
+    pub(crate) bell: mpsc::Sender<Py<PyAny>>,
+}
+
+/// Locked only by who holds the interpreter's lock, so that no fork finds it locked.
+static WORKSHOP: Mutex<Option<&'static Workshop>> = Mutex::new(None);
+
+/// Returns the threads of this process. Those of a process that this one is a fork of stayed there.
+pub(crate) fn workshop(_: Python<'_>) -> PyResult<&'static Workshop> {
+    let mut workshop = WORKSHOP.lock().unwrap_or_else(PoisonError::into_inner);
+    let pid = std::process::id();
+    match *workshop {
+        Some(open) if open.pid == pid => Ok(open),
+        _ => {
+            let opened = open(pid).map_err(|error| errors::unusable(format!("no threads can be started: {error}")))?;
+            // It lives as long as the process: its threads must not be joined while the interpreter ends.
+            Ok(*workshop.insert(Box::leak(Box::new(opened))))
+        }
+    }
+}
+
+fn open(pid: u32) -> std::io::Result<Workshop> {
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("decnet")
+        .enable_all()
+        .build()?;
+    let (bell, rung) = mpsc::channel::<Py<PyAny>>();
+    thread::Builder::new().name("decnet-bell".into()).spawn(move || {
+        for callable in rung {
+            // An interpreter that ends listens no more; neither does an event loop that was closed.
+            let _ = Python::try_attach(|py| callable.call0(py).is_ok());
+        }
+    })?;
+    Ok(Workshop { pid, tokio, bell })
+}
+
+/// What must not be used, nor even dropped, in a fork of the process that made it: locks may be held by threads that stayed behind,
+/// and a file that is closed there loses its locks here.
+#[derive(Debug)]
+pub(crate) struct Native<T> {
+    pid: u32,
+    value: Option<T>,
+}
+
+impl<T> Native<T> {
+    /// Keeps a value for this process.
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            pid: std::process::id(),
+            value: Some(value),
+        }
+    }
+
+    /// Returns the value, in the process that made it.
+    pub(crate) fn get(&self) -> PyResult<&T> {
+        let pid = std::process::id();
+        match &self.value {
+            Some(value) if self.pid == pid => Ok(value),
+            _ => {
+                let message = format!(
+                    "this was opened by process {}, of which {pid} is a fork: open it anew",
+                    self.pid
+                );
+                Err(errors::unusable(message))
+            }
+        }
+    }
+}
+
+impl<T> Drop for Native<T> {
+    fn drop(&mut self) {
+        if self.pid != std::process::id() {
+            std::mem::forget(self.value.take());
+        }
+    }
+}

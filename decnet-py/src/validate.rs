@@ -1,0 +1,39 @@
+//! The rules, on whatever is a document.
+
+use decnet_topology::validate;
+use pyo3::prelude::*;
+
+use crate::{
+    argument::Text,
+    catalog::Catalog,
+    document::Written,
+    model::Topology,
+    report::{Report, Rules},
+};
+
+/// Holds a document to the rules as it stands: what it leaves open is no fault.
+#[pyfunction]
+#[pyo3(
+    name = "validate",
+    signature = (document, *, rules = Text::new("deploy"), catalog = None, reserved = None),
+    text_signature = "(document, *, rules='deploy', catalog=None, reserved=None)"
+)]
+pub(crate) fn validate_document(
+    document: &Bound<'_, PyAny>,
+    rules: Text,
+    catalog: Option<&Bound<'_, Catalog>>,
+    reserved: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let py = document.py();
+    let rules = Rules::new(rules, catalog.map(Bound::get), reserved)?;
+    if let Ok(topology) = document.cast::<Topology>() {
+        let maze = topology.get().maze();
+        return Ok(py.detach(|| rules.judge(&maze)));
+    }
+    let written = Written::from_python(document)?;
+    Ok(py.detach(|| match written.parse() {
+        Ok(draft) => rules.judge_draft(&draft),
+        // A text that is no document breaks a rule as well.
+        Err(error) => Report(validate::Report::new(error.findings)),
+    }))
+}

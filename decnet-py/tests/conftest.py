@@ -1,0 +1,52 @@
+"""What the tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import decnet
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def maze() -> decnet.Topology:
+    """A gateway, a router, and a decky behind it."""
+    return decnet.generate(name="corp", depth=2, branching_factor=2, dmz_gateway=True, seed=7)
+
+
+@pytest.fixture
+def repo() -> Iterator[decnet.Repo]:
+    with decnet.Repo.memory() as repo:
+        yield repo
+
+
+@pytest.fixture(params=["memory", "file"])
+def any_repo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[decnet.Repo]:
+    with decnet.Repo.memory() if request.param == "memory" else decnet.Repo.open(tmp_path / "decnet.db") as repo:
+        yield repo
+
+
+@pytest.fixture
+def docker() -> decnet.Simulated:
+    return decnet.Simulated()
+
+
+@pytest.fixture
+def engine(repo: decnet.Repo, docker: decnet.Simulated) -> decnet.Engine:
+    return decnet.Engine(repo, docker)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves out what needs Docker where no daemon answers."""
+    wanting = [item for item in items if item.get_closest_marker("docker")]
+    if not wanting:
+        return
+    try:
+        decnet.Engine(decnet.Repo.memory(), timeout=5).info()
+    except decnet.DockerUnavailable as error:
+        for item in wanting:
+            item.add_marker(pytest.mark.skip(reason=str(error)))

@@ -1,0 +1,157 @@
+"""Coroutines: the same, and called off by cancelling."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+
+import pytest
+
+import decnet
+from decnet import aio
+from decnet.types import Event
+
+
+def test_a_maze_is_raised_and_taken_down(maze: decnet.Topology, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await aio.Repo.open(tmp_path / "decnet.db") as repo:
+            stored = await repo.create(maze)
+            async with aio.Engine(repo, decnet.Simulated()) as engine:
+                events = await engine.events(patience=0)
+                seen: list[Event] = []
+                outcome = await engine.deploy(stored, progress=seen.append)
+                assert outcome.status == "active" and len(await engine.plan(stored)) == 0
+                assert [event["id"] async for event in events] == [event["id"] for event in seen]
+                assert (await engine.verify(stored))["deviations"] == []
+                assert (await engine.teardown(stored)).status == "torn_down"
+        with pytest.raises(decnet.RepoError, match="closed"):
+            await repo.get(stored)
+
+    asyncio.run(main())
+
+
+def test_cancelling_undoes_first(maze: decnet.Topology) -> None:
+    docker = decnet.Simulated()
+    docker.pace(0.05)
+
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        stored = await repo.create(maze)
+        engine = aio.Engine(repo, docker)
+        begun = asyncio.Event()
+        task = asyncio.create_task(engine.deploy(stored, progress=lambda event: begun.set()))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert docker.containers == {} and docker.networks == {}
+        assert (await repo.get(stored)).status == "failed"
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(engine.deploy(stored), 0.1)
+        assert docker.containers == {} and docker.networks == {}
+
+    asyncio.run(main())
+
+
+def test_operations_run_beside_each_other_and_the_loop_goes_on() -> None:
+    docker = decnet.Simulated()
+    docker.pace(0.01)
+
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        engine = aio.Engine(repo, docker)
+        mazes = []
+        for at in range(4):
+            claimed = [claim["subnet"] for claim in await repo.claims()]
+            config = {"name": f"maze {at}", "depth": 1, "branching_factor": 1, "seed": at}
+            mazes.append(await repo.create(decnet.generate(config, reserved=claimed)))
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0.001)
+
+        ticking = asyncio.create_task(tick())
+        outcomes = await asyncio.gather(*(engine.deploy(maze) for maze in mazes))
+        ticking.cancel()
+        assert {outcome.status for outcome in outcomes} == {"active"} and ticks > 3
+
+    asyncio.run(main())
+
+
+def test_errors_and_exceptions_of_progress_come_through(maze: decnet.Topology) -> None:
+    docker = decnet.Simulated()
+
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        engine = aio.Engine(repo, docker)
+        stored = await repo.create(maze)
+        docker.fail(3)
+        with pytest.raises(decnet.DeployFailed):
+            await engine.deploy(stored)
+        docker.pace(0.02)
+
+        def progress(event: object) -> None:
+            raise LookupError("enough")
+
+        with pytest.raises(LookupError, match="enough"):
+            await engine.deploy(stored, progress=progress)
+        assert docker.containers == {}
+        with pytest.raises(decnet.DockerUnavailable):
+            await aio.Engine(repo, "unix:///nowhere.sock").info()
+
+    asyncio.run(main())
+
+
+def test_a_watch_is_ended_by_cancelling(maze: decnet.Topology) -> None:
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        engine = aio.Engine(repo, decnet.Simulated())
+        stored = await repo.create(maze)
+        await engine.deploy(stored)
+        events = await engine.events()
+        watching = asyncio.create_task(engine.watch(poll=0.05))
+        await engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+        async for event in events:
+            if event["topic"].endswith(".mutation.applied"):
+                break
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        engine.close()
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_is_closed_leaves_no_one_waiting(maze: decnet.Topology) -> None:
+    docker = decnet.Simulated()
+    docker.pace(0.02)
+    repo = decnet.Repo.memory()
+    stored = repo.create(maze)
+
+    async def main() -> None:
+        engine = aio.Engine(repo, docker)
+        begun = asyncio.Event()
+        task = asyncio.create_task(engine.deploy(stored, progress=lambda event: begun.set()))
+        await begun.wait()
+        # The loop ends with the task under way: asyncio.run cancels it, and waits.
+        del task
+
+    asyncio.run(main())
+    assert repo.get(stored).status == "failed" and docker.containers == {}
+
+
+@pytest.mark.parametrize("name", ["Repo", "Engine"])
+def test_each_method_has_its_coroutine(name: str) -> None:
+    sync, coroutines = getattr(decnet, name), getattr(aio, name)
+    left_out = {"close", "is_closed", "memory", "__enter__", "__exit__"}
+    for method, function in vars(sync).items():
+        if method.startswith("_") or method in left_out:
+            continue
+        other = inspect.unwrap(getattr(coroutines, method))
+        assert inspect.iscoroutinefunction(other), method
+        assert inspect.signature(getattr(sync, method)).parameters == inspect.signature(other).parameters, method
+        assert inspect.getdoc(other), method

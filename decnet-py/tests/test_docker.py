@@ -1,0 +1,85 @@
+"""On a real daemon, with subnets of 10.208.0.0/16."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import decnet
+from decnet import aio
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def engine(repo: decnet.Repo) -> Iterator[decnet.Engine]:
+    """An engine that leaves nothing behind, whatever the test did."""
+    engine = decnet.Engine(repo)
+    yield engine
+    for row in repo.list():
+        if row.status not in ("pending", "torn_down"):
+            engine.teardown(row)
+    assert engine.reap()["orphans"] == []
+
+
+def small(pool: str) -> decnet.Topology:
+    return decnet.generate(name="corp", depth=2, branching_factor=1, subnet_base_prefix=pool, deckies_per_lan_max=2, seed=3)
+
+
+def left_over(engine: decnet.Engine, row: decnet.TopologyRow) -> list[str]:
+    """What a teardown would still remove; an image that others of this machine use stays."""
+    return [str(step) for step in engine.plan(row, down=True) if not str(step).startswith("remove image")]
+
+
+def test_a_maze_is_raised_verified_changed_and_taken_down(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    stored = repo.create(small("10.208.0.0/20"))
+    outcome = engine.deploy(stored)
+    assert outcome.status == "active" and outcome.reason is None
+    assert engine.plan(stored).is_empty
+    report = engine.verify(stored)
+    assert report["probes"] > 0 and report["deviations"] == []
+    engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+    assert [made["state"] for made in engine.drain(stored)] == ["applied"]
+    assert {state["decky"]: state["base"] for state in engine.inspect(stored)}["extra"] == "running"
+    assert engine.teardown(stored).status == "torn_down"
+    assert left_over(engine, stored) == []
+
+
+def test_ctrl_c_leaves_nothing(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    stored = repo.create(small("10.208.16.0/20"))
+    events = engine.events()
+
+    def press() -> None:
+        for event in events:
+            if event["topic"].endswith(".step.done") and "create" in event["payload"]["text"]:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        engine.deploy(stored)
+    presser.join()
+    assert isinstance(interrupted.value.__cause__, decnet.Interrupted) and interrupted.value.__cause__.rolled_back
+    assert repo.get(stored).status == "failed" and left_over(engine, stored) == []
+
+
+def test_cancelling_a_task_leaves_nothing(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    stored = repo.create(small("10.208.32.0/20"))
+
+    async def main() -> None:
+        coroutines = aio.Engine(repo)
+        begun = asyncio.Event()
+        task = asyncio.create_task(coroutines.deploy(stored, progress=lambda event: begun.set()))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert repo.get(stored).status == "failed" and left_over(engine, stored) == []

@@ -1,0 +1,226 @@
+"""The engine on a simulated daemon, end to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Any
+
+import pytest
+
+import decnet
+from decnet.types import Event
+
+
+def test_a_maze_is_raised_checked_and_taken_down(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = repo.create(maze)
+    plan = engine.plan(stored)
+    assert plan and len(plan) == len(list(plan)) == len(plan.to_list()) and not plan.is_empty
+    assert any(str(step).startswith("create network") for step in plan) and str(plan).count("\n") == len(plan) - 1
+    assert not any(step.destructive for step in plan)
+    assert docker.networks == {}, "a plan touches nothing"
+    outcome = engine.deploy(stored, settings={"publish": ["ssh=2222"]})
+    assert (outcome.status, outcome.changed, outcome.reason) == ("active", len(plan), None)
+    assert outcome.id == stored.id and outcome.row.settings["publish"] == ["ssh=2222"]
+    assert set(docker.containers.values()) == {"running"} and len(docker.networks) == len(maze.lans)
+    assert engine.plan(stored).is_empty
+    assert engine.verify(stored)["deviations"] == []
+    states = engine.inspect(stored)
+    assert {state["decky"] for state in states} == {decky.name for decky in maze.deckies}
+    assert all(state["base"] == "running" for state in states)
+    assert len(engine.plan(stored, down=True)) > 0
+    assert engine.teardown(stored.id).status == "torn_down"
+    assert docker.containers == {} and docker.networks == {}
+    assert engine.info()["version"] == "simulated"
+
+
+def test_what_broke_is_mended_and_what_is_left_is_reaped(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    outcome = engine.deploy(repo.create(maze))
+    broken = next(iter(docker.containers))
+    assert docker.remove(broken) and not docker.remove(broken) and not docker.stop("nobody")
+    assert engine.reconcile(outcome.id).changed >= 1
+    assert broken in docker.containers
+    report = engine.reap()
+    assert report["live"] == [outcome.id[:8]] and report["orphans"] == []
+    with decnet.Repo.memory() as other:
+        lost = repo.instance()
+        found = decnet.Engine(other, docker).reap(instance=lost, dry_run=True)
+        assert [orphan["prefix"] for orphan in found["orphans"]] == [outcome.id[:8]] and docker.containers
+        removed = decnet.Engine(other, docker).reap(instance=lost)
+        assert all(orphan["left"] == [] for orphan in removed["orphans"]) and not docker.containers
+
+
+def test_a_failure_is_undone_and_says_so(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = repo.create(maze)
+    docker.fail(6, "no space left on device")
+    with pytest.raises(decnet.DeployFailed, match="no space left") as failed:
+        engine.deploy(stored)
+    assert failed.value.rolled_back is True and failed.value.leftovers == []
+    assert len(failed.value.failures) == 1 and "no space left" in failed.value.failures[0]
+    assert docker.containers == {} and docker.networks == {}
+    assert repo.get(stored).status == "failed"
+    again = engine.deploy(stored)
+    assert again.status == "active" and again.id != stored.id
+    docker.go_away()
+    with pytest.raises(decnet.DockerUnavailable):
+        engine.teardown(again.id)
+    docker.reconnect()
+    assert engine.teardown(again.id).status == "torn_down"
+
+
+def test_a_daemon_that_dies_leaves_what_it_says(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = repo.create(maze)
+    docker.cut_off(5, "after")
+    with pytest.raises(decnet.DecnetError) as failed:
+        engine.deploy(stored)
+    assert isinstance(failed.value, (decnet.DeployFailed, decnet.DockerUnavailable))
+    docker.reconnect()
+    assert engine.deploy(stored).status == "active"
+
+
+def test_progress_is_told_and_only_that_of_the_operation(
+    repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    seen: list[Event] = []
+    everything = engine.events(patience=0)
+    thread = threading.current_thread()
+
+    def progress(event: Event) -> None:
+        assert threading.current_thread() is thread
+        seen.append(event)
+
+    outcome = engine.deploy(repo.create(maze), progress=progress)
+    assert {event["payload"]["topology"] for event in seen} == {outcome.id}
+    done = [event for event in seen if event["topic"].endswith(".step.done")]
+    assert len(done) == outcome.changed
+    engine.teardown(outcome.id)
+    assert [event["id"] for event in everything][: len(seen)] == [event["id"] for event in seen]
+
+
+def test_an_exception_in_progress_calls_the_operation_off(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = repo.create(maze)
+    docker.pace(0.02)
+
+    def progress(event: Event) -> None:
+        if event["topic"].endswith(".step.done"):
+            raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough") as stopped:
+        engine.deploy(stored, progress=progress)
+    assert isinstance(stopped.value.__cause__, decnet.Interrupted) and stopped.value.__cause__.rolled_back is True
+    assert docker.containers == {} and docker.networks == {} and repo.get(stored).status == "failed"
+
+
+def test_ctrl_c_undoes_and_raises_keyboard_interrupt(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = repo.create(maze)
+    docker.pace(0.1)
+    events = engine.events()
+
+    def press() -> None:
+        for event in events:
+            if event["topic"].endswith(".step.done"):
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        engine.deploy(stored)
+    presser.join()
+    assert isinstance(interrupted.value.__cause__, decnet.Interrupted)
+    assert interrupted.value.__cause__.rolled_back is True and interrupted.value.__cause__.leftovers == []
+    assert docker.containers == {} and docker.networks == {} and repo.get(stored).status == "failed"
+
+
+def test_mutations_are_previewed_enqueued_and_made(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = repo.create(maze)
+    edited = engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]), actor="me")
+    assert isinstance(edited, decnet.StoredTopology) and edited.version == 2
+    with pytest.raises(decnet.MutationRejected):
+        engine.enqueue(stored, decnet.Mutation.remove_lan("LAN-00"))
+    engine.deploy(stored)
+    mutation = decnet.Mutation.update_decky("extra", services=["ssh", "smb"])
+    preview = engine.preview(stored, mutation)
+    assert len(preview["plan"]) > 0 and preview["restarts"] == []
+    row = engine.enqueue(stored, mutation, expected=2)
+    assert isinstance(row, dict) and row["state"] == "pending"
+    with pytest.raises(decnet.VersionConflict):
+        engine.enqueue(stored, mutation, expected=2)
+    assert [made["state"] for made in engine.drain(stored)] == ["applied"]
+    assert any(name.endswith("extra.smb") for name in docker.containers)
+    engine.teardown(stored)
+    with pytest.raises(decnet.NotEditable) as refused:
+        engine.enqueue(stored, mutation)
+    assert refused.value.status == "torn_down"
+    with pytest.raises(decnet.NotEditable):
+        engine.verify(stored)
+
+
+def test_watching_makes_what_is_queued_and_ends_with_the_engine(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = engine.deploy(repo.create(maze)).row
+    events = engine.events()
+    watcher = threading.Thread(target=engine.watch, kwargs={"poll": 0.05})
+    watcher.start()
+    engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+    for event in events:
+        if event["topic"].endswith(".mutation.applied"):
+            break
+    assert any("extra" in name for name in docker.containers)
+    engine.close()
+    watcher.join()
+    with pytest.raises(decnet.RepoError, match="closed"):
+        engine.plan(stored)
+
+
+def test_what_runs_is_made_anew_by_force_only(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = engine.deploy(repo.create(maze)).row
+    settings: Any = {"publish": ["ssh=2222", "http=8080", "*=127.0.0.1"]}
+    with pytest.raises(decnet.NeedsForce):
+        engine.deploy(stored, settings=settings)
+    assert engine.deploy(stored, settings=settings, force=True).status == "active"
+
+
+def test_an_invalid_maze_is_not_raised(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    lonely = {"format": "decnet.topology/1", "name": "x", "lans": [{"name": "dmz", "dmz": True}, {"name": "attic"}]}
+    stored = repo.create(decnet.Topology.from_dict(lonely))
+    with pytest.raises(decnet.InvalidTopology) as refused:
+        engine.deploy(stored)
+    assert [finding.code for finding in refused.value.findings] == ["DMZ_ORPHAN"]
+    assert repo.get(stored).status == "pending"
+
+
+def test_someone_at_work_is_named(repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology) -> None:
+    stored = repo.create(maze)
+    from test_repo import HOLDER
+
+    repo.acquire_lease(stored, {**HOLDER, "boot_id": "another machine"}, 60)
+    with pytest.raises(decnet.Busy, match="test") as busy:
+        engine.deploy(stored)
+    assert busy.value.lease["holder"]["label"] == "test"
+
+
+def test_a_decoy_of_ones_own_must_be_there(repo: decnet.Repo) -> None:
+    with pytest.raises(decnet.DecnetError, match="nowhere"):
+        decnet.Engine(repo, decnet.Simulated(), decoy="/nowhere/decoy")
+    for place in ("ftp://x", "unix://", "nonsense"):
+        with pytest.raises(decnet.DockerUnavailable):
+            decnet.Engine(repo, place)

@@ -1,0 +1,170 @@
+"""Stores, through every method of theirs."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import decnet
+from decnet.types import Holder
+
+HOLDER: Holder = {"boot_id": "boot", "pid": 1, "started": 2, "label": "test"}
+AT = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def small(name: str = "corp", subnet: str = "172.20.0.0/24") -> decnet.Topology:
+    lans = [{"name": "dmz", "subnet": subnet, "dmz": True}]
+    deckies = [{"name": "web", "services": ["http"], "attachments": [{"lan": "dmz"}]}]
+    return decnet.Topology.from_dict({"format": "decnet.topology/1", "name": name, "lans": lans, "deckies": deckies})
+
+
+def active(repo: decnet.Repo) -> decnet.TopologyRow:
+    stored = repo.create(small())
+    repo.set_status(stored, "pending", "deploying", intent="up")
+    return repo.set_status(stored, "deploying", "active")
+
+
+def test_what_is_stored_is_found_again(any_repo: decnet.Repo, maze: decnet.Topology) -> None:
+    stored = any_repo.create(maze, at=AT)
+    assert (stored.name, stored.status, stored.version, stored.mode) == ("corp", "pending", 1, "unihost")
+    assert stored.created_at == AT and stored.config == maze.config and stored.intent is None
+    assert stored.topology.canonical_hash() == maze.canonical_hash()
+    assert any_repo.get(stored) == any_repo.get(stored.id) == any_repo.list()[0]
+    assert any_repo.load(stored.id).topology == stored.topology
+    assert stored.topology.to_dict()["id"] == stored.id and stored.to_dict()["created_at"] == "2030-01-01T00:00:00Z"
+    other = any_repo.create(small(), name="branch", mode="agent", host="far", at="2030-01-02T00:00:00Z")
+    assert (other.name, other.mode, other.host) == ("branch", "agent", "far")
+    assert [row.name for row in any_repo.list()] == ["corp", "branch"]
+    assert [row.name for row in any_repo.list(limit=1, offset=1)] == ["branch"]
+    assert any_repo.list(statuses=["active"]) == [] and any_repo.count(statuses=("pending",)) == 2
+    assert {claim["subnet"] for claim in any_repo.claims(left_out=stored)} == {"172.20.0.0/24"}
+    any_repo.delete(other)
+    assert any_repo.count() == 1
+    with pytest.raises(decnet.RepoError, match="there is no topology"):
+        any_repo.get(other)
+    assert any_repo.schema_version() >= 1 and len(any_repo.instance()) == 36
+
+
+def test_refusals_say_what_is_in_the_way(any_repo: decnet.Repo) -> None:
+    stored = any_repo.create(small())
+    with pytest.raises(decnet.RepoError, match="stored already"):
+        any_repo.create(small(subnet="10.0.0.0/24"))
+    with pytest.raises(decnet.RepoError, match="overlaps"):
+        any_repo.create(small("other"))
+    with pytest.raises(decnet.DecnetError, match="name of a topology"):
+        any_repo.create(small("other"), name="x" * 65)
+    with pytest.raises(decnet.DecnetError, match="id of a topology"):
+        any_repo.get("corp")
+    wider = small(subnet="172.20.0.0/23")
+    assert any_repo.edit(stored, wider, expected=1).version == 2
+    with pytest.raises(decnet.VersionConflict) as conflict:
+        any_repo.edit(stored, wider, expected=1)
+    assert (conflict.value.expected, conflict.value.current) == (1, 2)
+    any_repo.set_status(stored, "pending", "deploying", intent="up", reason="test")
+    with pytest.raises(decnet.NotEditable) as refused:
+        any_repo.edit(stored, wider)
+    assert (refused.value.status, refused.value.intent) == ("deploying", "up")
+    with pytest.raises(decnet.RepoError, match="deploying, not pending"):
+        any_repo.set_status(stored, "pending", "deploying")
+    events = any_repo.status_events(stored)
+    assert [(event["from"], event["to"], event["reason"]) for event in events] == [
+        (None, "pending", "created"),
+        ("pending", "deploying", "test"),
+    ]
+
+
+def test_settings_are_kept(any_repo: decnet.Repo) -> None:
+    stored = any_repo.create(small())
+    kept = any_repo.set_settings(stored, {"publish": ["ssh=2222"], "dmz_egress": "dns-only"})
+    assert kept.settings == {"publish": ["ssh=2222"], "dmz_egress": "dns-only"}
+    any_repo.set_needs_resync(stored, True)
+    assert any_repo.get(stored).needs_resync
+    with pytest.raises(decnet.DecnetError, match="settings"):
+        any_repo.set_settings(stored, {"colour": "red"})  # type: ignore[typeddict-unknown-key]
+
+
+def test_leases_are_held_by_one(any_repo: decnet.Repo) -> None:
+    stored = any_repo.create(small())
+    assert any_repo.lease(stored) is None
+    lease = any_repo.acquire_lease(stored, HOLDER, 15.0)
+    with pytest.raises(decnet.Busy) as busy:
+        any_repo.acquire_lease(stored, HOLDER, 15)
+    assert busy.value.lease["token"] == lease["token"]
+    held = any_repo.lease(stored)
+    assert held is not None and held["holder"] == HOLDER
+    assert any_repo.renew_lease(stored, lease["token"], 60.5)["until"] > lease["until"]
+    newer = any_repo.acquire_lease(stored, HOLDER, 1, superseding=lease["token"])
+    with pytest.raises(decnet.RepoError, match="lost"):
+        any_repo.renew_lease(stored, lease["token"], 60)
+    any_repo.release_lease(stored, newer["token"])
+    assert any_repo.lease(stored) is None
+
+
+def test_mutations_go_through_their_queue(any_repo: decnet.Repo) -> None:
+    row = active(any_repo)
+    mutation = decnet.Mutation.add_lan("office")
+    queued = any_repo.enqueue(row, mutation, actor="me", expected=1)
+    assert (queued["state"], queued["version"], queued["actor"]) == ("pending", 2, "me")
+    assert decnet.Mutation.from_dict(queued["mutation"]) == mutation
+    assert any_repo.has_pending(row)
+    claimed = any_repo.claim_mutation(HOLDER, 15, topology=row)
+    assert claimed is not None and claimed["claim"] is not None
+    token = claimed["claim"]["token"]
+    assert any_repo.claim_mutation(HOLDER, 15) is None
+    assert any_repo.renew_claim(claimed["id"], token, 30)["token"] == token
+    any_repo.give_back(claimed["id"], token)
+    claimed = any_repo.claim_mutation(HOLDER, 15)
+    assert claimed is not None and claimed["claim"] is not None and claimed["attempts"] == 2
+    token = claimed["claim"]["token"]
+    changed = any_repo.load(row).topology.apply(decnet.Mutation.add_decky("db", "dmz", services=["mysql"]), live=True)
+    any_repo.store_mutation(claimed["id"], token, changed)
+    with pytest.raises(decnet.RepoError, match="in the maze"):
+        any_repo.finish_mutation(claimed["id"], token, "rejected", reason="no")
+    with pytest.raises(TypeError, match="outcome"):
+        any_repo.finish_mutation(claimed["id"], token, "applied", reason="no")
+    assert any_repo.finish_mutation(claimed["id"], token, "applied")["state"] == "applied"
+    assert [row["state"] for row in any_repo.mutations(topology=row, states=["applied"])] == ["applied"]
+    assert any_repo.mutation(claimed["id"])["id"] == claimed["id"] == queued["id"]
+    changes = any_repo.decky_changes(row)
+    assert [change["change"]["decky"] for change in changes] == ["db"]
+    assert any_repo.decky_changes(row, since=datetime.datetime.now(datetime.timezone.utc)) == []
+
+
+def test_an_edit_remembers_its_mutation(any_repo: decnet.Repo) -> None:
+    stored = any_repo.create(small())
+    mutation = decnet.Mutation.add_decky("db", "dmz", services=["mysql"])
+    any_repo.edit(stored, stored.topology.apply(mutation), mutation=mutation, actor="me")
+    assert [(row["state"], row["actor"]) for row in any_repo.mutations()] == [("applied", "me")]
+
+
+def test_a_file_is_shared_and_outlives_its_repo(tmp_path: Path) -> None:
+    path = tmp_path / "decnet.db"
+    with decnet.Repo.open(path) as one, decnet.Repo.open(str(path)) as other:
+        stored = one.create(small())
+        assert other.get(stored).name == "corp" and one.instance() == other.instance()
+    with decnet.Repo.open(path) as again:
+        assert again.load(stored.id).topology == stored.topology
+
+
+def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("no store")
+    with pytest.raises(decnet.RepoError, match="no store of DECNET"):
+        decnet.Repo.open(text)
+    assert text.read_text() == "no store"
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("create table t (x)")
+    connection.close()
+    with pytest.raises(decnet.RepoError, match="no store of DECNET"):
+        decnet.Repo.open(foreign)
+
+
+def test_a_moment_without_zone_is_none(repo: decnet.Repo) -> None:
+    with pytest.raises(TypeError, match="aware"):
+        repo.create(small(), at=datetime.datetime(2030, 1, 1))
+    with pytest.raises(decnet.DecnetError, match="a time"):
+        repo.create(small(), at="yesterday")

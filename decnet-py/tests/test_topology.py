@@ -1,0 +1,199 @@
+"""Mazes: what is read, printed, changed and looked at."""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import networkx
+import pytest
+
+import decnet
+from conftest import ROOT
+
+DOCUMENT: dict[str, Any] = {
+    "format": "decnet.topology/1",
+    "name": "corp",
+    "lans": [{"name": "dmz", "subnet": "172.20.0.0/24", "dmz": True}, {"name": "office"}],
+    "deckies": [
+        {
+            "name": "web",
+            "services": ["http", "ssh"],
+            "service_config": {"ssh": {"banner": "SSH-2.0-x"}},
+            "forwards_l3": True,
+            "attachments": [{"lan": "dmz", "ip": "172.20.0.10"}, {"lan": "office"}],
+        },
+        {"name": "desk", "services": ["rdp"], "attachments": [{"lan": "office"}]},
+    ],
+}
+
+
+def test_a_document_is_completed_past_what_is_reserved() -> None:
+    maze = decnet.Topology.from_dict(DOCUMENT, reserved=["172.16.0.0/24"])
+    assert maze.name == "corp"
+    assert [lan.subnet for lan in maze.lans] == ["172.20.0.0/24", "172.16.1.0/24"]
+    assert [(edge.decky, edge.lan, edge.ip) for edge in maze.edges] == [
+        ("web", "dmz", "172.20.0.10"),
+        ("web", "office", "172.16.1.2"),
+        ("desk", "office", "172.16.1.3"),
+    ]
+    web = maze.decky("WEB")
+    assert (web.is_gateway, web.is_router, web.is_bridge, web.forwards_l3) == (True, True, True, True)
+    assert web.services == ["http", "ssh"] and web.service_config == {"ssh": {"banner": "SSH-2.0-x"}}
+    assert web.home is not None and web.home.ip == "172.20.0.10"
+    assert maze.dmz is not None and maze.dmz.gateway == "172.20.0.1"
+    with pytest.raises(KeyError):
+        maze.lan("attic")
+
+
+def test_what_is_printed_reads_as_it_was(tmp_path: Path) -> None:
+    maze = decnet.Topology.from_dict(DOCUMENT)
+    assert decnet.Topology.from_dict(maze.to_dict()) == maze
+    assert decnet.Topology.from_json(maze.to_json()) == maze
+    assert decnet.Topology.from_yaml(maze.to_yaml()) == maze
+    for name, text in [("maze.json", maze.to_json()), ("maze.yaml", maze.to_yaml()), ("maze", maze.to_yaml())]:
+        (tmp_path / name).write_text(text)
+        assert decnet.Topology.from_file(tmp_path / name) == maze
+        assert decnet.Topology.from_file(str(tmp_path / name)) == maze
+    for example in (ROOT / "examples/mazes").glob("*.yaml"):
+        assert decnet.Topology.from_file(example).deckies
+
+
+def test_a_draft_is_validated_as_it_stands() -> None:
+    report = decnet.validate({**DOCUMENT, "lans": [*DOCUMENT["lans"], {"name": "attic", "subnet": "172.20.0.0/25"}]})
+    assert {finding.code for finding in report.errors} == {"DMZ_ORPHAN", "SUBNET_OVERLAP"}
+    assert not report.is_clean and report.findings == list(report)
+    finding = report.errors[0]
+    assert finding.target["kind"] == "lan" and finding.to_dict()["code"] == finding.code
+    assert str(finding) == f"error {finding.code}: {finding.message}"
+    assert decnet.validate(DOCUMENT, reserved=["172.20.0.0/16"]).errors[0].code == "SUBNET_OVERLAP"
+    live = decnet.validate({**DOCUMENT, "lans": [{"name": "dmz"}, {"name": "office"}]}, rules="live")
+    assert live.is_clean and [finding.code for finding in live.warnings] == ["DMZ_MISSING"]
+    assert decnet.validate("{not yaml").errors[0].code == "DOC_SYNTAX"
+
+
+def test_what_is_no_topology_says_why() -> None:
+    with pytest.raises(decnet.InvalidTopology) as refused:
+        decnet.Topology.from_dict({**DOCUMENT, "colour": "red"})
+    assert refused.value.findings[0].code == "DOC_UNKNOWN_KEY"
+    assert refused.value.findings[0].target == {"kind": "document", "path": "colour"}
+    assert "colour" in str(refused.value)
+    with pytest.raises(decnet.InvalidTopology) as refused:
+        decnet.Topology.from_yaml("format: decnet.topology/1\nname: x\nlans:\n  - {name: '-'}\n  - 3\n")
+    assert [finding.code for finding in refused.value.findings] == ["DOC_TYPE", "NAME_INVALID"]
+
+
+def test_a_mutation_makes_another_maze_and_leaves_the_first() -> None:
+    maze = decnet.Topology.from_dict(DOCUMENT)
+    mutations = [
+        decnet.Mutation.add_lan("attic", subnet=ipaddress.IPv4Network("10.0.0.0/24")),
+        decnet.Mutation.add_decky("safe", "attic", services=["smb"], ip=ipaddress.IPv4Address("10.0.0.9"), x=1.5),
+        decnet.Mutation.attach_decky("desk", "attic", forwards_l3=True),
+        decnet.Mutation.update_decky("safe", services=["smb", "ssh"], service_config={"ssh": {"banner": "x"}}),
+        decnet.Mutation.update_decky("web", archetype="linux-server", force=True),
+        decnet.Mutation.update_decky("web", archetype=""),
+        decnet.Mutation.update_lan("attic", rename="vault", x=3),
+        decnet.Mutation.update_decky("desk", forwards_l3=False),
+        decnet.Mutation.detach_decky("desk", "vault"),
+        decnet.Mutation.remove_decky("safe"),
+        decnet.Mutation.remove_lan("vault"),
+    ]
+    changed = maze
+    for mutation in mutations:
+        again = decnet.Mutation.from_dict(mutation.to_dict())
+        assert again == mutation == decnet.Mutation.from_json(json.dumps(mutation.to_dict()))
+        changed = changed.apply(mutation)
+    assert changed.canonical_hash() == maze.canonical_hash()
+    assert maze == decnet.Topology.from_dict(DOCUMENT)
+
+
+def test_a_refused_mutation_says_its_code() -> None:
+    maze = decnet.Topology.from_dict(DOCUMENT)
+    with pytest.raises(decnet.MutationRejected) as refused:
+        maze.apply(decnet.Mutation.remove_lan("office"))
+    assert (refused.value.code, refused.value.findings) == ("LAN_IS_A_HOME", [])
+    with pytest.raises(decnet.MutationRejected) as refused:
+        maze.apply({"op": "add_lan", "payload": {"name": "x", "subnet": "172.20.0.0/25"}})
+    assert refused.value.code == "RESULT_INVALID"
+    assert {finding.code for finding in refused.value.findings} == {"SUBNET_OVERLAP", "DMZ_ORPHAN"}
+    with pytest.raises(decnet.MutationRejected, match="force"):
+        maze.apply(decnet.Mutation.update_decky("web", services=["http"]), live=True)
+
+
+def test_a_maze_is_looked_at_as_a_graph(maze: decnet.Topology) -> None:
+    graph = maze.to_networkx()
+    assert networkx.is_connected(graph)
+    assert graph.number_of_nodes() == len(maze.lans) + len(maze.deckies)
+    assert {data["ip"] for _, _, data in graph.edges(data=True)} == {edge.ip for edge in maze.edges}
+    assert graph.nodes["lan", maze.lans[0].name]["is_dmz"]
+    assert maze.to_dot().startswith("graph maze {") and maze.to_mermaid().startswith("flowchart TD")
+    assert maze._repr_mimebundle_()["text/vnd.mermaid"] == maze.to_mermaid()
+    routes = maze.routes()
+    assert set(routes) == {decky.name for decky in maze.deckies}
+    assert all(set(route) == {"destination", "via"} for of_decky in routes.values() for route in of_decky)
+    assert maze.layers()[0] == ["LAN-00"] and sum(map(len, maze.layers())) == len(maze.lans)
+
+
+def test_the_same_seed_gives_the_same_maze() -> None:
+    config = decnet.TopologyConfig(name="corp", depth=3, branching_factor=2)
+    assert decnet.generate(config) == decnet.generate(config.to_dict())
+    assert decnet.generate(config, seed=1) == decnet.generate(config.with_seed(1)) != decnet.generate(config, seed=2)
+    maze = decnet.generate(config, reserved=["172.16.0.0/16", ipaddress.IPv4Network("172.17.0.0/24")])
+    assert maze.dmz is not None and maze.dmz.subnet == "172.17.1.0/24"
+    assert maze.config == config and config.seed == decnet.TopologyConfig.from_dict(config.to_dict()).seed
+
+
+def test_all_faults_of_a_config_are_told_at_once() -> None:
+    with pytest.raises(decnet.InvalidConfig) as refused:
+        decnet.generate(name="", depth=99, branching_factor="2", colour="red", services_explicit=["nope"])
+    fields = [fault["field"] for fault in refused.value.faults]
+    assert fields == ["branching_factor", "colour", "depth", "name", "services_explicit"]
+
+
+def test_a_catalogue_adds_services() -> None:
+    catalog = decnet.Catalog.from_toml('[services.gitea]\nports = ["3000/tcp"]\nimage = "gitea/gitea:1.22"\n')
+    assert "gitea" in catalog and "gitea" not in decnet.Catalog.builtin()
+    assert catalog.services["gitea"]["ports"] == ["3000/tcp"]
+    config = {"name": "x", "depth": 1, "branching_factor": 1, "services_explicit": ["gitea"]}
+    maze = decnet.generate(config, catalog=catalog)
+    assert maze.validate(catalog=catalog).is_clean
+    assert {finding.code for finding in maze.validate().errors} == {"UNKNOWN_SERVICE"}
+    assert catalog.clashes(["http", "conpot"]) == [("80/tcp", ["conpot", "http"])]
+    with pytest.raises(decnet.InvalidCatalog, match="line 1"):
+        decnet.Catalog.from_toml("services =")
+
+
+def test_objects_are_copied_pickled_and_compared(maze: decnet.Topology) -> None:
+    config = decnet.TopologyConfig(name="corp", depth=1, branching_factor=1)
+    mutation = decnet.Mutation.add_lan("x")
+    for one in (maze, config, mutation):
+        assert pickle.loads(pickle.dumps(one)) == one == copy.deepcopy(one)
+        assert one != 3
+        with pytest.raises(TypeError):
+            hash(one)
+    assert hash(maze.edges[0]) == hash(maze.edges[0])
+
+
+def test_exceptions_are_pickled_with_what_they_say() -> None:
+    with pytest.raises(decnet.InvalidConfig) as refused:
+        decnet.TopologyConfig()
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert type(again) is decnet.InvalidConfig and again.faults == refused.value.faults
+
+
+def test_schemas_are_json() -> None:
+    assert decnet.schema()["properties"]["format"]
+    assert json.loads(json.dumps(decnet.Mutation.schema()))
+    assert decnet.__version__.count(".") == 2
+
+
+def test_messages_are_no_debug_output() -> None:
+    for tree in (decnet.DecnetError, *decnet.DecnetError.__subclasses__()):
+        assert tree.__module__ == "decnet" and tree.__doc__
+    with pytest.raises(decnet.AddressError) as refused:
+        decnet.IpAllocator("10.0.0.1/24")
+    assert "{" not in str(refused.value) and "10.0.0.1/24" in str(refused.value)

@@ -1,0 +1,11 @@
+"""Asks networkx where a maze breaks in two: who holds these deckies holds what lies behind."""
+
+import networkx
+
+import decnet
+
+maze = decnet.generate(name="plant", depth=3, branching_factor=2, cross_edge_probability=0.3, seed=11)
+graph = maze.to_networkx()
+for kind, name in sorted(networkx.articulation_points(graph)):
+    if kind == "decky":
+        print(name, "stands in", ", ".join(edge.lan for edge in maze.decky(name).attachments))

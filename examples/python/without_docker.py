@@ -1,0 +1,24 @@
+"""Raises a maze on a simulated daemon, breaks it, has it mended, changes it while it runs, and takes it down."""
+
+import decnet
+
+docker = decnet.Simulated()
+with decnet.Repo.memory() as repo:
+    engine = decnet.Engine(repo, docker)
+    maze = decnet.generate(name="corp", depth=2, branching_factor=2, seed=7)
+    stored = repo.create(maze)
+    print(engine.plan(stored))
+
+    outcome = engine.deploy(stored, progress=lambda event: print(event["topic"]))
+    assert outcome.status == "active" and engine.plan(stored).is_empty
+
+    docker.remove(next(name for name in docker.containers if "." in name))
+    print("mended:", engine.reconcile(stored).changed, "change(s)")
+
+    mutation = decnet.Mutation.add_decky("honey", maze.lans[1].name, services=["ssh", "smb"])
+    engine.enqueue(stored, mutation, actor="the example")
+    for made in engine.drain(stored):
+        print(made["mutation"]["op"], "is", made["state"])
+
+    print(engine.teardown(stored).status)
+assert not docker.containers
