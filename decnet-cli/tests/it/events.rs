@@ -4,6 +4,9 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -213,13 +216,20 @@ fn people_get_lines_and_logs_get_rfc_5424() {
     let mut logged = Following::start(&place, &["events", "--rfc5424"]);
     let mut appended = Following::start(&place, &["events", "--rfc5424", "-o", "decnet.log", "-v"]);
     // Whoever is not yet there when it happens does not log it.
-    let line = loop {
-        place.run(&["create", &format!("lab{}", rand())]).exits(0);
+    let is_heard = AtomicBool::new(false);
+    let line = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_heard.load(Ordering::Relaxed) {
+                place.run(&["create", &format!("lab{}", rand())]).exits(0);
+            }
+        });
         let line = logged.line();
-        if fs::read_to_string(&log).is_ok_and(|text| text.contains("decnet@32473")) {
-            break line;
+        while !fs::read_to_string(&log).is_ok_and(|text| text.contains("decnet@32473")) {
+            thread::sleep(Duration::from_millis(20));
         }
-    };
+        is_heard.store(true, Ordering::Relaxed);
+        line
+    });
     assert!(
         line.starts_with("<133>1 ") && line.contains(" status [decnet@32473 event=\""),
         "{line}"
@@ -232,7 +242,7 @@ fn people_get_lines_and_logs_get_rfc_5424() {
 
 /// A number that no other call gives.
 fn rand() -> u32 {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
     static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
