@@ -1,7 +1,5 @@
 //! The queue of one topology, worked off under its lease.
 
-use std::error::Error;
-
 use decnet_topology::{
     RepoError, Status, StoredTopology, TopologyId, TopologyRow,
     repo::{MutationRow, Outcome},
@@ -189,10 +187,7 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
         | EngineError::Invalid(_)
         | EngineError::Plan(_)
         | EngineError::Desired(_)
-        | EngineError::Repo(RepoError::SubnetClaimed { .. }) => {
-            let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
-            Ok(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
-        }
+        | EngineError::Repo(RepoError::SubnetClaimed { .. }) => Ok(error.with_causes()),
         error => Err(error),
     }
 }

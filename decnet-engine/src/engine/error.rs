@@ -1,3 +1,5 @@
+use std::{error::Error, iter};
+
 use decnet_topology::{Intent, RepoError, Status, TopologyId, mutation::MutationError, repo::Lease, validate::Invalid};
 
 use crate::{desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
@@ -81,6 +83,14 @@ pub enum EngineError {
         /// What is left on the runtime.
         leftovers: Vec<String>,
     },
+}
+
+impl EngineError {
+    /// Says the error with its causes, for people.
+    pub(crate) fn with_causes(&self) -> String {
+        let causes = iter::successors(Some(self as &dyn Error), |error| (*error).source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
 }
 
 fn describe(failure: &StepFailure) -> String {

@@ -39,7 +39,7 @@ pub(super) async fn take(engine: Engine, look: Look, news: News, cancel: Cancell
         // Someone deleted it or took it down meanwhile.
         Err(EngineError::Repo(RepoError::NotFound { .. }) | EngineError::WrongStatus { .. }) => Turn::Gone,
         Err(error) => {
-            tracing::warn!(%id, error = %chain(&error), "the topology could not be looked after; it is tried again");
+            tracing::warn!(%id, error = error.with_causes(), "the topology could not be looked after; it is tried again");
             Turn::Again
         }
     }
@@ -86,10 +86,4 @@ async fn tend(engine: &Engine, look: Look, news: &News, cancel: &CancellationTok
             Ok(Turn::Again)
         }
     }
-}
-
-/// Says an error with its causes.
-fn chain(error: &EngineError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
