@@ -74,6 +74,28 @@ fn distances(topology: &Topology, decky: &Decky) -> BTreeMap<LanId, usize> {
     distances
 }
 
+/// Finds by brute force which router next door packets from a decky to each LAN go to: the nearest, then one on the home LAN, then
+/// the one with the lowest address.
+fn preferred(topology: &Topology, decky: &Decky) -> BTreeMap<LanId, Ipv4Addr> {
+    let own: Vec<LanId> = decky.attachments().iter().map(|edge| edge.lan).collect();
+    let routers = topology.deckies().iter().filter(|router| router.is_router());
+    let next_door = routers.flat_map(|router| {
+        let edges = router.attachments().iter().filter(|edge| own.contains(&edge.lan));
+        let ways: Vec<_> = edges.map(|edge| (edge.lan != own[0], edge.ip, router)).collect();
+        ways
+    });
+    let ways = next_door.flat_map(|(is_elsewhere, ip, router)| {
+        let distances = distances(topology, router).into_iter();
+        distances.map(move |(lan, distance)| (lan, (distance, is_elsewhere, ip)))
+    });
+    let mut best = BTreeMap::new();
+    for (lan, way) in ways.filter(|(lan, _)| !own.contains(lan)) {
+        let least = best.entry(lan).or_insert(way);
+        *least = way.min(*least);
+    }
+    best.into_iter().map(|(lan, (.., ip))| (lan, ip)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -89,6 +111,18 @@ proptest! {
                 let to = Ipv4Addr::from_bits(lan.subnet().broadcast().to_bits() - 1);
                 let hops = send(&topology, &addresses, &routes, decky, to);
                 prop_assert_eq!(hops, distances.get(&lan.id()).copied(), "{} to {}", decky.name(), lan.name());
+            }
+        }
+    }
+
+    #[test]
+    fn packets_go_to_the_router_that_is_nearest_then_on_the_home_lan_then_lowest(topology in strategies::topologies()) {
+        let routes = Graph::new(&topology).routes();
+        for decky in topology.deckies() {
+            for (lan, via) in preferred(&topology, decky) {
+                let to = topology.lan(lan).map(|lan| lan.subnet().network()).expect("it is there");
+                let found = lookup(&routes[&decky.id()], to).map(|route| route.via);
+                prop_assert_eq!(found, Some(via), "{} to {}", decky.name(), to);
             }
         }
     }

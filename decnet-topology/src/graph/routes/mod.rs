@@ -1,0 +1,155 @@
+//! The routes that a maze implies.
+
+mod adjacency;
+mod aggregate;
+mod order;
+mod search;
+mod trees;
+
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr, ops::Range, sync::Arc};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    adjacency::{Adjacency, index},
+    order::{Order, Stretch},
+    search::Search,
+    trees::Trees,
+};
+use crate::{
+    graph::{Graph, places},
+    id::DeckyId,
+    model::Decky,
+};
+
+/// A route of a decky: packets to these addresses go to that router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Route {
+    /// Where the packets go.
+    pub destination: Ipv4Net,
+    /// The router's address on a LAN that the decky shares with it.
+    pub via: Ipv4Addr,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} via {}", self.destination, self.via)
+    }
+}
+
+impl Graph<'_> {
+    /// Returns the routes that every decky needs, routers among them: to each LAN that it reaches but is not attached to, and
+    /// nothing else.
+    ///
+    /// A packet goes to the router that is nearest to its LAN, by the number of routers on the way; of several, to one on the home
+    /// LAN, else to the one with the lowest address. Every step brings it nearer, so it never goes in circles. The way back may
+    /// lead over other routers, where there are several: a reverse path filter on routers must be loose (RFC 3704, section 2.4).
+    ///
+    /// Routes are in the order of their destinations, and aggregated: neighbours with the same router become one where
+    /// that covers exactly the same addresses. Space that no LAN declares is never announced.
+    ///
+    /// Deckies that are attached to the same one LAN share their routes. Where there is one way alone, none is searched for: a
+    /// maze without circles takes time in proportion to its routes. From each LAN on a circle, and each bridge decky that does
+    /// not forward between LANs of one zone, one search is made.
+    pub fn routes(&self) -> BTreeMap<DeckyId, Arc<[Route]>> {
+        let mut tables = Tables::new(self);
+        let mut of_lan: Vec<Option<Arc<[Route]>>> = vec![None; self.topology.lans().len()];
+        let mut count = 0;
+        let of_deckies = self.topology.deckies().iter().map(|decky| {
+            let router = decky.is_router().then_some(count);
+            count += u32::from(decky.is_router());
+            let mut places = places(self.topology, decky).map(|(lan, _)| lan);
+            let routes = match (places.next(), places.next()) {
+                (Some(lan), None) => Arc::clone(of_lan[lan].get_or_insert_with(|| tables.routes(decky, router).into())),
+                _ => tables.routes(decky, router).into(),
+            };
+            (decky.id(), routes)
+        });
+        of_deckies.collect()
+    }
+
+    /// Returns the [routes](Self::routes) of one decky; none for one that is not there.
+    pub fn routes_of(&self, decky: DeckyId) -> Vec<Route> {
+        let Some(decky) = self.topology.decky(decky) else {
+            return Vec::new();
+        };
+        let before = self
+            .topology
+            .deckies()
+            .iter()
+            .take_while(|other| other.id() != decky.id());
+        let router = decky
+            .is_router()
+            .then(|| index(before.filter(|other| other.is_router()).count()));
+        Tables::new(self).routes(decky, router)
+    }
+}
+
+/// What it takes to make the tables of routes.
+#[derive(Debug)]
+struct Tables<'g> {
+    graph: &'g Graph<'g>,
+    order: Order,
+    adjacency: Adjacency,
+    trees: Trees,
+    core: Search,
+    /// The search through all of the maze, once one is made.
+    whole: Option<Search>,
+}
+
+impl<'g> Tables<'g> {
+    fn new(graph: &'g Graph<'g>) -> Self {
+        let order = Order::new(graph);
+        let adjacency = Adjacency::new(graph.topology);
+        let trees = Trees::new(&adjacency, &order);
+        Self {
+            graph,
+            core: Search::new(trees.core(&adjacency), trees.hanging_from_core()),
+            whole: None,
+            order,
+            adjacency,
+            trees,
+        }
+    }
+
+    /// Makes the table of a decky. `router` is its number, if it is one.
+    fn routes(&mut self, decky: &Decky, router: Option<u32>) -> Vec<Route> {
+        let lans: Vec<u32> = places(self.graph.topology, decky).map(|(lan, _)| index(lan)).collect();
+        let zones = self.zones(&lans);
+        let mut ways = Vec::new();
+        // From two LANs of one zone there are two ways to everything. A router joins its LANs: from each, the rest of the maze is
+        // on the other side.
+        if router.is_some() || zones.len() == lans.len() {
+            self.ways_from_each(&lans, router, zones, &mut ways);
+        } else {
+            let whole = self
+                .whole
+                .get_or_insert_with(|| Search::of_lans(self.adjacency.of_those(|_| true, |_| true), &self.order));
+            let (home, others) = lans.split_at(lans.len().min(1));
+            whole.ways_from((home, others), None, zones, &mut ways);
+        }
+        self.order.routes(&mut ways)
+    }
+
+    fn ways_from_each(&mut self, lans: &[u32], router: Option<u32>, zones: Vec<Range<u32>>, ways: &mut Vec<Stretch>) {
+        let in_core = |lan: &u32| self.trees.is_lan_in_core(*lan);
+        let (home, others) = lans.split_at(lans.len().min(1));
+        let [home, others] = [home, others].map(|lans| lans.iter().copied().filter(in_core).collect::<Vec<_>>());
+        if !home.is_empty() || !others.is_empty() {
+            self.core.ways_from((&home, &others), router, zones, ways);
+        }
+        for &lan in lans {
+            let around = (self.graph, &self.order);
+            self.trees.ways_from(lan, router, around, &self.adjacency, ways);
+        }
+    }
+
+    /// Returns the places of the LANs in the zones of some LANs, each zone once.
+    fn zones(&self, lans: &[u32]) -> Vec<Range<u32>> {
+        let mut zones: Vec<usize> = lans.iter().map(|&lan| self.graph.zone_of[lan as usize]).collect();
+        zones.sort_unstable();
+        zones.dedup();
+        zones.into_iter().map(|zone| self.order.zone(zone)).collect()
+    }
+}

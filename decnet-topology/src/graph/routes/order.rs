@@ -1,0 +1,135 @@
+use std::{iter, ops::Range};
+
+use super::{
+    adjacency::index,
+    aggregate::{Way, aggregate},
+};
+use crate::{
+    graph::{Graph, Route},
+    model::Topology,
+};
+
+/// LANs that stand one after the other in the order of their subnets, and the router that packets to them go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) places: Range<u32>,
+    pub(super) via: u32,
+}
+
+/// The order of the LANs: zone by zone, the LANs of each by their subnets.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// For each place, the LAN.
+    pub(super) lan_at: Vec<u32>,
+    /// For each LAN, its place.
+    pub(super) place_of: Vec<u32>,
+    /// For each zone, the places of its LANs.
+    zones: Vec<Range<u32>>,
+    /// For each place, the first address and the one after the last.
+    spans: Vec<(u64, u64)>,
+    /// For each place, where the LANs end that follow it in its zone without a gap between their subnets. Where any two subnets
+    /// of the maze overlap, which is against the rules but may be drawn, each LAN stands alone.
+    gapless_to: Vec<u32>,
+}
+
+impl Order {
+    pub(super) fn new(graph: &Graph<'_>) -> Self {
+        let lans = graph.topology.lans();
+        let lan_at: Vec<u32> = graph.zones.iter().flatten().map(|&lan| index(lan)).collect();
+        let mut place_of = vec![0; lans.len()];
+        for (place, &lan) in (0..).zip(&lan_at) {
+            place_of[lan as usize] = place;
+        }
+        let mut end = 0;
+        let zones = graph.zones.iter().map(|zone| {
+            let start = end;
+            end += index(zone.len());
+            start..end
+        });
+        let spans: Vec<_> = lan_at.iter().map(|&lan| span(graph.topology, lan)).collect();
+        let mut order = Self {
+            gapless_to: (1..=index(lans.len())).collect(),
+            lan_at,
+            place_of,
+            zones: zones.collect(),
+            spans,
+        };
+        if !order.has_overlaps() {
+            order.join();
+        }
+        order
+    }
+
+    fn has_overlaps(&self) -> bool {
+        let mut spans = self.spans.clone();
+        spans.sort_unstable();
+        spans.windows(2).any(|pair| pair[1].0 < pair[0].1)
+    }
+
+    fn join(&mut self) {
+        for zone in &self.zones {
+            for place in zone.clone().rev().skip(1).map(|place| place as usize) {
+                if self.spans[place].1 == self.spans[place + 1].0 {
+                    self.gapless_to[place] = self.gapless_to[place + 1];
+                }
+            }
+        }
+    }
+
+    /// Returns the places of a zone's LANs.
+    pub(super) fn zone(&self, zone: usize) -> Range<u32> {
+        self.zones[zone].clone()
+    }
+
+    /// Makes routes of stretches, no two of which share a place.
+    pub(super) fn routes(&self, stretches: &mut Vec<Stretch>) -> Vec<Route> {
+        // Most come in a few ascending lists, which a stable sort merges.
+        stretches.sort_by_key(|stretch| stretch.places.start);
+        stretches.dedup_by(|next, stretch| {
+            let goes_on = stretch.places.end == next.places.start && stretch.via == next.via;
+            if goes_on {
+                stretch.places.end = next.places.end;
+            }
+            goes_on
+        });
+        let mut ways: Vec<Way> = stretches.iter().flat_map(|stretch| self.ways(stretch)).collect();
+        // They are, unless they lead to several zones.
+        ways.sort_by_key(|way| (way.network, way.prefix));
+        aggregate(ways)
+    }
+
+    /// Covers a stretch exactly with the fewest subnets.
+    fn ways(&self, stretch: &Stretch) -> impl Iterator<Item = Way> {
+        let (end, via) = (stretch.places.end, stretch.via);
+        let mut at = stretch.places.start;
+        let pieces = iter::from_fn(move || {
+            let start = (at < end).then_some(at)?;
+            at = end.min(self.gapless_to[start as usize]);
+            Some((self.spans[start as usize].0, self.spans[at as usize - 1].1))
+        });
+        pieces.flat_map(move |(start, end)| cover(start, end, via))
+    }
+}
+
+fn span(topology: &Topology, lan: u32) -> (u64, u64) {
+    let subnet = topology.lans()[lan as usize].subnet();
+    let (first, last) = (subnet.network().to_bits(), subnet.broadcast().to_bits());
+    (u64::from(first), u64::from(last) + 1)
+}
+
+/// Covers addresses exactly with the fewest subnets: each time with the largest that begins there and does not reach too far.
+fn cover(start: u64, end: u64, via: u32) -> impl Iterator<Item = Way> {
+    const ALL: u64 = 1 << 32;
+    let mut at = start;
+    iter::from_fn(move || {
+        let left = end.checked_sub(at).filter(|&left| left > 0)?;
+        let host_bits = (at | ALL).trailing_zeros().min(left.ilog2());
+        let network = u32::try_from(at).expect("it comes before the last address");
+        at += 1 << host_bits;
+        Some(Way {
+            network,
+            prefix: u8::try_from(32 - host_bits).expect("at most 32"),
+            via,
+        })
+    })
+}
