@@ -59,12 +59,12 @@ impl Graph<'_> {
         let of_deckies = self.topology.deckies().iter().map(|decky| {
             let router = decky.is_router().then_some(count);
             count += u32::from(decky.is_router());
-            let mut places = places(self.topology, decky).map(|(lan, _)| lan);
-            let routes = match (places.next(), places.next()) {
+            let mut lans = places(self.topology, decky).map(|(lan, _)| lan);
+            let table = match (lans.next(), lans.next()) {
                 (Some(lan), None) => Arc::clone(of_lan[lan].get_or_insert_with(|| tables.routes(decky, router).into())),
                 _ => tables.routes(decky, router).into(),
             };
-            (decky.id(), routes)
+            (decky.id(), table)
         });
         of_deckies.collect()
     }
