@@ -98,7 +98,12 @@ pub fn base(topology: TopologyId, decky: &Decky) -> ContainerName {
 
 /// Names the container of a decky's service: `decnet_t_<8>_<decky>.<service>`. No decky's name holds a dot.
 pub fn service(topology: TopologyId, decky: &Decky, service: &ServiceName) -> ContainerName {
-    ContainerName(format!("{}.{service}", base(topology, decky)))
+    service_beside(&base(topology, decky), service)
+}
+
+/// Names the container of a service beside the base of its decky.
+pub fn service_beside(base: &ContainerName, service: &ServiceName) -> ContainerName {
+    ContainerName([base.as_str(), ".", service.as_str()].concat())
 }
 
 /// Labels, by name.

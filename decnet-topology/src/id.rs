@@ -48,9 +48,8 @@ kinds! {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn short(id: TopologyId) -> String {
-    let mut text = id.into_untyped_uuid().simple().to_string();
-    text.truncate(8);
-    text
+    let (first, ..) = id.into_untyped_uuid().as_fields();
+    format!("{first:08x}")
 }
 
 macro_rules! ordinals {

@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_decoy::protocol::{self, Egress, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, DeploySettings, DmzEgress, InstanceId, Lan, ServiceName, Topology, TopologyId,
-    ValidTopology,
+    Catalog, Decky, DeploySettings, DmzEgress, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
     catalog::{self, ImageSource, Protocol, Service},
     graph::{self, Graph},
+    model::ServiceFields,
 };
 
 use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest};
@@ -106,25 +106,35 @@ impl Desired {
     /// Works out what a valid topology is on Docker.
     pub fn new(valid: &ValidTopology, setting: &Setting<'_>) -> Result<Self, DesiredError> {
         let topology = valid.topology();
+        let maker = Maker {
+            setting,
+            ownership: naming::ownership(setting.instance, setting.topology),
+            sysctls: sysctls(),
+        };
         let mut desired = Self::nothing(setting.instance, setting.topology);
-        for lan in topology.lans() {
-            let network = network(lan, setting);
-            desired.networks.insert(network.name.clone(), network);
-        }
-        let mut routes = routes(topology);
+        let networks = topology.lans().iter().map(|lan| maker.network(lan));
+        desired.networks = networks.map(|network| (network.name.clone(), network)).collect();
+        let routes = Graph::new(topology).routes();
+        // Maps are made of lists at once: names come almost in their order.
+        let (mut bases, mut services) = (Vec::with_capacity(topology.deckies().len()), Vec::new());
         for decky in topology.deckies() {
-            let base = base(topology, decky, routes.remove(&decky.id()).unwrap_or_default(), setting)?;
+            let base = maker.base(topology, decky, routes.get(&decky.id()).map_or(&[], |routes| routes))?;
             for name in decky.services() {
-                let entry = entry(decky, name, setting)?;
-                let (image, service) = service(decky, entry, &base.name, setting);
-                desired.images.insert(image);
-                desired.services.insert(service.name.clone(), service);
+                let entry = maker.entry(decky, name)?;
+                let image = maker.image(entry);
+                let service = maker.service(decky, entry, &base.name, image.reference());
+                if !desired.images.contains(&image) {
+                    desired.images.insert(image);
+                }
+                services.push((service.name.clone(), service));
             }
-            desired.images.insert(Image::Decoy {
-                reference: setting.decoy.into(),
-            });
-            desired.bases.insert(base.name.clone(), base);
+            bases.push((base.name.clone(), base));
         }
+        if !bases.is_empty() {
+            desired.images.insert(maker.decoy());
+        }
+        desired.bases = bases.into_iter().collect();
+        desired.services = services.into_iter().collect();
         Ok(desired)
     }
 
@@ -136,116 +146,218 @@ impl Desired {
     }
 }
 
-fn entry<'a>(decky: &Decky, name: &ServiceName, setting: &Setting<'a>) -> Result<&'a Service, DesiredError> {
-    setting
-        .catalog
-        .decky_service(name.as_str())
-        .ok_or_else(|| DesiredError::UnknownService {
-            decky: decky.name().to_string(),
-            service: name.clone(),
-        })
+/// Makes the specs, with what is the same in all of them.
+struct Maker<'s, 'a> {
+    setting: &'s Setting<'a>,
+    ownership: Labels,
+    sysctls: BTreeMap<String, String>,
 }
 
-fn network(lan: &Lan, setting: &Setting<'_>) -> NetworkSpec {
-    let mut options = BTreeMap::new();
-    let mut option = |key: &str, value: &str| options.insert(format!("com.docker.network.bridge.{key}"), value.into());
-    if lan.is_dmz() {
-        option(
-            "enable_ip_masquerade",
-            if setting.settings.dmz_egress == DmzEgress::None {
-                "false"
-            } else {
-                "true"
-            },
-        );
-    } else {
-        option("inhibit_ipv4", "true");
+impl<'a> Maker<'_, 'a> {
+    fn entry(&self, decky: &Decky, name: &ServiceName) -> Result<&'a Service, DesiredError> {
+        self.setting
+            .catalog
+            .decky_service(name.as_str())
+            .ok_or_else(|| DesiredError::UnknownService {
+                decky: decky.name().to_string(),
+                service: name.clone(),
+            })
     }
-    if setting.api >= NAT_UNPROTECTED_SINCE {
-        option("gateway_mode_ipv4", "nat-unprotected");
-    }
-    let mut spec = NetworkSpec {
-        name: naming::network(setting.topology, lan),
-        lan: lan.name().clone(),
-        subnet: lan.subnet(),
-        gateway: lan.gateway(),
-        options,
-        labels: naming::ownership(setting.instance, setting.topology),
-    };
-    spec.labels.insert(naming::LAN.into(), lan.name().to_string());
-    spec.labels.insert(naming::SPEC.into(), digest(&spec));
-    spec
-}
 
-fn base(
-    topology: &Topology,
-    decky: &Decky,
-    routes: Vec<Route>,
-    setting: &Setting<'_>,
-) -> Result<BaseSpec, DesiredError> {
-    let gateway = topology.is_gateway(decky);
-    let attached = decky.attachments().iter().filter_map(|attachment| {
-        let lan = topology.lan(attachment.lan)?;
-        Some(Interface {
-            network: naming::network(setting.topology, lan),
+    fn network(&self, lan: &Lan) -> NetworkSpec {
+        let setting = self.setting;
+        let mut options = BTreeMap::new();
+        let mut option =
+            |key: &str, value: &str| options.insert(format!("com.docker.network.bridge.{key}"), value.into());
+        if lan.is_dmz() {
+            option(
+                "enable_ip_masquerade",
+                if setting.settings.dmz_egress == DmzEgress::None {
+                    "false"
+                } else {
+                    "true"
+                },
+            );
+        } else {
+            option("inhibit_ipv4", "true");
+        }
+        if setting.api >= NAT_UNPROTECTED_SINCE {
+            option("gateway_mode_ipv4", "nat-unprotected");
+        }
+        let mut spec = NetworkSpec {
+            name: naming::network(setting.topology, lan),
             lan: lan.name().clone(),
-            ip: attachment.ip,
-            priority: i64::from(lan.is_dmz()),
-        })
-    });
-    let interfaces: Vec<_> = attached.collect();
-    let lans: Vec<&Lan> = decky
-        .attachments()
-        .iter()
-        .filter_map(|attachment| topology.lan(attachment.lan))
-        .collect();
-    let dmz = lans.iter().copied().find(|lan| lan.is_dmz());
-    let egress = dmz.map_or(Egress::None, |_| egress(setting.settings.dmz_egress));
-    let mut state = NetState {
-        forward: decky.is_router(),
-        // A gateway's answers to outsiders need it.
-        default_route: gateway || egress != Egress::None,
-        interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
-        routes,
-        lans: lans.iter().map(|lan| lan.subnet()).collect(),
-        // The one LAN on which the host has an address.
-        closed: dmz.map(Lan::gateway).into_iter().collect(),
-        egress,
-    };
-    state.sort();
-    let mut publish = BTreeSet::new();
-    if gateway {
-        for name in decky.services() {
-            let entry = entry(decky, name, setting)?;
-            publish.extend(entry.ports.iter().map(|port| {
-                let host = setting.settings.publish.host_port(decky.name().as_str(), entry, *port);
-                PublishedPort {
-                    host_ip: host.address,
-                    host_port: host.port.number,
-                    port: port.number,
-                    protocol: port.protocol,
-                }
-            }));
+            subnet: lan.subnet(),
+            gateway: lan.gateway(),
+            options,
+            labels: self.ownership.clone(),
+        };
+        spec.labels.insert(naming::LAN.into(), lan.name().to_string());
+        spec.labels.insert(naming::SPEC.into(), digest(&spec));
+        spec
+    }
+
+    fn base(&self, topology: &Topology, decky: &Decky, routes: &[graph::Route]) -> Result<BaseSpec, DesiredError> {
+        let setting = self.setting;
+        let gateway = topology.is_gateway(decky);
+        let attached = decky.attachments().iter().filter_map(|attachment| {
+            let lan = topology.lan(attachment.lan)?;
+            Some(Interface {
+                network: naming::network(setting.topology, lan),
+                lan: lan.name().clone(),
+                ip: attachment.ip,
+                priority: i64::from(lan.is_dmz()),
+            })
+        });
+        let interfaces: Vec<_> = attached.collect();
+        let lans: Vec<&Lan> = decky
+            .attachments()
+            .iter()
+            .filter_map(|attachment| topology.lan(attachment.lan))
+            .collect();
+        let dmz = lans.iter().copied().find(|lan| lan.is_dmz());
+        let egress = dmz.map_or(Egress::None, |_| egress(setting.settings.dmz_egress));
+        let mut state = NetState {
+            forward: decky.is_router(),
+            // A gateway's answers to outsiders need it.
+            default_route: gateway || egress != Egress::None,
+            interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
+            routes: routes.iter().map(state_route).collect(),
+            lans: lans.iter().map(|lan| lan.subnet()).collect(),
+            // The one LAN on which the host has an address.
+            closed: dmz.map(Lan::gateway).into_iter().collect(),
+            egress,
+        };
+        state.sort();
+        let mut publish = BTreeSet::new();
+        if gateway {
+            for name in decky.services() {
+                let entry = self.entry(decky, name)?;
+                publish.extend(entry.ports.iter().map(|port| {
+                    let host = setting.settings.publish.host_port(decky.name().as_str(), entry, *port);
+                    PublishedPort {
+                        host_ip: host.address,
+                        host_port: host.port.number,
+                        port: port.number,
+                        protocol: port.protocol,
+                    }
+                }));
+            }
+        }
+        let mut spec = BaseSpec {
+            name: naming::base(setting.topology, decky),
+            decky: decky.name().clone(),
+            hostname: decky.name().to_string(),
+            image: setting.decoy.into(),
+            // Set apart while the digest is taken: they are changed in the running base.
+            interfaces: Vec::new(),
+            publish,
+            state: NetState::default(),
+            sysctls: self.sysctls.clone(),
+            limits: BASE_LIMITS,
+            labels: self.labels(decky, Role::Base),
+        };
+        spec.labels.insert(naming::SPEC.into(), digest(&spec));
+        spec.labels.insert(naming::STATE.into(), digest(&state));
+        spec.interfaces = interfaces;
+        spec.state = state;
+        Ok(spec)
+    }
+
+    fn labels(&self, decky: &Decky, role: Role) -> Labels {
+        let mut labels = self.ownership.clone();
+        labels.insert(naming::DECKY.into(), decky.name().to_string());
+        labels.insert(naming::ROLE.into(), role.as_str().into());
+        labels
+    }
+
+    fn decoy(&self) -> Image {
+        Image::Decoy {
+            reference: self.setting.decoy.into(),
         }
     }
-    let mut spec = BaseSpec {
-        name: naming::base(setting.topology, decky),
-        decky: decky.name().clone(),
-        hostname: decky.name().to_string(),
-        image: setting.decoy.into(),
-        // Set apart while the digest is taken: they are changed in the running base.
-        interfaces: Vec::new(),
-        publish,
-        state: NetState::default(),
-        sysctls: sysctls(),
-        limits: BASE_LIMITS,
-        labels: labels(decky, Role::Base, setting),
-    };
-    spec.labels.insert(naming::SPEC.into(), digest(&spec));
-    spec.labels.insert(naming::STATE.into(), digest(&state));
-    spec.interfaces = interfaces;
-    spec.state = state;
-    Ok(spec)
+
+    fn image(&self, entry: &Service) -> Image {
+        match &entry.image {
+            ImageSource::Builtin => self.decoy(),
+            ImageSource::Reference(reference) => Image::Pulled {
+                reference: reference.clone(),
+            },
+            ImageSource::Build(context) => Image::Built {
+                reference: format!(
+                    "decnet-built:{}-{}",
+                    entry.name,
+                    digest(&(self.setting.instance, context))
+                ),
+                context: context.clone(),
+            },
+            _ => unreachable!("the core and the engine are of one version"),
+        }
+    }
+
+    fn service(&self, decky: &Decky, entry: &Service, base: &ContainerName, image: &str) -> ServiceSpec {
+        let fields = decky.service_config().get(&entry.name);
+        let mut environment = entry.environment.clone();
+        let is_builtin = matches!(entry.image, ImageSource::Builtin);
+        let (command, limits) = if is_builtin {
+            environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state_of(decky, entry, fields)));
+            (Some(vec!["service".into()]), BUILTIN_LIMITS)
+        } else {
+            (
+                Some(entry.command.clone()).filter(|command| !command.is_empty()),
+                IMAGE_LIMITS,
+            )
+        };
+        let defaults = entry
+            .fields
+            .iter()
+            .filter_map(|field| Some((&field.key, field.default.as_ref()?)));
+        let config: BTreeMap<_, _> = defaults.chain(fields.into_iter().flatten()).collect();
+        if !config.is_empty() {
+            environment.insert(CONFIG_VARIABLE.into(), json(&config));
+        }
+        let mut spec = ServiceSpec {
+            name: naming::service_beside(base, &entry.name),
+            decky: decky.name().clone(),
+            service: entry.name.clone(),
+            base: base.clone(),
+            image: image.into(),
+            command,
+            environment,
+            capabilities: entry.capabilities.clone(),
+            writable_root: entry.writable_root,
+            user: entry.user.clone().or_else(|| is_builtin.then(|| "65534:65534".into())),
+            limits: bounded(limits, entry.limits),
+            labels: self.labels(decky, Role::Service),
+        };
+        spec.labels.insert(naming::SERVICE.into(), "true".into());
+        spec.labels.insert(naming::SERVICE_NAME.into(), entry.name.to_string());
+        spec.labels.insert(naming::SPEC.into(), digest(&spec));
+        spec
+    }
+}
+
+/// What a built-in responder is told.
+fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> ServiceState {
+    let listen = entry.ports.iter().map(|port| Listen {
+        port: port.number,
+        protocol: transport(port.protocol),
+    });
+    let banner = fields.and_then(|fields| fields.get("banner")?.as_str());
+    ServiceState {
+        decky: decky.name().to_string(),
+        service: entry.name.to_string(),
+        listen: listen.collect(),
+        banner: banner.or(entry.banner.as_deref()).map(Into::into),
+    }
+}
+
+/// A route as a base is told it.
+fn state_route(route: &graph::Route) -> Route {
+    Route {
+        to: route.destination,
+        via: route.via,
+    }
 }
 
 fn egress(setting: DmzEgress) -> Egress {
@@ -278,100 +390,6 @@ fn sysctls() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn labels(decky: &Decky, role: Role, setting: &Setting<'_>) -> Labels {
-    let mut labels = naming::ownership(setting.instance, setting.topology);
-    labels.insert(naming::DECKY.into(), decky.name().to_string());
-    labels.insert(naming::ROLE.into(), role.as_str().into());
-    labels
-}
-
-fn service(decky: &Decky, entry: &Service, base: &ContainerName, setting: &Setting<'_>) -> (Image, ServiceSpec) {
-    let fields = decky.service_config().get(&entry.name);
-    let mut environment = entry.environment.clone();
-    let (image, command, limits) = match &entry.image {
-        ImageSource::Builtin => {
-            let state = ServiceState {
-                decky: decky.name().to_string(),
-                service: entry.name.to_string(),
-                listen: entry
-                    .ports
-                    .iter()
-                    .map(|port| Listen {
-                        port: port.number,
-                        protocol: transport(port.protocol),
-                    })
-                    .collect(),
-                banner: fields
-                    .and_then(|fields| fields.get("banner"))
-                    .and_then(|banner| banner.as_str())
-                    .or(entry.banner.as_deref())
-                    .map(Into::into),
-            };
-            environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state));
-            (
-                Image::Decoy {
-                    reference: setting.decoy.into(),
-                },
-                Some(vec!["service".into()]),
-                BUILTIN_LIMITS,
-            )
-        }
-        ImageSource::Reference(reference) => (
-            Image::Pulled {
-                reference: reference.clone(),
-            },
-            own_command(entry),
-            IMAGE_LIMITS,
-        ),
-        ImageSource::Build(context) => {
-            let reference = format!("decnet-built:{}-{}", entry.name, digest(&(setting.instance, context)));
-            (
-                Image::Built {
-                    reference,
-                    context: context.clone(),
-                },
-                own_command(entry),
-                IMAGE_LIMITS,
-            )
-        }
-        _ => unreachable!("the core and the engine are of one version"),
-    };
-    let defaults = entry
-        .fields
-        .iter()
-        .filter_map(|field| Some((&field.key, field.default.as_ref()?)));
-    let config: BTreeMap<_, _> = defaults.chain(fields.into_iter().flatten()).collect();
-    if !config.is_empty() {
-        environment.insert(CONFIG_VARIABLE.into(), json(&config));
-    }
-    let mut spec = ServiceSpec {
-        name: naming::service(setting.topology, decky, &entry.name),
-        decky: decky.name().clone(),
-        service: entry.name.clone(),
-        base: base.clone(),
-        image: image.reference().into(),
-        command,
-        environment,
-        capabilities: entry.capabilities.clone(),
-        writable_root: entry.writable_root,
-        user: entry
-            .user
-            .clone()
-            .or_else(|| matches!(image, Image::Decoy { .. }).then(|| "65534:65534".into())),
-        limits: bounded(limits, entry.limits),
-        labels: labels(decky, Role::Service, setting),
-    };
-    spec.labels.insert(naming::SERVICE.into(), "true".into());
-    spec.labels.insert(naming::SERVICE_NAME.into(), entry.name.to_string());
-    spec.labels.insert(naming::SPEC.into(), digest(&spec));
-    (image, spec)
-}
-
-/// What an entry has run instead of its image's own command, if anything.
-fn own_command(entry: &Service) -> Option<Vec<String>> {
-    Some(entry.command.clone()).filter(|command| !command.is_empty())
-}
-
 /// Puts what an entry says in the place of the bounds for all.
 fn bounded(usual: Limits, own: catalog::Limits) -> Limits {
     Limits {
@@ -400,17 +418,4 @@ fn transport(protocol: Protocol) -> protocol::Protocol {
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("what is written has text keys only")
-}
-
-/// The routes of every decky, as the maze implies them.
-fn routes(topology: &Topology) -> BTreeMap<DeckyId, Vec<Route>> {
-    let implied = Graph::new(topology).routes();
-    let state = |route: &graph::Route| Route {
-        to: route.destination,
-        via: route.via,
-    };
-    implied
-        .into_iter()
-        .map(|(decky, routes)| (decky, routes.iter().map(state).collect()))
-        .collect()
 }

@@ -1,6 +1,5 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     net::Ipv4Addr,
     path::PathBuf,
 };
@@ -167,11 +166,7 @@ pub struct ServiceSpec {
 /// Digests what a resource is made from: SHA-256 of its JSON, the first 16 hex digits.
 pub(super) fn digest(value: &impl Serialize) -> String {
     let json = serde_json::to_vec(value).expect("specs have text keys only");
-    Sha256::digest(&json)
-        .iter()
-        .take(8)
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    let digest: [u8; 32] = Sha256::digest(&json).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     net::Ipv4Addr,
 };
 
@@ -37,9 +37,11 @@ pub(super) struct Differ<'a> {
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
     /// The containers that are there and stay, by name.
-    pub(super) kept: BTreeMap<&'a ContainerName, &'a ObservedContainer>,
+    pub(super) kept: HashMap<&'a ContainerName, &'a ObservedContainer>,
     /// The networks that are there and stay, by name.
-    pub(super) networks: BTreeMap<&'a NetworkName, &'a ObservedNetwork>,
+    pub(super) networks: HashMap<&'a NetworkName, &'a ObservedNetwork>,
+    /// The containers that are there and go.
+    pub(super) going: Vec<&'a ObservedContainer>,
     /// Steps that take containers or interfaces off a network.
     pub(super) leaving: BTreeMap<NetworkName, BTreeSet<StepId>>,
     /// Steps that free a container's name.
@@ -66,8 +68,9 @@ impl<'a> Differ<'a> {
             desired,
             observed,
             plan: Plan::default(),
-            kept: BTreeMap::new(),
-            networks: BTreeMap::new(),
+            kept: HashMap::with_capacity(observed.containers.len()),
+            networks: HashMap::with_capacity(observed.networks.len()),
+            going: Vec::new(),
             leaving: BTreeMap::new(),
             freeing: BTreeMap::new(),
             services_leaving: BTreeMap::new(),
@@ -84,24 +87,25 @@ impl<'a> Differ<'a> {
                 differ.networks.entry(&network.name).or_insert(network);
             }
         }
-        for container in observed
-            .containers
-            .iter()
-            .filter(|container| container.role() == Some(Role::Base))
-        {
+        let with_role = |role| {
+            let containers = observed.containers.iter();
+            containers.filter(move |container| container.role() == Some(role))
+        };
+        for container in with_role(Role::Base) {
             if differ.base_stays(container) {
                 differ.kept.entry(&container.name).or_insert(container);
             }
         }
-        for container in observed
-            .containers
-            .iter()
-            .filter(|container| container.role() == Some(Role::Service))
-        {
+        for container in with_role(Role::Service) {
             if differ.service_stays(container) {
                 differ.kept.entry(&container.name).or_insert(container);
             }
         }
+        differ.going = observed
+            .containers
+            .iter()
+            .filter(|container| !differ.stays(container))
+            .collect();
         differ
     }
 
@@ -136,11 +140,8 @@ impl<'a> Differ<'a> {
 
     /// The containers of a role that go, so ordered that neighbours are on different LANs.
     fn going(&self, service: bool) -> Vec<&'a ObservedContainer> {
-        let going = self
-            .observed
-            .containers
-            .iter()
-            .filter(|container| (container.role() == Some(Role::Service)) == service && !self.stays(container));
+        let going = self.going.iter().copied();
+        let going = going.filter(|container| (container.role() == Some(Role::Service)) == service);
         interleave(going.map(|container| (container.networks.keys().next(), container)))
     }
 
@@ -312,7 +313,7 @@ impl<'a> Differ<'a> {
 
 /// Takes one of each group in turn, so that neighbours are of different groups as long as there are several.
 pub(super) fn interleave<G: Ord, T>(items: impl IntoIterator<Item = (G, T)>) -> Vec<T> {
-    let mut groups: BTreeMap<G, std::collections::VecDeque<T>> = BTreeMap::new();
+    let mut groups: BTreeMap<G, VecDeque<T>> = BTreeMap::new();
     for (group, item) in items {
         groups.entry(group).or_default().push_back(item);
     }

@@ -1,9 +1,4 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-};
-
-use decnet_topology::Name;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::diff::{Differ, interleave};
 use crate::{
@@ -16,15 +11,12 @@ use crate::{
 /// What comes, and what stays and is mended.
 impl<'a> Differ<'a> {
     pub(super) fn settle_bases(&mut self) {
-        let desired = self.desired;
-        let ordered = interleave(
-            desired
-                .bases
-                .values()
-                .map(|base| (base.interfaces.first().map(|home| &home.network), base)),
-        );
-        for base in ordered {
-            match self.kept.get(&base.name).copied() {
+        let there = |base: &'a BaseSpec| (base, self.kept.get(&base.name).copied());
+        let bases = self.desired.bases.values().map(there);
+        let wanting = bases.filter(|(base, there)| there.is_none_or(|there| !is_whole(base, there)));
+        for (base, there) in interleave(wanting.map(|pair| (pair.0.interfaces.first().map(|home| &home.network), pair)))
+        {
+            match there {
                 None => self.create_base(base),
                 Some(there) => self.mend_base(base, there),
             }
@@ -55,10 +47,8 @@ impl<'a> Differ<'a> {
 
     /// Gives a base that stays the interfaces that it lacks, and starts it if it does not run.
     fn mend_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
-        let (plugged, lacking): (Vec<_>, Vec<_>) = base.interfaces.iter().partition(|interface| {
-            let found = there.networks.get(&interface.network);
-            found.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip))
-        });
+        let (plugged, lacking): (Vec<_>, Vec<_>) =
+            (base.interfaces.iter()).partition(|interface| is_plugged(interface, there));
         let runs = there.activity == Activity::Running;
         let knows_a_way = runs && lacking.iter().any(|interface| self.was_there(interface));
         let cleared = knows_a_way.then(|| self.clear_way(base, &plugged));
@@ -155,21 +145,17 @@ impl<'a> Differ<'a> {
 
     pub(super) fn settle_services(&mut self) {
         let desired = self.desired;
-        let homes: BTreeMap<&Name, Option<&NetworkName>> = desired
-            .bases
-            .values()
-            .map(|base| (&base.decky, base.interfaces.first().map(|home| &home.network)))
-            .collect();
-        let ordered = interleave(
-            desired
-                .services
-                .values()
-                .map(|service| (homes.get(&service.decky).copied().flatten(), service)),
-        );
-        for service in ordered {
-            match self.kept.get(&service.name).copied() {
+        let home = |service: &ServiceSpec| {
+            let base = desired.bases.get(&service.base)?;
+            Some(&base.interfaces.first()?.network)
+        };
+        let there = |service: &'a ServiceSpec| (service, self.kept.get(&service.name).copied());
+        let services = desired.services.values().map(there);
+        let wanting = services.filter(|(service, there)| there.is_none_or(|there| !self.serves(service, there)));
+        for (service, there) in interleave(wanting.map(|pair| (home(pair.0), pair))) {
+            match there {
                 None => self.create_service(service),
-                Some(there) => self.mend_service(service, there),
+                Some(_) => self.restart_service(service),
             }
         }
     }
@@ -187,18 +173,33 @@ impl<'a> Differ<'a> {
         );
     }
 
-    /// A service that does not run, or whose base started after it and so has another namespace, is started again.
-    fn mend_service(&mut self, service: &ServiceSpec, there: &ObservedContainer) {
+    /// Tells whether a service that stays needs nothing: it runs, in the namespace that its base has.
+    fn serves(&self, service: &ServiceSpec, there: &ObservedContainer) -> bool {
         let base = self.kept.get(&service.base);
-        let restarted = self.based.get(&service.base);
         let stranded = base.is_some_and(|base| there.started_at < base.started_at);
-        if restarted.is_some() || stranded || !matches!(there.activity, Activity::Running | Activity::Restarting) {
-            let needs = restarted.copied().into_iter().collect();
-            let action = Action::Restart {
-                container: service.name.clone(),
-                role: Role::Service,
-            };
-            self.plan.push(action, needs, false);
-        }
+        let runs = matches!(there.activity, Activity::Running | Activity::Restarting);
+        runs && !stranded && !self.based.contains_key(&service.base)
     }
+
+    /// Starts a service again that does not run, or whose base has another namespace since.
+    fn restart_service(&mut self, service: &ServiceSpec) {
+        let needs = self.based.get(&service.base).copied().into_iter().collect();
+        let action = Action::Restart {
+            container: service.name.clone(),
+            role: Role::Service,
+        };
+        self.plan.push(action, needs, false);
+    }
+}
+
+/// Tells whether a base that stays runs, and has the interfaces that it should.
+fn is_whole(base: &BaseSpec, there: &ObservedContainer) -> bool {
+    let mut interfaces = base.interfaces.iter();
+    there.activity == Activity::Running && interfaces.all(|interface| is_plugged(interface, there))
+}
+
+/// Tells whether a base has an interface; where Docker does not say its address, it has it if it is on the network.
+fn is_plugged(interface: &Interface, there: &ObservedContainer) -> bool {
+    let found = there.networks.get(&interface.network);
+    found.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip))
 }
