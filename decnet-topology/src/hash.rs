@@ -5,7 +5,7 @@
 //! written. `docs/canonical-hash.md` has the rule in full, for other languages; `tests/vectors/hash-golden.json` has documents and
 //! their hashes.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     document::FORMAT,
-    model::{Decky, Lan, Topology},
+    model::{Attachment, Decky, Lan, Topology},
     name::Name,
 };
 
@@ -113,7 +113,28 @@ pub fn canonical_hash(topology: &Topology) -> Digest {
 /// The hash is given so many bytes at a time: with a call for each bracket it would take twice as long.
 const CHUNK: usize = 4_096;
 
+/// The digits of the numbers below 256, and what to cut off after them.
+const OCTETS: [[u8; 3]; 256] = {
+    let mut octets = [[0; 3]; 256];
+    let mut octet: u8 = 0;
+    loop {
+        let [hundreds, tens, ones] = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
+        octets[octet as usize] = match octet {
+            0..10 => [ones, 0, 0],
+            10..100 => [tens, ones, 0],
+            100.. => [hundreds, tens, ones],
+        };
+        if octet == u8::MAX {
+            break octets;
+        }
+        octet += 1;
+    }
+};
+
 /// Writes canonical JSON into the hash as it goes.
+///
+/// Only numbers and texts in which something is to be escaped go through `serde_json`; of the rest there is so much that its way
+/// of writing would take longer than the hash.
 struct Canon {
     hash: Sha256,
     /// What was written and is not in the hash yet.
@@ -121,6 +142,7 @@ struct Canon {
 }
 
 impl Canon {
+    #[inline]
     fn raw(&mut self, text: &str) {
         self.ahead.extend_from_slice(text.as_bytes());
     }
@@ -133,45 +155,51 @@ impl Canon {
         }
     }
 
-    /// Writes a name, in which there is nothing to escape.
-    fn name(&mut self, name: &Name) {
-        self.raw("\"");
-        self.raw(name.as_str());
-        self.raw("\"");
+    fn topology(&mut self, topology: &Topology) {
+        self.raw("{\"deckies\":");
+        self.by_name(topology.deckies(), Decky::name, |canon, decky| canon.decky(topology, decky));
+        self.raw(",\"lans\":");
+        self.by_name(topology.lans(), Lan::name, Self::lan);
+        self.raw("}");
     }
 
-    fn topology(&mut self, topology: &Topology) {
-        let mut deckies: Vec<_> = topology.deckies().iter().collect();
-        deckies.sort_by_key(|decky| decky.name());
-        let mut lans: Vec<_> = topology.lans().iter().collect();
-        lans.sort_by_key(|lan| lan.name());
-        self.raw("{\"deckies\":");
-        self.list(deckies, |canon, decky| canon.decky(topology, decky));
-        self.raw(",\"lans\":");
-        self.list(lans, Self::lan);
-        self.raw("}");
+    /// Writes a list of parts in the order of their names, in which most stand already.
+    fn by_name<T>(&mut self, parts: &[T], name: impl Fn(&T) -> &Name, write: impl FnMut(&mut Self, &T)) {
+        if parts.is_sorted_by_key(&name) {
+            self.list(parts, write);
+        } else {
+            let mut sorted: Vec<_> = parts.iter().collect();
+            sorted.sort_by_key(|part| name(part));
+            self.list(sorted, write);
+        }
     }
 
     fn lan(&mut self, lan: &Lan) {
         self.raw("{\"dmz\":");
-        self.scalar(&lan.is_dmz());
-        self.raw(",\"name\":");
-        self.name(lan.name());
-        self.raw(",\"subnet\":");
-        self.scalar(&lan.subnet());
-        self.raw("}");
+        self.boolean(lan.is_dmz());
+        self.raw(",\"name\":\"");
+        self.raw(lan.name().as_str());
+        self.raw("\",\"subnet\":\"");
+        let subnet = lan.subnet();
+        self.address(subnet.addr());
+        self.raw("/");
+        self.octet(subnet.prefix_len());
+        self.raw("\"}");
     }
 
     fn decky(&mut self, topology: &Topology, decky: &Decky) {
         self.raw("{\"archetype\":");
-        self.scalar(&decky.archetype());
+        match decky.archetype() {
+            Some(archetype) => self.text(archetype),
+            None => self.raw("null"),
+        }
         self.raw(",\"attachments\":");
         self.attachments(topology, decky);
         self.raw(",\"forwards_l3\":");
-        self.scalar(&decky.forwards_l3());
-        self.raw(",\"name\":");
-        self.name(decky.name());
-        self.raw(",\"service_config\":");
+        self.boolean(decky.forwards_l3());
+        self.raw(",\"name\":\"");
+        self.raw(decky.name().as_str());
+        self.raw("\",\"service_config\":");
         let services = decky.service_config().iter();
         self.object(
             services.map(|(service, fields)| (service.as_str(), fields)),
@@ -180,30 +208,39 @@ impl Canon {
             },
         );
         self.raw(",\"services\":");
-        self.list(decky.services(), |canon, service| canon.scalar(service.as_str()));
+        self.list(decky.services(), |canon, service| canon.text(service.as_str()));
         self.raw("}");
     }
 
     fn attachments(&mut self, topology: &Topology, decky: &Decky) {
-        let attachments = decky.attachments().iter();
-        let mut named: Vec<_> = attachments
-            .filter_map(|attachment| Some((topology.lan(attachment.lan)?.name(), attachment.ip)))
-            .collect();
-        // The home stays first.
-        if let Some(others) = named.get_mut(1..) {
-            others.sort_by_key(|(lan, _)| *lan);
+        let attachments = decky.attachments();
+        let named = |attachment: &Attachment| Some((topology.lan(attachment.lan)?.name(), attachment.ip));
+        // The home stays first, so there is nothing to sort in most.
+        if attachments.len() <= 2 {
+            self.list(attachments.iter().filter_map(named), Self::attachment);
+        } else {
+            let mut named: Vec<_> = attachments.iter().filter_map(named).collect();
+            if let Some(others) = named.get_mut(1..) {
+                others.sort_by_key(|(lan, _)| *lan);
+            }
+            self.list(named, Self::attachment);
         }
-        self.list(named, |canon, (lan, ip)| {
-            canon.raw("{\"ip\":");
-            canon.scalar(&ip);
-            canon.raw(",\"lan\":");
-            canon.name(lan);
-            canon.raw("}");
-        });
+    }
+
+    fn attachment(&mut self, (lan, ip): (&Name, Ipv4Addr)) {
+        self.raw("{\"ip\":\"");
+        self.address(ip);
+        self.raw("\",\"lan\":\"");
+        self.raw(lan.as_str());
+        self.raw("\"}");
     }
 
     fn value(&mut self, value: &Value) {
         match value {
+            Value::Null => self.raw("null"),
+            Value::Bool(value) => self.boolean(*value),
+            Value::Number(number) => self.scalar(number),
+            Value::String(text) => self.text(text),
             Value::Array(items) => self.list(items, Self::value),
             Value::Object(entries) => {
                 // A build may keep objects in another order.
@@ -211,7 +248,6 @@ impl Canon {
                 entries.sort_unstable_by_key(|(key, _)| *key);
                 self.object(entries, Self::value);
             }
-            scalar => self.scalar(scalar),
         }
     }
 
@@ -234,7 +270,7 @@ impl Canon {
             if at > 0 {
                 self.raw(",");
             }
-            self.scalar(key);
+            self.text(key);
             self.raw(":");
             write(self, value);
             self.pass_on();
@@ -242,7 +278,37 @@ impl Canon {
         self.raw("}");
     }
 
-    /// Writes a text, number, boolean or null.
+    fn boolean(&mut self, value: bool) {
+        self.raw(if value { "true" } else { "false" });
+    }
+
+    fn address(&mut self, address: Ipv4Addr) {
+        for octet in address.octets() {
+            self.octet(octet);
+            self.raw(".");
+        }
+        self.ahead.pop();
+    }
+
+    fn octet(&mut self, octet: u8) {
+        let digits = OCTETS[usize::from(octet)];
+        // Cut after a copy of a length that is known: cheaper than a copy of one that is not.
+        let spare = usize::from(octet < 100) + usize::from(octet < 10);
+        self.ahead.extend_from_slice(&digits);
+        self.ahead.truncate(self.ahead.len() - spare);
+    }
+
+    fn text(&mut self, text: &str) {
+        let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        if text.bytes().any(is_escaped) {
+            return self.scalar(text);
+        }
+        self.raw("\"");
+        self.raw(text);
+        self.raw("\"");
+    }
+
+    /// Writes a text or number.
     fn scalar<T: Serialize + ?Sized>(&mut self, value: &T) {
         serde_json::to_writer(&mut self.ahead, value).expect("memory takes every byte, and a scalar is always JSON");
     }
