@@ -15,6 +15,7 @@ use crate::{
     document::FORMAT,
     model::{Attachment, Decky, Lan, Topology},
     name::Name,
+    net,
 };
 
 /// A canonical hash; prints as 64 lower-case hex digits.
@@ -113,24 +114,6 @@ pub fn canonical_hash(topology: &Topology) -> Digest {
 /// The hash is given so many bytes at a time: with a call for each bracket it would take twice as long.
 const CHUNK: usize = 4_096;
 
-/// The digits of the numbers below 256, and what to cut off after them.
-const OCTETS: [[u8; 3]; 256] = {
-    let mut octets = [[0; 3]; 256];
-    let mut octet: u8 = 0;
-    loop {
-        let [hundreds, tens, ones] = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
-        octets[octet as usize] = match octet {
-            0..10 => [ones, 0, 0],
-            10..100 => [tens, ones, 0],
-            100.. => [hundreds, tens, ones],
-        };
-        if octet == u8::MAX {
-            break octets;
-        }
-        octet += 1;
-    }
-};
-
 /// Writes canonical JSON into the hash as it goes.
 ///
 /// Only numbers and texts in which something is to be escaped go through `serde_json`; of the rest there is so much that its way
@@ -157,7 +140,9 @@ impl Canon {
 
     fn topology(&mut self, topology: &Topology) {
         self.raw("{\"deckies\":");
-        self.by_name(topology.deckies(), Decky::name, |canon, decky| canon.decky(topology, decky));
+        self.by_name(topology.deckies(), Decky::name, |canon, decky| {
+            canon.decky(topology, decky)
+        });
         self.raw(",\"lans\":");
         self.by_name(topology.lans(), Lan::name, Self::lan);
         self.raw("}");
@@ -178,12 +163,9 @@ impl Canon {
         self.raw("{\"dmz\":");
         self.boolean(lan.is_dmz());
         self.raw(",\"name\":\"");
-        self.raw(lan.name().as_str());
+        self.name(lan.name());
         self.raw("\",\"subnet\":\"");
-        let subnet = lan.subnet();
-        self.address(subnet.addr());
-        self.raw("/");
-        self.octet(subnet.prefix_len());
+        net::write_subnet(&mut self.ahead, lan.subnet());
         self.raw("\"}");
     }
 
@@ -198,7 +180,7 @@ impl Canon {
         self.raw(",\"forwards_l3\":");
         self.boolean(decky.forwards_l3());
         self.raw(",\"name\":\"");
-        self.raw(decky.name().as_str());
+        self.name(decky.name());
         self.raw("\",\"service_config\":");
         let services = decky.service_config().iter();
         self.object(
@@ -229,9 +211,9 @@ impl Canon {
 
     fn attachment(&mut self, (lan, ip): (&Name, Ipv4Addr)) {
         self.raw("{\"ip\":\"");
-        self.address(ip);
+        net::write_address(&mut self.ahead, ip);
         self.raw("\",\"lan\":\"");
-        self.raw(lan.as_str());
+        self.name(lan);
         self.raw("\"}");
     }
 
@@ -282,20 +264,19 @@ impl Canon {
         self.raw(if value { "true" } else { "false" });
     }
 
-    fn address(&mut self, address: Ipv4Addr) {
-        for octet in address.octets() {
-            self.octet(octet);
-            self.raw(".");
+    /// Writes a name, in which there is nothing to escape.
+    fn name(&mut self, name: &Name) {
+        let name = name.as_str().as_bytes();
+        match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            // Two copies of a known length that meet are cheaper than one of an unknown length.
+            (Some(head), Some(tail)) if name.len() <= head.len() + tail.len() => {
+                self.ahead.extend_from_slice(head);
+                self.ahead
+                    .truncate(self.ahead.len() + name.len() - head.len() - tail.len());
+                self.ahead.extend_from_slice(tail);
+            }
+            _ => self.ahead.extend_from_slice(name),
         }
-        self.ahead.pop();
-    }
-
-    fn octet(&mut self, octet: u8) {
-        let digits = OCTETS[usize::from(octet)];
-        // Cut after a copy of a length that is known: cheaper than a copy of one that is not.
-        let spare = usize::from(octet < 100) + usize::from(octet < 10);
-        self.ahead.extend_from_slice(&digits);
-        self.ahead.truncate(self.ahead.len() - spare);
     }
 
     fn text(&mut self, text: &str) {

@@ -148,11 +148,18 @@ impl Numbered {
     }
 
     fn step(&mut self) {
-        let nines = self.next[self.digits..].bytes().rev().take_while(|digit| *digit == b'9');
+        let nines = self.next[self.digits..]
+            .bytes()
+            .rev()
+            .take_while(|digit| *digit == b'9');
         let nines = nines.count();
         self.next.truncate(self.next.len() - nines);
         // Nothing but nines becomes a digit longer.
-        let last = if self.next.len() > self.digits { self.next.pop() } else { None };
+        let last = if self.next.len() > self.digits {
+            self.next.pop()
+        } else {
+            None
+        };
         let digit = last.and_then(|digit| digit.to_digit(10)).unwrap_or_default() + 1;
         self.next.extend(char::from_digit(digit, 10));
         self.next.extend(iter::repeat_n('0', nines));

@@ -286,7 +286,12 @@ mod tests {
         // The number of the block goes into both halves of the counter.
         let far = (1 << 32) + 7;
         other.set_word_pos(u128::from(far) * 16);
-        assert!(Block::new(key(5, "test", 9), far).words.iter().all(|word| *word == other.next_u64()));
+        assert!(
+            Block::new(key(5, "test", 9), far)
+                .words
+                .iter()
+                .all(|word| *word == other.next_u64())
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use std::{
+    cell::OnceCell,
     collections::HashSet,
     hash::{BuildHasherDefault, Hasher},
+    iter,
 };
 
 use crate::{
@@ -39,8 +41,8 @@ pub(super) struct Draws {
     /// Those that may still be drawn for the set at hand.
     open: Places,
     used: HashSet<u64, BuildHasherDefault<Mixed>>,
-    /// How many sets there are, where they are few enough to run out.
-    possible: Option<usize>,
+    /// How many sets there are, where they are few enough to run out. Small mazes need not know.
+    possible: OnceCell<Option<usize>>,
 }
 
 impl ServiceSets {
@@ -57,8 +59,8 @@ impl ServiceSets {
         Ok(Self::Drawn(Box::new(Draws {
             seed: config.seed(),
             names: candidates.iter().map(|service| service.name.clone()).collect(),
-            possible: (compatible.len() <= COUNTED).then(|| count_sets(&compatible)),
             compatible,
+            possible: OnceCell::new(),
             open: Places::default(),
             used: HashSet::default(),
         })))
@@ -78,7 +80,7 @@ impl Draws {
         let mut stream = Stream::new(self.seed, "decky.services", (lan as u64) << 8 | number as u64);
         let mut set = self.draw(&mut stream);
         // Where no set is left, trying on would be in vain.
-        let left = self.possible.is_none_or(|possible| self.used.len() < possible);
+        let left = self.has_sets_left();
         let mut tries = 1;
         while left && !self.used.insert(packed(set)) && tries < TRIES {
             set = self.draw(&mut stream);
@@ -86,6 +88,17 @@ impl Draws {
         }
         let places = set.iter().filter(|&&place| place != NONE);
         places.map(|&place| self.names[usize::from(place)].clone()).collect()
+    }
+
+    /// Tells whether there is a set that no decky runs. Each service is one, so they last for as many deckies at least.
+    fn has_sets_left(&self) -> bool {
+        let possible = || (self.compatible.len() <= COUNTED).then(|| count_sets(&self.compatible));
+        let used = self.used.len();
+        used < self.names.len()
+            || self
+                .possible
+                .get_or_init(possible)
+                .is_none_or(|possible| used < possible)
     }
 
     /// Draws how many services there are, then one after the other from those that go with the ones before.
@@ -109,8 +122,10 @@ impl Draws {
 
 /// Returns, for each service, which others want none of its ports.
 fn compatible(services: &[&Service]) -> Vec<Places> {
-    let beside = |one| Places::of((0..services.len()).map(|other| one != other));
-    let mut compatible: Vec<Places> = (0..services.len()).map(beside).collect();
+    let mut compatible = vec![Places::of(services.iter().map(|_| true)); services.len()];
+    for (place, others) in compatible.iter_mut().enumerate() {
+        others.drop_place(place);
+    }
     let wanted = services.iter().enumerate();
     let mut wanted: Vec<_> = wanted
         .flat_map(|(place, service)| service.ports.iter().map(move |port| (port, place)))
@@ -174,7 +189,12 @@ impl Places {
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> {
-        (0..self.0.len() * 64).filter(|place| self.0[place / 64] >> (place % 64) & 1 == 1)
+        let words = (0..).step_by(64).zip(&self.0);
+        words.flat_map(|(first, &word)| {
+            let some = |rest: u64| Some(rest).filter(|rest| *rest != 0);
+            let rests = iter::successors(some(word), move |rest| some(rest & (rest - 1)));
+            rests.map(move |rest| first + rest.trailing_zeros() as usize)
+        })
     }
 
     /// Counts those that stand in the other as well.
@@ -240,7 +260,7 @@ mod tests {
             panic!("nothing is explicit");
         };
         let mut deckies = 0;
-        while Some(draws.used.len()) < draws.possible {
+        while draws.has_sets_left() {
             draws.next(deckies, 0);
             deckies += 1;
         }
