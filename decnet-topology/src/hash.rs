@@ -141,7 +141,7 @@ impl Canon {
     fn topology(&mut self, topology: &Topology) {
         self.raw("{\"deckies\":");
         self.by_name(topology.deckies(), Decky::name, |canon, decky| {
-            canon.decky(topology, decky)
+            canon.decky(topology, decky);
         });
         self.raw(",\"lans\":");
         self.by_name(topology.lans(), Lan::name, Self::lan);

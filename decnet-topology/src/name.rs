@@ -258,9 +258,11 @@ impl Borrow<str> for ServiceName {
 /// Compares two texts as if both were in lower case, eight bytes at a time where both have so many.
 fn compare(one: &[u8], other: &[u8]) -> Ordering {
     for (word, other_word) in iter::zip(one.as_chunks().0, other.as_chunks().0) {
-        let (word, other_word) = (lower(*word), lower(*other_word));
         if word != other_word {
-            return word.cmp(&other_word);
+            let (word, other_word) = (lower(*word), lower(*other_word));
+            if word != other_word {
+                return word.cmp(&other_word);
+            }
         }
     }
     let same = one.len().min(other.len()) / 8 * 8;

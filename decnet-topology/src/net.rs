@@ -59,7 +59,9 @@ fn parse_cidr(text: &str) -> Option<Ipv4Net> {
 
 /// Writes an address as its `Display` does, in less time.
 pub(crate) fn write_address(text: &mut Vec<u8>, address: Ipv4Addr) {
-    address.octets().into_iter().for_each(|octet| write_dotted(text, octet));
+    for octet in address.octets() {
+        write_dotted(text, octet);
+    }
     text.pop();
 }
 

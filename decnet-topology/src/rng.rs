@@ -38,7 +38,8 @@ pub struct Stream {
     seed: u64,
     kind: &'static str,
     ordinal: u64,
-    drawn: u64,
+    /// The block of the next word, and the word's place in it.
+    next: (u64, usize),
     /// None until a word matters: many a draw can come out in one way only.
     block: Option<Block>,
 }
@@ -50,25 +51,26 @@ impl Stream {
             seed,
             kind,
             ordinal,
-            drawn: 0,
+            next: (0, 0),
             block: None,
         }
     }
 
     fn word(&mut self) -> u64 {
-        let (number, at) = (self.drawn / 8, self.drawn % 8);
-        self.drawn += 1;
+        let (number, at) = self.pass();
         let key = || key(self.seed, self.kind, self.ordinal);
         let block = self.block.get_or_insert_with(|| Block::new(key(), number));
         if block.number != number {
             *block = Block::new(block.key, number);
         }
-        block.words[at as usize]
+        block.words[at]
     }
 
-    /// Passes over a word, whatever it is.
-    fn skip(&mut self) {
-        self.drawn += 1;
+    /// Passes over a word, whatever it is, and returns its block and its place there.
+    fn pass(&mut self) -> (u64, usize) {
+        let (number, at) = self.next;
+        self.next = if at == 7 { (number + 1, 0) } else { (number, at + 1) };
+        (number, at)
     }
 
     /// Draws one of the numbers below the bound, all with the same probability; 0 if the bound is 0.
@@ -77,7 +79,7 @@ impl Stream {
             return 0;
         }
         if bound == 1 {
-            self.skip();
+            self.pass();
             return 0;
         }
         loop {
@@ -111,7 +113,7 @@ impl Stream {
     pub fn chance(&mut self, probability: f64) -> bool {
         let threshold = (probability.clamp(0.0, 1.0) * TWO_TO_53) as u64;
         if threshold == 0 || threshold == 1 << 53 {
-            self.skip();
+            self.pass();
             return threshold != 0;
         }
         self.word() >> 11 < threshold
@@ -155,7 +157,9 @@ impl Block {
 
     fn new(key: [u32; 8], number: u64) -> Self {
         let [k0, k1, k2, k3, k4, k5, k6, k7] = key;
-        let [low, high] = halves(number);
+        let bytes = number.to_le_bytes();
+        let (halves, _) = bytes.as_chunks();
+        let [low, high] = [halves[0], halves[1]].map(u32::from_le_bytes);
         let start = [Self::CONSTANTS, [k0, k1, k2, k3], [k4, k5, k6, k7], [low, high, 0, 0]];
         let mut rows = start;
         for _ in 0..4 {
@@ -191,11 +195,6 @@ fn quarter_rounds([a, b, c, d]: [Row; 4]) -> [Row; 4] {
 /// Turns each row to the left.
 fn turned(rows: [Row; 4], by: [usize; 4]) -> [Row; 4] {
     array::from_fn(|row| array::from_fn(|at| rows[row][(at + by[row]) % 4]))
-}
-
-fn halves(number: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
-    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }
 
 /// Draws a seed from the operating system.

@@ -16,33 +16,20 @@ pub(super) struct Keys<'p> {
     place: Place<'p>,
     known: &'static [&'static str],
     seen: u32,
-    /// The place after the last key's: documents have the keys in this order as a rule.
-    likely: usize,
 }
 
 impl<'p> Keys<'p> {
     pub(super) fn new(place: Place<'p>, known: &'static [&'static str]) -> Self {
         debug_assert!(known.len() <= 32);
-        Self {
-            place,
-            known,
-            seen: 0,
-            likely: 0,
-        }
+        Self { place, known, seen: 0 }
     }
 
     /// Returns the next key of the set; its value must be read before the next call.
     pub(super) fn next<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<&'static str>, A::Error> {
         while let Some(key) = map.next_key_seed(Key(self.place.reading))? {
-            let ahead = self.known[self.likely..].iter().position(|known| *known == key);
-            let found = match ahead {
-                Some(ahead) => Some(self.likely + ahead),
-                None => self.known[..self.likely].iter().position(|known| *known == key),
-            };
-            match found {
+            match self.known.iter().position(|known| *known == key) {
                 Some(at) if self.seen & (1 << at) == 0 => {
                     self.seen |= 1 << at;
-                    self.likely = at + 1;
                     return Ok(Some(self.known[at]));
                 }
                 Some(_) => twice(self.place, &key),

@@ -179,10 +179,16 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-#[expect(clippy::ref_option, reason = "serde passes a reference")]
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn subnet_text<S: Serializer>(subnet: &Option<Ipv4Net>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = Vec::with_capacity("255.255.255.255/32".len());
-    subnet.iter().for_each(|subnet| net::write_subnet(&mut text, *subnet));
+    if let Some(subnet) = *subnet {
+        net::write_subnet(&mut text, subnet);
+    }
     serializer.serialize_str(str::from_utf8(&text).map_err(S::Error::custom)?)
 }
 
