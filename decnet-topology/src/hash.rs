@@ -5,7 +5,7 @@
 //! written. `docs/canonical-hash.md` has the rule in full, for other languages; `tests/vectors/hash-golden.json` has documents and
 //! their hashes.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,8 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     document::FORMAT,
-    model::{Decky, Lan, Topology},
+    model::{Attachment, Decky, Lan, Topology},
     name::Name,
+    net,
 };
 
 /// A canonical hash; prints as 64 lower-case hex digits.
@@ -114,6 +115,9 @@ pub fn canonical_hash(topology: &Topology) -> Digest {
 const CHUNK: usize = 4_096;
 
 /// Writes canonical JSON into the hash as it goes.
+///
+/// Only numbers and texts in which something is to be escaped go through `serde_json`; of the rest there is so much that its way
+/// of writing would take longer than the hash.
 struct Canon {
     hash: Sha256,
     /// What was written and is not in the hash yet.
@@ -121,6 +125,7 @@ struct Canon {
 }
 
 impl Canon {
+    #[inline]
     fn raw(&mut self, text: &str) {
         self.ahead.extend_from_slice(text.as_bytes());
     }
@@ -133,45 +138,50 @@ impl Canon {
         }
     }
 
-    /// Writes a name, in which there is nothing to escape.
-    fn name(&mut self, name: &Name) {
-        self.raw("\"");
-        self.raw(name.as_str());
-        self.raw("\"");
+    fn topology(&mut self, topology: &Topology) {
+        self.raw("{\"deckies\":");
+        self.by_name(topology.deckies(), Decky::name, |canon, decky| {
+            canon.decky(topology, decky);
+        });
+        self.raw(",\"lans\":");
+        self.by_name(topology.lans(), Lan::name, Self::lan);
+        self.raw("}");
     }
 
-    fn topology(&mut self, topology: &Topology) {
-        let mut deckies: Vec<_> = topology.deckies().iter().collect();
-        deckies.sort_by_key(|decky| decky.name());
-        let mut lans: Vec<_> = topology.lans().iter().collect();
-        lans.sort_by_key(|lan| lan.name());
-        self.raw("{\"deckies\":");
-        self.list(deckies, |canon, decky| canon.decky(topology, decky));
-        self.raw(",\"lans\":");
-        self.list(lans, Self::lan);
-        self.raw("}");
+    /// Writes a list of parts in the order of their names, in which most stand already.
+    fn by_name<T>(&mut self, parts: &[T], name: impl Fn(&T) -> &Name, write: impl FnMut(&mut Self, &T)) {
+        if parts.is_sorted_by_key(&name) {
+            self.list(parts, write);
+        } else {
+            let mut sorted: Vec<_> = parts.iter().collect();
+            sorted.sort_by_key(|part| name(part));
+            self.list(sorted, write);
+        }
     }
 
     fn lan(&mut self, lan: &Lan) {
         self.raw("{\"dmz\":");
-        self.scalar(&lan.is_dmz());
-        self.raw(",\"name\":");
+        self.boolean(lan.is_dmz());
+        self.raw(",\"name\":\"");
         self.name(lan.name());
-        self.raw(",\"subnet\":");
-        self.scalar(&lan.subnet());
-        self.raw("}");
+        self.raw("\",\"subnet\":\"");
+        net::write_subnet(&mut self.ahead, lan.subnet());
+        self.raw("\"}");
     }
 
     fn decky(&mut self, topology: &Topology, decky: &Decky) {
         self.raw("{\"archetype\":");
-        self.scalar(&decky.archetype());
+        match decky.archetype() {
+            Some(archetype) => self.text(archetype),
+            None => self.raw("null"),
+        }
         self.raw(",\"attachments\":");
         self.attachments(topology, decky);
         self.raw(",\"forwards_l3\":");
-        self.scalar(&decky.forwards_l3());
-        self.raw(",\"name\":");
+        self.boolean(decky.forwards_l3());
+        self.raw(",\"name\":\"");
         self.name(decky.name());
-        self.raw(",\"service_config\":");
+        self.raw("\",\"service_config\":");
         let services = decky.service_config().iter();
         self.object(
             services.map(|(service, fields)| (service.as_str(), fields)),
@@ -180,30 +190,39 @@ impl Canon {
             },
         );
         self.raw(",\"services\":");
-        self.list(decky.services(), |canon, service| canon.scalar(service.as_str()));
+        self.list(decky.services(), |canon, service| canon.text(service.as_str()));
         self.raw("}");
     }
 
     fn attachments(&mut self, topology: &Topology, decky: &Decky) {
-        let attachments = decky.attachments().iter();
-        let mut named: Vec<_> = attachments
-            .filter_map(|attachment| Some((topology.lan(attachment.lan)?.name(), attachment.ip)))
-            .collect();
-        // The home stays first.
-        if let Some(others) = named.get_mut(1..) {
-            others.sort_by_key(|(lan, _)| *lan);
+        let attachments = decky.attachments();
+        let named = |attachment: &Attachment| Some((topology.lan(attachment.lan)?.name(), attachment.ip));
+        // The home stays first, so there is nothing to sort in most.
+        if attachments.len() <= 2 {
+            self.list(attachments.iter().filter_map(named), Self::attachment);
+        } else {
+            let mut named: Vec<_> = attachments.iter().filter_map(named).collect();
+            if let Some(others) = named.get_mut(1..) {
+                others.sort_by_key(|(lan, _)| *lan);
+            }
+            self.list(named, Self::attachment);
         }
-        self.list(named, |canon, (lan, ip)| {
-            canon.raw("{\"ip\":");
-            canon.scalar(&ip);
-            canon.raw(",\"lan\":");
-            canon.name(lan);
-            canon.raw("}");
-        });
+    }
+
+    fn attachment(&mut self, (lan, ip): (&Name, Ipv4Addr)) {
+        self.raw("{\"ip\":\"");
+        net::write_address(&mut self.ahead, ip);
+        self.raw("\",\"lan\":\"");
+        self.name(lan);
+        self.raw("\"}");
     }
 
     fn value(&mut self, value: &Value) {
         match value {
+            Value::Null => self.raw("null"),
+            Value::Bool(value) => self.boolean(*value),
+            Value::Number(number) => self.scalar(number),
+            Value::String(text) => self.text(text),
             Value::Array(items) => self.list(items, Self::value),
             Value::Object(entries) => {
                 // A build may keep objects in another order.
@@ -211,7 +230,6 @@ impl Canon {
                 entries.sort_unstable_by_key(|(key, _)| *key);
                 self.object(entries, Self::value);
             }
-            scalar => self.scalar(scalar),
         }
     }
 
@@ -234,7 +252,7 @@ impl Canon {
             if at > 0 {
                 self.raw(",");
             }
-            self.scalar(key);
+            self.text(key);
             self.raw(":");
             write(self, value);
             self.pass_on();
@@ -242,7 +260,36 @@ impl Canon {
         self.raw("}");
     }
 
-    /// Writes a text, number, boolean or null.
+    fn boolean(&mut self, value: bool) {
+        self.raw(if value { "true" } else { "false" });
+    }
+
+    /// Writes a name, in which there is nothing to escape.
+    fn name(&mut self, name: &Name) {
+        let name = name.as_str().as_bytes();
+        match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            // Two copies of a known length that meet are cheaper than one of an unknown length.
+            (Some(head), Some(tail)) if name.len() <= head.len() + tail.len() => {
+                self.ahead.extend_from_slice(head);
+                self.ahead
+                    .truncate(self.ahead.len() + name.len() - head.len() - tail.len());
+                self.ahead.extend_from_slice(tail);
+            }
+            _ => self.ahead.extend_from_slice(name),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        if text.bytes().any(is_escaped) {
+            return self.scalar(text);
+        }
+        self.raw("\"");
+        self.raw(text);
+        self.raw("\"");
+    }
+
+    /// Writes a text or number.
     fn scalar<T: Serialize + ?Sized>(&mut self, value: &T) {
         serde_json::to_writer(&mut self.ahead, value).expect("memory takes every byte, and a scalar is always JSON");
     }

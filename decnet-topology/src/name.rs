@@ -1,6 +1,6 @@
 //! Names of things: LANs and deckies, topologies, services.
 
-use std::{borrow::Borrow, cmp::Ordering, fmt, hash, str::FromStr};
+use std::{borrow::Borrow, cmp::Ordering, fmt, hash, iter, str::FromStr};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -54,27 +54,39 @@ impl Name {
 
     /// Checks the text and makes a name of it.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
+        if Self::is_label(text.as_bytes()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(Self::fault(text))
         }
-        let last = text.chars().count() - 1;
-        for (at, character) in text.chars().enumerate() {
-            let inner = at != 0 && at != last;
-            if !(character.is_ascii_alphanumeric() || character == '-' && inner) {
-                return Err(NameError::Character {
-                    character,
-                    position: at + 1,
-                    rule: Self::RULE,
-                });
-            }
+    }
+
+    fn is_label(text: &[u8]) -> bool {
+        let hyphens = [text.first(), text.last()].contains(&Some(&b'-'));
+        (1..=Self::MAX).contains(&text.len())
+            && !hyphens
+            && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    }
+
+    /// Says why a text is no label.
+    fn fault(text: &str) -> NameError {
+        let len = text.chars().count();
+        if len == 0 {
+            return NameError::Empty;
         }
-        if last >= Self::MAX {
-            return Err(NameError::TooLong {
-                len: last + 1,
-                max: Self::MAX,
-            });
+        let mut characters = (1..).zip(text.chars());
+        let bad = characters.find(|&(position, character)| {
+            let is_inner = position != 1 && position != len;
+            !(character.is_ascii_alphanumeric() || character == '-' && is_inner)
+        });
+        match bad {
+            Some((position, character)) => NameError::Character {
+                character,
+                position,
+                rule: Self::RULE,
+            },
+            None => NameError::TooLong { len, max: Self::MAX },
         }
-        Ok(Self(text.into()))
     }
 
     /// Returns the name as it was written.
@@ -104,8 +116,7 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let lower = |byte: u8| byte.to_ascii_lowercase();
-        self.0.bytes().map(lower).cmp(other.0.bytes().map(lower))
+        compare(self.0.as_bytes(), other.0.as_bytes())
     }
 }
 
@@ -115,6 +126,53 @@ impl hash::Hash for Name {
             state.write_u8(byte.to_ascii_lowercase());
         }
         state.write_u8(0xff);
+    }
+}
+
+/// Counts up names: a prefix, and a number from 0 of at least so many digits.
+#[derive(Debug)]
+pub(crate) struct Numbered {
+    next: String,
+    /// How long the prefix is.
+    digits: usize,
+}
+
+impl Numbered {
+    /// Checks once that the prefix makes names with every number.
+    pub(crate) fn new(prefix: &str, digits: usize) -> Result<Self, NameError> {
+        Name::new(&format!("{prefix}{}", u64::MAX))?;
+        Ok(Self {
+            next: format!("{prefix}{:0digits$}", 0),
+            digits: prefix.len(),
+        })
+    }
+
+    fn step(&mut self) {
+        let nines = self.next[self.digits..]
+            .bytes()
+            .rev()
+            .take_while(|digit| *digit == b'9');
+        let nines = nines.count();
+        self.next.truncate(self.next.len() - nines);
+        // Nothing but nines becomes a digit longer.
+        let last = if self.next.len() > self.digits {
+            self.next.pop()
+        } else {
+            None
+        };
+        let digit = last.and_then(|digit| digit.to_digit(10)).unwrap_or_default() + 1;
+        self.next.extend(char::from_digit(digit, 10));
+        self.next.extend(iter::repeat_n('0', nines));
+    }
+}
+
+impl Iterator for Numbered {
+    type Item = Name;
+
+    fn next(&mut self) -> Option<Name> {
+        let name = Name(self.next.as_str().into());
+        self.step();
+        Some(name)
     }
 }
 
@@ -197,6 +255,34 @@ impl Borrow<str> for ServiceName {
     }
 }
 
+/// Compares two texts as if both were in lower case, eight bytes at a time where both have so many.
+fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    for (word, other_word) in iter::zip(one.as_chunks().0, other.as_chunks().0) {
+        if word != other_word {
+            let (word, other_word) = (lower(*word), lower(*other_word));
+            if word != other_word {
+                return word.cmp(&other_word);
+            }
+        }
+    }
+    let same = one.len().min(other.len()) / 8 * 8;
+    let rest = |text| <[u8]>::iter(text).map(u8::to_ascii_lowercase);
+    rest(&one[same..]).cmp(rest(&other[same..]))
+}
+
+/// Makes a number of eight bytes, with small letters for capital ones of ASCII.
+const fn lower(bytes: [u8; 8]) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const TOP: u64 = EACH << 7;
+    let word = u64::from_be_bytes(bytes);
+    let low = word & !TOP;
+    // Of each byte, the top bit says whether the low seven bits are at least `A`, and whether they are past `Z`.
+    let from_a = low + EACH * (0x80 - b'A' as u64);
+    let past_z = low + EACH * (0x7f - b'Z' as u64);
+    let capital = from_a & !past_z & !word & TOP;
+    word | capital >> 2
+}
+
 /// A text that compares like a [`Name`], whether or not it is one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Folded<'a>(pub(crate) &'a str);
@@ -217,8 +303,7 @@ impl PartialOrd for Folded<'_> {
 
 impl Ord for Folded<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        let lower = |byte: u8| byte.to_ascii_lowercase();
-        self.0.bytes().map(lower).cmp(other.0.bytes().map(lower))
+        compare(self.0.as_bytes(), other.0.as_bytes())
     }
 }
 
@@ -313,6 +398,8 @@ checked!(Name, TopologyName);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -334,5 +421,28 @@ mod tests {
         names.sort();
         let sorted: Vec<_> = names.iter().map(Name::as_str).collect();
         assert_eq!(sorted, ["A", "a-1", "b", "B2"]);
+    }
+
+    #[test]
+    fn counted_names_are_those_of_their_numbers() {
+        let names = Numbered::new("x-", 2).expect("names").take(1100);
+        for (number, name) in names.enumerate() {
+            assert_eq!(name.as_str(), format!("x-{number:02}"));
+        }
+        assert!(Numbered::new("-x", 2).is_err());
+        assert!(Numbered::new(&"x".repeat(60), 2).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn texts_of_any_length_compare_as_their_lower_case(
+            both in "[a-cA-C]{0,20}",
+            one in "[aAbZz@\\[ä-]{0,20}",
+            other in "[aAbZz@\\[ä-]{0,20}",
+        ) {
+            let (one, other) = (both.to_lowercase() + &one, both + &other);
+            let expected = one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
+            prop_assert_eq!(Folded(&one).cmp(&Folded(&other)), expected);
+        }
     }
 }

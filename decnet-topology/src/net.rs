@@ -57,6 +57,48 @@ fn parse_cidr(text: &str) -> Option<Ipv4Net> {
     Ipv4Net::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
+/// Writes an address as its `Display` does, in less time.
+pub(crate) fn write_address(text: &mut Vec<u8>, address: Ipv4Addr) {
+    for octet in address.octets() {
+        write_dotted(text, octet);
+    }
+    text.pop();
+}
+
+/// Writes a subnet as its `Display` does, in less time.
+pub(crate) fn write_subnet(text: &mut Vec<u8>, subnet: Ipv4Net) {
+    write_address(text, subnet.addr());
+    text.push(b'/');
+    write_dotted(text, subnet.prefix_len());
+    text.pop();
+}
+
+/// Writes a number and a dot.
+fn write_dotted(text: &mut Vec<u8>, octet: u8) {
+    // Cut after a copy of a length that is known: that is cheaper than a copy of one that is not.
+    let spare = usize::from(octet < 100) + usize::from(octet < 10);
+    text.extend_from_slice(&OCTETS[usize::from(octet)]);
+    text.truncate(text.len() - spare);
+}
+
+/// The numbers below 256, each with a dot after it and then what is to be cut off.
+const OCTETS: [[u8; 4]; 256] = {
+    let mut octets = [[0; 4]; 256];
+    let mut octet: u8 = 0;
+    loop {
+        let [hundreds, tens, ones] = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
+        octets[octet as usize] = match octet {
+            0..10 => [ones, b'.', 0, 0],
+            10..100 => [tens, ones, b'.', 0],
+            100.. => [hundreds, tens, ones, b'.'],
+        };
+        if octet == u8::MAX {
+            break octets;
+        }
+        octet += 1;
+    }
+};
+
 /// Tells whether two subnets share an address.
 pub fn overlaps(a: Ipv4Net, b: Ipv4Net) -> bool {
     a.contains(&b.network()) || b.contains(&a.network())
@@ -88,6 +130,16 @@ pub fn usable(subnet: Ipv4Net) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_and_subnets_are_written_as_they_display() {
+        for octet in 0..=u8::MAX {
+            let subnet = Ipv4Net::new_assert(Ipv4Addr::new(octet, 255 - octet, octet / 7, octet), octet % 33);
+            let mut text = Vec::new();
+            write_subnet(&mut text, subnet);
+            assert_eq!(String::from_utf8(text), Ok(subnet.to_string()));
+        }
+    }
 
     #[test]
     fn subnets_are_read_strictly() {

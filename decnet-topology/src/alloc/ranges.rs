@@ -9,6 +9,14 @@ pub(super) struct Ranges {
 impl Ranges {
     /// Adds a range; what it meets or touches becomes one with it.
     pub(super) fn insert(&mut self, first: u64, last: u64) {
+        // A range that only grows upward stays where it is.
+        if let Some((&start, end)) = self.last_by_first.range_mut(..=last.saturating_add(1)).next_back()
+            && start <= first
+            && first <= end.saturating_add(1)
+        {
+            *end = last.max(*end);
+            return;
+        }
         let (mut first, mut last) = (first, last);
         while let Some((&start, &end)) = self.last_by_first.range(..=last.saturating_add(1)).next_back() {
             if end.saturating_add(1) < first {
@@ -34,6 +42,11 @@ impl Ranges {
             self.last_by_first.insert(number + 1, last);
         }
         true
+    }
+
+    /// Takes out the range that begins with a number, and returns its last.
+    pub(super) fn pop_at(&mut self, first: u64) -> Option<u64> {
+        self.last_by_first.remove(&first)
     }
 
     /// Returns the last range that shares a number with the given one.

@@ -151,12 +151,9 @@ fn join(raw: RawDocument<'_>, reading: &Reading<'_>) -> Draft {
         mut deckies,
         attachments,
     } = raw;
-    let mut places = HashMap::with_capacity(lans.len());
-    for (at, lan) in lans.iter().enumerate() {
-        places.entry(Folded(&lan.name)).or_insert(at);
-    }
+    let mut places = Places::new(&lans);
     for own in attachments.chunk_by(|one, other| one.decky == other.decky) {
-        join_decky(&mut deckies[own[0].decky], own, &lans, &places, reading);
+        join_decky(&mut deckies[own[0].decky], own, &lans, &mut places, reading);
     }
     Draft {
         header,
@@ -170,12 +167,12 @@ fn join_decky(
     decky: &mut DraftDecky,
     attachments: &[RawAttachment<'_>],
     lans: &[DraftLan],
-    places: &HashMap<Folded<'_>, usize>,
+    places: &mut Places<'_>,
     reading: &Reading<'_>,
 ) {
     decky.attachments.reserve_exact(attachments.len());
     let mut taken = Taken::default();
-    for attachment in attachments {
+    for (at, attachment) in attachments.iter().enumerate() {
         let note = |code, message| {
             let target = Target::Attachment {
                 decky: decky.name.clone(),
@@ -190,7 +187,8 @@ fn join_decky(
             );
             note(Code::IpMalformed, message);
         }
-        let Some(&lan) = places.get(&Folded(&attachment.lan)) else {
+        let name = &*attachment.lan;
+        let Some(lan) = (if at == 0 { places.home(name) } else { places.find(name) }) else {
             let known = lans.iter().take(if reading.is_full() { 0 } else { HINTED });
             let hint = spelling::hint(&attachment.lan, known.map(|lan| lan.name.as_str()));
             let message = format!(
@@ -210,6 +208,42 @@ fn join_decky(
             );
             note(Code::AttachmentDup, message);
         }
+    }
+}
+
+/// Finds LANs by their names.
+struct Places<'l> {
+    lans: &'l [DraftLan],
+    by_name: HashMap<Folded<'l>, usize>,
+    /// The last home: deckies stand LAN by LAN as a rule.
+    last: usize,
+}
+
+impl<'l> Places<'l> {
+    fn new(lans: &'l [DraftLan]) -> Self {
+        let mut by_name = HashMap::with_capacity(lans.len());
+        for (at, lan) in lans.iter().enumerate() {
+            by_name.entry(Folded(&lan.name)).or_insert(at);
+        }
+        Self { lans, by_name, last: 0 }
+    }
+
+    /// Returns the place of the LAN of that name; of several, the first.
+    fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(&Folded(name)).copied()
+    }
+
+    /// Finds the LAN that is some decky's home.
+    fn home(&mut self, name: &str) -> Option<usize> {
+        let are_distinct = self.by_name.len() == self.lans.len();
+        let is_named = |place: &usize| self.lans.get(*place).is_some_and(|lan| lan.name == name);
+        let near = [self.last, self.last + 1]
+            .into_iter()
+            .filter(|_| are_distinct)
+            .find(is_named);
+        let found = near.or_else(|| self.find(name))?;
+        self.last = found;
+        Some(found)
     }
 }
 

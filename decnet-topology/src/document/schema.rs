@@ -4,15 +4,16 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::Value;
 
 use crate::{
     config::TopologyConfig,
     document::FORMAT,
     id::TopologyId,
-    model::{Draft, DraftDecky, ServiceConfig},
+    model::{Draft, DraftDecky, DraftLan, ServiceConfig},
     name::ServiceName,
+    net,
     status::Status,
     version::Version,
 };
@@ -45,11 +46,34 @@ pub(super) struct DocumentOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<&'a TopologyConfig>,
     /// The LANs.
-    #[schemars(default)]
-    lans: Vec<LanOut<'a>>,
+    #[schemars(default, with = "Vec<LanOut<'a>>")]
+    lans: Lans<'a>,
     /// The decoy hosts.
-    #[schemars(default)]
-    deckies: Vec<DeckyOut<'a>>,
+    #[schemars(default, with = "Vec<DeckyOut<'a>>")]
+    deckies: Deckies<'a>,
+}
+
+/// The LANs, each made ready for print when its turn comes.
+#[derive(Debug, Default)]
+struct Lans<'a>(&'a [DraftLan]);
+
+impl Serialize for Lans<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(lan_out))
+    }
+}
+
+/// The deckies, each made ready for print when its turn comes.
+#[derive(Debug, Default)]
+struct Deckies<'a> {
+    deckies: &'a [DraftDecky],
+    lans: &'a [DraftLan],
+}
+
+impl Serialize for Deckies<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.deckies.iter().map(|decky| decky_out(self.lans, decky)))
+    }
 }
 
 /// One L2 segment with one IPv4 subnet.
@@ -61,7 +85,7 @@ struct LanOut<'a> {
     name: &'a str,
     /// The subnet, like 172.20.0.0/24, without host bits; one is allocated if there is none.
     #[schemars(with = "Option<String>", regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "subnet_text")]
     subnet: Option<Ipv4Net>,
     /// Whether it is the one LAN that outsiders may reach.
     #[schemars(default)]
@@ -155,16 +179,22 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn subnet_text<S: Serializer>(subnet: &Option<Ipv4Net>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut text = Vec::with_capacity("255.255.255.255/32".len());
+    if let Some(subnet) = *subnet {
+        net::write_subnet(&mut text, subnet);
+    }
+    serializer.serialize_str(str::from_utf8(&text).map_err(S::Error::custom)?)
+}
+
 impl<'a> From<&'a Draft> for DocumentOut<'a> {
     fn from(draft: &'a Draft) -> Self {
         let header = &draft.header;
-        let lans = draft.lans.iter().map(|lan| LanOut {
-            name: &lan.name,
-            subnet: lan.subnet,
-            dmz: lan.is_dmz,
-            x: lan.position.x,
-            y: lan.position.y,
-        });
         Self {
             format: FORMAT,
             name: &header.name,
@@ -173,16 +203,29 @@ impl<'a> From<&'a Draft> for DocumentOut<'a> {
             version: header.version,
             seed: header.seed,
             config: header.config.as_ref(),
-            lans: lans.collect(),
-            deckies: draft.deckies.iter().map(|decky| decky_out(draft, decky)).collect(),
+            lans: Lans(&draft.lans),
+            deckies: Deckies {
+                deckies: &draft.deckies,
+                lans: &draft.lans,
+            },
         }
     }
 }
 
-fn decky_out<'a>(draft: &'a Draft, decky: &'a DraftDecky) -> DeckyOut<'a> {
+fn lan_out(lan: &DraftLan) -> LanOut<'_> {
+    LanOut {
+        name: &lan.name,
+        subnet: lan.subnet,
+        dmz: lan.is_dmz,
+        x: lan.position.x,
+        y: lan.position.y,
+    }
+}
+
+fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky) -> DeckyOut<'a> {
     // An attachment to a LAN that is not there has no name to be printed by.
     let attachments = decky.attachments.iter().filter_map(|attachment| {
-        draft.lans.get(attachment.lan).map(|lan| AttachmentOut {
+        lans.get(attachment.lan).map(|lan| AttachmentOut {
             lan: &lan.name,
             ip: attachment.ip,
         })

@@ -33,7 +33,7 @@ use crate::{
     config::{InvalidConfig, TopologyConfig},
     id::LanId,
     model::{Lan, Topology, TopologyError},
-    name::{Name, NameError},
+    name::{Name, NameError, Numbered},
 };
 use populate::Population;
 use services::ServiceSets;
@@ -104,10 +104,11 @@ fn pool(config: &TopologyConfig, reserved: &[Ipv4Net]) -> Result<SubnetAllocator
 }
 
 fn lans(tree: &Tree, pool: &mut SubnetAllocator) -> Result<Vec<Lan>, GenerateError> {
-    let lans = (0_u32..).zip(tree.lans()).map(|(number, _)| {
-        let name = Name::new(&format!("LAN-{number:02}"))?;
+    let names = Numbered::new("LAN-", 2)?;
+    let mut lans = Vec::with_capacity(tree.lans().len());
+    for ((number, name), _) in (0_u32..).zip(names).zip(tree.lans()) {
         let subnet = pool.next_free().map_err(|source| GenerateError::Subnets { source })?;
-        Ok(Lan::new(LanId::new(number), name, subnet, number == 0))
-    });
-    lans.collect()
+        lans.push(Lan::new(LanId::new(number), name, subnet, number == 0));
+    }
+    Ok(lans)
 }

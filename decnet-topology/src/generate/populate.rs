@@ -8,7 +8,7 @@ use crate::{
     },
     id::DeckyId,
     model::{Attachment, Decky, Lan},
-    name::Name,
+    name::Numbered,
     rng::Stream,
 };
 
@@ -58,23 +58,23 @@ impl Population {
     ) -> Result<Vec<Decky>, GenerateError> {
         self.check_room(lans)?;
         let attachments = self.attachments(lans)?;
-        let residents = self.lans.iter().enumerate();
-        let placed = residents.flat_map(|(lan, residents)| (0..residents.count).map(move |number| (lan, number)));
-        let deckies = (0_u32..)
-            .zip(placed)
-            .zip(attachments)
-            .map(|((id, (lan, number)), attachments)| {
-                let bridge = self.lans[lan].bridge.as_ref();
-                let forwards = match bridge {
+        let names = Numbered::new("decky-", 3)?;
+        let mut deckies = Vec::with_capacity(attachments.len());
+        let mut parts = (0_u32..).zip(names).zip(attachments);
+        for (lan, residents) in self.lans.iter().enumerate() {
+            for (number, ((id, name), attachments)) in (0..residents.count).zip(&mut parts) {
+                let forwards = match &residents.bridge {
                     Some(bridge) => bridge.number == number && bridge.forwards,
                     None => config.dmz_gateway(),
                 };
-                Ok(Decky::new(DeckyId::new(id), Name::new(&format!("decky-{id:03}"))?)
+                let decky = Decky::new(DeckyId::new(id), name)
                     .with_services(services.next(lan, number))
                     .forwarding(forwards)
-                    .with_attachments(attachments))
-            });
-        deckies.collect()
+                    .with_attachments(attachments);
+                deckies.push(decky);
+            }
+        }
+        Ok(deckies)
     }
 
     /// Checks that every LAN has an address for whoever is attached to it.
@@ -116,13 +116,16 @@ impl Population {
                 ip,
             })
         };
-        let mut attachments = Vec::new();
+        let count = self.lans.iter().map(|residents| residents.count).sum();
+        let mut attachments = Vec::with_capacity(count);
         // Where the deckies of each LAN start.
         let mut starts = Vec::with_capacity(self.lans.len());
         for (lan, residents) in self.lans.iter().enumerate() {
             starts.push(attachments.len());
-            for _ in 0..residents.count {
-                attachments.push(vec![attach(lan)?]);
+            for number in 0..residents.count {
+                let mut own = Vec::with_capacity(residents.attachments(number));
+                own.push(attach(lan)?);
+                attachments.push(own);
             }
         }
         for (start, residents) in starts.iter().zip(&self.lans) {
@@ -152,13 +155,23 @@ impl Residents {
         };
         let mut cross = stream("lan.cross");
         let crossed = cross.chance(config.cross_edge_probability());
-        let target = elsewhere(tree, lan, node, parent, &mut cross);
-        let number = cross.index(count);
+        // Drawn for those only that cross, but from the same words as if for all.
+        let cross = crossed.then(|| {
+            let target = elsewhere(tree, lan, node, parent, &mut cross)?;
+            Some((cross.index(count), target))
+        });
         Self {
             count,
             bridge: Some(bridge),
-            cross: target.filter(|_| crossed).map(|target| (number, target)),
+            cross: cross.flatten(),
         }
+    }
+
+    /// Counts the LANs that a decky is attached to.
+    fn attachments(&self, number: usize) -> usize {
+        let is_bridge = self.bridge.as_ref().is_some_and(|bridge| bridge.number == number);
+        let crosses = self.cross.is_some_and(|(crossing, _)| crossing == number);
+        1 + usize::from(is_bridge) + usize::from(crosses)
     }
 }
 

@@ -1,4 +1,9 @@
-use std::collections::BTreeSet;
+use std::{
+    cell::OnceCell,
+    collections::HashSet,
+    hash::{BuildHasherDefault, Hasher},
+    iter,
+};
 
 use crate::{
     catalog::{Catalog, Service},
@@ -33,12 +38,11 @@ pub(super) struct Draws {
     names: Vec<ServiceName>,
     /// For each service, which others it may stand beside.
     compatible: Vec<Places>,
-    all: Places,
     /// Those that may still be drawn for the set at hand.
     open: Places,
-    used: BTreeSet<Set>,
-    /// How many sets there are, where they are few enough to run out.
-    possible: Option<usize>,
+    used: HashSet<u64, BuildHasherDefault<Mixed>>,
+    /// How many sets there are, where they are few enough to run out. Small mazes need not know.
+    possible: OnceCell<Option<usize>>,
 }
 
 impl ServiceSets {
@@ -46,24 +50,19 @@ impl ServiceSets {
         if let Some(services) = config.services_explicit() {
             return Ok(Self::Explicit(services.to_vec()));
         }
-        let candidates: Vec<&Service> = catalog.services().filter(|service| !service.singleton).collect();
+        let candidates = catalog.services().filter(|service| !service.singleton);
+        let candidates: Vec<&Service> = candidates.take(usize::from(NONE)).collect();
         if candidates.is_empty() {
             return Err(GenerateError::NoServices);
         }
-        let beside = |one: &Service| {
-            let others = candidates.iter();
-            Places::of(others.map(|other| one.name != other.name && one.ports.is_disjoint(&other.ports)))
-        };
-        let all = Places::of(candidates.iter().take(usize::from(NONE)).map(|_| true));
-        let compatible: Vec<Places> = candidates.iter().map(|service| beside(service)).collect();
+        let compatible = compatible(&candidates);
         Ok(Self::Drawn(Box::new(Draws {
             seed: config.seed(),
             names: candidates.iter().map(|service| service.name.clone()).collect(),
-            possible: (compatible.len() <= COUNTED).then(|| count_sets(&compatible)),
             compatible,
-            open: all.clone(),
-            all,
-            used: BTreeSet::new(),
+            possible: OnceCell::new(),
+            open: Places::default(),
+            used: HashSet::default(),
         })))
     }
 
@@ -81,26 +80,35 @@ impl Draws {
         let mut stream = Stream::new(self.seed, "decky.services", (lan as u64) << 8 | number as u64);
         let mut set = self.draw(&mut stream);
         // Where no set is left, trying on would be in vain.
-        let left = self.possible.is_none_or(|possible| self.used.len() < possible);
-        for _ in 1..TRIES {
-            if !left || !self.used.contains(&set) {
-                break;
-            }
+        let left = self.has_sets_left();
+        let mut tries = 1;
+        while left && !self.used.insert(packed(set)) && tries < TRIES {
             set = self.draw(&mut stream);
-        }
-        if left {
-            self.used.insert(set);
+            tries += 1;
         }
         let places = set.iter().filter(|&&place| place != NONE);
         places.map(|&place| self.names[usize::from(place)].clone()).collect()
     }
 
+    /// Tells whether there is a set that no decky runs. Each service is one, so they last for as many deckies at least.
+    fn has_sets_left(&self) -> bool {
+        let possible = || (self.compatible.len() <= COUNTED).then(|| count_sets(&self.compatible));
+        let used = self.used.len();
+        used < self.names.len()
+            || self
+                .possible
+                .get_or_init(possible)
+                .is_none_or(|possible| used < possible)
+    }
+
     /// Draws how many services there are, then one after the other from those that go with the ones before.
     fn draw(&mut self, stream: &mut Stream) -> Set {
         let wanted = usize::from(stream.between(1, MOST));
-        self.open.clone_from(&self.all);
+        let first = stream.index(self.names.len());
+        self.open.clone_from(&self.compatible[first]);
         let mut set = [NONE; MOST as usize];
-        for place in set.iter_mut().take(wanted) {
+        set[0] = u16::try_from(first).unwrap_or(NONE);
+        for place in &mut set[1..wanted] {
             let Some(drawn) = self.open.nth(stream.index(self.open.len())) else {
                 break;
             };
@@ -112,8 +120,54 @@ impl Draws {
     }
 }
 
+/// Returns, for each service, which others want none of its ports.
+fn compatible(services: &[&Service]) -> Vec<Places> {
+    let mut compatible = vec![Places::of(services.iter().map(|_| true)); services.len()];
+    for (place, others) in compatible.iter_mut().enumerate() {
+        others.drop_place(place);
+    }
+    let wanted = services.iter().enumerate();
+    let mut wanted: Vec<_> = wanted
+        .flat_map(|(place, service)| service.ports.iter().map(move |port| (port, place)))
+        .collect();
+    wanted.sort_unstable();
+    for rivals in wanted.chunk_by(|(one, _), (other, _)| one == other) {
+        for &(_, one) in rivals {
+            for &(_, other) in rivals {
+                compatible[one].drop_place(other);
+            }
+        }
+    }
+    compatible
+}
+
+fn packed(set: Set) -> u64 {
+    set.iter().fold(0, |packed, &place| packed << 16 | u64::from(place))
+}
+
+/// Spreads the sets. Nobody gains from sets that meet in one bucket, so the standard library's keyed hash is not needed.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Some of the services: a bit for the place of each.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Places(Vec<u64>);
 
 impl Places {
@@ -132,8 +186,23 @@ impl Places {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    fn has(&self, place: usize) -> bool {
-        self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+    fn drop_place(&mut self, place: usize) {
+        self.0[place / 64] &= !(1 << (place % 64));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        let words = (0..).step_by(64).zip(&self.0);
+        words.flat_map(|(first, &word)| {
+            let some = |rest: u64| Some(rest).filter(|rest| *rest != 0);
+            let rests = iter::successors(some(word), move |rest| some(rest & (rest - 1)));
+            rests.map(move |rest| first + rest.trailing_zeros() as usize)
+        })
+    }
+
+    /// Counts those that stand in the other as well.
+    fn common(&self, other: &Self) -> usize {
+        let both = self.0.iter().zip(&other.0);
+        both.map(|(word, other)| (word & other).count_ones() as usize).sum()
     }
 
     /// Returns the place that so many others stand before; none if there are no more than these.
@@ -159,15 +228,12 @@ impl Places {
 
 /// Counts the sets of one, two and three services that may stand beside each other.
 fn count_sets(compatible: &[Places]) -> usize {
-    let count = compatible.len();
-    let pairs = (0..count).flat_map(|one| (0..one).map(move |other| (one, other)));
-    let pairs = pairs.filter(|&(one, other)| compatible[one].has(other));
-    let sets = pairs.map(|(one, other)| {
-        1 + (0..other)
-            .filter(|&third| compatible[one].has(third) && compatible[other].has(third))
-            .count()
-    });
-    count + sets.sum::<usize>()
+    let pairs: usize = compatible.iter().map(Places::len).sum();
+    let thirds = compatible
+        .iter()
+        .flat_map(|one| one.iter().map(|other| one.common(&compatible[other])));
+    // Each pair was seen from both of its services, each three in six orders.
+    compatible.len() + pairs / 2 + thirds.sum::<usize>() / 6
 }
 
 #[cfg(test)]
@@ -182,9 +248,11 @@ mod tests {
             (67, Some(0), Some(198), None)
         );
         thirds.keep(&Places::of((0..200).map(|at| at % 2 == 0)));
+        assert_eq!(thirds.common(&Places::of((0..100).map(|_| true))), 17);
         let found: Vec<u16> = (0..thirds.len()).filter_map(|others| thirds.nth(others)).collect();
         assert!(found.iter().copied().eq((0..200).step_by(6)));
-        assert!(thirds.has(198) && !thirds.has(195) && !thirds.has(1_000));
+        thirds.drop_place(198);
+        assert!(thirds.iter().eq((0..198).step_by(6)));
     }
 
     #[test]
@@ -194,7 +262,7 @@ mod tests {
             panic!("nothing is explicit");
         };
         let mut deckies = 0;
-        while Some(draws.used.len()) < draws.possible {
+        while draws.has_sets_left() {
             draws.next(deckies, 0);
             deckies += 1;
         }
