@@ -14,9 +14,9 @@
 //! Ids, lease tokens and seeds that nobody chose come from the operating system, whose source cannot fail where Rust's own hash
 //! maps work; no weaker source takes its place.
 
-use std::array;
-
 use newtype_uuid::{TypedUuid, TypedUuidKind};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
 use crate::id::{ClaimToken, EventId, InstanceId, LeaseToken, TopologyId};
@@ -38,10 +38,10 @@ pub struct Stream {
     seed: u64,
     kind: &'static str,
     ordinal: u64,
-    /// The block of the next word, and the word's place in it.
-    next: (u64, usize),
+    /// How many words were passed over before the first that matters.
+    passed: u64,
     /// None until a word matters: many a draw can come out in one way only.
-    block: Option<Block>,
+    words: Option<ChaCha8Rng>,
 }
 
 impl Stream {
@@ -51,26 +51,27 @@ impl Stream {
             seed,
             kind,
             ordinal,
-            next: (0, 0),
-            block: None,
+            passed: 0,
+            words: None,
         }
     }
 
     fn word(&mut self) -> u64 {
-        let (number, at) = self.pass();
-        let key = || key(self.seed, self.kind, self.ordinal);
-        let block = self.block.get_or_insert_with(|| Block::new(key(), number));
-        if block.number != number {
-            *block = Block::new(block.key, number);
-        }
-        block.words[at]
+        let open = || {
+            let mut words = ChaCha8Rng::from_seed(key(self.seed, self.kind, self.ordinal));
+            // The position is counted in words of 32 bits.
+            words.set_word_pos(2 * u128::from(self.passed));
+            words
+        };
+        self.words.get_or_insert_with(open).next_u64()
     }
 
-    /// Passes over a word, whatever it is, and returns its block and its place there.
-    fn pass(&mut self) -> (u64, usize) {
-        let (number, at) = self.next;
-        self.next = if at == 7 { (number + 1, 0) } else { (number, at + 1) };
-        (number, at)
+    /// Passes over a word, whatever it is.
+    fn pass(&mut self) {
+        match &mut self.words {
+            Some(words) => drop(words.next_u64()),
+            None => self.passed += 1,
+        }
     }
 
     /// Draws one of the numbers below the bound, all with the same probability; 0 if the bound is 0.
@@ -120,81 +121,20 @@ impl Stream {
     }
 }
 
-fn key(seed: u64, kind: &str, ordinal: u64) -> [u32; 8] {
-    let key: [u8; 32] = Sha256::new()
+fn key(seed: u64, kind: &str, ordinal: u64) -> [u8; 32] {
+    Sha256::new()
         .chain_update(b"decnet.rng/1\0")
         .chain_update(seed.to_be_bytes())
         .chain_update(kind)
         .chain_update([0])
         .chain_update(ordinal.to_be_bytes())
         .finalize()
-        .into();
-    let (words, _) = key.as_chunks();
-    array::from_fn(|at| u32::from_le_bytes(words[at]))
+        .into()
 }
 
 /// Returns 2^64 modulo the bound, without 65 bits.
 fn surplus(bound: u64) -> u64 {
     (u64::MAX % bound + 1) % bound
-}
-
-/// One block of the key stream of `ChaCha8`, of nonce zero.
-///
-/// Of most streams less than a block is drawn, and the ciphers of libraries make four at a time. Nothing is kept secret by it.
-#[derive(Debug, Clone)]
-struct Block {
-    key: [u32; 8],
-    number: u64,
-    words: [u64; 8],
-}
-
-/// Four of the sixteen numbers that `ChaCha` mixes.
-type Row = [u32; 4];
-
-impl Block {
-    /// `expand 32-byte k`.
-    const CONSTANTS: Row = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
-
-    fn new(key: [u32; 8], number: u64) -> Self {
-        let [k0, k1, k2, k3, k4, k5, k6, k7] = key;
-        let bytes = number.to_le_bytes();
-        let (halves, _) = bytes.as_chunks();
-        let [low, high] = [halves[0], halves[1]].map(u32::from_le_bytes);
-        let start = [Self::CONSTANTS, [k0, k1, k2, k3], [k4, k5, k6, k7], [low, high, 0, 0]];
-        let mut rows = start;
-        for _ in 0..4 {
-            rows = quarter_rounds(rows);
-            rows = turned(rows, [0, 1, 2, 3]);
-            rows = quarter_rounds(rows);
-            rows = turned(rows, [0, 3, 2, 1]);
-        }
-        let word = |at: usize| u64::from(rows[at / 4][at % 4].wrapping_add(start[at / 4][at % 4]));
-        Self {
-            key,
-            number,
-            words: array::from_fn(|at| word(2 * at) | word(2 * at + 1) << 32),
-        }
-    }
-}
-
-/// Mixes the four columns (RFC 8439, section 2.1).
-fn quarter_rounds([a, b, c, d]: [Row; 4]) -> [Row; 4] {
-    let add = |one: Row, other: Row| array::from_fn(|at| one[at].wrapping_add(other[at]));
-    let turn = |one: Row, other: Row, by| array::from_fn(|at| (one[at] ^ other[at]).rotate_left(by));
-    let a = add(a, b);
-    let d = turn(d, a, 16);
-    let c = add(c, d);
-    let b = turn(b, c, 12);
-    let a = add(a, b);
-    let d = turn(d, a, 8);
-    let c = add(c, d);
-    let b = turn(b, c, 7);
-    [a, b, c, d]
-}
-
-/// Turns each row to the left.
-fn turned(rows: [Row; 4], by: [usize; 4]) -> [Row; 4] {
-    array::from_fn(|row| array::from_fn(|at| rows[row][(at + by[row]) % 4]))
 }
 
 /// Draws a seed from the operating system.
@@ -247,9 +187,6 @@ fn fill(bytes: &mut [u8]) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use rand_chacha::ChaCha8Rng;
-    use rand_core::{Rng, SeedableRng};
-
     use super::*;
 
     #[test]
@@ -277,23 +214,6 @@ mod tests {
     }
 
     #[test]
-    fn the_words_are_those_of_another_chacha8() {
-        let mut stream = Stream::new(5, "test", 9);
-        let bytes: Vec<u8> = key(5, "test", 9).iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut other = ChaCha8Rng::from_seed(bytes.try_into().expect("32 bytes"));
-        assert!((0..1000).all(|_| stream.word() == other.next_u64()));
-        // The number of the block goes into both halves of the counter.
-        let far = (1 << 32) + 7;
-        other.set_word_pos(u128::from(far) * 16);
-        assert!(
-            Block::new(key(5, "test", 9), far)
-                .words
-                .iter()
-                .all(|word| *word == other.next_u64())
-        );
-    }
-
-    #[test]
     fn a_draw_that_is_certain_takes_its_word_all_the_same() {
         let mut stream = Stream::new(4, "test", 0);
         let mut words = stream.clone();
@@ -301,9 +221,9 @@ mod tests {
         stream.between(6, 6);
         stream.chance(0.0);
         stream.chance(1.0);
-        assert!(stream.block.is_none());
-        let [_, _, _, _, fifth] = array::from_fn(|_| words.word());
-        assert_eq!(stream.word(), fifth);
+        assert!(stream.words.is_none());
+        (0..4).for_each(|_| drop(words.word()));
+        assert_eq!(stream.word(), words.word());
     }
 
     #[test]
