@@ -36,11 +36,11 @@ fn note<T>(found: &mut Vec<String>, part: impl Display, outcome: Result<T, Fault
 
 fn of_file(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     let mut statement = moment.prepare("PRAGMA integrity_check")?;
-    let mut found = collect(statement.query([])?, |row| Ok(row.get::<_, String>(0)?))?;
+    let mut found = collect(statement.query([])?, |row| row.value())?;
     found.retain(|line| line != "ok");
     let mut statement = moment.prepare("PRAGMA foreign_key_check")?;
     found.extend(collect(statement.query([])?, |row| {
-        let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        let (child, _, parent): (String, Option<i64>, String) = (row.value()?, row.value()?, row.value()?);
         Ok(format!("a row of {child} refers to one of {parent} that is not there"))
     })?);
     Ok(found)

@@ -4,7 +4,7 @@ use rusqlite::{Transaction, params};
 
 use super::{
     fault::{Fault, corrupt},
-    rows::{collect, json, subnet, to_json, whole, word},
+    rows::{Columns, collect, to_json},
 };
 use crate::{
     id::{DeckyId, LanId, TopologyId},
@@ -30,10 +30,10 @@ pub(super) fn claims(
     let except = except.map(|id| id.to_string());
     collect(statement.query(params![range.0, range.1, except])?, |row| {
         Ok(Claim {
-            topology: word(row, "topology")?,
-            name: word(row, "by")?,
-            lan: word(row, "lan")?,
-            subnet: subnet(row)?,
+            topology: row.word()?,
+            name: row.word()?,
+            lan: row.word()?,
+            subnet: row.subnet()?,
         })
     })
 }
@@ -110,32 +110,22 @@ pub(super) fn clear(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
 
 /// Reads the maze of a topology.
 pub(super) fn read(moment: &Transaction<'_>, key: i64) -> Result<Topology, Fault> {
-    let position = |row: &rusqlite::Row<'_>| -> Result<Position, Fault> {
-        Ok(Position {
-            x: row.get("x")?,
-            y: row.get("y")?,
-        })
-    };
     let mut statement = moment.prepare_cached(
         "SELECT id, name, first_address, last_address, is_dmz, x, y FROM lans WHERE topology = ?1 ORDER BY id",
     )?;
     let lans = collect(statement.query([key])?, |row| {
-        let lan = Lan::new(
-            LanId::new(whole(row, "id")?),
-            word(row, "name")?,
-            subnet(row)?,
-            row.get("is_dmz")?,
-        );
+        let lan = Lan::new(LanId::new(row.whole()?), row.word()?, row.subnet()?, row.value()?);
         Ok(lan.at(position(row)?))
     })?;
     let mut statement = moment
         .prepare_cached("SELECT decky, lan, address FROM attachments WHERE topology = ?1 ORDER BY decky, place")?;
     let attachments = collect(statement.query([key])?, |row| {
+        let decky = DeckyId::new(row.whole()?);
         let attachment = Attachment {
-            lan: LanId::new(whole(row, "lan")?),
-            ip: whole::<u32>(row, "address")?.into(),
+            lan: LanId::new(row.whole()?),
+            ip: row.whole::<u32>()?.into(),
         };
-        Ok((whole::<u32>(row, "decky")?, attachment))
+        Ok((decky, attachment))
     })?;
     let mut attachments = attachments.into_iter().peekable();
     let mut statement = moment.prepare_cached(
@@ -143,16 +133,22 @@ pub(super) fn read(moment: &Transaction<'_>, key: i64) -> Result<Topology, Fault
          FROM deckies WHERE topology = ?1 ORDER BY id",
     )?;
     let deckies = collect(statement.query([key])?, |row| {
-        let id = whole(row, "id")?;
+        let id = DeckyId::new(row.whole()?);
         let own = std::iter::from_fn(|| attachments.next_if(|(decky, _)| *decky == id));
-        let services: Vec<_> = json(row, "services")?;
-        let decky = Decky::new(DeckyId::new(id), word(row, "name")?)
-            .with_services(services)
-            .with_service_config(json(row, "service_config")?)
-            .with_archetype(row.get("archetype")?)
-            .forwarding(row.get("forwards_l3")?)
+        let decky = Decky::new(id, row.word()?)
+            .with_services(row.json::<Vec<_>>()?)
+            .with_service_config(row.json()?)
+            .with_archetype(row.value()?)
+            .forwarding(row.value()?)
             .with_attachments(own.map(|(_, attachment)| attachment));
         Ok(decky.at(position(row)?))
     })?;
     Topology::new(lans, deckies).map_err(|error| corrupt(error.to_string()))
+}
+
+fn position(row: &mut Columns<'_>) -> Result<Position, Fault> {
+    Ok(Position {
+        x: row.value()?,
+        y: row.value()?,
+    })
 }

@@ -8,7 +8,7 @@ use super::{
     fault::{Fault, corrupt},
     leases, maze,
     mutations::{self, UNNUMBERED},
-    rows::{COLUMNS, Keyed, collect, first, keyed, maybe_word, moment, to_json, word},
+    rows::{COLUMNS, Keyed, collect, first, keyed, moment, to_json},
 };
 use crate::{
     id::{self, InstanceId, TopologyId},
@@ -20,7 +20,7 @@ use crate::{
 /// Returns the store's own id.
 pub(super) fn instance(moment: &Transaction<'_>) -> Result<InstanceId, Fault> {
     let mut statement = moment.prepare_cached("SELECT instance FROM meta")?;
-    let found = collect(statement.query([])?, |row| word(row, "instance"))?;
+    let found = collect(statement.query([])?, |row| row.word())?;
     match found[..] {
         [instance] => Ok(instance),
         _ => Err(corrupt(format!("{} instance ids", found.len()))),
@@ -30,17 +30,13 @@ pub(super) fn instance(moment: &Transaction<'_>) -> Result<InstanceId, Fault> {
 /// Finds the row of a topology.
 pub(super) fn find(moment: &Transaction<'_>, id: TopologyId) -> Result<Keyed, Fault> {
     let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM topologies WHERE id = ?1"))?;
-    let found = collect(statement.query([id.to_string()])?, keyed)?;
-    found
-        .into_iter()
-        .next()
-        .ok_or_else(|| RepoError::NotFound { id }.into())
+    first(statement.query([id.to_string()])?, keyed)?.ok_or_else(|| RepoError::NotFound { id }.into())
 }
 
 /// Finds the key of a topology.
 pub(super) fn key(moment: &Transaction<'_>, id: TopologyId) -> Result<i64, Fault> {
     let mut statement = moment.prepare_cached("SELECT key FROM topologies WHERE id = ?1")?;
-    first(statement.query([id.to_string()])?)?.ok_or_else(|| RepoError::NotFound { id }.into())
+    first(statement.query([id.to_string()])?, |row| row.value())?.ok_or_else(|| RepoError::NotFound { id }.into())
 }
 
 /// Stores a topology under the first id drawn that is free.
@@ -51,20 +47,20 @@ pub(super) fn create(
     at: Timestamp,
 ) -> Result<StoredTopology, Fault> {
     let mut namesakes =
-        tx.prepare_cached("SELECT id, name FROM topologies WHERE name_key = ?1 AND status <> 'torn_down'")?;
-    let namesakes = collect(namesakes.query([new.name.to_lowercase()])?, |row| {
+        tx.prepare_cached("SELECT name, id FROM topologies WHERE name_key = ?1 AND status <> 'torn_down'")?;
+    let taken = first(namesakes.query([new.name.to_lowercase()])?, |row| {
         Ok(RepoError::NameTaken {
-            name: word(row, "name")?,
-            id: word(row, "id")?,
+            name: row.word()?,
+            id: row.word()?,
         })
     })?;
-    if let Some(taken) = namesakes.into_iter().next() {
+    if let Some(taken) = taken {
         return Err(taken.into());
     }
     maze::refuse(tx, None, &new.topology)?;
     let id = rules::fresh_id(draw, |drawn| {
         let mut statement = tx.prepare_cached("SELECT key FROM topologies WHERE substr(id, 1, 8) = ?1")?;
-        Ok::<_, Fault>(first::<i64>(statement.query([id::short(drawn)])?)?.is_some())
+        Ok::<_, Fault>(statement.exists([id::short(drawn)])?)
     })?;
     let row = rules::first_row(id, &new, at);
     let mut insert = tx.prepare_cached(
@@ -196,10 +192,10 @@ pub(super) fn status_events(moment: &Transaction<'_>, id: TopologyId) -> Result<
     )?;
     collect(statement.query([key])?, |row| {
         Ok(StatusEvent {
-            from: maybe_word(row, "from_status")?,
-            to: word(row, "to_status")?,
-            at: word(row, "at")?,
-            reason: row.get("reason")?,
+            from: row.maybe_word()?,
+            to: row.word()?,
+            at: row.word()?,
+            reason: row.value()?,
         })
     })
 }
