@@ -1,5 +1,7 @@
 //! The maze of a topology in its tables: LANs, deckies, attachments.
 
+use std::collections::HashMap;
+
 use rusqlite::{Transaction, params};
 
 use super::{
@@ -9,6 +11,7 @@ use super::{
 use crate::{
     id::{DeckyId, LanId, TopologyId},
     model::{Attachment, Decky, Lan, Position, Topology},
+    name::Name,
     repo::{Claim, claims::refuse_claimed},
 };
 
@@ -132,18 +135,49 @@ pub(super) fn read(moment: &Transaction<'_>, key: i64) -> Result<Topology, Fault
         "SELECT id, name, services, service_config, archetype, forwards_l3, x, y
          FROM deckies WHERE topology = ?1 ORDER BY id",
     )?;
+    let mut kinds = Kinds::default();
     let deckies = collect(statement.query([key])?, |row| {
         let id = DeckyId::new(row.whole()?);
         let own = std::iter::from_fn(|| attachments.next_if(|(decky, _)| *decky == id));
-        let decky = Decky::new(id, row.word()?)
-            .with_services(row.json::<Vec<_>>()?)
-            .with_service_config(row.json()?)
-            .with_archetype(row.value()?)
+        let decky = kinds
+            .decky(id, row.word()?, row)?
             .forwarding(row.value()?)
             .with_attachments(own.map(|(_, attachment)| attachment));
         Ok(decky.at(position(row)?))
     })?;
     Topology::new(lans, deckies).map_err(|error| corrupt(error.to_string()))
+}
+
+/// What deckies run, by the texts that say it: most of a maze run what others run, whose texts need not be parsed again.
+#[derive(Default)]
+struct Kinds {
+    known: HashMap<String, Decky>,
+    /// The texts of one decky, in one.
+    texts: String,
+}
+
+impl Kinds {
+    /// Reads what a decky runs: services, their configuration, the archetype.
+    fn decky(&mut self, id: DeckyId, name: Name, row: &mut Columns<'_>) -> Result<Decky, Fault> {
+        let mut unread = *row;
+        self.texts.clear();
+        // No text of JSON has a control character in it.
+        for text in [row.text()?, "\0", row.text()?] {
+            self.texts.push_str(text);
+        }
+        if let Some(archetype) = row.maybe_text()? {
+            self.texts.extend(["\0", archetype]);
+        }
+        if let Some(known) = self.known.get(&self.texts) {
+            return Ok(known.twin(id, name));
+        }
+        let decky = Decky::new(id, name)
+            .with_services(unread.json::<Vec<_>>()?)
+            .with_service_config(unread.json()?)
+            .with_archetype(unread.value()?);
+        self.known.insert(self.texts.clone(), decky.clone());
+        Ok(decky)
+    }
 }
 
 fn position(row: &mut Columns<'_>) -> Result<Position, Fault> {

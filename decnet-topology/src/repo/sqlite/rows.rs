@@ -46,6 +46,7 @@ pub(super) fn keyed(row: &mut Columns<'_>) -> Result<Keyed, Fault> {
 }
 
 /// A row that is read from left to right: each column once, in the order in which the statement names them.
+#[derive(Clone, Copy)]
 pub(super) struct Columns<'row> {
     row: &'row Row<'row>,
     next: usize,
@@ -75,13 +76,14 @@ impl<'row> Columns<'row> {
     }
 
     /// Reads a column that holds text, and leaves the text where it is.
-    fn text(&mut self) -> Result<&'row str, Fault> {
+    pub(super) fn text(&mut self) -> Result<&'row str, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
         value.as_str().map_err(|error| self.no_text(value, error))
     }
 
-    fn maybe_text(&mut self) -> Result<Option<&'row str>, Fault> {
+    /// Reads a column that holds text, if anything, and leaves the text where it is.
+    pub(super) fn maybe_text(&mut self) -> Result<Option<&'row str>, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
         value.as_str_or_null().map_err(|error| self.no_text(value, error))

@@ -152,7 +152,10 @@ pub(super) fn set_status(
         None => None,
     };
     let event = rules::change(&mut row, lease.as_ref(), change, at)?;
-    update(tx, key, &row)?;
+    let mut statement =
+        tx.prepare_cached("UPDATE topologies SET status = ?2, intent = ?3, changed_at = ?4 WHERE key = ?1")?;
+    let intent = row.intent.map(crate::Intent::as_str);
+    statement.execute(params![key, row.status.as_str(), intent, moment(row.changed_at)])?;
     append(tx, key, &event)?;
     mutations::dismiss(tx, key, &row, at)?;
     Ok(row)
@@ -210,17 +213,13 @@ pub(super) fn delete(tx: &Transaction<'_>, id: TopologyId, at: Timestamp) -> Res
     Ok(())
 }
 
-/// Writes down what may change of a row.
+/// Writes down what may change of a row, but for the status and the intent: an index has the status, and would be written too.
 pub(super) fn update(tx: &Transaction<'_>, key: i64, row: &TopologyRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
-        "UPDATE topologies SET status = ?2, intent = ?3, version = ?4, changed_at = ?5, needs_resync = ?6,
-                               settings = ?7
-         WHERE key = ?1",
+        "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5 WHERE key = ?1",
     )?;
     statement.execute(params![
         key,
-        row.status.as_str(),
-        row.intent.map(crate::Intent::as_str),
         row.version.get().cast_signed(),
         moment(row.changed_at),
         row.needs_resync,
