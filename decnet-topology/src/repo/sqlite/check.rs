@@ -4,7 +4,13 @@ use std::fmt::Display;
 
 use rusqlite::Transaction;
 
-use super::{changes, fault::Fault, mutations, rows::collect, topologies};
+use super::{
+    changes,
+    fault::Fault,
+    mutations,
+    rows::{collect, only},
+    topologies,
+};
 use crate::repo::{ListFilter, RepoError};
 
 /// Looks for damage, first what SQLite can see, then what it cannot.
@@ -36,7 +42,7 @@ fn note<T>(found: &mut Vec<String>, part: impl Display, outcome: Result<T, Fault
 
 fn of_file(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     let mut statement = moment.prepare("PRAGMA integrity_check")?;
-    let mut found = collect(statement.query([])?, |row| row.value())?;
+    let mut found = collect(statement.query([])?, only)?;
     found.retain(|line| line != "ok");
     let mut statement = moment.prepare("PRAGMA foreign_key_check")?;
     found.extend(collect(statement.query([])?, |row| {

@@ -79,20 +79,20 @@ impl<'row> Columns<'row> {
     pub(super) fn text(&mut self) -> Result<&'row str, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
-        value.as_str().map_err(|error| self.no_text(value, error))
+        value.as_str().map_err(|error| self.no_text(value, &error))
     }
 
     /// Reads a column that holds text, if anything, and leaves the text where it is.
     pub(super) fn maybe_text(&mut self) -> Result<Option<&'row str>, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
-        value.as_str_or_null().map_err(|error| self.no_text(value, error))
+        value.as_str_or_null().map_err(|error| self.no_text(value, &error))
     }
 
-    fn no_text(&self, value: ValueRef<'_>, error: FromSqlError) -> Fault {
+    fn no_text(&self, value: ValueRef<'_>, error: &FromSqlError) -> Fault {
         let column = self.next.saturating_sub(1);
         let error = match error {
-            FromSqlError::Utf8Error(error) => rusqlite::Error::Utf8Error(column, error),
+            FromSqlError::Utf8Error(error) => rusqlite::Error::Utf8Error(column, *error),
             _ => rusqlite::Error::InvalidColumnType(column, self.name().into(), value.data_type()),
         };
         error.into()
@@ -176,6 +176,11 @@ pub(super) fn first<T>(
     read: impl FnOnce(&mut Columns<'_>) -> Result<T, Fault>,
 ) -> Result<Option<T>, Fault> {
     rows.next()?.map(|row| read(&mut Columns::of(row))).transpose()
+}
+
+/// Reads a row's only column.
+pub(super) fn only<T: FromSql>(row: &mut Columns<'_>) -> Result<T, Fault> {
+    row.value()
 }
 
 /// Writes a value as JSON.

@@ -8,7 +8,7 @@ use super::{
     fault::{Fault, corrupt},
     leases, maze,
     mutations::{self, UNNUMBERED},
-    rows::{COLUMNS, Keyed, collect, first, keyed, moment, to_json},
+    rows::{COLUMNS, Keyed, collect, first, keyed, moment, only, to_json},
 };
 use crate::{
     id::{self, InstanceId, TopologyId},
@@ -20,7 +20,10 @@ use crate::{
 /// Returns the store's own id.
 pub(super) fn instance(moment: &Transaction<'_>) -> Result<InstanceId, Fault> {
     let mut statement = moment.prepare_cached("SELECT instance FROM meta")?;
-    let found = collect(statement.query([])?, |row| row.word())?;
+    let found = collect(statement.query([])?, |row| {
+        let instance: InstanceId = row.word()?;
+        Ok(instance)
+    })?;
     match found[..] {
         [instance] => Ok(instance),
         _ => Err(corrupt(format!("{} instance ids", found.len()))),
@@ -36,7 +39,7 @@ pub(super) fn find(moment: &Transaction<'_>, id: TopologyId) -> Result<Keyed, Fa
 /// Finds the key of a topology.
 pub(super) fn key(moment: &Transaction<'_>, id: TopologyId) -> Result<i64, Fault> {
     let mut statement = moment.prepare_cached("SELECT key FROM topologies WHERE id = ?1")?;
-    first(statement.query([id.to_string()])?, |row| row.value())?.ok_or_else(|| RepoError::NotFound { id }.into())
+    first(statement.query([id.to_string()])?, only)?.ok_or_else(|| RepoError::NotFound { id }.into())
 }
 
 /// Stores a topology under the first id drawn that is free.
