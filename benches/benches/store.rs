@@ -9,7 +9,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, maze, repeat_on_the_clock};
 use decnet_topology::{
-    Intent, Mode, Repo, Status, Topology, TopologyId,
+    Intent, Mode, Repo, Status, StoredTopology, Topology, TopologyId,
     mutation::UpdateDecky,
     repo::{Holder, NewMutation, NewTopology, SqliteRepo, StatusChange},
 };
@@ -56,6 +56,23 @@ impl Rows {
     }
 }
 
+/// A topology's own row: name, id, mode, host, status, intent, version, when it was made and changed, whether it is to be looked
+/// at again, what it was drawn from, how it is raised.
+type Head = (
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    i64,
+    String,
+    String,
+    bool,
+    Option<String>,
+    String,
+);
+
 /// A connection that does what is asked and nothing else.
 struct Raw(Connection);
 
@@ -95,8 +112,13 @@ impl Raw {
         Ok(key)
     }
 
-    fn load(&mut self, key: i64) -> Result<Rows> {
+    fn load(&mut self, key: i64) -> Result<(Head, Rows)> {
         let tx = self.0.transaction()?;
+        let mut head = tx.prepare_cached(
+            "SELECT name, id, mode, host, status, intent, version, created_at, changed_at, needs_resync, config, settings
+             FROM topologies WHERE key = ?1",
+        )?;
+        let head = head.query_row([key], |row| row.try_into())?;
         let mut lans = tx.prepare_cached(
             "SELECT id, name, first_address, last_address, is_dmz, x, y FROM lans WHERE topology = ?1 ORDER BY id",
         )?;
@@ -129,11 +151,12 @@ impl Raw {
         let attachments =
             attachments.query_map([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         let attachments = attachments.collect::<rusqlite::Result<_>>()?;
-        Ok(Rows {
+        let rows = Rows {
             lans,
             deckies,
             attachments,
-        })
+        };
+        Ok((head, rows))
     }
 }
 
@@ -181,9 +204,9 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
             |times| {
                 (0..times)
                     .map(|_| {
-                        let new = new(maze.clone()).expect("a name");
-                        let create = || Ok(runtime.block_on(repo.create(new.clone(), at))?.row.id);
-                        let delete = |id| Ok(runtime.block_on(repo.delete(id, at))?);
+                        let mut new = Some(new(maze.clone()).expect("a name"));
+                        let create = || Ok(runtime.block_on(repo.create(new.take().ok_or("one maze")?, at))?);
+                        let delete = |stored: StoredTopology| Ok(runtime.block_on(repo.delete(stored.row.id, at))?);
                         timed(1, create, delete)
                     })
                     .sum()
@@ -203,7 +226,7 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
         );
         let id = runtime.block_on(repo.create(new(maze.clone())?, at))?.row.id;
         let key = raw.store(&rows)?;
-        assert_eq!(raw.load(key)?.attachments, rows.attachments);
+        assert_eq!(raw.load(key)?.1.attachments, rows.attachments);
         load.compare(
             criterion,
             &maze,

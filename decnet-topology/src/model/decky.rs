@@ -54,6 +54,16 @@ impl Decky {
         }
     }
 
+    /// Puts another decky together that runs what this one runs, and is attached to nothing.
+    pub(crate) fn twin(&self, id: DeckyId, name: Name) -> Self {
+        Self {
+            services: self.services.clone(),
+            service_config: self.service_config.clone(),
+            archetype: self.archetype.clone(),
+            ..Self::new(id, name)
+        }
+    }
+
     /// Sets the services.
     #[must_use]
     pub fn with_services(mut self, services: impl IntoIterator<Item = ServiceName>) -> Self {

@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 use super::{
     fault::Fault,
     maze,
-    rows::{self, collect, json, to_json, whole, word},
+    rows::{self, collect, to_json},
     topologies,
 };
 use crate::{
@@ -47,14 +47,10 @@ pub(super) fn list(
          WHERE topology = ?1 AND (?2 IS NULL OR at > ?2) ORDER BY key",
     )?;
     collect(statement.query(params![key, since.map(rows::moment)])?, |row| {
-        let mutation: Option<i64> = row.get("mutation")?;
         Ok(RecordedChange {
-            at: word(row, "at")?,
-            mutation: match mutation {
-                Some(_) => Some(MutationId::new(whole(row, "mutation")?)),
-                None => None,
-            },
-            change: json(row, "change")?,
+            at: row.word()?,
+            mutation: row.maybe_whole()?.map(MutationId::new),
+            change: row.json()?,
         })
     })
 }

@@ -4,7 +4,13 @@ use std::fmt::Display;
 
 use rusqlite::Transaction;
 
-use super::{changes, fault::Fault, mutations, rows::collect, topologies};
+use super::{
+    changes,
+    fault::Fault,
+    mutations,
+    rows::{collect, only},
+    topologies,
+};
 use crate::repo::{ListFilter, RepoError};
 
 /// Looks for damage, first what SQLite can see, then what it cannot.
@@ -36,11 +42,11 @@ fn note<T>(found: &mut Vec<String>, part: impl Display, outcome: Result<T, Fault
 
 fn of_file(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     let mut statement = moment.prepare("PRAGMA integrity_check")?;
-    let mut found = collect(statement.query([])?, |row| Ok(row.get::<_, String>(0)?))?;
+    let mut found = collect(statement.query([])?, only)?;
     found.retain(|line| line != "ok");
     let mut statement = moment.prepare("PRAGMA foreign_key_check")?;
     found.extend(collect(statement.query([])?, |row| {
-        let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        let (child, _, parent): (String, Option<i64>, String) = (row.value()?, row.value()?, row.value()?);
         Ok(format!("a row of {child} refers to one of {parent} that is not there"))
     })?);
     Ok(found)

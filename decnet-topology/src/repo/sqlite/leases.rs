@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 
 use super::{
     fault::Fault,
-    rows::{collect, moment, whole, word},
+    rows::{first, moment},
     topologies,
 };
 use crate::{
@@ -17,19 +17,18 @@ use crate::{
 pub(super) fn stored(moment: &Transaction<'_>, key: i64) -> Result<Option<Lease>, Fault> {
     let mut statement =
         moment.prepare_cached("SELECT token, boot_id, pid, started, label, until FROM leases WHERE topology = ?1")?;
-    let found = collect(statement.query([key])?, |row| {
+    first(statement.query([key])?, |row| {
         Ok(Lease {
-            token: word(row, "token")?,
+            token: row.word()?,
             holder: Holder {
-                boot_id: row.get("boot_id")?,
-                pid: whole(row, "pid")?,
-                started: row.get::<_, i64>("started")?.cast_unsigned(),
-                label: row.get("label")?,
+                boot_id: row.value()?,
+                pid: row.whole()?,
+                started: row.value::<i64>()?.cast_unsigned(),
+                label: row.value()?,
             },
-            until: word(row, "until")?,
+            until: row.word()?,
         })
-    })?;
-    Ok(found.into_iter().next())
+    })
 }
 
 /// Returns the lease that is held at a time.

@@ -1,14 +1,17 @@
 //! The maze of a topology in its tables: LANs, deckies, attachments.
 
+use std::collections::HashMap;
+
 use rusqlite::{Transaction, params};
 
 use super::{
     fault::{Fault, corrupt},
-    rows::{collect, json, subnet, to_json, whole, word},
+    rows::{Columns, collect, to_json},
 };
 use crate::{
     id::{DeckyId, LanId, TopologyId},
     model::{Attachment, Decky, Lan, Position, Topology},
+    name::Name,
     repo::{Claim, claims::refuse_claimed},
 };
 
@@ -30,10 +33,10 @@ pub(super) fn claims(
     let except = except.map(|id| id.to_string());
     collect(statement.query(params![range.0, range.1, except])?, |row| {
         Ok(Claim {
-            topology: word(row, "topology")?,
-            name: word(row, "by")?,
-            lan: word(row, "lan")?,
-            subnet: subnet(row)?,
+            topology: row.word()?,
+            name: row.word()?,
+            lan: row.word()?,
+            subnet: row.subnet()?,
         })
     })
 }
@@ -110,49 +113,76 @@ pub(super) fn clear(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
 
 /// Reads the maze of a topology.
 pub(super) fn read(moment: &Transaction<'_>, key: i64) -> Result<Topology, Fault> {
-    let position = |row: &rusqlite::Row<'_>| -> Result<Position, Fault> {
-        Ok(Position {
-            x: row.get("x")?,
-            y: row.get("y")?,
-        })
-    };
     let mut statement = moment.prepare_cached(
         "SELECT id, name, first_address, last_address, is_dmz, x, y FROM lans WHERE topology = ?1 ORDER BY id",
     )?;
     let lans = collect(statement.query([key])?, |row| {
-        let lan = Lan::new(
-            LanId::new(whole(row, "id")?),
-            word(row, "name")?,
-            subnet(row)?,
-            row.get("is_dmz")?,
-        );
+        let lan = Lan::new(LanId::new(row.whole()?), row.word()?, row.subnet()?, row.value()?);
         Ok(lan.at(position(row)?))
     })?;
     let mut statement = moment
         .prepare_cached("SELECT decky, lan, address FROM attachments WHERE topology = ?1 ORDER BY decky, place")?;
     let attachments = collect(statement.query([key])?, |row| {
+        let decky = DeckyId::new(row.whole()?);
         let attachment = Attachment {
-            lan: LanId::new(whole(row, "lan")?),
-            ip: whole::<u32>(row, "address")?.into(),
+            lan: LanId::new(row.whole()?),
+            ip: row.whole::<u32>()?.into(),
         };
-        Ok((whole::<u32>(row, "decky")?, attachment))
+        Ok((decky, attachment))
     })?;
     let mut attachments = attachments.into_iter().peekable();
     let mut statement = moment.prepare_cached(
         "SELECT id, name, services, service_config, archetype, forwards_l3, x, y
          FROM deckies WHERE topology = ?1 ORDER BY id",
     )?;
+    let mut kinds = Kinds::default();
     let deckies = collect(statement.query([key])?, |row| {
-        let id = whole(row, "id")?;
+        let id = DeckyId::new(row.whole()?);
         let own = std::iter::from_fn(|| attachments.next_if(|(decky, _)| *decky == id));
-        let services: Vec<_> = json(row, "services")?;
-        let decky = Decky::new(DeckyId::new(id), word(row, "name")?)
-            .with_services(services)
-            .with_service_config(json(row, "service_config")?)
-            .with_archetype(row.get("archetype")?)
-            .forwarding(row.get("forwards_l3")?)
+        let decky = kinds
+            .decky(id, row.word()?, row)?
+            .forwarding(row.value()?)
             .with_attachments(own.map(|(_, attachment)| attachment));
         Ok(decky.at(position(row)?))
     })?;
     Topology::new(lans, deckies).map_err(|error| corrupt(error.to_string()))
+}
+
+/// What deckies run, by the texts that say it: most of a maze run what others run, whose texts need not be parsed again.
+#[derive(Default)]
+struct Kinds {
+    known: HashMap<String, Decky>,
+    /// The texts of one decky, in one.
+    texts: String,
+}
+
+impl Kinds {
+    /// Reads what a decky runs: services, their configuration, the archetype.
+    fn decky(&mut self, id: DeckyId, name: Name, row: &mut Columns<'_>) -> Result<Decky, Fault> {
+        let mut unread = *row;
+        self.texts.clear();
+        // No text of JSON has a control character in it.
+        for text in [row.text()?, "\0", row.text()?] {
+            self.texts.push_str(text);
+        }
+        if let Some(archetype) = row.maybe_text()? {
+            self.texts.extend(["\0", archetype]);
+        }
+        if let Some(known) = self.known.get(&self.texts) {
+            return Ok(known.twin(id, name));
+        }
+        let decky = Decky::new(id, name)
+            .with_services(unread.json::<Vec<_>>()?)
+            .with_service_config(unread.json()?)
+            .with_archetype(unread.value()?);
+        self.known.insert(self.texts.clone(), decky.clone());
+        Ok(decky)
+    }
+}
+
+fn position(row: &mut Columns<'_>) -> Result<Position, Fault> {
+    Ok(Position {
+        x: row.value()?,
+        y: row.value()?,
+    })
 }

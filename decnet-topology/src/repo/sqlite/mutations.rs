@@ -1,13 +1,13 @@
 //! The queue of mutations in its table.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Row, ToSql, Transaction, params};
+use rusqlite::{ToSql, Transaction, params};
 
 use super::{
     changes,
     fault::Fault,
     maze,
-    rows::{Keyed, collect, first, json, maybe_word, moment, to_json, whole, word},
+    rows::{Columns, Keyed, collect, first, moment, to_json},
     topologies,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 /// The columns that [`row`] reads.
 const COLUMNS: &str = "id, (SELECT t.id FROM topologies t WHERE t.key = topology) AS topology_id, mutation, actor, state, \
                        version, attempts, enqueued_at, begun_at, stored_at, finished_at, reason, claim_token, \
-                       claim_until, claim_boot_id, claim_pid, claim_started, claim_label";
+                       claim_boot_id, claim_pid, claim_started, claim_label, claim_until";
 
 /// What a claim writes, but for the mutation that it is on.
 const CLAIM: &str = "UPDATE mutations
@@ -69,34 +69,33 @@ pub(super) fn claim_of_one() -> String {
 /// The statement that finds a mutation of a topology that is not finished.
 pub(super) const PENDING: &str = "SELECT id FROM mutations WHERE finished_at IS NULL AND topology = ?1 LIMIT 1";
 
-fn row(row: &Row<'_>) -> Result<MutationRow, Fault> {
-    let claim = match maybe_word(row, "claim_token")? {
-        Some(token) => Some(MutationClaim {
-            token,
-            holder: Holder {
-                boot_id: row.get("claim_boot_id")?,
-                pid: whole(row, "claim_pid")?,
-                started: row.get::<_, i64>("claim_started")?.cast_unsigned(),
-                label: row.get("claim_label")?,
-            },
-            until: word(row, "claim_until")?,
-        }),
-        None => None,
-    };
+fn row(row: &mut Columns<'_>) -> Result<MutationRow, Fault> {
     Ok(MutationRow {
-        id: MutationId::new(whole(row, "id")?),
-        topology: word(row, "topology_id")?,
-        mutation: json(row, "mutation")?,
-        actor: row.get("actor")?,
-        state: word(row, "state")?,
-        version: Version::new(whole(row, "version")?),
-        attempts: whole(row, "attempts")?,
-        enqueued_at: word(row, "enqueued_at")?,
-        begun_at: maybe_word(row, "begun_at")?,
-        stored_at: maybe_word(row, "stored_at")?,
-        finished_at: maybe_word(row, "finished_at")?,
-        reason: row.get("reason")?,
-        claim,
+        id: MutationId::new(row.whole()?),
+        topology: row.word()?,
+        mutation: row.json()?,
+        actor: row.value()?,
+        state: row.word()?,
+        version: Version::new(row.whole()?),
+        attempts: row.whole()?,
+        enqueued_at: row.word()?,
+        begun_at: row.maybe_word()?,
+        stored_at: row.maybe_word()?,
+        finished_at: row.maybe_word()?,
+        reason: row.value()?,
+        claim: match row.maybe_word()? {
+            Some(token) => Some(MutationClaim {
+                token,
+                holder: Holder {
+                    boot_id: row.value()?,
+                    pid: row.whole()?,
+                    started: row.value::<i64>()?.cast_unsigned(),
+                    label: row.value()?,
+                },
+                until: row.word()?,
+            }),
+            None => None,
+        },
     })
 }
 
@@ -105,8 +104,7 @@ pub(super) fn find(moment: &Transaction<'_>, id: MutationId) -> Result<MutationR
     let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM mutations WHERE id = ?1"))?;
     // No number is greater: what cannot be a row's is no mutation's.
     let number = i64::try_from(id.get()).unwrap_or(-1);
-    let found = collect(statement.query([number])?, row)?.into_iter().next();
-    found.ok_or_else(|| RepoError::MutationNotFound { id }.into())
+    first(statement.query([number])?, row)?.ok_or_else(|| RepoError::MutationNotFound { id }.into())
 }
 
 /// Reads every mutation, and gives each, or what is wrong with it, with its number.
@@ -117,7 +115,7 @@ pub(super) fn each(
     let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM mutations ORDER BY id"))?;
     let mut rows = statement.query([])?;
     while let Some(found) = rows.next()? {
-        visit(found.get("id")?, row(found))?;
+        visit(found.get(0)?, row(&mut Columns::of(found)))?;
     }
     Ok(())
 }
@@ -215,7 +213,7 @@ pub(super) fn claim(
     .to_vec();
     values.extend(key.as_ref().map(|key| key as &dyn ToSql));
     let mut statement = tx.prepare_cached(&if key.is_some() { claim_of_one() } else { claim_any() })?;
-    Ok(collect(statement.query(&values[..])?, row)?.into_iter().next())
+    first(statement.query(&values[..])?, row)
 }
 
 /// Makes a claim last longer.
@@ -328,5 +326,5 @@ pub(super) fn list(moment: &Transaction<'_>, filter: &MutationFilter) -> Result<
 pub(super) fn has_pending(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
     let key = topologies::key(moment, id)?;
     let mut statement = moment.prepare_cached(PENDING)?;
-    Ok(first::<i64>(statement.query([key])?)?.is_some())
+    Ok(statement.exists([key])?)
 }

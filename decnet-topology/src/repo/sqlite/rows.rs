@@ -4,8 +4,11 @@ use std::{fmt::Display, str::FromStr};
 
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
-use rusqlite::{Row, types::FromSql};
-use serde::{Serialize, de::DeserializeOwned};
+use rusqlite::{
+    Row,
+    types::{FromSql, FromSqlError, ValueRef},
+};
+use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, corrupt};
 use crate::{model::TopologyRow, repo::RepoError, version::Version};
@@ -22,54 +25,162 @@ pub(super) const COLUMNS: &str = "key, id, name, mode, host, status, intent, ver
                                   needs_resync, config, settings";
 
 /// Reads the row of a topology.
-pub(super) fn keyed(row: &Row<'_>) -> Result<Keyed, Fault> {
-    let version: i64 = row.get("version")?;
-    let version = u64::try_from(version).map_err(|_| corrupt(format!("version {version}")))?;
+pub(super) fn keyed(row: &mut Columns<'_>) -> Result<Keyed, Fault> {
     Ok(Keyed {
-        key: row.get("key")?,
+        key: row.value()?,
         row: TopologyRow {
-            id: word(row, "id")?,
-            name: word(row, "name")?,
-            mode: word(row, "mode")?,
-            host: row.get("host")?,
-            status: word(row, "status")?,
-            intent: maybe_word(row, "intent")?,
-            version: Version::new(version),
-            created_at: word(row, "created_at")?,
-            changed_at: word(row, "changed_at")?,
-            needs_resync: row.get("needs_resync")?,
-            config: match row.get::<_, Option<String>>("config")? {
-                Some(text) => Some(from_json(&text, "config")?),
-                None => None,
-            },
-            settings: json(row, "settings")?,
+            id: row.word()?,
+            name: row.word()?,
+            mode: row.word()?,
+            host: row.value()?,
+            status: row.word()?,
+            intent: row.maybe_word()?,
+            version: Version::new(row.whole()?),
+            created_at: row.word()?,
+            changed_at: row.word()?,
+            needs_resync: row.value()?,
+            config: row.maybe_json()?,
+            settings: row.json()?,
         },
     })
 }
 
-/// Reads a column whose text stands for a value.
-pub(super) fn word<T: FromStr<Err: Display>>(row: &Row<'_>, column: &str) -> Result<T, Fault> {
-    parse(&row.get::<_, String>(column)?, column)
+/// A row that is read from left to right: each column once, in the order in which the statement names them.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'row> {
+    row: &'row Row<'row>,
+    next: usize,
 }
 
-/// Reads a column whose text, if there is one, stands for a value.
-pub(super) fn maybe_word<T: FromStr<Err: Display>>(row: &Row<'_>, column: &str) -> Result<Option<T>, Fault> {
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| parse(&text, column)).transpose()
+impl<'row> Columns<'row> {
+    pub(super) fn of(row: &'row Row<'row>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    fn step(&mut self) -> usize {
+        let column = self.next;
+        self.next += 1;
+        column
+    }
+
+    /// Returns the name of the column that was read last.
+    fn name(&self) -> &'row str {
+        let column = self.next.saturating_sub(1);
+        self.row.as_ref().column_name(column).unwrap_or_default()
+    }
+
+    /// Reads a column that holds a value as SQLite knows it.
+    pub(super) fn value<T: FromSql>(&mut self) -> Result<T, Fault> {
+        let column = self.step();
+        Ok(self.row.get(column)?)
+    }
+
+    /// Reads a column that holds text, and leaves the text where it is.
+    pub(super) fn text(&mut self) -> Result<&'row str, Fault> {
+        let column = self.step();
+        let value = self.row.get_ref(column)?;
+        value.as_str().map_err(|error| self.no_text(value, &error))
+    }
+
+    /// Reads a column that holds text, if anything, and leaves the text where it is.
+    pub(super) fn maybe_text(&mut self) -> Result<Option<&'row str>, Fault> {
+        let column = self.step();
+        let value = self.row.get_ref(column)?;
+        value.as_str_or_null().map_err(|error| self.no_text(value, &error))
+    }
+
+    fn no_text(&self, value: ValueRef<'_>, error: &FromSqlError) -> Fault {
+        let column = self.next.saturating_sub(1);
+        let error = match error {
+            FromSqlError::Utf8Error(error) => rusqlite::Error::Utf8Error(column, *error),
+            _ => rusqlite::Error::InvalidColumnType(column, self.name().into(), value.data_type()),
+        };
+        error.into()
+    }
+
+    /// Reads a column whose text stands for a value.
+    pub(super) fn word<T: FromStr<Err: Display>>(&mut self) -> Result<T, Fault> {
+        let text = self.text()?;
+        self.parse(text)
+    }
+
+    /// Reads a column whose text, if there is one, stands for a value.
+    pub(super) fn maybe_word<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>, Fault> {
+        let text = self.maybe_text()?;
+        text.map(|text| self.parse(text)).transpose()
+    }
+
+    fn parse<T: FromStr<Err: Display>>(&self, text: &str) -> Result<T, Fault> {
+        text.parse()
+            .map_err(|error: T::Err| corrupt(format!("{} `{text}`: {error}", self.name())))
+    }
+
+    /// Reads a column that holds JSON.
+    pub(super) fn json<T: Deserialize<'row>>(&mut self) -> Result<T, Fault> {
+        let text = self.text()?;
+        self.parse_json(text)
+    }
+
+    /// Reads a column that holds JSON, if anything.
+    fn maybe_json<T: Deserialize<'row>>(&mut self) -> Result<Option<T>, Fault> {
+        let text = self.maybe_text()?;
+        text.map(|text| self.parse_json(text)).transpose()
+    }
+
+    fn parse_json<T: Deserialize<'row>>(&self, text: &'row str) -> Result<T, Fault> {
+        serde_json::from_str(text).map_err(|error| corrupt(format!("{}: {error}", self.name())))
+    }
+
+    /// Reads a column that holds a whole number of another width.
+    pub(super) fn whole<T: TryFrom<i64>>(&mut self) -> Result<T, Fault> {
+        let number = self.value()?;
+        self.narrow(number)
+    }
+
+    /// Reads a column that holds a whole number of another width, if any.
+    pub(super) fn maybe_whole<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, Fault> {
+        let number: Option<i64> = self.value()?;
+        number.map(|number| self.narrow(number)).transpose()
+    }
+
+    fn narrow<T: TryFrom<i64>>(&self, number: i64) -> Result<T, Fault> {
+        T::try_from(number).map_err(|_| corrupt(format!("{} {number}", self.name())))
+    }
+
+    /// Reads the subnet that goes from the address in one column to that in the next.
+    pub(super) fn subnet(&mut self) -> Result<Ipv4Net, Fault> {
+        let (first, last): (u32, u32) = (self.whole()?, self.whole()?);
+        let prefix = u8::try_from((first ^ last).leading_zeros()).unwrap_or(u8::MAX);
+        Ipv4Net::new(first.into(), prefix)
+            .ok()
+            .filter(|subnet| subnet.network().to_bits() == first && subnet.broadcast().to_bits() == last)
+            .ok_or_else(|| corrupt(format!("no subnet goes from address {first} to {last}")))
+    }
 }
 
-fn parse<T: FromStr<Err: Display>>(text: &str, column: &str) -> Result<T, Fault> {
-    text.parse()
-        .map_err(|error: T::Err| corrupt(format!("{column} `{text}`: {error}")))
+/// Reads all rows of a statement.
+pub(super) fn collect<T>(
+    mut rows: rusqlite::Rows<'_>,
+    mut read: impl FnMut(&mut Columns<'_>) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(&mut Columns::of(row))?);
+    }
+    Ok(all)
 }
 
-/// Reads a column that holds JSON.
-pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T, Fault> {
-    from_json(&row.get::<_, String>(column)?, column)
+/// Reads the first row of a statement, if there is one.
+pub(super) fn first<T>(
+    mut rows: rusqlite::Rows<'_>,
+    read: impl FnOnce(&mut Columns<'_>) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
+    rows.next()?.map(|row| read(&mut Columns::of(row))).transpose()
 }
 
-fn from_json<T: DeserializeOwned>(text: &str, column: &str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|error| corrupt(format!("{column}: {error}")))
+/// Reads a row's only column.
+pub(super) fn only<T: FromSql>(row: &mut Columns<'_>) -> Result<T, Fault> {
+    row.value()
 }
 
 /// Writes a value as JSON.
@@ -80,37 +191,4 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String, Fault> {
 /// Writes a moment so that texts sort as the moments do: all nine digits of the second.
 pub(super) fn moment(at: Timestamp) -> String {
     format!("{at:.9}")
-}
-
-/// Reads a column that holds a whole number of another width.
-pub(super) fn whole<T: TryFrom<i64>>(row: &Row<'_>, column: &str) -> Result<T, Fault> {
-    let number: i64 = row.get(column)?;
-    T::try_from(number).map_err(|_| corrupt(format!("{column} {number}")))
-}
-
-/// Reads the subnet that goes from one address to another.
-pub(super) fn subnet(row: &Row<'_>) -> Result<Ipv4Net, Fault> {
-    let (first, last): (u32, u32) = (whole(row, "first_address")?, whole(row, "last_address")?);
-    let prefix = u8::try_from((first ^ last).leading_zeros()).unwrap_or(u8::MAX);
-    Ipv4Net::new(first.into(), prefix)
-        .ok()
-        .filter(|subnet| subnet.network().to_bits() == first && subnet.broadcast().to_bits() == last)
-        .ok_or_else(|| corrupt(format!("no subnet goes from address {first} to {last}")))
-}
-
-/// Reads all rows of a statement.
-pub(super) fn collect<T>(
-    mut rows: rusqlite::Rows<'_>,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(read(row)?);
-    }
-    Ok(all)
-}
-
-/// Reads the only column of the first row, if there is one.
-pub(super) fn first<T: FromSql>(mut rows: rusqlite::Rows<'_>) -> Result<Option<T>, Fault> {
-    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
 }

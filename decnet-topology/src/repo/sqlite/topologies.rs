@@ -8,7 +8,7 @@ use super::{
     fault::{Fault, corrupt},
     leases, maze,
     mutations::{self, UNNUMBERED},
-    rows::{COLUMNS, Keyed, collect, first, keyed, maybe_word, moment, to_json, word},
+    rows::{COLUMNS, Keyed, collect, first, keyed, moment, only, to_json},
 };
 use crate::{
     id::{self, InstanceId, TopologyId},
@@ -20,7 +20,10 @@ use crate::{
 /// Returns the store's own id.
 pub(super) fn instance(moment: &Transaction<'_>) -> Result<InstanceId, Fault> {
     let mut statement = moment.prepare_cached("SELECT instance FROM meta")?;
-    let found = collect(statement.query([])?, |row| word(row, "instance"))?;
+    let found = collect(statement.query([])?, |row| {
+        let instance: InstanceId = row.word()?;
+        Ok(instance)
+    })?;
     match found[..] {
         [instance] => Ok(instance),
         _ => Err(corrupt(format!("{} instance ids", found.len()))),
@@ -30,17 +33,13 @@ pub(super) fn instance(moment: &Transaction<'_>) -> Result<InstanceId, Fault> {
 /// Finds the row of a topology.
 pub(super) fn find(moment: &Transaction<'_>, id: TopologyId) -> Result<Keyed, Fault> {
     let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM topologies WHERE id = ?1"))?;
-    let found = collect(statement.query([id.to_string()])?, keyed)?;
-    found
-        .into_iter()
-        .next()
-        .ok_or_else(|| RepoError::NotFound { id }.into())
+    first(statement.query([id.to_string()])?, keyed)?.ok_or_else(|| RepoError::NotFound { id }.into())
 }
 
 /// Finds the key of a topology.
 pub(super) fn key(moment: &Transaction<'_>, id: TopologyId) -> Result<i64, Fault> {
     let mut statement = moment.prepare_cached("SELECT key FROM topologies WHERE id = ?1")?;
-    first(statement.query([id.to_string()])?)?.ok_or_else(|| RepoError::NotFound { id }.into())
+    first(statement.query([id.to_string()])?, only)?.ok_or_else(|| RepoError::NotFound { id }.into())
 }
 
 /// Stores a topology under the first id drawn that is free.
@@ -51,20 +50,20 @@ pub(super) fn create(
     at: Timestamp,
 ) -> Result<StoredTopology, Fault> {
     let mut namesakes =
-        tx.prepare_cached("SELECT id, name FROM topologies WHERE name_key = ?1 AND status <> 'torn_down'")?;
-    let namesakes = collect(namesakes.query([new.name.to_lowercase()])?, |row| {
+        tx.prepare_cached("SELECT name, id FROM topologies WHERE name_key = ?1 AND status <> 'torn_down'")?;
+    let taken = first(namesakes.query([new.name.to_lowercase()])?, |row| {
         Ok(RepoError::NameTaken {
-            name: word(row, "name")?,
-            id: word(row, "id")?,
+            name: row.word()?,
+            id: row.word()?,
         })
     })?;
-    if let Some(taken) = namesakes.into_iter().next() {
+    if let Some(taken) = taken {
         return Err(taken.into());
     }
     maze::refuse(tx, None, &new.topology)?;
     let id = rules::fresh_id(draw, |drawn| {
         let mut statement = tx.prepare_cached("SELECT key FROM topologies WHERE substr(id, 1, 8) = ?1")?;
-        Ok::<_, Fault>(first::<i64>(statement.query([id::short(drawn)])?)?.is_some())
+        Ok::<_, Fault>(statement.exists([id::short(drawn)])?)
     })?;
     let row = rules::first_row(id, &new, at);
     let mut insert = tx.prepare_cached(
@@ -156,7 +155,10 @@ pub(super) fn set_status(
         None => None,
     };
     let event = rules::change(&mut row, lease.as_ref(), change, at)?;
-    update(tx, key, &row)?;
+    let mut statement =
+        tx.prepare_cached("UPDATE topologies SET status = ?2, intent = ?3, changed_at = ?4 WHERE key = ?1")?;
+    let intent = row.intent.map(crate::Intent::as_str);
+    statement.execute(params![key, row.status.as_str(), intent, moment(row.changed_at)])?;
     append(tx, key, &event)?;
     mutations::dismiss(tx, key, &row, at)?;
     Ok(row)
@@ -196,10 +198,10 @@ pub(super) fn status_events(moment: &Transaction<'_>, id: TopologyId) -> Result<
     )?;
     collect(statement.query([key])?, |row| {
         Ok(StatusEvent {
-            from: maybe_word(row, "from_status")?,
-            to: word(row, "to_status")?,
-            at: word(row, "at")?,
-            reason: row.get("reason")?,
+            from: row.maybe_word()?,
+            to: row.word()?,
+            at: row.word()?,
+            reason: row.value()?,
         })
     })
 }
@@ -214,17 +216,13 @@ pub(super) fn delete(tx: &Transaction<'_>, id: TopologyId, at: Timestamp) -> Res
     Ok(())
 }
 
-/// Writes down what may change of a row.
+/// Writes down what may change of a row, but for the status and the intent: an index has the status, and would be written too.
 pub(super) fn update(tx: &Transaction<'_>, key: i64, row: &TopologyRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
-        "UPDATE topologies SET status = ?2, intent = ?3, version = ?4, changed_at = ?5, needs_resync = ?6,
-                               settings = ?7
-         WHERE key = ?1",
+        "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5 WHERE key = ?1",
     )?;
     statement.execute(params![
         key,
-        row.status.as_str(),
-        row.intent.map(crate::Intent::as_str),
         row.version.get().cast_signed(),
         moment(row.changed_at),
         row.needs_resync,

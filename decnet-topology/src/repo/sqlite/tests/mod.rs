@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::{
-    Mode, MutationId, Repo, Topology, TopologyId, Version,
+    Decky, DeckyId, Mode, MutationId, Repo, Topology, TopologyId, Version,
+    model::ServiceConfig,
     repo::{Holder, ListFilter, NewMutation, NewTopology},
     rng,
 };
@@ -36,6 +37,30 @@ async fn an_id_that_shares_its_first_eight_hex_digits_with_another_is_drawn_agai
     });
     let stored = stored.await.expect("both are stored");
     assert_eq!(stored.map(|id| id.to_string()), [ids[0], ids[2]]);
+}
+
+#[tokio::test]
+async fn deckies_that_run_nearly_the_same_are_told_apart() {
+    let repo = SqliteRepo::open_in_memory().expect("a store");
+    let runs = |id, archetype: Option<&str>, services: &[&str]| {
+        Decky::new(DeckyId::new(id), format!("decky-{id}").parse().expect("name"))
+            .with_services(services.iter().copied().map(Into::into))
+            .with_archetype(archetype.map(Into::into))
+    };
+    let configured = ServiceConfig::from([("ssh".into(), [("port".into(), 22.into())].into())]);
+    let deckies = vec![
+        runs(0, None, &["ssh"]),
+        runs(1, Some(""), &["ssh"]),
+        runs(2, Some("web"), &["ssh"]),
+        runs(3, None, &["ssh", "http"]),
+        runs(4, None, &["ssh"]).with_service_config(configured).forwarding(true),
+        runs(5, None, &["ssh"]),
+        runs(6, None, &[]),
+    ];
+    let maze = Topology::new(Vec::new(), deckies).expect("a maze");
+    let stored = repo.create(new("corp", maze.clone()), Timestamp::UNIX_EPOCH).await;
+    let loaded = repo.load(stored.expect("stored").row.id).await.expect("loaded");
+    assert_eq!(loaded.topology, maze);
 }
 
 #[tokio::test]

@@ -48,7 +48,10 @@ async fn plan(repo: &SqliteRepo, statement: &str) -> String {
     let explain = format!("EXPLAIN QUERY PLAN {statement}");
     let plan = repo.read(move |moment| {
         let mut statement = moment.prepare(&explain)?;
-        let steps = rows::collect(statement.raw_query(), |row| Ok(row.get::<_, String>("detail")?))?;
+        let steps = statement
+            .raw_query()
+            .mapped(|row| row.get("detail"))
+            .collect::<Result<Vec<String>, _>>()?;
         Ok(steps.join("\n"))
     });
     plan.await.expect("a plan")
