@@ -52,7 +52,6 @@ pub struct Decky {
 }
 
 /// What few deckies have.
-#[derive(Clone, Default)]
 struct Seldom {
     position: Position,
     /// All attachments, if there are more than a decky has in itself.
@@ -136,16 +135,11 @@ impl Decky {
             *place = attachment;
             self.held += 1;
         }
-        let more: Vec<_> = attachments.collect();
-        let all = if more.is_empty() {
-            Box::default()
-        } else {
-            self.near.into_iter().chain(more).collect()
-        };
-        self.set_seldom(Seldom {
-            position: self.position(),
-            attachments: all,
-        });
+        let third = attachments.next();
+        if third.is_some() || self.seldom.is_some() {
+            let all = third.map(|third| self.near.into_iter().chain([third]).chain(attachments).collect());
+            self.set_seldom(self.position(), all.unwrap_or_default());
+        }
     }
 
     /// Takes it off a LAN.
@@ -160,17 +154,17 @@ impl Decky {
     /// Sets the place on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
-        let attachments = self.seldom.as_ref().map(|seldom| seldom.attachments.clone());
-        self.set_seldom(Seldom {
-            position,
-            attachments: attachments.unwrap_or_default(),
-        });
+        if position != self.position() {
+            let attachments = self.seldom.as_ref().map(|seldom| seldom.attachments.clone());
+            self.set_seldom(position, attachments.unwrap_or_default());
+        }
         self
     }
 
-    fn set_seldom(&mut self, seldom: Seldom) {
-        let is_any = seldom.position != Position::default() || !seldom.attachments.is_empty();
-        self.seldom = is_any.then(|| Arc::new(seldom));
+    /// Sets the place, and the attachments if they are more than it has in itself.
+    fn set_seldom(&mut self, position: Position, attachments: Box<[Attachment]>) {
+        let is_any = position != Position::default() || !attachments.is_empty();
+        self.seldom = is_any.then(|| Arc::new(Seldom { position, attachments }));
     }
 
     /// Returns the id.

@@ -39,11 +39,11 @@ impl Loadout {
 
     /// Changes one, and leaves those as they are who shared it.
     pub(super) fn change(shared: &mut Shared, change: impl FnOnce(&mut Self)) {
-        let own = Arc::make_mut(shared.get_or_insert_with(|| Arc::new(BARE.clone())));
-        change(own);
-        own.digest = digest(own.services.iter(), &own.service_config, own.archetype.as_deref());
-        if own.services.is_empty() && own.service_config.is_empty() && own.archetype.is_none() {
-            *shared = None;
+        let mut own = shared.take().map_or_else(|| BARE.clone(), Arc::unwrap_or_clone);
+        change(&mut own);
+        if !(own.services.is_empty() && own.service_config.is_empty() && own.archetype.is_none()) {
+            own.digest = digest(own.services.iter(), &own.service_config, own.archetype());
+            *shared = Some(Arc::new(own));
         }
     }
 
@@ -133,7 +133,11 @@ fn digest<'a>(
 ) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     services.for_each(|service| service.hash(&mut hasher));
-    service_config.hash(&mut hasher);
-    archetype.hash(&mut hasher);
+    if !service_config.is_empty() {
+        service_config.hash(&mut hasher);
+    }
+    if let Some(archetype) = archetype {
+        archetype.hash(&mut hasher);
+    }
     hasher.finish()
 }
