@@ -11,7 +11,7 @@ use crate::{model::ServiceConfig, name::ServiceName};
 /// What a decky runs, apart from who it is and where.
 ///
 /// Few deckies of a maze run what no other runs, so those that run the same share one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Loadout {
     /// Of all the rest: loadouts that differ hardly ever have it in common.
     digest: u64,
@@ -39,11 +39,12 @@ impl Loadout {
 
     /// Changes one, and leaves those as they are who shared it.
     pub(super) fn change(shared: &mut Shared, change: impl FnOnce(&mut Self)) {
-        let mut own = shared.take().map_or_else(|| BARE.clone(), Arc::unwrap_or_clone);
-        change(&mut own);
-        if !(own.services.is_empty() && own.service_config.is_empty() && own.archetype.is_none()) {
+        let own = Arc::make_mut(shared.get_or_insert_default());
+        change(own);
+        if own.services.is_empty() && own.service_config.is_empty() && own.archetype.is_none() {
+            *shared = None;
+        } else {
             own.digest = digest(own.services.iter(), &own.service_config, own.archetype());
-            *shared = Some(Arc::new(own));
         }
     }
 
@@ -132,7 +133,7 @@ fn digest<'a>(
     archetype: Option<&str>,
 ) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
-    services.for_each(|service| service.hash(&mut hasher));
+    services.for_each(|service| hasher.write(service.as_str().as_bytes()));
     if !service_config.is_empty() {
         service_config.hash(&mut hasher);
     }
