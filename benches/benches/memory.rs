@@ -1,7 +1,5 @@
 //! The memory of a maze, and time and memory per decky as mazes grow.
 
-use std::hint::black_box;
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, Unit, drawn, machine, maze, plain, repeat};
 use decnet_topology::{

@@ -230,7 +230,9 @@ impl Decky {
 
     /// Returns the place on the canvas.
     pub fn position(&self) -> Position {
-        self.seldom.as_ref().map_or_else(Position::default, |seldom| seldom.position)
+        self.seldom
+            .as_ref()
+            .map_or_else(Position::default, |seldom| seldom.position)
     }
 }
 
