@@ -247,6 +247,10 @@ impl PartialEq for Decky {
     }
 }
 
+#[expect(
+    clippy::missing_fields_in_debug,
+    reason = "it tells what a decky is, not where that is kept"
+)]
 impl fmt::Debug for Decky {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decky")
