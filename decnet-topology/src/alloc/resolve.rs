@@ -6,7 +6,7 @@ use crate::{
     alloc::{AllocError, IpAllocator, SubnetAllocator},
     finding::{Code, Finding, Target},
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Draft, DraftDecky, Lan, Topology, TopologyError},
+    model::{Attachment, Decky, Draft, DraftDecky, Lan, Loadouts, Topology, TopologyError},
     name::Name,
     validate::Report,
 };
@@ -105,10 +105,13 @@ impl Draft {
             .map(|((id, name), (lan, subnet))| Lan::new(LanId::new(id), name, subnet, lan.is_dmz).at(lan.position))
             .collect();
         let attachments = self.attachments(&lans)?;
+        let mut loadouts = Loadouts::default();
         let deckies = (0..)
             .zip(decky_names)
             .zip(self.deckies.iter().zip(attachments))
-            .map(|((id, name), (decky, attachments))| complete(DeckyId::new(id), name, decky, attachments))
+            .map(|((id, name), (decky, attachments))| {
+                complete(DeckyId::new(id), name, decky, attachments, &mut loadouts)
+            })
             .collect();
         Ok(Topology::new(lans, deckies)?)
     }
@@ -270,11 +273,16 @@ fn names<'a, T>(
     (good.len() == parts.len()).then_some(good)
 }
 
-fn complete(id: DeckyId, name: Name, draft: &DraftDecky, attachments: Vec<Attachment>) -> Decky {
+fn complete(
+    id: DeckyId,
+    name: Name,
+    draft: &DraftDecky,
+    attachments: Vec<Attachment>,
+    loadouts: &mut Loadouts,
+) -> Decky {
+    let loadout = loadouts.get(&draft.services, &draft.service_config, draft.archetype.as_deref());
     Decky::new(id, name)
-        .with_services(draft.services.iter().cloned())
-        .with_service_config(draft.service_config.clone())
-        .with_archetype(draft.archetype.clone())
+        .with_loadout(loadout)
         .forwarding(draft.forwards_l3)
         .with_attachments(attachments)
         .at(draft.position)

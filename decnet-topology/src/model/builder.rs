@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, Topology, TopologyError},
+    model::{Attachment, Decky, Lan, Topology, TopologyError, loadout::Loadout},
     name::{Name, NameError, ServiceName},
     net::{self, SubnetError},
 };
@@ -97,9 +97,13 @@ impl TopologyBuilder {
             let filled = fill(DeckyBuilder {
                 lans: &self.lans,
                 decky: Decky::new(id, name),
+                attachments: Vec::new(),
                 fault: None,
             });
-            filled.fault.map_or(Ok(filled.decky), Err)
+            match filled.fault {
+                Some(fault) => Err(fault),
+                None => Ok(filled.decky.with_attachments(filled.attachments)),
+            }
         });
         match decky {
             Ok(decky) => self.deckies.push(decky),
@@ -129,6 +133,7 @@ fn read_name(text: &str) -> Result<Name, BuildError> {
 pub struct DeckyBuilder<'a> {
     lans: &'a [Lan],
     decky: Decky,
+    attachments: Vec<Attachment>,
     fault: Option<BuildError>,
 }
 
@@ -141,17 +146,17 @@ impl DeckyBuilder<'_> {
             .iter()
             .find(|known| known.name().as_str().eq_ignore_ascii_case(lan));
         match (found, ip.parse::<Ipv4Addr>()) {
-            (Some(found), Ok(ip)) => self.decky.attachments.push(Attachment { lan: found.id(), ip }),
+            (Some(found), Ok(ip)) => self.attachments.push(Attachment { lan: found.id(), ip }),
             (None, _) => {
                 let fault = TopologyError::UnknownLan {
-                    decky: self.decky.name.clone(),
+                    decky: self.decky.name().clone(),
                     lan: lan.into(),
                 };
                 self.fault = self.fault.or(Some(fault.into()));
             }
             (_, Err(_)) => {
                 let fault = BuildError::Address {
-                    decky: self.decky.name.to_string(),
+                    decky: self.decky.name().to_string(),
                     text: ip.into(),
                 };
                 self.fault = self.fault.or(Some(fault));
@@ -163,22 +168,29 @@ impl DeckyBuilder<'_> {
     /// Adds services.
     #[must_use]
     pub fn services<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
-        self.decky.services.extend(services.into_iter().map(ServiceName::new));
+        Loadout::change(self.decky.loadout_mut(), |loadout| {
+            loadout
+                .services_mut()
+                .extend(services.into_iter().map(ServiceName::new));
+        });
         self
     }
 
     /// Sets one field of a service's configuration.
     #[must_use]
     pub fn config(mut self, service: &str, field: &str, value: impl Into<serde_json::Value>) -> Self {
-        let fields = self.decky.service_config.entry(ServiceName::new(service)).or_default();
-        fields.insert(field.into(), value.into());
+        Loadout::change(self.decky.loadout_mut(), |loadout| {
+            let config = loadout.service_config_mut();
+            let fields = config.entry(ServiceName::new(service)).or_default();
+            fields.insert(field.into(), value.into());
+        });
         self
     }
 
     /// Lets it forward packets.
     #[must_use]
     pub fn forwards(mut self) -> Self {
-        self.decky.forwards_l3 = true;
+        self.decky = self.decky.forwarding(true);
         self
     }
 }

@@ -1,13 +1,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use serde_json::Value;
 
 use crate::{
     id::{DeckyId, LanId},
-    model::Position,
+    model::{
+        Position,
+        loadout::{Loadout, Shared},
+    },
     name::{Name, ServiceName},
 };
 
@@ -26,31 +31,48 @@ pub struct Attachment {
     pub ip: Ipv4Addr,
 }
 
+/// How many attachments a decky has in itself.
+const NEAR: usize = 2;
+
 /// A decoy host: a base that owns the network namespace, and one container a service that shares it.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Mazes have very many of them. What most deckies have in common, and what most do not have, is therefore kept elsewhere, and
+/// shared with the copies.
+#[derive(Clone)]
 pub struct Decky {
-    pub(super) id: DeckyId,
-    pub(super) name: Name,
-    pub(super) services: BTreeSet<ServiceName>,
-    pub(super) service_config: ServiceConfig,
-    pub(super) archetype: Option<String>,
-    pub(super) forwards_l3: bool,
-    pub(super) attachments: Vec<Attachment>,
-    pub(super) position: Position,
+    name: Name,
+    loadout: Shared,
+    seldom: Option<Arc<Seldom>>,
+    /// The attachments, if there are no more than this.
+    near: [Attachment; NEAR],
+    id: DeckyId,
+    /// How many there are in `near`.
+    held: u8,
+    forwards_l3: bool,
+}
+
+/// What few deckies have.
+struct Seldom {
+    position: Position,
+    /// All attachments, if there are more than a decky has in itself.
+    attachments: Box<[Attachment]>,
 }
 
 impl Decky {
     /// Puts a decky together that runs nothing and is attached to nothing.
     pub fn new(id: DeckyId, name: Name) -> Self {
+        const NOWHERE: Attachment = Attachment {
+            lan: LanId::new(0),
+            ip: Ipv4Addr::UNSPECIFIED,
+        };
         Self {
-            id,
             name,
-            services: BTreeSet::new(),
-            service_config: ServiceConfig::new(),
-            archetype: None,
+            loadout: None,
+            seldom: None,
+            near: [NOWHERE; NEAR],
+            id,
+            held: 0,
             forwards_l3: false,
-            attachments: Vec::new(),
-            position: Position::default(),
         }
     }
 
@@ -67,22 +89,39 @@ impl Decky {
     /// Sets the services.
     #[must_use]
     pub fn with_services(mut self, services: impl IntoIterator<Item = ServiceName>) -> Self {
-        self.services = services.into_iter().collect();
+        Loadout::change(&mut self.loadout, |loadout| {
+            *loadout.services_mut() = services.into_iter().collect();
+        });
         self
     }
 
     /// Sets the configuration of the services.
     #[must_use]
     pub fn with_service_config(mut self, config: ServiceConfig) -> Self {
-        self.service_config = config;
+        if *self.service_config() != config {
+            Loadout::change(&mut self.loadout, |loadout| *loadout.service_config_mut() = config);
+        }
         self
     }
 
     /// Sets the archetype.
     #[must_use]
     pub fn with_archetype(mut self, archetype: Option<String>) -> Self {
-        self.archetype = archetype;
+        if self.archetype() != archetype.as_deref() {
+            Loadout::change(&mut self.loadout, |loadout| loadout.set_archetype(archetype));
+        }
         self
+    }
+
+    /// Sets all that it runs.
+    pub(crate) fn with_loadout(mut self, loadout: Shared) -> Self {
+        self.loadout = loadout;
+        self
+    }
+
+    /// Returns what it runs, to be changed.
+    pub(super) fn loadout_mut(&mut self) -> &mut Shared {
+        &mut self.loadout
     }
 
     /// Sets whether it forwards packets.
@@ -95,15 +134,47 @@ impl Decky {
     /// Sets where it is attached; the first is the home.
     #[must_use]
     pub fn with_attachments(mut self, attachments: impl IntoIterator<Item = Attachment>) -> Self {
-        self.attachments = attachments.into_iter().collect();
+        self.set_attachments(attachments);
         self
+    }
+
+    fn set_attachments(&mut self, attachments: impl IntoIterator<Item = Attachment>) {
+        let mut attachments = attachments.into_iter();
+        self.held = 0;
+        for (place, attachment) in self.near.iter_mut().zip(attachments.by_ref()) {
+            *place = attachment;
+            self.held += 1;
+        }
+        let third = attachments.next();
+        if third.is_some() || self.seldom.is_some() {
+            let all = third.map(|third| self.near.into_iter().chain([third]).chain(attachments).collect());
+            self.set_seldom(self.position(), all.unwrap_or_default());
+        }
+    }
+
+    /// Takes it off a LAN.
+    pub(super) fn detach(&mut self, lan: LanId) {
+        if self.ip_on(lan).is_some() {
+            let kept = self.attachments().iter().filter(|attachment| attachment.lan != lan);
+            let kept: Vec<_> = kept.copied().collect();
+            self.set_attachments(kept);
+        }
     }
 
     /// Sets the place on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
-        self.position = position;
+        if position != self.position() {
+            let attachments = self.seldom.as_ref().map(|seldom| seldom.attachments.clone());
+            self.set_seldom(position, attachments.unwrap_or_default());
+        }
         self
+    }
+
+    /// Sets the place, and the attachments if they are more than it has in itself.
+    fn set_seldom(&mut self, position: Position, attachments: Box<[Attachment]>) {
+        let is_any = position != Position::default() || !attachments.is_empty();
+        self.seldom = is_any.then(|| Arc::new(Seldom { position, attachments }));
     }
 
     /// Returns the id.
@@ -118,17 +189,17 @@ impl Decky {
 
     /// Returns the services that it runs, in order.
     pub fn services(&self) -> &BTreeSet<ServiceName> {
-        &self.services
+        Loadout::of(&self.loadout).services()
     }
 
     /// Returns the configuration of its services.
     pub fn service_config(&self) -> &ServiceConfig {
-        &self.service_config
+        Loadout::of(&self.loadout).service_config()
     }
 
     /// Returns the archetype, if one was given.
     pub fn archetype(&self) -> Option<&str> {
-        self.archetype.as_deref()
+        Loadout::of(&self.loadout).archetype()
     }
 
     /// Tells whether it forwards packets between its LANs.
@@ -138,17 +209,20 @@ impl Decky {
 
     /// Returns where it is attached, home first.
     pub fn attachments(&self) -> &[Attachment] {
-        &self.attachments
+        match &self.seldom {
+            Some(seldom) if !seldom.attachments.is_empty() => &seldom.attachments,
+            _ => &self.near[..usize::from(self.held)],
+        }
     }
 
     /// Returns the home: the first attachment.
     pub fn home(&self) -> Option<Attachment> {
-        self.attachments.first().copied()
+        self.attachments().first().copied()
     }
 
     /// Returns the address on a LAN, if it is attached there.
     pub fn ip_on(&self, lan: LanId) -> Option<Ipv4Addr> {
-        self.attachments
+        self.attachments()
             .iter()
             .find(|attachment| attachment.lan == lan)
             .map(|attachment| attachment.ip)
@@ -156,7 +230,7 @@ impl Decky {
 
     /// Tells whether it is attached to two LANs or more.
     pub fn is_bridge(&self) -> bool {
-        self.attachments.len() > 1
+        self.held > 1
     }
 
     /// Tells whether an intruder can route through it: it forwards and is attached to two LANs or more.
@@ -166,6 +240,38 @@ impl Decky {
 
     /// Returns the place on the canvas.
     pub fn position(&self) -> Position {
-        self.position
+        self.seldom
+            .as_ref()
+            .map_or_else(Position::default, |seldom| seldom.position)
+    }
+}
+
+impl PartialEq for Decky {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.forwards_l3 == other.forwards_l3
+            && self.attachments() == other.attachments()
+            && self.name == other.name
+            && self.loadout == other.loadout
+            && self.position() == other.position()
+    }
+}
+
+#[expect(
+    clippy::missing_fields_in_debug,
+    reason = "it tells what a decky is, not where that is kept"
+)]
+impl fmt::Debug for Decky {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decky")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("services", self.services())
+            .field("service_config", self.service_config())
+            .field("archetype", &self.archetype())
+            .field("forwards_l3", &self.forwards_l3)
+            .field("attachments", &self.attachments())
+            .field("position", &self.position())
+            .finish()
     }
 }

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::{fmt, net::Ipv4Addr, sync::Arc};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,14 @@ pub struct Position {
 }
 
 /// One L2 segment with one IPv4 subnet; on Docker, one bridge network.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Lan {
-    pub(super) id: LanId,
-    pub(super) name: Name,
-    pub(super) subnet: Ipv4Net,
-    pub(super) is_dmz: bool,
-    pub(super) position: Position,
+    id: LanId,
+    name: Name,
+    subnet: Ipv4Net,
+    is_dmz: bool,
+    /// None of the default, which most have.
+    position: Option<Arc<Position>>,
 }
 
 impl Lan {
@@ -34,14 +35,14 @@ impl Lan {
             name,
             subnet: subnet.trunc(),
             is_dmz,
-            position: Position::default(),
+            position: None,
         }
     }
 
     /// Sets the place on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
-        self.position = position;
+        self.position = (position != Position::default()).then(|| Arc::new(position));
         self
     }
 
@@ -72,6 +73,18 @@ impl Lan {
 
     /// Returns the place on the canvas.
     pub fn position(&self) -> Position {
-        self.position
+        self.position.as_deref().copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Lan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lan")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("subnet", &self.subnet)
+            .field("is_dmz", &self.is_dmz)
+            .field("position", &self.position())
+            .finish()
     }
 }

@@ -4,6 +4,7 @@ mod builder;
 mod decky;
 mod draft;
 mod lan;
+mod loadout;
 mod stored;
 mod topology;
 
@@ -11,5 +12,6 @@ pub use builder::{BuildError, DeckyBuilder, TopologyBuilder};
 pub use decky::{Attachment, Decky, ServiceConfig, ServiceFields};
 pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
 pub use lan::{Lan, Position};
+pub(crate) use loadout::Loadouts;
 pub use stored::{DeploySettings, DmzEgress, StoredTopology, TopologyRow, UnknownEgress};
 pub use topology::{Topology, TopologyError};

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, TopologyBuilder},
+    model::{Attachment, Decky, Lan, Loadouts, TopologyBuilder},
     name::{Name, Sums},
 };
 
@@ -74,13 +74,13 @@ impl Topology {
     pub fn new(mut lans: Vec<Lan>, mut deckies: Vec<Decky>) -> Result<Self, TopologyError> {
         lans.sort_by_key(Lan::id);
         deckies.sort_by_key(Decky::id);
-        let twice = lans.windows(2).find(|pair| pair[0].id == pair[1].id);
+        let twice = lans.windows(2).find(|pair| pair[0].id() == pair[1].id());
         if let Some(pair) = twice {
-            return Err(TopologyError::LanIdDup { id: pair[0].id });
+            return Err(TopologyError::LanIdDup { id: pair[0].id() });
         }
-        let twice = deckies.windows(2).find(|pair| pair[0].id == pair[1].id);
+        let twice = deckies.windows(2).find(|pair| pair[0].id() == pair[1].id());
         if let Some(pair) = twice {
-            return Err(TopologyError::DeckyIdDup { id: pair[0].id });
+            return Err(TopologyError::DeckyIdDup { id: pair[0].id() });
         }
         if let Some(name) = first_double(lans.iter().map(Lan::name)) {
             return Err(TopologyError::LanNameDup { name: name.clone() });
@@ -88,23 +88,29 @@ impl Topology {
         if let Some(name) = first_double(deckies.iter().map(Decky::name)) {
             return Err(TopologyError::DeckyNameDup { name: name.clone() });
         }
+        lans.shrink_to_fit();
+        deckies.shrink_to_fit();
+        let mut loadouts = Loadouts::default();
+        for decky in &mut deckies {
+            loadouts.share(decky.loadout_mut());
+        }
         let topology = Self { lans, deckies };
         for decky in &topology.deckies {
-            for (at, attachment) in decky.attachments.iter().enumerate() {
-                let decky_name = || decky.name.clone();
+            for (at, attachment) in decky.attachments().iter().enumerate() {
+                let decky_name = || decky.name().clone();
                 let Some(lan) = topology.lan(attachment.lan) else {
                     return Err(TopologyError::UnknownLan {
                         decky: decky_name(),
                         lan: attachment.lan.to_string(),
                     });
                 };
-                if decky.attachments[..at]
+                if decky.attachments()[..at]
                     .iter()
                     .any(|earlier| earlier.lan == attachment.lan)
                 {
                     return Err(TopologyError::AttachmentDup {
                         decky: decky_name(),
-                        lan: lan.name.to_string(),
+                        lan: lan.name().to_string(),
                     });
                 }
             }
@@ -114,27 +120,33 @@ impl Topology {
 
     /// Puts a LAN in the place of the one of its id, or adds it. Its name must be that of no other.
     pub(crate) fn with_lan(mut self, lan: Lan) -> Self {
-        match self.lans.binary_search_by_key(&lan.id, Lan::id) {
+        match self.lans.binary_search_by_key(&lan.id(), Lan::id) {
             Ok(at) => self.lans[at] = lan,
-            Err(at) => self.lans.insert(at, lan),
+            Err(at) => {
+                self.lans.reserve_exact(1);
+                self.lans.insert(at, lan);
+            }
         }
         self.debug_well_formed()
     }
 
     /// Takes a LAN away, and the attachments to it.
     pub(crate) fn without_lan(mut self, id: LanId) -> Self {
-        self.lans.retain(|lan| lan.id != id);
+        self.lans.retain(|lan| lan.id() != id);
         for decky in &mut self.deckies {
-            decky.attachments.retain(|attachment| attachment.lan != id);
+            decky.detach(id);
         }
         self.debug_well_formed()
     }
 
     /// Puts a decky in the place of the one of its id, or adds it. Its name must be that of no other, and its LANs there.
     pub(crate) fn with_decky(mut self, decky: Decky) -> Self {
-        match self.deckies.binary_search_by_key(&decky.id, Decky::id) {
+        match self.deckies.binary_search_by_key(&decky.id(), Decky::id) {
             Ok(at) => self.deckies[at] = decky,
-            Err(at) => self.deckies.insert(at, decky),
+            Err(at) => {
+                self.deckies.reserve_exact(1);
+                self.deckies.insert(at, decky);
+            }
         }
         self.debug_well_formed()
     }
@@ -174,7 +186,7 @@ impl Topology {
     pub fn lan_index(&self, id: LanId) -> Option<usize> {
         // Most topologies number their LANs from 0 without a gap.
         let likely = id.ordinal() as usize;
-        if self.lans.get(likely).is_some_and(|lan| lan.id == id) {
+        if self.lans.get(likely).is_some_and(|lan| lan.id() == id) {
             return Some(likely);
         }
         self.lans.binary_search_by_key(&id, Lan::id).ok()
@@ -187,12 +199,12 @@ impl Topology {
 
     /// Returns the LAN of that name. It walks all LANs; for many names, [`lans_by_name`](Self::lans_by_name) is cheaper.
     pub fn lan_named(&self, name: &Name) -> Option<&Lan> {
-        self.lans.iter().find(|lan| lan.name == *name)
+        self.lans.iter().find(|lan| lan.name() == name)
     }
 
     /// Returns the LANs by their names.
     pub fn lans_by_name(&self) -> BTreeMap<&Name, &Lan> {
-        self.lans.iter().map(|lan| (&lan.name, lan)).collect()
+        self.lans.iter().map(|lan| (lan.name(), lan)).collect()
     }
 
     /// Returns the decky of that id.
@@ -205,17 +217,17 @@ impl Topology {
 
     /// Returns the decky of that name. It walks all deckies.
     pub fn decky_named(&self, name: &Name) -> Option<&Decky> {
-        self.deckies.iter().find(|decky| decky.name == *name)
+        self.deckies.iter().find(|decky| decky.name() == name)
     }
 
     /// Returns the DMZ; of several, the first.
     pub fn dmz(&self) -> Option<&Lan> {
-        self.lans.iter().find(|lan| lan.is_dmz)
+        self.lans.iter().find(|lan| lan.is_dmz())
     }
 
     /// Tells whether a decky publishes its services' ports on the host: it forwards and its home is the DMZ.
     pub fn is_gateway(&self, decky: &Decky) -> bool {
-        decky.forwards_l3
+        decky.forwards_l3()
             && decky
                 .home()
                 .and_then(|home| self.lan(home.lan))
@@ -226,7 +238,7 @@ impl Topology {
     pub fn edges(&self) -> impl Iterator<Item = (&Decky, Attachment)> {
         self.deckies
             .iter()
-            .flat_map(|decky| decky.attachments.iter().map(move |attachment| (decky, *attachment)))
+            .flat_map(|decky| decky.attachments().iter().map(move |attachment| (decky, *attachment)))
     }
 }
 

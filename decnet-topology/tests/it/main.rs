@@ -12,6 +12,7 @@ mod generate;
 mod graph;
 mod hash;
 mod history;
+mod model;
 mod mutation;
 mod repo;
 mod status;

@@ -73,7 +73,7 @@ fn store_of_one(path: &Path, lans: u32) -> StoredTopology {
 }
 
 /// Runs a future on a runtime of its own.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");

@@ -1,0 +1,144 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::{BuildHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use foldhash::fast::FixedState;
+
+use crate::{model::ServiceConfig, name::ServiceName};
+
+/// What a decky runs, apart from who it is and where.
+///
+/// Few deckies of a maze run what no other runs, so those that run the same share one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Loadout {
+    /// Of all the rest: loadouts that differ hardly ever have it in common.
+    digest: u64,
+    services: BTreeSet<ServiceName>,
+    service_config: ServiceConfig,
+    archetype: Option<String>,
+}
+
+/// What runs nothing. It needs no allocation.
+static BARE: Loadout = Loadout {
+    digest: 0,
+    services: BTreeSet::new(),
+    service_config: ServiceConfig::new(),
+    archetype: None,
+};
+
+/// A loadout that others may share; none is the bare one.
+pub(crate) type Shared = Option<Arc<Loadout>>;
+
+impl Loadout {
+    /// Returns what a shared one is.
+    pub(super) fn of(shared: &Shared) -> &Self {
+        shared.as_deref().unwrap_or(&BARE)
+    }
+
+    /// Changes one, and leaves those as they are who shared it.
+    pub(super) fn change(shared: &mut Shared, change: impl FnOnce(&mut Self)) {
+        let own = Arc::make_mut(shared.get_or_insert_default());
+        change(own);
+        if own.services.is_empty() && own.service_config.is_empty() && own.archetype.is_none() {
+            *shared = None;
+        } else {
+            own.digest = digest(own.services.iter(), &own.service_config, own.archetype());
+        }
+    }
+
+    pub(super) fn services(&self) -> &BTreeSet<ServiceName> {
+        &self.services
+    }
+
+    pub(super) fn services_mut(&mut self) -> &mut BTreeSet<ServiceName> {
+        &mut self.services
+    }
+
+    pub(super) fn service_config(&self) -> &ServiceConfig {
+        &self.service_config
+    }
+
+    pub(super) fn service_config_mut(&mut self) -> &mut ServiceConfig {
+        &mut self.service_config
+    }
+
+    pub(super) fn archetype(&self) -> Option<&str> {
+        self.archetype.as_deref()
+    }
+
+    pub(super) fn set_archetype(&mut self, archetype: Option<String>) {
+        self.archetype = archetype;
+    }
+}
+
+/// The loadouts of a maze, each once.
+#[derive(Debug)]
+pub(crate) struct Loadouts {
+    /// By digest. Of two that have one in common, the second is not shared.
+    known: HashMap<u64, Arc<Loadout>, FixedState>,
+}
+
+impl Default for Loadouts {
+    fn default() -> Self {
+        let known = HashMap::with_hasher(FixedState::default());
+        Self { known }
+    }
+}
+
+impl Loadouts {
+    /// Returns the loadout of these parts, which others may have had before.
+    pub(crate) fn get(
+        &mut self,
+        services: &[ServiceName],
+        service_config: &ServiceConfig,
+        archetype: Option<&str>,
+    ) -> Shared {
+        // Where the order is another it takes the set to know.
+        if services.is_sorted_by(|one, next| one < next) {
+            let digest = digest(services.iter(), service_config, archetype);
+            let known = self.known.get(&digest).filter(|known| {
+                known.services.iter().eq(services)
+                    && known.service_config == *service_config
+                    && known.archetype() == archetype
+            });
+            if let Some(known) = known {
+                return Some(Arc::clone(known));
+            }
+        }
+        let mut shared = None;
+        Loadout::change(&mut shared, |loadout| {
+            loadout.services = services.iter().cloned().collect();
+            loadout.service_config = service_config.clone();
+            loadout.archetype = archetype.map(Into::into);
+        });
+        self.share(&mut shared);
+        shared
+    }
+
+    /// Puts in the place of a loadout the equal one that is known, or keeps it for those that come after.
+    pub(super) fn share(&mut self, shared: &mut Shared) {
+        let Some(loadout) = shared else { return };
+        let known = self.known.entry(loadout.digest).or_insert_with(|| Arc::clone(loadout));
+        if !Arc::ptr_eq(known, loadout) && known == loadout {
+            *loadout = Arc::clone(known);
+        }
+    }
+}
+
+fn digest<'a>(
+    services: impl Iterator<Item = &'a ServiceName>,
+    service_config: &ServiceConfig,
+    archetype: Option<&str>,
+) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    services.for_each(|service| hasher.write(service.as_str().as_bytes()));
+    if !service_config.is_empty() {
+        service_config.hash(&mut hasher);
+    }
+    if let Some(archetype) = archetype {
+        archetype.hash(&mut hasher);
+    }
+    hasher.finish()
+}
