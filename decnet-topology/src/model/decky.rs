@@ -79,9 +79,7 @@ impl Decky {
     /// Puts another decky together that runs what this one runs, and is attached to nothing.
     pub(crate) fn twin(&self, id: DeckyId, name: Name) -> Self {
         Self {
-            services: self.services.clone(),
-            service_config: self.service_config.clone(),
-            archetype: self.archetype.clone(),
+            loadout: self.loadout.clone(),
             ..Self::new(id, name)
         }
     }
