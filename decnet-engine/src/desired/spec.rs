@@ -167,6 +167,6 @@ pub struct ServiceSpec {
 pub(super) fn digest(value: &impl Serialize) -> String {
     let json = serde_json::to_vec(value).expect("specs have text keys only");
     let digest: [u8; 32] = Sha256::digest(&json).into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    let (first, _) = digest.split_first_chunk().expect("it has 32 bytes");
+    format!("{:016x}", u64::from_be_bytes(*first))
 }
