@@ -21,6 +21,7 @@ pub mod machine;
 mod maze;
 mod measure;
 pub mod plain;
+pub mod raised;
 mod table;
 
 pub use maze::{SIZES, drawn, maze};
