@@ -14,7 +14,7 @@ use bollard::{
     models::{ContainerCreateBody, EndpointIpamConfig, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest},
     query_parameters::{
         CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
-        RemoveContainerOptionsBuilder, RemoveImageOptions,
+        RemoveContainerOptionsBuilder,
     },
 };
 use decnet_benches::{
@@ -33,8 +33,6 @@ const ROUNDS: usize = 3;
 const LOOKS: usize = 31;
 /// Among these the floor takes the best width for its inspections.
 const WIDTHS: [usize; 4] = [2, 4, 8, 16];
-/// Keeps the image of bases and services there, so that it need not be loaded for every round.
-const KEEPER: &str = "decnet-bench-docker-image";
 
 fn main() -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
@@ -43,14 +41,29 @@ fn main() -> Result<()> {
         };
         let client = Client::connect_with_defaults()?;
         let measured = measure(&raised, &client).await;
-        let removed = remove_rest(&raised, &client).await;
+        let removed = raised.clear().await;
         measured.and(removed)
     })
 }
 
+/// Tells whether something was asked for: all is, unless a part of some name was.
+fn wanted(subject: &str) -> bool {
+    let mut parts = std::env::args()
+        .skip(1)
+        .filter(|part| !part.starts_with('-'))
+        .peekable();
+    parts.peek().is_none() || parts.any(|part| subject.contains(&part))
+}
+
 async fn measure(raised: &Raised, client: &Client) -> Result<()> {
-    raise_and_take_down(raised, client).await?;
+    raised.keep_image().await?;
+    if wanted("deploy on Docker") || wanted("teardown on Docker") {
+        raise_and_take_down(raised, client).await?;
+    }
     let subject = "reconcile on Docker, nothing to do";
+    if !wanted(subject) {
+        return Ok(());
+    }
     let floor = "one list of networks, one of containers, and an inspection of each";
     let mut table = Table::new(subject, floor).limit(Limit::Ratio(1.5));
     for (lans, services) in [(10, Services::One), (20, Services::None)] {
@@ -66,16 +79,16 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
         ["deploy on Docker", "teardown on Docker"].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
     let maze = maze_for_docker(20, Services::One)?;
     // The first time is not counted; it is where the floor learns what to make.
-    let id = raised.store(maze.clone()).await?;
+    let id = raised.store("bench", maze.clone()).await?;
     raised.deploy(id).await?;
     let bare = Bare::learn(client.clone(), &id.to_string(), raised.width).await?;
-    keep_image(raised, client).await?;
+
     raised.teardown(id).await?;
     let mut found: [Vec<f64>; 4] = Default::default();
     for round in 0..ROUNDS {
         for subject in [round % 2 == 0, round % 2 != 0] {
             let (raising, taking_down) = if subject {
-                let id = raised.store(maze.clone()).await?;
+                let id = raised.store("bench", maze.clone()).await?;
                 (raised.deploy(id).await?, raised.teardown(id).await?)
             } else {
                 let since = Instant::now();
@@ -101,7 +114,7 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
 /// Looks at a maze in which nothing is to be done.
 async fn look(raised: &Raised, client: &Client, lans: u8, services: Services, table: &mut Table) -> Result<()> {
     let maze = maze_for_docker(lans, services)?;
-    let id = raised.store(maze.clone()).await?;
+    let id = raised.store("bench", maze.clone()).await?;
     raised.deploy(id).await?;
     let label = format!("{}={id}", naming::TOPOLOGY);
     let mut widths = Vec::new();
@@ -388,40 +401,4 @@ fn asked_for((network, endpoint): (String, EndpointSettings)) -> (String, Endpoi
         ..EndpointSettings::default()
     };
     (network, asked)
-}
-
-async fn keep_image(raised: &Raised, client: &Client) -> Result<()> {
-    let options = CreateContainerOptionsBuilder::default().name(KEEPER).build();
-    let body = ContainerCreateBody {
-        image: Some(raised.image.clone()),
-        labels: Some(HashMap::from([(naming::INSTANCE.into(), raised.instance.to_string())])),
-        ..ContainerCreateBody::default()
-    };
-    client.create_container(Some(options), body).await?;
-    Ok(())
-}
-
-/// Removes whatever is left, whoever made it.
-async fn remove_rest(raised: &Raised, client: &Client) -> Result<()> {
-    let label = format!("{}={}", naming::INSTANCE, raised.instance);
-    let filters = HashMap::from([("label", vec![label.as_str()])]);
-    let options = ListContainersOptionsBuilder::default()
-        .all(true)
-        .filters(&filters)
-        .build();
-    for container in client.list_containers(Some(options)).await? {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        client
-            .remove_container(&container.id.unwrap_or_default(), Some(options))
-            .await?;
-    }
-    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    for network in client.list_networks(Some(options)).await? {
-        client.remove_network(&network.id.unwrap_or_default()).await?;
-    }
-    // Others may need it.
-    let _ = client
-        .remove_image(&raised.image, None::<RemoveImageOptions>, None)
-        .await;
-    Ok(())
 }

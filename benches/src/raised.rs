@@ -7,7 +7,7 @@ use std::{error::Error, sync::Arc, time::Instant};
 use decnet_engine::{
     decoy::{DecoyImage, embedded},
     engine::{DeployOptions, Engine, EngineOptions},
-    observe::Scope,
+    observe::{Activity, Scope},
     runtime::{
         Runtime as _,
         docker::{Docker, DockerHost, DockerOptions},
@@ -24,7 +24,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The variants of a maze for Docker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Services {
-    /// Every decky runs one, so that it is two containers.
+    /// Every decky runs one, so that it is two containers; the gateway's is run by its neighbour.
     One,
     /// None runs any.
     None,
@@ -93,10 +93,10 @@ impl Raised {
         }))
     }
 
-    /// Stores a maze.
-    pub async fn store(&self, topology: Topology) -> Result<TopologyId> {
+    /// Stores a maze under a name that no other has that is not torn down.
+    pub async fn store(&self, name: &str, topology: Topology) -> Result<TopologyId> {
         let new = NewTopology {
-            name: "bench".parse()?,
+            name: name.parse()?,
             mode: Mode::Unihost,
             host: None,
             config: None,
@@ -126,6 +126,30 @@ impl Raised {
             Some(reason) => Err(reason.into()),
             None => Ok(took),
         }
+    }
+
+    /// Keeps the image of bases and services there until all is taken down, so that it need not be loaded for each maze.
+    pub async fn keep_image(&self) -> Result<()> {
+        let keeper = Topology::builder()
+            .dmz("lan", "10.203.255.0/24")
+            .decky("keeper", |decky| decky.on("lan", "10.203.255.2"))
+            .build()?;
+        let id = self.store("keeper", keeper).await?;
+        self.deploy(id).await?;
+        Ok(())
+    }
+
+    /// Makes sure that a maze is there, and that all of it runs.
+    pub async fn require_running(&self, id: TopologyId, containers: usize) -> Result<()> {
+        let found = self.docker.glance(Scope::Topology(self.instance, id)).await?;
+        let running = found.containers.iter();
+        let running = running
+            .filter(|container| container.activity == Activity::Running)
+            .count();
+        if running == containers {
+            return Ok(());
+        }
+        Err(format!("{running} of {containers} containers run").into())
     }
 
     /// Takes down whatever was left up.
@@ -179,9 +203,19 @@ pub fn maze_for_docker(lans: u8, services: Services) -> Result<Topology> {
                     decky = decky.on(&format!("lan-{above:02}"), &at(above, 10 + lan));
                 }
             }
-            // A gateway would publish the ports of its services.
-            if services == Services::One && (lan, place) != (0, 0) {
-                decky = decky.services([["http"], ["ssh"], ["smb"]][usize::from(place)]);
+            if services == Services::One {
+                decky = decky.services(
+                    match (lan, place) {
+                        // A gateway would publish the ports of its services, so its neighbour has them.
+                        (0, 0) => &[][..],
+                        (0, 1) => &["ssh", "http"],
+                        (_, 0) => &["http"],
+                        (_, 1) => &["ssh"],
+                        _ => &["smb"],
+                    }
+                    .iter()
+                    .copied(),
+                );
             }
             decky
         });

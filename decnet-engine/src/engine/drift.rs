@@ -56,7 +56,10 @@ impl Engine {
         let (patience, right) = match asked {
             // What shows from outside need not be asked, which takes a process in each.
             Asked::All => {
-                let states: Vec<_> = bases.iter().map(|(container, base)| (*container, &base.state)).collect();
+                let states: Vec<_> = bases
+                    .iter()
+                    .map(|(container, base)| (*container, &base.state))
+                    .collect();
                 (1, self.runtime.look_through(&states).await)
             }
             Asked::Settling(_) => (LOOKS, BTreeSet::new()),

@@ -37,10 +37,7 @@ struct Base {
 }
 
 impl Docker {
-    pub(super) async fn look_from_outside(
-        &self,
-        bases: &[(&ObservedContainer, &NetState)],
-    ) -> BTreeSet<ContainerName> {
+    pub(super) async fn look_from_outside(&self, bases: &[(&ObservedContainer, &NetState)]) -> BTreeSet<ContainerName> {
         if !self.host.is_local() {
             return BTreeSet::new();
         }
@@ -121,10 +118,5 @@ impl Base {
 }
 
 fn read(process: &OwnedFd, path: &str) -> io::Result<OwnedFd> {
-    Ok(openat(
-        process,
-        path,
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?)
+    Ok(openat(process, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
