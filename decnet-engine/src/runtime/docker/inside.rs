@@ -93,7 +93,7 @@ impl Base {
         if self.id.is_empty() || !groups.contains(&self.id) {
             return Err(io::Error::other("the process is none of the container's"));
         }
-        if self.kept(&process)? != self.state {
+        if Self::kept(&process)? != self.state {
             return Ok(false);
         }
         let namespace = read(&process, "ns/net")?;
@@ -102,7 +102,7 @@ impl Base {
     }
 
     /// Reads the state that the base keeps, without following any link in its root.
-    fn kept(&self, process: &OwnedFd) -> io::Result<NetState> {
+    fn kept(process: &OwnedFd) -> io::Result<NetState> {
         let root = openat(
             process,
             "root",
