@@ -8,6 +8,7 @@ use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, Read as _},
+    num::NonZero,
     os::fd::{AsFd as _, OwnedFd},
     thread,
 };
@@ -16,6 +17,7 @@ use decnet_decoy::{
     deviations_here,
     protocol::{NetState, STATE_PATH},
 };
+use futures_util::future;
 use rustix::{
     fs::{Mode, OFlags, open, openat},
     thread::{LinkNameSpaceType, move_into_link_name_space},
@@ -52,17 +54,30 @@ impl Docker {
                 })
             })
             .collect();
-        let (tell, told) = oneshot::channel();
-        // A thread of its own, which ends with this: none that others work on may be left in a namespace of another.
-        let looking = thread::Builder::new().name("look-inside".into()).spawn(move || {
-            // Whoever does not want to know any more has gone.
-            let _ = tell.send(right(bases));
-        });
-        match looking {
-            Ok(_) => told.await.unwrap_or_default(),
-            Err(_) => BTreeSet::new(),
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let mut shares: Vec<Vec<Base>> = Vec::new();
+        shares.resize_with(threads.min(bases.len()), Vec::new);
+        for (at, base) in bases.into_iter().enumerate() {
+            shares[at % threads].push(base);
         }
+        let found = future::join_all(shares.into_iter().map(look)).await;
+        found.into_iter().flatten().collect()
     }
+}
+
+/// Looks into some bases on a thread of its own, which ends with that: none that others work on may be left in a namespace of
+/// another.
+fn look(bases: Vec<Base>) -> impl Future<Output = BTreeSet<ContainerName>> {
+    let (tell, told) = oneshot::channel();
+    let looking = thread::Builder::new().name("look-inside".into()).spawn(move || {
+        // Whoever does not want to know any more has gone.
+        let _ = tell.send(right(bases));
+    });
+    if let Err(error) = looking {
+        tracing::debug!(%error, "no thread looks into bases from outside");
+    }
+    // Without a thread there is nobody to tell either.
+    async { told.await.unwrap_or_default() }
 }
 
 /// Returns those that are as they should. This thread is in the namespace of one of them afterwards.
