@@ -21,6 +21,8 @@ use decnet_engine::{
 };
 use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId};
 
+/// How many LANs the maze has, of three deckies each.
+const LANS: u8 = 10;
 /// How often each raises the maze and takes it down.
 const ROUNDS: usize = 3;
 /// What Compose calls the maze.
@@ -45,10 +47,12 @@ fn main() -> Result<()> {
 
 async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
     raised.keep_image().await?;
-    let maze = maze_for_docker(10, Services::One)?;
+    // The same but for its subnets, which are the twin's while it is stored.
+    let maze = maze_for_docker(0, LANS, Services::One)?;
+    let twin = maze_for_docker(100, LANS, Services::One)?;
     // What Compose raises belongs to a stored maze as well, so that nothing of it can be left behind.
-    let twin = raised.store("compose", maze.clone()).await?;
-    let desired = desired(raised, twin, &maze).await?;
+    let id = raised.store("compose", twin.clone()).await?;
+    let desired = desired(raised, id, &twin).await?;
     let containers = desired.bases.len() + desired.services.len();
     let folder = tempfile::tempdir()?;
     let compose = Compose::new(program, folder.path(), &compose::print(&desired))?;
@@ -66,7 +70,7 @@ async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
                 }
                 way => {
                     up[1].push(compose.run(&["up", "-d", "--no-build"])?);
-                    raised.require_running(twin, containers).await?;
+                    raised.require_running(id, containers).await?;
                     down[1 + way].push(compose.run(DOWNS[way])?);
                 }
             }

@@ -77,7 +77,7 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
         "the bare calls for the same containers, as many at a time, and for the networks in one lane beside them";
     let [mut up, mut down] =
         ["deploy on Docker", "teardown on Docker"].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
-    let maze = maze_for_docker(20, Services::One)?;
+    let maze = maze_for_docker(0, 20, Services::One)?;
     // The first time is not counted; it is where the floor learns what to make.
     let id = raised.store("bench", maze.clone()).await?;
     raised.deploy(id).await?;
@@ -113,7 +113,7 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
 
 /// Looks at a maze in which nothing is to be done.
 async fn look(raised: &Raised, client: &Client, lans: u8, services: Services, table: &mut Table) -> Result<()> {
-    let maze = maze_for_docker(lans, services)?;
+    let maze = maze_for_docker(0, lans, services)?;
     let id = raised.store("bench", maze.clone()).await?;
     raised.deploy(id).await?;
     let label = format!("{}={id}", naming::TOPOLOGY);

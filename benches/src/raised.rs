@@ -181,9 +181,9 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 /// Makes a maze of some LANs with three deckies each: a tree with three branches at each LAN, the first decky of each a router to
 /// the LAN above, that of the DMZ a gateway that publishes nothing.
 ///
-/// The names of deckies begin with their place in their LAN, so that in the order of names those of one LAN are far apart.
-pub fn maze_for_docker(lans: u8, services: Services) -> Result<Topology> {
-    let at = |lan: u8, host: u8| format!("10.203.{lan}.{host}");
+/// The first subnet is 10.203.`first`.0/24, the others follow. The names of deckies begin with their place in their LAN, so that in the order of names those of one LAN are far apart.
+pub fn maze_for_docker(first: u8, lans: u8, services: Services) -> Result<Topology> {
+    let at = |lan: u8, host: u8| format!("10.203.{}.{host}", first + lan);
     let mut maze = Topology::builder();
     for lan in 0..lans {
         let (name, subnet) = (format!("lan-{lan:02}"), format!("{}/24", at(lan, 0)));
