@@ -125,6 +125,9 @@ async fn look(raised: &Raised, client: &Client, lans: u8, services: Services, ta
         }
         widths.push((median(times), width));
     }
+    for (took, width) in &widths {
+        println!("{width} inspections at a time: {:.1} ms", took / 1e6);
+    }
     let width = widths.into_iter().min_by(|one, other| one.0.total_cmp(&other.0));
     let width = width.map_or(1, |(_, width)| width);
     let (mut found, mut bare, mut containers) = (Vec::new(), Vec::new(), 0);

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// What came of something on Docker.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The variants of a maze for Docker.
+/// What the deckies of a maze for Docker run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Services {
     /// Every decky runs one, so that it is two containers; the gateway's is run by its neighbour.

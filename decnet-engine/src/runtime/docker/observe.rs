@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many containers are looked at side by side.
-const WIDTH: usize = 16;
+const WIDTH: usize = 8;
 
 /// What Docker says for "never".
 const NEVER: Timestamp = Timestamp::UNIX_EPOCH;
