@@ -34,6 +34,7 @@ fn observed(desired: &Desired) -> Observed {
             .map(|interface| (interface.network.clone(), Some(interface.ip)))
             .collect(),
         shares: None,
+        pid: None,
         deviates: false,
     });
     let services = desired.services.values().map(|spec| ObservedContainer {
@@ -44,6 +45,7 @@ fn observed(desired: &Desired) -> Observed {
         started_at: None,
         networks: BTreeMap::new(),
         shares: Some(format!("id-of-{}", spec.base.as_str())),
+        pid: None,
         deviates: false,
     });
     Observed {

@@ -100,6 +100,9 @@ pub struct ObservedContainer {
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
     /// The id of the container whose namespace it shares.
     pub shares: Option<String>,
+    /// The process that it runs as, counted by the machine of the runtime; none where nobody looked.
+    #[serde(skip)]
+    pub pid: Option<u32>,
     /// Whether its routes or forwarding were found not to be what they should; false where nobody looked.
     pub deviates: bool,
 }

@@ -9,7 +9,8 @@
 //! - `decnet-decoy service` answers on a service's ports and says who came;
 //! - `decnet-decoy probe` tells which addresses and ports can be reached from where it runs.
 //!
-//! [`protocol`] holds what goes in and out of these, and is all that the engine links. The rest builds on Linux only.
+//! [`protocol`] holds what goes in and out of these. The engine links that, and [`deviations_here`] to look at a base from outside.
+//! The rest builds on Linux only.
 
 pub mod protocol;
 
@@ -39,6 +40,9 @@ mod state;
 mod state_file;
 #[cfg(target_os = "linux")]
 mod timestamp;
+
+#[cfg(target_os = "linux")]
+pub use state::deviations_here;
 
 /// The folder of this package, from which the engine's build script builds the program.
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");

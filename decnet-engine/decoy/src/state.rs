@@ -108,6 +108,13 @@ fn contain(state: &NetState) -> io::Result<()> {
     replace_table(&table)
 }
 
+/// Lists where the namespace that this thread is in is not what a state declares, and changes nothing; takes `NET_ADMIN` there.
+///
+/// It is what `state check` finds, for a thread that came in from outside.
+pub fn deviations_here(state: &NetState) -> io::Result<Vec<Deviation>> {
+    all_deviations(state, &mut Namespace::open()?)
+}
+
 fn all_deviations(state: &NetState, namespace: &mut Namespace) -> io::Result<Vec<Deviation>> {
     let mut deviations = deviations(state, &namespace.observe()?);
     match has_table(&containment::table(state)) {

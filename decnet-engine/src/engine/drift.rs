@@ -9,7 +9,7 @@ use crate::{
     decoy::PROGRAM_PATH,
     desired::{BaseSpec, Desired},
     naming::{ContainerName, Role},
-    observe::{Activity, Observed},
+    observe::{Activity, Observed, ObservedContainer},
     runtime::RuntimeError,
 };
 
@@ -46,18 +46,29 @@ impl Engine {
             .containers
             .iter()
             .filter(|container| container.role() == Some(Role::Base) && container.activity == Activity::Running);
-        let bases: Vec<&BaseSpec> = running
+        let bases: Vec<(&ObservedContainer, &BaseSpec)> = running
             .filter(|container| match asked {
                 Asked::All => true,
                 Asked::Settling(begun) => begun.contains(&container.name),
             })
-            .filter_map(|container| desired.bases.get(&container.name))
+            .filter_map(|container| Some((container, desired.bases.get(&container.name)?)))
             .collect();
-        let patience = match asked {
-            Asked::All => 1,
-            Asked::Settling(_) => LOOKS,
+        let (patience, right) = match asked {
+            // What shows from outside need not be asked, which takes a process in each.
+            Asked::All => {
+                let states: Vec<_> = bases
+                    .iter()
+                    .map(|(container, base)| (*container, &base.state))
+                    .collect();
+                (1, self.runtime.look_through(&states).await)
+            }
+            Asked::Settling(_) => (LOOKS, BTreeSet::new()),
         };
-        let looks = bases.into_iter().map(|base| self.deviates(base, patience));
+        let asked = bases
+            .into_iter()
+            .map(|(_, base)| base)
+            .filter(|base| !right.contains(&base.name));
+        let looks = asked.map(|base| self.deviates(base, patience));
         let looks: Vec<_> = looks.collect();
         let found: Vec<Option<ContainerName>> =
             stream::iter(looks).buffer_unordered(width.max(1)).try_collect().await?;

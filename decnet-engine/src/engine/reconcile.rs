@@ -1,4 +1,5 @@
-use decnet_topology::{Intent, RuleSet, Status, TopologyId, TopologyRow};
+use decnet_topology::{Intent, RuleSet, Status, StoredTopology, TopologyId, TopologyRow};
+use futures_util::try_join;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,10 @@ impl Engine {
             Ok(stored) if stored.row.status == Status::TearingDown || is_going_down(&stored.row) => {
                 session.take_down(cancel).await
             }
-            Ok(_) => session.mend(DeployOptions { force, settings: None }, cancel).await,
+            Ok(stored) => {
+                let options = DeployOptions { force, settings: None };
+                session.mend(stored, options, cancel).await
+            }
             Err(error) => Err(error),
         };
         session.end(result).await
@@ -59,7 +63,10 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let session = Session::begin(self, id, cancel).await?;
-        let result = session.mend(options, cancel).await;
+        let result = match session.load().await {
+            Ok(stored) => session.mend(stored, options, cancel).await,
+            Err(error) => Err(error),
+        };
         session.end(result).await
     }
 }
@@ -69,8 +76,12 @@ fn is_going_down(row: &TopologyRow) -> bool {
 }
 
 impl Session<'_> {
-    async fn mend(&self, options: DeployOptions, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
-        let stored = self.load().await?;
+    async fn mend(
+        &self,
+        stored: StoredTopology,
+        options: DeployOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
         let row = stored.row.clone();
         if !row.takes_mutations() {
             return Err(EngineError::WrongStatus {
@@ -80,10 +91,11 @@ impl Session<'_> {
             });
         }
         let settings = options.settings.unwrap_or_else(|| row.settings.clone());
+        let (observed, outstanding) = try_join!(self.observe(), async { Ok(self.engine.outstanding(&row).await?) })?;
         let stand = Stand {
             instance: self.instance,
             info: self.info.clone(),
-            observed: self.observe().await?,
+            observed,
         };
         // What stands has its ports; only other settings may want ports that somebody else has.
         let host = if settings == row.settings {
@@ -91,7 +103,7 @@ impl Session<'_> {
         } else {
             Some(self.engine.host_facts(&stand, &stored).await?)
         };
-        let force = self.engine.outstanding(&row).await?.or(Force::all_if(options.force));
+        let force = outstanding.or(Force::all_if(options.force));
         let aim = Aim {
             stored: &stored,
             settings: &settings,

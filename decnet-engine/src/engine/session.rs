@@ -8,6 +8,7 @@ use decnet_topology::{
     repo::{MutationFilter, MutationRow, StatusChange},
     validate::{HostFacts, Surroundings},
 };
+use futures_util::join;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -59,15 +60,25 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Makes sure that the runtime answers, then takes the lease.
+    /// Makes sure that the runtime answers, and takes the lease.
     pub(super) async fn begin(
         engine: &'a Engine,
         id: TopologyId,
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
-        let info = engine.runtime.info().await?;
         let instance = engine.repo.instance().await?;
-        let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
+        let (info, lease) = join!(
+            engine.runtime.info(),
+            HeldLease::acquire(engine.repo.clone(), id, &engine.options.label)
+        );
+        let (info, lease) = match (info, lease) {
+            (Ok(info), lease) => (info, lease?),
+            (Err(error), Ok(lease)) => {
+                lease.release().await;
+                return Err(error.into());
+            }
+            (Err(error), Err(_)) => return Err(error.into()),
+        };
         Ok(Self {
             engine,
             id,

@@ -7,9 +7,10 @@ pub mod simulated;
 #[cfg(feature = "docker")]
 pub mod docker;
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
 use async_trait::async_trait;
+use decnet_decoy::protocol::NetState;
 use decnet_topology::InstanceId;
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -19,7 +20,7 @@ pub use error::RuntimeError;
 pub use crate::api::ApiVersion;
 use crate::{
     naming::ContainerName,
-    observe::{Observed, Scope},
+    observe::{Observed, ObservedContainer, Scope},
     plan::Action,
 };
 
@@ -97,6 +98,13 @@ pub trait Runtime: Send + Sync + Debug {
 
     /// Does one thing on behalf of a repo. If it fails, what it left half done is undone by the action's inverse.
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError>;
+
+    /// Returns which of some bases are as they should inside, routes, forwarding and containment, as far as that shows from
+    /// outside. Of the others nothing is known: whoever wants to know asks the program in them.
+    async fn look_through(&self, bases: &[(&ObservedContainer, &NetState)]) -> BTreeSet<ContainerName> {
+        let _ = bases;
+        BTreeSet::new()
+    }
 
     /// Runs a command of the decoy program in a base.
     async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError>;

@@ -20,9 +20,6 @@ const CONTAINMENT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Docker {
     pub(super) async fn create_base(&self, instance: InstanceId, spec: &BaseSpec) -> Result<Effect, RuntimeError> {
-        if let Some(found) = self.find_made(instance, &spec.name, &spec.labels).await? {
-            return self.finish_base(instance, spec, &found).await;
-        }
         let networks: Vec<_> = spec.interfaces.iter().map(|interface| &interface.network).collect();
         self.require_networks(instance, &networks).await?;
         let together = self.api >= ENDPOINTS_AT_CREATE;
@@ -32,7 +29,7 @@ impl Docker {
             .await
         {
             Ok(id) => id,
-            // Somebody made it meanwhile.
+            // It is there already, or something else has its name.
             Err(failure) if failure.is(409) => {
                 return match self.find_made(instance, &spec.name, &spec.labels).await? {
                     Some(found) => self.finish_base(instance, spec, &found).await,

@@ -22,23 +22,27 @@ mod exec;
 mod failure;
 mod host;
 mod images;
+#[cfg(target_os = "linux")]
+mod inside;
 mod networks;
 mod observe;
 mod services;
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
+use decnet_decoy::protocol::NetState;
 use decnet_topology::InstanceId;
 
 use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo};
 use crate::{
     decoy::DecoyImage,
     naming::ContainerName,
-    observe::{Observed, Scope},
+    observe::{Observed, ObservedContainer, Scope},
     plan::Action,
 };
 
@@ -100,6 +104,11 @@ impl Runtime for Docker {
             Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()).await,
             Action::RemoveImage { reference } => self.remove_image(reference).await,
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn look_through(&self, bases: &[(&ObservedContainer, &NetState)]) -> BTreeSet<ContainerName> {
+        self.look_from_outside(bases).await
     }
 
     async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {

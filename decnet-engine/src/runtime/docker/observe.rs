@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many containers are looked at side by side.
-const WIDTH: usize = 16;
+const WIDTH: usize = 8;
 
 /// What Docker says for "never".
 const NEVER: Timestamp = Timestamp::UNIX_EPOCH;
@@ -162,6 +162,7 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
         started_at: state.started_at.as_deref().and_then(instant),
         networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
+        pid: state.pid.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid > 0),
         deviates: false,
     }
 }
@@ -196,6 +197,7 @@ fn summarised(container: ContainerSummary) -> ObservedContainer {
         started_at: None,
         networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
+        pid: None,
         deviates: false,
     }
 }

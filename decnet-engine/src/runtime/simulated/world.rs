@@ -126,6 +126,7 @@ impl World {
                         .map(|(network, ip)| (network.clone(), Some(*ip)))
                         .collect(),
                     shares: container.shares.clone(),
+                    pid: None,
                     deviates: false,
                 })
                 .collect(),

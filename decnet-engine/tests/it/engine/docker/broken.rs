@@ -1,6 +1,7 @@
 //! What broke comes back, and the rest goes on.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     os::fd::AsFd as _,
     thread,
@@ -151,6 +152,7 @@ async fn check_glance(lab: &Lab, id: TopologyId) {
     observed.images.clear();
     for container in glanced.containers.iter_mut().chain(&mut observed.containers) {
         container.started_at = None;
+        container.pid = None;
         if container.role() == Some(Role::Service) {
             container.activity = Activity::Running;
         }
@@ -190,6 +192,41 @@ async fn what_was_done_by_hand_shows_in_the_plan_and_is_undone() {
             }
         }
         lab.check_reach(id, &topology).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn from_outside_the_bases_that_are_right_show_and_no_others() {
+    on_docker(async |lab| {
+        let topology = twelve_on("10.203");
+        let id = lab.store("seen", topology.clone()).await;
+        lab.deploy(id).await;
+        let desired = lab.desired(id, &topology).await;
+        let observed = lab.observe(id).await;
+        let bases = observed.containers.iter();
+        let bases = bases.filter_map(|container| Some((container, &desired.bases.get(&container.name)?.state)));
+        let mut bases: Vec<_> = bases.collect();
+        let mut right: BTreeSet<_> = desired.bases.keys().cloned().collect();
+        assert_eq!(lab.docker.look_through(&bases).await, right);
+
+        let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::id::short(id));
+        inside(&name("bridge-03"), || {
+            fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("written");
+        });
+        let shown = docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "show"]);
+        let other = shown.replace("\"forward\":true", "\"forward\":false");
+        docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "set", &other]);
+        right.retain(|base| ![name("bridge-03"), name("bridge-04")].contains(&base.to_string()));
+        assert_eq!(lab.docker.look_through(&bases).await, right);
+
+        // A process that is not the container's is not taken for it.
+        let mut strange = bases[0].0.clone();
+        strange.pid = Some(std::process::id());
+        bases[0].0 = &strange;
+        right.remove(&strange.name);
+        assert_eq!(lab.docker.look_through(&bases).await, right);
     })
     .await;
 }

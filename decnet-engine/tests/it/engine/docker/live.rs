@@ -62,7 +62,7 @@ fn on(lan: u32, ip: &str) -> Attachment {
 }
 
 impl Lab {
-    async fn desired(&self, id: TopologyId, topology: &Topology) -> Desired {
+    pub(super) async fn desired(&self, id: TopologyId, topology: &Topology) -> Desired {
         let catalog = Catalog::builtin();
         let valid = topology.clone().validate(&catalog, RuleSet::live()).expect("valid");
         let setting = Setting {

@@ -1,0 +1,164 @@
+//! A maze raised and taken down by Docker Compose, from the file that `decnet compose` prints, and by the engine, in turn.
+//!
+//! Whichever Compose is there is taken, `docker compose` before `docker-compose`. Without one, or without a daemon, this says so and
+//! leaves.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use decnet_benches::{
+    Table,
+    raised::{Raised, Result, Services, maze_for_docker, median, nanoseconds},
+};
+use decnet_engine::{
+    compose,
+    desired::{Desired, Setting},
+    runtime::Runtime as _,
+};
+use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId};
+
+/// How many LANs the maze has, of three deckies each.
+const LANS: u8 = 10;
+/// How often each raises the maze and takes it down.
+const ROUNDS: usize = 3;
+/// What Compose calls the maze.
+const PROJECT: &str = "decnet-bench";
+/// How Compose takes a maze down: as it is by default, and without waiting for anybody to leave by himself.
+const DOWNS: [&[&str]; 2] = [&["down"], &["down", "-t", "0"]];
+
+fn main() -> Result<()> {
+    let Some(program) = Compose::program() else {
+        println!("nothing is measured: there is neither docker compose nor docker-compose");
+        return Ok(());
+    };
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let Some(raised) = Raised::reach().await? else {
+            return Ok(());
+        };
+        let measured = measure(&raised, program).await;
+        let cleared = raised.clear().await;
+        measured.and(cleared)
+    })
+}
+
+async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
+    raised.keep_image().await?;
+    // The same but for its subnets, which are the twin's while it is stored.
+    let maze = maze_for_docker(0, LANS, Services::One)?;
+    let twin = maze_for_docker(100, LANS, Services::One)?;
+    // What Compose raises belongs to a stored maze as well, so that nothing of it can be left behind.
+    let id = raised.store("compose", twin.clone()).await?;
+    let desired = desired(raised, id, &twin).await?;
+    let containers = desired.bases.len() + desired.services.len();
+    let folder = tempfile::tempdir()?;
+    let compose = Compose::new(program, folder.path(), &compose::print(&desired))?;
+    println!("{}", compose.version()?);
+    let mut up: [Vec<f64>; 2] = Default::default();
+    let mut down: [Vec<f64>; 3] = Default::default();
+    for round in 0..ROUNDS {
+        for turn in 0..3 {
+            // Whoever is first is so in one round only.
+            match (turn + round) % 3 {
+                2 => {
+                    let id = raised.store("engine", maze.clone()).await?;
+                    up[0].push(raised.deploy(id).await?);
+                    down[0].push(raised.teardown(id).await?);
+                }
+                way => {
+                    up[1].push(compose.run(&["up", "-d", "--no-build"])?);
+                    raised.require_running(id, containers).await?;
+                    down[1 + way].push(compose.run(DOWNS[way])?);
+                }
+            }
+        }
+    }
+    let [up, compose_up] = up.map(median);
+    let [down, compose_down, compose_kill] = down.map(median);
+    let mut table = Table::new(
+        "against Docker Compose",
+        "the same with Docker Compose, from the file that is printed for it",
+    );
+    let size = format!("{} LANs, {containers} containers", maze.lans().len());
+    for (what, measured, floor) in [
+        ("up", up, compose_up),
+        ("down", down, compose_down),
+        ("down, Compose with -t 0", down, compose_kill),
+    ] {
+        table.push(format!("{what}, {size}"), containers, measured, Some(floor));
+    }
+    Ok(table.finish()?)
+}
+
+/// Works out what a maze is on the daemon.
+async fn desired(raised: &Raised, id: TopologyId, maze: &Topology) -> Result<Desired> {
+    let (catalog, settings) = (Catalog::builtin(), DeploySettings::default());
+    let setting = Setting {
+        instance: raised.instance,
+        topology: id,
+        catalog: &catalog,
+        decoy: &raised.image,
+        api: raised.docker.info().await?.api,
+        settings: &settings,
+    };
+    let valid = maze.clone().validate(&catalog, RuleSet::deploy())?;
+    Ok(Desired::new(&valid, &setting)?)
+}
+
+/// Docker Compose with a file.
+struct Compose {
+    program: Vec<String>,
+    file: PathBuf,
+}
+
+impl Compose {
+    /// Finds out how Compose is called here.
+    fn program() -> Option<Vec<String>> {
+        let answers = |program: &Vec<String>| {
+            let mut command = Command::new(&program[0]);
+            command.args(&program[1..]).arg("version");
+            let answer = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+            answer.is_ok_and(|status| status.success())
+        };
+        let known = [&["docker", "compose"][..], &["docker-compose"]];
+        let mut known = known
+            .iter()
+            .map(|words| words.iter().map(ToString::to_string).collect());
+        known.find(answers)
+    }
+
+    fn new(program: Vec<String>, folder: &Path, text: &str) -> Result<Self> {
+        let file = folder.join("compose.yaml");
+        fs::write(&file, text)?;
+        Ok(Self { program, file })
+    }
+
+    fn version(&self) -> Result<String> {
+        let mut command = Command::new(&self.program[0]);
+        let output = command.args(&self.program[1..]).args(["version", "--short"]).output()?;
+        let version = String::from_utf8_lossy(&output.stdout);
+        Ok(format!("{} {}", self.program.join(" "), version.trim()))
+    }
+
+    /// Runs a command of it and returns how long that took, in nanoseconds.
+    fn run(&self, arguments: &[&str]) -> Result<f64> {
+        let mut command = Command::new(&self.program[0]);
+        command
+            .args(&self.program[1..])
+            .args(["-p", PROJECT, "-f"])
+            .arg(&self.file);
+        // On a busy machine a minute may be too short for one answer.
+        command.args(arguments).env("COMPOSE_HTTP_TIMEOUT", "600");
+        let since = Instant::now();
+        let output = command.output()?;
+        let took = nanoseconds(since);
+        if output.status.success() {
+            return Ok(took);
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(format!("Compose failed at {}: {}", arguments.join(" "), said.trim()).into())
+    }
+}

@@ -1,0 +1,407 @@
+//! A maze on Docker beside the bare calls of its API that come to the same: raising it, taking it down, and finding that there is
+//! nothing to do.
+//!
+//! The floor makes the containers from what the daemon says of those that the engine made, so that both are the same to the last
+//! field. It has the same width as the engine, and its networks in one lane beside the containers. Where no daemon answers this says so and leaves.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
+
+use bollard::{
+    Docker as Client,
+    models::{ContainerCreateBody, EndpointIpamConfig, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest},
+    query_parameters::{
+        CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+        RemoveContainerOptionsBuilder,
+    },
+};
+use decnet_benches::{
+    Limit, Table,
+    raised::{Raised, Result, Services, maze_for_docker, median, nanoseconds},
+};
+use decnet_engine::naming;
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How often a maze is raised and taken down by each.
+const ROUNDS: usize = 3;
+/// How often it is looked at by each.
+const LOOKS: usize = 31;
+/// Among these the floor takes the best width for its inspections.
+const WIDTHS: [usize; 4] = [2, 4, 8, 16];
+
+fn main() -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let Some(raised) = Raised::reach().await? else {
+            return Ok(());
+        };
+        let client = Client::connect_with_defaults()?;
+        let measured = measure(&raised, &client).await;
+        let removed = raised.clear().await;
+        measured.and(removed)
+    })
+}
+
+/// Tells whether something was asked for: all is, unless a part of some name was.
+fn wanted(subject: &str) -> bool {
+    let mut parts = std::env::args()
+        .skip(1)
+        .filter(|part| !part.starts_with('-'))
+        .peekable();
+    parts.peek().is_none() || parts.any(|part| subject.contains(&part))
+}
+
+async fn measure(raised: &Raised, client: &Client) -> Result<()> {
+    raised.keep_image().await?;
+    if wanted("deploy on Docker") || wanted("teardown on Docker") {
+        raise_and_take_down(raised, client).await?;
+    }
+    let subject = "reconcile on Docker, nothing to do";
+    if !wanted(subject) {
+        return Ok(());
+    }
+    let floor = "one list of networks, one of containers, and an inspection of each";
+    let mut table = Table::new(subject, floor).limit(Limit::Ratio(1.5));
+    for (lans, services) in [(10, Services::One), (20, Services::None)] {
+        look(raised, client, lans, services, &mut table).await?;
+    }
+    Ok(table.finish()?)
+}
+
+async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
+    let floor =
+        "the bare calls for the same containers, as many at a time, and for the networks in one lane beside them";
+    let [mut up, mut down] =
+        ["deploy on Docker", "teardown on Docker"].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
+    let maze = maze_for_docker(0, 20, Services::One)?;
+    // The first time is not counted; it is where the floor learns what to make.
+    let id = raised.store("bench", maze.clone()).await?;
+    raised.deploy(id).await?;
+    let bare = Bare::learn(client.clone(), &id.to_string(), raised.width).await?;
+
+    raised.teardown(id).await?;
+    let mut found: [Vec<f64>; 4] = Default::default();
+    for round in 0..ROUNDS {
+        for subject in [round % 2 == 0, round % 2 != 0] {
+            let (raising, taking_down) = if subject {
+                let id = raised.store("bench", maze.clone()).await?;
+                (raised.deploy(id).await?, raised.teardown(id).await?)
+            } else {
+                let since = Instant::now();
+                bare.raise().await?;
+                let raising = nanoseconds(since);
+                let since = Instant::now();
+                bare.take_down().await?;
+                (raising, nanoseconds(since))
+            };
+            let at = if subject { 0 } else { 2 };
+            found[at].push(raising);
+            found[at + 1].push(taking_down);
+        }
+    }
+    let [raise, take_down, bare_raise, bare_take_down] = found.map(median);
+    let what = format!("{} LANs, {} containers", maze.lans().len(), bare.containers());
+    up.push(&what, bare.containers(), raise, Some(bare_raise));
+    down.push(&what, bare.containers(), take_down, Some(bare_take_down));
+    up.finish()?;
+    Ok(down.finish()?)
+}
+
+/// Looks at a maze in which nothing is to be done.
+async fn look(raised: &Raised, client: &Client, lans: u8, services: Services, table: &mut Table) -> Result<()> {
+    let maze = maze_for_docker(0, lans, services)?;
+    let id = raised.store("bench", maze.clone()).await?;
+    raised.deploy(id).await?;
+    let label = format!("{}={id}", naming::TOPOLOGY);
+    let mut widths = Vec::new();
+    for width in WIDTHS {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            times.push(inspect_all(client, &label, width).await?.1);
+        }
+        widths.push((median(times), width));
+    }
+    for (took, width) in &widths {
+        println!("{width} inspections at a time: {:.1} ms", took / 1e6);
+    }
+    let width = widths.into_iter().min_by(|one, other| one.0.total_cmp(&other.0));
+    let width = width.map_or(1, |(_, width)| width);
+    let (mut found, mut bare, mut containers) = (Vec::new(), Vec::new(), 0);
+    for round in 0..LOOKS {
+        for subject in [round % 2 == 0, round % 2 != 0] {
+            if subject {
+                let since = Instant::now();
+                let outcome = raised.engine.reconcile(id, false, &CancellationToken::new()).await?;
+                found.push(nanoseconds(since));
+                if let Some(reason) = outcome.reason.or((outcome.changed > 0).then(|| "it was mended".into())) {
+                    return Err(reason.into());
+                }
+            } else {
+                let (count, took) = inspect_all(client, &label, width).await?;
+                containers = count;
+                bare.push(took);
+            }
+        }
+    }
+    raised.teardown(id).await?;
+    let what = format!("{containers} containers, {} of them bases", maze.deckies().len());
+    table.push(what, containers, median(found), Some(median(bare)));
+    Ok(())
+}
+
+/// Lists and inspects, so many at a time; returns how many containers there are, and the time.
+async fn inspect_all(client: &Client, label: &str, width: usize) -> Result<(usize, f64)> {
+    let since = Instant::now();
+    let filters = HashMap::from([("label", vec![label])]);
+    let networks = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let containers = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let (_, listed) = future::try_join(
+        client.list_networks(Some(networks)),
+        client.list_containers(Some(containers)),
+    )
+    .await?;
+    let ids = listed.into_iter().filter_map(|container| container.id);
+    let inspected: Vec<_> = stream::iter(ids.map(|id| async move { client.inspect_container(&id, None).await }))
+        .buffer_unordered(width)
+        .try_collect()
+        .await?;
+    Ok((inspected.len(), nanoseconds(since)))
+}
+
+/// The bare calls for a maze.
+struct Bare {
+    client: Client,
+    width: usize,
+    networks: Vec<NetworkCreateRequest>,
+    deckies: Vec<Decky>,
+}
+
+struct Decky {
+    base: Container,
+    services: Vec<Container>,
+}
+
+struct Container {
+    id: String,
+    name: String,
+    body: ContainerCreateBody,
+    /// Its networks, home first.
+    endpoints: Vec<(String, EndpointSettings)>,
+}
+
+impl Bare {
+    /// Learns from the daemon what was asked of it for a topology.
+    async fn learn(client: Client, topology: &str, width: usize) -> Result<Self> {
+        let label = format!("{}={topology}", naming::TOPOLOGY);
+        let filters = HashMap::from([("label", vec![label.as_str()])]);
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let networks = client.list_networks(Some(options)).await?.into_iter();
+        let networks = networks.map(|network| NetworkCreateRequest {
+            name: network.name.unwrap_or_default(),
+            driver: network.driver,
+            ipam: network.ipam,
+            options: network.options,
+            labels: network.labels,
+            ..NetworkCreateRequest::default()
+        });
+        let options = ListContainersOptionsBuilder::default().filters(&filters).build();
+        let (mut bases, mut services) = (BTreeMap::new(), Vec::new());
+        for listed in client.list_containers(Some(options)).await? {
+            let container = Container::learn(&client, &listed.id.unwrap_or_default()).await?;
+            if container.endpoints.is_empty() {
+                services.push(container);
+            } else {
+                bases.insert(container.name.clone(), container);
+            }
+        }
+        let mut deckies: Vec<_> = bases.into_values().map(Decky::of_base).collect();
+        for service in services {
+            let shared = service.shares().ok_or("a container without a network")?;
+            let decky = deckies.iter_mut().find(|decky| decky.base.id == shared);
+            decky.ok_or("a service without a base")?.services.push(service);
+        }
+        let mut networks: Vec<_> = networks.collect();
+        networks.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(Self {
+            client,
+            width,
+            networks,
+            deckies,
+        })
+    }
+
+    fn containers(&self) -> usize {
+        self.deckies.iter().map(|decky| 1 + decky.services.len()).sum()
+    }
+
+    async fn raise(&self) -> Result<()> {
+        let permits = Semaphore::new(self.width);
+        let there: BTreeMap<&str, _> = self
+            .networks
+            .iter()
+            .map(|network| (network.name.as_str(), watch::channel(false)))
+            .collect();
+        let lane = async {
+            for network in &self.networks {
+                self.client.create_network(network.clone()).await?;
+                there[network.name.as_str()].0.send_replace(true);
+            }
+            Ok::<_, Box<dyn std::error::Error>>(())
+        };
+        let deckies = self.deckies.iter().map(|decky| async {
+            for (network, _) in &decky.base.endpoints {
+                there[network.as_str()].1.clone().wait_for(|there| *there).await?;
+            }
+            let base = {
+                let _permit = permits.acquire().await?;
+                self.start(&decky.base, None).await?
+            };
+            for service in &decky.services {
+                let _permit = permits.acquire().await?;
+                self.start(service, Some(&base)).await?;
+            }
+            Ok(())
+        });
+        future::try_join(lane, future::try_join_all(deckies)).await?;
+        Ok(())
+    }
+
+    /// Makes a container, puts it on its networks and starts it.
+    async fn start(&self, container: &Container, base: Option<&str>) -> Result<String> {
+        let mut body = container.body.clone();
+        if let (Some(base), Some(host)) = (base, &mut body.host_config) {
+            host.network_mode = Some(format!("container:{base}"));
+        }
+        let options = CreateContainerOptionsBuilder::default().name(&container.name).build();
+        let id = self.client.create_container(Some(options), body).await?.id;
+        for (network, endpoint) in container.endpoints.iter().skip(1) {
+            let request = NetworkConnectRequest {
+                container: id.clone(),
+                endpoint_config: Some(endpoint.clone()),
+            };
+            self.client.connect_network(network, request).await?;
+        }
+        self.client.start_container(&id, None).await?;
+        Ok(id)
+    }
+
+    /// Removes the containers, those of one network one after the other, and each network after the last of its own.
+    async fn take_down(&self) -> Result<()> {
+        let permits = Semaphore::new(self.width);
+        let mut members: BTreeMap<&str, usize> = BTreeMap::new();
+        for (network, _) in self.deckies.iter().flat_map(|decky| &decky.base.endpoints) {
+            *members.entry(network).or_default() += 1;
+        }
+        let turns: BTreeMap<&str, Mutex<usize>> = members
+            .into_iter()
+            .map(|(network, count)| (network, Mutex::new(count)))
+            .collect();
+        let (empty, mut empties) = mpsc::unbounded_channel();
+        let lane = async {
+            while let Some(network) = empties.recv().await {
+                self.client.remove_network(network).await?;
+            }
+            Ok::<_, Box<dyn std::error::Error>>(())
+        };
+        let containers = async {
+            let (permits, turns, empty) = (&permits, &turns, empty);
+            let removals = self.deckies.iter().map(|decky| {
+                let empty = empty.clone();
+                async move {
+                    for service in &decky.services {
+                        let _permit = permits.acquire().await?;
+                        self.remove(service).await?;
+                    }
+                    let mut networks: Vec<&str> = decky
+                        .base
+                        .endpoints
+                        .iter()
+                        .map(|(network, _)| network.as_str())
+                        .collect();
+                    // All take them in the same order, so that nobody waits in a circle.
+                    networks.sort_unstable();
+                    let mut held = Vec::new();
+                    for network in networks {
+                        held.push((network, turns[network].lock().await));
+                    }
+                    {
+                        let _permit = permits.acquire().await?;
+                        self.remove(&decky.base).await?;
+                    }
+                    for (network, mut left) in held {
+                        *left -= 1;
+                        if *left == 0 {
+                            empty.send(network).map_err(|_| "nobody removes networks")?;
+                        }
+                    }
+                    Ok::<_, Box<dyn std::error::Error>>(())
+                }
+            });
+            future::try_join_all(removals).await
+        };
+        future::try_join(lane, containers).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, container: &Container) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        Ok(self.client.remove_container(&container.name, Some(options)).await?)
+    }
+}
+
+impl Decky {
+    fn of_base(base: Container) -> Self {
+        let services = Vec::new();
+        Self { base, services }
+    }
+}
+
+impl Container {
+    async fn learn(client: &Client, id: &str) -> Result<Self> {
+        let found = client.inspect_container(id, None).await?;
+        let host = found.host_config.ok_or("no host configuration")?;
+        let home = host.network_mode.clone().unwrap_or_default();
+        let networks = found.network_settings.and_then(|settings| settings.networks);
+        let mut endpoints: Vec<_> = networks.unwrap_or_default().into_iter().map(asked_for).collect();
+        endpoints.sort_by_key(|(network, _)| (*network != home, network.clone()));
+        let mut body = serde_json::to_value(found.config.ok_or("no configuration")?)?;
+        if home.starts_with("container:") {
+            // It has that of its base.
+            body["Hostname"] = Value::Null;
+        }
+        body["HostConfig"] = serde_json::to_value(host)?;
+        let at_create: HashMap<_, _> = endpoints.iter().take(1).cloned().collect();
+        body["NetworkingConfig"] = json!({ "EndpointsConfig": at_create });
+        Ok(Self {
+            id: id.into(),
+            name: found.name.unwrap_or_default().trim_start_matches('/').into(),
+            body: serde_json::from_value(body)?,
+            endpoints,
+        })
+    }
+
+    /// Returns the id of the container whose namespace it shares.
+    fn shares(&self) -> Option<&str> {
+        let mode = self.body.host_config.as_ref()?.network_mode.as_deref()?;
+        mode.strip_prefix("container:")
+    }
+}
+
+/// Of an endpoint, what was asked for.
+fn asked_for((network, endpoint): (String, EndpointSettings)) -> (String, EndpointSettings) {
+    let asked = EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig {
+            ipv4_address: endpoint.ip_address,
+            ..EndpointIpamConfig::default()
+        }),
+        ..EndpointSettings::default()
+    };
+    (network, asked)
+}

@@ -1,0 +1,224 @@
+//! What the benches that need Docker share: an engine on the daemon that is there, with a store of its own, and mazes for it.
+//!
+//! All that they raise has addresses within 10.203.0.0/16 and carries the label of a store that lives as long as the bench.
+
+use std::{error::Error, sync::Arc, time::Instant};
+
+use decnet_engine::{
+    decoy::{DecoyImage, embedded},
+    engine::{DeployOptions, Engine, EngineOptions},
+    observe::{Activity, Scope},
+    runtime::{
+        Runtime as _,
+        docker::{Docker, DockerHost, DockerOptions},
+    },
+};
+use decnet_topology::{Catalog, InstanceId, Mode, Repo, Topology, TopologyId, repo::NewTopology};
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// What came of something on Docker.
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What the deckies of a maze for Docker run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Services {
+    /// Every decky runs one, so that it is two containers; the gateway's is run by its neighbour.
+    One,
+    /// None runs any.
+    None,
+}
+
+/// An engine on Docker, and a store of its own on disk.
+#[derive(Debug)]
+pub struct Raised {
+    /// The engine.
+    pub engine: Engine,
+    /// The daemon.
+    pub docker: Docker,
+    /// The store.
+    pub repo: Arc<dyn Repo>,
+    /// Whom all belongs to that is raised.
+    pub instance: InstanceId,
+    /// How many containers the daemon gains from starting at a time.
+    pub width: usize,
+    /// What the images of bases and services are called.
+    pub image: String,
+    _folder: TempDir,
+}
+
+impl Raised {
+    /// Reaches the daemon; where none answers, says that nothing is measured, and returns none.
+    pub async fn reach() -> Result<Option<Self>> {
+        let program = embedded().ok_or("the decoy is built for Linux")?;
+        let image = Arc::new(DecoyImage::pack(program));
+        let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
+        let options = DockerOptions {
+            host,
+            decoy: Some(Arc::clone(&image)),
+            ..DockerOptions::default()
+        };
+        let found = async {
+            let docker = Docker::connect(options).await?;
+            let info = docker.info().await?;
+            Ok::<_, Box<dyn Error>>((docker, info))
+        };
+        let (docker, info) = match found.await {
+            Ok(found) => found,
+            Err(error) => {
+                println!("nothing is measured: {error}");
+                return Ok(None);
+            }
+        };
+        println!("Docker {} with {} processors", info.version, info.cpus);
+        let folder = tempfile::tempdir()?;
+        let repo: Arc<dyn Repo> = Arc::new(decnet_topology::repo::SqliteRepo::open(
+            folder.path().join("decnet.db"),
+        )?);
+        let reference = image.reference.clone();
+        let options = EngineOptions {
+            image: Some(image),
+            ..EngineOptions::new(Catalog::builtin())
+        };
+        let engine = Engine::new(Arc::clone(&repo), Arc::new(docker.clone()), options);
+        Ok(Some(Self {
+            engine,
+            docker,
+            instance: repo.instance().await?,
+            repo,
+            width: 2 * info.cpus,
+            image: reference,
+            _folder: folder,
+        }))
+    }
+
+    /// Stores a maze under a name that no other has that is not torn down.
+    pub async fn store(&self, name: &str, topology: Topology) -> Result<TopologyId> {
+        let new = NewTopology {
+            name: name.parse()?,
+            mode: Mode::Unihost,
+            host: None,
+            config: None,
+            topology,
+        };
+        Ok(self.repo.create(new, Timestamp::now()).await?.row.id)
+    }
+
+    /// Deploys a stored maze and returns how long that took, in nanoseconds.
+    pub async fn deploy(&self, id: TopologyId) -> Result<f64> {
+        let since = Instant::now();
+        let cancel = CancellationToken::new();
+        let outcome = self.engine.deploy(id, DeployOptions::default(), &cancel).await?;
+        let took = nanoseconds(since);
+        match outcome.reason {
+            Some(reason) => Err(reason.into()),
+            None => Ok(took),
+        }
+    }
+
+    /// Takes a maze down and returns how long that took, in nanoseconds.
+    pub async fn teardown(&self, id: TopologyId) -> Result<f64> {
+        let since = Instant::now();
+        let outcome = self.engine.teardown(id, &CancellationToken::new()).await?;
+        let took = nanoseconds(since);
+        match outcome.reason {
+            Some(reason) => Err(reason.into()),
+            None => Ok(took),
+        }
+    }
+
+    /// Keeps the image of bases and services there until all is taken down, so that it need not be loaded for each maze.
+    pub async fn keep_image(&self) -> Result<()> {
+        let keeper = Topology::builder()
+            .dmz("lan", "10.203.255.0/24")
+            .decky("keeper", |decky| decky.on("lan", "10.203.255.2"))
+            .build()?;
+        let id = self.store("keeper", keeper).await?;
+        self.deploy(id).await?;
+        Ok(())
+    }
+
+    /// Makes sure that a maze is there, and that all of it runs.
+    pub async fn require_running(&self, id: TopologyId, containers: usize) -> Result<()> {
+        let found = self.docker.glance(Scope::Topology(self.instance, id)).await?;
+        let running = found.containers.iter();
+        let running = running
+            .filter(|container| container.activity == Activity::Running)
+            .count();
+        if running == containers {
+            return Ok(());
+        }
+        Err(format!("{running} of {containers} containers run").into())
+    }
+
+    /// Takes down whatever was left up.
+    pub async fn clear(&self) -> Result<()> {
+        let left = self.docker.glance(Scope::Instance(self.instance)).await?;
+        let labels = left.containers.iter().map(|container| &container.labels);
+        let labels = labels.chain(left.networks.iter().map(|network| &network.labels));
+        let topologies: std::collections::BTreeSet<_> =
+            labels.filter_map(decnet_engine::observe::topology_of).collect();
+        for id in topologies {
+            self.engine.teardown(id, &CancellationToken::new()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns how long ago something was, in nanoseconds.
+#[expect(clippy::cast_precision_loss, reason = "times of less than weeks")]
+pub fn nanoseconds(since: Instant) -> f64 {
+    since.elapsed().as_nanos() as f64
+}
+
+/// Returns the median of some figures.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Makes a maze of some LANs with three deckies each: a tree with three branches at each LAN, the first decky of each a router to
+/// the LAN above, that of the DMZ a gateway that publishes nothing.
+///
+/// The first subnet is 10.203.`first`.0/24, the others follow. The names of deckies begin with their place in their LAN, so that in the order of names those of one LAN are far apart.
+pub fn maze_for_docker(first: u8, lans: u8, services: Services) -> Result<Topology> {
+    let at = |lan: u8, host: u8| format!("10.203.{}.{host}", first + lan);
+    let mut maze = Topology::builder();
+    for lan in 0..lans {
+        let (name, subnet) = (format!("lan-{lan:02}"), format!("{}/24", at(lan, 0)));
+        maze = if lan == 0 {
+            maze.dmz(&name, &subnet)
+        } else {
+            maze.lan(&name, &subnet)
+        };
+    }
+    for (lan, place) in (0..lans).flat_map(|lan| (0..3_u8).map(move |place| (lan, place))) {
+        maze = maze.decky(&format!("d{place}-{lan:02}"), |decky| {
+            let mut decky = decky.on(&format!("lan-{lan:02}"), &at(lan, 2 + place));
+            if place == 0 {
+                decky = decky.forwards();
+                if lan > 0 {
+                    let above = (lan - 1) / 3;
+                    decky = decky.on(&format!("lan-{above:02}"), &at(above, 10 + lan));
+                }
+            }
+            if services == Services::One {
+                decky = decky.services(
+                    match (lan, place) {
+                        // A gateway would publish the ports of its services, so its neighbour has them.
+                        (0, 0) => &[][..],
+                        (0, 1) => &["ssh", "http"],
+                        (_, 0) => &["http"],
+                        (_, 1) => &["ssh"],
+                        _ => &["smb"],
+                    }
+                    .iter()
+                    .copied(),
+                );
+            }
+            decky
+        });
+    }
+    Ok(maze.build()?)
+}
