@@ -63,8 +63,10 @@ impl<T: AsRef<str>> From<T> for Literal {
 
 type Literals = BTreeMap<String, Literal>;
 
-fn literals(map: &BTreeMap<String, String>) -> Literals {
-    map.iter().map(|(key, value)| (key.clone(), value.into())).collect()
+fn literals(map: &BTreeMap<impl AsRef<str>, impl AsRef<str>>) -> Literals {
+    map.iter()
+        .map(|(key, value)| (key.as_ref().into(), value.into()))
+        .collect()
 }
 
 #[derive(Serialize)]

@@ -84,7 +84,7 @@ fn maze(lans: u8) -> Desired {
                 ..NetState::default()
             },
             interfaces,
-            sysctls: [("net.ipv4.ip_forward".into(), "0".into())].into(),
+            sysctls: [("net.ipv4.ip_forward", "0")].into(),
             limits: LIMITS,
             labels: labels(),
         };

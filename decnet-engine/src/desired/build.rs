@@ -150,7 +150,7 @@ impl Desired {
 struct Maker<'s, 'a> {
     setting: &'s Setting<'a>,
     ownership: Labels,
-    sysctls: BTreeMap<String, String>,
+    sysctls: BTreeMap<&'static str, &'static str>,
 }
 
 impl<'a> Maker<'_, 'a> {
@@ -371,8 +371,8 @@ fn egress(setting: DmzEgress) -> Egress {
 }
 
 /// A base starts with forwarding off, whatever the host does; a router turns it on by itself, interface by interface.
-fn sysctls() -> BTreeMap<String, String> {
-    let sysctls = [
+fn sysctls() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([
         ("net.ipv4.ip_forward", "0"),
         // Loose: a bridge decky may be asked over one LAN and answer over another.
         ("net.ipv4.conf.all.rp_filter", "2"),
@@ -383,11 +383,7 @@ fn sysctls() -> BTreeMap<String, String> {
         ("net.ipv4.conf.all.accept_source_route", "0"),
         ("net.ipv4.ip_unprivileged_port_start", "0"),
         ("net.ipv4.ping_group_range", "0 2147483647"),
-    ];
-    sysctls
-        .into_iter()
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect()
+    ])
 }
 
 /// Puts what an entry says in the place of the bounds for all.

@@ -127,7 +127,7 @@ pub struct BaseSpec {
     /// Its routes and whether it forwards.
     pub state: NetState,
     /// The sysctls of its namespace.
-    pub sysctls: BTreeMap<String, String>,
+    pub sysctls: BTreeMap<&'static str, &'static str>,
     /// What it may use up.
     pub limits: Limits,
     /// The labels, the digests among them.

@@ -1,13 +1,13 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::Ipv4Addr,
 };
 
 use crate::{
     desired::{Desired, Image},
     naming::{self, ContainerName, NetworkName, Role},
-    observe::{Activity, Observed, ObservedContainer, ObservedNetwork},
-    plan::{Action, Plan, StepId},
+    observe::{Activity, Observed, ObservedContainer},
+    plan::{Action, Plan, StepId, pairs::Pairs},
 };
 
 /// Works out what brings Docker from what is there to what should be. Pure, and empty when nothing differs.
@@ -17,7 +17,8 @@ use crate::{
 /// interfaces of their own base and the neighbours that they lead over are there. Steps stand in an order that interleaves LANs,
 /// so that neighbouring steps seldom wait for the same network.
 pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
-    let mut differ = Differ::new(desired, observed);
+    let pairs = Pairs::new(desired, observed);
+    let mut differ = Differ::new(desired, observed, &pairs);
     differ.remove_services();
     differ.remove_bases();
     differ.disconnect_bases();
@@ -36,12 +37,7 @@ pub(super) struct Differ<'a> {
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
-    /// The containers that are there and stay, by name.
-    pub(super) kept: HashMap<&'a ContainerName, &'a ObservedContainer>,
-    /// The networks that are there and stay, by name.
-    pub(super) networks: HashMap<&'a NetworkName, &'a ObservedNetwork>,
-    /// The containers that are there and go.
-    pub(super) going: Vec<&'a ObservedContainer>,
+    pub(super) pairs: &'a Pairs<'a>,
     /// Steps that take containers or interfaces off a network.
     pub(super) leaving: BTreeMap<NetworkName, BTreeSet<StepId>>,
     /// Steps that free a container's name.
@@ -63,14 +59,12 @@ pub(super) struct Differ<'a> {
 }
 
 impl<'a> Differ<'a> {
-    fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
-        let mut differ = Self {
+    fn new(desired: &'a Desired, observed: &'a Observed, pairs: &'a Pairs<'a>) -> Self {
+        Self {
             desired,
             observed,
             plan: Plan::default(),
-            kept: HashMap::with_capacity(observed.containers.len()),
-            networks: HashMap::with_capacity(observed.networks.len()),
-            going: Vec::new(),
+            pairs,
             leaving: BTreeMap::new(),
             freeing: BTreeMap::new(),
             services_leaving: BTreeMap::new(),
@@ -80,67 +74,12 @@ impl<'a> Differ<'a> {
             based: BTreeMap::new(),
             appearing: BTreeMap::new(),
             replugged: BTreeMap::new(),
-        };
-        for network in &observed.networks {
-            let wanted = desired.networks.get(&network.name);
-            if wanted.is_some_and(|spec| spec.labels.get(naming::SPEC) == network.labels.get(naming::SPEC)) {
-                differ.networks.entry(&network.name).or_insert(network);
-            }
         }
-        let with_role = |role| {
-            let containers = observed.containers.iter();
-            containers.filter(move |container| container.role() == Some(role))
-        };
-        for container in with_role(Role::Base) {
-            if differ.base_stays(container) {
-                differ.kept.entry(&container.name).or_insert(container);
-            }
-        }
-        for container in with_role(Role::Service) {
-            if differ.service_stays(container) {
-                differ.kept.entry(&container.name).or_insert(container);
-            }
-        }
-        differ.going = observed
-            .containers
-            .iter()
-            .filter(|container| !differ.stays(container))
-            .collect();
-        differ
-    }
-
-    /// A base stays if it was made from the same spec and none of its networks is made anew.
-    fn base_stays(&self, container: &ObservedContainer) -> bool {
-        self.desired
-            .bases
-            .get(&container.name)
-            .is_some_and(|spec| spec.labels.get(naming::SPEC).map(String::as_str) == container.spec())
-            && container
-                .networks
-                .keys()
-                .all(|network| !self.desired.networks.contains_key(network) || self.networks.contains_key(network))
-    }
-
-    /// A service stays if it was made from the same spec and shares the namespace of the base that stays.
-    fn service_stays(&self, container: &ObservedContainer) -> bool {
-        self.desired.services.get(&container.name).is_some_and(|spec| {
-            spec.labels.get(naming::SPEC).map(String::as_str) == container.spec()
-                && self
-                    .kept
-                    .get(&spec.base)
-                    .is_some_and(|base| container.shares.as_deref() == Some(&base.id))
-        })
-    }
-
-    fn stays(&self, container: &ObservedContainer) -> bool {
-        self.kept
-            .get(&container.name)
-            .is_some_and(|kept| kept.id == container.id)
     }
 
     /// The containers of a role that go, so ordered that neighbours are on different LANs.
     fn going(&self, service: bool) -> Vec<&'a ObservedContainer> {
-        let going = self.going.iter().copied();
+        let going = self.pairs.going.iter().copied();
         let going = going.filter(|container| (container.role() == Some(Role::Service)) == service);
         interleave(going.map(|container| (container.networks.keys().next(), container)))
     }
@@ -192,11 +131,9 @@ impl<'a> Differ<'a> {
 
     /// Takes bases that stay off the networks where they should not be, or not with the address that they have.
     fn disconnect_bases(&mut self) {
-        let desired = self.desired;
-        for base in desired.bases.values() {
-            let Some(there) = self.kept.get(&base.name).copied() else {
-                continue;
-            };
+        let pairs = self.pairs;
+        let kept = pairs.bases.iter().filter_map(|pair| Some((pair.spec, pair.there?)));
+        for (base, there) in kept {
             for (network, ip) in &there.networks {
                 let fits = base
                     .interfaces
@@ -220,6 +157,7 @@ impl<'a> Differ<'a> {
     fn remove_networks(&mut self) {
         for network in &self.observed.networks {
             if self
+                .pairs
                 .networks
                 .get(&network.name)
                 .is_some_and(|kept| kept.id == network.id)
@@ -247,20 +185,10 @@ impl<'a> Differ<'a> {
 
     /// Makes sure of the images that containers yet to be made need.
     fn ensure_images(&mut self) {
-        let bases = self
-            .desired
-            .bases
-            .values()
-            .filter(|base| !self.kept.contains_key(&base.name));
-        let services = self
-            .desired
-            .services
-            .values()
-            .filter(|service| !self.kept.contains_key(&service.name));
-        let wanted: BTreeSet<&str> = bases
-            .map(|base| base.image.as_str())
-            .chain(services.map(|service| service.image.as_str()))
-            .collect();
+        let bases = self.pairs.bases.iter().filter(|pair| pair.there.is_none());
+        let services = self.pairs.services.iter().filter(|pair| pair.there.is_none());
+        let images = bases.map(|pair| pair.spec.image.as_str());
+        let wanted: BTreeSet<&str> = images.chain(services.map(|pair| pair.spec.image.as_str())).collect();
         for image in self
             .desired
             .images
@@ -276,7 +204,7 @@ impl<'a> Differ<'a> {
 
     fn create_networks(&mut self) {
         for (name, network) in &self.desired.networks {
-            if self.networks.contains_key(name) {
+            if self.pairs.networks.contains_key(name) {
                 continue;
             }
             let needs = self.leaving.get(name).cloned().unwrap_or_default();

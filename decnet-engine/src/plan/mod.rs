@@ -1,6 +1,7 @@
 //! What to do to Docker, as data.
 
 mod diff;
+mod pairs;
 mod settle;
 mod step;
 

@@ -5,20 +5,21 @@ use crate::{
     desired::{BaseSpec, Interface, ServiceSpec},
     naming::{NetworkName, Role},
     observe::{Activity, ObservedContainer},
-    plan::{Action, StepId},
+    plan::{
+        Action, StepId,
+        pairs::{BasePair, ServicePair},
+    },
 };
 
 /// What comes, and what stays and is mended.
 impl<'a> Differ<'a> {
     pub(super) fn settle_bases(&mut self) {
-        let there = |base: &'a BaseSpec| (base, self.kept.get(&base.name).copied());
-        let bases = self.desired.bases.values().map(there);
-        let wanting = bases.filter(|(base, there)| there.is_none_or(|there| !is_whole(base, there)));
-        for (base, there) in interleave(wanting.map(|pair| (pair.0.interfaces.first().map(|home| &home.network), pair)))
-        {
-            match there {
-                None => self.create_base(base),
-                Some(there) => self.mend_base(base, there),
+        let pairs = self.pairs.bases.iter();
+        let wanting = pairs.filter(|pair| pair.there.is_none_or(|there| !is_whole(pair.spec, there)));
+        for pair in interleave(wanting.map(|pair| (home(pair), pair))) {
+            match pair.there {
+                None => self.create_base(pair.spec),
+                Some(there) => self.mend_base(pair.spec, there),
             }
         }
     }
@@ -120,13 +121,14 @@ impl<'a> Differ<'a> {
     /// A neighbour is there before a route leads over it. The routers come first, as far as nothing else keeps them waiting, so
     /// that they forward by then; to wait for it could be to wait in a circle, since two routers may lead over each other.
     pub(super) fn set_states(&mut self) {
-        let desired = self.desired;
-        let (routers, others): (Vec<_>, Vec<_>) = desired.bases.values().partition(|base| base.state.forward);
-        for base in routers.into_iter().chain(others) {
-            let Some(there) = self.kept.get(&base.name).copied() else {
-                // One that is made sets them as it starts.
-                continue;
-            };
+        // One that is made sets them as it starts.
+        let kept = self
+            .pairs
+            .bases
+            .iter()
+            .filter_map(|pair| Some((pair.spec, pair.there?)));
+        let (routers, others): (Vec<_>, Vec<_>) = kept.partition(|(base, _)| base.state.forward);
+        for (base, there) in routers.into_iter().chain(others) {
             let mut needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
             needs.extend(self.based.get(&base.name));
             if needs.is_empty() && !there.deviates {
@@ -144,18 +146,13 @@ impl<'a> Differ<'a> {
     }
 
     pub(super) fn settle_services(&mut self) {
-        let desired = self.desired;
-        let home = |service: &ServiceSpec| {
-            let base = desired.bases.get(&service.base)?;
-            Some(&base.interfaces.first()?.network)
-        };
-        let there = |service: &'a ServiceSpec| (service, self.kept.get(&service.name).copied());
-        let services = desired.services.values().map(there);
-        let wanting = services.filter(|(service, there)| there.is_none_or(|there| !self.serves(service, there)));
-        for (service, there) in interleave(wanting.map(|pair| (home(pair.0), pair))) {
-            match there {
-                None => self.create_service(service),
-                Some(_) => self.restart_service(service),
+        let pairs = self.pairs.services.iter();
+        let wanting = pairs.filter(|pair| pair.there.is_none_or(|there| !self.serves(pair, there)));
+        let wanting: Vec<_> = wanting.map(|pair| (pair.base.as_ref().and_then(home), pair)).collect();
+        for pair in interleave(wanting) {
+            match pair.there {
+                None => self.create_service(pair.spec),
+                Some(_) => self.restart_service(pair.spec),
             }
         }
     }
@@ -174,11 +171,11 @@ impl<'a> Differ<'a> {
     }
 
     /// Tells whether a service that stays needs nothing: it runs, in the namespace that its base has.
-    fn serves(&self, service: &ServiceSpec, there: &ObservedContainer) -> bool {
-        let base = self.kept.get(&service.base);
+    fn serves(&self, pair: &ServicePair<'_>, there: &ObservedContainer) -> bool {
+        let base = pair.base.and_then(|base| base.there);
         let stranded = base.is_some_and(|base| there.started_at < base.started_at);
         let runs = matches!(there.activity, Activity::Running | Activity::Restarting);
-        runs && !stranded && !self.based.contains_key(&service.base)
+        runs && !stranded && !self.based.contains_key(&pair.spec.base)
     }
 
     /// Starts a service again that does not run, or whose base has another namespace since.
@@ -190,6 +187,11 @@ impl<'a> Differ<'a> {
         };
         self.plan.push(action, needs, false);
     }
+}
+
+/// Returns the network of a base's home.
+fn home<'a>(pair: &BasePair<'a>) -> Option<&'a NetworkName> {
+    Some(&pair.spec.interfaces.first()?.network)
 }
 
 /// Tells whether a base that stays runs, and has the interfaces that it should.

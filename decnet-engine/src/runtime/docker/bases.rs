@@ -108,11 +108,16 @@ impl Docker {
         let endpoint = |interface: &Interface| (interface.network.to_string(), self.endpoint(interface));
         let endpoints: HashMap<String, EndpointSettings> =
             spec.interfaces.iter().take(interfaces).map(endpoint).collect();
+        let sysctls = spec.sysctls.iter();
         let host = HostConfig {
             network_mode: Some(home.map_or_else(|| "none".into(), |home| home.network.to_string())),
             port_bindings: Some(bindings(spec.publish.iter())),
             dns: Some(vec![RESOLVER.into()]),
-            sysctls: Some(spec.sysctls.clone().into_iter().collect()),
+            sysctls: Some(
+                sysctls
+                    .map(|(key, value)| (key.to_string(), value.to_string()))
+                    .collect(),
+            ),
             ..containers::confined(&spec.limits, BASE_CAPABILITIES.map(Into::into))
         };
         Ok(ContainerCreateBody {

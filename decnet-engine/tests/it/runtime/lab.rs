@@ -141,8 +141,8 @@ impl Lab {
             publish: BTreeSet::new(),
             state: state(interfaces),
             sysctls: BTreeMap::from([
-                ("net.ipv4.ip_forward".into(), "0".into()),
-                ("net.ipv4.ping_group_range".into(), "0 2147483647".into()),
+                ("net.ipv4.ip_forward", "0"),
+                ("net.ipv4.ping_group_range", "0 2147483647"),
             ]),
             limits: LIMITS,
             labels,
