@@ -1,6 +1,6 @@
 //! What things of ours are called on Docker, and how they are told from what is not ours.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, id};
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ pub fn service_beside(base: &ContainerName, service: &ServiceName) -> ContainerN
 }
 
 /// Labels, by name.
-pub type Labels = BTreeMap<String, String>;
+pub type Labels = BTreeMap<Cow<'static, str>, String>;
 
 /// Returns the labels that everything of a topology carries.
 pub fn ownership(instance: InstanceId, topology: TopologyId) -> Labels {

@@ -6,7 +6,7 @@ use bollard::models::{
 use decnet_decoy::protocol::{Deviation, EXIT_UNCONTAINED, NetState, STATE_VARIABLE, StateReport};
 use decnet_topology::{InstanceId, catalog::Protocol};
 
-use super::{Docker, ENDPOINTS_AT_CREATE, containers, endpoints};
+use super::{Docker, ENDPOINTS_AT_CREATE, containers, endpoints, networks};
 use crate::{
     decoy::PROGRAM_PATH,
     desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
@@ -125,7 +125,7 @@ impl Docker {
             image: Some(spec.image.clone()),
             cmd: Some(vec!["base".into()]),
             env: Some(vec![format!("{STATE_VARIABLE}={state}")]),
-            labels: Some(spec.labels.clone().into_iter().collect()),
+            labels: Some(networks::docker_labels(&spec.labels)),
             exposed_ports: Some(spec.publish.iter().map(exposed).collect()),
             host_config: Some(host),
             networking_config: Some(NetworkingConfig {

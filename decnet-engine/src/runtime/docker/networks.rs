@@ -24,7 +24,14 @@ pub(super) fn what(network: &NetworkName) -> String {
 }
 
 pub(super) fn labels(labels: Option<HashMap<String, String>>) -> Labels {
-    labels.unwrap_or_default().into_iter().collect()
+    let labels = labels.unwrap_or_default().into_iter();
+    labels.map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// Returns labels as Docker takes them.
+pub(super) fn docker_labels(labels: &Labels) -> HashMap<String, String> {
+    let labels = labels.iter();
+    labels.map(|(name, value)| (name.to_string(), value.clone())).collect()
 }
 
 /// Returns the IPv4 subnets of a network.
@@ -132,7 +139,7 @@ impl Docker {
                 ..Ipam::default()
             }),
             options: Some(spec.options.clone().into_iter().collect()),
-            labels: Some(spec.labels.clone().into_iter().collect()),
+            labels: Some(docker_labels(&spec.labels)),
             ..NetworkCreateRequest::default()
         });
         match self.ask(&format!("create network {}", spec.name), request).await {

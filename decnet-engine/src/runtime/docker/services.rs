@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use decnet_topology::InstanceId;
 
-use super::{Docker, containers};
+use super::{Docker, containers, networks};
 use crate::{
     desired::ServiceSpec,
     runtime::{Effect, RuntimeError},
@@ -56,7 +56,7 @@ fn service_body(spec: &ServiceSpec, mode: &str) -> ContainerCreateBody {
         cmd: spec.command.clone(),
         env: Some(variables.map(|(key, value)| format!("{key}={value}")).collect()),
         user: spec.user.clone(),
-        labels: Some(spec.labels.clone().into_iter().collect()),
+        labels: Some(networks::docker_labels(&spec.labels)),
         host_config: Some(host),
         ..ContainerCreateBody::default()
     }
