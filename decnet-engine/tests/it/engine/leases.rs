@@ -62,14 +62,15 @@ async fn a_deploy_that_lost_its_lease_undoes_nothing_and_leaves_the_status_to_th
 // The clock jumps as soon as everything waits.
 #[tokio::test(start_paused = true)]
 async fn while_a_daemon_does_not_answer_no_lease_is_taken_and_nothing_is_written() {
-    let lab = Lab::new();
-    let first = lab.store("first", small()).await;
-    lab.docker.hang(1, Moment::Before);
+    let other = Lab::new();
+    let lab = Lab::sharing(other.docker.clone());
+    let others = other.store("maze", small()).await;
+    other.docker.hang(1, Moment::Before);
     tokio::select! {
-        result = lab.deploy(first) => panic!("{result:?}"),
-        () = lab.docker.hung() => {}
+        result = other.deploy(others) => panic!("{result:?}"),
+        () = other.docker.hung() => {}
     }
-    let id = lab.store("second", small()).await;
+    let id = lab.store("maze", small()).await;
     let before = lab.repo.load(id).await.expect("stored");
     let mut deploy = pin!(lab.deploy(id));
     tokio::select! {
