@@ -35,8 +35,6 @@ const ROUNDS: usize = 3;
 const LOOKS: usize = 31;
 /// Among these the floor takes the best width for its inspections.
 const WIDTHS: [usize; 4] = [2, 4, 8, 16];
-/// Among these it takes the best for raising and the best for taking down.
-const WIDTHS_OF_CHANGES: [usize; 3] = [4, 8, 16];
 
 const RAISE: &str = "deploy on Docker";
 const TAKE_DOWN: &str = "teardown on Docker";
@@ -73,7 +71,7 @@ async fn measure(raised: &Raised, client: &Client) -> Result<()> {
 }
 
 async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
-    let floor = "the bare calls for the same containers, as many at a time as is fastest, and for the networks in one lane beside them";
+    let floor = "the bare calls for the same containers, in the best of three widths, and for the networks in one lane beside them";
     let [mut up, mut down] = [RAISE, TAKE_DOWN].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
     let maze = maze_for_docker(0, 20, Services::One)?;
     // The first time is not counted; it is where the floor learns what to make.
@@ -83,7 +81,9 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
 
     raised.teardown(id).await?;
     let mut found: [Vec<f64>; 2] = Default::default();
-    let mut floors: [[Vec<f64>; 2]; WIDTHS_OF_CHANGES.len()] = Default::default();
+    // Among these widths the floor takes the best for raising, and the best for taking down.
+    let widths = [raised.width / 2, raised.width, 2 * raised.width];
+    let mut floors: [[Vec<f64>; 2]; 3] = Default::default();
     for round in 0..ROUNDS {
         for subject in [round % 2 == 0, round % 2 != 0] {
             if subject {
@@ -92,7 +92,7 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
                 found[1].push(raised.teardown(id).await?);
                 continue;
             }
-            for (width, [raising, taking_down]) in WIDTHS_OF_CHANGES.into_iter().zip(&mut floors) {
+            for (width, [raising, taking_down]) in widths.into_iter().zip(&mut floors) {
                 let since = Instant::now();
                 bare.raise(width).await?;
                 raising.push(nanoseconds(since));
@@ -104,7 +104,7 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
     }
     let [raise, take_down] = found.map(median);
     let (mut bare_raise, mut bare_take_down) = (f64::INFINITY, f64::INFINITY);
-    for (width, times) in WIDTHS_OF_CHANGES.into_iter().zip(floors) {
+    for (width, times) in widths.into_iter().zip(floors) {
         let [raising, taking_down] = times.map(median);
         println!(
             "{width} containers at a time: up in {:.1} s, down in {:.1} s",

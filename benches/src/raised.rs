@@ -44,6 +44,8 @@ pub struct Raised {
     pub repo: Arc<dyn Repo>,
     /// Whom all belongs to that is raised.
     pub instance: InstanceId,
+    /// How many containers the engine starts at a time.
+    pub width: usize,
     /// What the images of bases and services are called.
     pub image: String,
     _folder: TempDir,
@@ -103,6 +105,7 @@ impl Raised {
             docker,
             instance: repo.instance().await?,
             repo,
+            width: 2 * info.cpus,
             image,
             _folder: folder,
         }))
