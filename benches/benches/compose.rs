@@ -1,7 +1,7 @@
 //! A maze raised and taken down by Docker Compose, from the file that `decnet compose` prints, and by the engine, in turn.
 //!
-//! Whichever Compose is there is taken, `docker compose` before `docker-compose`. Without one, or without a daemon, this says so and
-//! leaves.
+//! Whichever Compose is there is taken, `docker compose` before `docker-compose`. Without one, or without a daemon, this says so
+//! and leaves.
 
 use std::{
     fs,
@@ -11,8 +11,8 @@ use std::{
 };
 
 use decnet_benches::{
-    Table,
-    raised::{Raised, Result, Services, maze_for_docker, median, nanoseconds},
+    Table, median,
+    raised::{Raised, Result, Services, maze_for_docker, nanoseconds, wanted},
 };
 use decnet_engine::{
     compose,
@@ -23,7 +23,9 @@ use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId};
 
 /// How many LANs the maze has, of three deckies each.
 const LANS: u8 = 10;
-/// How often each raises the maze and takes it down.
+/// What is measured.
+const SUBJECT: &str = "against Docker Compose";
+/// How often each raises the maze and takes it down for each way in which Compose can.
 const ROUNDS: usize = 3;
 /// What Compose calls the maze.
 const PROJECT: &str = "decnet-bench";
@@ -31,17 +33,19 @@ const PROJECT: &str = "decnet-bench";
 const DOWNS: [&[&str]; 2] = [&["down"], &["down", "-t", "0"]];
 
 fn main() -> Result<()> {
+    if !wanted(SUBJECT) {
+        return Ok(());
+    }
     let Some(program) = Compose::program() else {
         println!("nothing is measured: there is neither docker compose nor docker-compose");
         return Ok(());
     };
     tokio::runtime::Runtime::new()?.block_on(async {
-        let Some(raised) = Raised::reach().await? else {
+        let Some(raised) = Raised::reach(env!("CARGO_TARGET_TMPDIR")).await? else {
             return Ok(());
         };
         let measured = measure(&raised, program).await;
-        let cleared = raised.clear().await;
-        measured.and(cleared)
+        raised.finish(measured).await
     })
 }
 
@@ -58,36 +62,29 @@ async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
     let compose = Compose::new(program, folder.path(), &compose::print(&desired))?;
     println!("{}", compose.version()?);
     let mut up: [Vec<f64>; 2] = Default::default();
-    let mut down: [Vec<f64>; 3] = Default::default();
+    let mut downs: [[Vec<f64>; 2]; 2] = Default::default();
     for round in 0..ROUNDS {
-        for turn in 0..3 {
-            // Whoever is first is so in one round only.
-            match (turn + round) % 3 {
-                2 => {
+        for (turn, (way, down)) in DOWNS.iter().zip(&mut downs).enumerate() {
+            let engine_first = (round + turn) % 2 == 0;
+            for engine in [engine_first, !engine_first] {
+                if engine {
                     let id = raised.store("engine", maze.clone()).await?;
                     up[0].push(raised.deploy(id).await?);
                     down[0].push(raised.teardown(id).await?);
-                }
-                way => {
+                } else {
                     up[1].push(compose.run(&["up", "-d", "--no-build"])?);
                     raised.require_running(id, containers).await?;
-                    down[1 + way].push(compose.run(DOWNS[way])?);
+                    down[1].push(compose.run(way)?);
                 }
             }
         }
     }
-    let [up, compose_up] = up.map(median);
-    let [down, compose_down, compose_kill] = down.map(median);
-    let mut table = Table::new(
-        "against Docker Compose",
-        "the same with Docker Compose, from the file that is printed for it",
-    );
+    let floor = "the same with Docker Compose, from the file that is printed for it";
+    let mut table = Table::new(SUBJECT, floor);
+    let [down, kill] = downs;
     let size = format!("{} LANs, {containers} containers", maze.lans().len());
-    for (what, measured, floor) in [
-        ("up", up, compose_up),
-        ("down", down, compose_down),
-        ("down, Compose with -t 0", down, compose_kill),
-    ] {
+    for (what, found) in [("up", up), ("down", down), ("down, Compose with -t 0", kill)] {
+        let [measured, floor] = found.map(median);
         table.push(format!("{what}, {size}"), containers, measured, Some(floor));
     }
     Ok(table.finish()?)

@@ -2,10 +2,12 @@
 //! nothing to do.
 //!
 //! The floor makes the containers from what the daemon says of those that the engine made, so that both are the same to the last
-//! field. It has the same width as the engine, and its networks in one lane beside the containers. Where no daemon answers this says so and leaves.
+//! field. It has as many calls at a time as is fastest of some widths, and its networks in one lane beside the containers. Where no
+//! daemon answers this says so and leaves.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Instant,
 };
 
@@ -18,13 +20,13 @@ use bollard::{
     },
 };
 use decnet_benches::{
-    Limit, Table,
-    raised::{Raised, Result, Services, maze_for_docker, median, nanoseconds},
+    Limit, Table, median,
+    raised::{Raised, Result, Services, maze_for_docker, nanoseconds, wanted},
 };
 use decnet_engine::naming;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How often a maze is raised and taken down by each.
@@ -34,38 +36,34 @@ const LOOKS: usize = 31;
 /// Among these the floor takes the best width for its inspections.
 const WIDTHS: [usize; 4] = [2, 4, 8, 16];
 
+const RAISE: &str = "deploy on Docker";
+const TAKE_DOWN: &str = "teardown on Docker";
+const LOOK: &str = "reconcile on Docker, nothing to do";
+
 fn main() -> Result<()> {
+    if ![RAISE, TAKE_DOWN, LOOK].into_iter().any(wanted) {
+        return Ok(());
+    }
     tokio::runtime::Runtime::new()?.block_on(async {
-        let Some(raised) = Raised::reach().await? else {
+        let Some(raised) = Raised::reach(env!("CARGO_TARGET_TMPDIR")).await? else {
             return Ok(());
         };
         let client = Client::connect_with_defaults()?;
         let measured = measure(&raised, &client).await;
-        let removed = raised.clear().await;
-        measured.and(removed)
+        raised.finish(measured).await
     })
-}
-
-/// Tells whether something was asked for: all is, unless a part of some name was.
-fn wanted(subject: &str) -> bool {
-    let mut parts = std::env::args()
-        .skip(1)
-        .filter(|part| !part.starts_with('-'))
-        .peekable();
-    parts.peek().is_none() || parts.any(|part| subject.contains(&part))
 }
 
 async fn measure(raised: &Raised, client: &Client) -> Result<()> {
     raised.keep_image().await?;
-    if wanted("deploy on Docker") || wanted("teardown on Docker") {
+    if [RAISE, TAKE_DOWN].into_iter().any(wanted) {
         raise_and_take_down(raised, client).await?;
     }
-    let subject = "reconcile on Docker, nothing to do";
-    if !wanted(subject) {
+    if !wanted(LOOK) {
         return Ok(());
     }
     let floor = "one list of networks, one of containers, and an inspection of each";
-    let mut table = Table::new(subject, floor).limit(Limit::Ratio(1.5));
+    let mut table = Table::new(LOOK, floor).limit(Limit::Ratio(1.5));
     for (lans, services) in [(10, Services::One), (20, Services::None)] {
         look(raised, client, lans, services, &mut table).await?;
     }
@@ -73,37 +71,49 @@ async fn measure(raised: &Raised, client: &Client) -> Result<()> {
 }
 
 async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
-    let floor =
-        "the bare calls for the same containers, as many at a time, and for the networks in one lane beside them";
-    let [mut up, mut down] =
-        ["deploy on Docker", "teardown on Docker"].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
+    let floor = "the bare calls for the same containers, in the best of three widths, and for the networks in one lane beside them";
+    let [mut up, mut down] = [RAISE, TAKE_DOWN].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
     let maze = maze_for_docker(0, 20, Services::One)?;
     // The first time is not counted; it is where the floor learns what to make.
     let id = raised.store("bench", maze.clone()).await?;
     raised.deploy(id).await?;
-    let bare = Bare::learn(client.clone(), &id.to_string(), raised.width).await?;
+    let bare = Bare::learn(client.clone(), &id.to_string()).await?;
 
     raised.teardown(id).await?;
-    let mut found: [Vec<f64>; 4] = Default::default();
+    let mut found: [Vec<f64>; 2] = Default::default();
+    // Among these widths the floor takes the best for raising, and the best for taking down.
+    let widths = [raised.width / 2, raised.width, 2 * raised.width];
+    let mut floors: [[Vec<f64>; 2]; 3] = Default::default();
     for round in 0..ROUNDS {
         for subject in [round % 2 == 0, round % 2 != 0] {
-            let (raising, taking_down) = if subject {
+            if subject {
                 let id = raised.store("bench", maze.clone()).await?;
-                (raised.deploy(id).await?, raised.teardown(id).await?)
-            } else {
+                found[0].push(raised.deploy(id).await?);
+                found[1].push(raised.teardown(id).await?);
+                continue;
+            }
+            for (width, [raising, taking_down]) in widths.into_iter().zip(&mut floors) {
                 let since = Instant::now();
-                bare.raise().await?;
-                let raising = nanoseconds(since);
+                bare.raise(width).await?;
+                raising.push(nanoseconds(since));
                 let since = Instant::now();
-                bare.take_down().await?;
-                (raising, nanoseconds(since))
-            };
-            let at = if subject { 0 } else { 2 };
-            found[at].push(raising);
-            found[at + 1].push(taking_down);
+                bare.take_down(width).await?;
+                taking_down.push(nanoseconds(since));
+            }
         }
     }
-    let [raise, take_down, bare_raise, bare_take_down] = found.map(median);
+    let [raise, take_down] = found.map(median);
+    let (mut bare_raise, mut bare_take_down) = (f64::INFINITY, f64::INFINITY);
+    for (width, times) in widths.into_iter().zip(floors) {
+        let [raising, taking_down] = times.map(median);
+        println!(
+            "{width} containers at a time: up in {:.1} s, down in {:.1} s",
+            raising / 1e9,
+            taking_down / 1e9
+        );
+        bare_raise = bare_raise.min(raising);
+        bare_take_down = bare_take_down.min(taking_down);
+    }
     let what = format!("{} LANs, {} containers", maze.lans().len(), bare.containers());
     up.push(&what, bare.containers(), raise, Some(bare_raise));
     down.push(&what, bare.containers(), take_down, Some(bare_take_down));
@@ -178,7 +188,6 @@ async fn inspect_all(client: &Client, label: &str, width: usize) -> Result<(usiz
 /// The bare calls for a maze.
 struct Bare {
     client: Client,
-    width: usize,
     networks: Vec<NetworkCreateRequest>,
     deckies: Vec<Decky>,
 }
@@ -198,7 +207,7 @@ struct Container {
 
 impl Bare {
     /// Learns from the daemon what was asked of it for a topology.
-    async fn learn(client: Client, topology: &str, width: usize) -> Result<Self> {
+    async fn learn(client: Client, topology: &str) -> Result<Self> {
         let label = format!("{}={topology}", naming::TOPOLOGY);
         let filters = HashMap::from([("label", vec![label.as_str()])]);
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
@@ -231,7 +240,6 @@ impl Bare {
         networks.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self {
             client,
-            width,
             networks,
             deckies,
         })
@@ -241,8 +249,9 @@ impl Bare {
         self.deckies.iter().map(|decky| 1 + decky.services.len()).sum()
     }
 
-    async fn raise(&self) -> Result<()> {
-        let permits = Semaphore::new(self.width);
+    /// Makes the networks one after the other, and beside them the containers, so many at a time, each after its networks.
+    async fn raise(&self, width: usize) -> Result<()> {
+        let permits = Semaphore::new(width);
         let there: BTreeMap<&str, _> = self
             .networks
             .iter()
@@ -292,17 +301,13 @@ impl Bare {
         Ok(id)
     }
 
-    /// Removes the containers, those of one network one after the other, and each network after the last of its own.
-    async fn take_down(&self) -> Result<()> {
-        let permits = Semaphore::new(self.width);
-        let mut members: BTreeMap<&str, usize> = BTreeMap::new();
+    /// Removes the containers, so many at a time, and each network after the last container on it.
+    async fn take_down(&self, width: usize) -> Result<()> {
+        let permits = Semaphore::new(width);
+        let mut left: BTreeMap<&str, AtomicUsize> = BTreeMap::new();
         for (network, _) in self.deckies.iter().flat_map(|decky| &decky.base.endpoints) {
-            *members.entry(network).or_default() += 1;
+            *left.entry(network).or_default().get_mut() += 1;
         }
-        let turns: BTreeMap<&str, Mutex<usize>> = members
-            .into_iter()
-            .map(|(network, count)| (network, Mutex::new(count)))
-            .collect();
         let (empty, mut empties) = mpsc::unbounded_channel();
         let lane = async {
             while let Some(network) = empties.recv().await {
@@ -311,34 +316,17 @@ impl Bare {
             Ok::<_, Box<dyn std::error::Error>>(())
         };
         let containers = async {
-            let (permits, turns, empty) = (&permits, &turns, empty);
+            let (permits, left, empty) = (&permits, &left, empty);
             let removals = self.deckies.iter().map(|decky| {
                 let empty = empty.clone();
                 async move {
-                    for service in &decky.services {
+                    for container in decky.services.iter().chain([&decky.base]) {
                         let _permit = permits.acquire().await?;
-                        self.remove(service).await?;
+                        self.remove(container).await?;
                     }
-                    let mut networks: Vec<&str> = decky
-                        .base
-                        .endpoints
-                        .iter()
-                        .map(|(network, _)| network.as_str())
-                        .collect();
-                    // All take them in the same order, so that nobody waits in a circle.
-                    networks.sort_unstable();
-                    let mut held = Vec::new();
-                    for network in networks {
-                        held.push((network, turns[network].lock().await));
-                    }
-                    {
-                        let _permit = permits.acquire().await?;
-                        self.remove(&decky.base).await?;
-                    }
-                    for (network, mut left) in held {
-                        *left -= 1;
-                        if *left == 0 {
-                            empty.send(network).map_err(|_| "nobody removes networks")?;
+                    for (network, _) in &decky.base.endpoints {
+                        if left[network.as_str()].fetch_sub(1, Ordering::Relaxed) == 1 {
+                            empty.send(network.as_str()).map_err(|_| "nobody removes networks")?;
                         }
                     }
                     Ok::<_, Box<dyn std::error::Error>>(())

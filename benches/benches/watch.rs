@@ -2,11 +2,10 @@
 //! with the loop in another process on the same store, and a bus between them.
 //!
 //! Two mazes of the same shape stand on one daemon. Each step is made on the first through store, bus and loop; then on the second
-//! with nothing but the actions of its plan, in the same order and width. The difference of the medians is what the loop adds to a step.
-//! Without a daemon that answers it says so and leaves.
+//! with nothing but the actions of its plan, in the same order and width. The difference of the medians is what the loop adds to a
+//! step. Without a daemon that answers it says so and leaves.
 
 use std::{
-    error::Error,
     io::Read as _,
     path::Path,
     process::{Child, Command, Stdio},
@@ -14,21 +13,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use decnet_benches::{
+    median,
+    raised::{self, Result},
+};
 use decnet_engine::{
     bus::{
         Bus as _, Pattern, Received, Subscription,
         unix::{Server, UnixBus},
     },
     desired::{Desired, Setting},
-    engine::{DeployOptions, Engine, EngineOptions, Submitted, submit},
+    engine::{DeployOptions, Engine, Submitted, submit},
     event::{Event, MutationStage, StepState},
     execute::{Manner, OnFailure, execute},
     observe::Scope,
     plan::diff,
-    runtime::{
-        Runtime as _, RuntimeInfo,
-        docker::{Docker, DockerHost, DockerOptions},
-    },
+    runtime::{Runtime as _, RuntimeInfo, docker::Docker},
     watch::{WatchOptions, watch},
 };
 use decnet_topology::{
@@ -38,8 +38,6 @@ use decnet_topology::{
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// How often each step is made.
 const ROUNDS: usize = 40;
@@ -63,32 +61,12 @@ fn main() -> Result<()> {
     }
 }
 
-async fn daemon(options: &EngineOptions) -> Result<Docker> {
-    let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
-    let options = DockerOptions {
-        host,
-        decoy: options.image.clone(),
-        ..DockerOptions::default()
-    };
-    Ok(Docker::connect(options).await?)
-}
-
-fn options() -> Result<EngineOptions> {
-    let program = decnet_engine::decoy::embedded().ok_or("the decoy is built for Linux")?;
-    let image = decnet_engine::decoy::DecoyImage::pack(program);
-    Ok(EngineOptions {
-        image: Some(Arc::new(image)),
-        ..EngineOptions::new(Catalog::builtin())
-    })
-}
-
 /// Runs the loop until whoever started it ends.
 async fn keep(folder: &Path) -> Result<()> {
     let repo = Arc::new(SqliteRepo::open(folder.join(DATABASE))?);
     let bus = Arc::new(UnixBus::new(folder.join(SOCKET), "keeper"));
-    let options = options()?.bus(bus);
-    let docker = daemon(&options).await?;
-    let engine = Engine::new(repo, Arc::new(docker), options);
+    let (docker, options) = raised::connect().await?.ok_or("no daemon answers")?;
+    let engine = Engine::new(repo, Arc::new(docker), options.bus(bus));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     std::thread::spawn(move || {
@@ -160,15 +138,11 @@ async fn raise(engine: &Engine, repo: &dyn Repo, topology: Topology) -> Result<T
 }
 
 async fn measure() -> Result<()> {
-    let options = options()?;
-    let docker = match daemon(&options).await {
-        Ok(docker) => docker,
-        Err(error) => {
-            println!("nothing is measured: {error}");
-            return Ok(());
-        }
+    let Some((docker, options)) = raised::connect().await? else {
+        return Ok(());
     };
-    let folder = tempfile::tempdir()?;
+    // Not where it may be memory, which is never synchronised.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(Server::bind(folder.path().join(SOCKET))?.serve(stop.clone()));
     let repo: Arc<dyn Repo> = Arc::new(SqliteRepo::open(folder.path().join(DATABASE))?);
@@ -371,12 +345,6 @@ impl Bare {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
     let round = round()?;
     let mut found: [Vec<(Parts, f64)>; 3] = Default::default();
@@ -408,8 +376,9 @@ async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
     println!("op            | steps |  loop | docker | added | enqueue | claim |  plan | execute | confirm | hear");
     let mut most = f64::NEG_INFINITY;
     for ((op, _), found) in round.iter().zip(&found) {
-        let part = |part: fn(&Parts) -> f64| median(found.iter().map(|(parts, _)| part(parts)));
-        let (total, docker) = (part(|parts| parts.total), median(found.iter().map(|(_, took)| *took)));
+        let part = |part: fn(&Parts) -> f64| median(found.iter().map(|(parts, _)| part(parts)).collect());
+        let docker = median(found.iter().map(|(_, took)| *took).collect());
+        let total = part(|parts| parts.total);
         let steps = found.first().map_or(0, |(parts, _)| parts.steps);
         most = most.max(total - docker);
         println!(

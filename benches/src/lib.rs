@@ -3,8 +3,9 @@
 //! A **floor** is the least that anything could do that comes to the same result. It is measured in turn with the subject, so what
 //! else the machine does meanwhile slows both alike, and their ratio says how much is left to gain.
 //!
-//! Those on Docker have an engine and mazes from [`raised`]: `docker` has the bare calls of the API as its floor, `compose` has Docker
-//! Compose, and `watch` tells what the loop adds to Docker's own time. `cargo bench --bench docker -- reconcile` makes one part alone.
+//! Those on Docker have an engine and mazes from [`raised`]: `docker` has the bare calls of the API as its floor, `compose` has
+//! Docker Compose, and `watch` tells what the loop adds to Docker's own time. `cargo bench --bench docker -- reconcile` makes one
+//! part alone.
 //!
 //! ```no_run
 //! use criterion::Criterion;
@@ -28,5 +29,5 @@ pub mod raised;
 mod table;
 
 pub use maze::{SIZES, drawn, maze};
-pub use measure::{Spell, alternate, median_of, repeat, repeat_on_the_clock};
+pub use measure::{Spell, alternate, median, median_of, repeat, repeat_on_the_clock};
 pub use table::{Limit, Row, Table, Unit};

@@ -103,7 +103,8 @@ fn each(work: &mut impl Spell, times: u64) -> f64 {
     work(times).as_nanos() as f64 / times as f64
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// Returns the median of some figures; NaN of none.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

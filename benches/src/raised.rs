@@ -2,18 +2,21 @@
 //!
 //! All that they raise has addresses within 10.203.0.0/16 and carries the label of a store that lives as long as the bench.
 
-use std::{error::Error, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, error::Error, path::Path, sync::Arc, time::Instant};
 
 use decnet_engine::{
     decoy::{DecoyImage, embedded},
     engine::{DeployOptions, Engine, EngineOptions},
-    observe::{Activity, Scope},
+    observe::{Activity, Scope, topology_of},
     runtime::{
         Runtime as _,
         docker::{Docker, DockerHost, DockerOptions},
     },
 };
-use decnet_topology::{Catalog, InstanceId, Mode, Repo, Topology, TopologyId, repo::NewTopology};
+use decnet_topology::{
+    Catalog, InstanceId, Mode, Repo, Topology, TopologyId,
+    repo::{NewTopology, SqliteRepo},
+};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -41,46 +44,61 @@ pub struct Raised {
     pub repo: Arc<dyn Repo>,
     /// Whom all belongs to that is raised.
     pub instance: InstanceId,
-    /// How many containers the daemon gains from starting at a time.
+    /// How many containers the engine starts at a time.
     pub width: usize,
     /// What the images of bases and services are called.
     pub image: String,
     _folder: TempDir,
 }
 
+/// Tells whether something was asked for: all is, unless a part of some name was.
+pub fn wanted(subject: &str) -> bool {
+    let mut parts = std::env::args()
+        .skip(1)
+        .filter(|part| !part.starts_with('-'))
+        .peekable();
+    parts.peek().is_none() || parts.any(|part| subject.contains(&part))
+}
+
+/// Connects to the daemon, and says what an engine on it needs; where none answers, says that nothing is measured, and returns
+/// none.
+pub async fn connect() -> Result<Option<(Docker, EngineOptions)>> {
+    let program = embedded().ok_or("the decoy is built for Linux")?;
+    let image = Arc::new(DecoyImage::pack(program));
+    let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
+    let options = DockerOptions {
+        host,
+        decoy: Some(Arc::clone(&image)),
+        ..DockerOptions::default()
+    };
+    match Docker::connect(options).await {
+        Ok(docker) => {
+            let options = EngineOptions {
+                image: Some(image),
+                ..EngineOptions::new(Catalog::builtin())
+            };
+            Ok(Some((docker, options)))
+        }
+        Err(error) => {
+            println!("nothing is measured: {error}");
+            Ok(None)
+        }
+    }
+}
+
 impl Raised {
     /// Reaches the daemon; where none answers, says that nothing is measured, and returns none.
-    pub async fn reach() -> Result<Option<Self>> {
-        let program = embedded().ok_or("the decoy is built for Linux")?;
-        let image = Arc::new(DecoyImage::pack(program));
-        let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
-        let options = DockerOptions {
-            host,
-            decoy: Some(Arc::clone(&image)),
-            ..DockerOptions::default()
+    ///
+    /// The store lies in `folder`, which should be on a disk: where it is in memory nothing is synchronised.
+    pub async fn reach(folder: impl AsRef<Path>) -> Result<Option<Self>> {
+        let Some((docker, options)) = connect().await? else {
+            return Ok(None);
         };
-        let found = async {
-            let docker = Docker::connect(options).await?;
-            let info = docker.info().await?;
-            Ok::<_, Box<dyn Error>>((docker, info))
-        };
-        let (docker, info) = match found.await {
-            Ok(found) => found,
-            Err(error) => {
-                println!("nothing is measured: {error}");
-                return Ok(None);
-            }
-        };
+        let info = docker.info().await?;
         println!("Docker {} with {} processors", info.version, info.cpus);
-        let folder = tempfile::tempdir()?;
-        let repo: Arc<dyn Repo> = Arc::new(decnet_topology::repo::SqliteRepo::open(
-            folder.path().join("decnet.db"),
-        )?);
-        let reference = image.reference.clone();
-        let options = EngineOptions {
-            image: Some(image),
-            ..EngineOptions::new(Catalog::builtin())
-        };
+        let folder = tempfile::tempdir_in(folder)?;
+        let repo: Arc<dyn Repo> = Arc::new(SqliteRepo::open(folder.path().join("decnet.db"))?);
+        let image = options.image.as_ref().ok_or("an image")?.reference.clone();
         let engine = Engine::new(Arc::clone(&repo), Arc::new(docker.clone()), options);
         Ok(Some(Self {
             engine,
@@ -88,7 +106,7 @@ impl Raised {
             instance: repo.instance().await?,
             repo,
             width: 2 * info.cpus,
-            image: reference,
+            image,
             _folder: folder,
         }))
     }
@@ -152,17 +170,28 @@ impl Raised {
         Err(format!("{running} of {containers} containers run").into())
     }
 
-    /// Takes down whatever was left up.
-    pub async fn clear(&self) -> Result<()> {
+    /// Takes down whatever was left up, whatever came of the measurement, and returns what went wrong with either.
+    pub async fn finish(&self, measured: Result<()>) -> Result<()> {
+        match (measured, self.clear().await) {
+            (Err(error), Err(left)) => {
+                Err(format!("{error}; and what was raised is not all taken down: {left}").into())
+            }
+            (measured, cleared) => measured.and(cleared),
+        }
+    }
+
+    /// Takes down whatever was left up, past all errors, and returns the first.
+    async fn clear(&self) -> Result<()> {
         let left = self.docker.glance(Scope::Instance(self.instance)).await?;
         let labels = left.containers.iter().map(|container| &container.labels);
         let labels = labels.chain(left.networks.iter().map(|network| &network.labels));
-        let topologies: std::collections::BTreeSet<_> =
-            labels.filter_map(decnet_engine::observe::topology_of).collect();
+        let topologies: BTreeSet<_> = labels.filter_map(topology_of).collect();
+        let mut cleared = Ok(());
         for id in topologies {
-            self.engine.teardown(id, &CancellationToken::new()).await?;
+            let down = self.teardown(id).await;
+            cleared = cleared.and(down.map(drop));
         }
-        Ok(())
+        cleared
     }
 }
 
@@ -172,16 +201,11 @@ pub fn nanoseconds(since: Instant) -> f64 {
     since.elapsed().as_nanos() as f64
 }
 
-/// Returns the median of some figures.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 /// Makes a maze of some LANs with three deckies each: a tree with three branches at each LAN, the first decky of each a router to
 /// the LAN above, that of the DMZ a gateway that publishes nothing.
 ///
-/// The first subnet is 10.203.`first`.0/24, the others follow. The names of deckies begin with their place in their LAN, so that in the order of names those of one LAN are far apart.
+/// The first subnet is 10.203.`first`.0/24, the others follow. The names of deckies begin with their place in their LAN, so that in
+/// the order of names those of one LAN are far apart.
 pub fn maze_for_docker(first: u8, lans: u8, services: Services) -> Result<Topology> {
     let at = |lan: u8, host: u8| format!("10.203.{}.{host}", first + lan);
     let mut maze = Topology::builder();

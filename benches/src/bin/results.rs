@@ -50,7 +50,8 @@ fn heading() -> String {
         "# What the benches found\n\nWritten by `make bench`; what stands in `benches/notes` is put beside the tables.\n\n\
          - machine: {count} × {model}\n- system: {system}\n- compiler: {rustc}\n- date: {}\n- commit: {}\n\n\
          Figures are medians. A subject and its floor are measured in turn in one run, so the ratio holds on a machine that is \
-         busy. Times are processor time, but for those of the store and of Docker, which are by the clock. The load is that of `/proc/loadavg` at the end of each table.\n\n",
+         busy. Times are processor time, but for those of the store and of Docker, which are by the clock. The load is that of \
+         `/proc/loadavg` at the end of each table.\n\n",
         Timestamp::now().strftime("%Y-%m-%d"),
         machine::commit(),
     )

@@ -8,7 +8,7 @@ use decnet_topology::{
     repo::{MutationFilter, MutationRow, StatusChange},
     validate::{HostFacts, Surroundings},
 };
-use futures_util::join;
+use futures_util::{TryFutureExt as _, try_join};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -60,25 +60,18 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Makes sure that the runtime answers, and takes the lease.
+    /// Makes sure that the runtime answers, then takes the lease.
     pub(super) async fn begin(
         engine: &'a Engine,
         id: TopologyId,
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
-        let instance = engine.repo.instance().await?;
-        let (info, lease) = join!(
-            engine.runtime.info(),
-            HeldLease::acquire(engine.repo.clone(), id, &engine.options.label)
-        );
-        let (info, lease) = match (info, lease) {
-            (Ok(info), lease) => (info, lease?),
-            (Err(error), Ok(lease)) => {
-                lease.release().await;
-                return Err(error.into());
-            }
-            (Err(error), Err(_)) => return Err(error.into()),
-        };
+        let (info, instance) = try_join!(
+            engine.runtime.info().map_err(EngineError::from),
+            engine.repo.instance().map_err(EngineError::from)
+        )?;
+        // Not before it answered: until one that hangs is given up, nobody else could work on the topology.
+        let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
         Ok(Self {
             engine,
             id,

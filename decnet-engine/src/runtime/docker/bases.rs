@@ -21,22 +21,23 @@ const CONTAINMENT_PAUSE: Duration = Duration::from_millis(100);
 impl Docker {
     pub(super) async fn create_base(&self, instance: InstanceId, spec: &BaseSpec) -> Result<Effect, RuntimeError> {
         let networks: Vec<_> = spec.interfaces.iter().map(|interface| &interface.network).collect();
-        self.require_networks(instance, &networks).await?;
         let together = self.api >= ENDPOINTS_AT_CREATE;
         let at_create = if together { spec.interfaces.len() } else { 1 };
-        let id = match self
-            .create_container(&spec.name, self.base_body(spec, at_create)?)
-            .await
-        {
+        let created = async {
+            self.require_networks(instance, &networks).await?;
+            let body = self.base_body(spec, at_create)?;
+            Ok(self.create_container(&spec.name, body).await?)
+        };
+        let id = match created.await {
             Ok(id) => id,
-            // It is there already, or something else has its name.
-            Err(failure) if failure.is(409) => {
+            Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => return Err(error),
+            // It is there already, whatever of its networks and its image is gone since, or something else has its name.
+            Err(error) => {
                 return match self.find_made(instance, &spec.name, &spec.labels).await? {
                     Some(found) => self.finish_base(instance, spec, &found).await,
-                    None => Err(failure.into()),
+                    None => Err(error),
                 };
             }
-            Err(failure) => return Err(failure.into()),
         };
         for interface in spec.interfaces.iter().skip(at_create) {
             self.plug(&id, interface).await?;

@@ -1,5 +1,4 @@
-//! Looks into bases from outside: a thread of this program enters their namespaces, which takes a millisecond where a process in
-//! each takes fifty.
+//! Looks into bases from outside: a thread of this program enters their namespaces, which takes less than a process in each.
 //!
 //! That needs a daemon on this machine, root's rights, and the same view of processes. Where anything is missing, or is not as it
 //! should, nothing is said of a base, and it is asked.
@@ -11,6 +10,7 @@ use std::{
     num::NonZero,
     os::fd::{AsFd as _, OwnedFd},
     thread,
+    time::Duration,
 };
 
 use decnet_decoy::{
@@ -19,16 +19,18 @@ use decnet_decoy::{
 };
 use futures_util::future;
 use rustix::{
-    fs::{Mode, OFlags, open, openat},
+    fs::{Mode, OFlags, ResolveFlags, open, openat, openat2},
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::Docker;
 use crate::{naming::ContainerName, observe::ObservedContainer};
 
 /// How long a state may be that a base keeps.
 const LARGEST_STATE: u64 = 16 << 20;
+/// How long a thread that looks is waited for.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// A base to look into.
 struct Base {
@@ -61,38 +63,52 @@ impl Docker {
             shares[at % threads].push(base);
         }
         let found = future::join_all(shares.into_iter().map(look)).await;
-        found.into_iter().flatten().collect()
+        let mut right = BTreeSet::new();
+        for (base, seen) in found.into_iter().flatten() {
+            match seen {
+                Ok(true) => {
+                    right.insert(base);
+                }
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%base, %error, "it cannot be looked into from outside"),
+            }
+        }
+        right
     }
 }
+
+/// What was seen of a base: whether it is as it should be.
+type Seen = (ContainerName, io::Result<bool>);
 
 /// Looks into some bases on a thread of its own, which ends with that: none that others work on may be left in a namespace of
 /// another.
-fn look(bases: Vec<Base>) -> impl Future<Output = BTreeSet<ContainerName>> {
+///
+/// The thread tells of nothing by itself: whoever listens to what is logged would be run in the namespace of a base.
+async fn look(bases: Vec<Base>) -> Vec<Seen> {
     let (tell, told) = oneshot::channel();
     let looking = thread::Builder::new().name("look-inside".into()).spawn(move || {
+        let seen = bases.into_iter().map(|base| {
+            let right = base.is_right();
+            (base.name, right)
+        });
         // Whoever does not want to know any more has gone.
-        let _ = tell.send(right(bases));
+        let _ = tell.send(seen.collect());
     });
     if let Err(error) = looking {
         tracing::debug!(%error, "no thread looks into bases from outside");
+        return Vec::new();
     }
-    // Without a thread there is nobody to tell either.
-    async { told.await.unwrap_or_default() }
-}
-
-/// Returns those that are as they should. This thread is in the namespace of one of them afterwards.
-fn right(bases: Vec<Base>) -> BTreeSet<ContainerName> {
-    let mut right = BTreeSet::new();
-    for base in bases {
-        match base.is_right() {
-            Ok(true) => {
-                right.insert(base.name);
-            }
-            Ok(false) => {}
-            Err(error) => tracing::debug!(base = %base.name, %error, "it cannot be looked into from outside"),
+    match timeout(LONGEST_LOOK, told).await {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(_)) => {
+            tracing::warn!("a thread that looked into bases from outside was lost");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!("a thread that looks into bases from outside is not back, and not waited for");
+            Vec::new()
         }
     }
-    right
 }
 
 impl Base {
@@ -116,7 +132,7 @@ impl Base {
         Ok(deviations_here(&self.state)?.is_empty())
     }
 
-    /// Reads the state that the base keeps, without following any link in its root.
+    /// Reads the state that the base keeps, without following any link in its root. That takes a kernel that has openat2(2).
     fn kept(process: &OwnedFd) -> io::Result<NetState> {
         let root = openat(
             process,
@@ -124,8 +140,9 @@ impl Base {
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = openat(&root, STATE_PATH.trim_start_matches('/'), flags, Mode::empty())?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let file = openat2(&root, STATE_PATH, flags, Mode::empty(), within)?;
         let mut text = String::new();
         File::from(file).take(LARGEST_STATE).read_to_string(&mut text)?;
         NetState::parse(&text).map_err(io::Error::other)

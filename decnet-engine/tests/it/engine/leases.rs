@@ -1,5 +1,7 @@
 //! Who may go on where two want the same topology.
 
+use std::{pin::pin, time::Duration};
+
 use decnet_engine::{
     engine::{DeployOptions, EngineError},
     runtime::simulated::Moment,
@@ -55,6 +57,28 @@ async fn a_deploy_that_lost_its_lease_undoes_nothing_and_leaves_the_status_to_th
         lease(&lab, id).await.map(|lease| lease.holder.label),
         Some("another".into())
     );
+}
+
+// The clock jumps as soon as everything waits.
+#[tokio::test(start_paused = true)]
+async fn while_a_daemon_does_not_answer_no_lease_is_taken_and_nothing_is_written() {
+    let other = Lab::new();
+    let lab = Lab::sharing(other.docker.clone());
+    let others = other.store("maze", small()).await;
+    other.docker.hang(1, Moment::Before);
+    tokio::select! {
+        result = other.deploy(others) => panic!("{result:?}"),
+        () = other.docker.hung() => {}
+    }
+    let id = lab.store("maze", small()).await;
+    let before = lab.repo.load(id).await.expect("stored");
+    let mut deploy = pin!(lab.deploy(id));
+    tokio::select! {
+        result = &mut deploy => panic!("{result:?}"),
+        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+    }
+    assert_eq!(lease(&lab, id).await, None);
+    assert_eq!(lab.repo.load(id).await.expect("stored"), before);
 }
 
 #[tokio::test]

@@ -41,6 +41,20 @@ pub(crate) async fn what_is_made_twice_is_made_once(lab: &Lab) {
     assert!(made.images.contains(&lab.decoy));
 }
 
+pub(crate) async fn a_base_is_not_made_again_though_its_network_is_gone(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    lab.change(&Action::Disconnect {
+        container: base.name.clone(),
+        network: lab.network_name("near"),
+        interface: None,
+    })
+    .await;
+    lab.change(&undo(&create_network(&lab.network("near", 0)))).await;
+    let before = lab.observe().await;
+    lab.keep(&create_base(&base)).await;
+    assert_eq!(lab.observe().await, before);
+}
+
 pub(crate) async fn what_is_removed_twice_is_removed_once(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let service = lab.service("web", "telnet");

@@ -28,6 +28,7 @@ macro_rules! clauses {
             existence::a_network_with_containers_is_busy => 40,
             existence::an_image_that_is_used_stays => 48,
             existence::a_published_port_is_taken_once => 56,
+            existence::a_base_is_not_made_again_though_its_network_is_gone => 152,
             ownership::a_foreign_network_of_our_name_is_in_the_way_and_survives => 64,
             ownership::a_foreign_container_of_our_name_is_in_the_way_and_survives => 72,
             ownership::a_foreign_network_on_our_subnet_survives => 80,
