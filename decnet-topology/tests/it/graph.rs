@@ -317,8 +317,12 @@ fn chain(lans: u32) -> Topology {
 fn in_a_long_chain_with_a_circle_one_decky_has_the_routes_it_has_among_all() {
     let chain = chain(120);
     let graph = Graph::new(&chain);
-    for (id, routes) in graph.routes() {
-        assert!(routes.len() > 10, "{routes:?}");
+    let routes = graph.routes();
+    assert!(
+        routes.values().any(|routes| routes.len() > 30),
+        "subnets are out of order"
+    );
+    for (id, routes) in routes {
         assert_eq!(*routes, graph.routes_of(id), "{id}");
     }
 }

@@ -68,7 +68,7 @@ fn deckies_that_run_the_same_share_it_whether_generated_parsed_or_loaded() {
 
 /// Makes two deckies of one configuration, but that a number is 0.0 in one and -0.0 in the other, as the texts say it.
 fn zeros(one: &str, other: &str) -> Topology {
-    let decky = |name, zero| {
+    let decky = |name: &str, zero: &str| {
         let config = format!(r#"{{"ssh": {{"delay": {zero}, "deep": [{{"jitter": {zero}}}]}}}}"#);
         let config = serde_json::from_str(&config).expect("a configuration");
         Decky::new(DeckyId::new(u32::from(name != "one")), name.parse().expect("a name"))
