@@ -131,8 +131,8 @@ fn once_a_table(maze: &Topology) -> usize {
 fn with_circles(maze: Topology) -> Topology {
     let (lans, deckies) = maze.into_parts();
     let deckies = deckies.into_iter().map(|decky| {
-        let is_bridge = decky.is_bridge();
-        decky.forwarding(is_bridge)
+        let forwards = decky.forwards_l3() || decky.is_bridge();
+        decky.forwarding(forwards)
     });
     Topology::new(lans, deckies.collect()).expect("names and ids are as they were")
 }
