@@ -69,9 +69,9 @@ fn memory() {
     )
     .bytes();
     table = table.limit(Limit::Ratio(3.0));
-    let uniform = DECKIES.map(|deckies| ("", maze(deckies / 2)));
-    let varied = DECKIES.map(|deckies| ("drawn", drawn(deckies / 2).1));
-    for (kind, maze) in uniform.into_iter().chain(varied) {
+    let uniform = DECKIES.iter().map(|deckies| ("", maze(deckies / 2)));
+    let varied = DECKIES.iter().map(|deckies| ("drawn", drawn(deckies / 2).1));
+    for (kind, maze) in uniform.chain(varied) {
         let what = of_kind(kind, &maze);
         match resident(&maze) {
             Ok(bytes) => table.push(what, maze.deckies().len(), bytes, Some(plain::bytes(&maze) as f64)),

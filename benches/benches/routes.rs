@@ -147,6 +147,7 @@ fn benches(criterion: &mut Criterion) {
     let trees = [10, 100, 1_000, 4_000].map(|lans| ("", maze(lans)));
     let circles = [1_000, 4_000].map(|lans| ("with circles", with_circles(maze(lans))));
     for (kind, maze) in trees.into_iter().chain(circles) {
+        assert_eq!(once_a_component(&maze) as usize, Graph::new(&maze).zones().len());
         let routes = || Graph::new(black_box(&maze)).routes();
         let length: usize = routes().values().map(|routes| routes.len()).sum();
         println!("{length} routes in all");
