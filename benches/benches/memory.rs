@@ -26,18 +26,16 @@ const NEVER_FULL: &str = "the holes that others left are never full";
 
 /// Returns how many bytes a maze needs, as the system counts them, or says why it cannot be told.
 ///
-/// Each is read anew from its document, for a clone would share what its deckies run. The first ones fill the holes that others left,
-/// the documents and drafts among them. They are not counted, nor is the round with the last of them.
+/// Each is made anew of one document that was read, for a clone would share what its deckies run; and the document stays, since what
+/// comes and goes between the mazes would leave holes among them. The first ones fill the holes that others left. They are not
+/// counted, nor is the round with the last of them.
 #[expect(clippy::cast_precision_loss, reason = "fewer bytes than 2^53")]
 fn resident(maze: &Topology) -> Result<f64, &'static str> {
     let mut draft = Draft::from(maze);
     draft.header.name = "bench".into();
     let text = document::print(&draft, Syntax::Json);
-    drop(draft);
-    let anew = |_| {
-        let draft = document::parse(&text, Syntax::Json).expect("it was printed");
-        draft.resolve(&Claims::default()).expect("nothing is left open")
-    };
+    let draft = document::parse(text, Syntax::Json).expect("it was printed");
+    let anew = |_| draft.resolve(&Claims::default()).expect("nothing is left open");
     let copies = MEASURED.div_ceil(maze.deckies().len()).max(2);
     let least = copies * maze.deckies().len() * size_of::<Decky>();
     let mut kept: Vec<Vec<Topology>> = Vec::new();
