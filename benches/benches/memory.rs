@@ -40,7 +40,7 @@ fn resident(maze: &Topology) -> Result<f64, &'static str> {
     let copies = MEASURED.div_ceil(maze.deckies().len()).max(2);
     let least = copies * maze.deckies().len() * size_of::<Decky>();
     let mut kept: Vec<Vec<Topology>> = Vec::new();
-    let mut round = || {
+    let mut round = || -> Result<u64, &str> {
         let before = machine::resident().ok_or(NOT_TOLD)?;
         kept.push((0..copies).map(anew).collect());
         let after = machine::resident().ok_or(NOT_TOLD)?;
