@@ -1,53 +1,104 @@
 //! The routes of all deckies.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    hint::black_box,
-};
+use std::{collections::HashSet, hint::black_box, mem};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, repeat};
-use decnet_topology::{Lan, LanId, Topology, graph::Graph};
+use decnet_topology::{Decky, Topology, graph::Graph};
+use foldhash::fast::FixedState;
 
-/// Which LANs each LAN is joined to by routers, by their places in the maze.
-fn neighbours(maze: &Topology) -> Vec<Vec<usize>> {
-    let places: HashMap<LanId, usize> = maze.lans().iter().map(Lan::id).zip(0..).collect();
-    let mut neighbours = vec![Vec::new(); places.len()];
-    for router in maze.deckies().iter().filter(|decky| decky.is_router()) {
-        let joined: Vec<usize> = router.attachments().iter().map(|at| places[&at.lan]).collect();
-        for one in &joined {
-            neighbours[*one].extend(joined.iter().filter(|other| *other != one));
-        }
-    }
-    neighbours
+/// Which LANs each LAN is joined to by routers, by their places in the maze: lists, one after the other.
+struct Joined {
+    /// Where the list of each LAN begins, and where the last one ends.
+    starts: Vec<u32>,
+    lans: Vec<u32>,
 }
 
-/// Searches breadth first from one LAN, and returns how many it finds.
-fn search(neighbours: &[Vec<usize>], from: usize, seen: &mut [usize], mark: usize) -> usize {
-    let mut queue = VecDeque::from([from]);
-    seen[from] = mark;
-    let mut found = 0;
-    while let Some(lan) = queue.pop_front() {
-        found += 1;
-        for &next in &neighbours[lan] {
-            if seen[next] != mark {
-                seen[next] = mark;
-                queue.push_back(next);
+impl Joined {
+    fn new(maze: &Topology) -> Self {
+        let routers = || maze.deckies().iter().filter(|decky| decky.is_router());
+        let mut starts = vec![0; maze.lans().len() + 1];
+        for router in routers() {
+            let others = index(router.attachments().len() - 1);
+            places(maze, router).for_each(|lan| starts[lan as usize] += others);
+        }
+        let mut end = 0;
+        for start in &mut starts {
+            end += *start;
+            *start = end;
+        }
+        // Each list is filled from its end, and begins where the last one was put.
+        let mut lans = vec![0; end as usize];
+        for router in routers() {
+            for one in places(maze, router) {
+                for other in places(maze, router).filter(|other| *other != one) {
+                    starts[one as usize] -= 1;
+                    lans[starts[one as usize] as usize] = other;
+                }
             }
         }
+        Self { starts, lans }
     }
-    found
+
+    fn to(&self, lan: u32) -> &[u32] {
+        let lan = lan as usize;
+        &self.lans[self.starts[lan] as usize..self.starts[lan + 1] as usize]
+    }
+}
+
+fn index(place: usize) -> u32 {
+    u32::try_from(place).expect("there are fewer parts")
+}
+
+/// Walks the places of a decky's LANs, home first.
+fn places(maze: &Topology, decky: &Decky) -> impl Iterator<Item = u32> {
+    let places = decky.attachments().iter().filter_map(|at| maze.lan_index(at.lan));
+    places.map(index)
+}
+
+/// Searches of which each marks what it finds with its number.
+struct Searches {
+    joined: Joined,
+    seen: Vec<u32>,
+    queue: Vec<u32>,
+}
+
+impl Searches {
+    fn new(maze: &Topology) -> Self {
+        Self {
+            joined: Joined::new(maze),
+            seen: vec![0; maze.lans().len()],
+            queue: Vec::with_capacity(maze.lans().len()),
+        }
+    }
+
+    /// Searches breadth first from one LAN, and returns how many it finds.
+    fn search(&mut self, from: u32, mark: u32) -> usize {
+        self.queue.clear();
+        self.queue.push(from);
+        self.seen[from as usize] = mark;
+        let mut next = 0;
+        while let Some(&lan) = self.queue.get(next) {
+            next += 1;
+            for &other in self.joined.to(lan) {
+                if self.seen[other as usize] != mark {
+                    self.seen[other as usize] = mark;
+                    self.queue.push(other);
+                }
+            }
+        }
+        next
+    }
 }
 
 /// Makes one search for each component that routers join.
-fn once_a_component(maze: &Topology) -> usize {
-    let neighbours = neighbours(maze);
-    let mut seen = vec![0; neighbours.len()];
+fn once_a_component(maze: &Topology) -> u32 {
+    let mut searches = Searches::new(maze);
     let mut components = 0;
-    for lan in 0..neighbours.len() {
-        if seen[lan] == 0 {
+    for lan in 0..index(maze.lans().len()) {
+        if searches.seen[lan as usize] == 0 {
             components += 1;
-            search(&neighbours, lan, &mut seen, components);
+            searches.search(lan, components);
         }
     }
     components
@@ -55,19 +106,35 @@ fn once_a_component(maze: &Topology) -> usize {
 
 /// Makes one search for each set of LANs that deckies stand on, which is how many different tables of routes there are.
 fn once_a_table(maze: &Topology) -> usize {
-    let neighbours = neighbours(maze);
-    let mut homes = BTreeMap::new();
+    let mut searches = Searches::new(maze);
+    let mut is_alone_on = vec![false; maze.lans().len()];
+    let mut on_several = HashSet::with_hasher(FixedState::default());
+    let (mut found, mut tables) = (0, 0);
     for decky in maze.deckies() {
-        let lans: Vec<_> = decky.attachments().iter().map(|at| at.lan).collect();
-        homes.entry(lans).or_insert_with(|| decky.home());
+        let Some(home) = places(maze, decky).next() else {
+            continue;
+        };
+        let is_new = if decky.is_bridge() {
+            on_several.insert(places(maze, decky).collect::<Vec<_>>())
+        } else {
+            !mem::replace(&mut is_alone_on[home as usize], true)
+        };
+        if is_new {
+            tables += 1;
+            found += searches.search(home, tables);
+        }
     }
-    let mut seen = vec![0; neighbours.len()];
-    let homes = homes.into_values().flatten();
-    let places = homes.filter_map(|home| maze.lan_index(home.lan));
-    let found = places
-        .zip(1..)
-        .map(|(lan, mark)| search(&neighbours, lan, &mut seen, mark));
-    found.sum()
+    found
+}
+
+/// Lets all deckies forward that are attached to several LANs, so that packets may go in circles.
+fn with_circles(maze: Topology) -> Topology {
+    let (lans, deckies) = maze.into_parts();
+    let deckies = deckies.into_iter().map(|decky| {
+        let forwards = decky.forwards_l3() || decky.is_bridge();
+        decky.forwarding(forwards)
+    });
+    Topology::new(lans, deckies.collect()).expect("names and ids are as they were")
 }
 
 fn benches(criterion: &mut Criterion) {
@@ -77,13 +144,21 @@ fn benches(criterion: &mut Criterion) {
         "graph.routes, by table",
         "one breadth-first search, nothing written down, per different set of LANs that deckies stand on",
     );
-    for lans in [10, 100, 1_000, 4_000] {
-        let maze = maze(lans);
+    let trees = [10, 100, 1_000, 4_000].map(|lans| ("", maze(lans)));
+    let circles = [1_000, 4_000].map(|lans| ("with circles", with_circles(maze(lans))));
+    for (kind, maze) in trees.into_iter().chain(circles) {
+        assert_eq!(once_a_component(&maze) as usize, Graph::new(&maze).zones().len());
         let routes = || Graph::new(black_box(&maze)).routes();
         let length: usize = routes().values().map(|routes| routes.len()).sum();
         println!("{length} routes in all");
-        table.compare(criterion, &maze, repeat(routes), repeat(|| once_a_component(&maze)));
-        by_table.compare(criterion, &maze, repeat(routes), repeat(|| once_a_table(&maze)));
+        table.compare_kind(
+            criterion,
+            kind,
+            &maze,
+            repeat(routes),
+            repeat(|| once_a_component(&maze)),
+        );
+        by_table.compare_kind(criterion, kind, &maze, repeat(routes), repeat(|| once_a_table(&maze)));
     }
     table.finish().expect("the results are written");
     by_table.finish().expect("the results are written");

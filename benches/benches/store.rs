@@ -7,7 +7,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use decnet_benches::{Limit, SIZES, Table, maze, repeat_on_the_clock};
+use decnet_benches::{Limit, SIZES, Table, drawn, maze, of_kind, repeat_on_the_clock};
 use decnet_topology::{
     Intent, Mode, Repo, Status, StoredTopology, Topology, TopologyId,
     mutation::UpdateDecky,
@@ -20,6 +20,9 @@ use tokio::runtime::Runtime;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const MOMENT: &str = "2030-01-01T00:00:00.000000000Z";
+
+/// How many LANs the drawn mazes have, about: those whose deckies run different sets of services.
+const DRAWN: [u32; 2] = [1_000, 4_000];
 
 /// A maze as the texts and numbers that stand in the tables.
 struct Rows {
@@ -192,14 +195,17 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
         "load a maze",
         "prepared selects of the same rows in one transaction, synchronous=FULL",
     );
-    for lans in SIZES {
-        let maze = maze(lans);
+    let uniform = SIZES.map(|lans| ("", maze(lans)));
+    let varied = DRAWN.map(|lans| ("drawn", drawn(lans).1));
+    for (kind, maze) in uniform.into_iter().chain(varied) {
         let rows = Rows::of(&maze)?;
-        let repo = SqliteRepo::open(folder.join(format!("{lans}.db")))?;
-        let mut raw = Raw::open(&folder.join(format!("{lans}-raw.db")))?;
+        let size = of_kind(kind, &maze);
+        let repo = SqliteRepo::open(folder.join(format!("{size}.db")))?;
+        let mut raw = Raw::open(&folder.join(format!("{size}, raw.db")))?;
         let at: Timestamp = MOMENT.parse()?;
-        store.compare(
+        store.compare_kind(
             criterion,
+            kind,
             &maze,
             |times| {
                 (0..times)
@@ -227,11 +233,12 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
         let id = runtime.block_on(repo.create(new(maze.clone())?, at))?.row.id;
         let key = raw.store(&rows)?;
         assert_eq!(raw.load(key)?.1.attachments, rows.attachments);
-        load.compare(
+        load.compare_kind(
             criterion,
+            kind,
             &maze,
-            repeat_on_the_clock(|| runtime.block_on(repo.load(id))),
-            repeat_on_the_clock(|| raw.load(key)),
+            repeat_on_the_clock(|| runtime.block_on(repo.load(id)).expect("it is there")),
+            repeat_on_the_clock(|| raw.load(key).expect("it is there")),
         );
     }
     store.finish()?;
@@ -286,7 +293,11 @@ fn queue(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
     enqueue.compare(
         criterion,
         &maze,
-        repeat_on_the_clock(|| runtime.block_on(repo.enqueue(id, asked.clone(), None, at))),
+        repeat_on_the_clock(|| {
+            runtime
+                .block_on(repo.enqueue(id, asked.clone(), None, at))
+                .expect("it runs")
+        }),
         repeat_on_the_clock(|| insert(()).expect("a file of one's own")),
     );
     let holder = Holder {

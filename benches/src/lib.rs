@@ -30,4 +30,4 @@ mod table;
 
 pub use maze::{SIZES, drawn, maze};
 pub use measure::{Spell, alternate, median, median_of, repeat, repeat_on_the_clock};
-pub use table::{Limit, Row, Table, Unit};
+pub use table::{Limit, Row, Table, Unit, of_kind};

@@ -111,8 +111,20 @@ impl Table {
     /// Measures something of a maze beside its floor.
     ///
     /// Criterion looks at the subject first, and says how it has changed since it looked last.
-    pub fn compare(&mut self, criterion: &mut Criterion, maze: &Topology, mut subject: impl Spell, floor: impl Spell) {
-        let (what, deckies) = (size(maze), maze.deckies().len());
+    pub fn compare(&mut self, criterion: &mut Criterion, maze: &Topology, subject: impl Spell, floor: impl Spell) {
+        self.compare_kind(criterion, "", maze, subject, floor);
+    }
+
+    /// Measures something of a maze of some kind beside its floor. The kind is said, unless it is empty.
+    pub fn compare_kind(
+        &mut self,
+        criterion: &mut Criterion,
+        kind: &str,
+        maze: &Topology,
+        mut subject: impl Spell,
+        floor: impl Spell,
+    ) {
+        let (what, deckies) = (of_kind(kind, maze), maze.deckies().len());
         self.look(criterion, &what, deckies, &mut subject);
         let (measured, floor) = alternate(subject, floor);
         self.push(what, deckies, measured, Some(floor));
@@ -120,12 +132,7 @@ impl Table {
 
     /// Measures something of a maze that has no floor. `what` is said if it is not the subject itself.
     pub fn measure(&mut self, criterion: &mut Criterion, what: &str, maze: &Topology, mut subject: impl Spell) {
-        let (size, deckies) = (size(maze), maze.deckies().len());
-        let what = if what.is_empty() {
-            size
-        } else {
-            format!("{what}, {size}")
-        };
+        let (what, deckies) = (of_kind(what, maze), maze.deckies().len());
         self.look(criterion, &what, deckies, &mut subject);
         let measured = median_of(subject);
         self.push(what, deckies, measured, None);
@@ -194,8 +201,14 @@ fn folder() -> io::Result<PathBuf> {
     Ok(target.join("bench-results"))
 }
 
-fn size(maze: &Topology) -> String {
-    format!("{} LANs, {} deckies", maze.lans().len(), maze.deckies().len())
+/// Says how large a maze is, and before that of what kind, unless that is empty.
+pub fn of_kind(kind: &str, maze: &Topology) -> String {
+    let comma = if kind.is_empty() { "" } else { ", " };
+    format!(
+        "{kind}{comma}{} LANs, {} deckies",
+        maze.lans().len(),
+        maze.deckies().len()
+    )
 }
 
 impl Row {

@@ -1,9 +1,6 @@
-use std::{
-    cell::OnceCell,
-    collections::HashSet,
-    hash::{BuildHasherDefault, Hasher},
-    iter,
-};
+use std::{cell::OnceCell, collections::HashSet, iter};
+
+use foldhash::fast::FixedState;
 
 use crate::{
     catalog::{Catalog, Service},
@@ -40,7 +37,7 @@ pub(super) struct Draws {
     compatible: Vec<Places>,
     /// Those that may still be drawn for the set at hand.
     open: Places,
-    used: HashSet<u64, BuildHasherDefault<Mixed>>,
+    used: HashSet<u64, FixedState>,
     /// How many sets there are, where they are few enough to run out. Small mazes need not know.
     possible: OnceCell<Option<usize>>,
 }
@@ -143,27 +140,6 @@ fn compatible(services: &[&Service]) -> Vec<Places> {
 
 fn packed(set: Set) -> u64 {
     set.iter().fold(0, |packed, &place| packed << 16 | u64::from(place))
-}
-
-/// Spreads the sets. Nobody gains from sets that meet in one bucket, so the standard library's keyed hash is not needed.
-#[derive(Default)]
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let mixed = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ mixed >> 32;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// Some of the services: a bit for the place of each.

@@ -11,7 +11,7 @@ use crate::{
     id::{DeckyId, LanId},
     model::{
         Position,
-        loadout::{Loadout, Shared},
+        loadout::{Loadout, Shared, print_alike},
     },
     name::{Name, ServiceName},
 };
@@ -96,7 +96,7 @@ impl Decky {
     /// Sets the configuration of the services.
     #[must_use]
     pub fn with_service_config(mut self, config: ServiceConfig) -> Self {
-        if *self.service_config() != config {
+        if !print_alike(self.service_config(), &config) {
             Loadout::change(&mut self.loadout, |loadout| *loadout.service_config_mut() = config);
         }
         self

@@ -1,17 +1,19 @@
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{BuildHasher, Hash, Hasher},
+    iter,
     sync::Arc,
 };
 
 use foldhash::fast::FixedState;
+use serde_json::Value;
 
 use crate::{model::ServiceConfig, name::ServiceName};
 
 /// What a decky runs, apart from who it is and where.
 ///
-/// Few deckies of a maze run what no other runs, so those that run the same share one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Few deckies of a maze run what no other runs, so those that run the same share one. Two are equal if they print alike.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Loadout {
     /// Of all the rest: loadouts that differ hardly ever have it in common.
     digest: u64,
@@ -73,6 +75,52 @@ impl Loadout {
     }
 }
 
+impl PartialEq for Loadout {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+            && self.services == other.services
+            && print_alike(&self.service_config, &other.service_config)
+            && self.archetype == other.archetype
+    }
+}
+
+impl Eq for Loadout {}
+
+/// Tells whether two configurations print alike. Two that are equal may not: 0.0 is -0.0.
+pub(super) fn print_alike(one: &ServiceConfig, other: &ServiceConfig) -> bool {
+    pairwise(one, other, |(service, fields), (other_service, other_fields)| {
+        let alike = |(field, value): (&String, _), (other_field, other_value)| {
+            field == other_field && values_print_alike(value, other_value)
+        };
+        service == other_service && pairwise(fields, other_fields, alike)
+    })
+}
+
+fn values_print_alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one_number), Value::Number(other_number)) => {
+            let bits = [one_number, other_number].map(|number| number.as_f64().map(f64::to_bits));
+            one_number == other_number && bits[0] == bits[1]
+        }
+        (Value::Array(values), Value::Array(others)) => pairwise(values, others, values_print_alike),
+        (Value::Object(fields), Value::Object(others)) => {
+            pairwise(fields, others, |(key, value), (other_key, other)| {
+                key == other_key && values_print_alike(value, other)
+            })
+        }
+        _ => one == other,
+    }
+}
+
+/// Tells whether there are as many of the one as of the other, and each pair of them is alike.
+fn pairwise<I>(one: I, other: I, mut alike: impl FnMut(I::Item, I::Item) -> bool) -> bool
+where
+    I: IntoIterator<IntoIter: ExactSizeIterator>,
+{
+    let (one, other) = (one.into_iter(), other.into_iter());
+    one.len() == other.len() && iter::zip(one, other).all(|(one, other)| alike(one, other))
+}
+
 /// The loadouts of a maze, each once.
 #[derive(Debug)]
 pub(crate) struct Loadouts {
@@ -100,7 +148,7 @@ impl Loadouts {
             let digest = digest(services.iter(), service_config, archetype);
             let known = self.known.get(&digest).filter(|known| {
                 known.services.iter().eq(services)
-                    && known.service_config == *service_config
+                    && print_alike(&known.service_config, service_config)
                     && known.archetype() == archetype
             });
             if let Some(known) = known {

@@ -1,15 +1,17 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_topology::{
-    Attachment, Catalog, Decky, Draft, Lan, LanId, ServiceName, Topology, TopologyConfig,
+    Attachment, Catalog, Decky, DeckyId, Draft, Lan, LanId, ServiceName, Topology, TopologyConfig,
     alloc::Claims,
     document::{self, Syntax},
     generate::generate,
-    model::Position,
+    hash::canonical_hash,
+    model::{Position, ServiceConfig, ServiceFields},
     repo::{NewTopology, Repo, SqliteRepo},
     status::Mode,
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 /// Counts the sets of services that the deckies hold, however many hold each.
 fn sets(topology: &Topology) -> usize {
@@ -62,6 +64,59 @@ fn deckies_that_run_the_same_share_it_whether_generated_parsed_or_loaded() {
         assert_eq!(sets(maze), 1);
         assert_eq!(maze, &generated);
     }
+}
+
+/// Makes two deckies of one configuration, but that a number is 0.0 in one and -0.0 in the other, as the texts say it.
+fn zeros(one: &str, other: &str) -> Topology {
+    let decky = |name: &str, zero: &str| {
+        let config = format!(r#"{{"ssh": {{"delay": {zero}, "deep": [{{"jitter": {zero}}}]}}}}"#);
+        let config = serde_json::from_str(&config).expect("a configuration");
+        Decky::new(DeckyId::new(u32::from(name != "one")), name.parse().expect("a name"))
+            .with_services([ServiceName::new("ssh")])
+            .with_service_config(config)
+    };
+    Topology::new(Vec::new(), vec![decky("one", one), decky("two", other)]).expect("a maze")
+}
+
+#[test]
+fn deckies_that_differ_in_the_sign_of_a_zero_alone_keep_each_their_own() {
+    let zeros = |one: &str, other: &str| {
+        let maze = zeros(one, other);
+        let again = parsed(&maze);
+        assert_eq!(again, maze);
+        assert_eq!(sets(&again), sets(&maze));
+        let hashes = [&maze, &again].map(|maze| canonical_hash(maze).to_string());
+        assert_eq!(hashes[0], hashes[1]);
+        let configs = again
+            .deckies()
+            .iter()
+            .map(|decky| json!(decky.service_config()).to_string());
+        (sets(&maze), configs.collect::<Vec<_>>(), hashes[0].clone())
+    };
+    let plus = r#"{"ssh":{"deep":[{"jitter":0.0}],"delay":0.0}}"#.to_owned();
+    let minus = r#"{"ssh":{"deep":[{"jitter":-0.0}],"delay":-0.0}}"#.to_owned();
+    let hashes = [
+        "a057bd7f4025f30fbe82b6f3a956f3b480e55da2a0b305ca674dd858cb967c10",
+        "e5252859fd7a51e89611b15624f282dbbbf8e3403097c954c13c71b53c75df68",
+        "df25e8d9a41853161a0f54e44cb9ef1e25ab724b76dd27e240eb4eef2292aaf3",
+    ];
+    let both = vec![plus.clone(), minus.clone()];
+    assert_eq!(zeros("0.0", "-0.0"), (2, both, hashes[0].into()));
+    let both = vec![minus.clone(), plus.clone()];
+    assert_eq!(zeros("-0.0", "0.0"), (2, both, hashes[1].into()));
+    let both = vec![minus.clone(), minus.clone()];
+    assert_eq!(zeros("-0.0", "-0.0"), (1, both, hashes[2].into()));
+}
+
+#[test]
+fn a_configuration_is_set_anew_where_the_sign_of_a_zero_alone_is_another() {
+    let config =
+        |zero: f64| ServiceConfig::from([("ssh".into(), ServiceFields::from([("delay".into(), json!(zero))]))]);
+    let decky = Decky::new(DeckyId::new(0), "one".parse().expect("a name")).with_service_config(config(0.0));
+    let changed = decky.clone().with_service_config(config(-0.0));
+    assert_eq!(json!(changed.service_config()).to_string(), r#"{"ssh":{"delay":-0.0}}"#);
+    assert_ne!(changed, decky);
+    assert_eq!(changed.with_service_config(config(0.0)), decky);
 }
 
 #[test]

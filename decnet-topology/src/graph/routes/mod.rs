@@ -70,6 +70,8 @@ impl Graph<'_> {
     }
 
     /// Returns the [routes](Self::routes) of one decky; none for one that is not there.
+    ///
+    /// It makes one search, and takes time and memory in proportion to the maze.
     pub fn routes_of(&self, decky: DeckyId) -> Vec<Route> {
         let Some(decky) = self.topology.decky(decky) else {
             return Vec::new();
@@ -82,8 +84,27 @@ impl Graph<'_> {
         let router = decky
             .is_router()
             .then(|| index(before.filter(|other| other.is_router()).count()));
-        Tables::new(self).routes(decky, router)
+        let order = Order::new(self);
+        let lans = own_lans(self, decky);
+        let zones = own_zones(self, &order, &lans);
+        let mut ways = Vec::new();
+        let mut search = Search::of_lans(Adjacency::new(self.topology), &order);
+        search.ways_from(lans.split_at(lans.len().min(1)), router, zones, &mut ways);
+        order.routes(&mut ways)
     }
+}
+
+/// Returns the places of the LANs of a decky, home first.
+fn own_lans(graph: &Graph<'_>, decky: &Decky) -> Vec<u32> {
+    places(graph.topology, decky).map(|(lan, _)| index(lan)).collect()
+}
+
+/// Returns the places of the LANs in the zones of some LANs, each zone once.
+fn own_zones(graph: &Graph<'_>, order: &Order, lans: &[u32]) -> Vec<Range<u32>> {
+    let mut zones: Vec<usize> = lans.iter().map(|&lan| graph.zone_of[lan as usize]).collect();
+    zones.sort_unstable();
+    zones.dedup();
+    zones.into_iter().map(|zone| order.zone(zone)).collect()
 }
 
 /// What it takes to make the tables of routes.
@@ -115,8 +136,8 @@ impl<'g> Tables<'g> {
 
     /// Makes the table of a decky. `router` is its number, if it is one.
     fn routes(&mut self, decky: &Decky, router: Option<u32>) -> Vec<Route> {
-        let lans: Vec<u32> = places(self.graph.topology, decky).map(|(lan, _)| index(lan)).collect();
-        let zones = self.zones(&lans);
+        let lans = own_lans(self.graph, decky);
+        let zones = own_zones(self.graph, &self.order, &lans);
         let mut ways = Vec::new();
         // From two LANs of one zone there are two ways to everything. A router joins its LANs: from each, the rest of the maze is
         // on the other side.
@@ -143,13 +164,5 @@ impl<'g> Tables<'g> {
             let around = (self.graph, &self.order);
             self.trees.ways_from(lan, router, around, &self.adjacency, ways);
         }
-    }
-
-    /// Returns the places of the LANs in the zones of some LANs, each zone once.
-    fn zones(&self, lans: &[u32]) -> Vec<Range<u32>> {
-        let mut zones: Vec<usize> = lans.iter().map(|&lan| self.graph.zone_of[lan as usize]).collect();
-        zones.sort_unstable();
-        zones.dedup();
-        zones.into_iter().map(|zone| self.order.zone(zone)).collect()
     }
 }

@@ -1,9 +1,18 @@
 //! Names of things: LANs and deckies, topologies, services.
 
-use std::{borrow::Borrow, cmp::Ordering, fmt, hash, iter, str::FromStr};
+mod folded;
+mod numbered;
+
+use std::{borrow::Borrow, cmp::Ordering, fmt, hash, str::FromStr};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+
+use self::folded::compare;
+pub(crate) use self::{
+    folded::{Folded, Sums},
+    numbered::Numbered,
+};
 
 /// Says why a text is no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,53 +138,6 @@ impl hash::Hash for Name {
     }
 }
 
-/// Counts up names: a prefix, and a number from 0 of at least so many digits.
-#[derive(Debug)]
-pub(crate) struct Numbered {
-    next: String,
-    /// How long the prefix is.
-    digits: usize,
-}
-
-impl Numbered {
-    /// Checks once that the prefix makes names with every number.
-    pub(crate) fn new(prefix: &str, digits: usize) -> Result<Self, NameError> {
-        Name::new(&format!("{prefix}{}", u64::MAX))?;
-        Ok(Self {
-            next: format!("{prefix}{:0digits$}", 0),
-            digits: prefix.len(),
-        })
-    }
-
-    fn step(&mut self) {
-        let nines = self.next[self.digits..]
-            .bytes()
-            .rev()
-            .take_while(|digit| *digit == b'9');
-        let nines = nines.count();
-        self.next.truncate(self.next.len() - nines);
-        // Nothing but nines becomes a digit longer.
-        let last = if self.next.len() > self.digits {
-            self.next.pop()
-        } else {
-            None
-        };
-        let digit = last.and_then(|digit| digit.to_digit(10)).unwrap_or_default() + 1;
-        self.next.extend(char::from_digit(digit, 10));
-        self.next.extend(iter::repeat_n('0', nines));
-    }
-}
-
-impl Iterator for Numbered {
-    type Item = Name;
-
-    fn next(&mut self) -> Option<Name> {
-        let name = Name(self.next.as_str().into());
-        self.step();
-        Some(name)
-    }
-}
-
 /// The name of a topology: free text of 1–64 characters without control characters.
 ///
 /// Names compare without case (Unicode lower case) and print as they were written.
@@ -255,96 +217,6 @@ impl Borrow<str> for ServiceName {
     }
 }
 
-/// Compares two texts as if both were in lower case, eight bytes at a time where both have so many.
-fn compare(one: &[u8], other: &[u8]) -> Ordering {
-    for (word, other_word) in iter::zip(one.as_chunks().0, other.as_chunks().0) {
-        if word != other_word {
-            let (word, other_word) = (lower(*word), lower(*other_word));
-            if word != other_word {
-                return word.cmp(&other_word);
-            }
-        }
-    }
-    let same = one.len().min(other.len()) / 8 * 8;
-    let rest = |text| <[u8]>::iter(text).map(u8::to_ascii_lowercase);
-    rest(&one[same..]).cmp(rest(&other[same..]))
-}
-
-/// Makes a number of eight bytes, with small letters for capital ones of ASCII.
-const fn lower(bytes: [u8; 8]) -> u64 {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    const TOP: u64 = EACH << 7;
-    let word = u64::from_be_bytes(bytes);
-    let low = word & !TOP;
-    // Of each byte, the top bit says whether the low seven bits are at least `A`, and whether they are past `Z`.
-    let from_a = low + EACH * (0x80 - b'A' as u64);
-    let past_z = low + EACH * (0x7f - b'Z' as u64);
-    let capital = from_a & !past_z & !word & TOP;
-    word | capital >> 2
-}
-
-/// A text that compares like a [`Name`], whether or not it is one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Folded<'a>(pub(crate) &'a str);
-
-impl PartialEq for Folded<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(other.0)
-    }
-}
-
-impl Eq for Folded<'_> {}
-
-impl PartialOrd for Folded<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Folded<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        compare(self.0.as_bytes(), other.0.as_bytes())
-    }
-}
-
-impl hash::Hash for Folded<'_> {
-    fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        for chunk in self.0.as_bytes().chunks(32) {
-            let mut lower = [0_u8; 32];
-            for (place, byte) in lower.iter_mut().zip(chunk) {
-                *place = byte.to_ascii_lowercase();
-            }
-            state.write(&lower[..chunk.len()]);
-        }
-        state.write_u8(0xff);
-    }
-}
-
-/// A number of each name, which names that differ in case only have in common, and others hardly ever.
-///
-/// It takes less time to sort the numbers than the names.
-#[derive(Debug, Default)]
-pub(crate) struct Sums(Vec<u64>);
-
-impl Sums {
-    pub(crate) fn add(&mut self, name: &str) {
-        let sum = name.as_bytes().chunks(8).fold(0_u64, |sum, chunk| {
-            let mut lower = [0; 8];
-            for (place, byte) in lower.iter_mut().zip(chunk) {
-                *place = byte.to_ascii_lowercase();
-            }
-            (sum.rotate_left(29) ^ u64::from_le_bytes(lower)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        });
-        self.0.push(sum);
-    }
-
-    /// Tells whether no two names are the same; they may be if it says no.
-    pub(crate) fn all_differ(mut self) -> bool {
-        self.0.sort_unstable();
-        self.0.array_windows().all(|[one, other]| one != other)
-    }
-}
-
 macro_rules! text {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
@@ -398,8 +270,6 @@ checked!(Name, TopologyName);
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -421,28 +291,5 @@ mod tests {
         names.sort();
         let sorted: Vec<_> = names.iter().map(Name::as_str).collect();
         assert_eq!(sorted, ["A", "a-1", "b", "B2"]);
-    }
-
-    #[test]
-    fn counted_names_are_those_of_their_numbers() {
-        let names = Numbered::new("x-", 2).expect("names").take(1100);
-        for (number, name) in names.enumerate() {
-            assert_eq!(name.as_str(), format!("x-{number:02}"));
-        }
-        assert!(Numbered::new("-x", 2).is_err());
-        assert!(Numbered::new(&"x".repeat(60), 2).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn texts_of_any_length_compare_as_their_lower_case(
-            both in "[a-cA-C]{0,20}",
-            one in "[aAbZz@\\[ä-]{0,20}",
-            other in "[aAbZz@\\[ä-]{0,20}",
-        ) {
-            let (one, other) = (both.to_lowercase() + &one, both + &other);
-            let expected = one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
-            prop_assert_eq!(Folded(&one).cmp(&Folded(&other)), expected);
-        }
     }
 }
