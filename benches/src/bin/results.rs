@@ -27,6 +27,8 @@ const SUBJECTS: [(&str, &str); 17] = [
 ];
 /// What the tables are called that tell how time grows.
 const GROWTH: &str = "growth, ";
+/// What stands where nothing was measured.
+const NONE: &str = "–";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let tables = Table::all()?;
@@ -154,12 +156,15 @@ fn growth(page: &mut String, tables: &[Table]) -> std::fmt::Result {
             } else {
                 parts
             };
-            let line = lines.entry(near).or_insert_with(|| vec!["–".into(); tables.len()]);
-            line[at] = format!(
-                "{} ({:.2})",
-                table.unit.figure(row.each()),
-                row.each() / smallest(table).each()
-            );
+            let line = lines.entry(near).or_insert_with(|| vec![NONE.into(); tables.len()]);
+            // Mazes of a kind of their own come after the usual ones of the size.
+            if line[at] == NONE {
+                line[at] = format!(
+                    "{} ({:.2})",
+                    table.unit.figure(row.each()),
+                    row.each() / smallest(table).each()
+                );
+            }
         }
     }
     page.push_str("## Growth\n\nPer decky; in brackets, how many times the line of 100 deckies.\n\n| deckies |");
