@@ -1,5 +1,8 @@
 //! Tests of the engine through its public face.
 
+#[macro_use]
+mod guarded;
+
 mod bus;
 #[cfg(feature = "docker")]
 mod docker;
