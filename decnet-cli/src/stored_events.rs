@@ -7,7 +7,7 @@ use std::{
 
 use decnet_engine::event::{Envelope, Event, MutationStage};
 use decnet_topology::{
-    MutationId, MutationState, Repo, RepoError, Status, TopologyId, TopologyRow,
+    MutationId, Repo, RepoError, Status, TopologyId, TopologyRow,
     repo::{ListFilter, MutationFilter, MutationPage, MutationRow},
 };
 use jiff::Timestamp;
@@ -155,11 +155,7 @@ impl StoredEvents {
     }
 
     async fn unfinished(&self, topology: Option<TopologyId>) -> Result<Vec<MutationRow>, RepoError> {
-        let filter = MutationFilter {
-            topology: topology.or(self.only),
-            states: vec![MutationState::Pending, MutationState::Applying],
-            ..MutationFilter::default()
-        };
+        let filter = MutationFilter::unfinished(topology.or(self.only));
         Ok(self.mutations(&filter).await?.rows)
     }
 

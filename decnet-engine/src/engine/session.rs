@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Intent, Mode, MutationState, RepoError, RuleSet, Status, StoredTopology, TopologyId,
-    TopologyRow, ValidTopology,
+    DeploySettings, InstanceId, Intent, Mode, RepoError, RuleSet, Status, StoredTopology, TopologyId, TopologyRow,
+    ValidTopology,
     repo::{MutationFilter, MutationRow, StatusChange},
     validate::{HostFacts, Surroundings},
 };
@@ -143,11 +143,7 @@ impl<'a> Session<'a> {
 
     /// Returns the mutations that are not finished.
     async fn queued(&self) -> Result<Vec<MutationRow>, EngineError> {
-        let unfinished = MutationFilter {
-            topology: Some(self.id),
-            states: vec![MutationState::Pending, MutationState::Applying],
-            ..MutationFilter::default()
-        };
+        let unfinished = MutationFilter::unfinished(Some(self.id));
         Ok(self.engine.repo.mutations(&unfinished).await?.rows)
     }
 

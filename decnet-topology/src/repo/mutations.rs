@@ -105,6 +105,17 @@ pub struct MutationFilter {
     pub offset: usize,
 }
 
+impl MutationFilter {
+    /// Asks for those that are not finished, of one topology or of all.
+    pub fn unfinished(topology: Option<TopologyId>) -> Self {
+        Self {
+            topology,
+            states: vec![MutationState::Pending, MutationState::Applying],
+            ..Self::default()
+        }
+    }
+}
+
 /// Some of the mutations that match, and how many do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MutationPage {

@@ -5,7 +5,7 @@ use crate::{
 
 /// Who is next to whom in the routed maze: the routers on each LAN, and the LANs of each router. LANs are numbered by their places
 /// in the topology, routers in the order of the deckies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Adjacency {
     routers_of_lan: Lists,
     lans_of_router: Lists,
@@ -85,7 +85,7 @@ pub(super) fn index(place: usize) -> u32 {
 }
 
 /// Lists of neighbours, one after the other in one piece of memory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Lists {
     starts: Vec<usize>,
     neighbours: Vec<Neighbour>,

@@ -89,7 +89,7 @@ impl Graph<'_> {
         let zones = own_zones(self, &order, &lans);
         let mut ways = Vec::new();
         let mut search = Search::of_lans(Adjacency::new(self.topology), &order);
-        search.ways_from(lans.split_at(lans.len().min(1)), router, zones, &mut ways);
+        search.ways_from(home_and_others(&lans), router, zones, &mut ways);
         order.routes(&mut ways)
     }
 }
@@ -97,6 +97,11 @@ impl Graph<'_> {
 /// Returns the places of the LANs of a decky, home first.
 fn own_lans(graph: &Graph<'_>, decky: &Decky) -> Vec<u32> {
     places(graph.topology, decky).map(|(lan, _)| index(lan)).collect()
+}
+
+/// Takes the home, which comes first, from the other LANs of a decky; there is none if it is attached to nothing.
+fn home_and_others(lans: &[u32]) -> (&[u32], &[u32]) {
+    lans.split_at(lans.len().min(1))
 }
 
 /// Returns the places of the LANs in the zones of some LANs, each zone once.
@@ -146,16 +151,15 @@ impl<'g> Tables<'g> {
         } else {
             let whole = self
                 .whole
-                .get_or_insert_with(|| Search::of_lans(self.adjacency.of_those(|_| true, |_| true), &self.order));
-            let (home, others) = lans.split_at(lans.len().min(1));
-            whole.ways_from((home, others), None, zones, &mut ways);
+                .get_or_insert_with(|| Search::of_lans(self.adjacency.clone(), &self.order));
+            whole.ways_from(home_and_others(&lans), None, zones, &mut ways);
         }
         self.order.routes(&mut ways)
     }
 
     fn ways_from_each(&mut self, lans: &[u32], router: Option<u32>, zones: Vec<Range<u32>>, ways: &mut Vec<Stretch>) {
         let in_core = |lan: &u32| self.trees.is_lan_in_core(*lan);
-        let (home, others) = lans.split_at(lans.len().min(1));
+        let (home, others) = home_and_others(lans);
         let [home, others] = [home, others].map(|lans| lans.iter().copied().filter(in_core).collect::<Vec<_>>());
         if !home.is_empty() || !others.is_empty() {
             self.core.ways_from((&home, &others), router, zones, ways);

@@ -20,12 +20,7 @@ pub(super) fn stored(moment: &Transaction<'_>, key: i64) -> Result<Option<Lease>
     first(statement.query([key])?, |row| {
         Ok(Lease {
             token: row.word()?,
-            holder: Holder {
-                boot_id: row.value()?,
-                pid: row.whole()?,
-                started: row.value::<i64>()?.cast_unsigned(),
-                label: row.value()?,
-            },
+            holder: row.holder()?,
             until: row.word()?,
         })
     })

@@ -86,12 +86,7 @@ fn row(row: &mut Columns<'_>) -> Result<MutationRow, Fault> {
         claim: match row.maybe_word()? {
             Some(token) => Some(MutationClaim {
                 token,
-                holder: Holder {
-                    boot_id: row.value()?,
-                    pid: row.whole()?,
-                    started: row.value::<i64>()?.cast_unsigned(),
-                    label: row.value()?,
-                },
+                holder: row.holder()?,
                 until: row.word()?,
             }),
             None => None,

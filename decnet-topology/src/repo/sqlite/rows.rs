@@ -11,7 +11,11 @@ use rusqlite::{
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, corrupt};
-use crate::{model::TopologyRow, repo::RepoError, version::Version};
+use crate::{
+    model::TopologyRow,
+    repo::{Holder, RepoError},
+    version::Version,
+};
 
 /// A topology's row, with its key: what its children refer to.
 #[derive(Debug)]
@@ -145,6 +149,16 @@ impl<'row> Columns<'row> {
 
     fn narrow<T: TryFrom<i64>>(&self, number: i64) -> Result<T, Fault> {
         T::try_from(number).map_err(|_| corrupt(format!("{} {number}", self.name())))
+    }
+
+    /// Reads the four columns that tell of a holder.
+    pub(super) fn holder(&mut self) -> Result<Holder, Fault> {
+        Ok(Holder {
+            boot_id: self.value()?,
+            pid: self.whole()?,
+            started: self.value::<i64>()?.cast_unsigned(),
+            label: self.value()?,
+        })
     }
 
     /// Reads the subnet that goes from the address in one column to that in the next.
