@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, error::Error, path::Path, sync::Arc, time::Inst
 
 use decnet_engine::{
     decoy::{DecoyImage, embedded},
-    engine::{DeployOptions, Engine, EngineOptions},
+    engine::{DeployOptions, Engine, EngineOptions, Outcome},
     observe::{Activity, Scope, topology_of},
     runtime::{
         Runtime as _,
@@ -128,22 +128,14 @@ impl Raised {
         let since = Instant::now();
         let cancel = CancellationToken::new();
         let outcome = self.engine.deploy(id, DeployOptions::default(), &cancel).await?;
-        let took = nanoseconds(since);
-        match outcome.reason {
-            Some(reason) => Err(reason.into()),
-            None => Ok(took),
-        }
+        complete(&outcome, nanoseconds(since))
     }
 
     /// Takes a maze down and returns how long that took, in nanoseconds.
     pub async fn teardown(&self, id: TopologyId) -> Result<f64> {
         let since = Instant::now();
         let outcome = self.engine.teardown(id, &CancellationToken::new()).await?;
-        let took = nanoseconds(since);
-        match outcome.reason {
-            Some(reason) => Err(reason.into()),
-            None => Ok(took),
-        }
+        complete(&outcome, nanoseconds(since))
     }
 
     /// Keeps the image of bases and services there until all is taken down, so that it need not be loaded for each maze.
@@ -192,6 +184,14 @@ impl Raised {
             cleared = cleared.and(down.map(drop));
         }
         cleared
+    }
+}
+
+/// Returns how long something took, if nothing was left undone.
+fn complete(outcome: &Outcome, took: f64) -> Result<f64> {
+    match &outcome.reason {
+        Some(reason) => Err(reason.as_str().into()),
+        None => Ok(took),
     }
 }
 

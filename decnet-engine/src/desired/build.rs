@@ -115,21 +115,20 @@ impl Desired {
         let networks = topology.lans().iter().map(|lan| maker.network(lan));
         desired.networks = networks.map(|network| (network.name.clone(), network)).collect();
         let routes = Graph::new(topology).routes();
+        let mut images = BTreeMap::new();
         // Maps are made of lists at once: names come almost in their order.
         let (mut bases, mut services) = (Vec::with_capacity(topology.deckies().len()), Vec::new());
         for decky in topology.deckies() {
             let base = maker.base(topology, decky, routes.get(&decky.id()).map_or(&[], |routes| routes))?;
             for name in decky.services() {
                 let entry = maker.entry(decky, name)?;
-                let image = maker.image(entry);
+                let image = images.entry(name).or_insert_with(|| maker.image(entry));
                 let service = maker.service(decky, entry, &base.name, image.reference());
-                if !desired.images.contains(&image) {
-                    desired.images.insert(image);
-                }
                 services.push((service.name.clone(), service));
             }
             bases.push((base.name.clone(), base));
         }
+        desired.images = images.into_values().collect();
         if !bases.is_empty() {
             desired.images.insert(maker.decoy());
         }
