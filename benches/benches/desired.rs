@@ -1,18 +1,26 @@
 //! What should be on Docker, beside what is there, when nothing differs.
 
-use std::{collections::BTreeMap, hint::black_box};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hint::black_box,
+};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, median_of, repeat};
 use decnet_engine::{
     api::ApiVersion,
     desired::{Desired, Setting},
-    observe::{Activity, Observed, ObservedContainer, ObservedNetwork},
+    naming::{self, ContainerName, VolumeName},
+    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume},
     plan::diff,
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId};
 
 const LARGEST: usize = 10_000;
+
+fn volume_of(base: &ContainerName) -> VolumeName {
+    VolumeName::from_docker(format!("volume-of-{base}"))
+}
 
 /// What an engine would show on which all is as it should be.
 fn observed(desired: &Desired) -> Observed {
@@ -34,6 +42,7 @@ fn observed(desired: &Desired) -> Observed {
             .map(|interface| (interface.network.clone(), Some(interface.ip)))
             .collect(),
         shares: None,
+        volumes: BTreeSet::from([volume_of(&spec.name)]),
         pid: None,
         deviates: false,
     });
@@ -45,11 +54,19 @@ fn observed(desired: &Desired) -> Observed {
         started_at: None,
         networks: BTreeMap::new(),
         shares: Some(format!("id-of-{}", spec.base.as_str())),
+        volumes: BTreeSet::new(),
         pid: None,
         deviates: false,
     });
+    let volumes = desired.bases.values().map(|spec| ObservedVolume {
+        name: volume_of(&spec.name),
+        labels: naming::volume_labels(&spec.labels),
+        anonymous: true,
+        used_elsewhere: false,
+    });
     Observed {
         networks: networks.collect(),
+        volumes: volumes.collect(),
         containers: bases.chain(services).collect(),
         images: desired.images.iter().map(|image| image.reference().into()).collect(),
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decnet_decoy::protocol::STATE_VARIABLE;
+use decnet_decoy::protocol::{STATE_FOLDER, STATE_VARIABLE};
 use serde::Serialize;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort,
         RESOLVER, ServiceSpec,
     },
-    naming::{ContainerName, Labels, NetworkName},
+    naming::{self, ContainerName, Labels, NetworkName},
 };
 
 /// Prints a desired state as a Compose file.
@@ -73,6 +73,8 @@ fn literals(map: &BTreeMap<impl AsRef<str>, impl AsRef<str>>) -> Literals {
 struct File {
     services: BTreeMap<String, Container>,
     networks: BTreeMap<String, Network>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    volumes: BTreeMap<String, Volume>,
 }
 
 impl File {
@@ -105,9 +107,14 @@ impl File {
             .networks
             .iter()
             .map(|(name, network)| (lans[name].clone(), Network::new(network)));
+        let volumes = desired
+            .bases
+            .iter()
+            .map(|(name, base)| (bases[name].clone(), Volume::new(base)));
         Self {
             services,
             networks: networks.collect(),
+            volumes: volumes.collect(),
         }
     }
 }
@@ -119,6 +126,20 @@ struct Network {
     driver_opts: Literals,
     ipam: Ipam,
     labels: Literals,
+}
+
+/// Where a base keeps its state. Only a volume with a name can have labels in a Compose file.
+#[derive(Serialize)]
+struct Volume {
+    labels: Literals,
+}
+
+impl Volume {
+    fn new(base: &BaseSpec) -> Self {
+        Self {
+            labels: literals(&naming::volume_labels(&base.labels)),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -180,6 +201,8 @@ struct Container {
     cap_add: BTreeSet<String>,
     security_opt: [&'static str; 1],
     read_only: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     sysctls: Literals,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -228,8 +251,7 @@ impl Container {
         container.command = Some(vec!["base".into()]);
         container.environment = Literals::from([(STATE_VARIABLE.into(), state.into())]);
         container.cap_add = BASE_CAPABILITIES.map(Into::into).into();
-        // The base keeps its state in its own root.
-        container.read_only = false;
+        container.volumes = vec![format!("{}:{STATE_FOLDER}", spec.decky)];
         container.sysctls = literals(&spec.sysctls);
         container.dns = vec![RESOLVER];
         container
@@ -274,6 +296,7 @@ impl Container {
             cap_add: BTreeSet::new(),
             security_opt: ["no-new-privileges:true"],
             read_only: true,
+            volumes: Vec::new(),
             sysctls: Literals::new(),
             dns: Vec::new(),
             pids_limit: limits.pids,

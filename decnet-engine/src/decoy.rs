@@ -1,10 +1,14 @@
 //! The default image: a static program of this workspace, packed from scratch without any registry.
 //!
-//! The image holds one file, `/decnet-decoy`, and is made the same everywhere: fixed dates, fixed order, owner 0. So
-//! its id is a digest of the program, and loading it twice is loading it once.
+//! The image holds one file, `/decnet-decoy`, and the folders on which engines mount something. It is made the same everywhere: fixed
+//! dates, fixed order, fixed owner. So its id is a digest of the program, and loading it twice is loading it once.
+//!
+//! All of it belongs to [`KEEPER`], as whom nothing runs that an intruder could get hold of: root without capabilities cannot write
+//! what it does not own. A volume that is mounted on [`STATE_FOLDER`] takes the owner from the image.
 
 use std::fmt::Write as _;
 
+use decnet_decoy::protocol::{KEEPER, STATE_FOLDER};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -16,6 +20,14 @@ pub const PROGRAM_PATH: &str = "/decnet-decoy";
 pub const IMAGE_LABEL: &str = "decnet.decoy";
 
 const REPOSITORY: &str = "decnet-decoy";
+
+/// The folders of the image beside [`STATE_FOLDER`], each after the one that it is in. An engine mounts something on all but the
+/// first and `var`; it need not make them then, as root.
+const FOLDERS: [&str; 6] = ["./", "dev", "etc", "proc", "sys", "var"];
+
+/// The program may be run, and not read, not even by its owner. So the kernel lets nobody look into a process of it, or enter
+/// its root through `/proc`: that takes `SYS_PTRACE`.
+const PROGRAM_MODE: u32 = 0o111;
 
 /// Returns the program that was built with this crate; `None` where it was built for a system other than Linux.
 pub fn embedded() -> Option<&'static [u8]> {
@@ -39,7 +51,12 @@ pub struct DecoyImage {
 impl DecoyImage {
     /// Packs a program; the same bytes give the same image on every machine.
     pub fn pack(program: &[u8]) -> Self {
-        let layer = tar(&[(PROGRAM_PATH.trim_start_matches('/'), 0o755, program)]);
+        let mut layer = Archive::of(KEEPER);
+        for folder in FOLDERS.into_iter().chain([STATE_FOLDER.trim_start_matches('/')]) {
+            layer.folder(folder);
+        }
+        layer.file(PROGRAM_PATH.trim_start_matches('/'), PROGRAM_MODE, program);
+        let layer = layer.end();
         let layer_digest = digest(&layer);
         let config = bytes(&json!({
             "architecture": architecture(program),
@@ -53,15 +70,14 @@ impl DecoyImage {
         let reference = format!("{REPOSITORY}:{}", &digest(program)[..12]);
         let (config_path, layer_path) = (format!("{config_digest}.json"), format!("{layer_digest}/layer.tar"));
         let manifest = bytes(&json!([{"Config": config_path, "Layers": [layer_path], "RepoTags": [reference]}]));
-        let archive = tar(&[
-            (&config_path, 0o644, &config),
-            (&layer_path, 0o644, &layer),
-            ("manifest.json", 0o644, &manifest),
-        ]);
+        let mut archive = Archive::of(0);
+        archive.file(&config_path, 0o644, &config);
+        archive.file(&layer_path, 0o644, &layer);
+        archive.file("manifest.json", 0o644, &manifest);
         Self {
             id: format!("sha256:{config_digest}"),
             reference,
-            archive,
+            archive: archive.end(),
         }
     }
 }
@@ -84,21 +100,44 @@ fn architecture(program: &[u8]) -> &'static str {
     }
 }
 
-fn tar(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (path, mode, content) in files {
+/// A tar in memory, the same bytes whenever it is made.
+struct Archive {
+    owner: u32,
+    builder: tar::Builder<Vec<u8>>,
+}
+
+impl Archive {
+    fn of(owner: u32) -> Self {
+        Self {
+            owner,
+            builder: tar::Builder::new(Vec::new()),
+        }
+    }
+
+    fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.append(path, tar::EntryType::Regular, mode, content);
+    }
+
+    fn folder(&mut self, path: &str) {
+        self.append(path, tar::EntryType::Directory, 0o755, &[]);
+    }
+
+    fn append(&mut self, path: &str, kind: tar::EntryType, mode: u32, content: &[u8]) {
         let mut header = tar::Header::new_ustar();
         header.set_size(content.len() as u64);
-        header.set_mode(*mode);
-        header.set_uid(0);
-        header.set_gid(0);
+        header.set_mode(mode);
+        header.set_uid(self.owner.into());
+        header.set_gid(self.owner.into());
         header.set_mtime(0);
-        header.set_entry_type(tar::EntryType::Regular);
-        archive
-            .append_data(&mut header, path, *content)
+        header.set_entry_type(kind);
+        self.builder
+            .append_data(&mut header, path, content)
             .expect("short paths written to memory");
     }
-    archive.into_inner().expect("written to memory")
+
+    fn end(self) -> Vec<u8> {
+        self.builder.into_inner().expect("written to memory")
+    }
 }
 
 /// Prints JSON whose keys are written in sorted order above, so that `serde_json`'s `preserve_order` changes nothing.

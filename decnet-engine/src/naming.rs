@@ -56,6 +56,8 @@ docker_names! {
     NetworkName;
     /// The name of a Docker container.
     ContainerName;
+    /// The name of a Docker volume.
+    VolumeName;
 }
 
 /// What a container of ours is.
@@ -108,6 +110,13 @@ pub fn service_beside(base: &ContainerName, service: &ServiceName) -> ContainerN
 
 /// Labels, by name.
 pub type Labels = BTreeMap<Cow<'static, str>, String>;
+
+/// Returns the labels of the volume in which a base keeps its state, given those of the base.
+pub fn volume_labels(base: &Labels) -> Labels {
+    let kept = [INSTANCE, TOPOLOGY, DECKY].into_iter();
+    kept.filter_map(|key| Some((key.into(), base.get(key)?.clone())))
+        .collect()
+}
 
 /// Returns the labels that everything of a topology carries.
 pub fn ownership(instance: InstanceId, topology: TopologyId) -> Labels {

@@ -1,13 +1,16 @@
 //! What is there on Docker, as data.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use decnet_topology::{InstanceId, TopologyId};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::naming::{self, ContainerName, Labels, NetworkName, Role};
+use crate::naming::{self, ContainerName, Labels, NetworkName, Role, VolumeName};
 
 /// Which resources to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +45,16 @@ pub struct Observed {
     pub networks: Vec<ObservedNetwork>,
     /// Containers, by name and id.
     pub containers: Vec<ObservedContainer>,
+    /// Volumes, by name.
+    pub volumes: Vec<ObservedVolume>,
     /// References of the images that the engine loaded or built, whichever repo they were made for.
     pub images: Vec<String>,
 }
 
 impl Observed {
-    /// Tells whether no network and no container was found.
+    /// Tells whether no network, no container and no volume was found.
     pub fn is_empty(&self) -> bool {
-        self.networks.is_empty() && self.containers.is_empty()
+        self.networks.is_empty() && self.containers.is_empty() && self.volumes.is_empty()
     }
 }
 
@@ -64,6 +69,19 @@ pub struct ObservedNetwork {
     pub labels: Labels,
     /// Its subnet.
     pub subnet: Option<Ipv4Net>,
+}
+
+/// A volume that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedVolume {
+    /// Its name.
+    pub name: VolumeName,
+    /// Its labels.
+    pub labels: Labels,
+    /// Whether it was made for one container and is removed with it, as those are to which nobody gave a name.
+    pub anonymous: bool,
+    /// Whether a container uses it that is not among those that were looked at.
+    pub used_elsewhere: bool,
 }
 
 /// What a container does.
@@ -100,6 +118,8 @@ pub struct ObservedContainer {
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
     /// The id of the container whose namespace it shares.
     pub shares: Option<String>,
+    /// The volumes that it uses.
+    pub volumes: BTreeSet<VolumeName>,
     /// The process that it runs as, counted by the machine of the runtime; none where nobody looked.
     #[serde(skip)]
     pub pid: Option<u32>,

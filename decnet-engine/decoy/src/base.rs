@@ -1,6 +1,6 @@
 //! PID 1 of a base: sets the state, gives up its power, and holds the namespace open.
 
-use std::{env, io, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use rustix::{
     process::{WaitOptions, wait},
@@ -16,7 +16,7 @@ use signal_hook::{
 
 use crate::{
     program::{Failure, log},
-    protocol::{EXIT_DONE, NetState, STATE_VARIABLE},
+    protocol::EXIT_DONE,
     state::apply,
     state_file::StateFile,
 };
@@ -26,11 +26,14 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     // PID 1 ignores every signal that it does not ask for, so this comes before anything that takes time.
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGCHLD]).map_err(|error| Failure::new("signals cannot be caught", error))?;
-    let report = {
-        let file = StateFile::of_base().map_err(|error| Failure::new("the state file cannot be locked", error))?;
-        let state = first_or_kept(&file)?;
-        apply(&state).map_err(|error| error.failure("the state cannot be applied"))?
-    };
+    let state = StateFile::of_base().read_or_first().map_err(|error| {
+        if error.kind() == io::ErrorKind::InvalidInput {
+            Failure::usage("there is no first state", error)
+        } else {
+            Failure::new("the kept state cannot be read", error)
+        }
+    })?;
+    let report = apply(&state).map_err(|error| error.failure("the state cannot be applied"))?;
     if !report.deviations.is_empty() {
         // A network that was disconnected by hand is no reason to take the decky's other networks down as well.
         log("warn", "the namespace is not as declared", &serde_json::json!(report));
@@ -43,21 +46,6 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
     }
     Ok(ExitCode::from(EXIT_DONE))
-}
-
-/// The kept state wins: the environment is that of the container's creation, the file that of the last change.
-fn first_or_kept(file: &StateFile) -> Result<NetState, Failure> {
-    let kept = file
-        .read()
-        .map_err(|error| Failure::new("the kept state cannot be read", error))?;
-    if let Some(state) = kept {
-        return Ok(state);
-    }
-    let json = env::var(STATE_VARIABLE).map_err(|error| Failure::usage("no first state in DECNET_STATE", error))?;
-    let state = NetState::parse(&json).map_err(|error| Failure::usage("DECNET_STATE cannot be read", error))?;
-    file.write(&state)
-        .map_err(|error| Failure::new("the first state cannot be kept", error))?;
-    Ok(state)
 }
 
 /// Gives up every capability for good.

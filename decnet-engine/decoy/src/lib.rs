@@ -5,7 +5,7 @@
 //!
 //! - `decnet-decoy base` is PID 1 of a base: it sets what may leave, routes and forwarding, drops its capabilities, reaps, and leaves
 //!   at once when told to;
-//! - `decnet-decoy state set|check|show` runs in a base by `docker exec` and changes or reports what `base` has set;
+//! - `decnet-decoy state set|keep|restore|check|show` runs in a base by `docker exec` and changes or reports what `base` has set;
 //! - `decnet-decoy service` answers on a service's ports and says who came;
 //! - `decnet-decoy probe` tells which addresses and ports can be reached from where it runs.
 //!

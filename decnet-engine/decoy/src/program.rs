@@ -16,7 +16,7 @@ use crate::{
     timestamp::rfc3339,
 };
 
-const USAGE: &str = "decnet-decoy base | state set JSON | state check [JSON] | state show | service | probe JSON";
+const USAGE: &str = "decnet-decoy base | state set JSON | state keep JSON | state restore | state check [JSON] | state show | service | probe JSON";
 
 /// Runs the command that `arguments` (without the program's name) spell, and says how it went.
 pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
@@ -25,6 +25,8 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     let done = match words.as_slice() {
         ["base"] => base::run(),
         ["state", "set", json] => state::set(json),
+        ["state", "keep", json] => state::keep(json),
+        ["state", "restore"] => state::restore(),
         ["state", "check"] => state::check(),
         ["state", "check", json] => state::check_against(json),
         ["state", "show"] => state::show(),

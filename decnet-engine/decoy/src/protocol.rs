@@ -5,19 +5,26 @@ use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-/// The environment variable from which a base takes its first [`NetState`], as JSON.
-pub const STATE_VARIABLE: &str = "DECNET_STATE";
+/// The environment variable from which a base takes its first [`NetState`], as JSON. Its name says nothing of this project.
+pub const STATE_VARIABLE: &str = "NET_STATE";
 
 /// The environment variable from which a service takes its [`ServiceState`], as JSON.
 pub const SERVICE_VARIABLE: &str = "DECNET_SERVICE";
 
+/// The folder that survives restarts of a base, whose root is read-only. Only [`KEEPER`] can write there.
+pub const STATE_FOLDER: &str = "/var/lib";
+
 /// Where a base keeps the [`NetState`] that was set last; once it exists, it wins over [`STATE_VARIABLE`].
-pub const STATE_PATH: &str = "/state.json";
+pub const STATE_PATH: &str = "/var/lib/state.json";
+
+/// The user, and the group, to whom all files of a base belong. Nothing in any container runs as that user but `state keep`, and
+/// root in a base has no capability with which it could write their files or become them.
+pub const KEEPER: u32 = 64_999;
 
 /// The exit code of a command that did what it was told.
 pub const EXIT_DONE: u8 = 0;
 
-/// The exit code of a command that failed; of `state set`, that the state of before still stands.
+/// The exit code of a command that failed; of `state set`, that the previous state is still in force.
 pub const EXIT_FAILED: u8 = 1;
 
 /// The exit code for arguments or JSON that cannot be understood.

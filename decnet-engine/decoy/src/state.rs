@@ -1,8 +1,8 @@
-//! Brings the namespace to a state, and the commands `state set`, `state check` and `state show`.
+//! Brings the namespace to a state, and the commands below `state`.
 
-use std::{fmt, io, process::ExitCode};
+use std::{fmt, fs, io, process::ExitCode, thread, time::Duration};
 
-use rustix::io::Errno;
+use rustix::{io::Errno, process::getpid};
 
 use crate::{
     change::{changes, deviations},
@@ -15,6 +15,10 @@ use crate::{
 
 /// One round does all; a second one removes what hid behind a replaced route.
 const ROUNDS: usize = 3;
+
+/// How often, and after which pauses, a base is looked at that has not finished its start: five seconds in all.
+const STARTING_LOOKS: usize = 1000;
+const STARTING_PAUSE: Duration = Duration::from_millis(5);
 
 /// Why a state could not be applied at all.
 #[derive(Debug)]
@@ -125,27 +129,61 @@ fn all_deviations(state: &NetState, namespace: &mut Namespace) -> io::Result<Vec
     Ok(deviations)
 }
 
-/// Applies a state and keeps it; on failure the state of before is put back and stays kept.
+/// Applies a state, for `state keep` to keep; on failure the kept state is put back.
 pub(crate) fn set(json: &str) -> Result<ExitCode, Failure> {
-    let state = NetState::parse(json).map_err(|error| Failure::usage("the state cannot be read", error))?;
-    let file = StateFile::of_base().map_err(|error| Failure::new("the state file cannot be locked", error))?;
-    let report = apply(&state).and_then(|report| Ok(file.write(&state).map(|()| report)?));
-    match report {
+    let state = parse(json)?;
+    await_start()?;
+    match apply(&state) {
         Ok(report) => Ok(told(&report)),
         Err(error) => {
-            let put_back = match file.read() {
-                Ok(Some(old)) => apply(&old).is_ok(),
-                Ok(None) => true,
-                Err(_) => false,
-            };
-            let context = if put_back {
-                "the state cannot be set; the one of before stands"
+            let kept = StateFile::of_base().read_or_first();
+            Err(error.failure(if kept.is_ok_and(|kept| apply(&kept).is_ok()) {
+                "the state cannot be set; the previous state is unchanged"
             } else {
-                "the state cannot be set, nor the one of before put back"
-            };
-            Err(error.failure(context))
+                "the state cannot be set, and the previous state cannot be restored"
+            }))
         }
     }
+}
+
+/// Keeps a state over restarts. Only the keeper of the base's files can.
+pub(crate) fn keep(json: &str) -> Result<ExitCode, Failure> {
+    let kept = StateFile::of_base().write(&parse(json)?);
+    kept.map_err(|error| Failure::new("the state cannot be kept", error))?;
+    Ok(ExitCode::from(EXIT_DONE))
+}
+
+/// Applies the kept state again, in place of one that was set and not kept.
+pub(crate) fn restore() -> Result<ExitCode, Failure> {
+    let kept = kept()?;
+    await_start()?;
+    let report = apply(&kept).map_err(|error| error.failure("the previous state cannot be restored"))?;
+    Ok(told(&report))
+}
+
+/// Waits until the base has set its state and dropped its capabilities: else it could set the previous one after ours.
+fn await_start() -> Result<(), Failure> {
+    if getpid().is_init() {
+        return Ok(());
+    }
+    for _ in 0..STARTING_LOOKS {
+        let Ok(status) = fs::read_to_string("/proc/1/status") else {
+            return Ok(());
+        };
+        let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        if capabilities.is_none_or(|set| set.trim().bytes().all(|digit| digit == b'0')) {
+            return Ok(());
+        }
+        thread::sleep(STARTING_PAUSE);
+    }
+    Err(Failure::new(
+        "the state cannot be set; the previous state is unchanged",
+        "the base is still starting",
+    ))
+}
+
+fn parse(json: &str) -> Result<NetState, Failure> {
+    NetState::parse(json).map_err(|error| Failure::usage("the state cannot be read", error))
 }
 
 /// Compares the namespace with the kept state and changes nothing.
@@ -162,8 +200,7 @@ pub(crate) fn check() -> Result<ExitCode, Failure> {
 
 /// Compares the namespace, and the kept state, with one that is given, and changes nothing.
 pub(crate) fn check_against(json: &str) -> Result<ExitCode, Failure> {
-    let state = NetState::parse(json).map_err(|error| Failure::usage("the state cannot be read", error))?;
-    if kept()? == state {
+    if kept()? == parse(json)? {
         return check();
     }
     print_line(&StateReport {
@@ -180,10 +217,8 @@ pub(crate) fn show() -> Result<ExitCode, Failure> {
 }
 
 fn kept() -> Result<NetState, Failure> {
-    StateFile::of_base()
-        .and_then(|file| file.read())
-        .and_then(|state| state.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
-        .map_err(|error| Failure::new("no state is kept", error))
+    let kept = StateFile::of_base().read_or_first();
+    kept.map_err(|error| Failure::new("no state is kept", error))
 }
 
 fn told(report: &StateReport) -> ExitCode {

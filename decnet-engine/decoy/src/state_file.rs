@@ -1,33 +1,28 @@
 //! Where a base keeps its state over restarts.
 
 use std::{
-    fs::{self, File},
+    env,
+    fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use crate::protocol::{NetState, STATE_PATH};
+use crate::protocol::{NetState, STATE_PATH, STATE_VARIABLE};
 
-/// A state file, held by this process alone until dropped.
+/// A state file. Everybody in the base may read it, only its keeper can write it.
 pub(crate) struct StateFile {
     path: PathBuf,
-    /// Held for its lock: the base's start and two `state set` must not mix.
-    _lock: File,
 }
 
 impl StateFile {
-    /// Takes hold of the base's file, waiting for whoever has it.
-    pub(crate) fn of_base() -> io::Result<Self> {
-        Self::lock(Path::new(STATE_PATH))
+    /// Names the base's file.
+    pub(crate) fn of_base() -> Self {
+        Self::at(Path::new(STATE_PATH))
     }
 
-    fn lock(path: &Path) -> io::Result<Self> {
-        let lock = File::create(path.with_extension("lock"))?;
-        lock.lock()?;
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock,
-        })
+    fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// Reads the state; `None` when none was ever written.
@@ -41,13 +36,38 @@ impl StateFile {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Writes the state so that a crash at any moment leaves the old file or the new one, whole.
+    /// Writes the state so that a crash at any moment leaves the old file or the new one, whole. Writers wait for each other.
     pub(crate) fn write(&self, state: &NetState) -> io::Result<()> {
+        // Nobody else may open it, so nobody else can keep a writer waiting.
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.path.with_extension("lock"))?;
+        lock.lock()?;
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(&serde_json::to_vec(state)?)?;
         file.sync_all()?;
-        fs::rename(&new, &self.path)
+        fs::rename(&new, &self.path)?;
+        match self.path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the state that was set last, or else the first one, which the environment holds.
+    pub(crate) fn read_or_first(&self) -> io::Result<NetState> {
+        if let Some(state) = self.read()? {
+            return Ok(state);
+        }
+        let refused = |error: Box<dyn std::error::Error + Send + Sync>| {
+            let text = format!("the first state, in {STATE_VARIABLE}, cannot be read: {error}");
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        };
+        let json = env::var(STATE_VARIABLE).map_err(|error| refused(error.into()))?;
+        NetState::parse(&json).map_err(|error| refused(error.into()))
     }
 }
 
@@ -58,7 +78,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_the_last_write_wins() {
         let folder = tempfile::tempdir().unwrap();
-        let file = StateFile::lock(&folder.path().join("state.json")).unwrap();
+        let file = StateFile::at(&folder.path().join("state.json"));
         assert_eq!(file.read().unwrap(), None);
         let mut state = NetState {
             interfaces: vec!["10.0.0.2".parse().unwrap()],
@@ -72,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_an_error_and_not_an_empty_state() {
+    fn a_damaged_file_is_an_error_and_not_an_empty_or_a_first_state() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
         fs::write(&path, "{\"forward\":tr").unwrap();
-        assert_eq!(
-            StateFile::lock(&path).unwrap().read().unwrap_err().kind(),
-            io::ErrorKind::InvalidData
-        );
+        let file = StateFile::at(&path);
+        for read in [file.read().map(|_| ()), file.read_or_first().map(|_| ())] {
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
     }
 }

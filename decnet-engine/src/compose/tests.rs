@@ -236,7 +236,7 @@ proptest! {
             for interface in &base.interfaces {
                 prop_assert_eq!(&printed["networks"][interface.lan.as_str()]["ipv4_address"], &interface.ip.to_string());
             }
-            let state = printed["environment"]["DECNET_STATE"].as_str().unwrap();
+            let state = printed["environment"]["NET_STATE"].as_str().unwrap();
             prop_assert_eq!(NetState::parse(state).unwrap(), base.state.clone());
         }
         for service in desired.services.values() {

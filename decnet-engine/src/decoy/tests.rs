@@ -36,11 +36,11 @@ fn the_same_program_gives_the_same_image_in_every_version() {
     assert_eq!(image.reference, "decnet-decoy:ba1af42147c8");
     assert_eq!(
         image.id,
-        "sha256:e3fb82585862a3321f1c1c1b56aec7a84259bf8c41760d1bf26a1f1405722bfd"
+        "sha256:5bb4d4c6104f5182334f4606dac6b581f9d739f9440fb6d837b587f46251327e"
     );
     assert_eq!(
         digest(&image.archive),
-        "cfc7d28702737e6803259815cd74dfcbdcf85d8768f8c87e3ff53df9ef87749b"
+        "500f2b1ea0f8c1fb5c9834e2669cea0b062f6ea3f767d3dba15235fbae8b6361"
     );
 }
 
@@ -72,9 +72,25 @@ fn the_archive_holds_manifest_configuration_and_one_layer_that_name_each_other()
         config["config"],
         json!({"Entrypoint": ["/decnet-decoy"], "Labels": {"decnet.decoy": "true"}})
     );
+    let inside = entries(&layer.4);
+    let listed: Vec<_> = inside
+        .iter()
+        .map(|(path, mode, owner, time, content)| (path.as_str(), *mode, *owner, *time, content.len()))
+        .collect();
+    let folder = |path| (path, 0o755, u64::from(KEEPER), 0, 0);
+    let program = ("decnet-decoy", 0o111, u64::from(KEEPER), 0, "a program".len());
     assert_eq!(
-        entries(&layer.4),
-        [("decnet-decoy".to_owned(), 0o755, 0, 0, b"a program".to_vec())]
+        listed,
+        [
+            folder("./"),
+            folder("dev"),
+            folder("etc"),
+            folder("proc"),
+            folder("sys"),
+            folder("var"),
+            folder("var/lib"),
+            program
+        ]
     );
 }
 

@@ -8,7 +8,7 @@ use decnet_topology::{
     model::ServiceFields,
 };
 
-use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest};
+use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest, state_digest};
 use crate::{
     api::ApiVersion,
     naming::{self, ContainerName, Labels, NetworkName, Role},
@@ -257,7 +257,7 @@ impl<'a> Maker<'_, 'a> {
             labels: self.labels(decky, Role::Base),
         };
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
-        spec.labels.insert(naming::STATE.into(), digest(&state));
+        spec.labels.insert(naming::STATE.into(), state_digest(&state));
         spec.interfaces = interfaces;
         spec.state = state;
         Ok(spec)
@@ -381,7 +381,8 @@ fn sysctls() -> BTreeMap<&'static str, &'static str> {
         ("net.ipv4.conf.default.send_redirects", "0"),
         ("net.ipv4.conf.all.accept_source_route", "0"),
         ("net.ipv4.ip_unprivileged_port_start", "0"),
-        ("net.ipv4.ping_group_range", "0 2147483647"),
+        // As far as the ids of a user namespace reach: beyond, such a daemon's kernel refuses it.
+        ("net.ipv4.ping_group_range", "0 65535"),
     ])
 }
 

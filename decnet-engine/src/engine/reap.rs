@@ -153,6 +153,13 @@ fn by_topology(observed: &Observed) -> BTreeMap<String, Observed> {
             .containers
             .push(container.clone());
     }
+    for volume in &observed.volumes {
+        groups
+            .entry(label(&volume.labels))
+            .or_default()
+            .volumes
+            .push(volume.clone());
+    }
     for group in groups.values_mut() {
         group.images.clone_from(&observed.images);
     }

@@ -283,7 +283,8 @@ pub(super) fn leftovers(observed: &Observed) -> Vec<String> {
         .networks
         .iter()
         .map(|network| format!("network {}", network.name));
-    containers.chain(networks).collect()
+    let volumes = observed.volumes.iter().map(|volume| format!("volume {}", volume.name));
+    containers.chain(networks).chain(volumes).collect()
 }
 
 /// Says what is not as it should be, if anything is.

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     net::Ipv4Addr,
 };
 
@@ -23,6 +23,7 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
     differ.remove_bases();
     differ.disconnect_bases();
     differ.remove_networks();
+    differ.remove_volumes();
     differ.ensure_images();
     differ.create_networks();
     differ.settle_bases();
@@ -179,6 +180,27 @@ impl<'a> Differ<'a> {
                 {
                     self.leaving.entry(spec.name.clone()).or_default().insert(id);
                 }
+            }
+        }
+    }
+
+    /// Removes the volumes that no container uses, or none that stays. Those that are removed with their container need no step.
+    fn remove_volumes(&mut self) {
+        let containers = &self.observed.containers;
+        let used: HashSet<_> = containers.iter().flat_map(|container| &container.volumes).collect();
+        for volume in &self.observed.volumes {
+            let goes_along = volume.anonymous && used.contains(&volume.name);
+            if goes_along || volume.used_elsewhere {
+                continue;
+            }
+            let users = containers.iter().filter(|user| user.volumes.contains(&volume.name));
+            let freed: Option<Vec<_>> = users.map(|user| self.freeing.get(&user.name)).collect();
+            if let Some(needs) = freed {
+                let action = Action::RemoveVolume {
+                    volume: volume.name.clone(),
+                };
+                self.plan
+                    .push(action, needs.into_iter().flatten().copied().collect(), false);
             }
         }
     }

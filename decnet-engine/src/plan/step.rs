@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{BaseSpec, Image, Interface, NetworkSpec, ServiceSpec},
-    naming::{ContainerName, NetworkName, Role},
+    naming::{ContainerName, NetworkName, Role, VolumeName},
     observe::{Activity, Observed},
 };
 
@@ -64,7 +64,7 @@ pub enum Action {
         /// What it is.
         role: Role,
     },
-    /// Kills and removes a container.
+    /// Kills and removes a container, with the volumes that were made for it alone.
     RemoveContainer {
         /// Its name.
         container: ContainerName,
@@ -81,6 +81,11 @@ pub enum Action {
         network: NetworkName,
         /// Docker's id of it, where it was seen; else whatever of ours has the name.
         id: Option<String>,
+    },
+    /// Removes a volume that a container left, unless something uses it.
+    RemoveVolume {
+        /// Its name.
+        volume: VolumeName,
     },
     /// Removes an image that the engine made, if nothing uses it any more.
     RemoveImage {
@@ -165,6 +170,7 @@ impl Action {
             | Self::Restart { .. }
             | Self::RemoveContainer { .. }
             | Self::RemoveNetwork { .. }
+            | Self::RemoveVolume { .. }
             | Self::RemoveImage { .. } => None,
         }
     }
@@ -206,6 +212,7 @@ impl fmt::Display for Action {
             Self::Restart { container, .. } => write!(f, "start {container} again"),
             Self::RemoveContainer { container, .. } => write!(f, "remove container {container}"),
             Self::RemoveNetwork { network, .. } => write!(f, "remove network {network}"),
+            Self::RemoveVolume { volume } => write!(f, "remove volume {volume}"),
             Self::RemoveImage { reference } => write!(f, "remove image {reference}"),
         }
     }

@@ -159,9 +159,9 @@ fn a_base_that_cannot_set_its_state_says_why_in_one_line_and_fails() {
         let line: serde_json::Value = serde_json::from_str(&done.stderr).unwrap();
         line["event"].as_str().unwrap().to_owned()
     };
-    assert_eq!(fails(&["--cap-add", "NET_ADMIN"], 2), "no first state in DECNET_STATE");
-    assert_eq!(fails(&["--env", "DECNET_STATE={"], 2), "DECNET_STATE cannot be read");
-    let state = format!("DECNET_STATE={}", serde_json::to_string(&NetState::default()).unwrap());
+    assert_eq!(fails(&["--cap-add", "NET_ADMIN"], 2), "there is no first state");
+    assert_eq!(fails(&["--env", "NET_STATE={"], 2), "there is no first state");
+    let state = format!("NET_STATE={}", serde_json::to_string(&NetState::default()).unwrap());
     // The default route that Docker made has to go.
     assert_eq!(fails(&["--env", &state], 1), "the state cannot be applied");
 }

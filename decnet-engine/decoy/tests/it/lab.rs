@@ -8,7 +8,8 @@ use std::{
 };
 
 use decnet_decoy::protocol::{
-    NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_VARIABLE, ServiceState, StateReport, Target,
+    KEEPER, NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_FOLDER, STATE_VARIABLE, ServiceState,
+    StateReport, Target,
 };
 use decnet_engine::decoy::{DecoyImage, embedded};
 use ipnet::Ipv4Net;
@@ -184,7 +185,11 @@ impl Lab {
             "NET_ADMIN",
             "--security-opt",
             "no-new-privileges",
+            "--read-only",
+            "--mount",
         ]);
+        let state = format!("type=volume,dst={STATE_FOLDER}");
+        arguments.push(&state);
         arguments.extend([
             "--sysctl",
             "net.ipv4.ip_forward=0",
@@ -263,15 +268,27 @@ impl Lab {
         try_docker(&[&["exec", &name, "/decnet-decoy"], arguments].concat(), b"")
     }
 
-    /// Sets a state that must be reached whole.
+    /// Runs the program in a running base, as the keeper of its files.
+    pub(crate) fn exec_as_keeper(&self, base: &str, arguments: &[&str]) -> Done {
+        let (name, keeper) = (self.name(base), KEEPER.to_string());
+        try_docker(
+            &[&["exec", "--user", &keeper, &name, "/decnet-decoy"], arguments].concat(),
+            b"",
+        )
+    }
+
+    /// Sets and keeps a state that must be reached whole.
     pub(crate) fn set(&self, base: &str, state: &NetState) {
-        let done = self.exec(base, &["state", "set", &serde_json::to_string(state).unwrap()]);
+        let json = serde_json::to_string(state).unwrap();
+        let done = self.exec(base, &["state", "set", &json]);
         assert_eq!(
             (done.code, done.stdout.trim()),
             (0, r#"{"deviations":[],"refused":[]}"#),
             "{}",
             done.stderr
         );
+        let kept = self.exec_as_keeper(base, &["state", "keep", &json]);
+        assert_eq!(kept.code, 0, "{}", kept.stderr);
     }
 
     /// What `state check` says.

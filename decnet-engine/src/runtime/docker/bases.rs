@@ -3,15 +3,17 @@ use std::{collections::HashMap, time::Duration};
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
 };
-use decnet_decoy::protocol::{Deviation, EXIT_UNCONTAINED, NetState, STATE_VARIABLE, StateReport};
+use decnet_decoy::protocol::{
+    Deviation, EXIT_DEVIATES, EXIT_DONE, EXIT_UNCONTAINED, NetState, STATE_VARIABLE, StateReport,
+};
 use decnet_topology::{InstanceId, catalog::Protocol};
 
-use super::{Docker, ENDPOINTS_AT_CREATE, containers, endpoints, networks};
+use super::{Docker, ENDPOINTS_AT_CREATE, containers, endpoints, exec::User, networks, volumes};
 use crate::{
     decoy::PROGRAM_PATH,
     desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
     naming::ContainerName,
-    runtime::{Effect, RuntimeError},
+    runtime::{Effect, ExecOutput, RuntimeError},
 };
 
 /// How often, and after which pauses, a base with a way out is asked whether it is contained: it is within milliseconds.
@@ -119,6 +121,8 @@ impl Docker {
                     .map(|(key, value)| (key.to_string(), value.to_string()))
                     .collect(),
             ),
+            readonly_rootfs: Some(true),
+            mounts: Some(vec![volumes::state_folder(&spec.labels)]),
             ..containers::confined(&spec.limits, BASE_CAPABILITIES.map(Into::into))
         };
         Ok(ContainerCreateBody {
@@ -136,6 +140,10 @@ impl Docker {
         })
     }
 
+    /// Sets a state, and keeps it over restarts.
+    ///
+    /// Root in the base sets it and cannot keep it; the keeper of its files keeps it and cannot set it. What cannot be kept is not
+    /// left in force, and a base that was restarted in between has the previous state.
     pub(super) async fn set_state(
         &self,
         instance: InstanceId,
@@ -143,31 +151,58 @@ impl Docker {
         state: &NetState,
     ) -> Result<Effect, RuntimeError> {
         let found = self.find_ours(instance, name).await?;
+        let id = found.id.as_deref().unwrap_or(name.as_str());
         let container = name.to_string();
         let refuse = |reason: String| RuntimeError::State {
             container: container.clone(),
             reason,
         };
         let json = serde_json::to_string(state).map_err(|error| refuse(error.to_string()))?;
-        let command = [PROGRAM_PATH, "state", "set", &json].map(str::to_owned);
-        let done = self
-            .run_in(name, found.id.as_deref().unwrap_or(name.as_str()), &command)
-            .await?;
-        if done.code == 0 {
-            return Ok(Effect::Changed);
-        }
-        let said = [done.stderr, done.stdout].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-        let said = said.join(" ").trim().to_owned();
-        if done.code == i64::from(EXIT_UNCONTAINED) {
-            return Err(RuntimeError::Uncontained {
-                container,
-                reason: said,
+        let run = async |user, words: &[&str]| {
+            let command: Vec<_> = [PROGRAM_PATH, "state"]
+                .iter()
+                .chain(words)
+                .copied()
+                .map(str::to_owned)
+                .collect();
+            self.run_as(name, id, user, &command).await
+        };
+        let set = run(User::Root, &["set", &json]).await?;
+        if ![EXIT_DONE, EXIT_DEVIATES].map(i64::from).contains(&set.code) {
+            let reason = said(&set);
+            return Err(if set.code == i64::from(EXIT_UNCONTAINED) {
+                RuntimeError::Uncontained { container, reason }
+            } else {
+                refuse(format!("exit code {}: {reason}", set.code))
             });
         }
-        Err(refuse(
-            in_words(&said).unwrap_or_else(|| format!("exit code {}: {said}", done.code)),
-        ))
+        let kept = match run(User::Keeper, &["keep", &json]).await {
+            Ok(kept) if kept.code == 0 => Ok(()),
+            Ok(kept) => Err(refuse(format!("it cannot be kept: {}", said(&kept)))),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = kept {
+            if let Err(undo) = run(User::Root, &["restore"]).await {
+                tracing::warn!(%container, error = %undo, "the previous state is kept, but could not be restored");
+            }
+            return Err(error);
+        }
+        if set.code == i64::from(EXIT_DEVIATES) {
+            let report = said(&set);
+            return Err(refuse(in_words(&report).unwrap_or(report)));
+        }
+        let started = |container: &ContainerInspectResponse| container.state.as_ref()?.started_at.clone();
+        if started(&self.find_ours(instance, name).await?) != started(&found) {
+            return Err(refuse("the base was restarted meanwhile".into()));
+        }
+        Ok(Effect::Changed)
     }
+}
+
+/// Returns what a command of the program printed.
+fn said(output: &ExecOutput) -> String {
+    let printed = [&output.stderr, &output.stdout].map(|text| String::from_utf8_lossy(text).trim().to_owned());
+    printed.join(" ").trim().to_owned()
 }
 
 /// Says what a report of `state set` says, unless it is none: what the kernel refused, else what is left to be done.

@@ -2,6 +2,7 @@ use bollard::{
     container::LogOutput,
     exec::{CreateExecOptions, StartExecResults},
 };
+use decnet_decoy::protocol::KEEPER;
 use futures_util::{TryStreamExt, pin_mut};
 
 use super::{Docker, containers};
@@ -13,6 +14,25 @@ use crate::{
 
 /// How much of what a command prints is kept of each stream; the rest is read and dropped.
 const LARGEST_OUTPUT: usize = 16 << 20;
+
+/// As whom a command runs in a base.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum User {
+    /// With the capabilities of the container.
+    Root,
+    /// Without any, and the only one that may write what a base keeps.
+    Keeper,
+}
+
+impl User {
+    fn as_docker(self) -> String {
+        let id = match self {
+            Self::Root => 0,
+            Self::Keeper => KEEPER,
+        };
+        format!("{id}:{id}")
+    }
+}
 
 impl Docker {
     pub(super) async fn exec_in(&self, name: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
@@ -32,11 +52,23 @@ impl Docker {
         id: &str,
         command: &[String],
     ) -> Result<ExecOutput, RuntimeError> {
+        self.run_as(name, id, User::Root, command).await
+    }
+
+    /// Runs a command as a user in a container of ours, until it ends.
+    pub(super) async fn run_as(
+        &self,
+        name: &ContainerName,
+        id: &str,
+        user: User,
+        command: &[String],
+    ) -> Result<ExecOutput, RuntimeError> {
         let asked = format!("run a command in {name}");
         let options = CreateExecOptions {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             cmd: Some(command.to_vec()),
+            user: Some(user.as_docker()),
             ..CreateExecOptions::default()
         };
         let created = self.ask(&asked, self.client.create_exec(id, options)).await?;

@@ -20,12 +20,17 @@ use decnet_decoy::{
 use futures_util::future;
 use rustix::{
     fs::{Mode, OFlags, ResolveFlags, open, openat, openat2},
+    io::Errno,
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 use tokio::{sync::oneshot, time::timeout};
 
 use super::Docker;
-use crate::{naming::ContainerName, observe::ObservedContainer};
+use crate::{
+    desired::state_digest,
+    naming::{self, ContainerName},
+    observe::ObservedContainer,
+};
 
 /// How long a state may be that a base keeps.
 const LARGEST_STATE: u64 = 16 << 20;
@@ -38,6 +43,8 @@ struct Base {
     id: String,
     pid: u32,
     state: NetState,
+    /// Whether it is the state that the base had when it was created, which it has until one is kept.
+    is_first: bool,
 }
 
 impl Docker {
@@ -53,6 +60,7 @@ impl Docker {
                     id: container.id.clone(),
                     pid: container.pid?,
                     state: (*state).clone(),
+                    is_first: container.labels.get(naming::STATE) == Some(&state_digest(state)),
                 })
             })
             .collect();
@@ -124,7 +132,7 @@ impl Base {
         if self.id.is_empty() || !groups.contains(&self.id) {
             return Err(io::Error::other("the process is none of the container's"));
         }
-        if Self::kept(&process)? != self.state {
+        if !Self::kept(&process)?.map_or(self.is_first, |kept| kept == self.state) {
             return Ok(false);
         }
         let namespace = read(&process, "ns/net")?;
@@ -132,8 +140,8 @@ impl Base {
         Ok(deviations_here(&self.state)?.is_empty())
     }
 
-    /// Reads the state that the base keeps, without following any link in its root. That takes a kernel that has openat2(2).
-    fn kept(process: &OwnedFd) -> io::Result<NetState> {
+    /// Reads the state that the base keeps, if it keeps one, without following any link in its root. That takes a kernel that has openat2(2).
+    fn kept(process: &OwnedFd) -> io::Result<Option<NetState>> {
         let root = openat(
             process,
             "root",
@@ -142,10 +150,13 @@ impl Base {
         )?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let file = openat2(&root, STATE_PATH, flags, Mode::empty(), within)?;
+        let file = match openat2(&root, STATE_PATH, flags, Mode::empty(), within) {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => opened?,
+        };
         let mut text = String::new();
         File::from(file).take(LARGEST_STATE).read_to_string(&mut text)?;
-        NetState::parse(&text).map_err(io::Error::other)
+        NetState::parse(&text).map(Some).map_err(io::Error::other)
     }
 }
 

@@ -27,6 +27,7 @@ mod inside;
 mod networks;
 mod observe;
 mod services;
+mod volumes;
 
 use std::{
     collections::BTreeSet,
@@ -102,6 +103,7 @@ impl Runtime for Docker {
                 self.remove_container(instance, container, id.as_deref()).await
             }
             Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()).await,
+            Action::RemoveVolume { volume } => self.remove_volume(instance, volume).await,
             Action::RemoveImage { reference } => self.remove_image(reference).await,
         }
     }

@@ -1,12 +1,12 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::Ipv4Addr,
 };
 
 use bollard::{
     models::{
         ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerSummary,
-        ContainerSummaryStateEnum as Listed, EndpointSettings,
+        ContainerSummaryStateEnum as Listed, EndpointSettings, MountPoint,
     },
     query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder},
 };
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::{Docker, containers, endpoints, images, networks};
 use crate::{
     decoy::IMAGE_LABEL,
-    naming::{self, ContainerName, NetworkName},
+    naming::{self, ContainerName, NetworkName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, Scope},
     runtime::RuntimeError,
 };
@@ -33,7 +33,7 @@ pub(super) fn instant(text: &str) -> Option<Timestamp> {
 }
 
 /// Says what a scope is to Docker. Its filters are right for labels, but it is [`Scope::holds`] that decides.
-fn filters(scope: Scope) -> Vec<String> {
+pub(super) fn filters(scope: Scope) -> Vec<String> {
     match scope {
         Scope::Topology(instance, topology) => vec![
             format!("{}={instance}", naming::INSTANCE),
@@ -46,20 +46,26 @@ fn filters(scope: Scope) -> Vec<String> {
 
 impl Docker {
     pub(super) async fn look(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        let (networks, containers, images) = futures_util::try_join!(
+        let (networks, containers, volumes, images) = futures_util::try_join!(
             self.observe_networks(scope),
             self.observe_containers(scope),
+            self.list_volumes(scope),
             self.observe_images(scope)
         )?;
         Ok(Observed {
             networks,
+            volumes: self.observed_volumes(scope, volumes, &containers).await?,
             containers,
             images,
         })
     }
 
     pub(super) async fn look_briefly(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        let (networks, listed) = futures_util::try_join!(self.observe_networks(scope), self.list_containers(scope))?;
+        let (networks, listed, volumes) = futures_util::try_join!(
+            self.observe_networks(scope),
+            self.list_containers(scope),
+            self.list_volumes(scope)
+        )?;
         let mut containers: Vec<_> = listed
             .into_iter()
             .map(summarised)
@@ -68,6 +74,7 @@ impl Docker {
         containers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         Ok(Observed {
             networks,
+            volumes: self.observed_volumes(scope, volumes, &containers).await?,
             containers,
             images: Vec::new(),
         })
@@ -162,6 +169,7 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
         started_at: state.started_at.as_deref().and_then(instant),
         networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
+        volumes: mounted(container.mounts),
         pid: state.pid.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid > 0),
         deviates: false,
     }
@@ -197,9 +205,19 @@ fn summarised(container: ContainerSummary) -> ObservedContainer {
         started_at: None,
         networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
+        volumes: mounted(container.mounts),
         pid: None,
         deviates: false,
     }
+}
+
+/// Returns the volumes among what is mounted in a container.
+fn mounted(mounts: Option<Vec<MountPoint>>) -> BTreeSet<VolumeName> {
+    let mounts = mounts.unwrap_or_default().into_iter();
+    mounts
+        .filter(|mount| mount.typ.as_deref() == Some("volume"))
+        .filter_map(|mount| mount.name.map(VolumeName::from_docker))
+        .collect()
 }
 
 /// Returns the networks of a container with its addresses. One without any network is on one called `none`.

@@ -3,10 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use decnet_decoy::protocol::NetState;
 use decnet_topology::InstanceId;
 
-use super::world::{Container, World};
+use super::world::{Container, Volume, World};
 use crate::{
     desired::{BaseSpec, PublishedPort, ServiceSpec},
-    naming::{self, ContainerName, Labels},
+    naming::{self, ContainerName, Labels, VolumeName},
     observe::Activity,
     runtime::{Effect, RuntimeError, ownership},
 };
@@ -56,6 +56,12 @@ impl World {
         for interface in &spec.interfaces {
             self.require_free(instance, interface)?;
         }
+        let volume = VolumeName::from_docker(self.next_id());
+        let made = Volume {
+            labels: naming::volume_labels(&spec.labels),
+            anonymous: true,
+        };
+        self.volumes.insert(volume.clone(), made);
         let container = Container {
             id: self.next_id(),
             image: spec.image.clone(),
@@ -64,6 +70,7 @@ impl World {
             started_at: None,
             networks: BTreeMap::new(),
             shares: None,
+            volume: Some(volume),
             publish: spec.publish.clone(),
             state: Some(spec.state.clone()),
             state_holds: false,
@@ -100,6 +107,7 @@ impl World {
             started_at: None,
             networks: BTreeMap::new(),
             shares,
+            volume: None,
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
@@ -190,6 +198,23 @@ impl World {
         }
     }
 
+    /// Sets a state that does not survive a restart, as one who is cut off before it is kept.
+    pub(super) fn set_without_keeping(
+        &mut self,
+        instance: InstanceId,
+        name: &ContainerName,
+        state: &NetState,
+    ) -> Result<Effect, RuntimeError> {
+        let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
+        ownership::require_ours(what(name), &container.labels, instance)?;
+        if container.activity != Activity::Running {
+            return Err(not_running(name));
+        }
+        container.bent = Some(state.clone());
+        container.state_holds = false;
+        Ok(Effect::Changed)
+    }
+
     pub(super) fn restart(&mut self, instance: InstanceId, name: &ContainerName) -> Result<Effect, RuntimeError> {
         let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
         ownership::require_ours(what(name), &container.labels, instance)?;
@@ -228,21 +253,40 @@ impl World {
         match self.find_ours(instance, name, id) {
             None => Effect::Unchanged,
             Some(found) => {
-                self.erase(&found);
+                let volume = self.erase(&found);
+                if let Some(volume) = volume.filter(|name| self.is_anonymous(name)) {
+                    self.volumes.remove(&volume);
+                }
                 Effect::Changed
             }
         }
     }
 
-    /// Removes a container, whoever's it is.
-    pub(super) fn erase(&mut self, name: &ContainerName) {
-        let Some(container) = self.containers.remove(name) else {
-            return;
-        };
+    fn is_anonymous(&self, volume: &VolumeName) -> bool {
+        self.volumes.get(volume).is_some_and(|volume| volume.anonymous)
+    }
+
+    /// Does half of a removal: one with a volume is gone and leaves it, any other is stopped.
+    pub(super) fn half_remove(&mut self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Effect {
+        let found = self.find_ours(instance, name, id);
+        let holds = |name: &ContainerName| self.containers[name].volume.is_some();
+        match found.filter(holds) {
+            Some(found) => {
+                self.erase(&found);
+                Effect::Changed
+            }
+            None => self.stop_ours(instance, name, id),
+        }
+    }
+
+    /// Removes a container, whoever's it is, and returns the volume that it used, which stays.
+    pub(super) fn erase(&mut self, name: &ContainerName) -> Option<VolumeName> {
+        let container = self.containers.remove(name)?;
         for (network, ip) in container.networks {
             if let Some(network) = self.networks.get_mut(&network) {
                 network.endpoints.remove(&ip);
             }
         }
+        container.volume
     }
 }

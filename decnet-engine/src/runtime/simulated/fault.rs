@@ -8,7 +8,8 @@ use crate::{plan::Action, runtime::RuntimeError};
 pub enum Moment {
     /// Before anything was done.
     Before,
-    /// With half of it done: a container made but not started, or stopped but not removed. What has no halves is done.
+    /// With half of it done: a container made but not started, or stopped but not removed, a base removed without its volume, a
+    /// state set but not kept. What has no halves is done.
     Half,
     /// When all was done, but nobody was told.
     After,

@@ -5,10 +5,10 @@ use ipnet::Ipv4Net;
 
 use super::{
     Simulated,
-    world::{Container, Network},
+    world::{Container, Network, Volume},
 };
 use crate::{
-    naming::{ContainerName, Labels, NetworkName},
+    naming::{ContainerName, Labels, NetworkName, VolumeName},
     observe::Activity,
 };
 
@@ -66,6 +66,7 @@ impl Simulated {
             started_at: Some(world.tick()),
             networks: BTreeMap::new(),
             shares: None,
+            volume: None,
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
@@ -73,6 +74,22 @@ impl Simulated {
             contained: true,
         };
         world.containers.insert(name, container);
+    }
+
+    /// Adds a volume that somebody gave a name.
+    pub fn add_volume(&self, name: VolumeName, labels: Labels) {
+        let volume = Volume {
+            labels,
+            anonymous: false,
+        };
+        self.lock().world.volumes.insert(name, volume);
+    }
+
+    /// Lets a container use a volume, in place of the one that it used.
+    pub fn use_volume(&self, name: &ContainerName, volume: &VolumeName) -> bool {
+        let world = &mut self.lock().world;
+        let found = world.containers.get_mut(name);
+        found.map(|container| container.volume = Some(volume.clone())).is_some()
     }
 
     /// Puts an image there that is not ours.
@@ -106,7 +123,7 @@ impl Simulated {
         world.start(name).is_ok()
     }
 
-    /// Removes a container.
+    /// Removes a container by hand, which leaves its volume.
     pub fn remove(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         let there = world.containers.contains_key(name);

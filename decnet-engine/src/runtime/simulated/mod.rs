@@ -39,7 +39,7 @@ use crate::{
 };
 
 pub use fault::Moment;
-pub use world::{Container, Network, World};
+pub use world::{Container, Network, Volume, World};
 
 use fault::{Faults, Verdict};
 

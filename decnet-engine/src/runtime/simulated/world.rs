@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use crate::{
     desired::{Image, PublishedPort},
-    naming::{ContainerName, Labels, NetworkName},
-    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, Scope},
+    naming::{ContainerName, Labels, NetworkName, VolumeName},
+    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope},
     plan::Action,
-    runtime::{Effect, RuntimeError},
+    runtime::{Effect, RuntimeError, ownership},
 };
 
 /// A network of the simulated world.
@@ -27,6 +27,15 @@ pub struct Network {
     pub labels: Labels,
     /// The containers that are on it, by address.
     pub endpoints: BTreeMap<Ipv4Addr, ContainerName>,
+}
+
+/// A volume of the simulated world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its labels; none of this program's if it is foreign.
+    pub labels: Labels,
+    /// Whether it was made for one container and is removed with it.
+    pub anonymous: bool,
 }
 
 /// A container of the simulated world.
@@ -46,6 +55,8 @@ pub struct Container {
     pub networks: BTreeMap<NetworkName, Ipv4Addr>,
     /// The id of the container whose namespace it shares.
     pub shares: Option<String>,
+    /// The volume that it uses.
+    pub volume: Option<VolumeName>,
     /// The ports that it publishes while it runs.
     pub publish: BTreeSet<PublishedPort>,
     /// The network state that was set last, which survives restarts; none for a service.
@@ -75,6 +86,8 @@ pub struct World {
     pub networks: BTreeMap<NetworkName, Network>,
     /// The containers.
     pub containers: BTreeMap<ContainerName, Container>,
+    /// The volumes.
+    pub volumes: BTreeMap<VolumeName, Volume>,
     /// The images by reference, and whether the engine made them.
     pub images: BTreeMap<String, bool>,
     /// Images that no registry has.
@@ -126,10 +139,12 @@ impl World {
                         .map(|(network, ip)| (network.clone(), Some(*ip)))
                         .collect(),
                     shares: container.shares.clone(),
+                    volumes: container.volume.iter().cloned().collect(),
                     pid: None,
                     deviates: false,
                 })
                 .collect(),
+            volumes: self.observe_volumes(scope),
             images: self
                 .images
                 .iter()
@@ -159,6 +174,7 @@ impl World {
                 Ok(self.remove_container(instance, container, id.as_deref()))
             }
             Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()),
+            Action::RemoveVolume { volume } => self.remove_volume(instance, volume),
             Action::RemoveImage { reference } => self.remove_image(reference),
         }
     }
@@ -169,9 +185,45 @@ impl World {
             Action::CreateBase { base } => self.create_base(instance, base),
             Action::CreateService { service } => self.create_service(instance, service),
             Action::Restart { container, .. } => Ok(self.stop_ours(instance, container, None)),
-            Action::RemoveContainer { container, id, .. } => Ok(self.stop_ours(instance, container, id.as_deref())),
+            Action::RemoveContainer { container, id, .. } => Ok(self.half_remove(instance, container, id.as_deref())),
+            Action::SetState { container, state } => self.set_without_keeping(instance, container, state),
             _ => self.perform(instance, action),
         }
+    }
+
+    fn observe_volumes(&self, scope: Scope) -> Vec<ObservedVolume> {
+        let volumes = self.volumes.iter().filter(|(_, volume)| scope.holds(&volume.labels));
+        let used_elsewhere = |name: &VolumeName| {
+            let mut users = self.containers.values();
+            users.any(|user| user.volume.as_ref() == Some(name) && !scope.holds(&user.labels))
+        };
+        volumes
+            .map(|(name, volume)| ObservedVolume {
+                name: name.clone(),
+                labels: volume.labels.clone(),
+                anonymous: volume.anonymous,
+                used_elsewhere: used_elsewhere(name),
+            })
+            .collect()
+    }
+
+    fn remove_volume(&mut self, instance: InstanceId, name: &VolumeName) -> Result<Effect, RuntimeError> {
+        let ours = self
+            .volumes
+            .get(name)
+            .filter(|volume| ownership::is_ours(&volume.labels, instance));
+        if ours.is_none() {
+            return Ok(Effect::Unchanged);
+        }
+        let mut containers = self.containers.iter();
+        if let Some((user, _)) = containers.find(|(_, container)| container.volume.as_ref() == Some(name)) {
+            return Err(RuntimeError::Refused {
+                status: 409,
+                message: format!("remove {name}: volume is in use - [{user}]"),
+            });
+        }
+        self.volumes.remove(name);
+        Ok(Effect::Changed)
     }
 
     fn ensure_image(&mut self, image: &Image) -> Result<Effect, RuntimeError> {

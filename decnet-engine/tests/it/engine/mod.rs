@@ -100,6 +100,11 @@ impl Lab {
             "{context}: networks"
         );
         assert_eq!(
+            world.volumes.keys().collect::<Vec<_>>(),
+            Vec::<&_>::new(),
+            "{context}: volumes"
+        );
+        assert_eq!(
             world.images.keys().collect::<Vec<_>>(),
             Vec::<&String>::new(),
             "{context}: images"

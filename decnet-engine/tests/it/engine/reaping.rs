@@ -1,8 +1,60 @@
+use std::collections::BTreeMap;
+
+use decnet_engine::{
+    engine::EngineError,
+    naming::{self, ContainerName, VolumeName},
+};
 use decnet_topology::{Repo, Status};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small};
+
+#[tokio::test]
+async fn volumes_that_bases_left_are_removed_and_none_that_is_in_use_or_not_ours() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let ours = naming::ownership(lab.repo.instance().await.expect("an instance"), id);
+    let [named, borrowed, theirs] = ["named", "borrowed", "theirs"].map(VolumeName::from_docker);
+    lab.docker.add_volume(named.clone(), ours.clone());
+    lab.docker.add_volume(borrowed.clone(), ours);
+    lab.docker.add_volume(theirs.clone(), BTreeMap::new());
+    let other = ContainerName::from_docker("other");
+    lab.docker.add_container(other.clone(), "image");
+    assert!(lab.docker.use_volume(&other, &borrowed));
+    let world = lab.docker.world();
+    let (base, container) = world
+        .containers
+        .iter()
+        .find(|(name, container)| **name != other && container.volume.is_some())
+        .expect("a base");
+    let left = container.volume.clone().expect("its volume");
+    assert!(lab.docker.remove(base), "by hand");
+
+    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
+    for (volume, removed) in [(&left, true), (&named, true), (&borrowed, false), (&theirs, false)] {
+        assert_eq!(
+            steps.contains(&format!("remove volume {volume}")),
+            removed,
+            "{volume}: {steps:?}"
+        );
+    }
+    let torn_down = lab.engine.teardown(id, &CancellationToken::new()).await;
+    let Err(EngineError::TeardownIncomplete { leftovers, .. }) = torn_down else {
+        panic!("{torn_down:?}")
+    };
+    assert_eq!(leftovers, ["volume borrowed"]);
+    assert_eq!(lab.status(id).await, Status::Degraded);
+    assert!(lab.docker.remove(&other));
+    lab.engine
+        .teardown(id, &CancellationToken::new())
+        .await
+        .expect("torn down");
+    assert_eq!(lab.status(id).await, Status::TornDown);
+    assert_eq!(lab.docker.world().volumes.into_keys().collect::<Vec<_>>(), [theirs]);
+}
 
 #[tokio::test]
 async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {

@@ -141,8 +141,13 @@ async fn a_call_that_hangs_is_dropped_like_a_process_that_is_killed() {
     let mut context = std::task::Context::from_waker(waker);
     assert_eq!(observe.as_mut().poll(&mut context).map(drop), answered);
     simulated.reconnect();
-    assert_eq!(lab.find(&lab.base_name("web")).await.activity, Activity::Exited);
-    lab.change(&remove).await;
+    // The base is gone and its volume is not; nobody uses it any more.
+    let left = lab.observe().await;
+    assert_eq!((left.containers.len(), left.volumes.len()), (0, 1));
+    lab.keep(&remove).await;
+    let volume = left.volumes[0].name.clone();
+    lab.change(&Action::RemoveVolume { volume }).await;
+    assert!(lab.observe().await.volumes.is_empty());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod broken;
 mod foreign;
+mod intruder;
 mod live;
 mod reach;
 mod soak;

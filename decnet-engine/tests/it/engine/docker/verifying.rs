@@ -9,12 +9,12 @@ use decnet_topology::{DeploySettings, TopologyConfig, generate::generate};
 
 use super::{reach::SEED, *};
 
-async fn verify(lab: &Lab, id: TopologyId) -> VerifyReport {
+pub(super) async fn verify(lab: &Lab, id: TopologyId) -> VerifyReport {
     let report = lab.engine.verify(id, &CancellationToken::new()).await;
     report.expect("verified")
 }
 
-fn base_of(id: TopologyId, topology: &Topology, decky: &str) -> String {
+pub(super) fn base_of(id: TopologyId, topology: &Topology, decky: &str) -> String {
     let decky = topology.decky_named(&decky.parse().expect("a name"));
     naming::base(id, decky.expect("a decky")).to_string()
 }
@@ -24,7 +24,7 @@ fn place(decky: &str) -> Place {
 }
 
 /// A gateway that leads to an office, a bridge that leads from there to a vault for nobody, and a host on each.
-fn three(net: &str) -> Topology {
+pub(super) fn three(net: &str) -> Topology {
     let at = |lan: u8, host: u8| format!("{net}{lan}.{host}");
     Topology::builder()
         .dmz("dmz", &format!("{net}0.0/24"))
@@ -45,7 +45,7 @@ fn three(net: &str) -> Topology {
         .expect("a topology")
 }
 
-async fn raise(lab: &Lab, topology: &Topology, publish: &str) -> TopologyId {
+pub(super) async fn raise(lab: &Lab, topology: &Topology, publish: &str) -> TopologyId {
     let id = lab.store("verified", topology.clone()).await;
     let settings = DeploySettings {
         publish: [publish.parse().expect("a rule")].into_iter().collect(),

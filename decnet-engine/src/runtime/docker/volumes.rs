@@ -1,0 +1,101 @@
+//! The volumes in which bases keep their state. Each is made and removed with its base; what a base left is found by its labels.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bollard::{
+    models::{Mount, MountType, MountVolumeOptions, Volume},
+    query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions},
+};
+use decnet_decoy::protocol::STATE_FOLDER;
+use decnet_topology::InstanceId;
+
+use super::{Docker, networks, observe};
+use crate::{
+    naming::{self, Labels, VolumeName},
+    observe::{ObservedContainer, ObservedVolume, Scope},
+    runtime::{Effect, RuntimeError, ownership},
+};
+
+/// Says where a base keeps its state: in a volume of its own, to which nobody gives a name.
+pub(super) fn state_folder(base: &Labels) -> Mount {
+    Mount {
+        target: Some(STATE_FOLDER.into()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(networks::docker_labels(&naming::volume_labels(base))),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
+    }
+}
+
+/// Tells whether a name is one that the engine gave because nobody did: 64 hex digits.
+fn is_anonymous(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn labels(volume: &Volume) -> Labels {
+    networks::labels(Some(volume.labels.clone()))
+}
+
+impl Docker {
+    pub(super) async fn list_volumes(&self, scope: Scope) -> Result<Vec<Volume>, RuntimeError> {
+        self.volumes_with(HashMap::from([("label", observe::filters(scope))]))
+            .await
+    }
+
+    async fn volumes_with(&self, filters: HashMap<&str, Vec<String>>) -> Result<Vec<Volume>, RuntimeError> {
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let listed = self.ask("list volumes", self.client.list_volumes(Some(options)));
+        Ok(listed.await?.volumes.unwrap_or_default())
+    }
+
+    /// Says of the volumes in a scope, given its containers, who uses them.
+    pub(super) async fn observed_volumes(
+        &self,
+        scope: Scope,
+        volumes: Vec<Volume>,
+        containers: &[ObservedContainer],
+    ) -> Result<Vec<ObservedVolume>, RuntimeError> {
+        let used: BTreeSet<_> = containers.iter().flat_map(|container| &container.volumes).collect();
+        let mut observed: Vec<_> = volumes
+            .into_iter()
+            .map(|volume| ObservedVolume {
+                labels: labels(&volume),
+                anonymous: is_anonymous(&volume.name),
+                used_elsewhere: false,
+                name: VolumeName::from_docker(volume.name),
+            })
+            .filter(|volume| scope.holds(&volume.labels))
+            .collect();
+        observed.sort_by(|a, b| a.name.cmp(&b.name));
+        // Seldom is one left by its container; only then the engine is asked who else uses it.
+        if observed.iter().any(|volume| !used.contains(&volume.name)) {
+            let filters = HashMap::from([("label", observe::filters(scope)), ("dangling", vec!["true".into()])]);
+            let idle = self.volumes_with(filters).await?;
+            let idle: BTreeSet<_> = idle.iter().map(|volume| volume.name.as_str()).collect();
+            for volume in &mut observed {
+                volume.used_elsewhere = !used.contains(&volume.name) && !idle.contains(volume.name.as_str());
+            }
+        }
+        Ok(observed)
+    }
+
+    /// Removes a volume of ours; the engine refuses it while a container uses it.
+    pub(super) async fn remove_volume(&self, instance: InstanceId, name: &VolumeName) -> Result<Effect, RuntimeError> {
+        let asked = format!("remove volume {name}");
+        match self.ask(&asked, self.client.inspect_volume(name.as_str())).await {
+            Ok(found) if ownership::is_ours(&labels(&found), instance) => {}
+            // What is not ours is none of our business.
+            Ok(_) => return Ok(Effect::Unchanged),
+            Err(failure) if failure.is(404) => return Ok(Effect::Unchanged),
+            Err(failure) => return Err(failure.into()),
+        }
+        let request = self.client.remove_volume(name.as_str(), None::<RemoveVolumeOptions>);
+        match self.ask(&asked, request).await {
+            Ok(()) => Ok(Effect::Changed),
+            Err(failure) if failure.is(404) => Ok(Effect::Unchanged),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Root in a base, without capabilities or with those that engines give by default, as an intruder may become it.
+
+use std::{fs, os::fd::OwnedFd, process::Command, thread, time::Duration};
+
+use decnet_decoy::protocol::{KEEPER, STATE_PATH};
+use decnet_engine::decoy::PROGRAM_PATH;
+use decnet_topology::{Status, TopologyId};
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, chmodat, chownat, open, openat, renameat, unlinkat},
+    io::Errno,
+    thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_uid},
+};
+
+use super::{
+    Lab, docker, on_docker,
+    verifying::{base_of, raise, three, verify},
+};
+
+/// What engines give to a container when nobody says anything.
+const BY_DEFAULT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::NET_RAW);
+
+/// Someone in the namespaces of a base.
+struct Intruder {
+    /// The base's root, with its mounts.
+    root: OwnedFd,
+    /// What `/proc/1` is in the base.
+    init: OwnedFd,
+}
+
+/// Acts with some capabilities on a thread of its own, since a thread does not get them back.
+fn as_intruder<T: Send>(base: &str, capabilities: CapabilitySet, act: impl FnOnce(&Intruder) -> T + Send) -> T {
+    let process = format!("/proc/{}", pid_of(base));
+    let folder = |path: String| open(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).expect("a folder");
+    let intruder = Intruder {
+        root: folder(format!("{process}/root")),
+        init: folder(process),
+    };
+    let acting = || {
+        let sets = CapabilitySets {
+            effective: capabilities,
+            permitted: capabilities,
+            inheritable: CapabilitySet::empty(),
+        };
+        set_capabilities(None, sets).expect("fewer capabilities");
+        act(&intruder)
+    };
+    thread::scope(|scope| scope.spawn(acting).join().expect("it acted"))
+}
+
+fn pid_of(base: &str) -> u32 {
+    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", base]);
+    pid.trim().parse().expect("a process")
+}
+
+/// Ends PID 1 as its parent's signal or its own fault would, and waits until the base is back.
+fn end(base: &str) {
+    let pid = pid_of(base);
+    let ended = Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+    assert!(ended.expect("kill runs").success());
+    for _ in 0..200 {
+        thread::sleep(Duration::from_millis(50));
+        if ![0, pid].contains(&pid_of(base)) {
+            return;
+        }
+    }
+    panic!("{base} did not come back");
+}
+
+async fn assert_whole(lab: &Lab, id: TopologyId) {
+    assert_eq!(verify(lab, id).await.deviations, []);
+    let plan = lab.engine.plan(id, None).await.expect("planned");
+    assert!(plan.is_empty(), "{plan:#?}");
+    assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Active);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn root_in_a_base_cannot_change_what_contains_it() {
+    on_docker(async |lab| {
+        let topology = three("10.203.7");
+        let id = raise(lab, &topology, "ssh=127.0.0.1:20327").await;
+        let gate = base_of(id, &topology, "gate");
+        // A state that was set while the base ran, so that there is a file of it.
+        let shown = docker(&["exec", &gate, PROGRAM_PATH, "state", "show"]);
+        let keeper = KEEPER.to_string();
+        docker(&["exec", "--user", &keeper, &gate, PROGRAM_PATH, "state", "keep", &shown]);
+
+        let (state, program) = (STATE_PATH.trim_start_matches('/'), PROGRAM_PATH.trim_start_matches('/'));
+        let refused: Vec<(&str, Result<(), Errno>)> = as_intruder(&gate, CapabilitySet::empty(), |intruder| {
+            let root = &intruder.root;
+            let mode = Mode::from_raw_mode(0o777);
+            let create = OFlags::WRONLY | OFlags::CREATE;
+            let new = state.replace(".json", ".new");
+            let lock = state.replace(".json", ".lock");
+            let keeper = rustix::fs::Uid::from_raw(KEEPER);
+            vec![
+                ("write the state", openat(root, state, OFlags::WRONLY, mode).map(drop)),
+                ("write another state", openat(root, &*new, create, mode).map(drop)),
+                ("put a state in its place", renameat(root, "etc/hosts", root, state)),
+                ("remove the state", unlinkat(root, state, AtFlags::empty())),
+                ("hold its lock", openat(root, &*lock, OFlags::RDONLY, mode).map(drop)),
+                (
+                    "own its folder",
+                    chownat(root, "var/lib", Some(rustix::fs::Uid::ROOT), None, AtFlags::empty()),
+                ),
+                ("open its folder", chmodat(root, "var/lib", mode, AtFlags::empty())),
+                (
+                    "write the program",
+                    openat(root, program, OFlags::WRONLY, mode).map(drop),
+                ),
+                (
+                    "read the program",
+                    openat(root, program, OFlags::RDONLY, mode).map(drop),
+                ),
+                ("remove the program", unlinkat(root, program, AtFlags::empty())),
+                ("replace the program", renameat(root, program, root, "other")),
+                ("make a file", openat(root, "file", create, mode).map(drop)),
+                (
+                    "trace the program",
+                    openat(&intruder.init, "mem", OFlags::RDWR, mode).map(drop),
+                ),
+                (
+                    "enter its root",
+                    openat(&intruder.init, "root/var", OFlags::PATH, mode).map(drop),
+                ),
+                ("become the keeper", set_thread_uid(keeper)),
+            ]
+        });
+        for (what, outcome) in refused {
+            let errno = outcome.expect_err(what);
+            assert!(
+                [Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::XDEV].contains(&errno),
+                "{what}: {errno}"
+            );
+        }
+        end(&gate);
+        assert_whole(lab, id).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn who_shares_the_processes_of_a_base_cannot_enter_it() {
+    on_docker(async |lab| {
+        let topology = three("10.203.8");
+        let id = raise(lab, &topology, "ssh=127.0.0.1:20328").await;
+        let gate = base_of(id, &topology, "gate");
+        let refused = as_intruder(&gate, BY_DEFAULT, |intruder| {
+            ["mem", "root/var/lib", "cwd/var/lib", "ns/net", "exe", "environ"].map(|path| {
+                let opened = openat(&intruder.init, path, OFlags::RDONLY, Mode::empty());
+                (path, opened.map(drop))
+            })
+        });
+        for (path, outcome) in refused {
+            assert!(
+                matches!(outcome, Err(Errno::ACCESS | Errno::PERM)),
+                "{path}: {outcome:?}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_volume_that_a_base_left_is_drift_and_goes_with_the_maze() {
+    on_docker(async |lab| {
+        let topology = three("10.203.9");
+        let id = raise(lab, &topology, "ssh=127.0.0.1:20329").await;
+        let desk = base_of(id, &topology, "desk");
+        let folder = |base: &str| docker(&["inspect", "--format", "{{(index .Mounts 0).Source}}", base]);
+        let left = folder(&desk);
+        docker(&["rm", "--force", &desk]);
+        let names = || docker(&["volume", "ls", "--quiet"]);
+        let name = left
+            .trim()
+            .trim_end_matches("/_data")
+            .rsplit('/')
+            .next()
+            .expect("a name");
+        assert!(names().contains(name));
+        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
+        assert!(steps.contains(&format!("remove volume {name}")), "{steps:?}");
+        lab.engine
+            .reconcile(id, false, &tokio_util::sync::CancellationToken::new())
+            .await
+            .expect("reconciled");
+        assert!(!names().contains(name));
+        assert_whole(lab, id).await;
+
+        // A teardown finds what another base left.
+        docker(&["rm", "--force", &desk]);
+        lab.engine
+            .teardown(id, &tokio_util::sync::CancellationToken::new())
+            .await
+            .expect("torn down");
+        assert!(lab.observe(id).await.is_empty());
+        assert!(fs::metadata(left.trim()).is_err());
+    })
+    .await;
+}
