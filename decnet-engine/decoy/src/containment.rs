@@ -1,46 +1,98 @@
-//! What a decky may begin to talk to, as a table of the kernel's packet filter.
+//! What a decky may begin to talk to, and who may begin to talk to it, as a table of the kernel's packet filter.
 //!
-//! Answers to whoever came in pass, as do own LANs and the destinations of declared routes, which is where the maze goes on.
-//! All else is dropped: the host, the outside, the engine's resolver, and IPv6.
+//! Own LANs and the destinations of declared routes pass, which is where the maze goes on. From anywhere else only published ports
+//! may be asked, and only their answers go there, so many bytes a second. All else is dropped: the host, the outside, what is sent
+//! to everybody on a LAN, the engine's resolver, and IPv6.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use crate::{
-    netfilter::{Chain, End, Hook, Rule, Table},
-    protocol::{Egress, NetState},
+    netfilter::{Chain, ChainName, End, Rule, Set, SetName, Table},
+    protocol::{Egress, NetState, Protocol, Published},
 };
 
 /// Where Docker's resolver listens in the namespace; its rules lead port 53 there to another port of the same address.
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const DNS: u16 = 53;
+const ICMP_REDIRECT: u8 = 5;
+
+/// All multicast addresses (RFC 5771), and the address of whoever is on the LAN.
+const MULTICAST: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4);
 
 /// What [`Egress::RateLimited`] lets out: enough to look around, too little to flood anybody.
 const PACKETS_A_SECOND: u32 = 32;
 const PACKETS_AT_ONCE: u32 = 64;
 
+/// How many bytes of answers a second may leave the maze, and at once besides, by TCP: whoever asks has shown that the address is
+/// his own, and pages and downloads shall come as from any other server.
+const TCP_BYTES: u32 = 4 << 20;
+/// The same by UDP, where the asking address may be forged: enough for the answers of a banner, too little to flood anybody.
+const UDP_BYTES: u32 = 32 << 10;
+
 /// Works out the table for a state.
 pub(crate) fn table(state: &NetState) -> Table {
-    let destinations = state.routes.iter().map(|route| &route.to);
+    let destinations = state.routes.iter().map(|route| route.to);
     // A default route leads out of the maze.
     let destinations = destinations.filter(|to| to.prefix_len() > 0);
+    let set = |name, ranges| Set { name, ranges };
+    let chain = |name, rules| Chain { name, rules };
     Table {
-        inside: ranges(state.lans.iter().chain(destinations)),
+        sets: vec![
+            set(
+                SetName::Inside,
+                ranges(state.lans.iter().copied().chain(destinations).map(whole)),
+            ),
+            set(
+                SetName::Closed,
+                ranges(state.closed.iter().map(|address| (*address, *address))),
+            ),
+            set(SetName::Broadcast, ranges(to_everybody(state))),
+        ],
         chains: vec![
-            Chain {
-                hook: Hook::Output,
-                rules: output(state),
-            },
-            Chain {
-                hook: Hook::Forward,
-                rules: forward(state),
-            },
+            chain(ChainName::Input, input(state)),
+            chain(ChainName::Forward, forward(state)),
+            chain(ChainName::Output, output(state)),
+            chain(ChainName::Answers, answers()),
         ],
     }
+}
+
+/// Who may come: the maze, whoever answers, and everybody to what is published.
+///
+/// A connection is judged packet for packet, so that it does not outlive the state that let it pass.
+fn input(state: &NetState) -> Vec<Rule> {
+    let mut rules = vec![
+        Rule::all().by_loopback().accept(),
+        Rule::not_ipv4().drop(),
+        // Whatever the kernel's settings say: a neighbour does not move routes.
+        Rule::ipv4().icmp(ICMP_REDIRECT).drop(),
+        Rule::all().answering().accept(),
+        // That a packet was too large for a way, or that nobody listens.
+        Rule::ipv4().of_protocol(ICMP).related().accept(),
+    ];
+    rules.extend(state.published.iter().map(|published| asking(*published).accept()));
+    rules.extend([
+        Rule::ipv4().within(End::Source, SetName::Closed).drop(),
+        Rule::ipv4().within(End::Source, SetName::Inside).accept(),
+    ]);
+    rules
+}
+
+/// What comes to a published port, as the host leads it there.
+fn asking(published: Published) -> Rule {
+    let rule = Rule::ipv4().with(End::Destination, published.address);
+    let rule = if published.host_only {
+        rule.within(End::Source, SetName::Closed)
+    } else {
+        rule
+    };
+    rule.at_port(End::Destination, number(published.protocol), published.port)
 }
 
 fn output(state: &NetState) -> Vec<Rule> {
@@ -48,19 +100,44 @@ fn output(state: &NetState) -> Vec<Rule> {
         Rule::ipv4().with(End::Destination, RESOLVER).drop(),
         Rule::all().over_loopback().accept(),
         Rule::not_ipv4().drop(),
-        // In this direction only: what was begun from here is judged by where it goes, packet for packet, so that a connection
-        // does not outlive the state that let it pass.
-        Rule::all().answering().accept(),
     ];
-    rules.extend(closed(state, End::Destination));
-    rules.push(Rule::ipv4().inside(End::Destination).accept());
+    // The host is on the LAN as well, and its services hear what is sent to everybody.
+    let declared = state.broadcast.iter().map(|port| {
+        let rule = Rule::ipv4().within(End::Destination, SetName::Broadcast);
+        rule.at_port(End::Destination, UDP, *port).accept()
+    });
+    rules.extend(declared);
+    rules.extend([
+        Rule::ipv4().within(End::Destination, SetName::Broadcast).drop(),
+        Rule::ipv4()
+            .within(End::Destination, SetName::Inside)
+            .not_within(End::Destination, SetName::Closed)
+            .accept(),
+    ]);
+    // In this direction only: what was begun from here is judged by where it goes.
+    rules.extend(state.published.iter().map(|published| {
+        let rule = Rule::ipv4().with(End::Source, published.address).answering();
+        rule.at_port(End::Source, number(published.protocol), published.port)
+            .left_to(ChainName::Answers)
+    }));
+    rules.push(Rule::ipv4().within(End::Destination, SetName::Closed).drop());
     match state.egress {
         Egress::None => {}
-        Egress::DnsOnly => rules.extend([UDP, TCP].map(|protocol| Rule::all().at_port(protocol, DNS).accept())),
-        Egress::RateLimited => rules.push(Rule::all().at_most(PACKETS_A_SECOND, PACKETS_AT_ONCE).accept()),
+        Egress::DnsOnly => {
+            rules.extend([UDP, TCP].map(|protocol| Rule::all().at_port(End::Destination, protocol, DNS).accept()));
+        }
+        Egress::RateLimited => {
+            rules.push(Rule::all().at_most_packets(PACKETS_A_SECOND, PACKETS_AT_ONCE).accept());
+        }
         Egress::Open => rules.push(Rule::all().accept()),
     }
     rules
+}
+
+/// Answers that leave the maze, by all published ports together.
+fn answers() -> Vec<Rule> {
+    let limited = |protocol, bytes| Rule::all().of_protocol(protocol).at_most_bytes(bytes, bytes).accept();
+    vec![limited(TCP, TCP_BYTES), limited(UDP, UDP_BYTES)]
 }
 
 /// Both ends have to be inside: a router takes no outsider's packets into the maze, and none of the maze's out of it.
@@ -68,27 +145,41 @@ fn forward(state: &NetState) -> Vec<Rule> {
     if !state.forward {
         return Vec::new();
     }
-    let mut rules: Vec<Rule> = [End::Source, End::Destination]
-        .into_iter()
-        .flat_map(|end| closed(state, end))
-        .collect();
-    rules.push(Rule::ipv4().inside(End::Source).inside(End::Destination).accept());
-    rules
+    let closed = |end| Rule::ipv4().within(end, SetName::Closed).drop();
+    vec![
+        closed(End::Source),
+        closed(End::Destination),
+        Rule::ipv4()
+            .within(End::Source, SetName::Inside)
+            .within(End::Destination, SetName::Inside)
+            .accept(),
+    ]
 }
 
-fn closed(state: &NetState, end: End) -> impl Iterator<Item = Rule> {
-    state
-        .closed
-        .iter()
-        .map(move |address| Rule::ipv4().with(end, *address).drop())
+fn number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Tcp => TCP,
+        Protocol::Udp => UDP,
+    }
 }
 
-/// Joins subnets to ranges that neither meet nor touch, ascending.
-fn ranges<'a>(subnets: impl Iterator<Item = &'a Ipv4Net>) -> Vec<(Ipv4Addr, Ipv4Addr)> {
-    let mut subnets: Vec<_> = subnets.map(|subnet| (subnet.network(), subnet.broadcast())).collect();
-    subnets.sort_unstable();
+/// The addresses that are everybody's: multicast, broadcast, and the first and the last of every own LAN.
+fn to_everybody(state: &NetState) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr)> {
+    let own = state.lans.iter().flat_map(|lan| [lan.network(), lan.broadcast()]);
+    let single = own.chain([Ipv4Addr::BROADCAST]).map(|address| (address, address));
+    single.chain([whole(MULTICAST)])
+}
+
+fn whole(subnet: Ipv4Net) -> (Ipv4Addr, Ipv4Addr) {
+    (subnet.network(), subnet.broadcast())
+}
+
+/// Joins ranges to such that neither meet nor touch, ascending.
+fn ranges(parts: impl Iterator<Item = (Ipv4Addr, Ipv4Addr)>) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+    let mut parts: Vec<_> = parts.collect();
+    parts.sort_unstable();
     let mut ranges: Vec<(Ipv4Addr, Ipv4Addr)> = Vec::new();
-    for (from, to) in subnets {
+    for (from, to) in parts {
         match ranges.last_mut() {
             Some((_, last)) if from.to_bits() <= last.to_bits().saturating_add(1) => *last = to.max(*last),
             _ => ranges.push((from, to)),
@@ -112,7 +203,7 @@ mod tests {
         ]
         .map(|subnet| subnet.parse().unwrap())
         .to_vec();
-        let shown: Vec<String> = ranges(subnets.iter())
+        let shown: Vec<String> = ranges(subnets.iter().copied().map(whole))
             .into_iter()
             .map(|(from, to)| format!("{from}-{to}"))
             .collect();

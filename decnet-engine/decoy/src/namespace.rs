@@ -6,7 +6,7 @@ use rustix::net::netlink::NETFILTER;
 
 use crate::{
     change::Change,
-    netfilter::{Question, Table},
+    netfilter::Table,
     netlink::{self, Address, Entry, Link, Reply},
     socket::Socket,
 };
@@ -115,7 +115,7 @@ pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
 /// Tells whether a table is there, and exactly as it should be; takes `NET_ADMIN`.
 pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
     let mut socket = Socket::open(Some(NETFILTER))?;
-    for (sequence, question) in (1..).zip(Question::ALL) {
+    for (sequence, question) in (1..).zip(table.questions()) {
         socket.send(&question.message(sequence))?;
         match whole_answer(&mut socket, sequence) {
             Ok(answer) if table.is(question, &answer) => {}

@@ -51,8 +51,14 @@ pub struct NetState {
     pub routes: Vec<Route>,
     /// The own subnets, ascending. With the routes' destinations they are all that a packet may be for.
     pub lans: Vec<Ipv4Net>,
-    /// Addresses on own subnets to which nothing may be begun all the same, ascending: the host's.
+    /// The host's addresses, ascending. Nothing may be begun to them, not even on own subnets.
     pub closed: Vec<Ipv4Addr>,
+    /// What may be asked from outside the maze, ascending: the ports that the host publishes.
+    #[serde(default)]
+    pub published: Vec<Published>,
+    /// The UDP ports to which broadcasts and multicasts may be sent, ascending.
+    #[serde(default)]
+    pub broadcast: Vec<u16>,
     /// What else may leave.
     pub egress: Egress,
 }
@@ -106,6 +112,10 @@ impl NetState {
         self.lans.dedup();
         self.closed.sort_unstable();
         self.closed.dedup();
+        self.published.sort_unstable();
+        self.published.dedup();
+        self.broadcast.sort_unstable();
+        self.broadcast.dedup();
     }
 }
 
@@ -117,6 +127,20 @@ pub struct Route {
     pub to: Ipv4Net,
     /// The neighbour, which one of the own subnets holds.
     pub via: Ipv4Addr,
+}
+
+/// A port of a decky that the host publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The decky's address to which the host leads.
+    pub address: Ipv4Addr,
+    /// The decky's port.
+    pub port: u16,
+    /// The transport.
+    pub protocol: Protocol,
+    /// Whether the host alone may come: it publishes the port on a loopback address of its own.
+    pub host_only: bool,
 }
 
 /// Why a [`NetState`] cannot be read.
@@ -329,7 +353,19 @@ mod tests {
             concat!(
                 r#"{"forward":true,"default_route":false,"interfaces":["10.9.0.1","10.10.0.1"],"#,
                 r#""routes":[{"to":"10.1.0.0/24","via":"10.0.0.9"},{"to":"10.2.0.0/24","via":"10.0.0.9"}],"#,
-                r#""lans":["10.9.0.0/24","10.10.0.0/24"],"closed":[],"egress":"dns-only"}"#
+                r#""lans":["10.9.0.0/24","10.10.0.0/24"],"closed":[],"published":[],"broadcast":[],"egress":"dns-only"}"#
+            ),
+        );
+        check_state(
+            r#"{"routes":[],"interfaces":[],"default_route":false,"forward":true,"egress":"none","lans":[],"closed":[],
+                "published":[{"address":"10.9.0.1","port":80,"protocol":"udp","host_only":true},
+                             {"address":"10.9.0.1","port":22,"protocol":"tcp","host_only":false}],
+                "broadcast":[138,67,138]}"#,
+            concat!(
+                r#"{"forward":true,"default_route":false,"interfaces":[],"routes":[],"lans":[],"closed":[],"#,
+                r#""published":[{"address":"10.9.0.1","port":22,"protocol":"tcp","host_only":false},"#,
+                r#"{"address":"10.9.0.1","port":80,"protocol":"udp","host_only":true}],"#,
+                r#""broadcast":[67,138],"egress":"none"}"#
             ),
         );
     }

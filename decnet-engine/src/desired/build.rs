@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use decnet_decoy::protocol::{self, Egress, Listen, NetState, Route, ServiceState};
 use decnet_topology::{
@@ -223,11 +226,12 @@ impl<'a> Maker<'_, 'a> {
             interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
             routes: routes.iter().map(state_route).collect(),
             lans: lans.iter().map(|lan| lan.subnet()).collect(),
-            // The one LAN on which the host has an address.
-            closed: dmz.map(Lan::gateway).into_iter().collect(),
+            // The host has an address on the DMZ, and on every LAN where the runtime does not know how to leave it out.
+            closed: lans.iter().map(|lan| lan.gateway()).collect(),
+            published: Vec::new(),
+            broadcast: Vec::new(),
             egress,
         };
-        state.sort();
         let mut publish = BTreeSet::new();
         if gateway {
             for name in decky.services() {
@@ -243,6 +247,12 @@ impl<'a> Maker<'_, 'a> {
                 }));
             }
         }
+        // The host leads to the address on the DMZ, which is a gateway's home.
+        let home = decky.attachments().first().map(|home| home.ip);
+        state.published = home.map_or_else(Vec::new, |home| {
+            publish.iter().map(|port| published(home, port)).collect()
+        });
+        state.sort();
         let mut spec = BaseSpec {
             name: naming::base(setting.topology, decky),
             decky: decky.name().clone(),
@@ -348,6 +358,16 @@ fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> S
         service: entry.name.to_string(),
         listen: listen.collect(),
         banner: banner.or(entry.banner.as_deref()).map(Into::into),
+    }
+}
+
+/// A published port as a base is told it.
+fn published(address: Ipv4Addr, port: &PublishedPort) -> protocol::Published {
+    protocol::Published {
+        address,
+        port: port.port,
+        protocol: transport(port.protocol),
+        host_only: port.host_ip.is_some_and(|address| address.is_loopback()),
     }
 }
 

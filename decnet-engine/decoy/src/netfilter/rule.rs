@@ -3,11 +3,15 @@
 use std::net::Ipv4Addr;
 
 use super::attribute::{Attribute, NFTA_LIST_ELEM, data, listed, number, text};
-use super::{NF_ACCEPT, NF_DROP, NFTA_RULE_EXPRESSIONS, SET, SET_ID};
+use super::{ChainName, NF_ACCEPT, NF_DROP, NFT_GOTO, NFTA_RULE_EXPRESSIONS, SetName};
 
 const NFPROTO_IPV4: u8 = 2;
 const NFT_REG_VERDICT: u32 = 0;
 const NFT_REG_1: u32 = 1;
+
+/// Bits of a connection's state.
+const ESTABLISHED: u32 = 0x2;
+const RELATED: u32 = 0x4;
 
 /// One rule: what has to hold, one thing after the other, and what becomes of the packet then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub(crate) struct Rule {
     pub(super) expressions: Vec<Attribute>,
 }
 
-/// One of the two addresses in an IPv4 header.
+/// Where a packet comes from, or where it goes to: of addresses and of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Source,
@@ -47,16 +51,24 @@ impl Rule {
         self.meta(5).compare(true, &1_u32.to_ne_bytes())
     }
 
+    /// ... that come in by the loopback interface.
+    pub(crate) fn by_loopback(self) -> Self {
+        // NFT_META_IIF
+        self.meta(4).compare(true, &1_u32.to_ne_bytes())
+    }
+
     /// ... that answer, or belong to, a connection that was begun by the other side.
     pub(crate) fn answering(self) -> Self {
         const IP_CT_DIR_REPLY: u8 = 1;
-        const ESTABLISHED_OR_RELATED: u32 = 0x2 | 0x4;
-        // NFT_CT_DIRECTION, NFT_CT_STATE
+        // NFT_CT_DIRECTION
         self.conntrack(1)
             .compare(true, &[IP_CT_DIR_REPLY])
-            .conntrack(0)
-            .mask(ESTABLISHED_OR_RELATED)
-            .compare(false, &0_u32.to_ne_bytes())
+            .in_state(ESTABLISHED | RELATED)
+    }
+
+    /// ... that report an error of a connection that is there.
+    pub(crate) fn related(self) -> Self {
+        self.in_state(RELATED)
     }
 
     /// ... with an address.
@@ -64,41 +76,52 @@ impl Rule {
         self.address(end).compare(true, &address.octets())
     }
 
-    /// ... with an address in one of the set's ranges.
-    pub(crate) fn inside(self, end: End) -> Self {
-        // NFTA_LOOKUP_{SET, SREG, SET_ID, FLAGS}; the kernel does not tell the id, which is for the batch alone.
-        self.address(end).expression(
-            "lookup",
-            vec![
-                text(1, SET),
-                number(2, NFT_REG_1),
-                Attribute::Unsaid(4, SET_ID),
-                number(5, 0),
-            ],
-        )
+    /// ... with an address that is in a set.
+    pub(crate) fn within(self, end: End, set: SetName) -> Self {
+        self.look_up(end, set, 0)
     }
 
-    /// ... to a port over a transport protocol.
-    pub(crate) fn at_port(self, protocol: u8, port: u16) -> Self {
-        // NFT_META_L4PROTO, NFT_PAYLOAD_TRANSPORT_HEADER
-        self.meta(16)
-            .compare(true, &[protocol])
-            .payload(2, 2, 2)
+    /// ... with an address that is not in a set.
+    pub(crate) fn not_within(self, end: End, set: SetName) -> Self {
+        const NFT_LOOKUP_F_INV: u32 = 1;
+        self.look_up(end, set, NFT_LOOKUP_F_INV)
+    }
+
+    /// ... of a transport protocol.
+    pub(crate) fn of_protocol(self, protocol: u8) -> Self {
+        // NFT_META_L4PROTO
+        self.meta(16).compare(true, &[protocol])
+    }
+
+    /// ... with a port of a transport protocol.
+    pub(crate) fn at_port(self, end: End, protocol: u8, port: u16) -> Self {
+        let offset = match end {
+            End::Source => 0,
+            End::Destination => 2,
+        };
+        // NFT_PAYLOAD_TRANSPORT_HEADER
+        self.of_protocol(protocol)
+            .payload(2, offset, 2)
             .compare(true, &port.to_be_bytes())
     }
 
-    /// ... as long as they are no more than so many a second, and so many at once.
-    pub(crate) fn at_most(self, a_second: u32, at_once: u32) -> Self {
-        let wide = |kind, value: u32| Attribute::Value(kind, u64::from(value).to_be_bytes().to_vec());
-        // NFTA_LIMIT_{RATE, UNIT, BURST, TYPE, FLAGS}
-        let limit = vec![
-            wide(1, a_second),
-            wide(2, 1),
-            number(3, at_once),
-            number(4, 0),
-            number(5, 0),
-        ];
-        self.expression("limit", limit)
+    /// ... that are ICMP messages of a type.
+    pub(crate) fn icmp(self, kind: u8) -> Self {
+        const IPPROTO_ICMP: u8 = 1;
+        // NFT_PAYLOAD_TRANSPORT_HEADER
+        self.of_protocol(IPPROTO_ICMP).payload(2, 0, 1).compare(true, &[kind])
+    }
+
+    /// ... as long as they are no more than so many packets a second, and so many at once.
+    pub(crate) fn at_most_packets(self, a_second: u32, at_once: u32) -> Self {
+        // NFT_LIMIT_PKTS
+        self.limit(0, a_second, at_once)
+    }
+
+    /// ... as long as they are no more than so many bytes a second, and as many at once besides.
+    pub(crate) fn at_most_bytes(self, a_second: u32, at_once: u32) -> Self {
+        // NFT_LIMIT_PKT_BYTES
+        self.limit(1, a_second, at_once)
     }
 
     pub(crate) fn accept(self) -> Self {
@@ -109,8 +132,46 @@ impl Rule {
         self.verdict(NF_DROP)
     }
 
+    /// Leaves the rest to another chain: what that lets pass passes, and all else meets the policy of this one.
+    pub(crate) fn left_to(self, chain: ChainName) -> Self {
+        // NFTA_VERDICT_{CODE, CHAIN}
+        self.immediate(vec![number(1, NFT_GOTO), text(2, chain.as_str())])
+    }
+
     fn meta(self, key: u32) -> Self {
         self.expression("meta", vec![number(2, key), number(1, NFT_REG_1)])
+    }
+
+    fn limit(self, of: u32, a_second: u32, at_once: u32) -> Self {
+        let wide = |kind, value: u32| Attribute::Value(kind, u64::from(value).to_be_bytes().to_vec());
+        // NFTA_LIMIT_{RATE, UNIT, BURST, TYPE, FLAGS}
+        let limit = vec![
+            wide(1, a_second),
+            wide(2, 1),
+            number(3, at_once),
+            number(4, of),
+            number(5, 0),
+        ];
+        self.expression("limit", limit)
+    }
+
+    fn look_up(self, end: End, set: SetName, flags: u32) -> Self {
+        // NFTA_LOOKUP_{SET, SREG, SET_ID, FLAGS}; the kernel does not tell the id, which is for the batch alone.
+        self.address(end).expression(
+            "lookup",
+            vec![
+                text(1, set.as_str()),
+                number(2, NFT_REG_1),
+                Attribute::Unsaid(4, set.id()),
+                number(5, flags),
+            ],
+        )
+    }
+
+    /// Some of these states.
+    fn in_state(self, states: u32) -> Self {
+        // NFT_CT_STATE
+        self.conntrack(0).mask(states).compare(false, &0_u32.to_ne_bytes())
     }
 
     fn conntrack(self, key: u32) -> Self {
@@ -155,8 +216,13 @@ impl Rule {
     }
 
     fn verdict(self, code: u32) -> Self {
-        // NFTA_IMMEDIATE_{DREG, DATA}, NFTA_DATA_VERDICT, NFTA_VERDICT_CODE
-        let verdict = Attribute::Nest(2, vec![Attribute::Nest(2, vec![number(1, code)])]);
+        // NFTA_VERDICT_CODE
+        self.immediate(vec![number(1, code)])
+    }
+
+    fn immediate(self, verdict: Vec<Attribute>) -> Self {
+        // NFTA_IMMEDIATE_{DREG, DATA}, NFTA_DATA_VERDICT
+        let verdict = Attribute::Nest(2, vec![Attribute::Nest(2, verdict)]);
         self.expression("immediate", vec![number(1, NFT_REG_VERDICT), verdict])
     }
 

@@ -1,20 +1,37 @@
 //! The messages as `strace` shows those of `nft` on a little-endian machine, and how answers are compared with them.
 #![cfg(target_endian = "little")]
 
+use std::net::Ipv4Addr;
+
 use super::*;
 
 fn table() -> Table {
-    let chain = |hook, rules| Chain { hook, rules };
+    let chain = |name, rules| Chain { name, rules };
+    let range = (Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 1, 0, 255));
+    let set = |name, ranges| Set { name, ranges };
     Table {
-        inside: vec![(Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 1, 0, 255))],
+        sets: vec![set(SetName::Inside, vec![range]), set(SetName::Closed, Vec::new())],
         chains: vec![
             chain(
-                Hook::Output,
-                vec![Rule::all().over_loopback().accept(), Rule::not_ipv4().drop()],
+                ChainName::Output,
+                vec![
+                    Rule::all().over_loopback().accept(),
+                    Rule::not_ipv4().drop(),
+                    Rule::all().answering().left_to(ChainName::Answers),
+                ],
             ),
             chain(
-                Hook::Forward,
-                vec![Rule::ipv4().inside(End::Source).inside(End::Destination).accept()],
+                ChainName::Forward,
+                vec![
+                    Rule::ipv4()
+                        .within(End::Source, SetName::Inside)
+                        .not_within(End::Destination, SetName::Closed)
+                        .accept(),
+                ],
+            ),
+            chain(
+                ChainName::Answers,
+                vec![Rule::all().at_most_bytes(1 << 20, 1 << 16).accept()],
             ),
         ],
     }
@@ -23,9 +40,9 @@ fn table() -> Table {
 /// What a kernel that has the table answers: what it was sent, each message of a kind.
 fn answer_of(table: &Table, question: Question) -> Vec<Vec<u8>> {
     let told = |kind: u16, attributes: &[Attribute]| message(kind, 0, 1, attributes);
-    let rule = |hook: Hook, rule: &Rule| {
+    let rule = |chain: ChainName, rule: &Rule| {
         let expressions = Attribute::Nest(NFTA_RULE_EXPRESSIONS, rule.expressions.clone());
-        told(NFT_MSG_NEWRULE, &[text(1, TABLE), text(2, hook.name()), expressions])
+        told(NFT_MSG_NEWRULE, &[text(1, TABLE), text(2, chain.as_str()), expressions])
     };
     match question {
         Question::Table => vec![told(NFT_MSG_NEWTABLE, &super::table())],
@@ -34,20 +51,23 @@ fn answer_of(table: &Table, question: Question) -> Vec<Vec<u8>> {
             .iter()
             .map(|chain| told(NFT_MSG_NEWCHAIN, &chain.attributes()))
             .collect(),
-        Question::Set => vec![told(NFT_MSG_NEWSET, &set())],
-        Question::Elements => {
+        Question::Sets => table
+            .sets
+            .iter()
+            .map(|set| told(NFT_MSG_NEWSET, &set.attributes()))
+            .collect(),
+        Question::Elements(name) => {
+            let set = table.sets.iter().find(|set| set.name == name).unwrap();
             // The kernel lists them in an order of its own.
-            let elements = table.elements().into_iter().rev().map(Element::attribute).collect();
-            vec![told(
-                NFT_MSG_NEWSETELEM,
-                &[Attribute::Nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements)],
-            )]
+            let elements = set.elements().into_iter().rev().map(set::Element::attribute);
+            let list = Attribute::Nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements.collect());
+            vec![told(NFT_MSG_NEWSETELEM, &[list])]
         }
-        Question::Rules(hook) => table
+        Question::Rules(name) => table
             .chains
             .iter()
-            .filter(|chain| chain.hook == hook)
-            .flat_map(|chain| chain.rules.iter().map(move |one| rule(hook, one)))
+            .filter(|chain| chain.name == name)
+            .flat_map(|chain| chain.rules.iter().map(move |one| rule(name, one)))
             .collect(),
     }
 }
@@ -80,30 +100,67 @@ fn a_rule_is_sent_as_nft_sends_it() {
 }
 
 #[test]
+fn a_chain_that_rules_lead_to_is_sent_as_nft_sends_it() {
+    #[rustfmt::skip]
+    let expected = [
+        // `goto answers`, in network byte order: -4, and the name.
+        60, 0, 1, 0x80,  14, 0, 1, 0, b'i', b'm', b'm', b'e', b'd', b'i', b'a', b't', b'e', 0, 0, 0,
+        40, 0, 2, 0x80,  8, 0, 1, 0, 0, 0, 0, 0,
+        28, 0, 2, 0x80,  24, 0, 2, 0x80,
+        8, 0, 1, 0, 255, 255, 255, 252,  12, 0, 2, 0, b'a', b'n', b's', b'w', b'e', b'r', b's', 0,
+    ];
+    let mut sent = Message::new(0, 0, 0);
+    Rule::all().left_to(ChainName::Answers).expressions[0].write(&mut sent);
+    assert_eq!(sent.finish()[MESSAGE_HEADER..], expected);
+    let answers = Chain {
+        name: ChainName::Answers,
+        rules: Vec::new(),
+    };
+    assert_eq!(
+        answers.attributes(),
+        [text(1, TABLE), text(3, "answers")],
+        "the kernel does not call it"
+    );
+}
+
+#[test]
 fn a_table_that_the_kernel_tells_is_known_again_and_nothing_else_is_taken_for_it() {
     let wanted = table();
-    for question in Question::ALL {
+    for question in wanted.questions() {
         let answer = answer_of(&wanted, question);
         assert!(wanted.is(question, &answer), "{question:?}");
-        assert!(!wanted.is(question, &[]), "{question:?} without an answer");
+        let is_nothing = question == Question::Elements(SetName::Closed);
+        assert_eq!(wanted.is(question, &[]), is_nothing, "{question:?} without an answer");
         for length in 0..answer[0].len() {
             // Whatever is cut off, it is no reason to panic.
             wanted.is(question, &[answer[0][..length].to_vec()]);
         }
     }
     let mut more = table();
-    more.inside.push((Ipv4Addr::new(10, 9, 0, 0), Ipv4Addr::BROADCAST));
+    more.sets[0]
+        .ranges
+        .push((Ipv4Addr::new(10, 9, 0, 0), Ipv4Addr::BROADCAST));
     let mut open = table();
     open.chains[0].rules.insert(0, Rule::all().accept());
     let mut turned = table();
     turned.chains[0].rules.reverse();
     let mut ends = table();
-    ends.chains[1].rules = vec![Rule::ipv4().inside(End::Source).inside(End::Source).accept()];
+    let both = Rule::ipv4().within(End::Source, SetName::Inside);
+    ends.chains[1].rules = vec![both.clone().not_within(End::Source, SetName::Closed).accept()];
+    let mut sets = table();
+    sets.chains[1].rules = vec![both.within(End::Destination, SetName::Closed).accept()];
+    let mut wider = table();
+    wider.chains[2].rules = vec![Rule::all().at_most_bytes(2 << 20, 1 << 16).accept()];
+    let mut packets = table();
+    packets.chains[2].rules = vec![Rule::all().at_most_packets(1 << 20, 1 << 16).accept()];
     for (other, question) in [
-        (more, Question::Elements),
-        (open, Question::Rules(Hook::Output)),
-        (turned, Question::Rules(Hook::Output)),
-        (ends, Question::Rules(Hook::Forward)),
+        (more, Question::Elements(SetName::Inside)),
+        (open, Question::Rules(ChainName::Output)),
+        (turned, Question::Rules(ChainName::Output)),
+        (ends, Question::Rules(ChainName::Forward)),
+        (sets, Question::Rules(ChainName::Forward)),
+        (wider, Question::Rules(ChainName::Answers)),
+        (packets, Question::Rules(ChainName::Answers)),
     ] {
         assert!(!wanted.is(question, &answer_of(&other, question)), "{other:?}");
     }
@@ -111,14 +168,18 @@ fn a_table_that_the_kernel_tells_is_known_again_and_nothing_else_is_taken_for_it
 
 #[test]
 fn thousands_of_ranges_fit_into_a_batch() {
-    let many = Table {
-        inside: (0..2000_u32)
+    let many = Set {
+        name: SetName::Inside,
+        ranges: (0..2000_u32)
             .map(|n| (Ipv4Addr::from_bits(n << 9), Ipv4Addr::from_bits((n << 9) + 255)))
             .collect(),
+    };
+    let many = Table {
+        sets: vec![many],
         ..table()
     };
     let (batch, last) = many.replace();
     let lengths = crate::netlink::messages(&batch).map(<[u8]>::len);
     assert_eq!(lengths.sum::<usize>(), batch.len());
-    assert!(last > 2000 * 2 / u32::try_from(ELEMENTS_A_MESSAGE).unwrap());
+    assert!(last > 2000 * 2 / u32::try_from(set::ELEMENTS_A_MESSAGE).unwrap());
 }

@@ -1,9 +1,12 @@
 //! Networks and containers of one test, all labelled, and gone with it.
 
 use std::{
+    fs::File,
     io::Write,
     net::Ipv4Addr,
+    os::fd::AsFd as _,
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -13,6 +16,7 @@ use decnet_decoy::protocol::{
 };
 use decnet_engine::decoy::{DecoyImage, embedded};
 use ipnet::Ipv4Net;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Long enough for a busy machine; only a broken program waits it out.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -319,6 +323,17 @@ impl Lab {
 
     pub(crate) fn pings(&self, from: &str, to: &str) -> bool {
         self.reaches(from, Target::Icmp { address: address(to) })
+    }
+
+    /// Runs something in a base's network namespace, as code with root's rights on the daemon's host can.
+    pub(crate) fn inside<T: Send + 'static>(&self, base: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
+        let pid = self.inspect(base, "{{.State.Pid}}");
+        let acting = thread::spawn(move || {
+            let namespace = File::open(format!("/proc/{pid}/ns/net")).unwrap();
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            act()
+        });
+        acting.join().unwrap()
     }
 
     pub(crate) fn inspect(&self, name: &str, format: &str) -> String {

@@ -5,6 +5,7 @@
     reason = "a failed step of a test ends the test, in its helpers too"
 )]
 
+mod asking;
 mod base;
 mod containment;
 mod lab;
