@@ -4,13 +4,15 @@ use std::fmt;
 
 use crate::{
     namespace::Observed,
-    netlink::Entry,
-    protocol::{Deviation, NetState, Route},
+    netlink::{Entry, Link},
+    protocol::{Deviation, Guard, NetState, Route},
 };
 
 /// One thing to do to a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
+    /// Set these guards of an interface.
+    Guard { link: u32, guards: Vec<Guard> },
     /// Turn forwarding on or off for what comes in by an interface.
     Forwarding { link: u32, on: bool },
     /// Add a route, or replace the one with its destination.
@@ -29,6 +31,7 @@ impl fmt::Display for Change {
                     if *on { "on" } else { "off" }
                 )
             }
+            Self::Guard { link, guards } => write!(f, "set {guards:?} of interface {link}"),
             Self::PutRoute(route) => write!(f, "route {} via {}", route.to, route.via),
             Self::RemoveRoute(entry) => write!(f, "remove the route to {}", entry.to),
         }
@@ -47,6 +50,11 @@ pub(crate) fn changes(state: &NetState, observed: &Observed) -> Vec<Change> {
             .map(move |link| Change::Forwarding { link: link.index, on })
     };
     changes.extend(forwarding(false));
+    changes.extend(observed.links.iter().filter_map(|link| {
+        let guards: Vec<Guard> = unguarded(link).map(|(guard, _)| guard).collect();
+        let link = link.index;
+        (!guards.is_empty()).then_some(Change::Guard { link, guards })
+    }));
     let missing: Vec<Route> = missing_routes(state, observed)
         // Replacing would take the place of the route that the kernel made for an own subnet.
         .filter(|route| {
@@ -93,6 +101,11 @@ pub(crate) fn deviations(state: &NetState, observed: &Observed) -> Vec<Deviation
             (false, Some(true)) => deviations.push(Deviation::ForwardingOn(one.address)),
             _ => {}
         }
+        deviations.extend(unguarded(link).map(|(guard, value)| Deviation::Unguarded {
+            address: one.address,
+            guard,
+            value,
+        }));
     }
     deviations.extend(missing_routes(state, observed).map(Deviation::RouteMissing));
     deviations.extend(undeclared_entries(state, observed).map(|entry| Deviation::RouteUndeclared(entry.to)));
@@ -100,6 +113,12 @@ pub(crate) fn deviations(state: &NetState, observed: &Observed) -> Vec<Deviation
         deviations.push(Deviation::DefaultRouteMissing);
     }
     deviations
+}
+
+/// The guards of an interface that are not set as they should be, each with what it is set to.
+fn unguarded(link: &Link) -> impl Iterator<Item = (Guard, u32)> {
+    let guards = link.guards.iter().filter(|_| !link.loopback);
+    guards.filter(|(guard, value)| *value != guard.wanted()).copied()
 }
 
 fn is_declared(state: &NetState, observed: &Observed, link: u32) -> bool {
@@ -137,7 +156,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::netlink::{Address, Link};
+    use crate::netlink::Address;
 
     fn entry(to: &str, via: Option<&str>, of_kernel: bool) -> Entry {
         Entry {
@@ -166,6 +185,8 @@ mod tests {
             index,
             loopback,
             forwarding: Some(forwarding),
+            // As on a host that routes, and lets its neighbours redirect it.
+            guards: vec![(Guard::AcceptRedirects, 1), (Guard::ReversePathFilter, 2)],
         };
         let address = |link, a: &str| Address {
             link,
@@ -207,6 +228,12 @@ mod tests {
                         .find(|one| one.index == *link)
                         .unwrap()
                         .forwarding = Some(*on);
+                }
+                Change::Guard { link, guards } => {
+                    let link = after.links.iter_mut().find(|one| one.index == *link).unwrap();
+                    for (guard, value) in link.guards.iter_mut().filter(|(guard, _)| guards.contains(guard)) {
+                        *value = guard.wanted();
+                    }
                 }
                 Change::PutRoute(route) => {
                     after.entries.retain(|one| one.to != route.to || one.priority != 0);
@@ -276,7 +303,9 @@ mod tests {
         });
         let wanted = route("10.9.0.0/16", "10.2.0.7");
         let state = state(false, &["10.1.0.5", "10.2.0.5"], &[wanted]);
-        assert_eq!(changes(&state, &observed).len(), 3);
+        let changes = changes(&state, &observed);
+        let of_routes = changes.iter().filter(|change| !matches!(change, Change::Guard { .. }));
+        assert_eq!(of_routes.count(), 3);
         check_reached(&state, &observed);
     }
 
@@ -287,6 +316,23 @@ mod tests {
         assert!(matches!(on.last(), Some(Change::Forwarding { on: true, .. })));
         let off = changes(&state(false, &["10.1.0.5", "10.2.0.5"], &routes), &fresh(true));
         assert!(matches!(off.first(), Some(Change::Forwarding { on: false, .. })));
+    }
+
+    #[test]
+    fn guards_are_set_on_all_interfaces_but_loopback_and_told_where_they_are_not() {
+        let state = state(false, &["10.1.0.5", "10.2.0.5"], &[]);
+        let mut after = check_reached(&state, &fresh(false));
+        let redirects: Vec<u32> = after.links.iter().map(|link| link.guards[0].1).collect();
+        assert_eq!(redirects, [1, 0, 0]);
+        after.links[1].guards[1].1 = 0;
+        assert_eq!(
+            deviations(&state, &after),
+            [Deviation::Unguarded {
+                address: Ipv4Addr::new(10, 1, 0, 5),
+                guard: Guard::ReversePathFilter,
+                value: 0
+            }]
+        );
     }
 
     #[test]

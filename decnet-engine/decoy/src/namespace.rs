@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::net::netlink::NETFILTER;
+use rustix::{io::Errno, net::netlink::NETFILTER};
 
 use crate::{
     change::Change,
@@ -10,6 +10,9 @@ use crate::{
     netlink::{self, Address, Entry, Link, Reply},
     socket::Socket,
 };
+
+/// How often a list is asked for that changes while it is told.
+const LISTINGS: usize = 5;
 
 /// The namespace of this process, through netlink.
 pub(crate) struct Namespace {
@@ -68,31 +71,42 @@ impl Namespace {
             .collect())
     }
 
-    /// Makes one change.
+    /// Makes one change; what is gone already was removed by somebody else.
     pub(crate) fn make(&mut self, change: &Change) -> io::Result<()> {
         let done = match change {
             Change::Forwarding { link, on, .. } => self.ask(|sequence| netlink::set_forwarding(sequence, *link, *on)),
+            Change::Guard { link, guards } => self.ask(|sequence| netlink::set_guards(sequence, *link, guards)),
             Change::PutRoute(route) => self.ask(|sequence| netlink::put_route(sequence, route.to, route.via)),
             Change::RemoveRoute(entry) => self.ask(|sequence| netlink::delete_route(sequence, entry)),
         };
-        done.map(|_| ())
-    }
-
-    /// Sends a request and reads until the kernel says that its answer is complete.
-    fn ask(&mut self, request: impl FnOnce(u32) -> Vec<u8>) -> io::Result<Vec<Reply>> {
-        self.sequence = self.sequence.wrapping_add(1);
-        self.socket.send(&request(self.sequence))?;
-        let mut replies = Vec::new();
-        loop {
-            for reply in netlink::replies(self.socket.receive()?, self.sequence) {
-                match reply {
-                    Reply::End(0) => return Ok(replies),
-                    Reply::End(errno) => return Err(io::Error::from_raw_os_error(errno)),
-                    reply => replies.push(reply),
-                }
-            }
+        match done {
+            Err(error) if is_gone(change, &error) => Ok(()),
+            done => done.map(|_| ()),
         }
     }
+
+    /// Sends a request and reads until the kernel says that its answer is complete, again if things changed meanwhile.
+    fn ask(&mut self, request: impl Fn(u32) -> Vec<u8>) -> io::Result<Vec<Reply>> {
+        for _ in 0..LISTINGS {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.socket.send(&request(self.sequence))?;
+            let (answer, whole) = whole_answer(&mut self.socket, self.sequence)?;
+            if whole {
+                let replies = answer
+                    .iter()
+                    .flat_map(|message| netlink::replies(message, self.sequence));
+                return Ok(replies.collect());
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+}
+
+/// Tells whether an error says that there is nothing left to remove, or to set.
+fn is_gone(change: &Change, error: &io::Error) -> bool {
+    let gone = [Errno::SRCH, Errno::NODEV].map(Errno::raw_os_error);
+    let is_gone = error.raw_os_error().is_some_and(|errno| gone.contains(&errno));
+    is_gone && !matches!(change, Change::PutRoute(_))
 }
 
 /// Puts a table in the place of the one that is there; takes `NET_ADMIN`.
@@ -118,7 +132,8 @@ pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
     for (sequence, question) in (1..).zip(table.questions()) {
         socket.send(&question.message(sequence))?;
         match whole_answer(&mut socket, sequence) {
-            Ok(answer) if table.is(question, &answer) => {}
+            // A list that changed meanwhile is compared as well: it is what was sent, or somebody is at it.
+            Ok((answer, _)) if table.is(question, &answer) => {}
             Ok(_) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
@@ -127,16 +142,18 @@ pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
     Ok(true)
 }
 
-fn whole_answer(socket: &mut Socket, sequence: u32) -> io::Result<Vec<Vec<u8>>> {
-    let mut answer = Vec::new();
+/// Reads an answer to its end, and whether what it lists stayed the same meanwhile.
+fn whole_answer(socket: &mut Socket, sequence: u32) -> io::Result<(Vec<Vec<u8>>, bool)> {
+    let (mut answer, mut whole) = (Vec::new(), true);
     loop {
         for message in netlink::messages(socket.receive()?) {
             if netlink::u32_at(message, 8) != Some(sequence) {
                 continue;
             }
+            whole &= !netlink::was_interrupted(message);
             match netlink::ending(message) {
                 None => answer.push(message.to_vec()),
-                Some(0) => return Ok(answer),
+                Some(0) => return Ok((answer, whole)),
                 Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }
         }

@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::protocol::Guard;
+
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
@@ -21,6 +23,7 @@ const NLMSG_DONE: u16 = 3;
 
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_DUMP: u16 = 0x300;
@@ -37,10 +40,12 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 
 const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_REDIRECT: u8 = 1;
 const RTPROT_KERNEL: u8 = 2;
 const RTPROT_STATIC: u8 = 4;
 const RT_SCOPE_UNIVERSE: u8 = 0;
 const RTN_UNICAST: u8 = 1;
+const RTM_F_CLONED: u32 = 0x200;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
@@ -59,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) loopback: bool,
     /// Whether IPv4 packets that come in here are forwarded; `None` where the interface has no IPv4 part.
     pub(crate) forwarding: Option<bool>,
+    /// What the guards are set to, as far as the kernel knows them.
+    pub(crate) guards: Vec<(Guard, u32)>,
 }
 
 /// An IPv4 address of an interface.
@@ -120,12 +127,24 @@ pub(crate) fn get_routes(sequence: u32) -> Vec<u8> {
 
 /// Turns forwarding on or off for the packets that come in by one interface.
 pub(crate) fn set_forwarding(sequence: u32, link: u32, on: bool) -> Vec<u8> {
+    set_interface(sequence, link, &[(IPV4_DEVCONF_FORWARDING, u32::from(on))])
+}
+
+/// Sets guards of one interface to what they should be.
+pub(crate) fn set_guards(sequence: u32, link: u32, guards: &[Guard]) -> Vec<u8> {
+    let settings: Vec<_> = guards.iter().map(|guard| (guard.number(), guard.wanted())).collect();
+    set_interface(sequence, link, &settings)
+}
+
+fn set_interface(sequence: u32, link: u32, settings: &[(u16, u32)]) -> Vec<u8> {
     let mut message = Message::new(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence);
     message.link_header(AF_UNSPEC, link);
     message.nest(IFLA_AF_SPEC, |message| {
         message.nest(u16::from(AF_INET), |message| {
             message.nest(IFLA_INET_CONF, |message| {
-                message.attribute(IPV4_DEVCONF_FORWARDING, &u32::from(on).to_ne_bytes());
+                for (setting, value) in settings {
+                    message.attribute(*setting, &value.to_ne_bytes());
+                }
             });
         });
     });
@@ -175,6 +194,11 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Tells whether a message says that what was listed changed meanwhile, so that the list may be neither the old nor the new one.
+pub(crate) fn was_interrupted(message: &[u8]) -> bool {
+    u16_at(message, 6).is_some_and(|flags| flags & NLM_F_DUMP_INTR != 0)
+}
+
 /// Reads a message that ends an answer: an errno, 0 where all went well; `None` for any other message.
 pub(crate) fn ending(message: &[u8]) -> Option<i32> {
     match reply(message)? {
@@ -202,17 +226,21 @@ fn reply(message: &[u8]) -> Option<Reply> {
 }
 
 fn link(body: &[u8]) -> Option<Link> {
-    let forwarding = attributes(body.get(16..)?)
+    let settings = attributes(body.get(16..)?)
         .find(|(kind, _)| *kind == IFLA_AF_SPEC)
         .and_then(|(_, families)| attributes(families).find(|(kind, _)| *kind == u16::from(AF_INET)))
         .and_then(|(_, inet)| attributes(inet).find(|(kind, _)| *kind == IFLA_INET_CONF))
-        // Told as an array that begins with setting 1, unlike the attributes in which it is set.
-        .and_then(|(_, values)| u32_at(values, usize::from(IPV4_DEVCONF_FORWARDING - 1) * 4))
-        .map(|value| value != 0);
+        .map_or(&[][..], |(_, settings)| settings);
+    // Told as an array that begins with setting 1, unlike the attributes in which they are set.
+    let setting = |number: u16| u32_at(settings, usize::from(number - 1) * 4);
     Some(Link {
         index: u32_at(body, 4)?,
         loopback: u32_at(body, 8)? & IFF_LOOPBACK != 0,
-        forwarding,
+        forwarding: setting(IPV4_DEVCONF_FORWARDING).map(|value| value != 0),
+        guards: Guard::ALL
+            .into_iter()
+            .filter_map(|guard| Some((guard, setting(guard.number())?)))
+            .collect(),
     })
 }
 
@@ -235,6 +263,10 @@ fn address(body: &[u8]) -> Option<Address> {
 
 fn entry(body: &[u8]) -> Option<Entry> {
     let &[family, prefix, _, tos, table, protocol, scope, kind] = body.first_chunk()?;
+    // What the kernel remembers by itself of a way that it took, for some minutes: a smaller MTU, or where a neighbour redirected to.
+    if u32_at(body, 8)? & RTM_F_CLONED != 0 || protocol == RTPROT_REDIRECT {
+        return None;
+    }
     let mut table = u32::from(table);
     let (mut to, mut via, mut link, mut priority) = (Ipv4Addr::UNSPECIFIED, None, None, 0);
     for (kind, value) in attributes(body.get(12..)?) {

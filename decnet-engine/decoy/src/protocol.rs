@@ -194,6 +194,15 @@ pub enum Deviation {
     ForwardingOn(Ipv4Addr),
     /// The interface with this address does not forward though it should.
     ForwardingOff(Ipv4Addr),
+    /// A setting of the interface with this address would let a neighbour steer where packets go.
+    Unguarded {
+        /// The address.
+        address: Ipv4Addr,
+        /// The setting.
+        guard: Guard,
+        /// What it is set to.
+        value: u32,
+    },
     /// A declared route is not there.
     RouteMissing(Route),
     /// There is a route to this subnet that was not declared.
@@ -202,6 +211,32 @@ pub enum Deviation {
     DefaultRouteMissing,
     /// What may leave is not held to the state: the packet filter's table is not there, or not as it should be.
     Uncontained,
+}
+
+/// A setting of an interface that keeps a neighbour from steering where packets go, named as in `net.ipv4.conf.<interface>`.
+///
+/// It is set on each interface, since the kernel sets some of them by itself when `net.ipv4.ip_forward` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Guard {
+    /// Whether ICMP redirects move routes: 0.
+    AcceptRedirects,
+    /// Whether redirects lead to routers that are known only: 1.
+    SecureRedirects,
+    /// Whether redirects are sent: 0.
+    SendRedirects,
+    /// Which source addresses are taken: 2, those to which there is a way.
+    #[serde(rename = "rp_filter")]
+    ReversePathFilter,
+    /// Whether a packet may say by which way it goes: 0.
+    AcceptSourceRoute,
+    /// Whether it answers for addresses of others: 0.
+    ProxyArp,
+    /// Whether packets with an own source address are taken: 0.
+    AcceptLocal,
+    /// Whether loopback addresses may be asked from outside: 0.
+    RouteLocalnet,
 }
 
 /// What a built-in service answers on, and who it says it is in its log.

@@ -59,15 +59,37 @@ fn links_are_read_with_their_forwarding() {
     message.nest(IFLA_AF_SPEC, |message| {
         message.nest(10, |message| message.attribute(1, &[1, 0, 0, 0]));
         message.nest(2, |message| {
-            message.attribute(IFLA_INET_CONF, &[1, 0, 0, 0, 0, 0, 0, 0]);
+            // Forwarding, multicast forwarding, proxy ARP, redirects; a kernel that knows no more.
+            message.attribute(IFLA_INET_CONF, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
         });
     });
     let link = Link {
         index: 6,
         loopback: false,
         forwarding: Some(true),
+        guards: vec![(Guard::AcceptRedirects, 1), (Guard::ProxyArp, 0)],
     };
     assert_eq!(replies(&message.finish(), 4), [Reply::Link(link)]);
+}
+
+#[test]
+fn guards_are_set_together() {
+    let sent = set_guards(7, 3, &[Guard::AcceptRedirects, Guard::ReversePathFilter]);
+    #[rustfmt::skip]
+    let expected = [
+        28, 0, 26, 0,  24, 0, 2, 0,  20, 0, 1, 0,  8, 0, 4, 0,  0, 0, 0, 0,  8, 0, 8, 0,  2, 0, 0, 0,
+    ];
+    assert_eq!(sent[32..], expected);
+}
+
+#[test]
+fn what_the_kernel_remembers_of_a_way_is_no_route() {
+    let subnet = "10.1.2.3/32".parse().unwrap();
+    let mut cached = put_route(1, subnet, Ipv4Addr::new(10, 9, 0, 2));
+    assert!(matches!(replies(&cached, 1)[..], [Reply::Entry(_)]));
+    // The flags of `struct rtmsg`.
+    cached[24..28].copy_from_slice(&RTM_F_CLONED.to_ne_bytes());
+    assert_eq!(replies(&cached, 1), [Reply::Other]);
 }
 
 #[test]

@@ -228,6 +228,9 @@ fn left_undone(deviation: &Deviation) -> String {
         Deviation::InterfaceUndeclared(ip) => format!("an interface has {ip}, which is not declared"),
         Deviation::ForwardingOn(ip) => format!("the interface with {ip} forwards"),
         Deviation::ForwardingOff(ip) => format!("the interface with {ip} does not forward"),
+        Deviation::Unguarded { address, guard, value } => {
+            format!("the interface with {address} has {guard:?} set to {value}")
+        }
         Deviation::RouteMissing(route) => format!("the route to {} via {} is missing", route.to, route.via),
         Deviation::RouteUndeclared(to) => format!("there is a route to {to}, which is not declared"),
         Deviation::DefaultRouteMissing => "the default route is missing".into(),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_decoy::protocol::{Probe, ProbeResult, Target};
+use decnet_decoy::protocol::{self, Probe, ProbeResult, Published, Target};
 use decnet_engine::{
     desired::{Desired, PublishedPort, Setting},
     naming::ContainerName,
@@ -83,6 +83,12 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
         port: 2323,
         protocol: Protocol::Tcp,
     }]);
+    gate.state.published = vec![Published {
+        address: lab.ip(0, 2),
+        port: 2323,
+        protocol: protocol::Protocol::Tcp,
+        host_only: true,
+    }];
     lab.ensure_decoy().await;
     for network in desired.networks.values() {
         lab.change(&create_network(network)).await;
