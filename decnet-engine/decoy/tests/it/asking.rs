@@ -243,7 +243,7 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
     lab.inside("one", || {
         let listener = TcpListener::bind(("0.0.0.0", 9000)).unwrap();
         for _ in 0..10 {
-            listener.accept().unwrap().0.write_all(&[b'x'; 60_000]).unwrap();
+            listener.accept().unwrap().0.write_all(&vec![b'x'; 60_000]).unwrap();
         }
     });
     assert_eq!(serving.join().unwrap(), [60_000; 10]);
