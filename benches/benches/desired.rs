@@ -36,6 +36,8 @@ fn observed(desired: &Desired) -> Observed {
         labels: spec.labels.clone(),
         activity: Activity::Running,
         started_at: None,
+        restarts: 0,
+        exit_code: None,
         networks: spec
             .interfaces
             .iter()
@@ -52,6 +54,8 @@ fn observed(desired: &Desired) -> Observed {
         labels: spec.labels.clone(),
         activity: Activity::Running,
         started_at: None,
+        restarts: 0,
+        exit_code: None,
         networks: BTreeMap::new(),
         shares: Some(format!("id-of-{}", spec.base.as_str())),
         volumes: BTreeSet::new(),

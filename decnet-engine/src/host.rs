@@ -1,5 +1,8 @@
 //! Facts of this machine, as data: its name, and what a deploy must not run into, routes and sockets that listen.
 
+mod packets;
+mod rules;
+
 use std::{fs, net::Ipv4Addr};
 
 use decnet_topology::{
@@ -7,6 +10,8 @@ use decnet_topology::{
     validate::{HostRoute, Listener},
 };
 use ipnet::Ipv4Net;
+
+pub use packets::{Bridge, Cause, causes, elsewhere, unexplained};
 
 /// Returns what this machine calls itself.
 pub fn name() -> String {

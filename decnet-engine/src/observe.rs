@@ -7,7 +7,7 @@ use std::{
 
 use decnet_topology::{InstanceId, TopologyId};
 use ipnet::Ipv4Net;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::naming::{self, ContainerName, Labels, NetworkName, Role, VolumeName};
@@ -114,6 +114,10 @@ pub struct ObservedContainer {
     pub activity: Activity,
     /// When it was started last.
     pub started_at: Option<Timestamp>,
+    /// How often the runtime has restarted it because it ended; zero where nobody looked.
+    pub restarts: u32,
+    /// The exit code of its last process, if it does not run; none where nobody looked.
+    pub exit_code: Option<i64>,
     /// Its networks by name, with its address there; none for a service.
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
     /// The id of the container whose namespace it shares.
@@ -127,7 +131,36 @@ pub struct ObservedContainer {
     pub deviates: bool,
 }
 
+/// A container that was restarted this often, and last within this time, is in a crash loop.
+const LOOP_RESTARTS: u32 = 3;
+const LOOP_RECENT: SignedDuration = SignedDuration::from_secs(60);
+
 impl ObservedContainer {
+    /// Tells whether the runtime restarts it again and again. One that ran for a minute is given the benefit of the doubt.
+    pub fn is_crash_looping(&self, now: Timestamp) -> bool {
+        let recent = |at| now.duration_since(at) < LOOP_RECENT;
+        self.activity == Activity::Restarting || self.restarts >= LOOP_RESTARTS && self.started_at.is_some_and(recent)
+    }
+
+    /// Says what it does, as the end of a sentence about it.
+    pub fn activity_in_words(&self) -> String {
+        match (self.activity, self.exit_code) {
+            (Activity::Running, _) => "is running".into(),
+            (Activity::Restarting, _) => format!("is restarting: {}", self.restarts_in_words()),
+            (Activity::Created, _) => "was never started".into(),
+            (Activity::Paused, _) => "is paused".into(),
+            (Activity::Exited, Some(code)) => format!("exited with code {code}"),
+            (Activity::Exited, None) => "exited".into(),
+        }
+    }
+
+    /// Says how often it was restarted, and how it ended where that is known.
+    pub fn restarts_in_words(&self) -> String {
+        let plural = if self.restarts == 1 { "" } else { "s" };
+        let code = self.exit_code.map(|code| format!(", the last exit code is {code}"));
+        format!("{} restart{plural}{}", self.restarts, code.unwrap_or_default())
+    }
+
     /// Returns what it is, by its label.
     pub fn role(&self) -> Option<Role> {
         match self.labels.get(naming::ROLE).map(String::as_str) {

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Show a maze and how its deckies fare.
 ///
-/// Without Docker what is stored is shown all the same.
+/// Addresses and states are those that Docker has, with what differs from the maze: lost and foreign interfaces, other addresses,
+/// crash loops. Without Docker the maze is shown as it is stored, and STATE is `?`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Its name, its id, or the beginning of its id.
@@ -82,7 +83,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Ok(observed) => (Some(observed), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let inspection = Inspection::new(stored, &observed.clone().unwrap_or_default());
+    let inspection = Inspection::new(stored, &observed.clone().unwrap_or_default(), Timestamp::now());
     let trail = Trail {
         events: &events,
         mutations: &mutations,
@@ -147,7 +148,9 @@ fn print(
     }
     past::history(context, events, mutations)?;
     if let Some(trouble) = trouble {
-        output.note(format!("what runs is not known: {trouble}"));
+        output.note(format!(
+            "Docker could not be asked: the addresses are those of the maze, what runs is not known: {trouble}"
+        ));
     }
     Ok(())
 }

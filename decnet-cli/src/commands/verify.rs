@@ -11,7 +11,8 @@ use crate::{
 /// Check from inside the deckies that a maze is as it says.
 ///
 /// Every decky must reach the others that the maze lets it reach, and nothing else: not the host, not the outside, not Docker's
-/// resolver. The maze must be up: active or degraded. Changes nothing. Leaves with 1 if anything deviates, and prints what.
+/// resolver. Its interfaces must be those of the maze, and every service must run and answer on its ports. The maze must be up:
+/// active or degraded. Changes nothing. Exits with status 1 if anything deviates, and prints what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the beginning of its id.
@@ -33,10 +34,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 .note(format!("not tried: {} to {}: {}", path.from, path.to, path.why));
         }
         context.output.note(summary(&report));
-        if !report.is_clean() {
-            context
-                .output
-                .note("`decnet plan` shows what Docker has come to differ in, `decnet reconcile` mends it");
+        for line in advice(&report, &arguments.topology) {
+            context.output.note(line);
         }
     }
     Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
@@ -61,6 +60,28 @@ fn deviations(report: &VerifyReport) -> String {
     table::lines(&table)
 }
 
+/// How many steps of a plan are named.
+const STEPS: usize = 5;
+
+/// Says what to do about what was found.
+fn advice(report: &VerifyReport, maze: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !report.drift.is_empty() {
+        let steps = text::count(report.drift.len(), "step", "steps");
+        let named = report.drift.iter().take(STEPS).cloned().collect::<Vec<_>>().join("; ");
+        let more = if report.drift.len() > STEPS { "; ..." } else { "" };
+        lines.push(format!("drift: {named}{more}"));
+        lines.push(format!(
+            "`decnet reconcile {maze}` fixes it in {steps}, `decnet plan {maze}` shows all of them"
+        ));
+    }
+    for cause in &report.causes {
+        lines.push(format!("cause: {} ({})", cause.message, cause.code));
+        lines.push(format!("fix: {}", cause.fix));
+    }
+    lines
+}
+
 fn summary(report: &VerifyReport) -> String {
     let tried = format!(
         "{}, {}",
@@ -68,7 +89,7 @@ fn summary(report: &VerifyReport) -> String {
         text::count(report.probes, "probe", "probes")
     );
     match report.deviations.len() {
-        0 => format!("{tried}: all is as the maze says"),
+        0 if report.is_clean() => format!("{tried}: all is as the maze says"),
         some => format!("{tried}: {}", text::count(some, "deviation", "deviations")),
     }
 }

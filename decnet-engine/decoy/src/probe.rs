@@ -27,6 +27,9 @@ const AT_A_TIME: usize = 256;
 
 const ECHO_REQUEST: u8 = 8;
 
+/// What is sent to a UDP port: long enough that a service which answers with no more than it was sent has room for its banner.
+const DATAGRAM: [u8; 512] = [0; 512];
+
 /// Tries all targets and prints how they fared.
 pub(crate) fn run(json: &str) -> Result<ExitCode, Failure> {
     let probe: Probe = serde_json::from_str(json).map_err(|error| Failure::usage("the probe cannot be read", error))?;
@@ -131,6 +134,13 @@ fn ask(target: Target, attempt: u16) -> Result<OwnedFd, Errno> {
                 Err(errno) => Err(errno),
             }
         }
+        Target::Udp { address, port } => {
+            let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
+            // Connected, so that the refusal of a port where nobody listens comes in.
+            connect(&socket, &SocketAddrV4::new(address, port))?;
+            send(&socket, &DATAGRAM, SendFlags::empty())?;
+            Ok(socket)
+        }
     }
 }
 
@@ -144,7 +154,7 @@ fn echo_request(attempt: u16) -> Vec<u8> {
 
 fn interest(target: Target) -> PollFlags {
     match target {
-        Target::Icmp { .. } => PollFlags::IN,
+        Target::Icmp { .. } | Target::Udp { .. } => PollFlags::IN,
         Target::Tcp { .. } => PollFlags::OUT,
     }
 }
@@ -163,6 +173,11 @@ fn heard(socket: &OwnedFd, target: Target, attempt: u16) -> Option<Answer> {
                 Err(errno) => Some(answer(errno)),
             }
         }
+        Target::Udp { .. } => match recv(socket, &mut [0; 1], RecvFlags::empty()) {
+            Ok(_) => Some(Answer::Answered),
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            Err(errno) => Some(answer(errno)),
+        },
         Target::Tcp { .. } => Some(match socket_error(socket) {
             Ok(Ok(())) => Answer::Answered,
             Ok(Err(errno)) | Err(errno) => answer(errno),
@@ -181,9 +196,34 @@ fn answer(errno: Errno) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
     use super::*;
+
+    #[test]
+    fn a_udp_port_answers_stays_silent_or_refuses() {
+        let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (echo, mute, closed) = (bind(), bind(), bind());
+        let target = |socket: &UdpSocket| Target::Udp {
+            address: Ipv4Addr::LOCALHOST,
+            port: socket.local_addr().unwrap().port(),
+        };
+        let targets = vec![target(&echo), target(&mute), target(&closed)];
+        drop(closed);
+        let answering = std::thread::spawn(move || {
+            let (length, from) = echo.recv_from(&mut [0; 600]).unwrap();
+            echo.send_to(b"here", from).unwrap();
+            length
+        });
+        let result = try_all(&Probe {
+            targets,
+            timeout_ms: 2000,
+            attempts: 1,
+        });
+        let details: Vec<_> = result.targets.iter().map(|target| &target.detail).collect();
+        assert_eq!(details, [&Answer::Answered, &Answer::TimedOut, &Answer::Refused]);
+        assert_eq!(answering.join().unwrap(), DATAGRAM.len());
+    }
 
     #[test]
     fn a_listening_port_answers_and_a_closed_one_refuses() {

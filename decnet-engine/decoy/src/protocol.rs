@@ -328,6 +328,13 @@ pub enum Target {
         /// On which port.
         port: u16,
     },
+    /// A UDP port, by a datagram.
+    Udp {
+        /// Whom to ask.
+        address: Ipv4Addr,
+        /// On which port.
+        port: u16,
+    },
 }
 
 /// What `probe` prints.

@@ -97,6 +97,8 @@ fn maze(lans: u8) -> Desired {
             command: Some(vec!["service".into()]),
             environment: [("DECNET_SERVICE".into(), r#"{"banner":"$5 off\r\n"}"#.into())].into(),
             capabilities: BTreeSet::new(),
+            ports: BTreeSet::new(),
+            answers_datagrams: false,
             writable_root: false,
             user: Some("65534:65534".into()),
             limits: LIMITS,

@@ -308,8 +308,11 @@ impl<'a> Maker<'_, 'a> {
         let fields = decky.service_config().get(&entry.name);
         let mut environment = entry.environment.clone();
         let is_builtin = matches!(entry.image, ImageSource::Builtin);
+        let mut answers_datagrams = false;
         let (command, limits) = if is_builtin {
-            environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state_of(decky, entry, fields)));
+            let state = state_of(decky, entry, fields);
+            answers_datagrams = state.banner.as_ref().is_some_and(|banner| !banner.is_empty());
+            environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state));
             (Some(vec!["service".into()]), BUILTIN_LIMITS)
         } else {
             (
@@ -334,6 +337,8 @@ impl<'a> Maker<'_, 'a> {
             command,
             environment,
             capabilities: entry.capabilities.clone(),
+            ports: entry.ports.clone(),
+            answers_datagrams,
             writable_root: entry.writable_root,
             user: entry.user.clone().or_else(|| is_builtin.then(|| "65534:65534".into())),
             limits: bounded(limits, entry.limits),

@@ -5,7 +5,10 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::{Name, ServiceName, catalog::Protocol};
+use decnet_topology::{
+    Name, ServiceName,
+    catalog::{Port, Protocol},
+};
 use ipnet::Ipv4Net;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -153,6 +156,12 @@ pub struct ServiceSpec {
     pub environment: BTreeMap<String, String>,
     /// The capabilities that it keeps, without `CAP_`.
     pub capabilities: BTreeSet<String>,
+    /// The ports that it should answer on. Its container is not made from them.
+    #[serde(skip)]
+    pub ports: BTreeSet<Port>,
+    /// Whether it answers each datagram; of other services silence says nothing.
+    #[serde(skip)]
+    pub answers_datagrams: bool,
     /// Whether its root may be written to.
     pub writable_root: bool,
     /// The user it runs as; the image's own if none.

@@ -21,7 +21,8 @@ impl Engine {
     ///
     /// A pending one is checked, raised and becomes active; if a step fails or `cancel` fires, what this run did is undone and
     /// it becomes failed. One whose deploy broke off is taken up where it stopped. One that runs is brought back to what it
-    /// should be. Of a failed or torn-down one, what is left is cleared and a fresh copy (new id, same name) is deployed.
+    /// should be. Of a failed or torn-down one, and of one that is going down, what is left is cleared and a fresh copy (new id,
+    /// same name) is deployed.
     pub async fn deploy(
         &self,
         id: TopologyId,
@@ -33,7 +34,7 @@ impl Engine {
             (Status::Pending | Status::Deploying, _) => self.raise(id, options, cancel).await,
             (Status::Active, _) => self.mend(id, options, cancel).await,
             (Status::Degraded, intent) if intent != Some(Intent::Down) => self.mend(id, options, cancel).await,
-            (Status::Failed | Status::TornDown, _) => {
+            (Status::Failed | Status::TornDown | Status::TearingDown | Status::Degraded, _) => {
                 let copy = self.renew(&row, cancel).await?;
                 self.raise(copy, options, cancel).await
             }
@@ -45,10 +46,10 @@ impl Engine {
         }
     }
 
-    /// Clears what is left of a failed or torn-down topology and stores a fresh pending copy.
+    /// Clears what is left of a topology that failed, is torn down or goes down, and stores a fresh pending copy.
     async fn renew(&self, row: &TopologyRow, cancel: &CancellationToken) -> Result<TopologyId, EngineError> {
         let observed = self.observe(row.id).await?;
-        if row.status == Status::Failed || !observed.is_empty() {
+        if row.status != Status::TornDown || !observed.is_empty() {
             self.teardown(row.id, cancel).await?;
         }
         let stored = self.repo.load(row.id).await?;
@@ -95,18 +96,9 @@ impl Engine {
     /// It is refused for what a deploy is refused for, the facts of the host among them.
     pub async fn plan(&self, id: TopologyId, settings: Option<DeploySettings>) -> Result<Plan, EngineError> {
         let stored = self.repo.load(id).await?;
-        let (status, intent) = (stored.row.status, stored.row.intent);
-        if status == Status::TearingDown || status == Status::Degraded && intent == Some(Intent::Down) {
-            return Err(EngineError::WrongStatus {
-                status,
-                intent,
-                verb: "deployed",
-            });
-        }
         let mut stand = self.stand(id).await?;
         let settings = settings.unwrap_or_else(|| stored.row.settings.clone());
-        let live = matches!(status, Status::Active | Status::Degraded);
-        let valid = if live {
+        let valid = if stored.row.takes_mutations() {
             self.validate(&stored, &settings, RuleSet::live(), None).await?
         } else {
             let host = self.host_facts(&stand, &stored).await?;

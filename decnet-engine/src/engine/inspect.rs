@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use decnet_topology::{Name, ServiceName, StoredTopology, TopologyId};
+use decnet_topology::{Decky, Name, ServiceName, StoredTopology, Topology, TopologyId};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Engine, EngineError};
@@ -23,16 +24,33 @@ pub struct Inspection {
 pub struct DeckyState {
     /// The decky.
     pub decky: Name,
-    /// Its addresses by LAN, home first.
+    /// Its addresses by LAN as the maze has them, home first.
     pub addresses: Vec<(Name, Ipv4Addr)>,
+    /// Its interfaces as they are, those of the maze first, home first; none where there is no base.
+    pub interfaces: Vec<InterfaceState>,
     /// Whether it forwards packets between its LANs.
     pub router: bool,
     /// Whether it publishes ports on the host.
     pub gateway: bool,
     /// What its base does; none if there is none.
     pub base: Option<Activity>,
+    /// Whether its base is in a crash loop.
+    pub base_crash_loop: bool,
+    /// The exit code of its base, if it does not run.
+    pub base_exit_code: Option<i64>,
     /// What its services do.
     pub services: Vec<ServiceState>,
+}
+
+/// One interface of a decky: as the maze has it, and as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InterfaceState {
+    /// The LAN; the runtime's name of the network where it is not of the decky's own.
+    pub network: String,
+    /// The address that the maze has; none where the decky should not be there.
+    pub expected: Option<Ipv4Addr>,
+    /// The address that was found; none where the decky is not there.
+    pub found: Option<Ipv4Addr>,
 }
 
 /// How one service of a decky fares.
@@ -42,6 +60,12 @@ pub struct ServiceState {
     pub service: ServiceName,
     /// What its container does; none if there is none.
     pub activity: Option<Activity>,
+    /// How often the runtime has restarted it because it ended.
+    pub restarts: u32,
+    /// Whether it is in a crash loop.
+    pub crash_loop: bool,
+    /// Its exit code, if it does not run.
+    pub exit_code: Option<i64>,
 }
 
 impl Engine {
@@ -49,41 +73,80 @@ impl Engine {
     pub async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
         let stored = self.repo.load(id).await?;
         let observed = self.observe(id).await?;
-        Ok(Inspection::new(stored, &observed))
+        Ok(Inspection::new(stored, &observed, Timestamp::now()))
     }
 }
 
 impl Inspection {
-    /// Puts together what is stored and what was observed.
-    pub fn new(stored: StoredTopology, observed: &Observed) -> Self {
+    /// Puts together what is stored and what was observed now.
+    pub fn new(stored: StoredTopology, observed: &Observed, now: Timestamp) -> Self {
         let there: BTreeMap<_, &ObservedContainer> = observed
             .containers
             .iter()
             .map(|container| (&container.name, container))
             .collect();
-        let activity = |name| there.get(&name).map(|container| container.activity);
         let id = stored.row.id;
         let topology = &stored.topology;
-        let deckies = topology.deckies().iter().map(|decky| DeckyState {
-            decky: decky.name().clone(),
-            addresses: decky
-                .attachments()
-                .iter()
-                .filter_map(|attachment| Some((topology.lan(attachment.lan)?.name().clone(), attachment.ip)))
-                .collect(),
-            router: decky.is_router(),
-            gateway: topology.is_gateway(decky),
-            base: activity(naming::base(id, decky)),
-            services: decky
-                .services()
-                .iter()
-                .map(|service| ServiceState {
-                    service: service.clone(),
-                    activity: activity(naming::service(id, decky, service)),
-                })
-                .collect(),
+        let deckies = topology.deckies().iter().map(|decky| {
+            let base = there.get(&naming::base(id, decky)).copied();
+            DeckyState {
+                decky: decky.name().clone(),
+                addresses: decky
+                    .attachments()
+                    .iter()
+                    .filter_map(|attachment| Some((topology.lan(attachment.lan)?.name().clone(), attachment.ip)))
+                    .collect(),
+                interfaces: base.map_or_else(Vec::new, |base| interfaces(id, topology, decky, base)),
+                router: decky.is_router(),
+                gateway: topology.is_gateway(decky),
+                base: base.map(|base| base.activity),
+                base_crash_loop: base.is_some_and(|base| base.is_crash_looping(now)),
+                base_exit_code: base.and_then(|base| base.exit_code),
+                services: decky
+                    .services()
+                    .iter()
+                    .map(|service| {
+                        let there = there.get(&naming::service(id, decky, service)).copied();
+                        ServiceState::new(service.clone(), there, now)
+                    })
+                    .collect(),
+            }
         });
         let deckies = deckies.collect();
         Self { stored, deckies }
     }
+}
+
+impl ServiceState {
+    fn new(service: ServiceName, there: Option<&ObservedContainer>, now: Timestamp) -> Self {
+        Self {
+            service,
+            activity: there.map(|there| there.activity),
+            restarts: there.map_or(0, |there| there.restarts),
+            crash_loop: there.is_some_and(|there| there.is_crash_looping(now)),
+            exit_code: there.and_then(|there| there.exit_code),
+        }
+    }
+}
+
+/// Puts the interfaces that a decky should have beside those that its base has.
+fn interfaces(id: TopologyId, topology: &Topology, decky: &Decky, base: &ObservedContainer) -> Vec<InterfaceState> {
+    let mut others = base.networks.clone();
+    let own = decky.attachments().iter().filter_map(|attachment| {
+        let lan = topology.lan(attachment.lan)?;
+        let found = others.remove(&naming::network(id, lan));
+        Some(InterfaceState {
+            network: lan.name().to_string(),
+            expected: Some(attachment.ip),
+            // Where Docker does not say the address, the decky is there all the same.
+            found: found.map(|ip| ip.unwrap_or(attachment.ip)),
+        })
+    });
+    let mut interfaces: Vec<_> = own.collect();
+    interfaces.extend(others.into_iter().map(|(network, ip)| InterfaceState {
+        network: network.to_string(),
+        expected: None,
+        found: Some(ip.unwrap_or(Ipv4Addr::UNSPECIFIED)),
+    }));
+    interfaces
 }

@@ -24,7 +24,7 @@ use decnet_topology::Repo;
 use jiff::Timestamp;
 
 pub use error::EngineError;
-pub use inspect::{DeckyState, Inspection, ServiceState};
+pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};
 pub use mutate::MutationPreview;
 pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapReport, Reaped};

@@ -1,21 +1,27 @@
 //! Verification: that what the maze says can be reached can be, from inside the deckies, and that nothing else can.
 
+mod containers;
 mod expectation;
+mod interfaces;
 mod published;
 mod report;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
 use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
 use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError};
 use crate::{
     decoy::PROGRAM_PATH,
-    desired::{BaseSpec, Desired},
+    desired::{BaseSpec, Desired, ServiceSpec},
+    host::{self, Bridge, Cause},
     naming::{self, ContainerName},
+    observe::{Activity, Observed, ObservedContainer, Scope},
+    plan::diff,
     runtime::{ExecOutput, RuntimeError},
 };
 use expectation::{Expectation, OUTSIDE, was_untried};
@@ -33,9 +39,43 @@ const PATIENT: (u64, u16) = (1500, 3);
 const WAITS_FOR_ROOM: usize = 8;
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(6);
 
+/// Looks for what makes the host lose the maze's packets. Where Docker has all of the maze, something must.
+async fn causes(observed: &Observed, local: bool, whole: bool) -> Vec<Cause> {
+    if !local {
+        return vec![host::elsewhere()];
+    }
+    let bridges: Vec<_> = observed.networks.iter().filter_map(Bridge::of).collect();
+    let looked = tokio::task::spawn_blocking(move || host::causes(&bridges)).await;
+    let mut causes = looked.unwrap_or_default();
+    if causes.is_empty() && whole {
+        causes.push(host::unexplained());
+    }
+    causes
+}
+
+/// A decky that is asked.
+struct Subject<'a> {
+    decky: &'a Decky,
+    base: &'a BaseSpec,
+    /// Its base, if there is one.
+    there: Option<&'a ObservedContainer>,
+    /// Its services that run.
+    services: Vec<&'a ServiceSpec>,
+}
+
+/// What came of asking a decky.
+struct Asked {
+    report: VerifyReport,
+    /// The base, if it is not in the state that it should have.
+    deviates: Option<ContainerName>,
+}
+
 impl Engine {
     /// Probes from inside every decky that it reaches what the maze says and nothing else: not the host, not the outside, not
     /// the engine's resolver. Of a gateway it also tries the published TCP ports from here, where the runtime is local.
+    ///
+    /// It compares the interfaces with the maze, looks whether every container runs and goes on running, and asks every service,
+    /// from inside its decky, on each of its ports. What a plan would change is listed, too.
     ///
     /// It changes nothing and takes no lease. No packet is sent to the outside from a decky that is not contained: that is a
     /// deviation by itself. One that is let out by the topology's settings is not tried.
@@ -66,18 +106,38 @@ impl Engine {
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
+        let scope = Scope::Topology(instance, id);
+        let mut observed = self.runtime.observe(scope).await?;
+        let there = containers::by_name(&observed);
+        let mut running = containers::running(&desired, &there);
         // Boxed before they are waited for: else the compiler cannot see that this future may be spawned.
         let mut asked = Vec::new();
         for decky in stored.topology.deckies() {
             if let Some(base) = desired.bases.get(&naming::base(id, decky)) {
-                asked.push(self.verify_from(decky, base, &graph).boxed());
+                let subject = Subject {
+                    decky,
+                    base,
+                    there: there.get(&base.name).copied(),
+                    services: running.remove(&base.name).unwrap_or_default(),
+                };
+                asked.push(self.verify_from(subject, &graph).boxed());
             }
         }
-        let found: Vec<VerifyReport> = stream::iter(asked).buffered(DECKIES_AT_A_TIME).try_collect().await?;
+        let found: Vec<Asked> = stream::iter(asked).buffered(DECKIES_AT_A_TIME).try_collect().await?;
         let mut report = VerifyReport::default();
-        for one in found {
+        let mut deviating = BTreeSet::new();
+        for Asked { report: one, deviates } in found {
             report.add(one);
+            deviating.extend(deviates);
         }
+        let after = self.runtime.observe(scope).await?;
+        let unwell = containers::deviations(&desired, &observed, &after, Timestamp::now());
+        report.deviations.extend(unwell);
+        for container in &mut observed.containers {
+            container.deviates = deviating.contains(&container.name);
+        }
+        let plan = diff(&desired, &observed);
+        report.drift = plan.steps().iter().map(ToString::to_string).collect();
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
         let published: Vec<_> = gateways
             .map(|base| published::verify(base, info.local).boxed())
@@ -89,16 +149,47 @@ impl Engine {
         {
             report.add(one);
         }
+        if report.loses_packets() {
+            report.causes = causes(&observed, info.local, report.drift.is_empty()).await;
+        }
         Ok(report)
     }
 
     /// Tries everything from inside one decky.
-    async fn verify_from(
+    async fn verify_from(&self, subject: Subject<'_>, graph: &Graph<'_>) -> Result<Asked, EngineError> {
+        let state = self.check_state(subject.base).await?;
+        let mut deviates = None;
+        let contained = match &state {
+            Ok((code, inside)) => {
+                if *code != 0 {
+                    deviates = Some(subject.base.name.clone());
+                }
+                // Something is refused where another state is kept, which may let more out.
+                let holds = |report: &StateReport| {
+                    report.refused.is_empty() && !report.deviations.contains(&Deviation::Uncontained)
+                };
+                Ok(*code == 0 || inside.as_ref().is_some_and(holds))
+            }
+            Err(reason) => Err(reason.clone()),
+        };
+        let inside = state.ok().and_then(|(_, inside)| inside);
+        let running = subject.there.filter(|there| there.activity == Activity::Running);
+        let interfaces = running.map(|there| interfaces::deviations(subject.base, there, inside.as_ref()));
+        let mut report = self.probe_from(subject, contained, graph).await?;
+        report.deviations.splice(0..0, interfaces.into_iter().flatten());
+        Ok(Asked { report, deviates })
+    }
+
+    /// Probes from inside one decky.
+    async fn probe_from(
         &self,
-        decky: &Decky,
-        base: &BaseSpec,
+        subject: Subject<'_>,
+        contained: Result<bool, String>,
         graph: &Graph<'_>,
     ) -> Result<VerifyReport, EngineError> {
+        let Subject {
+            decky, base, services, ..
+        } = subject;
         let from = Place::Decky(decky.name().clone());
         let mut report = VerifyReport {
             deckies: 1,
@@ -115,7 +206,7 @@ impl Engine {
             found: Reach::Unknown,
             how,
         };
-        let contained = match self.is_contained(base).await? {
+        let contained = match contained {
             Ok(contained) => contained,
             Err(reason) => {
                 report
@@ -139,6 +230,7 @@ impl Engine {
                 why: "the settings let deckies of the DMZ out".into(),
             });
         }
+        expectations.extend(expectation::of_services(home.ip, services));
         report.probes = expectations.len();
         let quick = match self.probe(&base.name, &expectations, QUICK).await? {
             Ok(results) => results,
@@ -163,6 +255,7 @@ impl Engine {
                 .deviations
                 .extend(found.into_iter().map(|(expectation, result)| ReachDeviation {
                     from: from.clone(),
+                    how: how(&expectation.to, &result),
                     to: expectation.to,
                     address: expectation.address,
                     expected: Reach::of(expectation.reached),
@@ -171,7 +264,6 @@ impl Engine {
                     } else {
                         Reach::of(!expectation.reached)
                     },
-                    how: how(&result),
                 })),
             Err(reason) => report
                 .deviations
@@ -211,17 +303,12 @@ impl Engine {
         }
     }
 
-    /// Asks a base whether what may leave it is held to the state that it should have, or why it cannot be asked.
-    async fn is_contained(&self, base: &BaseSpec) -> Result<Result<bool, String>, EngineError> {
+    /// Asks a base whether it is in the state that it should have: the exit code and the report, or why it cannot be asked.
+    async fn check_state(&self, base: &BaseSpec) -> Result<Result<(i64, Option<StateReport>), String>, EngineError> {
         let state = serde_json::to_string(&base.state).expect("a state has text keys only");
         let command = [PROGRAM_PATH.into(), "state".into(), "check".into(), state];
-        Ok(self.ask(&base.name, &command).await?.map(|output| {
-            output.code == 0
-                || serde_json::from_slice::<StateReport>(&output.stdout).is_ok_and(|report| {
-                    // Something is refused where another state is kept, which may let more out.
-                    report.refused.is_empty() && !report.deviations.contains(&Deviation::Uncontained)
-                })
-        }))
+        let read = |output: ExecOutput| (output.code, serde_json::from_slice(&output.stdout).ok());
+        Ok(self.ask(&base.name, &command).await?.map(read))
     }
 
     /// Tries to reach what is expected from a base: one result an expectation, or why it cannot be asked.
@@ -265,14 +352,16 @@ impl Engine {
     }
 }
 
-fn how(result: &TargetResult) -> String {
+fn how(to: &Place, result: &TargetResult) -> String {
     let tried = match result.target {
         Target::Icmp { .. } => "ping".to_owned(),
         Target::Tcp { port, .. } => format!("tcp/{port}"),
+        Target::Udp { port, .. } => format!("udp/{port}"),
         _ => "probe".to_owned(),
     };
     let came = match &result.detail {
         Answer::Answered => "answered",
+        Answer::Refused if matches!(to, Place::Service(..)) => "nothing listens there",
         Answer::Refused => "refused by the address itself",
         Answer::Unreachable => "no route",
         Answer::TimedOut => "no answer",

@@ -211,7 +211,7 @@ impl Watch<'_> {
     async fn found(&self) -> Result<Vec<TopologyRow>, RepoError> {
         let repo = self.engine.repo();
         let live = ListFilter {
-            statuses: vec![Status::Active, Status::Degraded],
+            statuses: vec![Status::Active, Status::Degraded, Status::TearingDown],
             ..ListFilter::default()
         };
         Ok(repo.list(&live).await?.rows)

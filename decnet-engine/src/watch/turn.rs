@@ -59,7 +59,8 @@ async fn tend(engine: &Engine, look: Look, news: &News, cancel: &CancellationTok
         }
         let row = engine.repo().get(id).await?;
         match row.status {
-            Status::Degraded => break,
+            // One whose teardown broke off is taken down further; whoever is at work on it holds its lease.
+            Status::Degraded | Status::TearingDown => break,
             Status::Active if row.needs_resync => break,
             Status::Active => {}
             _ => return Ok(Turn::Gone),

@@ -114,26 +114,42 @@ class ServiceState(TypedDict):
 
     service: str
     activity: str | None
+    restarts: int
+    crash_loop: bool
+    exit_code: int | None
+
+
+class InterfaceState(TypedDict):
+    """One interface of a decky: as the maze has it, and as it was found."""
+
+    network: str
+    expected: str | None
+    found: str | None
 
 
 class DeckyState(TypedDict):
-    """How one decky fares."""
+    """How one decky fares; `addresses` are those of the maze, `interfaces` those that were found."""
 
     decky: str
     addresses: list[list[str]]
+    interfaces: list[InterfaceState]
     router: bool
     gateway: bool
     base: str | None
+    base_crash_loop: bool
+    base_exit_code: int | None
     services: list[ServiceState]
 
 
 class VerifyReport(TypedDict):
-    """What a verification found; all is as the maze says where `deviations` is empty."""
+    """What a verification found; all is as the maze says where `deviations` and `drift` are empty."""
 
     deckies: int
     probes: int
     deviations: list[Document]
     skipped: list[Document]
+    drift: list[str]
+    causes: list[Document]
 
 
 class Reaped(TypedDict):

@@ -4,6 +4,7 @@ use decnet_decoy::protocol::{Answer, Target, TargetResult};
 use decnet_topology::{Catalog, Decky, catalog::Protocol, graph::Graph};
 
 use super::Place;
+use crate::desired::ServiceSpec;
 
 /// An address for documentation (RFC 5737), which is nobody's.
 pub(super) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
@@ -22,20 +23,33 @@ pub(super) struct Expectation {
     pub(super) address: Ipv4Addr,
     pub(super) target: Target,
     pub(super) reached: bool,
+    pub(super) counts: Counts,
+}
+
+/// What counts as reached beside an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counts {
+    /// A refusal: it comes from the address itself.
+    Refusal,
+    /// Silence, and a refusal. Nobody answers from the outside, so that silence says nothing but that a packet left: one that is
+    /// held back fails where it is sent.
+    Silence,
+    /// Nothing: a service has to answer.
+    Nothing,
+    /// Silence alone: a service may keep it, but a refusal says that nobody listens.
+    SilenceAlone,
 }
 
 impl Expectation {
     /// Tells whether it was met.
-    ///
-    /// A refusal comes from the address itself, so it was reached. Nobody answers from the outside, so that silence says nothing
-    /// but that a packet left: one that is held back fails where it is sent.
     pub(super) fn holds(&self, result: &TargetResult) -> bool {
         if was_untried(result) {
             return false;
         }
         let reached = match result.detail {
-            Answer::Answered | Answer::Refused => true,
-            Answer::TimedOut => self.to == Place::Outside,
+            Answer::Answered => true,
+            Answer::Refused => matches!(self.counts, Counts::Refusal | Counts::Silence),
+            Answer::TimedOut => matches!(self.counts, Counts::Silence | Counts::SilenceAlone),
             _ => false,
         };
         reached == self.reached
@@ -62,6 +76,11 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
                     address,
                     target,
                     reached,
+                    counts: if *to == Place::Outside {
+                        Counts::Silence
+                    } else {
+                        Counts::Refusal
+                    },
                 }),
         );
     };
@@ -88,8 +107,33 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
             port: DNS,
         },
         reached: false,
+        counts: Counts::Refusal,
     });
     expectations
+}
+
+/// Lists what is tried of the services of a decky, from inside it: every port, at the address where it is at home.
+pub(super) fn of_services<'a>(
+    home: Ipv4Addr,
+    services: impl IntoIterator<Item = &'a ServiceSpec>,
+) -> impl Iterator<Item = Expectation> {
+    services.into_iter().flat_map(move |service| {
+        service.ports.iter().map(move |port| {
+            let (address, number) = (home, port.number);
+            let (target, counts) = match port.protocol {
+                Protocol::Tcp => (Target::Tcp { address, port: number }, Counts::Nothing),
+                Protocol::Udp if service.answers_datagrams => (Target::Udp { address, port: number }, Counts::Nothing),
+                Protocol::Udp => (Target::Udp { address, port: number }, Counts::SilenceAlone),
+            };
+            Expectation {
+                to: Place::Service(service.decky.clone(), service.service.clone()),
+                address,
+                target,
+                reached: true,
+                counts,
+            }
+        })
+    })
 }
 
 fn tcp_port(decky: &Decky, catalog: &Catalog) -> Option<u16> {
@@ -124,6 +168,7 @@ mod tests {
                 address,
                 target,
                 reached,
+                counts: Counts::Refusal,
             };
             assert!(!expectation.holds(&result("No buffer space available (os error 105)")));
             assert_eq!(
@@ -132,5 +177,30 @@ mod tests {
                 "what the containment holds back is not reached"
             );
         }
+    }
+
+    #[test]
+    fn a_service_has_to_answer_and_one_that_may_keep_silent_must_not_refuse() {
+        let address = Ipv4Addr::new(10, 0, 0, 2);
+        let holds = |counts, detail: Answer| {
+            let target = Target::Udp { address, port: 53 };
+            let expectation = Expectation {
+                to: Place::Service("web".parse().expect("a name"), "dns".into()),
+                address,
+                target,
+                reached: true,
+                counts,
+            };
+            expectation.holds(&TargetResult {
+                target,
+                reached: detail == Answer::Answered,
+                detail,
+                rtt_us: None,
+            })
+        };
+        let each = |counts| [Answer::Answered, Answer::TimedOut, Answer::Refused].map(|answer| holds(counts, answer));
+        assert_eq!(each(Counts::Nothing), [true, false, false]);
+        assert_eq!(each(Counts::SilenceAlone), [true, true, false]);
+        assert_eq!(each(Counts::Refusal), [true, false, true]);
     }
 }

@@ -1,7 +1,9 @@
 use std::{fmt, net::Ipv4Addr};
 
-use decnet_topology::Name;
+use decnet_topology::{Name, ServiceName};
 use serde::Serialize;
+
+use crate::host::Cause;
 
 /// An end of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -10,6 +12,12 @@ use serde::Serialize;
 pub enum Place {
     /// A decky.
     Decky(Name),
+    /// A service of a decky.
+    Service(Name, ServiceName),
+    /// A LAN of the maze.
+    Lan(Name),
+    /// A network that is not the maze's, by the runtime's name of it; empty where the runtime knows of none.
+    Network(String),
     /// The machine with the daemon.
     Host,
     /// An address that is nobody's, on the other side of that machine.
@@ -22,6 +30,10 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Decky(name) => name.fmt(f),
+            Self::Service(decky, service) => write!(f, "{decky}.{service}"),
+            Self::Lan(name) => write!(f, "LAN {name}"),
+            Self::Network(name) if name.is_empty() => f.write_str("an unknown network"),
+            Self::Network(name) => write!(f, "network {name}"),
             Self::Host => f.write_str("(host)"),
             Self::Outside => f.write_str("(outside)"),
             Self::Resolver => f.write_str("(resolver)"),
@@ -96,12 +108,26 @@ pub struct VerifyReport {
     pub deviations: Vec<ReachDeviation>,
     /// The paths that were not tried because of how the maze is raised.
     pub skipped: Vec<SkippedPath>,
+    /// The steps that would bring the runtime back to what the maze says, as `plan` prints them.
+    pub drift: Vec<String>,
+    /// What on the host explains that packets are lost; looked for only where some are.
+    pub causes: Vec<Cause>,
 }
 
 impl VerifyReport {
     /// Tells whether all is as the maze says.
     pub fn is_clean(&self) -> bool {
-        self.deviations.is_empty()
+        self.deviations.is_empty() && self.drift.is_empty()
+    }
+
+    /// Tells whether packets do not arrive that should.
+    pub(super) fn loses_packets(&self) -> bool {
+        let lost = |one: &ReachDeviation| one.expected == Reach::Reachable && one.found == Reach::Unreachable;
+        let mut between = self
+            .deviations
+            .iter()
+            .filter(|one| one.from != one.to && matches!(one.to, Place::Decky(_)));
+        between.any(lost)
     }
 
     pub(super) fn add(&mut self, other: Self) {
@@ -109,5 +135,7 @@ impl VerifyReport {
         self.probes += other.probes;
         self.deviations.extend(other.deviations);
         self.skipped.extend(other.skipped);
+        self.drift.extend(other.drift);
+        self.causes.extend(other.causes);
     }
 }

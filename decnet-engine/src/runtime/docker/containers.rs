@@ -17,6 +17,10 @@ use crate::{
     runtime::{Effect, RuntimeError, ownership},
 };
 
+/// How often, and after which pauses, the daemon is asked again for a container that it is still at work on.
+const IN_FLIGHT_LOOKS: usize = 40;
+const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
+
 pub(super) fn what(container: &ContainerName) -> String {
     format!("container {container}")
 }
@@ -111,7 +115,31 @@ impl Docker {
     }
 
     /// Makes a container, and returns its id. An image that went missing since it was ensured is got once more.
+    ///
+    /// The daemon may hold the name for a container that it does not show yet, because a process was killed while it asked for it:
+    /// that one is waited for.
     pub(super) async fn create_container(
+        &self,
+        name: &ContainerName,
+        body: ContainerCreateBody,
+    ) -> Result<String, Failure> {
+        let mut looks = 0;
+        loop {
+            match Box::pin(self.try_to_create_container(name, body.clone())).await {
+                Err(failure) if failure.is(409) && looks < IN_FLIGHT_LOOKS => {
+                    if self.find(name.as_str()).await.map_err(Failure::Plain)?.is_some() {
+                        return Err(failure);
+                    }
+                    tracing::info!(container = %name, "the daemon is still at work on the container");
+                    looks += 1;
+                    tokio::time::sleep(IN_FLIGHT_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_to_create_container(
         &self,
         name: &ContainerName,
         body: ContainerCreateBody,

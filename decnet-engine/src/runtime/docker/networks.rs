@@ -47,6 +47,17 @@ pub(super) fn subnets(network: &Network) -> Vec<Ipv4Net> {
     subnets.collect()
 }
 
+/// How often, and after which pauses, the daemon is asked again for a network that it is still at work on.
+const IN_FLIGHT_LOOKS: usize = 40;
+const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
+
+/// What came of asking for a network.
+enum Attempt {
+    Made(Effect),
+    /// The daemon holds its name or its subnet, and lists nothing that has it: what it said.
+    InFlight(String),
+}
+
 /// A network of ours that was found by name.
 struct Found {
     id: String,
@@ -124,9 +135,32 @@ impl Docker {
         instance: InstanceId,
         spec: &NetworkSpec,
     ) -> Result<Effect, RuntimeError> {
-        if self.is_made(instance, spec).await? {
-            return Ok(Effect::Unchanged);
+        for _ in 0..IN_FLIGHT_LOOKS {
+            if self.is_made(instance, spec).await? {
+                return Ok(Effect::Unchanged);
+            }
+            match self.try_to_create_network(instance, spec).await? {
+                Attempt::Made(effect) => return Ok(effect),
+                Attempt::InFlight(reason) => {
+                    tracing::info!(network = %spec.name, reason, "the daemon is still at work on the network");
+                }
+            }
+            tokio::time::sleep(IN_FLIGHT_PAUSE).await;
         }
+        Err(RuntimeError::SubnetTaken {
+            subnet: spec.subnet.to_string(),
+            reason: format!(
+                "the daemon is still at work on network {} for someone who is gone",
+                spec.name
+            ),
+        })
+    }
+
+    /// Makes a network, unless the daemon holds its name or its subnet for one that it does not list yet.
+    ///
+    /// That is so where a process was killed while it asked for the same network: the daemon makes it all the same, and it appears
+    /// a moment later.
+    async fn try_to_create_network(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<Attempt, RuntimeError> {
         let request = self.client.create_network(NetworkCreateRequest {
             name: spec.name.to_string(),
             driver: Some("bridge".into()),
@@ -142,16 +176,24 @@ impl Docker {
             labels: Some(docker_labels(&spec.labels)),
             ..NetworkCreateRequest::default()
         });
-        match self.ask(&format!("create network {}", spec.name), request).await {
-            Ok(_) => Ok(Effect::Changed),
-            Err(failure) if failure.says("overlap") => Err(RuntimeError::SubnetTaken {
+        let failure = match self.ask(&format!("create network {}", spec.name), request).await {
+            Ok(_) => return Ok(Attempt::Made(Effect::Changed)),
+            Err(failure) if failure.says("overlap") || failure.is(409) => failure,
+            Err(failure) => return Err(failure.into()),
+        };
+        // Somebody made one meanwhile.
+        if self.is_made(instance, spec).await? {
+            return Ok(Attempt::Made(Effect::Unchanged));
+        }
+        let listed = self.list_networks(&HashMap::new()).await?;
+        let mut taken = listed.iter().flat_map(subnets);
+        if taken.any(|subnet| decnet_topology::net::overlaps(subnet, spec.subnet)) {
+            return Err(RuntimeError::SubnetTaken {
                 subnet: spec.subnet.to_string(),
                 reason: failure.words(),
-            }),
-            // Somebody made one meanwhile.
-            Err(failure) if failure.is(409) && self.is_made(instance, spec).await? => Ok(Effect::Unchanged),
-            Err(failure) => Err(failure.into()),
+            });
         }
+        Ok(Attempt::InFlight(failure.words()))
     }
 
     /// Tells whether a network is there as its spec says, and refuses whatever else has its name.

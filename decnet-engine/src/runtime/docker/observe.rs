@@ -155,18 +155,25 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
         .network_settings
         .and_then(|settings| settings.networks)
         .unwrap_or_default();
+    let activity = match state.status {
+        Some(Status::RUNNING | Status::STOPPING) => Activity::Running,
+        Some(Status::RESTARTING) => Activity::Restarting,
+        Some(Status::CREATED) => Activity::Created,
+        Some(Status::PAUSED) => Activity::Paused,
+        _ => Activity::Exited,
+    };
+    let ended = matches!(activity, Activity::Restarting | Activity::Exited);
     ObservedContainer {
         id: container.id.unwrap_or_default(),
         name: ContainerName::from_docker(container.name.unwrap_or_default().trim_start_matches('/')),
         labels,
-        activity: match state.status {
-            Some(Status::RUNNING | Status::STOPPING) => Activity::Running,
-            Some(Status::RESTARTING) => Activity::Restarting,
-            Some(Status::CREATED) => Activity::Created,
-            Some(Status::PAUSED) => Activity::Paused,
-            _ => Activity::Exited,
-        },
+        activity,
         started_at: state.started_at.as_deref().and_then(instant),
+        restarts: container
+            .restart_count
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or_default(),
+        exit_code: state.exit_code.filter(|_| ended),
         networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
         volumes: mounted(container.mounts),
@@ -203,6 +210,8 @@ fn summarised(container: ContainerSummary) -> ObservedContainer {
             _ => Activity::Exited,
         },
         started_at: None,
+        restarts: 0,
+        exit_code: None,
         networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
         volumes: mounted(container.mounts),

@@ -68,6 +68,9 @@ impl World {
             labels: spec.labels.clone(),
             activity: Activity::Created,
             started_at: None,
+            restarts: 0,
+            exit_code: None,
+            listens: BTreeSet::new(),
             networks: BTreeMap::new(),
             shares: None,
             volume: Some(volume),
@@ -105,6 +108,9 @@ impl World {
             labels: spec.labels.clone(),
             activity: Activity::Created,
             started_at: None,
+            restarts: 0,
+            exit_code: None,
+            listens: spec.ports.clone(),
             networks: BTreeMap::new(),
             shares,
             volume: None,
@@ -148,6 +154,7 @@ impl World {
         if let Some(container) = self.containers.get_mut(name) {
             container.activity = Activity::Running;
             container.started_at = Some(now);
+            container.exit_code = None;
             container.straighten();
         }
         Ok(())
@@ -219,6 +226,7 @@ impl World {
         let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
         ownership::require_ours(what(name), &container.labels, instance)?;
         container.activity = Activity::Exited;
+        container.restarts = 0;
         self.start(name)?;
         Ok(Effect::Changed)
     }

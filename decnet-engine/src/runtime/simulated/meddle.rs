@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use decnet_decoy::protocol::NetState;
 use ipnet::Ipv4Net;
@@ -64,6 +67,9 @@ impl Simulated {
             labels,
             activity: Activity::Running,
             started_at: Some(world.tick()),
+            restarts: 0,
+            exit_code: None,
+            listens: BTreeSet::new(),
             networks: BTreeMap::new(),
             shares: None,
             volume: None,
@@ -146,6 +152,35 @@ impl Simulated {
     /// Unplugs a container from a network.
     pub fn disconnect(&self, name: &ContainerName, network: &NetworkName) -> bool {
         self.lock().world.unplug(name, network) == crate::runtime::Effect::Changed
+    }
+
+    /// Plugs a container into a network by hand, whoever's the two are.
+    pub fn connect(&self, name: &ContainerName, network: &NetworkName, ip: Ipv4Addr) -> bool {
+        let world = &mut self.lock().world;
+        let there = world.containers.contains_key(name) && world.networks.contains_key(network);
+        if there {
+            world.plug_at(name, network, ip);
+        }
+        there
+    }
+
+    /// Lets a container end as soon as it is started, so that its policy restarts it again and again.
+    pub fn crash_again_and_again(&self, name: &ContainerName, exit_code: i64) -> bool {
+        let world = &mut self.lock().world;
+        let Some(container) = world.containers.get_mut(name) else {
+            return false;
+        };
+        container.activity = Activity::Restarting;
+        container.restarts += 10;
+        container.exit_code = Some(exit_code);
+        true
+    }
+
+    /// Lets a service run on without answering on any port.
+    pub fn deafen(&self, name: &ContainerName) -> bool {
+        let world = &mut self.lock().world;
+        let found = world.containers.get_mut(name);
+        found.map(|container| container.listens.clear()).is_some()
     }
 
     /// Switches forwarding in a running base by hand, or changes its routes: its namespace is not as its state says any more.

@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use decnet_topology::{InstanceId, net};
 
 use super::{
@@ -130,11 +132,15 @@ impl World {
     }
 
     pub(super) fn plug(&mut self, name: &ContainerName, interface: &Interface) {
-        if let Some(network) = self.networks.get_mut(&interface.network) {
-            network.endpoints.insert(interface.ip, name.clone());
+        self.plug_at(name, &interface.network, interface.ip);
+    }
+
+    pub(super) fn plug_at(&mut self, name: &ContainerName, network: &NetworkName, ip: Ipv4Addr) {
+        if let Some(network) = self.networks.get_mut(network) {
+            network.endpoints.insert(ip, name.clone());
         }
         if let Some(container) = self.containers.get_mut(name) {
-            container.networks.insert(interface.network.clone(), interface.ip);
+            container.networks.insert(network.clone(), ip);
             container.state_holds = false;
         }
     }

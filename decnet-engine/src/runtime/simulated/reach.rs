@@ -6,6 +6,8 @@ use decnet_decoy::protocol::{
     Answer, Deviation, EXIT_DEVIATES, Egress, NetState, Probe, ProbeResult, StateReport, Target, TargetResult,
 };
 
+use decnet_topology::catalog::{Port, Protocol};
+
 use super::world::{Container, World};
 use crate::{
     naming::{ContainerName, NetworkName},
@@ -99,9 +101,10 @@ impl World {
         self.containers.get(from)?.state.as_ref()?;
         let probe: Probe = serde_json::from_str(json).ok()?;
         let result = |target: &Target| {
-            let (address, arrived) = match target {
-                Target::Icmp { address } => (*address, Answer::Answered),
-                Target::Tcp { address, .. } => (*address, Answer::Refused),
+            let (address, arrived) = match *target {
+                Target::Icmp { address } => (address, Answer::Answered),
+                Target::Tcp { address, port } => (address, self.answer(address, port, Protocol::Tcp)),
+                Target::Udp { address, port } => (address, self.answer(address, port, Protocol::Udp)),
                 _ => return None,
             };
             let detail = match self.try_to_reach(from, address) {
@@ -121,6 +124,21 @@ impl World {
         Some(printed(0, &ProbeResult { targets }))
     }
 
+    /// What a port says to whoever reaches its address.
+    fn answer(&self, address: Ipv4Addr, number: u16, protocol: Protocol) -> Answer {
+        let mut containers = self.containers.values();
+        let base = containers.find(|base| base.networks.values().any(|own| *own == address));
+        let listens = |service: &&Container| {
+            service.activity == Activity::Running
+                && service.shares.as_ref() == base.map(|base| &base.id)
+                && service.listens.contains(&Port { number, protocol })
+        };
+        match self.containers.values().find(listens) {
+            Some(_) => Answer::Answered,
+            None => Answer::Refused,
+        }
+    }
+
     /// Sends a packet and waits for the answer to it.
     fn try_to_reach(&self, from: &ContainerName, to: Ipv4Addr) -> Attempt {
         let origin = &self.containers[from];
@@ -130,7 +148,7 @@ impl World {
         if !origin.lets_out(state, to) {
             return Attempt::HeldBack;
         }
-        if to == RESOLVER {
+        if to == RESOLVER || origin.networks.values().any(|own| *own == to) {
             return Attempt::Arrived;
         }
         let source = match self.step(from, origin, state, to) {

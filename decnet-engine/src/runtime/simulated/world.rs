@@ -4,7 +4,7 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::InstanceId;
+use decnet_topology::{InstanceId, catalog::Port};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
@@ -51,6 +51,12 @@ pub struct Container {
     pub activity: Activity,
     /// When it was started last, by the world's own clock.
     pub started_at: Option<Timestamp>,
+    /// How often it was restarted because it ended.
+    pub restarts: u32,
+    /// The exit code of its last process, if it does not run.
+    pub exit_code: Option<i64>,
+    /// The ports that it answers on while it runs.
+    pub listens: BTreeSet<Port>,
     /// Its networks.
     pub networks: BTreeMap<NetworkName, Ipv4Addr>,
     /// The id of the container whose namespace it shares.
@@ -133,6 +139,8 @@ impl World {
                     labels: container.labels.clone(),
                     activity: container.activity,
                     started_at: container.started_at,
+                    restarts: container.restarts,
+                    exit_code: container.exit_code,
                     networks: container
                         .networks
                         .iter()

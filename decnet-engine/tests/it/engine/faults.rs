@@ -145,10 +145,6 @@ async fn a_teardown_that_fails_at_any_step_goes_on_and_says_what_is_left() {
                     assert!(!failures.is_empty() && !leftovers.is_empty(), "{context}");
                     assert_eq!(lab.status(id).await, Status::Degraded, "{context}");
                     assert!(lab.docker.world().containers.len() <= 3, "{context}: it went on");
-                    assert!(
-                        lab.deploy(id).await.is_err(),
-                        "{context}: what is meant to be down is not raised"
-                    );
                 }
                 Err(error) => panic!("{context}: {error:?}"),
             }

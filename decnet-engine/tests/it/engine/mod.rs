@@ -11,6 +11,7 @@ mod mutating;
 mod planning;
 mod reaping;
 mod state_machine;
+mod statuses;
 mod telling;
 mod verifying;
 

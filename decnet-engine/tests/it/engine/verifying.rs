@@ -3,7 +3,7 @@
 use decnet_decoy::protocol::Route;
 use decnet_engine::{
     engine::{DeployOptions, EngineError, Place, Reach, VerifyReport},
-    naming::{self, ContainerName},
+    naming::{self, ContainerName, NetworkName},
 };
 use decnet_topology::{DeploySettings, DmzEgress, Repo, Status, Topology, TopologyId};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,8 @@ async fn a_router_that_stopped_forwarding_cuts_both_sides_off() {
     assert!(lab.docker.bend(&router, |state| state.forward = false));
     let report = verify(&lab, id).await;
     let lost = paths(&report);
+    let codes: Vec<_> = report.causes.iter().map(|cause| cause.code).collect();
+    assert_eq!(codes, ["HOST_ELSEWHERE"], "the simulated daemon is on no machine");
     for (from, to) in [("gate", "host-01"), ("host-01", "gate")] {
         assert!(lost.contains(&(decky(from), decky(to), Reach::Unreachable)), "{lost:?}");
     }
@@ -107,10 +109,9 @@ async fn a_bridge_that_began_to_forward_lets_through_what_the_maze_forbids() {
         base(&lab, id, "files").await,
     );
     lab.docker.bend(&bridge, |state| state.forward = true);
-    assert!(
-        verify(&lab, id).await.is_clean(),
-        "nobody has a route that leads over it"
-    );
+    let report = verify(&lab, id).await;
+    assert!(report.deviations.is_empty(), "nobody has a route that leads over it");
+    assert_eq!(report.drift.len(), 1, "what a plan would set is told all the same");
     lab.docker
         .bend(&web, |state| state.routes.push(lead("10.92.1.0/24", "10.92.0.11")));
     lab.docker
@@ -161,6 +162,114 @@ async fn a_decky_whose_base_does_not_run_deviates_from_both_sides() {
             (decky("web"), decky("files"), Reach::Unreachable),
         ]
     );
+}
+
+/// The steps that would bring Docker back, and the deviations: where to, and how.
+fn told(report: &VerifyReport) -> (Vec<String>, Vec<(String, String)>) {
+    let deviations = report.deviations.iter();
+    let deviations = deviations.map(|one| (format!("{} to {}", one.from, one.to), one.how.clone()));
+    (report.drift.clone(), deviations.collect())
+}
+
+#[tokio::test]
+async fn an_interface_in_a_foreign_network_deviates_until_it_is_taken_away() {
+    let (lab, id) = raised(small()).await;
+    let files = base(&lab, id, "files").await;
+    let foreign = NetworkName::from_docker("bridge");
+    lab.docker
+        .add_network(foreign.clone(), "172.17.0.0/16".parse().expect("a subnet"));
+    assert!(lab.docker.connect(&files, &foreign, [172, 17, 0, 2].into()));
+    let report = verify(&lab, id).await;
+    assert!(!report.is_clean());
+    let (drift, deviations) = told(&report);
+    assert_eq!(
+        deviations,
+        [(
+            "files to network bridge".to_owned(),
+            "an interface in a network that is not its own".to_owned()
+        )]
+    );
+    assert!(drift[0].ends_with("files from bridge"), "{drift:?}");
+    let shown = lab.engine.inspect(id).await.expect("inspected").deckies;
+    let shown = shown.iter().find(|decky| decky.decky.as_str() == "files");
+    let interfaces: Vec<_> = shown
+        .expect("files")
+        .interfaces
+        .iter()
+        .map(|one| {
+            (
+                one.network.as_str(),
+                one.expected.is_some(),
+                one.found.map(|ip| ip.to_string()),
+            )
+        })
+        .collect();
+    assert_eq!(
+        interfaces,
+        [
+            ("office", true, Some("10.90.1.11".into())),
+            ("bridge", false, Some("172.17.0.2".into()))
+        ]
+    );
+    lab.reconcile(id).await.expect("reconciled");
+    assert!(verify(&lab, id).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_lost_membership_deviates_and_is_shown_as_lost() {
+    let (lab, id) = raised(small()).await;
+    let files = base(&lab, id, "files").await;
+    let stored = lab.repo.load(id).await.expect("stored");
+    let office = stored.topology.lan_named(&"office".parse().expect("a name"));
+    assert!(
+        lab.docker
+            .disconnect(&files, &naming::network(id, office.expect("a LAN")))
+    );
+    let report = verify(&lab, id).await;
+    let (drift, deviations) = told(&report);
+    assert!(
+        deviations.contains(&("files to LAN office".to_owned(), "no interface in this LAN".to_owned())),
+        "{deviations:?}"
+    );
+    assert!(!drift.is_empty());
+    let shown = lab.engine.inspect(id).await.expect("inspected").deckies;
+    let lost = shown.iter().find(|decky| decky.decky.as_str() == "files");
+    assert_eq!(lost.expect("files").interfaces[0].found, None);
+    lab.reconcile(id).await.expect("reconciled");
+    assert!(verify(&lab, id).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_service_in_a_crash_loop_one_that_ended_and_a_deaf_one_are_each_named() {
+    let (lab, id) = raised(small()).await;
+    let service = async |decky: &str, service: &str| {
+        let base = base(&lab, id, decky).await;
+        ContainerName::from_docker(format!("{base}.{service}"))
+    };
+    assert!(lab.docker.crash_again_and_again(&service("web", "ssh").await, 101));
+    assert!(lab.docker.stop(&service("web", "http").await));
+    assert!(lab.docker.deafen(&service("files", "smb").await));
+    let (_, deviations) = told(&verify(&lab, id).await);
+    let expected = [
+        ("files to files.smb", "tcp/139: nothing listens there"),
+        ("web to web.http", "its container exited"),
+        (
+            "web to web.ssh",
+            "its container is in a crash loop: 10 restarts, the last exit code is 101",
+        ),
+    ];
+    for (path, how) in expected {
+        let found = deviations.iter().find(|(found, _)| found == path);
+        assert_eq!(found.map(|(_, how)| how.as_str()), Some(how), "{deviations:?}");
+    }
+    let shown = lab.engine.inspect(id).await.expect("inspected").deckies;
+    let looping: Vec<_> = shown
+        .iter()
+        .flat_map(|decky| &decky.services)
+        .filter(|service| service.crash_loop)
+        .map(|service| (service.service.as_str(), service.restarts, service.exit_code))
+        .collect();
+    assert_eq!(looping, [("ssh", 10, Some(101))]);
 }
 
 #[tokio::test]

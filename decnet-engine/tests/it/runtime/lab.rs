@@ -164,6 +164,8 @@ impl Lab {
             command: Some(vec!["service".into()]),
             environment: BTreeMap::from([("DECNET_SERVICE".into(), state)]),
             capabilities: BTreeSet::new(),
+            ports: BTreeSet::new(),
+            answers_datagrams: false,
             writable_root: false,
             user: Some("65534:65534".into()),
             limits: LIMITS,

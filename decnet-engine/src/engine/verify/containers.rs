@@ -1,0 +1,154 @@
+//! The containers of a maze: that each runs, and goes on running.
+
+use std::collections::BTreeMap;
+
+use decnet_topology::Name;
+use jiff::Timestamp;
+
+use super::report::{Place, Reach, ReachDeviation};
+use crate::{
+    desired::{Desired, ServiceSpec},
+    naming::ContainerName,
+    observe::{Activity, Observed, ObservedContainer},
+};
+
+/// Returns the containers by name.
+pub(super) fn by_name(observed: &Observed) -> BTreeMap<&ContainerName, &ObservedContainer> {
+    let containers = observed.containers.iter();
+    containers.map(|container| (&container.name, container)).collect()
+}
+
+/// Compares the services, and the bases that are in a crash loop, with what the maze says. What was looked at twice must have run
+/// on from the first look to the second.
+pub(super) fn deviations(
+    desired: &Desired,
+    before: &Observed,
+    after: &Observed,
+    now: Timestamp,
+) -> Vec<ReachDeviation> {
+    let (before, after) = (by_name(before), by_name(after));
+    let trouble = |name| trouble(before.get(name).copied(), after.get(name).copied(), now);
+    let deviation = |decky: &Name, to, base: &ContainerName, how| {
+        let home = desired.bases.get(base).and_then(|base| base.interfaces.first());
+        Some(ReachDeviation {
+            from: Place::Decky(decky.clone()),
+            to,
+            address: home?.ip,
+            expected: Reach::Reachable,
+            found: Reach::Unreachable,
+            how,
+        })
+    };
+    let bases = desired.bases.values().filter_map(|base| {
+        // One that does not run cannot be asked, which is a deviation already.
+        let looping = before
+            .get(&base.name)
+            .is_some_and(|there| there.activity == Activity::Running);
+        let how = trouble(&base.name).filter(|_| looping)?;
+        deviation(&base.decky, Place::Decky(base.decky.clone()), &base.name, how)
+    });
+    let services = desired.services.values().filter_map(|service| {
+        let place = Place::Service(service.decky.clone(), service.service.clone());
+        deviation(&service.decky, place, &service.base, trouble(&service.name)?)
+    });
+    bases.chain(services).collect()
+}
+
+/// Returns the services that run, so that it makes sense to ask them, by their base.
+pub(super) fn running<'a>(
+    desired: &'a Desired,
+    observed: &BTreeMap<&ContainerName, &ObservedContainer>,
+) -> BTreeMap<&'a ContainerName, Vec<&'a ServiceSpec>> {
+    let mut running: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for service in desired.services.values() {
+        let there = observed.get(&service.name);
+        if there.is_some_and(|there| there.activity == Activity::Running) {
+            running.entry(&service.base).or_default().push(service);
+        }
+    }
+    running
+}
+
+/// Says why a container does not serve, if it does not.
+fn trouble(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>, now: Timestamp) -> Option<String> {
+    let Some(after) = after.or(before) else {
+        return Some("there is no container".into());
+    };
+    let restarted = before.is_some_and(|before| before.id == after.id && before.restarts < after.restarts);
+    if after.is_crash_looping(now) || restarted {
+        return Some(format!(
+            "its container is in a crash loop: {}",
+            after.restarts_in_words()
+        ));
+    }
+    match after.activity {
+        Activity::Running => None,
+        _ => Some(format!("its container {}", after.activity_in_words())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::naming::Labels;
+
+    fn container(activity: Activity, restarts: u32, started: i64, exit_code: Option<i64>) -> ObservedContainer {
+        ObservedContainer {
+            id: "1".into(),
+            name: ContainerName::from_docker("p_web.ssh"),
+            labels: Labels::new(),
+            activity,
+            started_at: Timestamp::from_second(started).ok(),
+            restarts,
+            exit_code,
+            networks: BTreeMap::new(),
+            shares: None,
+            volumes: BTreeSet::new(),
+            pid: None,
+            deviates: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>, expected: Option<&str>) {
+        let now = Timestamp::from_second(1_000).expect("a time");
+        assert_eq!(trouble(before, after, now).as_deref(), expected);
+    }
+
+    #[test]
+    fn one_that_runs_on_is_well_and_one_that_crashes_again_and_again_is_not_though_it_runs_now() {
+        let well = container(Activity::Running, 0, 10, None);
+        check(Some(&well), Some(&well), None);
+        let came_back = container(Activity::Running, 7, 900, None);
+        check(Some(&came_back), Some(&came_back), None);
+        let again = container(Activity::Running, 7, 990, None);
+        check(
+            Some(&again),
+            Some(&again),
+            Some("its container is in a crash loop: 7 restarts"),
+        );
+        let meanwhile = container(Activity::Running, 1, 990, None);
+        check(
+            Some(&well),
+            Some(&meanwhile),
+            Some("its container is in a crash loop: 1 restart"),
+        );
+        let waiting = container(Activity::Restarting, 2, 10, Some(137));
+        check(
+            Some(&waiting),
+            Some(&waiting),
+            Some("its container is in a crash loop: 2 restarts, the last exit code is 137"),
+        );
+    }
+
+    #[test]
+    fn one_that_ended_or_is_not_there_is_told() {
+        check(None, None, Some("there is no container"));
+        let ended = container(Activity::Exited, 0, 10, Some(1));
+        check(Some(&ended), Some(&ended), Some("its container exited with code 1"));
+        let paused = container(Activity::Paused, 0, 10, None);
+        check(Some(&paused), Some(&paused), Some("its container is paused"));
+    }
+}

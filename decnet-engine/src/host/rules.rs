@@ -1,0 +1,270 @@
+//! The rules of a packet filter as `iptables-save` prints them, and what becomes of a packet there.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
+
+/// How deep chains may call each other; the kernel's own bound is of this size.
+const DEEPEST: usize = 16;
+
+/// The tables of one packet filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Rules {
+    tables: BTreeMap<String, Table>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Table {
+    /// The policies of the chains where packets come in; none of the others.
+    chains: BTreeMap<String, Option<String>>,
+    /// The rules of each chain, as they are printed.
+    rules: BTreeMap<String, Vec<String>>,
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It passes.
+    Passes,
+    /// The policy of the chain drops it.
+    Policy,
+    /// This rule drops it.
+    Rule(String),
+}
+
+/// A packet that begins a connection between two containers of one bridge, or comes to one of it from elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packet<'a> {
+    /// The interface by which it comes in.
+    pub(super) from: &'a str,
+    /// The interface by which it leaves.
+    pub(super) to: &'a str,
+    /// The subnet that it comes from; anywhere if none.
+    pub(super) source: Option<Ipv4Net>,
+    /// The subnet that it is for.
+    pub(super) destination: Ipv4Net,
+}
+
+impl Rules {
+    /// Reads what `iptables-save` prints; what is not understood is left out.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut rules = Self::default();
+        let mut table = String::new();
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('*') {
+                table = name.trim().into();
+            } else if let Some(chain) = line.strip_prefix(':') {
+                let mut words = chain.split_whitespace();
+                let (Some(name), Some(policy)) = (words.next(), words.next()) else {
+                    continue;
+                };
+                let policy = (policy != "-").then(|| policy.to_owned());
+                rules
+                    .tables
+                    .entry(table.clone())
+                    .or_default()
+                    .chains
+                    .insert(name.into(), policy);
+            } else if let Some(rule) = line.strip_prefix("-A ")
+                && let Some((chain, rest)) = rule.split_once(' ')
+            {
+                let table = rules.tables.entry(table.clone()).or_default();
+                table.rules.entry(chain.into()).or_default().push(rest.into());
+            }
+        }
+        rules
+    }
+
+    /// Follows a packet through the chain FORWARD.
+    ///
+    /// Only rules whose matches are all known count: interfaces, subnets, and states that a first packet does not have.
+    pub(super) fn forward(&self, packet: Packet<'_>) -> Verdict {
+        let Some(table) = self.tables.get("filter") else {
+            return Verdict::Passes;
+        };
+        if let Some(verdict) = table.walk("FORWARD", packet, DEEPEST) {
+            return verdict;
+        }
+        match table.chains.get("FORWARD").and_then(Option::as_deref) {
+            Some("DROP") => Verdict::Policy,
+            _ => Verdict::Passes,
+        }
+    }
+}
+
+impl Table {
+    fn walk(&self, chain: &str, packet: Packet<'_>, depth: usize) -> Option<Verdict> {
+        for rule in self.rules.get(chain).into_iter().flatten() {
+            let (matches, target) = packet.meets(rule);
+            if !matches {
+                continue;
+            }
+            match target {
+                Some("ACCEPT") => return Some(Verdict::Passes),
+                Some("DROP" | "REJECT") => return Some(Verdict::Rule(format!("-A {chain} {rule}"))),
+                Some("RETURN") => return None,
+                Some(next) if depth > 0 && self.chains.contains_key(next) => {
+                    if let Some(verdict) = self.walk(next, packet, depth - 1) {
+                        return Some(verdict);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+impl Packet<'_> {
+    /// Returns whether a rule is surely for this packet, and where it leads.
+    fn meets<'r>(&self, rule: &'r str) -> (bool, Option<&'r str>) {
+        let mut words = rule.split_whitespace().peekable();
+        let (mut meets, mut target, mut inverted) = (true, None, false);
+        while let Some(word) = words.next() {
+            if word == "!" {
+                inverted = true;
+                continue;
+            }
+            let fits = match word {
+                "-i" => words.next().map(|name| is_interface(name, self.from)),
+                "-o" => words.next().map(|name| is_interface(name, self.to)),
+                "-s" => words.next().and_then(|subnet| lies_in(self.source, subnet)),
+                "-d" => words.next().and_then(|subnet| lies_in(Some(self.destination), subnet)),
+                "-j" | "-g" => {
+                    target = words.next();
+                    // What follows are options of the target.
+                    break;
+                }
+                "-m" => match words.next() {
+                    Some("comment" | "conntrack" | "state") => continue,
+                    // Anything else may or may not be so.
+                    _ => None,
+                },
+                "--comment" => {
+                    skip_comment(&mut words);
+                    continue;
+                }
+                "--ctstate" | "--state" => words.next().map(|states| states.split(',').any(|state| state == "NEW")),
+                "-c" => {
+                    words.next();
+                    words.next();
+                    continue;
+                }
+                _ => None,
+            };
+            meets &= fits.is_some_and(|fits| fits != inverted);
+            inverted = false;
+        }
+        (meets, target)
+    }
+}
+
+/// Skips a comment, which is quoted where it has blanks.
+fn skip_comment<'r>(words: &mut impl Iterator<Item = &'r str>) {
+    let Some(first) = words.next() else { return };
+    if first.starts_with('"') && (first.len() == 1 || !first.ends_with('"')) {
+        for word in words.by_ref() {
+            if word.ends_with('"') {
+                break;
+            }
+        }
+    }
+}
+
+/// Tells whether a pattern of interfaces, where `+` stands for any ending, has an interface.
+fn is_interface(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('+') {
+        Some(start) => name.starts_with(start),
+        None => pattern == name,
+    }
+}
+
+/// Tells whether all of a subnet lies in another, or nothing; none where it is in part, or not known.
+fn lies_in(subnet: Option<Ipv4Net>, text: &str) -> Option<bool> {
+    let other: Ipv4Net = match text.parse() {
+        Ok(other) => other,
+        Err(_) => Ipv4Net::from(text.parse::<Ipv4Addr>().ok()?),
+    };
+    let subnet = subnet?;
+    if other.contains(&subnet) {
+        Some(true)
+    } else if subnet.contains(&other) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Docker 20.10 leaves them, for one bridge with one published port.
+    const DOCKER_20: &str = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\n\
+        :DOCKER-ISOLATION-STAGE-1 - [0:0]\n:DOCKER-ISOLATION-STAGE-2 - [0:0]\n:DOCKER-USER - [0:0]\n\
+        -A FORWARD -j DOCKER-USER\n-A FORWARD -j DOCKER-ISOLATION-STAGE-1\n\
+        -A FORWARD -o br-1 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -o br-1 -j DOCKER\n\
+        -A FORWARD -i br-1 ! -o br-1 -j ACCEPT\n-A FORWARD -i br-1 -o br-1 -j ACCEPT\n\
+        -A DOCKER -d 10.0.0.10/32 ! -i br-1 -o br-1 -p tcp -m tcp --dport 22 -j ACCEPT\n\
+        -A DOCKER-ISOLATION-STAGE-1 -i br-1 ! -o br-1 -j DOCKER-ISOLATION-STAGE-2\n\
+        -A DOCKER-ISOLATION-STAGE-1 -j RETURN\n-A DOCKER-ISOLATION-STAGE-2 -o br-1 -j DROP\n\
+        -A DOCKER-ISOLATION-STAGE-2 -j RETURN\n-A DOCKER-USER -j RETURN\nCOMMIT\n\
+        *nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n\
+        -A DOCKER ! -i br-1 -p tcp -m tcp --dport 42022 -j DNAT --to-destination 10.0.0.10:22\nCOMMIT\n";
+
+    fn within() -> Packet<'static> {
+        let subnet = "10.0.0.0/24".parse().expect("a subnet");
+        Packet {
+            from: "br-1",
+            to: "br-1",
+            source: Some(subnet),
+            destination: subnet,
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &Verdict) {
+        assert_eq!(Rules::parse(text).forward(within()), *expected, "{text}");
+    }
+
+    #[test]
+    fn docker_s_own_rules_let_the_containers_of_a_bridge_talk() {
+        check(DOCKER_20, &Verdict::Passes);
+        // As Docker 28 writes them.
+        check(
+            "*filter\n:FORWARD DROP [0:0]\n:DOCKER - [0:0]\n:DOCKER-BRIDGE - [0:0]\n:DOCKER-CT - [0:0]\n:DOCKER-FORWARD - [0:0]\n\
+             -A FORWARD -j DOCKER-FORWARD\n-A DOCKER ! -i br-1 -o br-1 -j DROP\n-A DOCKER-BRIDGE -o br-1 -j DOCKER\n\
+             -A DOCKER-CT -o br-1 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A DOCKER-FORWARD -j DOCKER-CT\n\
+             -A DOCKER-FORWARD -j DOCKER-BRIDGE\n-A DOCKER-FORWARD -i br-1 -j ACCEPT\nCOMMIT\n",
+            &Verdict::Passes,
+        );
+        check("", &Verdict::Passes);
+    }
+
+    #[test]
+    fn a_policy_or_a_rule_that_drops_is_named() {
+        let rule = |text: &str| Verdict::Rule(text.into());
+        check(
+            "*filter\n:FORWARD DROP [0:0]\n:DOCKER - [0:0]\nCOMMIT\n",
+            &Verdict::Policy,
+        );
+        check("*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n", &Verdict::Passes);
+        let blocked = DOCKER_20.replace(
+            "-A DOCKER-USER -j RETURN",
+            "-A DOCKER-USER -i br-+ -j REJECT --reject-with icmp-x",
+        );
+        check(&blocked, &rule("-A DOCKER-USER -i br-+ -j REJECT --reject-with icmp-x"));
+        let others = DOCKER_20.replace("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -s 10.9.0.0/16 -j DROP");
+        check(&others, &Verdict::Passes);
+        let ours = DOCKER_20.replace(
+            "-A DOCKER-USER -j RETURN",
+            "-A DOCKER-USER -m comment --comment \"no 10 net\" -s 10.0.0.0/8 -j DROP",
+        );
+        check(
+            &ours,
+            &rule("-A DOCKER-USER -m comment --comment \"no 10 net\" -s 10.0.0.0/8 -j DROP"),
+        );
+        let maybe = DOCKER_20.replace("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -p udp -j DROP");
+        check(&maybe, &Verdict::Passes);
+    }
+}
