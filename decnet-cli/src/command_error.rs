@@ -58,7 +58,7 @@ pub(crate) enum CommandError {
         /// Where it is.
         path: PathBuf,
         /// Why.
-        source: CatalogError,
+        source: Box<CatalogError>,
     },
     /// A document breaks rules.
     #[error("{origin} breaks {}", text::count(.findings.len(), "rule", "rules"))]

@@ -53,7 +53,10 @@ impl Context {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let mut catalog = Catalog::builtin()
             .extend_from_toml(&text)
-            .map_err(|source| CommandError::Catalog { path, source })?;
+            .map_err(|source| CommandError::Catalog {
+                path,
+                source: Box::new(source),
+            })?;
         // A folder to build from is meant from where the file is.
         let built: Vec<_> = catalog
             .services()

@@ -223,8 +223,7 @@ struct Endpoint {
 
 #[derive(Serialize)]
 struct Port {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host_ip: Option<String>,
+    host_ip: String,
     published: u16,
     target: u16,
     protocol: &'static str,
@@ -324,7 +323,7 @@ fn endpoint(interface: &Interface, lans: &BTreeMap<&NetworkName, String>) -> (St
 
 fn port(port: &PublishedPort) -> Port {
     Port {
-        host_ip: port.host_ip.map(|ip| ip.to_string()),
+        host_ip: port.host_ip.to_string(),
         published: port.host_port,
         target: port.port,
         protocol: match port.protocol {

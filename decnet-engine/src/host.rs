@@ -3,7 +3,10 @@
 mod packets;
 mod rules;
 
-use std::{fs, net::Ipv4Addr};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use decnet_topology::{
     catalog::{Port, Protocol},
@@ -66,14 +69,12 @@ fn read_listeners(table: &str, protocol: Protocol) -> Vec<Listener> {
         let (local, port) = fields.nth(1)?.split_once(':')?;
         (fields.nth(1)? == listening).then_some(())?;
         let address = match local.len() {
-            8 => address(local)?,
-            // All of IPv6 listens on IPv4 as well; of other addresses only the mapped ones do.
-            _ if local.bytes().all(|digit| digit == b'0') => Ipv4Addr::UNSPECIFIED,
-            _ if local.starts_with("0000000000000000FFFF0000") => address(&local[24..])?,
-            _ => return None,
+            8 => IpAddr::V4(address(local)?),
+            // The sockets of all of IPv6 mostly take IPv4 as well; those of mapped addresses take nothing else.
+            _ => long_address(local)?.to_canonical(),
         };
         let number = u16::from_str_radix(port, 16).ok()?;
-        let address = (!address.is_unspecified()).then_some(address);
+        let address = (address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)).then_some(address);
         Some(Listener {
             address,
             port: Port { number, protocol },
@@ -88,6 +89,16 @@ fn address(hex: &str) -> Option<Ipv4Addr> {
     u32::from_str_radix(hex, 16)
         .ok()
         .map(|bits| Ipv4Addr::from(bits.to_ne_bytes()))
+}
+
+/// Reads an IPv6 address as the kernel prints it: four words, each in the order of this machine's memory.
+fn long_address(hex: &str) -> Option<IpAddr> {
+    let mut bytes = [0; 16];
+    for (at, word) in bytes.chunks_exact_mut(4).enumerate() {
+        let bits = u32::from_str_radix(hex.get(at * 8..at * 8 + 8)?, 16).ok()?;
+        word.copy_from_slice(&bits.to_ne_bytes());
+    }
+    Some(Ipv6Addr::from(bytes).into())
 }
 
 #[cfg(test)]
@@ -120,7 +131,7 @@ mod tests {
             .iter()
             .map(|listener| (listener.address, listener.port.number))
             .collect();
-        assert_eq!(read, [(Some(Ipv4Addr::LOCALHOST), 22), (None, 80)]);
+        assert_eq!(read, [(Some(Ipv4Addr::LOCALHOST.into()), 22), (None, 80)]);
         let six = "  sl  local_address rem_address   st\n\
                    0: 00000000000000000000000000000000:0050 0:0 0A 0\n\
                    1: 0000000000000000FFFF00000100007F:0051 0:0 0A 0\n\
@@ -130,6 +141,11 @@ mod tests {
             .iter()
             .map(|listener| (listener.address, listener.port.number))
             .collect();
-        assert_eq!(read, [(None, 80), (Some(Ipv4Addr::LOCALHOST), 81)]);
+        let expected = [
+            (Some(Ipv6Addr::UNSPECIFIED.into()), 80),
+            (Some(Ipv4Addr::LOCALHOST.into()), 81),
+            (Some(Ipv6Addr::LOCALHOST.into()), 82),
+        ];
+        assert_eq!(read, expected);
     }
 }

@@ -107,6 +107,8 @@ codes! {
     RouterSingleHomed = "ROUTER_SINGLE_HOMED" Warning;
     /// Two gateways that publish the same host port.
     GatewayPortClash = "GATEWAY_PORT_CLASH" Error;
+    /// A port that is published on IPv6, where the log cannot say who came.
+    PublishIpv6 = "PUBLISH_IPV6" Warning;
     /// A host port that a gateway publishes is in use.
     HostPortTaken = "HOST_PORT_TAKEN" Error;
     /// A foreign Docker network or a route of the host covers a subnet.

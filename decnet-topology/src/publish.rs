@@ -1,6 +1,10 @@
 //! Which ports and addresses of the host the gateways publish their services on.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +26,8 @@ pub struct PublishError {
 /// One mapping: `ssh=2222`, `web-01.ssh=127.0.0.1:2222`, `smtp:587=1587`, `*=127.0.0.1`.
 ///
 /// Without a port on the left, it is the lowest port of the service that is mapped. With an address alone on the right, the
-/// port stays the same; `*` stands for every service, and maps addresses only.
+/// port stays the same; `*` stands for every service, and maps addresses only. IPv6 is published where an IPv6 address in brackets
+/// asks for it: `http=[::]:8080` is every address of the host, those of IPv4 too.
 ///
 /// ```
 /// use decnet_topology::publish::PublishRule;
@@ -40,8 +45,8 @@ pub struct PublishRule {
     pub service: Option<ServiceName>,
     /// The service's port; its lowest if none.
     pub port: Option<u16>,
-    /// The address of the host; every one if none.
-    pub address: Option<Ipv4Addr>,
+    /// The address of the host; every one of IPv4 if none, every one of both kinds if `::`.
+    pub address: Option<IpAddr>,
     /// The port of the host; the service's own if none.
     pub host_port: Option<u16>,
 }
@@ -96,13 +101,7 @@ fn read(text: &str) -> Result<PublishRule, &'static str> {
         "*" => None,
         service => Some(ServiceName::new(service)),
     };
-    let (address, host_port) = match right.rsplit_once(':') {
-        Some((address, port)) => (Some(address), Some(read_port(port)?)),
-        None if right.contains('.') => (Some(right), None),
-        None => (None, Some(read_port(right)?)),
-    };
-    let address = address.map(str::parse::<Ipv4Addr>).transpose();
-    let address = address.map_err(|_| "the address is no IPv4 address")?;
+    let (address, host_port) = read_host(right)?;
     if service.is_none() && (port.is_some() || host_port.is_some()) {
         return Err("`*` maps to an address only");
     }
@@ -110,9 +109,46 @@ fn read(text: &str) -> Result<PublishRule, &'static str> {
         decky,
         service,
         port,
-        address: address.filter(|address| !address.is_unspecified()),
+        address: address.filter(|address| *address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         host_port,
     })
+}
+
+/// Reads the right side: a port, an address, or both; an IPv6 address stands in brackets.
+fn read_host(right: &str) -> Result<(Option<IpAddr>, Option<u16>), &'static str> {
+    if let Some(rest) = right.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or("the bracket `[` is not closed")?;
+        let address: Ipv6Addr = address
+            .parse()
+            .map_err(|_| "the address in brackets is not an IPv6 address")?;
+        // An IPv4 address in IPv6's clothes is published as what it is.
+        let address = address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4);
+        let port = match port.strip_prefix(':') {
+            Some(port) => Some(read_port(port)?),
+            None if port.is_empty() => None,
+            None => return Err("after the bracket `]` comes `:` and a port, or nothing"),
+        };
+        return Ok((Some(address), port));
+    }
+    if right.matches(':').count() > 1 {
+        return Err("an IPv6 address stands in brackets, like [::]:8080");
+    }
+    let (address, port) = match right.split_once(':') {
+        Some((address, port)) => (Some(address), Some(read_port(port)?)),
+        None if right.contains('.') => (Some(right), None),
+        None => (None, Some(read_port(right)?)),
+    };
+    let address = address.map(str::parse::<Ipv4Addr>).transpose();
+    let address = address.map_err(|_| "the address is no IPv4 address")?;
+    Ok((address.map(IpAddr::V4), port))
+}
+
+/// Writes an address as it stands before a port.
+fn bracketed(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
 }
 
 fn read_port(text: &str) -> Result<u16, &'static str> {
@@ -132,8 +168,8 @@ impl fmt::Display for PublishRule {
         }
         f.write_str("=")?;
         match (self.address, self.host_port) {
-            (Some(address), Some(port)) => write!(f, "{address}:{port}"),
-            (Some(address), None) => write!(f, "{address}"),
+            (Some(address), Some(port)) => write!(f, "{}:{port}", bracketed(address)),
+            (Some(address), None) => f.write_str(&bracketed(address)),
             (None, Some(port)) => write!(f, "{port}"),
             (None, None) => write!(f, "{}", Ipv4Addr::UNSPECIFIED),
         }
@@ -143,8 +179,8 @@ impl fmt::Display for PublishRule {
 /// Where a port of a service is published: an address and a port of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct HostPort {
-    /// The address; every one of the host if none.
-    pub address: Option<Ipv4Addr>,
+    /// The address; every one of IPv4 if none, every one of both kinds if `::`.
+    pub address: Option<IpAddr>,
     /// The port, with the protocol of the service's.
     pub port: Port,
 }
@@ -152,15 +188,42 @@ pub struct HostPort {
 impl HostPort {
     /// Tells whether two cannot be published at once: the same port, and an address in common.
     pub fn clashes(self, other: Self) -> bool {
-        let meet = |one: Option<Ipv4Addr>, two: Option<Ipv4Addr>| one.zip(two).is_none_or(|(one, two)| one == two);
+        const ALL: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let meet = |one: Option<IpAddr>, two: Option<IpAddr>| match (one, two) {
+            (Some(ALL), _) | (_, Some(ALL)) => true,
+            (None, Some(some)) | (Some(some), None) => some.is_ipv4(),
+            (one, two) => one == two,
+        };
         self.port == other.port && meet(self.address, other.address)
+    }
+
+    /// Tells whether it takes visitors over IPv6. Docker's proxy passes these on, so a service sees the address of the DMZ's bridge
+    /// in the place of theirs.
+    pub fn is_ipv6(self) -> bool {
+        self.address.is_some_and(|address| address.is_ipv6())
+    }
+
+    /// Returns the addresses to bind: one, or for `::` those that stand for all of IPv4 and all of IPv6.
+    ///
+    /// Docker opens both where it is given no address, so there is always one.
+    pub fn bound(self) -> impl Iterator<Item = IpAddr> {
+        let ipv4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let also = self
+            .address
+            .filter(|address| address.is_ipv6() && address.is_unspecified());
+        let first = if also.is_some() {
+            ipv4
+        } else {
+            self.address.unwrap_or(ipv4)
+        };
+        std::iter::once(first).chain(also)
     }
 }
 
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
-            Some(address) => write!(f, "{address}:{}", self.port),
+            Some(address) => write!(f, "{}:{}", bracketed(address), self.port),
             None => write!(f, "{}", self.port),
         }
     }
@@ -257,6 +320,8 @@ mod tests {
             "*=127.0.0.1",
             "web-01.*=10.1.2.3",
             "http=10.1.2.3",
+            "http=[::]:8080",
+            "*=[fd00::1]",
         ] {
             let rule = text.parse::<PublishRule>();
             assert_eq!(rule.map(|rule| rule.to_string()), Ok(text.into()));
@@ -280,6 +345,41 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_is_bound_only_where_it_is_asked_for() {
+        let bound = |address: &str| {
+            let rule: PublishRule = format!("ssh={address}").parse().expect("a rule");
+            let port = "22/tcp".parse().expect("a port");
+            let host = HostPort {
+                address: rule.address,
+                port,
+            };
+            host.bound().map(|address| address.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(bound("2222"), ["0.0.0.0"]);
+        assert_eq!(bound("0.0.0.0:2222"), ["0.0.0.0"]);
+        assert_eq!(bound("127.0.0.1:2222"), ["127.0.0.1"]);
+        assert_eq!(bound("[::ffff:127.0.0.1]:2222"), ["127.0.0.1"]);
+        assert_eq!(bound("[::]:2222"), ["0.0.0.0", "::"]);
+        assert_eq!(bound("[fd00::1]:2222"), ["fd00::1"]);
+    }
+
+    #[test]
+    fn ports_clash_where_they_have_an_address_in_common() {
+        let clash = |one: Option<&str>, two: Option<&str>| {
+            let host = |address: Option<&str>| HostPort {
+                address: address.map(|address| address.parse().expect("an address")),
+                port: "22/tcp".parse().expect("a port"),
+            };
+            assert_eq!(host(one).clashes(host(two)), host(two).clashes(host(one)));
+            host(one).clashes(host(two))
+        };
+        assert!(clash(None, None) && clash(None, Some("10.0.0.1")) && clash(None, Some("::")));
+        assert!(clash(Some("::"), Some("10.0.0.1")) && clash(Some("::"), Some("fd00::1")));
+        assert!(!clash(None, Some("fd00::1")) && !clash(Some("10.0.0.1"), Some("fd00::1")));
+        assert!(!clash(Some("fd00::1"), Some("fd00::2")) && clash(Some("fd00::1"), Some("fd00::1")));
+    }
+
+    #[test]
     fn what_is_no_mapping_is_refused() {
         for text in [
             "ssh",
@@ -294,6 +394,10 @@ mod tests {
             "a_b.ssh=1",
             "ssh=1.2.3:4",
             "ssh=host:22",
+            "ssh=::1:22",
+            "ssh=[::1:22",
+            "ssh=[::1]22",
+            "ssh=[10.0.0.1]:22",
         ] {
             assert!(text.parse::<PublishRule>().is_err(), "{text}");
         }

@@ -93,11 +93,15 @@ pub(crate) fn log(level: &str, event: &str, detail: &serde_json::Value) {
 
 /// Writes one value as a line of JSON to stdout, in one write.
 pub(crate) fn print_line(value: &impl Serialize) {
+    write_line(&mut io::stdout().lock(), value);
+}
+
+/// Writes one value as a line of JSON, in one write.
+pub(crate) fn write_line(out: &mut (impl Write + ?Sized), value: &impl Serialize) {
     let Ok(mut line) = serde_json::to_vec(value) else {
         return;
     };
     line.push(b'\n');
-    let mut stdout = io::stdout().lock();
     // A log that nobody reads any more must not take the program down.
-    let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+    let _ = out.write_all(&line).and_then(|()| out.flush());
 }

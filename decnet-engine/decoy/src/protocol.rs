@@ -1,9 +1,13 @@
 //! The JSON shapes that the engine and the program exchange.
 
+mod contact;
+
 use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+
+pub use self::contact::{Contact, ContactEvent, EndReason, Summary, SummaryEvent};
 
 /// The environment variable from which a base takes its first [`NetState`], as JSON. Its name says nothing of this project.
 pub const STATE_VARIABLE: &str = "NET_STATE";
@@ -273,30 +277,6 @@ pub enum Protocol {
     Tcp,
     /// Datagrams.
     Udp,
-}
-
-/// One line of a service's log: a connection that ended or a datagram that came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contact {
-    /// When it began, RFC 3339 in UTC with milliseconds.
-    pub ts: String,
-    /// The decky's name.
-    pub decky: String,
-    /// The service's name.
-    pub service: String,
-    /// Who came.
-    pub remote_addr: Ipv4Addr,
-    /// From which port.
-    pub remote_port: u16,
-    /// To which port.
-    pub local_port: u16,
-    /// Over which transport.
-    pub protocol: Protocol,
-    /// How many bytes were read from them.
-    pub bytes: u64,
-    /// Whether the connection was closed at once because too many were open; left out when not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub dropped: bool,
 }
 
 /// What `probe` shall try to reach.

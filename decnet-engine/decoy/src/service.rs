@@ -1,17 +1,18 @@
 //! The built-in responder: answers on a service's ports and tells who came.
 
 mod connection;
+mod crowd;
 mod limits;
 mod watch;
 
 use std::{
     env,
     io::{self, ErrorKind},
-    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::unix::net::UnixStream,
     process::ExitCode,
     thread::sleep,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,16 +21,12 @@ use signal_hook::{
     low_level::pipe,
 };
 
-use self::{
-    connection::Connection,
-    limits::{AnswerRate, Limits},
-    watch::Watch,
-};
+use self::{connection::Connection, crowd::Guest, limits::Limits, watch::Watch};
 use crate::{
+    journal::{Bucket, Journal, Visit},
     namespace::Namespace,
-    program::{Failure, log, print_line},
-    protocol::{Contact, EXIT_DONE, EXIT_FAILED, Listen, Protocol, SERVICE_VARIABLE, ServiceState},
-    timestamp::rfc3339,
+    program::{Failure, log},
+    protocol::{EXIT_DONE, EXIT_FAILED, EndReason, Listen, Protocol, SERVICE_VARIABLE, ServiceState},
 };
 
 /// Answers until told to stop, or until the namespace is dead.
@@ -44,7 +41,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     let state: ServiceState =
         serde_json::from_str(&json).map_err(|error| Failure::usage("DECNET_SERVICE cannot be read", error))?;
     let namespace = Namespace::open().map_err(|error| Failure::new("the namespace cannot be read", error))?;
-    let mut responder = Responder::open(state, Limits::default())?;
+    let mut responder = Responder::open(state, Limits::default(), Box::new(io::stdout()))?;
     let code = responder.answer(&stop, Watch::new(namespace));
     responder.close();
     Ok(ExitCode::from(code))
@@ -52,6 +49,9 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
 
 /// No datagram is larger.
 const DATAGRAM_BYTES: usize = 65_536;
+
+/// An answer has at most so many times the bytes of the datagram that asked: whoever forges a sender gains little by it.
+const AMPLIFICATION: usize = 2;
 
 /// Everything that is open.
 struct Responder {
@@ -62,12 +62,16 @@ struct Responder {
     connections: Vec<Connection>,
     /// Until when no connection is accepted, for want of file descriptors.
     accept_after: Option<Instant>,
-    answers: AnswerRate,
+    /// Answers to datagrams, so that forged senders cannot make a responder flood others, or two responders each other.
+    answers: Bucket,
+    /// Complaints about file descriptors: the log has better uses.
+    complaints: Bucket,
+    journal: Journal,
 }
 
 impl Responder {
     /// Binds every port; one that is still held by the service's former self gets some time to come free.
-    fn open(state: ServiceState, limits: Limits) -> Result<Self, Failure> {
+    fn open(state: ServiceState, limits: Limits, log: Box<dyn io::Write + Send>) -> Result<Self, Failure> {
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
         let deadline = Instant::now() + limits.bind;
         for &Listen { port, protocol } in &state.listen {
@@ -89,15 +93,21 @@ impl Responder {
                 }
             }
         }
-        let answers = AnswerRate::new(limits.answers_per_second, Instant::now());
+        let now = Instant::now();
         Ok(Self {
+            answers: Bucket::new(
+                limits.answers_per_second,
+                Duration::from_secs(1) / limits.answers_per_second,
+                now,
+            ),
+            complaints: Bucket::new(4, Duration::from_mins(10), now),
+            journal: Journal::new(state.decky.clone(), Some(state.service.clone()), log),
             state,
             limits,
             listeners,
             sockets,
             connections: Vec::new(),
             accept_after: None,
-            answers,
         })
     }
 
@@ -128,6 +138,7 @@ impl Responder {
             for at in ready.listeners {
                 self.accept(at);
             }
+            self.journal.tick(Instant::now());
             if watch.is_dead(Instant::now()) {
                 log(
                     "warn",
@@ -190,50 +201,78 @@ impl Responder {
         let now = Instant::now();
         let banner = self.state.banner.as_deref().unwrap_or_default().as_bytes();
         let mut at = 0;
-        let ended: Vec<Connection> = self
-            .connections
-            .extract_if(.., |connection| {
-                let is_ready = ready.get(at).copied().unwrap_or_default();
-                at += 1;
-                (is_ready && connection.serve(banner, &self.limits, now)) || connection.is_overdue(&self.limits, now)
-            })
-            .collect();
-        for connection in ended {
-            self.tell(&connection.contact(), false);
+        let mut reasons = Vec::new();
+        let over = self.connections.extract_if(.., |connection| {
+            let is_ready = ready.get(at).copied().unwrap_or_default();
+            at += 1;
+            let served = is_ready.then(|| connection.serve(banner, &self.limits, now)).flatten();
+            let reason = served.or_else(|| connection.overdue(&self.limits, now));
+            reasons.extend(reason);
+            reason.is_some()
+        });
+        let ended: Vec<Connection> = over.collect();
+        for (connection, reason) in ended.iter().zip(reasons) {
+            self.journal.end(&connection.entry, connection.bytes, reason, now);
         }
     }
 
     fn accept(&mut self, at: usize) {
-        let Some((listener, port)) = self.listeners.get(at) else {
-            return;
-        };
-        let banner = self.state.banner.as_deref().unwrap_or_default().as_bytes();
         for _ in 0..self.limits.accepts {
+            let Some((listener, port)) = self.listeners.get(at) else {
+                return;
+            };
             match listener.accept() {
-                Ok((stream, remote)) => {
-                    let mut connection = Connection::new(stream, remote, *port, Instant::now());
-                    let full = self.connections.len() >= self.limits.connections;
-                    if full || connection.open(banner) {
-                        self.tell(&connection.contact(), full);
-                    } else {
-                        self.connections.push(connection);
-                    }
+                Ok((stream, SocketAddr::V4(remote))) => {
+                    let local_port = *port;
+                    self.greet(stream, Visit { remote, local_port });
                 }
+                // The listeners are of IPv4.
+                Ok((_, SocketAddr::V6(_))) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // One that went away before it was accepted says nothing about the next.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                // Out of file descriptors or memory. If somebody else holds them, those waiting keep, but asking at once again
+                // would only spin.
                 Err(error) => {
-                    // Out of file descriptors or memory: those waiting keep, but asking at once again would only spin.
-                    log(
-                        "warn",
-                        "connections have to wait",
-                        &serde_json::json!(error.to_string()),
-                    );
-                    self.accept_after = Some(Instant::now() + self.limits.accept_pause);
-                    return;
+                    let now = Instant::now();
+                    if self.complaints.take(now) {
+                        let detail = serde_json::json!(error.to_string());
+                        log("warn", "there is no room for another connection", &detail);
+                    }
+                    if !self.displace(Ipv4Addr::UNSPECIFIED, 0, now) {
+                        self.accept_after = Some(now + self.limits.accept_pause);
+                        return;
+                    }
                 }
             }
         }
+    }
+
+    /// Takes a connection in, and lets another go if there are too many.
+    fn greet(&mut self, stream: TcpStream, visit: Visit) {
+        let now = Instant::now();
+        let source = *visit.remote.ip();
+        self.displace(source, self.limits.connections, now);
+        let guest = Guest { source, last: now };
+        let mut connection = Connection::new(stream, guest, self.journal.connect(visit, now));
+        let banner = self.state.banner.as_deref().unwrap_or_default().as_bytes();
+        if connection.open(banner) {
+            self.journal.end(&connection.entry, 0, EndReason::Broken, now);
+        } else {
+            self.connections.push(connection);
+        }
+    }
+
+    /// Ends a connection if there is no room for one more from a source; says whether it did.
+    fn displace(&mut self, newcomer: Ipv4Addr, of_all: usize, now: Instant) -> bool {
+        let open: Vec<Guest> = self.connections.iter().map(|connection| connection.guest).collect();
+        let Some(at) = crowd::displaced(&open, newcomer, self.limits.of_source, of_all) else {
+            return false;
+        };
+        let connection = self.connections.remove(at);
+        self.journal
+            .end(&connection.entry, connection.bytes, EndReason::Displaced, now);
+        true
     }
 
     fn receive(&mut self, at: usize) {
@@ -248,44 +287,28 @@ impl Responder {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => continue,
             };
-            if let Some(banner) = self
-                .state
-                .banner
-                .as_deref()
-                .filter(|_| self.answers.take(Instant::now()))
-            {
-                let _ = socket.send_to(banner.as_bytes(), remote);
-            }
-            let contact = Ended {
-                at: SystemTime::now(),
+            let SocketAddr::V4(remote) = remote else { continue };
+            let now = Instant::now();
+            let visit = Visit {
                 remote,
-                port: *port,
-                protocol: Protocol::Udp,
-                bytes: bytes as u64,
+                local_port: *port,
             };
-            self.tell(&contact, false);
+            let banner = self.state.banner.as_deref().unwrap_or_default().as_bytes();
+            let answer = &banner[..banner.len().min(bytes * AMPLIFICATION)];
+            if !answer.is_empty() && self.answers.take(now) {
+                let _ = socket.send_to(answer, remote);
+            }
+            self.journal.datagram(visit, bytes as u64, now);
         }
     }
 
     fn close(&mut self) {
+        let now = Instant::now();
         for connection in std::mem::take(&mut self.connections) {
-            self.tell(&connection.contact(), false);
+            self.journal
+                .end(&connection.entry, connection.bytes, EndReason::Stopped, now);
         }
-    }
-
-    fn tell(&self, ended: &Ended, dropped: bool) {
-        let SocketAddr::V4(remote) = ended.remote else { return };
-        print_line(&Contact {
-            ts: rfc3339(ended.at),
-            decky: self.state.decky.clone(),
-            service: self.state.service.clone(),
-            remote_addr: *remote.ip(),
-            remote_port: remote.port(),
-            local_port: ended.port,
-            protocol: ended.protocol,
-            bytes: ended.bytes,
-            dropped,
-        });
+        self.journal.close(now);
     }
 }
 
@@ -297,11 +320,5 @@ struct Ready {
     connections: Vec<bool>,
 }
 
-/// A contact that is over.
-struct Ended {
-    at: SystemTime,
-    remote: SocketAddr,
-    port: u16,
-    protocol: Protocol,
-    bytes: u64,
-}
+#[cfg(test)]
+mod tests;

@@ -112,7 +112,7 @@ fn maze(lans: u8) -> Desired {
 
 fn published((port, protocol): (u16, Protocol)) -> PublishedPort {
     PublishedPort {
-        host_ip: None,
+        host_ip: Ipv4Addr::UNSPECIFIED.into(),
         host_port: port,
         port,
         protocol,

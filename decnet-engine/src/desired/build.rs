@@ -236,15 +236,15 @@ impl<'a> Maker<'_, 'a> {
         if gateway {
             for name in decky.services() {
                 let entry = self.entry(decky, name)?;
-                publish.extend(entry.ports.iter().map(|port| {
+                for port in &entry.ports {
                     let host = setting.settings.publish.host_port(decky.name().as_str(), entry, *port);
-                    PublishedPort {
-                        host_ip: host.address,
+                    publish.extend(host.bound().map(|host_ip| PublishedPort {
+                        host_ip,
                         host_port: host.port.number,
                         port: port.number,
                         protocol: port.protocol,
-                    }
-                }));
+                    }));
+                }
             }
         }
         // The host leads to the address on the DMZ, which is a gateway's home.
@@ -372,7 +372,7 @@ fn published(address: Ipv4Addr, port: &PublishedPort) -> protocol::Published {
         address,
         port: port.port,
         protocol: transport(port.protocol),
-        host_only: port.host_ip.is_some_and(|address| address.is_loopback()),
+        host_only: port.host_ip.is_loopback(),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
 
@@ -91,8 +91,8 @@ pub struct Interface {
 /// A port of the host that leads to a port of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PublishedPort {
-    /// The address on the host; all if none.
-    pub host_ip: Option<Ipv4Addr>,
+    /// The address on the host. Unspecified is all of its own kind; without an address, Docker would open IPv6 as well.
+    pub host_ip: IpAddr,
     /// The port on the host.
     pub host_port: u16,
     /// The port of the gateway.

@@ -6,7 +6,7 @@ mod interfaces;
 mod published;
 mod report;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
 use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
@@ -198,10 +198,10 @@ impl Engine {
         let Some(home) = decky.attachments().first() else {
             return Ok(report);
         };
-        let unknown = |to: Place, address, expected, how: String| ReachDeviation {
+        let unknown = |to: Place, address: Ipv4Addr, expected, how: String| ReachDeviation {
             from: from.clone(),
             to,
-            address,
+            address: address.into(),
             expected,
             found: Reach::Unknown,
             how,
@@ -257,7 +257,7 @@ impl Engine {
                     from: from.clone(),
                     how: how(&expectation.to, &result),
                     to: expectation.to,
-                    address: expectation.address,
+                    address: expectation.address.into(),
                     expected: Reach::of(expectation.reached),
                     found: if was_untried(&result) {
                         Reach::Unknown

@@ -1,4 +1,8 @@
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use decnet_decoy::protocol::NetState;
 use serde::{Deserialize, Serialize};
@@ -188,8 +192,10 @@ impl fmt::Display for Action {
                 }
                 for port in &base.publish {
                     f.write_str(" publish ")?;
-                    if let Some(address) = port.host_ip {
-                        write!(f, "{address}:")?;
+                    match port.host_ip {
+                        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => {}
+                        IpAddr::V4(address) => write!(f, "{address}:")?,
+                        IpAddr::V6(address) => write!(f, "[{address}]:")?,
                     }
                     write!(f, "{}:{}", port.host_port, port.port)?;
                 }

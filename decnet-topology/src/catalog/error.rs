@@ -52,6 +52,24 @@ pub enum CatalogError {
         /// The field's key.
         key: String,
     },
+    /// A length on a field that is no text, or a range on one that is no number.
+    #[error(
+        "services.{service}.fields: `{key}` takes `max_length` only if it is a text, `minimum` and `maximum` only if it is an int"
+    )]
+    Bounds {
+        /// The service.
+        service: ServiceName,
+        /// The field's key.
+        key: String,
+    },
+    /// A service whose container could never start.
+    #[error("services.{service}: it could never start: {reason}")]
+    NeverStarts {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
     /// A default that does not fit its field.
     #[error("services.{service}.fields: the default of `{key}` does not fit")]
     Default {

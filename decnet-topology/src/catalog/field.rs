@@ -34,6 +34,15 @@ pub struct Field {
     /// The values that an enum may have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
+    /// How many bytes a text may have, where that differs from what is usual: 4 096, and 16 384 for text of several lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// The lowest whole number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<i64>,
+    /// The highest whole number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<i64>,
     /// The value when none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
@@ -57,6 +66,22 @@ pub enum FieldFault {
     /// A line break in a text of one line.
     #[error("must be one line")]
     Lines,
+    /// A text that a container could not be given, or that no datagram could carry.
+    #[error("must have at most {limit} bytes, not {length}")]
+    Long {
+        /// How many bytes it has.
+        length: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A number that is too low or too high.
+    #[error("must be {range}, not {value}")]
+    Range {
+        /// The number.
+        value: String,
+        /// What it may be.
+        range: String,
+    },
     /// The value is none of the options.
     #[error("must be one of {options}, not `{value}`")]
     Option {
@@ -91,14 +116,14 @@ impl Field {
                 if text.trim_end_matches(['\r', '\n']).contains('\n') {
                     Err(FieldFault::Lines)
                 } else {
-                    Ok(())
+                    self.check_length(text)
                 }
             }
             (FieldType::String | FieldType::Password | FieldType::Text, _) => match value {
-                Value::String(_) => Ok(()),
+                Value::String(text) => self.check_length(text),
                 _ => wrong("a text"),
             },
-            (FieldType::Int, Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(()),
+            (FieldType::Int, Value::Number(number)) if number.is_i64() || number.is_u64() => self.check_range(number),
             (FieldType::Int, Value::Number(_)) => Err(FieldFault::Type {
                 expected: "a whole number",
                 found: "a number with a fraction",
@@ -117,6 +142,47 @@ impl Field {
             }),
             (FieldType::MultiEnum, _) => wrong("a list of its options"),
         }
+    }
+
+    /// Returns how many bytes a text may have.
+    pub fn text_limit(&self) -> usize {
+        let usual = if self.kind == FieldType::Text {
+            16 * 1024
+        } else {
+            4 * 1024
+        };
+        self.max_length.unwrap_or(usual)
+    }
+
+    fn check_length(&self, text: &str) -> Result<(), FieldFault> {
+        let (length, limit) = (text.len(), self.text_limit());
+        if length <= limit {
+            return Ok(());
+        }
+        Err(FieldFault::Long { length, limit })
+    }
+
+    fn check_range(&self, number: &serde_json::Number) -> Result<(), FieldFault> {
+        // What is no i64 is higher than every one.
+        let value = number.as_i64();
+        let fits = self
+            .minimum
+            .is_none_or(|minimum| value.is_none_or(|value| value >= minimum))
+            && self
+                .maximum
+                .is_none_or(|maximum| value.is_some_and(|value| value <= maximum));
+        if fits {
+            return Ok(());
+        }
+        let range = match (self.minimum, self.maximum) {
+            (Some(minimum), Some(maximum)) => format!("from {minimum} to {maximum}"),
+            (Some(minimum), None) => format!("at least {minimum}"),
+            (None, maximum) => format!("at most {}", maximum.unwrap_or(i64::MAX)),
+        };
+        Err(FieldFault::Range {
+            value: number.to_string(),
+            range,
+        })
     }
 
     fn check_option(&self, text: &str) -> Result<(), FieldFault> {

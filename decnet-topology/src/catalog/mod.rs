@@ -27,6 +27,7 @@
 //! ```
 
 mod entry;
+pub(crate) mod environment;
 mod error;
 mod field;
 mod port;

@@ -6,7 +6,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    catalog::{Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Service},
+    catalog::{Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Service, environment},
     name::ServiceName,
 };
 
@@ -78,6 +78,7 @@ pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, Catalo
             });
         }
         check_fields(&service)?;
+        check_start(&service)?;
         catalog.insert_service(service);
     }
     for (slug, entry) in file.archetypes {
@@ -176,6 +177,73 @@ impl ArchetypeEntry {
     }
 }
 
+/// Refuses what Docker would take, and Linux would not start.
+fn check_start(service: &Service) -> Result<(), CatalogError> {
+    let refuse = |reason: String| {
+        Err(CatalogError::NeverStarts {
+            service: service.name.clone(),
+            reason,
+        })
+    };
+    if service.ports.len() > environment::PORTS {
+        return refuse(format!(
+            "it has {} ports, of {} at most",
+            service.ports.len(),
+            environment::PORTS
+        ));
+    }
+    let variables = service.environment.iter();
+    let variables = variables.map(|(key, value)| (format!("`environment.{key}`"), value, key.len() + value.len()));
+    let arguments = service
+        .command
+        .iter()
+        .map(|word| ("`command`".to_owned(), word, word.len()));
+    let mut total = 0;
+    for (what, text, length) in variables.chain(arguments) {
+        if text.contains('\0') {
+            return refuse(format!("{what} contains a NUL"));
+        }
+        if length > environment::TEXT_BYTES {
+            return refuse(format!(
+                "{what} has {length} bytes, of {} at most",
+                environment::TEXT_BYTES
+            ));
+        }
+        total += length;
+    }
+    if total > environment::TOTAL_BYTES {
+        return refuse(format!(
+            "its command and environment have {total} bytes, of {} at most",
+            environment::TOTAL_BYTES
+        ));
+    }
+    // The engine's own field, whether or not the service lets a maze set it.
+    let field = service.field("banner");
+    let limit = field.map_or(16 * 1024, Field::text_limit);
+    if let Some(length) = service.banner.as_deref().map(str::len).filter(|length| *length > limit) {
+        return refuse(format!("`banner` has {length} bytes, of {limit} at most"));
+    }
+    let length = service.environment_bytes(|_| None);
+    if length > environment::TEXT_BYTES {
+        return refuse(format!(
+            "its fields and banner have {length} bytes as JSON, of {} at most",
+            environment::TEXT_BYTES
+        ));
+    }
+    let Limits { memory_mib, pids, cpus } = service.limits;
+    // Docker asks for 6 MiB; 0 would be no limit at all.
+    if memory_mib.is_some_and(|memory| memory < 6) {
+        return refuse("`limits.memory_mib` is less than 6".into());
+    }
+    if pids == Some(0) {
+        return refuse("`limits.pids` is 0".into());
+    }
+    if cpus.is_some_and(|cpus| !cpus.is_finite() || cpus <= 0.0) {
+        return refuse("`limits.cpus` is not a number above 0".into());
+    }
+    Ok(())
+}
+
 fn check_fields(service: &Service) -> Result<(), CatalogError> {
     use crate::catalog::FieldType;
 
@@ -188,6 +256,11 @@ fn check_fields(service: &Service) -> Result<(), CatalogError> {
         let is_enum = matches!(field.kind, FieldType::Enum | FieldType::MultiEnum);
         if is_enum == field.options.is_empty() {
             return Err(CatalogError::Options { service, key });
+        }
+        let is_text = matches!(field.kind, FieldType::String | FieldType::Password | FieldType::Text);
+        let has_range = field.minimum.is_some() || field.maximum.is_some();
+        if field.max_length.is_some() && !is_text || has_range && field.kind != FieldType::Int {
+            return Err(CatalogError::Bounds { service, key });
         }
         if let Some(Err(source)) = field.default.as_ref().map(|default| field.check(default)) {
             return Err(CatalogError::Default { service, key, source });

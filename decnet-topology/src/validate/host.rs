@@ -1,6 +1,6 @@
 //! What gateways publish on the host, and what of the host stands in the way.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -32,8 +32,8 @@ pub struct HostFacts {
 /// A socket of the host that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// The address; every one if none.
-    pub address: Option<Ipv4Addr>,
+    /// The address; every one of IPv4 if none. A socket on `::` usually takes IPv4 as well.
+    pub address: Option<IpAddr>,
     /// The port.
     pub port: Port,
     /// Whose it is, if known: a process, a container.
@@ -123,6 +123,18 @@ pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Vec<Fi
             findings.push(Finding::new(Code::GatewayPortClash, target(one), message));
         }
         earlier.push(one);
+    }
+}
+
+/// `PUBLISH_IPV6`: a port that is published on IPv6, where visitors are anonymous.
+pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Vec<Finding>) {
+    for one in published.iter().filter(|one| one.host.is_ipv6()) {
+        let message = format!(
+            "`{}` of gateway `{}` is published on {}: visitors over IPv6 come through Docker's proxy, and its log has the address \
+             of the DMZ's bridge in the place of theirs; publish it on an IPv4 address to see who came",
+            one.service, one.decky, one.host
+        );
+        findings.push(Finding::new(Code::PublishIpv6, target(one), message));
     }
 }
 

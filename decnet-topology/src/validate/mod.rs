@@ -120,6 +120,7 @@ pub fn validate_in<'a>(
     subnets::claimed(&view, surroundings.claims, found);
     subnets::too_small(&view, &members, found);
     host::gateway_clashes(&published, found);
+    host::ipv6(&published, found);
     if let Some(host) = surroundings.host {
         host::taken(&published, host, found);
         host::overlaps(&view, host, found);

@@ -1,7 +1,7 @@
 //! What a decky runs, and how it is configured.
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, environment},
     finding::{Code, Finding, Target},
     name::ServiceName,
     spelling,
@@ -104,6 +104,15 @@ pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
                 field: key.clone(),
             };
             findings.push(Finding::new(code, target, message));
+        }
+        let length = known.environment_bytes(|key| fields.get(key));
+        if length > environment::TEXT_BYTES {
+            let message = format!(
+                "the config of `{service}` on decky `{}` has {length} bytes as JSON, of {} that a container can be given; shorten it",
+                decky.name,
+                environment::TEXT_BYTES
+            );
+            findings.push(Finding::new(Code::ServiceCfgInvalid, target(decky, service), message));
         }
     }
 }

@@ -256,3 +256,72 @@ fn what_docker_could_not_take_is_refused_when_it_is_read() {
         Catalog::builtin().extend_from_toml(&text).expect(image);
     }
 }
+
+#[test]
+fn what_a_container_could_not_be_given_is_no_value() {
+    let catalog = Catalog::builtin();
+    let fault = |service: &str, key: &str, value| {
+        let field = catalog.service(service).and_then(|service| service.field(key));
+        field.expect("a field").check(&value).map_err(|fault| fault.to_string())
+    };
+    assert_eq!(fault("http", "banner", json!("x".repeat(16_384))), Ok(()));
+    assert_eq!(
+        fault("http", "banner", json!("x".repeat(200_000))),
+        Err("must have at most 16384 bytes, not 200000".into())
+    );
+    assert_eq!(
+        fault("ssh", "password", json!("é".repeat(2_049))),
+        Err("must have at most 4096 bytes, not 4098".into())
+    );
+    for number in [json!(0), json!(-1), json!(u64::MAX)] {
+        let told = format!("must be from 1 to 100000, not {number}");
+        assert_eq!(fault("smtp_relay", "max_recipients", number), Err(told));
+    }
+}
+
+#[test]
+fn a_service_that_could_never_start_is_refused_when_it_is_read() {
+    let long = "x".repeat(200_000);
+    let ports: Vec<String> = (1..600).map(|port| format!("\"{port}/tcp\"")).collect();
+    let many = (0..10).map(|number| format!("K{number} = \"{}\"\n", "x".repeat(120_000)));
+    let many = format!(
+        "[services.a]\nports = []\n[services.a.environment]\n{}",
+        many.collect::<String>()
+    );
+    for (text, told) in [
+        (
+            format!("[services.ssh]\nbanner = \"{long}\""),
+            "`banner` has 200000 bytes",
+        ),
+        (
+            format!("[services.a]\nports = []\nenvironment = {{ KEY = \"{long}\" }}"),
+            "`environment.KEY` has 200003 bytes",
+        ),
+        (
+            format!("[services.a]\nports = []\ncommand = [\"{long}\"]"),
+            "`command` has 200000 bytes",
+        ),
+        (
+            "[services.a]\nports = []\ncommand = [\"a\\u0000b\"]".into(),
+            "contains a NUL",
+        ),
+        (format!("[services.a]\nports = [{}]", ports.join(", ")), "599 ports"),
+        (many, "command and environment have"),
+        (
+            "[services.a]\nports = []\nlimits = { memory_mib = 5 }".into(),
+            "memory_mib",
+        ),
+        ("[services.a]\nports = []\nlimits = { pids = 0 }".into(), "pids"),
+        ("[services.a]\nports = []\nlimits = { cpus = nan }".into(), "cpus"),
+        ("[services.a]\nports = []\nlimits = { cpus = -1.0 }".into(), "cpus"),
+    ] {
+        let error = Catalog::builtin().extend_from_toml(&text).expect_err(told).to_string();
+        assert!(error.contains("could never start") && error.contains(told), "{error}");
+    }
+    let bounds = "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"bool\", max_length = 5 }]";
+    let error = Catalog::builtin()
+        .extend_from_toml(bounds)
+        .expect_err(bounds)
+        .to_string();
+    assert!(error.contains("`max_length` only if it is a text"), "{error}");
+}

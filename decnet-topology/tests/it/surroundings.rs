@@ -87,6 +87,37 @@ fn a_port_of_the_host_that_is_in_use_is_told() {
 }
 
 #[test]
+fn a_port_on_ipv6_meets_listeners_there_and_is_warned_of() {
+    let listener = |address: &str| HostFacts {
+        listeners: vec![Listener {
+            address: Some(address.parse().expect("an address")),
+            port: "2222/tcp".parse().expect("a port"),
+            owner: None,
+        }],
+        ..HostFacts::default()
+    };
+    let told = |rule: &str, address: &str| {
+        let found = around(&publish(&[rule]), &listener(address), &[]);
+        let codes = found
+            .iter()
+            .map(|line| line.split([' ', ':']).nth(1).unwrap_or_default().to_owned());
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(told("one.ssh=2222", "::1"), [""; 0]);
+    assert_eq!(told("one.ssh=2222", "::"), ["HOST_PORT_TAKEN"]);
+    assert_eq!(told("one.ssh=[::]:2222", "::1"), ["HOST_PORT_TAKEN", "PUBLISH_IPV6"]);
+    assert_eq!(
+        told("one.ssh=[::]:2222", "127.0.0.1"),
+        ["HOST_PORT_TAKEN", "PUBLISH_IPV6"]
+    );
+    assert_eq!(told("one.ssh=[fd00::1]:2222", "127.0.0.1"), ["PUBLISH_IPV6"]);
+    assert_eq!(
+        told("one.ssh=[fd00::1]:2222", "fd00::1"),
+        ["HOST_PORT_TAKEN", "PUBLISH_IPV6"]
+    );
+}
+
+#[test]
 fn a_foreign_network_or_route_on_a_subnet_is_told_once_with_its_owner() {
     let subnet = |text: &str| text.parse().expect("a subnet");
     let facts = HostFacts {

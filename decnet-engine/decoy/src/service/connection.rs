@@ -2,40 +2,36 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::TcpStream,
     os::fd::{AsFd, BorrowedFd},
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use rustix::event::PollFlags;
 
-use super::{Ended, Limits};
-use crate::protocol::Protocol;
+use super::{Limits, crowd::Guest};
+use crate::{journal::Entry, protocol::EndReason};
 
 /// An open connection: the banner goes out, whatever comes in is counted and forgotten.
 pub(super) struct Connection {
     stream: TcpStream,
-    remote: SocketAddr,
-    port: u16,
-    began: SystemTime,
+    /// Who it is, and what the log is told of it.
+    pub(super) guest: Guest,
+    pub(super) entry: Entry,
+    pub(super) bytes: u64,
     opened: Instant,
-    last: Instant,
-    bytes: u64,
     sent: usize,
     unsent: bool,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, remote: SocketAddr, port: u16, now: Instant) -> Self {
-        let began = SystemTime::now();
+    pub(super) fn new(stream: TcpStream, guest: Guest, entry: Entry) -> Self {
         Self {
             stream,
-            remote,
-            port,
-            began,
-            opened: now,
-            last: now,
+            guest,
+            entry,
             bytes: 0,
+            opened: guest.last,
             sent: 0,
             unsent: true,
         }
@@ -59,36 +55,33 @@ impl Connection {
         }
     }
 
-    /// Sends and reads what can be; true when the connection is over.
-    pub(super) fn serve(&mut self, banner: &[u8], limits: &Limits, now: Instant) -> bool {
+    /// Sends and reads what can be; says why the connection is over, if it is.
+    pub(super) fn serve(&mut self, banner: &[u8], limits: &Limits, now: Instant) -> Option<EndReason> {
         if self.unsent && !self.send(banner) {
-            return true;
+            return Some(EndReason::Broken);
         }
         let mut buffer = [0; 4096];
         // One read a turn, so that one busy sender does not keep the others waiting.
         match self.stream.read(&mut buffer) {
-            Ok(0) => true,
+            Ok(0) => Some(EndReason::Closed),
             Ok(read) => {
                 self.bytes += read as u64;
-                self.last = now;
-                self.bytes >= limits.bytes
+                self.guest.last = now;
+                (self.bytes >= limits.bytes).then_some(EndReason::Size)
             }
-            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
+            Err(_) => Some(EndReason::Broken),
         }
     }
 
-    pub(super) fn is_overdue(&self, limits: &Limits, now: Instant) -> bool {
-        now.duration_since(self.last) >= limits.idle || now.duration_since(self.opened) >= limits.life
-    }
-
-    /// What there is to say of it.
-    pub(super) fn contact(&self) -> Ended {
-        Ended {
-            at: self.began,
-            remote: self.remote,
-            port: self.port,
-            protocol: Protocol::Tcp,
-            bytes: self.bytes,
+    /// Says why the connection has had its time, if it has.
+    pub(super) fn overdue(&self, limits: &Limits, now: Instant) -> Option<EndReason> {
+        if now.duration_since(self.opened) >= limits.life {
+            Some(EndReason::Age)
+        } else if now.duration_since(self.guest.last) >= limits.idle {
+            Some(EndReason::Idle)
+        } else {
+            None
         }
     }
 

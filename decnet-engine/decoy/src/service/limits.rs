@@ -1,11 +1,13 @@
 //! What a responder bears.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Bounds that keep a responder alive whatever it is sent.
 pub(super) struct Limits {
-    /// Connections open at a time; more are accepted, logged and closed.
+    /// Connections open at a time; for one more, one of whoever has the most is closed.
     pub(super) connections: usize,
+    /// Connections of one source open at a time.
+    pub(super) of_source: usize,
     /// Bytes read from one connection before it is closed.
     pub(super) bytes: u64,
     /// How long a connection may be silent.
@@ -28,6 +30,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            of_source: 32,
             bytes: 64 * 1024,
             idle: Duration::from_secs(30),
             life: Duration::from_mins(5),
@@ -37,49 +40,5 @@ impl Default for Limits {
             answers_per_second: 100,
             tick: Duration::from_millis(500),
         }
-    }
-}
-
-/// Counts answers, so that forged senders cannot make a responder flood others, or two responders each other for ever.
-pub(super) struct AnswerRate {
-    per_second: u32,
-    left: u32,
-    since: Instant,
-}
-
-impl AnswerRate {
-    pub(super) fn new(per_second: u32, now: Instant) -> Self {
-        Self {
-            per_second,
-            left: per_second,
-            since: now,
-        }
-    }
-
-    /// Says whether one more answer may go out.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        if now.duration_since(self.since) >= Duration::from_secs(1) {
-            *self = Self::new(self.per_second, now);
-        }
-        let may = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        may
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_more_answers_go_out_in_a_second_than_allowed() {
-        let start = Instant::now();
-        let mut rate = AnswerRate::new(2, start);
-        let later = start + Duration::from_millis(999);
-        assert_eq!(
-            [rate.take(start), rate.take(later), rate.take(later)],
-            [true, true, false]
-        );
-        assert!(rate.take(start + Duration::from_secs(1)));
     }
 }

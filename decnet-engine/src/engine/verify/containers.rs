@@ -33,7 +33,7 @@ pub(super) fn deviations(
         Some(ReachDeviation {
             from: Place::Decky(decky.clone()),
             to,
-            address: home?.ip,
+            address: home?.ip.into(),
             expected: Reach::Reachable,
             found: Reach::Unreachable,
             how,

@@ -15,10 +15,10 @@ pub(super) fn deviations(
     there: &ObservedContainer,
     inside: Option<&StateReport>,
 ) -> Vec<ReachDeviation> {
-    let deviation = |to, address, expected, found, how: String| ReachDeviation {
+    let deviation = |to, address: Ipv4Addr, expected, found, how: String| ReachDeviation {
         from: Place::Decky(base.decky.clone()),
         to,
-        address,
+        address: address.into(),
         expected,
         found,
         how,

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, Read},
-    net::{Ipv4Addr, SocketAddrV4, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -30,7 +30,7 @@ pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
     for port in base.publish.iter().filter(|port| port.protocol == Protocol::Tcp) {
         report.probes += 1;
         let (address, number) = reached_at(port);
-        let answer = tokio::task::spawn_blocking(move || answers(SocketAddrV4::new(address, number))).await;
+        let answer = tokio::task::spawn_blocking(move || answers(SocketAddr::new(address, number))).await;
         let refusal = match answer {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
@@ -49,14 +49,18 @@ pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
 }
 
 /// Where this machine finds a published port: on loopback, where it is published on all addresses.
-fn reached_at(port: &PublishedPort) -> (Ipv4Addr, u16) {
-    let address = port.host_ip.filter(|address| !address.is_unspecified());
-    (address.unwrap_or(Ipv4Addr::LOCALHOST), port.host_port)
+fn reached_at(port: &PublishedPort) -> (IpAddr, u16) {
+    let address = match port.host_ip {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    (address, port.host_port)
 }
 
 /// Connects, and waits a moment: Docker's proxy takes every connection, and closes it at once where nobody is behind it.
-fn answers(at: SocketAddrV4) -> io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&at.into(), CONNECT)?;
+fn answers(at: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&at, CONNECT)?;
     stream.set_read_timeout(Some(LINGER))?;
     match stream.read(&mut [0; 1]) {
         Ok(0) => Err(io::Error::new(ErrorKind::ConnectionReset, "closed at once")),

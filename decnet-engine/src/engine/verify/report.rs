@@ -1,4 +1,4 @@
-use std::{fmt, net::Ipv4Addr};
+use std::{fmt, net::IpAddr};
 
 use decnet_topology::{Name, ServiceName};
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub struct ReachDeviation {
     /// Where it leads.
     pub to: Place,
     /// The address that was tried.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// What the maze says.
     pub expected: Reach,
     /// What was found.

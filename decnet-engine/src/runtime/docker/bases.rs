@@ -253,7 +253,7 @@ fn bindings<'a>(ports: impl Iterator<Item = &'a PublishedPort>) -> HashMap<Strin
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in ports {
         let binding = PortBinding {
-            host_ip: port.host_ip.map(|ip| ip.to_string()),
+            host_ip: Some(port.host_ip.to_string()),
             host_port: Some(port.host_port.to_string()),
         };
         bindings

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use decnet_decoy::protocol::NetState;
 use decnet_topology::InstanceId;
@@ -161,10 +164,13 @@ impl World {
     }
 
     fn require_port(&self, name: &ContainerName, wanted: &PublishedPort) -> Result<(), RuntimeError> {
+        let meet = |one: IpAddr, two: IpAddr| {
+            one.is_ipv4() == two.is_ipv4() && (one.is_unspecified() || two.is_unspecified() || one == two)
+        };
         let meets = |other: &PublishedPort| {
             other.host_port == wanted.host_port
                 && other.protocol == wanted.protocol
-                && (other.host_ip.is_none() || wanted.host_ip.is_none() || other.host_ip == wanted.host_ip)
+                && meet(other.host_ip, wanted.host_ip)
         };
         let mut others = self.containers.iter().filter(|(other, container)| {
             *other != name && container.activity == Activity::Running && container.publish.iter().any(meets)

@@ -78,7 +78,7 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
     let mut desired = Desired::new(&valid, &setting).expect("desired");
     let gate = desired.bases.get_mut(&lab.base_name("gate")).expect("gate");
     gate.publish = BTreeSet::from([PublishedPort {
-        host_ip: Some(Ipv4Addr::LOCALHOST),
+        host_ip: Ipv4Addr::LOCALHOST.into(),
         host_port: 42_032,
         port: 2323,
         protocol: Protocol::Tcp,

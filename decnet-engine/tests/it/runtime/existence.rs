@@ -181,7 +181,7 @@ pub(crate) async fn a_published_port_is_taken_once(lab: &Lab) {
     network.options.clear();
     lab.change(&create_network(&network)).await;
     let publish = BTreeSet::from([PublishedPort {
-        host_ip: Some([127, 0, 0, 1].into()),
+        host_ip: [127, 0, 0, 1].into(),
         host_port: 42_031,
         port: 2323,
         protocol: Protocol::Tcp,

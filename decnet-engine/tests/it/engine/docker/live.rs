@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_decoy::protocol::{Answer, Contact, Target};
+use decnet_decoy::protocol::{Answer, Contact, ContactEvent, Target};
 use decnet_engine::{
     decoy::PROGRAM_PATH,
     desired::{Desired, Setting},
@@ -179,14 +179,15 @@ impl Talk {
     }
 }
 
-/// What a service says of its contacts with someone; the last connection ended just now.
+/// What a service says of its connections with someone that ended; the last of them did just now.
 async fn contacts(service: &ContainerName, with: Ipv4Addr) -> Vec<Contact> {
     for _ in 0..100 {
         let lines = docker(&["logs", service.as_str()]);
         let contacts = lines
             .lines()
             .filter_map(|line| serde_json::from_str::<Contact>(line).ok());
-        let contacts: Vec<_> = contacts.filter(|contact| contact.remote_addr == with).collect();
+        let ended = |contact: &Contact| contact.remote_addr == with && contact.event == ContactEvent::End;
+        let contacts: Vec<_> = contacts.filter(ended).collect();
         if !contacts.is_empty() {
             return contacts;
         }

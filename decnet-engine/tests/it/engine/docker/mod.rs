@@ -4,6 +4,7 @@ mod broken;
 mod foreign;
 mod intruder;
 mod live;
+mod publishing;
 mod reach;
 mod soak;
 mod verifying;

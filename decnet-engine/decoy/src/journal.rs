@@ -1,0 +1,174 @@
+//! The log of who came, in lines that nobody can make too many of.
+//!
+//! What is in the log must not be pushed out of it by whoever comes later. So a source has so many lines, all sources together have,
+//! and what comes beyond that is counted and told in summaries, which get rarer while a flood goes on. First contacts have bounds of
+//! their own; and so do connections, whose sources are real, beside datagrams, whose sources can be forged.
+
+mod bounds;
+mod bucket;
+
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddrV4},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use self::bounds::{Bounds, Tally};
+pub(crate) use self::bucket::Bucket;
+use crate::{
+    program::write_line,
+    protocol::{Contact, ContactEvent, EndReason, Protocol, Summary, SummaryEvent},
+    timestamp::rfc3339,
+};
+
+/// Where a contact came from, and what it was for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visit {
+    pub(crate) remote: SocketAddrV4,
+    pub(crate) local_port: u16,
+}
+
+/// A connection in the log, from its first line to its last.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    visit: Visit,
+    /// The number of its lines; none where it is only counted.
+    number: Option<u64>,
+    opened: Instant,
+}
+
+/// Writes the log of a service, or of a base.
+pub(crate) struct Journal {
+    decky: String,
+    service: Option<String>,
+    /// When this process began, which keeps its ids apart from those of earlier ones.
+    began: u128,
+    numbers: u64,
+    connections: Bounds,
+    datagrams: Bounds,
+    out: Box<dyn Write + Send>,
+}
+
+impl Journal {
+    pub(crate) fn new(decky: String, service: Option<String>, out: Box<dyn Write + Send>) -> Self {
+        let now = Instant::now();
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            decky,
+            service,
+            began: began.as_millis(),
+            numbers: 0,
+            connections: Bounds::new(now),
+            datagrams: Bounds::new(now),
+            out,
+        }
+    }
+
+    /// Tells of a connection that begins.
+    pub(crate) fn connect(&mut self, visit: Visit, now: Instant) -> Entry {
+        let (from, at) = (*visit.remote.ip(), SystemTime::now());
+        let mut number = None;
+        if self.connections.admit(from, now) {
+            let next = self.next();
+            let line = self.contact(visit, ContactEvent::Connect, next, Protocol::Tcp, 0, at);
+            write_line(&mut *self.out, &line);
+            number = Some(next);
+        } else {
+            self.connections.count(from, &Tally::connection(at), now);
+        }
+        Entry {
+            visit,
+            number,
+            opened: now,
+        }
+    }
+
+    /// Tells of a connection that ended.
+    pub(crate) fn end(&mut self, entry: &Entry, bytes: u64, reason: EndReason, now: Instant) {
+        let at = SystemTime::now();
+        let Some(number) = entry.number else {
+            let from = *entry.visit.remote.ip();
+            self.connections.count(from, &Tally::bytes(bytes, at), now);
+            return;
+        };
+        let lasted = now.saturating_duration_since(entry.opened).as_millis();
+        let line = Contact {
+            duration_ms: Some(u64::try_from(lasted).unwrap_or(u64::MAX)),
+            reason: Some(reason),
+            ..self.contact(entry.visit, ContactEvent::End, number, Protocol::Tcp, bytes, at)
+        };
+        write_line(&mut *self.out, &line);
+    }
+
+    /// Tells of a datagram.
+    pub(crate) fn datagram(&mut self, visit: Visit, bytes: u64, now: Instant) {
+        let (from, at) = (*visit.remote.ip(), SystemTime::now());
+        if self.datagrams.admit(from, now) {
+            let number = self.next();
+            let line = self.contact(visit, ContactEvent::Datagram, number, Protocol::Udp, bytes, at);
+            write_line(&mut *self.out, &line);
+        } else {
+            self.datagrams.count(from, &Tally::datagram(bytes, at), now);
+        }
+    }
+
+    /// Writes the summaries whose time has come.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        let due = [self.connections.due(now), self.datagrams.due(now)].concat();
+        self.summarise(due);
+    }
+
+    /// Writes what has been counted and not been told.
+    pub(crate) fn close(&mut self, now: Instant) {
+        let left = [self.connections.close(now), self.datagrams.close(now)].concat();
+        self.summarise(left);
+    }
+
+    fn summarise(&mut self, due: Vec<(Option<Ipv4Addr>, Tally)>) {
+        for (remote_addr, tally) in due {
+            let line = Summary {
+                ts: rfc3339(SystemTime::now()),
+                event: SummaryEvent::Summary,
+                decky: self.decky.clone(),
+                service: self.service.clone(),
+                remote_addr,
+                connections: tally.connections,
+                datagrams: tally.datagrams,
+                bytes: tally.bytes,
+                first: rfc3339(tally.first),
+                last: rfc3339(tally.last),
+            };
+            write_line(&mut *self.out, &line);
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn contact(
+        &self,
+        visit: Visit,
+        event: ContactEvent,
+        number: u64,
+        protocol: Protocol,
+        bytes: u64,
+        at: SystemTime,
+    ) -> Contact {
+        Contact {
+            ts: rfc3339(at),
+            event,
+            id: format!("{:x}-{number}", self.began),
+            decky: self.decky.clone(),
+            service: self.service.clone(),
+            remote_addr: *visit.remote.ip(),
+            remote_port: visit.remote.port(),
+            local_port: visit.local_port,
+            protocol,
+            bytes,
+            duration_ms: None,
+            reason: None,
+        }
+    }
+}

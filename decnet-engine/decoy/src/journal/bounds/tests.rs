@@ -1,0 +1,103 @@
+use super::*;
+
+const FLOOD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+fn number(of: u32) -> Ipv4Addr {
+    Ipv4Addr::from(0x0b00_0000 + of)
+}
+
+/// What became of contacts: how many had lines, and what the summaries counted.
+#[derive(Default)]
+struct Fate {
+    lines: u64,
+    summaries: u64,
+    counted: u64,
+}
+
+impl Fate {
+    fn of_contact(&mut self, bounds: &mut Bounds, from: Ipv4Addr, now: Instant) {
+        if bounds.admit(from, now) {
+            self.lines += 1;
+        } else {
+            bounds.count(from, &Tally::connection(SystemTime::UNIX_EPOCH), now);
+        }
+    }
+
+    fn of_summaries(&mut self, due: Vec<(Option<Ipv4Addr>, Tally)>) {
+        for (_, tally) in due {
+            self.summaries += 1;
+            self.counted += tally.connections;
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_hours_has_few_lines_and_loses_no_count() {
+    let start = Instant::now();
+    let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
+    let hours = 12;
+    for second in 0..hours * 3600 {
+        let now = start + Duration::from_secs(second);
+        for _ in 0..10 {
+            fate.of_contact(&mut bounds, FLOOD, now);
+        }
+        fate.of_summaries(bounds.due(now));
+    }
+    fate.of_summaries(bounds.close(start + Duration::from_secs(hours * 3600)));
+    assert_eq!(fate.lines + fate.counted, hours * 36_000);
+    assert!(fate.lines <= 32 + hours * 360, "{}", fate.lines);
+    assert!(fate.summaries <= 20 + hours * 13, "{}", fate.summaries);
+}
+
+#[test]
+fn whoever_comes_first_has_a_line_while_others_flood() {
+    let start = Instant::now();
+    let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
+    for of in 0..200_u32 {
+        for _ in 0..1000 {
+            fate.of_contact(&mut bounds, number(of % 40), start);
+        }
+    }
+    assert!(fate.lines <= 552, "{}", fate.lines);
+    assert!(bounds.admit(FLOOD, start));
+}
+
+#[test]
+fn forged_sources_without_number_fill_neither_memory_nor_log() {
+    let start = Instant::now();
+    let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
+    let mut of = 0;
+    for second in 0..600 {
+        let now = start + Duration::from_secs(second);
+        for _ in 0..1000 {
+            of += 1;
+            fate.of_contact(&mut bounds, number(of), now);
+        }
+        fate.of_summaries(bounds.due(now));
+        assert!(bounds.sources.len() <= SOURCES);
+    }
+    fate.of_summaries(bounds.close(start + Duration::from_mins(10)));
+    assert_eq!(fate.lines + fate.counted, 600_000);
+    assert!(fate.lines + fate.summaries < 1000, "{} {}", fate.lines, fate.summaries);
+}
+
+#[test]
+fn summaries_become_rarer_and_after_a_pause_soon_again() {
+    let start = Instant::now();
+    let mut waiting = Waiting::new(start);
+    let tally = Tally::datagram(3, SystemTime::UNIX_EPOCH);
+    let mut written = Vec::new();
+    for second in 0..1300 {
+        let now = start + Duration::from_secs(second);
+        waiting.add(&tally, now);
+        written.extend(waiting.take(now).map(|_| second));
+    }
+    assert_eq!(written, [1, 4, 9, 18, 35, 68, 133, 262, 519, 820, 1121]);
+    let later = start + Duration::from_hours(1);
+    waiting.add(&tally, later);
+    let counted = waiting.take(later + LONGEST).expect("what came since the last summary");
+    assert_eq!(counted.datagrams, 1300 - 1122 + 1);
+    let even_later = later + Duration::from_hours(1);
+    waiting.add(&tally, even_later);
+    assert!(waiting.take(even_later + SHORTEST).is_some());
+}

@@ -1,0 +1,74 @@
+//! Who has to go when there are too many.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Instant};
+
+/// What counts of an open connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Guest {
+    /// Whose it is.
+    pub(super) source: Ipv4Addr,
+    /// When something came over it last.
+    pub(super) last: Instant,
+}
+
+/// Says which connection makes room for one more from a source, if one has to: of the source itself if it has as many as one may
+/// have, and if all places are taken, of the source that has the most. Of these it is the one over which nothing came for the
+/// longest time.
+pub(super) fn displaced(open: &[Guest], newcomer: Ipv4Addr, of_source: usize, of_all: usize) -> Option<usize> {
+    let mut counts: BTreeMap<Ipv4Addr, usize> = BTreeMap::new();
+    for guest in open {
+        *counts.entry(guest.source).or_default() += 1;
+    }
+    let most = if counts.get(&newcomer).is_some_and(|count| *count >= of_source) {
+        None
+    } else if open.len() >= of_all {
+        counts.values().max().copied()
+    } else {
+        return None;
+    };
+    let may_go = |guest: &Guest| match most {
+        None => guest.source == newcomer,
+        Some(most) => counts.get(&guest.source) == Some(&most),
+    };
+    let candidates = open.iter().enumerate().filter(|(_, guest)| may_go(guest));
+    candidates.min_by_key(|(_, guest)| guest.last).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Sources by number, and how long ago each was heard, at most 100 s.
+    fn check(open: &[(u8, u64)], newcomer: u8, expected: Option<usize>) {
+        let start = Instant::now();
+        let address = |of| Ipv4Addr::new(10, 0, 0, of);
+        let guests: Vec<_> = open
+            .iter()
+            .map(|(of, ago)| Guest {
+                source: address(*of),
+                last: start + Duration::from_secs(100 - ago),
+            })
+            .collect();
+        assert_eq!(displaced(&guests, address(newcomer), 3, 6), expected, "{open:?}");
+    }
+
+    #[test]
+    fn nobody_goes_while_there_is_room() {
+        check(&[], 1, None);
+        check(&[(1, 5), (1, 9), (2, 60), (2, 60), (2, 60)], 1, None);
+    }
+
+    #[test]
+    fn a_source_with_as_many_as_one_may_have_loses_its_own_idlest() {
+        check(&[(2, 99), (1, 5), (1, 9), (1, 7)], 1, Some(2));
+    }
+
+    #[test]
+    fn where_all_is_taken_whoever_has_the_most_loses_the_idlest() {
+        check(&[(2, 99), (1, 5), (1, 9), (3, 80), (4, 70), (5, 60)], 6, Some(2));
+        // Where all have as many, the idlest of all goes.
+        check(&[(1, 5), (2, 9), (3, 7), (4, 1), (5, 2), (6, 3)], 7, Some(1));
+    }
+}

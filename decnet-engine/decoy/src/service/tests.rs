@@ -1,0 +1,214 @@
+//! The responder in this process, visited from many addresses of the loopback interface.
+
+use std::{
+    io::{Read, Write},
+    net::SocketAddrV4,
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+
+use super::*;
+use crate::protocol::{Contact, ContactEvent, Summary};
+
+const BANNER: &str = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n";
+
+/// What the log became.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn lines(&self) -> Vec<serde_json::Value> {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+
+    fn contacts(&self) -> Vec<Contact> {
+        let lines = self.lines().into_iter().filter(|line| line["event"] != "summary");
+        lines.map(|line| serde_json::from_value(line).unwrap()).collect()
+    }
+
+    fn summaries(&self) -> Vec<Summary> {
+        let lines = self.lines().into_iter().filter(|line| line["event"] == "summary");
+        lines.map(|line| serde_json::from_value(line).unwrap()).collect()
+    }
+}
+
+/// A responder that runs, until it is stopped.
+struct Running {
+    port: u16,
+    log: Log,
+    stop: UnixStream,
+    thread: JoinHandle<u8>,
+}
+
+impl Running {
+    fn start(protocol: Protocol) -> Self {
+        let log = Log::default();
+        let state = ServiceState {
+            decky: "web".into(),
+            service: "ssh".into(),
+            listen: vec![Listen { port: 0, protocol }],
+            banner: Some(BANNER.into()),
+        };
+        let Ok(mut responder) = Responder::open(state, Limits::default(), Box::new(log.clone())) else {
+            panic!("no port is free");
+        };
+        let address = match protocol {
+            Protocol::Tcp => responder.listeners[0].0.local_addr(),
+            Protocol::Udp => responder.sockets[0].0.local_addr(),
+        };
+        let (stop, told) = UnixStream::pair().unwrap();
+        let thread = thread::spawn(move || {
+            let code = responder.answer(&told, Watch::new(Namespace::open().unwrap()));
+            responder.close();
+            code
+        });
+        Self {
+            port: address.unwrap().port(),
+            log,
+            stop,
+            thread,
+        }
+    }
+
+    /// Connects from an address of the loopback interface.
+    fn visit(&self, from: Ipv4Addr) -> TcpStream {
+        let socket: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &SocketAddrV4::new(from, 0)).unwrap();
+        connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    fn end(self) -> Log {
+        (&self.stop).write_all(b"x").unwrap();
+        assert_eq!(self.thread.join().unwrap(), EXIT_DONE);
+        self.log
+    }
+}
+
+fn greeting(stream: &mut TcpStream) -> String {
+    let mut heard = [0; BANNER.len()];
+    stream.read_exact(&mut heard).unwrap();
+    String::from_utf8_lossy(&heard).into()
+}
+
+#[test]
+fn fifty_visitors_are_served_while_one_holds_all_connections_that_it_can() {
+    let running = Running::start(Protocol::Tcp);
+    let greedy = Ipv4Addr::new(127, 0, 1, 1);
+    let mut held: Vec<_> = (0..256).map(|_| running.visit(greedy)).collect();
+    // The last of them is there, so all before it were taken in; it stays, and those that stay talk on.
+    assert_eq!(greeting(&mut held[255]), BANNER);
+    for stream in &mut held {
+        let _ = stream.write(b"x");
+    }
+    for of in 0..50 {
+        let mut visitor = running.visit(Ipv4Addr::new(127, 0, 2, of));
+        assert_eq!(greeting(&mut visitor), BANNER, "visitor {of}");
+    }
+    let log = running.end();
+    let contacts = log.contacts();
+    let connected = |from: Ipv4Addr| {
+        let lines = contacts.iter().filter(|line| line.event == ContactEvent::Connect);
+        lines.filter(|line| line.remote_addr == from).count()
+    };
+    assert!((0..50).all(|of| connected(Ipv4Addr::new(127, 0, 2, of)) == 1));
+    let displaced: Vec<_> = contacts
+        .iter()
+        .filter(|line| line.reason == Some(EndReason::Displaced))
+        .collect();
+    assert!(displaced.iter().all(|line| line.remote_addr == greedy), "{displaced:?}");
+    assert!(!displaced.is_empty());
+    let counted: u64 = log.summaries().iter().map(|summary| summary.connections).sum();
+    assert_eq!(connected(greedy) as u64 + counted, 256);
+}
+
+#[test]
+fn visitors_are_served_while_many_sources_hold_all_connections() {
+    let running = Running::start(Protocol::Tcp);
+    let held = (0..256).map(|of| {
+        let mut stream = running.visit(Ipv4Addr::new(127, 0, 3, u8::try_from(of / 8).unwrap()));
+        greeting(&mut stream);
+        stream
+    });
+    let held: Vec<_> = held.collect();
+    let mut visitor = running.visit(Ipv4Addr::new(127, 0, 4, 1));
+    assert_eq!(greeting(&mut visitor), BANNER);
+    drop(held);
+    let log = running.end();
+    let reason = |reason| {
+        let ended = log
+            .contacts()
+            .into_iter()
+            .filter(move |line| line.reason == Some(reason));
+        ended.collect::<Vec<_>>()
+    };
+    let displaced = reason(EndReason::Displaced);
+    assert_eq!(displaced.len(), 1, "{displaced:?}");
+    assert_eq!(displaced[0].remote_addr, Ipv4Addr::new(127, 0, 3, 0));
+}
+
+#[test]
+fn a_connection_has_a_line_when_it_begins_and_one_when_it_ends() {
+    let running = Running::start(Protocol::Tcp);
+    let mut visitor = running.visit(Ipv4Addr::new(127, 0, 5, 1));
+    greeting(&mut visitor);
+    // What was open when the service was killed has this line.
+    let open = running.log.contacts();
+    assert_eq!(open.len(), 1);
+    assert_eq!(
+        (open[0].event, open[0].bytes, open[0].reason),
+        (ContactEvent::Connect, 0, None)
+    );
+    visitor.write_all(b"hello").unwrap();
+    drop(visitor);
+    let mut other = running.visit(Ipv4Addr::new(127, 0, 5, 2));
+    greeting(&mut other);
+    let contacts = running.end().contacts();
+    let ended: Vec<_> = contacts.iter().filter(|line| line.event == ContactEvent::End).collect();
+    assert_eq!(contacts.len(), 4, "{contacts:?}");
+    let of_first = ended.iter().find(|line| line.id == open[0].id).expect("its end");
+    assert_eq!((of_first.bytes, of_first.remote_port), (5, open[0].remote_port));
+    assert!(of_first.duration_ms.is_some() && of_first.reason.is_some());
+    let of_other = ended.iter().find(|line| line.id != open[0].id).expect("its end");
+    assert_eq!(of_other.reason, Some(EndReason::Stopped));
+}
+
+#[test]
+fn no_answer_is_longer_than_twice_the_question() {
+    let running = Running::start(Protocol::Udp);
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.connect((Ipv4Addr::LOCALHOST, running.port)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let ask = |question: &[u8]| {
+        socket.send(question).unwrap();
+        let mut answer = [0; 1024];
+        let length = socket.recv(&mut answer).unwrap();
+        answer[..length].to_vec()
+    };
+    // The empty one has no answer, so what is heard next is for the one after it.
+    socket.send(b"").unwrap();
+    assert_eq!(ask(b"x"), &BANNER.as_bytes()[..2]);
+    assert_eq!(ask(&[0; 15]), &BANNER.as_bytes()[..30]);
+    assert_eq!(ask(&[0; 100]), BANNER.as_bytes());
+    let told: Vec<_> = running.end().contacts().iter().map(|line| line.bytes).collect();
+    assert_eq!(told, [0, 1, 15, 100]);
+}
