@@ -26,9 +26,9 @@ impl IpAllocator {
     /// Opens a subnet with every address of it free.
     #[new]
     fn new(subnet: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self(Mutex::new(alloc::IpAllocator::new(convert::subnet(
-            subnet, "a subnet",
-        )?))))
+        let opened = alloc::IpAllocator::new(convert::subnet(subnet, "a subnet")?);
+        let addresses = opened.map_err(|error| error.raise(subnet.py()))?;
+        Ok(Self(Mutex::new(addresses)))
     }
 
     /// The subnet.

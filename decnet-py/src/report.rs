@@ -42,6 +42,18 @@ impl Report {
         self.0.warnings().map(Finding::from).collect()
     }
 
+    /// How many errors there are, those that are not listed too.
+    #[getter]
+    fn error_count(&self) -> u64 {
+        self.0.count(Severity::Error)
+    }
+
+    /// How many warnings there are, those that are not listed too.
+    #[getter]
+    fn warning_count(&self) -> u64 {
+        self.0.count(Severity::Warning)
+    }
+
     /// Whether there is no error; there may be warnings.
     #[getter]
     fn is_clean(&self) -> bool {
@@ -64,17 +76,10 @@ impl Report {
     }
 
     fn __repr__(&self) -> String {
-        let count = |severity| {
-            self.0
-                .findings()
-                .iter()
-                .filter(|finding| finding.severity == severity)
-                .count()
-        };
         format!(
             "<Report: {} error(s), {} warning(s)>",
-            count(Severity::Error),
-            count(Severity::Warning)
+            self.error_count(),
+            self.warning_count()
         )
     }
 }

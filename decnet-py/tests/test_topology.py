@@ -197,3 +197,13 @@ def test_messages_are_no_debug_output() -> None:
     with pytest.raises(decnet.AddressError) as refused:
         decnet.IpAllocator("10.0.0.1/24")
     assert "{" not in str(refused.value) and "10.0.0.1/24" in str(refused.value)
+
+
+@pytest.mark.parametrize("unusable", ["127.0.0.0/24", "0.0.0.0/8", "224.0.0.0/4", "255.255.255.0/24", "0.0.0.0/0"])
+def test_nothing_is_allocated_where_no_lan_can_be(unusable: str) -> None:
+    with pytest.raises(decnet.AddressError):
+        decnet.IpAllocator(unusable)
+    with pytest.raises(decnet.AddressError):
+        decnet.SubnetAllocator(unusable)
+    with pytest.raises(decnet.InvalidConfig):
+        decnet.TopologyConfig(name="x", depth=1, branching_factor=1, subnet_base_prefix=unusable)

@@ -1,8 +1,13 @@
 //! Findings: what is wrong, or looks wrong, with a document or a topology, as data.
 
+mod collected;
+
 use std::fmt;
 
 use serde::Serialize;
+
+pub use collected::MAX_LISTED;
+pub(crate) use collected::{Findings, Tally, capped};
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -91,6 +96,8 @@ codes! {
     SubnetOverlap = "SUBNET_OVERLAP" Error;
     /// A subnet with too few addresses.
     SubnetTooSmall = "SUBNET_TOO_SMALL" Error;
+    /// A subnet in a range that no LAN can use, like loopback; a warning where the LAN works but is likely not meant.
+    SubnetSpecial = "SUBNET_SPECIAL" Error;
     /// A service that is not in the catalogue, or that is never put on a decky.
     UnknownService = "UNKNOWN_SERVICE" Error;
     /// An archetype that is not in the catalogue.
@@ -194,6 +201,11 @@ pub enum Target {
         /// The port on the host.
         port: u16,
     },
+    /// Findings of the same code that are not listed.
+    More {
+        /// How many.
+        count: u64,
+    },
 }
 
 /// One thing that is wrong, or looks wrong.
@@ -218,6 +230,26 @@ impl Finding {
             message: message.into(),
             target,
         }
+    }
+
+    /// Returns how many findings it stands for: one, unless it says how many are not listed.
+    pub fn count(&self) -> u64 {
+        self.count_of_more().unwrap_or(1)
+    }
+
+    /// Returns how many it says that there are more, if that is what it says.
+    pub(crate) fn count_of_more(&self) -> Option<u64> {
+        match self.target {
+            Target::More { count } => Some(count),
+            _ => None,
+        }
+    }
+
+    /// Makes it a warning, whatever its code says.
+    #[must_use]
+    pub fn as_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
     }
 }
 

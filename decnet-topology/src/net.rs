@@ -1,8 +1,12 @@
 //! IPv4 subnets and addresses: what a text means, and which addresses of a subnet are for hosts.
 
+mod special;
+
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+
+pub use special::{SpecialRange, doubtful, is_public, unusable};
 
 /// Says why a text is no subnet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

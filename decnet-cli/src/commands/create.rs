@@ -1,9 +1,10 @@
 use decnet_topology::{
-    Draft, Mode, RepoError, TopologyName,
+    Draft, Finding, Mode, RepoError, RuleSet, TopologyName,
     alloc::Claims,
     model::{DraftLan, Header},
     net,
     repo::NewTopology,
+    validate::validate,
 };
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -39,7 +40,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         lans,
         ..Draft::default()
     };
+    let catalog = context.catalog()?;
     let repo = context.repo()?;
+    let mut warnings: Vec<Finding>;
     let mut attempt = 1;
     let stored = loop {
         let taken = if subnet.is_none() {
@@ -47,7 +50,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         } else {
             Vec::new()
         };
-        let topology = draft.resolve(&Claims::past(taken)).map_err(CommandError::Resolve)?;
+        let topology = draft
+            .resolve(&Claims::past(taken))
+            .map_err(|error| CommandError::resolve(name.as_str(), error))?;
+        let report = validate(&topology, &catalog, RuleSet::deploy());
+        if !report.is_clean() {
+            let findings = report.errors().cloned().collect();
+            return Err(CommandError::Maze { findings });
+        }
+        warnings = report.warnings().cloned().collect();
         let new = NewTopology {
             name: name.clone(),
             mode: Mode::Unihost,
@@ -62,6 +73,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             result => break result?,
         }
     };
+    for warning in warnings {
+        context.output.note(warning.to_string());
+    }
     let row = &stored.row;
     context.bus.tell_of_creation(row);
     let subnet = stored.topology.dmz().map(decnet_topology::Lan::subnet);

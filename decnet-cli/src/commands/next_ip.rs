@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         kind: "LAN",
         name: arguments.lan.clone(),
     })?;
-    let mut addresses = IpAllocator::new(lan.subnet());
+    let mut addresses = IpAllocator::new(lan.subnet())?;
     for ip in topology.deckies().iter().filter_map(|decky| decky.ip_on(lan.id())) {
         // What lies outside or is kept for something else is for the validator to say.
         let _ = addresses.reserve(ip);

@@ -126,12 +126,13 @@ fn place(file: &str, finding: &Finding) -> String {
 }
 
 fn sum_up(found: &[Found], output: Output) {
-    let number = |severity| {
+    let number = |severity| -> u64 {
         found
             .iter()
             .flat_map(|found| &found.findings)
             .filter(|finding| finding.severity == severity)
-            .count()
+            .map(Finding::count)
+            .sum()
     };
     let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
     let verdict = match (errors, warnings) {
@@ -139,22 +140,22 @@ fn sum_up(found: &[Found], output: Output) {
         (0, _) => format!(
             "{}, with {}",
             output.paint(Style::Good, "valid"),
-            text::count(warnings, "warning", "warnings")
+            text::many(warnings, "warning", "warnings")
         ),
         (_, 0) => format!(
             "{}: {}",
             output.paint(Style::Error, "invalid"),
-            text::count(errors, "error", "errors")
+            text::many(errors, "error", "errors")
         ),
         _ => format!(
             "{}: {} and {}",
             output.paint(Style::Error, "invalid"),
-            text::count(errors, "error", "errors"),
-            text::count(warnings, "warning", "warnings")
+            text::many(errors, "error", "errors"),
+            text::many(warnings, "warning", "warnings")
         ),
     };
     if !output.quiet {
-        crate::output::say(&format!("{}: {verdict}", text::visible(&files(found))));
+        crate::output::say(&format!("{}: {verdict}", text::one_line(&files(found))));
     }
 }
 

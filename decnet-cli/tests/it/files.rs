@@ -24,6 +24,42 @@ fn a_valid_file_leaves_with_0_and_makes_no_database() {
 }
 
 #[test]
+fn a_subnet_that_no_lan_can_use_is_refused_by_every_command_that_takes_one() {
+    let place = Place::new();
+    place.write("loop.yaml", &CORP.replace("10.204.240.", "127.0.0."));
+    for arguments in [
+        &["validate", "loop.yaml"] as &[_],
+        &["validate", "--live", "loop.yaml"],
+        &["apply", "-f", "loop.yaml"],
+        &["compose", "loop.yaml"],
+        &["create", "corp", "--subnet", "127.0.0.0/24"],
+        &["next-subnet", "--subnet-base-prefix", "224.0"],
+    ] {
+        let ran = place.run(&[arguments, &["--json"]].concat()).exits(3);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("SUBNET_SPECIAL"), "{arguments:?}: {said}");
+    }
+    let config = ["--name", "corp", "--depth", "1", "--branching-factor", "1"];
+    let base = ["--subnet-base-prefix", "127.0.0.0/8", "-o", "-"];
+    let ran = place.run(&[&["generate"] as &[_], &config, &base].concat()).exits(3);
+    assert!(ran.stderr.contains("loopback"), "{ran:#?}");
+    place.run(&["create", "link", "--subnet", "169.254.7.0/24"]).exits(0);
+    let ran = place
+        .run(&[
+            "mutate",
+            "link",
+            "add_lan",
+            "--name",
+            "x",
+            "--subnet",
+            "239.1.0.0/24",
+            "--json",
+        ])
+        .exits(3);
+    assert!(ran.stderr.contains("SUBNET_SPECIAL"), "{ran:#?}");
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let place = Place::new();
     place.write("wrong.yaml", WRONG);

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use crate::{
-    alloc::{AllocError, ranges::Ranges},
+    alloc::{AllocError, ranges::Ranges, refuse_special},
     net,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 /// ```
 /// use decnet_topology::alloc::IpAllocator;
 ///
-/// let mut addresses = IpAllocator::new("10.0.0.0/24".parse()?);
+/// let mut addresses = IpAllocator::new("10.0.0.0/24".parse()?)?;
 /// addresses.reserve("10.0.0.3".parse()?)?;
 /// assert_eq!(addresses.next_free()?.to_string(), "10.0.0.2");
 /// assert_eq!(addresses.next_free()?.to_string(), "10.0.0.4");
@@ -35,15 +35,19 @@ pub struct IpAllocator {
 
 impl IpAllocator {
     /// Opens a subnet with every address of it free. Host bits are dropped.
-    pub fn new(subnet: Ipv4Net) -> Self {
+    ///
+    /// Refused: a subnet that shares an address with a range that no LAN can use
+    /// ([`net::unusable`](crate::net::unusable)).
+    pub fn new(subnet: Ipv4Net) -> Result<Self, AllocError> {
         let subnet = subnet.trunc();
-        Self {
+        refuse_special(subnet)?;
+        Ok(Self {
             subnet,
             used: 0,
             next: net::gateway(subnet).to_bits().saturating_add(1),
             returned: BTreeSet::new(),
             ahead: Ranges::default(),
-        }
+        })
     }
 
     /// Returns the subnet.

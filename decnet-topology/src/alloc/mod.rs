@@ -16,6 +16,13 @@ pub use ip::IpAllocator;
 pub use resolve::{Claims, ResolveError};
 pub use subnet::SubnetAllocator;
 
+use crate::net::{self, SpecialRange};
+
+/// Refuses a range that shares an address with one that no LAN can use.
+fn refuse_special(range: Ipv4Net) -> Result<(), AllocError> {
+    net::unusable(range).map_or(Ok(()), |special| Err(AllocError::Special { range, special }))
+}
+
 /// Says why an address or a subnet was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +34,14 @@ pub enum AllocError {
         base: Ipv4Net,
         /// The length of a subnet.
         prefix: u8,
+    },
+    /// The pool or the subnet lies, if only in part, where no LAN can be.
+    #[error("{range} shares addresses with {special}, which no LAN can use")]
+    Special {
+        /// The pool or the subnet.
+        range: Ipv4Net,
+        /// What it shares addresses with.
+        special: SpecialRange,
     },
     /// The pool has too few subnets.
     #[error("the pool {base} has {available} free subnet(s) of /{prefix}, {needed} are needed")]

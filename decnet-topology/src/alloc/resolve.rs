@@ -4,11 +4,11 @@ use ipnet::Ipv4Net;
 
 use crate::{
     alloc::{AllocError, IpAllocator, SubnetAllocator},
-    finding::{Code, Finding, Target},
+    finding::{Code, Finding, Findings, Severity, Target},
     id::{DeckyId, LanId},
     model::{Attachment, Decky, Draft, DraftDecky, Lan, Loadouts, Topology, TopologyError},
     name::Name,
-    validate::Report,
+    validate::{Report, unusable_subnet},
 };
 
 /// Where missing subnets are taken from, and which are taken by others.
@@ -47,9 +47,9 @@ impl Default for Claims {
 #[non_exhaustive]
 pub enum ResolveError {
     /// The draft has errors that no allocation mends.
-    #[error("the draft has {} error(s), the first: {}", .report.errors().count(), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
+    #[error("the draft has {} error(s), the first: {}", .report.count(Severity::Error), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
     Unsound {
-        /// What was found: by the parser, and names and memberships that make no topology.
+        /// What was found: by the parser, and names, memberships and subnets that make no topology.
         report: Report,
     },
     /// There are too few subnets for the LANs without one.
@@ -144,7 +144,13 @@ impl Draft {
 
     /// Completes the attachments of every decky. Their LANs are there: soundness was checked.
     fn attachments(&self, lans: &[Lan]) -> Result<Vec<Vec<Attachment>>, ResolveError> {
-        let mut pools: Vec<IpAllocator> = lans.iter().map(|lan| IpAllocator::new(lan.subnet())).collect();
+        let pool = |lan: &Lan| {
+            IpAllocator::new(lan.subnet()).map_err(|source| ResolveError::Addresses {
+                lan: lan.name().clone(),
+                source,
+            })
+        };
+        let mut pools: Vec<IpAllocator> = lans.iter().map(pool).collect::<Result<_, _>>()?;
         let mut open = vec![0_u64; lans.len()];
         for attachment in self.deckies.iter().flat_map(|decky| &decky.attachments) {
             match attachment.ip {
@@ -182,7 +188,8 @@ impl Draft {
         completed.collect()
     }
 
-    /// Checks what a topology cannot be without: names, each once, and memberships in LANs that are there, each once.
+    /// Checks what a topology cannot be without: names, each once, memberships in LANs that are there, each once, and subnets
+    /// that have addresses for hosts.
     fn soundness(&self) -> Soundness {
         let mut findings = Found::by_parser(&self.findings);
         let lans = names(&self.lans, &mut findings, Code::LanNameDup, "LAN", |lan| {
@@ -199,10 +206,15 @@ impl Draft {
         for decky in &self.deckies {
             self.check_memberships(decky, &mut findings);
         }
+        let unusable = self
+            .lans
+            .iter()
+            .filter_map(|lan| unusable_subnet(&lan.name, lan.subnet?));
+        findings.all.extend(unusable);
         Soundness {
             lans,
             deckies,
-            report: Report::new(findings.all),
+            report: Report::new(findings.all.into_vec()),
         }
     }
 
@@ -234,14 +246,16 @@ struct Soundness {
 
 /// Findings, the parser's first. A code that the parser reports is left to it: it saw the same document.
 struct Found {
-    all: Vec<Finding>,
+    all: Findings,
     known: BTreeSet<Code>,
 }
 
 impl Found {
     fn by_parser(findings: &[Finding]) -> Self {
+        let mut all = Findings::default();
+        all.extend(findings.iter().cloned());
         Self {
-            all: findings.to_vec(),
+            all,
             known: findings.iter().map(|finding| finding.code).collect(),
         }
     }

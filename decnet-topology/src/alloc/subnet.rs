@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::alloc::{AllocError, ranges::Ranges};
+use crate::alloc::{AllocError, ranges::Ranges, refuse_special};
 
 /// Hands out the subnets of one length from a range of addresses, past everything reserved.
 ///
@@ -30,12 +30,14 @@ pub struct SubnetAllocator {
 impl SubnetAllocator {
     /// Opens a pool of subnets of `prefix` bits each. Host bits of the base are dropped.
     ///
-    /// Refused: a prefix that is shorter than the base's, or over 32.
+    /// Refused: a prefix that is shorter than the base's, or over 32, and a base that shares an address with a range that no
+    /// LAN can use ([`net::unusable`](crate::net::unusable)).
     pub fn new(base: Ipv4Net, prefix: u8) -> Result<Self, AllocError> {
         let base = base.trunc();
         if prefix < base.prefix_len() || prefix > 32 {
             return Err(AllocError::PoolTooSmall { base, prefix });
         }
+        refuse_special(base)?;
         Ok(Self {
             base,
             prefix,

@@ -96,6 +96,17 @@ impl ConfigBuilder {
         self
     }
 
+    /// Refuses a range of addresses that shares one with a range that no LAN can use.
+    pub(super) fn check_base(&mut self) {
+        let base = self.subnet_base_prefix;
+        if let Some(special) = net::unusable(base) {
+            self.fault(
+                "subnet_base_prefix",
+                format_args!("{base} shares addresses with {special}, which no LAN can use; take a private range, like {DEFAULT_BASE}"),
+            );
+        }
+    }
+
     /// Sets the length of a subnet, 16 to 29. The default is 24.
     pub fn lan_prefix(mut self, prefix: u8) -> Self {
         self.lan_prefix = prefix;
@@ -123,7 +134,8 @@ impl ConfigBuilder {
 
     /// Checks every bound and puts the config together. Whether the services exist is for
     /// [`TopologyConfig::check_services`] to say.
-    pub fn build(self) -> Result<TopologyConfig, InvalidConfig> {
+    pub fn build(mut self) -> Result<TopologyConfig, InvalidConfig> {
+        self.check_base();
         self.build_or_seed(rng::os_seed)
     }
 

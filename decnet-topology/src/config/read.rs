@@ -72,6 +72,10 @@ fn read(
         let faults = service_faults(services, catalog);
         config.add_faults(faults);
     }
+    // A stored config may be of an earlier release, which took any base: it is read, and nothing is allocated from it.
+    if catalog.is_some() {
+        config.check_base();
+    }
     config.build_or_seed(seed_if_absent)
 }
 

@@ -46,6 +46,9 @@ impl<'p> Keys<'p> {
     }
 
     fn unknown(&self, key: &str) {
+        if self.place.reading.counts_only(Code::DocUnknownKey) {
+            return;
+        }
         let hint = spelling::hint(key, self.known.iter().copied());
         let message = match self.place.path {
             Path::Root => format!("the document has no key `{key}`{hint}"),

@@ -36,7 +36,8 @@
 //!
 //! # Bounds
 //!
-//! A document is at most [`MAX_BYTES`] long and [`MAX_DEPTH`] levels deep. Of the faults, the first [`MAX_FINDINGS`] are kept.
+//! A document is at most [`MAX_BYTES`] long and [`MAX_DEPTH`] levels deep. Of the faults of one code, the first
+//! [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, the others counted.
 
 mod error;
 mod keys;
@@ -62,9 +63,6 @@ pub const MAX_BYTES: usize = 64 << 20;
 
 /// The deepest nesting of lists and maps, the document itself being the first level.
 pub const MAX_DEPTH: usize = 64;
-
-/// How many faults of one document are kept.
-pub const MAX_FINDINGS: usize = 10_000;
 
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -137,10 +137,26 @@ fn yaml<'de>(text: &'de str, place: Place<'_>) -> Read<'de> {
             let line = usize::try_from(location.line()).ok().filter(|line| *line > 0)?;
             Some((line, usize::try_from(location.column()).ok()?.max(1)))
         });
+        if is_second_document(&error) {
+            let message = "a second document begins here; a file holds one maze, so write each to a file of its own";
+            return (at, message.into());
+        }
         let message = error.to_string();
         let bare = message.lines().next().unwrap_or_default();
         (at, format!("the document is no YAML: {bare}"))
     })
+}
+
+fn is_second_document(error: &serde_saphyr::Error) -> bool {
+    use serde_saphyr::{Error, budget::BudgetBreach};
+    matches!(
+        error.without_snippet(),
+        Error::MultipleDocuments { .. }
+            | Error::Budget {
+                breach: BudgetBreach::Documents { .. },
+                ..
+            }
+    )
 }
 
 /// Joins attachments to the LANs that they name.
@@ -189,7 +205,10 @@ fn join_decky(
         }
         let name = &*attachment.lan;
         let Some(lan) = (if at == 0 { places.home(name) } else { places.find(name) }) else {
-            let known = lans.iter().take(if reading.is_full() { 0 } else { HINTED });
+            if reading.counts_only(Code::IpUnknownLan) {
+                continue;
+            }
+            let known = lans.iter().take(HINTED);
             let hint = spelling::hint(&attachment.lan, known.map(|lan| lan.name.as_str()));
             let message = format!(
                 "decky `{}` is attached to LAN `{}`, which is not there{hint}; add the LAN or drop the attachment",

@@ -8,8 +8,8 @@ use std::{
 use serde::de;
 
 use crate::{
-    document::{MAX_DEPTH, MAX_FINDINGS},
-    finding::{Code, Finding, Target},
+    document::MAX_DEPTH,
+    finding::{Code, Finding, Tally, Target},
 };
 
 /// What one reading of a document collects.
@@ -19,7 +19,7 @@ pub(super) struct Reading<'t> {
     /// The offset of the last key or text that was read, if it stands in the document as it is.
     offset: Cell<Option<usize>>,
     found: RefCell<Vec<(Option<usize>, Finding)>>,
-    untold: Cell<usize>,
+    tally: RefCell<Tally>,
     /// What makes the whole document unreadable.
     fatal: RefCell<Option<(Code, Option<usize>, String)>>,
 }
@@ -31,7 +31,7 @@ impl<'t> Reading<'t> {
             depth: Cell::new(0),
             offset: Cell::new(None),
             found: RefCell::new(Vec::new()),
-            untold: Cell::new(0),
+            tally: RefCell::default(),
             fatal: RefCell::new(None),
         }
     }
@@ -51,16 +51,14 @@ impl<'t> Reading<'t> {
         self.offset.get()
     }
 
-    /// Tells whether so much was noted that nothing more is kept.
-    pub(super) fn is_full(&self) -> bool {
-        self.found.borrow().len() >= MAX_FINDINGS
+    /// Counts a fault whose finding costs much to write, and tells whether that is all there is to do: enough are listed.
+    pub(super) fn counts_only(&self, code: Code) -> bool {
+        self.tally.borrow_mut().counts_only(code.severity(), code)
     }
 
     /// Notes something that does not keep the rest from being read.
     pub(super) fn note(&self, offset: Option<usize>, finding: Finding) {
-        if self.is_full() {
-            self.untold.set(self.untold.get() + 1);
-        } else {
+        if self.tally.borrow_mut().lists(&finding) {
             self.found.borrow_mut().push((offset, finding));
         }
     }
@@ -101,13 +99,7 @@ impl<'t> Reading<'t> {
                 None => finding,
             })
             .collect();
-        if self.untold.get() > 0 {
-            let message = format!(
-                "{} more faults are not listed; mend those that are first",
-                self.untold.get()
-            );
-            findings.push(Finding::new(Code::DocType, document(String::new()), message));
-        }
+        findings.extend(self.tally.into_inner().more());
         findings
     }
 }

@@ -6,9 +6,11 @@ use std::{
     net::Ipv4Addr,
 };
 
+use ipnet::Ipv4Net;
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess};
 
 use crate::{
+    config::TopologyConfig,
     document::{
         FORMAT,
         keys::Keys,
@@ -96,6 +98,8 @@ impl<'de> Shape<'de> for Document {
                 "seed" => document.header.seed = value!(map, place, key, Optional(Whole)),
                 "config" => {
                     document.header.config = value!(map, place, key, parsed("what a topology is generated from"));
+                    let base = document.header.config.as_ref().map(TopologyConfig::subnet_base_prefix);
+                    check_base(place, base);
                 }
                 "lans" => document.lans = value!(map, place, key, ListOf::new(|| LanShape)),
                 _ => value!(map, place, key, Deckies(&mut document)),
@@ -121,6 +125,15 @@ fn check_name(place: Place<'_>, text: &str) {
             "name".into(),
             format!("the topology's name is none: {fault}"),
         );
+    }
+}
+
+/// The pool that LANs of the maze are given subnets from later.
+fn check_base(place: Place<'_>, base: Option<Ipv4Net>) {
+    let special = base.and_then(|base| Some((base, net::unusable(base)?)));
+    if let Some((base, special)) = special {
+        let message = format!("the base {base} of the config shares addresses with {special}, which no LAN can use");
+        place.note(Code::SubnetSpecial, "config.subnet_base_prefix".into(), message);
     }
 }
 

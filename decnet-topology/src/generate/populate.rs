@@ -105,12 +105,15 @@ impl Population {
 
     /// Hands out the addresses: homes first, then the bridges', then those of cross edges.
     fn attachments(&self, lans: &[Lan]) -> Result<Vec<Vec<Attachment>>, GenerateError> {
-        let mut pools: Vec<IpAllocator> = lans.iter().map(|lan| IpAllocator::new(lan.subnet())).collect();
+        let refused = |lan: &Lan, source| GenerateError::Addresses {
+            lan: lan.name().clone(),
+            source,
+        };
+        let pool = |lan: &Lan| IpAllocator::new(lan.subnet()).map_err(|source| refused(lan, source));
+        let mut pools: Vec<IpAllocator> = lans.iter().map(pool).collect::<Result<_, _>>()?;
         let mut attach = |lan: usize| {
-            let ip = pools[lan].next_free().map_err(|source| GenerateError::Addresses {
-                lan: lans[lan].name().clone(),
-                source,
-            })?;
+            let next = pools[lan].next_free();
+            let ip = next.map_err(|source| refused(&lans[lan], source))?;
             Ok::<_, GenerateError>(Attachment {
                 lan: lans[lan].id(),
                 ip,

@@ -251,17 +251,18 @@ fn free_subnet(topology: &Topology, lan: &Name, context: &Context<'_>) -> Applie
 
 /// Makes a membership in a LAN, with the lowest free address if none is given.
 fn membership(topology: &Topology, lan: &Lan, decky: &Name, ip: Option<Ipv4Addr>) -> Applied<Attachment> {
+    let refused = |source| MutationError::AddressPoolExhausted {
+        lan: lan.name().clone(),
+        decky: decky.clone(),
+        source,
+    };
     let allocated = || {
-        let mut pool = IpAllocator::new(lan.subnet());
+        let mut pool = IpAllocator::new(lan.subnet()).map_err(refused)?;
         for (_, attachment) in topology.edges().filter(|(_, attachment)| attachment.lan == lan.id()) {
             // One outside the subnet, or reserved, takes none of those that are handed out.
             drop(pool.reserve(attachment.ip));
         }
-        pool.next_free().map_err(|source| MutationError::AddressPoolExhausted {
-            lan: lan.name().clone(),
-            decky: decky.clone(),
-            source,
-        })
+        pool.next_free().map_err(refused)
     };
     let ip = ip.map_or_else(allocated, Ok)?;
     Ok(Attachment { lan: lan.id(), ip })

@@ -226,6 +226,14 @@ impl MutationError {
             Self::RouterSingleHomed { .. } => Code::RouterSingleHomed.as_str(),
             Self::ForceRequired { .. } => "FORCE_REQUIRED",
             Self::FrozenWhileLive { .. } => "FROZEN_WHILE_LIVE",
+            Self::SubnetPoolExhausted {
+                source: AllocError::Special { .. },
+                ..
+            }
+            | Self::AddressPoolExhausted {
+                source: AllocError::Special { .. },
+                ..
+            } => Code::SubnetSpecial.as_str(),
             Self::SubnetPoolExhausted { .. } => "SUBNET_POOL_EXHAUSTED",
             Self::AddressPoolExhausted { .. } => "ADDRESS_POOL_EXHAUSTED",
             Self::IdsExhausted { .. } => "IDS_EXHAUSTED",

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::{
-    finding::{Code, Finding, Target},
+    finding::{Code, Finding, Findings, Target},
     net,
     validate::view::{DeckyView, LanView, View},
 };
@@ -14,7 +14,7 @@ use crate::{
 const LONGEST_WITH_RESERVED: u8 = 30;
 
 /// `IP_OUT_OF_SUBNET`, `IP_RESERVED`: an address that no host of its LAN may have.
-pub(super) fn misplaced(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn misplaced(decky: &DeckyView<'_>, findings: &mut Findings) {
     for (lan, ip) in decky.lans() {
         let (Some(ip), Some(subnet)) = (ip, lan.subnet()) else {
             continue;
@@ -57,7 +57,7 @@ fn reserved(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Fin
 }
 
 /// `IP_COLLISION`: two deckies with one address on one LAN. Each is told of the first that has it.
-pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Vec<Finding>) {
+pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Findings) {
     if !taken.twice() {
         return;
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     catalog::{Catalog, Port},
-    finding::{Code, Finding, Target},
+    finding::{Code, Finding, Findings, Target},
     name::ServiceName,
     publish::{HostPort, Publish},
     validate::{
@@ -107,7 +107,7 @@ pub(super) fn published_by(decky: &DeckyView<'_>, publish: &Publish) -> impl Ite
 }
 
 /// `GATEWAY_PORT_CLASH`: two gateways that publish the same host port, or one that publishes two ports there.
-pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Vec<Finding>) {
+pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Findings) {
     let mut by_port: BTreeMap<Port, Vec<&PublishedPort>> = BTreeMap::new();
     for one in published {
         let earlier = by_port.entry(one.host.port).or_default();
@@ -127,7 +127,7 @@ pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Vec<Fi
 }
 
 /// `PUBLISH_IPV6`: a port that is published on IPv6, where visitors are anonymous.
-pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Vec<Finding>) {
+pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Findings) {
     for one in published.iter().filter(|one| one.host.is_ipv6()) {
         let message = format!(
             "`{}` of gateway `{}` is published on {}: visitors over IPv6 come through Docker's proxy, and its log has the address \
@@ -139,7 +139,7 @@ pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Vec<Finding>) {
 }
 
 /// `HOST_PORT_TAKEN`: a host port that a gateway publishes is in use.
-pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mut Vec<Finding>) {
+pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mut Findings) {
     let mut by_port: BTreeMap<Port, Vec<&Listener>> = BTreeMap::new();
     for listener in &host.listeners {
         by_port.entry(listener.port).or_default().push(listener);
@@ -164,7 +164,7 @@ pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mu
 }
 
 /// `SUBNET_HOST_OVERLAP`: a foreign Docker network or a route of the host covers a part of a subnet.
-pub(super) fn overlaps(view: &View<'_>, host: &HostFacts, findings: &mut Vec<Finding>) {
+pub(super) fn overlaps(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
     // The route that a Docker network brings is not told of again.
     let bridged: std::collections::BTreeSet<_> = host.networks.iter().map(|network| network.subnet).collect();
     let networks = host.networks.iter().map(|network| {

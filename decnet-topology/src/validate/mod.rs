@@ -29,11 +29,12 @@ mod view;
 
 pub use host::{ForeignNetwork, HostFacts, HostRoute, Listener, PublishedPort, published};
 pub use report::{Invalid, Report, RuleSet, ValidTopology};
+pub(crate) use subnets::unusable as unusable_subnet;
 pub use view::View;
 
 use crate::{
     catalog::Catalog,
-    finding::{Code, Finding, Severity},
+    finding::{Code, Finding, Findings, Severity},
     model::Topology,
     name::Sums,
     publish::Publish,
@@ -70,7 +71,8 @@ pub fn validate_against<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules:
 /// Holds a draft or a topology to the rules, in its surroundings.
 ///
 /// Of what a subnet overlaps, the four nearest are told; of many that have one address or one host port, each is told of the
-/// first. Otherwise every fault is there. Runs in O(n log n).
+/// first. Otherwise every fault is there, up to [`MAX_LISTED`](crate::finding::MAX_LISTED) of a code; one more finding says how many
+/// are not listed. Runs in O(n log n).
 pub fn validate_in<'a>(
     maze: impl Into<View<'a>>,
     catalog: &Catalog,
@@ -78,7 +80,8 @@ pub fn validate_in<'a>(
     surroundings: Surroundings<'_>,
 ) -> Report {
     let view = maze.into();
-    let mut findings = view.read().to_vec();
+    let mut findings = Findings::default();
+    findings.extend(view.read().iter().cloned());
     let found = &mut findings;
     let same_ports = Publish::default();
     let publish = surroundings.publish.unwrap_or(&same_ports);
@@ -119,12 +122,14 @@ pub fn validate_in<'a>(
     subnets::overlaps(&view, found);
     subnets::claimed(&view, surroundings.claims, found);
     subnets::too_small(&view, &members, found);
+    subnets::special(&view, found);
     host::gateway_clashes(&published, found);
     host::ipv6(&published, found);
     if let Some(host) = surroundings.host {
         host::taken(&published, host, found);
         host::overlaps(&view, host, found);
     }
+    let mut findings = findings.into_vec();
     if !rules.shape_is_error() {
         findings.iter_mut().for_each(soften);
     }

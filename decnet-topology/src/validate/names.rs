@@ -3,24 +3,24 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    finding::{Code, Finding, Target},
+    finding::{Code, Finding, Findings, Target},
     name::{Folded, Name, Sums},
     validate::view::{DeckyView, LanView, View},
 };
 
 /// `NAME_INVALID`: a LAN's name that is no DNS label.
-pub(super) fn invalid_lans(view: &View<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn invalid_lans(view: &View<'_>, findings: &mut Findings) {
     for lan in view.lans() {
         invalid("LAN", lan.name(), |lan| Target::Lan { lan }, findings);
     }
 }
 
 /// `NAME_INVALID`: a decky's name that is no DNS label.
-pub(super) fn invalid_decky(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn invalid_decky(decky: &DeckyView<'_>, findings: &mut Findings) {
     invalid("decky", decky.name, |decky| Target::Decky { decky }, findings);
 }
 
-fn invalid(kind: &str, name: &str, target: impl FnOnce(String) -> Target, findings: &mut Vec<Finding>) {
+fn invalid(kind: &str, name: &str, target: impl FnOnce(String) -> Target, findings: &mut Findings) {
     if let Err(fault) = Name::new(name) {
         let message = format!("the {kind} name `{name}` is no DNS label: {fault}; rename it");
         findings.push(Finding::new(Code::NameInvalid, target(name.into()), message));
@@ -28,7 +28,7 @@ fn invalid(kind: &str, name: &str, target: impl FnOnce(String) -> Target, findin
 }
 
 /// `LAN_NAME_DUP`: two LANs of one name, case ignored.
-pub(super) fn lan_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn lan_twice(view: &View<'_>, findings: &mut Findings) {
     let mut sums = Sums::default();
     view.lans().for_each(|lan| sums.add(lan.name()));
     if sums.all_differ() {
@@ -42,7 +42,7 @@ pub(super) fn lan_twice(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `DECKY_NAME_DUP`: two deckies of one name, case ignored.
-pub(super) fn decky_twice(view: &View<'_>, sums: Sums, findings: &mut Vec<Finding>) {
+pub(super) fn decky_twice(view: &View<'_>, sums: Sums, findings: &mut Findings) {
     if sums.all_differ() {
         return;
     }
@@ -62,7 +62,7 @@ fn doubled<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 /// `IP_UNKNOWN_LAN`: an attachment to a LAN that is not there.
-pub(super) fn unknown_lan(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn unknown_lan(decky: &DeckyView<'_>, findings: &mut Findings) {
     for attachment in decky.attachments.iter().filter(|attachment| attachment.lan.is_none()) {
         let lan = format!("#{}", attachment.at);
         let message = format!(
@@ -78,7 +78,7 @@ pub(super) fn unknown_lan(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `ATTACHMENT_DUP`: the same decky twice on one LAN.
-pub(super) fn attached_twice(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn attached_twice(decky: &DeckyView<'_>, findings: &mut Findings) {
     if decky.attachments.len() < 2 {
         return;
     }

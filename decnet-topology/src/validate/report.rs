@@ -3,7 +3,7 @@ use std::ops::Deref;
 use serde::Serialize;
 
 use crate::{
-    finding::{Finding, Severity},
+    finding::{Finding, Severity, capped},
     model::Topology,
 };
 
@@ -42,11 +42,21 @@ pub struct Report {
 }
 
 impl Report {
-    /// Brings findings into order; the same finding twice counts once.
+    /// Brings findings into order; the same finding twice counts once. Of each code,
+    /// [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, and one more says how many are not.
     pub fn new(mut findings: Vec<Finding>) -> Self {
         findings.sort();
-        findings.dedup();
+        // Of what is not listed, two equal counts are two.
+        findings.dedup_by(|one, other| one == other && one.count_of_more().is_none());
+        let mut findings = capped(findings);
+        findings.sort();
         Self { findings }
+    }
+
+    /// Counts the findings of a severity, those that are not listed too.
+    pub fn count(&self, severity: Severity) -> u64 {
+        let of_it = self.findings.iter().filter(|finding| finding.severity == severity);
+        of_it.map(Finding::count).sum()
     }
 
     /// Returns what was found.
@@ -76,7 +86,7 @@ impl Report {
     /// Says how many rules are broken, and the first of them, for the text of an error.
     pub(crate) fn broken(&self) -> String {
         let first = self.errors().next().map(ToString::to_string).unwrap_or_default();
-        match self.errors().count() {
+        match self.count(Severity::Error) {
             1 => format!("1 rule: {first}"),
             count => format!("{count} rules, the first: {first}"),
         }

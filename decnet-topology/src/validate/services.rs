@@ -2,18 +2,19 @@
 
 use crate::{
     catalog::{Catalog, environment},
-    finding::{Code, Finding, Target},
+    finding::{Code, Finding, Findings, Target},
     name::ServiceName,
     spelling,
     validate::view::DeckyView,
 };
 
 /// `UNKNOWN_SERVICE`: a service that is not in the catalogue, or a singleton.
-pub(super) fn unknown(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+pub(super) fn unknown(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Findings) {
     for service in decky.services {
         let (decky_name, name) = (decky.name, service.name);
         let message = match service.known {
             Some(known) if !known.singleton => continue,
+            _ if findings.counts_only(Code::UnknownService) => continue,
             Some(_) => {
                 format!("decky `{decky_name}` runs `{name}`, of which there is one a host, never on a decky; remove it")
             }
@@ -30,9 +31,12 @@ pub(super) fn unknown(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut V
 }
 
 /// `ARCHETYPE_UNKNOWN`: an archetype that is not in the catalogue.
-pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Findings) {
     let unknown = |slug: &&str| catalog.archetype(slug).is_none();
     if let Some(slug) = decky.archetype.filter(unknown) {
+        if findings.counts_only(Code::ArchetypeUnknown) {
+            return;
+        }
         let hint = spelling::hint(slug, catalog.archetypes().map(|known| known.slug.as_str()));
         let message = format!(
             "decky `{}` is a `{slug}`, which is not in the catalogue{hint}; drop it, or add it there",
@@ -46,7 +50,7 @@ pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut
 }
 
 /// `SERVICE_PORT_CLASH`: two services of one decky that want the same port.
-pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Vec<Finding>) {
+pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Findings) {
     // Deckies are many and clashes few: what follows is slow, and tells who.
     if !decky.has_clash() {
         return;
@@ -64,7 +68,7 @@ pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &
 }
 
 /// `SERVICE_CFG_UNDECLARED`: configuration for a service that the decky does not run.
-pub(super) fn undeclared(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn undeclared(decky: &DeckyView<'_>, findings: &mut Findings) {
     for service in decky.config.keys().filter(|name| decky.declared(name).is_none()) {
         let message = format!(
             "decky `{}` configures `{service}` but does not run it; add the service or drop its config",
@@ -79,7 +83,7 @@ pub(super) fn undeclared(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `SERVICE_CFG_INVALID`, `SERVICE_CFG_UNKNOWN_FIELD`: a value that does not fit its field, and a field that is none.
-pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Findings) {
     for (service, fields) in decky.config {
         let declared = decky.declared(service).and_then(|declared| declared.known);
         let Some(known) = declared.filter(|known| !known.singleton) else {
@@ -92,6 +96,7 @@ pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
                     let message = format!("`{key}` of `{service}` on decky `{}` {fault}", decky.name);
                     (Code::ServiceCfgInvalid, message)
                 }
+                None if findings.counts_only(Code::ServiceCfgUnknownField) => continue,
                 None => {
                     let hint = spelling::hint(key, known.fields.iter().map(|field| field.key.as_str()));
                     let message = format!("`{service}` on decky `{}` has no field `{key}`{hint}", decky.name);

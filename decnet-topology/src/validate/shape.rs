@@ -1,12 +1,12 @@
 //! The shape of the maze: its DMZ, what hangs on it, and its routers.
 
 use crate::{
-    finding::{Code, Finding, Target},
+    finding::{Code, Finding, Findings, Target},
     validate::view::{DeckyView, View},
 };
 
 /// `DMZ_MISSING`, `DMZ_MULTIPLE`: not exactly one DMZ.
-pub(super) fn one_dmz(view: &View<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn one_dmz(view: &View<'_>, findings: &mut Findings) {
     let names: Vec<_> = view
         .lans()
         .filter(|lan| lan.is_dmz())
@@ -31,7 +31,7 @@ pub(super) fn one_dmz(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `DMZ_ORPHAN`: a LAN that no chain of bridge deckies joins to the DMZ.
-pub(super) fn orphan_lans(view: &View<'_>, mut joined: Joined, findings: &mut Vec<Finding>) {
+pub(super) fn orphan_lans(view: &View<'_>, mut joined: Joined, findings: &mut Findings) {
     let Some((at, dmz)) = view.dmz() else { return };
     let root = joined.find(at);
     for (at, lan) in view.lans().enumerate() {
@@ -78,7 +78,7 @@ impl Joined {
 }
 
 /// `DECKY_ORPHAN`: a decky with no attachment.
-pub(super) fn orphan_decky(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn orphan_decky(decky: &DeckyView<'_>, findings: &mut Findings) {
     if decky.attachments.is_empty() {
         let message = format!(
             "decky `{}` is attached to no LAN; attach it to one or remove it",
@@ -92,7 +92,7 @@ pub(super) fn orphan_decky(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `ROUTER_SINGLE_HOMED`: a decky that forwards but has one LAN only, and that is not the DMZ.
-pub(super) fn idle_router(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn idle_router(decky: &DeckyView<'_>, findings: &mut Findings) {
     let [only] = decky.attachments else { return };
     let Some(lan) = only.lan.filter(|lan| decky.forwards_l3 && !lan.is_dmz()) else {
         return;

@@ -3,7 +3,8 @@
 use ipnet::Ipv4Net;
 
 use crate::{
-    finding::{Code, Finding, Target},
+    config::DEFAULT_BASE,
+    finding::{Code, Finding, Findings, Target},
     net,
     repo::Claim,
     validate::view::{DeckyView, LanView, View},
@@ -16,7 +17,7 @@ const TOLD: usize = 4;
 const NARROWEST: u8 = 29;
 
 /// `SUBNET_TOO_SMALL`: fewer usable addresses than deckies, or narrower than /29.
-pub(super) fn too_small(view: &View<'_>, members: &Members, findings: &mut Vec<Finding>) {
+pub(super) fn too_small(view: &View<'_>, members: &Members, findings: &mut Findings) {
     for (lan, members) in view.lans().zip(&members.0) {
         let (lan, Some(subnet)) = (lan.name(), lan.subnet()) else {
             continue;
@@ -32,6 +33,36 @@ pub(super) fn too_small(view: &View<'_>, members: &Members, findings: &mut Vec<F
         let target = Target::Lan { lan: lan.into() };
         findings.push(Finding::new(Code::SubnetTooSmall, target, message));
     }
+}
+
+/// `SUBNET_SPECIAL`: an error for ranges that no LAN can use; a warning for link-local, reserved and public addresses.
+pub(super) fn special(view: &View<'_>, findings: &mut Findings) {
+    let judged = view.lans().filter_map(|lan| {
+        let subnet = lan.subnet()?;
+        unusable(lan.name(), subnet).or_else(|| doubtful(lan.name(), subnet))
+    });
+    findings.extend(judged);
+}
+
+/// The error for a subnet in a range that no LAN can use.
+pub(crate) fn unusable(lan: &str, subnet: Ipv4Net) -> Option<Finding> {
+    let special = net::unusable(subnet)?;
+    let fault = format!("shares addresses with {special}, which no LAN can use");
+    Some(of_range(lan, subnet, &fault))
+}
+
+fn doubtful(lan: &str, subnet: Ipv4Net) -> Option<Finding> {
+    let fault = match net::doubtful(subnet) {
+        Some(special) => format!("shares addresses with {special}, which some systems refuse"),
+        None if net::is_public(subnet) => "is public: this machine would not reach the hosts that own it".into(),
+        None => return None,
+    };
+    Some(of_range(lan, subnet, &fault).as_warning())
+}
+
+fn of_range(lan: &str, subnet: Ipv4Net, fault: &str) -> Finding {
+    let message = format!("{subnet} of LAN `{lan}` {fault}; take a private subnet, for example from {DEFAULT_BASE}");
+    Finding::new(Code::SubnetSpecial, Target::Lan { lan: lan.into() }, message)
 }
 
 /// How many deckies each LAN has.
@@ -50,7 +81,7 @@ impl Members {
 }
 
 /// `SUBNET_OVERLAP`: two LANs of the topology whose ranges meet. A LAN is told of the four nearest before it at most.
-pub(super) fn overlaps(view: &View<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn overlaps(view: &View<'_>, findings: &mut Findings) {
     let mut subnets: Vec<_> = view.subnets().map(|(at, subnet)| (subnet, at)).collect();
     subnets.sort_unstable();
     let mut around = Around::default();
@@ -80,7 +111,7 @@ pub(super) fn overlaps(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `SUBNET_OVERLAP`: a LAN whose range meets that of another topology.
-pub(super) fn claimed(view: &View<'_>, claims: &[Claim], findings: &mut Vec<Finding>) {
+pub(super) fn claimed(view: &View<'_>, claims: &[Claim], findings: &mut Findings) {
     let others: Vec<_> = claims.iter().map(|claim| claim.subnet).collect();
     for (lan, subnet, other) in meetings(view, &others) {
         let (lan, claim) = (lan.name(), &claims[other]);

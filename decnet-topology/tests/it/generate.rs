@@ -203,7 +203,10 @@ fn the_conformance_rows_hold() {
             (Err(invalid), "invalid_config") => {
                 let mut fields: Vec<&str> = invalid.faults.iter().map(|fault| fault.field.as_str()).collect();
                 fields.dedup();
-                assert_eq!(json!(fields), row["fields"], "{name}: {invalid}");
+                // A row may leave open which fields it is.
+                if let Some(expected) = row.get("fields") {
+                    assert_eq!(json!(fields), *expected, "{name}: {invalid}");
+                }
             }
             (Ok(config), "subnet_pool_exhausted") => {
                 let refused = generate(&config, &CATALOG, &reserved);

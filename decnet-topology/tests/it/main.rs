@@ -15,6 +15,7 @@ mod history;
 mod model;
 mod mutation;
 mod repo;
+mod special;
 mod status;
 mod strategies;
 mod surroundings;

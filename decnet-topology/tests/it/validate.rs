@@ -176,6 +176,14 @@ const FAULTS: &[Fault] = &[
             .flat_map(|decky| &mut decky.attachments)
             .for_each(|attachment| attachment.ip = None);
     }),
+    (Code::SubnetSpecial, |draft, at| {
+        draft.lans[at].subnet = format!("127.0.{at}.0/24").parse().ok();
+        draft
+            .deckies
+            .iter_mut()
+            .flat_map(|decky| &mut decky.attachments)
+            .for_each(|attachment| attachment.ip = None);
+    }),
     (Code::UnknownService, |draft, at| {
         draft.deckies[2 * at].services.push("htpp".into());
     }),

@@ -44,7 +44,7 @@ pub fn configs() -> impl Strategy<Value = TopologyConfig> {
         Just("10.0.0.0/8"),
         Just("192.168"),
         Just("10.1.2.3/9"),
-        Just("0.0.0.0/8")
+        Just("100.64.0.0/10")
     ];
     // At least 253 addresses for five deckies, the bridges of eight children, and cross edges from anywhere.
     let prefix = 20_u8..=24;
