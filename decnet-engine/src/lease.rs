@@ -3,10 +3,11 @@
 use std::{fs, sync::Arc};
 
 use decnet_topology::{
-    LeaseToken, Repo, RepoError, TopologyId,
-    repo::{Holder, Lease},
+    LeaseToken, MutationState, Repo, RepoError, TopologyId,
+    repo::{Holder, Lease, MutationClaim, MutationFilter},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -37,18 +38,114 @@ fn boot_id() -> String {
     }
 }
 
-/// Returns when a process started, in clock ticks since the boot: the 22nd field of its stat (proc(5)).
+/// Returns when a process started, in clock ticks since the boot: the 22nd field of its stat (proc(5)). None if it is no more:
+/// a zombie does nothing either, it only waits for its parent to ask.
 fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses, which may hold anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse().ok()
+    started_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Tells whether a holder is a process of this host that is no more.
-fn is_dead(holder: &Holder) -> bool {
+fn started_of(stat: &str) -> Option<u64> {
+    // The second field is the program's name in parentheses, which may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace();
+    if matches!(fields.next()?, "Z" | "X" | "x") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// What is known from here of the process that holds a lease or a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HolderState {
+    /// It runs on this host.
+    Alive,
+    /// It ran on this host, and is no more.
+    Dead,
+    /// It is of another host, another boot of this one, or another namespace of process ids.
+    Unseen,
+}
+
+/// Looks whether the process that holds a lease or a claim runs.
+pub fn holder_state(holder: &Holder) -> HolderState {
     let boot = boot_id();
-    !boot.is_empty() && holder.boot_id == boot && started(holder.pid) != Some(holder.started)
+    if boot.is_empty() || holder.boot_id != boot {
+        return HolderState::Unseen;
+    }
+    match started(holder.pid) {
+        Some(started) if started == holder.started => HolderState::Alive,
+        _ => HolderState::Dead,
+    }
+}
+
+/// Says why a lease that has not run out is not to be believed, if so.
+///
+/// The time is asked after the lease was read: who waited for the store would take a fresh lease for one that ends too late.
+async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Result<Option<&'static str>, RepoError> {
+    const OVERLONG: &str = "it ends later than it lasts";
+    Ok(
+        match (holder_state(&lease.holder), lease.is_overlong(Timestamp::now())) {
+            (HolderState::Dead, _) => Some("its process is dead"),
+            (_, false) => None,
+            (HolderState::Unseen, true) => Some(OVERLONG),
+            (HolderState::Alive, true) => {
+                // It renews the lease by the clock of today, unless it hangs.
+                tokio::time::sleep(RENEWAL + RENEWAL).await;
+                let now = repo.lease(topology, Timestamp::now()).await?;
+                (now.as_ref() == Some(lease)).then_some(OVERLONG)
+            }
+        },
+    )
+}
+
+/// Refuses a topology that somebody holds the lease of, as far as that is to be believed.
+pub(crate) async fn refuse_held(repo: &dyn Repo, topology: TopologyId) -> Result<(), RepoError> {
+    match repo.lease(topology, Timestamp::now()).await? {
+        Some(lease) if why_void(repo, topology, &lease).await?.is_none() => {
+            Err(RepoError::LeaseHeld { lease: Box::new(lease) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was broken, and whose it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Broken {
+    /// The lease of the topology.
+    pub lease: Option<Lease>,
+    /// The claim on the mutation that was being applied.
+    pub claim: Option<MutationClaim>,
+}
+
+/// Breaks the lease of a topology, and the claim on its mutation, and says whose they were.
+///
+/// # Guarantees
+///
+/// - A holder that still runs loses its right to change the status at once, and stops within its next renewal, as a killed process
+///   would. The next operation takes up what it left.
+/// - Only the lease and the claim that are returned are broken, not newer ones.
+///
+/// # Assumptions
+///
+/// The caller knows that the holder is gone or hangs: until its next renewal, two may be at work on the topology.
+pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<Broken, RepoError> {
+    let lease = repo.lease(topology, Timestamp::now()).await?;
+    if let Some(lease) = &lease {
+        repo.release_lease(topology, lease.token).await?;
+    }
+    let applying = MutationFilter {
+        topology: Some(topology),
+        states: vec![MutationState::Applying],
+        limit: Some(1),
+        offset: 0,
+    };
+    let mutation = repo.mutations(&applying).await?.rows.into_iter().next();
+    let mut claim = None;
+    if let Some((id, held)) = mutation.and_then(|row| Some((row.id, row.claim?))) {
+        repo.give_back(id, held.token, Timestamp::now()).await?;
+        claim = Some(held);
+    }
+    Ok(Broken { lease, claim })
 }
 
 /// A lease that is held and kept alive until it is dropped or given back.
@@ -63,18 +160,23 @@ pub(crate) struct HeldLease {
 }
 
 impl HeldLease {
-    /// Takes the lease of a topology; one that a dead process of this host holds is taken over at once.
+    /// Takes the lease of a topology; one that a dead process of this host holds is taken over at once, and so is one that ends
+    /// later than a lease lasts.
     pub(crate) async fn acquire(repo: Arc<dyn Repo>, topology: TopologyId, label: &str) -> Result<Self, RepoError> {
         let holder = this_process(label);
         let first = repo
             .acquire_lease(topology, &holder, TIME, None, Timestamp::now())
             .await;
         let lease = match first {
-            Err(RepoError::LeaseHeld { lease }) if is_dead(&lease.holder) => {
-                tracing::info!(%topology, pid = lease.holder.pid, "taking over the lease of a dead process");
-                repo.acquire_lease(topology, &holder, TIME, Some(lease.token), Timestamp::now())
-                    .await?
-            }
+            Err(RepoError::LeaseHeld { lease }) => match why_void(repo.as_ref(), topology, &lease).await? {
+                Some(why) => {
+                    let Holder { label, pid, .. } = &lease.holder;
+                    tracing::info!(%topology, label, pid, until = %lease.until, why, "taking over a lease");
+                    repo.acquire_lease(topology, &holder, TIME, Some(lease.token), Timestamp::now())
+                        .await?
+                }
+                None => return Err(RepoError::LeaseHeld { lease }),
+            },
             other => other?,
         };
         let lost = CancellationToken::new();
@@ -148,22 +250,30 @@ mod tests {
     #[test]
     fn a_process_is_dead_only_where_it_could_be_seen_alive() {
         let me = this_process("test");
-        assert!(!is_dead(&me));
-        assert!(is_dead(&Holder {
-            started: me.started + 1,
+        assert_eq!(holder_state(&me), HolderState::Alive);
+        let with = |boot_id: &str, started| Holder {
+            boot_id: boot_id.into(),
+            started,
             ..me.clone()
-        }));
-        assert!(!is_dead(&Holder {
-            boot_id: "another host".into(),
-            started: 0,
-            ..me.clone()
-        }));
+        };
+        assert_eq!(holder_state(&with(&me.boot_id, me.started + 1)), HolderState::Dead);
+        assert_eq!(holder_state(&with("another host", 0)), HolderState::Unseen);
         let (boot, _) = me.boot_id.split_once(' ').expect("a boot and a namespace");
-        let elsewhere = format!("{boot} pid:[1]");
-        assert!(!is_dead(&Holder {
-            boot_id: elsewhere,
-            started: 0,
-            ..me
-        }));
+        assert_eq!(holder_state(&with(&format!("{boot} pid:[1]"), 0)), HolderState::Unseen);
+    }
+
+    #[test]
+    fn a_zombie_is_dead() {
+        let stat = |state| format!("42 (odd) name) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21");
+        assert_eq!(started_of(&stat("S")), Some(777));
+        assert_eq!(started_of(&stat("Z")), None);
+        // One of our own: a child that ended and that nobody waited for.
+        let mut child = std::process::Command::new("true").spawn().expect("a child");
+        let state = |pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        while !state(child.id()).contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(started(child.id()), None);
+        child.wait().expect("it ended");
     }
 }

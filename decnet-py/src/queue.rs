@@ -78,6 +78,15 @@ impl RepoHandle {
         self.begin(py, move |repo| async move { repo.lease(id, at).await }, said)
     }
 
+    fn break_lease(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        self.begin(
+            py,
+            move |repo| async move { decnet_engine::engine::break_lease(repo.as_ref(), id).await },
+            said,
+        )
+    }
+
     fn enqueue(
         &self,
         id: &Bound<'_, PyAny>,

@@ -103,6 +103,14 @@ def test_leases_are_held_by_one(any_repo: decnet.Repo) -> None:
     assert any_repo.lease(stored) is None
 
 
+def test_a_lease_is_broken_and_its_holder_named(any_repo: decnet.Repo) -> None:
+    stored = any_repo.create(small())
+    assert any_repo.break_lease(stored) == {"lease": None, "claim": None}
+    lease = any_repo.acquire_lease(stored, HOLDER, 3600)
+    assert any_repo.break_lease(stored) == {"lease": lease, "claim": None}
+    assert any_repo.lease(stored) is None
+
+
 def test_mutations_go_through_their_queue(any_repo: decnet.Repo) -> None:
     row = active(any_repo)
     mutation = decnet.Mutation.add_lan("office")

@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use decnet_topology::{
+    Repo,
+    repo::{Holder, ListFilter, SqliteRepo},
+};
+
 use crate::command::{CORP, Place, assert_seen, exists};
 
 fn with_corp() -> Place {
@@ -165,4 +170,70 @@ fn the_doctor_fails_without_docker_and_makes_no_database() {
     let value = place.run(&["doctor", "--json"]).exits(1).json();
     assert_eq!(value["healthy"], false);
     assert!(!exists(&place.database()));
+}
+
+/// Takes the lease of the maze `corp` for an hour.
+fn hold_corp(place: &Place, holder: Holder) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let repo = SqliteRepo::open(place.database()).expect("a store");
+        let corp = repo
+            .list(&ListFilter::default())
+            .await
+            .expect("listed")
+            .rows
+            .remove(0)
+            .id;
+        let (hour, now) = (jiff::SignedDuration::from_hours(1), jiff::Timestamp::now());
+        let taken = repo.acquire_lease(corp, &holder, hour, None, now).await;
+        taken.expect("taken");
+    });
+}
+
+#[test]
+fn a_lease_is_broken_and_its_holder_named() {
+    let place = with_corp();
+    let ran = place.run(&["db", "unlock", "corp"]).exits(0);
+    assert_eq!(ran.stdout, "corp  nobody holds it\n");
+    let gone = Holder {
+        boot_id: "another boot".into(),
+        pid: 42,
+        started: 7,
+        label: "decnet deploy".into(),
+    };
+    hold_corp(&place, gone.clone());
+    place.run(&["delete", "corp"]).exits(4);
+    let ran = place.run(&["db", "unlock", "corp", "--json"]).exits(0).json();
+    assert_eq!(ran["lease"]["holder"]["label"], "decnet deploy", "{ran}");
+    // One that is seen to run is not broken without being told twice.
+    hold_corp(&place, this_process());
+    let refused = place.run(&["db", "unlock", "corp"]).exits(2);
+    assert!(refused.stderr.contains("runs on this machine"), "{refused:#?}");
+    let ran = place.run(&["db", "unlock", "corp", "--yes"]).exits(0);
+    assert!(ran.stdout.contains("broke the lease of this test"), "{ran:#?}");
+    place.run(&["delete", "corp"]).exits(0);
+}
+
+fn this_process() -> Holder {
+    let read = |path: &str| fs::read_to_string(path).expect("of this process");
+    let namespace = fs::read_link("/proc/self/ns/pid").expect("a namespace");
+    let stat = read("/proc/self/stat");
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    Holder {
+        boot_id: format!(
+            "{} {}",
+            read("/proc/sys/kernel/random/boot_id").trim(),
+            namespace.display()
+        ),
+        pid: std::process::id(),
+        started: fields
+            .split_whitespace()
+            .nth(19)
+            .expect("a start")
+            .parse()
+            .expect("a number"),
+        label: "this test".into(),
+    }
 }

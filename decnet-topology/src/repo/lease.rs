@@ -1,4 +1,4 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::LeaseToken;
@@ -25,4 +25,15 @@ pub struct Lease {
     pub holder: Holder,
     /// When it runs out.
     pub until: Timestamp,
+    /// How long it lasts from when it is taken or renewed.
+    pub length: SignedDuration,
+}
+
+impl Lease {
+    /// Tells whether it ends later than it can if it was taken or renewed by `now`: the clock was set back since.
+    ///
+    /// The time must be asked after the lease was read. Who asks before, and waits for the store, sees leases from its future.
+    pub fn is_overlong(&self, now: Timestamp) -> bool {
+        now.checked_add(self.length).is_ok_and(|latest| latest < self.until)
+    }
 }

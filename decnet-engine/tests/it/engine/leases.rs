@@ -1,14 +1,15 @@
 //! Who may go on where two want the same topology.
 
-use std::{pin::pin, time::Duration};
+use std::{fs, pin::pin, time::Duration};
 
 use decnet_engine::{
-    engine::{DeployOptions, EngineError},
+    engine::{Broken, DeployOptions, EngineError, break_lease},
     runtime::simulated::Moment,
 };
 use decnet_topology::{
-    Repo, RepoError, Status, TopologyId,
-    repo::{Holder, Lease},
+    Mutation, MutationState, Repo, RepoError, Status, TopologyId,
+    mutation::RemoveDecky,
+    repo::{Holder, Lease, NewMutation},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -21,16 +22,134 @@ async fn lease(lab: &Lab, id: TopologyId) -> Option<Lease> {
 
 /// Takes the lease from whoever holds it, as another process does when it ran out.
 async fn take_away(lab: &Lab, id: TopologyId) {
-    let holder = Holder {
-        boot_id: "another host".into(),
-        pid: 1,
-        started: 1,
-        label: "another".into(),
-    };
+    let holder = elsewhere();
     let held = lease(lab, id).await.expect("a lease");
     let (hour, now) = (SignedDuration::from_hours(1), Timestamp::now());
     let taken = lab.repo.acquire_lease(id, &holder, hour, Some(held.token), now).await;
     taken.expect("taken");
+}
+
+/// Takes the lease for a holder and sets the clock back behind its back: it was taken in an hour from now.
+async fn hold_from_the_future(lab: &Lab, id: TopologyId, holder: &Holder) -> Lease {
+    let in_an_hour = Timestamp::now() + SignedDuration::from_hours(1);
+    let length = SignedDuration::from_secs(15);
+    let taken = lab.repo.acquire_lease(id, holder, length, None, in_an_hour).await;
+    taken.expect("taken")
+}
+
+fn this_process() -> Holder {
+    let read = |path: &str| fs::read_to_string(path).expect("of this process");
+    let namespace = fs::read_link("/proc/self/ns/pid").expect("a namespace");
+    let stat = read("/proc/self/stat");
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    Holder {
+        boot_id: format!(
+            "{} {}",
+            read("/proc/sys/kernel/random/boot_id").trim(),
+            namespace.display()
+        ),
+        pid: std::process::id(),
+        started: fields
+            .split_whitespace()
+            .nth(19)
+            .expect("a start")
+            .parse()
+            .expect("a number"),
+        label: "this process".into(),
+    }
+}
+
+fn elsewhere() -> Holder {
+    Holder {
+        boot_id: "another boot".into(),
+        pid: 1,
+        started: 1,
+        label: "another".into(),
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_later_than_it_lasts_is_not_believed() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    hold_from_the_future(&lab, id, &elsewhere()).await;
+    lab.deploy(id).await.expect("nobody can hold a lease from the future");
+    assert_eq!(lab.status(id).await, Status::Active);
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_within_its_length_is_believed_however_long_it_is() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let hour = SignedDuration::from_hours(1);
+    let taken = lab
+        .repo
+        .acquire_lease(id, &elsewhere(), hour, None, Timestamp::now())
+        .await;
+    let taken = taken.expect("taken");
+    let refused = lab.deploy(id).await.expect_err("someone else is at work");
+    assert!(
+        matches!(&refused, EngineError::Busy { lease } if lease.token == taken.token),
+        "{refused:?}"
+    );
+}
+
+// The clock jumps as soon as everything waits.
+#[tokio::test(start_paused = true)]
+async fn a_lease_from_the_future_is_its_holders_while_that_renews_it() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let me = this_process();
+    let hangs = hold_from_the_future(&lab, id, &me).await;
+    lab.deploy(id)
+        .await
+        .expect("the holder renewed nothing for two renewals");
+    lab.engine.teardown(id, &CancellationToken::new()).await.expect("down");
+    let other = lab.store("other", super::twelve_on("10.92")).await;
+    let lives = hold_from_the_future(&lab, other, &me).await;
+    let renewing = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let length = SignedDuration::from_secs(15);
+        let renewed = lab.repo.renew_lease(other, lives.token, length, Timestamp::now()).await;
+        renewed.expect("renewed by the clock of today")
+    };
+    let (refused, _) = tokio::join!(lab.deploy(other), renewing);
+    assert!(matches!(refused, Err(EngineError::Busy { .. })), "{refused:?}");
+    assert_ne!(hangs.token, lives.token);
+}
+
+#[tokio::test]
+async fn breaking_a_lease_frees_the_topology_and_says_whose_it_was() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    assert_eq!(
+        break_lease(lab.repo.as_ref(), id).await.expect("nothing to break"),
+        Broken::default()
+    );
+    let hour = SignedDuration::from_hours(1);
+    let taken = lab
+        .repo
+        .acquire_lease(id, &elsewhere(), hour, None, Timestamp::now())
+        .await;
+    let broken = break_lease(lab.repo.as_ref(), id).await.expect("broken");
+    assert_eq!(broken.lease, Some(taken.expect("taken")));
+    lab.deploy(id).await.expect("it is free");
+    // A claim on a mutation is broken with it, and the mutation is there to be taken up again.
+    let removing = Mutation::from(RemoveDecky::new("files".parse().expect("a name")));
+    let new = NewMutation {
+        mutation: removing,
+        actor: None,
+    };
+    lab.repo.enqueue(id, new, None, Timestamp::now()).await.expect("queued");
+    let claimed = lab
+        .repo
+        .claim_mutation(Some(id), &elsewhere(), hour, None, Timestamp::now())
+        .await;
+    let claimed = claimed.expect("asked").expect("claimed");
+    let broken = break_lease(lab.repo.as_ref(), id).await.expect("broken");
+    assert_eq!((broken.lease, broken.claim), (None, claimed.claim));
+    let row = lab.repo.mutation(claimed.id).await.expect("there");
+    assert_eq!((row.state, row.claim), (MutationState::Pending, None));
 }
 
 // The clock jumps to the next renewal of the lease as soon as everything waits.

@@ -35,7 +35,7 @@ impl Default for MemoryRepo {
 }
 
 impl MemoryRepo {
-    const SCHEMA: u32 = 2;
+    const SCHEMA: u32 = 3;
 
     /// Makes an empty store with an instance id of its own.
     pub fn new() -> Self {

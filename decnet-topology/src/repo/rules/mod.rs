@@ -137,7 +137,9 @@ pub(super) fn refuse_delete(status: Status, lease: Option<Lease>, at: Timestamp)
     if !matches!(status, Status::Pending | Status::Failed | Status::TornDown) {
         return Err(RepoError::NotDeletable { status });
     }
-    match held(lease, at) {
+    // Whoever asks may have waited for the store: that long, a lease may seem to end too late.
+    let now = ending(at, SignedDuration::from_mins(1));
+    match held(lease, at).filter(|lease| !lease.is_overlong(now)) {
         Some(lease) => Err(RepoError::LeaseHeld { lease: Box::new(lease) }),
         None => Ok(()),
     }
@@ -162,6 +164,7 @@ pub(super) fn acquire(
             token: crate::rng::lease_token(),
             holder: holder.clone(),
             until: ending(at, time),
+            length: time,
         }),
     }
 }
@@ -177,6 +180,7 @@ pub(super) fn renew(
     match stored {
         Some(lease) if lease.token == token => Ok(Lease {
             until: ending(at, time),
+            length: time,
             ..lease
         }),
         _ => Err(RepoError::LeaseLost { id }),

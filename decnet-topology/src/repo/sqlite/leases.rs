@@ -15,13 +15,14 @@ use crate::{
 
 /// Returns the lease that is stored, whether it ran out or not.
 pub(super) fn stored(moment: &Transaction<'_>, key: i64) -> Result<Option<Lease>, Fault> {
-    let mut statement =
-        moment.prepare_cached("SELECT token, boot_id, pid, started, label, until FROM leases WHERE topology = ?1")?;
+    let mut statement = moment
+        .prepare_cached("SELECT token, boot_id, pid, started, label, until, length FROM leases WHERE topology = ?1")?;
     first(statement.query([key])?, |row| {
         Ok(Lease {
             token: row.word()?,
             holder: row.holder()?,
             until: row.word()?,
+            length: SignedDuration::from_millis(row.value()?),
         })
     })
 }
@@ -71,10 +72,15 @@ pub(super) fn release(tx: &Transaction<'_>, id: TopologyId, token: LeaseToken) -
 }
 
 fn write(tx: &Transaction<'_>, key: i64, lease: &Lease) -> Result<(), Fault> {
-    let Lease { token, holder, until } = lease;
+    let Lease {
+        token,
+        holder,
+        until,
+        length,
+    } = lease;
     let mut statement = tx.prepare_cached(
-        "INSERT OR REPLACE INTO leases (topology, token, boot_id, pid, started, label, until)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO leases (topology, token, boot_id, pid, started, label, until, length)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     statement.execute(params![
         key,
@@ -84,6 +90,12 @@ fn write(tx: &Transaction<'_>, key: i64, lease: &Lease) -> Result<(), Fault> {
         holder.started.cast_signed(),
         holder.label,
         moment(*until),
+        milliseconds(*length),
     ])?;
     Ok(())
+}
+
+/// Rounds up: a lease that was just taken must not seem to end too late.
+fn milliseconds(length: SignedDuration) -> i64 {
+    i64::try_from(length.as_nanos().saturating_add(999_999) / 1_000_000).unwrap_or(i64::MAX)
 }

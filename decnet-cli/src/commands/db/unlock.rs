@@ -1,0 +1,57 @@
+use std::io::{self, IsTerminal};
+
+use decnet_engine::engine::{HolderState, break_lease, holder_state};
+use decnet_topology::{Repo, repo::Holder};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{command_error::CommandError, commands::teardown::confirm, context::Context, exit::Exit, lookup, text};
+
+/// Breaks the lease of a maze, and the claim on the mutation that was being applied.
+pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes: bool) -> Result<Exit, CommandError> {
+    let row = lookup::find(repo, topology).await?;
+    if let Some(lease) = repo.lease(row.id, Timestamp::now()).await?
+        && holder_state(&lease.holder) == HolderState::Alive
+        && !yes
+    {
+        let what = format!(
+            "break the lease of `{}`, whose holder runs: {}",
+            row.name,
+            named(&lease.holder)
+        );
+        if context.output.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(CommandError::Unconfirmed { what });
+        }
+        confirm(context, &what)?;
+    }
+    let broken = break_lease(repo, row.id).await?;
+    let value = json!({"id": row.id, "name": row.name, "lease": broken.lease, "claim": broken.claim});
+    context.output.either(&value, || {
+        let lease = broken.lease.map(|lease| (lease.holder, "lease", lease.until));
+        let claim = broken
+            .claim
+            .map(|claim| (claim.holder, "claim on a mutation", claim.until));
+        let lines: Vec<_> = [lease, claim]
+            .into_iter()
+            .flatten()
+            .map(|(holder, what, until)| {
+                format!("{}  broke the {what} of {}, until {until}\n", row.name, named(&holder))
+            })
+            .collect();
+        if lines.is_empty() {
+            return format!("{}  nobody holds it\n", row.name);
+        }
+        lines.concat()
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Says who a holder is, and what is known of it.
+fn named(holder: &Holder) -> String {
+    let state = match holder_state(holder) {
+        HolderState::Alive => "runs on this machine",
+        HolderState::Dead => "ended",
+        _ => "of another machine, boot or container",
+    };
+    format!("{} (pid {}, {state})", text::one_line(&holder.label), holder.pid)
+}
