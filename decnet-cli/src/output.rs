@@ -54,7 +54,7 @@ impl Output {
 
     /// Prints one line on stdout.
     pub(crate) fn line(self, line: impl AsRef<str>) -> Result<(), CommandError> {
-        self.data(&format!("{}\n", text::visible(line.as_ref())))
+        self.data(&format!("{}\n", text::one_line(line.as_ref())))
     }
 
     /// Prints a value as indented JSON on stdout.
@@ -83,7 +83,7 @@ impl Output {
     /// Says something to people on stderr, unless they want quiet or programs listen.
     pub(crate) fn note(self, text: impl AsRef<str>) {
         if !self.quiet && !self.json {
-            say(&text::visible(text.as_ref()));
+            say(&text::one_line(text.as_ref()));
         }
     }
 

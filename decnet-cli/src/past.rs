@@ -10,7 +10,7 @@ use jiff::{Span, Timestamp, Zoned, civil};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, table, text};
+use crate::{command_error::CommandError, context::Context, table};
 
 /// How much of the history is shown to people.
 const SHOWN: usize = 10;
@@ -104,14 +104,17 @@ pub(crate) async fn show(
         let by = moment
             .mutation
             .map_or_else(|| moment.trigger.to_string(), |id| format!("{} {id}", moment.trigger));
-        table.add_row([
-            name.to_string(),
-            role.into(),
-            table::or_dash(addresses),
-            table::or_dash(services.join(" ")),
-            moment_of(moment.since),
-            by,
-        ]);
+        table::row(
+            &mut table,
+            [
+                name.to_string(),
+                role.into(),
+                table::or_dash(addresses),
+                table::or_dash(services.join(" ")),
+                moment_of(moment.since),
+                by,
+            ],
+        );
     }
     output.data(&table::lines(&table))
 }
@@ -169,8 +172,7 @@ pub(crate) fn history(
     let left_out = lines.len().saturating_sub(SHOWN);
     let mut table = table::table(["TIME", "HISTORY", "BY", "REASON"]);
     for (at, [what, actor, reason]) in lines.into_iter().skip(left_out) {
-        let [actor, reason] = [actor, reason].map(|text| text::one_line(&text).into_owned());
-        table.add_row([moment_of(at), what, actor, reason]);
+        table::row(&mut table, [moment_of(at), what, actor, reason]);
     }
     context.output.data("\n")?;
     context.output.data(&table::lines(&table))?;

@@ -31,16 +31,16 @@ pub(crate) fn failure(error: &CommandError, output: Output) -> Exit {
     say(&format!(
         "{} {}",
         output.paint(Style::Error, "error:"),
-        text::visible(&error.to_string())
+        text::one_line(&error.to_string())
     ));
     for cause in error.causes() {
-        say(&format!("  caused by: {}", text::visible(&cause)));
+        say(&format!("  caused by: {}", text::one_line(&cause)));
     }
     for detail in error.details() {
-        say(&format!("  {}", text::visible(&detail)));
+        say(&format!("  {}", text::one_line(&detail)));
     }
     for finding in error.findings() {
-        say(&format!("  {}", text::visible(&finding.to_string())));
+        say(&format!("  {}", text::one_line(&finding.to_string())));
     }
     if let Some(hint) = error.hint() {
         say(&format!("{} {hint}", output.paint(Style::Hint, "hint:")));

@@ -33,6 +33,11 @@ pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
+/// Adds a row. A cell is one line, whatever it holds: a line feed would start another row.
+pub(crate) fn row<const N: usize>(table: &mut Table, cells: [String; N]) {
+    table.add_row(cells.map(|cell| one_line(&cell).into_owned()));
+}
+
 /// Prints a table, without blanks at the ends of its lines.
 pub(crate) fn lines(table: &Table) -> String {
     let mut text = String::new();
@@ -48,13 +53,16 @@ pub(crate) fn deckies(deckies: &[DeckyState], observed: bool) -> String {
     let mut table = table(["DECKY", "ROLE", "ADDRESSES", "SERVICES", "STATE"]);
     for decky in deckies {
         let services: Vec<_> = decky.services.iter().map(|state| state.service.to_string()).collect();
-        table.add_row([
-            decky.decky.to_string(),
-            role(decky).into(),
-            or_dash(addresses(decky)),
-            or_dash(services.join(" ")),
-            if observed { state(decky) } else { "?".into() },
-        ]);
+        row(
+            &mut table,
+            [
+                decky.decky.to_string(),
+                role(decky).into(),
+                or_dash(addresses(decky)),
+                or_dash(services.join(" ")),
+                if observed { state(decky) } else { "?".into() },
+            ],
+        );
     }
     lines(&table)
 }

@@ -159,6 +159,7 @@ pub mod net;
 pub mod publish;
 pub mod repo;
 pub mod rng;
+pub mod shown;
 mod spelling;
 pub mod status;
 #[cfg(feature = "testing")]

@@ -21,7 +21,10 @@ pub(crate) fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError
     let mut table = table::table(["ARCHETYPE", "TITLE", "SERVICES"]);
     for archetype in catalog.archetypes() {
         let services: Vec<_> = archetype.services.iter().map(ToString::to_string).collect();
-        table.add_row([archetype.slug.clone(), archetype.title.clone(), services.join(" ")]);
+        table::row(
+            &mut table,
+            [archetype.slug.clone(), archetype.title.clone(), services.join(" ")],
+        );
     }
     context.output.data(&table::lines(&table))?;
     Ok(Exit::Done)

@@ -169,7 +169,7 @@ pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) ->
         if !context.output.quiet {
             let line = format!(
                 "{} ({}) is {status}: {changed}",
-                crate::text::visible(stored.row.name.as_str()),
+                crate::text::one_line(stored.row.name.as_str()),
                 row.id
             );
             crate::output::say(&line);

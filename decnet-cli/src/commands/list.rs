@@ -86,13 +86,16 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             row.status.to_string()
         };
         let changed = row.changed_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-        table.add_row([
-            row.name.to_string(),
-            row.id.to_string(),
-            status,
-            row.version.to_string(),
-            changed,
-        ]);
+        table::row(
+            &mut table,
+            [
+                row.name.to_string(),
+                row.id.to_string(),
+                status,
+                row.version.to_string(),
+                changed,
+            ],
+        );
     }
     context.output.data(&table::lines(&table))?;
     if page.total > page.rows.len() {

@@ -6,7 +6,7 @@ use decnet_topology::{
 };
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table};
 
 /// List what was, is and will be changed of the mazes, oldest first.
 #[derive(Debug, clap::Args)]
@@ -69,16 +69,19 @@ fn lines(rows: &[MutationRow], names: &BTreeMap<TopologyId, String>) -> String {
     for row in rows {
         // One may have been deleted while they were read.
         let maze = names.get(&row.topology).cloned();
-        table.add_row([
-            row.id.to_string(),
-            maze.unwrap_or_else(|| decnet_topology::id::short(row.topology)),
-            row.mutation.op().into(),
-            row.mutation.subject().to_string(),
-            row.state.to_string(),
-            row.enqueued_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            text::one_line(row.actor.as_deref().unwrap_or("-")).into_owned(),
-            text::one_line(row.reason.as_deref().unwrap_or_default()).into_owned(),
-        ]);
+        table::row(
+            &mut table,
+            [
+                row.id.to_string(),
+                maze.unwrap_or_else(|| decnet_topology::id::short(row.topology)),
+                row.mutation.op().into(),
+                row.mutation.subject().to_string(),
+                row.state.to_string(),
+                row.enqueued_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+                row.actor.clone().unwrap_or_else(|| "-".into()),
+                row.reason.clone().unwrap_or_default(),
+            ],
+        );
     }
     table::lines(&table)
 }

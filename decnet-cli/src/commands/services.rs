@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Comm
             } else {
                 service.name.to_string()
             };
-            table.add_row([name, ports(service), image(service), fields.join(" ")]);
+            table::row(&mut table, [name, ports(service), image(service), fields.join(" ")]);
         }
         context.output.data(&table::lines(&table))?;
     }

@@ -48,14 +48,17 @@ fn deviations(report: &VerifyReport) -> String {
     }
     let mut table = table::table(["FROM", "TO", "ADDRESS", "EXPECTED", "FOUND", "HOW"]);
     for deviation in &report.deviations {
-        table.add_row([
-            deviation.from.to_string(),
-            deviation.to.to_string(),
-            deviation.address.to_string(),
-            deviation.expected.to_string(),
-            deviation.found.to_string(),
-            deviation.how.clone(),
-        ]);
+        table::row(
+            &mut table,
+            [
+                deviation.from.to_string(),
+                deviation.to.to_string(),
+                deviation.address.to_string(),
+                deviation.expected.to_string(),
+                deviation.found.to_string(),
+                deviation.how.clone(),
+            ],
+        );
     }
     table::lines(&table)
 }

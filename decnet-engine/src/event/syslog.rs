@@ -4,11 +4,11 @@
 //! `decnet@32473`. Steps and health are not for logs of this kind.
 //!
 //! A line is one line whatever the values hold: quotes, backslashes and brackets are escaped as the RFC says (section 6.3.3), and
-//! control characters, which it would let through, are written as `#` and three octal digits a byte, as rsyslog writes them.
+//! control characters and others that show nothing, which it would let through, are written as `#` and three octal digits a byte, as rsyslog writes them.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use decnet_topology::{ServiceName, Status};
+use decnet_topology::{ServiceName, Status, shown};
 use syslog_fmt::{
     Facility, Severity,
     v5424::{Config, Formatter, Timestamp},
@@ -156,11 +156,11 @@ fn list(services: &BTreeSet<ServiceName>) -> String {
     services.join(",")
 }
 
-/// Writes control characters, and what else ends a line, so that nothing ends where it should not.
+/// Writes what shows nothing of its own in digits, so that nothing ends where it should not, turns around or hides.
 fn tame(text: &str) -> String {
     let mut tamed = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+        if shown::is_hidden(character) {
             for byte in character.encode_utf8(&mut [0; 4]).bytes() {
                 // Memory takes whatever is written to it.
                 let _ = write!(tamed, "#{byte:03o}");

@@ -13,7 +13,7 @@ use crate::{none, said};
 const TOPOLOGY: Layers = Layers {
     krate: "decnet_topology",
     layers: &[
-        &["spelling", "name", "net", "id"],
+        &["spelling", "name", "net", "id", "shown"],
         &["rng", "status", "version", "finding"],
         &["catalog"],
         &["config", "publish"],

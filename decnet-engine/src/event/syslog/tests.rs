@@ -59,6 +59,11 @@ fn read(line: &str) -> (Message<&str>, BTreeMap<String, String>) {
 }
 
 #[test]
+fn text_that_turns_around_or_hides_is_written_in_digits() {
+    assert_eq!(tame("rtl\u{202e}gpj\u{200b}"), "rtl#342#200#256gpj#342#200#213");
+}
+
+#[test]
 fn a_decky_s_line_is_this() {
     let line = writer().line(&envelope(decky(&["http", "ssh"]))).expect("a line");
     insta::assert_snapshot!(line, @r#"<133>1 2030-01-01T00:00:01.123456Z trap-01 decnet 4711 decky [decnet@32473 event="5f0c0a3e-8c1d-4b7e-a1b2-c3d4e5f60718" topology="0e7a1c52-6a53-4f5e-9d0c-1f2e3d4c5b6a" decky="web-01" old_services="" new_services="http,ssh" trigger="creation"] decky web-01: creation"#);
