@@ -190,6 +190,12 @@ pub(crate) enum CommandError {
         /// What would be destroyed.
         what: String,
     },
+    /// A reap was to remove what runs, and nobody confirmed it.
+    #[error("not confirmed: {what}")]
+    WouldStop {
+        /// What would be removed.
+        what: String,
+    },
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -321,7 +327,8 @@ impl CommandError {
         };
         match self {
             Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
-            Self::Parse { reason, .. } => vec![reason.clone()],
+            // Parsers show the place in lines of their own.
+            Self::Parse { reason, .. } => reason.lines().map(str::to_owned).collect(),
             Self::Engine(EngineError::DeployFailed {
                 failures: all,
                 undo_failures,

@@ -62,15 +62,18 @@ impl CommandError {
             Self::Repo(error) => of_repo(error),
             Self::Runtime(error) => of_runtime(error),
             Self::Config(_)
+            | Self::Alloc(AllocError::Special { .. })
             | Self::Maze { .. }
             | Self::Mutated { .. }
             | Self::Document { .. }
             | Self::Catalog { .. }
             | Self::Parse { .. }
             | Self::Name { .. } => Exit::Invalid,
-            Self::Ambiguous { .. } | Self::MapsNothing { .. } | Self::Usage(_) | Self::Unconfirmed { .. } => {
-                Exit::Usage
-            }
+            Self::Ambiguous { .. }
+            | Self::MapsNothing { .. }
+            | Self::Usage(_)
+            | Self::Unconfirmed { .. }
+            | Self::WouldStop { .. } => Exit::Usage,
             Self::Differs { .. }
             | Self::InUse { .. }
             | Self::LeftOnDocker { .. }
@@ -94,6 +97,7 @@ impl CommandError {
                 EngineError::DeployFailed { .. } => "deploy_failed",
                 EngineError::Interrupted { .. } => "interrupted",
                 EngineError::TeardownIncomplete { .. } => "teardown_incomplete",
+                EngineError::TeardownUnrecorded { .. } => "teardown_unrecorded",
                 EngineError::Runtime(error) => runtime_code(error),
                 EngineError::Repo(error) => repo_code(error),
                 _ => "engine",
@@ -106,6 +110,7 @@ impl CommandError {
             Self::Catalog { .. } => "invalid_catalog",
             Self::Parse { .. } => "malformed",
             Self::Name { .. } => "invalid_name",
+            Self::Alloc(AllocError::Special { .. }) => Code::SubnetSpecial.as_str(),
             Self::Generate(_) | Self::Resolve(_) | Self::Alloc(_) => "exhausted",
             Self::NoTopology { .. } | Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
             Self::Bus(BindError::InUse { .. }) => "bus_in_use",
@@ -116,7 +121,7 @@ impl CommandError {
             Self::LeftOnDocker { .. } => "left_on_docker",
             Self::ReapIncomplete(_) => "reap_incomplete",
             Self::ReapInterrupted | Self::StillQueued { .. } => "interrupted",
-            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
             Self::Usage(_) | Self::MapsNothing { .. } => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout { .. } | Self::NoDataFolder => "io",
             Self::NoDecoy | Self::Json { .. } | Self::Signals { .. } | Self::Threads { .. } => "internal",
@@ -136,9 +141,13 @@ impl CommandError {
             Self::Generate(GenerateError::Addresses { .. }) => "give larger LANs with --lan-prefix, or fewer deckies",
             Self::Resolve(ResolveError::Subnets { .. }) => "write subnets into the file, or tear mazes down",
             Self::Resolve(ResolveError::Addresses { .. }) => "give the LAN a larger subnet, or take deckies from it",
+            Self::Alloc(AllocError::Special { .. }) => {
+                "take a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+            }
             Self::Alloc(AllocError::AddressesExhausted { .. }) => "the LAN is full: make another, or a larger one",
             Self::Document { .. } => "mend the file; `decnet validate FILE` checks it, `decnet schema` describes it",
             Self::Maze { findings } => match findings.first().map(|finding| finding.code) {
+                Some(Code::SubnetSpecial) => "move the LANs to private subnets (`decnet next-subnet` names one)",
                 Some(Code::HostPortTaken) => "stop what listens there, or publish elsewhere: --publish ssh=2222",
                 Some(Code::SubnetHostOverlap | Code::SubnetOverlap) => {
                     "move the LANs to other subnets (`decnet next-subnet` names one), or remove what is in the way"
@@ -167,6 +176,9 @@ impl CommandError {
                 "it stays queued; `decnet watch` makes it, `decnet mutations` tells how far it is"
             }
             Self::ReapInterrupted => "`decnet reap` takes it up where it stopped",
+            Self::WouldStop { .. } => {
+                "if the database is an older copy, put the newest in its place; else `--yes=ID` names the maze that may go"
+            }
             Self::Unconfirmed { .. } => "--yes confirms it",
             Self::NoDataFolder => "set HOME, or give a database with --db",
             Self::NoDecoy => "give one with --decoy FILE",
@@ -248,6 +260,7 @@ fn repo_code(error: &RepoError) -> &'static str {
         RepoError::ReadOnly => "database_read_only",
         RepoError::Full => "disk_full",
         RepoError::Corrupt { .. } => "database_damaged",
+        RepoError::Empty { .. } => "database_empty",
         _ => "database",
     }
 }
@@ -270,7 +283,9 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
     Some(match error {
         EngineError::Repo(error) => return repo_hint(error),
         EngineError::Runtime(error) => return runtime_hint(error),
-        EngineError::Busy { .. } => "wait until it is done; the lease of a process that died runs out by itself",
+        EngineError::Busy { .. } => {
+            "wait until it is done; the lease of a process that died runs out by itself, and `decnet db unlock MAZE` breaks it"
+        }
         EngineError::Mutation(MutationError::ForceRequired { .. }) => {
             "--force makes the running container anew, and with --plan shows first what that touches"
         }
@@ -310,6 +325,9 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Interrupted { .. } => "nothing of this run is left; the same command starts afresh",
         EngineError::AgentMode { .. } => "store it in mode `unihost` to raise it on this daemon",
         EngineError::TeardownIncomplete { .. } => "`decnet teardown` again takes up where this stopped",
+        EngineError::TeardownUnrecorded { .. } => {
+            "make room, or the database writable, and `decnet teardown` again records it; until then `decnet watch` would raise the maze again"
+        }
         _ => return None,
     })
 }
@@ -327,7 +345,9 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
             "a maze can be changed while it is pending, or up: active or degraded, and not on its way down"
         }
         RepoError::NotDeletable { .. } => "`decnet teardown` it first",
-        RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => "wait until the other is done",
+        RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => {
+            "wait until the other is done; `decnet db unlock MAZE` breaks the lease of one that hangs"
+        }
         RepoError::TooNew { .. } => "update decnet, or give another database with --db",
         RepoError::FolderMissing { .. } => "make the folder, or give another database with --db",
         RepoError::IsFolder { .. } | RepoError::NotAStore { .. } => {
@@ -336,9 +356,14 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
         RepoError::Open { .. } => "check the path and its permissions; --db names another database",
         RepoError::Locked => "wait for the other process, or find it: `fuser` tells who has the file open",
         RepoError::ReadOnly => "make the file and its folder writable, or give another database with --db",
-        RepoError::Full => "free some space and try again; nothing was lost",
+        RepoError::Full => {
+            "free some space and try again; nothing was lost, and `list`, `show`, `plan`, `teardown` and `reap` work meanwhile"
+        }
+        RepoError::Empty { .. } => {
+            "if it held mazes, restore the newest backup, then look at `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
+        }
         RepoError::Corrupt { .. } => {
-            "restore the file from a backup, or `decnet db reset --force --yes`; `decnet doctor` lists what runs without it"
+            "restore the newest backup, then look at `decnet reap --dry-run` before you reap: what was deployed since is unknown to it. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists what runs without it"
         }
         _ => return None,
     })

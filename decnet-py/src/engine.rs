@@ -250,11 +250,24 @@ impl EngineHandle {
         self.change(py, work, said)
     }
 
-    fn reap(&self, py: Python<'_>, instance: Option<&Bound<'_, PyAny>>, dry_run: bool) -> PyResult<Operation> {
+    fn reap(
+        &self,
+        py: Python<'_>,
+        instance: Option<&Bound<'_, PyAny>>,
+        dry_run: bool,
+        running: Vec<String>,
+    ) -> PyResult<Operation> {
         let instance = instance
             .map(|id| convert::parsed(id, "the id of a store"))
             .transpose()?;
-        let work = move |engine: engine::Engine, cancel| async move { engine.reap(instance, dry_run, &cancel).await };
+        let mut options = engine::ReapOptions::default().running(running);
+        if let Some(instance) = instance {
+            options = options.instance(instance);
+        }
+        if dry_run {
+            options = options.dry_run();
+        }
+        let work = move |engine: engine::Engine, cancel| async move { engine.reap_with(&options, &cancel).await };
         self.change(py, work, said)
     }
 

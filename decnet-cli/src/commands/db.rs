@@ -1,3 +1,5 @@
+mod unlock;
+
 use std::{
     fmt::Write as _,
     fs,
@@ -29,6 +31,14 @@ enum Task {
     Path,
     /// Look for damage.
     Check,
+    /// Break the lease of a maze whose holder is gone or hangs, and say whose it was.
+    Unlock {
+        /// The maze's name, its id, or the beginning of its id.
+        topology: String,
+        /// Even if the holder runs on this machine.
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Remove it, with every maze in it. Refused while mazes of it are up.
     Reset {
         /// Confirm it.
@@ -46,10 +56,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     match arguments.task {
         Task::Path => {
             let value = json!({"path": path, "exists": path.exists()});
-            context.output.either(&value, || format!("{}\n", path.display()))?;
+            context
+                .output
+                .either(&value, || format!("{}\n", text::one_line(&path.display().to_string())))?;
             Ok(Exit::Done)
         }
         Task::Check => check(context, &path).await,
+        Task::Unlock { topology, yes } => unlock::run(context, &existing(&path)?, &topology, yes).await,
         Task::Reset { yes, force } => reset(context, &path, yes, force).await,
     }
 }
@@ -79,11 +92,11 @@ async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
     context.output.either(&value, || {
         let mut lines = format!(
             "{}\n  instance {instance}, layout {layout}, {}\n",
-            path.display(),
+            text::one_line(&path.display().to_string()),
             text::count(total, "maze", "mazes")
         );
         for line in &damage {
-            let _ = writeln!(lines, "  damage: {line}");
+            let _ = writeln!(lines, "  damage: {}", text::one_line(line));
         }
         if damage.is_empty() {
             lines.push_str("  sound\n");

@@ -1,4 +1,4 @@
-use decnet_engine::engine::ReapReport;
+use decnet_engine::engine::{ReapOptions, ReapReport};
 use decnet_topology::InstanceId;
 
 use super::teardown::confirm;
@@ -9,9 +9,10 @@ use crate::{
     interrupt, text,
 };
 
-/// Remove from Docker what mazes left that are no more.
+/// Remove Docker resources left by deleted or torn-down mazes.
 ///
-/// They were deleted, or are torn down. What is not ours is never touched.
+/// What is not ours is never touched. What runs is removed only if that is confirmed: an older copy of the database does not know
+/// the mazes that were deployed since.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Everything of another database, by its id: one that was lost. `decnet doctor` lists them.
@@ -20,27 +21,41 @@ pub(crate) struct Arguments {
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Confirm that the other database is lost.
-    #[arg(long, short)]
-    yes: bool,
+    /// Confirm that the other database is lost; with ids, that what runs of these mazes may go.
+    #[arg(long, short, value_name = "ID", num_args = 0.., value_delimiter = ',')]
+    yes: Option<Vec<String>>,
 }
 
 /// Removes what was left.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { instance, dry_run, yes } = arguments;
     let engine = context.engine(EngineWishes::default()).await?;
-    if let Some(instance) = instance
-        && !dry_run
-        && !yes
-    {
-        let what = format!("remove everything of the database {instance} from Docker");
-        if context.output.json || !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-            return Err(CommandError::Unconfirmed { what });
+    let mut options = ReapOptions::default();
+    if let Some(instance) = instance {
+        options = options.instance(instance);
+        if !dry_run && yes.is_none() {
+            let what = format!("remove everything of the database {instance} from Docker");
+            ask(context, &what)?;
         }
-        confirm(context, &what)?;
     }
     let cancel = interrupt::catch()?;
-    let report = engine.reap(instance, dry_run, &cancel).await?;
+    options = options.running(yes.into_iter().flatten());
+    if dry_run {
+        options = options.dry_run();
+    } else {
+        let found = engine.reap_with(&options.clone().dry_run(), &cancel).await?;
+        for orphan in found.orphans.into_iter().filter(|orphan| orphan.kept) {
+            let running = text::count(orphan.running.len(), "running container", "running containers");
+            let first = orphan.running.first().map(String::as_str).unwrap_or_default();
+            let what = format!(
+                "remove {running} (first: {first}) of the maze {}, which this database does not have up",
+                orphan.prefix
+            );
+            ask(context, &what).map_err(|_| CommandError::WouldStop { what })?;
+            options = options.running([orphan.prefix]);
+        }
+    }
+    let report = engine.reap_with(&options, &cancel).await?;
     if context.output.json {
         context.output.json(&report)?;
     } else {
@@ -59,6 +74,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
+/// Asks on a terminal, and refuses elsewhere.
+fn ask(context: &Context, what: &str) -> Result<(), CommandError> {
+    if context.output.json || !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return Err(CommandError::Unconfirmed { what: what.into() });
+    }
+    confirm(context, what)
+}
+
 fn print(context: &Context, report: &ReapReport, dry_run: bool) -> Result<(), CommandError> {
     let output = context.output;
     for live in &report.live {
@@ -73,6 +96,7 @@ fn print(context: &Context, report: &ReapReport, dry_run: bool) -> Result<(), Co
         output.line(format!("orphan   {prefix}"))?;
         for found in &orphan.found {
             let word = match (dry_run, orphan.left.contains(found)) {
+                (true, _) if orphan.kept => "keep   ",
                 (true, _) => "found  ",
                 (_, true) => "left   ",
                 _ => "removed",

@@ -59,7 +59,7 @@ pub(crate) fn confirm(context: &Context, what: &str) -> Result<(), CommandError>
     }
     let mut stderr = io::stderr().lock();
     // A question that cannot be shown is not answered.
-    let _ = write!(stderr, "{}? [y/N] ", text::visible(what)).and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{}? [y/N] ", text::one_line(what)).and_then(|()| stderr.flush());
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {

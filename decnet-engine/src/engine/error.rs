@@ -15,10 +15,22 @@ pub enum EngineError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// Someone else is at work on the topology.
-    #[error("{} (pid {}) is at work on the topology until {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    #[error("{} (pid {}) is at work on the topology; its lease lasts until {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
     Busy {
         /// Their lease.
         lease: Box<Lease>,
+    },
+    /// The topology was taken down as far as it went, and the store could not be written to: it still says what it said.
+    #[error("{}, but the store still says that the topology is {status}", if .leftovers.is_empty() { "nothing of the topology is left".to_owned() } else { format!("{} is left of the topology", .leftovers.join(", ")) })]
+    TeardownUnrecorded {
+        /// The topology.
+        id: TopologyId,
+        /// What the store says.
+        status: Status,
+        /// What is left.
+        leftovers: Vec<String>,
+        /// Why it could not be written to.
+        source: RepoError,
     },
     /// The topology breaks rules. Nothing was changed.
     #[error(transparent)]

@@ -16,6 +16,7 @@ mod reconcile;
 mod session;
 mod submit;
 mod teardown;
+mod unwritten;
 mod verify;
 
 use std::sync::Arc;
@@ -23,11 +24,12 @@ use std::sync::Arc;
 use decnet_topology::Repo;
 use jiff::Timestamp;
 
+pub use crate::lease::{Broken, HolderState, break_lease, holder_state};
 pub use error::EngineError;
 pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};
 pub use mutate::MutationPreview;
 pub use options::{DeployOptions, EngineOptions};
-pub use reap::{ReapReport, Reaped};
+pub use reap::{ReapOptions, ReapReport, Reaped};
 pub use session::Outcome;
 pub use submit::{Submitted, submit};
 pub use verify::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};

@@ -10,7 +10,7 @@ use crate::{
     event::{Event, Trigger},
     execute::{Manner, OnFailure, execute},
     naming::{self, Labels},
-    observe::{Observed, Scope},
+    observe::{Activity, Observed, Scope},
     plan::{Plan, diff},
 };
 
@@ -27,6 +27,48 @@ pub struct Reaped {
     pub left: Vec<String>,
     /// What went wrong.
     pub errors: Vec<String>,
+    /// Which of its containers run.
+    pub running: Vec<String>,
+    /// Whether it was left alone, because containers of it run and nobody said that they may go.
+    pub kept: bool,
+}
+
+/// What a reap is to remove.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ReapOptions {
+    instance: Option<InstanceId>,
+    dry_run: bool,
+    running: Vec<String>,
+}
+
+impl ReapOptions {
+    /// Removes everything of another repo, running or not, whose database was lost: the caller must be sure.
+    #[must_use]
+    pub fn instance(mut self, instance: InstanceId) -> Self {
+        self.instance = Some(instance);
+        self
+    }
+
+    /// Only says what would be done.
+    #[must_use]
+    pub fn dry_run(mut self) -> Self {
+        self.dry_run = true;
+        self
+    }
+
+    /// Removes these topologies too where containers of them run, by id or the first eight hex digits of it.
+    #[must_use]
+    pub fn running(mut self, topologies: impl IntoIterator<Item = String>) -> Self {
+        self.running.extend(topologies);
+        self
+    }
+
+    /// Tells whether a topology was named as one that may go although it runs.
+    fn names(&self, label: &str, prefix: &str) -> bool {
+        let mut named = self.running.iter();
+        named.any(|named| named.eq_ignore_ascii_case(label) || named.eq_ignore_ascii_case(prefix))
+    }
 }
 
 /// What a reap found and did.
@@ -50,22 +92,39 @@ impl ReapReport {
 impl Engine {
     /// Removes from the runtime what belongs to topologies of this repo that are no more: unknown to it, or torn down.
     ///
-    /// With `instance` it removes everything of another repo, whose database was lost: the caller must be sure. With `dry_run`
-    /// it only says what it would do. Errors never stop it.
+    /// What runs is kept: an older copy of the database does not know what was deployed since. With `instance` it removes
+    /// everything of another repo, whose database was lost: the caller must be sure. With `dry_run` it only says what it would do.
+    /// Errors never stop it.
     pub async fn reap(
         &self,
         instance: Option<InstanceId>,
         dry_run: bool,
         cancel: &CancellationToken,
     ) -> Result<ReapReport, EngineError> {
+        let options = ReapOptions {
+            instance,
+            dry_run,
+            running: Vec::new(),
+        };
+        self.reap_with(&options, cancel).await
+    }
+
+    /// The same, with options that may name what is to be removed although it runs.
+    pub async fn reap_with(
+        &self,
+        options: &ReapOptions,
+        cancel: &CancellationToken,
+    ) -> Result<ReapReport, EngineError> {
+        let ReapOptions { instance, dry_run, .. } = *options;
         let own = self.repo.instance().await?;
+        let is_named_whole = instance.is_some_and(|instance| instance != own);
         let info = self.runtime.info().await?;
         let instance = instance.unwrap_or(own);
         let observed = self.runtime.observe(Scope::Instance(instance)).await?;
         let mut report = ReapReport::default();
         for (label, remains) in by_topology(&observed) {
             let topology: Option<TopologyId> = label.parse().ok();
-            let prefix = topology.map_or(label, id::short);
+            let prefix = topology.map_or_else(|| label.clone(), id::short);
             // Asked anew for each: a topology that was stored meanwhile is not reaped.
             let known = match topology {
                 Some(topology) if instance == own => self.is_live(topology).await?,
@@ -78,14 +137,23 @@ impl Engine {
             let nothing = Desired::nothing(instance, topology.unwrap_or(TopologyId::nil()));
             let plan = diff(&nothing, &remains);
             let found = leftovers(&remains);
+            let running: Vec<String> = remains
+                .containers
+                .iter()
+                .filter(|container| container.activity == Activity::Running)
+                .map(|container| container.name.to_string())
+                .collect();
+            let kept = !running.is_empty() && !is_named_whole && !options.names(&label, &prefix);
             let mut orphan = Reaped {
                 prefix,
+                left: if kept { found.clone() } else { Vec::new() },
                 found,
                 plan,
-                left: Vec::new(),
                 errors: Vec::new(),
+                running,
+                kept,
             };
-            if !dry_run {
+            if !dry_run && !kept {
                 let manner = Manner {
                     on_failure: OnFailure::GoOn,
                     width: self.width(&info),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Intent, Mode, RepoError, RuleSet, Status, StoredTopology, TopologyId, TopologyRow,
-    ValidTopology,
+    DeploySettings, InstanceId, Intent, LeaseToken, Mode, RepoError, RuleSet, Status, StoredTopology, TopologyId,
+    TopologyRow, ValidTopology,
     repo::{MutationFilter, MutationRow, StatusChange},
     validate::{HostFacts, Surroundings},
 };
@@ -17,7 +17,7 @@ use crate::{
     desired::{Desired, Setting},
     event::{Envelope, Event, Progress, StepState, Trigger},
     execute::{Execution, Manner, OnFailure, StepFailure, execute},
-    lease::HeldLease,
+    lease::{HeldLease, refuse_held},
     observe::{Activity, Observed, Scope},
     plan::{Plan, StepId, diff},
     runtime::RuntimeInfo,
@@ -49,13 +49,41 @@ pub(super) struct Clearing {
     pub(super) leftovers: Vec<String>,
 }
 
+/// By what right an operation changes a topology.
+enum Right {
+    /// Its lease.
+    Lease(HeldLease),
+    /// The lock of those who cannot write to the store, held until it is dropped.
+    Lock {
+        _lock: Box<dyn Send + Sync>,
+        lost: CancellationToken,
+    },
+}
+
+impl Right {
+    /// Returns the token that fires when it was lost.
+    fn lost(&self) -> &CancellationToken {
+        match self {
+            Self::Lease(lease) => lease.lost(),
+            Self::Lock { lost, .. } => lost,
+        }
+    }
+
+    fn token(&self) -> Option<LeaseToken> {
+        match self {
+            Self::Lease(lease) => Some(lease.token()),
+            Self::Lock { .. } => None,
+        }
+    }
+}
+
 /// One operation on one topology: its lease, the runtime's facts, and the steps that all operations share.
 pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine,
     pub(super) id: TopologyId,
     pub(super) instance: InstanceId,
     pub(super) info: RuntimeInfo,
-    lease: HeldLease,
+    lease: Right,
     pub(super) cancel: CancellationToken,
 }
 
@@ -77,14 +105,42 @@ impl<'a> Session<'a> {
             id,
             instance,
             info,
-            lease,
+            lease: Right::Lease(lease),
+            cancel: cancel.clone(),
+        })
+    }
+
+    /// Makes sure that the runtime answers and that nobody else is at work, where the store cannot be written to and so no lease be
+    /// taken.
+    pub(super) async fn begin_unwritten(
+        engine: &'a Engine,
+        id: TopologyId,
+        cancel: &CancellationToken,
+    ) -> Result<Self, EngineError> {
+        let (info, instance) = try_join!(
+            engine.runtime.info().map_err(EngineError::from),
+            engine.repo.instance().map_err(EngineError::from)
+        )?;
+        let lock = engine.repo.lock_unwritten().await?;
+        refuse_held(engine.repo.as_ref(), id).await?;
+        Ok(Self {
+            engine,
+            id,
+            instance,
+            info,
+            lease: Right::Lock {
+                _lock: lock,
+                lost: CancellationToken::new(),
+            },
             cancel: cancel.clone(),
         })
     }
 
     /// Gives the lease back.
     pub(super) async fn end<T>(self, result: Result<T, EngineError>) -> Result<T, EngineError> {
-        self.lease.release().await;
+        if let Right::Lease(lease) = self.lease {
+            lease.release().await;
+        }
         result
     }
 
@@ -116,7 +172,7 @@ impl<'a> Session<'a> {
             intent,
             reason: reason.clone(),
             // A status is not changed under the feet of whoever took the lease meanwhile.
-            held: Some(self.lease.token()),
+            held: self.lease.token(),
         };
         let queued = match to {
             Status::TearingDown | Status::TornDown | Status::Failed => self.queued().await?,

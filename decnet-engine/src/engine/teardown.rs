@@ -1,4 +1,4 @@
-use decnet_topology::{Intent, Status, TopologyId};
+use decnet_topology::{Intent, Status, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -11,29 +11,72 @@ impl Engine {
     ///
     /// It becomes torn down only when nothing of it is left on the runtime, else degraded with what is left. A pending one,
     /// which has nothing there, becomes torn down at once.
+    ///
+    /// A store that cannot be written to (its disk is full, say) is no hindrance: what is removed may be what makes room. The
+    /// status is recorded as soon as a write succeeds. If none does, that is [`EngineError::TeardownUnrecorded`], and the next
+    /// teardown records it.
     pub async fn teardown(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
-        let session = Session::begin(self, id, cancel).await?;
+        let session = match Session::begin(self, id, cancel).await {
+            Err(EngineError::Repo(error)) if error.is_unwritable() => {
+                return self.take_down_unwritten(id, error, cancel).await;
+            }
+            begun => begun?,
+        };
         let result = session.take_down(cancel).await;
         session.end(result).await
     }
 }
 
+/// What a teardown finds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    /// An earlier run broke off.
+    pub(super) broken_off: bool,
+    /// Nothing is on the runtime, or what should not be there: the status stands.
+    settled: bool,
+}
+
+impl Before {
+    pub(super) fn of(row: &TopologyRow) -> Self {
+        Self {
+            broken_off: matches!(row.status, Status::Deploying | Status::TearingDown),
+            settled: matches!(row.status, Status::Pending | Status::TornDown),
+        }
+    }
+}
+
 impl Session<'_> {
     pub(super) async fn take_down(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
-        let mut row = self.load().await?.row;
-        // A pending or torn-down topology has nothing on the runtime, or what should not be there: the status stands.
-        let broken_off = matches!(row.status, Status::Deploying | Status::TearingDown);
-        let settled = matches!(row.status, Status::Pending | Status::TornDown);
-        if !settled && row.status != Status::TearingDown {
-            row = self
-                .become_status(&row, Status::TearingDown, Some(Intent::Down), None)
-                .await?;
+        let row = self.load().await?.row;
+        let before = Before::of(&row);
+        let row = self.start_down(row).await?;
+        let cleared = self.clear(before.broken_off, cancel).await;
+        self.end_down(row, before, cleared, cancel).await
+    }
+
+    /// Records that the topology goes down.
+    pub(super) async fn start_down(&self, row: TopologyRow) -> Result<TopologyRow, EngineError> {
+        if Before::of(&row).settled || row.status == Status::TearingDown {
+            return Ok(row);
         }
+        self.become_status(&row, Status::TearingDown, Some(Intent::Down), None)
+            .await
+    }
+
+    /// Records what came of it.
+    pub(super) async fn end_down(
+        &self,
+        mut row: TopologyRow,
+        before: Before,
+        cleared: Result<Clearing, EngineError>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        let settled = before.settled;
         let Clearing {
             changed,
             failures,
             leftovers,
-        } = match self.clear(broken_off, cancel).await {
+        } = match cleared {
             Ok(clearing) => clearing,
             Err(error) => {
                 if !settled {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TypeAlias
 
@@ -116,9 +117,14 @@ class Engine:
         """Brings a topology that is up back to what it should be, touching only what is not."""
         return self._handle.reconcile(id, force).wait(progress)
 
-    def reap(self, *, instance: str | None = None, dry_run: bool = False) -> ReapReport:
-        """Removes what belongs to topologies that are no more; with `instance`, everything of a store that was lost."""
-        return self._handle.reap(instance, dry_run).wait()
+    def reap(
+        self, *, instance: str | None = None, dry_run: bool = False, running: Iterable[str] = ()
+    ) -> ReapReport:
+        """Removes what belongs to topologies that are no more; with `instance`, everything of a store that was lost.
+
+        What runs is kept, unless `running` names its topology, by id or the first eight hex digits of it.
+        """
+        return self._handle.reap(instance, dry_run, list(running)).wait()
 
     def verify(self, id: TopologyId) -> VerifyReport:
         """Tries from inside the deckies whether they reach what the maze says, and nothing else."""

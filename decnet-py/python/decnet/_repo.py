@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from ._decnet import Mutation, RepoHandle, StoredTopology, Topology, TopologyRow
 from .types import (
+    Broken,
     Claim,
     DeploySettings,
     Document,
@@ -17,6 +18,7 @@ from .types import (
     Lease,
     Mode,
     Moment,
+    MutationClaim,
     MutationRow,
     MutationState,
     RecordedChange,
@@ -196,6 +198,13 @@ class Repo:
         """Returns who holds the lease of a topology, if anyone does."""
         return self._handle.lease(id, at).wait()
 
+    def break_lease(self, id: TopologyId) -> Broken:
+        """Breaks the lease of a topology and the claim on its mutation, and returns whose they were.
+
+        For holders that are gone or hang: one that runs stops within its next renewal.
+        """
+        return self._handle.break_lease(id).wait()
+
     def enqueue(
         self,
         id: TopologyId,
@@ -220,7 +229,7 @@ class Repo:
         """Takes the oldest mutation that can be worked on, of one topology or of any."""
         return self._handle.claim_mutation(holder, time, topology, superseding, at).wait()
 
-    def renew_claim(self, id: int, token: str, time: float, *, at: Moment | None = None) -> Lease:
+    def renew_claim(self, id: int, token: str, time: float, *, at: Moment | None = None) -> MutationClaim:
         """Makes a claim last for some seconds from now."""
         return self._handle.renew_claim(id, token, time, at).wait()
 

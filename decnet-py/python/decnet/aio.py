@@ -39,6 +39,7 @@ from ._decnet import (
 from ._engine import Progress
 from ._repo import Claims, MutationRows, RecordedChanges, Rows, StatusEvents
 from .types import (
+    Broken,
     DeckyState,
     DeploySettings,
     Document,
@@ -48,6 +49,7 @@ from .types import (
     Lease,
     Mode,
     Moment,
+    MutationClaim,
     MutationPreview,
     MutationRow,
     MutationState,
@@ -231,6 +233,10 @@ class Repo:
         """Returns who holds the lease of a topology, if anyone does."""
         return await _done(self._handle.lease(id, at))
 
+    async def break_lease(self, id: TopologyId) -> Broken:
+        """Breaks the lease of a topology and the claim on its mutation, and returns whose they were."""
+        return await _done(self._handle.break_lease(id))
+
     async def enqueue(
         self,
         id: TopologyId,
@@ -255,7 +261,7 @@ class Repo:
         """Takes the oldest mutation that can be worked on, of one topology or of any."""
         return await _done(self._handle.claim_mutation(holder, time, topology, superseding, at))
 
-    async def renew_claim(self, id: int, token: str, time: float, *, at: Moment | None = None) -> Lease:
+    async def renew_claim(self, id: int, token: str, time: float, *, at: Moment | None = None) -> MutationClaim:
         """Makes a claim last for some seconds from now."""
         return await _done(self._handle.renew_claim(id, token, time, at))
 
@@ -393,9 +399,14 @@ class Engine:
         """Brings a topology that is up back to what it should be, touching only what is not."""
         return await _done((await self._open()).reconcile(id, force), progress)
 
-    async def reap(self, *, instance: str | None = None, dry_run: bool = False) -> ReapReport:
-        """Removes what belongs to topologies that are no more; with `instance`, everything of a store that was lost."""
-        return await _done((await self._open()).reap(instance, dry_run))
+    async def reap(
+        self, *, instance: str | None = None, dry_run: bool = False, running: Iterable[str] = ()
+    ) -> ReapReport:
+        """Removes what belongs to topologies that are no more; with `instance`, everything of a store that was lost.
+
+        What runs is kept, unless `running` names its topology, by id or the first eight hex digits of it.
+        """
+        return await _done((await self._open()).reap(instance, dry_run, list(running)))
 
     async def verify(self, id: TopologyId) -> VerifyReport:
         """Tries from inside the deckies whether they reach what the maze says, and nothing else."""

@@ -70,6 +70,22 @@ class Lease(TypedDict):
     token: str
     holder: Holder
     until: str
+    length: str
+
+
+class MutationClaim(TypedDict):
+    """The right to apply a mutation, for a time."""
+
+    token: str
+    holder: Holder
+    until: str
+
+
+class Broken(TypedDict):
+    """What was broken, and whose it was."""
+
+    lease: Lease | None
+    claim: MutationClaim | None
 
 
 class MutationRow(TypedDict):
@@ -87,7 +103,7 @@ class MutationRow(TypedDict):
     stored_at: str | None
     finished_at: str | None
     reason: str | None
-    claim: Lease | None
+    claim: MutationClaim | None
 
 
 class RecordedChange(TypedDict):
@@ -160,6 +176,8 @@ class Reaped(TypedDict):
     plan: list[Document]
     left: list[str]
     errors: list[str]
+    running: list[str]
+    kept: bool
 
 
 class ReapReport(TypedDict):

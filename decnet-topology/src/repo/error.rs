@@ -151,6 +151,12 @@ pub enum RepoError {
         /// What it is instead.
         what: String,
     },
+    /// The file is empty: it was cut off, or is not yet a store. It was left as it is.
+    #[error("the store {} is an empty file: it was cut off, or never written", .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The store could not be opened.
     #[error("the store {} cannot be opened", .path.display())]
     Open {
@@ -180,6 +186,13 @@ pub enum RepoError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl RepoError {
+    /// Tells whether the store can be read, but not written to now: its disk is full, or it is read-only.
+    pub const fn is_unwritable(&self) -> bool {
+        matches!(self, Self::Full | Self::ReadOnly)
+    }
 }
 
 /// Says which changes a topology takes that does not take the one that was wanted.

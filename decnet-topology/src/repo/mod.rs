@@ -184,6 +184,12 @@ pub trait Repo: Send + Sync + Debug {
     /// Gives a lease back. One that is no longer held, or whose topology is gone, is no error.
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError>;
 
+    /// Keeps off others that cannot write to the store either, and so can take no lease: until what is returned is dropped, they
+    /// are refused ([`RepoError::Locked`]). It needs no write. A store that can always be written to needs no such lock.
+    async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {
+        Ok(Box::new(()))
+    }
+
     /// Returns who holds the lease of a topology, if anyone does at that time.
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError>;
 

@@ -13,6 +13,7 @@ mod reaping;
 mod state_machine;
 mod statuses;
 mod telling;
+mod unwritten;
 mod verifying;
 
 use std::sync::{Arc, LazyLock};

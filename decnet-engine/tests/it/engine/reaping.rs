@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use decnet_engine::{
-    engine::EngineError,
+    engine::{Engine, EngineError, EngineOptions, ReapOptions},
     naming::{self, ContainerName, VolumeName},
 };
-use decnet_topology::{Repo, Status};
+use decnet_topology::{Repo, RepoError, Status, TopologyId, repo::MemoryRepo};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -96,13 +96,45 @@ async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {
     assert_eq!(dry.orphans.len(), 1);
     assert!(!lab.docker.world().containers.is_empty(), "a dry run touches nothing");
 
+    let named = ReapOptions::default().running([lost.to_string()]);
     let report = lab
         .engine
-        .reap(None, false, &CancellationToken::new())
+        .reap_with(&named, &CancellationToken::new())
         .await
         .expect("reaped");
     assert!(report.is_clean(), "{report:?}");
     lab.assert_nothing_left("after reap");
+}
+
+#[tokio::test]
+async fn what_runs_is_kept_unless_it_is_named() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let before = lab.docker.world();
+    // An older copy of the database has the instance, and does not know the maze.
+    let older = Engine::new(
+        Arc::new(OlderCopy {
+            inner: lab.repo.clone(),
+        }),
+        Arc::new(lab.docker.clone()),
+        EngineOptions::new(super::CATALOG.clone()),
+    );
+    let cancel = CancellationToken::new();
+    let kept = older.reap(None, false, &cancel).await.expect("looked");
+    let orphan = &kept.orphans[0];
+    assert!(
+        orphan.kept && !orphan.running.is_empty() && !kept.is_clean(),
+        "{kept:?}"
+    );
+    assert_eq!(lab.docker.world(), before, "nothing was touched");
+    let other = ReapOptions::default().running(["00000000".into()]);
+    older.reap_with(&other, &cancel).await.expect("looked");
+    assert_eq!(lab.docker.world(), before, "another was named");
+    let named = ReapOptions::default().running([orphan.prefix.to_uppercase()]);
+    let reaped = older.reap_with(&named, &cancel).await.expect("reaped");
+    assert!(reaped.is_clean(), "{reaped:?}");
+    lab.assert_nothing_left("after it was named");
 }
 
 #[tokio::test]
@@ -127,3 +159,20 @@ async fn reap_leaves_live_topologies_alone_and_can_clear_a_lost_database() {
     assert_eq!(report.orphans.len(), 1);
     lab.assert_nothing_left("after reap of the lost instance");
 }
+
+/// A database of before anything was stored in it.
+#[derive(Debug)]
+struct OlderCopy {
+    inner: Arc<MemoryRepo>,
+}
+
+impl OlderCopy {
+    async fn guard<T>(&self, name: &str, call: impl Future<Output = Result<T, RepoError>>) -> Result<T, RepoError> {
+        if name == "get" {
+            return Err(RepoError::NotFound { id: TopologyId::nil() });
+        }
+        call.await
+    }
+}
+
+guarded!(OlderCopy);

@@ -88,6 +88,7 @@ pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
             what: "no database".into(),
         });
     }
+    // An empty file is what is left of a store that was cut off. Whoever makes a store makes it whole, under another name.
     // SQLite would take the file for a new one and throw the log away, with all that is only there. The file has its first page
     // before there is a log, so the log is looked at first: another process may be making the store right now.
     let mut log = path.as_os_str().to_owned();
@@ -98,15 +99,15 @@ pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
             what: "the file is empty, its write-ahead log is not".into(),
         });
     }
+    if file.len() == 0 {
+        return Err(RepoError::Empty { path: path.into() });
+    }
     Ok(())
 }
 
 /// Says why SQLite could not open a file in a folder that is there.
 pub(super) fn opening(error: rusqlite::Error, path: &Path) -> RepoError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::CannotOpen) if !path.exists() => RepoError::ReadOnly,
-        _ => at(path, read(error)),
-    }
+    at(path, read(error))
 }
 
 /// Says why SQLite could not make a connection to an open file ready.

@@ -2,8 +2,11 @@
 
 mod changes;
 mod check;
+mod create;
 mod fault;
+mod image;
 mod leases;
+mod lock;
 mod maze;
 mod mutations;
 mod repo;
@@ -12,6 +15,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod topologies;
+mod wal;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,11 +27,15 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::repo::RepoError;
 use fault::Fault;
+use image::Image;
 
 /// A store in one SQLite file, which several processes may use at once.
 ///
 /// Writes go through a write-ahead log and are on the disk when a method returns; a crash at any moment leaves what was
 /// written before it, whole. A process that finds the file locked waits for its turn for [`SqliteOptions::patience`].
+///
+/// A store that cannot be written to, because the disk is full or the file or its folder is read-only, is read all the same, into
+/// memory. Writes are refused then ([`RepoError::Full`], [`RepoError::ReadOnly`]); each tries the file again first.
 ///
 /// The methods of [`Repo`](crate::Repo) need a tokio runtime, whose blocking threads they do their work on. A future that is dropped
 /// half way leaves the store whole, but what it asked for may have been done all the same.
@@ -47,8 +55,60 @@ use fault::Fault;
 /// ```
 #[derive(Debug)]
 pub struct SqliteRepo {
-    connection: Arc<Mutex<Connection>>,
+    access: Arc<Mutex<Access>>,
     path: Option<PathBuf>,
+    patience: Duration,
+}
+
+/// How the store is reached.
+#[derive(Debug)]
+enum Access {
+    /// In its file.
+    File(Connection),
+    /// By what was read of its file, which cannot be written to.
+    Image(Image),
+}
+
+impl Access {
+    fn connection(&mut self) -> &mut Connection {
+        match self {
+            Self::File(connection) => connection,
+            Self::Image(image) => &mut image.connection,
+        }
+    }
+
+    /// Opens the file, or reads it where it cannot be written to.
+    fn open(path: &Path, patience: Duration) -> Result<Self, RepoError> {
+        match open_file(path, patience) {
+            Err(error) if error.is_unwritable() && path.exists() => Ok(Self::Image(Image::read(path)?)),
+            opened => opened.map(Self::File),
+        }
+    }
+
+    /// Gets ready to read or to write.
+    fn prepare(
+        &mut self,
+        path: Option<&Path>,
+        behavior: TransactionBehavior,
+        patience: Duration,
+    ) -> Result<(), RepoError> {
+        let (Self::Image(image), Some(path)) = (&mut *self, path) else {
+            return Ok(());
+        };
+        if matches!(behavior, TransactionBehavior::Deferred) {
+            return image.refresh(path);
+        }
+        *self = Self::File(open_file(path, patience)?);
+        Ok(())
+    }
+}
+
+fn open_file(path: &Path, patience: Duration) -> Result<Connection, RepoError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags);
+    let mut connection = opened.map_err(|error| fault::opening(error, path))?;
+    schema::prepare(&mut connection, path, patience).map_err(|fault| fault::preparing(fault, path))?;
+    Ok(connection)
 }
 
 /// How a [`SqliteRepo`] is opened.
@@ -79,31 +139,18 @@ impl SqliteOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteRepo, RepoError> {
         let path = path.as_ref();
         fault::refuse_path(path)?;
-        make_private(path);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(path, flags);
-        let mut connection = opened.map_err(|error| fault::opening(error, path))?;
-        schema::prepare(&mut connection, path, self.patience).map_err(|fault| fault::preparing(fault, path))?;
-        Ok(SqliteRepo::with(connection, Some(path.into())))
+        create::if_missing(path, self.patience)?;
+        let access = Access::open(path, self.patience)?;
+        Ok(SqliteRepo::with(access, Some(path.into()), self.patience))
     }
 }
 
-/// Makes a file that is missing for its owner alone: what services are configured with, passwords too, stands in it. SQLite
-/// gives the files that it puts beside it the same mode. Whatever goes wrong here, opening says it better.
-fn make_private(path: &Path) {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _ = options.open(path);
-}
-
 impl SqliteRepo {
-    /// Opens the store in a file, makes it if the file is missing or empty, and brings an older layout up to date. Blocks
-    /// the thread meanwhile.
+    /// Opens the store in a file, makes it if the file is missing, and brings an older layout up to date. Blocks the thread
+    /// meanwhile.
     ///
-    /// Refused, with the file left as it is: a folder that is missing or a path that is one, a file that is no store or of a
-    /// newer program, one that is damaged, read-only, or locked for too long.
+    /// Refused, with the file left as it is: a folder that is missing or a path that is one, a file that is no store, is empty or
+    /// of a newer program, one that is damaged or locked for too long.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RepoError> {
         SqliteOptions::default().open(path)
     }
@@ -113,13 +160,14 @@ impl SqliteRepo {
         let mut connection = Connection::open_in_memory().map_err(Fault::from)?;
         let patience = SqliteOptions::default().patience;
         schema::prepare(&mut connection, Path::new(":memory:"), patience)?;
-        Ok(Self::with(connection, None))
+        Ok(Self::with(Access::File(connection), None, patience))
     }
 
-    fn with(connection: Connection, path: Option<PathBuf>) -> Self {
+    fn with(access: Access, path: Option<PathBuf>, patience: Duration) -> Self {
         Self {
-            connection: Arc::new(Mutex::new(connection)),
+            access: Arc::new(Mutex::new(access)),
             path,
+            patience,
         }
     }
 
@@ -158,21 +206,28 @@ impl SqliteRepo {
         behavior: TransactionBehavior,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, RepoError> {
-        let connection = Arc::clone(&self.connection);
-        let task = tokio::task::spawn_blocking(move || {
+        let (access, path, patience) = (Arc::clone(&self.access), self.path.clone(), self.patience);
+        off_the_async_threads(move || {
             // A panic has undone its transaction, so the connection is as good as before.
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = connection.transaction_with_behavior(behavior)?;
+            let mut access = access.lock().unwrap_or_else(PoisonError::into_inner);
+            access.prepare(path.as_deref(), behavior, patience)?;
+            let transaction = access.connection().transaction_with_behavior(behavior)?;
             let outcome = work(&transaction)?;
             transaction.commit()?;
             Ok::<T, Fault>(outcome)
-        });
-        match task.await {
-            Ok(outcome) => Ok(outcome?),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => Err(RepoError::Medium { source: error.into() }),
-            },
-        }
+        })
+        .await
+    }
+}
+
+async fn off_the_async_threads<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, RepoError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(RepoError::Medium { source: error.into() }),
+        },
     }
 }

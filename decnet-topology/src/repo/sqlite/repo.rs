@@ -1,9 +1,11 @@
 //! The methods of the repo, each a transaction off the async threads.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{SqliteRepo, changes, leases, maze, mutations, schema, topologies};
+use super::{SqliteRepo, changes, leases, lock, maze, mutations, off_the_async_threads, schema, topologies};
 use crate::{
     id::{ClaimToken, InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, StoredTopology, Topology, TopologyRow},
@@ -101,6 +103,13 @@ impl Repo for SqliteRepo {
 
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError> {
         self.write(move |tx| leases::release(tx, id, token)).await
+    }
+
+    async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {
+        let Some(path) = self.path().map(PathBuf::from) else {
+            return Ok(Box::new(()));
+        };
+        off_the_async_threads(move || Ok(Box::new(lock::take(&path)?) as Box<dyn Send + Sync>)).await
     }
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {

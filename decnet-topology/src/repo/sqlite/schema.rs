@@ -14,7 +14,11 @@ const APPLICATION_ID: i64 = 0x4443_4e54;
 /// The steps that lead from an empty file to today's layout, in order. Their number is the version of the layout.
 ///
 /// Steps that were released are never changed.
-pub(super) const STEPS: &[&str] = &[include_str!("1-topologies.sql"), include_str!("2-mutations.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("1-topologies.sql"),
+    include_str!("2-mutations.sql"),
+    include_str!("3-lease-lengths.sql"),
+];
 
 /// The newest layout known.
 pub(super) fn latest() -> u32 {
@@ -24,13 +28,23 @@ pub(super) fn latest() -> u32 {
 /// Makes a connection ready: nobody else's file is touched, an older layout is brought up to date.
 pub(super) fn prepare(connection: &mut Connection, path: &Path, patience: Duration) -> Result<(), Fault> {
     connection.busy_timeout(patience)?;
-    connection.set_prepared_statement_cache_capacity(64);
     recognise(connection, path)?;
     if connection.is_readonly("main")? {
         return Err(RepoError::ReadOnly.into());
     }
     write_ahead(connection, patience)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    finish(connection)
+}
+
+/// Makes a connection to a store in memory ready.
+pub(super) fn prepare_in_memory(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
+    recognise(connection, path)?;
+    finish(connection)
+}
+
+fn finish(connection: &mut Connection) -> Result<(), Fault> {
+    connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "foreign_keys", true)?;
     migrate(connection)
 }

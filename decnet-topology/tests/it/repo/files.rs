@@ -123,13 +123,34 @@ fn a_store_of_a_newer_program_is_left_as_it_is() {
 }
 
 #[test]
-fn an_empty_file_becomes_a_store() {
+fn an_empty_file_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     fs::write(&path, "").expect("written");
-    let stored = store_of_one(&path, 3);
-    let repo = SqliteRepo::open(&path).expect("a store");
-    assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
+    let refusal = refusal(&path);
+    assert!(
+        matches!(&refusal, RepoError::Empty { path: it } if *it == path),
+        "{refusal:?}"
+    );
+    assert_eq!(path.metadata().expect("its length").len(), 0);
+    // A store that was cut off to nothing is no new one either.
+    fs::remove_file(&path).expect("removed");
+    store_of_one(&path, 3);
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
+    file.set_len(0).expect("cut off");
+    assert!(SqliteRepo::open(&path).is_err());
+}
+
+#[test]
+fn making_a_store_leaves_nothing_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    drop(SqliteRepo::open(&path).expect("a store"));
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .expect("files")
+        .map(|file| file.expect("a file").file_name())
+        .collect();
+    assert_eq!(names, ["decnet.db"]);
 }
 
 #[test]
@@ -176,14 +197,16 @@ fn what_another_process_writes_for_too_long_is_locked_and_can_still_be_read() {
 fn a_file_that_another_process_keeps_to_itself_is_locked() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
+    let stored = store_of_one(&path, 2);
     let other = Connection::open(&path).expect("a connection");
     other
-        .execute_batch("BEGIN EXCLUSIVE; CREATE TABLE t (c)")
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE topologies SET version = version")
         .expect("the lock");
     let told = refusal(&path);
     assert!(matches!(told, RepoError::Locked), "{told:?}");
-    other.execute_batch("ROLLBACK").expect("the lock is given back");
-    store_of_one(&path, 2);
+    drop(other);
+    let repo = SqliteRepo::open(&path).expect("the lock is given back");
+    assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
 }
 
 #[test]

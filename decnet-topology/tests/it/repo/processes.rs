@@ -15,7 +15,7 @@ use decnet_topology::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{crash, draining, maze, new, store_of_one, wait};
+use super::{crash, draining, maze, new, store_of_one, unwritable, wait};
 
 const ROLE: &str = "DECNET_TEST_ROLE";
 const STORE: &str = "DECNET_TEST_STORE";
@@ -65,6 +65,8 @@ fn child() {
     let store = Path::new(&store);
     match role.as_str() {
         "write" => crash::write_for_ever(store),
+        "full" => unwritable::on_a_full_disk(store),
+        "read-only" => unwritable::where_all_is_read_only(store),
         "open" => match SqliteRepo::open(store) {
             Ok(_) => say("opened"),
             Err(RepoError::ReadOnly) => say("read-only"),

@@ -1,7 +1,7 @@
 //! What is not of this repo is left alone.
 
 use decnet_engine::{
-    engine::{DeployOptions, EngineError},
+    engine::{DeployOptions, EngineError, ReapOptions},
     observe::Scope,
     runtime::Runtime,
 };
@@ -80,11 +80,11 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
                 lab.repo.set_status(id, change, Timestamp::now()).await.expect("set");
             }
             lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
-            let report = lab
-                .engine
-                .reap(None, false, &CancellationToken::new())
-                .await
-                .expect("reaped");
+            let cancel = CancellationToken::new();
+            let report = lab.engine.reap(None, false, &cancel).await.expect("looked");
+            assert!(report.orphans[0].kept, "what runs is kept: {report:?}");
+            let named = ReapOptions::default().running([id.to_string()]);
+            let report = lab.engine.reap_with(&named, &cancel).await.expect("reaped");
             assert!(report.is_clean() && report.live.is_empty(), "{report:?}");
             assert_eq!(report.orphans.len(), 1);
             lab.assert_nothing_left().await;

@@ -73,7 +73,8 @@ async fn a_full_disk_is_told_and_loses_nothing() {
         .await
         .expect("stored");
     let limit = |pages: i64| {
-        let connection = repo.connection.lock().expect("the connection");
+        let mut access = repo.access.lock().expect("the connection");
+        let connection = access.connection();
         connection
             .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
             .expect("the limit");

@@ -1,0 +1,89 @@
+//! A teardown while the store cannot be written to.
+
+use std::{pin::pin, time::Duration};
+
+use decnet_topology::{RepoError, TopologyId};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, EngineError, Outcome, session::Session, teardown::Before};
+
+/// How long it takes from one attempt to write to the next.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long it is tried to record what was done, after all of it was done.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Takes a topology down under a lock in the place of a lease, and records that as soon as the store can be written to: while
+    /// containers go, as each makes room, and for a while after the last.
+    pub(super) async fn take_down_unwritten(
+        &self,
+        id: TopologyId,
+        why: RepoError,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        let unwritten = Session::begin_unwritten(self, id, cancel).await?;
+        let row = unwritten.load().await?.row;
+        let before = Before::of(&row);
+        let mut record = pin!(self.begin_when_writable(id, cancel));
+        let stop = cancel.child_token();
+        let mut clearing = pin!(unwritten.clear(before.broken_off, &stop));
+        let (cleared, recording) = tokio::select! {
+            cleared = &mut clearing => {
+                let recording = tokio::time::timeout(PATIENCE, record).await;
+                (cleared, recording.unwrap_or_else(|_| Err(why.into())))
+            }
+            recording = &mut record => {
+                if recording.is_err() {
+                    // Someone else took the topology over: what is left is theirs.
+                    stop.cancel();
+                }
+                (clearing.await, recording)
+            }
+        };
+        let session = match recording {
+            Ok(session) => session,
+            Err(EngineError::Repo(source)) => {
+                let clearing = cleared?;
+                return Err(EngineError::TeardownUnrecorded {
+                    id,
+                    status: row.status,
+                    leftovers: clearing.leftovers,
+                    source,
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let ended = async {
+            let row = session.start_down(session.load().await?.row).await?;
+            session.end_down(row, before, cleared, cancel).await
+        };
+        let result = ended.await;
+        session.end(result).await
+    }
+
+    /// Begins as soon as the store can be written to, and records that the topology goes down.
+    async fn begin_when_writable(
+        &self,
+        id: TopologyId,
+        cancel: &CancellationToken,
+    ) -> Result<Session<'_>, EngineError> {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let session = match Session::begin(self, id, cancel).await {
+                Err(EngineError::Repo(error)) if error.is_unwritable() => continue,
+                begun => begun?,
+            };
+            let started = match session.load().await {
+                Ok(stored) => session.start_down(stored.row).await,
+                Err(error) => Err(error),
+            };
+            match started {
+                Ok(_) => return Ok(session),
+                // There was room for the lease, and none for the status.
+                Err(EngineError::Repo(error)) if error.is_unwritable() => session.end(Ok(())).await?,
+                Err(error) => return session.end(Err(error)).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A new store: made whole under another name, and only then there.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::Connection;
+
+use super::{fault, schema};
+use crate::{repo::RepoError, rng};
+
+/// Makes the store if there is none. Of several processes that do so at once, one's store stays.
+///
+/// A crash leaves a file of another name, never an empty or a half store: those are refused.
+pub(super) fn if_missing(path: &Path, patience: Duration) -> Result<(), RepoError> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let beside = Beside::of(path);
+    beside.make_private().map_err(|error| refusal(error, path))?;
+    let mut connection = Connection::open(&beside.0).map_err(|error| fault::opening(error, path))?;
+    schema::prepare(&mut connection, path, patience).map_err(|fault| fault::preparing(fault, path))?;
+    // The log is written to the file and removed.
+    connection
+        .close()
+        .map_err(|(_, error)| fault::preparing(error.into(), path))?;
+    take_place(&beside.0, path).map_err(|error| refusal(error, path))
+}
+
+/// Gives a whole file its name, unless another has it.
+fn take_place(whole: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(whole, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(_) => copy(whole, path)?,
+        Ok(()) => {}
+    }
+    // The name is to outlive a power failure, too. Where a folder cannot be synced, it may not.
+    if let Some(folder) = folder(path) {
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
+}
+
+/// Copies a file where the file system has no hard links.
+fn copy(whole: &Path, path: &Path) -> io::Result<()> {
+    let written = private(path).and_then(|mut file| {
+        io::copy(&mut File::open(whole)?, &mut file)?;
+        file.sync_all()
+    });
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        written => written.inspect_err(|_| drop(fs::remove_file(path))),
+    }
+}
+
+/// Makes a file for its owner alone: what services are configured with, passwords too, stands in it. SQLite gives the files that
+/// it puts beside it the same mode.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn folder(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    Some(if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    })
+}
+
+fn refusal(error: io::Error, path: &Path) -> RepoError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RepoError::Full,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => RepoError::ReadOnly,
+        _ => RepoError::Open {
+            path: path.into(),
+            source: error.into(),
+        },
+    }
+}
+
+/// A file beside the store, removed with those that SQLite put beside it.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn of(path: &Path) -> Self {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", rng::instance_id()));
+        Self(path.with_file_name(name))
+    }
+
+    fn make_private(&self) -> io::Result<()> {
+        private(&self.0).map(drop)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let mut file = self.0.as_os_str().to_owned();
+            file.push(ending);
+            let _ = fs::remove_file(file);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Stores that cannot be written to: on a full disk, and where everything is read-only.
+//!
+//! They are on a file system of their own, which a child mounts in a mount namespace of its own.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use decnet_topology::{
+    Repo, RepoError,
+    repo::{ListFilter, SqliteRepo},
+};
+use jiff::Timestamp;
+
+use super::{
+    maze, new,
+    processes::{child_of, say, this_program, words},
+    store_of_one, wait,
+};
+
+/// Runs a role of the child in a mount namespace of its own, and returns the words that it says.
+fn in_a_namespace(role: &str, store: &Path) -> Vec<String> {
+    let child = child_of(&this_program(), role, store);
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(["--map-root-user", "--mount"])
+        .arg(child.get_program())
+        .args(child.get_args());
+    for (key, value) in child.get_envs() {
+        unshare.env(key, value.unwrap_or_default());
+    }
+    let mut running = unshare
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let said = words(&mut running).collect();
+    assert!(running.wait().expect("its end").success(), "{said:?}");
+    said
+}
+
+fn mount(arguments: &[&str], folder: &Path) {
+    let mounted = Command::new("mount")
+        .args(arguments)
+        .arg(folder)
+        .status()
+        .expect("mount");
+    assert!(mounted.success(), "mount {arguments:?}");
+}
+
+/// Mounts a small file system and puts a store there as a killed process leaves it: with a log, and without the index of the log.
+fn leave_store(folder: &Path) -> decnet_topology::StoredTopology {
+    let origin = tempfile::tempdir().expect("a folder");
+    let path = origin.path().join("decnet.db");
+    let stored = store_of_one(&path, 6);
+    let writer = SqliteRepo::open(&path).expect("a store");
+    wait(writer.set_needs_resync(stored.row.id, true, Timestamp::UNIX_EPOCH)).expect("written to the log");
+    mount(&["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"], folder);
+    for name in ["decnet.db", "decnet.db-wal"] {
+        fs::copy(origin.path().join(name), folder.join(name)).expect("copied");
+    }
+    assert!(folder.join("decnet.db-wal").metadata().expect("a log").len() > 0);
+    wait(writer.load(stored.row.id)).expect("it is there")
+}
+
+/// Writes until the disk is full, and returns the file.
+fn fill(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("ballast");
+    let mut file = fs::File::create(&path).expect("a file");
+    while file.write_all(&[0; 512]).is_ok() {}
+    path
+}
+
+/// What the child does on a full disk.
+pub(super) fn on_a_full_disk(folder: &Path) {
+    let stored = leave_store(folder);
+    let path = folder.join("decnet.db");
+    let ballast = fill(folder);
+    let repo = SqliteRepo::open(&path).expect("it is read all the same");
+    assert_eq!(wait(repo.load(stored.row.id)).expect("read"), stored);
+    assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());
+    let refused = wait(repo.create(new("more", maze(1)), Timestamp::UNIX_EPOCH)).expect_err("no room");
+    assert!(refused.is_unwritable(), "{refused:?}");
+    let refused = SqliteRepo::open(folder.join("new.db")).expect_err("no room for a new one");
+    assert!(refused.is_unwritable(), "{refused:?}");
+    assert!(!folder.join("new.db").exists(), "no half store is left");
+    // One lock for all who cannot write: it needs no room.
+    let lock = wait(repo.lock_unwritten()).expect("locked");
+    let other = SqliteRepo::open(&path).expect("read");
+    assert!(matches!(wait(other.lock_unwritten()), Err(RepoError::Locked)));
+    drop(lock);
+    drop(wait(other.lock_unwritten()).expect("free again"));
+    fs::remove_file(ballast).expect("removed");
+    wait(repo.set_needs_resync(stored.row.id, false, Timestamp::UNIX_EPOCH)).expect("there is room again");
+    let after = wait(other.get(stored.row.id)).expect("read");
+    assert!(!after.needs_resync, "who only reads sees what was written since");
+    say("done");
+}
+
+/// What the child does where everything is read-only.
+pub(super) fn where_all_is_read_only(folder: &Path) {
+    let stored = leave_store(folder);
+    mount(&["-o", "remount,ro"], folder);
+    let path = folder.join("decnet.db");
+    let repo = SqliteRepo::open(&path).expect("it is read all the same");
+    assert_eq!(wait(repo.load(stored.row.id)).expect("read"), stored);
+    assert_eq!(wait(repo.list(&ListFilter::default())).expect("read").total, 1);
+    let refused = wait(repo.set_needs_resync(stored.row.id, false, Timestamp::UNIX_EPOCH));
+    assert!(matches!(refused, Err(RepoError::ReadOnly)), "{refused:?}");
+    drop(wait(repo.lock_unwritten()).expect("locked"));
+    let refused = SqliteRepo::open(folder.join("new.db")).expect_err("nothing can be made");
+    assert!(matches!(refused, RepoError::ReadOnly), "{refused:?}");
+    mount(&["-o", "remount,rw"], folder);
+    wait(repo.set_needs_resync(stored.row.id, false, Timestamp::UNIX_EPOCH)).expect("it can be written again");
+    say("done");
+}
+
+#[test]
+fn a_store_on_a_full_disk_is_read_and_written_again_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(in_a_namespace("full", folder.path()), ["done"]);
+}
+
+#[test]
+fn a_store_that_is_read_only_is_read_with_what_only_its_log_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(in_a_namespace("read-only", folder.path()), ["done"]);
+}
