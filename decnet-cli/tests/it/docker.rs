@@ -8,4 +8,5 @@ mod lab;
 mod mutating;
 mod obstacles;
 mod restarting;
+mod unwritable;
 mod watching;

@@ -82,6 +82,32 @@ fn findings_for_programs_have_severity_code_message_and_target() {
 }
 
 #[test]
+fn of_very_many_findings_the_first_are_listed_and_all_are_counted() {
+    let place = Place::new();
+    let deckies: String = (0..3000)
+        .map(|n| format!("  - {{name: d{n}, services: [nope], attachments: [{{lan: dmz}}]}}\n"))
+        .collect();
+    let head =
+        "format: decnet.topology/1\nname: corp\nlans: [{name: dmz, subnet: 10.204.0.0/16, dmz: true}]\ndeckies:\n";
+    place.write("many.yaml", &(head.to_owned() + &deckies));
+    let ran = place.run(&["validate", "many.yaml"]).exits(3);
+    assert_eq!(ran.stdout.lines().count(), 1001);
+    assert!(
+        ran.stdout.contains("2000 more of this code are not listed"),
+        "{}",
+        ran.stdout.lines().last().unwrap_or_default()
+    );
+    assert!(ran.stderr.contains("invalid: 3000 errors"), "{}", ran.stderr);
+    let value = place.run(&["validate", "many.yaml", "--json"]).exits(3).json();
+    let findings = value["findings"].as_array().expect("a list");
+    assert_eq!(findings.len(), 1001);
+    assert_eq!(
+        findings[1000]["target"],
+        serde_json::json!({"kind": "more", "count": 2000})
+    );
+}
+
+#[test]
 fn a_clean_file_has_no_findings_for_programs() {
     let place = Place::new();
     place.write("corp.yaml", CORP);

@@ -3,8 +3,8 @@
 use std::fs;
 
 use decnet_topology::{
-    Repo,
-    repo::{Holder, ListFilter, SqliteRepo},
+    Repo, Status,
+    repo::{Holder, ListFilter, SqliteRepo, StatusChange},
 };
 
 use crate::command::{CORP, Place, assert_seen, exists};
@@ -236,4 +236,48 @@ fn this_process() -> Holder {
             .expect("a number"),
         label: "this test".into(),
     }
+}
+
+#[test]
+fn a_reason_is_one_line_for_people_and_exact_for_programs() {
+    let place = with_corp();
+    let reason = "left: network a\ncorp  forged  active\u{202e}";
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let repo = SqliteRepo::open(place.database()).expect("a store");
+        let corp = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
+        let change = StatusChange {
+            from: corp.status,
+            to: Status::Deploying,
+            intent: None,
+            reason: Some(reason.into()),
+            held: None,
+        };
+        repo.set_status(corp.id, change, jiff::Timestamp::now())
+            .await
+            .expect("set");
+    });
+    let shown = place.run(&["show", "corp"]).exits(0).stdout;
+    assert!(shown.contains("\\ncorp  forged  active\\u{202e}"), "{shown}");
+    assert!(!shown.lines().any(|line| line.starts_with("corp  forged")), "{shown}");
+    let value = place.run(&["show", "corp", "--json"]).exits(0).json();
+    assert_eq!(value["reason"], reason);
+}
+
+#[test]
+fn an_empty_database_is_refused_with_what_to_do() {
+    let place = Place::new();
+    fs::write(place.database(), "").expect("written");
+    let refused = place.run(&["list"]).exits(1);
+    assert!(refused.stderr.contains("cut off"), "{refused:#?}");
+    assert!(refused.stderr.contains("db reset --force --yes"), "{refused:#?}");
+    assert_eq!(
+        place.run(&["list", "--json"]).exits(1).error()["code"],
+        "database_empty"
+    );
+    assert_eq!(fs::metadata(place.database()).expect("it is there").len(), 0);
+    place.run(&["db", "reset", "--force", "--yes"]).exits(0);
+    place.run(&["list"]).exits(0);
 }

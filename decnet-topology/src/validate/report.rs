@@ -49,7 +49,8 @@ impl Report {
         // Of what is not listed, two equal counts are two.
         findings.dedup_by(|one, other| one == other && one.count_of_more().is_none());
         let mut findings = capped(findings);
-        findings.sort();
+        // How many more there are comes after those that are listed.
+        findings.sort_by_key(|finding| (finding.severity, finding.code, finding.count_of_more()));
         Self { findings }
     }
 
