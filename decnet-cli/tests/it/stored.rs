@@ -173,7 +173,7 @@ fn the_doctor_fails_without_docker_and_makes_no_database() {
 }
 
 /// Takes the lease of the maze `corp` for an hour.
-fn hold_corp(place: &Place, holder: Holder) {
+fn hold_corp(place: &Place, holder: &Holder) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -187,7 +187,7 @@ fn hold_corp(place: &Place, holder: Holder) {
             .remove(0)
             .id;
         let (hour, now) = (jiff::SignedDuration::from_hours(1), jiff::Timestamp::now());
-        let taken = repo.acquire_lease(corp, &holder, hour, None, now).await;
+        let taken = repo.acquire_lease(corp, holder, hour, None, now).await;
         taken.expect("taken");
     });
 }
@@ -203,12 +203,12 @@ fn a_lease_is_broken_and_its_holder_named() {
         started: 7,
         label: "decnet deploy".into(),
     };
-    hold_corp(&place, gone.clone());
+    hold_corp(&place, &gone);
     place.run(&["delete", "corp"]).exits(4);
     let ran = place.run(&["db", "unlock", "corp", "--json"]).exits(0).json();
     assert_eq!(ran["lease"]["holder"]["label"], "decnet deploy", "{ran}");
     // One that is seen to run is not broken without being told twice.
-    hold_corp(&place, this_process());
+    hold_corp(&place, &this_process());
     let refused = place.run(&["db", "unlock", "corp"]).exits(2);
     assert!(refused.stderr.contains("runs on this machine"), "{refused:#?}");
     let ran = place.run(&["db", "unlock", "corp", "--yes"]).exits(0);

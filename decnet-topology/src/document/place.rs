@@ -200,6 +200,9 @@ pub(super) struct Place<'p> {
 impl Place<'_> {
     /// Notes a value of the wrong type.
     pub(super) fn mismatch(self, expected: &str, found: &str) {
+        if self.reading.counts_only(Code::DocType) {
+            return;
+        }
         let path = self.path.to_string();
         let what = if path.is_empty() { "the document" } else { &path };
         let message = format!("{what} must be {expected}, not {found}");
@@ -208,6 +211,9 @@ impl Place<'_> {
 
     /// Notes a required key that is not there.
     pub(super) fn missing(self, key: &str) {
+        if self.reading.counts_only(Code::DocType) {
+            return;
+        }
         let path = Path::Key(self.path, key).to_string();
         let message = match self.path {
             Path::Root => format!("the document has no `{key}`; add it"),

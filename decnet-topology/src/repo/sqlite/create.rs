@@ -1,5 +1,7 @@
 //! A new store: made whole under another name, and only then there.
 
+#![expect(clippy::disallowed_methods, reason = "a store opens its own file")]
+
 use std::{
     fs::{self, File, OpenOptions},
     io,

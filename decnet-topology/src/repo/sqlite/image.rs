@@ -1,5 +1,7 @@
 //! A store that cannot be written to, read into memory: the disk is full, or the file or its folder is read-only.
 
+#![expect(clippy::disallowed_methods, reason = "a store opens its own file")]
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -17,11 +19,14 @@ use crate::repo::RepoError;
 /// How often a file is read that others write to meanwhile.
 const TRIES: usize = 20;
 
+/// The lengths of the database and its log, and when they were written to.
+type Stamps = [Option<(u64, SystemTime)>; 2];
+
 /// The file at one moment, in memory.
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) connection: Connection,
-    read_from: [Option<(u64, SystemTime)>; 2],
+    read_from: Stamps,
 }
 
 impl Image {
@@ -54,7 +59,7 @@ fn files(path: &Path) -> [PathBuf; 2] {
 }
 
 /// Returns what changes when the files are written to.
-fn stamps(path: &Path) -> [Option<(u64, SystemTime)>; 2] {
+fn stamps(path: &Path) -> Stamps {
     files(path).map(|file| {
         let file = file.metadata().ok()?;
         Some((file.len(), file.modified().ok()?))
@@ -65,7 +70,7 @@ fn stamps(path: &Path) -> [Option<(u64, SystemTime)>; 2] {
 ///
 /// What is written from the log to the database while that is read stays in the log until the log begins again. So if the log is
 /// the same after the database was read, both together are one moment.
-fn snapshot(path: &Path) -> Result<([Option<(u64, SystemTime)>; 2], Vec<u8>), RepoError> {
+fn snapshot(path: &Path) -> Result<(Stamps, Vec<u8>), RepoError> {
     let [database, log] = files(path);
     let failed = |source: io::Error| RepoError::Open {
         path: path.into(),

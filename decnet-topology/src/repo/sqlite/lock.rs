@@ -1,5 +1,7 @@
 //! The lock of those who cannot write to the store.
 
+#![expect(clippy::disallowed_methods, reason = "a store opens its own file")]
+
 use std::{
     fs::{File, TryLockError},
     path::Path,
