@@ -84,9 +84,8 @@ fn findings_for_programs_have_severity_code_message_and_target() {
 #[test]
 fn of_very_many_findings_the_first_are_listed_and_all_are_counted() {
     let place = Place::new();
-    let deckies: String = (0..3000)
-        .map(|n| format!("  - {{name: d{n}, services: [nope], attachments: [{{lan: dmz}}]}}\n"))
-        .collect();
+    let decky = |n: usize| format!("  - {{name: d{n}, services: [nope], attachments: [{{lan: dmz}}]}}\n");
+    let deckies = (0..3000).map(decky).collect::<Vec<_>>().concat();
     let head =
         "format: decnet.topology/1\nname: corp\nlans: [{name: dmz, subnet: 10.204.0.0/16, dmz: true}]\ndeckies:\n";
     place.write("many.yaml", &(head.to_owned() + &deckies));
