@@ -35,7 +35,9 @@ pub(crate) struct Globals {
     /// The database [default: decnet/decnet.db in the user's data folder].
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
-    #[arg(help = "The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the local socket]")]
+    #[arg(
+        help = "The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the context in use, else the local socket]"
+    )]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) host: Option<String>,
     /// A TOML file of services and archetypes that are added to the built-in ones, or override them.

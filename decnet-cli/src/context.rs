@@ -103,7 +103,7 @@ impl Context {
             _ => std::env::var(name).ok(),
         };
         let options = DockerOptions {
-            host: DockerHost::from_env(variable)?,
+            host: DockerHost::find(variable, |path| std::fs::read_to_string(path).ok())?,
             ..DockerOptions::default()
         };
         Ok(DockerOptions {

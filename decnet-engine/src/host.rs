@@ -1,7 +1,9 @@
 //! Facts of this machine, as data: its name, and what a deploy must not run into, routes and sockets that listen.
 
+mod filter;
 mod packets;
 mod rules;
+mod visitors;
 
 use std::{
     fs,
@@ -15,10 +17,17 @@ use decnet_topology::{
 use ipnet::Ipv4Net;
 
 pub use packets::{Bridge, Cause, causes, elsewhere, unexplained};
+pub(crate) use visitors::{anonymous, is_led, own_addresses, peers};
 
 /// Returns what this machine calls itself.
 pub fn name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Asks the kernel of this machine whether it has `nf_tables`, loaded or built in. Takes root.
+#[cfg(target_os = "linux")]
+pub fn has_nf_tables() -> std::io::Result<bool> {
+    decnet_decoy::has_nf_tables()
 }
 
 /// Reads this machine's routes, the default ones left out; none where the kernel does not tell.

@@ -80,7 +80,10 @@ fn place(py: Python<'_>, docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bou
     }
     let host = match docker {
         // As any client of Docker does.
-        None => DockerHost::from_env(|name| std::env::var(name).ok()),
+        None => DockerHost::find(
+            |name| std::env::var(name).ok(),
+            |path| std::fs::read_to_string(path).ok(),
+        ),
         Some(docker) if docker.is_instance_of::<PyString>() => convert::text(docker, "the daemon's address")?.parse(),
         Some(other) => {
             let kind = convert::kind(other);

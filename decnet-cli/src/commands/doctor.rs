@@ -1,11 +1,14 @@
-use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
+mod left_behind;
+mod mazes;
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    naming::{self, Labels},
-    observe::{self, Observed, Scope},
+    host,
+    observe::Scope,
     runtime::{Runtime, RuntimeInfo, docker::Docker},
 };
-use decnet_topology::{InstanceId, Repo, Status, TopologyId, id, repo::ListFilter};
+use decnet_topology::{Repo, Status, repo::ListFilter};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Look whether everything that mazes need is there.
 ///
-/// Looked at are Docker, the kernel, the database, and what was left behind on Docker.
+/// Looked at are Docker, the kernel, the database, what was left behind on Docker, and whether the host lets the packets of mazes
+/// that are up pass and shows who comes to their published ports.
 ///
 /// Leaves with 1 if something fails; a warning is not a failure.
 #[derive(Debug, clap::Args)]
@@ -79,9 +83,15 @@ impl Check {
 /// Looks at everything.
 pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let (mut checks, repo) = database(context).await?;
+    let repo: Option<Arc<dyn Repo>> = repo.map(Arc::from);
     match context.look_at_docker(PATIENCE).await {
         Err(error) => checks.push(Check::fail("docker", error.to_string(), error.advice())),
-        Ok(docker) => checks.extend(daemon(&docker, repo.as_deref()).await),
+        Ok(docker) => {
+            checks.extend(daemon(&docker, repo.as_deref()).await);
+            if let Some(repo) = repo {
+                checks.extend(mazes::checks(context, repo).await);
+            }
+        }
     }
     let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
     if context.output.json {
@@ -179,7 +189,7 @@ async fn daemon(docker: &Docker, repo: Option<&dyn Repo>) -> Vec<Check> {
         ));
     }
     match docker.observe(Scope::Everyone).await {
-        Ok(observed) => match left_behind(&observed, repo).await {
+        Ok(observed) => match left_behind::checks(&observed, repo).await {
             Ok(found) => checks.extend(found),
             Err(error) => checks.push(Check::fail("database", error.to_string(), error.advice())),
         },
@@ -239,9 +249,13 @@ fn setting(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// Whether the kernel has `nf_tables`: loaded, built in, or there to be loaded.
+/// Whether the kernel has `nf_tables`: the kernel says so, or it is loaded, built in, or there to be loaded.
 fn nf_tables() -> Check {
     const WHAT: &str = "nf_tables";
+    let asked = host::has_nf_tables();
+    if matches!(asked, Ok(true)) {
+        return Check::ok(WHAT, "answers");
+    }
     if Path::new("/sys/module/nf_tables").exists() {
         return Check::ok(WHAT, "loaded");
     }
@@ -253,74 +267,14 @@ fn nf_tables() -> Check {
     } else if listed("modules.dep") {
         Check::ok(WHAT, "a module, loaded when it is needed")
     } else {
+        let message = match asked {
+            Err(error) => format!("not found, and the kernel does not say: {error}"),
+            Ok(_) => "the kernel has none".into(),
+        };
         Check::warn(
             WHAT,
-            "not found",
+            message,
             "gateways are contained by it: load it with `modprobe nf_tables`, or take a kernel that has it",
         )
     }
-}
-
-/// What of us is on the daemon, by repo and topology.
-#[derive(Default)]
-struct Remains {
-    networks: usize,
-    containers: usize,
-}
-
-impl fmt::Display for Remains {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let containers = text::count(self.containers, "container", "containers");
-        write!(
-            f,
-            "{containers} and {}",
-            text::count(self.networks, "network", "networks")
-        )
-    }
-}
-
-async fn left_behind(observed: &Observed, repo: Option<&dyn Repo>) -> Result<Vec<Check>, CommandError> {
-    const WHAT: &str = "left behind";
-    let own = match repo {
-        Some(repo) => Some(repo.instance().await?),
-        None => None,
-    };
-    let mut others: BTreeMap<InstanceId, Remains> = BTreeMap::new();
-    let mut ours: BTreeMap<TopologyId, Remains> = BTreeMap::new();
-    let mut add = |labels: &Labels, containers, networks| {
-        let Some(instance) = observe::instance_of(labels) else {
-            return;
-        };
-        let remains = match observe::topology_of(labels) {
-            Some(topology) if Some(instance) == own => ours.entry(topology).or_default(),
-            _ => others.entry(instance).or_default(),
-        };
-        remains.containers += containers;
-        remains.networks += networks;
-    };
-    observed
-        .containers
-        .iter()
-        .for_each(|container| add(&container.labels, 1, 0));
-    observed.networks.iter().for_each(|network| add(&network.labels, 0, 1));
-    let mut checks = Vec::new();
-    for (topology, remains) in ours {
-        let status = match repo {
-            Some(repo) => repo.get(topology).await.ok().map(|row| row.status),
-            None => None,
-        };
-        if matches!(status, None | Some(Status::TornDown)) {
-            let message = format!("{remains} of {}, which is no more", id::short(topology));
-            checks.push(Check::warn(WHAT, message, "`decnet reap` removes them"));
-        }
-    }
-    for (instance, remains) in others {
-        let message = format!("{remains} of another database ({}={instance})", naming::INSTANCE);
-        let hint = format!("if that database is lost: `decnet reap --instance {instance} --yes`");
-        checks.push(Check::warn(WHAT, message, hint));
-    }
-    if checks.is_empty() {
-        checks.push(Check::ok(WHAT, "nothing"));
-    }
-    Ok(checks)
 }

@@ -46,6 +46,8 @@ mod state_file;
 mod timestamp;
 
 #[cfg(target_os = "linux")]
+pub use namespace::has_nf_tables;
+#[cfg(target_os = "linux")]
 pub use state::deviations_here;
 
 /// The folder of this package, from which the engine's build script builds the program.

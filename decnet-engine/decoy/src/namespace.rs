@@ -6,7 +6,7 @@ use rustix::{io::Errno, net::netlink::NETFILTER};
 
 use crate::{
     change::Change,
-    netfilter::Table,
+    netfilter::{self, Table},
     netlink::{self, Address, Entry, Link, Reply},
     socket::Socket,
 };
@@ -140,6 +140,19 @@ pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Asks the kernel whether it has `nf_tables`, loaded or built in; one that has it as a module loads it. Takes `NET_ADMIN`.
+pub fn has_nf_tables() -> io::Result<bool> {
+    let mut socket = Socket::open(Some(NETFILTER))?;
+    socket.send(&netfilter::get_generation(1))?;
+    let datagram = socket.receive()?;
+    let errno = netlink::messages(datagram).find_map(netlink::ending);
+    match errno.map(Errno::from_raw_os_error) {
+        None => Ok(true),
+        Some(Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
+        Some(errno) => Err(errno.into()),
+    }
 }
 
 /// Reads an answer to its end, and whether what it lists stayed the same meanwhile.

@@ -29,6 +29,7 @@ const NFT_MSG_NEWSET: u16 = 9;
 const NFT_MSG_GETSET: u16 = 10;
 const NFT_MSG_NEWSETELEM: u16 = 12;
 const NFT_MSG_GETSETELEM: u16 = 13;
+const NFT_MSG_GETGEN: u16 = 16;
 
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
@@ -226,6 +227,11 @@ impl Chain {
         }
         attributes
     }
+}
+
+/// Asks for the number of the ruleset's generation, which only a kernel with `nf_tables` has.
+pub(crate) fn get_generation(sequence: u32) -> Vec<u8> {
+    message(NFT_MSG_GETGEN, NLM_F_REQUEST, sequence, &[])
 }
 
 fn message(kind: u16, flags: u16, sequence: u32, attributes: &[Attribute]) -> Vec<u8> {

@@ -2,9 +2,11 @@
 
 mod containers;
 mod expectation;
+mod host;
 mod interfaces;
 mod published;
 mod report;
+mod sources;
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
@@ -18,9 +20,8 @@ use super::{Engine, EngineError};
 use crate::{
     decoy::PROGRAM_PATH,
     desired::{BaseSpec, Desired, ServiceSpec},
-    host::{self, Bridge, Cause},
     naming::{self, ContainerName},
-    observe::{Activity, Observed, ObservedContainer, Scope},
+    observe::{Activity, ObservedContainer, Scope},
     plan::diff,
     runtime::{ExecOutput, RuntimeError},
 };
@@ -38,20 +39,6 @@ const PATIENT: (u64, u16) = (1500, 3);
 /// long: what was not used for five seconds may go when room is needed.
 const WAITS_FOR_ROOM: usize = 8;
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(6);
-
-/// Looks for what makes the host lose the maze's packets. Where Docker has all of the maze, something must.
-async fn causes(observed: &Observed, local: bool, whole: bool) -> Vec<Cause> {
-    if !local {
-        return vec![host::elsewhere()];
-    }
-    let bridges: Vec<_> = observed.networks.iter().filter_map(Bridge::of).collect();
-    let looked = tokio::task::spawn_blocking(move || host::causes(&bridges)).await;
-    let mut causes = looked.unwrap_or_default();
-    if causes.is_empty() && whole {
-        causes.push(host::unexplained());
-    }
-    causes
-}
 
 /// A decky that is asked.
 struct Subject<'a> {
@@ -149,8 +136,10 @@ impl Engine {
         {
             report.add(one);
         }
+        host::sources(&mut report, &desired, &observed, &info).await;
         if report.loses_packets() {
-            report.causes = causes(&observed, info.local, report.drift.is_empty()).await;
+            let causes = host::causes(&observed, info.local, report.drift.is_empty()).await;
+            report.causes.extend(causes);
         }
         Ok(report)
     }

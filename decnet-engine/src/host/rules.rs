@@ -75,6 +75,13 @@ impl Rules {
         rules
     }
 
+    /// Tells whether a table has a chain.
+    pub(super) fn has_chain(&self, table: &str, chain: &str) -> bool {
+        self.tables
+            .get(table)
+            .is_some_and(|table| table.chains.contains_key(chain))
+    }
+
     /// Follows a packet through the chain FORWARD.
     ///
     /// Only rules whose matches are all known count: interfaces, subnets, and states that a first packet does not have.
@@ -89,6 +96,24 @@ impl Rules {
             Some("DROP") => Verdict::Policy,
             _ => Verdict::Passes,
         }
+    }
+
+    /// Tells whether a rule leads a port of the host to an address.
+    pub(super) fn leads(&self, host_port: u16, to: Ipv4Addr, port: u16) -> bool {
+        let Some(nat) = self.tables.get("nat") else {
+            return false;
+        };
+        let (from, to) = (host_port.to_string(), format!("{to}:{port}"));
+        let leads = |rule: &String| {
+            let words: Vec<_> = rule.split_whitespace().collect();
+            let has = |key: &str, value: &str| words.windows(2).any(|pair| pair == [key, value]);
+            has("--dport", &from) && has("--to-destination", &to)
+        };
+        let mut reached = Vec::new();
+        nat.reach("PREROUTING", &mut reached);
+        reached
+            .iter()
+            .any(|chain| nat.rules.get(*chain).into_iter().flatten().any(leads))
     }
 }
 
@@ -112,6 +137,24 @@ impl Table {
             }
         }
         None
+    }
+
+    fn reach<'a>(&'a self, chain: &'a str, reached: &mut Vec<&'a str>) {
+        if reached.contains(&chain) {
+            return;
+        }
+        reached.push(chain);
+        for rule in self.rules.get(chain).into_iter().flatten() {
+            let mut words = rule.split_whitespace();
+            while let Some(word) = words.next() {
+                if matches!(word, "-j" | "-g")
+                    && let Some(next) = words.next()
+                    && let Some((next, _)) = self.chains.get_key_value(next)
+                {
+                    self.reach(next, reached);
+                }
+            }
+        }
     }
 }
 
@@ -266,5 +309,16 @@ mod tests {
         );
         let maybe = DOCKER_20.replace("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -p udp -j DROP");
         check(&maybe, &Verdict::Passes);
+    }
+
+    #[test]
+    fn a_published_port_is_led_on_as_long_as_its_rule_is_reached() {
+        let leads = |text: &str| Rules::parse(text).leads(42022, Ipv4Addr::new(10, 0, 0, 10), 22);
+        assert!(leads(DOCKER_20));
+        assert!(!leads(&DOCKER_20.replace("--dport 42022", "--dport 42023")));
+        assert!(!leads(
+            &DOCKER_20.replace("-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n", "")
+        ));
+        assert!(!leads(""));
     }
 }

@@ -39,6 +39,8 @@ pub struct RuntimeInfo {
     pub cpus: usize,
     /// Whether containers survive a restart of the daemon.
     pub live_restore: bool,
+    /// Whether the daemon runs without root's rights, so that a program of its own forwards published ports.
+    pub rootless: bool,
     /// The machine's architecture, as the engine says it.
     pub architecture: String,
 }

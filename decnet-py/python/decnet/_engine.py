@@ -57,8 +57,9 @@ class Events:
 class Engine:
     """Raises the mazes of a store on Docker, keeps them as they should be, and takes them down.
 
-    `docker` is None for the daemon that `DOCKER_HOST` names or the usual socket, an address like
-    `unix:///var/run/docker.sock`, or a `Simulated` daemon. Methods may be called from any thread.
+    `docker` is None for the daemon that the `docker` command would use (`DOCKER_HOST`, else the context in use,
+    else the usual socket), an address like `unix:///var/run/docker.sock`, or a `Simulated` daemon. Methods may be
+    called from any thread.
 
     Ctrl-C in what changes Docker undoes what that did, and then raises KeyboardInterrupt; so does an exception of a
     `progress` callable, which is called with every event of the operation.

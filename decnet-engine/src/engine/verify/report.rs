@@ -49,6 +49,8 @@ pub enum Reach {
     Reachable,
     /// It does not.
     Unreachable,
+    /// It answers, but sees another address than that of whoever asks.
+    Anonymous,
     /// It could not be tried.
     Unknown,
 }
@@ -64,6 +66,7 @@ impl fmt::Display for Reach {
         f.write_str(match self {
             Self::Reachable => "reachable",
             Self::Unreachable => "unreachable",
+            Self::Anonymous => "anonymous",
             Self::Unknown => "unknown",
         })
     }

@@ -99,6 +99,11 @@ impl Docker {
             local: self.host.is_local(),
             cpus: info.ncpu.and_then(|cpus| cpus.try_into().ok()).unwrap_or(1),
             live_restore: info.live_restore_enabled.unwrap_or_default(),
+            rootless: info
+                .security_options
+                .unwrap_or_default()
+                .iter()
+                .any(|option| option == "name=rootless"),
             architecture: info.architecture.unwrap_or_default(),
         })
     }

@@ -41,7 +41,7 @@ impl DockerHost {
     /// Reads what `docker` reads: `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, and `DOCKER_CERT_PATH`, which is `.docker` in `HOME` by
     /// default. The caller says how a variable is looked up, so that this library reads no environment.
     ///
-    /// Nothing is found in the contexts of `docker context`.
+    /// The contexts of `docker context` are looked at by [`find`](Self::find).
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, RuntimeError> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let Some(text) = set("DOCKER_HOST") else {
@@ -104,6 +104,10 @@ impl FromStr for DockerHost {
                 address: with_port(rest, 2375),
             }),
             "https" => Ok(Self::tls(rest, PathBuf::new())),
+            "ssh" => Err(refuse(&format!(
+                "ssh is not supported; forward the daemon's socket: `ssh -nNT -L 127.0.0.1:2375:/var/run/docker.sock {rest}`, \
+                 then DOCKER_HOST=tcp://127.0.0.1:2375"
+            ))),
             _ => Err(refuse("only unix, tcp, http and https can be spoken")),
         }
     }

@@ -7,7 +7,7 @@
 //! use decnet_engine::runtime::{Runtime, docker::{Docker, DockerHost, DockerOptions}};
 //!
 //! # async fn example() -> Result<(), decnet_engine::runtime::RuntimeError> {
-//! let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
+//! let host = DockerHost::find(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path).ok())?;
 //! let docker = Docker::connect(DockerOptions { host, ..DockerOptions::default() }).await?;
 //! println!("{}", docker.info().await?.version);
 //! # Ok(())
@@ -17,6 +17,7 @@
 mod bases;
 mod connect;
 mod containers;
+mod context;
 mod endpoints;
 mod exec;
 mod failure;

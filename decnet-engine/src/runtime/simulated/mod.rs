@@ -109,6 +109,7 @@ impl Simulated {
             local: false,
             cpus: 4,
             live_restore: false,
+            rootless: false,
             architecture: "x86_64".into(),
         };
         let inner = Inner {

@@ -1,0 +1,161 @@
+//! What mazes that are no more left on the daemon, and what belongs to other databases.
+
+use std::{collections::BTreeMap, fmt};
+
+use decnet_engine::{
+    naming::{self, Labels},
+    observe::{self, Activity, Observed},
+};
+use decnet_topology::{InstanceId, Repo, Status, TopologyId, id};
+
+use super::Check;
+use crate::{command_error::CommandError, text};
+
+/// How much there is of one repo or topology.
+#[derive(Default)]
+struct Remains {
+    networks: usize,
+    containers: usize,
+    /// How many of the containers run.
+    running: usize,
+}
+
+impl fmt::Display for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let containers = text::count(self.containers, "container", "containers");
+        write!(
+            f,
+            "{containers} and {}",
+            text::count(self.networks, "network", "networks")
+        )
+    }
+}
+
+/// Looks at what mazes that are no more left, and at what belongs to other databases.
+pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Result<Vec<Check>, CommandError> {
+    const WHAT: &str = "left behind";
+    let own = match repo {
+        Some(repo) => Some(repo.instance().await?),
+        None => None,
+    };
+    let mut others: BTreeMap<InstanceId, Remains> = BTreeMap::new();
+    let mut ours: BTreeMap<TopologyId, Remains> = BTreeMap::new();
+    let mut add = |labels: &Labels, containers, running, networks| {
+        let Some(instance) = observe::instance_of(labels) else {
+            return;
+        };
+        let remains = match observe::topology_of(labels) {
+            Some(topology) if Some(instance) == own => ours.entry(topology).or_default(),
+            _ => others.entry(instance).or_default(),
+        };
+        remains.containers += containers;
+        remains.running += running;
+        remains.networks += networks;
+    };
+    for container in &observed.containers {
+        let running = usize::from(container.activity == Activity::Running);
+        add(&container.labels, 1, running, 0);
+    }
+    observed
+        .networks
+        .iter()
+        .for_each(|network| add(&network.labels, 0, 0, 1));
+    let mut checks = Vec::new();
+    for (topology, remains) in ours {
+        let status = match repo {
+            Some(repo) => repo.get(topology).await.ok().map(|row| row.status),
+            None => None,
+        };
+        if matches!(status, None | Some(Status::TornDown)) {
+            let message = format!("{remains} of {}, which is no more", id::short(topology));
+            checks.push(Check::warn(WHAT, message, "`decnet reap` removes them"));
+        }
+    }
+    let (theirs, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, remains)| remains.running > 0);
+    for (instance, remains) in others {
+        let message = format!(
+            "{remains} of another database ({}={instance}), none of which runs",
+            naming::INSTANCE
+        );
+        let hint = format!(
+            "if that database is lost: `decnet reap --instance {instance} --dry-run` shows what would be removed"
+        );
+        checks.push(Check::warn(WHAT, message, hint));
+    }
+    if checks.is_empty() {
+        checks.push(Check::ok(WHAT, "nothing"));
+    }
+    // What runs has somebody who wants it.
+    checks.extend(theirs.into_iter().map(|(instance, remains)| {
+        let message = format!("{remains} run for another database ({}={instance})", naming::INSTANCE);
+        Check::ok("somebody else's", message)
+    }));
+    Ok(checks)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use decnet_engine::{
+        naming::{ContainerName, NetworkName},
+        observe::{ObservedContainer, ObservedNetwork},
+    };
+
+    use super::*;
+    use crate::commands::doctor::Verdict;
+
+    fn network(instance: &str) -> ObservedNetwork {
+        let labels = [
+            (naming::INSTANCE, instance),
+            (naming::TOPOLOGY, "aaaaaaaa-0000-4000-8000-000000000000"),
+        ];
+        ObservedNetwork {
+            id: "0123456789ab".into(),
+            name: NetworkName::from_docker("decnet_t_aaaaaaaa_lan"),
+            labels: labels.map(|(key, value)| (key.into(), value.into())).into(),
+            subnet: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_database_left_is_told_with_a_command_that_removes_nothing() {
+        let observed = Observed {
+            networks: vec![network("bbbbbbbb-0000-4000-8000-000000000000")],
+            ..Observed::default()
+        };
+        let found = checks(&observed, None).await.expect("no store to fail");
+        let [check] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(check.verdict, Verdict::Warn);
+        let hint = check.hint.as_deref().unwrap_or_default();
+        assert!(hint.contains("--dry-run") && !hint.contains("--yes"), "{hint}");
+    }
+    #[tokio::test]
+    async fn what_runs_for_another_database_is_somebody_else_s_and_not_offered_for_removal() {
+        let instance = "bbbbbbbb-0000-4000-8000-000000000000";
+        let observed = Observed {
+            networks: vec![network(instance)],
+            containers: vec![ObservedContainer {
+                id: "1".into(),
+                name: ContainerName::from_docker("decnet_t_aaaaaaaa_web"),
+                labels: network(instance).labels,
+                activity: Activity::Running,
+                started_at: None,
+                restarts: 0,
+                exit_code: None,
+                networks: BTreeMap::new(),
+                shares: None,
+                volumes: BTreeSet::new(),
+                pid: None,
+                deviates: false,
+            }],
+            ..Observed::default()
+        };
+        let found = checks(&observed, None).await.expect("no store to fail");
+        let [nothing, theirs] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!((nothing.message.as_str(), theirs.what), ("nothing", "somebody else's"));
+        assert!(theirs.message.contains(instance) && theirs.hint.is_none(), "{theirs:?}");
+    }
+}

@@ -1,0 +1,179 @@
+//! Whether those who come to published ports are seen with their own addresses.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use decnet_topology::catalog::Protocol;
+
+use super::report::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+use crate::{
+    desired::{BaseSpec, PublishedPort},
+    host,
+    observe::{Activity, ObservedContainer},
+    runtime::RuntimeInfo,
+};
+
+/// How long a connection may take to be made, and to show in the namespace of the gateway.
+const CONNECT: Duration = Duration::from_secs(3);
+const LOOKS: usize = 40;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A published port that is tried.
+struct Trial {
+    port: PublishedPort,
+    /// The address of this machine at which it is tried; where there is none, the rules of the packet filter have to say.
+    own: Option<Ipv4Addr>,
+    /// The address of the gateway to which it leads.
+    to: Ipv4Addr,
+    /// The host's addresses on the gateway's LANs, which connections have that a program forwards.
+    forwarded: BTreeSet<Ipv4Addr>,
+    pid: u32,
+}
+
+/// What came of a trial.
+enum Seen {
+    /// The gateway sees this machine's own address.
+    Own,
+    /// It sees this one instead.
+    Other(Ipv4Addr),
+    /// No rule leads to it.
+    NotLed,
+    /// Nothing can be said.
+    Unknown(String),
+}
+
+/// Connects to one published port of a gateway from this machine's own address, and looks, from outside, which address the gateway
+/// sees. Where this machine has no address that says something of visitors, the rules of the packet filter are looked at instead.
+///
+/// Where a packet is led on by a rule of the packet filter that is the same address; where a program forwards what it reads, it is
+/// the host's on the gateway's LAN. No packet leaves this machine.
+pub(super) async fn verify(base: &BaseSpec, there: Option<&ObservedContainer>, info: &RuntimeInfo) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    let to = Place::Decky(base.decky.clone());
+    let trial = match trial(base, there, info) {
+        Ok(Some(trial)) => trial,
+        Ok(None) => return report,
+        Err(why) => {
+            report.skipped.push(skipped(to, &why));
+            return report;
+        }
+    };
+    report.probes += 1;
+    let (port, own, gateway) = (trial.port.clone(), trial.own, trial.to);
+    let seen = tokio::task::spawn_blocking(move || look(&trial)).await;
+    let seen = match seen.unwrap_or_else(|error| Seen::Unknown(error.to_string())) {
+        Seen::Own => return report,
+        Seen::Unknown(why) => {
+            report.skipped.push(skipped(to, &why));
+            return report;
+        }
+        Seen::Other(other) => format!("the service sees {other} in place of the visitor's address"),
+        Seen::NotLed => "no NAT rule leads to the gateway, so that its services see the host's address".to_owned(),
+    };
+    report.deviations.push(ReachDeviation {
+        from: Place::Host,
+        to,
+        address: own.unwrap_or(gateway).into(),
+        expected: Reach::Reachable,
+        found: Reach::Anonymous,
+        how: format!("published tcp/{}: {seen}", port.host_port),
+    });
+    let rootless = info.rootless;
+    let causes = tokio::task::spawn_blocking(move || host::anonymous(&[(port, gateway)], rootless)).await;
+    report.causes = causes.unwrap_or_default();
+    report
+}
+
+fn skipped(to: Place, why: &str) -> SkippedPath {
+    SkippedPath {
+        from: Place::Host,
+        to,
+        why: format!("whether the addresses of visitors are seen could not be tried: {why}"),
+    }
+}
+
+/// Chooses what is tried; nothing where nobody from outside can come.
+fn trial(base: &BaseSpec, there: Option<&ObservedContainer>, info: &RuntimeInfo) -> Result<Option<Trial>, String> {
+    let open: Vec<_> = base.publish.iter().filter(|port| !port.host_ip.is_loopback()).collect();
+    let tried = open.iter().find_map(|port| match port.host_ip {
+        IpAddr::V4(ip) if port.protocol == Protocol::Tcp => Some((*port, ip)),
+        _ => None,
+    });
+    let Some((port, ip)) = tried else {
+        return match open.first() {
+            None => Ok(None),
+            Some(_) => Err("no TCP port is published on an IPv4 address".into()),
+        };
+    };
+    if !info.local {
+        return Err("the daemon runs on another machine".into());
+    }
+    let Some(there) = there.filter(|there| there.activity == Activity::Running) else {
+        return Ok(None);
+    };
+    let pid = there.pid.ok_or("the process of its base is not known")?;
+    let forwarded = base.state.closed.iter().copied().collect::<BTreeSet<_>>();
+    let own = Some(ip).filter(|ip| !ip.is_unspecified()).or_else(|| {
+        let own = host::own_addresses();
+        own.into_iter().find(|address| !forwarded.contains(address))
+    });
+    let home = base.interfaces.iter().max_by_key(|interface| interface.priority);
+    let home = home.ok_or("it has no interface")?;
+    Ok(Some(Trial {
+        port: port.clone(),
+        own,
+        to: home.ip,
+        forwarded,
+        pid,
+    }))
+}
+
+fn look(trial: &Trial) -> Seen {
+    match try_to_look(trial) {
+        Ok(seen) => seen,
+        Err(error) => Seen::Unknown(error.to_string()),
+    }
+}
+
+fn try_to_look(trial: &Trial) -> io::Result<Seen> {
+    let Some(own) = trial.own else {
+        return Ok(match host::is_led(&trial.port, trial.to) {
+            Some(true) => Seen::Own,
+            Some(false) => Seen::NotLed,
+            None => {
+                Seen::Unknown("this machine has no address for visitors, and its packet filter cannot be read".into())
+            }
+        });
+    };
+    let before = host::peers(trial.pid, trial.port.port)?;
+    let stream = TcpStream::connect_timeout(&SocketAddrV4::new(own, trial.port.host_port).into(), CONNECT)?;
+    let local = stream.local_addr()?;
+    let mut other = None;
+    for look in 0..LOOKS {
+        let peers = host::peers(trial.pid, trial.port.port)?;
+        if peers
+            .iter()
+            .any(|peer| *peer.ip() == own && peer.port() == local.port())
+        {
+            return Ok(Seen::Own);
+        }
+        let new = peers
+            .iter()
+            .find(|peer| !before.contains(peer) && trial.forwarded.contains(peer.ip()));
+        other = other.or(new.map(|new| *new.ip()));
+        // Somebody else may have come by the program meanwhile: the own address gets some looks to show first.
+        if other.is_some() && look >= LOOKS / 8 {
+            break;
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(match other {
+        Some(other) => Seen::Other(other),
+        None => Seen::Unknown("its connection does not show in the gateway".into()),
+    })
+}

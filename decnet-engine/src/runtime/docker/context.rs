@@ -1,0 +1,227 @@
+//! The contexts of the `docker` command: which one is chosen, and where its daemon is.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::DockerHost;
+use crate::runtime::RuntimeError;
+
+/// The context that stands for `DOCKER_HOST` and the default socket.
+const DEFAULT: &str = "default";
+
+/// What is read of `config.json`.
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default, rename = "currentContext")]
+    current: String,
+}
+
+/// What is read of a context's `meta.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Meta {
+    endpoints: Endpoints,
+}
+
+#[derive(Deserialize)]
+struct Endpoints {
+    docker: Option<Endpoint>,
+}
+
+#[derive(Deserialize)]
+struct Endpoint {
+    #[serde(default, rename = "Host")]
+    host: String,
+    #[serde(default, rename = "SkipTLSVerify")]
+    skip_tls_verify: bool,
+}
+
+impl DockerHost {
+    /// Finds the daemon that the `docker` command would use: by `DOCKER_HOST`, else by `DOCKER_CONTEXT`, else by the context that
+    /// `docker context use` chose, else at the default socket.
+    ///
+    /// The caller says how a variable is looked up and a file is read, so that this library reads no environment and no home
+    /// folder. The configuration is in `DOCKER_CONFIG`, by default in `.docker` in `HOME`.
+    pub fn find(
+        variable: impl Fn(&str) -> Option<String>,
+        read: impl Fn(&Path) -> Option<String>,
+    ) -> Result<Self, RuntimeError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        if set("DOCKER_HOST").is_some() {
+            return Self::from_env(variable);
+        }
+        let folder = set("DOCKER_CONFIG")
+            .map(PathBuf::from)
+            .or_else(|| Some(Path::new(&set("HOME")?).join(".docker")));
+        let named = match (set("DOCKER_CONTEXT"), &folder) {
+            (Some(name), _) => Some(name),
+            (None, Some(folder)) => current(&folder.join("config.json"), &read)?,
+            (None, None) => None,
+        };
+        match named.filter(|name| name != DEFAULT) {
+            None => Self::from_env(variable),
+            Some(name) => context(&name, &folder.unwrap_or_default(), &read),
+        }
+    }
+}
+
+/// Returns the context that `docker context use` chose.
+fn current(path: &Path, read: &impl Fn(&Path) -> Option<String>) -> Result<Option<String>, RuntimeError> {
+    let Some(text) = read(path) else { return Ok(None) };
+    let config: Config = serde_json::from_str(&text).map_err(|error| RuntimeError::Unreachable {
+        endpoint: path.display().to_string(),
+        reason: format!("which context of Docker is in use cannot be read there: {error}"),
+    })?;
+    Ok(Some(config.current).filter(|name| !name.is_empty()))
+}
+
+/// Reads where the daemon of a context is.
+fn context(name: &str, folder: &Path, read: &impl Fn(&Path) -> Option<String>) -> Result<DockerHost, RuntimeError> {
+    let refuse = |reason: String| RuntimeError::Unreachable {
+        endpoint: format!("Docker context `{name}`"),
+        reason,
+    };
+    let digest = folder_of(name);
+    let contexts = folder.join("contexts");
+    let path = contexts.join("meta").join(&digest).join("meta.json");
+    let text = read(&path).ok_or_else(|| {
+        refuse(format!(
+            "there is no such context, or {} cannot be read; `docker context ls` lists them",
+            path.display()
+        ))
+    })?;
+    let meta: Meta = serde_json::from_str(&text).map_err(|error| refuse(format!("{}: {error}", path.display())))?;
+    let endpoint = meta
+        .endpoints
+        .docker
+        .ok_or_else(|| refuse("it names no Docker daemon".into()))?;
+    if endpoint.skip_tls_verify {
+        return Err(refuse(
+            "it skips the check of the daemon's certificate, which is not supported".into(),
+        ));
+    }
+    if endpoint.host.is_empty() {
+        return Ok(DockerHost::default());
+    }
+    let certificates = contexts.join("tls").join(&digest).join("docker");
+    let protected = read(&certificates.join("ca.pem")).is_some();
+    Ok(match endpoint.host.parse()? {
+        DockerHost::Tcp { address } if protected => DockerHost::tls(&address, certificates),
+        DockerHost::Tls { address, .. } => DockerHost::tls(&address, certificates),
+        host => host,
+    })
+}
+
+/// Names the folders of a context as Docker does: after the digest of its name.
+fn folder_of(name: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(name).into();
+    let (high, low) = digest.split_at(16);
+    let number = |half: &[u8]| half.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    format!("{:032x}{:032x}", number(high), number(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn meta(name: &str) -> String {
+        let digest = folder_of(name);
+        format!("/h/.docker/contexts/meta/{digest}/meta.json")
+    }
+
+    fn tls(name: &str) -> String {
+        meta(name)
+            .replace("/meta/", "/tls/")
+            .replace("meta.json", "docker/ca.pem")
+    }
+
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], files: &[(String, &str)], expected: &str) {
+        let variables: BTreeMap<_, _> = [("HOME", "/h")].iter().chain(variables).copied().collect();
+        let files: BTreeMap<_, _> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        let found = DockerHost::find(
+            |name| variables.get(name).map(|value| (*value).to_owned()),
+            |path| files.get(path.to_str()?).map(|text| (*text).to_owned()),
+        );
+        let found = match found {
+            Ok(DockerHost::Tls { address, certificates }) => format!("{address} {}", certificates.display()),
+            Ok(host) => host.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(found.contains(expected), "{found}");
+    }
+
+    #[test]
+    fn the_daemon_is_that_of_the_context_in_use_unless_a_variable_says_another() {
+        let config = (
+            "/h/.docker/config.json".to_owned(),
+            r#"{"auths":{},"currentContext":"lab"}"#,
+        );
+        let lab = (
+            meta("lab"),
+            r#"{"Name":"lab","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///run/lab.sock"}}}"#,
+        );
+        let far = (
+            meta("far"),
+            r#"{"Name":"far","Endpoints":{"docker":{"Host":"tcp://far:2376","SkipTLSVerify":false}}}"#,
+        );
+        let files = [config, lab, far];
+        check(&[], &files[1..], "unix:///var/run/docker.sock");
+        check(&[], &files, "unix:///run/lab.sock");
+        check(&[("DOCKER_CONTEXT", "far")], &files, "tcp://far:2376");
+        check(&[("DOCKER_CONTEXT", "default")], &files, "unix:///var/run/docker.sock");
+        check(
+            &[("DOCKER_CONTEXT", "far"), ("DOCKER_HOST", "unix:///run/d.sock")],
+            &files,
+            "unix:///run/d.sock",
+        );
+    }
+
+    #[test]
+    fn the_folder_of_a_context_is_that_of_docker() {
+        // What sha256sum says of the name.
+        let lab = "a51146d38077ff992eba84cf1d5e9b249073503eb74868699016153b031a38f7";
+        assert_eq!(folder_of("lab"), lab);
+    }
+
+    #[test]
+    fn the_certificates_of_a_context_are_used() {
+        let far = (meta("far"), r#"{"Endpoints":{"docker":{"Host":"tcp://far:2376"}}}"#);
+        let folder = tls("far").replace("/ca.pem", "");
+        check(
+            &[("DOCKER_CONTEXT", "far")],
+            &[far, (tls("far"), "PEM")],
+            &format!("far:2376 {folder}"),
+        );
+    }
+
+    #[test]
+    fn a_context_that_cannot_be_used_is_named_with_the_reason() {
+        let of = |host: &'static str| (meta("lab"), host);
+        let chosen = [("DOCKER_CONTEXT", "lab")];
+        check(&chosen, &[], "Docker context `lab`");
+        check(&chosen, &[], "docker context ls");
+        check(
+            &chosen,
+            &[of(r#"{"Endpoints":{"kubernetes":{}}}"#)],
+            "names no Docker daemon",
+        );
+        check(
+            &chosen,
+            &[of(r#"{"Endpoints":{"docker":{"Host":"ssh://me@lab"}}}"#)],
+            "ssh -nNT -L",
+        );
+        check(
+            &chosen,
+            &[of(
+                r#"{"Endpoints":{"docker":{"Host":"tcp://lab","SkipTLSVerify":true}}}"#,
+            )],
+            "not supported",
+        );
+        check(&[], &[("/h/.docker/config.json".into(), "{")], "/h/.docker/config.json");
+    }
+}
