@@ -47,6 +47,7 @@ fn observed(desired: &Desired) -> Observed {
         volumes: BTreeSet::from([volume_of(&spec.name)]),
         pid: None,
         deviates: false,
+        tampered: None,
     });
     let services = desired.services.values().map(|spec| ObservedContainer {
         id: format!("id-of-{}", spec.name.as_str()),
@@ -61,6 +62,7 @@ fn observed(desired: &Desired) -> Observed {
         volumes: BTreeSet::new(),
         pid: None,
         deviates: false,
+        tampered: None,
     });
     let volumes = desired.bases.values().map(|spec| ObservedVolume {
         name: volume_of(&spec.name),

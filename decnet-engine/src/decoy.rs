@@ -44,6 +44,8 @@ pub struct DecoyImage {
     pub id: String,
     /// `decnet-decoy:` and the first 12 hex digits of the program's digest.
     pub reference: String,
+    /// The digest of the program, 64 hex digits.
+    pub program_digest: String,
     /// A tar as `docker save` writes it, for `POST /images/load`.
     pub archive: Vec<u8>,
 }
@@ -67,7 +69,8 @@ impl DecoyImage {
             "rootfs": {"diff_ids": [format!("sha256:{layer_digest}")], "type": "layers"},
         }));
         let config_digest = digest(&config);
-        let reference = format!("{REPOSITORY}:{}", &digest(program)[..12]);
+        let program_digest = digest(program);
+        let reference = reference_of(&program_digest);
         let (config_path, layer_path) = (format!("{config_digest}.json"), format!("{layer_digest}/layer.tar"));
         let manifest = bytes(&json!([{"Config": config_path, "Layers": [layer_path], "RepoTags": [reference]}]));
         let mut archive = Archive::of(0);
@@ -77,8 +80,23 @@ impl DecoyImage {
         Self {
             id: format!("sha256:{config_digest}"),
             reference,
+            program_digest,
             archive: archive.end(),
         }
+    }
+}
+
+/// Names the image of a program, given its digest.
+fn reference_of(program_digest: &str) -> String {
+    format!("{REPOSITORY}:{}", &program_digest[..12])
+}
+
+/// Tells whether a file is the program of an image, which its reference says if `known` is another image.
+pub(crate) fn is_program(content: &[u8], reference: &str, known: Option<&DecoyImage>) -> bool {
+    let digest = digest(content);
+    match known.filter(|image| image.reference == reference) {
+        Some(image) => image.program_digest == digest,
+        None => reference_of(&digest) == reference,
     }
 }
 

@@ -6,5 +6,5 @@ mod spec;
 pub use build::{Desired, DesiredError, Setting};
 pub use spec::{
     BASE_CAPABILITIES, BaseSpec, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort, RESOLVER,
-    ServiceSpec, state_digest,
+    ServiceSpec,
 };

@@ -129,6 +129,9 @@ pub struct ObservedContainer {
     pub pid: Option<u32>,
     /// Whether its routes or forwarding were found not to be what they should; false where nobody looked.
     pub deviates: bool,
+    /// Why what runs in it cannot be trusted, so that it must be recreated; none where nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tampered: Option<String>,
 }
 
 /// A container that was restarted this often, and last within this time, is in a crash loop.

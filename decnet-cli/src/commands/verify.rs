@@ -33,6 +33,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 .output
                 .note(format!("not tried: {} to {}: {}", path.from, path.to, path.why));
         }
+        for only in &report.inside_only {
+            let deckies = text::count(only.deckies, "decky was", "deckies were");
+            context
+                .output
+                .note(format!("{deckies} only asked from inside: {}", only.why));
+        }
         context.output.note(summary(&report));
         for line in advice(&report, &arguments.topology) {
             context.output.note(line);

@@ -11,7 +11,7 @@ use decnet_topology::{
     model::ServiceFields,
 };
 
-use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest, state_digest};
+use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest};
 use crate::{
     api::ApiVersion,
     naming::{self, ContainerName, Labels, NetworkName, Role},
@@ -267,7 +267,7 @@ impl<'a> Maker<'_, 'a> {
             labels: self.labels(decky, Role::Base),
         };
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
-        spec.labels.insert(naming::STATE.into(), state_digest(&state));
+        spec.labels.insert(naming::STATE.into(), digest(&state));
         spec.interfaces = interfaces;
         spec.state = state;
         Ok(spec)

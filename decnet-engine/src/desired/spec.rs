@@ -172,11 +172,6 @@ pub struct ServiceSpec {
     pub labels: Labels,
 }
 
-/// Digests a network state, as the label [`naming::STATE`](crate::naming::STATE) has it.
-pub fn state_digest(state: &NetState) -> String {
-    digest(state)
-}
-
 /// Digests what a resource is made from: SHA-256 of its JSON, the first 16 hex digits.
 pub(super) fn digest(value: &impl Serialize) -> String {
     let mut json = Vec::with_capacity(1_024);

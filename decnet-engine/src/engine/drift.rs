@@ -1,8 +1,12 @@
-//! Drift inside the bases, which no list of the runtime shows: routes and forwarding that are not what they should be.
+//! Drift inside the bases, which no list of the runtime shows: routes and forwarding that are not what they should be, and programs.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Engine, EngineError};
 use crate::{
@@ -10,13 +14,15 @@ use crate::{
     desired::{BaseSpec, Desired},
     naming::{ContainerName, Role},
     observe::{Activity, Observed, ObservedContainer},
-    runtime::RuntimeError,
+    runtime::{RuntimeError, View},
 };
 
 /// How often, and after which pauses, a base that deviates is looked at again: one that has just started sets its routes a few
 /// milliseconds after the runtime calls it started.
 const LOOKS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a base may have run to count as one that has just started.
+const JUST_STARTED: SignedDuration = SignedDuration::from_secs(2);
 
 /// Which bases are asked, and how patiently.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +39,9 @@ impl Asked<'_> {
 }
 
 impl Engine {
-    /// Asks running bases that should be there whether their routes and forwarding are as they should, and marks those that
-    /// deviate.
+    /// Looks into running bases that should be there, and marks those that deviate or that somebody tampered with.
+    ///
+    /// What shows from outside counts. Only where nothing shows, which is logged, the program in a base is asked.
     pub(super) async fn look_inside(
         &self,
         desired: &Desired,
@@ -53,30 +60,54 @@ impl Engine {
             })
             .filter_map(|container| Some((container, desired.bases.get(&container.name)?)))
             .collect();
-        let (patience, right) = match asked {
-            // What shows from outside need not be asked, which takes a process in each.
-            Asked::All => {
-                let states: Vec<_> = bases
-                    .iter()
-                    .map(|(container, base)| (*container, &base.state))
-                    .collect();
-                (1, self.runtime.look_through(&states).await)
-            }
-            Asked::Settling(_) => (LOOKS, BTreeSet::new()),
+        let (patience, mut views) = match asked {
+            Asked::All => (1, self.look_from_outside(&bases).await),
+            Asked::Settling(_) => (LOOKS, BTreeMap::new()),
         };
-        let asked = bases
-            .into_iter()
-            .map(|(_, base)| base)
-            .filter(|base| !right.contains(&base.name));
-        let looks = asked.map(|base| self.deviates(base, patience));
-        let looks: Vec<_> = looks.collect();
+        let hidden = bases.into_iter().map(|(_, base)| base);
+        let hidden = hidden.filter(|base| matches!(views.get(&base.name), None | Some(View::Hidden { .. })));
+        let looks: Vec<_> = hidden.map(|base| self.deviates(base, patience)).collect();
         let found: Vec<Option<ContainerName>> =
             stream::iter(looks).buffer_unordered(width.max(1)).try_collect().await?;
         let deviating: BTreeSet<ContainerName> = found.into_iter().flatten().collect();
         for container in &mut observed.containers {
-            container.deviates = deviating.contains(&container.name);
+            let view = views.remove(&container.name);
+            container.deviates = deviating.contains(&container.name) || matches!(view, Some(View::Deviates { .. }));
+            container.tampered = view.as_ref().and_then(View::tampered).map(Into::into);
         }
         Ok(())
+    }
+
+    /// Looks at bases from outside. One that deviates and has just started is given a moment to set its state.
+    pub(super) async fn look_from_outside(
+        &self,
+        bases: &[(&ObservedContainer, &BaseSpec)],
+    ) -> BTreeMap<ContainerName, View> {
+        let mut views = self.runtime.look_through(bases).await;
+        for _ in 1..LOOKS {
+            let recent = Timestamp::now() - JUST_STARTED;
+            let settling: Vec<_> = bases
+                .iter()
+                .filter(|(container, _)| container.started_at.is_some_and(|started| started > recent))
+                .filter(|(container, _)| matches!(views.get(&container.name), Some(View::Deviates { .. })))
+                .copied()
+                .collect();
+            if settling.is_empty() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            views.extend(self.runtime.look_through(&settling).await);
+        }
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for view in views.values() {
+            if let View::Hidden { why } = view {
+                *reasons.entry(why).or_default() += 1;
+            }
+        }
+        for (why, bases) in reasons {
+            tracing::info!(bases, why, "bases are only asked from inside");
+        }
+        views
     }
 
     /// Returns the base's name if it deviates; it is asked so often at most.

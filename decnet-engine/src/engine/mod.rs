@@ -32,7 +32,7 @@ pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapOptions, ReapReport, Reaped};
 pub use session::Outcome;
 pub use submit::{Submitted, submit};
-pub use verify::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+pub use verify::{InsideOnly, Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 #[cfg(feature = "docker")]
 use crate::runtime::docker::{Docker, DockerOptions};

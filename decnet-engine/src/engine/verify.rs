@@ -8,9 +8,15 @@ mod published;
 mod report;
 mod sources;
 
-use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
-use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, ProbeResult, StateReport, Target, TargetResult};
+use decnet_decoy::protocol::{
+    Answer, Deviation, EXIT_DEVIATES, EXIT_DONE, Egress, Probe, ProbeResult, StateReport, Target, TargetResult,
+};
 use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
 use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -23,10 +29,10 @@ use crate::{
     naming::{self, ContainerName},
     observe::{Activity, ObservedContainer, Scope},
     plan::diff,
-    runtime::{ExecOutput, RuntimeError},
+    runtime::{ExecOutput, RuntimeError, View},
 };
 use expectation::{Expectation, OUTSIDE, was_untried};
-pub use report::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+pub use report::{InsideOnly, Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 /// How many deckies are asked at a time: they spend their time waiting for answers that do not come.
 const DECKIES_AT_A_TIME: usize = 16;
@@ -97,6 +103,11 @@ impl Engine {
         let mut observed = self.runtime.observe(scope).await?;
         let there = containers::by_name(&observed);
         let mut running = containers::running(&desired, &there);
+        let bases = observed.containers.iter();
+        let bases = bases.filter_map(|container| Some((container, desired.bases.get(&container.name)?)));
+        let mut views = self.look_from_outside(&bases.collect::<Vec<_>>()).await;
+        let tampered = |(base, view): (&ContainerName, &View)| Some((base.clone(), view.tampered()?.to_owned()));
+        let mut tampered: BTreeMap<_, _> = views.iter().filter_map(tampered).collect();
         // Boxed before they are waited for: else the compiler cannot see that this future may be spawned.
         let mut asked = Vec::new();
         for decky in stored.topology.deckies() {
@@ -107,7 +118,8 @@ impl Engine {
                     there: there.get(&base.name).copied(),
                     services: running.remove(&base.name).unwrap_or_default(),
                 };
-                asked.push(self.verify_from(subject, &graph).boxed());
+                let view = views.remove(&base.name);
+                asked.push(self.verify_from(subject, view, &graph).boxed());
             }
         }
         let found: Vec<Asked> = stream::iter(asked).buffered(DECKIES_AT_A_TIME).try_collect().await?;
@@ -122,6 +134,7 @@ impl Engine {
         report.deviations.extend(unwell);
         for container in &mut observed.containers {
             container.deviates = deviating.contains(&container.name);
+            container.tampered = tampered.remove(&container.name);
         }
         let plan = diff(&desired, &observed);
         report.drift = plan.steps().iter().map(ToString::to_string).collect();
@@ -145,8 +158,24 @@ impl Engine {
     }
 
     /// Tries everything from inside one decky.
-    async fn verify_from(&self, subject: Subject<'_>, graph: &Graph<'_>) -> Result<Asked, EngineError> {
-        let state = self.check_state(subject.base).await?;
+    async fn verify_from(
+        &self,
+        subject: Subject<'_>,
+        view: Option<View>,
+        graph: &Graph<'_>,
+    ) -> Result<Asked, EngineError> {
+        let mut inside_only = None;
+        let state = match view {
+            Some(View::Right) => Ok((EXIT_DONE.into(), Some(StateReport::default()))),
+            Some(View::Deviates { report }) => Ok((EXIT_DEVIATES.into(), Some(report))),
+            Some(View::Tampered { what }) => Err(what),
+            Some(View::Hidden { why }) => {
+                inside_only = Some(InsideOnly { why, deckies: 1 });
+                self.check_state(subject.base).await?
+            }
+            // It is not there, which asking it says.
+            None => self.check_state(subject.base).await?,
+        };
         let mut deviates = None;
         let contained = match &state {
             Ok((code, inside)) => {
@@ -166,6 +195,7 @@ impl Engine {
         let interfaces = running.map(|there| interfaces::deviations(subject.base, there, inside.as_ref()));
         let mut report = self.probe_from(subject, contained, graph).await?;
         report.deviations.splice(0..0, interfaces.into_iter().flatten());
+        report.inside_only.extend(inside_only);
         Ok(Asked { report, deviates })
     }
 

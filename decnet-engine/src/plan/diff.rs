@@ -121,6 +121,7 @@ impl<'a> Differ<'a> {
             id: Some(container.id.clone()),
             role,
             networks: container.networks.keys().cloned().collect(),
+            reason: container.tampered.clone(),
         };
         let id = self
             .plan

@@ -46,10 +46,11 @@ impl<'a> Pairs<'a> {
         let mut there = There::new(observed);
         let stays = |container: &ObservedContainer| {
             let mut names = container.networks.keys();
-            names.all(|name| networks.contains_key(name) || !desired.networks.contains_key(name))
+            container.tampered.is_none()
+                && names.all(|name| networks.contains_key(name) || !desired.networks.contains_key(name))
         };
         let bases = desired.bases.values().map(|spec| {
-            // It stays if it was made from the same spec and none of its networks is made anew.
+            // It stays if it was made from the same spec, runs what it should and none of its networks is recreated.
             let made = made_from(spec.labels.get(naming::SPEC));
             let there = there.take(&spec.name, Role::Base, |container| made(container) && stays(container));
             BasePair { spec, there }

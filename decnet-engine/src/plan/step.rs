@@ -78,6 +78,9 @@ pub enum Action {
         role: Role,
         /// The networks that it is on.
         networks: BTreeSet<NetworkName>,
+        /// Why it cannot stay, where its spec does not say it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Removes a network.
     RemoveNetwork {
@@ -151,12 +154,14 @@ impl Action {
                     .iter()
                     .map(|interface| interface.network.clone())
                     .collect(),
+                reason: None,
             }),
             Self::CreateService { service } => Some(Self::RemoveContainer {
                 container: service.name.clone(),
                 id: None,
                 role: Role::Service,
                 networks: BTreeSet::new(),
+                reason: None,
             }),
             Self::Connect { container, interface } => Some(Self::Disconnect {
                 container: container.clone(),
@@ -216,7 +221,13 @@ impl fmt::Display for Action {
                 )
             }
             Self::Restart { container, .. } => write!(f, "start {container} again"),
-            Self::RemoveContainer { container, .. } => write!(f, "remove container {container}"),
+            Self::RemoveContainer { container, reason, .. } => {
+                write!(f, "remove container {container}")?;
+                match reason {
+                    Some(reason) => write!(f, ", because {reason}"),
+                    None => Ok(()),
+                }
+            }
             Self::RemoveNetwork { network, .. } => write!(f, "remove network {network}"),
             Self::RemoveVolume { volume } => write!(f, "remove volume {volume}"),
             Self::RemoveImage { reference } => write!(f, "remove image {reference}"),

@@ -7,10 +7,10 @@ pub mod simulated;
 #[cfg(feature = "docker")]
 pub mod docker;
 
-use std::{collections::BTreeSet, fmt::Debug};
+use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;
-use decnet_decoy::protocol::NetState;
+use decnet_decoy::protocol::StateReport;
 use decnet_topology::InstanceId;
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -19,6 +19,7 @@ pub use error::RuntimeError;
 
 pub use crate::api::ApiVersion;
 use crate::{
+    desired::BaseSpec,
     naming::ContainerName,
     observe::{Observed, ObservedContainer, Scope},
     plan::Action,
@@ -76,6 +77,39 @@ pub struct ExecOutput {
     pub stderr: Vec<u8>,
 }
 
+/// What shows of a base from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum View {
+    /// It is as it should be.
+    Right,
+    /// The state that it keeps, or its namespace, is not as it should be.
+    Deviates {
+        /// How, as the program in it would say.
+        report: StateReport,
+    },
+    /// It does not run the program that was deployed.
+    Tampered {
+        /// What was found.
+        what: String,
+    },
+    /// It could not be looked at, so whoever wants to know asks the program in it.
+    Hidden {
+        /// Why.
+        why: String,
+    },
+}
+
+impl View {
+    /// Returns what was found in place of the program that was deployed.
+    pub fn tampered(&self) -> Option<&str> {
+        match self {
+            Self::Tampered { what } => Some(what),
+            _ => None,
+        }
+    }
+}
+
 /// What runs containers.
 ///
 /// `perform` is the only way to change anything. Everything that it makes carries the labels of its spec, and it never touches
@@ -101,11 +135,12 @@ pub trait Runtime: Send + Sync + Debug {
     /// Does one thing on behalf of a repo. If it fails, what it left half done is undone by the action's inverse.
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError>;
 
-    /// Returns which of some bases are as they should inside, routes, forwarding and containment, as far as that shows from
-    /// outside. Of the others nothing is known: whoever wants to know asks the program in them.
-    async fn look_through(&self, bases: &[(&ObservedContainer, &NetState)]) -> BTreeSet<ContainerName> {
-        let _ = bases;
-        BTreeSet::new()
+    /// Looks at bases from outside: their program, their kept state, routes, forwarding and containment. Nothing that runs in them
+    /// is asked, so nothing there can lie.
+    async fn look_through(&self, bases: &[(&ObservedContainer, &BaseSpec)]) -> BTreeMap<ContainerName, View> {
+        let why = "this runtime does not look into bases from outside";
+        let hidden = |name: &ContainerName| (name.clone(), View::Hidden { why: why.into() });
+        bases.iter().map(|(container, _)| hidden(&container.name)).collect()
     }
 
     /// Runs a command of the decoy program in a base.

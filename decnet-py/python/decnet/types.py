@@ -166,6 +166,7 @@ class VerifyReport(TypedDict):
     skipped: list[Document]
     drift: list[str]
     causes: list[Document]
+    inside_only: list[Document]
 
 
 class Reaped(TypedDict):

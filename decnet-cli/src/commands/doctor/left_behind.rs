@@ -148,6 +148,7 @@ mod tests {
                 volumes: BTreeSet::new(),
                 pid: None,
                 deviates: false,
+                tampered: None,
             }],
             ..Observed::default()
         };

@@ -108,6 +108,7 @@ mod tests {
             volumes: BTreeSet::new(),
             pid: None,
             deviates: false,
+            tampered: None,
         }
     }
 

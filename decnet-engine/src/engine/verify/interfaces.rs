@@ -138,6 +138,7 @@ mod tests {
             volumes: BTreeSet::new(),
             pid: None,
             deviates: false,
+            tampered: None,
         };
         let report = StateReport {
             deviations: inside.to_vec(),

@@ -100,6 +100,15 @@ pub struct SkippedPath {
     pub why: String,
 }
 
+/// Deckies whose containment nobody saw from outside, so that the program in them was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InsideOnly {
+    /// Why.
+    pub why: String,
+    /// How many there are.
+    pub deckies: usize,
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct VerifyReport {
@@ -115,6 +124,8 @@ pub struct VerifyReport {
     pub drift: Vec<String>,
     /// What on the host explains that packets are lost; looked for only where some are.
     pub causes: Vec<Cause>,
+    /// The deckies that were only asked from inside, by the reason.
+    pub inside_only: Vec<InsideOnly>,
 }
 
 impl VerifyReport {
@@ -140,5 +151,11 @@ impl VerifyReport {
         self.skipped.extend(other.skipped);
         self.drift.extend(other.drift);
         self.causes.extend(other.causes);
+        for other in other.inside_only {
+            match self.inside_only.iter_mut().find(|own| own.why == other.why) {
+                Some(own) => own.deckies += other.deckies,
+                None => self.inside_only.push(other),
+            }
+        }
     }
 }

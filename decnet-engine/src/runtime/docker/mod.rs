@@ -31,18 +31,18 @@ mod services;
 mod volumes;
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use decnet_decoy::protocol::NetState;
 use decnet_topology::InstanceId;
 
-use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo};
+use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo, View};
 use crate::{
     decoy::DecoyImage,
+    desired::BaseSpec,
     naming::ContainerName,
     observe::{Observed, ObservedContainer, Scope},
     plan::Action,
@@ -110,7 +110,7 @@ impl Runtime for Docker {
     }
 
     #[cfg(target_os = "linux")]
-    async fn look_through(&self, bases: &[(&ObservedContainer, &NetState)]) -> BTreeSet<ContainerName> {
+    async fn look_through(&self, bases: &[(&ObservedContainer, &BaseSpec)]) -> BTreeMap<ContainerName, View> {
         self.look_from_outside(bases).await
     }
 

@@ -179,6 +179,7 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
         volumes: mounted(container.mounts),
         pid: state.pid.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid > 0),
         deviates: false,
+        tampered: None,
     }
 }
 
@@ -217,6 +218,7 @@ fn summarised(container: ContainerSummary) -> ObservedContainer {
         volumes: mounted(container.mounts),
         pid: None,
         deviates: false,
+        tampered: None,
     }
 }
 

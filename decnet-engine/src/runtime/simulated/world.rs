@@ -150,6 +150,7 @@ impl World {
                     volumes: container.volume.iter().cloned().collect(),
                     pid: None,
                     deviates: false,
+                    tampered: None,
                 })
                 .collect(),
             volumes: self.observe_volumes(scope),

@@ -86,6 +86,7 @@ pub(crate) async fn another_repo_cannot_touch_what_is_ours(lab: &Lab) {
             id: Some(before.containers[0].id.clone()),
             role: Role::Base,
             networks: BTreeSet::new(),
+            reason: None,
         },
         Action::RemoveNetwork {
             network: before.networks[0].name.clone(),

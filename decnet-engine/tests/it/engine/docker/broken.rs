@@ -1,18 +1,18 @@
 //! What broke comes back, and the rest goes on.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, File},
     os::fd::AsFd as _,
     thread,
 };
 
-use decnet_decoy::protocol::NetState;
+use decnet_decoy::protocol::{Deviation, NetState};
 use decnet_engine::{
     decoy::PROGRAM_PATH,
-    naming::{self, Role},
+    naming::{self, ContainerName, Role},
     observe::{Activity, Scope},
-    runtime::Runtime,
+    runtime::{Runtime, View},
 };
 use decnet_topology::{Status, TopologyId};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -206,10 +206,10 @@ async fn from_outside_the_bases_that_are_right_show_and_no_others() {
         let desired = lab.desired(id, &topology).await;
         let observed = lab.observe(id).await;
         let bases = observed.containers.iter();
-        let bases = bases.filter_map(|container| Some((container, &desired.bases.get(&container.name)?.state)));
+        let bases = bases.filter_map(|container| Some((container, desired.bases.get(&container.name)?)));
         let mut bases: Vec<_> = bases.collect();
-        let mut right: BTreeSet<_> = desired.bases.keys().cloned().collect();
-        assert_eq!(lab.docker.look_through(&bases).await, right);
+        let mut expected: BTreeMap<_, _> = desired.bases.keys().map(|name| (name.clone(), View::Right)).collect();
+        assert_eq!(lab.docker.look_through(&bases).await, expected);
 
         let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::id::short(id));
         inside(&name("bridge-03"), || {
@@ -218,15 +218,28 @@ async fn from_outside_the_bases_that_are_right_show_and_no_others() {
         let shown = docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "show"]);
         let other = shown.replace("\"forward\":true", "\"forward\":false");
         docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "set", &other]);
-        right.retain(|base| ![name("bridge-03"), name("bridge-04")].contains(&base.to_string()));
-        assert_eq!(lab.docker.look_through(&bases).await, right);
+        let mut found = lab.docker.look_through(&bases).await;
+        for (base, contained) in [("bridge-03", true), ("bridge-04", false)] {
+            let base = ContainerName::from_docker(name(base));
+            let Some(View::Deviates { report }) = found.remove(&base) else {
+                panic!("{base} does not deviate");
+            };
+            assert_eq!(
+                report.deviations.contains(&Deviation::Uncontained),
+                !contained,
+                "{report:?}"
+            );
+            expected.remove(&base);
+        }
+        assert_eq!(found, expected);
 
         // A process that is not the container's is not taken for it, though all else is right.
         let mut strange = bases[0].0.clone();
         strange.id.clone_from(&bases[1].0.id);
         bases[0].0 = &strange;
-        assert!(right.remove(&strange.name));
-        assert_eq!(lab.docker.look_through(&bases).await, right);
+        let why = "its process is not seen from here".into();
+        let found = lab.docker.look_through(&bases).await;
+        assert_eq!(found.get(&strange.name), Some(&View::Hidden { why }));
     })
     .await;
 }

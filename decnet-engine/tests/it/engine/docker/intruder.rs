@@ -10,6 +10,7 @@ use rustix::{
     io::Errno,
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_uid},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Lab, docker, on_docker,
@@ -74,7 +75,16 @@ fn end(base: &str) {
 }
 
 async fn assert_whole(lab: &Lab, id: TopologyId) {
-    assert_eq!(verify(lab, id).await.deviations, []);
+    // A service that came back with its base has to run for a while before it counts as well.
+    let mut deviations = Vec::new();
+    for _ in 0..20 {
+        deviations = verify(lab, id).await.deviations;
+        if deviations.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(deviations, []);
     let plan = lab.engine.plan(id, None).await.expect("planned");
     assert!(plan.is_empty(), "{plan:#?}");
     assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Active);
@@ -191,7 +201,7 @@ async fn a_volume_that_a_base_left_is_drift_and_goes_with_the_maze() {
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
         assert!(steps.contains(&format!("remove volume {name}")), "{steps:?}");
         lab.engine
-            .reconcile(id, false, &tokio_util::sync::CancellationToken::new())
+            .reconcile(id, false, &CancellationToken::new())
             .await
             .expect("reconciled");
         assert!(!names().contains(name));
@@ -200,11 +210,62 @@ async fn a_volume_that_a_base_left_is_drift_and_goes_with_the_maze() {
         // A teardown finds what another base left.
         docker(&["rm", "--force", &desk]);
         lab.engine
-            .teardown(id, &tokio_util::sync::CancellationToken::new())
+            .teardown(id, &CancellationToken::new())
             .await
             .expect("torn down");
         assert!(lab.observe(id).await.is_empty());
         assert!(fs::metadata(left.trim()).is_err());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_replaced_program_is_not_believed_and_the_base_is_recreated_with_force() {
+    on_docker(async |lab| {
+        let topology = three("10.203.10");
+        let id = raise(lab, &topology, "ssh=127.0.0.1:20330").await;
+        assert_eq!(verify(lab, id).await.inside_only, []);
+        let desk = base_of(id, &topology, "desk");
+        let layers = docker(&["inspect", "--format", "{{.GraphDriver.Data.LowerDir}}", &desk]);
+        let programs = layers.split(':').map(|layer| format!("{layer}{PROGRAM_PATH}"));
+        let program = programs
+            .into_iter()
+            .find(|path| fs::metadata(path).is_ok())
+            .expect("a layer");
+        let (original, other) = (format!("{program}.original"), format!("{program}.other"));
+        // It does all that the right one does, so that it could answer anything.
+        let mut content = fs::read(&program).expect("read");
+        content.push(0);
+        fs::write(&other, content).expect("written");
+        fs::set_permissions(&other, fs::metadata(&program).expect("read").permissions()).expect("set");
+        fs::hard_link(&program, &original).expect("linked");
+        fs::rename(&other, &program).expect("replaced");
+        // Not a restart: that keeps the layers mounted, and so the file that they had.
+        docker(&["stop", "--time", "0", &desk]);
+        docker(&["start", &desk]);
+
+        let why = "its program is not the one that was deployed";
+        let step = format!("remove container {desk}, because {why}");
+        let plan = lab.engine.plan(id, None).await.expect("planned");
+        assert!(
+            plan.steps().iter().any(|found| found.action.to_string() == step),
+            "{plan:#?}"
+        );
+        let report = verify(lab, id).await;
+        assert!(
+            report.deviations.iter().any(|deviation| deviation.how == why),
+            "{report:?}"
+        );
+        let gentle = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+        assert!(gentle.expect_err("it runs").to_string().contains(why));
+
+        fs::rename(&original, &program).expect("restored");
+        lab.engine
+            .reconcile(id, true, &CancellationToken::new())
+            .await
+            .expect("recreated");
+        assert_whole(lab, id).await;
     })
     .await;
 }
