@@ -221,6 +221,14 @@ impl Raise for EngineError {
                 ];
                 with(py, tree::Interrupted::new_err(said(self)), attributes)
             }
+            Self::TeardownUnrecorded { leftovers, source, .. } => with(
+                py,
+                tree::TeardownFailed::new_err(said(self)),
+                [
+                    leftover(leftovers),
+                    ("failures", vec![source.to_string()].into_py_any(py)),
+                ],
+            ),
             Self::TeardownIncomplete {
                 failures, leftovers, ..
             } => with(

@@ -45,7 +45,7 @@ def test_what_broke_is_mended_and_what_is_left_is_reaped(
     assert docker.remove(broken) and not docker.remove(broken) and not docker.stop("nobody")
     assert engine.reconcile(outcome.id).changed >= 1
     assert broken in docker.containers
-    report = engine.reap()
+    report = engine.reap(running=[outcome.id])
     assert report["live"] == [outcome.id[:8]] and report["orphans"] == []
     with decnet.Repo.memory() as other:
         lost = repo.instance()

@@ -88,7 +88,7 @@ async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
         })
         .await?
         .total;
-    let value = json!({"path": path, "instance": instance, "layout": layout, "topologies": total, "damage": damage});
+    let value = json!({"path": path, "instance": instance, "layout": layout, "topologies": total, "damage": damage, "writable": repo.is_writable()});
     context.output.either(&value, || {
         let mut lines = format!(
             "{}\n  instance {instance}, layout {layout}, {}\n",
@@ -97,6 +97,9 @@ async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
         );
         for line in &damage {
             let _ = writeln!(lines, "  damage: {}", text::one_line(line));
+        }
+        if !repo.is_writable() {
+            lines.push_str("  cannot be written to: its disk is full, or it is read-only\n");
         }
         if damage.is_empty() {
             lines.push_str("  sound\n");

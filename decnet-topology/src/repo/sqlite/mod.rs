@@ -171,6 +171,12 @@ impl SqliteRepo {
         }
     }
 
+    /// Tells whether the store could be written to when it was opened or last written to.
+    pub fn is_writable(&self) -> bool {
+        let access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*access, Access::File(_))
+    }
+
     /// Returns the file, unless the store is in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()

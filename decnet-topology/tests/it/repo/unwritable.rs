@@ -80,6 +80,7 @@ pub(super) fn on_a_full_disk(folder: &Path) {
     let path = folder.join("decnet.db");
     let ballast = fill(folder);
     let repo = SqliteRepo::open(&path).expect("it is read all the same");
+    assert!(!repo.is_writable());
     assert_eq!(wait(repo.load(stored.row.id)).expect("read"), stored);
     assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());
     let refused = wait(repo.create(new("more", maze(1)), Timestamp::UNIX_EPOCH)).expect_err("no room");
@@ -95,6 +96,7 @@ pub(super) fn on_a_full_disk(folder: &Path) {
     drop(wait(other.lock_unwritten()).expect("free again"));
     fs::remove_file(ballast).expect("removed");
     wait(repo.set_needs_resync(stored.row.id, false, Timestamp::UNIX_EPOCH)).expect("there is room again");
+    assert!(repo.is_writable());
     let after = wait(other.get(stored.row.id)).expect("read");
     assert!(!after.needs_resync, "who only reads sees what was written since");
     say("done");
