@@ -21,7 +21,7 @@ dd if=/dev/zero of=disk/ballast bs=512 2>/dev/null || true
 for command in list "show lab" "plan lab" "db check" "hash lab" "graph lab" "mutations lab" "next-subnet" "reap --dry-run" "reap"; do
     "$DECNET" $command >/dev/null || echo "refused: $command"
 done
-"$DECNET" teardown lab --json >out 2>err && echo "recorded"
+"$DECNET" teardown lab --json >out 2>err && echo "RECORDED"
 echo "exit $?"; tail -n 1 err
 rm disk/ballast
 "$DECNET" teardown lab --json
@@ -45,7 +45,7 @@ fn on_a_full_disk_all_is_looked_at_and_taken_down() {
     let output = shell.env("DECNET", prepared.get_program()).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
-    assert!(!said.contains("refused") && !said.contains("recorded"), "{said}");
+    assert!(!said.contains("refused") && !said.contains("RECORDED"), "{said}");
     assert!(said.contains("\"code\":\"teardown_unrecorded\""), "{said}");
     assert!(said.contains("\"torn_down\""), "there was room again: {said}");
     lab.assert_nothing_left();
