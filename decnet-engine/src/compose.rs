@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::{
     desired::{
-        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort,
-        RESOLVER, ServiceSpec,
+        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, LOG_OPTIONS, Limits, NOBODY, NetworkSpec,
+        PublishedPort, RESOLVER, RunAs, ServiceSpec,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -266,10 +266,14 @@ impl Container {
             .command
             .as_ref()
             .map(|words| words.iter().map(Literal::from).collect());
-        container.user = spec.user.as_ref().map(Literal::from);
+        container.user = Some(Literal::from(match &spec.user {
+            RunAs::User(user) => user,
+            // Compose cannot look at the image.
+            _ => NOBODY,
+        }));
         container.environment = literals(&spec.environment);
         container.cap_add.clone_from(&spec.capabilities);
-        container.read_only = !spec.writable_root;
+        container.read_only = spec.writable_root.is_none();
         container
     }
 

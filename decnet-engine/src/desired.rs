@@ -1,10 +1,12 @@
 //! What should be on Docker for a topology: networks, containers, routes. Pure.
 
 mod build;
+mod seccomp;
 mod spec;
 
 pub use build::{Desired, DesiredError, Setting};
+pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{
-    BASE_CAPABILITIES, BaseSpec, Image, Interface, LOG_OPTIONS, Limits, NetworkSpec, PublishedPort, RESOLVER,
-    ServiceSpec,
+    BASE_CAPABILITIES, BaseSpec, Image, Interface, LOG_OPTIONS, Limits, NOBODY, NetworkSpec, PublishedPort, RESOLVER,
+    RunAs, ServiceSpec,
 };

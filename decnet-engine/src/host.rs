@@ -53,6 +53,16 @@ pub fn listeners() -> Vec<Listener> {
     tables.into_iter().flat_map(read).collect()
 }
 
+/// How many neighbours a kernel keeps unless it is told otherwise (arp(7)).
+pub const USUAL_NEIGHBOURS: u64 = 1_024;
+
+/// Reads how many neighbours this machine's kernel keeps for all network namespaces together; none where it does not say: only
+/// the first namespace has the file.
+pub fn neighbours() -> Option<u64> {
+    let limit = fs::read_to_string("/proc/sys/net/ipv4/neigh/default/gc_thresh3").ok()?;
+    limit.trim().parse().ok()
+}
+
 /// Reads a routing table as `/proc/net/route` has it: interface, destination and mask in hexadecimal host order.
 fn read_routes(table: &str) -> Vec<HostRoute> {
     let route = |line: &str| {

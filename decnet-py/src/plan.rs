@@ -3,7 +3,7 @@
 use decnet_engine::{engine, plan};
 use pyo3::{prelude::*, types::PyList};
 
-use crate::{convert, rows};
+use crate::{convert, finding::Finding, rows};
 
 /// One effect on Docker, and what must have happened before.
 #[pyclass(frozen, eq, module = "decnet")]
@@ -96,6 +96,8 @@ pub(crate) struct Outcome {
     changed: usize,
     /// What is not as it should be, where the topology is degraded.
     reason: Option<String>,
+    /// What works, but is most likely not meant.
+    warnings: Vec<Finding>,
 }
 
 #[pymethods]
@@ -123,11 +125,17 @@ impl Outcome {
 
 /// Makes Python's outcome.
 pub(crate) fn outcome(py: Python<'_>, outcome: engine::Outcome) -> PyResult<Py<PyAny>> {
-    let engine::Outcome { row, changed, reason } = outcome;
+    let engine::Outcome {
+        row,
+        changed,
+        reason,
+        warnings,
+    } = outcome;
     let made = Outcome {
         row: rows::row(py, row)?,
         changed,
         reason,
+        warnings: warnings.iter().map(Finding::from).collect(),
     };
     Ok(Py::new(py, made)?.into_any())
 }

@@ -110,6 +110,12 @@ codes! {
     ServiceCfgInvalid = "SERVICE_CFG_INVALID" Error;
     /// A field that the service does not know.
     ServiceCfgUnknownField = "SERVICE_CFG_UNKNOWN_FIELD" Warning;
+    /// A service that runs as root.
+    ServiceRoot = "SERVICE_ROOT" Warning;
+    /// A service that can fill the host's disk.
+    HostDisk = "HOST_DISK" Warning;
+    /// A LAN with more addresses than the host keeps neighbours.
+    HostNeighbours = "HOST_NEIGHBOURS" Warning;
     /// A router with one LAN only, outside the DMZ.
     RouterSingleHomed = "ROUTER_SINGLE_HOMED" Warning;
     /// Two gateways that publish the same host port.

@@ -126,6 +126,20 @@ pub fn reserved(subnet: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
+/// Returns a limit for the host's neighbours (`net.ipv4.neigh.default.gc_thresh3`) that a scan of all the subnets at once stays
+/// below: twice all their addresses, or more, as a power of two.
+///
+/// ```
+/// use decnet_topology::net::{neighbours_for, parse_subnet};
+///
+/// assert_eq!(neighbours_for([parse_subnet("10.0.0.0/20")?]), 8_192);
+/// # Ok::<(), decnet_topology::net::SubnetError>(())
+/// ```
+pub fn neighbours_for(subnets: impl IntoIterator<Item = Ipv4Net>) -> u64 {
+    let addresses: u64 = subnets.into_iter().map(usable).sum();
+    (2 * addresses).next_power_of_two().max(2_048)
+}
+
 /// Counts the addresses of a subnet that hosts may have: all but network, broadcast and gateway.
 pub fn usable(subnet: Ipv4Net) -> u64 {
     (1_u64 << (32 - subnet.prefix_len())).saturating_sub(3)

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
-use decnet_topology::{Catalog, DeploySettings, DmzEgress, Topology, publish::PublishRule};
+use decnet_topology::{Catalog, DeploySettings, DmzEgress, Finding, Topology, publish::PublishRule};
 use serde::Serialize;
 
 use super::{apply, list::Row, plan};
@@ -74,6 +74,7 @@ struct Report<'a> {
     row: Row<'a>,
     changed: usize,
     reason: Option<&'a str>,
+    warnings: &'a [Finding],
     deckies: &'a [decnet_engine::engine::DeckyState],
 }
 
@@ -156,6 +157,7 @@ pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) ->
             row: Row::from(row),
             changed: outcome.changed,
             reason,
+            warnings: &outcome.warnings,
             deckies: &deckies,
         })?;
     } else {
@@ -173,6 +175,9 @@ pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) ->
                 row.id
             );
             crate::output::say(&line);
+        }
+        for warning in &outcome.warnings {
+            context.output.note(warning.to_string());
         }
         if let Some(reason) = reason {
             context.output.note(format!("  {reason}"));

@@ -1,4 +1,5 @@
 mod left_behind;
+mod limits;
 mod mazes;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
@@ -8,7 +9,10 @@ use decnet_engine::{
     observe::Scope,
     runtime::{Runtime, RuntimeInfo, docker::Docker},
 };
-use decnet_topology::{Repo, Status, repo::ListFilter};
+use decnet_topology::{
+    Repo, Status,
+    repo::{Claim, ListFilter},
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -179,8 +183,13 @@ async fn daemon(docker: &Docker, repo: Option<&dyn Repo>) -> Vec<Check> {
         }
     };
     let mut checks = about(&info);
+    checks.extend(limits::of_daemon(&info));
     if info.local {
         checks.extend(kernel());
+        match claims(repo).await {
+            Ok(claims) => checks.extend(limits::of_kernel(&claims)),
+            Err(error) => checks.push(Check::fail("database", error.to_string(), error.advice())),
+        }
     } else {
         checks.push(Check::warn(
             "kernel",
@@ -199,6 +208,14 @@ async fn daemon(docker: &Docker, repo: Option<&dyn Repo>) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// Lists the subnets of the stored mazes.
+async fn claims(repo: Option<&dyn Repo>) -> Result<Vec<Claim>, CommandError> {
+    match repo {
+        Some(repo) => Ok(repo.claims(None).await?),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn about(info: &RuntimeInfo) -> Vec<Check> {

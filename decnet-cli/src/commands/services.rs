@@ -78,6 +78,7 @@ fn as_json(service: &Service) -> Value {
         "capabilities": service.capabilities,
         "writable_root": service.writable_root,
         "user": service.user,
+        "limits": service.limits,
         "environment": service.environment,
         "singleton": service.singleton,
     })

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::print;
 use crate::{
-    desired::{BaseSpec, Desired, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec},
+    desired::{
+        BaseSpec, Desired, Image, Interface, Limits, NOBODY, NetworkSpec, PublishedPort, RunAs, Seccomp, ServiceSpec,
+    },
     naming::{self, ContainerName, Labels},
 };
 
@@ -15,6 +17,7 @@ const LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 << 20,
     nano_cpus: 500_000_000,
+    open_files: 256,
 };
 
 fn topology() -> TopologyId {
@@ -86,6 +89,7 @@ fn maze(lans: u8) -> Desired {
             interfaces,
             sysctls: [("net.ipv4.ip_forward", "0")].into(),
             limits: LIMITS,
+            seccomp: Seccomp::profile(),
             labels: labels(),
         };
         let service = ServiceSpec {
@@ -99,9 +103,10 @@ fn maze(lans: u8) -> Desired {
             capabilities: BTreeSet::new(),
             ports: BTreeSet::new(),
             answers_datagrams: false,
-            writable_root: false,
-            user: Some("65534:65534".into()),
+            writable_root: None,
+            user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
+            seccomp: Seccomp::profile(),
             labels: labels(),
         };
         desired.bases.insert(name, base);

@@ -11,7 +11,8 @@ use decnet_topology::{
     model::ServiceFields,
 };
 
-use super::spec::{BaseSpec, Image, Interface, Limits, NetworkSpec, PublishedPort, ServiceSpec, digest};
+use super::seccomp::Seccomp;
+use super::spec::{BaseSpec, Image, Interface, Limits, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceSpec, digest};
 use crate::{
     api::ApiVersion,
     naming::{self, ContainerName, Labels, NetworkName, Role},
@@ -24,19 +25,25 @@ const BASE_LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 * MIB,
     nano_cpus: 500_000_000,
+    open_files: 1_024,
 };
 /// What a built-in responder needs.
 const BUILTIN_LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 * MIB,
     nano_cpus: 500_000_000,
+    open_files: 1_024,
 };
 /// What an image of the user's own gets.
 const IMAGE_LIMITS: Limits = Limits {
     pids: 512,
     memory: 512 * MIB,
     nano_cpus: 1_000_000_000,
+    open_files: 4_096,
 };
+
+/// How much a service with a writable root may write to it, unless its entry says otherwise.
+const WRITABLE_ROOT: i64 = 1_024 * MIB;
 
 /// The environment variable with the fields of a service's configuration as a JSON object: what the maze sets, and the
 /// catalogue's defaults of the rest.
@@ -113,6 +120,7 @@ impl Desired {
             setting,
             ownership: naming::ownership(setting.instance, setting.topology),
             sysctls: sysctls(),
+            seccomp: Seccomp::profile(),
         };
         let mut desired = Self::nothing(setting.instance, setting.topology);
         let networks = topology.lans().iter().map(|lan| maker.network(lan));
@@ -153,6 +161,7 @@ struct Maker<'s, 'a> {
     setting: &'s Setting<'a>,
     ownership: Labels,
     sysctls: BTreeMap<&'static str, &'static str>,
+    seccomp: Seccomp,
 }
 
 impl<'a> Maker<'_, 'a> {
@@ -264,6 +273,7 @@ impl<'a> Maker<'_, 'a> {
             state: NetState::default(),
             sysctls: self.sysctls.clone(),
             limits: BASE_LIMITS,
+            seccomp: self.seccomp.clone(),
             labels: self.labels(decky, Role::Base),
         };
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
@@ -339,9 +349,10 @@ impl<'a> Maker<'_, 'a> {
             capabilities: entry.capabilities.clone(),
             ports: entry.ports.clone(),
             answers_datagrams,
-            writable_root: entry.writable_root,
-            user: entry.user.clone().or_else(|| is_builtin.then(|| "65534:65534".into())),
+            writable_root: entry.writable_root.then(|| writable_root(entry.limits)),
+            user: run_as(entry, is_builtin),
             limits: bounded(limits, entry.limits),
+            seccomp: Seccomp::of(entry.seccomp, &self.seccomp),
             labels: self.labels(decky, Role::Service),
         };
         spec.labels.insert(naming::SERVICE.into(), "true".into());
@@ -417,6 +428,19 @@ fn bounded(usual: Limits, own: catalog::Limits) -> Limits {
         pids: own.pids.map_or(usual.pids, i64::from),
         memory: own.memory_mib.map_or(usual.memory, |mib| i64::from(mib) * MIB),
         nano_cpus: own.cpus.map_or(usual.nano_cpus, nanos),
+        open_files: own.open_files.map_or(usual.open_files, i64::from),
+    }
+}
+
+fn writable_root(own: catalog::Limits) -> i64 {
+    own.root_mib.map_or(WRITABLE_ROOT, |mib| i64::from(mib) * MIB)
+}
+
+fn run_as(entry: &Service, is_builtin: bool) -> RunAs {
+    match &entry.user {
+        Some(user) => RunAs::User(user.clone()),
+        None if is_builtin => RunAs::User(NOBODY.into()),
+        None => RunAs::ImageUserUnlessRoot,
     }
 }
 

@@ -13,6 +13,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::Seccomp;
 use crate::naming::{ContainerName, Labels, NetworkName};
 
 /// How much of what a container prints is kept, as the options of Docker's `json-file` log: two files of 5 MB.
@@ -110,6 +111,22 @@ pub struct Limits {
     pub memory: i64,
     /// Processor time, in billionths of a processor.
     pub nano_cpus: i64,
+    /// Open files of one process.
+    pub open_files: i64,
+}
+
+/// The user of a built-in service, and of an image that would run as root: nobody.
+pub const NOBODY: &str = "65534:65534";
+
+/// The user that a service runs as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunAs {
+    /// This one, `uid[:gid]` or a name that the image knows.
+    User(String),
+    /// The image's own user, or [`NOBODY`] where that is root. The runtime looks at the image when it creates the container.
+    ImageUserUnlessRoot,
 }
 
 /// The base of a decky, which owns its network namespace.
@@ -133,6 +150,8 @@ pub struct BaseSpec {
     pub sysctls: BTreeMap<&'static str, &'static str>,
     /// What it may use up.
     pub limits: Limits,
+    /// Which system calls it may make.
+    pub seccomp: Seccomp,
     /// The labels, the digests among them.
     pub labels: Labels,
 }
@@ -162,12 +181,14 @@ pub struct ServiceSpec {
     /// Whether it answers each datagram; of other services silence says nothing.
     #[serde(skip)]
     pub answers_datagrams: bool,
-    /// Whether its root may be written to.
-    pub writable_root: bool,
-    /// The user it runs as; the image's own if none.
-    pub user: Option<String>,
+    /// How many bytes may be written to its root, where the storage driver can limit that; none if the root is read-only.
+    pub writable_root: Option<i64>,
+    /// The user it runs as.
+    pub user: RunAs,
     /// What it may use up.
     pub limits: Limits,
+    /// Which system calls it may make.
+    pub seccomp: Seccomp,
     /// The labels, the digest among them.
     pub labels: Labels,
 }

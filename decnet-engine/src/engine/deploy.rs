@@ -192,6 +192,7 @@ impl Session<'_> {
             row,
             changed: execution.changed.len(),
             reason: ailment,
+            warnings: valid.report().warnings().cloned().collect(),
         })
     }
 

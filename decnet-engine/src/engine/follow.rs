@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decnet_topology::{DeploySettings, InstanceId, RuleSet, Status, StoredTopology, Topology, validate::HostFacts};
+use decnet_topology::{
+    DeploySettings, Finding, InstanceId, RuleSet, Status, StoredTopology, Topology, validate::HostFacts,
+};
 use futures_util::{StreamExt as _, future::BoxFuture, join, stream::FuturesUnordered};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +65,8 @@ pub(super) struct Prepared {
     pub(super) desired: Desired,
     pub(super) observed: Observed,
     pub(super) plan: Plan,
+    /// What the rules warn of.
+    pub(super) warnings: Vec<Finding>,
     /// Whether the insides were known, so that a glance is enough to see that the runtime matches.
     known: bool,
 }
@@ -114,6 +118,7 @@ impl Engine {
             desired,
             observed,
             plan,
+            warnings: valid.report().warnings().cloned().collect(),
             known: known.is_some(),
         })
     }
@@ -174,6 +179,7 @@ impl Session<'_> {
             observed,
             plan,
             known,
+            ..
         } = prepared;
         if plan.is_empty() {
             return Ok(Followed {

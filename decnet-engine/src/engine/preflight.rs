@@ -46,6 +46,8 @@ impl Engine {
             listeners: Vec::new(),
             networks,
             routes: Vec::new(),
+            neighbours: None,
+            unlimited_storage: (!stand.info.limits_roots).then(|| stand.info.storage.clone()),
         };
         if stand.info.local && self.options.look_at_host {
             let ours: BTreeSet<_> = stand
@@ -56,6 +58,7 @@ impl Engine {
                 .collect();
             let known =
                 |subnet| ours.contains(&subnet) || facts.networks.iter().any(|network| network.subnet == subnet);
+            facts.neighbours = Some(host::neighbours().unwrap_or(host::USUAL_NEIGHBOURS));
             facts.routes = host::routes()
                 .into_iter()
                 .filter(|route| !known(route.subnet))

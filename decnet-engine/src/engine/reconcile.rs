@@ -140,6 +140,7 @@ impl Session<'_> {
             row,
             changed,
             reason: ailment,
+            warnings: prepared.warnings,
         })
     }
 

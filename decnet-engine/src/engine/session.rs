@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    DeploySettings, InstanceId, Intent, LeaseToken, Mode, RepoError, RuleSet, Status, StoredTopology, TopologyId,
-    TopologyRow, ValidTopology,
+    DeploySettings, Finding, InstanceId, Intent, LeaseToken, Mode, RepoError, RuleSet, Status, StoredTopology,
+    TopologyId, TopologyRow, ValidTopology,
     repo::{MutationFilter, MutationRow, StatusChange},
     validate::{HostFacts, Surroundings},
 };
@@ -32,6 +32,8 @@ pub struct Outcome {
     pub changed: usize,
     /// What is not as it should be, where the topology is degraded.
     pub reason: Option<String>,
+    /// What works, but is most likely not meant, as the rules found it before anything was done.
+    pub warnings: Vec<Finding>,
 }
 
 /// How often a topology is cleared, as long as something turns up that was not there before, and after which pause.

@@ -98,6 +98,7 @@ impl Session<'_> {
                 row,
                 changed,
                 reason: reason.map(|failure| format!("{failure}: {}", failure.source)),
+                warnings: Vec::new(),
             });
         }
         let reason = format!("left: {}", leftovers.join(", "));

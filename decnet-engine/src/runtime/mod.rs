@@ -27,6 +27,10 @@ use crate::{
 
 /// What a runtime says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing that an engine can do or not"
+)]
 pub struct RuntimeInfo {
     /// The engine's version, for people.
     pub version: String,
@@ -44,6 +48,12 @@ pub struct RuntimeInfo {
     pub rootless: bool,
     /// The machine's architecture, as the engine says it.
     pub architecture: String,
+    /// Whether containers can be given a seccomp profile.
+    pub seccomp: bool,
+    /// What containers are stored with, and on which filesystem: `overlay2 on extfs`.
+    pub storage: String,
+    /// Whether that is known to limit what a container writes to its root.
+    pub limits_roots: bool,
 }
 
 /// What an action came to.

@@ -38,6 +38,26 @@ pub struct Limits {
     /// Processors; 0.5 is half of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<f64>,
+    /// Open files of one process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<u32>,
+    /// What it may write to a writable root, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_mib: Option<u32>,
+}
+
+/// Which system calls a service may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Seccomp {
+    /// Those that the engine's profile for deckies allows.
+    #[default]
+    Decnet,
+    /// Those that Docker's own profile allows: `io_uring`, AIO and programs of 32 bits, for example.
+    Engine,
+    /// All of them.
+    Unconfined,
 }
 
 /// A service that a decky may run.
@@ -59,10 +79,12 @@ pub struct Service {
     pub capabilities: BTreeSet<String>,
     /// Whether its root must be writable.
     pub writable_root: bool,
-    /// The user that it runs as, `uid[:gid]`.
+    /// The user that it runs as, `uid[:gid]`. If none is given, that of the image, or 65534:65534 where that would be root.
     pub user: Option<String>,
     /// What it may use.
     pub limits: Limits,
+    /// Which system calls it may make.
+    pub seccomp: Seccomp,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// Whether there is one for a whole installation, never one on a decky.
@@ -83,15 +105,34 @@ impl Service {
             writable_root: false,
             user: None,
             limits: Limits::default(),
+            seccomp: Seccomp::default(),
             environment: BTreeMap::new(),
             singleton: false,
         }
+    }
+
+    /// Returns whether the entry asks for root: by name, or by the number 0.
+    pub fn is_root(&self) -> bool {
+        self.user.as_deref().is_some_and(is_root)
     }
 
     /// Returns the field of that key.
     pub fn field(&self, key: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.key == key)
     }
+}
+
+/// Returns whether a user, `name[:group]` or `uid[:gid]`, is root. Docker takes an empty one for root as well.
+///
+/// ```
+/// use decnet_topology::catalog::is_root;
+///
+/// assert!(is_root("") && is_root("root") && is_root("0:1000") && is_root("root:root") && is_root(":5"));
+/// assert!(!is_root("nginx") && !is_root("1000:0") && !is_root("65534:65534"));
+/// ```
+pub fn is_root(user: &str) -> bool {
+    let name = user.split(':').next().unwrap_or_default().trim();
+    name.is_empty() || name == "root" || name.parse() == Ok(0_u32)
 }
 
 /// A ready-made kind of host.

@@ -35,7 +35,7 @@ mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use entry::{Archetype, ImageSource, Limits, Service};
+pub use entry::{Archetype, ImageSource, Limits, Seccomp, Service, is_root};
 pub use error::CatalogError;
 pub use field::{Field, FieldFault, FieldType};
 pub use port::{Port, PortError, Protocol};

@@ -6,7 +6,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    catalog::{Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Service, environment},
+    catalog::{Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Seccomp, Service, environment},
     name::ServiceName,
 };
 
@@ -33,6 +33,7 @@ struct ServiceEntry {
     writable_root: Option<bool>,
     user: Option<String>,
     limits: Option<Limits>,
+    seccomp: Option<Seccomp>,
     environment: Option<BTreeMap<String, String>>,
     singleton: Option<bool>,
 }
@@ -142,8 +143,12 @@ impl ServiceEntry {
         set(&mut service.fields, self.fields);
         set(&mut service.capabilities, self.capabilities);
         set(&mut service.writable_root, self.writable_root);
-        set(&mut service.user, self.user.map(Some));
+        set(
+            &mut service.user,
+            self.user.map(|user| Some(user).filter(|user| !user.is_empty())),
+        );
         set(&mut service.limits, self.limits);
+        set(&mut service.seccomp, self.seccomp);
         set(&mut service.environment, self.environment);
         set(&mut service.singleton, self.singleton);
         Ok(service)
@@ -230,7 +235,13 @@ fn check_start(service: &Service) -> Result<(), CatalogError> {
             environment::TEXT_BYTES
         ));
     }
-    let Limits { memory_mib, pids, cpus } = service.limits;
+    let Limits {
+        memory_mib,
+        pids,
+        cpus,
+        open_files,
+        root_mib,
+    } = service.limits;
     // Docker asks for 6 MiB; 0 would be no limit at all.
     if memory_mib.is_some_and(|memory| memory < 6) {
         return refuse("`limits.memory_mib` is less than 6".into());
@@ -240,6 +251,13 @@ fn check_start(service: &Service) -> Result<(), CatalogError> {
     }
     if cpus.is_some_and(|cpus| !cpus.is_finite() || cpus <= 0.0) {
         return refuse("`limits.cpus` is not a number above 0".into());
+    }
+    // A program needs some before it says a word; no kernel gives more than 2^20 by default (fs.nr_open).
+    if open_files.is_some_and(|files| !(16..=1 << 20).contains(&files)) {
+        return refuse("`limits.open_files` is not from 16 to 1048576".into());
+    }
+    if root_mib == Some(0) {
+        return refuse("`limits.root_mib` is 0".into());
     }
     Ok(())
 }

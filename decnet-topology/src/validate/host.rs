@@ -27,6 +27,10 @@ pub struct HostFacts {
     pub networks: Vec<ForeignNetwork>,
     /// The host's routes. Default routes overlap nothing.
     pub routes: Vec<HostRoute>,
+    /// How many neighbours the kernel keeps for all its network namespaces together (`gc_thresh3`); none if nobody looked.
+    pub neighbours: Option<u64>,
+    /// What containers are stored with, where that does not limit what they write to their roots.
+    pub unlimited_storage: Option<String>,
 }
 
 /// A socket of the host that listens.

@@ -24,6 +24,7 @@ mod names;
 mod report;
 mod services;
 mod shape;
+mod shared;
 mod subnets;
 mod view;
 
@@ -90,6 +91,7 @@ pub fn validate_in<'a>(
     let mut members = subnets::Members::new(view.lan_count());
     let mut decky_names = Sums::default();
     let mut published = Vec::new();
+    let mut greedy = shared::Greedy::default();
     view.each_decky(catalog, &mut |decky| {
         if !view.is_well_formed() {
             names::invalid_decky(decky, found);
@@ -109,8 +111,10 @@ pub fn validate_in<'a>(
         joined.by(decky);
         taken.by(decky);
         members.add(decky);
+        greedy.by(decky);
         published.extend(host::published_by(decky, publish));
     });
+    shared::root(&greedy, found);
     if !view.is_well_formed() {
         names::invalid_lans(&view, found);
         names::lan_twice(&view, found);
@@ -128,6 +132,8 @@ pub fn validate_in<'a>(
     if let Some(host) = surroundings.host {
         host::taken(&published, host, found);
         host::overlaps(&view, host, found);
+        shared::disk(&greedy, host, found);
+        shared::neighbours(&view, host, found);
     }
     let mut findings = findings.into_vec();
     if !rules.shape_is_error() {

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, ServiceName,
+    Catalog, RuleSet, ServiceName, Topology,
     catalog::{Archetype, CatalogError, FieldType, ImageSource, Port, Service},
+    validate::validate,
 };
 use serde_json::json;
 
@@ -95,7 +96,7 @@ fn an_entry_says_all_that_there_is_to_say() {
         capabilities = ["NET_BIND_SERVICE"]
         writable_root = true
         user = "1000:1000"
-        limits = { memory_mib = 256, pids = 64, cpus = 0.5 }
+        limits = { memory_mib = 256, pids = 64, cpus = 0.5, open_files = 512, root_mib = 100 }
         environment = { TITLE = "Forge" }
         fields = [{ key = "mode", type = "multi_enum", options = ["a", "b"], default = ["a"] }]
         [services.plain]
@@ -110,6 +111,7 @@ fn an_entry_says_all_that_there_is_to_say() {
         (forge.limits.memory_mib, forge.limits.pids, forge.limits.cpus),
         (Some(256), Some(64), Some(0.5))
     );
+    assert_eq!((forge.limits.open_files, forge.limits.root_mib), (Some(512), Some(100)));
     assert_eq!(forge.user.as_deref(), Some("1000:1000"));
     assert_eq!(forge.fields[0].kind, FieldType::MultiEnum);
     assert!(forge.writable_root && forge.command.len() == 2 && forge.environment["TITLE"] == "Forge");
@@ -312,6 +314,11 @@ fn a_service_that_could_never_start_is_refused_when_it_is_read() {
             "memory_mib",
         ),
         ("[services.a]\nports = []\nlimits = { pids = 0 }".into(), "pids"),
+        (
+            "[services.a]\nports = []\nlimits = { open_files = 3 }".into(),
+            "open_files",
+        ),
+        ("[services.a]\nports = []\nlimits = { root_mib = 0 }".into(), "root_mib"),
         ("[services.a]\nports = []\nlimits = { cpus = nan }".into(), "cpus"),
         ("[services.a]\nports = []\nlimits = { cpus = -1.0 }".into(), "cpus"),
     ] {
@@ -324,4 +331,46 @@ fn a_service_that_could_never_start_is_refused_when_it_is_read() {
         .expect_err(bounds)
         .to_string();
     assert!(error.contains("`max_length` only if it is a text"), "{error}");
+}
+
+#[test]
+fn an_entry_that_asks_for_root_is_warned_of_once_and_others_are_not() {
+    let catalog = Catalog::builtin()
+        .extend_from_toml(
+            r#"
+            [services.bold]
+            ports = []
+            image = "bold:1"
+            user = "0:0"
+            [services.usual]
+            ports = []
+            image = "usual:1"
+            [services.again]
+            ports = []
+            image = "again:1"
+            user = ""
+            "#,
+        )
+        .expect("a catalogue");
+    assert_eq!(
+        catalog.service("again").and_then(|again| again.user.clone()),
+        None,
+        "the image's own"
+    );
+    let services = ["bold", "usual", "again", "http"];
+    let maze = Topology::builder()
+        .dmz("dmz", "172.20.0.0/24")
+        .decky("a", |decky| decky.on("dmz", "172.20.0.10").services(services))
+        .decky("b", |decky| decky.on("dmz", "172.20.0.11").services(services))
+        .build()
+        .expect("a maze");
+    let report = validate(&maze, &catalog, RuleSet::deploy());
+    let warned: Vec<_> = report.findings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warned,
+        [
+            "warning SERVICE_ROOT: `bold` runs as root (first on decky `a`), which shares limits per user with the host's \
+             root; give it another `user` in the catalogue, like 65534:65534"
+        ]
+    );
 }

@@ -121,7 +121,6 @@ fn a_port_on_ipv6_meets_listeners_there_and_is_warned_of() {
 fn a_foreign_network_or_route_on_a_subnet_is_told_once_with_its_owner() {
     let subnet = |text: &str| text.parse().expect("a subnet");
     let facts = HostFacts {
-        listeners: Vec::new(),
         networks: vec![
             ForeignNetwork {
                 name: "theirs".into(),
@@ -146,6 +145,7 @@ fn a_foreign_network_or_route_on_a_subnet_is_told_once_with_its_owner() {
                 owner: "vpn0".into(),
             },
         ],
+        ..HostFacts::default()
     };
     insta::assert_snapshot!(around(&publish(&["two.ssh=2222"]), &facts, &[]).join("\n"));
 }
@@ -209,4 +209,50 @@ proptest! {
         let foreign = nets.iter().flat_map(|net| distinct.iter().filter(move |other| meet(net, other))).count();
         prop_assert_eq!(told(Code::SubnetHostOverlap).count(), foreign);
     }
+}
+
+#[test]
+fn what_a_maze_may_use_up_of_its_host_is_warned_of() {
+    let catalog = Catalog::builtin()
+        .extend_from_toml("[services.forge]\nports = []\nimage = \"forge:1\"\nwritable_root = true\n")
+        .expect("a catalogue");
+    let maze = Topology::builder()
+        .dmz("dmz", "172.20.0.0/24")
+        .lan("office", "10.64.0.0/20")
+        .decky("web", |decky| {
+            decky
+                .on("dmz", "172.20.0.10")
+                .on("office", "10.64.0.10")
+                .forwards()
+                .services(["forge"])
+        })
+        .build()
+        .expect("a maze");
+    let warned = |neighbours: Option<u64>, storage: Option<&str>| {
+        let facts = HostFacts {
+            neighbours,
+            unlimited_storage: storage.map(Into::into),
+            ..HostFacts::default()
+        };
+        let surroundings = Surroundings {
+            host: Some(&facts),
+            ..Surroundings::default()
+        };
+        let report = validate_in(&maze, &catalog, RuleSet::deploy(), surroundings);
+        assert!(report.is_clean(), "{:?}", report.findings());
+        let warned = report.warnings().map(ToString::to_string);
+        warned.collect::<Vec<_>>()
+    };
+    assert_eq!(warned(None, None), [""; 0]);
+    assert_eq!(warned(Some(4_096), None), [""; 0]);
+    assert_eq!(
+        warned(Some(1_024), Some("overlay2 on extfs")),
+        [
+            "warning HOST_DISK: `forge` has a writable root (first on decky `web`), which overlay2 on extfs does not limit: \
+             it can fill the host's disk; keep Docker's data on btrfs, zfs or XFS with pquota, or drop `writable_root`",
+            "warning HOST_NEIGHBOURS: LAN `office` (10.64.0.0/20) has 4093 addresses, and the host's kernel keeps 1024 \
+             neighbours for all networks together: whoever scans the LAN fills that table for the whole host; \
+             `sysctl -w net.ipv4.neigh.default.gc_thresh3=8192`, or take a narrower subnet",
+        ]
+    );
 }

@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        desired::{Interface, Limits},
+        desired::{Interface, Limits, Seccomp},
         naming::{ContainerName, Labels, NetworkName},
         observe::Activity,
     };
@@ -115,7 +115,9 @@ mod tests {
                 pids: 1,
                 memory: 1,
                 nano_cpus: 1,
+                open_files: 1,
             },
+            seccomp: Seccomp::profile(),
             labels: Labels::new(),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     decoy::PROGRAM_PATH,
     desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
     naming::ContainerName,
-    runtime::{Effect, ExecOutput, RuntimeError},
+    runtime::{Effect, ExecOutput, RuntimeError, RuntimeInfo},
 };
 
 /// How often, and after which pauses, a base with a way out is asked whether it is contained: it is within milliseconds.
@@ -27,7 +27,7 @@ impl Docker {
         let at_create = if together { spec.interfaces.len() } else { 1 };
         let created = async {
             self.require_networks(instance, &networks).await?;
-            let body = self.base_body(spec, at_create)?;
+            let body = self.base_body(&self.description().await?, spec, at_create)?;
             Ok(self.create_container(&spec.name, body).await?)
         };
         let id = match created.await {
@@ -102,7 +102,12 @@ impl Docker {
         Err(refused("it did not say that it is".into()))
     }
 
-    fn base_body(&self, spec: &BaseSpec, interfaces: usize) -> Result<ContainerCreateBody, RuntimeError> {
+    fn base_body(
+        &self,
+        info: &RuntimeInfo,
+        spec: &BaseSpec,
+        interfaces: usize,
+    ) -> Result<ContainerCreateBody, RuntimeError> {
         let state = serde_json::to_string(&spec.state).map_err(|error| RuntimeError::State {
             container: spec.name.to_string(),
             reason: error.to_string(),
@@ -123,7 +128,7 @@ impl Docker {
             ),
             readonly_rootfs: Some(true),
             mounts: Some(vec![volumes::state_folder(&spec.labels)]),
-            ..containers::confined(&spec.limits, BASE_CAPABILITIES.map(Into::into))
+            ..self.confined(info, &spec.limits, &spec.seccomp, BASE_CAPABILITIES.map(Into::into))
         };
         Ok(ContainerCreateBody {
             hostname: Some(spec.hostname.clone()),

@@ -7,9 +7,13 @@ use std::{
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client};
 
-use super::{Docker, DockerHost, OLDEST_API, failure};
+use super::{
+    Docker, DockerHost, OLDEST_API, failure,
+    storage::{self, Storage},
+};
 use crate::{
     decoy::DecoyImage,
+    desired::seccomp_profile,
     runtime::{ApiVersion, RuntimeError, RuntimeInfo},
 };
 
@@ -49,6 +53,8 @@ impl Docker {
             timeout,
             decoy,
             described: Arc::default(),
+            refused: Arc::default(),
+            profile: seccomp_profile().into(),
         };
         let version = docker.ask("what version are you", docker.client.version()).await?;
         let found = version.api_version.unwrap_or_default();
@@ -86,12 +92,29 @@ impl Docker {
         Ok(info)
     }
 
+    /// Returns what the daemon said of itself at any time. What containers are made of depends on nothing that changes meanwhile.
+    pub(super) async fn description(&self) -> Result<RuntimeInfo, RuntimeError> {
+        let known = self.described().clone();
+        match known {
+            Some((_, info)) => Ok(info),
+            None => self.describe().await,
+        }
+    }
+
     fn described(&self) -> MutexGuard<'_, Option<(Instant, RuntimeInfo)>> {
         self.described.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask_description(&self) -> Result<RuntimeInfo, RuntimeError> {
         let info = self.ask("describe yourself", self.client.info()).await?;
+        let security = info.security_options.unwrap_or_default();
+        let has = |name: &str| security.iter().any(|option| option.split(',').any(|part| part == name));
+        let driver = info.driver.unwrap_or_default();
+        let storage = Storage {
+            filesystem: storage::filesystem(info.driver_status.unwrap_or_default()),
+            driver,
+        };
+        let root = info.docker_root_dir.unwrap_or_default();
         Ok(RuntimeInfo {
             version: info.server_version.unwrap_or_default(),
             api: self.api,
@@ -99,12 +122,11 @@ impl Docker {
             local: self.host.is_local(),
             cpus: info.ncpu.and_then(|cpus| cpus.try_into().ok()).unwrap_or(1),
             live_restore: info.live_restore_enabled.unwrap_or_default(),
-            rootless: info
-                .security_options
-                .unwrap_or_default()
-                .iter()
-                .any(|option| option == "name=rootless"),
+            rootless: has("name=rootless"),
             architecture: info.architecture.unwrap_or_default(),
+            seccomp: has("name=seccomp"),
+            limits_roots: storage.limits_roots(self.host.is_local().then(|| Path::new(&root))),
+            storage: storage.to_string(),
         })
     }
 }

@@ -10,11 +10,11 @@ use bollard::{
 };
 use decnet_topology::InstanceId;
 
-use super::{Docker, failure::Failure, images, networks};
+use super::{Docker, confinement, failure::Failure, images, networks};
 use crate::{
-    desired::{LOG_OPTIONS, Limits},
+    desired::{LOG_OPTIONS, Limits, Seccomp},
     naming::{self, ContainerName, Labels},
-    runtime::{Effect, RuntimeError, ownership},
+    runtime::{Effect, RuntimeError, RuntimeInfo, ownership},
 };
 
 /// How often, and after which pauses, the daemon is asked again for a container that it is still at work on.
@@ -49,31 +49,37 @@ pub(super) fn is_leaving(container: &ContainerInspectResponse) -> bool {
     matches!(status(container), Status::REMOVING | Status::DEAD)
 }
 
-/// Says what is the same for all containers of ours: no more rights and no more room than they need, back after a crash.
-pub(super) fn confined(limits: &Limits, capabilities: impl IntoIterator<Item = String>) -> HostConfig {
-    let log_options = LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    HostConfig {
-        cap_drop: Some(vec!["ALL".into()]),
-        cap_add: Some(capabilities.into_iter().collect()),
-        security_opt: Some(vec!["no-new-privileges".into()]),
-        pids_limit: Some(limits.pids),
-        memory: Some(limits.memory),
-        // As much as memory alone: nothing is swapped.
-        memory_swap: Some(limits.memory),
-        nano_cpus: Some(limits.nano_cpus),
-        restart_policy: Some(RestartPolicy {
-            name: Some(RestartPolicyNameEnum::ALWAYS),
-            maximum_retry_count: None,
-        }),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".into()),
-            config: Some(HashMap::from(log_options)),
-        }),
-        ..HostConfig::default()
-    }
-}
-
 impl Docker {
+    /// Says what is the same for all containers of ours: no more rights and no more room than they need, back after a crash.
+    pub(super) fn confined(
+        &self,
+        info: &RuntimeInfo,
+        limits: &Limits,
+        seccomp: &Seccomp,
+        capabilities: impl IntoIterator<Item = String>,
+    ) -> HostConfig {
+        let log_options = LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        HostConfig {
+            cap_drop: Some(vec!["ALL".into()]),
+            cap_add: Some(capabilities.into_iter().collect()),
+            security_opt: Some(confinement::security(info, seccomp, &self.profile)),
+            pids_limit: Some(limits.pids),
+            memory: Some(limits.memory),
+            // As much as memory alone: nothing is swapped.
+            memory_swap: Some(limits.memory),
+            nano_cpus: Some(limits.nano_cpus),
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::ALWAYS),
+                maximum_retry_count: None,
+            }),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("json-file".into()),
+                config: Some(HashMap::from(log_options)),
+            }),
+            ..confinement::bounded(info, limits)
+        }
+    }
+
     /// Looks at the container that has a name, or an id, if one has.
     pub(super) async fn find(&self, name: &str) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
         let request = self.client.inspect_container(name, None);
@@ -114,18 +120,22 @@ impl Docker {
         }
     }
 
-    /// Makes a container, and returns its id. An image that went missing since it was ensured is got once more.
+    /// Makes a container, without what the daemon does not take, and returns its id.
     ///
     /// The daemon may hold the name for a container that it does not show yet, because a process was killed while it asked for it:
     /// that one is waited for.
     pub(super) async fn create_container(
         &self,
         name: &ContainerName,
-        body: ContainerCreateBody,
+        mut body: ContainerCreateBody,
     ) -> Result<String, Failure> {
         let mut looks = 0;
         loop {
+            if let Some(host) = &mut body.host_config {
+                self.refused.leave_out(host);
+            }
             match Box::pin(self.try_to_create_container(name, body.clone())).await {
+                Err(failure) if self.refused.learn(body.host_config.as_ref(), &failure) => {}
                 Err(failure) if failure.is(409) && looks < IN_FLIGHT_LOOKS => {
                     if self.find(name.as_str()).await.map_err(Failure::Plain)?.is_some() {
                         return Err(failure);
@@ -139,6 +149,7 @@ impl Docker {
         }
     }
 
+    /// Makes a container. An image that went missing since it was ensured is got once more.
     async fn try_to_create_container(
         &self,
         name: &ContainerName,

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -27,6 +27,15 @@ pub(super) const BUILT_LABEL: &str = "decnet.built";
 
 /// How large the folder of an image to be built may be: it goes to the daemon in one piece.
 const LARGEST_CONTEXT: u64 = 256 << 20;
+
+/// What an image asks for when it is run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// The user (`USER`); root if empty.
+    pub(super) user: String,
+    /// The folders that it wants to keep (`VOLUME`).
+    pub(super) volumes: BTreeSet<String>,
+}
 
 impl Docker {
     pub(super) async fn ensure_image(&self, instance: InstanceId, image: &Image) -> Result<Effect, RuntimeError> {
@@ -56,6 +65,22 @@ impl Docker {
         } else {
             Effect::Changed
         })
+    }
+
+    /// Looks at what an image asks for when it is run; nothing where it is not there.
+    pub(super) async fn wishes_of(&self, reference: &str) -> Result<Wishes, RuntimeError> {
+        let request = self.client.inspect_image(reference);
+        match self.ask(&format!("inspect image {reference}"), request).await {
+            Ok(image) => {
+                let config = image.config.unwrap_or_default();
+                Ok(Wishes {
+                    user: config.user.unwrap_or_default(),
+                    volumes: config.volumes.unwrap_or_default().into_iter().collect(),
+                })
+            }
+            Err(failure) if failure.is(404) => Ok(Wishes::default()),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     async fn image_id(&self, reference: &str) -> Result<Option<String>, RuntimeError> {

@@ -15,6 +15,7 @@
 //! ```
 
 mod bases;
+mod confinement;
 mod connect;
 mod containers;
 mod context;
@@ -28,6 +29,7 @@ mod inside;
 mod networks;
 mod observe;
 mod services;
+mod storage;
 mod volumes;
 
 use std::{
@@ -70,6 +72,9 @@ pub struct Docker {
     decoy: Option<Arc<DecoyImage>>,
     /// What the daemon said of itself, and when.
     described: Arc<Mutex<Option<(Instant, RuntimeInfo)>>>,
+    refused: Arc<confinement::Refused>,
+    /// The seccomp profile of deckies.
+    profile: Arc<str>,
 }
 
 #[async_trait]
@@ -95,7 +100,7 @@ impl Runtime for Docker {
             Action::EnsureImage { image } => self.ensure_image(instance, image).await,
             Action::CreateNetwork { network } => self.create_network(instance, network).await,
             Action::CreateBase { base } => Box::pin(self.create_base(instance, base)).await,
-            Action::CreateService { service } => self.create_service(instance, service).await,
+            Action::CreateService { service } => Box::pin(self.create_service(instance, service)).await,
             Action::Connect { container, interface } => self.connect_interface(instance, container, interface).await,
             Action::Disconnect { container, network, .. } => self.disconnect(instance, container, network).await,
             Action::SetState { container, state } => self.set_state(instance, container, state).await,

@@ -1,16 +1,11 @@
-use std::collections::HashMap;
-
 use bollard::models::{ContainerCreateBody, HostConfig};
 use decnet_topology::InstanceId;
 
-use super::{Docker, containers, networks};
+use super::{Docker, confinement, containers, images::Wishes, networks};
 use crate::{
     desired::ServiceSpec,
-    runtime::{Effect, RuntimeError},
+    runtime::{Effect, RuntimeError, RuntimeInfo},
 };
-
-/// The one folder that a service with a read-only root may write to; in memory.
-const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=16m");
 
 impl Docker {
     pub(super) async fn create_service(
@@ -21,7 +16,9 @@ impl Docker {
         let base = self.find_ours(instance, &spec.base).await?;
         let base = base.id.ok_or_else(|| containers::gone(&spec.base))?;
         let mode = format!("container:{base}");
-        match self.create_container(&spec.name, service_body(spec, &mode)).await {
+        let wishes = self.wishes_of_service(spec).await?;
+        let body = self.service_body(&self.description().await?, spec, &wishes, &mode);
+        match self.create_container(&spec.name, body).await {
             Ok(id) => self.start(&spec.name, &id).await,
             // It is there already, or something else has its name.
             Err(failure) if failure.is(409) => {
@@ -39,25 +36,34 @@ impl Docker {
             Err(failure) => Err(failure.into()),
         }
     }
-}
 
-fn service_body(spec: &ServiceSpec, mode: &str) -> ContainerCreateBody {
-    let (folder, options) = SCRATCH;
-    let scratch = (!spec.writable_root).then(|| HashMap::from([(folder.into(), options.into())]));
-    let host = HostConfig {
-        network_mode: Some(mode.into()),
-        readonly_rootfs: Some(!spec.writable_root),
-        tmpfs: scratch,
-        ..containers::confined(&spec.limits, spec.capabilities.iter().cloned())
-    };
-    let variables = spec.environment.iter();
-    ContainerCreateBody {
-        image: Some(spec.image.clone()),
-        cmd: spec.command.clone(),
-        env: Some(variables.map(|(key, value)| format!("{key}={value}")).collect()),
-        user: spec.user.clone(),
-        labels: Some(networks::docker_labels(&spec.labels)),
-        host_config: Some(host),
-        ..ContainerCreateBody::default()
+    /// Looks at what the image of a service asks for. The decoy's asks for nothing.
+    async fn wishes_of_service(&self, spec: &ServiceSpec) -> Result<Wishes, RuntimeError> {
+        match &self.decoy {
+            Some(decoy) if decoy.reference == spec.image => Ok(Wishes::default()),
+            _ => self.wishes_of(&spec.image).await,
+        }
+    }
+
+    fn service_body(&self, info: &RuntimeInfo, spec: &ServiceSpec, wishes: &Wishes, mode: &str) -> ContainerCreateBody {
+        let mut host = HostConfig {
+            network_mode: Some(mode.into()),
+            readonly_rootfs: Some(spec.writable_root.is_none()),
+            ..self.confined(info, &spec.limits, &spec.seccomp, spec.capabilities.iter().cloned())
+        };
+        confinement::give_folders(&mut host, spec, wishes);
+        if let Some(bytes) = spec.writable_root {
+            confinement::limit_root(&mut host, bytes);
+        }
+        let variables = spec.environment.iter();
+        ContainerCreateBody {
+            image: Some(spec.image.clone()),
+            cmd: spec.command.clone(),
+            env: Some(variables.map(|(key, value)| format!("{key}={value}")).collect()),
+            user: Some(confinement::user(&spec.user, wishes)),
+            labels: Some(networks::docker_labels(&spec.labels)),
+            host_config: Some(host),
+            ..ContainerCreateBody::default()
+        }
     }
 }

@@ -102,16 +102,7 @@ impl Simulated {
             stdout: Vec::new(),
             stderr: Vec::new(),
         };
-        let info = RuntimeInfo {
-            version: "simulated".into(),
-            api,
-            endpoint: ENDPOINT.into(),
-            local: false,
-            cpus: 4,
-            live_restore: false,
-            rootless: false,
-            architecture: "x86_64".into(),
-        };
+        let info = world::described(api, ENDPOINT);
         let inner = Inner {
             world: World::default(),
             faults: Faults::default(),

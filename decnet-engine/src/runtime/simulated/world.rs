@@ -13,8 +13,25 @@ use crate::{
     naming::{ContainerName, Labels, NetworkName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope},
     plan::Action,
-    runtime::{Effect, RuntimeError, ownership},
+    runtime::{ApiVersion, Effect, RuntimeError, RuntimeInfo, ownership},
 };
+
+/// Says what the simulated engine says of itself.
+pub(super) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
+    RuntimeInfo {
+        version: "simulated".into(),
+        api,
+        endpoint: endpoint.into(),
+        local: false,
+        cpus: 4,
+        live_restore: false,
+        architecture: "x86_64".into(),
+        rootless: false,
+        seccomp: true,
+        storage: "memory".into(),
+        limits_roots: true,
+    }
+}
 
 /// A network of the simulated world.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What only a real daemon can show.
 
 use decnet_engine::{
-    desired::Image,
+    desired::{Image, seccomp_profile},
     plan::Action,
     runtime::{
         ApiVersion, Effect, Runtime, RuntimeError,
@@ -138,7 +138,9 @@ async fn containers_are_confined() {
             inspect(name, "{{len .HostConfig.CapAdd}}"),
             if added.is_empty() { "0" } else { "1" }
         );
-        assert_eq!(inspect(name, "{{.HostConfig.SecurityOpt}}"), "[no-new-privileges]");
+        let security = inspect(name, "{{.HostConfig.SecurityOpt}}");
+        let profile = format!("[no-new-privileges seccomp={}]", seccomp_profile());
+        assert_eq!(security, profile);
         assert_eq!(inspect(name, "{{.HostConfig.ReadonlyRootfs}}"), "true");
         let mounted = inspect(name, "{{len .Mounts}} {{range .Mounts}}{{.Type}}{{end}}");
         assert_eq!(

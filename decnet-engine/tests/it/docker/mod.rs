@@ -2,5 +2,6 @@
 
 mod contract;
 mod daemon;
+mod hardening;
 mod lab;
 mod network_facts;

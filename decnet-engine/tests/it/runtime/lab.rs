@@ -6,7 +6,7 @@ use std::{
 
 use decnet_decoy::protocol::NetState;
 use decnet_engine::{
-    desired::{BaseSpec, Image, Interface, Limits, NetworkSpec, ServiceSpec},
+    desired::{BaseSpec, Image, Interface, Limits, NOBODY, NetworkSpec, RunAs, Seccomp, ServiceSpec},
     naming::{self, ContainerName, Labels, NetworkName, Role},
     observe::{Observed, ObservedContainer, Scope},
     plan::Action,
@@ -145,6 +145,7 @@ impl Lab {
                 ("net.ipv4.ping_group_range", "0 2147483647"),
             ]),
             limits: LIMITS,
+            seccomp: Seccomp::profile(),
             labels,
         }
     }
@@ -166,9 +167,10 @@ impl Lab {
             capabilities: BTreeSet::new(),
             ports: BTreeSet::new(),
             answers_datagrams: false,
-            writable_root: false,
-            user: Some("65534:65534".into()),
+            writable_root: None,
+            user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
+            seccomp: Seccomp::profile(),
             labels,
         }
     }
@@ -194,6 +196,7 @@ const LIMITS: Limits = Limits {
     pids: 32,
     memory: 32 << 20,
     nano_cpus: 500_000_000,
+    open_files: 256,
 };
 
 pub(crate) fn state(interfaces: &[Interface]) -> NetState {

@@ -1,0 +1,111 @@
+//! What mazes share with the host, and how far it is bounded.
+
+use decnet_engine::{host, runtime::RuntimeInfo};
+use decnet_topology::{net, repo::Claim};
+
+use super::{Check, setting};
+use crate::text;
+
+/// Where the kernel says how many connections it follows, and whether packets between deckies of one LAN are among them.
+const CONNECTIONS: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
+const BRIDGED: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+/// Looks at the limits of the daemon.
+pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
+    let seccomp = if info.seccomp {
+        Check::ok("seccomp", "deckies get a profile of their own")
+    } else {
+        Check::warn(
+            "seccomp",
+            "the daemon takes no profile with a container: deckies may make the system calls that it allows by itself",
+            "docs/hardening.md says which of them matter",
+        )
+    };
+    let storage = if info.limits_roots {
+        Check::ok("storage", format!("{}: writable roots are limited", info.storage))
+    } else {
+        Check::warn(
+            "storage",
+            format!(
+                "{} does not limit roots: a service with `writable_root` can fill the disk",
+                info.storage
+            ),
+            "keep Docker's data on btrfs, zfs or XFS with pquota; services without `writable_root` write to memory alone",
+        )
+    };
+    vec![seccomp, storage]
+}
+
+/// Looks at the limits of the kernel that all mazes share.
+pub(super) fn of_kernel(claims: &[Claim]) -> Vec<Check> {
+    let mut checks = vec![neighbours(claims, host::neighbours())];
+    if let (Some(most), Some("1")) = (setting(CONNECTIONS), setting(BRIDGED).as_deref()) {
+        let message = format!("{most} (nf_conntrack_max): what deckies of one LAN send each other counts as well");
+        checks.push(Check::ok("connections", message));
+    }
+    checks
+}
+
+/// Compares the LANs of the stored mazes with the kernel's table of neighbours.
+fn neighbours(claims: &[Claim], limit: Option<u64>) -> Check {
+    const WHAT: &str = "neighbours";
+    let known = limit.unwrap_or(host::USUAL_NEIGHBOURS);
+    let room = match limit {
+        Some(limit) => format!("room for {limit}"),
+        None => format!("room for {known} by default (this network namespace does not say)"),
+    };
+    let subnets = || claims.iter().map(|claim| claim.subnet);
+    let all: u64 = subnets().map(net::usable).sum();
+    let Some(widest) = claims.iter().max_by_key(|claim| net::usable(claim.subnet)) else {
+        return Check::ok(WHAT, format!("{room}; no LAN is stored"));
+    };
+    let addresses = net::usable(widest.subnet);
+    let lan = format!("LAN {} of {} ({})", widest.lan, widest.name, widest.subnet);
+    let lans = text::count(claims.len(), "LAN", "LANs");
+    if addresses > known {
+        let message = format!(
+            "{room}, for the whole host: a scan of {lan} with its {addresses} addresses fills the table for everybody"
+        );
+        let wanted = net::neighbours_for(subnets());
+        let hint = format!(
+            "`sysctl -w net.ipv4.neigh.default.gc_thresh3={wanted}` on the host, and keep it in /etc/sysctl.d; or take narrower subnets"
+        );
+        return Check::warn(WHAT, message, hint);
+    }
+    let message = format!("{room}; the widest is {lan} with {addresses} addresses; {lans} have {all} together");
+    Check::ok(WHAT, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use decnet_topology::TopologyId;
+
+    use super::*;
+    use crate::commands::doctor::Verdict;
+
+    fn claim(lan: &str, subnet: &str) -> Claim {
+        Claim {
+            subnet: subnet.parse().expect("a subnet"),
+            topology: TopologyId::new_v4(),
+            name: "corp".parse().expect("a name"),
+            lan: lan.parse().expect("a name"),
+        }
+    }
+
+    #[test]
+    fn a_lan_that_is_wider_than_the_table_is_named_with_what_to_set() {
+        let claims = [claim("dmz", "10.0.0.0/24"), claim("office", "10.1.0.0/20")];
+        let check = neighbours(&claims, Some(1_024));
+        assert_eq!(check.verdict, Verdict::Warn);
+        assert_eq!(
+            check.message,
+            "room for 1024, for the whole host: a scan of LAN office of corp (10.1.0.0/20) with its 4093 addresses fills the table for everybody"
+        );
+        let hint = check.hint.expect("a hint");
+        assert!(hint.contains("net.ipv4.neigh.default.gc_thresh3=16384"), "{hint}");
+        assert_eq!(neighbours(&claims, Some(4_096)).verdict, Verdict::Ok);
+        assert_eq!(neighbours(&claims[..1], None).verdict, Verdict::Ok);
+        assert_eq!(neighbours(&claims, None).verdict, Verdict::Warn, "the kernel's default");
+        assert_eq!(neighbours(&[], Some(1_024)).verdict, Verdict::Ok);
+    }
+}

@@ -1,0 +1,169 @@
+//! Which system calls a container may make.
+
+use decnet_topology::catalog;
+use serde::Serialize;
+
+use super::spec::digest;
+
+/// The profile: a list of what is allowed, in the format that Docker reads
+/// (<https://docs.docker.com/engine/security/seccomp/>). Its architectures have no others below them: on a machine of 64 bits,
+/// none of the 32-bit calls pass.
+const PROFILE: &str = include_str!("seccomp.json");
+
+/// Which system calls a container may make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Seccomp {
+    /// Those of [`seccomp_profile`], of which this is the digest: a container made with another one is made from another spec.
+    Profile(String),
+    /// Those that the engine allows by itself.
+    Engine,
+    /// All.
+    Unconfined,
+}
+
+impl Seccomp {
+    /// Allows what the profile of this program allows.
+    pub fn profile() -> Self {
+        Self::Profile(digest(&PROFILE))
+    }
+
+    /// Allows what a catalogue's entry asks for.
+    pub(super) fn of(asked: catalog::Seccomp, profile: &Self) -> Self {
+        match asked {
+            catalog::Seccomp::Engine => Self::Engine,
+            catalog::Seccomp::Unconfined => Self::Unconfined,
+            _ => profile.clone(),
+        }
+    }
+}
+
+/// Returns the profile as JSON in one line, without its comments.
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "the text is a part of the program, and a test reads it"
+)]
+pub fn seccomp_profile() -> String {
+    let mut profile: serde_json::Value = serde_json::from_str(PROFILE).expect("a part of the program, read by a test");
+    let calls = profile["syscalls"].as_array_mut();
+    for call in calls.into_iter().flatten() {
+        call.as_object_mut().map(|call| call.remove("comment"));
+    }
+    profile.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn rules() -> Vec<Value> {
+        let profile: Value = serde_json::from_str(&seccomp_profile()).expect("JSON");
+        assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
+        // Calls that are newer than the libseccomp of the engine do not exist (ENOSYS), where the architecture is named.
+        let architectures = profile["archMap"].as_array().expect("a list");
+        assert!(
+            architectures
+                .iter()
+                .all(|one| one["subArchitectures"] == serde_json::json!([]))
+        );
+        profile["syscalls"].as_array().expect("a list").clone()
+    }
+
+    fn names(rules: &[Value]) -> BTreeSet<&str> {
+        let names = rules.iter().flat_map(|rule| rule["names"].as_array().expect("names"));
+        names.map(|name| name.as_str().expect("a name")).collect()
+    }
+
+    /// Returns the rules that allow something, whatever capabilities there are.
+    fn allowed() -> Vec<Value> {
+        let allowed = rules().into_iter();
+        let allowed = allowed.filter(|rule| rule["action"] == "SCMP_ACT_ALLOW" && rule["includes"]["caps"].is_null());
+        allowed.collect()
+    }
+
+    #[test]
+    fn what_reaches_the_host_or_takes_what_all_share_is_not_allowed() {
+        let allowed = allowed();
+        let allowed = names(&allowed);
+        for call in [
+            "add_key",
+            "bpf",
+            "clone3",
+            "fanotify_init",
+            "io_setup",
+            "io_uring_enter",
+            "io_uring_register",
+            "io_uring_setup",
+            "keyctl",
+            "mount",
+            "perf_event_open",
+            "ptrace",
+            "request_key",
+            "setns",
+            "socketcall",
+            "syslog",
+            "unshare",
+            "userfaultfd",
+        ] {
+            assert!(!allowed.contains(call), "{call}");
+        }
+        for call in ["clone", "execve", "futex", "openat", "recvmsg", "rseq", "statx"] {
+            assert!(allowed.contains(call), "{call}");
+        }
+        assert!(
+            names(&rules()).is_disjoint(&["bpf", "keyctl", "userfaultfd"].into()),
+            "with no capability either"
+        );
+    }
+
+    #[test]
+    fn sockets_are_of_the_machine_the_internet_and_the_link_and_of_no_other_family() {
+        let rules = allowed();
+        let sockets = rules
+            .iter()
+            .filter(|rule| names(std::slice::from_ref(rule)).contains("socket"));
+        let families: BTreeSet<_> = sockets
+            .map(|rule| {
+                assert_eq!(rule["names"].as_array().map(Vec::len), Some(1));
+                let test = &rule["args"][0];
+                assert_eq!((&test["index"], &test["op"]), (&0.into(), &"SCMP_CMP_EQ".into()));
+                test["value"].as_u64().expect("a family")
+            })
+            .collect();
+        // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET; AF_ALG is 38, AF_VSOCK is 40.
+        assert_eq!(families, [1, 2, 10, 16, 17].into());
+    }
+
+    #[test]
+    fn a_process_in_a_new_namespace_is_not_allowed() {
+        const NAMESPACES: u64 = 0x7e02_0000;
+        let rules = allowed();
+        let clones: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule["names"] == serde_json::json!(["clone"]))
+            .collect();
+        assert_eq!(clones.len(), 2);
+        for rule in clones {
+            let test = &rule["args"][0];
+            assert_eq!((&test["value"], &test["valueTwo"]), (&NAMESPACES.into(), &0.into()));
+            assert_eq!(test["op"], "SCMP_CMP_MASKED_EQ");
+        }
+    }
+
+    #[test]
+    fn what_libraries_fall_back_from_is_said_not_to_exist() {
+        let rules = rules();
+        let refused: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule["action"] == "SCMP_ACT_ERRNO")
+            .cloned()
+            .collect();
+        assert!(refused.iter().all(|rule| rule["errnoRet"] == 38), "ENOSYS: {refused:?}");
+        assert!(names(&refused).is_superset(&["clone3", "io_uring_setup", "io_setup"].into()));
+    }
+}

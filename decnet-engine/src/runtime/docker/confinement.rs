@@ -1,0 +1,159 @@
+//! What keeps a container from using up what it shares with its host.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use bollard::models::{
+    HostConfig, Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, ResourcesUlimits,
+};
+use decnet_topology::catalog;
+
+use super::{failure::Failure, images::Wishes, networks, storage::SIZE_OPTION};
+use crate::{
+    desired::{Limits, NOBODY, RunAs, Seccomp, ServiceSpec},
+    naming,
+    runtime::RuntimeInfo,
+};
+
+/// What the daemon was found not to take: it shows when a container is asked for, and is asked for no more then.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// A limit for a root, which few storage drivers have.
+    root_limit: AtomicBool,
+    /// A seccomp profile in the request; Podman takes it for a path.
+    profile: AtomicBool,
+}
+
+impl Refused {
+    /// Leaves out of a container what the daemon does not take.
+    pub(super) fn leave_out(&self, host: &mut HostConfig) {
+        if self.root_limit.load(Ordering::Relaxed) {
+            host.storage_opt = None;
+        }
+        if self.profile.load(Ordering::Relaxed)
+            && let Some(options) = &mut host.security_opt
+        {
+            options.retain(|option| !is_profile(option));
+        }
+    }
+
+    /// Returns whether a container was refused for something that can be left out, and remembers it.
+    pub(super) fn learn(&self, host: Option<&HostConfig>, failure: &Failure) -> bool {
+        let Some(host) = host else { return false };
+        let options = host.security_opt.iter().flatten();
+        let found = if host.storage_opt.is_some() && failure.says("storage-opt") {
+            &self.root_limit
+        } else if options.into_iter().any(|option| is_profile(option)) && failure.says("seccomp profile") {
+            &self.profile
+        } else {
+            return false;
+        };
+        found.store(true, Ordering::Relaxed);
+        true
+    }
+}
+
+fn is_profile(option: &str) -> bool {
+    option.starts_with("seccomp={")
+}
+
+/// Says which system calls a container may make; nothing where the daemon cannot limit them.
+pub(super) fn security(info: &RuntimeInfo, seccomp: &Seccomp, profile: &str) -> Vec<String> {
+    let seccomp = match seccomp {
+        Seccomp::Profile(_) if info.seccomp => Some(format!("seccomp={profile}")),
+        Seccomp::Unconfined if info.seccomp => Some("seccomp=unconfined".into()),
+        _ => None,
+    };
+    [Some("no-new-privileges".into()), seccomp]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// How much sooner than other processes of the host a decky is ended where memory runs out (proc(5), `oom_score_adj`).
+const OOM_SCORE: i64 = 500;
+
+/// Bounds that are the same for all. The kernel counts each of them per user of the host, not per container: as long as deckies
+/// stay below, the rest of the host is left enough. None is above what an unprivileged daemon may have itself.
+///
+/// There is no `nproc`: it would be one number for all deckies of a user. Processes are counted by the cgroup.
+const PER_USER: [(&str, i64); 3] = [("memlock", 64 << 10), ("msgqueue", 256 << 10), ("sigpending", 1_024)];
+
+/// A core size of 1 also keeps the kernel from starting the program that `core_pattern` may name, as root of the host (core(5),
+/// `fs/coredump.c`); 0 does not.
+const NO_CORE: i64 = 1;
+
+/// The one folder that a service with a read-only root may write to; in memory.
+const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=16m");
+
+/// Says what a container may take of what it shares with its host.
+pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
+    let mut ulimits: Vec<_> = PER_USER.map(|(name, value)| ulimit(name, value)).into();
+    ulimits.push(ulimit("nofile", limits.open_files));
+    // A daemon without root may lower a limit, and may have 0 already.
+    ulimits.push(ulimit("core", if info.rootless { 0 } else { NO_CORE }));
+    HostConfig {
+        ulimits: Some(ulimits),
+        oom_score_adj: Some(OOM_SCORE),
+        ..HostConfig::default()
+    }
+}
+
+/// Returns the user that a service runs as, given what its image asks for.
+pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
+    match run_as {
+        RunAs::User(user) => user.clone(),
+        RunAs::ImageUserUnlessRoot if catalog::is_root(&wishes.user) => NOBODY.into(),
+        RunAs::ImageUserUnlessRoot => wishes.user.clone(),
+    }
+}
+
+/// Gives a service the folders that it may write to beside its root, all of them in memory.
+///
+/// Those that its image wants to keep (`VOLUME`) are among them: by itself, Docker makes a volume on the host's disk for each,
+/// without a limit, and without a label that says whose it is. A volume belongs to its container and goes with it. It is empty
+/// and writable for every user, whatever the image has in that folder.
+pub(super) fn give_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes) {
+    let (scratch, options) = SCRATCH;
+    if spec.writable_root.is_none() {
+        host.tmpfs = Some(HashMap::from([(scratch.into(), options.into())]));
+    }
+    let kept = wishes.volumes.iter().map(|folder| folder.trim_end_matches('/'));
+    let kept = kept.filter(|folder| !folder.is_empty() && (spec.writable_root.is_some() || *folder != scratch));
+    host.mounts = Some(kept.map(|folder| volume(folder, spec)).collect());
+}
+
+/// An anonymous volume in memory. What is in it counts as the container's memory, which limits all of them together.
+fn volume(folder: &str, spec: &ServiceSpec) -> Mount {
+    let options = format!("size={},nosuid,nodev,noexec", spec.limits.memory / 2);
+    let options = [("type", "tmpfs".into()), ("device", "tmpfs".into()), ("o", options)];
+    Mount {
+        target: Some(folder.into()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(networks::docker_labels(&naming::volume_labels(&spec.labels))),
+            driver_config: Some(MountVolumeOptionsDriverConfig {
+                name: Some("local".into()),
+                options: Some(options.map(|(key, value)| (key.into(), value)).into()),
+            }),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
+    }
+}
+
+/// Limits the writable root of a service: the size of one file everywhere, and of all of them where the storage driver can.
+pub(super) fn limit_root(host: &mut HostConfig, bytes: i64) {
+    host.ulimits.get_or_insert_default().push(ulimit("fsize", bytes));
+    host.storage_opt = Some(HashMap::from([(SIZE_OPTION.into(), bytes.to_string())]));
+}
+
+fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
+    ResourcesUlimits {
+        name: Some(name.into()),
+        soft: Some(value),
+        hard: Some(value),
+    }
+}

@@ -1,0 +1,92 @@
+//! What a maze may use up of what it shares with its host.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalog::Service,
+    finding::{Code, Finding, Findings, Target},
+    name::ServiceName,
+    net,
+    validate::{
+        HostFacts,
+        view::{DeckyView, View},
+    },
+};
+
+/// The services that take more of the host than others, each with the first decky that runs it: they are few, and their deckies
+/// may be many.
+#[derive(Default)]
+pub(super) struct Greedy {
+    root: BTreeMap<ServiceName, String>,
+    writable: BTreeMap<ServiceName, String>,
+}
+
+impl Greedy {
+    pub(super) fn by(&mut self, decky: &DeckyView<'_>) {
+        for service in decky.services {
+            let Some(known) = service.known else { continue };
+            let remember = |services: &mut BTreeMap<ServiceName, String>| {
+                if !services.contains_key(service.name) {
+                    services.insert(service.name.clone(), decky.name.into());
+                }
+            };
+            if Service::is_root(known) {
+                remember(&mut self.root);
+            }
+            if known.writable_root {
+                remember(&mut self.writable);
+            }
+        }
+    }
+}
+
+/// `SERVICE_ROOT`: a service whose entry asks for root.
+pub(super) fn root(greedy: &Greedy, findings: &mut Findings) {
+    for (service, decky) in &greedy.root {
+        let message = format!(
+            "`{service}` runs as root (first on decky `{decky}`), which shares limits per user with the host's root; give it another `user` in the catalogue, like 65534:65534"
+        );
+        findings.push(Finding::new(Code::ServiceRoot, target(service, decky), message));
+    }
+}
+
+/// `HOST_DISK`: a service with a writable root, where the storage driver does not limit that.
+pub(super) fn disk(greedy: &Greedy, host: &HostFacts, findings: &mut Findings) {
+    let Some(storage) = &host.unlimited_storage else {
+        return;
+    };
+    for (service, decky) in &greedy.writable {
+        let message = format!(
+            "`{service}` has a writable root (first on decky `{decky}`), which {storage} does not limit: it can fill the host's disk; keep Docker's data on btrfs, zfs or XFS with pquota, or drop `writable_root`"
+        );
+        findings.push(Finding::new(Code::HostDisk, target(service, decky), message));
+    }
+}
+
+/// `HOST_NEIGHBOURS`: a LAN with more addresses than the host's kernel keeps neighbours.
+pub(super) fn neighbours(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
+    let Some(limit) = host.neighbours else { return };
+    for lan in view.lans() {
+        let Some(subnet) = lan.subnet().filter(|subnet| net::usable(*subnet) > limit) else {
+            continue;
+        };
+        if findings.counts_only(Code::HostNeighbours) {
+            continue;
+        }
+        let message = format!(
+            "LAN `{}` ({subnet}) has {} addresses, and the host's kernel keeps {limit} neighbours for all networks together: whoever scans the LAN fills that table for the whole host; `sysctl -w net.ipv4.neigh.default.gc_thresh3={}`, or take a narrower subnet",
+            lan.name(),
+            net::usable(subnet),
+            net::neighbours_for([subnet])
+        );
+        let target = Target::Lan { lan: lan.name().into() };
+        findings.push(Finding::new(Code::HostNeighbours, target, message));
+    }
+}
+
+fn target(service: &ServiceName, decky: &str) -> Target {
+    Target::Service {
+        decky: decky.into(),
+        service: service.to_string(),
+    }
+}
