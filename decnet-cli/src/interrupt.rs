@@ -1,6 +1,6 @@
 //! Ctrl-C, SIGTERM and the end of the terminal: the first calls the operation off and lets it undo, the third leaves at once.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{command_error::CommandError, exit::Exit, output::say};
@@ -17,7 +17,11 @@ pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, Com
     let wrong = |source| CommandError::Signals { source };
     let mut interrupts = signal(SignalKind::interrupt()).map_err(wrong)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(wrong)?;
-    let mut hangups = signal(SignalKind::hangup()).map_err(wrong)?;
+    let mut hangups = match std::fs::read_to_string("/proc/self/status") {
+        // Under nohup(1) the end of the terminal is no reason to stop.
+        Ok(status) if ignores(&status, HANGUP) => None,
+        _ => Some(signal(SignalKind::hangup()).map_err(wrong)?),
+    };
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
@@ -25,7 +29,7 @@ pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, Com
             tokio::select! {
                 _ = interrupts.recv() => {}
                 _ = terminations.recv() => {}
-                _ = hangups.recv() => {}
+                () = next(hangups.as_mut()) => {}
             }
             match count {
                 1 => {
@@ -40,4 +44,37 @@ pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, Com
         }
     });
     Ok(token)
+}
+
+/// The number of SIGHUP.
+const HANGUP: u32 = 1;
+
+/// Waits for a signal; always where it is not listened for.
+async fn next(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells whether the status of a process, as `/proc` has it, says that it ignores a signal.
+fn ignores(status: &str, signal: u32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_is_ignored_from_the_start_is_found() {
+        let status = |mask: &str| format!("Name:\tdecnet\nSigIgn:\t{mask}\nSigCgt:\t0000000000000001\n");
+        assert!(ignores(&status("0000000000001001"), HANGUP));
+        assert!(!ignores(&status("0000000000001000"), HANGUP));
+        assert!(!ignores("", HANGUP));
+    }
 }

@@ -168,6 +168,56 @@ async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
     .await;
 }
 
+/// The deviations as text: where to, what was found, and how.
+fn told(report: &VerifyReport) -> Vec<String> {
+    let deviations = report.deviations.iter();
+    deviations
+        .map(|one| format!("{} to {}: {}: {}", one.from, one.to, one.found, one.how))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_foreign_leg_a_lost_lan_and_a_service_that_ends_deviate_and_are_shown_as_they_are() {
+    on_docker(async |lab| {
+        let topology = three("10.203.8");
+        let id = raise(lab, &topology, "ssh=127.0.0.1:20323").await;
+        assert_eq!(told(&verify(lab, id).await), Vec::<String>::new());
+
+        let (safe, desk) = (base_of(id, &topology, "safe"), base_of(id, &topology, "desk"));
+        docker(&["network", "connect", "bridge", &safe]);
+        docker(&["pause", &format!("{desk}.smb")]);
+        let report = verify(lab, id).await;
+        let found = told(&report);
+        let leg = "safe to network bridge: reachable: an interface in a network that is not its own";
+        assert!(found.iter().any(|one| one == leg), "{found:?}");
+        let paused = "desk to desk.smb: unreachable: its container is paused";
+        assert!(found.iter().any(|one| one == paused), "{found:?}");
+        assert!(
+            report.drift.iter().any(|step| step.contains("from bridge")),
+            "{:?}",
+            report.drift
+        );
+        docker(&["unpause", &format!("{desk}.smb")]);
+
+        let shown = lab.engine.inspect(id).await.expect("inspected").deckies;
+        let shown = shown.iter().find(|decky| decky.decky.as_str() == "safe").expect("safe");
+        let foreign = shown.interfaces.iter().find(|interface| interface.expected.is_none());
+        assert_eq!(foreign.expect("the leg").network, "bridge");
+        docker(&["network", "disconnect", "bridge", &safe]);
+
+        let vault = topology.lan_named(&"vault".parse().expect("a name")).expect("a LAN");
+        docker(&["network", "disconnect", naming::network(id, vault).as_str(), &safe]);
+        let found = told(&verify(lab, id).await);
+        let lost = "safe to LAN vault: unreachable: no interface in this LAN";
+        assert!(found.iter().any(|one| one == lost), "{found:?}");
+        let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+        assert_eq!(mended.expect("reconciled").row.status, Status::Active);
+        assert_eq!(told(&verify(lab, id).await), Vec::<String>::new());
+    })
+    .await;
+}
+
 /// A machine beside the host: a namespace with one cable to it.
 struct Outsider {
     name: String,
