@@ -59,7 +59,7 @@ async fn tell(mut events: Subscription, mut voice: Voice, stop: CancellationToke
 /// How it is told.
 #[derive(Debug)]
 enum Voice {
-    Silent,
+    Silent { json: bool },
     Json,
     Lines { verbose: bool },
     Bar { bar: ProgressBar, failed: usize },
@@ -68,7 +68,9 @@ enum Voice {
 impl Voice {
     fn new(output: Output) -> Self {
         if output.quiet || output.json && output.verbose == 0 {
-            Self::Silent
+            Self::Silent {
+                json: output.json && !output.quiet,
+            }
         } else if output.json {
             Self::Json
         } else if std::io::stderr().is_terminal() && output.verbose == 0 {
@@ -86,7 +88,16 @@ impl Voice {
     fn tell(&mut self, envelope: &Envelope) {
         let event = &envelope.event;
         match self {
-            Self::Silent => {}
+            Self::Silent { json: true } => {
+                // What is lost is told before it is.
+                if let Event::Planned { deleted_logs, .. } = event
+                    && !deleted_logs.is_empty()
+                    && let Ok(line) = serde_json::to_string(envelope)
+                {
+                    say(&line);
+                }
+            }
+            Self::Silent { json: false } => {}
             Self::Json => {
                 if let Ok(line) = serde_json::to_string(envelope) {
                     say(&line);
@@ -118,7 +129,12 @@ fn style(template: &str) -> ProgressStyle {
 
 fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
     match event {
-        Event::Planned { steps, .. } => {
+        Event::Planned {
+            steps, deleted_logs, ..
+        } => {
+            if let Some(logs) = text::deleted_logs(deleted_logs) {
+                bar.suspend(|| say(&logs));
+            }
             bar.set_style(style("{spinner} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}"));
             bar.set_length(*steps as u64);
             bar.set_position(0);
@@ -178,7 +194,15 @@ pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
             text::count(health.topologies, "topology", "topologies"),
             health.busy
         )),
-        Event::Planned { steps, .. } => Some(format!("plan: {}", text::count(*steps, "step", "steps"))),
+        Event::Planned {
+            steps, deleted_logs, ..
+        } => {
+            let plan = format!("plan: {}", text::count(*steps, "step", "steps"));
+            Some(match text::deleted_logs(deleted_logs) {
+                Some(logs) => format!("{plan}; {logs}"),
+                None => plan,
+            })
+        }
         Event::Step { progress, .. } => {
             let mark = undo_mark(progress);
             let text = &progress.text;

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::{
     desired::{
-        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, LOG_OPTIONS, Limits, NOBODY, NetworkSpec,
-        PublishedPort, RESOLVER, RunAs, ServiceSpec,
+        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort,
+        RESOLVER, RunAs, ServiceSpec,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -231,14 +231,14 @@ struct Port {
 
 #[derive(Serialize)]
 struct Logging {
-    driver: &'static str,
-    options: BTreeMap<&'static str, &'static str>,
+    driver: Literal,
+    options: Literals,
 }
 
 impl Container {
     fn base(spec: &BaseSpec, image: Option<&Image>, lans: &BTreeMap<&NetworkName, String>) -> Self {
         let state = serde_json::to_string(&spec.state).expect("a state has text keys only");
-        let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.labels);
+        let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.log, &spec.labels);
         container.hostname = Some((&spec.hostname).into());
         container.networks = spec
             .interfaces
@@ -257,7 +257,7 @@ impl Container {
     }
 
     fn service(spec: &ServiceSpec, image: Option<&Image>, base: Option<&String>) -> Self {
-        let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.labels);
+        let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.log, &spec.labels);
         (container.depends_on, container.network_mode) = match base {
             Some(base) => (vec![base.clone()], Some(format!("service:{base}"))),
             None => (Vec::new(), Some(format!("container:{}", spec.base))),
@@ -278,7 +278,14 @@ impl Container {
     }
 
     /// What bases and services have in common.
-    fn hardened(name: &ContainerName, reference: &str, image: Option<&Image>, limits: Limits, labels: &Labels) -> Self {
+    fn hardened(
+        name: &ContainerName,
+        reference: &str,
+        image: Option<&Image>,
+        limits: Limits,
+        log: &Log,
+        labels: &Labels,
+    ) -> Self {
         Self {
             container_name: name.as_str().into(),
             image: reference.into(),
@@ -309,8 +316,8 @@ impl Container {
             cpus: cpus(limits.nano_cpus),
             restart: "always",
             logging: Logging {
-                driver: "json-file",
-                options: LOG_OPTIONS.into(),
+                driver: (&log.driver).into(),
+                options: literals(&log.options),
             },
             labels: literals(labels),
         }

@@ -7,6 +7,6 @@ mod spec;
 pub use build::{Desired, DesiredError, Setting};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{
-    BASE_CAPABILITIES, BaseSpec, Image, Interface, LOG_OPTIONS, Limits, NOBODY, NetworkSpec, PublishedPort, RESOLVER,
-    RunAs, ServiceSpec,
+    BASE_CAPABILITIES, BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RESOLVER, RunAs,
+    ServiceSpec,
 };

@@ -23,6 +23,8 @@ pub const SERVICE: &str = "decnet.topology.service";
 pub const SPEC: &str = "decnet.spec";
 /// The label with the digest of the network state that a base started with.
 pub const STATE: &str = "decnet.state";
+/// Which log driver a container has, where it is not the usual one.
+pub const LOG: &str = "decnet.log";
 
 macro_rules! docker_names {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(

@@ -171,7 +171,9 @@ pub use catalog::Catalog;
 pub use config::TopologyConfig;
 pub use finding::{Code, Finding, Severity, Target};
 pub use id::{ClaimToken, DeckyId, EventId, InstanceId, LanId, LeaseToken, MutationId, TopologyId};
-pub use model::{Attachment, Decky, DeploySettings, DmzEgress, Draft, Lan, StoredTopology, Topology, TopologyRow};
+pub use model::{
+    Attachment, Decky, DeploySettings, DmzEgress, Draft, Lan, LogSettings, StoredTopology, Topology, TopologyRow,
+};
 pub use mutation::{Mutation, MutationError};
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use repo::{Repo, RepoError};

@@ -1,7 +1,11 @@
 use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
-use decnet_topology::{Catalog, DeploySettings, DmzEgress, Finding, Topology, publish::PublishRule};
+use decnet_topology::{
+    Catalog, DeploySettings, DmzEgress, Finding, Topology,
+    model::{LogDriver, LogOption},
+    publish::PublishRule,
+};
 use serde::Serialize;
 
 use super::{apply, list::Row, plan};
@@ -35,6 +39,13 @@ pub(crate) struct Arguments {
     /// kept with the maze.
     #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "open")]
     dmz_egress: Option<DmzEgress>,
+    /// Docker's log driver for the containers [default: json-file]; kept with the maze. A change recreates them, and deletes their
+    /// logs.
+    #[arg(long, value_name = "NAME")]
+    log_driver: Option<LogDriver>,
+    /// An option of the log driver: max-size=50m. May be repeated; kept with the maze, beside those given earlier.
+    #[arg(long, value_name = "KEY=VALUE")]
+    log_opt: Vec<LogOption>,
     /// How Docker is worked on.
     #[command(flatten)]
     work: Work,
@@ -85,6 +96,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         file,
         publish,
         dmz_egress,
+        log_driver,
+        log_opt,
         work,
     } = arguments;
     let catalog = context.catalog()?;
@@ -103,7 +116,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         refuse_idle_rules(&repo.load(id).await?.topology, &catalog, &publish)?;
     }
     let engine = context.engine_on(repo, catalog, work.wishes()).await?;
-    let settings = settings(&row.settings, publish, dmz_egress);
+    let mut settings = row.settings.clone();
+    settings.publish = settings.publish.with(publish);
+    settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
+    settings.log = settings.log.with(log_driver, log_opt);
+    let settings = Some(settings).filter(|settings| *settings != row.settings);
     if work.dry_run {
         plan::print(context, &engine.plan(id, settings).await?)?;
         return Ok(Exit::Done);
@@ -135,16 +152,6 @@ fn refuse_idle_rules(topology: &Topology, catalog: &Catalog, rules: &[PublishRul
         None => Ok(()),
         Some(rule) => Err(CommandError::MapsNothing { rule: rule.to_string() }),
     }
-}
-
-/// Changes how a maze is raised, if anything was said about it.
-fn settings(kept: &DeploySettings, publish: Vec<PublishRule>, dmz_egress: Option<DmzEgress>) -> Option<DeploySettings> {
-    let mut settings = kept.clone();
-    if !publish.is_empty() {
-        settings.publish = settings.publish.with(publish);
-    }
-    settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
-    (settings != *kept).then_some(settings)
 }
 
 /// Says what an operation came to, with the table of deckies.

@@ -183,9 +183,10 @@ async fn show_plan(
         try_out(context, repo.as_ref(), row, mutation).await?;
         return context
             .output
-            .either(&json!({ "steps": [], "restarts": [], "refusal": null }), || {
-                format!("{} would be edited at once: nothing of it runs\n", row.name)
-            })
+            .either(
+                &json!({ "steps": [], "restarts": [], "deleted_logs": [], "refusal": null }),
+                || format!("{} would be edited at once: nothing of it runs\n", row.name),
+            )
             .map(|()| Exit::Done);
     }
     if !takes_mutations(row) {
@@ -197,10 +198,12 @@ async fn show_plan(
     let refusal = preview.refusal.as_ref().map(ToString::to_string);
     if context.output.json {
         let MutationPreview { plan, restarts, .. } = &preview;
-        let value = json!({ "steps": plan, "restarts": restarts, "refusal": refusal });
+        let logs = plan.deleted_logs();
+        let value = json!({ "steps": plan, "restarts": restarts, "deleted_logs": logs, "refusal": refusal });
         context.output.json(&value)?;
     } else {
         plan::lines(context, &preview.plan)?;
+        plan::warn_of_logs(context, &preview.plan);
         for container in &preview.restarts {
             context
                 .output

@@ -36,9 +36,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 /// Prints the steps of a plan, a line each.
 pub(crate) fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     if context.output.json {
-        return context.output.json(&json!({ "steps": plan }));
+        return context
+            .output
+            .json(&json!({ "steps": plan, "deleted_logs": plan.deleted_logs() }));
     }
     lines(context, plan)?;
+    warn_of_logs(context, plan);
     let destructive = plan.steps().iter().filter(|step| step.destructive).count();
     context.output.note(match (plan.steps().len(), destructive) {
         (0, _) => "nothing to do".into(),
@@ -49,6 +52,14 @@ pub(crate) fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> 
         ),
     });
     Ok(())
+}
+
+/// Says which logs a plan deletes.
+pub(crate) fn warn_of_logs(context: &Context, plan: &Plan) {
+    let containers: Vec<_> = plan.deleted_logs().into_iter().cloned().collect();
+    if let Some(warning) = text::deleted_logs(&containers) {
+        context.output.note(warning);
+    }
 }
 
 /// Prints the steps alone.

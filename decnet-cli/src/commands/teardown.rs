@@ -43,7 +43,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if !arguments.yes {
         let topology = engine.repo().load(row.id).await?.topology;
         let size = text::count(topology.deckies().len(), "decky", "deckies");
-        confirm(context, &format!("take down `{}` ({size}, {})", row.name, row.status))?;
+        confirm(
+            context,
+            &format!(
+                "take down `{}` ({size}, {}), and delete the logs of its containers",
+                row.name, row.status
+            ),
+        )?;
     }
     let cancel = interrupt::catch()?;
     let teller = Teller::start(&engine, context.output);

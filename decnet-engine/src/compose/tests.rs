@@ -1,14 +1,15 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, process::Command};
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::{InstanceId, Lan, LanId, ServiceName, TopologyId, catalog::Protocol};
+use decnet_topology::{InstanceId, Lan, LanId, LogSettings, ServiceName, TopologyId, catalog::Protocol};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::print;
 use crate::{
     desired::{
-        BaseSpec, Desired, Image, Interface, Limits, NOBODY, NetworkSpec, PublishedPort, RunAs, Seccomp, ServiceSpec,
+        BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, Seccomp,
+        ServiceSpec,
     },
     naming::{self, ContainerName, Labels},
 };
@@ -90,6 +91,7 @@ fn maze(lans: u8) -> Desired {
             sysctls: [("net.ipv4.ip_forward", "0")].into(),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
+            log: Log::new(&LogSettings::default()),
             labels: labels(),
         };
         let service = ServiceSpec {
@@ -107,6 +109,7 @@ fn maze(lans: u8) -> Desired {
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
+            log: Log::new(&LogSettings::default()),
             labels: labels(),
         };
         desired.bases.insert(name, base);

@@ -12,7 +12,9 @@ use decnet_topology::{
 };
 
 use super::seccomp::Seccomp;
-use super::spec::{BaseSpec, Image, Interface, Limits, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceSpec, digest};
+use super::spec::{
+    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceSpec, digest,
+};
 use crate::{
     api::ApiVersion,
     naming::{self, ContainerName, Labels, NetworkName, Role},
@@ -274,6 +276,7 @@ impl<'a> Maker<'_, 'a> {
             sysctls: self.sysctls.clone(),
             limits: BASE_LIMITS,
             seccomp: self.seccomp.clone(),
+            log: Log::new(&setting.settings.log),
             labels: self.labels(decky, Role::Base),
         };
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
@@ -287,6 +290,10 @@ impl<'a> Maker<'_, 'a> {
         let mut labels = self.ownership.clone();
         labels.insert(naming::DECKY.into(), decky.name().to_string());
         labels.insert(naming::ROLE.into(), role.as_str().into());
+        let log = &self.setting.settings.log;
+        if !log.is_usual() {
+            labels.insert(naming::LOG.into(), log.driver.to_string());
+        }
         labels
     }
 
@@ -353,6 +360,7 @@ impl<'a> Maker<'_, 'a> {
             user: run_as(entry, is_builtin),
             limits: bounded(limits, entry.limits),
             seccomp: Seccomp::of(entry.seccomp, &self.seccomp),
+            log: Log::new(&self.setting.settings.log),
             labels: self.labels(decky, Role::Service),
         };
         spec.labels.insert(naming::SERVICE.into(), "true".into());

@@ -6,7 +6,7 @@ use std::{
 
 use decnet_decoy::protocol::NetState;
 use decnet_topology::{
-    Name, ServiceName,
+    LogSettings, Name, ServiceName,
     catalog::{Port, Protocol},
 };
 use ipnet::Ipv4Net;
@@ -15,9 +15,6 @@ use sha2::{Digest, Sha256};
 
 use super::Seccomp;
 use crate::naming::{ContainerName, Labels, NetworkName};
-
-/// How much of what a container prints is kept, as the options of Docker's `json-file` log: two files of 5 MB.
-pub const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "5m"), ("max-file", "2")];
 
 /// What a base may do: set the routes and interfaces of its own namespace. It gives even that up once it has.
 pub const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
@@ -102,6 +99,30 @@ pub struct PublishedPort {
     pub protocol: Protocol,
 }
 
+/// Where what a container prints is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Log {
+    /// Docker's log driver.
+    pub driver: String,
+    /// Its options.
+    pub options: BTreeMap<String, String>,
+}
+
+impl Log {
+    /// Works out what Docker is told.
+    pub fn new(settings: &LogSettings) -> Self {
+        Self {
+            driver: settings.driver.as_str().into(),
+            options: settings.resolved(),
+        }
+    }
+
+    /// Tells whether it is the usual one, which digests leave out: it was there before there were others.
+    fn is_usual(&self) -> bool {
+        *self == Self::new(&LogSettings::default())
+    }
+}
+
 /// What a container may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
@@ -152,6 +173,9 @@ pub struct BaseSpec {
     pub limits: Limits,
     /// Which system calls it may make.
     pub seccomp: Seccomp,
+    /// Where what it prints is kept.
+    #[serde(skip_serializing_if = "Log::is_usual")]
+    pub log: Log,
     /// The labels, the digests among them.
     pub labels: Labels,
 }
@@ -189,6 +213,9 @@ pub struct ServiceSpec {
     pub limits: Limits,
     /// Which system calls it may make.
     pub seccomp: Seccomp,
+    /// Where what it prints is kept.
+    #[serde(skip_serializing_if = "Log::is_usual")]
+    pub log: Log,
     /// The labels, the digest among them.
     pub labels: Labels,
 }

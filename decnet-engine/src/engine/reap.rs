@@ -161,8 +161,7 @@ impl Engine {
                 let execution = match topology {
                     Some(topology) => {
                         let plan = &orphan.plan;
-                        let steps = plan.steps().len();
-                        self.tell(Event::Planned { topology, steps });
+                        self.tell(super::session::planned(topology, plan));
                         let report = |progress| self.tell(Event::Step { topology, progress });
                         let execution = execute(self.runtime.as_ref(), instance, plan, manner, cancel, &report).await;
                         self.tell_of_deckies(topology, &remains, plan, &execution, Trigger::Retirement);

@@ -231,10 +231,7 @@ impl<'a> Session<'a> {
         done: &(dyn Fn(StepId) + Sync),
     ) -> Result<Execution, EngineError> {
         let topology = self.id;
-        self.engine.tell(Event::Planned {
-            topology,
-            steps: plan.steps().len(),
-        });
+        self.engine.tell(planned(topology, plan));
         let width = self.engine.width(&self.info);
         let report = |progress: Progress| {
             if matches!(progress.state, StepState::Done { .. }) {
@@ -355,4 +352,15 @@ pub(super) fn ailment(desired: &Desired, observed: &Observed) -> Option<String> 
         .iter()
         .find(|container| container.activity != Activity::Running);
     down.map(|container| format!("container {} does not run", container.name))
+}
+
+/// Tells of a plan that is about to be executed.
+pub(super) fn planned(topology: TopologyId, plan: &Plan) -> Event {
+    /// Fewer than would make the event too large for the bus.
+    const LOGS: usize = 1000;
+    Event::Planned {
+        topology,
+        steps: plan.steps().len(),
+        deleted_logs: plan.deleted_logs().into_iter().take(LOGS).cloned().collect(),
+    }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
+use crate::naming::ContainerName;
 
 /// Something that happened.
 ///
@@ -45,6 +46,9 @@ pub enum Event {
         topology: TopologyId,
         /// How many steps it has.
         steps: usize,
+        /// The containers whose logs it deletes, the first thousand of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        deleted_logs: Vec<ContainerName>,
     },
     /// Something happened to a step of a plan.
     Step {

@@ -3,6 +3,8 @@ use std::{
     net::Ipv4Addr,
 };
 
+use decnet_topology::model::LogDriver;
+
 use crate::{
     desired::{Desired, Image},
     naming::{self, ContainerName, NetworkName, Role},
@@ -122,6 +124,10 @@ impl<'a> Differ<'a> {
             role,
             networks: container.networks.keys().cloned().collect(),
             reason: container.tampered.clone(),
+            deletes_log: container
+                .labels
+                .get(naming::LOG)
+                .is_none_or(|driver| LogDriver::keeps_with_container(driver)),
         };
         let id = self
             .plan

@@ -81,6 +81,8 @@ pub enum Action {
         /// Why it cannot stay, where its spec does not say it.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Whether its log goes with it: who came to it, say.
+        deletes_log: bool,
     },
     /// Removes a network.
     RemoveNetwork {
@@ -155,6 +157,7 @@ impl Action {
                     .map(|interface| interface.network.clone())
                     .collect(),
                 reason: None,
+                deletes_log: true,
             }),
             Self::CreateService { service } => Some(Self::RemoveContainer {
                 container: service.name.clone(),
@@ -162,6 +165,7 @@ impl Action {
                 role: Role::Service,
                 networks: BTreeSet::new(),
                 reason: None,
+                deletes_log: true,
             }),
             Self::Connect { container, interface } => Some(Self::Disconnect {
                 container: container.clone(),
@@ -341,6 +345,19 @@ impl Plan {
             .filter(|name| made.contains(name))
             .cloned()
             .collect()
+    }
+
+    /// Returns the containers whose logs are deleted: they are removed, and Docker keeps their logs with them.
+    pub fn deleted_logs(&self) -> BTreeSet<&ContainerName> {
+        let deleted = self.steps.iter().filter_map(|step| match &step.action {
+            Action::RemoveContainer {
+                container,
+                deletes_log: true,
+                ..
+            } => Some(container),
+            _ => None,
+        });
+        deleted.collect()
     }
 
     /// Returns the plan that undoes the given steps: their inverses, newest first, each after those that needed its step.

@@ -57,7 +57,11 @@ fn one_of_each() -> Vec<Event> {
         mutation(MutationStage::Applied, None),
         mutation(MutationStage::Rejected, Some("no such LAN")),
         mutation(MutationStage::Failed, Some("Docker refused")),
-        Event::Planned { topology, steps: 12 },
+        Event::Planned {
+            topology,
+            steps: 12,
+            deleted_logs: Vec::new(),
+        },
         step(StepState::Started),
         step(StepState::Done {
             changed: true,

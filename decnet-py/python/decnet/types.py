@@ -195,8 +195,16 @@ class MutationPreview(TypedDict):
     restarts: list[str]
 
 
+class LogSettings(TypedDict, total=False):
+    """Where Docker keeps what the containers print."""
+
+    driver: str
+    options: dict[str, str]
+
+
 class DeploySettings(TypedDict, total=False):
     """How a topology is raised."""
 
     publish: list[str]
     dmz_egress: Literal["none", "dns-only", "rate-limited", "open"]
+    log: LogSettings

@@ -5,6 +5,7 @@ mod decky;
 mod draft;
 mod lan;
 mod loadout;
+mod log;
 mod stored;
 mod topology;
 
@@ -13,5 +14,6 @@ pub use decky::{Attachment, Decky, ServiceConfig, ServiceFields};
 pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
 pub use lan::{Lan, Position};
 pub(crate) use loadout::Loadouts;
+pub use log::{LogDriver, LogOption, LogSettingError, LogSettings};
 pub use stored::{DeploySettings, DmzEgress, StoredTopology, TopologyRow, UnknownEgress};
 pub use topology::{Topology, TopologyError};

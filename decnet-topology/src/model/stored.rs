@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::TopologyConfig,
     id::TopologyId,
-    model::Topology,
+    model::{LogSettings, Topology},
     name::TopologyName,
     publish::Publish,
     status::{Intent, Mode, Status},
@@ -21,6 +21,9 @@ pub struct DeploySettings {
     pub publish: Publish,
     /// What deckies on the DMZ may send to the outside.
     pub dmz_egress: DmzEgress,
+    /// Where what the containers print is kept.
+    #[serde(skip_serializing_if = "LogSettings::is_usual")]
+    pub log: LogSettings,
 }
 
 /// What deckies on the DMZ may send to the outside of their own accord. Answers to whoever came in always pass.

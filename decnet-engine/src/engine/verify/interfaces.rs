@@ -83,10 +83,11 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use decnet_decoy::protocol::NetState;
+    use decnet_topology::LogSettings;
 
     use super::*;
     use crate::{
-        desired::{Interface, Limits, Seccomp},
+        desired::{Interface, Limits, Log, Seccomp},
         naming::{ContainerName, Labels, NetworkName},
         observe::Activity,
     };
@@ -118,6 +119,7 @@ mod tests {
                 open_files: 1,
             },
             seccomp: Seccomp::profile(),
+            log: Log::new(&LogSettings::default()),
             labels: Labels::new(),
         }
     }

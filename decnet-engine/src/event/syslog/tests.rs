@@ -149,6 +149,7 @@ fn steps_have_no_line() {
     let planned = Event::Planned {
         topology: topology(),
         steps: 1,
+        deleted_logs: Vec::new(),
     };
     assert_eq!(writer().line(&envelope(planned)), None);
 }

@@ -128,7 +128,13 @@ impl Docker {
             ),
             readonly_rootfs: Some(true),
             mounts: Some(vec![volumes::state_folder(&spec.labels)]),
-            ..self.confined(info, &spec.limits, &spec.seccomp, BASE_CAPABILITIES.map(Into::into))
+            ..self.confined(
+                info,
+                &spec.limits,
+                &spec.seccomp,
+                &spec.log,
+                BASE_CAPABILITIES.map(Into::into),
+            )
         };
         Ok(ContainerCreateBody {
             hostname: Some(spec.hostname.clone()),

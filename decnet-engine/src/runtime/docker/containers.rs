@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
 use bollard::{
@@ -12,7 +12,7 @@ use decnet_topology::InstanceId;
 
 use super::{Docker, confinement, failure::Failure, images, networks};
 use crate::{
-    desired::{LOG_OPTIONS, Limits, Seccomp},
+    desired::{Limits, Log, Seccomp},
     naming::{self, ContainerName, Labels},
     runtime::{Effect, RuntimeError, RuntimeInfo, ownership},
 };
@@ -56,9 +56,9 @@ impl Docker {
         info: &RuntimeInfo,
         limits: &Limits,
         seccomp: &Seccomp,
+        log: &Log,
         capabilities: impl IntoIterator<Item = String>,
     ) -> HostConfig {
-        let log_options = LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned()));
         HostConfig {
             cap_drop: Some(vec!["ALL".into()]),
             cap_add: Some(capabilities.into_iter().collect()),
@@ -73,8 +73,8 @@ impl Docker {
                 maximum_retry_count: None,
             }),
             log_config: Some(HostConfigLogConfig {
-                typ: Some("json-file".into()),
-                config: Some(HashMap::from(log_options)),
+                typ: Some(log.driver.clone()),
+                config: Some(log.options.clone().into_iter().collect()),
             }),
             ..confinement::bounded(info, limits)
         }

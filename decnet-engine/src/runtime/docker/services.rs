@@ -49,7 +49,13 @@ impl Docker {
         let mut host = HostConfig {
             network_mode: Some(mode.into()),
             readonly_rootfs: Some(spec.writable_root.is_none()),
-            ..self.confined(info, &spec.limits, &spec.seccomp, spec.capabilities.iter().cloned())
+            ..self.confined(
+                info,
+                &spec.limits,
+                &spec.seccomp,
+                &spec.log,
+                spec.capabilities.iter().cloned(),
+            )
         };
         confinement::give_folders(&mut host, spec, wishes);
         if let Some(bytes) = spec.writable_root {

@@ -6,7 +6,7 @@ use decnet_engine::{
     engine::{DeployOptions, Engine, EngineError, EngineOptions},
     plan::Action,
 };
-use decnet_topology::{Catalog, DeploySettings, Repo, Status, Topology};
+use decnet_topology::{Catalog, DeploySettings, LogSettings, Repo, Status, Topology};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small};
@@ -144,4 +144,32 @@ async fn a_service_is_told_what_the_maze_sets_and_the_defaults_of_the_rest() {
         _ => None,
     });
     assert_eq!(told.as_deref(), Some(r#"{"pages":5,"title":"Shop"}"#));
+}
+
+#[tokio::test]
+async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_logs_that_go() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let containers = lab.docker.world().containers.len();
+    let down = lab.engine.plan_teardown(id).await.expect("planned");
+    assert_eq!(down.deleted_logs().len(), containers);
+
+    let elsewhere = DeploySettings {
+        log: LogSettings::default().with("journald".parse().ok(), []),
+        ..DeploySettings::default()
+    };
+    let plan = lab.engine.plan(id, Some(elsewhere.clone())).await.expect("planned");
+    assert_eq!(plan.deleted_logs().len(), containers, "{plan:?}");
+    let options = DeployOptions {
+        settings: Some(elsewhere),
+        force: true,
+    };
+    let raised = lab.engine.deploy(id, options, &CancellationToken::new()).await;
+    raised.expect("deployed");
+    let down = lab.engine.plan_teardown(id).await.expect("planned");
+    assert!(
+        !down.is_empty() && down.deleted_logs().is_empty(),
+        "the journal keeps them"
+    );
 }

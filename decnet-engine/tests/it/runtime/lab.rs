@@ -6,13 +6,13 @@ use std::{
 
 use decnet_decoy::protocol::NetState;
 use decnet_engine::{
-    desired::{BaseSpec, Image, Interface, Limits, NOBODY, NetworkSpec, RunAs, Seccomp, ServiceSpec},
+    desired::{BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, RunAs, Seccomp, ServiceSpec},
     naming::{self, ContainerName, Labels, NetworkName, Role},
     observe::{Observed, ObservedContainer, Scope},
     plan::Action,
     runtime::{Effect, Runtime, RuntimeError},
 };
-use decnet_topology::{InstanceId, ServiceName, TopologyId, id};
+use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, id};
 
 /// What others than the runtime do to the same daemon.
 pub(crate) trait Outside {
@@ -140,12 +140,10 @@ impl Lab {
             interfaces: interfaces.to_vec(),
             publish: BTreeSet::new(),
             state: state(interfaces),
-            sysctls: BTreeMap::from([
-                ("net.ipv4.ip_forward", "0"),
-                ("net.ipv4.ping_group_range", "0 2147483647"),
-            ]),
+            sysctls: BTreeMap::from([("net.ipv4.ip_forward", "0"), ("net.ipv4.ping_group_range", "0 65535")]),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
+            log: Log::new(&LogSettings::default()),
             labels,
         }
     }
@@ -171,6 +169,7 @@ impl Lab {
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
+            log: Log::new(&LogSettings::default()),
             labels,
         }
     }

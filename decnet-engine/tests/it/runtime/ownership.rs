@@ -87,6 +87,7 @@ pub(crate) async fn another_repo_cannot_touch_what_is_ours(lab: &Lab) {
             role: Role::Base,
             networks: BTreeSet::new(),
             reason: None,
+            deletes_log: true,
         },
         Action::RemoveNetwork {
             network: before.networks[0].name.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::stage;
 use crate::{
-    model::{DeploySettings, DmzEgress, Topology},
+    model::{DeploySettings, DmzEgress, LogSettings, Topology},
     repo::{Edit, ListFilter, Repo, RepoError},
     status::Status,
     version::Version,
@@ -162,6 +162,7 @@ pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo
     let settings = DeploySettings {
         publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
         dmz_egress: DmzEgress::DnsOnly,
+        log: LogSettings::default().with("journald".parse().ok(), "tag=x".parse()),
     };
     let set = repo.set_settings(row.id, settings.clone(), stage::second(2)).await;
     row.settings = settings;

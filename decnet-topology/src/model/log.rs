@@ -1,0 +1,179 @@
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Where Docker keeps what the containers of a topology print: who came to its services.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// The log driver.
+    pub driver: LogDriver,
+    /// Its options. `json-file` has the bounds of [`JSON_FILE_BOUNDS`](Self::JSON_FILE_BOUNDS) where none are given.
+    pub options: BTreeMap<String, String>,
+}
+
+impl LogSettings {
+    /// How much `json-file` keeps of a container where nothing else is said: two files of 5 MB.
+    pub const JSON_FILE_BOUNDS: [(&'static str, &'static str); 2] = [("max-size", "5m"), ("max-file", "2")];
+
+    /// Returns the settings with another driver, or with more options, or both. Another driver has none of the options of before.
+    #[must_use]
+    pub fn with(mut self, driver: Option<LogDriver>, options: impl IntoIterator<Item = LogOption>) -> Self {
+        if let Some(driver) = driver.filter(|driver| *driver != self.driver) {
+            self = Self {
+                driver,
+                options: BTreeMap::new(),
+            };
+        }
+        self.options
+            .extend(options.into_iter().map(|option| (option.key, option.value)));
+        self
+    }
+
+    /// Returns the options that Docker is told.
+    pub fn resolved(&self) -> BTreeMap<String, String> {
+        let mut options = self.options.clone();
+        if self.driver.as_str() == LogDriver::JSON_FILE {
+            for (key, value) in Self::JSON_FILE_BOUNDS {
+                options.entry(key.into()).or_insert_with(|| value.into());
+            }
+        }
+        options
+    }
+
+    /// Tells whether nothing else than usual is said.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The name of a log driver of Docker, like `json-file`, `journald` or `syslog`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct LogDriver(String);
+
+impl LogDriver {
+    /// The usual one.
+    pub const JSON_FILE: &'static str = "json-file";
+
+    /// Returns its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether it keeps a log with the container, so that the log goes when the container does.
+    pub fn keeps_with_container(name: &str) -> bool {
+        matches!(name, "json-file" | "local" | "none")
+    }
+}
+
+impl Default for LogDriver {
+    fn default() -> Self {
+        Self(Self::JSON_FILE.into())
+    }
+}
+
+impl fmt::Display for LogDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for LogDriver {
+    type Err = LogSettingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A plugin has the name of its image.
+        let inner = |character: char| character.is_ascii_alphanumeric() || "_.-/:@".contains(character);
+        if text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.len() <= 255 && text.chars().all(inner)
+        {
+            Ok(Self(text.into()))
+        } else {
+            Err(LogSettingError::Driver { text: text.into() })
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LogDriver {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An option of a log driver, as it is written by hand: `max-size=50m`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOption {
+    /// What it is about.
+    pub key: String,
+    /// What it says.
+    pub value: String,
+}
+
+impl FromStr for LogOption {
+    type Err = LogSettingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() && !value.is_empty() && !text.contains('\0') => Ok(Self {
+                key: key.into(),
+                value: value.into(),
+            }),
+            _ => Err(LogSettingError::Option { text: text.into() }),
+        }
+    }
+}
+
+/// The refusal of a text about logs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogSettingError {
+    /// It is not the name of a driver.
+    #[error("`{text}` is not the name of a log driver, like json-file, local, journald or syslog")]
+    Driver {
+        /// The text.
+        text: String,
+    },
+    /// It is not an option.
+    #[error("`{text}` is not an option of a log driver; try KEY=VALUE, like max-size=50m")]
+    Option {
+        /// The text.
+        text: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_driver_begins_without_options_and_json_file_is_always_bounded() {
+        let options = |texts: &[&str]| -> Vec<LogOption> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let driver = |text: &str| Some(text.parse::<LogDriver>().unwrap());
+        let usual = LogSettings::default();
+        assert_eq!(
+            usual.resolved(),
+            LogSettings::JSON_FILE_BOUNDS.map(|(k, v)| (k.into(), v.into())).into()
+        );
+        let larger = usual.with(driver("json-file"), options(&["max-size=50m"]));
+        assert_eq!(
+            (
+                larger.resolved()["max-size"].as_str(),
+                larger.resolved()["max-file"].as_str()
+            ),
+            ("50m", "2")
+        );
+        let journal = larger.clone().with(driver("journald"), options(&["tag={{.Name}}"]));
+        assert_eq!(journal.resolved(), [("tag".into(), "{{.Name}}".into())].into());
+        assert_eq!(larger.clone().with(None, []), larger);
+        let json = serde_json::to_string(&journal).unwrap();
+        assert_eq!(json, r#"{"driver":"journald","options":{"tag":"{{.Name}}"}}"#);
+        assert_eq!(serde_json::from_str::<LogSettings>(&json).unwrap(), journal);
+        for text in ["", "-x", "a b", "a\n"] {
+            assert!(text.parse::<LogDriver>().is_err(), "{text}");
+        }
+        for text in ["", "max-size", "=5m", "max-size="] {
+            assert!(text.parse::<LogOption>().is_err(), "{text}");
+        }
+    }
+}
