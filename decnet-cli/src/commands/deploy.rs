@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
 use decnet_topology::{
-    Catalog, DeploySettings, DmzEgress, Finding, Topology,
+    Catalog, DmzEgress, Finding, Topology,
     model::{LogDriver, LogOption},
     publish::PublishRule,
 };
