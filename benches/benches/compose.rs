@@ -100,6 +100,7 @@ async fn desired(raised: &Raised, id: TopologyId, maze: &Topology) -> Result<Des
         decoy: &raised.image,
         api: raised.docker.info().await?.api,
         settings: &settings,
+        host_addresses: &[],
     };
     let valid = maze.clone().validate(&catalog, RuleSet::deploy())?;
     Ok(Desired::new(&valid, &setting)?)

@@ -88,6 +88,7 @@ fn benches(criterion: &mut Criterion) {
         decoy: "decnet/decoy:bench",
         api: ApiVersion::v1(48),
         settings: &settings,
+        host_addresses: &[],
     };
     let mut both = Table::new("desired + diff", "").limit(Limit::Growth(1.5));
     let mut alone = Table::new("desired + diff, diff alone", "").limit(Limit::Growth(1.5));

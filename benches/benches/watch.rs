@@ -311,6 +311,7 @@ impl Bare {
             decoy: &self.image,
             api: self.info.api,
             settings: &DeploySettings::default(),
+            host_addresses: &[],
         };
         Ok(Desired::new(
             &maze.clone().validate(&self.catalog, RuleSet::live())?,

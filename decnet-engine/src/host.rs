@@ -37,6 +37,13 @@ pub fn routes() -> Vec<HostRoute> {
         .unwrap_or_default()
 }
 
+/// Reads this machine's own addresses, those of loopback left out; none where the kernel does not tell.
+pub fn addresses() -> Vec<Ipv4Addr> {
+    fs::read_to_string("/proc/net/fib_trie")
+        .map(|tries| read_addresses(&tries))
+        .unwrap_or_default()
+}
+
 /// Reads the sockets of this machine that listen; none where the kernel does not tell.
 pub fn listeners() -> Vec<Listener> {
     let tables = [
@@ -61,6 +68,22 @@ pub const USUAL_NEIGHBOURS: u64 = 1_024;
 pub fn neighbours() -> Option<u64> {
     let limit = fs::read_to_string("/proc/sys/net/ipv4/neigh/default/gc_thresh3").ok()?;
     limit.trim().parse().ok()
+}
+
+/// Reads the tries of routes as `/proc/net/fib_trie` has them: each address, and below it what kind of route leads there.
+fn read_addresses(tries: &str) -> Vec<Ipv4Addr> {
+    let (mut addresses, mut address) = (Vec::new(), None);
+    for line in tries.lines() {
+        if let Some((_, leaf)) = line.split_once("|-- ") {
+            address = leaf.trim().parse().ok();
+        } else if line.trim() == "/32 host LOCAL" {
+            addresses.extend(address.filter(|address: &Ipv4Addr| !address.is_loopback()));
+        }
+    }
+    // Each is in the trie of its table, and again in the main one's where both are one.
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
 }
 
 /// Reads a routing table as `/proc/net/route` has it: interface, destination and mask in hexadecimal host order.
@@ -136,6 +159,16 @@ mod tests {
             (read[0].subnet.to_string().as_str(), read[0].owner.as_str()),
             ("10.10.90.0/24", "interface br-1")
         );
+    }
+
+    #[test]
+    fn own_addresses_are_read_once_and_loopback_is_left_out() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n\
+                    \x20    |-- 10.0.0.0\n        /24 link UNICAST\n     |-- 10.0.0.7\n        /32 host LOCAL\n\
+                    \x20    |-- 10.0.0.255\n        /32 link BROADCAST\n     |-- 127.0.0.1\n        /32 host LOCAL\n\
+                    Local:\n     |-- 10.0.0.7\n        /32 host LOCAL\n     |-- 192.0.2.1\n        /32 host LOCAL\n";
+        let read = read_addresses(trie);
+        assert_eq!(read, [Ipv4Addr::new(10, 0, 0, 7), Ipv4Addr::new(192, 0, 2, 1)]);
     }
 
     #[test]

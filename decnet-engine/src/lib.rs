@@ -68,6 +68,7 @@
 //!     decoy: "decnet-decoy:1",
 //!     api: ApiVersion::v1(48),
 //!     settings: &DeploySettings::default(),
+//!     host_addresses: &[],
 //! })?;
 //! assert_eq!(diff(&desired, &Observed::default()).steps().len(), 4, "an image, a network, a base, a service");
 //! assert!(compose::print(&desired).contains("network_mode: service:web"));

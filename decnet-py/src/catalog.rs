@@ -121,6 +121,7 @@ fn described(service: &catalog::Service) -> Value {
     json!({
         "name": service.name,
         "ports": service.ports,
+        "broadcast": service.broadcast,
         "image": service.image,
         "command": service.command,
         "banner": service.banner,

@@ -116,6 +116,8 @@ codes! {
     HostDisk = "HOST_DISK" Warning;
     /// A LAN with more addresses than the host keeps neighbours.
     HostNeighbours = "HOST_NEIGHBOURS" Warning;
+    /// A service with a capability that breaks out of its decky.
+    ServiceCapability = "SERVICE_CAPABILITY" Warning;
     /// A router with one LAN only, outside the DMZ.
     RouterSingleHomed = "ROUTER_SINGLE_HOMED" Warning;
     /// Two gateways that publish the same host port.

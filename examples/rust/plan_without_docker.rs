@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         decoy: "decnet-decoy:example",
         api: ApiVersion::v1(41),
         settings: &settings,
+        host_addresses: &[],
     };
     let desired = Desired::new(&valid, &setting)?;
     // The plan from nothing; with what a runtime observed in its place, the plan from there.

@@ -70,6 +70,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         decoy: &decoy.reference,
         api: API,
         settings: &maze.settings,
+        host_addresses: &[],
     };
     let desired = Desired::new(&valid, &setting).map_err(EngineError::from)?;
     input::write(&arguments.output, &compose::print(&desired), context.output)?;

@@ -72,6 +72,7 @@ fn as_json(service: &Service) -> Value {
     json!({
         "name": service.name,
         "ports": service.ports,
+        "broadcast": service.broadcast,
         "image": service.image,
         "banner": service.banner,
         "fields": service.fields,

@@ -12,8 +12,9 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{
-        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, ipproto, recv, send, socket_with,
-        sockopt::socket_error,
+        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, ipproto, recv, send, sendto,
+        socket_with,
+        sockopt::{set_socket_broadcast, socket_error},
     },
 };
 
@@ -116,7 +117,7 @@ fn attempt_once(open: Vec<&mut TargetResult>, attempt: u16, timeout: Duration) {
     }
 }
 
-/// Sends an echo request, or begins to connect.
+/// Sends an echo request or a datagram, or begins to connect.
 fn ask(target: Target, attempt: u16) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     match target {
@@ -141,6 +142,17 @@ fn ask(target: Target, attempt: u16) -> Result<OwnedFd, Errno> {
             send(&socket, &DATAGRAM, SendFlags::empty())?;
             Ok(socket)
         }
+        Target::Broadcast { address, port } => {
+            let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
+            set_socket_broadcast(&socket, true)?;
+            sendto(
+                &socket,
+                &DATAGRAM,
+                SendFlags::empty(),
+                &SocketAddrV4::new(address, port),
+            )?;
+            Ok(socket)
+        }
     }
 }
 
@@ -154,7 +166,7 @@ fn echo_request(attempt: u16) -> Vec<u8> {
 
 fn interest(target: Target) -> PollFlags {
     match target {
-        Target::Icmp { .. } | Target::Udp { .. } => PollFlags::IN,
+        Target::Icmp { .. } | Target::Udp { .. } | Target::Broadcast { .. } => PollFlags::IN,
         Target::Tcp { .. } => PollFlags::OUT,
     }
 }
@@ -173,7 +185,7 @@ fn heard(socket: &OwnedFd, target: Target, attempt: u16) -> Option<Answer> {
                 Err(errno) => Some(answer(errno)),
             }
         }
-        Target::Udp { .. } => match recv(socket, &mut [0; 1], RecvFlags::empty()) {
+        Target::Udp { .. } | Target::Broadcast { .. } => match recv(socket, &mut [0; 1], RecvFlags::empty()) {
             Ok(_) => Some(Answer::Answered),
             Err(Errno::AGAIN | Errno::INTR) => None,
             Err(errno) => Some(answer(errno)),
@@ -223,6 +235,31 @@ mod tests {
         let details: Vec<_> = result.targets.iter().map(|target| &target.detail).collect();
         assert_eq!(details, [&Answer::Answered, &Answer::TimedOut, &Answer::Refused]);
         assert_eq!(answering.join().unwrap(), DATAGRAM.len());
+    }
+
+    #[test]
+    fn whoever_answers_a_broadcast_counts_and_silence_does_not() {
+        let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (there, other, mute) = (bind(), bind(), bind());
+        let target = |socket: &UdpSocket| Target::Broadcast {
+            address: Ipv4Addr::new(127, 255, 255, 255),
+            port: socket.local_addr().unwrap().port(),
+        };
+        // Bound to an address that is not everybody's, these two hear nothing.
+        let everybody = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let targets = vec![target(&everybody), target(&mute), target(&there)];
+        let answering = std::thread::spawn(move || {
+            let (_, from) = everybody.recv_from(&mut [0; 600]).unwrap();
+            other.send_to(b"!", from).unwrap();
+        });
+        let result = try_all(&Probe {
+            targets,
+            timeout_ms: 2000,
+            attempts: 1,
+        });
+        answering.join().unwrap();
+        let details: Vec<_> = result.targets.iter().map(|target| &target.detail).collect();
+        assert_eq!(details, [&Answer::Answered, &Answer::TimedOut, &Answer::TimedOut]);
     }
 
     #[test]

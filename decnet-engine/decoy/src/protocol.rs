@@ -315,6 +315,13 @@ pub enum Target {
         /// On which port.
         port: u16,
     },
+    /// Everybody on a LAN, by a datagram to a UDP port. Whoever answers counts, from whatever address.
+    Broadcast {
+        /// The address that is everybody's.
+        address: Ipv4Addr,
+        /// On which port.
+        port: u16,
+    },
 }
 
 /// What `probe` prints.

@@ -69,6 +69,8 @@ pub struct Setting<'a> {
     pub api: ApiVersion,
     /// How the topology is raised.
     pub settings: &'a DeploySettings,
+    /// The addresses of the host: with some ways out, nothing may be begun to them.
+    pub host_addresses: &'a [Ipv4Addr],
 }
 
 /// The refusal to say what should be there.
@@ -182,16 +184,10 @@ impl<'a> Maker<'_, 'a> {
         let mut options = BTreeMap::new();
         let mut option =
             |key: &str, value: &str| options.insert(format!("com.docker.network.bridge.{key}"), value.into());
-        if lan.is_dmz() {
-            option(
-                "enable_ip_masquerade",
-                if setting.settings.dmz_egress == DmzEgress::None {
-                    "false"
-                } else {
-                    "true"
-                },
-            );
-        } else {
+        let leads_out = lan.is_dmz() && setting.settings.dmz_egress != DmzEgress::None;
+        // On an inner LAN too: whoever sends frames to the bridge itself gets no answer from outside.
+        option("enable_ip_masquerade", if leads_out { "true" } else { "false" });
+        if !lan.is_dmz() {
             option("inhibit_ipv4", "true");
         }
         if setting.api >= NAT_UNPROTECTED_SINCE {
@@ -263,6 +259,18 @@ impl<'a> Maker<'_, 'a> {
         state.published = home.map_or_else(Vec::new, |home| {
             publish.iter().map(|port| published(home, port)).collect()
         });
+        if matches!(egress, Egress::DnsOnly | Egress::RateLimited) {
+            let of_maze = |address: &&Ipv4Addr| topology.lans().iter().any(|lan| lan.subnet().contains(*address));
+            state
+                .closed
+                .extend(setting.host_addresses.iter().filter(|address| !of_maze(address)));
+        }
+        if dmz.is_none() {
+            for name in decky.services() {
+                let entry = self.entry(decky, name)?;
+                state.broadcast.extend(entry.broadcast.iter().map(|port| port.number));
+            }
+        }
         state.sort();
         let mut spec = BaseSpec {
             name: naming::base(setting.topology, decky),

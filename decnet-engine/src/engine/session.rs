@@ -313,7 +313,7 @@ impl Engine {
         &'s self,
         instance: InstanceId,
         topology: TopologyId,
-        info: &RuntimeInfo,
+        info: &'s RuntimeInfo,
         settings: &'s DeploySettings,
     ) -> Result<Setting<'s>, EngineError> {
         let image = self.image.as_ref().ok_or(EngineError::NoDecoy)?;
@@ -324,6 +324,7 @@ impl Engine {
             decoy: &image.reference,
             api: info.api,
             settings,
+            host_addresses: &info.addresses,
         })
     }
 }

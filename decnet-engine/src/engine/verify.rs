@@ -54,6 +54,8 @@ struct Subject<'a> {
     there: Option<&'a ObservedContainer>,
     /// Its services that run.
     services: Vec<&'a ServiceSpec>,
+    /// The host's addresses.
+    host: &'a [Ipv4Addr],
 }
 
 /// What came of asking a decky.
@@ -117,6 +119,7 @@ impl Engine {
                     base,
                     there: there.get(&base.name).copied(),
                     services: running.remove(&base.name).unwrap_or_default(),
+                    host: &info.addresses,
                 };
                 let view = views.remove(&base.name);
                 asked.push(self.verify_from(subject, view, &graph).boxed());
@@ -207,7 +210,11 @@ impl Engine {
         graph: &Graph<'_>,
     ) -> Result<VerifyReport, EngineError> {
         let Subject {
-            decky, base, services, ..
+            decky,
+            base,
+            services,
+            host,
+            ..
         } = subject;
         let from = Place::Decky(decky.name().clone());
         let mut report = VerifyReport {
@@ -235,6 +242,9 @@ impl Engine {
             }
         };
         let mut expectations = expectation::of(decky, graph, &self.options.catalog);
+        if base.state.egress != Egress::Open {
+            expectations.extend(expectation::of_host(host));
+        }
         if !contained {
             let how = "not tried: what may leave is not held to the maze".to_owned();
             report
@@ -376,6 +386,7 @@ fn how(to: &Place, result: &TargetResult) -> String {
         Target::Icmp { .. } => "ping".to_owned(),
         Target::Tcp { port, .. } => format!("tcp/{port}"),
         Target::Udp { port, .. } => format!("udp/{port}"),
+        Target::Broadcast { port, .. } => format!("broadcast to udp/{port}"),
         _ => "probe".to_owned(),
     };
     let came = match &result.detail {

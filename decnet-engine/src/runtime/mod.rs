@@ -7,7 +7,7 @@ pub mod simulated;
 #[cfg(feature = "docker")]
 pub mod docker;
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::{collections::BTreeMap, fmt::Debug, net::Ipv4Addr};
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::StateReport;
@@ -54,6 +54,8 @@ pub struct RuntimeInfo {
     pub storage: String,
     /// Whether that is known to limit what a container writes to its root.
     pub limits_roots: bool,
+    /// The machine's addresses as far as they are known: of a machine elsewhere only those on its networks of containers.
+    pub addresses: Vec<Ipv4Addr>,
 }
 
 /// What an action came to.

@@ -67,6 +67,8 @@ pub struct Service {
     pub name: ServiceName,
     /// The ports that it listens on.
     pub ports: BTreeSet<Port>,
+    /// The UDP ports to which it sends broadcasts and multicasts; on inner LANs only, never where a decky is on the DMZ.
+    pub broadcast: BTreeSet<Port>,
     /// Where its image comes from.
     pub image: ImageSource,
     /// What is run instead of the image's own command; nothing if empty.
@@ -97,6 +99,7 @@ impl Service {
         Self {
             name,
             ports: ports.into_iter().collect(),
+            broadcast: BTreeSet::new(),
             image: ImageSource::Builtin,
             command: Vec::new(),
             banner: None,

@@ -1,4 +1,7 @@
-use crate::{catalog::FieldFault, name::ServiceName};
+use crate::{
+    catalog::{FieldFault, Port},
+    name::ServiceName,
+};
 
 /// Says why a catalogue file was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -35,6 +38,14 @@ pub enum CatalogError {
     NoPorts {
         /// The service.
         service: ServiceName,
+    },
+    /// A port for broadcasts that is none of UDP.
+    #[error("services.{service}.broadcast: `{port}` is not a UDP port, and nothing else can be sent to a whole LAN")]
+    Broadcast {
+        /// The service.
+        service: ServiceName,
+        /// The port.
+        port: Port,
     },
     /// The same field twice.
     #[error("services.{service}.fields: `{key}` stands there twice")]

@@ -6,7 +6,9 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    catalog::{Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Seccomp, Service, environment},
+    catalog::{
+        Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Protocol, Seccomp, Service, environment,
+    },
     name::ServiceName,
 };
 
@@ -25,6 +27,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct ServiceEntry {
     ports: Option<BTreeSet<Port>>,
+    broadcast: Option<BTreeSet<Port>>,
     image: Option<ImageEntry>,
     command: Option<Vec<String>>,
     banner: Option<String>,
@@ -77,6 +80,10 @@ pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, Catalo
                 service: service.name,
                 image: image.clone(),
             });
+        }
+        if let Some(port) = service.broadcast.iter().find(|port| port.protocol != Protocol::Udp) {
+            let (service, port) = (service.name, *port);
+            return Err(CatalogError::Broadcast { service, port });
         }
         check_fields(&service)?;
         check_start(&service)?;
@@ -134,6 +141,7 @@ impl ServiceEntry {
             (None, None) => return Err(CatalogError::NoPorts { service: name }),
         };
         set(&mut service.ports, self.ports);
+        set(&mut service.broadcast, self.broadcast);
         set(&mut service.image, self.image.map(ImageSource::from));
         set(&mut service.command, self.command);
         set(

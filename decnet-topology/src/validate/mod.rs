@@ -107,6 +107,7 @@ pub fn validate_in<'a>(
         services::port_clashes(decky, catalog, found);
         services::undeclared(decky, found);
         services::fields(decky, found);
+        services::powerful(decky, found);
         // What rules about the maze need to know of it.
         joined.by(decky);
         taken.by(decky);

@@ -122,6 +122,38 @@ pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Findings) {
     }
 }
 
+/// What code with a capability can do that no decky should; nothing is said of the others.
+fn power(capability: &str) -> Option<&'static str> {
+    Some(match capability {
+        "NET_RAW" => "send frames past the decky's packet filter, to the host too",
+        "NET_ADMIN" | "ALL" => "remove the decky's packet filter",
+        "SYS_ADMIN" | "SYS_MODULE" | "SYS_RAWIO" | "SYS_PTRACE" | "SYS_BOOT" | "DAC_READ_SEARCH" | "MAC_ADMIN"
+        | "BPF" | "PERFMON" | "CHECKPOINT_RESTORE" => "reach into the host's kernel, files or processes",
+        _ => return None,
+    })
+}
+
+/// `SERVICE_CAPABILITY`: a service whose catalogue entry lets an intruder break out of the decky.
+pub(super) fn powerful(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+    for service in decky.services {
+        let Some(known) = service.known.filter(|known| !known.singleton) else {
+            continue;
+        };
+        let spelled = |capability: &String| capability.to_ascii_uppercase().trim_start_matches("CAP_").to_owned();
+        for capability in known.capabilities.iter().map(spelled) {
+            let Some(power) = power(&capability) else {
+                continue;
+            };
+            let (decky_name, name) = (decky.name, service.name);
+            let message = format!(
+                "`{name}` on decky `{decky_name}` has the capability {capability}: whoever breaks into it can {power}; take \
+                 it out of the catalogue if the service works without it"
+            );
+            findings.push(Finding::new(Code::ServiceCapability, target(decky, name), message));
+        }
+    }
+}
+
 fn target(decky: &DeckyView<'_>, service: &ServiceName) -> Target {
     Target::Service {
         decky: decky.name.into(),

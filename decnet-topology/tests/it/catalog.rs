@@ -174,6 +174,25 @@ fn a_faulty_file_is_refused_with_the_place() {
 }
 
 #[test]
+fn a_service_declares_the_udp_ports_that_it_broadcasts_to_and_no_others() {
+    let declared = |ports: &str| {
+        let text = format!("[services.names]\nports = [\"137/udp\"]\nbroadcast = [{ports}]");
+        Catalog::builtin().extend_from_toml(&text)
+    };
+    let names = declared("\"137/udp\", \"138/udp\"").expect("declared");
+    assert_eq!(names.service("names").expect("there").broadcast.len(), 2);
+    assert!(
+        Catalog::builtin()
+            .services()
+            .all(|service| service.broadcast.is_empty())
+    );
+    let refused = declared("\"139/tcp\"")
+        .expect_err("nobody connects to a whole LAN")
+        .to_string();
+    assert!(refused.contains("`139/tcp` is not a UDP port"), "{refused}");
+}
+
+#[test]
 fn a_catalogue_is_made_by_hand_too() {
     let mut catalog = Catalog::empty();
     let port = "1/tcp".parse().expect("a port");

@@ -327,6 +327,29 @@ fn every_pair_of_few_overlapping_lans_is_told_and_many_do_not_explode() {
 }
 
 #[test]
+fn a_capability_that_leads_out_of_a_decky_is_a_warning_and_others_are_none() {
+    let found = |capability: &str| {
+        let text = format!("[services.http]\ncapabilities = [\"{capability}\", \"NET_BIND_SERVICE\"]");
+        let catalog = Catalog::builtin().extend_from_toml(&text).expect("a catalogue");
+        let report = validate(&clean(&[0, 0]), &catalog, RuleSet::deploy());
+        report
+            .findings()
+            .iter()
+            .map(|finding| {
+                assert!(
+                    finding.message.contains("http") && finding.message.contains("NET_RAW"),
+                    "{finding}"
+                );
+                (finding.code, finding.severity)
+            })
+            .collect::<BTreeSet<_>>()
+    };
+    let warning = BTreeSet::from([(Code::ServiceCapability, Severity::Warning)]);
+    assert_eq!((found("NET_RAW"), found("cap_net_raw")), (warning.clone(), warning));
+    assert_eq!(found("CHOWN"), BTreeSet::new());
+}
+
+#[test]
 fn a_valid_topology_remembers_its_rules() {
     let catalog = Catalog::builtin();
     let maze = Topology::builder()

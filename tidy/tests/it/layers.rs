@@ -32,10 +32,10 @@ const TOPOLOGY: Layers = Layers {
 const ENGINE: Layers = Layers {
     krate: "decnet_engine",
     layers: &[
-        &["api", "naming", "decoy"],
+        &["api", "naming", "decoy", "host"],
         &["desired", "observe"],
         &["plan", "compose"],
-        &["event", "runtime", "host"],
+        &["event", "runtime"],
         &["execute", "bus", "lease"],
         &["claim"],
         &["engine"],

@@ -1,7 +1,11 @@
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_decoy::protocol::{Answer, Target, TargetResult};
-use decnet_topology::{Catalog, Decky, catalog::Protocol, graph::Graph};
+use decnet_topology::{
+    Catalog, Decky, Topology,
+    catalog::{Protocol, Service},
+    graph::Graph,
+};
 
 use super::Place;
 use crate::desired::ServiceSpec;
@@ -12,6 +16,12 @@ pub(super) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 /// Where Docker's resolver listens in the namespace of every container.
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const DNS: u16 = 53;
+
+/// What hosts answer on when whole LANs are asked: names, addresses, files, printers, music.
+const BROADCAST_PORTS: [u16; 7] = [53, 67, 111, 123, 137, 1900, 5353];
+
+/// How many of the host's addresses are tried.
+const HOST_ADDRESSES: usize = 64;
 
 /// How the decoy program says ENOBUFS, after the kernel's words for it.
 const NO_ROOM: &str = "(os error 105)";
@@ -62,7 +72,8 @@ pub(super) fn was_untried(result: &TargetResult) -> bool {
 }
 
 /// Lists what is tried from inside a decky: every address of every other, by ping and on a TCP port of its services; the address
-/// that the host has or could have on every LAN that the decky reaches; the outside; the engine's resolver.
+/// that the host has or could have on every LAN that the decky reaches, and by UDP the addresses of whole LANs on which the host could
+/// listen; the outside; the engine's resolver.
 pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Expectation> {
     let topology = graph.topology();
     let reach = graph.reach(decky.id());
@@ -99,6 +110,7 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
         }
     }
     expect(&Place::Outside, OUTSIDE, None, false);
+    expectations.extend(to_everybody(decky, topology, catalog));
     expectations.push(Expectation {
         to: Place::Resolver,
         address: RESOLVER,
@@ -136,12 +148,48 @@ pub(super) fn of_services<'a>(
     })
 }
 
+/// The host's other addresses, as many as it is likely to have.
+pub(super) fn of_host(addresses: &[Ipv4Addr]) -> impl Iterator<Item = Expectation> {
+    let targets = addresses.iter().take(HOST_ADDRESSES).flat_map(|address| {
+        let (address, port) = (*address, DNS);
+        [Target::Icmp { address }, Target::Tcp { address, port }].map(|target| (address, target))
+    });
+    targets.map(|(address, target)| Expectation {
+        to: Place::Host,
+        address,
+        target,
+        reached: false,
+        counts: Counts::Refusal,
+    })
+}
+
+/// Datagrams to all of an own LAN: neither the host nor anybody else answers them.
+fn to_everybody(decky: &Decky, topology: &Topology, catalog: &Catalog) -> Vec<Expectation> {
+    let lans = decky.attachments().iter().filter_map(|at| topology.lan(at.lan));
+    let addresses = lans.flat_map(|lan| [lan.subnet().network(), lan.subnet().broadcast()]);
+    let declared: BTreeSet<u16> = entries(decky, catalog)
+        .flat_map(|entry| &entry.broadcast)
+        .map(|port| port.number)
+        .collect();
+    let ports = || BROADCAST_PORTS.into_iter().filter(|port| !declared.contains(port));
+    let targets = addresses.flat_map(|address| ports().map(move |port| (address, Target::Broadcast { address, port })));
+    let expectations = targets.map(|(address, target)| Expectation {
+        to: Place::Host,
+        address,
+        target,
+        reached: false,
+        counts: Counts::Refusal,
+    });
+    expectations.collect()
+}
+
+fn entries<'a>(decky: &'a Decky, catalog: &'a Catalog) -> impl Iterator<Item = &'a Service> {
+    let names = decky.services().iter();
+    names.filter_map(|name| catalog.decky_service(name.as_str()))
+}
+
 fn tcp_port(decky: &Decky, catalog: &Catalog) -> Option<u16> {
-    let entries = decky
-        .services()
-        .iter()
-        .filter_map(|name| catalog.decky_service(name.as_str()));
-    let mut ports = entries.flat_map(|entry| &entry.ports);
+    let mut ports = entries(decky, catalog).flat_map(|entry| &entry.ports);
     ports
         .find(|port| port.protocol == Protocol::Tcp)
         .map(|port| port.number)

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     decoy::DecoyImage,
     desired::seccomp_profile,
+    host,
     runtime::{ApiVersion, RuntimeError, RuntimeInfo},
 };
 
@@ -115,6 +116,12 @@ impl Docker {
             driver,
         };
         let root = info.docker_root_dir.unwrap_or_default();
+        let mut addresses = self.gateways().await?;
+        if self.host.is_local() {
+            addresses.extend(host::addresses());
+        }
+        addresses.sort_unstable();
+        addresses.dedup();
         Ok(RuntimeInfo {
             version: info.server_version.unwrap_or_default(),
             api: self.api,
@@ -127,6 +134,7 @@ impl Docker {
             seccomp: has("name=seccomp"),
             limits_roots: storage.limits_roots(self.host.is_local().then(|| Path::new(&root))),
             storage: storage.to_string(),
+            addresses,
         })
     }
 }

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
     time::Duration,
 };
 
@@ -70,6 +71,18 @@ impl Docker {
         Ok(self
             .ask("list networks", self.client.list_networks(Some(options)))
             .await?)
+    }
+
+    /// Lists the addresses that the host has on its networks.
+    pub(super) async fn gateways(&self) -> Result<Vec<Ipv4Addr>, RuntimeError> {
+        let networks = self.list_networks(&HashMap::new()).await?;
+        let configs = networks
+            .into_iter()
+            .filter_map(|network| network.ipam?.config)
+            .flatten();
+        // Where it has none of its own, the daemon may write the subnet's length behind it.
+        let gateways = configs.filter_map(|config| config.gateway?.split('/').next()?.parse().ok());
+        Ok(gateways.collect())
     }
 
     pub(super) async fn list_foreign_networks(

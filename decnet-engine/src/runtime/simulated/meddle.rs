@@ -19,6 +19,11 @@ use crate::{
 ///
 /// What is not there cannot be meddled with: those that name a container return whether it was there.
 impl Simulated {
+    /// Gives the host one more address.
+    pub fn add_address(&self, address: Ipv4Addr) {
+        self.lock().info.addresses.push(address);
+    }
+
     /// Adds a network that is not ours.
     ///
     /// # Panics
@@ -37,6 +42,7 @@ impl Simulated {
         let network = Network {
             id: world.next_id(),
             subnet,
+            gateway: None,
             labels,
             endpoints: BTreeMap::new(),
         };

@@ -13,6 +13,9 @@ use crate::{
     runtime::{Effect, RuntimeError, ownership},
 };
 
+/// With this option a bridge has no address of the host.
+const INHIBIT: &str = "com.docker.network.bridge.inhibit_ipv4";
+
 pub(super) fn what(network: &NetworkName) -> String {
     format!("network {network}")
 }
@@ -39,6 +42,7 @@ impl World {
         let network = Network {
             id: self.next_id(),
             subnet: spec.subnet,
+            gateway: (!spec.options.contains_key(INHIBIT)).then_some(spec.gateway),
             labels: spec.labels.clone(),
             endpoints: std::collections::BTreeMap::new(),
         };

@@ -46,7 +46,11 @@ impl Container {
 
     /// Tells whether the containment lets a packet begin here.
     fn lets_out(&self, state: &NetState, to: Ipv4Addr) -> bool {
-        let closed = state.closed.contains(&to) || to == RESOLVER;
+        let everybody = state
+            .lans
+            .iter()
+            .any(|lan| [lan.network(), lan.broadcast()].contains(&to));
+        let closed = state.closed.contains(&to) || everybody || to == RESOLVER;
         !self.contained || !closed && (is_inside(state, to) || state.egress == Egress::Open)
     }
 
@@ -102,7 +106,7 @@ impl World {
         let probe: Probe = serde_json::from_str(json).ok()?;
         let result = |target: &Target| {
             let (address, arrived) = match *target {
-                Target::Icmp { address } => (address, Answer::Answered),
+                Target::Icmp { address } | Target::Broadcast { address, .. } => (address, Answer::Answered),
                 Target::Tcp { address, port } => (address, self.answer(address, port, Protocol::Tcp)),
                 Target::Udp { address, port } => (address, self.answer(address, port, Protocol::Udp)),
                 _ => return None,
@@ -195,21 +199,20 @@ impl World {
                 network
                     .subnet
                     .contains(&address)
-                    .then(|| (name, network.endpoints.get(&address)))
+                    .then(|| (name, network, network.endpoints.get(&address)))
             })
         };
-        if let Some((name, found)) = neighbour(to) {
+        if let Some((name, network, found)) = neighbour(to) {
             return match found {
                 Some(next) if next != at => Step::To(next, name),
-                // The one address that nobody else has is the host's, on the DMZ.
-                None if state.closed.contains(&to) => Step::Out,
+                None if network.gateway == Some(to) => Step::Out,
                 _ => Step::Lost,
             };
         }
         let routes = state.routes.iter().filter(|route| route.to.contains(&to));
         match routes.max_by_key(|route| route.to.prefix_len()) {
             Some(route) => match neighbour(route.via) {
-                Some((name, Some(next))) if next != at => Step::To(next, name),
+                Some((name, _, Some(next))) if next != at => Step::To(next, name),
                 _ => Step::Lost,
             },
             None if state.default_route => Step::Out,

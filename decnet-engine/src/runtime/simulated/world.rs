@@ -30,6 +30,7 @@ pub(super) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
         seccomp: true,
         storage: "memory".into(),
         limits_roots: true,
+        addresses: Vec::new(),
     }
 }
 
@@ -40,6 +41,8 @@ pub struct Network {
     pub id: String,
     /// Its subnet.
     pub subnet: Ipv4Net,
+    /// The host's address on it, if it has one.
+    pub gateway: Option<Ipv4Addr>,
     /// Its labels; none of this program's if it is foreign.
     pub labels: Labels,
     /// The containers that are on it, by address.

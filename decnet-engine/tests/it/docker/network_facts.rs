@@ -74,6 +74,7 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
         decoy: &lab.decoy,
         api: lab.runtime.info().await.expect("info").api,
         settings: &DeploySettings::default(),
+        host_addresses: &[],
     };
     let mut desired = Desired::new(&valid, &setting).expect("desired");
     let gate = desired.bases.get_mut(&lab.base_name("gate")).expect("gate");

@@ -1,12 +1,12 @@
 //! Plans: what they show, follow and are refused for.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use decnet_engine::{
     engine::{DeployOptions, Engine, EngineError, EngineOptions},
     plan::Action,
 };
-use decnet_topology::{Catalog, DeploySettings, LogSettings, Repo, Status, Topology};
+use decnet_topology::{Catalog, DeploySettings, DmzEgress, LogSettings, Repo, Status, Topology};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small};
@@ -41,6 +41,41 @@ async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
     done.sort();
     planned.sort();
     assert_eq!(done, planned);
+}
+
+#[tokio::test]
+async fn an_address_that_the_host_gets_is_closed_to_what_is_let_out_a_little_and_nothing_is_restarted() {
+    for (egress, closes) in [
+        (DmzEgress::None, false),
+        (DmzEgress::DnsOnly, true),
+        (DmzEgress::RateLimited, true),
+        (DmzEgress::Open, false),
+    ] {
+        let lab = Lab::new();
+        let id = lab.store("maze", small()).await;
+        let options = DeployOptions {
+            settings: Some(DeploySettings {
+                dmz_egress: egress,
+                ..DeploySettings::default()
+            }),
+            ..DeployOptions::default()
+        };
+        let cancel = CancellationToken::new();
+        lab.engine.deploy(id, options, &cancel).await.expect("deployed");
+        let bases: Vec<_> = lab.docker.world().containers.into_keys().collect();
+        let address = Ipv4Addr::new(192, 0, 2, 7);
+        lab.docker.add_address(address);
+        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let sets =
+            |action: &Action| matches!(action, Action::SetState { state, .. } if state.closed.contains(&address));
+        assert!(plan.steps().iter().all(|step| sets(&step.action)), "{plan:?}");
+        assert_eq!(!plan.is_empty(), closes, "{egress:?}");
+        lab.engine.reconcile(id, false, &cancel).await.expect("reconciled");
+        assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+        assert!(lab.docker.world().containers.keys().eq(&bases));
+        let report = lab.engine.verify(id, &cancel).await.expect("verified");
+        assert_eq!(report.deviations, [], "{egress:?}");
+    }
 }
 
 #[tokio::test]

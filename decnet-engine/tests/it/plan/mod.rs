@@ -57,6 +57,7 @@ impl Ground {
             decoy: "decoy:test",
             api: ApiVersion::v1(48),
             settings: &DeploySettings::default(),
+            host_addresses: &[],
         };
         Desired::new(&valid, &setting).expect("its services are in the catalogue")
     }

@@ -72,6 +72,7 @@ impl Lab {
             decoy: &self.image,
             api: self.docker.info().await.expect("described").api,
             settings: &DeploySettings::default(),
+            host_addresses: &[],
         };
         Desired::new(&valid, &setting).expect("in the catalogue")
     }

@@ -3,7 +3,9 @@
 mod broken;
 mod foreign;
 mod intruder;
+mod kernel;
 mod live;
+mod outsider;
 mod publishing;
 mod reach;
 mod soak;

@@ -1,13 +1,15 @@
 //! Verification and containment on a real daemon. No address that a probe is sent to is anybody's outside of this machine, and
 //! none is sent to the outside before the containment was found in place.
 
-use std::process::{Command, Output};
-
 use decnet_decoy::protocol::Contact;
 use decnet_engine::engine::{EngineError, Place, Reach, VerifyReport};
 use decnet_topology::{DeploySettings, TopologyConfig, generate::generate};
 
-use super::{reach::SEED, *};
+use super::{
+    outsider::{Outsider, run, text},
+    reach::SEED,
+    *,
+};
 
 pub(super) async fn verify(lab: &Lab, id: TopologyId) -> VerifyReport {
     let report = lab.engine.verify(id, &CancellationToken::new()).await;
@@ -216,63 +218,6 @@ async fn a_foreign_leg_a_lost_lan_and_a_service_that_ends_deviate_and_are_shown_
         assert_eq!(told(&verify(lab, id).await), Vec::<String>::new());
     })
     .await;
-}
-
-/// A machine beside the host: a namespace with one cable to it.
-struct Outsider {
-    name: String,
-}
-
-impl Outsider {
-    const HOST: &str = "10.203.250.1";
-    const OWN: &str = "10.203.250.2";
-
-    fn beside_host() -> Self {
-        let name = format!("dcn{}", std::process::id());
-        let outsider = Self { name };
-        let (name, near, far) = (&outsider.name, outsider.near(), format!("{}f", outsider.name));
-        for arguments in [
-            format!("netns add {name}"),
-            format!("link add {near} type veth peer name {far} netns {name}"),
-            format!("addr add {}/30 dev {near}", Self::HOST),
-            format!("link set {near} up"),
-            format!("-n {name} addr add {}/30 dev {far}", Self::OWN),
-            format!("-n {name} link set {far} up"),
-        ] {
-            let arguments: Vec<&str> = arguments.split(' ').collect();
-            let done = run("ip", &arguments);
-            assert!(done.status.success(), "ip {arguments:?}: {done:?}");
-        }
-        outsider
-    }
-
-    fn near(&self) -> String {
-        format!("{}n", self.name)
-    }
-
-    /// Connects to a port of the host and reads what it is told.
-    fn hears(&self, port: u16) -> String {
-        let script = format!("exec 3<>/dev/tcp/{}/{port}; head -c 12 <&3", Self::HOST);
-        text(&run(
-            "ip",
-            &["netns", "exec", &self.name, "timeout", "10", "bash", "-c", &script],
-        ))
-    }
-}
-
-impl Drop for Outsider {
-    fn drop(&mut self) {
-        run("ip", &["link", "delete", &self.near()]);
-        run("ip", &["netns", "delete", &self.name]);
-    }
-}
-
-fn run(command: &str, arguments: &[&str]) -> Output {
-    Command::new(command).args(arguments).output().expect("the command")
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
