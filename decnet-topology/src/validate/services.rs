@@ -134,7 +134,7 @@ fn power(capability: &str) -> Option<&'static str> {
 }
 
 /// `SERVICE_CAPABILITY`: a service whose catalogue entry lets an intruder break out of the decky.
-pub(super) fn powerful(decky: &DeckyView<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn powerful(decky: &DeckyView<'_>, findings: &mut Findings) {
     for service in decky.services {
         let Some(known) = service.known.filter(|known| !known.singleton) else {
             continue;
