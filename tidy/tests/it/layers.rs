@@ -32,9 +32,9 @@ const TOPOLOGY: Layers = Layers {
 const ENGINE: Layers = Layers {
     krate: "decnet_engine",
     layers: &[
-        &["api", "naming", "decoy", "host"],
+        &["api", "naming", "decoy"],
         &["desired", "observe"],
-        &["plan", "compose"],
+        &["plan", "compose", "host"],
         &["event", "runtime"],
         &["execute", "bus", "lease"],
         &["claim"],
