@@ -26,7 +26,7 @@ pub(crate) fn deleted_logs(containers: &[ContainerName]) -> Option<String> {
     };
     let logs = count(containers.len(), "log is", "logs are");
     Some(format!(
-        "{logs} deleted with the container: {}{more}; `docker logs` saves one before",
+        "{logs} deleted with the container: {}{more}; to keep one, run `docker logs NAME` first",
         names.join(", ")
     ))
 }

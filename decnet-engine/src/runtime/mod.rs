@@ -136,7 +136,7 @@ pub trait Runtime: Send + Sync + Debug {
     async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
     /// Looks at what is there without looking at each container, which is most of what [`observe`](Runtime::observe) costs: what
-    /// is found need not tell when containers were started, nor which images there are.
+    /// is found need not say when containers were started, how often and how they ended, nor which images there are.
     async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         self.observe(scope).await
     }

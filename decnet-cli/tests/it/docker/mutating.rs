@@ -164,7 +164,10 @@ fn what_was_broken_by_hand_is_found_by_verify_and_mended() {
     });
     docker(&["exec", desk, "/decnet-decoy", "state", "set", &state.to_string()]);
 
-    let found = lab.run(&["verify", "lab"]).exits(1).says("`decnet reconcile` mends it");
+    let found = lab
+        .run(&["verify", "lab"])
+        .exits(1)
+        .says("`decnet reconcile lab` fixes it");
     assert!(found.stdout.starts_with("FROM"), "{found:#?}");
     let words = |line: &str| line.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>();
     let deviates = ["desk", "gate", "10.207.3.10", "reachable", "unreachable"];

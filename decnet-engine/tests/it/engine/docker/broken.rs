@@ -153,6 +153,7 @@ async fn check_glance(lab: &Lab, id: TopologyId) {
     for container in glanced.containers.iter_mut().chain(&mut observed.containers) {
         container.started_at = None;
         container.pid = None;
+        (container.restarts, container.exit_code) = (0, None);
         if container.role() == Some(Role::Service) {
             container.activity = Activity::Running;
         }
