@@ -18,8 +18,9 @@ pub(super) fn by_name(observed: &Observed) -> BTreeMap<&ContainerName, &Observed
     containers.map(|container| (&container.name, container)).collect()
 }
 
-/// Compares the services, and the bases that are in a crash loop, with what the maze says. What was looked at twice must have run
-/// on from the first look to the second.
+/// Compares the services, and the bases that are in a crash loop, with what the maze says.
+///
+/// One restart between the two looks is no crash loop: a service leaves with its base and comes back.
 pub(super) fn deviations(
     desired: &Desired,
     before: &Observed,
@@ -74,8 +75,8 @@ fn trouble(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>
     let Some(after) = after.or(before) else {
         return Some("there is no container".into());
     };
-    let restarted = before.is_some_and(|before| before.id == after.id && before.restarts < after.restarts);
-    if after.is_crash_looping(now) || restarted {
+    let again = before.is_some_and(|before| before.id == after.id && before.restarts + 1 < after.restarts);
+    if after.is_crash_looping(now) || again {
         return Some(format!(
             "its container is in a crash loop: {}",
             after.restarts_in_words()
@@ -130,11 +131,13 @@ mod tests {
             Some(&again),
             Some("its container is in a crash loop: 7 restarts"),
         );
-        let meanwhile = container(Activity::Running, 1, 990, None);
+        let with_its_base = container(Activity::Running, 1, 990, None);
+        check(Some(&well), Some(&with_its_base), None);
+        let meanwhile = container(Activity::Running, 2, 990, None);
         check(
             Some(&well),
             Some(&meanwhile),
-            Some("its container is in a crash loop: 1 restart"),
+            Some("its container is in a crash loop: 2 restarts"),
         );
         let waiting = container(Activity::Restarting, 2, 10, Some(137));
         check(
