@@ -1,11 +1,12 @@
 //! The threads that work beside the interpreter, made when they are first needed.
 
 use std::{
-    sync::{Mutex, PoisonError, mpsc},
+    mem,
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
 
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyCFunction};
 
 use crate::errors;
 
@@ -24,29 +25,55 @@ pub(crate) struct Workshop {
 static WORKSHOP: Mutex<Option<&'static Workshop>> = Mutex::new(None);
 
 /// Returns the threads of this process. Those of a process that this one is a fork of stayed there.
-pub(crate) fn workshop(_: Python<'_>) -> PyResult<&'static Workshop> {
+pub(crate) fn workshop(py: Python<'_>) -> PyResult<&'static Workshop> {
     let mut workshop = WORKSHOP.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
     match *workshop {
         Some(open) if open.pid == pid => Ok(open),
         _ => {
-            let opened = open(pid).map_err(|error| errors::unusable(format!("no threads can be started: {error}")))?;
+            let ended = Arc::default();
+            let opened =
+                open(pid, &ended).map_err(|error| errors::unusable(format!("no threads can be started: {error}")))?;
+            end_at_exit(py, pid, ended)?;
             // It lives as long as the process: its threads must not be joined while the interpreter ends.
             Ok(*workshop.insert(Box::leak(Box::new(opened))))
         }
     }
 }
 
-fn open(pid: u32) -> std::io::Result<Workshop> {
+/// Whether the interpreter is about to end. Locked while a callable is called.
+type Ended = Mutex<bool>;
+
+/// Lets the callable that is being called return before the interpreter ends, and has none called after it. A thread that is in
+/// the interpreter while that ends would take the process down.
+fn end_at_exit(py: Python<'_>, pid: u32, ended: Arc<Ended>) -> PyResult<()> {
+    let end = PyCFunction::new_closure(py, None, None, move |arguments, _| {
+        // In a fork, the thread that may hold the lock stayed behind.
+        if std::process::id() == pid {
+            let end = || *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            arguments.py().detach(end);
+        }
+    })?;
+    py.import("atexit")?.call_method1("register", (end,))?;
+    Ok(())
+}
+
+fn open(pid: u32, ended: &Arc<Ended>) -> std::io::Result<Workshop> {
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .thread_name("decnet")
         .enable_all()
         .build()?;
     let (bell, rung) = mpsc::channel::<Py<PyAny>>();
+    let ended = Arc::clone(ended);
     thread::Builder::new().name("decnet-bell".into()).spawn(move || {
         for callable in rung {
-            // An interpreter that ends listens no more; neither does an event loop that was closed.
-            let _ = Python::try_attach(|py| callable.call0(py).is_ok());
+            let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if *ended {
+                mem::forget(callable);
+                continue;
+            }
+            // An event loop that was closed listens no more.
+            let _ = Python::try_attach(move |py| callable.call0(py).is_ok());
         }
     })?;
     Ok(Workshop { pid, tokio, bell })
