@@ -228,10 +228,13 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
     checks.push(if info.live_restore {
         Check::ok("live-restore", "on: containers survive a restart of the daemon")
     } else {
-        let hint = r#"write "live-restore": true into /etc/docker/daemon.json and reload the daemon"#;
+        let hint = concat!(
+            r#"write "live-restore": true into /etc/docker/daemon.json and reload the daemon; "#,
+            "`decnet watch` as a service (contrib/decnet-watch.service) starts again what stays exited"
+        );
         Check::warn(
             "live-restore",
-            "off: a restart of the daemon restarts every decky",
+            "off: a restart of the daemon restarts every decky, and leaves services exited that it starts before their base",
             hint,
         )
     });
