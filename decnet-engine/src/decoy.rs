@@ -91,7 +91,7 @@ fn reference_of(program_digest: &str) -> String {
     format!("{REPOSITORY}:{}", &program_digest[..12])
 }
 
-/// Tells whether a file is the program of an image, which its reference says if `known` is another image.
+/// Returns whether a file is the program of an image, which its reference says if `known` is another image.
 #[cfg(feature = "docker")]
 pub(crate) fn is_program(content: &[u8], reference: &str, known: Option<&DecoyImage>) -> bool {
     let digest = digest(content);

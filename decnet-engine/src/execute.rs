@@ -66,7 +66,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Tells whether every step was done.
+    /// Returns whether every step was done.
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty() && !self.cancelled
     }

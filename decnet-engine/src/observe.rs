@@ -25,7 +25,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Tells whether labels are in the scope. Docker's own filters may be wider; this is what counts.
+    /// Returns whether labels are in the scope. Docker's own filters may be wider; this is what counts.
     pub fn holds(&self, labels: &Labels) -> bool {
         let has = |key: &str, value: String| labels.get(key).is_some_and(|found| *found == value);
         match self {
@@ -52,7 +52,7 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Tells whether no network, no container and no volume was found.
+    /// Returns whether no network, no container and no volume was found.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && self.containers.is_empty() && self.volumes.is_empty()
     }
@@ -139,7 +139,7 @@ const LOOP_RESTARTS: u32 = 3;
 const LOOP_RECENT: SignedDuration = SignedDuration::from_secs(60);
 
 impl ObservedContainer {
-    /// Tells whether the runtime restarts it again and again. One that ran for a minute is given the benefit of the doubt.
+    /// Returns whether the runtime restarts it again and again. One that ran for a minute is given the benefit of the doubt.
     pub fn is_crash_looping(&self, now: Timestamp) -> bool {
         let recent = |at| now.duration_since(at) < LOOP_RECENT;
         self.activity == Activity::Restarting || self.restarts >= LOOP_RESTARTS && self.started_at.is_some_and(recent)

@@ -103,7 +103,7 @@ const OCTETS: [[u8; 4]; 256] = {
     }
 };
 
-/// Tells whether two subnets share an address.
+/// Returns whether two subnets share an address.
 pub fn overlaps(a: Ipv4Net, b: Ipv4Net) -> bool {
     a.contains(&b.network()) || b.contains(&a.network())
 }

@@ -52,12 +52,12 @@ pub struct PublishRule {
 }
 
 impl PublishRule {
-    /// Tells whether two say where the same ports go.
+    /// Returns whether two say where the same ports go.
     fn maps_the_same(&self, other: &Self) -> bool {
         (&self.decky, &self.service, self.port) == (&other.decky, &other.service, other.port)
     }
 
-    /// Tells whether it says where a port of a service on a gateway goes; `lowest` is the service's lowest port.
+    /// Returns whether it says where a port of a service on a gateway goes; `lowest` is the service's lowest port.
     fn maps(&self, decky: &str, service: &ServiceName, port: u16, lowest: Option<u16>) -> bool {
         let decky_fits = self
             .decky
@@ -67,7 +67,7 @@ impl PublishRule {
         decky_fits && self.service.as_ref().is_none_or(|name| name == service) && port_fits
     }
 
-    /// Tells whether it maps any port of a service on a gateway.
+    /// Returns whether it maps any port of a service on a gateway.
     pub fn maps_any(&self, decky: &str, service: &Service) -> bool {
         let lowest = service.ports.first().map(|lowest| lowest.number);
         let mut ports = service.ports.iter();
@@ -186,7 +186,7 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// Tells whether two cannot be published at once: the same port, and an address in common.
+    /// Returns whether two cannot be published at once: the same port, and an address in common.
     pub fn clashes(self, other: Self) -> bool {
         const ALL: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         let meet = |one: Option<IpAddr>, two: Option<IpAddr>| match (one, two) {
@@ -197,7 +197,7 @@ impl HostPort {
         self.port == other.port && meet(self.address, other.address)
     }
 
-    /// Tells whether it takes visitors over IPv6. Docker's proxy passes these on, so a service sees the address of the DMZ's bridge
+    /// Returns whether it takes visitors over IPv6. Docker's proxy passes these on, so a service sees the address of the DMZ's bridge
     /// in the place of theirs.
     pub fn is_ipv6(self) -> bool {
         self.address.is_some_and(|address| address.is_ipv6())

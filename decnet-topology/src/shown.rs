@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-/// Tells whether a character shows nothing of its own: it moves the cursor, ends a line, turns what follows around, or hides.
+/// Returns whether a character shows nothing of its own: it moves the cursor, ends a line, turns what follows around, or hides.
 ///
 /// These are the control characters, the separators of lines and paragraphs, and all that Unicode calls format characters or
 /// ignorable by default (general categories Cc, Cf, Zl and Zp, property `Default_Ignorable_Code_Point`).

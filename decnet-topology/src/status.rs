@@ -111,14 +111,14 @@ words! {
 }
 
 impl MutationState {
-    /// Tells whether it is the last.
+    /// Returns whether it is the last.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Applied | Self::Rejected | Self::Failed)
     }
 }
 
 impl Status {
-    /// Tells whether the one status may follow the other.
+    /// Returns whether the one status may follow the other.
     pub fn may_become(self, next: Self) -> bool {
         use Status::{Active, Degraded, Deploying, Failed, Pending, TearingDown, TornDown};
         matches!(

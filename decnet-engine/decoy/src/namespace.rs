@@ -102,7 +102,7 @@ impl Namespace {
     }
 }
 
-/// Tells whether an error says that there is nothing left to remove, or to set.
+/// Returns whether an error says that there is nothing left to remove, or to set.
 fn is_gone(change: &Change, error: &io::Error) -> bool {
     let gone = [Errno::SRCH, Errno::NODEV].map(Errno::raw_os_error);
     let is_gone = error.raw_os_error().is_some_and(|errno| gone.contains(&errno));
@@ -126,7 +126,7 @@ pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
     }
 }
 
-/// Tells whether a table is there, and exactly as it should be; takes `NET_ADMIN`.
+/// Returns whether a table is there, and exactly as it should be; takes `NET_ADMIN`.
 pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
     let mut socket = Socket::open(Some(NETFILTER))?;
     for (sequence, question) in (1..).zip(table.questions()) {

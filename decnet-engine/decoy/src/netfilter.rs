@@ -170,7 +170,7 @@ impl Table {
         (bytes, sequence)
     }
 
-    /// Tells whether what the kernel answered to a question, as whole messages, is this table.
+    /// Returns whether what the kernel answered to a question, as whole messages, is this table.
     pub(crate) fn is(&self, question: Question, answer: &[Vec<u8>]) -> bool {
         let bodies = |kind: u16| {
             answer.iter().filter_map(move |message| {

@@ -194,7 +194,7 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Tells whether a message says that what was listed changed meanwhile, so that the list may be neither the old nor the new one.
+/// Returns whether a message says that what was listed changed meanwhile, so that the list may be neither the old nor the new one.
 pub(crate) fn was_interrupted(message: &[u8]) -> bool {
     u16_at(message, 6).is_some_and(|flags| flags & NLM_F_DUMP_INTR != 0)
 }

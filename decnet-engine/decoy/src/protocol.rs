@@ -95,7 +95,7 @@ impl NetState {
         }
     }
 
-    /// Tells whether there is a way out, so that the containment is all that keeps packets in.
+    /// Returns whether there is a way out, so that the containment is all that keeps packets in.
     pub fn has_way_out(&self) -> bool {
         self.default_route || self.routes.iter().any(|route| route.to.prefix_len() == 0)
     }

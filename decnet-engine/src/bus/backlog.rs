@@ -116,7 +116,7 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Tells whether nothing waits.
+    /// Returns whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         let state = self.state();
         state.waiting.is_empty() && state.lost == 0

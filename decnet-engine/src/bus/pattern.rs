@@ -103,7 +103,7 @@ impl Pattern {
         &self.0
     }
 
-    /// Tells whether a topic is wanted.
+    /// Returns whether a topic is wanted.
     pub fn matches(&self, topic: &str) -> bool {
         let mut words = topic.split('.');
         for wanted in self.0.split('.') {

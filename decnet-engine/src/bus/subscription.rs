@@ -69,12 +69,12 @@ impl Outlet {
         &self.patterns
     }
 
-    /// Tells whether the subscriber wants a topic.
+    /// Returns whether the subscriber wants a topic.
     pub fn wants(&self, topic: &str) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(topic))
     }
 
-    /// Tells whether the subscriber is still there.
+    /// Returns whether the subscriber is still there.
     pub fn is_open(&self) -> bool {
         self.backlog.strong_count() > 0
     }

@@ -117,7 +117,7 @@ impl Log {
         }
     }
 
-    /// Tells whether it is the usual one, which digests leave out: it was there before there were others.
+    /// Returns whether it is the usual one, which digests leave out: it was there before there were others.
     fn is_usual(&self) -> bool {
         *self == Self::new(&LogSettings::default())
     }

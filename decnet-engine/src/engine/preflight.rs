@@ -90,7 +90,7 @@ impl Engine {
     }
 }
 
-/// Tells whether a maze takes subnets or ports of the host that it did not have.
+/// Returns whether a maze takes subnets or ports of the host that it did not have.
 fn takes_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
     let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
     let ports = |stored: &StoredTopology| {

@@ -64,7 +64,7 @@ impl ReapOptions {
         self
     }
 
-    /// Tells whether a topology was named as one that may go although it runs.
+    /// Returns whether a topology was named as one that may go although it runs.
     fn names(&self, label: &str, prefix: &str) -> bool {
         let mut named = self.running.iter();
         named.any(|named| named.eq_ignore_ascii_case(label) || named.eq_ignore_ascii_case(prefix))
@@ -81,7 +81,7 @@ pub struct ReapReport {
 }
 
 impl ReapReport {
-    /// Tells whether nothing went wrong and nothing is left.
+    /// Returns whether nothing went wrong and nothing is left.
     pub fn is_clean(&self) -> bool {
         self.orphans
             .iter()

@@ -162,7 +162,7 @@ fn dropping(text: &str) -> Vec<(String, String, String)> {
     found
 }
 
-/// Tells whether a rule drops whatever comes.
+/// Returns whether a rule drops whatever comes.
 fn is_unconditional(rule: &str) -> bool {
     let mut words = rule.split_whitespace();
     match words.next() {

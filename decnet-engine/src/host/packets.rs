@@ -130,7 +130,7 @@ fn has_interface(table: &str, name: &str) -> bool {
     names.any(|(found, _)| found.trim() == name)
 }
 
-/// Tells whether the packet filter sees what passes within a bridge: Docker loads the module that does that, unless told not to.
+/// Returns whether the packet filter sees what passes within a bridge: Docker loads the module that does that, unless told not to.
 fn is_filtered() -> bool {
     number("/proc/sys/net/bridge/bridge-nf-call-iptables") != Some(0)
 }

@@ -75,7 +75,7 @@ impl Rules {
         rules
     }
 
-    /// Tells whether a table has a chain.
+    /// Returns whether a table has a chain.
     pub(super) fn has_chain(&self, table: &str, chain: &str) -> bool {
         self.tables
             .get(table)
@@ -98,7 +98,7 @@ impl Rules {
         }
     }
 
-    /// Tells whether a rule leads a port of the host to an address.
+    /// Returns whether a rule leads a port of the host to an address.
     pub(super) fn leads(&self, host_port: u16, to: Ipv4Addr, port: u16) -> bool {
         let Some(nat) = self.tables.get("nat") else {
             return false;
@@ -214,7 +214,7 @@ fn skip_comment<'r>(words: &mut impl Iterator<Item = &'r str>) {
     }
 }
 
-/// Tells whether a pattern of interfaces, where `+` stands for any ending, has an interface.
+/// Returns whether a pattern of interfaces, where `+` stands for any ending, has an interface.
 fn is_interface(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('+') {
         Some(start) => name.starts_with(start),
@@ -222,7 +222,7 @@ fn is_interface(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Tells whether all of a subnet lies in another, or nothing; none where it is in part, or not known.
+/// Returns whether all of a subnet lies in another, or nothing; none where it is in part, or not known.
 fn lies_in(subnet: Option<Ipv4Net>, text: &str) -> Option<bool> {
     let other: Ipv4Net = match text.parse() {
         Ok(other) => other,

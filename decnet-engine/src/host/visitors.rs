@@ -27,7 +27,7 @@ pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
     own
 }
 
-/// Tells whether an address lies on the subnet of a bridge.
+/// Returns whether an address lies on the subnet of a bridge.
 fn is_of_a_bridge(address: Ipv4Addr, routes: &[HostRoute]) -> bool {
     let nearest = routes
         .iter()
@@ -37,7 +37,7 @@ fn is_of_a_bridge(address: Ipv4Addr, routes: &[HostRoute]) -> bool {
     interface.is_some_and(|interface| BRIDGES.iter().any(|begin| interface.starts_with(begin)))
 }
 
-/// Tells whether a rule of the packet filter leads a published port to its gateway; none where no filter can be read.
+/// Returns whether a rule of the packet filter leads a published port to its gateway; none where no filter can be read.
 pub(crate) fn is_led(port: &PublishedPort, to: Ipv4Addr) -> Option<bool> {
     let filters = Filter::read_all();
     let mut read = filters

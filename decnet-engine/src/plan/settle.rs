@@ -75,7 +75,7 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// Tells whether others may have had a way to where an interface leads: its network is there, or was on another's subnet.
+    /// Returns whether others may have had a way to where an interface leads: its network is there, or was on another's subnet.
     fn was_there(&self, interface: &Interface) -> bool {
         let subnet = self
             .desired
@@ -170,7 +170,7 @@ impl<'a> Differ<'a> {
         );
     }
 
-    /// Tells whether a service that stays needs nothing: it runs, in the namespace that its base has.
+    /// Returns whether a service that stays needs nothing: it runs, in the namespace that its base has.
     fn serves(&self, pair: &ServicePair<'_>, there: &ObservedContainer) -> bool {
         let base = pair.base.and_then(|base| base.there);
         let stranded = base.is_some_and(|base| there.started_at < base.started_at);
@@ -194,13 +194,13 @@ fn home<'a>(pair: &BasePair<'a>) -> Option<&'a NetworkName> {
     Some(&pair.spec.interfaces.first()?.network)
 }
 
-/// Tells whether a base that stays runs, and has the interfaces that it should.
+/// Returns whether a base that stays runs, and has the interfaces that it should.
 fn is_whole(base: &BaseSpec, there: &ObservedContainer) -> bool {
     let mut interfaces = base.interfaces.iter();
     there.activity == Activity::Running && interfaces.all(|interface| is_plugged(interface, there))
 }
 
-/// Tells whether a base has an interface; where Docker does not say its address, it has it if it is on the network.
+/// Returns whether a base has an interface; where Docker does not say its address, it has it if it is on the network.
 fn is_plugged(interface: &Interface, there: &ObservedContainer) -> bool {
     let found = there.networks.get(&interface.network);
     found.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip))

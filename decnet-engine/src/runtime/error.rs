@@ -107,7 +107,7 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    /// Tells whether the daemon is out of reach, rather than unwilling.
+    /// Returns whether the daemon is out of reach, rather than unwilling.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,

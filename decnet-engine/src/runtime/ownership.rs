@@ -5,7 +5,7 @@ use decnet_topology::InstanceId;
 use super::RuntimeError;
 use crate::{naming::Labels, observe};
 
-/// Tells whether labels say that a resource belongs to a repo.
+/// Returns whether labels say that a resource belongs to a repo.
 pub(super) fn is_ours(labels: &Labels, instance: InstanceId) -> bool {
     observe::instance_of(labels) == Some(instance)
 }

@@ -125,7 +125,7 @@ impl IpAllocator {
         }
     }
 
-    /// Tells whether an address could be taken.
+    /// Returns whether an address could be taken.
     pub fn is_free(&self, address: Ipv4Addr) -> bool {
         self.may_be_taken(address) && !self.is_taken(address.to_bits())
     }
@@ -134,7 +134,7 @@ impl IpAllocator {
         self.subnet.contains(&address) && net::reserved(self.subnet, address).is_none()
     }
 
-    /// Tells whether an address that may be taken is.
+    /// Returns whether an address that may be taken is.
     fn is_taken(&self, address: u32) -> bool {
         if address < self.next {
             !self.returned.contains(&address)

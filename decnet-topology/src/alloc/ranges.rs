@@ -55,7 +55,7 @@ impl Ranges {
         (end >= first).then_some((start, end))
     }
 
-    /// Tells whether a number is in the set.
+    /// Returns whether a number is in the set.
     pub(super) fn contains(&self, number: u64) -> bool {
         self.meeting(number, number).is_some()
     }

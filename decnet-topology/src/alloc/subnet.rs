@@ -84,7 +84,7 @@ impl SubnetAllocator {
         })
     }
 
-    /// Tells whether a subnet of any length, inside the pool or not, overlaps nothing reserved or handed out.
+    /// Returns whether a subnet of any length, inside the pool or not, overlaps nothing reserved or handed out.
     pub fn is_free(&self, subnet: Ipv4Net) -> bool {
         let (first, last) = bounds(subnet);
         self.taken.meeting(first, last).is_none()

@@ -103,13 +103,13 @@ pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, Catalo
     Ok(catalog)
 }
 
-/// Tells whether Docker takes a text as the end of a container's name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+/// Returns whether Docker takes a text as the end of a container's name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
 fn is_container_name(text: &str) -> bool {
     let inner = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
     text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(inner)
 }
 
-/// Tells whether a text can be the reference of an image: components of lower-case letters, digits and separators, the first of
+/// Returns whether a text can be the reference of an image: components of lower-case letters, digits and separators, the first of
 /// which may be a registry, then a tag or a digest (the grammar of github.com/distribution/reference, loosely).
 fn is_reference(text: &str) -> bool {
     let allowed = |character: char| character.is_ascii_alphanumeric() || "_.-/:@".contains(character);

@@ -118,7 +118,7 @@ impl TopologyConfig {
         self.services_explicit.as_deref()
     }
 
-    /// Tells whether the DMZ's decky is a gateway.
+    /// Returns whether the DMZ's decky is a gateway.
     pub fn dmz_gateway(&self) -> bool {
         self.dmz_gateway
     }

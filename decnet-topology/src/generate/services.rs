@@ -87,7 +87,7 @@ impl Draws {
         places.map(|&place| self.names[usize::from(place)].clone()).collect()
     }
 
-    /// Tells whether there is a set that no decky runs. Each service is one, so they last for as many deckies at least.
+    /// Returns whether there is a set that no decky runs. Each service is one, so they last for as many deckies at least.
     fn has_sets_left(&self) -> bool {
         let possible = || (self.compatible.len() <= COUNTED).then(|| count_sets(&self.compatible));
         let used = self.used.len();

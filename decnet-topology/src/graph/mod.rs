@@ -107,7 +107,7 @@ impl<'a> Graph<'a> {
         places.map(|&lan| self.topology.lans()[lan].id()).collect()
     }
 
-    /// Tells whether one decky can send packets to another, on some address of that.
+    /// Returns whether one decky can send packets to another, on some address of that.
     pub fn reaches(&self, one: DeckyId, other: DeckyId) -> bool {
         !self.zones_of(one).is_disjoint(&self.zones_of(other))
     }

@@ -200,7 +200,7 @@ impl Decky {
         Loadout::of(&self.loadout).archetype()
     }
 
-    /// Tells whether it forwards packets between its LANs.
+    /// Returns whether it forwards packets between its LANs.
     pub fn forwards_l3(&self) -> bool {
         self.forwards_l3
     }
@@ -226,12 +226,12 @@ impl Decky {
             .map(|attachment| attachment.ip)
     }
 
-    /// Tells whether it is attached to two LANs or more.
+    /// Returns whether it is attached to two LANs or more.
     pub fn is_bridge(&self) -> bool {
         self.held > 1
     }
 
-    /// Tells whether an intruder can route through it: it forwards and is attached to two LANs or more.
+    /// Returns whether an intruder can route through it: it forwards and is attached to two LANs or more.
     pub fn is_router(&self) -> bool {
         self.forwards_l3 && self.is_bridge()
     }

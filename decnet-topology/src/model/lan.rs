@@ -66,7 +66,7 @@ impl Lan {
         net::gateway(self.subnet)
     }
 
-    /// Tells whether outsiders may reach it.
+    /// Returns whether outsiders may reach it.
     pub fn is_dmz(&self) -> bool {
         self.is_dmz
     }

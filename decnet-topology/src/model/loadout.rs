@@ -86,7 +86,7 @@ impl PartialEq for Loadout {
 
 impl Eq for Loadout {}
 
-/// Tells whether two configurations print alike. Two that are equal may not: 0.0 is -0.0.
+/// Returns whether two configurations print alike. Two that are equal may not: 0.0 is -0.0.
 pub(super) fn print_alike(one: &ServiceConfig, other: &ServiceConfig) -> bool {
     pairwise(one, other, |(service, fields), (other_service, other_fields)| {
         let alike = |(field, value): (&String, _), (other_field, other_value)| {
@@ -112,7 +112,7 @@ fn values_print_alike(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Tells whether there are as many of the one as of the other, and each pair of them is alike.
+/// Returns whether there are as many of the one as of the other, and each pair of them is alike.
 fn pairwise<I>(one: I, other: I, mut alike: impl FnMut(I::Item, I::Item) -> bool) -> bool
 where
     I: IntoIterator<IntoIter: ExactSizeIterator>,

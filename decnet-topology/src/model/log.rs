@@ -41,7 +41,7 @@ impl LogSettings {
         options
     }
 
-    /// Tells whether nothing else than usual is said.
+    /// Returns whether nothing else than usual is said.
     pub fn is_usual(&self) -> bool {
         *self == Self::default()
     }
@@ -61,7 +61,7 @@ impl LogDriver {
         &self.0
     }
 
-    /// Tells whether it keeps a log with the container, so that the log goes when the container does.
+    /// Returns whether it keeps a log with the container, so that the log goes when the container does.
     pub fn keeps_with_container(name: &str) -> bool {
         matches!(name, "json-file" | "local" | "none")
     }

@@ -142,7 +142,7 @@ pub struct TopologyRow {
 }
 
 impl TopologyRow {
-    /// Tells whether mutations of it are queued: it runs, and is not meant to be down.
+    /// Returns whether mutations of it are queued: it runs, and is not meant to be down.
     pub fn takes_mutations(&self) -> bool {
         matches!(self.status, Status::Active | Status::Degraded) && self.intent != Some(Intent::Down)
     }

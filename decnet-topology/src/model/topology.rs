@@ -225,7 +225,7 @@ impl Topology {
         self.lans.iter().find(|lan| lan.is_dmz())
     }
 
-    /// Tells whether a decky publishes its services' ports on the host: it forwards and its home is the DMZ.
+    /// Returns whether a decky publishes its services' ports on the host: it forwards and its home is the DMZ.
     pub fn is_gateway(&self, decky: &Decky) -> bool {
         decky.forwards_l3()
             && decky

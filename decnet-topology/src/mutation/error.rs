@@ -241,7 +241,7 @@ impl MutationError {
         }
     }
 
-    /// Tells whether what was given is no mutation at all, whatever the maze; otherwise the maze refuses it.
+    /// Returns whether what was given is no mutation at all, whatever the maze; otherwise the maze refuses it.
     pub const fn is_bad_input(&self) -> bool {
         matches!(
             self,

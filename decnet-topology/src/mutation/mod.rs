@@ -124,7 +124,7 @@ impl Mutation {
         }
     }
 
-    /// Tells whether a base may be recreated for it.
+    /// Returns whether a base may be recreated for it.
     pub const fn force(&self) -> bool {
         match self {
             Self::AttachDecky(attach) => attach.force,

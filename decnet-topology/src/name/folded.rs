@@ -83,7 +83,7 @@ impl Sums {
         self.0.push(sum);
     }
 
-    /// Tells whether no two names are the same; they may be if it says no.
+    /// Returns whether no two names are the same; they may be if it says no.
     pub(crate) fn all_differ(mut self) -> bool {
         self.0.sort_unstable();
         self.0.array_windows().all(|[one, other]| one != other)

@@ -70,7 +70,7 @@ pub fn doubtful(subnet: Ipv4Net) -> Option<SpecialRange> {
     first_shared(&DOUBTFUL, subnet)
 }
 
-/// Tells whether a subnet has addresses that may belong to someone on the internet.
+/// Returns whether a subnet has addresses that may belong to someone on the internet.
 pub fn is_public(subnet: Ipv4Net) -> bool {
     let lies_in = |range: Ipv4Net| range.contains(&subnet);
     let has_a_meaning = UNUSABLE.iter().chain(&DOUBTFUL).any(|special| lies_in(special.range));

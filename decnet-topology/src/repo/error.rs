@@ -189,7 +189,7 @@ pub enum RepoError {
 }
 
 impl RepoError {
-    /// Tells whether the store can be read, but not written to now: its disk is full, or it is read-only.
+    /// Returns whether the store can be read, but not written to now: its disk is full, or it is read-only.
     pub const fn is_unwritable(&self) -> bool {
         matches!(self, Self::Full | Self::ReadOnly)
     }

@@ -30,7 +30,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Tells whether it ends later than it can if it was taken or renewed by `now`: the clock was set back since.
+    /// Returns whether it ends later than it can if it was taken or renewed by `now`: the clock was set back since.
     ///
     /// The time must be asked after the lease was read. Who asks before, and waits for the store, sees leases from its future.
     pub fn is_overlong(&self, now: Timestamp) -> bool {

@@ -268,7 +268,7 @@ pub trait Repo: Send + Sync + Debug {
     /// Returns the mutations that match, in the order they were enqueued in, and how many there are in all.
     async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError>;
 
-    /// Tells whether a topology has a mutation that is not finished. Its cost does not grow with those that are.
+    /// Returns whether a topology has a mutation that is not finished. Its cost does not grow with those that are.
     async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError>;
 
     /// Returns what edits and mutations changed of the deckies of a topology, oldest first; only what was stored later than

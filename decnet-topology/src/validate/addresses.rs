@@ -28,7 +28,7 @@ pub(super) fn misplaced(decky: &DeckyView<'_>, findings: &mut Findings) {
     }
 }
 
-/// Tells whether an address of a subnet lies between that of the gateway and that for broadcasts.
+/// Returns whether an address of a subnet lies between that of the gateway and that for broadcasts.
 fn is_for_hosts(subnet: Ipv4Net, ip: Ipv4Addr) -> bool {
     let (ip, base, hosts) = (ip.to_bits(), subnet.addr().to_bits(), subnet.hostmask().to_bits());
     (ip ^ base) & !hosts == 0 && 1 < ip & hosts && ip & hosts < hosts
@@ -116,7 +116,7 @@ impl Taken {
         }
     }
 
-    /// Tells whether an address of a LAN was taken twice.
+    /// Returns whether an address of a LAN was taken twice.
     fn twice(mut self) -> bool {
         self.other.sort_unstable();
         self.twice || self.other.array_windows().any(|[one, other]| one == other)

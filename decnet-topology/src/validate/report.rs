@@ -24,12 +24,12 @@ impl RuleSet {
         Self { shape: false }
     }
 
-    /// Tells whether findings on the maze's shape are errors.
+    /// Returns whether findings on the maze's shape are errors.
     pub const fn shape_is_error(self) -> bool {
         self.shape
     }
 
-    /// Tells whether a topology that passed this set passed the other as well.
+    /// Returns whether a topology that passed this set passed the other as well.
     pub const fn covers(self, other: Self) -> bool {
         self.shape || !other.shape
     }
@@ -79,7 +79,7 @@ impl Report {
             .filter(|finding| finding.severity == Severity::Warning)
     }
 
-    /// Tells whether there is no error; there may be warnings.
+    /// Returns whether there is no error; there may be warnings.
     pub fn is_clean(&self) -> bool {
         self.errors().next().is_none()
     }

@@ -72,7 +72,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Tells whether names and attachments are known to be well-formed.
+    /// Returns whether names and attachments are known to be well-formed.
     pub(super) fn is_well_formed(&self) -> bool {
         matches!(self.0, Maze::Topology(_))
     }
@@ -219,7 +219,7 @@ impl<'v> DeckyView<'v> {
         known.filter(|service| !service.singleton)
     }
 
-    /// Tells whether two of its services want the same port.
+    /// Returns whether two of its services want the same port.
     pub(super) fn has_clash(&self) -> bool {
         let mut wanted = 0;
         let apart = self.services.iter().all(|service| {
@@ -247,7 +247,7 @@ impl<'v> DeckyView<'v> {
         attachments.filter_map(|attachment| Some((attachment.lan?, attachment.ip)))
     }
 
-    /// Tells whether it is a gateway: it forwards and has its home in a DMZ.
+    /// Returns whether it is a gateway: it forwards and has its home in a DMZ.
     pub(super) fn is_gateway(&self) -> bool {
         let home = || self.attachments.first().and_then(|home| home.lan);
         self.forwards_l3 && home().is_some_and(LanView::is_dmz)

@@ -43,7 +43,7 @@ impl Attribute {
     }
 }
 
-/// Tells whether all of some attributes are among those that the kernel told, the first of a kind as the first of that kind. The
+/// Returns whether all of some attributes are among those that the kernel told, the first of a kind as the first of that kind. The
 /// kernel may tell more: counters, handles, and what later ones know.
 pub(super) fn holds(told: &[u8], wanted: &[Attribute]) -> bool {
     wanted.iter().enumerate().all(|(place, attribute)| {

@@ -232,7 +232,7 @@ impl Rule {
         self
     }
 
-    /// Tells whether a rule that the kernel told is this one.
+    /// Returns whether a rule that the kernel told is this one.
     pub(super) fn is(&self, told: &[u8]) -> bool {
         let expressions: Vec<&[u8]> = listed(told, NFTA_RULE_EXPRESSIONS).collect();
         let wanted = &self.expressions;

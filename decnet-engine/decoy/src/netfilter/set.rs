@@ -87,7 +87,7 @@ impl Set {
         fillings.collect::<Vec<_>>().into_iter()
     }
 
-    /// Tells whether elements that the kernel told are exactly this set's, in whatever order.
+    /// Returns whether elements that the kernel told are exactly this set's, in whatever order.
     pub(super) fn has(&self, told: &[&[u8]]) -> bool {
         let told: Option<Vec<Element>> = told.iter().map(|told| Element::read(told)).collect();
         told.is_some_and(|mut told| {

@@ -51,7 +51,7 @@ pub(super) enum Counts {
 }
 
 impl Expectation {
-    /// Tells whether it was met.
+    /// Returns whether it was met.
     pub(super) fn holds(&self, result: &TargetResult) -> bool {
         if was_untried(result) {
             return false;
@@ -66,7 +66,7 @@ impl Expectation {
     }
 }
 
-/// Tells whether the kernel had no room for one more neighbour, so that nothing was sent and nothing can be said.
+/// Returns whether the kernel had no room for one more neighbour, so that nothing was sent and nothing can be said.
 pub(super) fn was_untried(result: &TargetResult) -> bool {
     matches!(&result.detail, Answer::Failed(why) if why.contains(NO_ROOM))
 }

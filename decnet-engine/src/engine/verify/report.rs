@@ -129,12 +129,12 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
-    /// Tells whether all is as the maze says.
+    /// Returns whether all is as the maze says.
     pub fn is_clean(&self) -> bool {
         self.deviations.is_empty() && self.drift.is_empty()
     }
 
-    /// Tells whether packets do not arrive that should.
+    /// Returns whether packets do not arrive that should.
     pub(super) fn loses_packets(&self) -> bool {
         let lost = |one: &ReachDeviation| one.expected == Reach::Reachable && one.found == Reach::Unreachable;
         let mut between = self

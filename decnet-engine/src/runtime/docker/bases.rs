@@ -227,7 +227,7 @@ fn in_words(report: &str) -> Option<String> {
     (!left.is_empty()).then(|| left.join("; "))
 }
 
-/// Tells whether what `state check` printed says nothing against the containment.
+/// Returns whether what `state check` printed says nothing against the containment.
 fn is_contained(report: &[u8]) -> bool {
     serde_json::from_slice::<StateReport>(report)
         .is_ok_and(|report| !report.deviations.contains(&Deviation::Uncontained))

@@ -39,12 +39,12 @@ fn status(container: &ContainerInspectResponse) -> Status {
     state.and_then(|state| state.status).unwrap_or(Status::EMPTY)
 }
 
-/// Tells whether a container runs; one that waits to be started again does not.
+/// Returns whether a container runs; one that waits to be started again does not.
 pub(super) fn is_running(container: &ContainerInspectResponse) -> bool {
     status(container) == Status::RUNNING
 }
 
-/// Tells whether a container is being removed, or could not be removed wholly.
+/// Returns whether a container is being removed, or could not be removed wholly.
 pub(super) fn is_leaving(container: &ContainerInspectResponse) -> bool {
     matches!(status(container), Status::REMOVING | Status::DEAD)
 }

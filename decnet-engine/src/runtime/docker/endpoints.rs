@@ -22,7 +22,7 @@ pub(super) fn address(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
     addresses.find_map(|address| address.parse().ok())
 }
 
-/// Tells whether a container was started ever.
+/// Returns whether a container was started ever.
 pub(super) fn was_started(container: &ContainerInspectResponse) -> bool {
     let state = container.state.as_ref();
     state

@@ -16,12 +16,12 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Tells whether the daemon answered with a status.
+    /// Returns whether the daemon answered with a status.
     pub(super) fn is(&self, wanted: u16) -> bool {
         matches!(self, Self::Said { status, .. } if *status == wanted)
     }
 
-    /// Tells whether the daemon's words hold a text, in whatever case.
+    /// Returns whether the daemon's words hold a text, in whatever case.
     pub(super) fn says(&self, text: &str) -> bool {
         matches!(self, Self::Said { message, .. } if message.to_lowercase().contains(text))
     }

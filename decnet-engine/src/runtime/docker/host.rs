@@ -67,7 +67,7 @@ impl DockerHost {
         }
     }
 
-    /// Tells whether the daemon is on this machine for certain.
+    /// Returns whether the daemon is on this machine for certain.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Unix(_))
     }

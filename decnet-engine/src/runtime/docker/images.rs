@@ -116,7 +116,7 @@ impl Docker {
         }
     }
 
-    /// Tells whether the image that has a reference, if any has, was made by this program.
+    /// Returns whether the image that has a reference, if any has, was made by this program.
     async fn is_ours(&self, reference: &str) -> Result<Option<bool>, RuntimeError> {
         let request = self.client.inspect_image(reference);
         match self.ask(&format!("inspect image {reference}"), request).await {

@@ -209,7 +209,7 @@ impl Docker {
         Ok(Attempt::InFlight(failure.words()))
     }
 
-    /// Tells whether a network is there as its spec says, and refuses whatever else has its name.
+    /// Returns whether a network is there as its spec says, and refuses whatever else has its name.
     async fn is_made(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<bool, RuntimeError> {
         let found = self.named(&[&spec.name]).await?;
         for (_, holder) in &found {

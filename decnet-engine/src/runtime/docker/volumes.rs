@@ -29,7 +29,7 @@ pub(super) fn state_folder(base: &Labels) -> Mount {
     }
 }
 
-/// Tells whether a name is one that the engine gave because nobody did: 64 hex digits.
+/// Returns whether a name is one that the engine gave because nobody did: 64 hex digits.
 fn is_anonymous(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -44,7 +44,7 @@ impl Container {
         printed(if holds { 0 } else { EXIT_DEVIATES }, &report)
     }
 
-    /// Tells whether the containment lets a packet begin here.
+    /// Returns whether the containment lets a packet begin here.
     fn lets_out(&self, state: &NetState, to: Ipv4Addr) -> bool {
         let everybody = state
             .lans
@@ -54,7 +54,7 @@ impl Container {
         !self.contained || !closed && (is_inside(state, to) || state.egress == Egress::Open)
     }
 
-    /// Tells whether a packet passes here on its way from an address to another.
+    /// Returns whether a packet passes here on its way from an address to another.
     fn passes(&self, from: Ipv4Addr, to: Ipv4Addr) -> bool {
         let forwards = |state: &NetState| {
             let closed = [from, to].iter().any(|end| state.closed.contains(end));

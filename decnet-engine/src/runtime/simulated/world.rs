@@ -96,7 +96,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// Tells whether its interfaces are those that its state declares: the program inside refuses any other state.
+    /// Returns whether its interfaces are those that its state declares: the program inside refuses any other state.
     pub(super) fn can_hold_state(&self) -> bool {
         let plugged: BTreeSet<_> = self.networks.values().copied().collect();
         self.state

@@ -13,7 +13,7 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Tells whether the first bits of an address are those of the destination.
+    /// Returns whether the first bits of an address are those of the destination.
     fn holds(&self, address: u32) -> bool {
         // A shift by all bits is none: a prefix of 0 holds everything.
         (self.network ^ address)

@@ -67,7 +67,7 @@ impl Trees {
         trees
     }
 
-    /// Tells whether a LAN is in the core.
+    /// Returns whether a LAN is in the core.
     pub(super) fn is_lan_in_core(&self, lan: u32) -> bool {
         self.in_core[lan as usize]
     }

@@ -69,7 +69,7 @@ pub(in crate::repo) fn applied(id: MutationId, row: &TopologyRow, new: NewMutati
     }
 }
 
-/// Tells whether the first unfinished mutation of a topology may be claimed.
+/// Returns whether the first unfinished mutation of a topology may be claimed.
 pub(in crate::repo) fn is_claimable(
     first: &MutationRow,
     topology: &TopologyRow,
@@ -198,7 +198,7 @@ impl Dismissal {
         })
     }
 
-    /// Tells whether it concerns a mutation.
+    /// Returns whether it concerns a mutation.
     pub(in crate::repo) fn concerns(&self, row: &MutationRow) -> bool {
         row.state == MutationState::Pending || (self.claimed && row.state == MutationState::Applying)
     }

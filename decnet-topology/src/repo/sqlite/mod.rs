@@ -171,7 +171,7 @@ impl SqliteRepo {
         }
     }
 
-    /// Tells whether the store could be written to when it was opened or last written to.
+    /// Returns whether the store could be written to when it was opened or last written to.
     pub fn is_writable(&self) -> bool {
         let access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(*access, Access::File(_))

@@ -317,7 +317,7 @@ pub(super) fn list(moment: &Transaction<'_>, filter: &MutationFilter) -> Result<
     })
 }
 
-/// Tells whether a topology has a mutation that is not finished.
+/// Returns whether a topology has a mutation that is not finished.
 pub(super) fn has_pending(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
     let key = topologies::key(moment, id)?;
     let mut statement = moment.prepare_cached(PENDING)?;
