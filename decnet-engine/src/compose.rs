@@ -3,7 +3,10 @@
 //! [`print()`] is pure, and the same state prints the same bytes. What it prints has neither `version:` nor `name:`, so that
 //! Compose 1.29 and every 2.x take it without a word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use decnet_decoy::protocol::{STATE_FOLDER, STATE_VARIABLE};
 use serde::Serialize;
@@ -189,7 +192,7 @@ struct Container {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     networks: BTreeMap<String, Endpoint>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ports: Vec<Port>,
+    ports: Vec<Literal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<Vec<Literal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,14 +222,6 @@ struct Container {
 #[derive(Serialize)]
 struct Endpoint {
     ipv4_address: String,
-}
-
-#[derive(Serialize)]
-struct Port {
-    host_ip: String,
-    published: u16,
-    target: u16,
-    protocol: &'static str,
 }
 
 #[derive(Serialize)]
@@ -332,16 +327,10 @@ fn endpoint(interface: &Interface, lans: &BTreeMap<&NetworkName, String>) -> (St
     (lan.unwrap_or_else(|| interface.lan.to_string()), endpoint)
 }
 
-fn port(port: &PublishedPort) -> Port {
-    Port {
-        host_ip: port.host_ip.to_string(),
-        published: port.host_port,
-        target: port.port,
-        protocol: match port.protocol {
-            decnet_topology::catalog::Protocol::Tcp => "tcp",
-            decnet_topology::catalog::Protocol::Udp => "udp",
-        },
-    }
+/// The short form, because Compose 1 knows no address of the host in the long one.
+fn port(port: &PublishedPort) -> Literal {
+    let host = SocketAddr::new(port.host_ip, port.host_port);
+    format!("{host}:{}/{}", port.port, port.protocol).into()
 }
 
 /// Turns billionths of a processor into processors.

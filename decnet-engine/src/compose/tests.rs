@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, process::Command};
+use std::{collections::BTreeSet, net::{Ipv4Addr, Ipv6Addr}, path::Path, process::Command};
 
 use decnet_decoy::protocol::NetState;
 use decnet_topology::{InstanceId, Lan, LanId, LogSettings, ServiceName, TopologyId, catalog::Protocol};
@@ -72,13 +72,17 @@ fn maze(lans: u8) -> Desired {
             priority: i64::from(lan.is_dmz()),
         });
         let interfaces: Vec<_> = interfaces.collect();
+        let published = ports.map(published).into_iter().chain([PublishedPort {
+            host_ip: Ipv6Addr::UNSPECIFIED.into(),
+            ..published(ports[0])
+        }]);
         let base = BaseSpec {
             name: name.clone(),
             decky: format!("host-{at}").parse().unwrap(),
             hostname: format!("host-{at}"),
             image: "decnet-decoy:0123456789ab".into(),
             publish: if lan.is_dmz() {
-                ports.map(published).into()
+                published.collect()
             } else {
                 BTreeSet::new()
             },
@@ -303,7 +307,7 @@ fn compose_accepts_the_file_without_a_word_and_reads_the_same_out_of_it() {
             gateway["networks"]["Lan-1"]["ipv4_address"], "172.20.1.10",
             "{command:?}"
         );
-        assert_eq!(gateway["ports"].as_array().unwrap().len(), 2, "{command:?}");
+        assert_eq!(gateway["ports"].as_array().unwrap().len(), 3, "{command:?}");
         let banner = &read["services"]["host-12.http"]["environment"]["DECNET_SERVICE"];
         assert_eq!(banner, r#"{"banner":"$5 off\r\n"}"#, "{command:?}");
         assert_eq!(
