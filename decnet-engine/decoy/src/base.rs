@@ -1,6 +1,6 @@
 //! PID 1 of a base: sets the state, gives up its power, and holds the namespace open.
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Instant};
 
 use rustix::{
     process::{WaitOptions, wait},
@@ -16,8 +16,9 @@ use signal_hook::{
 
 use crate::{
     program::{Failure, log},
-    protocol::EXIT_DONE,
-    state::apply,
+    protocol::{EXIT_DONE, NetState},
+    scan::{Detector, lock},
+    state::{apply, sees_scans},
     state_file::StateFile,
 };
 
@@ -38,14 +39,33 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         // A network that was disconnected by hand is no reason to take the decky's other networks down as well.
         log("warn", "the namespace is not as declared", &serde_json::json!(report));
     }
+    let detector = detect_scans(&state);
     drop_privileges().map_err(|error| Failure::new("the capabilities cannot be dropped", error))?;
+    let scans = detector.and_then(Detector::run_in_background);
+    if let Err(error) = &scans {
+        log("warn", "scans are not seen", &serde_json::json!(error.to_string()));
+    }
     for signal in &mut signals {
         if signal != SIGCHLD {
             break;
         }
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
     }
+    if let Ok(journal) = scans {
+        lock(&journal).close(Instant::now());
+    }
     Ok(ExitCode::from(EXIT_DONE))
+}
+
+/// Joins those to whom the kernel copies what scans send.
+fn detect_scans(state: &NetState) -> io::Result<Detector> {
+    if !sees_scans(state)? {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this kernel cannot copy packets: it needs NFT_LOG and NETFILTER_NETLINK_LOG",
+        ));
+    }
+    Detector::open()
 }
 
 /// Gives up every capability for good.

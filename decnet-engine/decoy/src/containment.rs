@@ -11,6 +11,7 @@ use ipnet::Ipv4Net;
 use crate::{
     netfilter::{Chain, ChainName, End, Rule, Set, SetName, Table},
     protocol::{Egress, NetState, Protocol, Published},
+    scan,
 };
 
 /// Where Docker's resolver listens in the namespace; its rules lead port 53 there to another port of the same address.
@@ -35,8 +36,16 @@ const TCP_BYTES: u32 = 4 << 20;
 /// The same by UDP, where the asking address may be forged: enough for the answers of a banner, too little to flood anybody.
 const UDP_BYTES: u32 = 32 << 10;
 
-/// Works out the table for a state.
-pub(crate) fn table(state: &NetState) -> Table {
+/// Flags of TCP (RFC 9293).
+const RST: u8 = 0x4;
+const ACK: u8 = 0x10;
+
+/// Returns the tables that contain a state: one that also copies what scans send, and one for kernels that cannot.
+pub(crate) fn tables(state: &NetState) -> [Table; 2] {
+    [table(state, scans()), table(state, Vec::new())]
+}
+
+fn table(state: &NetState, scans: Vec<Rule>) -> Table {
     let destinations = state.routes.iter().map(|route| route.to);
     // A default route leads out of the maze.
     let destinations = destinations.filter(|to| to.prefix_len() > 0);
@@ -55,7 +64,7 @@ pub(crate) fn table(state: &NetState) -> Table {
             set(SetName::Broadcast, ranges(to_everybody(state))),
         ],
         chains: vec![
-            chain(ChainName::Input, input(state)),
+            chain(ChainName::Input, input(state, scans)),
             chain(ChainName::Forward, forward(state)),
             chain(ChainName::Output, output(state)),
             chain(ChainName::Answers, answers()),
@@ -66,22 +75,38 @@ pub(crate) fn table(state: &NetState) -> Table {
 /// Who may come: the maze, whoever answers, and everybody to what is published.
 ///
 /// A connection is judged packet for packet, so that it does not outlive the state that let it pass.
-fn input(state: &NetState) -> Vec<Rule> {
-    let mut rules = vec![
-        Rule::all().by_loopback().accept(),
-        Rule::not_ipv4().drop(),
+fn input(state: &NetState, scans: Vec<Rule>) -> Vec<Rule> {
+    let mut rules = vec![Rule::all().by_loopback().accept(), Rule::not_ipv4().drop()];
+    rules.extend(scans);
+    rules.extend([
         // Whatever the kernel's settings say: a neighbour does not move routes.
         Rule::ipv4().icmp(ICMP_REDIRECT).drop(),
         Rule::all().answering().accept(),
         // That a packet was too large for a way, or that nobody listens.
         Rule::ipv4().of_protocol(ICMP).related().accept(),
-    ];
+    ]);
     rules.extend(state.published.iter().map(|published| asking(*published).accept()));
     rules.extend([
         Rule::ipv4().within(End::Source, SetName::Closed).drop(),
         Rule::ipv4().within(End::Source, SetName::Inside).accept(),
     ]);
     rules
+}
+
+/// Copies to the base what may be a scan, whatever becomes of the packet.
+fn scans() -> Vec<Rule> {
+    let copied = |rule: Rule| rule.copy_to(scan::GROUP, scan::BEGINS);
+    let completes = Rule::ipv4().tcp_flags(ACK, true).completed(true).once();
+    vec![
+        // Asks for a connection, or has flags that belong to none: FIN, NULL and XMAS scans.
+        copied(Rule::ipv4().tcp_flags(ACK | RST, false)),
+        // Answers what was never asked: ACK scans.
+        copied(Rule::ipv4().tcp_flags(ACK, true).new()),
+        // Refuses the answer that it asked for: half-open scans.
+        copied(Rule::ipv4().tcp_flags(RST, true).completed(false)),
+        copied(Rule::ipv4().of_protocol(UDP).new()),
+        completes.copy_to(scan::GROUP, scan::COMPLETES),
+    ]
 }
 
 /// What comes to a published port, as the host leads it there.

@@ -18,6 +18,7 @@ pub(crate) use self::bucket::Bucket;
 use crate::{
     program::write_line,
     protocol::{Contact, ContactEvent, EndReason, Protocol, Summary, SummaryEvent},
+    scan::Scan,
     timestamp::rfc3339,
 };
 
@@ -112,6 +113,38 @@ impl Journal {
         }
     }
 
+    /// Reports a contact that no service sees, which took place so many times.
+    pub(crate) fn scan(&mut self, scan: &Scan, times: u64, now: Instant) {
+        let (from, at) = (*scan.visit.remote.ip(), SystemTime::now());
+        let mut uncounted = times;
+        if self.bounds(scan.protocol).admit(from, now) {
+            let number = self.next();
+            let line = self.contact(scan.visit, scan.event, number, scan.protocol, 0, at);
+            write_line(&mut *self.out, &line);
+            uncounted -= 1;
+        }
+        for _ in 0..uncounted {
+            self.count(from, scan.protocol, now);
+        }
+    }
+
+    /// Counts a contact that has no line.
+    pub(crate) fn count(&mut self, from: Ipv4Addr, protocol: Protocol, now: Instant) {
+        let at = SystemTime::now();
+        let tally = match protocol {
+            Protocol::Tcp => Tally::connection(at),
+            Protocol::Udp => Tally::datagram(0, at),
+        };
+        self.bounds(protocol).count(from, &tally, now);
+    }
+
+    fn bounds(&mut self, protocol: Protocol) -> &mut Bounds {
+        match protocol {
+            Protocol::Tcp => &mut self.connections,
+            Protocol::Udp => &mut self.datagrams,
+        }
+    }
+
     /// Writes the summaries whose time has come.
     pub(crate) fn tick(&mut self, now: Instant) {
         let due = [self.connections.due(now), self.datagrams.due(now)].concat();
@@ -170,5 +203,56 @@ impl Journal {
             duration_ms: None,
             reason: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Sends each line to the test.
+    struct Lines(mpsc::Sender<Value>);
+
+    impl Write for Lines {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.send(serde_json::from_slice(line)?);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn scans_have_lines_up_to_the_bounds_and_are_counted_beyond() {
+        let (sender, lines) = mpsc::channel();
+        let mut journal = Journal::new("web".into(), None, Box::new(Lines(sender)));
+        let now = Instant::now();
+        let scan = |journal: &mut Journal, local_port, event, protocol, times| {
+            let visit = Visit {
+                remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 4000),
+                local_port,
+            };
+            journal.scan(&Scan { visit, event, protocol }, times, now);
+        };
+        for port in 1..=1000 {
+            scan(&mut journal, port, ContactEvent::HalfOpen, Protocol::Tcp, 1);
+        }
+        scan(&mut journal, 53, ContactEvent::ClosedPort, Protocol::Udp, 40);
+        journal.count(Ipv4Addr::new(10, 0, 0, 9), Protocol::Tcp, now);
+        journal.close(now + Duration::from_mins(1));
+        drop(journal);
+        let lines: Vec<Value> = lines.iter().collect();
+        let of = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
+        assert_eq!((of("half_open"), of("closed_port"), of("summary")), (32, 1, 2));
+        assert_eq!(lines[0]["remote_addr"], "10.0.0.9");
+        assert_eq!(lines[0]["service"], Value::Null);
+        let sum = |field: &str| lines.iter().filter_map(|line| line[field].as_u64()).sum::<u64>();
+        assert_eq!((sum("connections"), sum("datagrams")), (969, 39));
     }
 }

@@ -3,8 +3,8 @@
 //! A decky is a *base* container, which owns the network namespace, and one container per service that shares it. The
 //! default image of both holds one static file, built from this package:
 //!
-//! - `decnet-decoy base` is PID 1 of a base: it sets what may leave, routes and forwarding, drops its capabilities, reaps, and leaves
-//!   at once when told to;
+//! - `decnet-decoy base` is PID 1 of a base: it sets what may leave, routes and forwarding, drops its capabilities, reports scans that no
+//!   service sees, reaps, and leaves at once when told to;
 //! - `decnet-decoy state set|keep|restore|check|show` runs in a base by `docker exec` and changes or reports what `base` has set;
 //! - `decnet-decoy service` answers on a service's ports and says who came;
 //! - `decnet-decoy probe` tells which addresses and ports can be reached from where it runs.
@@ -34,6 +34,8 @@ mod netlink;
 mod probe;
 #[cfg(target_os = "linux")]
 pub mod program;
+#[cfg(target_os = "linux")]
+mod scan;
 #[cfg(target_os = "linux")]
 mod service;
 #[cfg(target_os = "linux")]

@@ -23,12 +23,19 @@ impl Socket {
     /// Opens a socket to a subsystem; none is rtnetlink, which is number 0.
     pub(crate) fn open(subsystem: Option<Protocol>) -> io::Result<Self> {
         let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, subsystem)?;
-        // The kernel answers in the call that asks; a lost answer must not hang PID 1 for ever.
-        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(Duration::from_secs(2)))?;
-        Ok(Self {
+        let socket = Self {
             fd,
             buffer: vec![0; RECEIVE_BYTES],
-        })
+        };
+        // The kernel answers in the call that asks; a lost answer must not hang PID 1 for ever.
+        socket.set_timeout(Duration::from_secs(2))?;
+        Ok(socket)
+    }
+
+    /// Sets how long [`Socket::receive`] waits until it fails with `WouldBlock`.
+    pub(crate) fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+        sockopt::set_socket_timeout(&self.fd, sockopt::Timeout::Recv, Some(timeout))?;
+        Ok(())
     }
 
     /// Sends to the kernel.

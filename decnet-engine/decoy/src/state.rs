@@ -105,11 +105,26 @@ pub(crate) fn apply(state: &NetState) -> Result<StateReport, NotApplied> {
 
 /// Puts the containment in place, unless it is.
 fn contain(state: &NetState) -> io::Result<()> {
-    let table = containment::table(state);
-    if has_table(&table)? {
+    if is_contained(state)? {
         return Ok(());
     }
-    replace_table(&table)
+    let [watching, blind] = containment::tables(state);
+    match replace_table(&watching) {
+        // Not every kernel can copy packets.
+        Err(error) if !is_forbidden(&error) => replace_table(&blind),
+        done => done,
+    }
+}
+
+fn is_contained(state: &NetState) -> io::Result<bool> {
+    let [watching, blind] = containment::tables(state);
+    Ok(has_table(&watching)? || has_table(&blind)?)
+}
+
+/// Returns whether the kernel copies to the base what scans send.
+pub(crate) fn sees_scans(state: &NetState) -> io::Result<bool> {
+    let [watching, _] = containment::tables(state);
+    has_table(&watching)
 }
 
 /// Lists where the namespace that this thread is in is not what a state declares, and changes nothing; takes `NET_ADMIN` there.
@@ -121,7 +136,7 @@ pub fn deviations_here(state: &NetState) -> io::Result<Vec<Deviation>> {
 
 fn all_deviations(state: &NetState, namespace: &mut Namespace) -> io::Result<Vec<Deviation>> {
     let mut deviations = deviations(state, &namespace.observe()?);
-    match has_table(&containment::table(state)) {
+    match is_contained(state) {
         Ok(true) => {}
         Err(error) if is_forbidden(&error) => return Err(error),
         Ok(false) | Err(_) => deviations.push(Deviation::Uncontained),

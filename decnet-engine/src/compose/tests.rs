@@ -1,4 +1,9 @@
-use std::{collections::BTreeSet, net::{Ipv4Addr, Ipv6Addr}, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
+    process::Command,
+};
 
 use decnet_decoy::protocol::NetState;
 use decnet_topology::{InstanceId, Lan, LanId, LogSettings, ServiceName, TopologyId, catalog::Protocol};

@@ -9,9 +9,17 @@ const NFPROTO_IPV4: u8 = 2;
 const NFT_REG_VERDICT: u32 = 0;
 const NFT_REG_1: u32 = 1;
 
+const IPPROTO_ICMP: u8 = 1;
+const IPPROTO_TCP: u8 = 6;
+
+/// Directions of a connection.
+const IP_CT_DIR_ORIGINAL: u8 = 0;
+const IP_CT_DIR_REPLY: u8 = 1;
+
 /// Bits of a connection's state.
 const ESTABLISHED: u32 = 0x2;
 const RELATED: u32 = 0x4;
+const NEW: u32 = 0x8;
 
 /// One rule: what has to hold, one thing after the other, and what becomes of the packet then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +67,6 @@ impl Rule {
 
     /// ... that answer, or belong to, a connection that was begun by the other side.
     pub(crate) fn answering(self) -> Self {
-        const IP_CT_DIR_REPLY: u8 = 1;
         // NFT_CT_DIRECTION
         self.conntrack(1)
             .compare(true, &[IP_CT_DIR_REPLY])
@@ -107,9 +114,43 @@ impl Rule {
 
     /// ... that are ICMP messages of a type.
     pub(crate) fn icmp(self, kind: u8) -> Self {
-        const IPPROTO_ICMP: u8 = 1;
         // NFT_PAYLOAD_TRANSPORT_HEADER
         self.of_protocol(IPPROTO_ICMP).payload(2, 0, 1).compare(true, &[kind])
+    }
+
+    /// ... of TCP that have some of these flags set, or none of them.
+    pub(crate) fn tcp_flags(self, flags: u8, set: bool) -> Self {
+        // NFT_PAYLOAD_TRANSPORT_HEADER
+        self.of_protocol(IPPROTO_TCP)
+            .payload(2, 13, 1)
+            .mask(&[flags])
+            .compare(!set, &[0])
+    }
+
+    /// ... that begin a connection, or belong to none that is known.
+    pub(crate) fn new(self) -> Self {
+        self.in_state(NEW)
+    }
+
+    /// ... of a connection that was begun by the other side, and that both sides have agreed to, or not yet.
+    pub(crate) fn completed(self, completed: bool) -> Self {
+        const IPS_ASSURED: u32 = 4;
+        // NFT_CT_DIRECTION, NFT_CT_STATUS
+        self.conntrack(1)
+            .compare(true, &[IP_CT_DIR_ORIGINAL])
+            .conntrack(2)
+            .mask(&IPS_ASSURED.to_ne_bytes())
+            .compare(!completed, &0_u32.to_ne_bytes())
+    }
+
+    /// ... of a connection for which this rule did not match before.
+    pub(crate) fn once(self) -> Self {
+        const NFT_CT_MARK: u32 = 3;
+        // NFTA_IMMEDIATE_{DREG, DATA}, NFTA_CT_{KEY, SREG}
+        self.conntrack(NFT_CT_MARK)
+            .compare(true, &0_u32.to_ne_bytes())
+            .expression("immediate", vec![number(1, NFT_REG_1), data(2, &1_u32.to_ne_bytes())])
+            .expression("ct", vec![number(2, NFT_CT_MARK), number(4, NFT_REG_1)])
     }
 
     /// ... as long as they are no more than so many packets a second, and so many at once.
@@ -122,6 +163,13 @@ impl Rule {
     pub(crate) fn at_most_bytes(self, a_second: u32, at_once: u32) -> Self {
         // NFT_LIMIT_PKT_BYTES
         self.limit(1, a_second, at_once)
+    }
+
+    /// Copies the packet to a group of `NFLOG` with a word about it, and goes on with the next rule.
+    pub(crate) fn copy_to(self, group: u16, word: &str) -> Self {
+        // NFTA_LOG_{GROUP, PREFIX}
+        let group = Attribute::Value(1, group.to_be_bytes().to_vec());
+        self.expression("log", vec![group, text(2, word)])
     }
 
     pub(crate) fn accept(self) -> Self {
@@ -171,7 +219,9 @@ impl Rule {
     /// Some of these states.
     fn in_state(self, states: u32) -> Self {
         // NFT_CT_STATE
-        self.conntrack(0).mask(states).compare(false, &0_u32.to_ne_bytes())
+        self.conntrack(0)
+            .mask(&states.to_ne_bytes())
+            .compare(false, &0_u32.to_ne_bytes())
     }
 
     fn conntrack(self, key: u32) -> Self {
@@ -197,14 +247,14 @@ impl Rule {
         self.expression("payload", payload)
     }
 
-    fn mask(self, mask: u32) -> Self {
+    fn mask<const BYTES: usize>(self, mask: &[u8; BYTES]) -> Self {
         // NFTA_BITWISE_{SREG, DREG, LEN, MASK, XOR}
         let bitwise = vec![
             number(1, NFT_REG_1),
             number(2, NFT_REG_1),
-            number(3, 4),
-            data(4, &mask.to_ne_bytes()),
-            data(5, &[0; 4]),
+            number(3, u32::try_from(BYTES).unwrap_or_default()),
+            data(4, mask),
+            data(5, &[0; BYTES]),
         ];
         self.expression("bitwise", bitwise)
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Protocol;
 
-/// One line of a log about one visitor: a connection that begins or ends, or a datagram.
+/// One line of a log about one visitor: a connection that begins or ends, a datagram, or a scan that no service sees.
 ///
 /// The two lines of a connection have the same `id`. A connection that has only its first was open when the service was killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,12 @@ pub enum ContactEvent {
     End,
     /// A datagram came.
     Datagram,
+    /// A connection was asked for and never completed (`nmap -sS`). The base reports it.
+    HalfOpen,
+    /// A connection was asked for, or a datagram came, where nothing listens. The base reports it.
+    ClosedPort,
+    /// A packet came that belongs to no connection and asks for none (`nmap -sA`, `-sF`, `-sN`, `-sX`). The base reports it.
+    Stray,
 }
 
 /// Why a connection ended.
@@ -89,7 +95,7 @@ pub struct Summary {
     /// Who came; none for all those of whom there are too many for a summary each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_addr: Option<Ipv4Addr>,
-    /// How many connections have no lines.
+    /// How many connections, asked for or begun, have no lines.
     pub connections: u64,
     /// How many datagrams have no line.
     pub datagrams: u64,

@@ -244,6 +244,23 @@ impl Lab {
         docker(&arguments);
     }
 
+    /// Starts the program in a container with just these options.
+    pub(crate) fn start(&self, name: &str, options: &[&str], command: &str) {
+        let mut all = vec![
+            "run",
+            "--pull",
+            "never",
+            "--detach",
+            "--name",
+            name,
+            "--label",
+            &self.label,
+        ];
+        all.extend(options);
+        all.extend([self.image.reference.as_str(), command]);
+        docker(&all);
+    }
+
     /// Runs the program in a container of its own until it ends.
     pub(crate) fn run(&self, arguments: &[&str], command: &str) -> Done {
         self.run_all(arguments, &[command])

@@ -10,4 +10,5 @@ mod base;
 mod containment;
 mod lab;
 mod routing;
+mod scan;
 mod service;

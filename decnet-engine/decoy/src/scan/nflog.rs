@@ -1,0 +1,217 @@
+//! The few messages of `NFLOG`, as the kernel's `linux/netfilter/nfnetlink_log.h` defines them.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+};
+
+use rustix::{
+    io::Errno,
+    net::{Protocol as Subsystem, netlink::NETFILTER},
+};
+
+use crate::{
+    netlink::{MESSAGE_HEADER, Message, attributes, ending, messages, u16_at},
+    protocol::Protocol,
+};
+
+/// The group that the packet filter copies to. Each network namespace has groups of its own.
+pub(crate) const GROUP: u16 = 1;
+/// What the packet filter says of a packet that completes a connection.
+pub(crate) const COMPLETES: &str = "completes";
+/// What it says of all others.
+pub(crate) const BEGINS: &str = "begins";
+pub(super) const SUBSYSTEM: Subsystem = NETFILTER;
+
+/// How many bytes of a packet are copied: its headers.
+const COPIED: u32 = 80;
+/// The header of a message and `struct nfgenmsg`.
+const HEADER: usize = MESSAGE_HEADER + 4;
+const NLM_F_REQUEST_ACK: u16 = 0x1 | 0x4;
+const NFNL_SUBSYS_ULOG: u16 = 4;
+const NFULNL_MSG_PACKET: u16 = NFNL_SUBSYS_ULOG << 8;
+const NFULNL_MSG_CONFIG: u16 = NFNL_SUBSYS_ULOG << 8 | 1;
+const NFULA_CFG_CMD: u16 = 1;
+const NFULA_CFG_MODE: u16 = 2;
+const NFULNL_CFG_CMD_BIND: u8 = 1;
+const NFULNL_COPY_PACKET: u8 = 2;
+const NFULA_PAYLOAD: u16 = 9;
+const NFULA_PREFIX: u16 = 10;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const SYN: u8 = 0x2;
+const RST: u8 = 0x4;
+const ACK: u8 = 0x10;
+
+/// What is known of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Packet {
+    pub(super) remote: SocketAddrV4,
+    pub(super) local_port: u16,
+    pub(super) kind: Kind,
+}
+
+/// What a packet is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It asks for a connection.
+    Syn,
+    /// It completes a connection.
+    Completion,
+    /// It ends a connection that was never completed.
+    Reset,
+    /// It belongs to no connection and asks for none.
+    Stray,
+    /// It is a datagram.
+    Datagram,
+}
+
+impl Kind {
+    pub(super) fn protocol(self) -> Protocol {
+        match self {
+            Self::Datagram => Protocol::Udp,
+            Self::Syn | Self::Completion | Self::Reset | Self::Stray => Protocol::Tcp,
+        }
+    }
+}
+
+/// The messages that join the group and ask for the headers of each packet.
+pub(super) fn join() -> [Vec<u8>; 2] {
+    let [a, b, c, d] = COPIED.to_be_bytes();
+    [
+        configuration(1, NFULA_CFG_CMD, &[NFULNL_CFG_CMD_BIND]),
+        // `struct nfulnl_msg_config_mode`
+        configuration(2, NFULA_CFG_MODE, &[a, b, c, d, NFULNL_COPY_PACKET, 0]),
+    ]
+}
+
+fn configuration(sequence: u32, kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut message = Message::new(NFULNL_MSG_CONFIG, NLM_F_REQUEST_ACK, sequence);
+    // `struct nfgenmsg`: AF_UNSPEC, version 0, and the group in network byte order.
+    let [high, low] = GROUP.to_be_bytes();
+    message.append(&[0, 0, high, low]);
+    message.attribute(kind, value);
+    message.finish()
+}
+
+/// Reads the kernel's answer to one of these messages.
+pub(super) fn acknowledge(datagram: &[u8]) -> io::Result<()> {
+    match messages(datagram).find_map(ending) {
+        Some(0) => Ok(()),
+        Some(errno) => Err(Errno::from_raw_os_error(errno).into()),
+        None => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Reads the packets of a datagram, and skips what cannot be read.
+pub(super) fn packets(datagram: &[u8]) -> impl Iterator<Item = Packet> {
+    messages(datagram)
+        .filter(|message| u16_at(message, 4) == Some(NFULNL_MSG_PACKET))
+        .filter_map(|message| {
+            let body = message.get(HEADER..)?;
+            let attribute = |wanted| attributes(body).find(|(kind, _)| *kind == wanted);
+            let (_, word) = attribute(NFULA_PREFIX)?;
+            let (_, payload) = attribute(NFULA_PAYLOAD)?;
+            let packet = packet(payload)?;
+            let completes = word.strip_suffix(b"\0") == Some(COMPLETES.as_bytes());
+            let kind = if completes { Kind::Completion } else { packet.kind };
+            Some(Packet { kind, ..packet })
+        })
+}
+
+/// Reads the headers of an IPv4 packet (RFC 791, RFC 768, RFC 9293).
+fn packet(bytes: &[u8]) -> Option<Packet> {
+    let first = *bytes.first().filter(|first| **first >> 4 == 4)?;
+    let transport = bytes.get(usize::from(first & 0xf) * 4..)?;
+    let port = |at: usize| Some(u16::from_be_bytes(transport.get(at..at + 2)?.try_into().ok()?));
+    let kind = match *bytes.get(9)? {
+        UDP => Kind::Datagram,
+        TCP => match *transport.get(13)? {
+            flags if flags & RST != 0 => Kind::Reset,
+            flags if flags & (SYN | ACK) == SYN => Kind::Syn,
+            _ => Kind::Stray,
+        },
+        _ => return None,
+    };
+    let source: [u8; 4] = bytes.get(12..16)?.try_into().ok()?;
+    Some(Packet {
+        remote: SocketAddrV4::new(Ipv4Addr::from(source), port(0)?),
+        local_port: port(2)?,
+        kind,
+    })
+}
+
+#[cfg(test)]
+#[cfg(target_endian = "little")]
+mod tests {
+    use super::*;
+
+    /// An IPv4 packet with a transport header of 20 bytes.
+    fn ip(protocol: u8, flags: u8) -> Vec<u8> {
+        let mut bytes = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 9, 10, 0, 0, 2];
+        bytes.extend([0x30, 0x39, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, flags, 0, 0, 0, 0, 0, 0]);
+        bytes
+    }
+
+    /// The message in which the kernel copies a packet: a header, what the filter says, and the packet.
+    fn copied(packet: &[u8]) -> Vec<u8> {
+        copied_as(BEGINS, packet)
+    }
+
+    fn copied_as(word: &str, packet: &[u8]) -> Vec<u8> {
+        let mut message = Message::new(NFULNL_MSG_PACKET, 0, 0);
+        message.append(&[2, 0, 0, 1]);
+        message.attribute(1, &[8, 0, 1, 0]);
+        message.attribute(NFULA_PREFIX, format!("{word}\0").as_bytes());
+        message.attribute(NFULA_PAYLOAD, packet);
+        message.finish()
+    }
+
+    #[test]
+    fn a_packet_is_read_by_its_protocol_and_flags() {
+        let kinds = |protocol, flags| {
+            let packets: Vec<_> = packets(&copied(&ip(protocol, flags))).collect();
+            packets.iter().map(|packet| packet.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(TCP, SYN), [Kind::Syn]);
+        assert_eq!(kinds(TCP, SYN | 0xc0), [Kind::Syn], "with congestion bits");
+        assert_eq!(kinds(TCP, RST), [Kind::Reset]);
+        assert_eq!(kinds(TCP, RST | ACK), [Kind::Reset]);
+        for flags in [0, 1, ACK, SYN | ACK, 0x29] {
+            assert_eq!(kinds(TCP, flags), [Kind::Stray]);
+        }
+        let completing: Vec<_> = packets(&copied_as(COMPLETES, &ip(TCP, ACK))).collect();
+        assert_eq!(completing[0].kind, Kind::Completion);
+        assert_eq!(kinds(UDP, 0), [Kind::Datagram]);
+        assert_eq!(kinds(1, 0), []);
+        let both = [copied(&ip(TCP, SYN)), copied(&ip(UDP, 0))].concat();
+        let read: Vec<_> = packets(&both).collect();
+        assert_eq!(read.len(), 2);
+        assert_eq!(
+            (read[0].remote.to_string().as_str(), read[0].local_port),
+            ("10.0.0.9:12345", 80)
+        );
+    }
+
+    #[test]
+    fn truncated_messages_are_skipped() {
+        let whole = copied(&ip(TCP, SYN));
+        for length in 0..whole.len() {
+            assert_eq!(packets(&whole[..length]).count(), 0);
+        }
+        for length in 0..33 {
+            assert_eq!(packets(&copied(&ip(TCP, SYN)[..length])).count(), 0);
+        }
+    }
+
+    #[test]
+    fn the_group_is_joined_with_the_messages_that_the_kernel_defines() {
+        let [bind, mode] = join();
+        assert_eq!(bind[MESSAGE_HEADER..], [0, 0, 0, 1, 5, 0, 1, 0, 1, 0, 0, 0]);
+        assert_eq!(
+            mode[MESSAGE_HEADER..],
+            [0, 0, 0, 1, 10, 0, 2, 0, 0, 0, 0, 80, 2, 0, 0, 0]
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Scans that no service sees, sent from the namespace of another base.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket},
+    thread,
+    time::Duration,
+};
+
+use decnet_decoy::protocol::{Contact, ContactEvent, Listen, Protocol, STATE_VARIABLE, ServiceState};
+use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
+
+use crate::lab::{Lab, eventually, leaf, try_docker};
+
+const TARGET: &str = "10.201.31.10";
+const VISITOR: &str = "10.201.31.20";
+/// An address of the LAN that nobody has, so that nobody refuses the answer.
+const NOBODY: &str = "10.201.31.99";
+
+const FIN: u8 = 0x1;
+const SYN: u8 = 0x2;
+const ACK: u8 = 0x10;
+
+/// Sends a TCP segment without a connection, from the namespace of this thread.
+fn send_segment(from: &str, from_port: u16, port: u16, flags: u8) {
+    let (source, target): (Ipv4Addr, Ipv4Addr) = (from.parse().unwrap(), TARGET.parse().unwrap());
+    let mut segment = [from_port.to_be_bytes(), port.to_be_bytes()].concat();
+    segment.extend([0, 0, 0, 7, 0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0]);
+    let pseudo = [&source.octets()[..], &target.octets()[..], &[0, 6, 0, 20], &segment].concat();
+    let sum: u32 = pseudo
+        .chunks(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+        .sum();
+    let folded = u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+    segment[16..18].copy_from_slice(&(!folded).to_be_bytes());
+    // The kernel fills in length and checksum of the IP header.
+    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0];
+    packet.extend([source.octets(), target.octets()].concat());
+    packet.extend(segment);
+    let raw = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW)).unwrap();
+    sendto(&raw, &packet, SendFlags::empty(), &SocketAddrV4::new(target, 0)).unwrap();
+}
+
+fn contacts(lab: &Lab, container: &str) -> Vec<Contact> {
+    let lines = lab.logs(container);
+    let lines = lines.iter().filter(|line| !line.contains(r#""event":"summary""#));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn half_open_connections_and_closed_ports_are_reported_and_completed_connections_are_not() {
+    let lab = Lab::new("scan");
+    lab.inner("a", "10.201.31.0/24");
+    let hostname = ["--hostname", "web"];
+    lab.base_with("target", &leaf(&[TARGET], &[]), &[("a", TARGET)], &hostname);
+    lab.base("visitor", &leaf(&[VISITOR], &[]), &[("a", VISITOR)]);
+    lab.settled("target");
+    lab.settled("visitor");
+    let listen = [(80, Protocol::Tcp), (80, Protocol::Udp)].map(|(port, protocol)| Listen { port, protocol });
+    let http = ServiceState {
+        decky: "web".into(),
+        service: "http".into(),
+        listen: listen.to_vec(),
+        banner: None,
+    };
+    lab.service("http", "target", &http);
+    eventually("the service listens", || {
+        lab.inside("visitor", || TcpStream::connect((TARGET, 80)).is_ok())
+    });
+
+    lab.inside("visitor", || {
+        let datagram = UdpSocket::bind((VISITOR, 5001)).unwrap();
+        datagram.send_to(b"?", (TARGET, 80)).unwrap();
+        datagram.send_to(b"?", (TARGET, 81)).unwrap();
+        // The kernel of the visitor refuses the answer, as that of any scanner does.
+        send_segment(VISITOR, 5002, 80, SYN);
+        send_segment(VISITOR, 5003, 81, SYN);
+        send_segment(VISITOR, 5004, 80, FIN);
+        send_segment(VISITOR, 5005, 80, ACK);
+        send_segment(NOBODY, 5006, 80, SYN);
+    });
+    let found = || {
+        let contacts = contacts(&lab, "target");
+        let key = |contact: &Contact| (contact.remote_port, contact.local_port, contact.event, contact.protocol);
+        let mut found: Vec<_> = contacts.iter().map(key).collect();
+        found.sort_unstable();
+        found
+    };
+    let expected = [
+        (5001, 81, ContactEvent::ClosedPort, Protocol::Udp),
+        (5002, 80, ContactEvent::HalfOpen, Protocol::Tcp),
+        (5003, 81, ContactEvent::ClosedPort, Protocol::Tcp),
+        (5004, 80, ContactEvent::Stray, Protocol::Tcp),
+        (5005, 80, ContactEvent::Stray, Protocol::Tcp),
+        (5006, 80, ContactEvent::HalfOpen, Protocol::Tcp),
+    ];
+    for _ in 0..100 {
+        if found() == expected {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(found(), expected);
+    for contact in contacts(&lab, "target") {
+        assert_eq!((contact.decky.as_str(), contact.service.as_deref()), ("web", None));
+        let from = if contact.remote_port == 5006 { NOBODY } else { VISITOR };
+        assert_eq!(contact.remote_addr.to_string(), from);
+    }
+    // The service reports what it sees, and the base nothing of it.
+    let of_service = contacts(&lab, "http");
+    assert!(of_service.iter().any(|contact| contact.remote_port == 5001));
+    assert!(
+        of_service
+            .iter()
+            .all(|contact| contact.remote_port < 5002 || contact.remote_port > 5006)
+    );
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn scans_beyond_the_bounds_are_counted() {
+    let lab = Lab::new("scanned");
+    lab.inner("a", "10.201.31.0/24");
+    lab.base("target", &leaf(&[TARGET], &[]), &[("a", TARGET)]);
+    lab.base("visitor", &leaf(&[VISITOR], &[]), &[("a", VISITOR)]);
+    lab.settled("target");
+    lab.settled("visitor");
+    lab.inside("visitor", || {
+        (1..=500).for_each(|port| send_segment(VISITOR, 5000, port, SYN));
+    });
+    eventually("each contact has a line or is counted", || {
+        let lines = lab.logs("target");
+        let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+        let lines: Vec<serde_json::Value> = lines.collect();
+        let single = lines.iter().filter(|line| line["event"] == "closed_port").count();
+        let counted: u64 = lines.iter().filter_map(|line| line["connections"].as_u64()).sum();
+        (single, counted) == (32, 468)
+    });
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_base_that_cannot_see_scans_says_so_and_runs() {
+    let lab = Lab::new("unseen");
+    lab.inner("a", "10.201.32.0/24");
+    let state = leaf(&["10.201.32.10"], &[]);
+    lab.base("one", &state, &[("a", "10.201.32.10")]);
+    lab.settled("one");
+    // The kernel gives the packets of a namespace to one listener.
+    let (name, network) = (lab.name("two"), format!("container:{}", lab.name("one")));
+    let state = format!("{STATE_VARIABLE}={}", serde_json::to_string(&state).unwrap());
+    let options = [
+        "--cap-drop",
+        "ALL",
+        "--cap-add",
+        "NET_ADMIN",
+        "--network",
+        &network,
+        "--env",
+        &state,
+    ];
+    lab.start(&name, &options, "base");
+    eventually("it says so", || {
+        try_docker(&["logs", &name], b"").stderr.contains("scans are not seen")
+    });
+    assert_eq!(lab.inspect("two", "{{.State.Running}} {{.RestartCount}}"), "true 0");
+    assert!(lab.check("one").deviations.is_empty());
+}
