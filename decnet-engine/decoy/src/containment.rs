@@ -101,10 +101,10 @@ fn scans() -> Vec<Rule> {
         // Asks for a connection, or has flags that belong to none: FIN, NULL and XMAS scans.
         copied(Rule::ipv4().tcp_flags(ACK | RST, false)),
         // Answers what was never asked: ACK scans.
-        copied(Rule::ipv4().tcp_flags(ACK, true).new()),
+        copied(Rule::ipv4().tcp_flags(ACK, true).beginning()),
         // Refuses the answer that it asked for: half-open scans.
         copied(Rule::ipv4().tcp_flags(RST, true).completed(false)),
-        copied(Rule::ipv4().of_protocol(UDP).new()),
+        copied(Rule::ipv4().of_protocol(UDP).beginning()),
         completes.copy_to(scan::GROUP, scan::COMPLETES),
     ]
 }

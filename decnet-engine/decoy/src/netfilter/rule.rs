@@ -128,7 +128,7 @@ impl Rule {
     }
 
     /// ... that begin a connection, or belong to none that is known.
-    pub(crate) fn new(self) -> Self {
+    pub(crate) fn beginning(self) -> Self {
         self.in_state(NEW)
     }
 
