@@ -146,12 +146,6 @@ pub(crate) enum CommandError {
         /// What was typed.
         name: String,
     },
-    /// A rule that was given maps no port of any gateway: the ports that were meant would be published elsewhere.
-    #[error("--publish {rule} maps nothing: no gateway of the maze has such a port")]
-    MapsNothing {
-        /// The rule.
-        rule: String,
-    },
     /// A maze of that name is stored, and differs.
     #[error("`{name}` is {status} and differs from {origin}")]
     Differs {

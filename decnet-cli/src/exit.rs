@@ -69,11 +69,7 @@ impl CommandError {
             | Self::Catalog { .. }
             | Self::Parse { .. }
             | Self::Name { .. } => Exit::Invalid,
-            Self::Ambiguous { .. }
-            | Self::MapsNothing { .. }
-            | Self::Usage(_)
-            | Self::Unconfirmed { .. }
-            | Self::WouldStop { .. } => Exit::Usage,
+            Self::Ambiguous { .. } | Self::Usage(_) | Self::Unconfirmed { .. } | Self::WouldStop { .. } => Exit::Usage,
             Self::Differs { .. }
             | Self::InUse { .. }
             | Self::LeftOnDocker { .. }
@@ -92,6 +88,7 @@ impl CommandError {
                 EngineError::Busy { .. } => "busy",
                 EngineError::Mutation(error) => error.code(),
                 EngineError::WrongStatus { .. } => "wrong_status",
+                EngineError::PublishMapsNothing { .. } => "usage",
                 EngineError::AgentMode { .. } => "agent_mode",
                 EngineError::Plan(PlanError::Destructive { .. }) => "destructive",
                 EngineError::DeployFailed { .. } => "deploy_failed",
@@ -122,7 +119,7 @@ impl CommandError {
             Self::ReapIncomplete(_) => "reap_incomplete",
             Self::ReapInterrupted | Self::StillQueued { .. } => "interrupted",
             Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
-            Self::Usage(_) | Self::MapsNothing { .. } => "usage",
+            Self::Usage(_) => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout { .. } | Self::NoDataFolder => "io",
             Self::NoDecoy | Self::Json { .. } | Self::Signals { .. } | Self::Threads { .. } => "internal",
         }
@@ -161,9 +158,6 @@ impl CommandError {
             Self::Ambiguous { .. } => "give more of the id",
             Self::Bus(BindError::InUse { .. }) => "one is enough; `decnet events` follows it",
             Self::Bus(_) => "give another socket with --bus, in a folder that may be written to",
-            Self::MapsNothing { .. } => {
-                "`decnet show` names the gateways and what they run; nothing was changed on Docker"
-            }
             Self::Differs { .. } => {
                 "`decnet teardown` it and apply again, or give the file another name; what runs is not replaced by a file"
             }
@@ -197,6 +191,7 @@ fn of_engine(error: &EngineError) -> Exit {
     match error {
         EngineError::Repo(error) => of_repo(error),
         EngineError::Runtime(error) => of_runtime(error),
+        EngineError::PublishMapsNothing { .. } => Exit::Usage,
         EngineError::Mutation(error) if error.is_bad_input() => Exit::Usage,
         EngineError::Invalid(_) | EngineError::Mutation(_) => Exit::Invalid,
         EngineError::Busy { .. } | EngineError::WrongStatus { .. } | EngineError::Plan(_) => Exit::Conflict,
@@ -286,6 +281,9 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Busy { .. } => {
             "wait until it is done; the lease of a process that died runs out by itself, and `decnet db unlock MAZE` breaks it"
         }
+        EngineError::PublishMapsNothing { .. } => {
+            "`decnet show` names the gateways and their services; nothing was changed on Docker"
+        }
         EngineError::Mutation(MutationError::ForceRequired { .. }) => {
             "--force makes the running container anew, and with --plan shows first what that touches"
         }
@@ -301,7 +299,7 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::WrongStatus {
             status: Status::TearingDown | Status::Degraded,
             ..
-        } => "`decnet teardown` takes it down for good; after that it can be deployed anew",
+        } => "`decnet deploy` finishes the teardown and deploys a fresh copy",
         EngineError::WrongStatus {
             status: Status::Pending,
             ..

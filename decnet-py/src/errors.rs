@@ -199,6 +199,7 @@ impl Raise for EngineError {
                 ];
                 with(py, tree::NotEditable::new_err(said(self)), attributes)
             }
+            Self::PublishMapsNothing { .. } => tree::InvalidConfig::new_err(said(self)),
             Self::Plan(_) => tree::NeedsForce::new_err(said(self)),
             Self::DeployFailed {
                 failures,

@@ -22,6 +22,8 @@ def test_a_maze_is_raised_checked_and_taken_down(
     assert any(str(step).startswith("create network") for step in plan) and str(plan).count("\n") == len(plan) - 1
     assert not any(step.destructive for step in plan)
     assert docker.networks == {}, "a plan touches nothing"
+    with pytest.raises(decnet.InvalidConfig, match="maps nothing"):
+        engine.deploy(stored, settings={"publish": ["shh=127.0.0.1:2222"]})
     outcome = engine.deploy(stored, settings={"publish": ["ssh=2222"]})
     assert (outcome.status, outcome.changed, outcome.reason) == ("active", len(plan), None)
     assert outcome.id == stored.id and outcome.row.settings["publish"] == ["ssh=2222"]

@@ -26,7 +26,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Decky, Lan, ServiceConfig, Topology},
+    model::{Decky, Lan, ServiceConfig, Topology, print_alike},
     name::{Name, ServiceName},
 };
 
@@ -147,7 +147,7 @@ fn is_same((before, one): (&Topology, &Decky), (after, other): (&Topology, &Deck
     one.services() == other.services()
         && one.forwards_l3() == other.forwards_l3()
         && one.archetype() == other.archetype()
-        && one.service_config() == other.service_config()
+        && print_alike(one.service_config(), other.service_config())
         && attached()
 }
 

@@ -45,7 +45,7 @@ pub struct PublishRule {
     pub service: Option<ServiceName>,
     /// The service's port; its lowest if none.
     pub port: Option<u16>,
-    /// The address of the host; every one of IPv4 if none, every one of both kinds if `::`.
+    /// The address of the host. `0.0.0.0` is every address of IPv4 and `::` every one of both kinds. If none, another rule may give one.
     pub address: Option<IpAddr>,
     /// The port of the host; the service's own if none.
     pub host_port: Option<u16>,
@@ -57,21 +57,34 @@ impl PublishRule {
         (&self.decky, &self.service, self.port) == (&other.decky, &other.service, other.port)
     }
 
-    /// Returns whether it says where a port of a service on a gateway goes; `lowest` is the service's lowest port.
-    fn maps(&self, decky: &str, service: &ServiceName, port: u16, lowest: Option<u16>) -> bool {
-        let decky_fits = self
-            .decky
-            .as_ref()
-            .is_none_or(|name| name.as_str().eq_ignore_ascii_case(decky));
-        let port_fits = self.service.is_none() || self.port.or(lowest) == Some(port);
-        decky_fits && self.service.as_ref().is_none_or(|name| name == service) && port_fits
+    /// Returns how specific the rule is for a port of a service on a gateway, if it applies: whether it names the decky, the service
+    /// and the port. `lowest` is the service's lowest port.
+    fn specificity(&self, decky: &str, service: &ServiceName, port: u16, lowest: Option<u16>) -> Option<[bool; 3]> {
+        let names_decky = self.decky.is_some() && !self.names_dotted(service);
+        let decky_fits = |name: &Name| name.as_str().eq_ignore_ascii_case(decky);
+        let fits = self.service.is_none() || self.port.or(lowest) == Some(port);
+        let fits = fits && (!names_decky || self.decky.as_ref().is_some_and(decky_fits));
+        let named = |name: &ServiceName| name == service || self.names_dotted(service);
+        (fits && self.service.as_ref().is_none_or(named)).then_some([
+            names_decky,
+            self.service.is_some(),
+            self.port.is_some(),
+        ])
+    }
+
+    /// Returns whether decky, dot and service are together the name of one service: a catalogue may have a service `web.api`.
+    fn names_dotted(&self, service: &ServiceName) -> bool {
+        let parts = self.decky.as_ref().zip(self.service.as_ref());
+        parts
+            .zip(service.as_str().split_once('.'))
+            .is_some_and(|((decky, rest), (head, tail))| decky.as_str() == head && rest.as_str() == tail)
     }
 
     /// Returns whether it maps any port of a service on a gateway.
     pub fn maps_any(&self, decky: &str, service: &Service) -> bool {
         let lowest = service.ports.first().map(|lowest| lowest.number);
         let mut ports = service.ports.iter();
-        ports.any(|port| self.maps(decky, &service.name, port.number, lowest))
+        ports.any(|port| self.specificity(decky, &service.name, port.number, lowest).is_some())
     }
 }
 
@@ -109,7 +122,7 @@ fn read(text: &str) -> Result<PublishRule, &'static str> {
         decky,
         service,
         port,
-        address: address.filter(|address| *address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        address,
         host_port,
     })
 }
@@ -231,8 +244,9 @@ impl fmt::Display for HostPort {
 
 /// How the ports of gateways are mapped to the host's: each to the same number, unless a rule says otherwise.
 ///
-/// The rule that says most wins: one that names the decky before one that does not, then the service, then the port; of
-/// two that say as much, the later.
+/// The most specific rule wins: one that names the decky before one that does not, then the service, then the port; of two that are as
+/// specific, the later. A rule without an address takes that of the most specific rule that has one, so that a port rule never
+/// opens a service to more addresses: `*=127.0.0.1` and `ssh=2222` publish on 127.0.0.1:2222. `ssh=0.0.0.0:2222` asks for all.
 ///
 /// ```
 /// use decnet_topology::{Catalog, publish::Publish};
@@ -256,11 +270,13 @@ impl Publish {
         &self.rules
     }
 
-    /// Adds rules given later: one takes the place of the one that maps the same, the others stay.
+    /// Adds rules given later: one replaces the one that maps the same, the others stay. A rule without an address keeps that of the
+    /// rule that it replaces.
     #[must_use]
     pub fn with(mut self, later: impl IntoIterator<Item = PublishRule>) -> Self {
-        for rule in later {
-            self.rules.retain(|known| !known.maps_the_same(&rule));
+        for mut rule in later {
+            let replaced = self.rules.extract_if(.., |known| known.maps_the_same(&rule)).last();
+            rule.address = rule.address.or(replaced.and_then(|replaced| replaced.address));
             self.rules.push(rule);
         }
         self
@@ -269,13 +285,22 @@ impl Publish {
     /// Returns where a port of a service on a gateway is published.
     pub fn host_port(&self, decky: &str, service: &Service, port: Port) -> HostPort {
         let lowest = service.ports.first().map(|lowest| lowest.number);
-        let mapped = |rule: &&PublishRule| rule.maps(decky, &service.name, port.number, lowest);
-        let says = |rule: &&PublishRule| (rule.decky.is_some(), rule.service.is_some(), rule.port.is_some());
-        let rule = self.rules.iter().filter(mapped).max_by_key(says);
+        let specificity = |rule: &PublishRule| rule.specificity(decky, &service.name, port.number, lowest);
+        let most_specific = |has: fn(&PublishRule) -> bool| {
+            let rules = self.rules.iter().filter(|rule| has(rule));
+            let mapping = rules.filter_map(|rule| Some((specificity(rule)?, rule)));
+            mapping
+                .max_by_key(|(specificity, _)| *specificity)
+                .map(|(_, rule)| rule)
+        };
+        let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let address = most_specific(|rule| rule.address.is_some()).and_then(|rule| rule.address);
+        // `*` maps addresses only.
+        let number = most_specific(|rule| rule.service.is_some()).and_then(|rule| rule.host_port);
         HostPort {
-            address: rule.and_then(|rule| rule.address),
+            address: address.filter(|address| *address != all),
             port: Port {
-                number: rule.and_then(|rule| rule.host_port).unwrap_or(port.number),
+                number: number.unwrap_or(port.number),
                 protocol: port.protocol,
             },
         }
@@ -341,7 +366,48 @@ mod tests {
             .iter()
             .map(ToString::to_string)
             .collect();
-        assert_eq!(texts, ["ssh=127.0.0.1:2222", "http=8100"]);
+        assert_eq!(texts, ["ssh=127.0.0.1:2222", "http=127.0.0.1:8100"]);
+    }
+
+    #[test]
+    fn a_rule_without_an_address_never_widens_what_another_rule_says() {
+        let ssh = crate::Catalog::builtin().service("ssh").expect("built in").clone();
+        let published = |rules: &[&str]| {
+            let rules = rules.iter().map(|rule| rule.parse::<PublishRule>().expect("a rule"));
+            let port = "22/tcp".parse().expect("a port");
+            rules.collect::<Publish>().host_port("web", &ssh, port).to_string()
+        };
+        assert_eq!(published(&["*=127.0.0.1", "ssh=2222"]), "127.0.0.1:2222/tcp");
+        assert_eq!(published(&["ssh=2222", "*=127.0.0.1"]), "127.0.0.1:2222/tcp");
+        assert_eq!(published(&["ssh=127.0.0.1:2222", "ssh=2200"]), "127.0.0.1:2200/tcp");
+        assert_eq!(published(&["ssh=127.0.0.1", "web.ssh=2200"]), "127.0.0.1:2200/tcp");
+        assert_eq!(published(&["web.*=10.1.2.3", "ssh=2222"]), "10.1.2.3:2222/tcp");
+        assert_eq!(published(&["*=127.0.0.1", "ssh=0.0.0.0:2222"]), "2222/tcp");
+        assert_eq!(published(&["*=127.0.0.1", "ssh=10.1.2.3"]), "10.1.2.3:22/tcp");
+    }
+
+    #[test]
+    fn a_service_may_have_a_dot_in_its_name() {
+        let mut api = crate::Catalog::builtin().service("ssh").expect("built in").clone();
+        api.name = ServiceName::new("web.api");
+        let published = |rules: &[&str], decky: &str, service: &Service| {
+            let rules = rules.iter().map(|rule| rule.parse::<PublishRule>().expect("a rule"));
+            let port = "22/tcp".parse().expect("a port");
+            rules.collect::<Publish>().host_port(decky, service, port).to_string()
+        };
+        assert_eq!(published(&["web.api=8080"], "gate", &api), "8080/tcp");
+        assert_eq!(
+            published(&["web.api=8080", "gate.web.api=8081"], "gate", &api),
+            "8081/tcp"
+        );
+        assert_eq!(
+            published(&["gate.web.api=8081", "web.api=8080"], "gate", &api),
+            "8081/tcp"
+        );
+        let mut plain = api.clone();
+        plain.name = ServiceName::new("api");
+        assert_eq!(published(&["web.api=8080"], "web", &plain), "8080/tcp");
+        assert_eq!(published(&["web.api=8080"], "gate", &plain), "22/tcp");
     }
 
     #[test]

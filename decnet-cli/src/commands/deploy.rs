@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
 use decnet_topology::{
-    Catalog, DmzEgress, Finding, Topology,
+    DmzEgress, Finding,
     model::{LogDriver, LogOption},
     publish::PublishRule,
 };
@@ -112,9 +112,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         (None, topology) => lookup::find(repo.as_ref(), topology.as_deref().unwrap_or_default()).await?,
     };
     let id = row.id;
-    if !publish.is_empty() {
-        refuse_idle_rules(&repo.load(id).await?.topology, &catalog, &publish)?;
-    }
     let engine = context.engine_on(repo, catalog, work.wishes()).await?;
     let mut settings = row.settings.clone();
     settings.publish = settings.publish.with(publish);
@@ -134,24 +131,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let result = engine.deploy(id, options, &cancel).await;
     teller.end().await;
     say(context, &engine, result?).await
-}
-
-/// A slip in a rule would publish the port that was meant on every address of the host.
-fn refuse_idle_rules(topology: &Topology, catalog: &Catalog, rules: &[PublishRule]) -> Result<(), CommandError> {
-    let maps = |rule: &&PublishRule| {
-        let mut gateways = topology.deckies().iter().filter(|decky| topology.is_gateway(decky));
-        gateways.any(|decky| {
-            let mut services = decky
-                .services()
-                .iter()
-                .filter_map(|name| catalog.service(name.as_str()));
-            services.any(|service| rule.maps_any(decky.name().as_str(), service))
-        })
-    };
-    match rules.iter().find(|rule| !maps(rule)) {
-        None => Ok(()),
-        Some(rule) => Err(CommandError::MapsNothing { rule: rule.to_string() }),
-    }
 }
 
 /// Says what an operation came to, with the table of deckies.

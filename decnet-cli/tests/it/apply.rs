@@ -48,16 +48,6 @@ fn gateways_on_one_port_are_stored_since_a_deploy_can_part_them() {
 }
 
 #[test]
-fn a_rule_that_maps_no_port_of_a_gateway_is_refused() {
-    let place = Place::new();
-    place.write("doors.yaml", DOORS);
-    for rule in ["shh=2222", "side.ssh=2222", "ssh:23=2222", "http=2222"] {
-        let ran = place.run(&["deploy", "-f", "doors.yaml", "--publish", rule]).exits(2);
-        assert!(ran.stderr.contains("maps nothing"), "{ran:#?}");
-    }
-}
-
-#[test]
 fn what_a_file_leaves_open_is_allocated_once() {
     let place = Place::new();
     place.write("open.yaml", OPEN);

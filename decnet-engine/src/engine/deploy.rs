@@ -1,4 +1,7 @@
-use decnet_topology::{DeploySettings, Intent, RuleSet, Status, TopologyId, TopologyRow, repo::NewTopology};
+use decnet_topology::{
+    DeploySettings, Intent, RuleSet, Status, StoredTopology, TopologyId, TopologyRow, publish::PublishRule,
+    repo::NewTopology,
+};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +33,9 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let row = self.repo.get(id).await?;
+        if let Some(settings) = &options.settings {
+            self.refuse_idle_rules(&self.repo.load(id).await?, settings)?;
+        }
         match (row.status, row.intent) {
             (Status::Pending | Status::Deploying, _) => self.raise(id, options, cancel).await,
             (Status::Active, _) => self.mend(id, options, cancel).await,
@@ -98,6 +104,7 @@ impl Engine {
         let stored = self.repo.load(id).await?;
         let mut stand = self.stand(id).await?;
         let settings = settings.unwrap_or_else(|| stored.row.settings.clone());
+        self.refuse_idle_rules(&stored, &settings)?;
         let valid = if stored.row.takes_mutations() {
             self.validate(&stored, &settings, RuleSet::live(), None).await?
         } else {
@@ -109,6 +116,31 @@ impl Engine {
         self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), Asked::All)
             .await?;
         Ok(diff(&desired, &stand.observed))
+    }
+
+    /// Refuses new publish rules that map no port of a gateway. Those that are stored may do so since a mutation.
+    fn refuse_idle_rules(&self, stored: &StoredTopology, settings: &DeploySettings) -> Result<(), EngineError> {
+        let (topology, catalog) = (&stored.topology, &self.options.catalog);
+        let gateways: Vec<_> = topology
+            .deckies()
+            .iter()
+            .filter(|decky| topology.is_gateway(decky))
+            .collect();
+        let maps = |rule: &PublishRule| {
+            gateways.iter().any(|decky| {
+                let mut services = decky
+                    .services()
+                    .iter()
+                    .filter_map(|name| catalog.service(name.as_str()));
+                services.any(|service| rule.maps_any(decky.name().as_str(), service))
+            })
+        };
+        let known = stored.row.settings.publish.rules();
+        let mut new = settings.publish.rules().iter().filter(|rule| !known.contains(rule));
+        match new.find(|rule| !maps(rule)) {
+            None => Ok(()),
+            Some(rule) => Err(EngineError::PublishMapsNothing { rule: rule.to_string() }),
+        }
     }
 
     /// Works out what a teardown would do now. Touches nothing.

@@ -45,6 +45,13 @@ pub enum EngineError {
         /// What was asked for, as a past participle.
         verb: &'static str,
     },
+    /// A publish rule maps no port of a gateway, so that the port that was meant would be published on every address. Nothing was
+    /// changed.
+    #[error("the publish rule {rule} maps nothing: no gateway of the maze has such a port")]
+    PublishMapsNothing {
+        /// The rule.
+        rule: String,
+    },
     /// The topology is for an agent on another host.
     #[error("the topology is for an agent{}, and there are no agents yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
     AgentMode {

@@ -87,7 +87,7 @@ impl PartialEq for Loadout {
 impl Eq for Loadout {}
 
 /// Returns whether two configurations print alike. Two that are equal may not: 0.0 is -0.0.
-pub(super) fn print_alike(one: &ServiceConfig, other: &ServiceConfig) -> bool {
+pub(crate) fn print_alike(one: &ServiceConfig, other: &ServiceConfig) -> bool {
     pairwise(one, other, |(service, fields), (other_service, other_fields)| {
         let alike = |(field, value): (&String, _), (other_field, other_value)| {
             field == other_field && values_print_alike(value, other_value)

@@ -13,7 +13,7 @@ pub use builder::{BuildError, DeckyBuilder, TopologyBuilder};
 pub use decky::{Attachment, Decky, ServiceConfig, ServiceFields};
 pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
 pub use lan::{Lan, Position};
-pub(crate) use loadout::Loadouts;
+pub(crate) use loadout::{Loadouts, print_alike};
 pub use log::{LogDriver, LogOption, LogSettingError, LogSettings};
 pub use stored::{DeploySettings, DmzEgress, StoredTopology, TopologyRow, UnknownEgress};
 pub use topology::{Topology, TopologyError};

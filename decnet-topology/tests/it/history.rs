@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use decnet_topology::{
     DeckyId, LanId, Name, Topology,
+    hash::canonical_hash,
     history::{self, DeckyChange, DeckyState},
     model::{Decky, Lan, Position},
     testing::strategies,
@@ -47,6 +48,23 @@ fn a_place_on_the_canvas_and_an_id_are_no_part_of_what_a_decky_is() {
         deckies[1] = Decky::new(DeckyId::new(9), deckies[1].name().clone()).with_attachments(home);
     });
     assert_eq!(changed(&moved), [""; 0]);
+}
+
+#[test]
+fn a_field_that_loses_or_gets_the_sign_of_zero_changed() {
+    let maze = |zero: f64| {
+        let topology = Topology::builder().dmz("dmz", "10.0.0.0/24");
+        let topology = topology.decky("web", |decky| decky.on("dmz", "10.0.0.2").config("http", "delay", zero));
+        topology.build().expect("a maze")
+    };
+    let (plain, signed) = (maze(0.0), maze(-0.0));
+    assert_ne!(canonical_hash(&plain), canonical_hash(&signed));
+    assert_eq!(
+        history::changes(&plain, &signed).len(),
+        1,
+        "what changes the hash is a change"
+    );
+    assert_eq!(history::changes(&plain, &plain), []);
 }
 
 #[test]

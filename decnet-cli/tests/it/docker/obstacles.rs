@@ -158,3 +158,15 @@ fn a_maze_for_an_agent_says_that_there_are_none_yet() {
         .says("there are no agents yet")
         .says("hint: store it in mode `unihost`");
 }
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_publish_rule_that_maps_nothing_exits_with_2() {
+    let lab = Lab::apply(&gateway(39, "ssh"));
+    for rule in ["shh=2222", "side.ssh=2222", "ssh:23=2222", "http=2222"] {
+        lab.run(&["deploy", "lab", "--publish", rule])
+            .exits(2)
+            .says("maps nothing");
+    }
+    lab.assert_nothing_left();
+}

@@ -44,6 +44,35 @@ async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
 }
 
 #[tokio::test]
+async fn a_publish_rule_that_maps_nothing_is_refused_and_nothing_is_changed() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let settings = |rule: &str| DeploySettings {
+        publish: [rule.parse().expect("a rule")].into_iter().collect(),
+        ..DeploySettings::default()
+    };
+    for rule in ["shh=127.0.0.1:2222", "host-01.ssh=2222", "ssh:23=2222"] {
+        let options = DeployOptions {
+            settings: Some(settings(rule)),
+            ..DeployOptions::default()
+        };
+        let refused = lab.engine.deploy(id, options, &CancellationToken::new()).await;
+        assert!(
+            matches!(refused, Err(EngineError::PublishMapsNothing { .. })),
+            "{rule}: {refused:?}"
+        );
+        let refused = lab.engine.plan(id, Some(settings(rule))).await;
+        assert!(
+            matches!(refused, Err(EngineError::PublishMapsNothing { .. })),
+            "{rule}: {refused:?}"
+        );
+    }
+    assert_eq!(lab.docker.log().len(), 0);
+    let row = lab.repo.get(id).await.expect("a row");
+    assert_eq!((row.status, row.settings), (Status::Pending, DeploySettings::default()));
+}
+
+#[tokio::test]
 async fn an_address_that_the_host_gets_is_closed_to_what_is_let_out_a_little_and_nothing_is_restarted() {
     for (egress, closes) in [
         (DmzEgress::None, false),
