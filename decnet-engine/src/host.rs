@@ -17,7 +17,7 @@ use decnet_topology::{
 use ipnet::Ipv4Net;
 
 pub use packets::{Bridge, Cause, causes, elsewhere, unexplained};
-pub(crate) use visitors::{anonymous, is_led, own_addresses, peers};
+pub(crate) use visitors::{anonymous, led, own_addresses, peers};
 
 /// Returns what this machine calls itself.
 pub fn name() -> String {

@@ -116,6 +116,8 @@ codes! {
     HostDisk = "HOST_DISK" Warning;
     /// A LAN with more addresses than the host keeps neighbours.
     HostNeighbours = "HOST_NEIGHBOURS" Warning;
+    /// A daemon that cannot limit what deckies use of the host.
+    HostUnlimited = "HOST_UNLIMITED" Warning;
     /// A service with a capability that breaks out of its decky.
     ServiceCapability = "SERVICE_CAPABILITY" Warning;
     /// A router with one LAN only, outside the DMZ.
@@ -124,6 +126,8 @@ codes! {
     GatewayPortClash = "GATEWAY_PORT_CLASH" Error;
     /// A port that is published on IPv6, where the log cannot say who came.
     PublishIpv6 = "PUBLISH_IPV6" Warning;
+    /// A gateway that is published by a daemon without root's rights, where the log cannot say who came.
+    PublishRootless = "PUBLISH_ROOTLESS" Warning;
     /// A host port that a gateway publishes is in use.
     HostPortTaken = "HOST_PORT_TAKEN" Error;
     /// A foreign Docker network or a route of the host covers a subnet.

@@ -5,6 +5,7 @@ mod daemon;
 mod everyday;
 mod following;
 mod lab;
+mod matrix;
 mod mutating;
 mod obstacles;
 mod restarting;

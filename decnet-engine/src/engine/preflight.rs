@@ -48,6 +48,8 @@ impl Engine {
             routes: Vec::new(),
             neighbours: None,
             unlimited_storage: (!stand.info.limits_roots).then(|| stand.info.storage.clone()),
+            unlimited: stand.info.unlimited.iter().map(ToString::to_string).collect(),
+            rootless: stand.info.rootless,
         };
         if stand.info.local && self.options.look_at_host {
             let ours: BTreeSet<_> = stand

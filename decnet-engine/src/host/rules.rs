@@ -109,11 +109,17 @@ impl Rules {
             let has = |key: &str, value: &str| words.windows(2).any(|pair| pair == [key, value]);
             has("--dport", &from) && has("--to-destination", &to)
         };
-        let mut reached = Vec::new();
-        nat.reach("PREROUTING", &mut reached);
-        reached
-            .iter()
-            .any(|chain| nat.rules.get(*chain).into_iter().flatten().any(leads))
+        nat.reached_from("PREROUTING").any(leads)
+    }
+
+    /// Returns whether what this machine itself sends to a bridge is masqueraded, which Docker does where it has no userland proxy.
+    /// Connections of others are not.
+    pub(super) fn masks_own(&self) -> bool {
+        let Some(nat) = self.tables.get("nat") else {
+            return false;
+        };
+        nat.reached_from("POSTROUTING")
+            .any(|rule| rule.contains("--src-type LOCAL ") && rule.ends_with("-j MASQUERADE"))
     }
 }
 
@@ -137,6 +143,13 @@ impl Table {
             }
         }
         None
+    }
+
+    /// Returns the rules of a chain and of all that it leads to.
+    fn reached_from<'a>(&'a self, chain: &'a str) -> impl Iterator<Item = &'a String> {
+        let mut reached = Vec::new();
+        self.reach(chain, &mut reached);
+        reached.into_iter().filter_map(|chain| self.rules.get(chain)).flatten()
     }
 
     fn reach<'a>(&'a self, chain: &'a str, reached: &mut Vec<&'a str>) {
@@ -309,6 +322,19 @@ mod tests {
         );
         let maybe = DOCKER_20.replace("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -p udp -j DROP");
         check(&maybe, &Verdict::Passes);
+    }
+
+    #[test]
+    fn what_masks_the_machine_alone_is_told_from_what_masks_everybody() {
+        let masks = |rule: &str| {
+            let text = format!("*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING {rule}\nCOMMIT\n");
+            Rules::parse(&text).masks_own()
+        };
+        // As Docker 20.10 and Docker 28 write it without a userland proxy.
+        assert!(masks("-o br-1 -m addrtype --src-type LOCAL -j MASQUERADE"));
+        assert!(!masks("-s 10.0.0.0/24 ! -o br-1 -j MASQUERADE"));
+        assert!(!masks("-j MASQUERADE"));
+        assert!(!Rules::parse(DOCKER_20).masks_own());
     }
 
     #[test]

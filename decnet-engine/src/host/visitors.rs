@@ -37,15 +37,22 @@ fn is_of_a_bridge(address: Ipv4Addr, routes: &[HostRoute]) -> bool {
     interface.is_some_and(|interface| BRIDGES.iter().any(|begin| interface.starts_with(begin)))
 }
 
-/// Returns whether a rule of the packet filter leads a published port to its gateway; none where no filter can be read.
-pub(crate) fn is_led(port: &PublishedPort, to: Ipv4Addr) -> Option<bool> {
+/// What the packet filter of this machine does with a connection to a published port.
+pub(crate) struct Led {
+    /// Whether a rule leads it to the gateway.
+    pub(crate) is_led: bool,
+    /// Whether this machine's own connections are masqueraded on that way, so that they say nothing of others.
+    pub(crate) masks_own: bool,
+}
+
+/// Reads what the packet filter does with connections to a published port; none where no filter can be read.
+pub(crate) fn led(port: &PublishedPort, to: Ipv4Addr) -> Option<Led> {
     let filters = Filter::read_all();
-    let mut read = filters
-        .iter()
-        .filter_map(|filter| filter.rules.as_ref().ok())
-        .peekable();
-    read.peek()?;
-    Some(read.any(|rules| rules.leads(port.host_port, to, port.port)))
+    let read: Vec<_> = filters.iter().filter_map(|filter| filter.rules.as_ref().ok()).collect();
+    (!read.is_empty()).then(|| Led {
+        is_led: read.iter().any(|rules| rules.leads(port.host_port, to, port.port)),
+        masks_own: read.iter().any(|rules| rules.masks_own()),
+    })
 }
 
 /// Reads the addresses that are local out of a routing trie: a leaf, and below it what it is for.

@@ -7,7 +7,11 @@ pub mod simulated;
 #[cfg(feature = "docker")]
 pub mod docker;
 
-use std::{collections::BTreeMap, fmt::Debug, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Debug},
+    net::Ipv4Addr,
+};
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::StateReport;
@@ -54,8 +58,33 @@ pub struct RuntimeInfo {
     pub storage: String,
     /// Whether that is known to limit what a container writes to its root.
     pub limits_roots: bool,
+    /// What of a container's use the daemon cannot limit: it has no cgroup controller for that, as without root's rights.
+    pub unlimited: Vec<Resource>,
     /// The machine's addresses as far as they are known: of a machine elsewhere only those on its networks of containers.
     pub addresses: Vec<Ipv4Addr>,
+}
+
+/// What the containers of a machine share, and a cgroup controller limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Resource {
+    /// Memory.
+    Memory,
+    /// Processes.
+    Processes,
+    /// Processor time.
+    Cpu,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Processes => "processes",
+            Self::Cpu => "processor time",
+        })
+    }
 }
 
 /// What an action came to.

@@ -31,6 +31,10 @@ pub struct HostFacts {
     pub neighbours: Option<u64>,
     /// What containers are stored with, where that does not limit what they write to their roots.
     pub unlimited_storage: Option<String>,
+    /// What of a container's use the daemon cannot limit, in words: `memory`.
+    pub unlimited: Vec<String>,
+    /// Whether the daemon runs rootless, so that a program of its own forwards published ports.
+    pub rootless: bool,
 }
 
 /// A socket of the host that listens.
@@ -140,6 +144,21 @@ pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Findings) {
         );
         findings.push(Finding::new(Code::PublishIpv6, target(one), message));
     }
+}
+
+/// `PUBLISH_ROOTLESS`: a gateway that is published by a daemon without root's rights, where visitors are anonymous.
+pub(super) fn rootless(published: &[PublishedPort], host: &HostFacts, findings: &mut Findings) {
+    let is_open = |one: &&PublishedPort| one.host.address.is_none_or(|address| !address.is_loopback());
+    let Some(one) = published.iter().find(is_open).filter(|_| host.rootless) else {
+        return;
+    };
+    let message = format!(
+        "the daemon runs rootless, and a program of its own forwards what gateways publish (first `{}` of gateway `{}`): unless that \
+         program is slirp4netns, the log has an address of the daemon in place of the visitor's; set \
+         DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER=slirp4netns for the daemon, or publish from a daemon of root",
+        one.service, one.decky
+    );
+    findings.push(Finding::new(Code::PublishRootless, target(one), message));
 }
 
 /// `HOST_PORT_TAKEN`: a host port that a gateway publishes is in use.

@@ -135,6 +135,8 @@ pub fn validate_in<'a>(
         host::overlaps(&view, host, found);
         shared::disk(&greedy, host, found);
         shared::neighbours(&view, host, found);
+        shared::unlimited(&view, host, found);
+        host::rootless(&published, host, found);
     }
     let mut findings = findings.into_vec();
     if !rules.shape_is_error() {

@@ -63,6 +63,19 @@ pub(super) fn disk(greedy: &Greedy, host: &HostFacts, findings: &mut Findings) {
     }
 }
 
+/// `HOST_UNLIMITED`: a daemon that cannot limit what deckies use of its machine.
+pub(super) fn unlimited(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
+    if host.unlimited.is_empty() || view.decky_names().next().is_none() {
+        return;
+    }
+    let message = format!(
+        "the daemon cannot limit {} of containers: an intruder in one decky can use up the host's; give the daemon the cgroup \
+         controllers for that (a rootless daemon needs cgroup v2, and delegation by systemd)",
+        host.unlimited.join(", ")
+    );
+    findings.push(Finding::new(Code::HostUnlimited, Target::Topology, message));
+}
+
 /// `HOST_NEIGHBOURS`: a LAN with more addresses than the host's kernel keeps neighbours.
 pub(super) fn neighbours(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
     let Some(limit) = host.neighbours else { return };

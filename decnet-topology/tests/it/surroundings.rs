@@ -256,3 +256,61 @@ fn what_a_maze_may_use_up_of_its_host_is_warned_of() {
         ]
     );
 }
+
+#[test]
+fn what_the_daemon_cannot_do_for_a_maze_is_warned_of_once() {
+    let maze = Topology::builder()
+        .dmz("dmz", "172.20.0.0/24")
+        .decky("one", |decky| {
+            decky.on("dmz", "172.20.0.10").forwards().services(["ssh", "http"])
+        })
+        .decky("two", |decky| decky.on("dmz", "172.20.0.11").services(["http"]))
+        .build()
+        .expect("a maze");
+    let catalog = Catalog::builtin();
+    let warned = |facts: &HostFacts, publish: &str| {
+        let publish = [publish.parse().expect("a rule")].into_iter().collect();
+        let surroundings = Surroundings {
+            host: Some(facts),
+            publish: Some(&publish),
+            ..Surroundings::default()
+        };
+        let report = validate_in(&maze, &catalog, RuleSet::deploy(), surroundings);
+        assert!(report.is_clean(), "{:?}", report.findings());
+        let warned = report.warnings().map(ToString::to_string);
+        warned.collect::<Vec<_>>()
+    };
+    let able = HostFacts::default();
+    assert_eq!(warned(&able, "ssh=2222"), [""; 0]);
+    let unable = HostFacts {
+        unlimited: vec!["memory".into(), "processor time".into()],
+        ..HostFacts::default()
+    };
+    assert_eq!(
+        warned(&unable, "ssh=2222"),
+        [
+            "warning HOST_UNLIMITED: the daemon cannot limit memory, processor time of containers: an intruder in one decky can use up \
+          the host's; give the daemon the cgroup controllers for that (a rootless daemon needs cgroup v2, and delegation by systemd)"
+        ]
+    );
+    let rootless = HostFacts {
+        rootless: true,
+        ..HostFacts::default()
+    };
+    let [warning] = &warned(&rootless, "ssh=2222")[..] else {
+        panic!("one warning")
+    };
+    assert!(
+        warning.starts_with("warning PUBLISH_ROOTLESS: the daemon runs rootless"),
+        "{warning}"
+    );
+    assert!(
+        warning.contains("`http` of gateway `one`") && warning.contains("slirp4netns"),
+        "{warning}"
+    );
+    // What is published for the host alone hides nobody.
+    let [warning] = &warned(&rootless, "one.http=127.0.0.1:8080")[..] else {
+        panic!("one warning")
+    };
+    assert!(warning.contains("`ssh` of gateway `one`"), "{warning}");
+}

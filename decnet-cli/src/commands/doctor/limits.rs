@@ -33,7 +33,32 @@ pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
             "keep Docker's data on btrfs, zfs or XFS with pquota; services without `writable_root` write to memory alone",
         )
     };
-    vec![seccomp, storage]
+    let mut checks = vec![seccomp, storage, cgroups(info)];
+    if info.rootless {
+        checks.push(Check::warn(
+            "rootless",
+            "a program of the daemon forwards published ports: unless it is slirp4netns, no log has the address of a visitor",
+            "set DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER=slirp4netns for the daemon, or publish from a daemon of root",
+        ));
+    }
+    checks
+}
+
+/// Whether the daemon can limit what a decky uses.
+fn cgroups(info: &RuntimeInfo) -> Check {
+    const WHAT: &str = "cgroups";
+    if info.unlimited.is_empty() {
+        return Check::ok(WHAT, "memory, processes and processor time of deckies are limited");
+    }
+    let unlimited: Vec<_> = info.unlimited.iter().map(ToString::to_string).collect();
+    Check::warn(
+        WHAT,
+        format!(
+            "the daemon cannot limit {} of containers: an intruder in one decky can use up the host's",
+            unlimited.join(", ")
+        ),
+        "give it the cgroup controllers for that; a rootless daemon needs cgroup v2, and delegation by systemd",
+    )
 }
 
 /// Looks at the limits of the kernel that all mazes share.
@@ -78,6 +103,7 @@ fn neighbours(claims: &[Claim], limit: Option<u64>) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use decnet_engine::runtime::{ApiVersion, Resource};
     use decnet_topology::TopologyId;
 
     use super::*;
@@ -107,5 +133,42 @@ mod tests {
         assert_eq!(neighbours(&claims[..1], None).verdict, Verdict::Ok);
         assert_eq!(neighbours(&claims, None).verdict, Verdict::Warn, "the kernel's default");
         assert_eq!(neighbours(&[], Some(1_024)).verdict, Verdict::Ok);
+    }
+
+    fn info(unlimited: &[Resource], rootless: bool) -> RuntimeInfo {
+        RuntimeInfo {
+            version: "28.5".into(),
+            api: ApiVersion::v1(51),
+            endpoint: "unix:///docker.sock".into(),
+            local: true,
+            cpus: 2,
+            live_restore: true,
+            rootless,
+            architecture: "x86_64".into(),
+            seccomp: true,
+            storage: "btrfs".into(),
+            limits_roots: true,
+            unlimited: unlimited.to_vec(),
+            addresses: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_daemon_cannot_limit_is_named_and_so_are_hidden_visitors() {
+        let warned = |info: &RuntimeInfo| -> Vec<String> {
+            let checks = of_daemon(info).into_iter();
+            let warned = checks.filter(|check| check.verdict == Verdict::Warn);
+            warned
+                .map(|check| format!("{}: {}", check.what, check.message))
+                .collect()
+        };
+        assert_eq!(warned(&info(&[], false)), [""; 0]);
+        assert_eq!(
+            warned(&info(&[Resource::Memory, Resource::Processes], true)),
+            [
+                "cgroups: the daemon cannot limit memory, processes of containers: an intruder in one decky can use up the host's",
+                "rootless: a program of the daemon forwards published ports: unless it is slirp4netns, no log has the address of a visitor",
+            ]
+        );
     }
 }

@@ -127,6 +127,8 @@ impl Docker {
                     .collect(),
             ),
             readonly_rootfs: Some(true),
+            // Its program is PID 1, whatever the daemon would put there by default.
+            init: Some(false),
             mounts: Some(vec![volumes::state_folder(&spec.labels)]),
             ..self.confined(
                 info,

@@ -14,7 +14,7 @@ use super::{failure::Failure, images::Wishes, networks, storage::SIZE_OPTION};
 use crate::{
     desired::{Limits, NOBODY, RunAs, Seccomp, ServiceSpec},
     naming,
-    runtime::RuntimeInfo,
+    runtime::{Resource, RuntimeInfo},
 };
 
 /// What the daemon was found not to take: it shows when a container is asked for, and is asked for no more then.
@@ -94,7 +94,14 @@ pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
     ulimits.push(ulimit("nofile", limits.open_files));
     // A daemon without root may lower a limit, and may have 0 already.
     ulimits.push(ulimit("core", if info.rootless { 0 } else { NO_CORE }));
+    // A daemon without the controller refuses a container that is to have less processor time, and ignores the other two.
+    let limited = |resource, limit| (!info.unlimited.contains(&resource)).then_some(limit);
     HostConfig {
+        pids_limit: limited(Resource::Processes, limits.pids),
+        memory: limited(Resource::Memory, limits.memory),
+        // As much as memory alone: nothing is swapped.
+        memory_swap: limited(Resource::Memory, limits.memory),
+        nano_cpus: limited(Resource::Cpu, limits.nano_cpus),
         ulimits: Some(ulimits),
         oom_score_adj: Some(OOM_SCORE),
         ..HostConfig::default()
@@ -155,5 +162,48 @@ fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
         name: Some(name.into()),
         soft: Some(value),
         hard: Some(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::ApiVersion;
+
+    fn info(unlimited: &[Resource]) -> RuntimeInfo {
+        RuntimeInfo {
+            version: "28.5".into(),
+            api: ApiVersion::v1(51),
+            endpoint: "unix:///docker.sock".into(),
+            local: true,
+            cpus: 2,
+            live_restore: true,
+            rootless: false,
+            architecture: "x86_64".into(),
+            seccomp: true,
+            storage: "btrfs".into(),
+            limits_roots: true,
+            unlimited: unlimited.to_vec(),
+            addresses: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_daemon_cannot_limit_is_left_out_and_the_rest_is_limited() {
+        let limits = Limits {
+            pids: 64,
+            memory: 1 << 20,
+            nano_cpus: 500_000_000,
+            open_files: 1_024,
+        };
+        let limited = |unlimited: &[Resource]| {
+            let host = bounded(&info(unlimited), &limits);
+            (host.pids_limit, host.memory, host.memory_swap, host.nano_cpus)
+        };
+        let (pids, memory, cpus) = (Some(64), Some(1 << 20), Some(500_000_000));
+        assert_eq!(limited(&[]), (pids, memory, memory, cpus));
+        assert_eq!(limited(&[Resource::Cpu]), (pids, memory, memory, None));
+        assert_eq!(limited(&[Resource::Memory]), (pids, None, None, cpus));
+        assert_eq!(limited(&[Resource::Processes]), (None, memory, memory, cpus));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     decoy::DecoyImage,
     desired::seccomp_profile,
     host,
-    runtime::{ApiVersion, RuntimeError, RuntimeInfo},
+    runtime::{ApiVersion, Resource, RuntimeError, RuntimeInfo},
 };
 
 /// How long what a daemon said of itself holds. It is less than it takes anyone to put another in its place.
@@ -110,6 +110,16 @@ impl Docker {
         let info = self.ask("describe yourself", self.client.info()).await?;
         let security = info.security_options.unwrap_or_default();
         let has = |name: &str| security.iter().any(|option| option.split(',').any(|part| part == name));
+        // A daemon that does not say is taken for one that can.
+        let controllers = [
+            (Resource::Memory, info.memory_limit),
+            (Resource::Processes, info.pids_limit),
+            (Resource::Cpu, info.cpu_cfs_quota),
+        ];
+        let unlimited = controllers
+            .into_iter()
+            .filter_map(|(resource, limits)| (limits == Some(false)).then_some(resource))
+            .collect();
         let driver = info.driver.unwrap_or_default();
         let storage = Storage {
             filesystem: storage::filesystem(info.driver_status.unwrap_or_default()),
@@ -134,6 +144,7 @@ impl Docker {
             seccomp: has("name=seccomp"),
             limits_roots: storage.limits_roots(self.host.is_local().then(|| Path::new(&root))),
             storage: storage.to_string(),
+            unlimited,
             addresses,
         })
     }

@@ -63,11 +63,6 @@ impl Docker {
             cap_drop: Some(vec!["ALL".into()]),
             cap_add: Some(capabilities.into_iter().collect()),
             security_opt: Some(confinement::security(info, seccomp, &self.profile)),
-            pids_limit: Some(limits.pids),
-            memory: Some(limits.memory),
-            // As much as memory alone: nothing is swapped.
-            memory_swap: Some(limits.memory),
-            nano_cpus: Some(limits.nano_cpus),
             restart_policy: Some(RestartPolicy {
                 name: Some(RestartPolicyNameEnum::ALWAYS),
                 maximum_retry_count: None,

@@ -154,9 +154,7 @@ impl Base {
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        let mut groups = String::new();
-        File::from(read(&process, "cgroup")?).read_to_string(&mut groups)?;
-        if self.id.is_empty() || !groups.contains(&self.id) {
+        if !self.is_of_container(&process)? {
             return Err(io::Error::other("its process is not seen from here"));
         }
         let root = openat(
@@ -191,6 +189,18 @@ impl Base {
             };
             View::Deviates { report }
         })
+    }
+
+    /// Returns whether a process is one of the base's container: its cgroup says so, or, where the daemon has no cgroups, the files
+    /// that the daemon keeps for the container and mounts in it.
+    fn is_of_container(&self, process: &OwnedFd) -> io::Result<bool> {
+        let contains = |file: &str, words: &str| -> io::Result<bool> {
+            let mut text = String::new();
+            File::from(read(process, file)?).read_to_string(&mut text)?;
+            Ok(text.contains(words))
+        };
+        Ok(!self.id.is_empty()
+            && (contains("cgroup", &self.id)? || contains("mountinfo", &format!("/containers/{}/", self.id))?))
     }
 
     /// Says what is wrong with the program, on its disk or in its process.

@@ -174,6 +174,9 @@ impl Docker {
     /// That is so where a process was killed while it asked for the same network: the daemon makes it all the same, and it appears
     /// a moment later.
     async fn try_to_create_network(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<Attempt, RuntimeError> {
+        let mut options: HashMap<_, _> = spec.options.clone().into_iter().collect();
+        // What is not said here may be otherwise by default on this daemon (`default-network-opts`).
+        options.insert("com.docker.network.bridge.enable_icc".into(), "true".into());
         let request = self.client.create_network(NetworkCreateRequest {
             name: spec.name.to_string(),
             driver: Some("bridge".into()),
@@ -185,7 +188,8 @@ impl Docker {
                 }]),
                 ..Ipam::default()
             }),
-            options: Some(spec.options.clone().into_iter().collect()),
+            options: Some(options),
+            enable_ipv6: Some(false),
             labels: Some(docker_labels(&spec.labels)),
             ..NetworkCreateRequest::default()
         });

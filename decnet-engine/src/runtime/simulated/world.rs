@@ -30,6 +30,7 @@ pub(super) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
         seccomp: true,
         storage: "memory".into(),
         limits_roots: true,
+        unlimited: Vec::new(),
         addresses: Vec::new(),
     }
 }
