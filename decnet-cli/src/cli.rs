@@ -15,7 +15,7 @@ use crate::{command_error::CommandError, commands};
     subcommand_required = true,
     disable_help_subcommand = true,
     max_term_width = 110,
-    after_help = "Every flag is an environment variable too: --dry-run is DECNET_DRY_RUN, --db is DECNET_DB.\n\
+    after_help = "Flags are environment variables too: --db is DECNET_DB, --dry-run of deploy is DECNET_DEPLOY_DRY_RUN.\n\
                   Exit codes: 0 done, 1 failed, 2 usage, 3 invalid, 4 conflict, 5 Docker out of reach, 6 rolled back, \
                   130 interrupted."
 )]
@@ -118,7 +118,7 @@ pub(crate) enum Command {
 
 /// Returns the command line's grammar, with an environment variable behind every flag.
 pub(crate) fn grammar() -> clap::Command {
-    with_environment(Cli::command())
+    with_environment(Cli::command(), "DECNET")
 }
 
 /// Reads the command line and the environment.
@@ -127,7 +127,8 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> R
     Cli::from_arg_matches_mut(&mut matches)
 }
 
-fn with_environment(command: clap::Command) -> clap::Command {
+/// Lets flags come from variables that begin with a prefix, and those of subcommands from variables that name the subcommand too.
+fn with_environment(command: clap::Command, prefix: &str) -> clap::Command {
     command
         .mut_args(|argument| {
             let Some(long) = argument.get_long().map(ToOwned::to_owned) else {
@@ -136,20 +137,30 @@ fn with_environment(command: clap::Command) -> clap::Command {
             if matches!(argument.get_action(), ArgAction::Help | ArgAction::Version) {
                 return argument;
             }
+            let variable = variable(prefix, &long);
+            if NEVER_FROM_ENVIRONMENT.contains(&variable.as_str()) {
+                return argument;
+            }
             let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
-            let argument = argument.env(variable(&long)).hide_env(true);
+            let argument = argument.env(variable).hide_env(true);
             if is_switch {
                 argument.value_parser(FalseyValueParser::new())
             } else {
                 argument
             }
         })
-        .mut_subcommands(with_environment)
+        .mut_subcommands(|subcommand| {
+            let prefix = variable(prefix, subcommand.get_name());
+            with_environment(subcommand, &prefix)
+        })
 }
 
-/// Names the environment variable of a flag.
-fn variable(long: &str) -> String {
-    format!("DECNET_{}", long.to_ascii_uppercase().replace('-', "_"))
+/// Flags that delete what nobody can restore: they have to be typed each time.
+const NEVER_FROM_ENVIRONMENT: [&str; 1] = ["DECNET_DB_RESET_FORCE"];
+
+/// Names the environment variable of a flag, or what those of a subcommand begin with.
+fn variable(prefix: &str, name: &str) -> String {
+    format!("{prefix}_{}", name.to_ascii_uppercase().replace('-', "_"))
 }
 
 /// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
@@ -215,19 +226,23 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_has_its_variable() {
-        fn check(command: &clap::Command) {
+    fn every_flag_has_a_variable_of_its_command() {
+        fn check(command: &clap::Command, prefix: &str) {
             for argument in command.get_arguments() {
                 let Some(long) = argument.get_long() else { continue };
                 if matches!(argument.get_action(), ArgAction::Help | ArgAction::Version) {
                     continue;
                 }
                 let found = argument.get_env().map(|name| name.to_string_lossy().into_owned());
-                assert_eq!(found, Some(variable(long)), "--{long} of {}", command.get_name());
+                let expected = variable(prefix, long);
+                let expected = Some(expected).filter(|name| !NEVER_FROM_ENVIRONMENT.contains(&name.as_str()));
+                assert_eq!(found, expected, "--{long} of {}", command.get_name());
             }
-            command.get_subcommands().for_each(check);
+            for subcommand in command.get_subcommands() {
+                check(subcommand, &variable(prefix, subcommand.get_name()));
+            }
         }
-        check(&grammar());
+        check(&grammar(), "DECNET");
     }
 
     #[test]

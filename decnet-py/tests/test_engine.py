@@ -24,9 +24,9 @@ def test_a_maze_is_raised_checked_and_taken_down(
     assert docker.networks == {}, "a plan touches nothing"
     with pytest.raises(decnet.InvalidConfig, match="maps nothing"):
         engine.deploy(stored, settings={"publish": ["shh=127.0.0.1:2222"]})
-    outcome = engine.deploy(stored, settings={"publish": ["ssh=2222"]})
+    outcome = engine.deploy(stored, settings={"publish": ["*=127.0.0.1"]})
     assert (outcome.status, outcome.changed, outcome.reason) == ("active", len(plan), None)
-    assert outcome.id == stored.id and outcome.row.settings["publish"] == ["ssh=2222"]
+    assert outcome.id == stored.id and outcome.row.settings["publish"] == ["*=127.0.0.1"]
     assert set(docker.containers.values()) == {"running"} and len(docker.networks) == len(maze.lans)
     assert engine.plan(stored).is_empty
     assert engine.verify(stored)["deviations"] == []
@@ -195,7 +195,7 @@ def test_what_runs_is_made_anew_by_force_only(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = engine.deploy(repo.create(maze)).row
-    settings: Any = {"publish": ["ssh=2222", "http=8080", "*=127.0.0.1"]}
+    settings: Any = {"publish": ["*=127.0.0.1"]}
     with pytest.raises(decnet.NeedsForce):
         engine.deploy(stored, settings=settings)
     assert engine.deploy(stored, settings=settings, force=True).status == "active"

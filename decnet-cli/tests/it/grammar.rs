@@ -105,7 +105,7 @@ fn with_json_a_command_line_that_makes_no_sense_is_an_error_object() {
 }
 
 #[test]
-fn every_flag_may_come_from_the_environment() {
+fn flags_may_come_from_the_environment() {
     let place = Place::new();
     let output = place
         .command(&["services"])
@@ -121,13 +121,48 @@ fn every_flag_may_come_from_the_environment() {
     assert!(!output.stdout.starts_with(b"{"));
     let mut command = place.command(&["generate", "-o", "-"]);
     command.envs([
-        ("DECNET_NAME", "corp"),
-        ("DECNET_DEPTH", "1"),
-        ("DECNET_BRANCHING_FACTOR", "1"),
-        ("DECNET_SEED", "5"),
+        ("DECNET_GENERATE_NAME", "corp"),
+        ("DECNET_GENERATE_DEPTH", "1"),
+        ("DECNET_GENERATE_BRANCHING_FACTOR", "1"),
+        ("DECNET_GENERATE_SEED", "5"),
     ]);
     let output = command.output().expect("runs");
     assert!(output.status.success(), "{output:?}");
+}
+
+const SMALL: [&str; 7] = ["generate", "--name", "corp", "--depth", "1", "--branching-factor", "1"];
+
+#[test]
+fn a_variable_of_one_command_does_not_reach_another() {
+    let place = Place::new();
+    for variable in ["DECNET_OUTPUT", "DECNET_COMPOSE_OUTPUT"] {
+        let place = Place::new();
+        let mut command = place.command(&SMALL);
+        let output = command.env(variable, "elsewhere.yaml").output().expect("runs");
+        assert!(output.status.success(), "{output:?}");
+        assert!(!place.path("elsewhere.yaml").exists(), "{variable}");
+    }
+    let mut command = place.command(&SMALL);
+    let output = command.env("DECNET_GENERATE_OUTPUT", place.path("here.yaml")).output();
+    assert!(output.expect("runs").status.success() && place.path("here.yaml").exists());
+}
+
+#[test]
+fn a_reset_of_the_database_is_never_forced_from_the_environment() {
+    let place = Place::new();
+    std::fs::write(
+        place.database(),
+        "this is no database, and too long for a header that could be one",
+    )
+    .expect("written");
+    for variable in ["DECNET_FORCE", "DECNET_DB_RESET_FORCE", "DECNET_RESET_FORCE"] {
+        let mut command = place.command(&["db", "reset", "--yes"]);
+        let output = command.env(variable, "1").output().expect("runs");
+        assert!(!output.status.success(), "{variable}: {output:?}");
+        assert!(place.database().exists(), "{variable}");
+    }
+    place.run(&["db", "reset", "--yes", "--force"]).exits(0);
+    assert!(!place.database().exists());
 }
 
 #[test]

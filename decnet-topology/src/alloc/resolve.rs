@@ -244,24 +244,29 @@ struct Soundness {
     report: Report,
 }
 
-/// Findings, the parser's first. A code that the parser reports is left to it: it saw the same document.
+/// Findings, the parser's first. What the parser reports is not reported again: it saw the same document.
 struct Found {
     all: Findings,
-    known: BTreeSet<Code>,
+    known: BTreeSet<(Code, Target)>,
+    /// The codes of which the parser counts only: each finding is known, by its number.
+    counted: BTreeSet<Code>,
 }
 
 impl Found {
     fn by_parser(findings: &[Finding]) -> Self {
         let mut all = Findings::default();
         all.extend(findings.iter().cloned());
+        let (more, listed): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.count_of_more().is_some());
+        let known = listed.into_iter().map(|finding| (finding.code, finding.target.clone()));
         Self {
             all,
-            known: findings.iter().map(|finding| finding.code).collect(),
+            known: known.collect(),
+            counted: more.into_iter().map(|finding| finding.code).collect(),
         }
     }
 
     fn add(&mut self, code: Code, target: Target, message: String) {
-        if !self.known.contains(&code) {
+        if !self.counted.contains(&code) && !self.known.contains(&(code, target.clone())) {
             self.all.push(Finding::new(code, target, message));
         }
     }

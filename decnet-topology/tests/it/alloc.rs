@@ -353,9 +353,14 @@ fn a_draft_with_errors_is_refused_with_all_of_them() {
         Code::AttachmentDup,
     ];
     assert_eq!(codes(&bad), all);
-    let said = Finding::new(Code::NameInvalid, Target::Topology, "said by the parser");
-    bad.findings.push(said);
-    assert_eq!(codes(&bad), all, "the parser's findings are not doubled");
+    let lan = Target::Lan { lan: "no name".into() };
+    bad.findings
+        .push(Finding::new(Code::NameInvalid, lan, "said by the parser"));
+    assert_eq!(codes(&bad), all, "a finding of the parser's is not reported twice");
+    let of_another = Finding::new(Code::NameInvalid, Target::Topology, "said by the parser");
+    bad.findings = vec![of_another];
+    let both = [&[Code::NameInvalid][..], &all].concat();
+    assert_eq!(codes(&bad), both, "a finding on another target hides none");
     let mut unread = draft(&[("a", None)], &[]);
     let said = Finding::new(Code::SubnetMalformed, Target::Topology, "said by the parser");
     unread.findings.push(said);
