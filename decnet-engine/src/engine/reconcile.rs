@@ -30,7 +30,7 @@ impl Engine {
             }
             Ok(stored) => {
                 let options = DeployOptions { force, settings: None };
-                session.mend(stored, options, cancel).await
+                session.mend(stored, options, Trigger::Healer, cancel).await
             }
             Err(error) => Err(error),
         };
@@ -64,7 +64,7 @@ impl Engine {
     ) -> Result<Outcome, EngineError> {
         let session = Session::begin(self, id, cancel).await?;
         let result = match session.load().await {
-            Ok(stored) => session.mend(stored, options, cancel).await,
+            Ok(stored) => session.mend(stored, options, Trigger::Operator, cancel).await,
             Err(error) => Err(error),
         };
         session.end(result).await
@@ -80,6 +80,7 @@ impl Session<'_> {
         &self,
         stored: StoredTopology,
         options: DeployOptions,
+        trigger: Trigger,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let row = stored.row.clone();
@@ -126,7 +127,7 @@ impl Session<'_> {
             cancelled,
             ailment,
             ..
-        } = self.carry_out(&prepared, Trigger::Healer, cancel).await?;
+        } = self.carry_out(&prepared, trigger, cancel).await?;
         if cancelled {
             // What was not begun was not looked at either: the status stands.
             return Err(EngineError::Interrupted {

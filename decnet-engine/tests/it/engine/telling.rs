@@ -81,6 +81,15 @@ async fn deckies_are_told_of_when_they_come_are_mended_and_go() {
     let told = deckies(&events(&mut heard));
     assert_eq!(told, ["files [smb] -> [smb] healer", "web [http] -> [http ssh] healer"]);
 
+    assert!(lab.docker.remove(&named("_web.ssh")));
+    lab.deploy(id).await.expect("redeployed");
+    let told = deckies(&events(&mut heard));
+    assert_eq!(
+        told,
+        ["web [http] -> [http ssh] operator"],
+        "whoever deploys is an operator"
+    );
+
     lab.teardown(id).await.expect("torn down");
     let expected = ["files [smb] -> [] retirement", "web [http ssh] -> [] retirement"];
     assert_eq!(deckies(&events(&mut heard)), expected);
