@@ -16,6 +16,8 @@ use jiff::Timestamp;
 const PAGE: usize = 64;
 /// How many mutations are remembered as told, beside those that are not finished.
 const REMEMBERED: usize = 4096;
+/// How many changes of status are remembered of a topology, so that a bus that is late repeats none.
+const REMEMBERED_STATUSES: usize = 64;
 
 /// What is stored of a topology at one moment.
 #[derive(Debug)]
@@ -35,12 +37,31 @@ pub(crate) struct StoredEvents {
     names: BTreeMap<TopologyId, String>,
     /// When a row was last looked into.
     looked: BTreeMap<TopologyId, Timestamp>,
-    /// The changes of status that were told, by their time.
-    statuses: BTreeMap<TopologyId, BTreeSet<Timestamp>>,
+    statuses: BTreeMap<TopologyId, ToldStatuses>,
     /// The last mutation that was looked at.
     last: MutationId,
     /// How far each mutation is known to be: the place of the last stage that was told.
     mutations: BTreeMap<MutationId, u8>,
+}
+
+/// The changes of status of one topology that were told.
+#[derive(Debug, Default)]
+struct ToldStatuses {
+    /// How many of those in the store, which appends to them.
+    stored: usize,
+    /// The last ones, by their time.
+    latest: BTreeSet<Timestamp>,
+}
+
+impl ToldStatuses {
+    /// Notes that a change was told. Returns false if it was told before.
+    fn note(&mut self, at: Timestamp) -> bool {
+        let is_new = self.latest.insert(at);
+        if self.latest.len() > REMEMBERED_STATUSES {
+            self.latest.pop_first();
+        }
+        is_new
+    }
 }
 
 impl StoredEvents {
@@ -78,7 +99,10 @@ impl StoredEvents {
                 continue;
             };
             let told = self.statuses.entry(row.id).or_default();
-            told.extend(events.iter().map(|event| event.at));
+            told.stored = events.len();
+            for event in &events {
+                told.note(event.at);
+            }
             if row.status == Status::TornDown && self.only.is_none() {
                 continue;
             }
@@ -94,7 +118,7 @@ impl StoredEvents {
     /// Takes note of an event that was heard elsewhere. Tells whether it is news.
     pub(crate) fn hear(&mut self, envelope: &Envelope) -> bool {
         match &envelope.event {
-            Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().insert(envelope.at),
+            Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().note(envelope.at),
             Event::Mutation { mutation, state, .. } => {
                 let told = self.mutations.entry(*mutation).or_default();
                 let is_news = place(*state) > *told;
@@ -113,8 +137,10 @@ impl StoredEvents {
                 continue;
             }
             let told = self.statuses.entry(row.id).or_default();
-            for event in unless_gone(self.repo.status_events(row.id).await)?.unwrap_or_default() {
-                if told.insert(event.at) {
+            let events = unless_gone(self.repo.status_events(row.id).await)?.unwrap_or_default();
+            let known = std::mem::replace(&mut told.stored, events.len());
+            for event in events.into_iter().skip(known) {
+                if told.note(event.at) {
                     let status = Event::Status {
                         topology: row.id,
                         from: event.from,
@@ -132,9 +158,14 @@ impl StoredEvents {
             .mutations
             .iter()
             .filter(|(id, told)| **told < END && !fresh.contains(id));
+        let mut gone = BTreeSet::new();
         for (id, _) in unfinished {
-            changed.extend(unless_gone(self.repo.mutation(*id).await)?);
+            match unless_gone(self.repo.mutation(*id).await)? {
+                Some(row) => changed.push(row),
+                None => drop(gone.insert(*id)),
+            }
         }
+        self.mutations.retain(|id, _| !gone.contains(id));
         for row in changed {
             let told = self.mutations.insert(row.id, reached(&row)).unwrap_or_default();
             let untold = stages(&row).into_iter().filter(|(state, _)| place(*state) > told);
@@ -150,7 +181,14 @@ impl StoredEvents {
             None => self.repo.list(&ListFilter::default()).await?.rows,
             Some(id) => unless_gone(self.repo.get(id).await)?.into_iter().collect(),
         };
-        self.names.extend(rows.iter().map(|row| (row.id, row.name.to_string())));
+        let names: BTreeMap<_, _> = rows.iter().map(|row| (row.id, row.name.to_string())).collect();
+        // What was there at an earlier look and is not any more was deleted.
+        let deleted = self.names.keys().filter(|id| !names.contains_key(id));
+        for id in deleted {
+            self.looked.remove(id);
+            self.statuses.remove(id);
+        }
+        self.names = names;
         Ok(rows)
     }
 

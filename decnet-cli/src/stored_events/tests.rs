@@ -171,3 +171,24 @@ async fn a_topology_that_is_deleted_while_it_is_followed_is_no_error() {
     let mut late = StoredEvents::new(repo, Some(id));
     assert!(late.snapshot().await.expect("nothing").is_empty());
 }
+
+#[tokio::test]
+async fn what_is_remembered_has_a_bound() {
+    let (repo, id) = live("corp").await;
+    let mut stored = StoredEvents::new(repo.clone(), None);
+    stored.snapshot().await.expect("a snapshot");
+    let mut second = 10;
+    for _ in 0..REMEMBERED_STATUSES {
+        become_status(&repo, id, Status::Active, Status::Degraded, second).await;
+        become_status(&repo, id, Status::Degraded, Status::Active, second + 1).await;
+        assert_eq!(news(&mut stored).await, ["degraded", "active"]);
+        second += 2;
+    }
+    assert_eq!(stored.statuses[&id].latest.len(), REMEMBERED_STATUSES);
+    become_status(&repo, id, Status::Active, Status::TearingDown, second).await;
+    become_status(&repo, id, Status::TearingDown, Status::TornDown, second + 1).await;
+    news(&mut stored).await;
+    repo.delete(id, time(second + 2)).await.expect("deleted");
+    assert_eq!(news(&mut stored).await, [""; 0]);
+    assert!(stored.statuses.is_empty() && stored.names.is_empty() && stored.looked.is_empty());
+}
