@@ -3,12 +3,12 @@
 //! The image holds one file, `/decnet-decoy`, and the folders on which engines mount something. It is made the same everywhere: fixed
 //! dates, fixed order, fixed owner. So its id is a digest of the program, and loading it twice is loading it once.
 //!
-//! All of it belongs to [`KEEPER`], as whom nothing runs that an intruder could get hold of: root without capabilities cannot write
-//! what it does not own. A volume that is mounted on [`STATE_FOLDER`] takes the owner from the image.
+//! All of it but [`PORTS_FOLDER`] belongs to [`KEEPER`], as whom nothing runs that an intruder could get hold of: root without
+//! capabilities cannot write what it does not own. A volume that is mounted on [`STATE_FOLDER`] takes owners from the image.
 
 use std::fmt::Write as _;
 
-use decnet_decoy::protocol::{KEEPER, STATE_FOLDER};
+use decnet_decoy::protocol::{KEEPER, PORTS_FOLDER, STATE_FOLDER};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -57,6 +57,9 @@ impl DecoyImage {
         for folder in FOLDERS.into_iter().chain([STATE_FOLDER.trim_start_matches('/')]) {
             layer.folder(folder);
         }
+        layer.owner = 0;
+        layer.folder(PORTS_FOLDER.trim_start_matches('/'));
+        layer.owner = KEEPER;
         layer.file(PROGRAM_PATH.trim_start_matches('/'), PROGRAM_MODE, program);
         let layer = layer.end();
         let layer_digest = digest(&layer);

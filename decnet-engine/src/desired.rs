@@ -8,5 +8,5 @@ pub use build::{Desired, DesiredError, Setting};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{
     BASE_CAPABILITIES, BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RESOLVER, RunAs,
-    ServiceSpec,
+    ServiceNetwork, ServiceSpec,
 };

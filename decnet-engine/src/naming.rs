@@ -68,7 +68,7 @@ docker_names! {
 pub enum Role {
     /// It owns a decky's network namespace.
     Base,
-    /// It shares the base's namespace.
+    /// It answers on the ports of one service.
     Service,
 }
 

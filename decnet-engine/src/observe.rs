@@ -120,7 +120,7 @@ pub struct ObservedContainer {
     pub exit_code: Option<i64>,
     /// Its networks by name, with its address there; none for a service.
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
-    /// The id of the container whose namespace it shares.
+    /// The id of the container whose namespace it shares, if it shares one.
     pub shares: Option<String>,
     /// The volumes that it uses.
     pub volumes: BTreeSet<VolumeName>,

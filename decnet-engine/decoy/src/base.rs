@@ -1,22 +1,26 @@
-//! PID 1 of a base: sets the state, gives up its power, and holds the namespace open.
+//! PID 1 of a base: sets the state, gives up its power, holds the namespace open, and hands services their sockets.
 
-use std::{io, process::ExitCode, time::Instant};
+use std::{
+    io::{self, Read as _},
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    path::Path,
+    process::ExitCode,
+    time::Instant,
+};
 
 use rustix::{
-    process::{WaitOptions, wait},
+    process::{Resource, Rlimit, WaitOptions, setrlimit, wait},
     thread::{
         CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set,
         set_capabilities, set_no_new_privs,
     },
 };
-use signal_hook::{
-    consts::{SIGCHLD, SIGINT, SIGTERM},
-    iterator::Signals,
-};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 
 use crate::{
-    program::{Failure, log},
-    protocol::{EXIT_DONE, NetState},
+    ports::Desk,
+    program::{Failure, log, signals},
+    protocol::{EXIT_DONE, NetState, PORTS_SOCKET},
     scan::{Detector, lock},
     state::{apply, sees_scans},
     state_file::StateFile,
@@ -25,8 +29,8 @@ use crate::{
 /// Runs until told to stop.
 pub(crate) fn run() -> Result<ExitCode, Failure> {
     // PID 1 ignores every signal that it does not ask for, so this comes before anything that takes time.
-    let mut signals =
-        Signals::new([SIGTERM, SIGINT, SIGCHLD]).map_err(|error| Failure::new("signals cannot be caught", error))?;
+    let stop = signals(&[SIGTERM, SIGINT])?;
+    let mut ended = signals(&[SIGCHLD])?;
     let state = StateFile::of_base().read_or_first().map_err(|error| {
         if error.kind() == io::ErrorKind::InvalidInput {
             Failure::usage("there is no first state", error)
@@ -45,16 +49,28 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     if let Err(error) = &scans {
         log("warn", "scans are not seen", &serde_json::json!(error.to_string()));
     }
-    for signal in &mut signals {
-        if signal != SIGCHLD {
+    let no_desk = |error| Failure::new("services cannot be handed their sockets", error);
+    let mut desk = Desk::open(Path::new(PORTS_SOCKET)).map_err(no_desk)?;
+    loop {
+        let ready = desk.serve(&[stop.as_fd(), ended.as_fd()]).map_err(no_desk)?;
+        if ready[0] {
             break;
         }
-        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        if ready[1] {
+            reap(&mut ended);
+        }
     }
     if let Ok(journal) = scans {
         lock(&journal).close(Instant::now());
     }
     Ok(ExitCode::from(EXIT_DONE))
+}
+
+/// Takes leave of the processes that ended.
+fn reap(ended: &mut UnixStream) {
+    let mut bytes = [0; 64];
+    while ended.read(&mut bytes).is_ok_and(|read| read > 0) {}
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
 }
 
 /// Joins those to whom the kernel copies what scans send.
@@ -88,5 +104,11 @@ fn drop_privileges() -> io::Result<()> {
             inheritable: none,
         },
     )?;
+    // Root may write in the folder of its socket, which is on the host's disk: nothing that has a size.
+    let no_bytes = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Fsize, no_bytes)?;
     Ok(())
 }

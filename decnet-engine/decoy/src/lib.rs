@@ -1,12 +1,12 @@
 //! The program inside every decky, and the shapes in which the engine talks to it.
 //!
-//! A decky is a *base* container, which owns the network namespace, and one container per service that shares it. The
-//! default image of both holds one static file, built from this package:
+//! A decky is a *base* container, which owns the network namespace, and one container per service. The default image of both
+//! holds one static file, built from this package:
 //!
-//! - `decnet-decoy base` is PID 1 of a base: it sets what may leave, routes and forwarding, drops its capabilities, reports scans that no
-//!   service sees, reaps, and leaves at once when told to;
+//! - `decnet-decoy base` is PID 1 of a base: it sets what may leave, routes and forwarding, drops its capabilities, hands built-in
+//!   services the sockets that they listen on, reports scans that no service sees, reaps, and leaves at once when told to;
 //! - `decnet-decoy state set|keep|restore|check|show` runs in a base by `docker exec` and changes or reports what `base` has set;
-//! - `decnet-decoy service` answers on a service's ports and says who came;
+//! - `decnet-decoy service` gets a service's sockets from its base, answers on them and says who came;
 //! - `decnet-decoy probe` tells which addresses and ports can be reached from where it runs.
 //!
 //! [`protocol`] holds what goes in and out of these. The engine links that, and [`deviations_here`] to look at a base from outside.
@@ -30,6 +30,8 @@ mod namespace;
 mod netfilter;
 #[cfg(target_os = "linux")]
 mod netlink;
+#[cfg(target_os = "linux")]
+mod ports;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]

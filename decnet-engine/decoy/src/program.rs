@@ -3,11 +3,13 @@
 use std::{
     error::Error,
     io::{self, Write},
+    os::unix::net::UnixStream,
     process::ExitCode,
     time::SystemTime,
 };
 
 use serde::Serialize;
+use signal_hook::low_level::pipe;
 
 use crate::{
     base, probe,
@@ -69,6 +71,19 @@ impl Failure {
             ..Self::new(context, cause)
         }
     }
+}
+
+/// Returns what can be read, without waiting, once one of these signals came.
+pub(crate) fn signals(signals: &[i32]) -> Result<UnixStream, Failure> {
+    let caught = || -> io::Result<UnixStream> {
+        let (told, tell) = UnixStream::pair()?;
+        told.set_nonblocking(true)?;
+        for signal in signals {
+            pipe::register(*signal, tell.try_clone()?)?;
+        }
+        Ok(told)
+    };
+    caught().map_err(|error| Failure::new("signals cannot be caught", error))
 }
 
 fn chain(error: &dyn Error) -> String {

@@ -21,7 +21,13 @@ pub const STATE_FOLDER: &str = "/var/lib";
 /// Where a base keeps the [`NetState`] that was set last; once it exists, it wins over [`STATE_VARIABLE`].
 pub const STATE_PATH: &str = "/var/lib/state.json";
 
-/// The user, and the group, to whom all files of a base belong. Nothing in any container runs as that user but `state keep`, and
+/// The folder in which a base hands its services their sockets. Only root in the base can write there.
+pub const PORTS_FOLDER: &str = "/var/lib/ports";
+
+/// The Unix socket over which it does.
+pub const PORTS_SOCKET: &str = "/var/lib/ports/socket";
+
+/// The user, and the group, to whom all files of a base but [`PORTS_FOLDER`] belong. Nothing in any container runs as that user but `state keep`, and
 /// root in a base has no capability with which it could write their files or become them.
 pub const KEEPER: u32 = 64_999;
 
@@ -251,7 +257,7 @@ pub struct ServiceState {
     pub decky: String,
     /// The service's name in the catalogue.
     pub service: String,
-    /// The ports, on every address of the namespace.
+    /// The ports, on every address of the base.
     pub listen: Vec<Listen>,
     /// What is sent on connect (TCP) or as the answer to a datagram (UDP).
     #[serde(default)]

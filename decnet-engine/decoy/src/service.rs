@@ -3,46 +3,39 @@
 mod connection;
 mod crowd;
 mod limits;
-mod watch;
 
 use std::{
     env,
     io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::ExitCode,
-    thread::sleep,
     time::{Duration, Instant},
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    low_level::pipe,
-};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
-use self::{connection::Connection, crowd::Guest, limits::Limits, watch::Watch};
+use self::{connection::Connection, crowd::Guest, limits::Limits};
 use crate::{
     journal::{Bucket, Journal, Visit},
-    namespace::Namespace,
-    program::{Failure, log},
-    protocol::{EXIT_DONE, EXIT_FAILED, EndReason, Listen, Protocol, SERVICE_VARIABLE, ServiceState},
+    ports::{Obtained, Supplier},
+    program::{Failure, log, signals},
+    protocol::{EXIT_DONE, EXIT_FAILED, EndReason, PORTS_SOCKET, SERVICE_VARIABLE, ServiceState},
 };
 
-/// Answers until told to stop, or until the namespace is dead.
+/// Answers until told to stop.
 pub(crate) fn run() -> Result<ExitCode, Failure> {
-    let (stop, told) = UnixStream::pair().map_err(|error| Failure::new("no pipe for signals", error))?;
-    for signal in [SIGTERM, SIGINT] {
-        told.try_clone()
-            .and_then(|told| pipe::register(signal, told))
-            .map_err(|error| Failure::new("signals cannot be caught", error))?;
-    }
+    let stop = signals(&[SIGTERM, SIGINT])?;
     let json = env::var(SERVICE_VARIABLE).map_err(|error| Failure::usage("no service in DECNET_SERVICE", error))?;
     let state: ServiceState =
         serde_json::from_str(&json).map_err(|error| Failure::usage("DECNET_SERVICE cannot be read", error))?;
-    let namespace = Namespace::open().map_err(|error| Failure::new("the namespace cannot be read", error))?;
-    let mut responder = Responder::open(state, Limits::default(), Box::new(io::stdout()))?;
-    let code = responder.answer(&stop, Watch::new(namespace));
+    let supplier = Supplier {
+        path: PORTS_SOCKET.into(),
+        ports: state.listen.clone(),
+    };
+    let mut responder = Responder::new(state, Limits::default(), Box::new(io::stdout()));
+    let code = responder.run(&supplier, &stop);
     responder.close();
     Ok(ExitCode::from(code))
 }
@@ -70,31 +63,9 @@ struct Responder {
 }
 
 impl Responder {
-    /// Binds every port; one that is still held by the service's former self gets some time to come free.
-    fn open(state: ServiceState, limits: Limits, log: Box<dyn io::Write + Send>) -> Result<Self, Failure> {
-        let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
-        let deadline = Instant::now() + limits.bind;
-        for &Listen { port, protocol } in &state.listen {
-            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-            loop {
-                let bound = match protocol {
-                    Protocol::Tcp => TcpListener::bind(address).and_then(|listener| {
-                        listener
-                            .set_nonblocking(true)
-                            .map(|()| listeners.push((listener, port)))
-                    }),
-                    Protocol::Udp => UdpSocket::bind(address)
-                        .and_then(|socket| socket.set_nonblocking(true).map(|()| sockets.push((socket, port)))),
-                };
-                match bound {
-                    Ok(()) => break,
-                    Err(_) if Instant::now() < deadline => sleep(Duration::from_millis(100)),
-                    Err(error) => return Err(Failure::new("a port cannot be bound", format!("{port}: {error}"))),
-                }
-            }
-        }
+    fn new(state: ServiceState, limits: Limits, log: Box<dyn io::Write + Send>) -> Self {
         let now = Instant::now();
-        Ok(Self {
+        Self {
             answers: Bucket::new(
                 limits.answers_per_second,
                 Duration::from_secs(1) / limits.answers_per_second,
@@ -104,19 +75,51 @@ impl Responder {
             journal: Journal::new(state.decky.clone(), Some(state.service.clone()), log),
             state,
             limits,
-            listeners,
-            sockets,
+            listeners: Vec::new(),
+            sockets: Vec::new(),
             connections: Vec::new(),
             accept_after: None,
-        })
+        }
     }
 
-    /// Serves until `stop` can be read or the namespace is found dead; the result is the exit code.
-    fn answer(&mut self, stop: &UnixStream, mut watch: Watch) -> u8 {
+    /// Serves until `stop` can be read, with sockets of one base after the other; the result is the exit code.
+    fn run(&mut self, supplier: &Supplier, stop: &UnixStream) -> u8 {
+        loop {
+            let mut told = String::new();
+            let obtained = supplier.obtain(stop, |error| {
+                let now = Instant::now();
+                self.journal.tick(now);
+                let cause = error.to_string();
+                if cause != told && self.complaints.take(now) {
+                    log("warn", "the base hands out no sockets", &serde_json::json!(cause));
+                }
+                told = cause;
+            });
+            let Some(Obtained {
+                base,
+                listeners,
+                sockets,
+            }) = obtained
+            else {
+                return EXIT_DONE;
+            };
+            (self.listeners, self.sockets) = (listeners, sockets);
+            if let Some(code) = self.answer(stop, &base) {
+                return code;
+            }
+            // What is of the old namespace leads nowhere any more.
+            self.listeners.clear();
+            self.sockets.clear();
+            self.end_all(EndReason::Broken);
+        }
+    }
+
+    /// Serves until `stop` can be read, which gives an exit code, or the base is gone, which gives none.
+    fn answer(&mut self, stop: &UnixStream, base: &OwnedFd) -> Option<u8> {
         loop {
             let now = Instant::now();
             let accepting = self.accept_after.is_none_or(|after| now >= after);
-            let ready = match self.wait(stop, accepting) {
+            let ready = match self.wait(stop, base, accepting) {
                 Ok(ready) => ready,
                 Err(error) => {
                     log(
@@ -124,11 +127,11 @@ impl Responder {
                         "waiting for contacts failed",
                         &serde_json::json!(error.to_string()),
                     );
-                    return EXIT_FAILED;
+                    return Some(EXIT_FAILED);
                 }
             };
             if ready.stop {
-                return EXIT_DONE;
+                return Some(EXIT_DONE);
             }
             // Connections first: accepting changes their order.
             self.serve_connections(&ready.connections);
@@ -139,19 +142,15 @@ impl Responder {
                 self.accept(at);
             }
             self.journal.tick(Instant::now());
-            if watch.is_dead(Instant::now()) {
-                log(
-                    "warn",
-                    "the namespace has no interface any more",
-                    &serde_json::Value::Null,
-                );
-                return EXIT_FAILED;
+            // The base says nothing more, so this is its end.
+            if ready.base {
+                return None;
             }
         }
     }
 
-    fn wait(&self, stop: &UnixStream, accepting: bool) -> io::Result<Ready> {
-        let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
+    fn wait(&self, stop: &UnixStream, base: &OwnedFd, accepting: bool) -> io::Result<Ready> {
+        let mut fds = vec![PollFd::new(stop, PollFlags::IN), PollFd::new(base, PollFlags::IN)];
         fds.extend(
             self.sockets
                 .iter()
@@ -178,7 +177,7 @@ impl Responder {
             Err(error) => return Err(error.into()),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let (sockets, rest) = ready[1..].split_at(self.sockets.len());
+        let (sockets, rest) = ready[2..].split_at(self.sockets.len());
         let (connections, listeners) = rest.split_at(self.connections.len());
         let set = |flags: &[bool]| {
             flags
@@ -190,6 +189,7 @@ impl Responder {
         };
         Ok(Ready {
             stop: ready[0],
+            base: ready[1],
             sockets: set(sockets),
             listeners: set(listeners),
             connections: connections.to_vec(),
@@ -302,19 +302,23 @@ impl Responder {
         }
     }
 
-    fn close(&mut self) {
+    fn end_all(&mut self, reason: EndReason) {
         let now = Instant::now();
         for connection in std::mem::take(&mut self.connections) {
-            self.journal
-                .end(&connection.entry, connection.bytes, EndReason::Stopped, now);
+            self.journal.end(&connection.entry, connection.bytes, reason, now);
         }
-        self.journal.close(now);
+    }
+
+    fn close(&mut self) {
+        self.end_all(EndReason::Stopped);
+        self.journal.close(Instant::now());
     }
 }
 
 /// What can be gone on with: places in the responder's lists, and for connections one flag each.
 struct Ready {
     stop: bool,
+    base: bool,
     sockets: Vec<usize>,
     listeners: Vec<usize>,
     connections: Vec<bool>,

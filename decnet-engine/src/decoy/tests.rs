@@ -89,6 +89,7 @@ fn the_archive_holds_manifest_configuration_and_one_layer_that_name_each_other()
             folder("sys"),
             folder("var"),
             folder("var/lib"),
+            ("var/lib/ports", 0o755, 0, 0, 0),
             program
         ]
     );

@@ -13,7 +13,7 @@ use decnet_topology::{
 
 use super::seccomp::Seccomp;
 use super::spec::{
-    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceSpec, digest,
+    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceNetwork, ServiceSpec, digest,
 };
 use crate::{
     api::ApiVersion,
@@ -22,12 +22,13 @@ use crate::{
 
 const MIB: i64 = 1 << 20;
 
-/// What a base needs: one small program that sleeps.
+/// What a base needs: one small program that sleeps. It sends sockets only while fewer than its own limit of open files are on their
+/// way from all processes of its user, so that is more than any other container has.
 const BASE_LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 * MIB,
     nano_cpus: 500_000_000,
-    open_files: 1_024,
+    open_files: 65_536,
 };
 /// What a built-in responder needs.
 const BUILTIN_LIMITS: Limits = Limits {
@@ -358,6 +359,11 @@ impl<'a> Maker<'_, 'a> {
             decky: decky.name().clone(),
             service: entry.name.clone(),
             base: base.clone(),
+            network: if is_builtin {
+                ServiceNetwork::HandedSockets
+            } else {
+                ServiceNetwork::OfBase
+            },
             image: image.into(),
             command,
             environment,

@@ -150,6 +150,23 @@ pub enum RunAs {
     ImageUserUnlessRoot,
 }
 
+/// Which network a service has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ServiceNetwork {
+    /// None. Its base hands it the sockets that it listens on, over a socket in the base's volume, whenever either of them starts.
+    HandedSockets,
+    /// That of its base, which an image needs that knows nothing of this project. The base has to run before it.
+    OfBase,
+}
+
+impl ServiceNetwork {
+    fn is_of_base(&self) -> bool {
+        *self == Self::OfBase
+    }
+}
+
 /// The base of a decky, which owns its network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BaseSpec {
@@ -180,7 +197,7 @@ pub struct BaseSpec {
     pub labels: Labels,
 }
 
-/// The container of a decky's service, which shares the base's namespace.
+/// The container of a decky's service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceSpec {
     /// Its name on Docker.
@@ -189,8 +206,11 @@ pub struct ServiceSpec {
     pub decky: Name,
     /// The service.
     pub service: ServiceName,
-    /// The base whose namespace it shares.
+    /// The base of its decky.
     pub base: ContainerName,
+    /// Which network it has.
+    #[serde(skip_serializing_if = "ServiceNetwork::is_of_base")]
+    pub network: ServiceNetwork,
     /// The image's reference.
     pub image: String,
     /// The arguments, if not the image's own.

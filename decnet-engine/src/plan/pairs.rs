@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    desired::{BaseSpec, Desired, ServiceSpec},
+    desired::{BaseSpec, Desired, ServiceNetwork, ServiceSpec},
     naming::{self, ContainerName, NetworkName, Role},
     observe::{Observed, ObservedContainer, ObservedNetwork},
 };
@@ -59,14 +59,11 @@ impl<'a> Pairs<'a> {
         let by_name: HashMap<_, _> = bases.iter().map(|pair| (&pair.spec.name, *pair)).collect();
         let services = desired.services.values().map(|spec| {
             let base = by_name.get(&spec.base).copied();
-            // It stays if it was made from the same spec and shares the namespace of the base that stays.
+            // It stays if it was made from the same spec, for the base that stays.
             let made = made_from(spec.labels.get(naming::SPEC));
-            let shares = |container: &ObservedContainer| {
-                let id = base.and_then(|base| Some(base.there?.id.as_str()));
-                id.is_some() && container.shares.as_deref() == id
-            };
+            let base_there = base.and_then(|base| base.there);
             let there = there.take(&spec.name, Role::Service, |container| {
-                made(container) && shares(container)
+                made(container) && base_there.is_some_and(|base| belongs(spec, container, base))
             });
             ServicePair { spec, there, base }
         });
@@ -89,6 +86,14 @@ fn networks<'a>(desired: &'a Desired, observed: &'a Observed) -> HashMap<&'a Net
         }
     }
     networks
+}
+
+/// Returns whether the container of a service was made for the base that is there: shares its namespace, or its volume.
+fn belongs(spec: &ServiceSpec, container: &ObservedContainer, base: &ObservedContainer) -> bool {
+    match spec.network {
+        ServiceNetwork::OfBase => container.shares.as_deref() == Some(&base.id),
+        ServiceNetwork::HandedSockets => container.shares.is_none() && base.volumes.is_subset(&container.volumes),
+    }
 }
 
 fn made_from(spec: Option<&String>) -> impl Fn(&ObservedContainer) -> bool {

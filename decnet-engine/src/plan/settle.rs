@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::diff::{Differ, interleave};
 use crate::{
-    desired::{BaseSpec, Interface, ServiceSpec},
+    desired::{BaseSpec, Interface, ServiceNetwork, ServiceSpec},
     naming::{NetworkName, Role},
     observe::{Activity, ObservedContainer},
     plan::{
@@ -170,17 +170,23 @@ impl<'a> Differ<'a> {
         );
     }
 
-    /// Returns whether a service that stays needs nothing: it runs, in the namespace that its base has.
+    /// Returns whether a service that stays needs nothing: it runs, and if it shares its base's namespace, in the one that the
+    /// base has now. Any other follows its base by itself.
     fn serves(&self, pair: &ServicePair<'_>, there: &ObservedContainer) -> bool {
+        let runs = matches!(there.activity, Activity::Running | Activity::Restarting);
+        if pair.spec.network == ServiceNetwork::HandedSockets {
+            return runs;
+        }
         let base = pair.base.and_then(|base| base.there);
         let stranded = base.is_some_and(|base| there.started_at < base.started_at);
-        let runs = matches!(there.activity, Activity::Running | Activity::Restarting);
         runs && !stranded && !self.based.contains_key(&pair.spec.base)
     }
 
-    /// Starts a service again that does not run, or whose base has another namespace since.
+    /// Starts a service again that does not run, or that shares the namespace of a base that has another one since.
     fn restart_service(&mut self, service: &ServiceSpec) {
-        let needs = self.based.get(&service.base).copied().into_iter().collect();
+        let shares = service.network == ServiceNetwork::OfBase;
+        let based = self.based.get(&service.base).filter(|_| shares);
+        let needs = based.copied().into_iter().collect();
         let action = Action::Restart {
             container: service.name.clone(),
             role: Role::Service,

@@ -61,7 +61,7 @@ pub enum Action {
         /// What it should be.
         state: NetState,
     },
-    /// Starts a container anew, in its base's present namespace if it is a service; one that runs is stopped first.
+    /// Starts a container again, in its base's present namespace if it shares that; one that runs is stopped first.
     Restart {
         /// The container.
         container: ContainerName,

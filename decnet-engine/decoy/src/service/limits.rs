@@ -14,8 +14,6 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
     /// How long a connection may last.
     pub(super) life: Duration,
-    /// How long to try for a port that is taken.
-    pub(super) bind: Duration,
     /// Connections or datagrams taken from one port before the others have their turn.
     pub(super) accepts: usize,
     /// How long to leave new connections waiting when there is no file descriptor for them.
@@ -34,7 +32,6 @@ impl Default for Limits {
             bytes: 64 * 1024,
             idle: Duration::from_secs(30),
             life: Duration::from_mins(5),
-            bind: Duration::from_millis(1500),
             accepts: 64,
             accept_pause: Duration::from_millis(200),
             answers_per_second: 100,

@@ -11,7 +11,10 @@ use std::{
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use super::*;
-use crate::protocol::{Contact, ContactEvent, Summary};
+use crate::{
+    ports::tests::{Base, free},
+    protocol::{Contact, ContactEvent, Listen, Protocol, Summary},
+};
 
 const BANNER: &str = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n";
 
@@ -49,12 +52,14 @@ impl Log {
     }
 }
 
-/// A responder that runs, until it is stopped.
+/// A responder that runs, with one socket on a free port, until it is stopped.
 struct Running {
     port: u16,
     log: Log,
     stop: UnixStream,
-    thread: JoinHandle<u8>,
+    /// Its end is that of the base.
+    base: OwnedFd,
+    thread: JoinHandle<Option<u8>>,
 }
 
 impl Running {
@@ -63,19 +68,31 @@ impl Running {
         let state = ServiceState {
             decky: "web".into(),
             service: "ssh".into(),
-            listen: vec![Listen { port: 0, protocol }],
+            listen: Vec::new(),
             banner: Some(BANNER.into()),
         };
-        let Ok(mut responder) = Responder::open(state, Limits::default(), Box::new(log.clone())) else {
-            panic!("no port is free");
-        };
+        let mut responder = Responder::new(state, Limits::default(), Box::new(log.clone()));
+        let any = (Ipv4Addr::UNSPECIFIED, 0);
         let address = match protocol {
-            Protocol::Tcp => responder.listeners[0].0.local_addr(),
-            Protocol::Udp => responder.sockets[0].0.local_addr(),
+            Protocol::Tcp => {
+                let listener = TcpListener::bind(any).unwrap();
+                listener.set_nonblocking(true).unwrap();
+                let address = listener.local_addr();
+                responder.listeners.push((listener, address.as_ref().unwrap().port()));
+                address
+            }
+            Protocol::Udp => {
+                let socket = UdpSocket::bind(any).unwrap();
+                socket.set_nonblocking(true).unwrap();
+                let address = socket.local_addr();
+                responder.sockets.push((socket, address.as_ref().unwrap().port()));
+                address
+            }
         };
-        let (stop, told) = UnixStream::pair().unwrap();
+        let (told, stop) = UnixStream::pair().unwrap();
+        let (held, base) = UnixStream::pair().unwrap();
         let thread = thread::spawn(move || {
-            let code = responder.answer(&told, Watch::new(Namespace::open().unwrap()));
+            let code = responder.answer(&told, &held.into());
             responder.close();
             code
         });
@@ -83,6 +100,7 @@ impl Running {
             port: address.unwrap().port(),
             log,
             stop,
+            base: base.into(),
             thread,
         }
     }
@@ -99,7 +117,8 @@ impl Running {
 
     fn end(self) -> Log {
         (&self.stop).write_all(b"x").unwrap();
-        assert_eq!(self.thread.join().unwrap(), EXIT_DONE);
+        assert_eq!(self.thread.join().unwrap(), Some(EXIT_DONE));
+        drop(self.base);
         self.log
     }
 }
@@ -194,6 +213,55 @@ fn a_connection_has_a_line_when_it_begins_and_one_when_it_ends() {
     assert!(of_first.duration_ms.is_some() && of_first.reason.is_some());
     let of_other = ended.iter().find(|line| line.id != open[0].id).expect("its end");
     assert_eq!(of_other.reason, Some(EndReason::Stopped));
+}
+
+#[test]
+fn a_service_whose_base_ends_goes_on_with_the_sockets_of_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let port = free();
+    let listen = vec![Listen {
+        port,
+        protocol: Protocol::Tcp,
+    }];
+    let state = ServiceState {
+        decky: "web".into(),
+        service: "ssh".into(),
+        listen: listen.clone(),
+        banner: Some(BANNER.into()),
+    };
+    let supplier = Supplier {
+        path: path.clone(),
+        ports: listen,
+    };
+    let log = Log::default();
+    let mut responder = Responder::new(state, Limits::default(), Box::new(log.clone()));
+    let (told, mut stop) = UnixStream::pair().unwrap();
+    // The service starts before its base.
+    let thread = thread::spawn(move || responder.run(&supplier, &told));
+    let visit = || loop {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+        match &mut stream {
+            Ok(stream) => {
+                assert_eq!(greeting(stream), BANNER);
+                return stream.try_clone().unwrap();
+            }
+            Err(_) => thread::yield_now(),
+        }
+    };
+    let first = Base::start(&path);
+    let mut visitor = visit();
+    drop(first);
+    // A connection over a namespace that is gone ends, and so does the port.
+    assert!(!matches!(visitor.read(&mut [0]), Ok(1..)));
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    let reasons = log.contacts().into_iter().filter_map(|line| line.reason);
+    assert_eq!(reasons.collect::<Vec<_>>(), [EndReason::Broken]);
+
+    let _second = Base::start(&path);
+    visit();
+    stop.write_all(b"x").unwrap();
+    assert_eq!(thread.join().unwrap(), EXIT_DONE);
 }
 
 #[test]

@@ -209,14 +209,14 @@ impl Lab {
         docker(&["start", &own]);
     }
 
-    /// Starts a service in a base's namespace.
+    /// Starts a service, which gets its sockets from a base.
     pub(crate) fn service(&self, name: &str, base: &str, state: &ServiceState) {
         self.service_with(name, base, state, &[]);
     }
 
     pub(crate) fn service_with(&self, name: &str, base: &str, state: &ServiceState, more: &[&str]) {
         let variable = format!("{SERVICE_VARIABLE}={}", serde_json::to_string(state).unwrap());
-        let (own, network) = (self.name(name), format!("container:{}", self.name(base)));
+        let (own, folder) = (self.name(name), format!("{}:ro", self.name(base)));
         let mut arguments = vec![
             "run",
             "--pull",
@@ -231,7 +231,9 @@ impl Lab {
         ];
         arguments.extend([
             "--network",
-            &network,
+            "none",
+            "--volumes-from",
+            &folder,
             "--restart",
             "always",
             "--user",

@@ -1,12 +1,16 @@
 //! The built-in responder.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{Shutdown, TcpStream, UdpSocket},
+    os::unix::fs::MetadataExt as _,
     time::Duration,
 };
 
-use decnet_decoy::protocol::{Contact, ContactEvent, EndReason, Listen, NetState, Protocol, ServiceState, Target};
+use decnet_decoy::protocol::{
+    Contact, ContactEvent, EndReason, KEEPER, Listen, NetState, Protocol, ServiceState, Target,
+};
 
 use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
@@ -101,25 +105,73 @@ fn a_published_port_of_a_gateway_answers_and_each_contact_is_told() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_service_follows_its_base_into_the_new_namespace() {
+fn a_service_follows_its_base_into_the_new_namespace_and_does_not_exit() {
     let lab = Lab::new("follows");
-    lab.inner("a", "10.201.22.0/24");
-    lab.base("one", &leaf(&["10.201.22.5"], &[]), &[("a", "10.201.22.5")]);
-    lab.base("other", &leaf(&["10.201.22.6"], &[]), &[("a", "10.201.22.6")]);
+    lab.inner("a", "10.221.22.0/24");
+    lab.base("one", &leaf(&["10.221.22.5"], &[]), &[("a", "10.221.22.5")]);
+    lab.base("other", &leaf(&["10.221.22.6"], &[]), &[("a", "10.221.22.6")]);
     lab.service("http", "one", &http("one"));
+    let address = address("10.221.22.5");
+    let answers = || {
+        let ports = [Target::Tcp { address, port: 80 }, Target::Udp { address, port: 80 }];
+        ports.into_iter().all(|port| lab.reaches("other", port))
+    };
+    eventually("the service answers", answers);
+
+    let started = || lab.inspect("http", "{{.State.StartedAt}} {{.RestartCount}}");
+    let before = started();
+    docker(&["restart", "--time", "0", &lab.name("one")]);
+    eventually("the service answers again", answers);
+    docker(&["kill", &lab.name("one")]);
+    assert!(!answers());
+    docker(&["start", &lab.name("one")]);
+    eventually("the service answers once more", answers);
+    assert_eq!(started(), before);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn a_service_that_starts_before_its_base_answers_once_the_base_runs() {
+    let lab = Lab::new("early");
+    lab.inner("a", "10.221.23.0/24");
+    lab.base("one", &leaf(&["10.221.23.5"], &[]), &[("a", "10.221.23.5")]);
+    lab.base("other", &leaf(&["10.221.23.6"], &[]), &[("a", "10.221.23.6")]);
+    docker(&["stop", "--time", "0", &lab.name("one")]);
+    lab.service("http", "one", &http("one"));
+    let complains = || try_docker(&["logs", &lab.name("http")], b"").stderr.contains("the base hands out no sockets");
+    eventually("the service says that it waits", complains);
+    docker(&["start", &lab.name("one")]);
     let port = Target::Tcp {
-        address: address("10.201.22.5"),
+        address: address("10.221.23.5"),
         port: 80,
     };
     eventually("the service answers", || lab.reaches("other", port));
+    assert_eq!(lab.inspect("http", "{{.RestartCount}}"), "0");
+}
 
-    let started = lab.inspect("http", "{{.State.StartedAt}}");
-    docker(&["restart", &lab.name("one")]);
-    eventually("the service came back", || {
-        lab.inspect("http", "{{.State.StartedAt}}") != started
+#[test]
+#[ignore = "needs Docker"]
+fn a_service_has_no_network_and_can_write_nothing_where_its_base_keeps_its_state() {
+    let lab = Lab::new("bare");
+    lab.inner("a", "10.221.24.0/24");
+    lab.base("one", &leaf(&["10.221.24.5"], &[]), &[("a", "10.221.24.5")]);
+    lab.settled("one");
+    lab.service("http", "one", &http("one"));
+    let interfaces = lab.inside("http", || {
+        let links = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+        links.lines().skip(2).map(|line| line.split(':').next().unwrap().trim().to_owned()).collect::<Vec<_>>()
     });
-    eventually("the service answers again", || lab.reaches("other", port));
-    assert_ne!(lab.inspect("http", "{{.RestartCount}}"), "0");
+    assert_eq!(interfaces, ["lo"]);
+    let mounts = lab.inspect("http", "{{range .Mounts}}{{.Destination}} {{.RW}}{{end}}");
+    assert_eq!(mounts, "/var/lib false");
+    let folder = lab.inspect("one", "{{(index .Mounts 0).Source}}");
+    let of = |path: &str| {
+        let found = fs::symlink_metadata(format!("{folder}{path}")).unwrap();
+        (found.uid(), found.mode() & 0o777)
+    };
+    assert_eq!(of(""), (KEEPER, 0o755));
+    assert_eq!(of("/ports"), (0, 0o755));
+    assert_eq!(of("/ports/socket"), (0, 0o666));
 }
 
 /// Whether a new connection is sent the banner's beginning.

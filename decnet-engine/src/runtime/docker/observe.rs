@@ -223,7 +223,7 @@ fn summarised(container: ContainerSummary) -> ObservedContainer {
 }
 
 /// Returns the volumes among what is mounted in a container.
-fn mounted(mounts: Option<Vec<MountPoint>>) -> BTreeSet<VolumeName> {
+pub(super) fn mounted(mounts: Option<Vec<MountPoint>>) -> BTreeSet<VolumeName> {
     let mounts = mounts.unwrap_or_default().into_iter();
     mounts
         .filter(|mount| mount.typ.as_deref() == Some("volume"))

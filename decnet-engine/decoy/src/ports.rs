@@ -1,0 +1,17 @@
+//! How a base hands its services the sockets that they listen on.
+//!
+//! A built-in service has no network. PID 1 of its base binds the service's ports in the base's namespace and sends the sockets
+//! over a Unix socket, which lies in a volume that both mount. The service then accepts, reads and answers by itself. The
+//! connection stays open: when it ends, the base is gone, and the sockets lead nowhere any more.
+
+mod desk;
+mod obtain;
+mod wire;
+
+pub(crate) use self::{
+    desk::Desk,
+    obtain::{Obtained, Supplier},
+};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,212 @@
+//! The base's side: binds ports for whoever connects.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::fs::PermissionsExt as _,
+    },
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{SocketAddrUnix, SocketFlags, accept_with, bind, listen},
+};
+
+use super::wire::{self, Answer, PORTS_AT_ONCE, Request};
+use crate::protocol::{Listen, Protocol};
+
+/// How many services may be connected. A decky has some.
+const CLIENTS: usize = 256;
+/// To how many of them sockets may be on their way. The kernel counts these sockets per user of the host, for all deckies together.
+const HANDED: usize = 4;
+/// How many may wait to be accepted.
+const BACKLOG: i32 = 128;
+/// How long a service may be silent before it asks, and before it says that it has what it was sent.
+const TO_ASK: Duration = Duration::from_secs(5);
+const TO_RECEIVE: Duration = Duration::from_secs(1);
+/// How long to leave new connections waiting where there is no room for one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where services get their sockets.
+pub(crate) struct Desk {
+    listener: OwnedFd,
+    clients: Vec<Client>,
+}
+
+struct Client {
+    socket: OwnedFd,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It may ask, until then.
+    Asking(Instant),
+    /// It was sent sockets, and has until then to say so or to ask for more.
+    Handed(Instant),
+    /// It has all that it asked for. Only its end is of interest.
+    Settled,
+}
+
+impl Desk {
+    /// Begins to listen on a path, in the place of whoever listened there before.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = wire::socket()?;
+        bind(&listener, &SocketAddrUnix::new(path)?)?;
+        // Only containers of the decky's built-in services mount the folder, and they run as other users.
+        fs::set_permissions(path, Permissions::from_mode(0o666))?;
+        listen(&listener, BACKLOG)?;
+        Ok(Self {
+            listener,
+            clients: Vec::new(),
+        })
+    }
+
+    /// Waits until there is something to do, does it, and returns which of `others` can be read.
+    pub(crate) fn serve(&mut self, others: &[BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
+        let ready = self.wait(others)?;
+        let (others, rest) = ready.split_at(others.len());
+        let now = Instant::now();
+        let mut clients = rest[1..].iter();
+        let mut handed = self.handed();
+        self.clients.retain_mut(|client| {
+            let ready = clients.next().copied().unwrap_or(PollFlags::empty());
+            client.goes_on(ready, &mut handed, now)
+        });
+        if !rest[0].is_empty() {
+            self.accept(now);
+        }
+        Ok(others.iter().map(|ready| !ready.is_empty()).collect())
+    }
+
+    fn handed(&self) -> usize {
+        let handed = self.clients.iter();
+        handed.filter(|client| matches!(client.stage, Stage::Handed(_))).count()
+    }
+
+    /// Waits for `others`, for the listener, and for the clients.
+    fn wait(&self, others: &[BorrowedFd<'_>]) -> io::Result<Vec<PollFlags>> {
+        let may_ask = self.handed() < HANDED;
+        let mut fds: Vec<_> = others.iter().map(|other| PollFd::new(other, PollFlags::IN)).collect();
+        fds.push(PollFd::new(&self.listener, PollFlags::IN));
+        for client in &self.clients {
+            // Its end shows without being asked for.
+            let interest = match client.stage {
+                Stage::Asking(_) if may_ask => PollFlags::IN,
+                Stage::Handed(_) => PollFlags::IN,
+                Stage::Asking(_) | Stage::Settled => PollFlags::empty(),
+            };
+            fds.push(PollFd::new(&client.socket, interest));
+        }
+        let deadlines = self.clients.iter().filter_map(|client| client.stage.deadline());
+        let next = deadlines.min().map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 })
+        });
+        match poll(&mut fds, next.as_ref()) {
+            Ok(_) => Ok(fds.iter().map(PollFd::revents).collect()),
+            Err(Errno::INTR) => Ok(vec![PollFlags::empty(); fds.len()]),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn accept(&mut self, now: Instant) {
+        loop {
+            match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) if self.clients.len() < CLIENTS => self.clients.push(Client {
+                    socket,
+                    stage: Stage::Asking(now + TO_ASK),
+                }),
+                Ok(socket) => {
+                    // Whoever does not listen has gone.
+                    let _ = wire::send(&socket, &Answer::Refused("too many connections".into()), &[]);
+                }
+                Err(Errno::AGAIN) => return,
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                // Out of memory, or of what the host has of descriptors: asking again at once would only spin.
+                Err(_) => return thread::sleep(ACCEPT_PAUSE),
+            }
+        }
+    }
+}
+
+impl Stage {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Asking(until) | Self::Handed(until) => Some(until),
+            Self::Settled => None,
+        }
+    }
+}
+
+impl Client {
+    /// Takes what came from a client; false if it has to go.
+    fn goes_on(&mut self, ready: PollFlags, handed: &mut usize, now: Instant) -> bool {
+        let was_handed = matches!(self.stage, Stage::Handed(_));
+        if self.stage.deadline().is_some_and(|deadline| deadline <= now) {
+            return false;
+        }
+        let may_ask = was_handed || *handed < HANDED;
+        if ready.contains(PollFlags::IN) && may_ask && self.stage != Stage::Settled {
+            let Ok(stage) = self.take_request(now) else {
+                return false;
+            };
+            *handed -= usize::from(was_handed);
+            *handed += usize::from(matches!(stage, Stage::Handed(_)));
+            self.stage = stage;
+            return true;
+        }
+        !ready.intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+
+    fn take_request(&self, now: Instant) -> io::Result<Stage> {
+        let request = match wire::receive::<Request>(&self.socket) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(self.stage),
+            Err(error) => return Err(self.refuse(error.to_string())),
+        };
+        if request.listen.is_empty() {
+            return Ok(Stage::Settled);
+        }
+        let sockets = bind_all(&request.listen).map_err(|reason| self.refuse(reason))?;
+        wire::send(&self.socket, &Answer::Granted, &sockets)?;
+        Ok(Stage::Handed(now + TO_RECEIVE))
+    }
+
+    /// Tells a client why it gets nothing; it asks again over a new connection.
+    fn refuse(&self, reason: String) -> io::Error {
+        // Whoever does not listen has gone.
+        let _ = wire::send(&self.socket, &Answer::Refused(reason.clone()), &[]);
+        io::Error::other(reason)
+    }
+}
+
+/// Binds all ports of a request, or says which one cannot be bound.
+fn bind_all(ports: &[Listen]) -> Result<Vec<OwnedFd>, String> {
+    if ports.len() > PORTS_AT_ONCE {
+        return Err(format!("more than {PORTS_AT_ONCE} ports at once"));
+    }
+    let bound = ports.iter().map(|port| bind_one(*port));
+    bound.collect()
+}
+
+fn bind_one(Listen { port, protocol }: Listen) -> Result<OwnedFd, String> {
+    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let (bound, transport) = match protocol {
+        Protocol::Tcp => (TcpListener::bind(address).map(OwnedFd::from), "tcp"),
+        Protocol::Udp => (UdpSocket::bind(address).map(OwnedFd::from), "udp"),
+    };
+    bound.map_err(|error| format!("port {port}/{transport} cannot be bound: {error}"))
+}

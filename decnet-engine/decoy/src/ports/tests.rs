@@ -1,0 +1,305 @@
+//! A desk in this process, and services that ask it.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    io::Errno,
+    net::{SendFlags, SocketAddrUnix, connect, send},
+};
+
+use super::{
+    desk::Desk,
+    obtain::{Obtained, Supplier},
+    wire::{self, Answer, PORTS_AT_ONCE, Request},
+};
+use crate::protocol::{Listen, Protocol};
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A base whose desk serves until it is dropped.
+pub(crate) struct Base {
+    stop: UnixStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Base {
+    pub(crate) fn start(path: &Path) -> Self {
+        let (told, stop) = UnixStream::pair().unwrap();
+        let mut desk = Desk::open(path).unwrap();
+        let serve = move || while !desk.serve(&[told.as_fd()]).unwrap()[0] {};
+        Self {
+            stop,
+            thread: Some(thread::spawn(serve)),
+        }
+    }
+}
+
+impl Drop for Base {
+    fn drop(&mut self) {
+        self.stop.write_all(b"x").unwrap();
+        let ended = self.thread.take().unwrap().join();
+        // A second panic would hide the first.
+        assert!(ended.is_ok() || thread::panicking());
+    }
+}
+
+/// What one service asks for, and what it heard.
+struct Service {
+    supplier: Supplier,
+    complaints: Arc<Mutex<Vec<String>>>,
+    stop: UnixStream,
+    told: UnixStream,
+}
+
+impl Service {
+    fn new(path: &Path, ports: &[Listen]) -> Self {
+        let (told, stop) = UnixStream::pair().unwrap();
+        Self {
+            supplier: Supplier {
+                path: path.to_owned(),
+                ports: ports.to_vec(),
+            },
+            complaints: Arc::default(),
+            stop,
+            told,
+        }
+    }
+
+    fn obtain(&self) -> Option<Obtained> {
+        self.supplier.obtain(&self.told, |error| {
+            self.complaints.lock().unwrap().push(error.to_string());
+        })
+    }
+
+    /// Waits until it has complained of something.
+    fn has_complained(&self, of: &str) {
+        let deadline = Instant::now() + LONG;
+        let complained = || self.complaints.lock().unwrap().iter().any(|text| text.contains(of));
+        while !complained() {
+            assert!(Instant::now() < deadline, "{of}: {:?}", self.complaints);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn path() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    (folder, path)
+}
+
+fn tcp(port: u16) -> Listen {
+    Listen {
+        port,
+        protocol: Protocol::Tcp,
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free() -> u16 {
+    let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    socket.local_addr().unwrap().port()
+}
+
+/// Connects without asking for anything.
+fn connected(path: &Path) -> OwnedFd {
+    let socket = wire::socket().unwrap();
+    let address = SocketAddrUnix::new(path).unwrap();
+    loop {
+        match connect(&socket, &address) {
+            // As many wait already as may.
+            Err(Errno::AGAIN) => thread::yield_now(),
+            connected => {
+                connected.unwrap();
+                return socket;
+            }
+        }
+    }
+}
+
+/// Waits for what the base says.
+fn heard(socket: &OwnedFd) -> io::Result<Option<Answer>> {
+    let deadline = Instant::now() + LONG;
+    loop {
+        match wire::receive(socket) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => thread::yield_now(),
+            other => return other,
+        }
+    }
+}
+
+/// Waits until the base ended the connection.
+fn assert_ended(socket: &OwnedFd) {
+    assert!(
+        matches!(heard(socket), Ok(None))
+            || matches!(heard(socket), Err(error) if error.kind() == io::ErrorKind::ConnectionReset)
+    );
+}
+
+#[test]
+fn sockets_come_in_the_order_of_the_ports_and_are_free_again_with_the_service() {
+    let (_folder, path) = path();
+    let _base = Base::start(&path);
+    let [first, second] = [free(), free()];
+    let udp = Listen {
+        port: second,
+        protocol: Protocol::Udp,
+    };
+    let service = Service::new(&path, &[tcp(second), tcp(first), udp]);
+    let obtained = service.obtain().unwrap();
+    let ports: Vec<_> = obtained
+        .listeners
+        .iter()
+        .map(|(listener, port)| (listener.local_addr().unwrap().port(), *port))
+        .collect();
+    assert_eq!(ports, [(second, second), (first, first)]);
+    let [(socket, port)] = &obtained.sockets[..] else {
+        panic!("one socket for datagrams")
+    };
+    assert_eq!((socket.local_addr().unwrap().port(), *port), (second, second));
+
+    let mut visitor = TcpStream::connect((Ipv4Addr::LOCALHOST, first)).unwrap();
+    let (mut stream, _) = loop {
+        match obtained.listeners[1].0.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::yield_now(),
+            accepted => break accepted.unwrap(),
+        }
+    };
+    visitor.write_all(b"hello").unwrap();
+    drop(visitor);
+    stream.set_nonblocking(false).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "hello");
+
+    // The base holds none of them, or the next would wait in vain.
+    drop((obtained, stream));
+    assert_eq!(service.obtain().unwrap().listeners.len(), 2);
+}
+
+#[test]
+fn more_ports_than_one_message_takes_come_in_several() {
+    let (_folder, path) = path();
+    let _base = Base::start(&path);
+    let ports = vec![tcp(0); PORTS_AT_ONCE * 2 + 1];
+    let obtained = Service::new(&path, &ports).obtain().unwrap();
+    assert_eq!(obtained.listeners.len(), ports.len());
+}
+
+#[test]
+fn a_service_that_starts_before_its_base_gets_its_sockets_once_the_base_is_there() {
+    let (_folder, path) = path();
+    let service = Service::new(&path, &[tcp(0)]);
+    thread::scope(|scope| {
+        let obtaining = scope.spawn(|| service.obtain());
+        service.has_complained("No such file");
+        let _base = Base::start(&path);
+        assert_eq!(obtaining.join().unwrap().unwrap().listeners.len(), 1);
+    });
+}
+
+#[test]
+fn a_service_that_is_stopped_while_it_waits_gives_up() {
+    let (_folder, path) = path();
+    let service = Service::new(&path, &[tcp(0)]);
+    thread::scope(|scope| {
+        let obtaining = scope.spawn(|| service.obtain().is_none());
+        service.has_complained("No such file");
+        (&service.stop).write_all(b"x").unwrap();
+        assert!(obtaining.join().unwrap());
+    });
+}
+
+#[test]
+fn the_end_of_a_base_shows_and_the_next_one_takes_its_place() {
+    let (_folder, path) = path();
+    let base = Base::start(&path);
+    let service = Service::new(&path, &[tcp(free())]);
+    let first = service.obtain().unwrap();
+    drop(base);
+    assert!(matches!(wire::receive::<Answer>(&first.base), Ok(None)));
+    drop(first);
+    // The socket of the first is still in the folder.
+    let _base = Base::start(&path);
+    assert_eq!(service.obtain().unwrap().listeners.len(), 1);
+}
+
+#[test]
+fn a_port_in_use_is_named_and_asked_for_until_it_is_free() {
+    let (_folder, path) = path();
+    let _base = Base::start(&path);
+    let holder = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = holder.local_addr().unwrap().port();
+    let service = Service::new(&path, &[tcp(0), tcp(port)]);
+    thread::scope(|scope| {
+        let obtaining = scope.spawn(|| service.obtain());
+        service.has_complained(&format!("port {port}/tcp cannot be bound: Address already in use"));
+        drop(holder);
+        assert_eq!(obtaining.join().unwrap().unwrap().listeners.len(), 2);
+    });
+}
+
+#[test]
+fn what_is_no_request_ends_its_connection_alone() {
+    let (_folder, path) = path();
+    let _base = Base::start(&path);
+    let settled = Service::new(&path, &[tcp(0)]).obtain().unwrap();
+    let too_many = serde_json::to_vec(&Request {
+        listen: vec![tcp(0); PORTS_AT_ONCE + 1],
+    });
+    for garbage in [
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        b"\0\xff\xfe".to_vec(),
+        b"{\"listen\":[{\"port\":70000,\"protocol\":\"tcp\"}]}".to_vec(),
+        b"{\"listen\":[],\"more\":1}".to_vec(),
+        vec![b'['; 4096],
+        vec![b'x'; 5000],
+        too_many.unwrap(),
+    ] {
+        let socket = connected(&path);
+        send(&socket, &garbage, SendFlags::NOSIGNAL).unwrap();
+        assert!(matches!(heard(&socket), Ok(Some(Answer::Refused(_)))), "{garbage:?}");
+        assert_ended(&socket);
+    }
+    assert!(matches!(wire::receive::<Answer>(&settled.base), Err(error) if error.kind() == io::ErrorKind::WouldBlock));
+    assert_eq!(Service::new(&path, &[tcp(0)]).obtain().unwrap().listeners.len(), 1);
+}
+
+#[test]
+fn too_many_connections_are_told_so_and_the_next_has_room_once_some_leave() {
+    let (_folder, path) = path();
+    let _base = Base::start(&path);
+    // They have asked for nothing, so they hold their places for seconds.
+    let mut held: Vec<_> = (0..256).map(|_| connected(&path)).collect();
+    let refused = connected(&path);
+    assert_eq!(
+        heard(&refused).unwrap(),
+        Some(Answer::Refused("too many connections".into()))
+    );
+    held.truncate(200);
+    assert_eq!(Service::new(&path, &[tcp(0)]).obtain().unwrap().listeners.len(), 1);
+}
+
+#[test]
+fn those_who_do_not_take_their_sockets_do_not_keep_others_waiting_for_long() {
+    let (_folder, path) = path();
+    let _base = Base::start(&path);
+    let request = Request { listen: vec![tcp(0)] };
+    let greedy: Vec<_> = (0..5).map(|_| connected(&path)).collect();
+    for socket in &greedy {
+        wire::send(socket, &request, &[]).unwrap();
+    }
+    assert_eq!(Service::new(&path, &[tcp(0)]).obtain().unwrap().listeners.len(), 1);
+}

@@ -1,0 +1,94 @@
+//! The messages between a service and its base: one JSON text each, with sockets beside an answer.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::protocol::Listen;
+
+/// How many ports a request may name. The kernel sends 253 descriptors at once at most.
+pub(super) const PORTS_AT_ONCE: usize = 64;
+
+/// How long a message may be.
+const MESSAGE_BYTES: usize = 4096;
+
+/// What a service asks for. An empty list says that it has received all that was sent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    pub(super) listen: Vec<Listen>,
+}
+
+/// What the base says to a request for ports.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    /// The sockets come with this message, in the order of the request.
+    Granted,
+    /// None come, for this reason.
+    Refused(String),
+}
+
+/// Makes a socket that keeps messages apart and never blocks.
+pub(super) fn socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
+}
+
+/// Sends a message, and sockets with it.
+pub(super) fn send(to: &OwnedFd, message: &impl Serialize, sockets: &[OwnedFd]) -> io::Result<()> {
+    let text = serde_json::to_vec(message)?;
+    let descriptors: Vec<BorrowedFd<'_>> = sockets.iter().map(|socket| socket.as_fd()).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PORTS_AT_ONCE))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    sendmsg(to, &[IoSlice::new(&text)], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives a message without any socket: those that come with it are closed. None if the other end has gone.
+pub(super) fn receive<M: DeserializeOwned>(from: &OwnedFd) -> io::Result<Option<M>> {
+    receive_into(from, &mut RecvAncillaryBuffer::default())
+}
+
+/// Receives a message with the sockets that come with it. None if the other end has gone.
+pub(super) fn receive_sockets<M: DeserializeOwned>(from: &OwnedFd) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PORTS_AT_ONCE))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let message = receive_into(from, &mut control)?;
+    let mut sockets = Vec::new();
+    for received in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = received {
+            sockets.extend(descriptors);
+        }
+    }
+    Ok(message.map(|message| (message, sockets)))
+}
+
+fn receive_into<M: DeserializeOwned>(from: &OwnedFd, control: &mut RecvAncillaryBuffer<'_>) -> io::Result<Option<M>> {
+    let mut text = [0; MESSAGE_BYTES];
+    let received = recvmsg(
+        from,
+        &mut [IoSliceMut::new(&mut text)],
+        control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    if received.flags.contains(ReturnFlags::TRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the message is too long"));
+    }
+    // No message is empty.
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(&text[..received.bytes])?))
+}
