@@ -25,7 +25,7 @@ use decnet_benches::{
 };
 use decnet_engine::naming;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -232,8 +232,8 @@ impl Bare {
         }
         let mut deckies: Vec<_> = bases.into_values().map(Decky::of_base).collect();
         for service in services {
-            let shared = service.shares().ok_or("a container without a network")?;
-            let decky = deckies.iter_mut().find(|decky| decky.base.id == shared);
+            let of = service.base().ok_or("a container without a network")?;
+            let decky = deckies.iter_mut().find(|decky| decky.base.id == of);
             decky.ok_or("a service without a base")?.services.push(service);
         }
         let mut networks: Vec<_> = networks.collect();
@@ -286,7 +286,7 @@ impl Bare {
     async fn start(&self, container: &Container, base: Option<&str>) -> Result<String> {
         let mut body = container.body.clone();
         if let (Some(base), Some(host)) = (base, &mut body.host_config) {
-            host.network_mode = Some(format!("container:{base}"));
+            host.volumes_from = Some(vec![format!("{base}:ro")]);
         }
         let options = CreateContainerOptionsBuilder::default().name(&container.name).build();
         let id = self.client.create_container(Some(options), body).await?.id;
@@ -360,10 +360,6 @@ impl Container {
         let mut endpoints: Vec<_> = networks.unwrap_or_default().into_iter().map(asked_for).collect();
         endpoints.sort_by_key(|(network, _)| (*network != home, network.clone()));
         let mut body = serde_json::to_value(found.config.ok_or("no configuration")?)?;
-        if home.starts_with("container:") {
-            // It has that of its base.
-            body["Hostname"] = Value::Null;
-        }
         body["HostConfig"] = serde_json::to_value(host)?;
         let at_create: HashMap<_, _> = endpoints.iter().take(1).cloned().collect();
         body["NetworkingConfig"] = json!({ "EndpointsConfig": at_create });
@@ -375,10 +371,10 @@ impl Container {
         })
     }
 
-    /// Returns the id of the container whose namespace it shares.
-    fn shares(&self) -> Option<&str> {
-        let mode = self.body.host_config.as_ref()?.network_mode.as_deref()?;
-        mode.strip_prefix("container:")
+    /// Returns the id of the base whose volume it mounts.
+    fn base(&self) -> Option<&str> {
+        let from = self.body.host_config.as_ref()?.volumes_from.as_ref()?;
+        from.first()?.strip_suffix(":ro")
     }
 }
 

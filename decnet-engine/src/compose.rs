@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     desired::{
         BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort,
-        RESOLVER, RunAs, ServiceSpec,
+        RESOLVER, RunAs, ServiceNetwork, ServiceSpec,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -131,7 +131,7 @@ struct Network {
     labels: Literals,
 }
 
-/// Where a base keeps its state. Only a volume with a name can have labels in a Compose file.
+/// Where a base keeps its state, and hands its services their sockets. Only a volume with a name can have labels in a Compose file.
 #[derive(Serialize)]
 struct Volume {
     labels: Literals,
@@ -253,10 +253,15 @@ impl Container {
 
     fn service(spec: &ServiceSpec, image: Option<&Image>, base: Option<&String>) -> Self {
         let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.log, &spec.labels);
-        (container.depends_on, container.network_mode) = match base {
-            Some(base) => (vec![base.clone()], Some(format!("service:{base}"))),
-            None => (Vec::new(), Some(format!("container:{}", spec.base))),
-        };
+        container.depends_on = base.iter().map(|base| (*base).clone()).collect();
+        container.network_mode = Some(match (spec.network, base) {
+            (ServiceNetwork::HandedSockets, _) => "none".into(),
+            (ServiceNetwork::OfBase, Some(base)) => format!("service:{base}"),
+            (ServiceNetwork::OfBase, None) => format!("container:{}", spec.base),
+        });
+        if spec.network == ServiceNetwork::HandedSockets {
+            container.volumes = vec![format!("{}:{STATE_FOLDER}:ro", spec.decky)];
+        }
         container.command = spec
             .command
             .as_ref()

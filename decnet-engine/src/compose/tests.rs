@@ -14,7 +14,7 @@ use super::print;
 use crate::{
     desired::{
         BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, Seccomp,
-        ServiceSpec,
+        ServiceNetwork, ServiceSpec,
     },
     naming::{self, ContainerName, Labels},
 };
@@ -108,6 +108,7 @@ fn maze(lans: u8) -> Desired {
             decky: base.decky.clone(),
             service: ServiceName::new("http"),
             base: name.clone(),
+            network: ServiceNetwork::HandedSockets,
             image: "decnet-decoy:0123456789ab".into(),
             command: Some(vec!["service".into()]),
             environment: [("DECNET_SERVICE".into(), r#"{"banner":"$5 off\r\n"}"#.into())].into(),
@@ -260,7 +261,8 @@ proptest! {
         }
         for service in desired.services.values() {
             let printed = under("services", "container_name", service.name.as_str());
-            prop_assert_eq!(&printed["network_mode"], &format!("service:{}", service.decky));
+            prop_assert_eq!(&printed["network_mode"], "none");
+            prop_assert_eq!(&printed["volumes"][0], &format!("{}:/var/lib:ro", service.decky));
             prop_assert_eq!(&printed["environment"], &serde_json::to_value(&service.environment).unwrap());
             prop_assert_eq!(&printed["labels"], &serde_json::to_value(&service.labels).unwrap());
         }

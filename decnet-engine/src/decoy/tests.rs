@@ -36,11 +36,11 @@ fn the_same_program_gives_the_same_image_in_every_version() {
     assert_eq!(image.reference, "decnet-decoy:ba1af42147c8");
     assert_eq!(
         image.id,
-        "sha256:5bb4d4c6104f5182334f4606dac6b581f9d739f9440fb6d837b587f46251327e"
+        "sha256:f8086a8e99cce010e93717491d48def80fa07753b511da3b9ca4e57db9ebcd49"
     );
     assert_eq!(
         digest(&image.archive),
-        "500f2b1ea0f8c1fb5c9834e2669cea0b062f6ea3f767d3dba15235fbae8b6361"
+        "8859e39ef368063ab3bd2442c75b5a3f3cc314923930f49cfcbf22e6cf1b1210"
     );
 }
 

@@ -13,7 +13,8 @@ use decnet_topology::{
 
 use super::seccomp::Seccomp;
 use super::spec::{
-    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceNetwork, ServiceSpec, digest,
+    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceNetwork, ServiceSpec,
+    digest,
 };
 use crate::{
     api::ApiVersion,
@@ -22,13 +23,13 @@ use crate::{
 
 const MIB: i64 = 1 << 20;
 
-/// What a base needs: one small program that sleeps. It sends sockets only while fewer than its own limit of open files are on their
-/// way from all processes of its user, so that is more than any other container has.
+/// What a base needs: one small program that sleeps. The kernel lets it send a socket only while no more are on their way from all
+/// processes of its user than it may have open files, so it may have as many as an image of the user's own.
 const BASE_LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 * MIB,
     nano_cpus: 500_000_000,
-    open_files: 65_536,
+    open_files: 4_096,
 };
 /// What a built-in responder needs.
 const BUILTIN_LIMITS: Limits = Limits {

@@ -194,7 +194,11 @@ impl<'a> Differ<'a> {
     /// Removes the volumes that no container uses, or none that stays. Those that are removed with their container need no step.
     fn remove_volumes(&mut self) {
         let containers = &self.observed.containers;
-        let used: HashSet<_> = containers.iter().flat_map(|container| &container.volumes).collect();
+        // One that shares no namespace uses its base's.
+        let owns =
+            |container: &&ObservedContainer| container.role() != Some(Role::Service) || container.shares.is_some();
+        let used = containers.iter().filter(owns).flat_map(|container| &container.volumes);
+        let used: HashSet<_> = used.collect();
         for volume in &self.observed.volumes {
             let goes_along = volume.anonymous && used.contains(&volume.name);
             if goes_along || volume.used_elsewhere {

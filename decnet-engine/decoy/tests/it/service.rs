@@ -138,7 +138,11 @@ fn a_service_that_starts_before_its_base_answers_once_the_base_runs() {
     lab.base("other", &leaf(&["10.221.23.6"], &[]), &[("a", "10.221.23.6")]);
     docker(&["stop", "--time", "0", &lab.name("one")]);
     lab.service("http", "one", &http("one"));
-    let complains = || try_docker(&["logs", &lab.name("http")], b"").stderr.contains("the base hands out no sockets");
+    let complains = || {
+        try_docker(&["logs", &lab.name("http")], b"")
+            .stderr
+            .contains("the base hands out no sockets")
+    };
     eventually("the service says that it waits", complains);
     docker(&["start", &lab.name("one")]);
     let port = Target::Tcp {
@@ -159,7 +163,11 @@ fn a_service_has_no_network_and_can_write_nothing_where_its_base_keeps_its_state
     lab.service("http", "one", &http("one"));
     let interfaces = lab.inside("http", || {
         let links = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
-        links.lines().skip(2).map(|line| line.split(':').next().unwrap().trim().to_owned()).collect::<Vec<_>>()
+        links
+            .lines()
+            .skip(2)
+            .map(|line| line.split(':').next().unwrap().trim().to_owned())
+            .collect::<Vec<_>>()
     });
     assert_eq!(interfaces, ["lo"]);
     let mounts = lab.inspect("http", "{{range .Mounts}}{{.Destination}} {{.RW}}{{end}}");

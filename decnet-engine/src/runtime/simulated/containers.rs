@@ -8,7 +8,7 @@ use decnet_topology::InstanceId;
 
 use super::world::{Container, Volume, World};
 use crate::{
-    desired::{BaseSpec, PublishedPort, ServiceSpec},
+    desired::{BaseSpec, PublishedPort, ServiceNetwork, ServiceSpec},
     naming::{self, ContainerName, Labels, VolumeName},
     observe::Activity,
     runtime::{Effect, RuntimeError, ownership},
@@ -95,10 +95,13 @@ impl World {
         let made = self.find_made(instance, &spec.name, &spec.labels)?;
         let base = self.containers.get(&spec.base).ok_or_else(|| gone(&spec.base))?;
         ownership::require_ours(what(&spec.base), &base.labels, instance)?;
-        let shares = Some(base.id.clone());
+        let (shares, volume) = match spec.network {
+            ServiceNetwork::OfBase => (Some(base.id.clone()), None),
+            ServiceNetwork::HandedSockets => (None, base.volume.clone()),
+        };
         if made {
-            let same_base = self.containers[&spec.name].shares == shares;
-            return if same_base {
+            let there = &self.containers[&spec.name];
+            return if there.shares == shares && there.volume == volume {
                 Ok(Effect::Unchanged)
             } else {
                 Err(taken(&spec.name))
@@ -116,7 +119,7 @@ impl World {
             listens: spec.ports.clone(),
             networks: BTreeMap::new(),
             shares,
-            volume: None,
+            volume,
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
@@ -268,7 +271,7 @@ impl World {
             None => Effect::Unchanged,
             Some(found) => {
                 let volume = self.erase(&found);
-                if let Some(volume) = volume.filter(|name| self.is_anonymous(name)) {
+                if let Some(volume) = volume.filter(|name| self.is_anonymous(name) && !self.is_used(name)) {
                     self.volumes.remove(&volume);
                 }
                 Effect::Changed
@@ -276,15 +279,20 @@ impl World {
         }
     }
 
+    fn is_used(&self, volume: &VolumeName) -> bool {
+        let mut containers = self.containers.values();
+        containers.any(|container| container.volume.as_ref() == Some(volume))
+    }
+
     fn is_anonymous(&self, volume: &VolumeName) -> bool {
         self.volumes.get(volume).is_some_and(|volume| volume.anonymous)
     }
 
-    /// Does half of a removal: one with a volume is gone and leaves it, any other is stopped.
+    /// Does half of a removal: a base is gone and leaves its volume, any other is stopped.
     pub(super) fn half_remove(&mut self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Effect {
         let found = self.find_ours(instance, name, id);
-        let holds = |name: &ContainerName| self.containers[name].volume.is_some();
-        match found.filter(holds) {
+        let is_base = |name: &ContainerName| self.containers[name].state.is_some();
+        match found.filter(is_base) {
             Some(found) => {
                 self.erase(&found);
                 Effect::Changed

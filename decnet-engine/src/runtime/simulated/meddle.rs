@@ -196,21 +196,20 @@ impl Simulated {
         found.map(|container| container.state_holds = false).is_some()
     }
 
-    /// Starts the daemon anew: every container comes back, bases last, so that all services are stale.
+    /// Restarts the daemon, which starts bases last: services that share the namespace of one cannot start, and stay as they are.
     pub fn restart_daemon(&self) {
         let world = &mut self.lock().world;
-        let (services, bases): (Vec<_>, Vec<_>) = world
-            .containers
-            .iter()
-            .map(|(name, container)| (name.clone(), container.shares.is_some()))
-            .partition(|(_, service)| *service);
+        for container in world.containers.values_mut() {
+            container.activity = Activity::Exited;
+            container.exit_code = Some(0);
+        }
+        let containers = world.containers.iter();
+        let (bases, services): (Vec<_>, Vec<_>) = containers
+            .map(|(name, container)| (name.clone(), container.state.is_some()))
+            .partition(|(_, is_base)| *is_base);
         for (name, _) in services.into_iter().chain(bases) {
-            let now = world.tick();
-            if let Some(container) = world.containers.get_mut(&name) {
-                container.activity = Activity::Running;
-                container.started_at = Some(now);
-                container.straighten();
-            }
+            // One that cannot start is not tried again.
+            let _ = world.start(&name);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The runtime trait in memory, with faults to order.
 //!
 //! [`Simulated`] behaves as a daemon does where that matters to the engine: names and subnets are taken, images must be there,
-//! a network with endpoints cannot be removed, a service of a base that was restarted is stale. Nothing waits and no clock is
+//! a network with endpoints cannot be removed, a service that shares the namespace of a base that was restarted is stale. Nothing waits and no clock is
 //! read (but where a [pace](Simulated::pace) is set), so that tests and benches are fast and repeatable. Clones share one world: a clone is another client of it.
 //!
 //! ```

@@ -131,11 +131,15 @@ impl World {
     /// What a port says to whoever reaches its address.
     fn answer(&self, address: Ipv4Addr, number: u16, protocol: Protocol) -> Answer {
         let mut containers = self.containers.values();
-        let base = containers.find(|base| base.networks.values().any(|own| *own == address));
+        let Some(base) = containers.find(|base| base.networks.values().any(|own| *own == address)) else {
+            return Answer::Refused;
+        };
         let listens = |service: &&Container| {
-            service.activity == Activity::Running
-                && service.shares.as_ref() == base.map(|base| &base.id)
-                && service.listens.contains(&Port { number, protocol })
+            let of_base = match &service.shares {
+                Some(shared) => *shared == base.id && service.started_at >= base.started_at,
+                None => service.volume.is_some() && service.volume == base.volume,
+            };
+            service.activity == Activity::Running && of_base && service.listens.contains(&Port { number, protocol })
         };
         match self.containers.values().find(listens) {
             Some(_) => Answer::Answered,

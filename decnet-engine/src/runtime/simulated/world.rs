@@ -82,7 +82,7 @@ pub struct Container {
     pub networks: BTreeMap<NetworkName, Ipv4Addr>,
     /// The id of the container whose namespace it shares.
     pub shares: Option<String>,
-    /// The volume that it uses.
+    /// The volume that it uses: of a service that shares no namespace, its base's.
     pub volume: Option<VolumeName>,
     /// The ports that it publishes while it runs.
     pub publish: BTreeSet<PublishedPort>,

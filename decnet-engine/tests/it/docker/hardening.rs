@@ -43,7 +43,7 @@ fn foreign(lab: &Lab, service: &str, image: &Image) -> ServiceSpec {
     ServiceSpec {
         image: image.reference().into(),
         user: RunAs::ImageUserUnlessRoot,
-        ..lab.service("web", service)
+        ..lab.sharing("web", service)
     }
 }
 

@@ -180,12 +180,15 @@ pub(super) fn assert_is(world: &World, id: TopologyId, topology: &Topology, cont
             let (_, endpoints) = networks.get_mut(&name).expect("a network");
             endpoints.insert(attachment.ip, base.clone());
         }
-        let shared = world.containers.get(&base).map(|container| container.id.clone());
+        let volume = world
+            .containers
+            .get(&base)
+            .and_then(|container| container.volume.clone());
         for service in decky.services() {
             let name = naming::service(id, decky, service);
-            containers.insert(name, (Activity::Running, BTreeMap::new(), shared.clone(), true));
+            containers.insert(name, (Activity::Running, BTreeMap::new(), volume.clone(), true));
         }
-        containers.insert(base, (Activity::Running, plugged, None, true));
+        containers.insert(base, (Activity::Running, plugged, volume, true));
     }
     let ours = world.networks.iter().filter(|(_, network)| !network.labels.is_empty());
     let there: BTreeMap<_, _> = ours
@@ -197,7 +200,7 @@ pub(super) fn assert_is(world: &World, id: TopologyId, topology: &Topology, cont
         let is = (
             container.activity,
             container.networks.clone(),
-            container.shares.clone(),
+            container.volume.clone(),
             holds,
         );
         (name.clone(), is)

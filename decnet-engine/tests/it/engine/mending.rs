@@ -1,8 +1,13 @@
 //! Reconcile: what broke comes back, and nothing else is touched.
 
 use decnet_engine::engine::{DeployOptions, EngineError};
-use decnet_engine::{naming::ContainerName, plan::Action, runtime::simulated::Moment};
-use decnet_topology::{DeploySettings, DmzEgress, Repo, Status};
+use decnet_engine::{
+    desired::ServiceNetwork,
+    naming::ContainerName,
+    plan::Action,
+    runtime::{Runtime, simulated::Moment},
+};
+use decnet_topology::{Catalog, DeploySettings, DmzEgress, Repo, Status, Topology};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, faults::lease_is_given_back, lifecycle::refused, small};
@@ -27,7 +32,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
             .expect("office")
             .clone()
     };
-    let breaks: [(&str, Break<'_>); 12] = [
+    let breaks: [(&str, Break<'_>); 11] = [
         ("a service stopped", &|lab| {
             assert!(lab.docker.stop(&name("_files.smb", &lab.docker.world())));
         }),
@@ -39,9 +44,6 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
         }),
         ("a base removed", &|lab| {
             assert!(lab.docker.remove(&name("_files", &lab.docker.world())));
-        }),
-        ("a base crashed", &|lab| {
-            assert!(lab.docker.crash(&name("_files", &lab.docker.world())));
         }),
         ("a base paused", &|lab| {
             assert!(lab.docker.pause(&name("_files", &lab.docker.world())));
@@ -112,17 +114,79 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_restarted_is_mended_by_starting_services_again() {
+async fn after_a_restart_of_daemon_or_base_built_in_services_need_nothing_and_foreign_ones_a_start() {
+    let catalog = Catalog::builtin().extend_from_toml(
+        "[services.forge]
+         ports = [\"3000/tcp\"]
+         image = \"forge:1\"",
+    );
+    let lab = Lab::with_catalog(catalog.expect("a catalogue"));
+    lab.docker.add_image("forge:1");
+    let topology = Topology::builder()
+        .dmz("dmz", "10.90.0.0/24")
+        .decky("web", |decky| decky.on("dmz", "10.90.0.10").services(["http", "forge"]))
+        .build()
+        .expect("a topology");
+    let id = lab.store("maze", topology).await;
+    lab.deploy(id).await.expect("deployed");
+    let before = lab.docker.world();
+    let base = before.containers.keys().find(|name| name.as_str().ends_with("_web"));
+    let base = base.expect("a base");
+    let restarts: [&dyn Fn(); 2] = [&|| lab.docker.restart_daemon(), &|| {
+        assert!(lab.docker.crash(base));
+    }];
+    for restart in restarts {
+        restart();
+        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
+        assert_eq!(steps, [format!("start {base}.forge again")]);
+        lab.reconcile(id).await.expect("reconciled");
+        let after = lab.docker.world();
+        for (name, container) in &before.containers {
+            assert_eq!(after.containers[name].id, container.id, "{name} was not recreated");
+        }
+        assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_service_of_an_earlier_release_that_shares_its_bases_namespace_is_recreated() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
-    let before = lab.docker.world();
-    lab.docker.restart_daemon();
+    let world = lab.docker.world();
+    let name = world
+        .containers
+        .keys()
+        .find(|name| name.as_str().ends_with("_files.smb"));
+    let name = name.expect("a service");
+    let made = lab.docker.log().into_iter().find_map(|done| match done.action {
+        Action::CreateService { service } if service.name == *name => Some(service),
+        _ => None,
+    });
+    let mut old = made.expect("it was made");
+    old.network = ServiceNetwork::OfBase;
+    let before = &world.containers[name];
+    assert!(lab.docker.remove(name));
+    let instance = lab.repo.instance().await.expect("an instance");
+    let create = Action::CreateService { service: old };
+    lab.docker.perform(instance, &create).await.expect("created");
+    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        steps,
+        [
+            format!("remove container {name}"),
+            format!("ensure image {}", before.image),
+            format!("create service {name}")
+        ]
+    );
     lab.reconcile(id).await.expect("reconciled");
     let after = lab.docker.world();
-    for (name, container) in &before.containers {
-        assert_eq!(after.containers[name].id, container.id, "{name} was not made anew");
-    }
+    assert_eq!(
+        (&after.containers[name].shares, &after.containers[name].volume),
+        (&None, &before.volume)
+    );
     assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
 }
 

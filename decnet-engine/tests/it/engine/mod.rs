@@ -45,15 +45,23 @@ impl Lab {
         Self::sharing(Simulated::new())
     }
 
+    fn with_catalog(catalog: Catalog) -> Self {
+        Self::made_of(Simulated::new(), catalog)
+    }
+
     /// Another installation on the same daemon.
     fn sharing(docker: Simulated) -> Self {
+        Self::made_of(docker, CATALOG.clone())
+    }
+
+    fn made_of(docker: Simulated, catalog: Catalog) -> Self {
         let repo = Arc::new(MemoryRepo::new());
         let engine = Engine::new(
             repo.clone(),
             Arc::new(docker.clone()),
             EngineOptions {
                 image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-                ..EngineOptions::new(CATALOG.clone())
+                ..EngineOptions::new(catalog)
             },
         );
         Self { repo, docker, engine }

@@ -151,15 +151,18 @@ async fn a_call_that_hangs_is_dropped_like_a_process_that_is_killed() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_starts_anew_leaves_every_service_stale() {
+async fn a_daemon_that_restarts_leaves_services_that_share_a_namespace_exited_and_no_others() {
     let (lab, simulated) = lab().await;
-    let service = lab.service("web", "telnet");
-    lab.change(&create_service(&service)).await;
+    let (sharing, service) = (lab.sharing("web", "telnet"), lab.service("web", "ssh"));
+    for service in [&sharing, &service] {
+        lab.change(&create_service(service)).await;
+    }
     simulated.restart_daemon();
-    let (base, stale) = (lab.find(&lab.base_name("web")).await, lab.find(&service.name).await);
-    assert!(stale.started_at < base.started_at);
-    lab.change(&restart(&service.name, Role::Service)).await;
-    assert!(lab.find(&service.name).await.started_at > base.started_at);
+    assert_eq!(lab.find(&lab.base_name("web")).await.activity, Activity::Running);
+    assert_eq!(lab.find(&service.name).await.activity, Activity::Running);
+    assert_eq!(lab.find(&sharing.name).await.activity, Activity::Exited);
+    lab.change(&restart(&sharing.name, Role::Service)).await;
+    assert_eq!(lab.find(&sharing.name).await.activity, Activity::Running);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::{
 
 use decnet_decoy::protocol::NetState;
 use decnet_engine::{
-    desired::{BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, RunAs, Seccomp, ServiceSpec},
+    desired::{
+        BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, RunAs, Seccomp, ServiceNetwork, ServiceSpec,
+    },
     naming::{self, ContainerName, Labels, NetworkName, Role},
     observe::{Observed, ObservedContainer, Scope},
     plan::Action,
@@ -159,6 +161,7 @@ impl Lab {
             decky: decky.parse().expect("name"),
             service: ServiceName::new(service),
             base: self.base_name(decky),
+            network: ServiceNetwork::HandedSockets,
             image: self.decoy.clone(),
             command: Some(vec!["service".into()]),
             environment: BTreeMap::from([("DECNET_SERVICE".into(), state)]),
@@ -171,6 +174,14 @@ impl Lab {
             seccomp: Seccomp::profile(),
             log: Log::new(&LogSettings::default()),
             labels,
+        }
+    }
+
+    /// A service that shares its base's namespace, as one with an image of another origin.
+    pub(crate) fn sharing(&self, decky: &str, service: &str) -> ServiceSpec {
+        ServiceSpec {
+            network: ServiceNetwork::OfBase,
+            ..self.service(decky, service)
         }
     }
 

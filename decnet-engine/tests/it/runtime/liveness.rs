@@ -4,9 +4,47 @@ use decnet_engine::{naming::Role, observe::Activity, plan::Action, runtime::Runt
 
 use super::lab::{Lab, create_base, create_network, create_service, restart, state, undo};
 
-pub(crate) async fn a_restart_of_a_base_makes_its_services_stale(lab: &Lab) {
+pub(crate) async fn a_service_belongs_to_its_base_by_the_volume_and_outlives_a_restart_of_it(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let service = lab.service("web", "telnet");
+    lab.change(&create_service(&service)).await;
+    lab.keep(&create_service(&service)).await;
+    let before = lab.find(&service.name).await;
+    assert_eq!((&before.shares, before.networks.len()), (&None, 0));
+    assert_eq!(before.volumes, lab.find(&base.name).await.volumes);
+    assert_eq!(before.volumes.len(), 1);
+    lab.change(&restart(&base.name, Role::Base)).await;
+    assert_eq!(lab.find(&service.name).await, before);
+
+    // It starts though its base does not run.
+    lab.outside.stop(&base.name);
+    lab.change(&restart(&service.name, Role::Service)).await;
+    assert_eq!(lab.find(&service.name).await.activity, Activity::Running);
+    // With it goes nothing that its base has, and with the base the rest.
+    lab.change(&undo(&create_service(&service))).await;
+    assert_eq!(lab.find(&base.name).await.volumes, before.volumes);
+    lab.change(&undo(&create_base(&base))).await;
+    assert_eq!(lab.observe().await.volumes, []);
+}
+
+pub(crate) async fn a_service_of_a_recreated_base_must_be_recreated_too(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let service = lab.service("web", "telnet");
+    lab.change(&create_service(&service)).await;
+    let before = lab.find(&service.name).await;
+    lab.change(&undo(&create_base(&base))).await;
+    lab.change(&create_base(&base)).await;
+    assert!(before.volumes.is_disjoint(&lab.find(&base.name).await.volumes));
+    let error = lab.refuse(&create_service(&service)).await;
+    assert!(matches!(error, RuntimeError::Refused { status: 409, .. }), "{error}");
+    // It was the last user of the first base's volume.
+    lab.change(&undo(&create_service(&service))).await;
+    assert_eq!(lab.observe().await.volumes.len(), 1);
+}
+
+pub(crate) async fn a_restart_of_a_base_makes_services_that_share_its_namespace_stale(lab: &Lab) {
+    let base = lab.raise("near", "web").await;
+    let service = lab.sharing("web", "telnet");
     lab.change(&create_service(&service)).await;
     let (base_before, service_before) = (lab.find(&base.name).await, lab.find(&service.name).await);
     assert_eq!(service_before.shares.as_ref(), Some(&base_before.id));
@@ -29,7 +67,7 @@ pub(crate) async fn a_stopped_base_is_started_by_making_it_again(lab: &Lab) {
     let before = lab.find(&base.name).await;
     lab.outside.stop(&base.name);
     assert_eq!(lab.find(&base.name).await.activity, Activity::Exited);
-    let error = lab.refuse(&create_service(&lab.service("web", "telnet"))).await;
+    let error = lab.refuse(&create_service(&lab.sharing("web", "telnet"))).await;
     assert!(matches!(error, RuntimeError::Refused { status: 409, .. }), "{error}");
     lab.change(&create_base(&base)).await;
     let after = lab.find(&base.name).await;

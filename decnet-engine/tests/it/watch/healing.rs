@@ -19,7 +19,7 @@ fn office(lab: &Lab) -> NetworkName {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_broken_by_hand_is_mended_by_the_next_poll() {
-    let breaks: [(&str, Break<'_>); 7] = [
+    let breaks: [(&str, Break<'_>); 6] = [
         ("a service is removed", &|lab, id| {
             assert!(lab.docker().remove(&lab.container(id, "_files.smb")));
         }),
@@ -38,7 +38,6 @@ async fn what_is_broken_by_hand_is_mended_by_the_next_poll() {
         ("a network is disconnected", &|lab, id| {
             assert!(lab.docker().disconnect(&lab.container(id, "_web"), &office(lab)));
         }),
-        ("the daemon is started again", &|lab, _| lab.docker().restart_daemon()),
     ];
     for (what, break_it) in breaks {
         let lab = Lab::new();
