@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
 use decnet_topology::{
-    DmzEgress, Finding,
+    Catalog, DmzEgress, Finding, Topology,
+    catalog::ImageSource,
     model::{LogDriver, LogOption},
     publish::PublishRule,
 };
@@ -112,7 +113,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         (None, topology) => lookup::find(repo.as_ref(), topology.as_deref().unwrap_or_default()).await?,
     };
     let id = row.id;
-    let engine = context.engine_on(repo, catalog, work.wishes()).await?;
+    let engine = context.engine_on(repo.clone(), catalog.clone(), work.wishes()).await?;
     let mut settings = row.settings.clone();
     settings.publish = settings.publish.with(publish);
     settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
@@ -130,7 +131,29 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let result = engine.deploy(id, options, &cancel).await;
     teller.end().await;
-    say(context, &engine, result?).await
+    let exit = say(context, &engine, result?).await?;
+    let sharing = sharing(&repo.load(id).await?.topology, &catalog);
+    if let Some(first) = sharing.first() {
+        context.output.note(format!(
+            "hint: images of their own: {} (first: {first}). After a restart of the daemon Docker may leave them exited; `decnet watch` as \
+             a service (contrib/decnet-watch.service) starts them again",
+            crate::text::count(sharing.len(), "service", "services")
+        ));
+    }
+    Ok(exit)
+}
+
+/// Lists the services that share the network of their base, and so need it to start before them.
+fn sharing(topology: &Topology, catalog: &Catalog) -> Vec<String> {
+    let services = topology.deckies().iter().flat_map(|decky| {
+        let services = decky.services().iter();
+        services.map(move |service| (decky.name(), service))
+    });
+    let foreign = services.filter(|(_, service)| {
+        let entry = catalog.service(service.as_str());
+        entry.is_some_and(|entry| entry.image != ImageSource::Builtin)
+    });
+    foreign.map(|(decky, service)| format!("{decky}.{service}")).collect()
 }
 
 /// Says what an operation came to, with the table of deckies.
@@ -171,4 +194,23 @@ pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) ->
     }
     // What was asked for is not there yet.
     Ok(if reason.is_some() { Exit::Failed } else { Exit::Done })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_with_images_of_their_own_are_listed_and_built_in_ones_are_not() {
+        let catalog = Catalog::builtin()
+            .extend_from_toml("[services.forge]\nports = [\"3000/tcp\"]\nimage = \"forge:1\"")
+            .expect("a catalogue");
+        let topology = Topology::builder()
+            .dmz("dmz", "10.90.0.0/24")
+            .decky("web", |decky| decky.on("dmz", "10.90.0.10").services(["http", "forge"]))
+            .decky("desk", |decky| decky.on("dmz", "10.90.0.11").services(["ssh"]))
+            .build()
+            .expect("a topology");
+        assert_eq!(sharing(&topology, &catalog), ["web.forge"]);
+    }
 }

@@ -230,11 +230,11 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
     } else {
         let hint = concat!(
             r#"write "live-restore": true into /etc/docker/daemon.json and reload the daemon; "#,
-            "`decnet watch` as a service (contrib/decnet-watch.service) starts again what stays exited"
+            "`decnet watch` as a service (contrib/decnet-watch.service) starts services with images of their own again"
         );
         Check::warn(
             "live-restore",
-            "off: a restart of the daemon restarts every decky, and leaves services exited that it starts before their base",
+            "off: a restart of the daemon restarts every decky, and may leave services with images of their own exited",
             hint,
         )
     });

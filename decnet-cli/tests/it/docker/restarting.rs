@@ -75,3 +75,45 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
         assert_eq!(daemon.docker(&[list, &label].concat()), Vec::<String>::new());
     }
 }
+
+#[test]
+#[ignore = "needs Docker"]
+fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_watches() {
+    let mut daemon = Daemon::start();
+    let place = Place::with_daemon(&daemon.host());
+    place.write("lab.yaml", MAZE);
+    place.run(&["apply", "-f", "lab.yaml"]).exits(0);
+    place.run(&["deploy", "lab", "--quiet"]).exits(0);
+    let label = ["--filter", "label=decnet.instance"];
+    let ids = |daemon: &Daemon| {
+        let mut ids = daemon.docker(&[&["ps", "--quiet"][..], &label].concat());
+        ids.sort();
+        ids
+    };
+    let before = ids(&daemon);
+    let answers = |place: &Place| place.run(&["verify", "lab"]).code == Some(0) && is_as_it_should_be(place);
+    for what in ["TERM", "KILL", "a base"] {
+        if what == "a base" {
+            let base = [
+                &["ps", "--quiet", "--filter", "label=decnet.topology.role=base"][..],
+                &label,
+            ]
+            .concat();
+            let base = daemon.docker(&base);
+            daemon.docker(&["restart", "--time", "0", &base[0]]);
+        } else {
+            daemon.end(what);
+            daemon.raise();
+        }
+        for look in 1.. {
+            if answers(&place) {
+                break;
+            }
+            assert!(look < LOOKS, "{what}: {}", place.run(&["verify", "lab"]).stdout);
+            thread::sleep(PAUSE);
+        }
+        assert_eq!(ids(&daemon), before, "{what}");
+    }
+    place.run(&["teardown", "lab", "--quiet"]).exits(0);
+    assert_eq!(daemon.docker(&["volume", "ls", "--quiet"]), Vec::<String>::new());
+}

@@ -130,7 +130,10 @@ async fn containers_are_confined() {
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
     let inspect = |name: &str, format: &str| docker(&["inspect", "--format", format, name]);
-    for (name, added, mounts) in [(&base.name, "NET_ADMIN", "1 volume"), (&service.name, "", "0 ")] {
+    for (name, added, mount) in [
+        (&base.name, "NET_ADMIN", "volume true"),
+        (&service.name, "", "volume false"),
+    ] {
         let name = name.as_str();
         assert_eq!(inspect(name, "{{.HostConfig.CapDrop}}"), "[ALL]");
         assert!(inspect(name, "{{.HostConfig.CapAdd}}").contains(added));
@@ -142,10 +145,10 @@ async fn containers_are_confined() {
         let profile = format!("[no-new-privileges seccomp={}]", seccomp_profile());
         assert_eq!(security, profile);
         assert_eq!(inspect(name, "{{.HostConfig.ReadonlyRootfs}}"), "true");
-        let mounted = inspect(name, "{{len .Mounts}} {{range .Mounts}}{{.Type}}{{end}}");
+        let mounted = inspect(name, "{{range .Mounts}}{{.Type}} {{.RW}}{{end}}");
         assert_eq!(
-            (mounted.trim(), inspect(name, "{{.HostConfig.Binds}}").as_str()),
-            (mounts.trim(), "[]")
+            (mounted.as_str(), inspect(name, "{{.HostConfig.Binds}}").as_str()),
+            (mount, "[]")
         );
         assert_eq!(inspect(name, "{{.HostConfig.RestartPolicy.Name}}"), "always");
         assert_eq!(inspect(name, "{{.HostConfig.PidsLimit}}"), "32");
@@ -155,6 +158,8 @@ async fn containers_are_confined() {
         );
     }
     assert_eq!(inspect(base.name.as_str(), "{{.HostConfig.Dns}}"), "[127.0.0.1]");
+    let network = "{{.HostConfig.NetworkMode}} {{.Config.NetworkDisabled}}";
+    assert_eq!(inspect(service.name.as_str(), network), "none true");
 }
 
 #[tokio::test]

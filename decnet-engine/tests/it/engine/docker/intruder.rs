@@ -2,11 +2,11 @@
 
 use std::{fs, os::fd::OwnedFd, process::Command, thread, time::Duration};
 
-use decnet_decoy::protocol::{KEEPER, STATE_PATH};
+use decnet_decoy::protocol::{KEEPER, PORTS_FOLDER, PORTS_SOCKET, STATE_PATH};
 use decnet_engine::decoy::PROGRAM_PATH;
 use decnet_topology::{Status, TopologyId};
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, chmodat, chownat, open, openat, renameat, unlinkat},
+    fs::{AtFlags, Mode, OFlags, chmodat, chownat, linkat, open, openat, renameat, unlinkat},
     io::Errno,
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_thread_uid},
 };
@@ -141,6 +141,19 @@ async fn root_in_a_base_cannot_change_what_contains_it() {
                     openat(&intruder.init, "root/var", OFlags::PATH, mode).map(drop),
                 ),
                 ("become the keeper", set_thread_uid(keeper)),
+                (
+                    "put its own socket in place of the state",
+                    renameat(root, PORTS_SOCKET.trim_start_matches('/'), root, state),
+                ),
+                (
+                    "move the folder of its socket",
+                    renameat(root, PORTS_FOLDER.trim_start_matches('/'), root, "var/lib/other"),
+                ),
+                (
+                    "link the state into that folder",
+                    linkat(root, state, root, "var/lib/ports/state", AtFlags::empty())
+                        .and_then(|()| openat(root, "var/lib/ports/state", OFlags::WRONLY, mode).map(drop)),
+                ),
             ]
         });
         for (what, outcome) in refused {
