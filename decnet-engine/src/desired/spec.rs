@@ -161,12 +161,6 @@ pub enum ServiceNetwork {
     OfBase,
 }
 
-impl ServiceNetwork {
-    fn is_of_base(&self) -> bool {
-        *self == Self::OfBase
-    }
-}
-
 /// The base of a decky, which owns its network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BaseSpec {
@@ -209,7 +203,6 @@ pub struct ServiceSpec {
     /// The base of its decky.
     pub base: ContainerName,
     /// Which network it has.
-    #[serde(skip_serializing_if = "ServiceNetwork::is_of_base")]
     pub network: ServiceNetwork,
     /// The image's reference.
     pub image: String,
