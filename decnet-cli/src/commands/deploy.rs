@@ -135,9 +135,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let sharing = sharing(&repo.load(id).await?.topology, &catalog);
     if let Some(first) = sharing.first() {
         context.output.note(format!(
-            "hint: images of their own: {} (first: {first}). After a restart of the daemon Docker may leave them exited; `decnet watch` as \
-             a service (contrib/decnet-watch.service) starts them again",
-            crate::text::count(sharing.len(), "service", "services")
+            "hint: {} (first: {first}). After a restart of the daemon Docker may leave such a service exited; \
+             `decnet watch` as a service (contrib/decnet-watch.service) starts it again",
+            crate::text::count(
+                sharing.len(),
+                "service has an image of its own",
+                "services have images of their own"
+            )
         ));
     }
     Ok(exit)

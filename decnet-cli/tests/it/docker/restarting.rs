@@ -2,7 +2,10 @@
 
 use std::{thread, time::Duration};
 
-use super::{daemon::Daemon, lab::Running};
+use super::{
+    daemon::Daemon,
+    lab::{Lab, Running, docker},
+};
 use crate::command::Place;
 
 const MAZE: &str = "\
@@ -123,4 +126,41 @@ fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_w
     }
     place.run(&["teardown", "lab", "--quiet"]).exits(0);
     assert_eq!(daemon.docker(&["volume", "ls", "--quiet"]), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn deploy_names_the_unit_that_starts_services_with_images_of_their_own_again() {
+    let lab = Lab::apply(&MAZE.replace("10.204.43", "10.204.44"));
+    let plain = lab.run(&["deploy", "lab"]).exits(0);
+    assert!(!plain.stderr.contains("contrib/"), "{plain:#?}");
+    // Another image than the built-in one, as the catalogue has it, which runs on: it waits for sockets.
+    let file = lab.run(&["compose", "lab"]).exits(0).stdout;
+    let image = file.lines().find_map(|line| line.trim().strip_prefix("image: "));
+    let image = image.expect("an image");
+    let told = r#"{\"decky\":\"files\",\"service\":\"smb\",\"listen\":[]}"#;
+    let entry = format!(
+        "[services.smb]\nimage = \"{image}\"\ncommand = [\"service\"]\nenvironment = {{ DECNET_SERVICE = \"{told}\" }}\n"
+    );
+    let catalog = lab.place.write("own.toml", &entry);
+    let catalog = catalog.to_string_lossy();
+    let ran = lab.run(&["deploy", "lab", "--catalog", &catalog]).exits(0);
+    assert!(
+        ran.stderr
+            .contains("1 service has an image of its own (first: files.smb)")
+            && ran.stderr.contains("contrib/decnet-watch.service"),
+        "{ran:#?}"
+    );
+    let id = docker(&[
+        "ps",
+        "--quiet",
+        "--filter",
+        &format!("label=decnet.instance={}", lab.instance()),
+        "--filter",
+        "label=decnet.topology.service_name=smb",
+    ]);
+    let mode = docker(&["inspect", "--format", "{{.HostConfig.NetworkMode}}", &id[0]]);
+    assert!(mode[0].starts_with("container:"), "{mode:?}");
+    lab.run(&["teardown", "lab", "--quiet"]).exits(0);
+    lab.assert_nothing_left();
 }
