@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::{
     desired::{
-        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort,
-        RESOLVER, RunAs, ServiceNetwork, ServiceSpec,
+        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, Limits, Log, NO_CORE, NOBODY, NetworkSpec, OOM_SCORE,
+        PER_USER, PublishedPort, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -40,7 +40,8 @@ fn heading(desired: &Desired) -> String {
     let mut heading = format!(
         "# The maze {} as a Compose file.\n\
          # Its labels say that it belongs to the store {}:\n\
-         # `decnet` with that store takes what runs from this file for its own.\n",
+         # `decnet` with that store takes what runs from this file for its own.\n\
+         # Its containers have the engine's seccomp profile, which allows more than that of `decnet`.\n",
         desired.topology, desired.instance
     );
     for image in &desired.images {
@@ -214,6 +215,10 @@ struct Container {
     mem_limit: i64,
     memswap_limit: i64,
     cpus: f64,
+    oom_score_adj: i64,
+    ulimits: BTreeMap<&'static str, i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tmpfs: Vec<String>,
     restart: &'static str,
     logging: Logging,
     labels: Literals,
@@ -273,7 +278,16 @@ impl Container {
         }));
         container.environment = literals(&spec.environment);
         container.cap_add.clone_from(&spec.capabilities);
-        container.read_only = spec.writable_root.is_none();
+        match spec.writable_root {
+            Some(bytes) => {
+                container.read_only = false;
+                container.ulimits.insert("fsize", bytes);
+            }
+            None => {
+                let (folder, options) = SCRATCH;
+                container.tmpfs = vec![format!("{folder}:{options}")];
+            }
+        }
         container
     }
 
@@ -286,6 +300,8 @@ impl Container {
         log: &Log,
         labels: &Labels,
     ) -> Self {
+        let mut ulimits = BTreeMap::from(PER_USER);
+        ulimits.extend([("nofile", limits.open_files), ("core", NO_CORE)]);
         Self {
             container_name: name.as_str().into(),
             image: reference.into(),
@@ -314,6 +330,9 @@ impl Container {
             // As much as the memory: none of it is swapped.
             memswap_limit: limits.memory,
             cpus: cpus(limits.nano_cpus),
+            oom_score_adj: OOM_SCORE,
+            ulimits,
+            tmpfs: Vec::new(),
             restart: "always",
             logging: Logging {
                 driver: (&log.driver).into(),

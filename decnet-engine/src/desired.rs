@@ -1,9 +1,11 @@
 //! What should be on Docker for a topology: networks, containers, routes. Pure.
 
+mod bounds;
 mod build;
 mod seccomp;
 mod spec;
 
+pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH};
 pub use build::{Desired, DesiredError, Setting};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{

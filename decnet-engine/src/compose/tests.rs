@@ -184,6 +184,28 @@ fn only_gateways_publish_and_only_bases_hold_a_capability() {
 }
 
 #[test]
+fn what_has_a_read_only_root_may_write_to_tmp_and_a_writable_root_is_bounded() {
+    let mut desired = maze(1);
+    let written = |desired: &Desired| read(&print(desired))["services"]["host-10.http"].clone();
+    let read_only = written(&desired);
+    assert_eq!(
+        read_only["tmpfs"],
+        serde_json::json!(["/tmp:rw,noexec,nosuid,nodev,size=16m"])
+    );
+    assert_eq!(read_only["ulimits"]["core"], 1);
+    desired
+        .services
+        .values_mut()
+        .for_each(|service| service.writable_root = Some(1 << 20));
+    let writable = written(&desired);
+    assert_eq!(writable.get("tmpfs"), None);
+    assert_eq!(
+        (&writable["read_only"], &writable["ulimits"]["fsize"]),
+        (&false.into(), &(1 << 20).into())
+    );
+}
+
+#[test]
 fn an_image_of_a_registry_is_pulled_and_one_of_a_folder_is_built() {
     let mut desired = maze(1);
     let mut services: Vec<ServiceSpec> = desired.services.values().cloned().collect();

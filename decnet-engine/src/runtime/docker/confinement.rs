@@ -12,7 +12,7 @@ use decnet_topology::catalog;
 
 use super::{failure::Failure, images::Wishes, networks, storage::SIZE_OPTION};
 use crate::{
-    desired::{Limits, NOBODY, RunAs, Seccomp, ServiceSpec},
+    desired::{Limits, NO_CORE, NOBODY, OOM_SCORE, PER_USER, RunAs, SCRATCH, Seccomp, ServiceSpec},
     naming,
     runtime::{Resource, RuntimeInfo},
 };
@@ -71,22 +71,6 @@ pub(super) fn security(info: &RuntimeInfo, seccomp: &Seccomp, profile: &str) -> 
         .flatten()
         .collect()
 }
-
-/// How much sooner than other processes of the host a decky is ended where memory runs out (proc(5), `oom_score_adj`).
-const OOM_SCORE: i64 = 500;
-
-/// Bounds that are the same for all. The kernel counts each of them per user of the host, not per container: as long as deckies
-/// stay below, the rest of the host is left enough. None is above what an unprivileged daemon may have itself.
-///
-/// There is no `nproc`: it would be one number for all deckies of a user. Processes are counted by the cgroup.
-const PER_USER: [(&str, i64); 3] = [("memlock", 64 << 10), ("msgqueue", 256 << 10), ("sigpending", 1_024)];
-
-/// A core size of 1 also keeps the kernel from starting the program that `core_pattern` may name, as root of the host (core(5),
-/// `fs/coredump.c`); 0 does not.
-const NO_CORE: i64 = 1;
-
-/// The one folder that a service with a read-only root may write to; in memory.
-const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=16m");
 
 /// Says what a container may take of what it shares with its host.
 pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
