@@ -278,15 +278,12 @@ impl Container {
         }));
         container.environment = literals(&spec.environment);
         container.cap_add.clone_from(&spec.capabilities);
-        match spec.writable_root {
-            Some(bytes) => {
-                container.read_only = false;
-                container.ulimits.insert("fsize", bytes);
-            }
-            None => {
-                let (folder, options) = SCRATCH;
-                container.tmpfs = vec![format!("{folder}:{options}")];
-            }
+        if let Some(bytes) = spec.writable_root {
+            container.read_only = false;
+            container.ulimits.insert("fsize", bytes);
+        } else {
+            let (folder, options) = SCRATCH;
+            container.tmpfs = vec![format!("{folder}:{options}")];
         }
         container
     }

@@ -177,14 +177,15 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
         "smb=28445",
     ];
     let publish = rules.iter().map(|rule| rule.parse().expect("a rule")).collect();
-    let options = DeployOptions {
-        settings: Some(DeploySettings {
-            publish,
-            ..DeploySettings::default()
-        }),
-        ..DeployOptions::default()
+    // Most of these services come with a mutation, so a deploy would refuse the rules as idle.
+    let settings = DeploySettings {
+        publish,
+        ..DeploySettings::default()
     };
-    let outcome = lab.engine.deploy(id, options, &CancellationToken::new()).await;
+    let stored = lab.repo.set_settings(id, settings, Timestamp::now()).await;
+    stored.expect("settings are stored");
+    let cancel = CancellationToken::new();
+    let outcome = lab.engine.deploy(id, DeployOptions::default(), &cancel).await;
     let outcome = outcome.unwrap_or_else(|error| panic!("{error}: {error:?}"));
     assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
     id
