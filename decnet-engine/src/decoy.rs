@@ -167,7 +167,8 @@ fn bytes(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("plain JSON prints")
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// Digests bytes: SHA-256, in hex digits.
+pub(crate) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .fold(String::with_capacity(64), |mut hex, byte| {

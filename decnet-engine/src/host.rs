@@ -2,6 +2,7 @@
 
 mod filter;
 mod packets;
+mod podman;
 mod rules;
 mod visitors;
 
@@ -17,6 +18,8 @@ use decnet_topology::{
 use ipnet::Ipv4Net;
 
 pub use packets::{Bridge, Cause, causes, elsewhere, unexplained};
+pub use podman::podman_lacks;
+pub(crate) use podman::podman_masquerades;
 pub(crate) use visitors::{anonymous, led, own_addresses, peers};
 
 /// Returns what this machine calls itself.

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, id};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// The label that says whose a resource is: the id of the repo. **Ownership is this label and nothing else.**
 pub const INSTANCE: &str = "decnet.instance";
@@ -93,6 +94,13 @@ pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
         id::short(topology),
         lan.name().to_lowercase()
     ))
+}
+
+/// Names the bridge of a network, where the engine does not name it after an id that is known: `br-` and 12 hex digits.
+pub fn bridge(network: &NetworkName) -> String {
+    let digest: [u8; 32] = Sha256::digest(network.as_str()).into();
+    let (first, _) = digest.split_first_chunk().expect("it has 32 bytes");
+    format!("br-{:012x}", u64::from_be_bytes(*first) >> 16)
 }
 
 /// Names the base of a decky: `decnet_t_<8>_<decky>`.

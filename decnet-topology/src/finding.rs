@@ -114,6 +114,8 @@ codes! {
     ServiceRoot = "SERVICE_ROOT" Warning;
     /// A service that can fill the host's disk.
     HostDisk = "HOST_DISK" Warning;
+    /// Something that mazes rely on and the engine cannot do.
+    HostEngine = "HOST_ENGINE" Warning;
     /// A LAN with more addresses than the host keeps neighbours.
     HostNeighbours = "HOST_NEIGHBOURS" Warning;
     /// A daemon that cannot limit what deckies use of the host.

@@ -185,7 +185,7 @@ async fn daemon(docker: &Docker, repo: Option<&dyn Repo>) -> Vec<Check> {
     let mut checks = about(&info);
     checks.extend(limits::of_daemon(&info));
     if info.local {
-        checks.extend(kernel());
+        checks.extend(kernel(info.podman));
         match claims(repo).await {
             Ok(claims) => checks.extend(limits::of_kernel(&claims)),
             Err(error) => checks.push(Check::fail("database", error.to_string(), error.advice())),
@@ -225,6 +225,20 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
         info.version, info.api.major, info.api.minor, info.endpoint
     );
     let mut checks = vec![Check::ok("docker", message)];
+    if info.podman {
+        let lacks = host::podman_lacks(info);
+        checks.extend(
+            lacks
+                .into_iter()
+                .map(|lack| Check::warn("podman", lack.message, lack.fix)),
+        );
+        checks.push(Check::warn(
+            "reboot",
+            "Podman has no daemon that starts deckies after a reboot",
+            "`systemctl enable podman-restart.service`, and `decnet watch` as a service (contrib/decnet-watch.service)",
+        ));
+        return checks;
+    }
     checks.push(if info.live_restore {
         Check::ok("live-restore", "on: containers survive a restart of the daemon")
     } else {
@@ -242,10 +256,14 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
 }
 
 /// Looks at what the kernel of this machine does with packets.
-fn kernel() -> Vec<Check> {
+fn kernel(podman: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     checks.push(match setting("/proc/sys/net/ipv4/ip_forward").as_deref() {
         Some("1") => Check::ok("ip_forward", "1"),
+        Some(other) if podman => Check::ok(
+            "ip_forward",
+            format!("{other}: Podman sets it to 1 with its first container"),
+        ),
         Some(other) => {
             let hint = "Docker sets it to 1 when it starts; `sysctl net.ipv4.ip_forward=1`";
             Check::fail("ip_forward", format!("{other}: published ports do not answer"), hint)
@@ -254,6 +272,8 @@ fn kernel() -> Vec<Check> {
     });
     let filtered = setting("/proc/sys/net/bridge/bridge-nf-call-iptables");
     checks.push(match filtered.as_deref() {
+        // What Podman does then is said above.
+        Some("1") if podman => Check::ok("bridge-nf-call-iptables", "1"),
         Some("1") => Check::ok(
             "bridge-nf-call-iptables",
             "1: Docker's rules see bridged packets; mazes allow for it",

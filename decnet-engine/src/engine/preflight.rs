@@ -47,6 +47,10 @@ impl Engine {
             networks,
             routes: Vec::new(),
             neighbours: None,
+            engine_lacks: host::podman_lacks(&stand.info)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             unlimited_storage: (!stand.info.limits_roots).then(|| stand.info.storage.clone()),
             unlimited: stand.info.unlimited.iter().map(ToString::to_string).collect(),
             rootless: stand.info.rootless,

@@ -154,7 +154,7 @@ impl Engine {
         }
         host::sources(&mut report, &desired, &observed, &info).await;
         if report.loses_packets() {
-            let causes = host::causes(&observed, info.local, report.drift.is_empty()).await;
+            let causes = host::causes(&observed, &info, report.drift.is_empty()).await;
             report.causes.extend(causes);
         }
         Ok(report)

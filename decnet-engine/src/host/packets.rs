@@ -1,6 +1,6 @@
 //! Settings of this machine that lose the packets of a maze though Docker has all of it.
 
-use std::{fs, path::Path};
+use std::{fmt, fs, path::Path};
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -14,8 +14,9 @@ use crate::{
 /// From which part of a bound on a table counts as full, in percent.
 const FULL: u64 = 95;
 
-/// Docker writes its rules again when it starts, and only then.
-pub(super) const RESTART_DOCKER: &str = "`systemctl restart docker` re-creates Docker's rules";
+/// Docker writes its rules again when it starts, and only then; Podman when it is asked to.
+pub(super) const RESTART_DOCKER: &str =
+    "`systemctl restart docker` re-creates Docker's rules, and `podman network reload --all` those of Podman";
 
 /// One reason why packets are lost on this machine, and what fixes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +27,12 @@ pub struct Cause {
     pub message: String,
     /// What fixes it, or where to look.
     pub fix: String,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.message, self.fix)
+    }
 }
 
 impl Cause {
@@ -50,11 +57,15 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Returns the bridge of a network, if that has a subnet. Docker names it after the network's id.
-    pub fn of(network: &ObservedNetwork) -> Option<Self> {
+    /// Returns the bridge of a network, if that has a subnet. Docker names it after the network's id; Podman is given a name.
+    pub fn of(network: &ObservedNetwork, podman: bool) -> Option<Self> {
         let lan = network.labels.get(naming::LAN).cloned();
         Some(Self {
-            name: format!("br-{}", network.id.get(..12)?),
+            name: if podman {
+                naming::bridge(&network.name)
+            } else {
+                format!("br-{}", network.id.get(..12)?)
+            },
             lan: lan.unwrap_or_else(|| NetworkName::to_string(&network.name)),
             subnet: network.subnet?,
         })
@@ -131,7 +142,7 @@ fn has_interface(table: &str, name: &str) -> bool {
 }
 
 /// Returns whether the packet filter sees what passes within a bridge: Docker loads the module that does that, unless told not to.
-fn is_filtered() -> bool {
+pub(super) fn is_filtered() -> bool {
     number("/proc/sys/net/bridge/bridge-nf-call-iptables") != Some(0)
 }
 

@@ -38,6 +38,8 @@ use crate::{
 pub struct RuntimeInfo {
     /// The engine's version, for people.
     pub version: String,
+    /// Whether it is Podman, which has Docker's API and differs in some points behind it.
+    pub podman: bool,
     /// The API version that was agreed on.
     pub api: ApiVersion,
     /// Where it was reached.

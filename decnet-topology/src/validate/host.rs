@@ -35,6 +35,8 @@ pub struct HostFacts {
     pub unlimited: Vec<String>,
     /// Whether the daemon runs rootless, so that a program of its own forwards published ports.
     pub rootless: bool,
+    /// What the engine cannot do that mazes rely on, each with what helps.
+    pub engine_lacks: Vec<String>,
 }
 
 /// A socket of the host that listens.

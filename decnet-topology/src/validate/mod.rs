@@ -134,6 +134,7 @@ pub fn validate_in<'a>(
         host::taken(&published, host, found);
         host::overlaps(&view, host, found);
         shared::disk(&greedy, host, found);
+        shared::engine(host, found);
         shared::neighbours(&view, host, found);
         shared::unlimited(&view, host, found);
         host::rootless(&published, host, found);

@@ -76,6 +76,13 @@ pub(super) fn unlimited(view: &View<'_>, host: &HostFacts, findings: &mut Findin
     findings.push(Finding::new(Code::HostUnlimited, Target::Topology, message));
 }
 
+/// `HOST_ENGINE`: an engine that cannot do all that mazes rely on.
+pub(super) fn engine(host: &HostFacts, findings: &mut Findings) {
+    for lack in &host.engine_lacks {
+        findings.push(Finding::new(Code::HostEngine, Target::Topology, lack.clone()));
+    }
+}
+
 /// `HOST_NEIGHBOURS`: a LAN with more addresses than the host's kernel keeps neighbours.
 pub(super) fn neighbours(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
     let Some(limit) = host.neighbours else { return };

@@ -232,6 +232,10 @@ fn what_a_maze_may_use_up_of_its_host_is_warned_of() {
         let facts = HostFacts {
             neighbours,
             unlimited_storage: storage.map(Into::into),
+            engine_lacks: storage
+                .map(|_| "it has no seccomp; use another".into())
+                .into_iter()
+                .collect(),
             ..HostFacts::default()
         };
         let surroundings = Surroundings {
@@ -250,6 +254,7 @@ fn what_a_maze_may_use_up_of_its_host_is_warned_of() {
         [
             "warning HOST_DISK: `forge` has a writable root (first on decky `web`), which overlay2 on extfs does not limit: \
              it can fill the host's disk; keep Docker's data on btrfs, zfs or XFS with pquota, or drop `writable_root`",
+            "warning HOST_ENGINE: it has no seccomp; use another",
             "warning HOST_NEIGHBOURS: LAN `office` (10.64.0.0/20) has 4093 addresses, and the host's kernel keeps 1024 \
              neighbours for all networks together: whoever scans the LAN fills that table for the whole host; \
              `sysctl -w net.ipv4.neigh.default.gc_thresh3=8192`, or take a narrower subnet",

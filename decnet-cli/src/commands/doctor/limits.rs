@@ -13,13 +13,14 @@ const BRIDGED: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 /// Looks at the limits of the daemon.
 pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
     let seccomp = if info.seccomp {
-        Check::ok("seccomp", "deckies get a profile of their own")
+        Some(Check::ok("seccomp", "deckies get a profile of their own"))
     } else {
-        Check::warn(
+        // What Podman lacks is said already.
+        (!info.podman).then(|| Check::warn(
             "seccomp",
             "the daemon takes no profile with a container: deckies may make the system calls that it allows by itself",
             "docs/hardening.md says which of them matter",
-        )
+        ))
     };
     let storage = if info.limits_roots {
         Check::ok("storage", format!("{}: writable roots are limited", info.storage))
@@ -33,7 +34,7 @@ pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
             "keep Docker's data on btrfs, zfs or XFS with pquota; services without `writable_root` write to memory alone",
         )
     };
-    let mut checks = vec![seccomp, storage, cgroups(info)];
+    let mut checks: Vec<_> = seccomp.into_iter().chain([storage, cgroups(info)]).collect();
     if info.rootless {
         checks.push(Check::warn(
             "rootless",

@@ -25,7 +25,7 @@ impl Engine {
         let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
         sources(&mut report, &desired, &observed, &info).await;
-        report.causes.extend(look(&observed, info.local).await);
+        report.causes.extend(look(&observed, &info).await);
         Ok(report)
     }
 }
@@ -48,19 +48,21 @@ pub(super) async fn sources(report: &mut VerifyReport, desired: &Desired, observ
 }
 
 /// Looks for what makes the host lose the maze's packets. Where Docker has all of the maze, something must.
-pub(super) async fn causes(observed: &Observed, local: bool, whole: bool) -> Vec<Cause> {
-    let mut causes = look(observed, local).await;
+pub(super) async fn causes(observed: &Observed, info: &RuntimeInfo, whole: bool) -> Vec<Cause> {
+    let mut causes: Vec<_> = host::podman_masquerades(info).into_iter().collect();
+    causes.extend(look(observed, info).await);
     if causes.is_empty() && whole {
         causes.push(host::unexplained());
     }
     causes
 }
 
-async fn look(observed: &Observed, local: bool) -> Vec<Cause> {
-    if !local {
+async fn look(observed: &Observed, info: &RuntimeInfo) -> Vec<Cause> {
+    if !info.local {
         return vec![host::elsewhere()];
     }
-    let bridges: Vec<_> = observed.networks.iter().filter_map(Bridge::of).collect();
+    let bridges = observed.networks.iter();
+    let bridges: Vec<_> = bridges.filter_map(|network| Bridge::of(network, info.podman)).collect();
     let looked = tokio::task::spawn_blocking(move || host::causes(&bridges)).await;
     looked.unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
@@ -27,6 +27,7 @@ impl Docker {
         let at_create = if together { spec.interfaces.len() } else { 1 };
         let created = async {
             self.require_networks(instance, &networks).await?;
+            self.require_one_way_in(spec).await?;
             let body = self.base_body(&self.description().await?, spec, at_create)?;
             Ok(self.create_container(&spec.name, body).await?)
         };
@@ -47,6 +48,28 @@ impl Docker {
         let effect = self.start(&spec.name, &id).await?;
         self.require_contained(spec, &id).await?;
         Ok(effect)
+    }
+
+    /// Refuses to publish ports where they may lead nowhere.
+    ///
+    /// Podman's CNI networks lead a published port to an address of the container on any of its networks, whichever is set up first,
+    /// and an inner LAN cannot be reached from the host.
+    async fn require_one_way_in(&self, spec: &BaseSpec) -> Result<(), RuntimeError> {
+        if !self.podman || spec.publish.is_empty() || spec.interfaces.len() < 2 {
+            return Ok(());
+        }
+        let networks: Vec<_> = spec.interfaces.iter().map(|interface| &interface.network).collect();
+        if self.has_cni(&networks).await? {
+            return Err(RuntimeError::Refused {
+                status: 501,
+                message: format!(
+                    "{} is on several LANs, and Podman's CNI networks lead its published ports to any of them: install netavark, set \
+                     network_backend = \"netavark\" in containers.conf, and run `podman system reset`",
+                    spec.name
+                ),
+            });
+        }
+        Ok(())
     }
 
     /// Does what is left to do of a base that somebody began to make.
@@ -119,7 +142,7 @@ impl Docker {
         let sysctls = spec.sysctls.iter();
         let host = HostConfig {
             network_mode: Some(home.map_or_else(|| "none".into(), |home| home.network.to_string())),
-            port_bindings: Some(bindings(spec.publish.iter())),
+            port_bindings: Some(bindings(spec.publish.iter(), info.podman)),
             dns: Some(vec![RESOLVER.into()]),
             sysctls: Some(
                 sysctls
@@ -262,11 +285,20 @@ fn exposed(port: &PublishedPort) -> String {
     format!("{}/{protocol}", port.port)
 }
 
-fn bindings<'a>(ports: impl Iterator<Item = &'a PublishedPort>) -> HashMap<String, Option<Vec<PortBinding>>> {
+/// Says where ports are published.
+///
+/// Podman 4.3 with netavark makes rules for the address 0.0.0.0 that no packet meets; it publishes on all addresses where none is named,
+/// and on IPv4 alone, which is all that its networks have here.
+fn bindings<'a>(
+    ports: impl Iterator<Item = &'a PublishedPort>,
+    podman: bool,
+) -> HashMap<String, Option<Vec<PortBinding>>> {
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in ports {
         let binding = PortBinding {
-            host_ip: Some(port.host_ip.to_string()),
+            host_ip: Some(port.host_ip)
+                .filter(|ip| !(podman && *ip == Ipv4Addr::UNSPECIFIED))
+                .map(|ip| ip.to_string()),
             host_port: Some(port.host_port.to_string()),
         };
         bindings

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fs,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -9,6 +10,7 @@ use bollard::models::{
     HostConfig, Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, ResourcesUlimits,
 };
 use decnet_topology::catalog;
+use rustix::process::{Resource, getrlimit};
 
 use super::{failure::Failure, images::Wishes, networks, storage::SIZE_OPTION};
 use crate::{
@@ -22,8 +24,6 @@ use crate::{
 pub(super) struct Refused {
     /// A limit for a root, which few storage drivers have.
     root_limit: AtomicBool,
-    /// A seccomp profile in the request; Podman takes it for a path.
-    profile: AtomicBool,
 }
 
 impl Refused {
@@ -32,38 +32,24 @@ impl Refused {
         if self.root_limit.load(Ordering::Relaxed) {
             host.storage_opt = None;
         }
-        if self.profile.load(Ordering::Relaxed)
-            && let Some(options) = &mut host.security_opt
-        {
-            options.retain(|option| !is_profile(option));
-        }
     }
 
     /// Returns whether a container was refused for something that can be left out, and remembers it.
     pub(super) fn learn(&self, host: Option<&HostConfig>, failure: &Failure) -> bool {
         let Some(host) = host else { return false };
-        let options = host.security_opt.iter().flatten();
-        let found = if host.storage_opt.is_some() && failure.says("storage-opt") {
-            &self.root_limit
-        } else if options.into_iter().any(|option| is_profile(option)) && failure.says("seccomp profile") {
-            &self.profile
-        } else {
-            return false;
-        };
-        found.store(true, Ordering::Relaxed);
-        true
+        let found = host.storage_opt.is_some() && failure.says("storage-opt");
+        if found {
+            self.root_limit.store(true, Ordering::Relaxed);
+        }
+        found
     }
-}
-
-fn is_profile(option: &str) -> bool {
-    option.starts_with("seccomp={")
 }
 
 /// Says which system calls a container may make; nothing where the daemon cannot limit them.
 pub(super) fn security(info: &RuntimeInfo, seccomp: &Seccomp, profile: &str) -> Vec<String> {
     let seccomp = match seccomp {
         Seccomp::Profile(_) if info.seccomp => Some(format!("seccomp={profile}")),
-        Seccomp::Unconfined if info.seccomp => Some("seccomp=unconfined".into()),
+        Seccomp::Unconfined if info.seccomp || info.podman => Some("seccomp=unconfined".into()),
         _ => None,
     };
     [Some("no-new-privileges".into()), seccomp]
@@ -76,6 +62,9 @@ pub(super) fn security(info: &RuntimeInfo, seccomp: &Seccomp, profile: &str) -> 
 pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
     let mut ulimits: Vec<_> = PER_USER.map(|(name, value)| ulimit(name, value)).into();
     ulimits.push(ulimit("nofile", limits.open_files));
+    if info.podman && info.local {
+        ulimits.extend(processes().map(|most| ulimit("nproc", most)));
+    }
     // A daemon without root may lower a limit, and may have 0 already.
     ulimits.push(ulimit("core", if info.rootless { 0 } else { NO_CORE }));
     // A daemon without the controller refuses a container that is to have less processor time, and ignores the other two.
@@ -90,6 +79,19 @@ pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
         oom_score_adj: Some(OOM_SCORE),
         ..HostConfig::default()
     }
+}
+
+/// Returns how many processes a user of this machine may have.
+///
+/// Where nothing is asked for, Podman asks for 1 048 576, which it may not give where it runs without `CAP_SYS_RESOURCE`.
+fn processes() -> Option<i64> {
+    let own = getrlimit(Resource::Nproc).maximum;
+    let most: u64 = fs::read_to_string("/proc/sys/kernel/pid_max")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    own.map_or(most, |own| own.min(most)).try_into().ok()
 }
 
 /// Returns the user that a service runs as, given what its image asks for.

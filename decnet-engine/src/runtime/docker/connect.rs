@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client, models::SystemVersion};
 
 use super::{
     Docker, DockerHost, OLDEST_API, failure,
     storage::{self, Storage},
+    tolerant::tolerant,
 };
 use crate::{
     decoy::DecoyImage,
@@ -20,6 +21,9 @@ use crate::{
 
 /// How long what a daemon said of itself holds. It is less than it takes anyone to put another in its place.
 const DESCRIPTION_HOLDS: Duration = Duration::from_secs(30);
+
+/// What Podman calls itself among its components.
+const PODMAN: &str = "Podman Engine";
 
 /// How a daemon is reached.
 #[derive(Debug, Clone)]
@@ -51,6 +55,7 @@ impl Docker {
             client,
             host,
             api: OLDEST_API,
+            podman: false,
             timeout,
             decoy,
             described: Arc::default(),
@@ -58,6 +63,7 @@ impl Docker {
             profile: seccomp_profile().into(),
         };
         let version = docker.ask("what version are you", docker.client.version()).await?;
+        docker.podman = is_podman(&version);
         let found = version.api_version.unwrap_or_default();
         let newest = ApiVersion {
             major: API_DEFAULT_VERSION.major_version.try_into().unwrap_or(1),
@@ -107,7 +113,7 @@ impl Docker {
     }
 
     async fn ask_description(&self) -> Result<RuntimeInfo, RuntimeError> {
-        let info = self.ask("describe yourself", self.client.info()).await?;
+        let info = self.ask("describe yourself", tolerant(self.client.info())).await?;
         let security = info.security_options.unwrap_or_default();
         let has = |name: &str| security.iter().any(|option| option.split(',').any(|part| part == name));
         // A daemon that does not say is taken for one that can.
@@ -133,7 +139,12 @@ impl Docker {
         addresses.sort_unstable();
         addresses.dedup();
         Ok(RuntimeInfo {
-            version: info.server_version.unwrap_or_default(),
+            version: format!(
+                "{}{}",
+                if self.podman { "Podman " } else { "" },
+                info.server_version.unwrap_or_default()
+            ),
+            podman: self.podman,
             api: self.api,
             endpoint: self.host.to_string(),
             local: self.host.is_local(),
@@ -141,7 +152,8 @@ impl Docker {
             live_restore: info.live_restore_enabled.unwrap_or_default(),
             rootless: has("name=rootless"),
             architecture: info.architecture.unwrap_or_default(),
-            seccomp: has("name=seccomp"),
+            // Podman takes the text of a profile for the path of a file.
+            seccomp: has("name=seccomp") && !self.podman,
             limits_roots: storage.limits_roots(self.host.is_local().then(|| Path::new(&root))),
             storage: storage.to_string(),
             unlimited,
@@ -163,6 +175,12 @@ fn pin(mut request: BollardRequest, major: u16, minor: u16) -> BollardRequest {
         *request.uri_mut() = uri;
     }
     request
+}
+
+/// Returns whether it is Podman that speaks Docker's API here.
+fn is_podman(version: &SystemVersion) -> bool {
+    let components = version.components.iter().flatten();
+    components.into_iter().any(|component| component.name == PODMAN)
 }
 
 fn parse_api(text: &str) -> Option<ApiVersion> {

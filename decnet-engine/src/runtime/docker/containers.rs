@@ -10,7 +10,7 @@ use bollard::{
 };
 use decnet_topology::InstanceId;
 
-use super::{Docker, confinement, failure::Failure, images, networks};
+use super::{Docker, confinement, failure::Failure, images, networks, tolerant::tolerant};
 use crate::{
     desired::{Limits, Log, Seccomp},
     naming::{self, ContainerName, Labels},
@@ -77,7 +77,7 @@ impl Docker {
 
     /// Looks at the container that has a name, or an id, if one has.
     pub(super) async fn find(&self, name: &str) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
-        let request = self.client.inspect_container(name, None);
+        let request = tolerant(self.client.inspect_container(name, None));
         match self.ask(&format!("inspect container {name}"), request).await {
             Ok(found) => Ok(Some(found)),
             Err(failure) if failure.is(404) => Ok(None),

@@ -30,6 +30,7 @@ mod networks;
 mod observe;
 mod services;
 mod storage;
+mod tolerant;
 mod volumes;
 
 use std::{
@@ -68,6 +69,7 @@ pub struct Docker {
     client: bollard::Docker,
     host: DockerHost,
     api: ApiVersion,
+    podman: bool,
     timeout: Duration,
     decoy: Option<Arc<DecoyImage>>,
     /// What the daemon said of itself, and when.

@@ -12,8 +12,9 @@ use bollard::{
 use decnet_topology::InstanceId;
 use ipnet::Ipv4Net;
 
-use super::{Docker, failure::Failure};
+use super::{Docker, failure::Failure, tolerant::tolerant};
 use crate::{
+    decoy::digest,
     desired::NetworkSpec,
     naming::{self, Labels, NetworkName},
     observe,
@@ -51,6 +52,13 @@ pub(super) fn subnets(network: &Network) -> Vec<Ipv4Net> {
 /// How often, and after which pauses, the daemon is asked again for a network that it is still at work on.
 const IN_FLIGHT_LOOKS: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
+
+/// Docker's options for a bridge without an address of the host, and for its name.
+const INHIBIT_IPV4: &str = "com.docker.network.bridge.inhibit_ipv4";
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+
+/// How Podman says that a subnet is taken, by an interface of the host or another network.
+const USED_ON_HOST: &str = "already used on the host";
 
 /// What came of asking for a network.
 enum Attempt {
@@ -143,6 +151,14 @@ impl Docker {
         Ok(())
     }
 
+    /// Returns whether networks of a Podman are CNI's: these have the digest of their name as id.
+    pub(super) async fn has_cni(&self, networks: &[&NetworkName]) -> Result<bool, RuntimeError> {
+        let found = self.named(networks).await?;
+        Ok(found
+            .iter()
+            .any(|(name, network)| network.id == digest(name.as_bytes())))
+    }
+
     pub(super) async fn create_network(
         &self,
         instance: InstanceId,
@@ -177,6 +193,9 @@ impl Docker {
         let mut options: HashMap<_, _> = spec.options.clone().into_iter().collect();
         // What is not said here may be otherwise by default on this daemon (`default-network-opts`).
         options.insert("com.docker.network.bridge.enable_icc".into(), "true".into());
+        if self.podman {
+            options.insert(BRIDGE_NAME.into(), naming::bridge(&spec.name));
+        }
         let request = self.client.create_network(NetworkCreateRequest {
             name: spec.name.to_string(),
             driver: Some("bridge".into()),
@@ -188,6 +207,8 @@ impl Docker {
                 }]),
                 ..Ipam::default()
             }),
+            // Podman ignores the option. It does not masquerade what comes from an internal network, and routers work there.
+            internal: Some(self.podman && spec.options.contains_key(INHIBIT_IPV4)),
             options: Some(options),
             enable_ipv6: Some(false),
             labels: Some(docker_labels(&spec.labels)),
@@ -195,7 +216,7 @@ impl Docker {
         });
         let failure = match self.ask(&format!("create network {}", spec.name), request).await {
             Ok(_) => return Ok(Attempt::Made(Effect::Changed)),
-            Err(failure) if failure.says("overlap") || failure.is(409) => failure,
+            Err(failure) if failure.says("overlap") || failure.says(USED_ON_HOST) || failure.is(409) => failure,
             Err(failure) => return Err(failure.into()),
         };
         // Somebody made one meanwhile.
@@ -204,7 +225,8 @@ impl Docker {
         }
         let listed = self.list_networks(&HashMap::new()).await?;
         let mut taken = listed.iter().flat_map(subnets);
-        if taken.any(|subnet| decnet_topology::net::overlaps(subnet, spec.subnet)) {
+        let overlaps = taken.any(|subnet| decnet_topology::net::overlaps(subnet, spec.subnet));
+        if overlaps || failure.says(USED_ON_HOST) {
             return Err(RuntimeError::SubnetTaken {
                 subnet: spec.subnet.to_string(),
                 reason: failure.words(),
@@ -252,7 +274,8 @@ impl Docker {
         let asked = format!("remove network {name}");
         let attempt = || async {
             let refused = match self.ask(&asked, self.client.remove_network(id)).await {
-                Err(failure) if failure.says("active endpoints") => failure,
+                // The words of Docker, and of Podman.
+                Err(failure) if failure.says("active endpoints") || failure.says("network is being used") => failure,
                 other => return other.map_err(Remove::Refused),
             };
             Err(match self.loosen(id).await? {
@@ -290,10 +313,8 @@ impl Docker {
         let endpoints: BTreeMap<_, _> = network.containers.unwrap_or_default().into_iter().collect();
         for (container, endpoint) in endpoints {
             let endpoint = endpoint.name.unwrap_or_default();
-            let exists = match self
-                .ask("inspect a container", self.client.inspect_container(&container, None))
-                .await
-            {
+            let request = tolerant(self.client.inspect_container(&container, None));
+            let exists = match self.ask("inspect a container", request).await {
                 Ok(found) => !super::containers::is_leaving(&found),
                 Err(failure) if failure.is(404) => false,
                 Err(failure) => return Err(failure),

@@ -13,7 +13,7 @@ use bollard::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use super::{Docker, containers, endpoints, images, networks};
+use super::{Docker, containers, endpoints, images, networks, tolerant::tolerant};
 use crate::{
     decoy::IMAGE_LABEL,
     naming::{self, ContainerName, NetworkName, VolumeName},
@@ -61,6 +61,14 @@ impl Docker {
     }
 
     pub(super) async fn look_briefly(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        if self.podman {
+            // Its list says neither whose network a container shares nor what is mounted in it.
+            let observed = self.look(scope).await?;
+            return Ok(Observed {
+                images: Vec::new(),
+                ..observed
+            });
+        }
         let (networks, listed, volumes) = futures_util::try_join!(
             self.observe_networks(scope),
             self.list_containers(scope),
@@ -87,7 +95,8 @@ impl Docker {
             .all(true)
             .filters(&filters)
             .build();
-        let listed = self.ask("list containers", self.client.list_containers(Some(options)));
+        let request = tolerant(self.client.list_containers(Some(options)));
+        let listed = self.ask("list containers", request);
         Ok(listed.await?)
     }
 
@@ -144,7 +153,7 @@ impl Docker {
     }
 }
 
-fn observed(container: ContainerInspectResponse) -> ObservedContainer {
+pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer {
     let labels = containers::labels_of(&container);
     let state = container.state.unwrap_or_default();
     let mode = container
@@ -184,7 +193,7 @@ fn observed(container: ContainerInspectResponse) -> ObservedContainer {
 }
 
 /// Reads a container as a list has it: without its start.
-fn summarised(container: ContainerSummary) -> ObservedContainer {
+pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
     let names = container.names.unwrap_or_default();
     // Links of other containers to it are names with two slashes.
     let own = names

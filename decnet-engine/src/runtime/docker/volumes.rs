@@ -9,7 +9,7 @@ use bollard::{
 use decnet_decoy::protocol::STATE_FOLDER;
 use decnet_topology::InstanceId;
 
-use super::{Docker, networks, observe};
+use super::{Docker, networks, observe, tolerant::tolerant};
 use crate::{
     naming::{self, Labels, VolumeName},
     observe::{ObservedContainer, ObservedVolume, Scope},
@@ -46,7 +46,8 @@ impl Docker {
 
     async fn volumes_with(&self, filters: HashMap<&str, Vec<String>>) -> Result<Vec<Volume>, RuntimeError> {
         let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-        let listed = self.ask("list volumes", self.client.list_volumes(Some(options)));
+        let request = tolerant(self.client.list_volumes(Some(options)));
+        let listed = self.ask("list volumes", request);
         Ok(listed.await?.volumes.unwrap_or_default())
     }
 
@@ -84,7 +85,8 @@ impl Docker {
     /// Removes a volume of ours; the engine refuses it while a container uses it.
     pub(super) async fn remove_volume(&self, instance: InstanceId, name: &VolumeName) -> Result<Effect, RuntimeError> {
         let asked = format!("remove volume {name}");
-        match self.ask(&asked, self.client.inspect_volume(name.as_str())).await {
+        let request = tolerant(self.client.inspect_volume(name.as_str()));
+        match self.ask(&asked, request).await {
             Ok(found) if ownership::is_ours(&labels(&found), instance) => {}
             // What is not ours is none of our business.
             Ok(_) => return Ok(Effect::Unchanged),

@@ -20,6 +20,7 @@ use crate::{
 pub(super) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
     RuntimeInfo {
         version: "simulated".into(),
+        podman: false,
         api,
         endpoint: endpoint.into(),
         local: false,

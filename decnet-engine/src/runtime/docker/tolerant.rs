@@ -1,0 +1,112 @@
+//! Reads answers with values that bollard does not know.
+//!
+//! It decodes every enumeration of Docker's API strictly: one state of Podman that Docker does not have (`stopped`), or a new one
+//! of a later engine, and a whole list of containers cannot be read. Such an answer is decoded once more, with nothing but the
+//! fields that are used here, and each unknown state of a container counts as `exited`.
+
+use bollard::{
+    errors::Error,
+    models::{
+        ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerSummary, SystemInfo, Volume,
+        VolumeListResponse,
+    },
+};
+use serde::{Deserialize as _, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+/// An answer that can be read without the fields that nobody here uses.
+pub(super) trait Reduce: DeserializeOwned {
+    /// Removes these fields, and replaces unknown states.
+    fn reduce(answer: &mut Value);
+}
+
+/// Makes a request whose answer is read even if it has unknown values.
+pub(super) async fn tolerant<T: Reduce>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let error = match request.await {
+        Err(error) => error,
+        answered @ Ok(_) => return answered,
+    };
+    match &error {
+        Error::JsonDataError { contents, .. } => read_reduced(contents).ok_or(error),
+        _ => Err(error),
+    }
+}
+
+fn read_reduced<T: Reduce>(contents: &str) -> Option<T> {
+    let mut answer = serde_json::from_str(contents).ok()?;
+    T::reduce(&mut answer);
+    serde_json::from_value(answer).ok()
+}
+
+impl Reduce for ContainerInspectResponse {
+    fn reduce(answer: &mut Value) {
+        reduce_container(answer);
+    }
+}
+
+impl Reduce for Vec<ContainerSummary> {
+    fn reduce(answer: &mut Value) {
+        answer.as_array_mut().into_iter().flatten().for_each(reduce_container);
+    }
+}
+
+impl Reduce for SystemInfo {
+    fn reduce(answer: &mut Value) {
+        remove(answer, &["CgroupDriver", "CgroupVersion", "Isolation", "Swarm"]);
+    }
+}
+
+impl Reduce for Volume {
+    fn reduce(answer: &mut Value) {
+        remove(answer, &["ClusterVolume", "Status"]);
+        if let Some(scope) = answer.get_mut("Scope") {
+            // Bollard wants the field, and takes the empty text for none.
+            *scope = "".into();
+        }
+    }
+}
+
+impl Reduce for VolumeListResponse {
+    fn reduce(answer: &mut Value) {
+        let volumes = answer.get_mut("Volumes").and_then(Value::as_array_mut);
+        volumes.into_iter().flatten().for_each(Volume::reduce);
+    }
+}
+
+/// Leaves of a container what is read of it, be it inspected or in a list.
+fn reduce_container(container: &mut Value) {
+    remove(container, &["Health", "ImageManifestDescriptor", "Ports"]);
+    keep(container.get_mut("Config"), &["Labels"]);
+    keep(container.get_mut("HostConfig"), &["NetworkMode"]);
+    keep(container.get_mut("NetworkSettings"), &["Networks"]);
+    // A string in a list, an object where the container is inspected.
+    match container.get_mut("State") {
+        Some(state @ Value::Object(_)) => {
+            keep(Some(state), &["Status", "StartedAt", "ExitCode", "Pid"]);
+            state.get_mut("Status").into_iter().for_each(replace_unknown);
+        }
+        state => state.into_iter().for_each(replace_unknown),
+    }
+}
+
+fn replace_unknown(status: &mut Value) {
+    // The states of a list are the same ones.
+    if Status::deserialize(&*status).is_err() {
+        *status = Status::EXITED.as_ref().into();
+    }
+}
+
+fn keep(value: Option<&mut Value>, fields: &[&str]) {
+    if let Some(Value::Object(object)) = value {
+        object.retain(|field, _| fields.contains(&field.as_str()));
+    }
+}
+
+fn remove(value: &mut Value, fields: &[&str]) {
+    if let Some(object) = value.as_object_mut() {
+        Map::retain(object, |field, _| !fields.contains(&field.as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests;
