@@ -15,7 +15,7 @@ test: ## all tests, those that need Docker and those of Python included (it is s
 test-python: ## the Python binding's alone: wheel, types, stubs, tests, examples, source distribution
 	@scripts/test-python
 
-test-engines: ## the tests that need Docker, on an engine of each newer Debian suite, and a maze on daemons of many settings (root)
+test-engines: ## the tests that need Docker, on an engine of each newer Debian suite, and a maze on daemons of many settings and on Podman (root)
 	@scripts/test-engines
 
 soak: ## 500 random mutations of a maze that runs on Docker, and what they leave (DECNET_SOAK=N for N of them)
