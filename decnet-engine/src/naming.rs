@@ -4,7 +4,8 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, id};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+
+use crate::decoy::digest;
 
 /// The label that says whose a resource is: the id of the repo. **Ownership is this label and nothing else.**
 pub const INSTANCE: &str = "decnet.instance";
@@ -98,9 +99,8 @@ pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
 
 /// Names the bridge of a network, where the engine does not name it after an id that is known: `br-` and 12 hex digits.
 pub fn bridge(network: &NetworkName) -> String {
-    let digest: [u8; 32] = Sha256::digest(network.as_str()).into();
-    let (first, _) = digest.split_first_chunk().expect("it has 32 bytes");
-    format!("br-{:012x}", u64::from_be_bytes(*first) >> 16)
+    let digest = digest(network.as_str().as_bytes());
+    format!("br-{}", &digest[..12])
 }
 
 /// Names the base of a decky: `decnet_t_<8>_<decky>`.

@@ -138,6 +138,7 @@ mod tests {
 
     fn info(unlimited: &[Resource], rootless: bool) -> RuntimeInfo {
         RuntimeInfo {
+            podman: false,
             version: "28.5".into(),
             api: ApiVersion::v1(51),
             endpoint: "unix:///docker.sock".into(),

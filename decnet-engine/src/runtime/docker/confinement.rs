@@ -10,7 +10,7 @@ use bollard::models::{
     HostConfig, Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, ResourcesUlimits,
 };
 use decnet_topology::catalog;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource as Limit, getrlimit};
 
 use super::{failure::Failure, images::Wishes, networks, storage::SIZE_OPTION};
 use crate::{
@@ -85,7 +85,7 @@ pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
 ///
 /// Where nothing is asked for, Podman asks for 1 048 576, which it may not give where it runs without `CAP_SYS_RESOURCE`.
 fn processes() -> Option<i64> {
-    let own = getrlimit(Resource::Nproc).maximum;
+    let own = getrlimit(Limit::Nproc).maximum;
     let most: u64 = fs::read_to_string("/proc/sys/kernel/pid_max")
         .ok()?
         .trim()
@@ -108,14 +108,21 @@ pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
 /// Those that its image wants to keep (`VOLUME`) are among them: by itself, Docker makes a volume on the host's disk for each,
 /// without a limit, and without a label that says whose it is. A volume belongs to its container and goes with it. It is empty
 /// and writable for every user, whatever the image has in that folder.
-pub(super) fn give_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes) {
+pub(super) fn give_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes, podman: bool) {
     let (scratch, options) = SCRATCH;
     if spec.writable_root.is_none() {
         host.tmpfs = Some(HashMap::from([(scratch.into(), options.into())]));
     }
     let kept = wishes.volumes.iter().map(|folder| folder.trim_end_matches('/'));
     let kept = kept.filter(|folder| !folder.is_empty() && (spec.writable_root.is_some() || *folder != scratch));
-    host.mounts = Some(kept.map(|folder| volume(folder, spec)).collect());
+    if podman {
+        // It ignores what is said of a volume that has no name, and makes one on the disk.
+        let options = format!("rw,noexec,nosuid,nodev,mode=1777,size={}", spec.limits.memory / 2);
+        let folders = kept.map(|folder| (folder.to_owned(), options.clone()));
+        host.tmpfs.get_or_insert_default().extend(folders);
+    } else {
+        host.mounts = Some(kept.map(|folder| volume(folder, spec)).collect());
+    }
 }
 
 /// An anonymous volume in memory. What is in it counts as the container's memory, which limits all of them together.
@@ -158,6 +165,7 @@ mod tests {
 
     fn info(unlimited: &[Resource]) -> RuntimeInfo {
         RuntimeInfo {
+            podman: false,
             version: "28.5".into(),
             api: ApiVersion::v1(51),
             endpoint: "unix:///docker.sock".into(),
@@ -172,6 +180,34 @@ mod tests {
             unlimited: unlimited.to_vec(),
             addresses: Vec::new(),
         }
+    }
+
+    #[test]
+    fn podman_is_told_how_many_processes_a_user_may_have_and_docker_is_not() {
+        let limits = Limits {
+            pids: 64,
+            memory: 1 << 20,
+            nano_cpus: 500_000_000,
+            open_files: 1_024,
+        };
+        let told = |podman: bool, local: bool| {
+            let info = RuntimeInfo {
+                podman,
+                local,
+                ..info(&[])
+            };
+            let ulimits = bounded(&info, &limits).ulimits.unwrap_or_default();
+            let mut told = ulimits
+                .into_iter()
+                .filter(|limit| limit.name.as_deref() == Some("nproc"));
+            told.next().and_then(|limit| limit.hard)
+        };
+        assert_eq!((told(false, true), told(true, false)), (None, None));
+        let most = told(true, true).expect("a limit on this machine");
+        assert!(
+            most > 0 && most <= 4_194_304,
+            "{most} is no more than a kernel's largest pid_max"
+        );
     }
 
     #[test]

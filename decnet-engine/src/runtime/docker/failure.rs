@@ -104,7 +104,7 @@ impl Docker {
     fn understand(&self, what: &str, refusal: Refusal) -> Failure {
         match refusal {
             Refusal::DockerResponseServerError { status_code, message } => Failure::Said {
-                status: status_code,
+                status: as_docker(status_code, &message),
                 message,
             },
             // What goes wrong while a stream is read has no status of its own.
@@ -121,6 +121,20 @@ impl Docker {
                 },
             },
         }
+    }
+}
+
+/// Returns the status that Docker answers with where Podman says that it failed itself.
+fn as_docker(status: u16, message: &str) -> u16 {
+    const CONFLICTS: [&str; 3] = [
+        "that name is already in use",
+        "container state improper",
+        "has dependent containers",
+    ];
+    if status == 500 && CONFLICTS.iter().any(|words| message.contains(words)) {
+        409
+    } else {
+        status
     }
 }
 
@@ -170,6 +184,17 @@ mod tests {
         assert_eq!(lost(&Refusal::IOError { err: broken }), Some("connection reset".into()));
         let refused = Refusal::DockerStreamError { error: "no".into() };
         assert_eq!(lost(&refused), None);
+    }
+
+    #[test]
+    fn conflicts_that_podman_takes_for_faults_of_its_own_are_conflicts() {
+        let taken = r#"container create: creating container storage: the container name "web.telnet" is already in use by c81f2f. You have to remove that container to be able to reuse that name: that name is already in use"#;
+        let stopped = "can only create exec sessions on running containers: container state improper";
+        assert_eq!((as_docker(500, taken), as_docker(500, stopped)), (409, 409));
+        assert_eq!(
+            (as_docker(500, "no space left on device"), as_docker(404, stopped)),
+            (500, 404)
+        );
     }
 
     #[test]

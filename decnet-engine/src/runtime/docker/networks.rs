@@ -263,7 +263,9 @@ impl Docker {
             .filter(|found| ownership::is_ours(&found.labels, instance) && id.is_none_or(|id| id == found.id));
         let mut effect = Effect::Unchanged;
         for network in ours {
-            if self.remove_by_id(name, &network.id).await? == Effect::Changed {
+            // Given an id, Podman 4.3 removes a network though containers are on it. Its names are unique.
+            let handle = if self.podman { name.as_str() } else { &network.id };
+            if self.remove_by_id(name, handle).await? == Effect::Changed {
                 effect = Effect::Changed;
             }
         }

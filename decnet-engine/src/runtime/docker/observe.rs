@@ -145,12 +145,19 @@ impl Docker {
             let options = ListImagesOptionsBuilder::default().filters(&filters).build();
             let listed = self.ask("list images", self.client.list_images(Some(options))).await?;
             let tags = listed.into_iter().flat_map(|image| image.repo_tags);
-            references.extend(tags.filter(|tag| !tag.starts_with("<none>")));
+            let tags = tags.filter(|tag| !tag.starts_with("<none>"));
+            references.extend(tags.map(|tag| short(&tag).to_owned()));
         }
         references.sort_unstable();
         references.dedup();
         Ok(references)
     }
+}
+
+/// Returns a reference as it was given; Podman writes out where an image without a registry belongs.
+fn short(tag: &str) -> &str {
+    let local = tag.strip_prefix("localhost/");
+    local.or_else(|| tag.strip_prefix("docker.io/library/")).unwrap_or(tag)
 }
 
 pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer {

@@ -62,7 +62,7 @@ impl Docker {
                 spec.capabilities.iter().cloned(),
             )
         };
-        confinement::give_folders(&mut host, spec, wishes);
+        confinement::give_folders(&mut host, spec, wishes, info.podman);
         if let Some(bytes) = spec.writable_root {
             confinement::limit_root(&mut host, bytes);
         }

@@ -11,8 +11,9 @@ use bollard::{
         VolumeListResponse,
     },
 };
+use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::{Deserialize as _, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// An answer that can be read without the fields that nobody here uses.
 pub(super) trait Reduce: DeserializeOwned {
@@ -21,15 +22,14 @@ pub(super) trait Reduce: DeserializeOwned {
 }
 
 /// Makes a request whose answer is read even if it has unknown values.
-pub(super) async fn tolerant<T: Reduce>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let error = match request.await {
-        Err(error) => error,
-        answered @ Ok(_) => return answered,
+pub(super) fn tolerant<'a, T: Reduce>(
+    request: impl Future<Output = Result<T, Error>> + Send + 'a,
+) -> BoxFuture<'a, Result<T, Error>> {
+    let read = |answered: Result<T, Error>| match answered {
+        Err(Error::JsonDataError { ref contents, .. }) => read_reduced(contents).map_or(answered, Ok),
+        answered => answered,
     };
-    match &error {
-        Error::JsonDataError { contents, .. } => read_reduced(contents).ok_or(error),
-        _ => Err(error),
-    }
+    request.map(read).boxed()
 }
 
 fn read_reduced<T: Reduce>(contents: &str) -> Option<T> {
@@ -76,13 +76,20 @@ impl Reduce for VolumeListResponse {
 /// Leaves of a container what is read of it, be it inspected or in a list.
 fn reduce_container(container: &mut Value) {
     remove(container, &["Health", "ImageManifestDescriptor", "Ports"]);
-    keep(container.get_mut("Config"), &["Labels"]);
-    keep(container.get_mut("HostConfig"), &["NetworkMode"]);
-    keep(container.get_mut("NetworkSettings"), &["Networks"]);
+    for (object, field) in [
+        ("Config", "Labels"),
+        ("HostConfig", "NetworkMode"),
+        ("NetworkSettings", "Networks"),
+    ] {
+        container
+            .get_mut(object)
+            .into_iter()
+            .for_each(|object| keep(object, &[field]));
+    }
     // A string in a list, an object where the container is inspected.
     match container.get_mut("State") {
         Some(state @ Value::Object(_)) => {
-            keep(Some(state), &["Status", "StartedAt", "ExitCode", "Pid"]);
+            keep(state, &["Status", "StartedAt", "ExitCode", "Pid"]);
             state.get_mut("Status").into_iter().for_each(replace_unknown);
         }
         state => state.into_iter().for_each(replace_unknown),
@@ -96,15 +103,15 @@ fn replace_unknown(status: &mut Value) {
     }
 }
 
-fn keep(value: Option<&mut Value>, fields: &[&str]) {
-    if let Some(Value::Object(object)) = value {
+fn keep(value: &mut Value, fields: &[&str]) {
+    if let Some(object) = value.as_object_mut() {
         object.retain(|field, _| fields.contains(&field.as_str()));
     }
 }
 
 fn remove(value: &mut Value, fields: &[&str]) {
     if let Some(object) = value.as_object_mut() {
-        Map::retain(object, |field, _| !fields.contains(&field.as_str()));
+        object.retain(|field, _| !fields.contains(&field.as_str()));
     }
 }
 
