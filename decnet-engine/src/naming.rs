@@ -4,8 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, id};
 use serde::{Deserialize, Serialize};
-
-use crate::decoy::digest;
+use sha2::{Digest as _, Sha256};
 
 /// The label that says whose a resource is: the id of the repo. **Ownership is this label and nothing else.**
 pub const INSTANCE: &str = "decnet.instance";
@@ -99,8 +98,12 @@ pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
 
 /// Names the bridge of a network, where the engine does not name it after an id that is known: `br-` and 12 hex digits.
 pub fn bridge(network: &NetworkName) -> String {
-    let digest = digest(network.as_str().as_bytes());
-    format!("br-{}", &digest[..12])
+    let digest = Sha256::digest(network.as_str());
+    let number = digest
+        .iter()
+        .take(6)
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("br-{number:012x}")
 }
 
 /// Names the base of a decky: `decnet_t_<8>_<decky>`.

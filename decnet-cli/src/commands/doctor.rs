@@ -226,7 +226,7 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
     );
     let mut checks = vec![Check::ok("docker", message)];
     if info.podman {
-        let lacks = host::podman_lacks(info);
+        let lacks = host::podman_lacks(info.local);
         checks.extend(
             lacks
                 .into_iter()

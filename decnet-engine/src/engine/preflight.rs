@@ -42,15 +42,14 @@ impl Engine {
                 subnet: network.subnet,
             })
             .collect();
+        let lacks = stand.info.podman.then(|| host::podman_lacks(stand.info.local));
+        let engine_lacks = lacks.into_iter().flatten().map(|lack| lack.to_string()).collect();
         let mut facts = HostFacts {
             listeners: Vec::new(),
             networks,
             routes: Vec::new(),
             neighbours: None,
-            engine_lacks: host::podman_lacks(&stand.info)
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            engine_lacks,
             unlimited_storage: (!stand.info.limits_roots).then(|| stand.info.storage.clone()),
             unlimited: stand.info.unlimited.iter().map(ToString::to_string).collect(),
             rootless: stand.info.rootless,

@@ -1,13 +1,9 @@
 //! What Podman cannot do that mazes rely on, and what helps.
 
 use super::packets::{Cause, is_filtered};
-use crate::runtime::RuntimeInfo;
 
-/// Says what a Podman lacks; nothing where it is Docker.
-pub fn podman_lacks(info: &RuntimeInfo) -> Vec<Cause> {
-    if !info.podman {
-        return Vec::new();
-    }
+/// Says what a Podman lacks. It is local if it runs on this machine, whose kernel is looked at then.
+pub fn podman_lacks(local: bool) -> Vec<Cause> {
     let mut lacks = vec![
         Cause::new(
             "PODMAN_SECCOMP",
@@ -21,7 +17,7 @@ pub fn podman_lacks(info: &RuntimeInfo) -> Vec<Cause> {
             "give no service NET_RAW in the catalogue",
         ),
     ];
-    lacks.extend(podman_masquerades(info));
+    lacks.extend(podman_masquerades().filter(|_| local));
     lacks
 }
 
@@ -29,8 +25,8 @@ pub fn podman_lacks(info: &RuntimeInfo) -> Vec<Cause> {
 ///
 /// It does so to every network that is not internal, and cannot be told not to. As long as these packets stay within a bridge it
 /// matters only where the packet filter of the host sees them.
-pub(crate) fn podman_masquerades(info: &RuntimeInfo) -> Option<Cause> {
-    (info.podman && info.local && is_filtered()).then(|| {
+pub(crate) fn podman_masquerades() -> Option<Cause> {
+    is_filtered().then(|| {
         Cause::new(
             "PODMAN_MASQUERADE",
             "Podman masquerades what deckies of the DMZ send to inner LANs, which drop it then, because the host's packet filter sees \
@@ -43,18 +39,11 @@ pub(crate) fn podman_masquerades(info: &RuntimeInfo) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Runtime as _, simulated::Simulated};
 
-    #[tokio::test]
-    async fn docker_lacks_nothing_and_podman_says_what_it_lacks() {
-        let docker = Simulated::new().info().await.expect("a description");
-        assert_eq!(podman_lacks(&docker), []);
-        let podman = RuntimeInfo { podman: true, ..docker };
-        let codes: Vec<_> = podman_lacks(&podman).iter().map(|lack| lack.code).collect();
-        assert_eq!(
-            codes,
-            ["PODMAN_SECCOMP", "PODMAN_HOST_ADDRESS"],
-            "another machine's kernel is not looked at"
-        );
+    #[test]
+    fn the_kernel_of_another_machine_is_not_looked_at() {
+        let codes: Vec<_> = podman_lacks(false).iter().map(|lack| lack.code).collect();
+        assert_eq!(codes, ["PODMAN_SECCOMP", "PODMAN_HOST_ADDRESS"]);
+        assert_eq!(podman_lacks(true).len(), 2 + usize::from(is_filtered()));
     }
 }

@@ -49,7 +49,10 @@ pub(super) async fn sources(report: &mut VerifyReport, desired: &Desired, observ
 
 /// Looks for what makes the host lose the maze's packets. Where Docker has all of the maze, something must.
 pub(super) async fn causes(observed: &Observed, info: &RuntimeInfo, whole: bool) -> Vec<Cause> {
-    let mut causes: Vec<_> = host::podman_masquerades(info).into_iter().collect();
+    let mut causes: Vec<_> = host::podman_masquerades()
+        .filter(|_| info.podman && info.local)
+        .into_iter()
+        .collect();
     causes.extend(look(observed, info).await);
     if causes.is_empty() && whole {
         causes.push(host::unexplained());
