@@ -54,13 +54,19 @@ struct ToldStatuses {
 }
 
 impl ToldStatuses {
-    /// Notes that a change was told. Returns false if it was told before.
+    /// Notes that a change was told. Returns false if it was told before, or is older than all that are remembered.
     fn note(&mut self, at: Timestamp) -> bool {
-        let is_new = self.latest.insert(at);
-        if self.latest.len() > REMEMBERED_STATUSES {
-            self.latest.pop_first();
+        if self.latest.len() == REMEMBERED_STATUSES {
+            if self.latest.first().is_some_and(|first| at < *first) {
+                return false;
+            }
+            let is_new = self.latest.insert(at);
+            if is_new {
+                self.latest.pop_first();
+            }
+            return is_new;
         }
-        is_new
+        self.latest.insert(at)
     }
 }
 

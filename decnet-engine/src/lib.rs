@@ -71,7 +71,7 @@
 //!     host_addresses: &[],
 //! })?;
 //! assert_eq!(diff(&desired, &Observed::default()).steps().len(), 4, "an image, a network, a base, a service");
-//! assert!(compose::print(&desired).contains("network_mode: service:web"));
+//! assert!(compose::print(&desired).contains("network_mode: none"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -102,7 +102,10 @@ impl FromStr for PublishRule {
 fn read(text: &str) -> Result<PublishRule, &'static str> {
     let (left, right) = text.split_once('=').ok_or("there is no `=`")?;
     let (decky, rest) = match left.split_once('.') {
-        Some((decky, rest)) => (Some(Name::new(decky).map_err(|_| "the decky's name is none")?), rest),
+        Some((decky, rest)) => (
+            Some(Name::new(decky).map_err(|_| "the decky's name is not valid")?),
+            rest,
+        ),
         None => (None, left),
     };
     let (service, port) = match rest.split_once(':') {

@@ -123,6 +123,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         plan::print(context, &engine.plan(id, settings).await?)?;
         return Ok(Exit::Done);
     }
+    let sharing = sharing(&repo.load(id).await?.topology, &catalog);
     let cancel = interrupt::catch()?;
     let teller = Teller::start(&engine, context.output);
     let options = DeployOptions {
@@ -132,10 +133,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let result = engine.deploy(id, options, &cancel).await;
     teller.end().await;
     let exit = say(context, &engine, result?).await?;
-    let sharing = sharing(&repo.load(id).await?.topology, &catalog);
     if let Some(first) = sharing.first() {
         context.output.note(format!(
-            "hint: {} (first: {first}). After a restart of the daemon Docker may leave such a service exited; \
+            "hint: {} (first: {first}). After a restart of the daemon such a service may stay exited; \
              `decnet watch` as a service (contrib/decnet-watch.service) starts it again",
             crate::text::count(
                 sharing.len(),

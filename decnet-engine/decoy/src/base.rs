@@ -5,7 +5,6 @@ use std::{
     os::{fd::AsFd as _, unix::net::UnixStream},
     path::Path,
     process::ExitCode,
-    time::Instant,
 };
 
 use rustix::{
@@ -21,7 +20,7 @@ use crate::{
     ports::Desk,
     program::{Failure, log, signals},
     protocol::{EXIT_DONE, NetState, PORTS_SOCKET},
-    scan::{Detector, lock},
+    scan::Detector,
     state::{apply, sees_scans},
     state_file::StateFile,
 };
@@ -60,13 +59,13 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
             reap(&mut ended);
         }
     }
-    if let Ok(journal) = scans {
-        lock(&journal).close(Instant::now());
+    if let Ok(scans) = scans {
+        scans.close();
     }
     Ok(ExitCode::from(EXIT_DONE))
 }
 
-/// Takes leave of the processes that ended.
+/// Reaps the processes that ended.
 fn reap(ended: &mut UnixStream) {
     let mut bytes = [0; 64];
     while ended.read(&mut bytes).is_ok_and(|read| read > 0) {}

@@ -37,6 +37,8 @@ const TCP_BYTES: u32 = 4 << 20;
 const UDP_BYTES: u32 = 32 << 10;
 
 /// Flags of TCP (RFC 9293).
+const FIN: u8 = 0x1;
+const SYN: u8 = 0x2;
 const RST: u8 = 0x4;
 const ACK: u8 = 0x10;
 
@@ -100,8 +102,10 @@ fn scans() -> Vec<Rule> {
     vec![
         // Asks for a connection, or has flags that belong to none: FIN, NULL and XMAS scans.
         copied(Rule::ipv4().tcp_flags(ACK | RST, false)),
-        // Answers what was never asked: ACK scans.
+        // Answers what was never asked: ACK scans, and Maimon's, which the kernel takes for no connection at all.
         copied(Rule::ipv4().tcp_flags(ACK, true).beginning()),
+        copied(Rule::ipv4().tcp_flags_exactly(SYN | ACK).unrelated()),
+        copied(Rule::ipv4().tcp_flags_exactly(FIN | ACK).unrelated()),
         // Refuses the answer that it asked for: half-open scans.
         copied(Rule::ipv4().tcp_flags(RST, true).completed(false)),
         copied(Rule::ipv4().of_protocol(UDP).beginning()),

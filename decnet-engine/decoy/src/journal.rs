@@ -2,7 +2,8 @@
 //!
 //! What is in the log must not be pushed out of it by whoever comes later. So a source has so many lines, all sources together have,
 //! and what comes beyond that is counted and told in summaries, which get rarer while a flood goes on. First contacts have bounds of
-//! their own; and so do connections, whose sources are real, beside datagrams, whose sources can be forged.
+//! their own; and so do connections, whose sources are real, beside datagrams, whose sources can be forged. In the log of a base, which
+//! reports packets that belong to no connection, both can be forged.
 
 mod bounds;
 mod bucket;
@@ -18,7 +19,6 @@ pub(crate) use self::bucket::Bucket;
 use crate::{
     program::write_line,
     protocol::{Contact, ContactEvent, EndReason, Protocol, Summary, SummaryEvent},
-    scan::Scan,
     timestamp::rfc3339,
 };
 
@@ -27,6 +27,14 @@ use crate::{
 pub(crate) struct Visit {
     pub(crate) remote: SocketAddrV4,
     pub(crate) local_port: u16,
+}
+
+/// A contact that no service sees.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scan {
+    pub(crate) visit: Visit,
+    pub(crate) event: ContactEvent,
+    pub(crate) protocol: Protocol,
 }
 
 /// A connection in the log, from its first line to its last.
@@ -128,7 +136,7 @@ impl Journal {
         }
     }
 
-    /// Counts a contact that has no line.
+    /// Counts a contact of a base that has no line.
     pub(crate) fn count(&mut self, from: Ipv4Addr, protocol: Protocol, now: Instant) {
         let at = SystemTime::now();
         let tally = match protocol {

@@ -27,7 +27,7 @@ impl Socket {
             fd,
             buffer: vec![0; RECEIVE_BYTES],
         };
-        // The kernel answers in the call that asks; a lost answer must not hang PID 1 for ever.
+        // The kernel answers in the call that asks; a lost answer must not block PID 1 forever.
         socket.set_timeout(Duration::from_secs(2))?;
         Ok(socket)
     }

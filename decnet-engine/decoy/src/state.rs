@@ -110,10 +110,16 @@ fn contain(state: &NetState) -> io::Result<()> {
     }
     let [watching, blind] = containment::tables(state);
     match replace_table(&watching) {
-        // Not every kernel can copy packets.
-        Err(error) if !is_forbidden(&error) => replace_table(&blind),
+        // Not every kernel can copy packets, or mark connections.
+        Err(error) if is_unsupported(&error) => replace_table(&blind),
         done => done,
     }
+}
+
+/// Returns whether an error says that the kernel does not have what a table needs, as of a module that is not there.
+fn is_unsupported(error: &io::Error) -> bool {
+    let unsupported = [Errno::NOENT, Errno::OPNOTSUPP].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|errno| unsupported.contains(&errno))
 }
 
 fn is_contained(state: &NetState) -> io::Result<bool> {

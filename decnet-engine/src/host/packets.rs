@@ -142,8 +142,13 @@ fn has_interface(table: &str, name: &str) -> bool {
 }
 
 /// Returns whether the packet filter sees what passes within a bridge: Docker loads the module that does that, unless told not to.
-pub(super) fn is_filtered() -> bool {
-    number("/proc/sys/net/bridge/bridge-nf-call-iptables") != Some(0)
+fn is_filtered() -> bool {
+    bridged_packets_are_filtered() != Some(false)
+}
+
+/// Returns whether the packet filter sees what passes within a bridge; none where the kernel has no such setting.
+pub(super) fn bridged_packets_are_filtered() -> Option<bool> {
+    number("/proc/sys/net/bridge/bridge-nf-call-iptables").map(|value| value != 0)
 }
 
 fn number(path: &str) -> Option<u64> {

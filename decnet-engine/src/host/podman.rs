@@ -1,6 +1,6 @@
 //! What Podman cannot do that mazes rely on, and what helps.
 
-use super::packets::{Cause, is_filtered};
+use super::packets::{Cause, bridged_packets_are_filtered};
 
 /// Says what a Podman lacks. It is local if it runs on this machine, whose kernel is looked at then.
 pub fn podman_lacks(local: bool) -> Vec<Cause> {
@@ -26,7 +26,12 @@ pub fn podman_lacks(local: bool) -> Vec<Cause> {
 /// It does so to every network that is not internal, and cannot be told not to. As long as these packets stay within a bridge it
 /// matters only where the packet filter of the host sees them.
 pub(crate) fn podman_masquerades() -> Option<Cause> {
-    is_filtered().then(|| {
+    masquerades(bridged_packets_are_filtered())
+}
+
+/// Says it given whether the packet filter sees bridged packets; none where the kernel has no such setting, and they are not seen.
+fn masquerades(filtered: Option<bool>) -> Option<Cause> {
+    (filtered == Some(true)).then(|| {
         Cause::new(
             "PODMAN_MASQUERADE",
             "Podman masquerades what deckies of the DMZ send to inner LANs, which drop it then, because the host's packet filter sees \
@@ -44,6 +49,15 @@ mod tests {
     fn the_kernel_of_another_machine_is_not_looked_at() {
         let codes: Vec<_> = podman_lacks(false).iter().map(|lack| lack.code).collect();
         assert_eq!(codes, ["PODMAN_SECCOMP", "PODMAN_HOST_ADDRESS"]);
-        assert_eq!(podman_lacks(true).len(), 2 + usize::from(is_filtered()));
+    }
+
+    #[test]
+    fn masquerading_matters_only_where_the_filter_sees_bridged_packets() {
+        assert!(masquerades(None).is_none(), "without br_netfilter");
+        assert!(masquerades(Some(false)).is_none());
+        assert_eq!(
+            masquerades(Some(true)).map(|cause| cause.code),
+            Some("PODMAN_MASQUERADE")
+        );
     }
 }

@@ -20,6 +20,7 @@ const IP_CT_DIR_REPLY: u8 = 1;
 const ESTABLISHED: u32 = 0x2;
 const RELATED: u32 = 0x4;
 const NEW: u32 = 0x8;
+const INVALID: u32 = 0x1;
 
 /// One rule: what has to hold, one thing after the other, and what becomes of the packet then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,9 +128,23 @@ impl Rule {
             .compare(!set, &[0])
     }
 
-    /// ... that begin a connection, or belong to none that is known.
+    /// ... of TCP that have exactly these flags set, whatever they say about congestion.
+    pub(crate) fn tcp_flags_exactly(self, flags: u8) -> Self {
+        const ALL: u8 = 0x3f;
+        self.of_protocol(IPPROTO_TCP)
+            .payload(2, 13, 1)
+            .mask(&[ALL])
+            .compare(true, &[flags])
+    }
+
+    /// ... that begin a connection.
     pub(crate) fn beginning(self) -> Self {
         self.in_state(NEW)
+    }
+
+    /// ... that belong to no connection that is known.
+    pub(crate) fn unrelated(self) -> Self {
+        self.in_state(NEW | INVALID)
     }
 
     /// ... of a connection that was begun by the other side, and that both sides have agreed to, or not yet.

@@ -28,9 +28,9 @@ const CLIENTS: usize = 256;
 const HANDED: usize = 4;
 /// How many may wait to be accepted.
 const BACKLOG: i32 = 128;
-/// How long a service may be silent before it asks, and before it says that it has what it was sent.
+/// How long a service may be silent before it asks, and how long it may take to receive all its sockets.
 const TO_ASK: Duration = Duration::from_secs(5);
-const TO_RECEIVE: Duration = Duration::from_secs(1);
+const TO_RECEIVE: Duration = Duration::from_secs(2);
 /// How long to leave new connections waiting where there is no room for one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -122,7 +122,7 @@ impl Desk {
     }
 
     fn accept(&mut self, now: Instant) {
-        loop {
+        for _ in 0..BACKLOG {
             match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) if self.clients.len() < CLIENTS => self.clients.push(Client {
                     socket,
@@ -182,7 +182,11 @@ impl Client {
         }
         let sockets = bind_all(&request.listen).map_err(|reason| self.refuse(reason))?;
         wire::send(&self.socket, &Answer::Granted, &sockets)?;
-        Ok(Stage::Handed(now + TO_RECEIVE))
+        // Whoever asks for more has no more time for it.
+        Ok(match self.stage {
+            Stage::Handed(until) => Stage::Handed(until),
+            Stage::Asking(_) | Stage::Settled => Stage::Handed(now + TO_RECEIVE),
+        })
     }
 
     /// Tells a client why it gets nothing; it asks again over a new connection.

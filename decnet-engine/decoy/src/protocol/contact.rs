@@ -53,7 +53,7 @@ pub enum ContactEvent {
     HalfOpen,
     /// A connection was asked for, or a datagram came, where nothing listens. The base reports it.
     ClosedPort,
-    /// A packet came that belongs to no connection and asks for none (`nmap -sA`, `-sF`, `-sN`, `-sX`). The base reports it.
+    /// A packet came that belongs to no connection and asks for none (`nmap -sA`, `-sF`, `-sM`, `-sN`, `-sX`). The base reports it.
     Stray,
 }
 

@@ -25,6 +25,8 @@ pub(super) const SUBSYSTEM: Subsystem = NETFILTER;
 
 /// How many bytes of a packet are copied: its headers.
 const COPIED: u32 = 80;
+/// How long the kernel collects packets, in hundredths of a second.
+const LATENCY: u32 = 10;
 /// The header of a message and `struct nfgenmsg`.
 const HEADER: usize = MESSAGE_HEADER + 4;
 const NLM_F_REQUEST_ACK: u16 = 0x1 | 0x4;
@@ -33,6 +35,7 @@ const NFULNL_MSG_PACKET: u16 = NFNL_SUBSYS_ULOG << 8;
 const NFULNL_MSG_CONFIG: u16 = NFNL_SUBSYS_ULOG << 8 | 1;
 const NFULA_CFG_CMD: u16 = 1;
 const NFULA_CFG_MODE: u16 = 2;
+const NFULA_CFG_TIMEOUT: u16 = 4;
 const NFULNL_CFG_CMD_BIND: u8 = 1;
 const NFULNL_COPY_PACKET: u8 = 2;
 const NFULA_PAYLOAD: u16 = 9;
@@ -77,12 +80,13 @@ impl Kind {
 }
 
 /// The messages that join the group and ask for the headers of each packet.
-pub(super) fn join() -> [Vec<u8>; 2] {
+pub(super) fn join() -> [Vec<u8>; 3] {
     let [a, b, c, d] = COPIED.to_be_bytes();
     [
         configuration(1, NFULA_CFG_CMD, &[NFULNL_CFG_CMD_BIND]),
         // `struct nfulnl_msg_config_mode`
         configuration(2, NFULA_CFG_MODE, &[a, b, c, d, NFULNL_COPY_PACKET, 0]),
+        configuration(3, NFULA_CFG_TIMEOUT, &LATENCY.to_be_bytes()),
     ]
 }
 
@@ -207,11 +211,12 @@ mod tests {
 
     #[test]
     fn the_group_is_joined_with_the_messages_that_the_kernel_defines() {
-        let [bind, mode] = join();
+        let [bind, mode, timeout] = join();
         assert_eq!(bind[MESSAGE_HEADER..], [0, 0, 0, 1, 5, 0, 1, 0, 1, 0, 0, 0]);
         assert_eq!(
             mode[MESSAGE_HEADER..],
             [0, 0, 0, 1, 10, 0, 2, 0, 0, 0, 0, 80, 2, 0, 0, 0]
         );
+        assert_eq!(timeout[MESSAGE_HEADER..], [0, 0, 0, 1, 8, 0, 4, 0, 0, 0, 0, 10]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     time::{Duration, Instant},
 };
 
@@ -11,24 +11,18 @@ use super::{
     sockets::Sockets,
 };
 use crate::{
-    journal::Visit,
+    journal::{Scan, Visit},
     protocol::{ContactEvent, Protocol},
 };
 
 /// How long a connection may take to be completed.
 const COMPLETION: Duration = Duration::from_secs(3);
-/// How many contacts wait at most.
+/// How long a sender may ask again for a connection (`tcp_syn_retries`), which is the same contact then.
+const RETRIES: Duration = Duration::from_mins(2);
+/// How many contacts are known at most.
 const MOST: usize = 2048;
 
-/// A contact that no service sees.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scan {
-    pub(crate) visit: Visit,
-    pub(crate) event: ContactEvent,
-    pub(crate) protocol: Protocol,
-}
-
-/// Contacts whose outcome is open, by sender and port.
+/// Contacts whose outcome is open, and those that were reported of late, by sender and port.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     contacts: BTreeMap<(SocketAddrV4, u16, Protocol), Contact>,
@@ -39,6 +33,7 @@ struct Contact {
     kind: Kind,
     since: Instant,
     packets: u64,
+    reported: bool,
 }
 
 impl Pending {
@@ -46,7 +41,7 @@ impl Pending {
         self.contacts.is_empty()
     }
 
-    /// Adds a packet. Returns false if too many wait already.
+    /// Adds a packet. Returns false if too many contacts are known already.
     pub(super) fn add(&mut self, packet: &Packet, now: Instant) -> bool {
         let key = (packet.remote, packet.local_port, packet.kind.protocol());
         if packet.kind == Kind::Completion {
@@ -69,40 +64,54 @@ impl Pending {
             kind: packet.kind,
             since: now,
             packets: 1,
+            reported: false,
         };
         self.contacts.insert(key, contact);
         true
     }
 
-    /// Removes the contacts whose outcome is known. Returns those that no service sees, and how often each took place: a
+    /// Decides on the contacts whose outcome is known. Returns those that no service sees, and how often each took place: a
     /// connection once, however many packets asked for it, and datagrams as often as they came.
     pub(super) fn settle(&mut self, sockets: &Sockets, now: Instant) -> Vec<(Scan, u64)> {
         let mut scans = Vec::new();
         self.contacts.retain(|&(remote, local_port, protocol), contact| {
+            let age = now.saturating_duration_since(contact.since);
+            if contact.reported {
+                return age < RETRIES;
+            }
             let listens = sockets.listening.contains(&(protocol, local_port));
             let event = match contact.kind {
                 Kind::Datagram if listens => return false,
                 Kind::Datagram => ContactEvent::ClosedPort,
                 Kind::Syn if !listens => ContactEvent::ClosedPort,
-                Kind::Syn if now.saturating_duration_since(contact.since) < COMPLETION => return true,
+                Kind::Syn if age < COMPLETION => return true,
                 Kind::Syn | Kind::Reset => ContactEvent::HalfOpen,
                 Kind::Completion => return false,
                 Kind::Stray => ContactEvent::Stray,
             };
             let visit = Visit { remote, local_port };
-            let times = if protocol == Protocol::Udp { contact.packets } else { 1 };
             let scan = Scan { visit, event, protocol };
-            scans.push((scan, times));
-            false
+            contact.reported = protocol == Protocol::Tcp;
+            scans.push((scan, if contact.reported { 1 } else { contact.packets }));
+            contact.reported
         });
         scans
+    }
+
+    /// Removes the contacts whose outcome stays unknown. Returns who began them, and how often.
+    pub(super) fn abandon(&mut self) -> Vec<(Ipv4Addr, Protocol, u64)> {
+        let open = std::mem::take(&mut self.contacts).into_iter();
+        let open = open.filter(|(_, contact)| !contact.reported);
+        open.map(|((remote, _, protocol), contact)| {
+            let times = if protocol == Protocol::Tcp { 1 } else { contact.packets };
+            (*remote.ip(), protocol, times)
+        })
+        .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     const VISITOR: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 12_345);
@@ -115,6 +124,17 @@ mod tests {
         }
     }
 
+    fn open() -> Sockets {
+        Sockets {
+            listening: [(Protocol::Tcp, 80), (Protocol::Udp, 80)].into(),
+        }
+    }
+
+    fn settle(pending: &mut Pending, sockets: &Sockets, now: Instant) -> Vec<(ContactEvent, u64)> {
+        let scans = pending.settle(sockets, now).into_iter();
+        scans.map(|(scan, times)| (scan.event, times)).collect()
+    }
+
     /// What packets to port 80 are taken for, after one second and after four.
     fn check(kinds: &[Kind], sockets: &Sockets, soon: &[(ContactEvent, u64)], late: &[(ContactEvent, u64)]) {
         let now = Instant::now();
@@ -122,24 +142,16 @@ mod tests {
         for kind in kinds {
             assert!(pending.add(&packet(VISITOR, *kind), now));
         }
-        let mut settle = |after| {
-            let scans = pending.settle(sockets, now + Duration::from_secs(after));
-            scans
-                .into_iter()
-                .map(|(scan, times)| (scan.event, times))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(settle(1), soon, "{kinds:?}");
-        assert_eq!(settle(4), late, "{kinds:?}");
-        assert!(pending.is_empty());
+        let mut after = |seconds| settle(&mut pending, sockets, now + Duration::from_secs(seconds));
+        assert_eq!(after(1), soon, "{kinds:?}");
+        assert_eq!(after(4), late, "{kinds:?}");
+        assert_eq!(pending.abandon(), [], "{kinds:?}");
     }
 
     #[test]
     fn contacts_that_a_service_sees_are_left_to_it() {
         let nothing = Sockets::default();
-        let open = Sockets {
-            listening: [(Protocol::Tcp, 80), (Protocol::Udp, 80)].into(),
-        };
+        let open = open();
         check(&[Kind::Syn], &nothing, &[(ContactEvent::ClosedPort, 1)], &[]);
         check(&[Kind::Syn, Kind::Completion], &open, &[], &[]);
         check(&[Kind::Completion], &open, &[], &[]);
@@ -153,6 +165,36 @@ mod tests {
             &[(ContactEvent::ClosedPort, 2)],
             &[],
         );
+    }
+
+    #[test]
+    fn a_connection_that_is_asked_for_again_and_again_is_one_contact() {
+        let start = Instant::now();
+        let mut pending = Pending::default();
+        let mut scans = Vec::new();
+        // As Linux sends them.
+        for second in [0, 1, 3, 7, 15, 31, 63] {
+            let now = start + Duration::from_secs(second);
+            scans.extend(settle(&mut pending, &open(), now));
+            assert!(pending.add(&packet(VISITOR, Kind::Syn), now));
+        }
+        scans.extend(settle(&mut pending, &open(), start + Duration::from_secs(66)));
+        assert_eq!(scans, [(ContactEvent::HalfOpen, 1)]);
+        settle(&mut pending, &open(), start + RETRIES);
+        assert!(pending.is_empty(), "it is forgotten");
+    }
+
+    #[test]
+    fn contacts_without_an_outcome_are_counted_in_the_end() {
+        let now = Instant::now();
+        let mut pending = Pending::default();
+        pending.add(&packet(VISITOR, Kind::Syn), now);
+        pending.add(&packet(VISITOR, Kind::Syn), now);
+        pending.add(&packet(VISITOR, Kind::Datagram), now);
+        pending.add(&packet(VISITOR, Kind::Datagram), now);
+        let from = *VISITOR.ip();
+        assert_eq!(pending.abandon(), [(from, Protocol::Tcp, 1), (from, Protocol::Udp, 2)]);
+        assert_eq!(pending.abandon(), []);
     }
 
     #[test]

@@ -37,9 +37,12 @@ impl Sockets {
             let (Some(local), Some(_), Some(state)) = (fields.next(), fields.next(), fields.next()) else {
                 continue;
             };
-            let port = local.split_once(':').map(|(_, port)| u16::from_str_radix(port, 16));
-            if let Some(Ok(port)) = port
+            let Some((address, port)) = local.split_once(':') else {
+                continue;
+            };
+            if let Ok(port) = u16::from_str_radix(port, 16)
                 && (protocol == Protocol::Udp || state == LISTEN)
+                && !is_loopback(address)
             {
                 self.listening.insert((protocol, port));
             }
@@ -47,7 +50,15 @@ impl Sockets {
     }
 }
 
+/// Returns whether an address is one of 127.0.0.0/8, where nobody from outside is heard: Docker's resolver, for instance. The
+/// kernel prints four bytes of its memory as one number.
+fn is_loopback(address: &str) -> bool {
+    let bits = u32::from_str_radix(address, 16).ok().filter(|_| address.len() == 8);
+    bits.is_some_and(|bits| bits.to_ne_bytes()[0] == 127)
+}
+
 #[cfg(test)]
+#[cfg(target_endian = "little")]
 mod tests {
     use super::*;
 
@@ -57,7 +68,8 @@ mod tests {
         let tcp = "  sl  local_address rem_address   st\n\
                    0: 00000000:0050 00000000:0000 0A 0\n\
                    1: 0500000A:0050 0900000A:3039 03 0\n\
-                   2: 0500000A:0051 0900000A:3040 01 0\n";
+                   2: 0500000A:0051 0900000A:3040 01 0\n\
+                   3: 0B00007F:9999 00000000:0000 0A 0\n";
         let tcp6 = "  sl  local_address rem_address   st\n\
                     0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0\n";
         sockets.add(tcp, Protocol::Tcp);

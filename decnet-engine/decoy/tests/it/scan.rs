@@ -78,6 +78,8 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
         send_segment(VISITOR, 5004, 80, FIN);
         send_segment(VISITOR, 5005, 80, ACK);
         send_segment(NOBODY, 5006, 80, SYN);
+        send_segment(VISITOR, 5007, 80, FIN | ACK);
+        send_segment(VISITOR, 5008, 80, SYN | ACK);
     });
     let found = || {
         let contacts = contacts(&lab, "target");
@@ -93,6 +95,8 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
         (5004, 80, ContactEvent::Stray, Protocol::Tcp),
         (5005, 80, ContactEvent::Stray, Protocol::Tcp),
         (5006, 80, ContactEvent::HalfOpen, Protocol::Tcp),
+        (5007, 80, ContactEvent::Stray, Protocol::Tcp),
+        (5008, 80, ContactEvent::Stray, Protocol::Tcp),
     ];
     for _ in 0..100 {
         if found() == expected {
@@ -112,7 +116,7 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
     assert!(
         of_service
             .iter()
-            .all(|contact| contact.remote_port < 5002 || contact.remote_port > 5006)
+            .all(|contact| contact.remote_port < 5002 || contact.remote_port > 5008)
     );
 }
 
