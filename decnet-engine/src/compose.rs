@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     desired::{
         BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, Limits, Log, NO_CORE, NOBODY, NetworkSpec, OOM_SCORE,
-        PER_USER, PublishedPort, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec,
+        PER_USER, PublishedPort, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, TALKING,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -128,6 +128,7 @@ struct Network {
     name: Literal,
     driver: &'static str,
     driver_opts: Literals,
+    enable_ipv6: bool,
     ipam: Ipam,
     labels: Literals,
 }
@@ -162,7 +163,13 @@ impl Network {
         Self {
             name: spec.name.as_str().into(),
             driver: "bridge",
-            driver_opts: literals(&spec.options),
+            driver_opts: {
+                let (option, value) = TALKING;
+                let mut options = literals(&spec.options);
+                options.insert(option.into(), value.into());
+                options
+            },
+            enable_ipv6: false,
             ipam: Ipam {
                 config: [Pool {
                     subnet: spec.subnet.to_string(),
@@ -194,6 +201,9 @@ struct Container {
     networks: BTreeMap<String, Endpoint>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ports: Vec<Literal>,
+    /// Of a base: its program is PID 1, whatever the daemon would put there by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<Vec<Literal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,6 +257,7 @@ impl Container {
             .collect();
         container.network_mode = spec.interfaces.is_empty().then(|| "none".into());
         container.ports = spec.publish.iter().map(port).collect();
+        container.init = Some(false);
         container.command = Some(vec!["base".into()]);
         container.environment = Literals::from([(STATE_VARIABLE.into(), state.into())]);
         container.cap_add = BASE_CAPABILITIES.map(Into::into).into();
@@ -312,6 +323,7 @@ impl Container {
             network_mode: None,
             networks: BTreeMap::new(),
             ports: Vec::new(),
+            init: None,
             command: None,
             user: None,
             environment: Literals::new(),

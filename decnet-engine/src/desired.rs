@@ -5,7 +5,7 @@ mod build;
 mod seccomp;
 mod spec;
 
-pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH};
+pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, TALKING};
 pub use build::{Desired, DesiredError, Setting};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{

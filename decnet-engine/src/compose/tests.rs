@@ -271,7 +271,9 @@ proptest! {
         for network in desired.networks.values() {
             let printed = under("networks", "name", network.name.as_str());
             prop_assert_eq!(&printed["ipam"]["config"][0]["subnet"], &network.subnet.to_string());
-            prop_assert_eq!(&printed["driver_opts"], &serde_json::to_value(&network.options).unwrap());
+            let mut options = network.options.clone();
+            options.insert("com.docker.network.bridge.enable_icc".into(), "true".into());
+            prop_assert_eq!(&printed["driver_opts"], &serde_json::to_value(&options).unwrap());
         }
         for base in desired.bases.values() {
             let printed = under("services", "container_name", base.name.as_str());

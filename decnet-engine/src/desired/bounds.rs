@@ -1,4 +1,4 @@
-//! Bounds that are the same for every container, whoever creates it.
+//! Settings that are the same for every container or network, whoever creates it.
 
 /// How much sooner than other processes of the host a decky is ended where memory runs out (proc(5), `oom_score_adj`).
 pub(crate) const OOM_SCORE: i64 = 500;
@@ -15,3 +15,6 @@ pub(crate) const NO_CORE: i64 = 1;
 
 /// The one folder that a service with a read-only root may write to; in memory.
 pub(crate) const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=16m");
+
+/// Lets containers on one network talk to each other. A daemon may have another default (`default-network-opts`).
+pub(crate) const TALKING: (&str, &str) = ("com.docker.network.bridge.enable_icc", "true");

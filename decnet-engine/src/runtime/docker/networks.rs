@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use super::{Docker, failure::Failure, tolerant::tolerant};
 use crate::{
     decoy::digest,
-    desired::NetworkSpec,
+    desired::{NetworkSpec, TALKING},
     naming::{self, Labels, NetworkName},
     observe,
     runtime::{Effect, ForeignNetwork, RuntimeError, ownership},
@@ -191,8 +191,8 @@ impl Docker {
     /// a moment later.
     async fn try_to_create_network(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<Attempt, RuntimeError> {
         let mut options: HashMap<_, _> = spec.options.clone().into_iter().collect();
-        // What is not said here may be otherwise by default on this daemon (`default-network-opts`).
-        options.insert("com.docker.network.bridge.enable_icc".into(), "true".into());
+        let (option, value) = TALKING;
+        options.insert(option.into(), value.into());
         if self.podman {
             options.insert(BRIDGE_NAME.into(), naming::bridge(&spec.name));
         }
