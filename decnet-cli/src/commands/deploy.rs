@@ -44,7 +44,8 @@ pub(crate) struct Arguments {
     /// logs.
     #[arg(long, value_name = "NAME")]
     log_driver: Option<LogDriver>,
-    /// An option of the log driver: max-size=50m. May be repeated; kept with the maze, beside those given earlier.
+    /// An option of the log driver: max-size=50m, or max-size= to remove it. May be repeated; kept with the maze, beside those given
+    /// earlier.
     #[arg(long, value_name = "KEY=VALUE")]
     log_opt: Vec<LogOption>,
     /// How Docker is worked on.

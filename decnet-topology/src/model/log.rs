@@ -16,7 +16,8 @@ impl LogSettings {
     /// How much `json-file` keeps of a container where nothing else is said: two files of 5 MB.
     pub const JSON_FILE_BOUNDS: [(&'static str, &'static str); 2] = [("max-size", "5m"), ("max-file", "2")];
 
-    /// Returns the settings with another driver, or with more options, or both. Another driver has none of the options of before.
+    /// Returns the settings with another driver, or with more options, or both. Another driver has none of the options of before. An
+    /// option without a value is removed.
     #[must_use]
     pub fn with(mut self, driver: Option<LogDriver>, options: impl IntoIterator<Item = LogOption>) -> Self {
         if let Some(driver) = driver.filter(|driver| *driver != self.driver) {
@@ -25,8 +26,13 @@ impl LogSettings {
                 options: BTreeMap::new(),
             };
         }
-        self.options
-            .extend(options.into_iter().map(|option| (option.key, option.value)));
+        for LogOption { key, value } in options {
+            if value.is_empty() {
+                self.options.remove(&key);
+            } else {
+                self.options.insert(key, value);
+            }
+        }
         self
     }
 
@@ -101,12 +107,12 @@ impl<'de> Deserialize<'de> for LogDriver {
     }
 }
 
-/// An option of a log driver, as it is written by hand: `max-size=50m`.
+/// An option of a log driver, as it is written by hand: `max-size=50m`, or `max-size=` to remove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOption {
     /// What it is about.
     pub key: String,
-    /// What it says.
+    /// Its value; empty to remove it.
     pub value: String,
 }
 
@@ -115,7 +121,7 @@ impl FromStr for LogOption {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() && !value.is_empty() && !text.contains('\0') => Ok(Self {
+            Some((key, value)) if !key.is_empty() && !text.contains('\0') => Ok(Self {
                 key: key.into(),
                 value: value.into(),
             }),
@@ -135,7 +141,7 @@ pub enum LogSettingError {
         text: String,
     },
     /// It is not an option.
-    #[error("`{text}` is not an option of a log driver; try KEY=VALUE, like max-size=50m")]
+    #[error("`{text}` is not an option of a log driver; try KEY=VALUE, like max-size=50m, or KEY= to remove it")]
     Option {
         /// The text.
         text: String,
@@ -172,7 +178,9 @@ mod tests {
         for text in ["", "-x", "a b", "a\n"] {
             assert!(text.parse::<LogDriver>().is_err(), "{text}");
         }
-        for text in ["", "max-size", "=5m", "max-size="] {
+        let removed = journal.with(None, options(&["tag=", "labels=", "mode=non-blocking"]));
+        assert_eq!(removed.options, [("mode".into(), "non-blocking".into())].into());
+        for text in ["", "max-size", "=5m", "="] {
             assert!(text.parse::<LogOption>().is_err(), "{text}");
         }
     }
