@@ -98,7 +98,7 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
         (5007, 80, ContactEvent::Stray, Protocol::Tcp),
         (5008, 80, ContactEvent::Stray, Protocol::Tcp),
     ];
-    for _ in 0..100 {
+    for _ in 0..300 {
         if found() == expected {
             break;
         }
