@@ -59,7 +59,7 @@ async fn next(signal: Option<&mut Signal>) {
     }
 }
 
-/// Tells whether the status of a process, as `/proc` has it, says that it ignores a signal.
+/// Returns whether a process ignores a signal, given its status as `/proc` prints it.
 fn ignores(status: &str, signal: u32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());

@@ -1,6 +1,6 @@
 use decnet_topology::{
     DeploySettings, Intent, RuleSet, Status, StoredTopology, TopologyId, TopologyRow, publish::PublishRule,
-    repo::NewTopology,
+    repo::NewTopology, validate,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -120,19 +120,12 @@ impl Engine {
 
     /// Refuses new publish rules that map no port of a gateway. Those that are stored may do so since a mutation.
     fn refuse_idle_rules(&self, stored: &StoredTopology, settings: &DeploySettings) -> Result<(), EngineError> {
-        let (topology, catalog) = (&stored.topology, &self.options.catalog);
-        let gateways: Vec<_> = topology
-            .deckies()
-            .iter()
-            .filter(|decky| topology.is_gateway(decky))
-            .collect();
+        let catalog = &self.options.catalog;
+        let published = validate::published(&stored.topology, catalog, &settings.publish);
         let maps = |rule: &PublishRule| {
-            gateways.iter().any(|decky| {
-                let mut services = decky
-                    .services()
-                    .iter()
-                    .filter_map(|name| catalog.service(name.as_str()));
-                services.any(|service| rule.maps_any(decky.name().as_str(), service))
+            published.iter().any(|port| {
+                let service = catalog.service(port.service.as_str());
+                service.is_some_and(|service| rule.maps_any(&port.decky, service))
             })
         };
         let known = stored.row.settings.publish.rules();

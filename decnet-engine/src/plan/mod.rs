@@ -6,4 +6,5 @@ mod settle;
 mod step;
 
 pub use diff::diff;
+pub(crate) use pairs::belongs;
 pub use step::{Action, Lane, Plan, PlanError, Step, StepId};

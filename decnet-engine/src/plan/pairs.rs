@@ -89,7 +89,7 @@ fn networks<'a>(desired: &'a Desired, observed: &'a Observed) -> HashMap<&'a Net
 }
 
 /// Returns whether the container of a service was made for the base that is there: shares its namespace, or its volume.
-fn belongs(spec: &ServiceSpec, container: &ObservedContainer, base: &ObservedContainer) -> bool {
+pub(crate) fn belongs(spec: &ServiceSpec, container: &ObservedContainer, base: &ObservedContainer) -> bool {
     match spec.network {
         ServiceNetwork::OfBase => container.shares.as_deref() == Some(&base.id),
         ServiceNetwork::HandedSockets => container.shares.is_none() && base.volumes.is_subset(&container.volumes),

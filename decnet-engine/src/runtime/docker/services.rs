@@ -1,9 +1,10 @@
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
+use bollard::models::{ContainerCreateBody, HostConfig};
 use decnet_topology::InstanceId;
 
 use super::{Docker, confinement, containers, images::Wishes, networks, observe};
 use crate::{
     desired::{ServiceNetwork, ServiceSpec},
+    plan::belongs,
     runtime::{Effect, RuntimeError, RuntimeInfo},
 };
 
@@ -24,7 +25,7 @@ impl Docker {
                 let Some(found) = self.find_made(instance, &spec.name, &spec.labels).await? else {
                     return Err(failure.into());
                 };
-                if !belongs(spec, &found, &base) {
+                if !belongs(spec, &observe::observed(found.clone()), &observe::observed(base)) {
                     return Err(containers::taken(&spec.name));
                 }
                 self.start_found(&spec.name, &found).await
@@ -77,19 +78,6 @@ impl Docker {
             network_disabled: handed.then_some(true),
             host_config: Some(host),
             ..ContainerCreateBody::default()
-        }
-    }
-}
-
-/// Returns whether the container of a service was made for the base that is there: shares its namespace, or its volume.
-fn belongs(spec: &ServiceSpec, found: &ContainerInspectResponse, base: &ContainerInspectResponse) -> bool {
-    let mode = found.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
-    let shares = mode.and_then(|mode| mode.strip_prefix("container:"));
-    match spec.network {
-        ServiceNetwork::OfBase => shares.is_some() && shares == base.id.as_deref(),
-        ServiceNetwork::HandedSockets => {
-            let [own, of_base] = [found, base].map(|container| observe::mounted(container.mounts.clone()));
-            shares.is_none() && of_base.is_subset(&own)
         }
     }
 }
