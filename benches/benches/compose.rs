@@ -16,7 +16,7 @@ use decnet_benches::{
 };
 use decnet_engine::{
     compose,
-    desired::{Desired, Setting},
+    desired::{Desired, DesiredContext},
     runtime::Runtime as _,
 };
 use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId};
@@ -93,7 +93,7 @@ async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
 /// Works out what a maze is on the daemon.
 async fn desired(raised: &Raised, id: TopologyId, maze: &Topology) -> Result<Desired> {
     let (catalog, settings) = (Catalog::builtin(), DeploySettings::default());
-    let setting = Setting {
+    let context = DesiredContext {
         instance: raised.instance,
         topology: id,
         catalog: &catalog,
@@ -103,7 +103,7 @@ async fn desired(raised: &Raised, id: TopologyId, maze: &Topology) -> Result<Des
         host_addresses: &[],
     };
     let valid = maze.clone().validate(&catalog, RuleSet::deploy())?;
-    Ok(Desired::new(&valid, &setting)?)
+    Ok(Desired::new(&valid, &context)?)
 }
 
 /// Docker Compose with a file.

@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, median_of, repeat};
 use decnet_engine::{
     api::ApiVersion,
-    desired::{Desired, Setting},
+    desired::{Desired, DesiredContext},
     naming::{self, ContainerName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume},
     plan::diff,
@@ -81,7 +81,7 @@ fn observed(desired: &Desired) -> Observed {
 fn benches(criterion: &mut Criterion) {
     let catalog = Catalog::builtin();
     let settings = DeploySettings::default();
-    let setting = Setting {
+    let context = DesiredContext {
         instance: InstanceId::nil(),
         topology: TopologyId::nil(),
         catalog: &catalog,
@@ -96,7 +96,7 @@ fn benches(criterion: &mut Criterion) {
         // Two deckies a LAN, three containers each.
         let lans = u32::try_from(wanted / 6).expect("few");
         let valid = maze(lans).validate(&catalog, RuleSet::live()).expect("a sound maze");
-        let make = || Desired::new(black_box(&valid), &setting).expect("the catalogue has every service");
+        let make = || Desired::new(black_box(&valid), &context).expect("the catalogue has every service");
         let desired = make();
         let observed = observed(&desired);
         assert_eq!(diff(&desired, &observed).steps().len(), 0);

@@ -4,7 +4,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, drawn, machine, maze, of_kind, plain, repeat};
 use decnet_topology::{
     Catalog, Decky, Draft, Mutation, RuleSet, Topology,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, Syntax},
     generate::generate,
     hash::canonical_hash,
@@ -36,7 +36,12 @@ fn resident(maze: &Topology) -> Result<f64, &'static str> {
     let text = document::print(&draft, Syntax::Json);
     let draft = document::parse(text, Syntax::Json).expect("it was printed");
     // Its clone lies apart from what came and went while it was made, and keeps what its deckies run.
-    let anew = |_| draft.resolve(&Claims::default()).expect("nothing is left open").clone();
+    let anew = |_| {
+        draft
+            .resolve(&SubnetPool::default())
+            .expect("nothing is left open")
+            .clone()
+    };
     let copies = MEASURED.div_ceil(maze.deckies().len()).max(2);
     let least = copies * maze.deckies().len() * size_of::<Decky>();
     let mut kept: Vec<Vec<Topology>> = Vec::new();

@@ -335,7 +335,7 @@ fn queue(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
         &maze,
         |times| {
             timed(times, take, |(id, token)| {
-                Ok(runtime.block_on(repo.give_back(id, token, at))?)
+                Ok(runtime.block_on(repo.release_claim(id, token, at))?)
             })
         },
         |times| timed(times, update, undo),

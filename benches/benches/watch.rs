@@ -22,10 +22,10 @@ use decnet_engine::{
         Bus as _, Pattern, Received, Subscription,
         unix::{Server, UnixBus},
     },
-    desired::{Desired, Setting},
+    desired::{Desired, DesiredContext},
     engine::{DeployOptions, Engine, Submitted, submit},
     event::{Event, MutationStage, StepState},
-    execute::{Manner, OnFailure, execute},
+    execute::{ExecuteOptions, OnFailure, execute},
     observe::Scope,
     plan::diff,
     runtime::{Runtime as _, RuntimeInfo, docker::Docker},
@@ -304,7 +304,7 @@ impl Bare {
     }
 
     fn desired(&self, maze: &Topology) -> Result<Desired> {
-        let setting = Setting {
+        let context = DesiredContext {
             instance: self.instance,
             topology: self.id,
             catalog: &self.catalog,
@@ -315,7 +315,7 @@ impl Bare {
         };
         Ok(Desired::new(
             &maze.clone().validate(&self.catalog, RuleSet::live())?,
-            &setting,
+            &context,
         )?)
     }
 
@@ -330,13 +330,13 @@ impl Bare {
                 .any(|name| *name == container.name);
         }
         let plan = diff(&desired, &observed);
-        let manner = Manner {
+        let options = ExecuteOptions {
             on_failure: OnFailure::SkipDependents,
             width: 2 * self.info.cpus,
         };
         let since = Instant::now();
         let cancel = CancellationToken::new();
-        let execution = execute(&self.docker, self.instance, &plan, manner, &cancel, &|_| {}).await;
+        let execution = execute(&self.docker, self.instance, &plan, options, &cancel, &|_| {}).await;
         let took = since.elapsed().as_secs_f64() * 1e3;
         if let Some(failure) = execution.failures.into_iter().next() {
             return Err(failure.into());

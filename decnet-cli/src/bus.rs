@@ -45,7 +45,7 @@ impl SharedBus {
     }
 
     /// Tells that a topology was stored.
-    pub(crate) fn tell_of_creation(&self, row: &TopologyRow) {
+    pub(crate) fn publish_creation(&self, row: &TopologyRow) {
         let event = Event::Status {
             topology: row.id,
             from: None,

@@ -88,10 +88,10 @@ impl Context {
     }
 
     /// Reaches Docker to look at it, waiting no longer than that.
-    pub(crate) async fn look_at_docker(&self, patience: Duration) -> Result<Docker, CommandError> {
+    pub(crate) async fn look_at_docker(&self, timeout: Duration) -> Result<Docker, CommandError> {
         let options = self.docker_options()?;
         Ok(Docker::connect(DockerOptions {
-            timeout: options.timeout.min(patience),
+            timeout: options.timeout.min(timeout),
             ..options
         })
         .await?)

@@ -8,7 +8,7 @@ use std::{
 
 use decnet_topology::{
     Draft, Topology,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, MAX_BYTES, Syntax},
 };
 
@@ -74,7 +74,7 @@ impl Source {
     pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
         let draft = self.draft()?;
         let topology = draft
-            .resolve(&Claims::default())
+            .resolve(&SubnetPool::default())
             .map_err(|error| CommandError::resolve(self.name(), error))?;
         Ok((draft, topology))
     }

@@ -19,17 +19,17 @@ use crate::{
 
 /// Tells people what an engine does, until it is dropped or ended.
 #[derive(Debug)]
-pub(crate) struct Teller {
+pub(crate) struct ProgressReporter {
     task: JoinHandle<()>,
     stop: CancellationToken,
 }
 
-impl Teller {
+impl ProgressReporter {
     /// Starts to tell. Programs are told with `-v` only, as JSON lines.
     pub(crate) fn start(engine: &Engine, output: Output) -> Self {
         let events = engine.events();
         let stop = CancellationToken::new();
-        let task = tokio::spawn(tell(events, Voice::new(output), stop.clone()));
+        let task = tokio::spawn(tell(events, ProgressOutput::new(output), stop.clone()));
         Self { task, stop }
     }
 
@@ -41,31 +41,31 @@ impl Teller {
     }
 }
 
-async fn tell(mut events: Subscription, mut voice: Voice, stop: CancellationToken) {
+async fn tell(mut events: Subscription, mut output: ProgressOutput, stop: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             event = events.recv() => match event {
-                Some(Received::Event(envelope)) => voice.tell(&envelope),
+                Some(Received::Event(envelope)) => output.tell(&envelope),
                 Some(Received::Lagged(_)) => {}
                 None => break,
             },
             () = stop.cancelled() => break,
         }
     }
-    voice.end();
+    output.end();
 }
 
 /// How it is told.
 #[derive(Debug)]
-enum Voice {
+enum ProgressOutput {
     Silent { json: bool },
     Json,
     Lines { verbose: bool },
     Bar { bar: ProgressBar, failed: usize },
 }
 
-impl Voice {
+impl ProgressOutput {
     fn new(output: Output) -> Self {
         if output.quiet || output.json && output.verbose == 0 {
             Self::Silent {

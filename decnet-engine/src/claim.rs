@@ -73,9 +73,9 @@ impl HeldClaim {
     }
 
     /// Leaves the mutation to whoever takes it up next.
-    pub(crate) async fn give_back(self) {
+    pub(crate) async fn release_claim(self) {
         self.renewal.abort();
-        if let Err(error) = self.repo.give_back(self.row.id, self.token, Timestamp::now()).await {
+        if let Err(error) = self.repo.release_claim(self.row.id, self.token, Timestamp::now()).await {
             tracing::warn!(mutation = %self.row.id, %error, "the mutation could not be given back; its claim runs out by itself");
         }
     }

@@ -6,7 +6,7 @@ mod seccomp;
 mod spec;
 
 pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, TALKING};
-pub use build::{Desired, DesiredError, Setting};
+pub use build::{Desired, DesiredContext, DesiredError};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{
     BASE_CAPABILITIES, BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RESOLVER, RunAs,

@@ -29,7 +29,7 @@ pub enum OnFailure {
 
 /// How a plan is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
+pub struct ExecuteOptions {
     /// What to do when a step fails.
     pub on_failure: OnFailure,
     /// How many steps of the container lane run at a time.
@@ -48,7 +48,7 @@ pub struct StepFailure {
 
 /// What came of a plan.
 #[derive(Debug, Clone, Default)]
-pub struct Execution {
+pub struct ExecutionReport {
     /// The steps that changed something.
     pub changed: BTreeSet<StepId>,
     /// How many steps were done, whether they changed something or not.
@@ -65,7 +65,7 @@ pub struct Execution {
     pub undone: bool,
 }
 
-impl Execution {
+impl ExecutionReport {
     /// Returns whether every step was done.
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty() && !self.cancelled
@@ -80,22 +80,22 @@ pub async fn execute(
     runtime: &dyn Runtime,
     instance: InstanceId,
     plan: &Plan,
-    manner: Manner,
+    options: ExecuteOptions,
     cancel: &CancellationToken,
     report: &(dyn Fn(Progress) + Sync),
-) -> Execution {
-    let mut run = Run::new(plan, manner, false, report);
+) -> ExecutionReport {
+    let mut run = Run::new(plan, options, false, report);
     let mut outcome = run.through(runtime, instance, Some(cancel)).await;
-    if !outcome.is_complete() && manner.on_failure == OnFailure::Undo {
+    if !outcome.is_complete() && options.on_failure == OnFailure::Undo {
         // A step that failed may have done half: its inverse is as idempotent as itself.
         let mut touched = outcome.changed.clone();
         touched.extend(run.half_done.iter().copied());
         let undo = plan.undo(&touched);
-        let manner = Manner {
+        let options = ExecuteOptions {
             on_failure: OnFailure::GoOn,
-            ..manner
+            ..options
         };
-        let undoing = Run::new(&undo, manner, true, report)
+        let undoing = Run::new(&undo, options, true, report)
             .through(runtime, instance, None)
             .await;
         outcome.undo_failures = undoing.failures;
@@ -128,7 +128,7 @@ async fn perform(
 /// One plan on its way.
 struct Run<'a> {
     plan: &'a Plan,
-    manner: Manner,
+    options: ExecuteOptions,
     undo: bool,
     report: &'a (dyn Fn(Progress) + Sync),
     /// How many needs of a step are not met yet.
@@ -145,7 +145,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &'a Plan, manner: Manner, undo: bool, report: &'a (dyn Fn(Progress) + Sync)) -> Self {
+    fn new(plan: &'a Plan, options: ExecuteOptions, undo: bool, report: &'a (dyn Fn(Progress) + Sync)) -> Self {
         let steps = plan.steps();
         let mut dependents = vec![Vec::new(); steps.len()];
         for (id, step) in steps.iter().enumerate() {
@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
             .collect();
         Self {
             plan,
-            manner,
+            options,
             undo,
             report,
             waits,
@@ -181,8 +181,8 @@ impl<'a> Run<'a> {
         runtime: &dyn Runtime,
         instance: InstanceId,
         cancel: Option<&CancellationToken>,
-    ) -> Execution {
-        let mut outcome = Execution::default();
+    ) -> ExecutionReport {
+        let mut outcome = ExecutionReport::default();
         let mut running: FuturesUnordered<BoxFuture<'_, Performed>> = FuturesUnordered::new();
         loop {
             let stopped = self.is_stopped(&outcome) || cancel.is_some_and(CancellationToken::is_cancelled);
@@ -208,16 +208,16 @@ impl<'a> Run<'a> {
     }
 
     /// Nothing more is begun after a failure that is to be undone, or once nobody answers.
-    fn is_stopped(&self, outcome: &Execution) -> bool {
+    fn is_stopped(&self, outcome: &ExecutionReport) -> bool {
         let unreachable = outcome.failures.iter().any(|failure| failure.source.is_unreachable());
-        unreachable || self.manner.on_failure == OnFailure::Undo && !outcome.failures.is_empty()
+        unreachable || self.options.on_failure == OnFailure::Undo && !outcome.failures.is_empty()
     }
 
     fn next(&self) -> Option<StepId> {
         self.ready.iter().copied().find(|id| {
             let action = &self.plan.steps()[*id].action;
             let width = if action.lane() == Lane::Container {
-                self.manner.width.max(1)
+                self.options.width.max(1)
             } else {
                 1
             };
@@ -234,7 +234,13 @@ impl<'a> Run<'a> {
         self.say(id, StepState::Started);
     }
 
-    fn settle(&mut self, id: StepId, since: Instant, result: Result<Effect, RuntimeError>, outcome: &mut Execution) {
+    fn settle(
+        &mut self,
+        id: StepId,
+        since: Instant,
+        result: Result<Effect, RuntimeError>,
+        outcome: &mut ExecutionReport,
+    ) {
         let action = &self.plan.steps()[id].action;
         if let Some(busy) = self.busy.get_mut(&action.lane()) {
             *busy -= 1;
@@ -275,7 +281,7 @@ impl<'a> Run<'a> {
                     step: action.to_string(),
                     source,
                 });
-                match self.manner.on_failure {
+                match self.options.on_failure {
                     OnFailure::GoOn => self.release(id),
                     OnFailure::SkipDependents => self.skip_dependents(id),
                     OnFailure::Undo => {}

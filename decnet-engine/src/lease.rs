@@ -142,7 +142,7 @@ pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<Broken
     let mutation = repo.mutations(&applying).await?.rows.into_iter().next();
     let mut claim = None;
     if let Some((id, held)) = mutation.and_then(|row| Some((row.id, row.claim?))) {
-        repo.give_back(id, held.token, Timestamp::now()).await?;
+        repo.release_claim(id, held.token, Timestamp::now()).await?;
         claim = Some(held);
     }
     Ok(Broken { lease, claim })
@@ -205,7 +205,7 @@ impl HeldLease {
     pub(crate) async fn release(mut self) {
         self.given_back = true;
         self.renewal.abort();
-        give_back(Arc::clone(&self.repo), self.topology, self.token).await;
+        release_claim(Arc::clone(&self.repo), self.topology, self.token).await;
     }
 }
 
@@ -214,12 +214,12 @@ impl Drop for HeldLease {
     fn drop(&mut self) {
         self.renewal.abort();
         if let (false, Ok(handle)) = (self.given_back, tokio::runtime::Handle::try_current()) {
-            handle.spawn(give_back(Arc::clone(&self.repo), self.topology, self.token));
+            handle.spawn(release_claim(Arc::clone(&self.repo), self.topology, self.token));
         }
     }
 }
 
-async fn give_back(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseToken) {
+async fn release_claim(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseToken) {
     if let Err(error) = repo.release_lease(topology, token).await {
         tracing::warn!(%topology, %error, "the lease could not be given back; it runs out by itself");
     }

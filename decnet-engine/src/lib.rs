@@ -52,7 +52,7 @@
 //! Everything up to the plan is data and pure, and can be had by itself.
 //!
 //! ```
-//! use decnet_engine::{api::ApiVersion, compose, desired::{Desired, Setting}, observe::Observed, plan::diff};
+//! use decnet_engine::{api::ApiVersion, compose, desired::{Desired, DesiredContext}, observe::Observed, plan::diff};
 //! use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, rng};
 //!
 //! let catalog = Catalog::builtin();
@@ -61,7 +61,7 @@
 //!     .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["http"]))
 //!     .build()?
 //!     .validate(&catalog, RuleSet::deploy())?;
-//! let desired = Desired::new(&valid, &Setting {
+//! let desired = Desired::new(&valid, &DesiredContext {
 //!     instance: rng::instance_id(),
 //!     topology: rng::topology_id(),
 //!     catalog: &catalog,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use decnet_topology::{
     Draft, Finding, Target, Topology,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, DocumentError, Syntax},
     model::Header,
 };
@@ -97,7 +97,7 @@ impl Written {
 
     /// Reads the document and completes it to a maze, past what is reserved.
     pub(crate) fn resolve(&self, py: Python<'_>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<(Header, Topology)> {
-        let claims = Claims::past(convert::subnets(reserved, "reserved")?);
+        let claims = SubnetPool::past(convert::subnets(reserved, "reserved")?);
         let read = py.detach(|| {
             let draft = self.parse().map_err(refusal)?;
             let maze = draft.resolve(&claims).map_err(refusal)?;

@@ -29,7 +29,7 @@ use crate::{
     operation::{Operation, Stop, begin},
     plan::{self, Plan},
     queue,
-    repo::{Ends, RepoHandle, version},
+    repo::{CloseWithRepo, RepoHandle, version},
     rows,
     runtime::Native,
     simulated::Simulated,
@@ -56,7 +56,7 @@ impl Workbench {
 #[derive(Debug)]
 struct Slot(Mutex<Option<Workbench>>);
 
-impl Ends for Slot {
+impl CloseWithRepo for Slot {
     fn end(&self) {
         if let Some(bench) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             bench.ending.cancel();
@@ -204,7 +204,7 @@ impl EngineHandle {
         };
         begin(py, Stop::Drop, None, work, move |py, bench| {
             let slot = Arc::new(Slot(Mutex::new(Some(bench))));
-            let dependant: Arc<dyn Ends> = slot.clone();
+            let dependant: Arc<dyn CloseWithRepo> = slot.clone();
             keeper.get().keep(Arc::downgrade(&dependant))?;
             Ok(Py::new(py, Self(Native::new(slot)))?.into_any())
         })

@@ -37,21 +37,21 @@ impl Raise for Never {
 
 #[pymethods]
 impl EventStream {
-    /// Waits for what is next: a dict; none at the end, or when the patience of so many seconds is at its end.
-    fn next(&self, py: Python<'_>, patience: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
+    /// Waits for what is next: a dict; none at the end, or when the timeout of so many seconds is at its end.
+    fn next(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
         let (events, ending) = self.0.get()?;
         let (events, ending) = (Arc::clone(events), ending.clone());
-        let patience = patience
-            .map(|patience| argument::seconds(patience, "a patience"))
+        let timeout = timeout
+            .map(|timeout| argument::seconds(timeout, "a timeout"))
             .transpose()?;
-        let patience = patience.map(|patience| Duration::try_from(patience).unwrap_or_default());
+        let timeout = timeout.map(|timeout| Duration::try_from(timeout).unwrap_or_default());
         let work = async move {
             let mut events = events.lock().await;
             let received = tokio::select! {
                 biased;
                 received = events.recv() => received,
                 () = ending.cancelled() => None,
-                () = pause(patience) => None,
+                () = pause(timeout) => None,
             };
             Ok::<_, Never>(received)
         };
@@ -65,9 +65,9 @@ impl EventStream {
     }
 }
 
-async fn pause(patience: Option<Duration>) {
-    match patience {
-        Some(patience) => tokio::time::sleep(patience).await,
+async fn pause(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
         None => std::future::pending().await,
     }
 }

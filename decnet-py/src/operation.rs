@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     convert,
     errors::Raise,
-    runtime::{Native, workshop},
+    runtime::{Native, threads},
     tree,
 };
 
@@ -70,9 +70,9 @@ impl Shared {
     }
 
     /// Takes what arrived, waiting a moment where nothing did.
-    fn take(&self, patience: Duration) -> (VecDeque<Envelope>, Option<Finish>) {
+    fn take(&self, timeout: Duration) -> (VecDeque<Envelope>, Option<Finish>) {
         let empty = |mailbox: &mut Mailbox| mailbox.events.is_empty() && mailbox.finish.is_none();
-        let waited = self.arrived.wait_timeout_while(self.lock(), patience, empty);
+        let waited = self.arrived.wait_timeout_while(self.lock(), timeout, empty);
         let (mut mailbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut mailbox.events), mailbox.finish.take())
     }
@@ -98,23 +98,23 @@ where
     T: Send + 'static,
     E: Raise + Send + 'static,
 {
-    let workshop = workshop(py)?;
+    let threads = threads(py)?;
     let shared = Arc::new(Shared::default());
     let post = {
-        let (shared, bell) = (Arc::clone(&shared), workshop.bell.clone());
+        let (shared, callbacks) = (Arc::clone(&shared), threads.callbacks.clone());
         move |put: &mut dyn FnMut(&mut Mailbox)| {
             if shared.put(put) {
-                // The reference is counted by who holds the interpreter's lock: the bell's thread.
+                // The reference is counted by who holds the interpreter's lock: the callbacks's thread.
                 let listener = shared.lock().listener.take();
                 if let Some(listener) = listener {
-                    let _ = bell.send(listener);
+                    let _ = callbacks.send(listener);
                 }
             }
         }
     };
-    let mut task = workshop.tokio.spawn(work);
+    let mut task = threads.tokio.spawn(work);
     let abort = task.abort_handle();
-    workshop.tokio.spawn(async move {
+    threads.tokio.spawn(async move {
         let keep = |received| {
             if let Received::Event(envelope) = received {
                 let mut envelope = Some(envelope);

@@ -141,7 +141,7 @@ impl RepoHandle {
         )
     }
 
-    fn give_back(
+    fn release_claim(
         &self,
         id: &Bound<'_, PyAny>,
         token: &Bound<'_, PyAny>,
@@ -151,7 +151,7 @@ impl RepoHandle {
         let token = convert::parsed(token, "a token")?;
         self.begin(
             py,
-            move |repo| async move { repo.give_back(id, token, at).await },
+            move |repo| async move { repo.release_claim(id, token, at).await },
             nothing,
         )
     }
@@ -226,9 +226,9 @@ impl RepoHandle {
         self.begin(states.py(), work, |py, page| said(py, page.rows))
     }
 
-    fn has_pending(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    fn has_unfinished(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        self.begin(py, move |repo| async move { repo.has_pending(id).await }, said)
+        self.begin(py, move |repo| async move { repo.has_unfinished(id).await }, said)
     }
 
     fn decky_changes(&self, id: &Bound<'_, PyAny>, since: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {

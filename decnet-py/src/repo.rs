@@ -24,24 +24,24 @@ use crate::{
 };
 
 /// What ends when the store that it works on is closed.
-pub(crate) trait Ends: Send + Sync + Debug {
+pub(crate) trait CloseWithRepo: Send + Sync + Debug {
     /// Ends it. Twice is no error.
     fn end(&self);
 }
 
 #[derive(Debug)]
-struct Shelf {
+struct OpenRepo {
     repo: Mutex<Option<Arc<dyn Repo>>>,
-    dependants: Mutex<Vec<Weak<dyn Ends>>>,
+    dependants: Mutex<Vec<Weak<dyn CloseWithRepo>>>,
 }
 
 /// A store that is open, until it is closed. Each method begins an operation.
 #[pyclass(frozen, module = "decnet._decnet")]
-pub(crate) struct RepoHandle(Native<Shelf>);
+pub(crate) struct RepoHandle(Native<OpenRepo>);
 
 impl RepoHandle {
     fn new(repo: Arc<dyn Repo>) -> Self {
-        Self(Native::new(Shelf {
+        Self(Native::new(OpenRepo {
             repo: Mutex::new(Some(repo)),
             dependants: Mutex::default(),
         }))
@@ -54,7 +54,7 @@ impl RepoHandle {
     }
 
     /// Has something end with the store.
-    pub(crate) fn keep(&self, dependant: Weak<dyn Ends>) -> PyResult<()> {
+    pub(crate) fn keep(&self, dependant: Weak<dyn CloseWithRepo>) -> PyResult<()> {
         let mut dependants = self.0.get()?.dependants.lock().unwrap_or_else(PoisonError::into_inner);
         dependants.retain(|dependant| dependant.strong_count() > 0);
         dependants.push(dependant);

@@ -12,23 +12,23 @@ use crate::errors;
 
 /// The threads of one process.
 #[derive(Debug)]
-pub(crate) struct Workshop {
+pub(crate) struct Threads {
     pid: u32,
     /// Where operations run.
     pub(crate) tokio: tokio::runtime::Runtime,
     /// Callables to be called in the interpreter, by a thread that does nothing else: those of the runtime never wait for the
     /// interpreter's lock, so that leases are renewed whatever Python does.
-    pub(crate) bell: mpsc::Sender<Py<PyAny>>,
+    pub(crate) callbacks: mpsc::Sender<Py<PyAny>>,
 }
 
 /// Locked only by who holds the interpreter's lock, so that no fork finds it locked.
-static WORKSHOP: Mutex<Option<&'static Workshop>> = Mutex::new(None);
+static THREADS: Mutex<Option<&'static Threads>> = Mutex::new(None);
 
 /// Returns the threads of this process. Those of a process that this one is a fork of stayed there.
-pub(crate) fn workshop(py: Python<'_>) -> PyResult<&'static Workshop> {
-    let mut workshop = WORKSHOP.lock().unwrap_or_else(PoisonError::into_inner);
+pub(crate) fn threads(py: Python<'_>) -> PyResult<&'static Threads> {
+    let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
-    match *workshop {
+    match *threads {
         Some(open) if open.pid == pid => Ok(open),
         _ => {
             let ended = Arc::default();
@@ -36,7 +36,7 @@ pub(crate) fn workshop(py: Python<'_>) -> PyResult<&'static Workshop> {
                 open(pid, &ended).map_err(|error| errors::unusable(format!("no threads can be started: {error}")))?;
             end_at_exit(py, pid, ended)?;
             // It lives as long as the process: its threads must not be joined while the interpreter ends.
-            Ok(*workshop.insert(Box::leak(Box::new(opened))))
+            Ok(*threads.insert(Box::leak(Box::new(opened))))
         }
     }
 }
@@ -58,15 +58,15 @@ fn end_at_exit(py: Python<'_>, pid: u32, ended: Arc<Ended>) -> PyResult<()> {
     Ok(())
 }
 
-fn open(pid: u32, ended: &Arc<Ended>) -> std::io::Result<Workshop> {
+fn open(pid: u32, ended: &Arc<Ended>) -> std::io::Result<Threads> {
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .thread_name("decnet")
         .enable_all()
         .build()?;
-    let (bell, rung) = mpsc::channel::<Py<PyAny>>();
+    let (callbacks, due) = mpsc::channel::<Py<PyAny>>();
     let ended = Arc::clone(ended);
-    thread::Builder::new().name("decnet-bell".into()).spawn(move || {
-        for callable in rung {
+    thread::Builder::new().name("decnet-callbacks".into()).spawn(move || {
+        for callable in due {
             let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
             if *ended {
                 mem::forget(callable);
@@ -76,7 +76,7 @@ fn open(pid: u32, ended: &Arc<Ended>) -> std::io::Result<Workshop> {
             let _ = Python::try_attach(move |py| callable.call0(py).is_ok());
         }
     })?;
-    Ok(Workshop { pid, tokio, bell })
+    Ok(Threads { pid, tokio, callbacks })
 }
 
 /// What must not be used, nor even dropped, in a fork of the process that made it: locks may be held by threads that stayed behind,

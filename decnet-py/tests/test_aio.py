@@ -18,7 +18,7 @@ def test_a_maze_is_raised_and_taken_down(maze: decnet.Topology, tmp_path: Path) 
         async with await aio.Repo.open(tmp_path / "decnet.db") as repo:
             stored = await repo.create(maze)
             async with aio.Engine(repo, decnet.Simulated()) as engine:
-                events = await engine.events(patience=0)
+                events = await engine.events(timeout=0)
                 seen: list[Event] = []
                 outcome = await engine.deploy(stored, progress=seen.append)
                 assert outcome.status == "active" and len(await engine.plan(stored)) == 0

@@ -93,7 +93,7 @@ def test_progress_is_told_and_only_that_of_the_operation(
     repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     seen: list[Event] = []
-    everything = engine.events(patience=0)
+    everything = engine.events(timeout=0)
     thread = threading.current_thread()
 
     def progress(event: Event) -> None:

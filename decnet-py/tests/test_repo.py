@@ -117,13 +117,13 @@ def test_mutations_go_through_their_queue(any_repo: decnet.Repo) -> None:
     queued = any_repo.enqueue(row, mutation, actor="me", expected=1)
     assert (queued["state"], queued["version"], queued["actor"]) == ("pending", 2, "me")
     assert decnet.Mutation.from_dict(queued["mutation"]) == mutation
-    assert any_repo.has_pending(row)
+    assert any_repo.has_unfinished(row)
     claimed = any_repo.claim_mutation(HOLDER, 15, topology=row)
     assert claimed is not None and claimed["claim"] is not None
     token = claimed["claim"]["token"]
     assert any_repo.claim_mutation(HOLDER, 15) is None
     assert any_repo.renew_claim(claimed["id"], token, 30)["token"] == token
-    any_repo.give_back(claimed["id"], token)
+    any_repo.release_claim(claimed["id"], token)
     claimed = any_repo.claim_mutation(HOLDER, 15)
     assert claimed is not None and claimed["claim"] is not None and claimed["attempts"] == 2
     token = claimed["claim"]["token"]

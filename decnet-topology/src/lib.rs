@@ -55,7 +55,7 @@
 //! were left open, and gives a [`Topology`]: complete and well formed. Whether it makes sense is for the rules to say.
 //!
 //! ```
-//! use decnet_topology::{Catalog, Code, RuleSet, alloc::Claims, document::{self, Syntax}};
+//! use decnet_topology::{Catalog, Code, RuleSet, alloc::SubnetPool, document::{self, Syntax}};
 //!
 //! let text = "
 //! format: decnet.topology/1
@@ -64,7 +64,7 @@
 //! deckies:
 //!   - {name: web, services: [http, https], attachments: [{lan: dmz}, {lan: office}]}
 //! ";
-//! let maze = document::parse(text, Syntax::Auto)?.resolve(&Claims::default())?;
+//! let maze = document::parse(text, Syntax::Auto)?.resolve(&SubnetPool::default())?;
 //!
 //! // A maze that may be raised passed every rule, and is a type of its own.
 //! let refused = maze.validate(&Catalog::builtin(), RuleSet::deploy()).unwrap_err();

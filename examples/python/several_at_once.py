@@ -14,7 +14,7 @@ async def main() -> None:
             maze = decnet.generate(name=f"lab {seed}", depth=1, branching_factor=2, seed=seed, reserved=reserved)
             mazes.append(await repo.create(maze))
 
-        events = await engine.events(patience=0)
+        events = await engine.events(timeout=0)
         outcomes = await asyncio.gather(*(engine.deploy(maze) for maze in mazes))
         print([outcome.status for outcome in outcomes])
         print(len([event async for event in events]), "events")

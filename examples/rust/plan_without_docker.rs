@@ -6,13 +6,13 @@ use std::{env, error::Error, fs, path::Path};
 
 use decnet_engine::{
     api::ApiVersion,
-    desired::{Desired, Setting},
+    desired::{Desired, DesiredContext},
     observe::Observed,
     plan::diff,
 };
 use decnet_topology::{
     Catalog, DeploySettings, RuleSet,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, Syntax},
     rng,
 };
@@ -24,14 +24,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A draft may have holes and faults, and says so; what is missing is allocated, past what others claim.
     let draft = document::parse(fs::read(path)?, Syntax::Auto)?;
-    let topology = draft.resolve(&Claims::default())?;
+    let topology = draft.resolve(&SubnetPool::default())?;
     let valid = topology.validate(&catalog, RuleSet::deploy())?;
     for warning in valid.report().warnings() {
         eprintln!("{warning}");
     }
 
     let settings = DeploySettings::default();
-    let setting = Setting {
+    let setting = DesiredContext {
         instance: rng::instance_id(),
         topology: rng::topology_id(),
         catalog: &catalog,

@@ -168,8 +168,8 @@ impl<R: Repo> Repo for Audited<R> {
         self.inner.renew_claim(id, token, time, at).await
     }
 
-    async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
-        self.inner.give_back(id, token, at).await
+    async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.release_claim(id, token, at).await
     }
 
     async fn store_mutation(
@@ -202,8 +202,8 @@ impl<R: Repo> Repo for Audited<R> {
         self.inner.mutations(filter).await
     }
 
-    async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError> {
-        self.inner.has_pending(id).await
+    async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError> {
+        self.inner.has_unfinished(id).await
     }
 
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {

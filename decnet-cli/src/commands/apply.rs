@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use decnet_topology::{
     Code, Draft, Finding, Mode, Name, Repo, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyName,
     TopologyRow,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, Syntax},
     hash::canonical_hash,
     model::Position,
@@ -144,7 +144,7 @@ async fn once(
         Vec::new()
     };
     let topology = draft
-        .resolve(&Claims::past(taken))
+        .resolve(&SubnetPool::past(taken))
         .map_err(|error| CommandError::resolve(source.name(), error))?;
     if let Some(known) = &known
         && is_same(&known.topology, &topology)
@@ -172,7 +172,7 @@ async fn once(
                 topology,
             };
             let stored = repo.create(new, now).await?;
-            context.bus.tell_of_creation(&stored.row);
+            context.bus.publish_creation(&stored.row);
             Ok((stored, Applied::Created))
         }
         Some(known) if known.row.status == Status::Pending => {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use decnet_engine::{
     compose,
-    desired::{Desired, Setting},
+    desired::{Desired, DesiredContext},
     engine::EngineError,
     runtime::ApiVersion,
 };
@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         ..EngineWishes::default()
     };
     let decoy = Context::decoy(&wishes)?;
-    let setting = Setting {
+    let desired_context = DesiredContext {
         instance: maze.instance,
         topology: maze.id,
         catalog: &catalog,
@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         settings: &maze.settings,
         host_addresses: &[],
     };
-    let desired = Desired::new(&valid, &setting).map_err(EngineError::from)?;
+    let desired = Desired::new(&valid, &desired_context).map_err(EngineError::from)?;
     input::write(&arguments.output, &compose::print(&desired), context.output)?;
     Ok(Exit::Done)
 }

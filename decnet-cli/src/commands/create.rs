@@ -1,6 +1,6 @@
 use decnet_topology::{
     Draft, Finding, Mode, RepoError, RuleSet, TopologyName,
-    alloc::Claims,
+    alloc::SubnetPool,
     model::{DraftLan, Header},
     net,
     repo::NewTopology,
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             Vec::new()
         };
         let topology = draft
-            .resolve(&Claims::past(taken))
+            .resolve(&SubnetPool::past(taken))
             .map_err(|error| CommandError::resolve(name.as_str(), error))?;
         let report = validate(&topology, &catalog, RuleSet::deploy());
         if !report.is_clean() {
@@ -77,7 +77,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         context.output.note(warning.to_string());
     }
     let row = &stored.row;
-    context.bus.tell_of_creation(row);
+    context.bus.publish_creation(row);
     let subnet = stored.topology.dmz().map(decnet_topology::Lan::subnet);
     let value = json!({"id": row.id, "name": row.name, "status": row.status, "version": row.version, "subnet": subnet});
     context.output.either(&value, || {

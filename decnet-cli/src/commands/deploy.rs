@@ -17,7 +17,7 @@ use crate::{
     input::Source,
     interrupt, lookup,
     output::Style,
-    progress::Teller,
+    progress::ProgressReporter,
     table,
 };
 
@@ -126,13 +126,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let sharing = sharing(&repo.load(id).await?.topology, &catalog);
     let cancel = interrupt::catch()?;
-    let teller = Teller::start(&engine, context.output);
+    let reporter = ProgressReporter::start(&engine, context.output);
     let options = DeployOptions {
         force: work.force,
         settings,
     };
     let result = engine.deploy(id, options, &cancel).await;
-    teller.end().await;
+    reporter.end().await;
     let exit = say(context, &engine, result?).await?;
     if let Some(first) = sharing.first() {
         context.output.note(format!(

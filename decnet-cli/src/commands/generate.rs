@@ -194,7 +194,7 @@ async fn store(
             Err(RepoError::SubnetClaimed { .. }) if attempt < surroundings::ATTEMPTS => attempt += 1,
             result => {
                 let stored = result?;
-                context.bus.tell_of_creation(&stored.row);
+                context.bus.publish_creation(&stored.row);
                 return Ok(stored);
             }
         }

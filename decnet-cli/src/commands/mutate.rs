@@ -21,7 +21,7 @@ use crate::{
     context::{Context, EngineWishes},
     exit::Exit,
     interrupt, lookup,
-    progress::Teller,
+    progress::ProgressReporter,
     text,
 };
 
@@ -143,7 +143,7 @@ fn takes_mutations(row: &TopologyRow) -> bool {
 /// Waits until a mutation is finished, and makes it where nobody else does.
 async fn wait_for(context: &Context, engine: &Engine, mut row: MutationRow) -> Result<MutationRow, CommandError> {
     let cancel = interrupt::catch_saying("interrupted: finishing what was begun; the rest stays queued")?;
-    let teller = Teller::start(engine, context.output);
+    let reporter = ProgressReporter::start(engine, context.output);
     let result = loop {
         match engine.drain(row.topology, &cancel).await {
             Ok(_) | Err(EngineError::Busy { .. }) => {}
@@ -162,7 +162,7 @@ async fn wait_for(context: &Context, engine: &Engine, mut row: MutationRow) -> R
         // Someone else is at it.
         tokio::time::sleep(PAUSE).await;
     };
-    teller.end().await;
+    reporter.end().await;
     result
 }
 

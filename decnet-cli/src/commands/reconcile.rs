@@ -2,7 +2,7 @@ use super::{
     deploy::{self, Work},
     plan,
 };
-use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, progress::Teller};
+use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, progress::ProgressReporter};
 
 /// Bring a maze back to what it should be.
 ///
@@ -26,8 +26,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Ok(Exit::Done);
     }
     let cancel = interrupt::catch()?;
-    let teller = Teller::start(&engine, context.output);
+    let reporter = ProgressReporter::start(&engine, context.output);
     let result = engine.reconcile(row.id, work.force, &cancel).await;
-    teller.end().await;
+    reporter.end().await;
     deploy::say(context, &engine, result?).await
 }

@@ -6,7 +6,7 @@ use crate::{
     context::{Context, EngineWishes},
     exit::Exit,
     interrupt, lookup,
-    progress::Teller,
+    progress::ProgressReporter,
     text,
 };
 
@@ -52,9 +52,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         )?;
     }
     let cancel = interrupt::catch()?;
-    let teller = Teller::start(&engine, context.output);
+    let reporter = ProgressReporter::start(&engine, context.output);
     let result = engine.teardown(row.id, &cancel).await;
-    teller.end().await;
+    reporter.end().await;
     deploy::say(context, &engine, result?).await
 }
 

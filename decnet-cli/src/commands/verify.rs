@@ -105,14 +105,14 @@ fn summary(report: &VerifyReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use decnet_engine::engine::{Place, Reach, ReachDeviation};
+    use decnet_engine::engine::{PathEnd, Reach, ReachDeviation};
 
     use super::*;
 
     #[test]
     fn what_deviates_is_a_line_each() {
         let deviation = |to, found, how: &str| ReachDeviation {
-            from: Place::Decky("web-01".parse().unwrap()),
+            from: PathEnd::Decky("web-01".parse().unwrap()),
             to,
             address: [10, 0, 1, 9].into(),
             expected: Reach::Unreachable,
@@ -124,11 +124,11 @@ mod tests {
             probes: 9,
             deviations: vec![
                 deviation(
-                    Place::Decky("db".parse().unwrap()),
+                    PathEnd::Decky("db".parse().unwrap()),
                     Reach::Reachable,
                     "tcp/22: answered",
                 ),
-                deviation(Place::Outside, Reach::Unknown, "not tried"),
+                deviation(PathEnd::Outside, Reach::Unknown, "not tried"),
             ],
             ..VerifyReport::default()
         };

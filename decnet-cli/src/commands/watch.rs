@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     options.poll = arguments.poll;
     let mut events = engine.events();
     let output = context.output;
-    let teller = tokio::spawn(async move {
+    let reporter = tokio::spawn(async move {
         while let Some(received) = events.recv().await {
             say(output, &received);
         }
@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let result = watch(&engine, &options, &cancel).await;
     // Once the engine is gone so are its events; what it told last is said first.
     drop(engine);
-    let _ = teller.await;
+    let _ = reporter.await;
     result?;
     Ok(Exit::Done)
 }

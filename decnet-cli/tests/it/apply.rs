@@ -1,6 +1,6 @@
 //! Storing maze files.
 
-use crate::command::{CORP, Place, assert_seen};
+use crate::command::{CORP, Sandbox, assert_seen};
 
 const OPEN: &str = "\
 format: decnet.topology/1
@@ -16,13 +16,13 @@ deckies:
 
 #[test]
 fn a_file_is_stored_then_unchanged_then_replaced() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    let created = place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    let unchanged = place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    place.write("corp.yaml", &CORP.replace("services: [ssh]", "services: [ssh, dns]"));
-    let replaced = place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    assert_seen!(place, created, unchanged, replaced);
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    let created = sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    let unchanged = sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox.write("corp.yaml", &CORP.replace("services: [ssh]", "services: [ssh, dns]"));
+    let replaced = sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    assert_seen!(sandbox, created, unchanged, replaced);
 }
 
 const DOORS: &str = "\
@@ -38,9 +38,9 @@ deckies:
 
 #[test]
 fn gateways_on_one_port_are_stored_since_a_deploy_can_part_them() {
-    let place = Place::new();
-    place.write("doors.yaml", DOORS);
-    let ran = place.run(&["apply", "-f", "doors.yaml"]).exits(0);
+    let sandbox = Sandbox::new();
+    sandbox.write("doors.yaml", DOORS);
+    let ran = sandbox.run(&["apply", "-f", "doors.yaml"]).exits(0);
     assert!(
         ran.stderr.contains("GATEWAY_PORT_CLASH") && ran.stderr.contains("--publish"),
         "{ran:#?}"
@@ -49,11 +49,11 @@ fn gateways_on_one_port_are_stored_since_a_deploy_can_part_them() {
 
 #[test]
 fn what_a_file_leaves_open_is_allocated_once() {
-    let place = Place::new();
-    place.write("open.yaml", OPEN);
-    let first = place.run(&["apply", "-f", "open.yaml", "--json"]).exits(0).json();
+    let sandbox = Sandbox::new();
+    sandbox.write("open.yaml", OPEN);
+    let first = sandbox.run(&["apply", "-f", "open.yaml", "--json"]).exits(0).json();
     assert_eq!(first["result"], "created");
-    let again = place.run(&["apply", "-f", "open.yaml", "--json"]).exits(0).json();
+    let again = sandbox.run(&["apply", "-f", "open.yaml", "--json"]).exits(0).json();
     assert_eq!(again["result"], "unchanged");
     assert_eq!(again["version"], 1);
     assert_eq!(again["id"], first["id"]);
@@ -61,17 +61,17 @@ fn what_a_file_leaves_open_is_allocated_once() {
 
 #[test]
 fn only_the_new_parts_of_an_open_file_are_allocated() {
-    let place = Place::new();
-    place.write("open.yaml", OPEN);
-    place.run(&["apply", "-f", "open.yaml"]).exits(0);
-    let before = place.run(&["show", "corp", "--json"]).exits(0).json();
-    place.write(
+    let sandbox = Sandbox::new();
+    sandbox.write("open.yaml", OPEN);
+    sandbox.run(&["apply", "-f", "open.yaml"]).exits(0);
+    let before = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
+    sandbox.write(
         "open.yaml",
         &OPEN.replace("{name: office}", "{name: plant}\n  - {name: office}"),
     );
-    let ran = place.run(&["apply", "-f", "open.yaml", "--json"]).exits(0);
+    let ran = sandbox.run(&["apply", "-f", "open.yaml", "--json"]).exits(0);
     assert_eq!(ran.json()["result"], "replaced");
-    let after = place.run(&["show", "corp", "--json"]).exits(0).json();
+    let after = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     let subnet = |value: &serde_json::Value, name: &str| {
         let lans = value["topology"]["lans"].as_array().expect("LANs").clone();
         lans.iter()
@@ -88,39 +88,39 @@ fn only_the_new_parts_of_an_open_file_are_allocated() {
 
 #[test]
 fn a_file_that_breaks_rules_is_not_stored() {
-    let place = Place::new();
-    place.write("wrong.yaml", &CORP.replace("[ssh]", "[shh]"));
+    let sandbox = Sandbox::new();
+    sandbox.write("wrong.yaml", &CORP.replace("[ssh]", "[shh]"));
     assert_seen!(
-        place,
-        place.run(&["apply", "-f", "wrong.yaml"]).exits(3),
-        place.run(&["list"]).exits(0)
+        sandbox,
+        sandbox.run(&["apply", "-f", "wrong.yaml"]).exits(3),
+        sandbox.run(&["list"]).exits(0)
     );
 }
 
 #[test]
 fn a_subnet_of_another_maze_is_refused() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    let ran = place.run(&["apply", "-f", "corp.yaml", "--name", "twin"]).exits(3);
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    let ran = sandbox.run(&["apply", "-f", "corp.yaml", "--name", "twin"]).exits(3);
     assert!(ran.stderr.contains("SUBNET_OVERLAP"), "{ran:#?}");
 }
 
 #[test]
 fn the_file_may_come_from_stdin_and_get_another_name() {
-    let place = Place::new();
-    place
+    let sandbox = Sandbox::new();
+    sandbox
         .run_with(&["apply", "-f", "-", "--name", "Zweigstelle"], CORP.as_bytes())
         .exits(0);
-    place.run(&["show", "zweigstelle"]).exits(0);
+    sandbox.run(&["show", "zweigstelle"]).exits(0);
 }
 
 #[test]
 fn what_is_shown_as_a_document_can_be_applied_again() {
-    let place = Place::new();
-    place.run_with(&["apply", "-f", "-"], OPEN.as_bytes()).exits(0);
-    let document = place.run(&["show", "corp", "--document"]).exits(0).stdout;
-    let again = place
+    let sandbox = Sandbox::new();
+    sandbox.run_with(&["apply", "-f", "-"], OPEN.as_bytes()).exits(0);
+    let document = sandbox.run(&["show", "corp", "--document"]).exits(0).stdout;
+    let again = sandbox
         .run_with(&["apply", "-f", "-", "--json"], document.as_bytes())
         .exits(0);
     assert_eq!(again.json()["result"], "unchanged");

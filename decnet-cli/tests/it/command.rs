@@ -14,13 +14,13 @@ use tempfile::TempDir;
 pub(crate) const NO_DOCKER: &str = "unix:///nonexistent/docker.sock";
 
 /// A folder with a database that no other test sees.
-pub(crate) struct Place {
+pub(crate) struct Sandbox {
     folder: TempDir,
     host: Option<String>,
 }
 
-impl Place {
-    /// Makes a place from where no Docker is reached.
+impl Sandbox {
+    /// Makes a sandbox from where no Docker is reached.
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
@@ -28,7 +28,7 @@ impl Place {
         }
     }
 
-    /// Makes a place from where Docker is reached as usual.
+    /// Makes a sandbox from where Docker is reached as usual.
     pub(crate) fn with_docker() -> Self {
         Self {
             host: None,
@@ -36,7 +36,7 @@ impl Place {
         }
     }
 
-    /// Makes a place from where one daemon is reached.
+    /// Makes a sandbox from where one daemon is reached.
     pub(crate) fn with_daemon(host: &str) -> Self {
         Self {
             host: Some(host.into()),
@@ -44,7 +44,7 @@ impl Place {
         }
     }
 
-    /// Names a file of the place.
+    /// Names a file of the sandbox.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -216,21 +216,21 @@ impl Ran {
     }
 
     /// Says all that people see of it, for snapshots.
-    pub(crate) fn seen(&self, place: &Place) -> String {
+    pub(crate) fn seen(&self, sandbox: &Sandbox) -> String {
         let code = self.code.map_or("killed".into(), |code| code.to_string());
         let text = format!(
             "$ decnet {}\n{}--- stderr\n{}--- exit {code}\n",
             self.what, self.stdout, self.stderr
         );
-        place.redact(&text)
+        sandbox.redact(&text)
     }
 }
 
 /// Compares what people see with what they should.
 macro_rules! assert_seen {
-    ($place:expr, $($ran:expr),+ $(,)?) => {{
-        let place = &$place;
-        let seen: Vec<String> = vec![$($ran.seen(place)),+];
+    ($sandbox:expr, $($ran:expr),+ $(,)?) => {{
+        let sandbox = &$sandbox;
+        let seen: Vec<String> = vec![$($ran.seen(sandbox)),+];
         insta::assert_snapshot!(seen.join("\n"));
     }};
 }

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::command::{CORP, Place};
+use crate::command::{CORP, Sandbox};
 
 /// The program, at work, with its output read line by line. It is killed when the test is over.
 pub(crate) struct Following {
@@ -20,8 +20,8 @@ pub(crate) struct Following {
 }
 
 impl Following {
-    pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut child = place.spawn(arguments, Stdio::null());
+    pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let mut child = sandbox.spawn(arguments, Stdio::null());
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, stdout }
     }
@@ -80,9 +80,9 @@ impl Drop for Following {
     }
 }
 
-/// Serves the bus of a place; returns when it is there.
-pub(crate) fn serve(place: &Place) -> Following {
-    let mut bus = Following::start(place, &["bus"]);
+/// Serves the bus of a sandbox; returns when it is there.
+pub(crate) fn serve(sandbox: &Sandbox) -> Following {
+    let mut bus = Following::start(sandbox, &["bus"]);
     assert!(bus.line().starts_with("serving "));
     bus
 }
@@ -92,18 +92,18 @@ fn became<'a>(name_of: &'a str, to: &'a str) -> impl Fn(&Value) -> bool + 'a {
     move |value| value["type"] == "status" && value["payload"]["topology"] == name_of && value["payload"]["to"] == to
 }
 
-fn id(place: &Place, name: &str) -> String {
-    let shown = place.run(&["show", name, "--json"]).exits(0).json();
+fn id(sandbox: &Sandbox, name: &str) -> String {
+    let shown = sandbox.run(&["show", name, "--json"]).exits(0).json();
     shown["id"].as_str().expect("an id").to_owned()
 }
 
 #[test]
 fn who_follows_gets_what_there_is_and_then_what_happens() {
-    let place = Place::new();
-    place.run(&["create", "old"]).exits(0);
-    place.run(&["create", "gone"]).exits(0);
-    let _bus = serve(&place);
-    let mut events = Following::start(&place, &["events", "--json"]);
+    let sandbox = Sandbox::new();
+    sandbox.run(&["create", "old"]).exits(0);
+    sandbox.run(&["create", "gone"]).exits(0);
+    let _bus = serve(&sandbox);
+    let mut events = Following::start(&sandbox, &["events", "--json"]);
     let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
     assert_eq!((&snapshot["v"], &snapshot["type"]), (&1.into(), &"snapshot".into()));
     let topologies = snapshot["payload"]["topologies"].as_array().expect("a list");
@@ -120,9 +120,9 @@ fn who_follows_gets_what_there_is_and_then_what_happens() {
     );
     assert_eq!(topologies[0]["mutations"], serde_json::json!([]));
 
-    place.write("corp.yaml", CORP);
-    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    let corp = id(&place, "corp");
+    sandbox.write("corp.yaml", CORP);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    let corp = id(&sandbox, "corp");
     let event = events.until(became(&corp, "pending"));
     let keys: Vec<&String> = event.as_object().expect("a map").keys().collect();
     assert_eq!(keys, ["id", "payload", "topic", "ts", "type", "v"]);
@@ -132,95 +132,98 @@ fn who_follows_gets_what_there_is_and_then_what_happens() {
 
 #[test]
 fn one_maze_can_be_followed_by_itself() {
-    let place = Place::new();
-    place.run(&["create", "mine"]).exits(0);
-    let _bus = serve(&place);
-    let mut events = Following::start(&place, &["events", "--topology", "mine", "--json"]);
+    let sandbox = Sandbox::new();
+    sandbox.run(&["create", "mine"]).exits(0);
+    let _bus = serve(&sandbox);
+    let mut events = Following::start(&sandbox, &["events", "--topology", "mine", "--json"]);
     let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
     let topologies = snapshot["payload"]["topologies"].as_array().expect("a list");
     assert_eq!(topologies.len(), 1);
-    place.run(&["events", "--topology", "other"]).exits(1);
+    sandbox.run(&["events", "--topology", "other"]).exits(1);
 }
 
 #[test]
 fn without_a_bus_the_database_is_looked_into_until_one_is_there() {
-    let place = Place::new();
-    let mut events = Following::start(&place, &["events", "--json"]);
+    let sandbox = Sandbox::new();
+    let mut events = Following::start(&sandbox, &["events", "--json"]);
     let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
     assert_eq!(snapshot["payload"]["topologies"], serde_json::json!([]));
     events.until_said("the database is looked into");
-    place.run(&["create", "first"]).exits(0);
-    events.until(became(&id(&place, "first"), "pending"));
+    sandbox.run(&["create", "first"]).exits(0);
+    events.until(became(&id(&sandbox, "first"), "pending"));
 
-    let bus = serve(&place);
+    let bus = serve(&sandbox);
     events.until_said("the bus is there");
-    place.run(&["create", "second"]).exits(0);
-    events.until(became(&id(&place, "second"), "pending"));
+    sandbox.run(&["create", "second"]).exits(0);
+    events.until(became(&id(&sandbox, "second"), "pending"));
 
     bus.signal("KILL");
     assert_eq!(bus.end(), None);
     events.until_said("the database is looked into");
-    place.run(&["create", "third"]).exits(0);
-    events.until(became(&id(&place, "third"), "pending"));
+    sandbox.run(&["create", "third"]).exits(0);
+    events.until(became(&id(&sandbox, "third"), "pending"));
 }
 
 #[test]
 fn a_bus_that_was_killed_leaves_a_socket_that_the_next_takes_over() {
-    let place = Place::new();
-    let bus = serve(&place);
+    let sandbox = Sandbox::new();
+    let bus = serve(&sandbox);
     bus.signal("KILL");
     assert_eq!(bus.end(), None);
-    assert!(place.bus().exists(), "a killed server cannot tidy up");
-    let bus = serve(&place);
-    let _events = Following::start(&place, &["events", "--json"]).line();
+    assert!(sandbox.bus().exists(), "a killed server cannot tidy up");
+    let bus = serve(&sandbox);
+    let _events = Following::start(&sandbox, &["events", "--json"]).line();
     bus.signal("TERM");
     assert_eq!(bus.end(), Some(0));
-    assert!(!place.bus().exists());
+    assert!(!sandbox.bus().exists());
 }
 
 #[test]
 fn a_second_bus_on_a_live_socket_is_refused_and_the_first_goes_on() {
-    let place = Place::new();
-    let bus = serve(&place);
-    let ran = place.run(&["bus"]).exits(4).says("a bus is served at");
+    let sandbox = Sandbox::new();
+    let bus = serve(&sandbox);
+    let ran = sandbox.run(&["bus"]).exits(4).says("a bus is served at");
     assert!(
         ran.stderr.contains("bus.sock already") && ran.stderr.contains("hint:"),
         "{ran:#?}"
     );
-    assert_eq!(place.run(&["bus", "--json"]).exits(4).error()["code"], "bus_in_use");
-    let mut events = Following::start(&place, &["events", "--json"]);
+    assert_eq!(sandbox.run(&["bus", "--json"]).exits(4).error()["code"], "bus_in_use");
+    let mut events = Following::start(&sandbox, &["events", "--json"]);
     events.line();
-    place.run(&["create", "lab"]).exits(0);
-    events.until(became(&id(&place, "lab"), "pending"));
+    sandbox.run(&["create", "lab"]).exits(0);
+    events.until(became(&id(&sandbox, "lab"), "pending"));
     bus.signal("INT");
     assert_eq!(bus.end(), Some(0));
 }
 
 #[test]
 fn what_is_no_socket_is_not_replaced_by_one() {
-    let place = Place::new();
-    fs::write(place.bus(), "precious").expect("written");
-    place.run(&["bus"]).exits(1).says("is no socket");
-    assert_eq!(fs::read_to_string(place.bus()).expect("there"), "precious");
-    place.run(&["bus", "--socket", "none/bus.sock"]).exits(1).says("hint:");
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.bus(), "precious").expect("written");
+    sandbox.run(&["bus"]).exits(1).says("is no socket");
+    assert_eq!(fs::read_to_string(sandbox.bus()).expect("there"), "precious");
+    sandbox
+        .run(&["bus", "--socket", "none/bus.sock"])
+        .exits(1)
+        .says("hint:");
 }
 
 #[test]
 fn people_get_lines_and_logs_get_rfc_5424() {
-    let place = Place::new();
-    let _bus = serve(&place);
-    place.run(&["create", "lab"]).exits(0);
-    let mut events = Following::start(&place, &["events"]);
+    let sandbox = Sandbox::new();
+    let _bus = serve(&sandbox);
+    sandbox.run(&["create", "lab"]).exits(0);
+    let mut events = Following::start(&sandbox, &["events"]);
     assert!(events.line().ends_with("lab  is pending, version 1\n"));
-    let log = place.path("decnet.log");
-    let mut logged = Following::start(&place, &["events", "--rfc5424"]);
-    let mut appended = Following::start(&place, &["events", "--rfc5424", "-o", "decnet.log", "-v"]);
+    let log = sandbox.path("decnet.log");
+    let mut logged = Following::start(&sandbox, &["events", "--rfc5424"]);
+    let mut appended = Following::start(&sandbox, &["events", "--rfc5424", "-o", "decnet.log", "-v"]);
     // Whoever is not yet there when it happens does not log it.
     let is_heard = AtomicBool::new(false);
     let line = thread::scope(|scope| {
         scope.spawn(|| {
             while !is_heard.load(Ordering::Relaxed) {
-                place.run(&["create", &format!("lab{}", rand())]).exits(0);
+                sandbox.run(&["create", &format!("lab{}", rand())]).exits(0);
             }
         });
         let line = logged.line();
@@ -249,8 +252,8 @@ fn rand() -> u32 {
 
 #[test]
 fn a_command_is_not_held_up_by_a_bus_that_hangs() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     // It listens and never answers.
-    let _socket = std::os::unix::net::UnixListener::bind(place.bus()).expect("bound");
-    place.run(&["create", "lab"]).exits(0);
+    let _socket = std::os::unix::net::UnixListener::bind(sandbox.bus()).expect("bound");
+    sandbox.run(&["create", "lab"]).exits(0);
 }

@@ -1,12 +1,12 @@
 //! Every exit code that needs no Docker; 0, 4, 6 and 130 on Docker are in `docker`.
 
-use crate::command::{CORP, Place, assert_seen};
+use crate::command::{CORP, Sandbox, assert_seen};
 
-fn with_corp() -> Place {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    place
+fn with_corp() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox
 }
 
 #[test]
@@ -21,12 +21,12 @@ fn usage_leaves_with_2() {
 
 #[test]
 fn a_beginning_that_several_ids_share_leaves_with_2() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     // Of 17 ids two begin with the same digit.
     for number in 0..17 {
-        place.run(&["create", &format!("lab-{number}")]).exits(0);
+        sandbox.run(&["create", &format!("lab-{number}")]).exits(0);
     }
-    let value = place.run(&["list", "--json"]).exits(0).json();
+    let value = sandbox.run(&["list", "--json"]).exits(0).json();
     let firsts = value["topologies"]
         .as_array()
         .expect("rows")
@@ -39,12 +39,12 @@ fn a_beginning_that_several_ids_share_leaves_with_2() {
         .find(|pair| pair[0] == pair[1])
         .map(|pair| pair[0].clone())
         .expect("pigeons");
-    place.run(&["show", &shared]).exits(2).says("could be any of");
+    sandbox.run(&["show", &shared]).exits(2).says("could be any of");
 }
 
 #[test]
 fn what_breaks_rules_leaves_with_3() {
-    Place::new()
+    Sandbox::new()
         .run_with(&["validate", "-"], b"format: decnet.topology/1\nname: x\n")
         .exits(3);
 }
@@ -56,8 +56,8 @@ fn conflicts_leave_with_4() {
 
 #[test]
 fn without_docker_everything_that_needs_it_leaves_with_5() {
-    let place = with_corp();
-    assert_seen!(place, place.run(&["deploy", "corp"]).exits(5));
+    let sandbox = with_corp();
+    assert_seen!(sandbox, sandbox.run(&["deploy", "corp"]).exits(5));
     for arguments in [
         &["plan", "corp"][..],
         &["deploy", "corp", "--dry-run"],
@@ -66,26 +66,26 @@ fn without_docker_everything_that_needs_it_leaves_with_5() {
         &["reap"],
         &["reap", "--dry-run"],
     ] {
-        place
+        sandbox
             .run(arguments)
             .exits(5)
             .says("no Docker daemon answers at unix:///nonexistent/docker.sock");
     }
-    let error = place.run(&["deploy", "corp", "--json"]).exits(5).error();
+    let error = sandbox.run(&["deploy", "corp", "--json"]).exits(5).error();
     assert_eq!(
         (error["code"].as_str(), error["exit"].as_i64()),
         (Some("docker_unreachable"), Some(5))
     );
     assert_eq!(
-        place.run(&["show", "corp", "--json"]).exits(0).json()["status"],
+        sandbox.run(&["show", "corp", "--json"]).exits(0).json()["status"],
         "pending"
     );
 }
 
 #[test]
 fn a_host_that_cannot_be_meant_leaves_with_5() {
-    let place = with_corp();
-    place
+    let sandbox = with_corp();
+    sandbox
         .run(&["plan", "corp", "--host", "gopher://nowhere"])
         .exits(5)
         .says("hint:");
@@ -93,10 +93,10 @@ fn a_host_that_cannot_be_meant_leaves_with_5() {
 
 #[test]
 fn a_stale_socket_leaves_with_5() {
-    let place = with_corp();
-    let socket = place.path("docker.sock");
+    let sandbox = with_corp();
+    let socket = sandbox.path("docker.sock");
     drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
-    place
+    sandbox
         .run(&["plan", "corp", "--host", &format!("unix://{}", socket.display())])
         .exits(5)
         .says("hint:");
@@ -104,11 +104,11 @@ fn a_stale_socket_leaves_with_5() {
 
 #[test]
 fn a_daemon_that_never_answers_leaves_with_5() {
-    let place = with_corp();
-    let socket = place.path("docker.sock");
+    let sandbox = with_corp();
+    let socket = sandbox.path("docker.sock");
     let _silent = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
     let host = format!("unix://{}", socket.display());
-    place
+    sandbox
         .run(&["plan", "corp", "--host", &host, "--timeout", "1"])
         .exits(5)
         .says("--timeout waits longer");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::command::{CORP, Place, assert_seen, exists};
+use crate::command::{CORP, Sandbox, assert_seen, exists};
 
 const WRONG: &str = "\
 format: decnet.topology/1
@@ -17,16 +17,16 @@ deckies:
 
 #[test]
 fn a_valid_file_leaves_with_0_and_makes_no_database() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    assert_seen!(place, place.run(&["validate", "corp.yaml"]).exits(0));
-    assert!(!exists(&place.database()));
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    assert_seen!(sandbox, sandbox.run(&["validate", "corp.yaml"]).exits(0));
+    assert!(!exists(&sandbox.database()));
 }
 
 #[test]
 fn a_subnet_that_no_lan_can_use_is_refused_by_every_command_that_takes_one() {
-    let place = Place::new();
-    place.write("loop.yaml", &CORP.replace("10.204.240.", "127.0.0."));
+    let sandbox = Sandbox::new();
+    sandbox.write("loop.yaml", &CORP.replace("10.204.240.", "127.0.0."));
     for arguments in [
         &["validate", "loop.yaml"] as &[_],
         &["validate", "--live", "loop.yaml"],
@@ -35,16 +35,16 @@ fn a_subnet_that_no_lan_can_use_is_refused_by_every_command_that_takes_one() {
         &["create", "corp", "--subnet", "127.0.0.0/24"],
         &["next-subnet", "--subnet-base-prefix", "224.0"],
     ] {
-        let ran = place.run(&[arguments, &["--json"]].concat()).exits(3);
+        let ran = sandbox.run(&[arguments, &["--json"]].concat()).exits(3);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert!(said.contains("SUBNET_SPECIAL"), "{arguments:?}: {said}");
     }
     let config = ["--name", "corp", "--depth", "1", "--branching-factor", "1"];
     let base = ["--subnet-base-prefix", "127.0.0.0/8", "-o", "-"];
-    let ran = place.run(&[&["generate"] as &[_], &config, &base].concat()).exits(3);
+    let ran = sandbox.run(&[&["generate"] as &[_], &config, &base].concat()).exits(3);
     assert!(ran.stderr.contains("loopback"), "{ran:#?}");
-    place.run(&["create", "link", "--subnet", "169.254.7.0/24"]).exits(0);
-    let ran = place
+    sandbox.run(&["create", "link", "--subnet", "169.254.7.0/24"]).exits(0);
+    let ran = sandbox
         .run(&[
             "mutate",
             "link",
@@ -61,16 +61,16 @@ fn a_subnet_that_no_lan_can_use_is_refused_by_every_command_that_takes_one() {
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
-    let place = Place::new();
-    place.write("wrong.yaml", WRONG);
-    assert_seen!(place, place.run(&["validate", "wrong.yaml"]).exits(3));
+    let sandbox = Sandbox::new();
+    sandbox.write("wrong.yaml", WRONG);
+    assert_seen!(sandbox, sandbox.run(&["validate", "wrong.yaml"]).exits(3));
 }
 
 #[test]
 fn findings_for_programs_have_severity_code_message_and_target() {
-    let place = Place::new();
-    place.write("wrong.yaml", WRONG);
-    let ran = place.run(&["validate", "wrong.yaml", "--json"]).exits(3);
+    let sandbox = Sandbox::new();
+    sandbox.write("wrong.yaml", WRONG);
+    let ran = sandbox.run(&["validate", "wrong.yaml", "--json"]).exits(3);
     let value = ran.json();
     let findings = value["findings"].as_array().expect("a list");
     assert!(!findings.is_empty());
@@ -83,13 +83,13 @@ fn findings_for_programs_have_severity_code_message_and_target() {
 
 #[test]
 fn of_very_many_findings_the_first_are_listed_and_all_are_counted() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let decky = |n: usize| format!("  - {{name: d{n}, services: [nope], attachments: [{{lan: dmz}}]}}\n");
     let deckies = (0..3000).map(decky).collect::<Vec<_>>().concat();
     let head =
         "format: decnet.topology/1\nname: corp\nlans: [{name: dmz, subnet: 10.204.0.0/16, dmz: true}]\ndeckies:\n";
-    place.write("many.yaml", &(head.to_owned() + &deckies));
-    let ran = place.run(&["validate", "many.yaml"]).exits(3);
+    sandbox.write("many.yaml", &(head.to_owned() + &deckies));
+    let ran = sandbox.run(&["validate", "many.yaml"]).exits(3);
     assert_eq!(ran.stdout.lines().count(), 1001);
     assert!(
         ran.stdout.contains("2000 more of this code are not listed"),
@@ -97,7 +97,7 @@ fn of_very_many_findings_the_first_are_listed_and_all_are_counted() {
         ran.stdout.lines().last().unwrap_or_default()
     );
     assert!(ran.stderr.contains("invalid: 3000 errors"), "{}", ran.stderr);
-    let value = place.run(&["validate", "many.yaml", "--json"]).exits(3).json();
+    let value = sandbox.run(&["validate", "many.yaml", "--json"]).exits(3).json();
     let findings = value["findings"].as_array().expect("a list");
     assert_eq!(findings.len(), 1001);
     assert_eq!(
@@ -108,29 +108,29 @@ fn of_very_many_findings_the_first_are_listed_and_all_are_counted() {
 
 #[test]
 fn a_clean_file_has_no_findings_for_programs() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    let ran = place.run(&["validate", "corp.yaml", "--json"]).exits(0);
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    let ran = sandbox.run(&["validate", "corp.yaml", "--json"]).exits(0);
     assert_eq!(ran.json(), serde_json::json!({"findings": []}));
 }
 
 #[test]
 fn a_document_comes_from_stdin_as_well() {
-    let place = Place::new();
-    place.run_with(&["validate", "-"], CORP.as_bytes()).exits(0);
-    place.run_with(&["validate", "-"], b"{\"format\":").exits(3);
-    place.run_with(&["validate", "-"], b"").exits(3);
-    place.run_with(&["validate", "-"], &[0xff, 0xfe, 0x00]).exits(3);
+    let sandbox = Sandbox::new();
+    sandbox.run_with(&["validate", "-"], CORP.as_bytes()).exits(0);
+    sandbox.run_with(&["validate", "-"], b"{\"format\":").exits(3);
+    sandbox.run_with(&["validate", "-"], b"").exits(3);
+    sandbox.run_with(&["validate", "-"], &[0xff, 0xfe, 0x00]).exits(3);
 }
 
 #[test]
 fn a_folder_stands_for_the_maze_files_in_it() {
-    let place = Place::new();
-    fs::create_dir(place.path("mazes")).expect("made");
-    place.write("mazes/a.yaml", CORP);
-    place.write("mazes/b.json", "{}");
-    place.write("mazes/notes.txt", "no maze");
-    let ran = place.run(&["validate", "mazes", "--json"]).exits(3);
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("mazes")).expect("made");
+    sandbox.write("mazes/a.yaml", CORP);
+    sandbox.write("mazes/b.json", "{}");
+    sandbox.write("mazes/notes.txt", "no maze");
+    let ran = sandbox.run(&["validate", "mazes", "--json"]).exits(3);
     let value = ran.json();
     assert_eq!(value["findings"][0]["file"], "mazes/b.json");
     assert_eq!(value["findings"].as_array().map(Vec::len), Some(1));
@@ -138,112 +138,112 @@ fn a_folder_stands_for_the_maze_files_in_it() {
 
 #[test]
 fn huge_and_deep_documents_are_refused_in_a_moment() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let huge = vec![b'['; 100 << 20];
-    place.run_with(&["validate", "-", "--json"], &huge).exits(3);
+    sandbox.run_with(&["validate", "-", "--json"], &huge).exits(3);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    place.run_with(&["validate", "-", "--json"], deep.as_bytes()).exits(3);
+    sandbox.run_with(&["validate", "-", "--json"], deep.as_bytes()).exits(3);
 }
 
 #[test]
 fn what_a_file_says_cannot_play_tricks_on_the_terminal() {
-    let place = Place::new();
-    place.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "odd.json",
         r#"{"format":"decnet.topology/1","name":"x","lans":[{"name":"a\u001b[2Jb"}]}"#,
     );
-    let ran = place.run(&["validate", "odd.json"]).exits(3);
+    let ran = sandbox.run(&["validate", "odd.json"]).exits(3);
     assert!(!ran.stdout.contains('\u{1b}'), "{ran:#?}");
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let place = Place::new();
-    assert_seen!(place, place.run(&["validate", "nowhere.yaml"]).exits(1));
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox, sandbox.run(&["validate", "nowhere.yaml"]).exits(1));
 }
 
 #[test]
 fn the_rules_of_live_mazes_forgive_a_missing_dmz() {
-    let place = Place::new();
-    place.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "half.yaml",
         "format: decnet.topology/1\nname: half\nlans: [{name: a, subnet: 10.204.240.0/24}]\n",
     );
-    place.run(&["validate", "half.yaml"]).exits(3);
-    place.run(&["validate", "half.yaml", "--live"]).exits(0);
+    sandbox.run(&["validate", "half.yaml"]).exits(3);
+    sandbox.run(&["validate", "half.yaml", "--live"]).exits(0);
 }
 
 #[test]
 fn subnets_of_stored_mazes_are_found_when_asked_for() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    place.write("twin.yaml", &CORP.replace("name: corp", "name: twin"));
-    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    place.run(&["validate", "twin.yaml"]).exits(0);
-    let ran = place.run(&["validate", "twin.yaml", "--against-store"]).exits(3);
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    sandbox.write("twin.yaml", &CORP.replace("name: corp", "name: twin"));
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox.run(&["validate", "twin.yaml"]).exits(0);
+    let ran = sandbox.run(&["validate", "twin.yaml", "--against-store"]).exits(3);
     assert!(ran.stdout.contains("SUBNET_OVERLAP"), "{ran:#?}");
     // A stored maze does not stand in its own way.
-    place.run(&["validate", "corp.yaml", "--against-store"]).exits(0);
+    sandbox.run(&["validate", "corp.yaml", "--against-store"]).exits(0);
 }
 
 #[test]
 fn the_hash_is_the_same_however_a_maze_is_written() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    let hash = place.run(&["hash", "corp.yaml"]).exits(0).stdout;
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    let hash = sandbox.run(&["hash", "corp.yaml"]).exits(0).stdout;
     assert_eq!(hash.trim_end().len(), 64);
     let other = CORP
         .replace("name: corp", "name: other")
         .replace("{lan: office, ip", "{ lan:  office,  ip");
-    assert_eq!(place.run_with(&["hash", "-"], other.as_bytes()).exits(0).stdout, hash);
-    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    assert_eq!(place.run(&["hash", "corp"]).exits(0).stdout, hash);
+    assert_eq!(sandbox.run_with(&["hash", "-"], other.as_bytes()).exits(0).stdout, hash);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    assert_eq!(sandbox.run(&["hash", "corp"]).exits(0).stdout, hash);
 }
 
 #[test]
 fn the_hash_of_a_file_that_is_no_maze_says_why() {
-    let place = Place::new();
-    place.write("wrong.yaml", WRONG);
-    place.run(&["hash", "wrong.yaml"]).exits(3).says("nowhere");
+    let sandbox = Sandbox::new();
+    sandbox.write("wrong.yaml", WRONG);
+    sandbox.run(&["hash", "wrong.yaml"]).exits(3).says("nowhere");
 }
 
 #[test]
 fn a_maze_is_drawn_as_a_tree() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    assert_seen!(place, place.run(&["graph", "corp.yaml"]).exits(0));
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    assert_seen!(sandbox, sandbox.run(&["graph", "corp.yaml"]).exits(0));
 }
 
 #[test]
 fn a_maze_is_drawn_for_other_programs() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
     assert!(
-        place
+        sandbox
             .run(&["graph", "corp.yaml", "--format", "dot"])
             .exits(0)
             .stdout
             .starts_with("graph")
     );
     assert!(
-        place
+        sandbox
             .run(&["graph", "corp.yaml", "--format", "mermaid"])
             .exits(0)
             .stdout
             .contains("web-01")
     );
-    let value = place.run(&["graph", "corp.yaml", "--json"]).exits(0).json();
+    let value = sandbox.run(&["graph", "corp.yaml", "--json"]).exits(0).json();
     assert_eq!(value["layers"], serde_json::json!([["dmz"], ["office"]]));
     assert_eq!(value["choke_points"]["deckies"], serde_json::json!(["door"]));
 }
 
 #[test]
 fn the_schema_is_json_and_goes_where_it_should() {
-    let place = Place::new();
-    assert_eq!(place.run(&["schema"]).exits(0).json()["title"], "decnet.topology/1");
-    place.run(&["schema", "-o", "schema.json"]).exits(0);
-    assert!(exists(&place.path("schema.json")));
-    place
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["schema"]).exits(0).json()["title"], "decnet.topology/1");
+    sandbox.run(&["schema", "-o", "schema.json"]).exits(0);
+    assert!(exists(&sandbox.path("schema.json")));
+    sandbox
         .run(&["schema", "-o", "no/such/folder.json"])
         .exits(1)
         .says("cannot be written");
@@ -251,35 +251,35 @@ fn the_schema_is_json_and_goes_where_it_should() {
 
 #[test]
 fn a_compose_file_names_every_network_and_container() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    let ran = place.run(&["compose", "corp.yaml"]).exits(0);
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    let ran = sandbox.run(&["compose", "corp.yaml"]).exits(0);
     for word in ["web-01.http", "door.ssh", "10.204.241.0/24", "decnet.topology.id"] {
         assert!(ran.stdout.contains(word), "{word}: {ran:#?}");
     }
-    assert!(!exists(&place.database()));
+    assert!(!exists(&sandbox.database()));
 }
 
 #[test]
 fn services_and_archetypes_are_listed() {
-    let place = Place::new();
-    let value = place.run(&["services", "--json"]).exits(0).json();
+    let sandbox = Sandbox::new();
+    let value = sandbox.run(&["services", "--json"]).exits(0).json();
     assert_eq!(value["services"].as_array().map(Vec::len), Some(29));
-    let ran = place.run(&["services"]).exits(0);
+    let ran = sandbox.run(&["services"]).exits(0);
     assert!(
         ran.stdout
             .lines()
             .any(|line| line.starts_with("ssh ") && line.contains("22/tcp")),
         "{ran:#?}"
     );
-    let ran = place.run(&["archetypes"]).exits(0);
+    let ran = sandbox.run(&["archetypes"]).exits(0);
     assert!(
         ran.stdout
             .lines()
             .any(|line| line.starts_with("printer ") && line.contains("snmp")),
         "{ran:#?}"
     );
-    place
+    sandbox
         .run(&["services", "sssh"])
         .exits(1)
         .says("there is no service `sssh`");
@@ -287,11 +287,11 @@ fn services_and_archetypes_are_listed() {
 
 #[test]
 fn all_is_told_of_a_service_that_is_named() {
-    let place = Place::new();
-    place.write("own.toml", OWN);
+    let sandbox = Sandbox::new();
+    sandbox.write("own.toml", OWN);
     assert_seen!(
-        place,
-        place.run(&["services", "gopher", "--catalog", "own.toml"]).exits(0)
+        sandbox,
+        sandbox.run(&["services", "gopher", "--catalog", "own.toml"]).exits(0)
     );
 }
 
@@ -307,16 +307,16 @@ fields = [
 
 #[test]
 fn a_catalogue_of_ones_own_adds_services() {
-    let place = Place::new();
-    place.write("own.toml", "[services.gopher]\nports = [\"70/tcp\"]\n");
-    let ran = place.run(&["services", "gopher", "--catalog", "own.toml"]).exits(0);
+    let sandbox = Sandbox::new();
+    sandbox.write("own.toml", "[services.gopher]\nports = [\"70/tcp\"]\n");
+    let ran = sandbox.run(&["services", "gopher", "--catalog", "own.toml"]).exits(0);
     assert!(ran.stdout.contains("70/tcp"), "{ran:#?}");
-    place.write("bad.toml", "[services.gopher]\nportz = 3\n");
-    place
+    sandbox.write("bad.toml", "[services.gopher]\nportz = 3\n");
+    sandbox
         .run(&["services", "--catalog", "bad.toml"])
         .exits(3)
         .says("bad.toml cannot be used");
-    place
+    sandbox
         .run(&["services", "--catalog", "nowhere.toml"])
         .exits(1)
         .says("cannot be read");

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::command::{Place, assert_seen, exists};
+use crate::command::{Sandbox, assert_seen, exists};
 
 const SMALL: &[&str] = &[
     "--name",
@@ -21,18 +21,18 @@ fn generate(more: &[&'static str]) -> Vec<&'static str> {
 
 #[test]
 fn a_maze_goes_to_stdout_and_nothing_is_stored() {
-    let place = Place::new();
-    assert_seen!(place, place.run(&generate(&["-o", "-"])).exits(0));
-    assert!(!exists(&place.database()));
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox, sandbox.run(&generate(&["-o", "-"])).exits(0));
+    assert!(!exists(&sandbox.database()));
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
-    let place = Place::new();
-    let first = place.run(&generate(&["-o", "-"])).exits(0).stdout;
-    assert_eq!(place.run(&generate(&["-o", "-"])).exits(0).stdout, first);
+    let sandbox = Sandbox::new();
+    let first = sandbox.run(&generate(&["-o", "-"])).exits(0).stdout;
+    assert_eq!(sandbox.run(&generate(&["-o", "-"])).exits(0).stdout, first);
     assert_ne!(
-        place
+        sandbox
             .run(&generate(&["-o", "-", "--cross-edge-probability", "1"]))
             .exits(0)
             .stdout,
@@ -42,31 +42,31 @@ fn the_same_seed_gives_the_same_bytes() {
 
 #[test]
 fn a_file_is_written_as_its_ending_says_and_is_valid() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for file in ["maze.json", "maze.yaml"] {
-        place.run(&[&generate(&[])[..], &["-o", file]].concat()).exits(0);
-        place.run(&["validate", file]).exits(0);
+        sandbox.run(&[&generate(&[])[..], &["-o", file]].concat()).exits(0);
+        sandbox.run(&["validate", file]).exits(0);
     }
-    let text = std::fs::read_to_string(place.path("maze.json")).expect("written");
+    let text = std::fs::read_to_string(sandbox.path("maze.json")).expect("written");
     assert!(text.starts_with('{'));
 }
 
 #[test]
 fn a_config_may_be_json_yaml_or_toml_and_flags_win() {
-    let place = Place::new();
-    place.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "c.json",
         r#"{"name": "corp", "depth": 2, "branching_factor": 2, "seed": 2}"#,
     );
-    place.write("c.yaml", "name: corp\ndepth: 2\nbranching_factor: 2\nseed: 2\n");
-    place.write("c.toml", "name = \"corp\"\ndepth = 2\nbranching_factor = 2\nseed = 2\n");
-    let expected = place.run(&generate(&["-o", "-"])).exits(0).stdout;
+    sandbox.write("c.yaml", "name: corp\ndepth: 2\nbranching_factor: 2\nseed: 2\n");
+    sandbox.write("c.toml", "name = \"corp\"\ndepth = 2\nbranching_factor = 2\nseed = 2\n");
+    let expected = sandbox.run(&generate(&["-o", "-"])).exits(0).stdout;
     for file in ["c.json", "c.yaml", "c.toml"] {
-        let ran = place.run(&["generate", "--config", file, "-o", "-"]).exits(0);
+        let ran = sandbox.run(&["generate", "--config", file, "-o", "-"]).exits(0);
         assert_eq!(ran.stdout, expected, "{file}");
     }
     let config = b"{\"name\": \"corp\", \"depth\": 9, \"branching_factor\": 2, \"seed\": 3}";
-    let ran = place
+    let ran = sandbox
         .run_with(
             &["generate", "--config", "-", "--depth", "2", "--seed", "2", "-o", "-"],
             config,
@@ -77,34 +77,34 @@ fn a_config_may_be_json_yaml_or_toml_and_flags_win() {
 
 #[test]
 fn all_faults_of_a_config_are_said_at_once() {
-    let place = Place::new();
-    place.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "c.yaml",
         "depth: 99\nbranching_factor: \"2\"\ncolour: red\nlan_prefix: 3\n",
     );
     assert_seen!(
-        place,
-        place
+        sandbox,
+        sandbox
             .run(&["generate", "--config", "c.yaml", "--services-explicit", "http,htpp"])
             .exits(3)
     );
-    assert!(!exists(&place.database()));
+    assert!(!exists(&sandbox.database()));
 }
 
 #[test]
 fn a_config_that_cannot_be_read_is_named() {
-    let place = Place::new();
-    place.write("c.toml", "name = corp");
-    place
+    let sandbox = Sandbox::new();
+    sandbox.write("c.toml", "name = corp");
+    sandbox
         .run(&["generate", "--config", "c.toml"])
         .exits(3)
         .says("c.toml cannot be read as TOML");
-    place.write("c.json", "{");
-    place
+    sandbox.write("c.json", "{");
+    sandbox
         .run(&["generate", "--config", "c.json"])
         .exits(3)
         .says("c.json cannot be read as JSON");
-    place
+    sandbox
         .run(&["generate", "--config", "nowhere.json"])
         .exits(1)
         .says("cannot be read");
@@ -112,23 +112,23 @@ fn a_config_that_cannot_be_read_is_named() {
 
 #[test]
 fn without_a_file_the_maze_is_stored_as_pending_and_named() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     assert_seen!(
-        place,
-        place.run(&generate(&[])).exits(0),
-        place.run(&["list"]).exits(0),
-        place.run(&["show", "corp"]).exits(0),
+        sandbox,
+        sandbox.run(&generate(&[])).exits(0),
+        sandbox.run(&["list"]).exits(0),
+        sandbox.run(&["show", "corp"]).exits(0),
     );
 }
 
 #[test]
 fn for_programs_the_name_and_id_are_fields() {
-    let place = Place::new();
-    let value = place.run(&generate(&["--json"])).exits(0).json();
+    let sandbox = Sandbox::new();
+    let value = sandbox.run(&generate(&["--json"])).exits(0).json();
     assert_eq!(value["name"], "corp");
     assert_eq!(value["status"], "pending");
     assert_eq!(value["seed"], 2);
-    let shown = place
+    let shown = sandbox
         .run(&["show", value["id"].as_str().expect("an id"), "--json"])
         .exits(0);
     assert!(
@@ -141,9 +141,9 @@ fn for_programs_the_name_and_id_are_fields() {
 
 #[test]
 fn a_stored_maze_avoids_the_subnets_of_those_before() {
-    let place = Place::new();
-    place.run(&generate(&[])).exits(0);
-    place
+    let sandbox = Sandbox::new();
+    sandbox.run(&generate(&[])).exits(0);
+    sandbox
         .run(&[
             "generate",
             "--name",
@@ -157,7 +157,7 @@ fn a_stored_maze_avoids_the_subnets_of_those_before() {
         ])
         .exits(0);
     let subnets = |name| {
-        let value = place.run(&["show", name, "--json"]).exits(0).json();
+        let value = sandbox.run(&["show", name, "--json"]).exits(0).json();
         let lans = value["topology"]["lans"].as_array().expect("LANs").clone();
         lans.iter().map(|lan| lan["subnet"].to_string()).collect::<Vec<_>>()
     };
@@ -167,20 +167,20 @@ fn a_stored_maze_avoids_the_subnets_of_those_before() {
 
 #[test]
 fn a_pool_that_ran_dry_says_how_many_there_were() {
-    let place = Place::new();
-    let ran = place
+    let sandbox = Sandbox::new();
+    let ran = sandbox
         .run(&generate(&["--subnet-base-prefix", "10.204.0.0/22"]))
         .exits(1);
-    assert_seen!(place, ran);
+    assert_seen!(sandbox, ran);
 }
 
 #[test]
 fn a_name_that_is_taken_is_a_conflict() {
-    let place = Place::new();
-    place.run(&generate(&[])).exits(0);
+    let sandbox = Sandbox::new();
+    sandbox.run(&generate(&[])).exits(0);
     assert_seen!(
-        place,
-        place
+        sandbox,
+        sandbox
             .run(&["generate", "--name", "CORP", "--depth", "1", "--branching-factor", "1"])
             .exits(4)
     );
@@ -188,12 +188,12 @@ fn a_name_that_is_taken_is_a_conflict() {
 
 #[test]
 fn many_processes_at_once_get_mazes_that_do_not_overlap() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let names: Vec<String> = (0..6).map(|number| format!("maze-{number}")).collect();
     let children: Vec<_> = names
         .iter()
         .map(|name| {
-            place.spawn(
+            sandbox.spawn(
                 &["generate", "--name", name, "--depth", "2", "--branching-factor", "2"],
                 Stdio::null(),
             )
@@ -205,7 +205,7 @@ fn many_processes_at_once_get_mazes_that_do_not_overlap() {
     }
     let mut subnets = Vec::new();
     for name in &names {
-        let value = place.run(&["show", name, "--json"]).exits(0).json();
+        let value = sandbox.run(&["show", name, "--json"]).exits(0).json();
         let lans = value["topology"]["lans"].as_array().expect("LANs").clone();
         subnets.extend(lans.iter().map(|lan| lan["subnet"].to_string()));
     }

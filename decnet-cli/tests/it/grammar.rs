@@ -1,6 +1,6 @@
 //! The help, and what is no command line.
 
-use crate::command::{Place, assert_seen};
+use crate::command::{Sandbox, assert_seen};
 
 const COMMANDS: &[&str] = &[
     "generate",
@@ -36,40 +36,40 @@ const COMMANDS: &[&str] = &[
 
 #[test]
 fn the_help_names_every_command_and_what_the_exit_codes_mean() {
-    let place = Place::new();
-    assert_seen!(place, place.run(&["-h"]).exits(0));
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox, sandbox.run(&["-h"]).exits(0));
 }
 
 #[test]
 fn every_command_explains_itself() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for command in COMMANDS {
-        let ran = place.run(&[command, "--help"]).exits(0);
+        let ran = sandbox.run(&[command, "--help"]).exits(0);
         assert!(ran.stdout.contains(&format!("Usage: decnet {command}")), "{ran:#?}");
     }
 }
 
 #[test]
 fn the_help_of_generate_has_every_field_of_a_config() {
-    let place = Place::new();
-    assert_seen!(place, place.run(&["generate", "-h"]).exits(0));
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox, sandbox.run(&["generate", "-h"]).exits(0));
 }
 
 #[test]
 fn the_help_of_deploy_says_how_docker_is_worked_on() {
-    let place = Place::new();
-    assert_seen!(place, place.run(&["deploy", "--help"]).exits(0));
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox, sandbox.run(&["deploy", "--help"]).exits(0));
 }
 
 #[test]
 fn the_help_of_mutate_names_the_keys_of_every_op() {
-    let place = Place::new();
-    assert_seen!(place, place.run(&["mutate", "--help"]).exits(0));
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox, sandbox.run(&["mutate", "--help"]).exits(0));
 }
 
 #[test]
 fn a_command_line_that_makes_no_sense_leaves_with_2() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for arguments in [
         &["deplow", "corp"][..],
         &["deploy"],
@@ -84,15 +84,15 @@ fn a_command_line_that_makes_no_sense_leaves_with_2() {
         &["reap", "--instance", "mine"],
         &[],
     ] {
-        let ran = place.run(arguments).exits(2);
+        let ran = sandbox.run(arguments).exits(2);
         assert!(ran.stdout.is_empty(), "{ran:#?}");
     }
 }
 
 #[test]
 fn with_json_a_command_line_that_makes_no_sense_is_an_error_object() {
-    let place = Place::new();
-    let ran = place.run(&["show", "--json"]).exits(2);
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["show", "--json"]).exits(2);
     let error = ran.error();
     assert_eq!(error["code"], "usage");
     assert_eq!(error["exit"], 2);
@@ -106,20 +106,20 @@ fn with_json_a_command_line_that_makes_no_sense_is_an_error_object() {
 
 #[test]
 fn flags_may_come_from_the_environment() {
-    let place = Place::new();
-    let output = place
+    let sandbox = Sandbox::new();
+    let output = sandbox
         .command(&["services"])
         .env("DECNET_JSON", "1")
         .output()
         .expect("runs");
     assert!(output.stdout.starts_with(b"{"));
-    let output = place
+    let output = sandbox
         .command(&["services"])
         .env("DECNET_JSON", "false")
         .output()
         .expect("runs");
     assert!(!output.stdout.starts_with(b"{"));
-    let mut command = place.command(&["generate", "-o", "-"]);
+    let mut command = sandbox.command(&["generate", "-o", "-"]);
     command.envs([
         ("DECNET_GENERATE_NAME", "corp"),
         ("DECNET_GENERATE_DEPTH", "1"),
@@ -134,47 +134,49 @@ const SMALL: [&str; 7] = ["generate", "--name", "corp", "--depth", "1", "--branc
 
 #[test]
 fn a_variable_of_one_command_does_not_reach_another() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for variable in ["DECNET_OUTPUT", "DECNET_COMPOSE_OUTPUT"] {
-        let place = Place::new();
-        let mut command = place.command(&SMALL);
+        let sandbox = Sandbox::new();
+        let mut command = sandbox.command(&SMALL);
         let output = command.env(variable, "elsewhere.yaml").output().expect("runs");
         assert!(output.status.success(), "{output:?}");
-        assert!(!place.path("elsewhere.yaml").exists(), "{variable}");
+        assert!(!sandbox.path("elsewhere.yaml").exists(), "{variable}");
     }
-    let mut command = place.command(&SMALL);
-    let output = command.env("DECNET_GENERATE_OUTPUT", place.path("here.yaml")).output();
-    assert!(output.expect("runs").status.success() && place.path("here.yaml").exists());
+    let mut command = sandbox.command(&SMALL);
+    let output = command
+        .env("DECNET_GENERATE_OUTPUT", sandbox.path("here.yaml"))
+        .output();
+    assert!(output.expect("runs").status.success() && sandbox.path("here.yaml").exists());
 }
 
 #[test]
 fn a_reset_of_the_database_is_never_forced_from_the_environment() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     // One that was cut off can be removed by force only.
-    std::fs::write(place.database(), "").expect("written");
+    std::fs::write(sandbox.database(), "").expect("written");
     for variable in ["DECNET_FORCE", "DECNET_DB_RESET_FORCE", "DECNET_RESET_FORCE"] {
-        let mut command = place.command(&["db", "reset", "--yes"]);
+        let mut command = sandbox.command(&["db", "reset", "--yes"]);
         let output = command.env(variable, "1").output().expect("runs");
         assert!(!output.status.success(), "{variable}: {output:?}");
-        assert!(place.database().exists(), "{variable}");
+        assert!(sandbox.database().exists(), "{variable}");
     }
-    place.run(&["db", "reset", "--yes", "--force"]).exits(0);
-    assert!(!place.database().exists());
+    sandbox.run(&["db", "reset", "--yes", "--force"]).exits(0);
+    assert!(!sandbox.database().exists());
 }
 
 #[test]
 fn a_flag_wins_over_the_environment() {
-    let place = Place::new();
-    let other = place.path("other.db");
-    let ran = place.run(&["db", "path", "--db", &other.to_string_lossy()]).exits(0);
+    let sandbox = Sandbox::new();
+    let other = sandbox.path("other.db");
+    let ran = sandbox.run(&["db", "path", "--db", &other.to_string_lossy()]).exits(0);
     assert_eq!(ran.stdout.trim_end(), other.to_string_lossy());
 }
 
 #[test]
 fn completions_come_for_every_shell() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let ran = place.run(&["completions", shell]).exits(0);
+        let ran = sandbox.run(&["completions", shell]).exits(0);
         assert!(ran.stdout.contains("teardown"), "{shell}");
     }
 }

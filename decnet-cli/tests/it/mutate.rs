@@ -7,7 +7,7 @@ use decnet_topology::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::command::{Place, Ran, assert_seen};
+use crate::command::{Ran, Sandbox, assert_seen};
 
 /// A maze with a LAN that is full.
 const MAZE: &str = "\
@@ -27,17 +27,17 @@ deckies:
   - {name: jug, attachments: [{lan: closet}]}
 ";
 
-/// A place where `corp` is stored, pending and at version 1.
-pub(crate) fn with_corp() -> Place {
-    let place = Place::new();
-    place.write("corp.yaml", MAZE);
-    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    place
+/// A sandbox where `corp` is stored, pending and at version 1.
+pub(crate) fn with_corp() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", MAZE);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox
 }
 
 /// Takes `corp` through statuses, as a deploy and a teardown would.
-pub(crate) fn becomes(place: &Place, statuses: &[Status]) {
-    with_repo(place, async |repo| {
+pub(crate) fn becomes(sandbox: &Sandbox, statuses: &[Status]) {
+    with_repo(sandbox, async |repo| {
         let row = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
         let mut from = row.status;
         for to in statuses.iter().copied() {
@@ -56,23 +56,23 @@ pub(crate) fn becomes(place: &Place, statuses: &[Status]) {
     });
 }
 
-/// Does something with the store of a place.
-pub(crate) fn with_repo<T>(place: &Place, act: impl AsyncFnOnce(&SqliteRepo) -> T) -> T {
+/// Does something with the store of a sandbox.
+pub(crate) fn with_repo<T>(sandbox: &Sandbox, act: impl AsyncFnOnce(&SqliteRepo) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let repo = SqliteRepo::open(place.database()).expect("the store");
+    let repo = SqliteRepo::open(sandbox.database()).expect("the store");
     runtime.block_on(act(&repo))
 }
 
 /// Changes `corp`.
-fn mutate(place: &Place, arguments: &[&str]) -> Ran {
-    place.run(&[&["mutate", "corp"], arguments].concat())
+fn mutate(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+    sandbox.run(&[&["mutate", "corp"], arguments].concat())
 }
 
 /// Returns the maze as a file, without what only this store says of it.
-fn document(place: &Place) -> String {
-    let document = place.run(&["show", "corp", "--document"]).exits(0).stdout;
+fn document(sandbox: &Sandbox) -> String {
+    let document = sandbox.run(&["show", "corp", "--document"]).exits(0).stdout;
     let lines = document
         .lines()
         .filter(|line| !line.starts_with("id: ") && !line.starts_with("version: "));
@@ -80,20 +80,20 @@ fn document(place: &Place) -> String {
 }
 
 /// What no refused mutation changes: the canonical hash, the version, the status, and how many mutations there are.
-fn stored(place: &Place) -> (String, Value, Value, Value) {
-    let shown = place.run(&["show", "corp", "--json"]).exits(0).json();
-    let hash = place.run(&["hash", "corp"]).exits(0).stdout;
-    let total = place.run(&["mutations", "--json"]).exits(0).json()["total"].clone();
+fn stored(sandbox: &Sandbox) -> (String, Value, Value, Value) {
+    let shown = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
+    let hash = sandbox.run(&["hash", "corp"]).exits(0).stdout;
+    let total = sandbox.run(&["mutations", "--json"]).exits(0).json()["total"].clone();
     (hash, shown["version"].clone(), shown["status"].clone(), total)
 }
 
 /// Runs commands that are refused, shows what people see, and insists that nothing was stored.
 macro_rules! assert_refused {
-    ($place:expr, $($arguments:expr => $code:literal),+ $(,)?) => {{
-        let place = &$place;
-        let before = stored(place);
-        let seen = [$(mutate(place, &$arguments).exits($code).seen(place)),+];
-        assert_eq!(stored(place), before);
+    ($sandbox:expr, $($arguments:expr => $code:literal),+ $(,)?) => {{
+        let sandbox = &$sandbox;
+        let before = stored(sandbox);
+        let seen = [$(mutate(sandbox, &$arguments).exits($code).seen(sandbox)),+];
+        assert_eq!(stored(sandbox), before);
         insta::assert_snapshot!(seen.join("\n"));
     }};
 }
@@ -196,17 +196,17 @@ fn each_op_edits_a_pending_maze_at_once_whether_it_is_typed_as_json_or_as_flags(
 
 #[test]
 fn people_are_told_what_an_edit_came_to() {
-    let place = with_corp();
+    let sandbox = with_corp();
     assert_seen!(
-        place,
+        sandbox,
         mutate(
-            &place,
+            &sandbox,
             &["add_lan", "--name", "vault", "--subnet", "10.207.243.0/24", "--plan"]
         )
         .exits(0),
-        mutate(&place, &["add_lan", "--name", "vault", "--subnet", "10.207.243.0/24"]).exits(0),
+        mutate(&sandbox, &["add_lan", "--name", "vault", "--subnet", "10.207.243.0/24"]).exits(0),
         mutate(
-            &place,
+            &sandbox,
             &["remove_lan", "--name", "vault", "--wait", "--actor", "mallory"]
         )
         .exits(0),
@@ -215,7 +215,7 @@ fn people_are_told_what_an_edit_came_to() {
 
 #[test]
 fn an_edit_is_made_at_the_expected_version_only() {
-    let place = with_corp();
+    let sandbox = with_corp();
     let add = [
         "add_lan",
         "--name",
@@ -224,19 +224,19 @@ fn an_edit_is_made_at_the_expected_version_only() {
         "10.207.243.0/24",
         "--expected-version",
     ];
-    assert_refused!(place,
+    assert_refused!(sandbox,
         [&add[..], &["7"]].concat() => 4,
         [&add[..], &["7", "--plan"]].concat() => 4,
         [&add[..], &["7", "--json"]].concat() => 4,
         [&add[..], &["one"]].concat() => 2,
     );
-    mutate(&place, &[&add[..], &["1"]].concat()).exits(0);
+    mutate(&sandbox, &[&add[..], &["1"]].concat()).exits(0);
 }
 
 #[test]
 fn what_is_no_mutation_leaves_with_2_and_says_what_would_be() {
-    let place = with_corp();
-    assert_refused!(place,
+    let sandbox = with_corp();
+    assert_refused!(sandbox,
         ["add_lam", "{}"] => 2,
         ["add_lan", r#"{"name": "z", "colour": "red"}"#] => 2,
         ["add_lan", "--name", "z", "--decky", "door"] => 2,
@@ -255,8 +255,8 @@ fn what_is_no_mutation_leaves_with_2_and_says_what_would_be() {
 
 #[test]
 fn a_payload_that_is_no_object_or_says_a_thing_twice_leaves_with_2() {
-    let place = with_corp();
-    assert_refused!(place,
+    let sandbox = with_corp();
+    assert_refused!(sandbox,
         ["add_lan", r#"["z"]"#] => 2,
         ["add_lan", r#"{"name": "z""#] => 2,
         ["add_lan", r#"{"name": "z", "name": "y"}"#] => 2,
@@ -269,8 +269,8 @@ fn a_payload_that_is_no_object_or_says_a_thing_twice_leaves_with_2() {
 
 #[test]
 fn what_a_maze_will_not_become_leaves_with_3_and_shows_what_was_found() {
-    let place = with_corp();
-    assert_refused!(place,
+    let sandbox = with_corp();
+    assert_refused!(sandbox,
         ["add_decky", "--name", "z", "--lan", "ofice"] => 3,
         ["remove_decky", "--decky", "web-02"] => 3,
         ["add_lan", "--name", "OFFICE"] => 3,
@@ -287,7 +287,7 @@ fn what_a_maze_will_not_become_leaves_with_3_and_shows_what_was_found() {
 
 #[test]
 fn a_pool_that_ran_dry_is_said() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let pool = ["--subnet-base-prefix", "10.207.250.0/28", "--lan-prefix", "29"];
     let size = [
         "--name",
@@ -299,8 +299,8 @@ fn a_pool_that_ran_dry_is_said() {
         "--seed",
         "1",
     ];
-    place.run(&[&["generate"], &pool[..], &size[..]].concat()).exits(0);
-    assert_refused!(place,
+    sandbox.run(&[&["generate"], &pool[..], &size[..]].concat()).exits(0);
+    assert_refused!(sandbox,
         ["add_lan", "--name", "vault"] => 3,
         ["add_lan", "--name", "vault", "--json"] => 3,
     );
@@ -308,15 +308,15 @@ fn a_pool_that_ran_dry_is_said() {
 
 #[test]
 fn a_maze_that_is_not_there_or_was_taken_down_is_not_changed() {
-    let place = with_corp();
+    let sandbox = with_corp();
     assert_seen!(
-        place,
-        place
+        sandbox,
+        sandbox
             .run(&["mutate", "korp", "remove_decky", "--decky", "mop"])
             .exits(1)
     );
-    becomes(&place, &[Status::TornDown]);
-    assert_refused!(place,
+    becomes(&sandbox, &[Status::TornDown]);
+    assert_refused!(sandbox,
         ["remove_decky", "--decky", "mop"] => 4,
         ["remove_decky", "--decky", "mop", "--json"] => 4,
         ["remove_decky", "--decky", "mop", "--wait"] => 4,

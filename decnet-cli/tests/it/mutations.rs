@@ -8,20 +8,20 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::{
-    command::{Place, assert_seen},
+    command::{Sandbox, assert_seen},
     mutate::{becomes, with_corp, with_repo},
 };
 
-/// A place where `corp` runs, as far as the store knows.
-fn with_running() -> Place {
-    let place = with_corp();
-    becomes(&place, &[Status::Deploying, Status::Active]);
-    place
+/// A sandbox where `corp` runs, as far as the store knows.
+fn with_running() -> Sandbox {
+    let sandbox = with_corp();
+    becomes(&sandbox, &[Status::Deploying, Status::Active]);
+    sandbox
 }
 
 /// Has the oldest mutation that waits rejected, as one who works off the queue would.
-fn reject(place: &Place, reason: &str) {
-    with_repo(place, async |repo| {
+fn reject(sandbox: &Sandbox, reason: &str) {
+    with_repo(sandbox, async |repo| {
         let now = Timestamp::now();
         let holder = Holder {
             boot_id: "boot".into(),
@@ -41,10 +41,10 @@ fn reject(place: &Place, reason: &str) {
 
 #[test]
 fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
-    let place = with_running();
+    let sandbox = with_running();
     let add = ["mutate", "corp", "add_lan", "--name", "vault", "--actor", "eve"];
-    assert_seen!(place, place.run(&add).exits(0));
-    let queued = place
+    assert_seen!(sandbox, sandbox.run(&add).exits(0));
+    let queued = sandbox
         .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--json"])
         .exits(0);
     let mutation = &queued.json()["mutation"];
@@ -53,7 +53,7 @@ fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
         mutation["mutation"],
         json!({"op": "remove_decky", "payload": {"decky": "mop"}})
     );
-    place
+    sandbox
         .run(&[
             "mutate",
             "corp",
@@ -66,7 +66,7 @@ fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
         .exits(4)
         .says("at version 3, not 1");
     let greatest = u64::MAX.to_string();
-    place
+    sandbox
         .run(&[
             "mutate",
             "corp",
@@ -82,30 +82,30 @@ fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
 
 #[test]
 fn who_waits_without_docker_queues_nothing() {
-    let place = with_running();
-    place
+    let sandbox = with_running();
+    sandbox
         .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--wait"])
         .exits(5)
         .says("no Docker daemon answers");
-    place
+    sandbox
         .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--plan"])
         .exits(5);
-    assert_eq!(place.run(&["mutations", "--json"]).exits(0).json()["total"], 0);
+    assert_eq!(sandbox.run(&["mutations", "--json"]).exits(0).json()["total"], 0);
 }
 
 #[test]
 fn mutations_are_listed_oldest_first_and_filtered() {
-    let place = with_corp();
-    place.run(&["create", "lab"]).exits(0);
+    let sandbox = with_corp();
+    sandbox.run(&["create", "lab"]).exits(0);
     assert_seen!(
-        place,
-        place.run(&["mutations"]).exits(0),
-        place.run(&["mutations", "corp"]).exits(0)
+        sandbox,
+        sandbox.run(&["mutations"]).exits(0),
+        sandbox.run(&["mutations", "corp"]).exits(0)
     );
-    place
+    sandbox
         .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--actor", "eve"])
         .exits(0);
-    place
+    sandbox
         .run(&[
             "mutate",
             "lab",
@@ -118,27 +118,27 @@ fn mutations_are_listed_oldest_first_and_filtered() {
             "eve",
         ])
         .exits(0);
-    becomes(&place, &[Status::Deploying, Status::Active]);
-    place
+    becomes(&sandbox, &[Status::Deploying, Status::Active]);
+    sandbox
         .run(&["mutate", "corp", "remove_lan", "--name", "office", "--actor", "bob"])
         .exits(0);
-    reject(&place, "LAN `office` is the home\nof decky `door`");
-    place
+    reject(&sandbox, "LAN `office` is the home\nof decky `door`");
+    sandbox
         .run(&["mutate", "corp", "add_lan", "--name", "vault", "--actor", "bob"])
         .exits(0);
     assert_seen!(
-        place,
-        place.run(&["mutations"]).exits(0),
-        place.run(&["mutations", "lab"]).exits(0),
-        place
+        sandbox,
+        sandbox.run(&["mutations"]).exits(0),
+        sandbox.run(&["mutations", "lab"]).exits(0),
+        sandbox
             .run(&["mutations", "--state", "rejected,pending", "--limit", "1"])
             .exits(0),
-        place.run(&["mutations", "--state", "failed"]).exits(0),
-        place.run(&["mutations", "--offset", "9"]).exits(0),
-        place.run(&["mutations", "--state", "lost"]).exits(2),
-        place.run(&["mutations", "korp"]).exits(1),
+        sandbox.run(&["mutations", "--state", "failed"]).exits(0),
+        sandbox.run(&["mutations", "--offset", "9"]).exits(0),
+        sandbox.run(&["mutations", "--state", "lost"]).exits(2),
+        sandbox.run(&["mutations", "korp"]).exits(1),
     );
-    let listed = place
+    let listed = sandbox
         .run(&["mutations", "corp", "--offset", "1", "--json"])
         .exits(0)
         .json();
@@ -149,15 +149,15 @@ fn mutations_are_listed_oldest_first_and_filtered() {
         .map(|row| (row["state"].as_str(), row["actor"].as_str()))
         .collect();
     assert_eq!(seen, [(Some("rejected"), Some("bob")), (Some("pending"), Some("bob"))]);
-    assert_seen!(place, place.run(&["show", "corp"]).exits(0));
+    assert_seen!(sandbox, sandbox.run(&["show", "corp"]).exits(0));
 }
 
 #[test]
 fn what_is_edited_shows_in_what_was() {
-    let place = with_corp();
-    let shown = place.run(&["show", "corp", "--json"]).exits(0).json();
+    let sandbox = with_corp();
+    let shown = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     let before = shown["changed_at"].as_str().expect("a time");
-    place
+    sandbox
         .run(&[
             "mutate",
             "corp",
@@ -168,11 +168,11 @@ fn what_is_edited_shows_in_what_was() {
             "ssh",
         ])
         .exits(0);
-    place
+    sandbox
         .run(&["mutate", "corp", "remove_decky", "--decky", "mop"])
         .exits(0);
     let services = |at: &str| {
-        let shown = place.run(&["show", "corp", "--at", at, "--json"]).exits(0).json();
+        let shown = sandbox.run(&["show", "corp", "--at", at, "--json"]).exits(0).json();
         let deckies = shown["deckies"].as_array().expect("a list").clone();
         let has_mop = deckies.iter().any(|decky| decky["decky"] == "mop");
         let web = deckies
@@ -183,6 +183,6 @@ fn what_is_edited_shows_in_what_was() {
     };
     assert_eq!(services(before), (json!(["http"]), json!(null), true));
     assert_eq!(services("now"), (json!(["ssh"]), json!(1), false));
-    let people = place.run(&["show", "corp", "--at", "now"]).exits(0).stdout;
+    let people = sandbox.run(&["show", "corp", "--at", "now"]).exits(0).stdout;
     assert!(people.contains("operator #1"), "{people}");
 }

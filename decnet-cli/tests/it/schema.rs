@@ -52,8 +52,8 @@ fn fits(schema: &Value, root: &Value, value: &Value) -> bool {
 
 #[test]
 fn the_schema_of_mutations_fits_what_is_taken_and_not_what_is_no_mutation() {
-    let place = with_corp();
-    let schema = place.run(&["schema", "--mutation"]).exits(0).json();
+    let sandbox = with_corp();
+    let schema = sandbox.run(&["schema", "--mutation"]).exits(0).json();
     let text = schema.to_string();
     assert!(!text.contains("crate::"), "it is written for people: {text}");
     for (op, payload, is_one) in [
@@ -89,7 +89,7 @@ fn the_schema_of_mutations_fits_what_is_taken_and_not_what_is_no_mutation() {
         let value = serde_json::json!({"op": op, "payload": serde_json::from_str::<Value>(payload).expect("JSON")});
         assert_eq!(fits(&schema, &schema, &value), is_one, "the schema, {value}");
         // What the maze makes of it is another matter: 2 is what is no mutation.
-        let ran = place.run(&["mutate", "corp", op, payload, "--plan"]);
+        let ran = sandbox.run(&["mutate", "corp", op, payload, "--plan"]);
         assert_eq!(ran.code != Some(2), is_one, "{ran:#?}");
     }
 }

@@ -7,20 +7,20 @@ use decnet_topology::{
     repo::{Holder, ListFilter, SqliteRepo, StatusChange},
 };
 
-use crate::command::{CORP, Place, assert_seen, exists};
+use crate::command::{CORP, Sandbox, assert_seen, exists};
 
-fn with_corp() -> Place {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    place.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    place
+fn with_corp() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox
 }
 
 #[test]
 fn a_maze_is_shown_without_docker_too() {
-    let place = with_corp();
-    assert_seen!(place, place.run(&["show", "corp"]).exits(0));
-    let value = place.run(&["show", "corp", "--json"]).exits(0).json();
+    let sandbox = with_corp();
+    assert_seen!(sandbox, sandbox.run(&["show", "corp"]).exits(0));
+    let value = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     assert_eq!(value["deckies"], serde_json::Value::Null);
     assert!(
         value["docker"]
@@ -32,78 +32,78 @@ fn a_maze_is_shown_without_docker_too() {
 
 #[test]
 fn a_maze_is_found_by_name_id_and_beginning_of_its_id() {
-    let place = with_corp();
-    let id = place.run(&["show", "corp", "--json"]).exits(0).json()["id"]
+    let sandbox = with_corp();
+    let id = sandbox.run(&["show", "corp", "--json"]).exits(0).json()["id"]
         .as_str()
         .expect("an id")
         .to_owned();
     for text in ["CORP", &id, &id[..6], &id.to_uppercase()] {
-        place.run(&["hash", text]).exits(0);
+        sandbox.run(&["hash", text]).exits(0);
     }
 }
 
 #[test]
 fn what_is_stored_nowhere_is_not_found() {
-    let place = with_corp();
-    assert_seen!(place, place.run(&["show", "korp"]).exits(1));
+    let sandbox = with_corp();
+    assert_seen!(sandbox, sandbox.run(&["show", "korp"]).exits(1));
     assert_eq!(
-        place.run(&["show", "korp", "--json"]).exits(1).error()["code"],
+        sandbox.run(&["show", "korp", "--json"]).exits(1).error()["code"],
         "not_found"
     );
 }
 
 #[test]
 fn an_empty_maze_has_a_dmz_with_a_subnet() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     assert_seen!(
-        place,
-        place.run(&["create", "lab"]).exits(0),
-        place.run(&["create", "lab2", "--subnet", "10.204.242.0/24"]).exits(0),
-        place.run(&["next-subnet"]).exits(0),
-        place
+        sandbox,
+        sandbox.run(&["create", "lab"]).exits(0),
+        sandbox.run(&["create", "lab2", "--subnet", "10.204.242.0/24"]).exits(0),
+        sandbox.run(&["next-subnet"]).exits(0),
+        sandbox
             .run(&["next-subnet", "--subnet-base-prefix", "10.204.242.0/23"])
             .exits(0),
-        place.run(&["next-ip", "lab2", "DMZ"]).exits(0),
-        place.run(&["next-ip", "lab2", "office"]).exits(1),
+        sandbox.run(&["next-ip", "lab2", "DMZ"]).exits(0),
+        sandbox.run(&["next-ip", "lab2", "office"]).exits(1),
     );
 }
 
 #[test]
 fn addresses_that_deckies_have_are_not_free() {
-    let place = with_corp();
+    let sandbox = with_corp();
     assert_eq!(
-        place.run(&["next-ip", "corp", "office"]).exits(0).stdout,
+        sandbox.run(&["next-ip", "corp", "office"]).exits(0).stdout,
         "10.204.241.3\n"
     );
     assert_eq!(
-        place.run(&["next-ip", "corp", "dmz", "--json"]).exits(0).json()["ip"],
+        sandbox.run(&["next-ip", "corp", "dmz", "--json"]).exits(0).json()["ip"],
         "10.204.240.3"
     );
 }
 
 #[test]
 fn a_pending_maze_is_forgotten() {
-    let place = with_corp();
+    let sandbox = with_corp();
     assert_seen!(
-        place,
-        place.run(&["delete", "corp"]).exits(0),
-        place.run(&["list"]).exits(0)
+        sandbox,
+        sandbox.run(&["delete", "corp"]).exits(0),
+        sandbox.run(&["list"]).exits(0)
     );
 }
 
 #[test]
 fn lists_are_cut_and_counted() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for name in ["a1", "b2", "c3"] {
-        place.run(&["create", name]).exits(0);
+        sandbox.run(&["create", name]).exits(0);
     }
-    let value = place
+    let value = sandbox
         .run(&["list", "--limit", "1", "--offset", "1", "--json"])
         .exits(0)
         .json();
     assert_eq!(value["total"], 3);
     assert_eq!(value["topologies"][0]["name"], "b2");
-    let value = place
+    let value = sandbox
         .run(&["list", "--status", "active,failed", "--json"])
         .exits(0)
         .json();
@@ -112,51 +112,56 @@ fn lists_are_cut_and_counted() {
 
 #[test]
 fn the_database_is_made_in_the_users_data_folder_on_first_use() {
-    let place = Place::new();
-    let mut command = place.command(&["create", "lab"]);
-    command.env_remove("DECNET_DB").env("XDG_DATA_HOME", place.path("data"));
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(&["create", "lab"]);
+    command
+        .env_remove("DECNET_DB")
+        .env("XDG_DATA_HOME", sandbox.path("data"));
     assert!(command.output().expect("runs").status.success());
-    assert!(exists(&place.path("data/decnet/decnet.db")));
+    assert!(exists(&sandbox.path("data/decnet/decnet.db")));
 }
 
 #[test]
 fn the_database_is_checked_and_reset() {
-    let place = with_corp();
+    let sandbox = with_corp();
     assert_seen!(
-        place,
-        place.run(&["db", "path"]).exits(0),
-        place.run(&["db", "check"]).exits(0),
-        place.run(&["db", "reset"]).exits(2),
-        place.run(&["db", "reset", "--yes"]).exits(0),
-        place.run(&["db", "reset", "--yes"]).exits(0),
-        place.run(&["db", "check"]).exits(1),
+        sandbox,
+        sandbox.run(&["db", "path"]).exits(0),
+        sandbox.run(&["db", "check"]).exits(0),
+        sandbox.run(&["db", "reset"]).exits(2),
+        sandbox.run(&["db", "reset", "--yes"]).exits(0),
+        sandbox.run(&["db", "reset", "--yes"]).exits(0),
+        sandbox.run(&["db", "check"]).exits(1),
     );
-    assert!(!exists(&place.database()));
+    assert!(!exists(&sandbox.database()));
 }
 
 #[test]
 fn a_file_that_is_no_database_is_refused_and_left_alone() {
-    let place = Place::new();
-    place.write("decnet.db", &"no database at all, ".repeat(100));
-    let ran = place.run(&["list"]).exits(1);
+    let sandbox = Sandbox::new();
+    sandbox.write("decnet.db", &"no database at all, ".repeat(100));
+    let ran = sandbox.run(&["list"]).exits(1);
     assert!(
         ran.stderr.contains("error:") && ran.stderr.contains("hint:"),
         "{ran:#?}"
     );
     assert!(
-        fs::read_to_string(place.database())
+        fs::read_to_string(sandbox.database())
             .expect("there")
             .starts_with("no database")
     );
-    place.run(&["db", "reset", "--yes"]).exits(1);
-    place.run(&["db", "reset", "--yes", "--force"]).exits(1);
-    assert!(exists(&place.database()), "what is not ours stays, whatever is forced");
+    sandbox.run(&["db", "reset", "--yes"]).exits(1);
+    sandbox.run(&["db", "reset", "--yes", "--force"]).exits(1);
+    assert!(
+        exists(&sandbox.database()),
+        "what is not ours stays, whatever is forced"
+    );
 }
 
 #[test]
 fn a_folder_that_is_missing_is_named() {
-    let place = Place::new();
-    let ran = place.run(&["list", "--db", "/nonexistent/decnet.db"]).exits(1);
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["list", "--db", "/nonexistent/decnet.db"]).exits(1);
     assert!(
         ran.stderr.contains("/nonexistent") && ran.stderr.contains("hint:"),
         "{ran:#?}"
@@ -165,20 +170,20 @@ fn a_folder_that_is_missing_is_named() {
 
 #[test]
 fn the_doctor_fails_without_docker_and_makes_no_database() {
-    let place = Place::new();
-    assert_seen!(place, place.run(&["doctor"]).exits(1));
-    let value = place.run(&["doctor", "--json"]).exits(1).json();
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox, sandbox.run(&["doctor"]).exits(1));
+    let value = sandbox.run(&["doctor", "--json"]).exits(1).json();
     assert_eq!(value["healthy"], false);
-    assert!(!exists(&place.database()));
+    assert!(!exists(&sandbox.database()));
 }
 
 /// Takes the lease of the maze `corp` for an hour.
-fn hold_corp(place: &Place, holder: &Holder) {
+fn hold_corp(sandbox: &Sandbox, holder: &Holder) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let repo = SqliteRepo::open(place.database()).expect("a store");
+        let repo = SqliteRepo::open(sandbox.database()).expect("a store");
         let corp = repo
             .list(&ListFilter::default())
             .await
@@ -194,8 +199,8 @@ fn hold_corp(place: &Place, holder: &Holder) {
 
 #[test]
 fn a_lease_is_broken_and_its_holder_named() {
-    let place = with_corp();
-    let ran = place.run(&["db", "unlock", "corp"]).exits(0);
+    let sandbox = with_corp();
+    let ran = sandbox.run(&["db", "unlock", "corp"]).exits(0);
     assert_eq!(ran.stdout, "corp  nobody holds it\n");
     let gone = Holder {
         boot_id: "another boot".into(),
@@ -203,17 +208,17 @@ fn a_lease_is_broken_and_its_holder_named() {
         started: 7,
         label: "decnet deploy".into(),
     };
-    hold_corp(&place, &gone);
-    place.run(&["delete", "corp"]).exits(4);
-    let ran = place.run(&["db", "unlock", "corp", "--json"]).exits(0).json();
+    hold_corp(&sandbox, &gone);
+    sandbox.run(&["delete", "corp"]).exits(4);
+    let ran = sandbox.run(&["db", "unlock", "corp", "--json"]).exits(0).json();
     assert_eq!(ran["lease"]["holder"]["label"], "decnet deploy", "{ran}");
     // One that is seen to run is not broken without being told twice.
-    hold_corp(&place, &this_process());
-    let refused = place.run(&["db", "unlock", "corp"]).exits(2);
+    hold_corp(&sandbox, &this_process());
+    let refused = sandbox.run(&["db", "unlock", "corp"]).exits(2);
     assert!(refused.stderr.contains("runs on this machine"), "{refused:#?}");
-    let ran = place.run(&["db", "unlock", "corp", "--yes"]).exits(0);
+    let ran = sandbox.run(&["db", "unlock", "corp", "--yes"]).exits(0);
     assert!(ran.stdout.contains("broke the lease of this test"), "{ran:#?}");
-    place.run(&["delete", "corp"]).exits(0);
+    sandbox.run(&["delete", "corp"]).exits(0);
 }
 
 fn this_process() -> Holder {
@@ -240,13 +245,13 @@ fn this_process() -> Holder {
 
 #[test]
 fn a_reason_is_one_line_for_people_and_exact_for_programs() {
-    let place = with_corp();
+    let sandbox = with_corp();
     let reason = "left: network a\ncorp  forged  active\u{202e}";
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let repo = SqliteRepo::open(place.database()).expect("a store");
+        let repo = SqliteRepo::open(sandbox.database()).expect("a store");
         let corp = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
         let change = StatusChange {
             from: corp.status,
@@ -259,25 +264,25 @@ fn a_reason_is_one_line_for_people_and_exact_for_programs() {
             .await
             .expect("set");
     });
-    let shown = place.run(&["show", "corp"]).exits(0).stdout;
+    let shown = sandbox.run(&["show", "corp"]).exits(0).stdout;
     assert!(shown.contains("\\ncorp  forged  active\\u{202e}"), "{shown}");
     assert!(!shown.lines().any(|line| line.starts_with("corp  forged")), "{shown}");
-    let value = place.run(&["show", "corp", "--json"]).exits(0).json();
+    let value = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     assert_eq!(value["reason"], reason);
 }
 
 #[test]
 fn an_empty_database_is_refused_with_what_to_do() {
-    let place = Place::new();
-    fs::write(place.database(), "").expect("written");
-    let refused = place.run(&["list"]).exits(1);
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.database(), "").expect("written");
+    let refused = sandbox.run(&["list"]).exits(1);
     assert!(refused.stderr.contains("cut off"), "{refused:#?}");
     assert!(refused.stderr.contains("db reset --force --yes"), "{refused:#?}");
     assert_eq!(
-        place.run(&["list", "--json"]).exits(1).error()["code"],
+        sandbox.run(&["list", "--json"]).exits(1).error()["code"],
         "database_empty"
     );
-    assert_eq!(fs::metadata(place.database()).expect("it is there").len(), 0);
-    place.run(&["db", "reset", "--force", "--yes"]).exits(0);
-    place.run(&["list"]).exits(0);
+    assert_eq!(fs::metadata(sandbox.database()).expect("it is there").len(), 0);
+    sandbox.run(&["db", "reset", "--force", "--yes"]).exits(0);
+    sandbox.run(&["list"]).exits(0);
 }

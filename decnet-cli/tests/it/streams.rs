@@ -2,12 +2,12 @@
 
 use std::{io::Read as _, process::Stdio};
 
-use crate::command::{CORP, Place};
+use crate::command::{CORP, Sandbox};
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
-    let place = Place::new();
-    let mut child = place.spawn(&["completions", "bash"], Stdio::null());
+    let sandbox = Sandbox::new();
+    let mut child = sandbox.spawn(&["completions", "bash"], Stdio::null());
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("ended");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
@@ -15,27 +15,27 @@ fn a_reader_that_leaves_early_is_no_error() {
 
 #[test]
 fn what_is_data_goes_to_stdout_and_what_is_not_does_not() {
-    let place = Place::new();
-    place.write("corp.yaml", CORP);
-    let ran = place.run(&["validate", "corp.yaml"]).exits(0);
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    let ran = sandbox.run(&["validate", "corp.yaml"]).exits(0);
     assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{ran:#?}");
-    let ran = place.run(&["validate", "corp.yaml", "--quiet"]).exits(0);
+    let ran = sandbox.run(&["validate", "corp.yaml", "--quiet"]).exits(0);
     assert!(ran.stdout.is_empty() && ran.stderr.is_empty(), "{ran:#?}");
 }
 
 #[test]
 fn no_colour_goes_where_no_terminal_is_unless_asked_for() {
-    let place = Place::new();
-    let ran = place.run(&["show", "x"]).exits(1);
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["show", "x"]).exits(1);
     assert!(!ran.stderr.contains('\u{1b}'), "{ran:#?}");
-    let ran = place.run(&["show", "x", "--color", "always"]).exits(1);
+    let ran = sandbox.run(&["show", "x", "--color", "always"]).exits(1);
     assert!(ran.stderr.contains('\u{1b}'), "{ran:#?}");
 }
 
 #[test]
 fn logs_for_programs_are_json_lines() {
-    let place = Place::new();
-    let ran = place.run(&["create", "lab", "--json", "-v"]).exits(0);
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["create", "lab", "--json", "-v"]).exits(0);
     ran.json();
     for line in ran.stderr.lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
@@ -45,9 +45,9 @@ fn logs_for_programs_are_json_lines() {
 
 #[test]
 fn nothing_waits_for_a_terminal_that_is_not_there() {
-    let place = Place::new();
-    place.run(&["create", "lab"]).exits(0);
-    let mut child = place.spawn(&["db", "reset"], Stdio::piped());
+    let sandbox = Sandbox::new();
+    sandbox.run(&["create", "lab"]).exits(0);
+    let mut child = sandbox.spawn(&["db", "reset"], Stdio::piped());
     let mut words = String::new();
     child
         .stderr

@@ -58,7 +58,7 @@ const NAT_UNPROTECTED_SINCE: ApiVersion = ApiVersion::v1(48);
 
 /// What the specs depend on beside the maze.
 #[derive(Debug, Clone)]
-pub struct Setting<'a> {
+pub struct DesiredContext<'a> {
     /// The repo.
     pub instance: InstanceId,
     /// The topology.
@@ -120,15 +120,15 @@ impl Desired {
     }
 
     /// Works out what a valid topology is on Docker.
-    pub fn new(valid: &ValidTopology, setting: &Setting<'_>) -> Result<Self, DesiredError> {
+    pub fn new(valid: &ValidTopology, context: &DesiredContext<'_>) -> Result<Self, DesiredError> {
         let topology = valid.topology();
         let maker = Maker {
-            setting,
-            ownership: naming::ownership(setting.instance, setting.topology),
+            context,
+            ownership: naming::ownership(context.instance, context.topology),
             sysctls: sysctls(),
             seccomp: Seccomp::profile(),
         };
-        let mut desired = Self::nothing(setting.instance, setting.topology);
+        let mut desired = Self::nothing(context.instance, context.topology);
         let networks = topology.lans().iter().map(|lan| maker.network(lan));
         desired.networks = networks.map(|network| (network.name.clone(), network)).collect();
         let routes = Graph::new(topology).routes();
@@ -164,7 +164,7 @@ impl Desired {
 
 /// Makes the specs, with what is the same in all of them.
 struct Maker<'s, 'a> {
-    setting: &'s Setting<'a>,
+    context: &'s DesiredContext<'a>,
     ownership: Labels,
     sysctls: BTreeMap<&'static str, &'static str>,
     seccomp: Seccomp,
@@ -172,7 +172,7 @@ struct Maker<'s, 'a> {
 
 impl<'a> Maker<'_, 'a> {
     fn entry(&self, decky: &Decky, name: &ServiceName) -> Result<&'a Service, DesiredError> {
-        self.setting
+        self.context
             .catalog
             .decky_service(name.as_str())
             .ok_or_else(|| DesiredError::UnknownService {
@@ -182,21 +182,21 @@ impl<'a> Maker<'_, 'a> {
     }
 
     fn network(&self, lan: &Lan) -> NetworkSpec {
-        let setting = self.setting;
+        let context = self.context;
         let mut options = BTreeMap::new();
         let mut option =
             |key: &str, value: &str| options.insert(format!("com.docker.network.bridge.{key}"), value.into());
-        let leads_out = lan.is_dmz() && setting.settings.dmz_egress != DmzEgress::None;
+        let leads_out = lan.is_dmz() && context.settings.dmz_egress != DmzEgress::None;
         // On an inner LAN too: whoever sends frames to the bridge itself gets no answer from outside.
         option("enable_ip_masquerade", if leads_out { "true" } else { "false" });
         if !lan.is_dmz() {
             option("inhibit_ipv4", "true");
         }
-        if setting.api >= NAT_UNPROTECTED_SINCE {
+        if context.api >= NAT_UNPROTECTED_SINCE {
             option("gateway_mode_ipv4", "nat-unprotected");
         }
         let mut spec = NetworkSpec {
-            name: naming::network(setting.topology, lan),
+            name: naming::network(context.topology, lan),
             lan: lan.name().clone(),
             subnet: lan.subnet(),
             gateway: lan.gateway(),
@@ -209,12 +209,12 @@ impl<'a> Maker<'_, 'a> {
     }
 
     fn base(&self, topology: &Topology, decky: &Decky, routes: &[graph::Route]) -> Result<BaseSpec, DesiredError> {
-        let setting = self.setting;
+        let context = self.context;
         let gateway = topology.is_gateway(decky);
         let attached = decky.attachments().iter().filter_map(|attachment| {
             let lan = topology.lan(attachment.lan)?;
             Some(Interface {
-                network: naming::network(setting.topology, lan),
+                network: naming::network(context.topology, lan),
                 lan: lan.name().clone(),
                 ip: attachment.ip,
                 priority: i64::from(lan.is_dmz()),
@@ -227,7 +227,7 @@ impl<'a> Maker<'_, 'a> {
             .filter_map(|attachment| topology.lan(attachment.lan))
             .collect();
         let dmz = lans.iter().copied().find(|lan| lan.is_dmz());
-        let egress = dmz.map_or(Egress::None, |_| egress(setting.settings.dmz_egress));
+        let egress = dmz.map_or(Egress::None, |_| egress(context.settings.dmz_egress));
         let mut state = NetState {
             forward: decky.is_router(),
             // A gateway's answers to outsiders need it.
@@ -246,7 +246,7 @@ impl<'a> Maker<'_, 'a> {
             for name in decky.services() {
                 let entry = self.entry(decky, name)?;
                 for port in &entry.ports {
-                    let host = setting.settings.publish.host_port(decky.name().as_str(), entry, *port);
+                    let host = context.settings.publish.host_port(decky.name().as_str(), entry, *port);
                     publish.extend(host.bound().map(|host_ip| PublishedPort {
                         host_ip,
                         host_port: host.port.number,
@@ -265,7 +265,7 @@ impl<'a> Maker<'_, 'a> {
             let of_maze = |address: &&Ipv4Addr| topology.lans().iter().any(|lan| lan.subnet().contains(*address));
             state
                 .closed
-                .extend(setting.host_addresses.iter().filter(|address| !of_maze(address)));
+                .extend(context.host_addresses.iter().filter(|address| !of_maze(address)));
         }
         if dmz.is_none() {
             for name in decky.services() {
@@ -275,10 +275,10 @@ impl<'a> Maker<'_, 'a> {
         }
         state.sort();
         let mut spec = BaseSpec {
-            name: naming::base(setting.topology, decky),
+            name: naming::base(context.topology, decky),
             decky: decky.name().clone(),
             hostname: decky.name().to_string(),
-            image: setting.decoy.into(),
+            image: context.decoy.into(),
             // Set apart while the digest is taken: they are changed in the running base.
             interfaces: Vec::new(),
             publish,
@@ -286,7 +286,7 @@ impl<'a> Maker<'_, 'a> {
             sysctls: self.sysctls.clone(),
             limits: BASE_LIMITS,
             seccomp: self.seccomp.clone(),
-            log: Log::new(&setting.settings.log),
+            log: Log::new(&context.settings.log),
             labels: self.labels(decky, Role::Base),
         };
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
@@ -300,7 +300,7 @@ impl<'a> Maker<'_, 'a> {
         let mut labels = self.ownership.clone();
         labels.insert(naming::DECKY.into(), decky.name().to_string());
         labels.insert(naming::ROLE.into(), role.as_str().into());
-        let log = &self.setting.settings.log;
+        let log = &self.context.settings.log;
         if !log.is_usual() {
             labels.insert(naming::LOG.into(), log.driver.to_string());
         }
@@ -309,7 +309,7 @@ impl<'a> Maker<'_, 'a> {
 
     fn decoy(&self) -> Image {
         Image::Decoy {
-            reference: self.setting.decoy.into(),
+            reference: self.context.decoy.into(),
         }
     }
 
@@ -323,7 +323,7 @@ impl<'a> Maker<'_, 'a> {
                 reference: format!(
                     "decnet-built:{}-{}",
                     entry.name,
-                    digest(&(self.setting.instance, context))
+                    digest(&(self.context.instance, context))
                 ),
                 context: context.clone(),
             },
@@ -375,7 +375,7 @@ impl<'a> Maker<'_, 'a> {
             user: run_as(entry, is_builtin),
             limits: bounded(limits, entry.limits),
             seccomp: Seccomp::of(entry.seccomp, &self.seccomp),
-            log: Log::new(&self.setting.settings.log),
+            log: Log::new(&self.context.settings.log),
             labels: self.labels(decky, Role::Service),
         };
         spec.labels.insert(naming::SERVICE.into(), "true".into());

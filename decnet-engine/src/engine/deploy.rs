@@ -9,12 +9,12 @@ use super::{
     DeployOptions, Engine, EngineError, Outcome,
     drift::Asked,
     preflight::Stand,
-    session::{Session, ailment, leftovers},
+    session::{Session, drift, leftovers},
 };
 use crate::{
     desired::Desired,
     event::{Envelope, Event},
-    execute::{Execution, OnFailure},
+    execute::{ExecutionReport, OnFailure},
     observe::{Observed, Scope},
     plan::{Plan, diff},
 };
@@ -112,7 +112,10 @@ impl Engine {
             self.validate(&stored, &settings, RuleSet::deploy(), Some(&host))
                 .await?
         };
-        let desired = Desired::new(&valid, &self.setting(stand.instance, id, &stand.info, &settings)?)?;
+        let desired = Desired::new(
+            &valid,
+            &self.desired_context(stand.instance, id, &stand.info, &settings)?,
+        )?;
         self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), Asked::All)
             .await?;
         Ok(diff(&desired, &stand.observed))
@@ -205,25 +208,25 @@ impl Session<'_> {
         if !execution.is_complete() {
             return self.fail(&row, execution, resumed).await;
         }
-        self.engine.tell_of_creation(self.id, &desired);
-        let ailment = ailment(&desired, &self.observe().await?);
-        let status = if ailment.is_none() {
+        self.engine.publish_creation(self.id, &desired);
+        let drift = drift(&desired, &self.observe().await?);
+        let status = if drift.is_none() {
             Status::Active
         } else {
             Status::Degraded
         };
-        let row = self.become_status(&row, status, None, ailment.clone()).await?;
+        let row = self.become_status(&row, status, None, drift.clone()).await?;
         Ok(Outcome {
             row,
             changed: execution.changed.len(),
-            reason: ailment,
+            reason: drift,
             warnings: valid.report().warnings().cloned().collect(),
         })
     }
 
     /// Takes stock after a rollback and says that the deploy failed. What an earlier run that broke off left is cleared too.
-    async fn fail(&self, row: &TopologyRow, execution: Execution, resumed: bool) -> Result<Outcome, EngineError> {
-        let Execution {
+    async fn fail(&self, row: &TopologyRow, execution: ExecutionReport, resumed: bool) -> Result<Outcome, EngineError> {
+        let ExecutionReport {
             failures,
             mut undo_failures,
             cancelled,

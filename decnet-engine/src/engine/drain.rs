@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, EngineError,
-    follow::{Aim, Followed, Inside, Prepared},
+    converge::{Converged, Inside, Prepared, Target},
     force::Force,
     preflight::Stand,
     session::Session,
-    submit::told,
+    submit::mutation_event,
 };
 use crate::{claim::HeldClaim, event::Trigger};
 
@@ -55,19 +55,19 @@ impl Session<'_> {
             let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? else {
                 break;
             };
-            self.engine.tell(told(&claim.row));
+            self.engine.publish_now(mutation_event(&claim.row));
             match self.work_on(&claim).await {
                 Ok(Work::Finished(outcome)) => {
                     let row = claim.finish(outcome).await?;
-                    self.engine.tell(told(&row));
+                    self.engine.publish_now(mutation_event(&row));
                     finished.push(row);
                 }
                 Ok(Work::Left) => {
-                    claim.give_back().await;
+                    claim.release_claim().await;
                     break;
                 }
                 Err(error) => {
-                    claim.give_back().await;
+                    claim.release_claim().await;
                     return Err(error);
                 }
             }
@@ -97,10 +97,10 @@ impl Session<'_> {
                 }
             }
         };
-        let Followed {
+        let Converged {
             cancelled,
             unreachable,
-            ailment,
+            drift,
             ..
         } = self.carry_out(&prepared, Trigger::Operator, &self.cancel).await?;
         if cancelled {
@@ -109,7 +109,7 @@ impl Session<'_> {
         if let Some(error) = unreachable {
             return Err(error.into());
         }
-        if let Some(reason) = ailment {
+        if let Some(reason) = drift {
             return self.fail_mutation(&stored, reason).await;
         }
         self.become_as_found(stored.row, None).await?;
@@ -136,7 +136,7 @@ impl Session<'_> {
         };
         let host = self.engine.host_facts_of_change(&stand, before, &after).await?;
         let force = self.allowed(claim, &before.row).await?;
-        let aim = Aim {
+        let target = Target {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::of(before),
@@ -144,7 +144,7 @@ impl Session<'_> {
         };
         let prepared = self
             .engine
-            .prepare(self.instance, &self.info, aim, stand.observed, host.as_ref())
+            .prepare(self.instance, &self.info, target, stand.observed, host.as_ref())
             .await?;
         let stored = repo.store_mutation(claim.row.id, claim.token, after.topology, Timestamp::now());
         match stored.await {
@@ -156,7 +156,7 @@ impl Session<'_> {
 
     async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Prepared, EngineError> {
         let force = self.allowed(claim, &stored.row).await?;
-        self.prepare(Aim {
+        self.prepare(Target {
             stored,
             settings: &stored.row.settings,
             inside: Inside::Unknown,

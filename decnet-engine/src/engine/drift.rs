@@ -60,13 +60,13 @@ impl Engine {
             })
             .filter_map(|container| Some((container, desired.bases.get(&container.name)?)))
             .collect();
-        let (patience, mut views) = match asked {
+        let (timeout, mut views) = match asked {
             Asked::All => (1, self.look_from_outside(&bases).await),
             Asked::Settling(_) => (LOOKS, BTreeMap::new()),
         };
         let hidden = bases.into_iter().map(|(_, base)| base);
         let hidden = hidden.filter(|base| matches!(views.get(&base.name), None | Some(View::Hidden { .. })));
-        let looks: Vec<_> = hidden.map(|base| self.deviates(base, patience)).collect();
+        let looks: Vec<_> = hidden.map(|base| self.deviates(base, timeout)).collect();
         let found: Vec<Option<ContainerName>> =
             stream::iter(looks).buffer_unordered(width.max(1)).try_collect().await?;
         let deviating: BTreeSet<ContainerName> = found.into_iter().flatten().collect();

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::{
     desired::Desired,
     event::{DeckyEvent, Event, Trigger},
-    execute::Execution,
+    execute::ExecutionReport,
     naming::{self, ContainerName, Role},
     observe::{Activity, Observed, ObservedContainer},
     plan::{Action, Plan},
@@ -18,7 +18,7 @@ impl Engine {
     /// Tells that all deckies of a maze were created.
     ///
     /// All: of those that an earlier run made before it broke off nobody was told.
-    pub(super) fn tell_of_creation(&self, topology: TopologyId, desired: &Desired) {
+    pub(super) fn publish_creation(&self, topology: TopologyId, desired: &Desired) {
         let mut services: BTreeMap<&Name, BTreeSet<ServiceName>> = BTreeMap::new();
         for base in desired.bases.values() {
             services.entry(&base.decky).or_default();
@@ -28,7 +28,7 @@ impl Engine {
             of_decky.insert(service.service.clone());
         }
         for (decky, new_services) in services {
-            self.tell(Event::Decky(DeckyEvent {
+            self.publish_now(Event::Decky(DeckyEvent {
                 topology,
                 decky: decky.clone(),
                 old_services: BTreeSet::new(),
@@ -39,17 +39,17 @@ impl Engine {
     }
 
     /// Tells of the deckies that what was done changed, given what was there before and for whose sake it was done.
-    pub(super) fn tell_of_deckies(
+    pub(super) fn publish_deckies(
         &self,
         topology: TopologyId,
         before: &Observed,
         plan: &Plan,
-        execution: &Execution,
+        execution: &ExecutionReport,
         trigger: Trigger,
     ) {
         let actions = execution.changed.iter().map(|step| &plan.steps()[*step].action);
         for change in changes(topology, before, actions, trigger) {
-            self.tell(Event::Decky(change));
+            self.publish_now(Event::Decky(change));
         }
     }
 }

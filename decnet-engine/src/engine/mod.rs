@@ -1,10 +1,10 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
+mod converge;
 mod deploy;
 mod drain;
 mod drift;
 mod error;
-mod follow;
 mod force;
 mod inspect;
 mod lifecycle;
@@ -32,7 +32,7 @@ pub use options::{DeployOptions, EngineOptions};
 pub use reap::{ReapOptions, ReapReport, Reaped};
 pub use session::Outcome;
 pub use submit::{Submitted, submit};
-pub use verify::{InsideOnly, Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+pub use verify::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 #[cfg(feature = "docker")]
 use crate::runtime::docker::{Docker, DockerOptions};
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Tells of something that happens now.
-    fn tell(&self, event: Event) {
+    fn publish_now(&self, event: Event) {
         self.publish(Envelope::new(event, Timestamp::now()));
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Engine, EngineError,
-    follow::{Aim, Inside, Prepared},
+    converge::{Inside, Prepared, Target},
     force::Force,
 };
 use crate::{
@@ -56,14 +56,14 @@ impl Engine {
         };
         let host = self.host_facts_of_change(&stand, &before, &after).await?;
         let allowed = self.outstanding(&after.row).await?.or(Force::by(mutation));
-        let aim = Aim {
+        let target = Target {
             stored: &after,
             settings: &after.row.settings,
             inside: Inside::Unknown,
             force: &Force::Everything,
         };
         let prepared = self
-            .prepare(stand.instance, &stand.info, aim, stand.observed, host.as_ref())
+            .prepare(stand.instance, &stand.info, target, stand.observed, host.as_ref())
             .await?;
         let Prepared { observed, plan, .. } = prepared;
         Ok(MutationPreview {

@@ -8,7 +8,7 @@ use super::{Engine, EngineError, session::leftovers};
 use crate::{
     desired::Desired,
     event::{Event, Trigger},
-    execute::{Manner, OnFailure, execute},
+    execute::{ExecuteOptions, OnFailure, execute},
     naming::{self, Labels},
     observe::{Activity, Observed, Scope},
     plan::{Plan, diff},
@@ -154,21 +154,21 @@ impl Engine {
                 kept,
             };
             if !dry_run && !kept {
-                let manner = Manner {
+                let options = ExecuteOptions {
                     on_failure: OnFailure::GoOn,
                     width: self.width(&info),
                 };
                 let execution = match topology {
                     Some(topology) => {
                         let plan = &orphan.plan;
-                        self.tell(super::session::planned(topology, plan));
-                        let report = |progress| self.tell(Event::Step { topology, progress });
-                        let execution = execute(self.runtime.as_ref(), instance, plan, manner, cancel, &report).await;
-                        self.tell_of_deckies(topology, &remains, plan, &execution, Trigger::Retirement);
+                        self.publish_now(super::session::planned(topology, plan));
+                        let report = |progress| self.publish_now(Event::Step { topology, progress });
+                        let execution = execute(self.runtime.as_ref(), instance, plan, options, cancel, &report).await;
+                        self.publish_deckies(topology, &remains, plan, &execution, Trigger::Retirement);
                         execution
                     }
                     // What has no topology has no topic either.
-                    None => execute(self.runtime.as_ref(), instance, &orphan.plan, manner, cancel, &|_| {}).await,
+                    None => execute(self.runtime.as_ref(), instance, &orphan.plan, options, cancel, &|_| {}).await,
                 };
                 orphan.errors = execution
                     .failures

@@ -5,11 +5,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DeployOptions, Engine, EngineError, Outcome,
+    converge::{Converged, Inside, Target},
     drift::Asked,
-    follow::{Aim, Followed, Inside},
     force::Force,
     preflight::Stand,
-    session::{Session, ailment},
+    session::{Session, drift},
 };
 use crate::{desired::Desired, event::Trigger};
 
@@ -39,7 +39,7 @@ impl Engine {
 
     /// Says what of a topology that is up is not as it should be: as far as a list of what is there shows it, or, with `inside`,
     /// what the containers say of their routes, their forwarding and their containment, too. Touches nothing.
-    pub(crate) async fn ailment(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
+    pub(crate) async fn drift(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
         let Stand {
             instance,
@@ -48,12 +48,12 @@ impl Engine {
         } = self.stand(id).await?;
         let settings = &stored.row.settings;
         let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
-        let desired = Desired::new(&valid, &self.setting(instance, id, &info, settings)?)?;
+        let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, settings)?)?;
         if inside {
             self.look_inside(&desired, &mut observed, self.width(&info), Asked::All)
                 .await?;
         }
-        Ok(ailment(&desired, &observed))
+        Ok(drift(&desired, &observed))
     }
 
     pub(super) async fn mend(
@@ -105,7 +105,7 @@ impl Session<'_> {
             Some(self.engine.host_facts(&stand, &stored).await?)
         };
         let force = outstanding.or(Force::all_if(options.force));
-        let aim = Aim {
+        let target = Target {
             stored: &stored,
             settings: &settings,
             inside: Inside::Unknown,
@@ -113,7 +113,7 @@ impl Session<'_> {
         };
         let prepared = self
             .engine
-            .prepare(self.instance, &self.info, aim, stand.observed, host.as_ref())
+            .prepare(self.instance, &self.info, target, stand.observed, host.as_ref())
             .await?;
         let mut row = row;
         if settings != row.settings {
@@ -122,10 +122,10 @@ impl Session<'_> {
             repo.set_needs_resync(self.id, true, at).await?;
             row = repo.set_settings(self.id, settings, at).await?;
         }
-        let Followed {
+        let Converged {
             changed,
             cancelled,
-            ailment,
+            drift,
             ..
         } = self.carry_out(&prepared, trigger, cancel).await?;
         if cancelled {
@@ -136,11 +136,11 @@ impl Session<'_> {
                 leftovers: Vec::new(),
             });
         }
-        let row = self.become_as_found(row, ailment.as_deref()).await?;
+        let row = self.become_as_found(row, drift.as_deref()).await?;
         Ok(Outcome {
             row,
             changed,
-            reason: ailment,
+            reason: drift,
             warnings: prepared.warnings,
         })
     }
@@ -149,14 +149,14 @@ impl Session<'_> {
     pub(super) async fn become_as_found(
         &self,
         mut row: TopologyRow,
-        ailment: Option<&str>,
+        drift: Option<&str>,
     ) -> Result<TopologyRow, EngineError> {
-        if ailment.is_none() && row.needs_resync {
+        if drift.is_none() && row.needs_resync {
             let repo = &self.engine.repo;
             repo.set_needs_resync(self.id, false, Timestamp::now()).await?;
             row.needs_resync = false;
         }
-        match (ailment, row.status) {
+        match (drift, row.status) {
             (None, Status::Degraded) => self.become_status(&row, Status::Active, None, None).await,
             (Some(reason), Status::Active) => {
                 self.become_status(&row, Status::Degraded, None, Some(reason.into()))

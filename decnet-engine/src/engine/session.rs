@@ -12,11 +12,11 @@ use futures_util::{TryFutureExt as _, try_join};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, submit::told};
+use super::{Engine, EngineError, submit::mutation_event};
 use crate::{
-    desired::{Desired, Setting},
+    desired::{Desired, DesiredContext},
     event::{Envelope, Event, Progress, StepState, Trigger},
-    execute::{Execution, Manner, OnFailure, StepFailure, execute},
+    execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute},
     lease::{HeldLease, refuse_held},
     observe::{Activity, Observed, Scope},
     plan::{Plan, StepId, diff},
@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
         for mutation in queued {
             let mutation = self.engine.repo.mutation(mutation.id).await?;
             if mutation.state.is_final() {
-                self.engine.tell(told(&mutation));
+                self.engine.publish_now(mutation_event(&mutation));
             }
         }
         Ok(row_after)
@@ -218,7 +218,7 @@ impl<'a> Session<'a> {
         plan: &Plan,
         on_failure: OnFailure,
         cancel: &CancellationToken,
-    ) -> Result<Execution, EngineError> {
+    ) -> Result<ExecutionReport, EngineError> {
         self.execute_heard(plan, on_failure, cancel, &|_| {}).await
     }
 
@@ -229,21 +229,21 @@ impl<'a> Session<'a> {
         on_failure: OnFailure,
         cancel: &CancellationToken,
         done: &(dyn Fn(StepId) + Sync),
-    ) -> Result<Execution, EngineError> {
+    ) -> Result<ExecutionReport, EngineError> {
         let topology = self.id;
-        self.engine.tell(planned(topology, plan));
+        self.engine.publish_now(planned(topology, plan));
         let width = self.engine.width(&self.info);
         let report = |progress: Progress| {
             if matches!(progress.state, StepState::Done { .. }) {
                 done(progress.step);
             }
-            self.engine.tell(Event::Step { topology, progress });
+            self.engine.publish_now(Event::Step { topology, progress });
         };
         let runtime = self.engine.runtime.as_ref();
         tokio::select! {
             biased;
             () = self.lease.lost().cancelled() => Err(self.lost()),
-            execution = execute(runtime, self.instance, plan, Manner { on_failure, width }, cancel, &report) => Ok(execution),
+            execution = execute(runtime, self.instance, plan, ExecuteOptions { on_failure, width }, cancel, &report) => Ok(execution),
         }
     }
 
@@ -258,7 +258,7 @@ impl<'a> Session<'a> {
             let plan = diff(&Desired::nothing(self.instance, self.id), &observed);
             let execution = self.execute(&plan, OnFailure::GoOn, cancel).await?;
             self.engine
-                .tell_of_deckies(self.id, &observed, &plan, &execution, Trigger::Retirement);
+                .publish_deckies(self.id, &observed, &plan, &execution, Trigger::Retirement);
             clearing.changed += execution.changed.len();
             clearing.failures = execution.failures;
             clearing.leftovers = leftovers(&self.observe().await?);
@@ -274,7 +274,9 @@ impl<'a> Session<'a> {
     pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {
         Ok(Desired::new(
             valid,
-            &self.engine.setting(self.instance, self.id, &self.info, settings)?,
+            &self
+                .engine
+                .desired_context(self.instance, self.id, &self.info, settings)?,
         )?)
     }
 }
@@ -309,15 +311,15 @@ impl Engine {
     }
 
     /// Puts together what specs depend on beside the maze.
-    pub(super) fn setting<'s>(
+    pub(super) fn desired_context<'s>(
         &'s self,
         instance: InstanceId,
         topology: TopologyId,
         info: &'s RuntimeInfo,
         settings: &'s DeploySettings,
-    ) -> Result<Setting<'s>, EngineError> {
+    ) -> Result<DesiredContext<'s>, EngineError> {
         let image = self.image.as_ref().ok_or(EngineError::NoDecoy)?;
-        Ok(Setting {
+        Ok(DesiredContext {
             instance,
             topology,
             catalog: &self.options.catalog,
@@ -344,7 +346,7 @@ pub(super) fn leftovers(observed: &Observed) -> Vec<String> {
 }
 
 /// Says what is not as it should be, if anything is.
-pub(super) fn ailment(desired: &Desired, observed: &Observed) -> Option<String> {
+pub(super) fn drift(desired: &Desired, observed: &Observed) -> Option<String> {
     if let Some(step) = diff(desired, observed).steps().first() {
         return Some(format!("not as it should be: needs to {}", step.action));
     }

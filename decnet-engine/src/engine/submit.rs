@@ -80,7 +80,7 @@ async fn hand_in(
         if stored.row.status != Status::Pending {
             let at = Timestamp::now();
             let row = repo.enqueue(id, new, expected, at).await?;
-            publish(Envelope::new(told(&row), at));
+            publish(Envelope::new(mutation_event(&row), at));
             return Ok(Submitted::Enqueued(Box::new(row)));
         }
         let current = stored.row.version;
@@ -110,7 +110,7 @@ async fn hand_in(
 }
 
 /// Returns the event that says how far a mutation is.
-pub(super) fn told(row: &MutationRow) -> Event {
+pub(super) fn mutation_event(row: &MutationRow) -> Event {
     Event::Mutation {
         topology: row.topology,
         mutation: row.id,

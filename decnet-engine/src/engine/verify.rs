@@ -32,13 +32,13 @@ use crate::{
     runtime::{ExecOutput, RuntimeError, View},
 };
 use expectation::{Expectation, OUTSIDE, was_untried};
-pub use report::{InsideOnly, Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+pub use report::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 /// How many deckies are asked at a time: they spend their time waiting for answers that do not come.
 const DECKIES_AT_A_TIME: usize = 16;
 /// How many targets go into one command, whose arguments have to stay below 128 KiB.
 const TARGETS_A_COMMAND: usize = 1000;
-/// A first look is quick. What is not as expected then is looked at again with patience: packets are lost on a busy machine.
+/// A first look is quick. What is not as expected then is looked at again with timeout: packets are lost on a busy machine.
 const QUICK: (u64, u16) = (500, 2);
 const PATIENT: (u64, u16) = (1500, 3);
 /// How often is waited for room in the kernel's table of neighbours, which all namespaces of a host share (1024 by default), and how
@@ -99,7 +99,7 @@ impl Engine {
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
-        let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings)?)?;
+        let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);
         let mut observed = self.runtime.observe(scope).await?;
@@ -216,7 +216,7 @@ impl Engine {
             host,
             ..
         } = subject;
-        let from = Place::Decky(decky.name().clone());
+        let from = PathEnd::Decky(decky.name().clone());
         let mut report = VerifyReport {
             deckies: 1,
             ..VerifyReport::default()
@@ -224,7 +224,7 @@ impl Engine {
         let Some(home) = decky.attachments().first() else {
             return Ok(report);
         };
-        let unknown = |to: Place, address: Ipv4Addr, expected, how: String| ReachDeviation {
+        let unknown = |to: PathEnd, address: Ipv4Addr, expected, how: String| ReachDeviation {
             from: from.clone(),
             to,
             address: address.into(),
@@ -249,13 +249,13 @@ impl Engine {
             let how = "not tried: what may leave is not held to the maze".to_owned();
             report
                 .deviations
-                .push(unknown(Place::Outside, OUTSIDE, Reach::Unreachable, how));
-            expectations.retain(|expectation| expectation.to != Place::Outside);
+                .push(unknown(PathEnd::Outside, OUTSIDE, Reach::Unreachable, how));
+            expectations.retain(|expectation| expectation.to != PathEnd::Outside);
         } else if base.state.egress != Egress::None {
-            expectations.retain(|expectation| expectation.to != Place::Outside);
+            expectations.retain(|expectation| expectation.to != PathEnd::Outside);
             report.skipped.push(SkippedPath {
                 from: from.clone(),
-                to: Place::Outside,
+                to: PathEnd::Outside,
                 why: "the settings let deckies of the DMZ out".into(),
             });
         }
@@ -301,7 +301,7 @@ impl Engine {
         Ok(report)
     }
 
-    /// Tries with patience what did not hold, and returns what does not hold then either.
+    /// Tries with timeout what did not hold, and returns what does not hold then either.
     async fn look_again(
         &self,
         base: &ContainerName,
@@ -381,7 +381,7 @@ impl Engine {
     }
 }
 
-fn how(to: &Place, result: &TargetResult) -> String {
+fn how(to: &PathEnd, result: &TargetResult) -> String {
     let tried = match result.target {
         Target::Icmp { .. } => "ping".to_owned(),
         Target::Tcp { port, .. } => format!("tcp/{port}"),
@@ -391,7 +391,7 @@ fn how(to: &Place, result: &TargetResult) -> String {
     };
     let came = match &result.detail {
         Answer::Answered => "answered",
-        Answer::Refused if matches!(to, Place::Service(..)) => "nothing listens there",
+        Answer::Refused if matches!(to, PathEnd::Service(..)) => "nothing listens there",
         Answer::Refused => "refused by the address itself",
         Answer::Unreachable => "no route",
         Answer::TimedOut => "no answer",

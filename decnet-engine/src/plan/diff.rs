@@ -20,7 +20,7 @@ use crate::{
 /// so that neighbouring steps seldom wait for the same network.
 pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
     let pairs = Pairs::new(desired, observed);
-    let mut differ = Differ::new(desired, observed, &pairs);
+    let mut differ = PlanBuilder::new(desired, observed, &pairs);
     differ.remove_services();
     differ.remove_bases();
     differ.disconnect_bases();
@@ -36,7 +36,7 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 /// What is being worked out, and which steps others must wait for.
-pub(super) struct Differ<'a> {
+pub(super) struct PlanBuilder<'a> {
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
@@ -61,7 +61,7 @@ pub(super) struct Differ<'a> {
     pub(super) replugged: BTreeMap<&'a ContainerName, BTreeSet<StepId>>,
 }
 
-impl<'a> Differ<'a> {
+impl<'a> PlanBuilder<'a> {
     fn new(desired: &'a Desired, observed: &'a Observed, pairs: &'a Pairs<'a>) -> Self {
         Self {
             desired,

@@ -43,7 +43,7 @@ pub(super) struct ServicePair<'a> {
 impl<'a> Pairs<'a> {
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
         let networks = networks(desired, observed);
-        let mut there = There::new(observed);
+        let mut there = ObservedIndex::new(observed);
         let stays = |container: &ObservedContainer| {
             let mut names = container.networks.keys();
             container.tampered.is_none()
@@ -101,13 +101,13 @@ fn made_from(spec: Option<&String>) -> impl Fn(&ObservedContainer) -> bool {
 }
 
 /// The containers that are there, and which of them were found to stay.
-struct There<'a> {
+struct ObservedIndex<'a> {
     containers: &'a [ObservedContainer],
     by_name: HashMap<&'a ContainerName, usize>,
     stays: Vec<bool>,
 }
 
-impl<'a> There<'a> {
+impl<'a> ObservedIndex<'a> {
     fn new(observed: &'a Observed) -> Self {
         let mut by_name = HashMap::with_capacity(observed.containers.len());
         for (at, container) in observed.containers.iter().enumerate() {

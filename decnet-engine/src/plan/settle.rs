@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use super::diff::{Differ, interleave};
+use super::diff::{PlanBuilder, interleave};
 use crate::{
     desired::{BaseSpec, Interface, ServiceNetwork, ServiceSpec},
     naming::{NetworkName, Role},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What comes, and what stays and is mended.
-impl<'a> Differ<'a> {
+impl<'a> PlanBuilder<'a> {
     pub(super) fn settle_bases(&mut self) {
         let pairs = self.pairs.bases.iter();
         let wanting = pairs.filter(|pair| pair.there.is_none_or(|there| !is_whole(pair.spec, there)));

@@ -16,8 +16,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    schedule::{Schedule, Turn},
-    turn::{self, Look},
+    schedule::{Schedule, Visit},
+    visit::{self, Look},
 };
 use crate::{
     bus::{Pattern, Received, Subscription},
@@ -98,13 +98,13 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             heard = next(Some(&mut own)) => heard,
             heard = next(shared.as_mut()) => heard,
             _ = inside.tick() => {
-                if let Err(error) = watch.look_around(Closely::Inside).await {
+                if let Err(error) = watch.look_around(Depth::Inside).await {
                     break Err(error);
                 }
                 continue;
             }
             _ = poll.tick() => {
-                if let Err(error) = watch.look_around(Closely::Outside).await {
+                if let Err(error) = watch.look_around(Depth::Outside).await {
                     break Err(error);
                 }
                 continue;
@@ -116,10 +116,10 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             () = sleep_until(due) => continue,
         };
         match heard {
-            Heard::Enqueued(id) => watch.schedule.wake(id, now()),
-            Heard::Degraded(id) => watch.schedule.remind(id, now()),
-            Heard::Lost => poll.reset_immediately(),
-            Heard::Other => {}
+            Wake::Enqueued(id) => watch.schedule.wake(id, now()),
+            Wake::Degraded(id) => watch.schedule.remind(id, now()),
+            Wake::Lost => poll.reset_immediately(),
+            Wake::Other => {}
         }
     };
     watch.workers.join_all().await;
@@ -130,7 +130,7 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
 struct Watch<'a> {
     engine: &'a Engine,
     schedule: Schedule,
-    workers: JoinSet<(TopologyId, Turn)>,
+    workers: JoinSet<(TopologyId, Visit)>,
     /// How many topologies were up when all was looked at last.
     watched: usize,
     /// Which of them are to be asked inside the next time.
@@ -153,12 +153,12 @@ impl Watch<'_> {
                 inside: self.inside.remove(&id),
             };
             self.workers.spawn(async move {
-                let turn = AssertUnwindSafe(turn::take(engine, look, news, cancel))
+                let turn = AssertUnwindSafe(visit::take(engine, look, news, cancel))
                     .catch_unwind()
                     .await;
                 let turn = turn.unwrap_or_else(|_| {
                     tracing::error!(%id, "the worker panicked; the topology is taken up again");
-                    Turn::Again
+                    Visit::Again
                 });
                 (id, turn)
             });
@@ -166,14 +166,14 @@ impl Watch<'_> {
     }
 
     /// Takes a topology back from its worker.
-    fn finish(&mut self, id: TopologyId, turn: Turn) {
+    fn finish(&mut self, id: TopologyId, turn: Visit) {
         // Said once, not for each topology and try.
         match (turn, self.unreachable) {
-            (Turn::Unreachable, false) => {
+            (Visit::Unreachable, false) => {
                 tracing::warn!("the runtime does not answer; it is waited for");
                 self.unreachable = true;
             }
-            (Turn::Done | Turn::Again, true) => {
+            (Visit::Done | Visit::Again, true) => {
                 tracing::info!("the runtime answers again");
                 self.unreachable = false;
             }
@@ -183,7 +183,7 @@ impl Watch<'_> {
     }
 
     /// Finds what has something to be done, whatever events were lost.
-    async fn look_around(&mut self, closely: Closely) -> Result<(), EngineError> {
+    async fn look_around(&mut self, depth: Depth) -> Result<(), EngineError> {
         let found = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Ok(()),
@@ -192,7 +192,7 @@ impl Watch<'_> {
         match found {
             Ok(found) => {
                 self.watched = found.len();
-                if closely == Closely::Inside {
+                if depth == Depth::Inside {
                     self.inside = found.iter().map(|row| row.id).collect();
                 }
                 for row in found {
@@ -235,7 +235,7 @@ impl Watch<'_> {
 
 /// How close a look is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Closely {
+enum Depth {
     /// At lists of what is there.
     Outside,
     /// At what the containers say, too.
@@ -243,7 +243,7 @@ enum Closely {
 }
 
 /// What an event means to the loop.
-enum Heard {
+enum Wake {
     /// A mutation waits.
     Enqueued(TopologyId),
     /// A topology is not as it should be.
@@ -259,7 +259,7 @@ fn wanted() -> [Pattern; 2] {
 }
 
 /// Waits for the next event; for ever where there is no bus or it is gone, because there is the poll.
-async fn next(events: Option<&mut Subscription>) -> Heard {
+async fn next(events: Option<&mut Subscription>) -> Wake {
     let Some(events) = events else {
         return std::future::pending().await;
     };
@@ -269,15 +269,15 @@ async fn next(events: Option<&mut Subscription>) -> Heard {
                 topology,
                 state: MutationStage::Enqueued,
                 ..
-            } => Heard::Enqueued(topology),
+            } => Wake::Enqueued(topology),
             Event::Status {
                 topology,
                 to: Status::Degraded,
                 ..
-            } => Heard::Degraded(topology),
-            _ => Heard::Other,
+            } => Wake::Degraded(topology),
+            _ => Wake::Other,
         },
-        Some(Received::Lagged(_)) => Heard::Lost,
+        Some(Received::Lagged(_)) => Wake::Lost,
         None => std::future::pending().await,
     }
 }

@@ -66,6 +66,6 @@
 
 mod dispatch;
 mod schedule;
-mod turn;
+mod visit;
 
 pub use dispatch::{WatchOptions, watch};

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 /// What a worker says when it leaves a topology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Visit {
     /// All is done and as it should be.
     Done,
     /// Something is not as it should be: to be tried again, after pauses that grow.
@@ -34,9 +34,9 @@ const MOST: usize = 4096;
 
 /// Whether something new is to be done at a topology that a worker is at.
 #[derive(Debug, Clone, Default)]
-pub(super) struct News(Arc<Notify>);
+pub(super) struct WakeSignal(Arc<Notify>);
 
-impl News {
+impl WakeSignal {
     fn bring(&self) {
         self.0.notify_one();
     }
@@ -58,7 +58,7 @@ struct Entry {
     /// When it is due; never by itself if none.
     due: Option<Instant>,
     /// Where the worker that is at it hears of news, if one is.
-    worker: Option<News>,
+    worker: Option<WakeSignal>,
     /// The version that was last seen.
     version: Option<Version>,
     /// The pauses to come, while it is not as it should be.
@@ -122,28 +122,28 @@ impl Schedule {
     }
 
     /// Hands out the topology that has been due the longest, if one is, and where its worker hears of news.
-    pub(super) fn take(&mut self, now: Instant) -> Option<(TopologyId, News)> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<(TopologyId, WakeSignal)> {
         let due = self
             .entries
             .iter_mut()
             .filter(|(_, entry)| entry.due.is_some_and(|due| due <= now));
         let (id, entry) = due.min_by_key(|(_, entry)| entry.due)?;
         entry.due = None;
-        let news = entry.worker.insert(News::default());
+        let news = entry.worker.insert(WakeSignal::default());
         Some((*id, news.clone()))
     }
 
     /// Takes a topology back from its worker. What that took no notice of makes it due now.
-    pub(super) fn finish(&mut self, id: TopologyId, turn: Turn, now: Instant) {
+    pub(super) fn finish(&mut self, id: TopologyId, turn: Visit, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let woken = entry.worker.take().is_some_and(|news| news.notice());
         let pause = match turn {
-            Turn::Done | Turn::Gone => {
+            Visit::Done | Visit::Gone => {
                 entry.pauses = None;
                 None
             }
-            Turn::Again => entry.pauses.get_or_insert_with(|| self.pauses.build()).next(),
-            Turn::Busy | Turn::Unreachable => Some(SHORT_PAUSE),
+            Visit::Again => entry.pauses.get_or_insert_with(|| self.pauses.build()).next(),
+            Visit::Busy | Visit::Unreachable => Some(SHORT_PAUSE),
         };
         entry.due = if woken {
             Some(now)
@@ -196,9 +196,9 @@ mod tests {
         schedule.wake(id, now);
         take(&mut schedule, now);
         schedule.wake(id, now);
-        schedule.finish(id, Turn::Done, now);
+        schedule.finish(id, Visit::Done, now);
         assert_eq!(take(&mut schedule, now), Some(id));
-        schedule.finish(id, Turn::Done, now);
+        schedule.finish(id, Visit::Done, now);
         assert_eq!((take(&mut schedule, now), schedule.next_due()), (None, None));
     }
 
@@ -210,7 +210,7 @@ mod tests {
         assert!(!news.notice());
         schedule.wake(id, now);
         assert!(news.notice() && !news.notice());
-        schedule.finish(id, Turn::Done, now);
+        schedule.finish(id, Visit::Done, now);
         assert_eq!((take(&mut schedule, now), schedule.next_due()), (None, None));
     }
 
@@ -221,12 +221,12 @@ mod tests {
         schedule.see(id, first, now);
         take(&mut schedule, now);
         schedule.see(id, first, now);
-        schedule.finish(id, Turn::Again, now);
+        schedule.finish(id, Visit::Again, now);
         schedule.see(id, first, now);
         assert_eq!(take(&mut schedule, now), None);
         schedule.see(id, second, now);
         assert_eq!(take(&mut schedule, now), Some(id));
-        schedule.finish(id, Turn::Again, now);
+        schedule.finish(id, Visit::Again, now);
         schedule.see(id, second, now);
         assert_eq!(take(&mut schedule, now), None);
     }
@@ -242,14 +242,14 @@ mod tests {
             *now += pause.unwrap_or_default();
             pause
         };
-        let pauses: Vec<_> = (0..4).map(|_| pause_after(Turn::Again, &mut now)).collect();
+        let pauses: Vec<_> = (0..4).map(|_| pause_after(Visit::Again, &mut now)).collect();
         assert_eq!(pauses, [1, 2, 4, 4].map(|count| Some(count * SECOND)));
-        assert_eq!(pause_after(Turn::Done, &mut now), None);
-        assert_eq!(pause_after(Turn::Again, &mut now), Some(SECOND));
-        for turn in [Turn::Busy, Turn::Unreachable, Turn::Busy] {
+        assert_eq!(pause_after(Visit::Done, &mut now), None);
+        assert_eq!(pause_after(Visit::Again, &mut now), Some(SECOND));
+        for turn in [Visit::Busy, Visit::Unreachable, Visit::Busy] {
             assert_eq!(pause_after(turn, &mut now), Some(SHORT_PAUSE));
         }
-        assert_eq!(pause_after(Turn::Again, &mut now), Some(2 * SECOND));
+        assert_eq!(pause_after(Visit::Again, &mut now), Some(2 * SECOND));
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
         take(&mut schedule, now);
-        schedule.finish(id, Turn::Again, now);
+        schedule.finish(id, Visit::Again, now);
         schedule.remind(id, now);
         assert_eq!(take(&mut schedule, now), None);
         schedule.wake(id, now);

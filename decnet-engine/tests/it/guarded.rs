@@ -24,12 +24,12 @@ macro_rules! guarded {
             enqueue(id: TopologyId, new: NewMutation, expected: Option<Version>, at: Timestamp) -> MutationRow;
             claim_mutation(topology: Option<TopologyId>, holder: &Holder, time: SignedDuration, superseding: Option<ClaimToken>, at: Timestamp) -> Option<MutationRow>;
             renew_claim(id: MutationId, token: ClaimToken, time: SignedDuration, at: Timestamp) -> MutationClaim;
-            give_back(id: MutationId, token: ClaimToken, at: Timestamp) -> ();
+            release_claim(id: MutationId, token: ClaimToken, at: Timestamp) -> ();
             store_mutation(id: MutationId, token: ClaimToken, topology: Topology, at: Timestamp) -> StoredTopology;
             finish_mutation(id: MutationId, token: ClaimToken, outcome: Outcome, at: Timestamp) -> MutationRow;
             mutation(id: MutationId) -> MutationRow;
             mutations(filter: &MutationFilter) -> MutationPage;
-            has_pending(id: TopologyId) -> bool;
+            has_unfinished(id: TopologyId) -> bool;
             decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;
             delete(id: TopologyId, at: Timestamp) -> ();
         }

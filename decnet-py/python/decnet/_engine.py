@@ -26,29 +26,29 @@ Progress: TypeAlias = Callable[[Event], object]
 
 
 class Events:
-    """Follows what an engine does, from when it was made; iterating ends with the engine, or with the patience.
+    """Follows what an engine does, from when it was made; iterating ends with the engine, or with the timeout.
 
     >>> from decnet import Simulated, generate
     >>> repo = Repo.memory()
     >>> stored = repo.create(generate(name="corp", depth=1, branching_factor=1, seed=1))
     >>> engine = Engine(repo, Simulated())
-    >>> events = engine.events(patience=0)
+    >>> events = engine.events(timeout=0)
     >>> outcome = engine.deploy(stored)
     >>> [event["payload"]["to"] for event in events if event["type"] == "status"]
     ['deploying', 'active']
     """
 
-    __slots__ = ("_patience", "_stream")
+    __slots__ = ("_timeout", "_stream")
 
-    def __init__(self, stream: EventStream, patience: float | None) -> None:
+    def __init__(self, stream: EventStream, timeout: float | None) -> None:
         self._stream = stream
-        self._patience = patience
+        self._timeout = timeout
 
     def __iter__(self) -> Events:
         return self
 
     def __next__(self) -> Event:
-        event = self._stream.next(self._patience).wait()
+        event = self._stream.next(self._timeout).wait()
         if event is None:
             raise StopIteration
         return event
@@ -158,6 +158,6 @@ class Engine:
         """Keeps all mazes as they should be: makes what is queued, mends what broke. Until Ctrl-C, or `close`."""
         self._handle.watch(poll, width).wait(progress)
 
-    def events(self, *, patience: float | None = None) -> Events:
+    def events(self, *, timeout: float | None = None) -> Events:
         """Follows what this engine does from now on, until it is closed or says nothing for so many seconds."""
-        return Events(self._handle.events(), patience)
+        return Events(self._handle.events(), timeout)

@@ -233,9 +233,9 @@ class Repo:
         """Makes a claim last for some seconds from now."""
         return self._handle.renew_claim(id, token, time, at).wait()
 
-    def give_back(self, id: int, token: str, *, at: Moment | None = None) -> None:
+    def release_claim(self, id: int, token: str, *, at: Moment | None = None) -> None:
         """Gives a claimed mutation back, to be taken up again in its turn."""
-        self._handle.give_back(id, token, at).wait()
+        self._handle.release_claim(id, token, at).wait()
 
     def store_mutation(
         self, id: int, token: str, topology: Topology, *, at: Moment | None = None
@@ -270,9 +270,9 @@ class Repo:
         """Returns the mutations that match, in the order they were enqueued in."""
         return self._handle.mutations(topology, states, limit, offset).wait()
 
-    def has_pending(self, id: TopologyId) -> bool:
+    def has_unfinished(self, id: TopologyId) -> bool:
         """Tells whether a topology has a mutation that is not finished."""
-        return self._handle.has_pending(id).wait()
+        return self._handle.has_unfinished(id).wait()
 
     def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> RecordedChanges:
         """Returns what edits and mutations changed of the deckies of a topology, oldest first."""

@@ -265,9 +265,9 @@ class Repo:
         """Makes a claim last for some seconds from now."""
         return await _done(self._handle.renew_claim(id, token, time, at))
 
-    async def give_back(self, id: int, token: str, *, at: Moment | None = None) -> None:
+    async def release_claim(self, id: int, token: str, *, at: Moment | None = None) -> None:
         """Gives a claimed mutation back, to be taken up again in its turn."""
-        await _done(self._handle.give_back(id, token, at))
+        await _done(self._handle.release_claim(id, token, at))
 
     async def store_mutation(
         self, id: int, token: str, topology: Topology, *, at: Moment | None = None
@@ -302,9 +302,9 @@ class Repo:
         """Returns the mutations that match, in the order they were enqueued in."""
         return await _done(self._handle.mutations(topology, states, limit, offset))
 
-    async def has_pending(self, id: TopologyId) -> bool:
+    async def has_unfinished(self, id: TopologyId) -> bool:
         """Tells whether a topology has a mutation that is not finished."""
-        return await _done(self._handle.has_pending(id))
+        return await _done(self._handle.has_unfinished(id))
 
     async def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> RecordedChanges:
         """Returns what edits and mutations changed of the deckies of a topology, oldest first."""
@@ -312,19 +312,19 @@ class Repo:
 
 
 class Events:
-    """Follows what an engine does, from when it was made; iterating ends with the engine, or with the patience."""
+    """Follows what an engine does, from when it was made; iterating ends with the engine, or with the timeout."""
 
-    __slots__ = ("_patience", "_stream")
+    __slots__ = ("_timeout", "_stream")
 
-    def __init__(self, stream: EventStream, patience: float | None) -> None:
+    def __init__(self, stream: EventStream, timeout: float | None) -> None:
         self._stream = stream
-        self._patience = patience
+        self._timeout = timeout
 
     def __aiter__(self) -> Events:
         return self
 
     async def __anext__(self) -> Event:
-        event = await _done(self._stream.next(self._patience))
+        event = await _done(self._stream.next(self._timeout))
         if event is None:
             raise StopAsyncIteration
         return event
@@ -439,6 +439,6 @@ class Engine:
         """Keeps all mazes as they should be: makes what is queued, mends what broke. Until cancelled."""
         await _done((await self._open()).watch(poll, width), progress)
 
-    async def events(self, *, patience: float | None = None) -> Events:
+    async def events(self, *, timeout: float | None = None) -> Events:
         """Follows what this engine does from now on, until it is closed or says nothing for so many seconds."""
-        return Events((await self._open()).events(), patience)
+        return Events((await self._open()).events(), timeout)

@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 pub use ip::IpAllocator;
-pub use resolve::{Claims, ResolveError};
+pub use resolve::{ResolveError, SubnetPool};
 pub use subnet::SubnetAllocator;
 
 use crate::net::{self, SpecialRange};

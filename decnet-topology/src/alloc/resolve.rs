@@ -6,14 +6,14 @@ use crate::{
     alloc::{AllocError, IpAllocator, SubnetAllocator},
     finding::{Code, Finding, Findings, Severity, Target},
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Draft, DraftDecky, Lan, Loadouts, Topology, TopologyError},
+    model::{Attachment, Decky, Draft, DraftDecky, Lan, Topology, TopologyError, Workloads},
     name::Name,
     validate::{Report, unusable_subnet},
 };
 
 /// Where missing subnets are taken from, and which are taken by others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claims {
+pub struct SubnetPool {
     /// The range of addresses; the default is 172.16.0.0/12.
     pub pool: Ipv4Net,
     /// The length of a subnet; the default is 24.
@@ -22,7 +22,7 @@ pub struct Claims {
     pub taken: Vec<Ipv4Net>,
 }
 
-impl Claims {
+impl SubnetPool {
     /// Takes from the default pool, past what others have.
     pub fn past(taken: impl IntoIterator<Item = Ipv4Net>) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Claims {
     }
 }
 
-impl Default for Claims {
+impl Default for SubnetPool {
     fn default() -> Self {
         Self {
             pool: crate::config::DEFAULT_BASE,
@@ -79,15 +79,15 @@ impl Draft {
     /// a rule is against them: that is for the validator to say. The ids are the ordinals of the document.
     ///
     /// ```
-    /// use decnet_topology::{Draft, alloc::Claims, model::DraftLan};
+    /// use decnet_topology::{Draft, alloc::SubnetPool, model::DraftLan};
     ///
     /// let lans = vec![DraftLan { name: "dmz".into(), is_dmz: true, ..DraftLan::default() }];
     /// let draft = Draft { lans, ..Draft::default() };
-    /// let topology = draft.resolve(&Claims::past(["172.16.0.0/24".parse()?]))?;
+    /// let topology = draft.resolve(&SubnetPool::past(["172.16.0.0/24".parse()?]))?;
     /// assert_eq!(topology.lans()[0].subnet().to_string(), "172.16.1.0/24");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn resolve(&self, claims: &Claims) -> Result<Topology, ResolveError> {
+    pub fn resolve(&self, claims: &SubnetPool) -> Result<Topology, ResolveError> {
         let soundness = self.soundness();
         let (Some(lan_names), Some(decky_names), true) =
             (soundness.lans, soundness.deckies, soundness.report.is_clean())
@@ -105,18 +105,18 @@ impl Draft {
             .map(|((id, name), (lan, subnet))| Lan::new(LanId::new(id), name, subnet, lan.is_dmz).at(lan.position))
             .collect();
         let attachments = self.attachments(&lans)?;
-        let mut loadouts = Loadouts::default();
+        let mut workloads = Workloads::default();
         let deckies = (0..)
             .zip(decky_names)
             .zip(self.deckies.iter().zip(attachments))
             .map(|((id, name), (decky, attachments))| {
-                complete(DeckyId::new(id), name, decky, attachments, &mut loadouts)
+                complete(DeckyId::new(id), name, decky, attachments, &mut workloads)
             })
             .collect();
         Ok(Topology::new(lans, deckies)?)
     }
 
-    fn subnets(&self, claims: &Claims) -> Result<Vec<Ipv4Net>, AllocError> {
+    fn subnets(&self, claims: &SubnetPool) -> Result<Vec<Ipv4Net>, AllocError> {
         let needed = self.lans.iter().filter(|lan| lan.subnet.is_none()).count() as u64;
         if needed == 0 {
             return Ok(self.lans.iter().filter_map(|lan| lan.subnet).collect());
@@ -297,11 +297,11 @@ fn complete(
     name: Name,
     draft: &DraftDecky,
     attachments: Vec<Attachment>,
-    loadouts: &mut Loadouts,
+    workloads: &mut Workloads,
 ) -> Decky {
-    let loadout = loadouts.get(&draft.services, &draft.service_config, draft.archetype.as_deref());
+    let workload = workloads.get(&draft.services, &draft.service_config, draft.archetype.as_deref());
     Decky::new(id, name)
-        .with_loadout(loadout)
+        .with_loadout(workload)
         .forwarding(draft.forwards_l3)
         .with_attachments(attachments)
         .at(draft.position)

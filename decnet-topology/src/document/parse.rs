@@ -10,7 +10,7 @@ use crate::{
     },
     finding::{Code, Finding, Target},
     model::{Draft, DraftAttachment, DraftDecky, DraftLan},
-    name::Folded,
+    name::CaseInsensitive,
     spelling,
 };
 
@@ -233,7 +233,7 @@ fn join_decky(
 /// Finds LANs by their names.
 struct Places<'l> {
     lans: &'l [DraftLan],
-    by_name: HashMap<Folded<'l>, usize>,
+    by_name: HashMap<CaseInsensitive<'l>, usize>,
     /// The last home: deckies stand LAN by LAN as a rule.
     last: usize,
 }
@@ -242,14 +242,14 @@ impl<'l> Places<'l> {
     fn new(lans: &'l [DraftLan]) -> Self {
         let mut by_name = HashMap::with_capacity(lans.len());
         for (at, lan) in lans.iter().enumerate() {
-            by_name.entry(Folded(&lan.name)).or_insert(at);
+            by_name.entry(CaseInsensitive(&lan.name)).or_insert(at);
         }
         Self { lans, by_name, last: 0 }
     }
 
     /// Returns the place of the LAN of that name; of several, the first.
     fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(&Folded(name)).copied()
+        self.by_name.get(&CaseInsensitive(name)).copied()
     }
 
     /// Finds the LAN that is some decky's home.

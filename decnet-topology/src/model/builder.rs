@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, Topology, TopologyError, loadout::Loadout},
+    model::{Attachment, Decky, Lan, Topology, TopologyError, workload::Workload},
     name::{Name, NameError, ServiceName},
     net::{self, SubnetError},
 };
@@ -168,8 +168,8 @@ impl DeckyBuilder<'_> {
     /// Adds services.
     #[must_use]
     pub fn services<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
-        Loadout::change(self.decky.loadout_mut(), |loadout| {
-            loadout
+        Workload::change(self.decky.loadout_mut(), |workload| {
+            workload
                 .services_mut()
                 .extend(services.into_iter().map(ServiceName::new));
         });
@@ -179,8 +179,8 @@ impl DeckyBuilder<'_> {
     /// Sets one field of a service's configuration.
     #[must_use]
     pub fn config(mut self, service: &str, field: &str, value: impl Into<serde_json::Value>) -> Self {
-        Loadout::change(self.decky.loadout_mut(), |loadout| {
-            let config = loadout.service_config_mut();
+        Workload::change(self.decky.loadout_mut(), |workload| {
+            let config = workload.service_config_mut();
             let fields = config.entry(ServiceName::new(service)).or_default();
             fields.insert(field.into(), value.into());
         });

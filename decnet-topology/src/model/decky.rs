@@ -11,7 +11,7 @@ use crate::{
     id::{DeckyId, LanId},
     model::{
         Position,
-        loadout::{Loadout, Shared, print_alike},
+        workload::{Shared, Workload, print_alike},
     },
     name::{Name, ServiceName},
 };
@@ -41,7 +41,7 @@ const NEAR: usize = 2;
 #[derive(Clone)]
 pub struct Decky {
     name: Name,
-    loadout: Shared,
+    workload: Shared,
     seldom: Option<Arc<Seldom>>,
     /// The attachments, if there are no more than this.
     near: [Attachment; NEAR],
@@ -67,7 +67,7 @@ impl Decky {
         };
         Self {
             name,
-            loadout: None,
+            workload: None,
             seldom: None,
             near: [NOWHERE; NEAR],
             id,
@@ -79,7 +79,7 @@ impl Decky {
     /// Puts another decky together that runs what this one runs, and is attached to nothing.
     pub(crate) fn twin(&self, id: DeckyId, name: Name) -> Self {
         Self {
-            loadout: self.loadout.clone(),
+            workload: self.workload.clone(),
             ..Self::new(id, name)
         }
     }
@@ -87,8 +87,8 @@ impl Decky {
     /// Sets the services.
     #[must_use]
     pub fn with_services(mut self, services: impl IntoIterator<Item = ServiceName>) -> Self {
-        Loadout::change(&mut self.loadout, |loadout| {
-            *loadout.services_mut() = services.into_iter().collect();
+        Workload::change(&mut self.workload, |workload| {
+            *workload.services_mut() = services.into_iter().collect();
         });
         self
     }
@@ -97,7 +97,7 @@ impl Decky {
     #[must_use]
     pub fn with_service_config(mut self, config: ServiceConfig) -> Self {
         if !print_alike(self.service_config(), &config) {
-            Loadout::change(&mut self.loadout, |loadout| *loadout.service_config_mut() = config);
+            Workload::change(&mut self.workload, |workload| *workload.service_config_mut() = config);
         }
         self
     }
@@ -106,20 +106,20 @@ impl Decky {
     #[must_use]
     pub fn with_archetype(mut self, archetype: Option<String>) -> Self {
         if self.archetype() != archetype.as_deref() {
-            Loadout::change(&mut self.loadout, |loadout| loadout.set_archetype(archetype));
+            Workload::change(&mut self.workload, |workload| workload.set_archetype(archetype));
         }
         self
     }
 
     /// Sets all that it runs.
-    pub(crate) fn with_loadout(mut self, loadout: Shared) -> Self {
-        self.loadout = loadout;
+    pub(crate) fn with_loadout(mut self, workload: Shared) -> Self {
+        self.workload = workload;
         self
     }
 
     /// Returns what it runs, to be changed.
     pub(super) fn loadout_mut(&mut self) -> &mut Shared {
-        &mut self.loadout
+        &mut self.workload
     }
 
     /// Sets whether it forwards packets.
@@ -187,17 +187,17 @@ impl Decky {
 
     /// Returns the services that it runs, in order.
     pub fn services(&self) -> &BTreeSet<ServiceName> {
-        Loadout::of(&self.loadout).services()
+        Workload::of(&self.workload).services()
     }
 
     /// Returns the configuration of its services.
     pub fn service_config(&self) -> &ServiceConfig {
-        Loadout::of(&self.loadout).service_config()
+        Workload::of(&self.workload).service_config()
     }
 
     /// Returns the archetype, if one was given.
     pub fn archetype(&self) -> Option<&str> {
-        Loadout::of(&self.loadout).archetype()
+        Workload::of(&self.workload).archetype()
     }
 
     /// Returns whether it forwards packets between its LANs.
@@ -250,7 +250,7 @@ impl PartialEq for Decky {
             && self.forwards_l3 == other.forwards_l3
             && self.attachments() == other.attachments()
             && self.name == other.name
-            && self.loadout == other.loadout
+            && self.workload == other.workload
             && self.position() == other.position()
     }
 }

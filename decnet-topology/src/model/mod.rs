@@ -4,16 +4,16 @@ mod builder;
 mod decky;
 mod draft;
 mod lan;
-mod loadout;
 mod log;
 mod stored;
 mod topology;
+mod workload;
 
 pub use builder::{BuildError, DeckyBuilder, TopologyBuilder};
 pub use decky::{Attachment, Decky, ServiceConfig, ServiceFields};
 pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
 pub use lan::{Lan, Position};
-pub(crate) use loadout::{Loadouts, print_alike};
 pub use log::{LogDriver, LogOption, LogSettingError, LogSettings};
 pub use stored::{DeploySettings, DmzEgress, StoredTopology, TopologyRow, UnknownEgress};
 pub use topology::{Topology, TopologyError};
+pub(crate) use workload::{Workloads, print_alike};

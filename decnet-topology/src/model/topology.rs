@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, Loadouts, TopologyBuilder},
+    model::{Attachment, Decky, Lan, TopologyBuilder, Workloads},
     name::{Name, Sums},
 };
 
@@ -90,9 +90,9 @@ impl Topology {
         }
         lans.shrink_to_fit();
         deckies.shrink_to_fit();
-        let mut loadouts = Loadouts::default();
+        let mut workloads = Workloads::default();
         for decky in &mut deckies {
-            loadouts.share(decky.loadout_mut());
+            workloads.share(decky.loadout_mut());
         }
         let topology = Self { lans, deckies };
         for decky in &topology.deckies {

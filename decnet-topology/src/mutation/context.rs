@@ -1,7 +1,7 @@
 use ipnet::Ipv4Net;
 
 use crate::{
-    alloc::Claims, catalog::Catalog, config::TopologyConfig, model::TopologyRow, publish::Publish, repo::Claim,
+    alloc::SubnetPool, catalog::Catalog, config::TopologyConfig, model::TopologyRow, publish::Publish, repo::Claim,
     status::Status,
 };
 
@@ -35,7 +35,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Knows a catalogue and no other topology; subnets come from the default pool, 172.16.0.0/12 by /24.
     pub fn new(catalog: &'a Catalog, stage: Stage) -> Self {
-        let Claims { pool, prefix, .. } = Claims::default();
+        let SubnetPool { pool, prefix, .. } = SubnetPool::default();
         Self {
             catalog,
             claims: &[],

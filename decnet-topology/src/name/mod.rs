@@ -1,6 +1,6 @@
 //! Names of things: LANs and deckies, topologies, services.
 
-mod folded;
+mod case_insensitive;
 mod numbered;
 
 use std::{borrow::Borrow, cmp::Ordering, fmt, hash, str::FromStr};
@@ -8,9 +8,9 @@ use std::{borrow::Borrow, cmp::Ordering, fmt, hash, str::FromStr};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use self::folded::compare;
+use self::case_insensitive::compare;
 pub(crate) use self::{
-    folded::{Folded, Sums},
+    case_insensitive::{CaseInsensitive, Sums},
     numbered::Numbered,
 };
 

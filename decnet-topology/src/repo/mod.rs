@@ -232,7 +232,7 @@ pub trait Repo: Send + Sync + Debug {
 
     /// Gives a claimed mutation back, to be taken up again in its turn. One whose claim was lost, or whose topology is gone, is
     /// no error. Where the topology takes no mutations any more it is finished as [`set_status`](Repo::set_status) would have.
-    async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError>;
+    async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError>;
 
     /// Puts the maze that a claimed mutation makes in the place of the one before, and keeps what that changed of the deckies.
     /// It is no edit: that was counted when the mutation was enqueued.
@@ -269,7 +269,7 @@ pub trait Repo: Send + Sync + Debug {
     async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError>;
 
     /// Returns whether a topology has a mutation that is not finished. Its cost does not grow with those that are.
-    async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError>;
+    async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError>;
 
     /// Returns what edits and mutations changed of the deckies of a topology, oldest first; only what was stored later than
     /// `since` if that is given. [`history::at`](crate::history::at) tells from it what they were then.

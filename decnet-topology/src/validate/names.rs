@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     finding::{Code, Finding, Findings, Target},
-    name::{Folded, Name, Sums},
+    name::{CaseInsensitive, Name, Sums},
     validate::view::{DeckyView, LanView, View},
 };
 
@@ -55,7 +55,7 @@ pub(super) fn decky_twice(view: &View<'_>, sums: Sums, findings: &mut Findings) 
 
 /// Returns each name that was there before, once, as it was written the second time.
 fn doubled<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut names: Vec<_> = names.map(Folded).collect();
+    let mut names: Vec<_> = names.map(CaseInsensitive).collect();
     names.sort();
     let groups = names.chunk_by(|one, other| one == other);
     groups.filter_map(|group| group.get(1)).map(|name| name.0).collect()

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_topology::{
     Code, Draft,
-    alloc::{AllocError, Claims, IpAllocator, ResolveError, SubnetAllocator},
+    alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool},
     finding::{Finding, Target},
     model::{DraftAttachment, DraftDecky, DraftLan},
     net,
@@ -257,7 +257,7 @@ fn draft(lans: &[(&str, Option<&str>)], deckies: &[Attached<'_>]) -> Draft {
 fn a_draft_takes_subnets_past_its_own_and_those_of_others() {
     let open = draft(&[("a", None), ("b", Some("172.16.0.0/23")), ("c", None)], &[]);
     let topology = open
-        .resolve(&Claims::past([subnet("172.16.2.128/25")]))
+        .resolve(&SubnetPool::past([subnet("172.16.2.128/25")]))
         .expect("topology");
     let subnets: Vec<String> = topology.lans().iter().map(|lan| lan.subnet().to_string()).collect();
     assert_eq!(subnets, ["172.16.3.0/24", "172.16.0.0/23", "172.16.4.0/24"]);
@@ -273,7 +273,7 @@ fn a_draft_takes_the_lowest_addresses_in_the_order_of_its_deckies() {
             ("z", &[(1, None), (0, None)]),
         ],
     );
-    let topology = open.resolve(&Claims::default()).expect("topology");
+    let topology = open.resolve(&SubnetPool::default()).expect("topology");
     let addresses: Vec<String> = topology
         .edges()
         .map(|(decky, edge)| format!("{} {}", decky.name(), edge.ip))
@@ -296,8 +296,8 @@ fn a_complete_draft_is_the_topology_it_came_from() {
         &[("a", None), ("b", None)],
         &[("x", &[(1, None), (0, None)]), ("y", &[])],
     );
-    let topology = open.resolve(&Claims::default()).expect("topology");
-    let none_left = Claims {
+    let topology = open.resolve(&SubnetPool::default()).expect("topology");
+    let none_left = SubnetPool {
         pool: subnet("10.0.0.0/30"),
         prefix: 30,
         taken: vec![subnet("0.0.0.0/0")],
@@ -307,7 +307,7 @@ fn a_complete_draft_is_the_topology_it_came_from() {
 
 #[test]
 fn a_draft_that_asks_for_too_much_is_refused_with_the_numbers() {
-    let claims = |pool, prefix| Claims {
+    let claims = |pool, prefix| SubnetPool {
         pool: subnet(pool),
         prefix,
         taken: Vec::new(),
@@ -341,7 +341,7 @@ fn a_draft_with_errors_is_refused_with_all_of_them() {
         &[("a", None), ("A", None), ("no name", None)],
         &[("x", &[(0, None), (0, None), (7, None)]), ("X", &[])],
     );
-    let codes = |draft: &Draft| match draft.resolve(&Claims::default()) {
+    let codes = |draft: &Draft| match draft.resolve(&SubnetPool::default()) {
         Err(ResolveError::Unsound { report }) => report.errors().map(|finding| finding.code).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     };
@@ -367,5 +367,5 @@ fn a_draft_with_errors_is_refused_with_all_of_them() {
     assert_eq!(codes(&unread), [Code::SubnetMalformed]);
     let warning = Finding::new(Code::ArchetypeUnknown, Target::Topology, "only a warning");
     unread.findings = vec![warning];
-    assert!(unread.resolve(&Claims::default()).is_ok());
+    assert!(unread.resolve(&SubnetPool::default()).is_ok());
 }

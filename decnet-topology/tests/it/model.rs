@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_topology::{
     Attachment, Catalog, Decky, DeckyId, Draft, Lan, LanId, ServiceName, Topology, TopologyConfig,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, Syntax},
     generate::generate,
     hash::canonical_hash,
@@ -35,7 +35,7 @@ fn parsed(topology: &Topology) -> Topology {
     draft.header.name = "printed".into();
     let text = document::print(&draft, Syntax::Json);
     let draft = document::parse(text, Syntax::Json).expect("a document");
-    draft.resolve(&Claims::default()).expect("a maze")
+    draft.resolve(&SubnetPool::default()).expect("a maze")
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     Catalog, Code, Draft, Mutation, RuleSet, Severity, Topology, TopologyConfig,
-    alloc::{AllocError, Claims, IpAllocator, ResolveError, SubnetAllocator},
+    alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool},
     document::{self, Syntax},
     mutation::{AddDecky, AddLan, Context, MutationError, Stage, UpdateLan, apply},
     validate::{Report, validate},
@@ -62,7 +62,7 @@ fn a_file_with_a_doubtful_subnet_is_valid_with_a_warning() {
         let draft = file(text);
         let report = validate(&draft, &Catalog::builtin(), RuleSet::deploy());
         assert_eq!(found(&report), [(Code::SubnetSpecial, Severity::Warning)], "{text}");
-        assert!(draft.resolve(&Claims::default()).is_ok(), "{text}");
+        assert!(draft.resolve(&SubnetPool::default()).is_ok(), "{text}");
     }
     for text in [
         "10.0.0.0/8",
@@ -101,7 +101,7 @@ fn the_finding_says_which_range_it_is_and_what_to_take_instead() {
 
 #[test]
 fn a_draft_in_a_range_that_no_lan_can_use_is_unsound() {
-    let Err(ResolveError::Unsound { report }) = file("127.0.0.0/24").resolve(&Claims::default()) else {
+    let Err(ResolveError::Unsound { report }) = file("127.0.0.0/24").resolve(&SubnetPool::default()) else {
         panic!("no LAN can be on loopback");
     };
     assert_eq!(found(&report), [(Code::SubnetSpecial, Severity::Error)]);
@@ -122,7 +122,7 @@ fn nothing_is_allocated_where_no_lan_can_be() {
         );
         let mut open = file("10.0.0.0/24");
         open.lans[0].subnet = None;
-        let claims = Claims {
+        let claims = SubnetPool {
             pool: base,
             prefix: 29,
             taken: Vec::new(),

@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf};
 
 use decnet_topology::{
     Catalog, Finding, RuleSet, Topology,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, Syntax},
     graph::Graph,
 };
@@ -19,7 +19,7 @@ fn catalog() -> Catalog {
 fn resolve(text: &str) -> Topology {
     document::parse(text, Syntax::Auto)
         .unwrap()
-        .resolve(&Claims::default())
+        .resolve(&SubnetPool::default())
         .unwrap()
 }
 

@@ -73,7 +73,7 @@ fn tell(name: &str, report: &VerifyReport) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use decnet_engine::engine::{Place, Reach, ReachDeviation};
+    use decnet_engine::engine::{PathEnd, Reach, ReachDeviation};
 
     use super::*;
     use crate::commands::doctor::Verdict;
@@ -83,8 +83,8 @@ mod tests {
         assert_eq!(tell("corp", &VerifyReport::default())[0].verdict, Verdict::Ok);
         let report = VerifyReport {
             deviations: vec![ReachDeviation {
-                from: Place::Host,
-                to: Place::Decky("web".parse().expect("a name")),
+                from: PathEnd::Host,
+                to: PathEnd::Decky("web".parse().expect("a name")),
                 address: [10, 0, 0, 1].into(),
                 expected: Reach::Reachable,
                 found: Reach::Anonymous,

@@ -58,7 +58,7 @@ fn what_people_see_of_a_small_maze() {
     let down = lab.run(&["plan", "lab", "--down"]).exits(0);
     let torn = without_progress(lab.run(&["teardown", "lab"]).exits(0));
     let text = [plan, deployed, shown, again, down, torn]
-        .map(|ran| ran.seen(&lab.place))
+        .map(|ran| ran.seen(&lab.sandbox))
         .join("\n");
     insta::assert_snapshot!(without_short_ids(&text));
 }
@@ -153,9 +153,9 @@ fn a_file_is_applied_and_raised_at_once_and_what_runs_is_not_replaced() {
         lab.run(&["apply", "-f", "lab.yaml", "--json"]).exits(0).json()["result"],
         "unchanged"
     );
-    lab.place
+    lab.sandbox
         .write("lab.yaml", &document.replace("services: [ssh]", "services: [dns]"));
-    assert_seen!(lab.place, lab.run(&["apply", "-f", "lab.yaml"]).exits(4));
+    assert_seen!(lab.sandbox, lab.run(&["apply", "-f", "lab.yaml"]).exits(4));
     lab.run(&["delete", "lab"]).exits(4).says("teardown");
     lab.run(&["db", "reset", "--yes"]).exits(4).says("lab (active)");
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);

@@ -35,8 +35,8 @@ fn became(events: &mut Following, status: &str) {
 #[ignore = "needs Docker"]
 fn other_processes_hear_of_a_maze_that_comes_is_mended_and_goes() {
     let lab = Lab::apply(MAZE);
-    let _bus = serve(&lab.place);
-    let mut events = Following::start(&lab.place, &["events", "--topology", "lab", "--json"]);
+    let _bus = serve(&lab.sandbox);
+    let mut events = Following::start(&lab.sandbox, &["events", "--topology", "lab", "--json"]);
     events.until(|line| line["type"] == "snapshot" && line["payload"]["topologies"][0]["status"] == "pending");
 
     lab.run(&["deploy", "lab"]).exits(0);

@@ -5,18 +5,18 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use crate::command::{Place, Ran};
+use crate::command::{Ran, Sandbox};
 
-/// A place with a maze whose subnets no other test has.
+/// A sandbox with a maze whose subnets no other test has.
 pub(crate) struct Lab {
-    pub(crate) place: Place,
+    pub(crate) sandbox: Sandbox,
     instance: String,
 }
 
 impl Lab {
     /// Draws a maze of five LANs, called `lab`, in `10.204.<number>.0/24`.
     pub(crate) fn generate(number: u8) -> Self {
-        let place = Place::with_docker();
+        let sandbox = Sandbox::with_docker();
         let base = format!("10.204.{number}.0/24");
         let size = [
             "--name",
@@ -30,31 +30,31 @@ impl Lab {
             "--seed",
             "2",
         ];
-        place
+        sandbox
             .run(&[&["generate", "--subnet-base-prefix", &base], &size[..]].concat())
             .exits(0);
-        Self::of(place)
+        Self::of(sandbox)
     }
 
     /// Stores a maze file whose subnets are in `10.204.<number>.0/24`.
     pub(crate) fn apply(document: &str) -> Self {
-        let place = Place::with_docker();
-        place.write("lab.yaml", document);
-        place.run(&["apply", "-f", "lab.yaml"]).exits(0);
-        Self::of(place)
+        let sandbox = Sandbox::with_docker();
+        sandbox.write("lab.yaml", document);
+        sandbox.run(&["apply", "-f", "lab.yaml"]).exits(0);
+        Self::of(sandbox)
     }
 
-    fn of(place: Place) -> Self {
-        let instance = place.run(&["db", "check", "--json"]).exits(0).json()["instance"]
+    fn of(sandbox: Sandbox) -> Self {
+        let instance = sandbox.run(&["db", "check", "--json"]).exits(0).json()["instance"]
             .as_str()
             .expect("an id")
             .to_owned();
-        Self { place, instance }
+        Self { sandbox, instance }
     }
 
     /// Runs the program.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        self.place.run(arguments)
+        self.sandbox.run(arguments)
     }
 
     /// Returns the status of the maze.
@@ -105,7 +105,7 @@ impl Lab {
 
     /// Starts the program and waits until it has said something on stderr.
     pub(crate) fn start(&self, arguments: &[&str], until: &str) -> Running {
-        Running::start(&self.place, arguments, until)
+        Running::start(&self.sandbox, arguments, until)
     }
 }
 
@@ -130,8 +130,8 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts the program and waits until it has said something on stderr.
-    pub(crate) fn start(place: &Place, arguments: &[&str], until: &str) -> Self {
-        let mut child = place.spawn(arguments, Stdio::null());
+    pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str], until: &str) -> Self {
+        let mut child = sandbox.spawn(arguments, Stdio::null());
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         let mut running = Self {
             child,

@@ -50,8 +50,8 @@ fn without(lines: &[String], decky: &str) -> Vec<String> {
 #[ignore = "needs Docker"]
 fn a_change_is_planned_then_made_and_touches_nothing_else() {
     let lab = deployed(1);
-    let _bus = serve(&lab.place);
-    let mut events = Following::start(&lab.place, &["events", "--topology", "lab", "--json"]);
+    let _bus = serve(&lab.sandbox);
+    let mut events = Following::start(&lab.sandbox, &["events", "--topology", "lab", "--json"]);
     let snapshot = events.until(|_| true);
     assert_eq!(
         (&snapshot["type"], &snapshot["payload"]["topologies"][0]["status"]),

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use super::lab::{Lab, docker, quietly};
-use crate::command::{Place, assert_seen};
+use crate::command::{Sandbox, assert_seen};
 
 fn gateway(number: u8, service: &str) -> String {
     format!(
@@ -87,8 +87,8 @@ fn a_foreign_network_on_the_subnet_is_named_and_survives_everything() {
 #[ignore = "needs Docker"]
 fn a_choice_of_our_own_avoids_foreign_networks() {
     let _foreign = Foreign::create("decnet-test-avoided", "10.204.32.0/28");
-    let place = Place::with_docker();
-    let ran = place
+    let sandbox = Sandbox::with_docker();
+    let ran = sandbox
         .run(&[
             "next-subnet",
             "--subnet-base-prefix",
@@ -98,7 +98,7 @@ fn a_choice_of_our_own_avoids_foreign_networks() {
         ])
         .exits(0);
     assert_eq!(ran.stdout, "10.204.32.16/28\n");
-    let ran = place
+    let ran = sandbox
         .run(&[
             "next-subnet",
             "--subnet-base-prefix",
@@ -107,7 +107,7 @@ fn a_choice_of_our_own_avoids_foreign_networks() {
             "28",
         ])
         .exits(1);
-    assert_seen!(place, ran);
+    assert_seen!(sandbox, ran);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_choice_of_our_own_avoids_foreign_networks() {
 fn an_image_that_cannot_be_pulled_rolls_back_and_leaves_with_6() {
     let lab = Lab::apply(&gateway(33, "redis").replace("forwards_l3: true, ", ""));
     // Nobody listens on port 1 of this machine.
-    let catalog = lab.place.write(
+    let catalog = lab.sandbox.write(
         "own.toml",
         "[services.redis]\nimage = \"127.0.0.1:1/decnet-test/none:1\"\n",
     );
@@ -138,8 +138,8 @@ fn an_image_that_cannot_be_pulled_rolls_back_and_leaves_with_6() {
 #[test]
 #[ignore = "needs Docker"]
 fn a_maze_for_an_agent_says_that_there_are_none_yet() {
-    let place = Place::with_docker();
-    place
+    let sandbox = Sandbox::with_docker();
+    sandbox
         .run(&[
             "generate",
             "--name",
@@ -152,7 +152,7 @@ fn a_maze_for_an_agent_says_that_there_are_none_yet() {
             "agent",
         ])
         .exits(0);
-    place
+    sandbox
         .run(&["deploy", "far"])
         .exits(1)
         .says("there are no agents yet")

@@ -6,7 +6,7 @@ use super::{
     daemon::Daemon,
     lab::{Lab, Running, docker},
 };
-use crate::command::Place;
+use crate::command::Sandbox;
 
 const MAZE: &str = "\
 format: decnet.topology/1
@@ -26,17 +26,17 @@ deckies:
 const PAUSE: Duration = Duration::from_millis(200);
 const LOOKS: usize = 200;
 
-fn is_as_it_should_be(place: &Place) -> bool {
-    let shown = place.run(&["show", "lab", "--json"]).exits(0).json();
-    let queued = place.run(&["mutations", "lab", "--state", "pending,applying", "--json"]);
+fn is_as_it_should_be(sandbox: &Sandbox) -> bool {
+    let shown = sandbox.run(&["show", "lab", "--json"]).exits(0).json();
+    let queued = sandbox.run(&["mutations", "lab", "--state", "pending,applying", "--json"]);
     shown["status"] == "active"
         && queued.exits(0).json()["total"] == 0
-        && place.run(&["plan", "lab", "--json"]).json()["steps"] == serde_json::json!([])
+        && sandbox.run(&["plan", "lab", "--json"]).json()["steps"] == serde_json::json!([])
 }
 
-fn ask_for(place: &Place, decky: &str, services: &str) {
+fn ask_for(sandbox: &Sandbox, decky: &str, services: &str) {
     let payload = ["--name", decky, "--lan", "office", "--services", services];
-    place
+    sandbox
         .run(&[&["mutate", "lab", "add_decky"][..], &payload].concat())
         .exits(0);
 }
@@ -45,25 +45,25 @@ fn ask_for(place: &Place, decky: &str, services: &str) {
 #[ignore = "needs Docker"]
 fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_for_meanwhile_is_made() {
     let mut daemon = Daemon::start();
-    let place = Place::with_daemon(&daemon.host());
-    place.write("lab.yaml", MAZE);
-    place.run(&["apply", "-f", "lab.yaml"]).exits(0);
-    place.run(&["deploy", "lab", "--quiet"]).exits(0);
-    let mut watch = Running::start(&place, &["watch", "--poll", "500ms"], "watching; Ctrl-C stops");
+    let sandbox = Sandbox::with_daemon(&daemon.host());
+    sandbox.write("lab.yaml", MAZE);
+    sandbox.run(&["apply", "-f", "lab.yaml"]).exits(0);
+    sandbox.run(&["deploy", "lab", "--quiet"]).exits(0);
+    let mut watch = Running::start(&sandbox, &["watch", "--poll", "500ms"], "watching; Ctrl-C stops");
     for (signal, number) in [("KILL", 1), ("TERM", 3)] {
-        ask_for(&place, &format!("during-{number}"), "ssh,ftp,smb");
+        ask_for(&sandbox, &format!("during-{number}"), "ssh,ftp,smb");
         watch.until(&format!("#{number} add_decky is applying"));
         daemon.end(signal);
-        ask_for(&place, &format!("after-{number}"), "ssh");
+        ask_for(&sandbox, &format!("after-{number}"), "ssh");
         daemon.raise();
         for look in 1.. {
-            if is_as_it_should_be(&place) {
+            if is_as_it_should_be(&sandbox) {
                 break;
             }
-            assert!(look < LOOKS, "{signal}: {}", place.run(&["show", "lab"]).stdout);
+            assert!(look < LOOKS, "{signal}: {}", sandbox.run(&["show", "lab"]).stdout);
             thread::sleep(PAUSE);
         }
-        let mutations = place.run(&["mutations", "lab", "--json"]).exits(0).json();
+        let mutations = sandbox.run(&["mutations", "lab", "--json"]).exits(0).json();
         let last = mutations["mutations"].as_array().and_then(|rows| rows.last());
         assert_eq!(last.expect("a row")["state"], "applied", "{signal}");
     }
@@ -73,7 +73,7 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
 
     let label = ["--filter", "label=decnet.instance"];
     assert_eq!(daemon.docker(&[&["ps", "--quiet"][..], &label].concat()).len(), 16);
-    place.run(&["teardown", "lab", "--quiet"]).exits(0);
+    sandbox.run(&["teardown", "lab", "--quiet"]).exits(0);
     for list in [&["ps", "--all", "--quiet"][..], &["network", "ls", "--quiet"]] {
         assert_eq!(daemon.docker(&[list, &label].concat()), Vec::<String>::new());
     }
@@ -83,10 +83,10 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
 #[ignore = "needs Docker"]
 fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_watches() {
     let mut daemon = Daemon::start();
-    let place = Place::with_daemon(&daemon.host());
-    place.write("lab.yaml", MAZE);
-    place.run(&["apply", "-f", "lab.yaml"]).exits(0);
-    place.run(&["deploy", "lab", "--quiet"]).exits(0);
+    let sandbox = Sandbox::with_daemon(&daemon.host());
+    sandbox.write("lab.yaml", MAZE);
+    sandbox.run(&["apply", "-f", "lab.yaml"]).exits(0);
+    sandbox.run(&["deploy", "lab", "--quiet"]).exits(0);
     let label = ["--filter", "label=decnet.instance"];
     let ids = |daemon: &Daemon| {
         let mut ids = daemon.docker(&[&["ps", "--quiet"][..], &label].concat());
@@ -95,12 +95,12 @@ fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_w
     };
     let before = ids(&daemon);
     // What the host publishes is in the daemon's own namespace, and not seen from here.
-    let answers = |place: &Place| {
-        let report = place.run(&["verify", "lab", "--json"]);
+    let answers = |sandbox: &Sandbox| {
+        let report = sandbox.run(&["verify", "lab", "--json"]);
         let report: Option<serde_json::Value> = serde_json::from_str(&report.stdout).ok();
         let deviations = report.as_ref().and_then(|report| report["deviations"].as_array());
         deviations.is_some_and(|all| all.iter().all(|deviation| deviation["from"] == "host"))
-            && is_as_it_should_be(place)
+            && is_as_it_should_be(sandbox)
     };
     for what in ["TERM", "KILL", "a base"] {
         if what == "a base" {
@@ -116,15 +116,15 @@ fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_w
             daemon.raise();
         }
         for look in 1.. {
-            if answers(&place) {
+            if answers(&sandbox) {
                 break;
             }
-            assert!(look < LOOKS, "{what}: {}", place.run(&["verify", "lab"]).stdout);
+            assert!(look < LOOKS, "{what}: {}", sandbox.run(&["verify", "lab"]).stdout);
             thread::sleep(PAUSE);
         }
         assert_eq!(ids(&daemon), before, "{what}");
     }
-    place.run(&["teardown", "lab", "--quiet"]).exits(0);
+    sandbox.run(&["teardown", "lab", "--quiet"]).exits(0);
     assert_eq!(daemon.docker(&["volume", "ls", "--quiet"]), Vec::<String>::new());
 }
 
@@ -142,7 +142,7 @@ fn deploy_names_the_unit_that_starts_services_with_images_of_their_own_again() {
     let entry = format!(
         "[services.smb]\nimage = \"{image}\"\ncommand = [\"service\"]\nenvironment = {{ DECNET_SERVICE = \"{told}\" }}\n"
     );
-    let catalog = lab.place.write("own.toml", &entry);
+    let catalog = lab.sandbox.write("own.toml", &entry);
     let catalog = catalog.to_string_lossy();
     let ran = lab.run(&["deploy", "lab", "--catalog", &catalog]).exits(0);
     assert!(

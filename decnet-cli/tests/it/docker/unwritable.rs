@@ -32,7 +32,7 @@ rm disk/ballast
 fn on_a_full_disk_all_is_looked_at_and_taken_down() {
     let lab = Lab::apply(ONE);
     lab.run(&["deploy", "lab", "--quiet"]).exits(0);
-    let prepared = lab.place.command(&[]);
+    let prepared = lab.sandbox.command(&[]);
     let mut shell = Command::new("unshare");
     shell.args(["--mount", "sh", "-euc", ON_A_FULL_DISK]);
     shell.current_dir(prepared.get_current_dir().expect("a folder"));
@@ -56,11 +56,11 @@ fn on_a_full_disk_all_is_looked_at_and_taken_down() {
 fn an_older_copy_of_the_database_does_not_cost_what_runs() {
     let lab = Lab::apply(&ONE.replace("10.204.17.", "10.204.18."));
     lab.run(&["delete", "lab"]).exits(0);
-    let older = fs::read(lab.place.database()).expect("a database");
+    let older = fs::read(lab.sandbox.database()).expect("a database");
     lab.run(&["apply", "-f", "lab.yaml"]).exits(0);
     lab.run(&["deploy", "lab", "--quiet"]).exits(0);
     let before = lab.on_docker();
-    fs::write(lab.place.database(), older).expect("restored");
+    fs::write(lab.sandbox.database(), older).expect("restored");
     let looked = lab.run(&["reap", "--dry-run", "--json"]).exits(0).json();
     let prefix = looked["orphans"][0]["prefix"].as_str().expect("an id").to_owned();
     for arguments in [

@@ -61,8 +61,8 @@ fn what_another_process_asks_for_is_made_with_a_bus_and_without_and_what_is_kill
     let (status, said) = watch.end();
     assert_eq!(status.code(), Some(0), "{said}");
 
-    let _bus = serve(&lab.place);
-    let mut events = Following::start(&lab.place, &["events", "--json"]);
+    let _bus = serve(&lab.sandbox);
+    let mut events = Following::start(&lab.sandbox, &["events", "--json"]);
     events.until(|line| line["type"] == "snapshot");
     let mut watch = lab.start(&["watch", "--poll", NEVER], WATCHING);
     // Who says that it is there on the bus hears what is said on it.

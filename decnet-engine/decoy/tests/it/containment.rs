@@ -222,14 +222,14 @@ fn neither_the_engines_resolver_nor_the_host_is_reached_on_a_network_where_both_
 #[test]
 #[ignore = "needs Docker"]
 fn a_containment_that_was_meddled_with_is_told_and_set_again() {
-    let lab = Lab::new("meddled");
+    let lab = Lab::new("tampered");
     lab.inner("a", "10.203.5.0/24");
     let state = leaf(&["10.203.5.5"], &[]);
     lab.base("one", &state, &[("a", "10.203.5.5")]);
     lab.settled("one");
 
     // Another container in the namespace, with the power to and a state of its own.
-    let meddle = |other: &NetState| {
+    let tamper = |other: &NetState| {
         let network = format!("container:{}", lab.name("one"));
         let json = serde_json::to_string(other).unwrap();
         let done = lab.run_all(
@@ -239,14 +239,14 @@ fn a_containment_that_was_meddled_with_is_told_and_set_again() {
         assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
         assert_eq!(lab.check("one").deviations, [Deviation::Uncontained]);
     };
-    meddle(&NetState {
+    tamper(&NetState {
         egress: Egress::Open,
         ..state.clone()
     });
     lab.set("one", &state);
     assert!(lab.check("one").deviations.is_empty());
 
-    meddle(&NetState {
+    tamper(&NetState {
         lans: vec!["10.203.0.0/16".parse().unwrap()],
         ..state.clone()
     });

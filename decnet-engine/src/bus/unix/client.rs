@@ -78,11 +78,11 @@ impl UnixBus {
     }
 
     /// Waits until everything that was published is on its way, or nobody answers, but no longer than that.
-    pub async fn flush(&self, patience: Duration) {
+    pub async fn flush(&self, timeout: Duration) {
         let mut link = self.shared.link.subscribe();
         let settled = link.wait_for(|link| link.pending == 0 || link.down);
         // What was not sent by then is lost, as events may be.
-        let _ = tokio::time::timeout(patience, settled).await;
+        let _ = tokio::time::timeout(timeout, settled).await;
     }
 }
 

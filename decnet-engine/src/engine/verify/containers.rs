@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use decnet_topology::Name;
 use jiff::Timestamp;
 
-use super::report::{Place, Reach, ReachDeviation};
+use super::report::{PathEnd, Reach, ReachDeviation};
 use crate::{
     desired::{Desired, ServiceSpec},
     naming::ContainerName,
@@ -32,7 +32,7 @@ pub(super) fn deviations(
     let deviation = |decky: &Name, to, base: &ContainerName, how| {
         let home = desired.bases.get(base).and_then(|base| base.interfaces.first());
         Some(ReachDeviation {
-            from: Place::Decky(decky.clone()),
+            from: PathEnd::Decky(decky.clone()),
             to,
             address: home?.ip.into(),
             expected: Reach::Reachable,
@@ -46,10 +46,10 @@ pub(super) fn deviations(
             .get(&base.name)
             .is_some_and(|there| there.activity == Activity::Running);
         let how = trouble(&base.name).filter(|_| looping)?;
-        deviation(&base.decky, Place::Decky(base.decky.clone()), &base.name, how)
+        deviation(&base.decky, PathEnd::Decky(base.decky.clone()), &base.name, how)
     });
     let services = desired.services.values().filter_map(|service| {
-        let place = Place::Service(service.decky.clone(), service.service.clone());
+        let place = PathEnd::Service(service.decky.clone(), service.service.clone());
         deviation(&service.decky, place, &service.base, trouble(&service.name)?)
     });
     bases.chain(services).collect()

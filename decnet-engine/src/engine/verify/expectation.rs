@@ -7,7 +7,7 @@ use decnet_topology::{
     graph::Graph,
 };
 
-use super::Place;
+use super::PathEnd;
 use crate::desired::ServiceSpec;
 
 /// An address for documentation (RFC 5737), which is nobody's.
@@ -29,7 +29,7 @@ const NO_ROOM: &str = "(os error 105)";
 /// What becomes of one attempt from inside a decky if all is as the maze says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expectation {
-    pub(super) to: Place,
+    pub(super) to: PathEnd,
     pub(super) address: Ipv4Addr,
     pub(super) target: Target,
     pub(super) reached: bool,
@@ -78,7 +78,7 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
     let topology = graph.topology();
     let reach = graph.reach(decky.id());
     let mut expectations = Vec::new();
-    let mut expect = |to: &Place, address, port: Option<u16>, reached| {
+    let mut expect = |to: &PathEnd, address, port: Option<u16>, reached| {
         let ping = std::iter::once(Target::Icmp { address });
         expectations.extend(
             ping.chain(port.map(|port| Target::Tcp { address, port }))
@@ -87,7 +87,7 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
                     address,
                     target,
                     reached,
-                    counts: if *to == Place::Outside {
+                    counts: if *to == PathEnd::Outside {
                         Counts::Silence
                     } else {
                         Counts::Refusal
@@ -96,7 +96,7 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
         );
     };
     for other in topology.deckies().iter().filter(|other| other.id() != decky.id()) {
-        let to = Place::Decky(other.name().clone());
+        let to = PathEnd::Decky(other.name().clone());
         let port = tcp_port(other, catalog);
         for attachment in other.attachments() {
             expect(&to, attachment.ip, port, reach.contains(&attachment.lan));
@@ -104,15 +104,15 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
     }
     for lan in topology.lans() {
         if lan.is_dmz() {
-            expect(&Place::Host, lan.gateway(), Some(DNS), false);
+            expect(&PathEnd::Host, lan.gateway(), Some(DNS), false);
         } else if reach.contains(&lan.id()) {
-            expect(&Place::Host, lan.gateway(), None, false);
+            expect(&PathEnd::Host, lan.gateway(), None, false);
         }
     }
-    expect(&Place::Outside, OUTSIDE, None, false);
+    expect(&PathEnd::Outside, OUTSIDE, None, false);
     expectations.extend(to_everybody(decky, topology, catalog));
     expectations.push(Expectation {
-        to: Place::Resolver,
+        to: PathEnd::Resolver,
         address: RESOLVER,
         target: Target::Tcp {
             address: RESOLVER,
@@ -138,7 +138,7 @@ pub(super) fn of_services<'a>(
                 Protocol::Udp => (Target::Udp { address, port: number }, Counts::SilenceAlone),
             };
             Expectation {
-                to: Place::Service(service.decky.clone(), service.service.clone()),
+                to: PathEnd::Service(service.decky.clone(), service.service.clone()),
                 address,
                 target,
                 reached: true,
@@ -155,7 +155,7 @@ pub(super) fn of_host(addresses: &[Ipv4Addr]) -> impl Iterator<Item = Expectatio
         [Target::Icmp { address }, Target::Tcp { address, port }].map(|target| (address, target))
     });
     targets.map(|(address, target)| Expectation {
-        to: Place::Host,
+        to: PathEnd::Host,
         address,
         target,
         reached: false,
@@ -174,7 +174,7 @@ fn to_everybody(decky: &Decky, topology: &Topology, catalog: &Catalog) -> Vec<Ex
     let ports = || BROADCAST_PORTS.into_iter().filter(|port| !declared.contains(port));
     let targets = addresses.flat_map(|address| ports().map(move |port| (address, Target::Broadcast { address, port })));
     let expectations = targets.map(|(address, target)| Expectation {
-        to: Place::Host,
+        to: PathEnd::Host,
         address,
         target,
         reached: false,
@@ -210,7 +210,7 @@ mod tests {
             rtt_us: None,
         };
         for reached in [true, false] {
-            let to = Place::Host;
+            let to = PathEnd::Host;
             let expectation = Expectation {
                 to,
                 address,
@@ -233,7 +233,7 @@ mod tests {
         let holds = |counts, detail: Answer| {
             let target = Target::Udp { address, port: 53 };
             let expectation = Expectation {
-                to: Place::Service("web".parse().expect("a name"), "dns".into()),
+                to: PathEnd::Service("web".parse().expect("a name"), "dns".into()),
                 address,
                 target,
                 reached: true,

@@ -21,7 +21,7 @@ impl Engine {
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
-        let desired = Desired::new(&valid, &self.setting(instance, id, &info, &row.settings)?)?;
+        let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
         let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
         sources(&mut report, &desired, &observed, &info).await;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use decnet_decoy::protocol::{Deviation, StateReport};
 use decnet_topology::Name;
 
-use super::report::{Place, Reach, ReachDeviation};
+use super::report::{PathEnd, Reach, ReachDeviation};
 use crate::{desired::BaseSpec, observe::ObservedContainer};
 
 /// Compares the interfaces of a base that runs with what the maze says: as the runtime lists them, and as the program inside
@@ -16,7 +16,7 @@ pub(super) fn deviations(
     inside: Option<&StateReport>,
 ) -> Vec<ReachDeviation> {
     let deviation = |to, address: Ipv4Addr, expected, found, how: String| ReachDeviation {
-        from: Place::Decky(base.decky.clone()),
+        from: PathEnd::Decky(base.decky.clone()),
         to,
         address: address.into(),
         expected,
@@ -25,7 +25,7 @@ pub(super) fn deviations(
     };
     let lost = |lan: &Name, address, how: String| {
         deviation(
-            Place::Lan(lan.clone()),
+            PathEnd::Lan(lan.clone()),
             address,
             Reach::Reachable,
             Reach::Unreachable,
@@ -34,7 +34,7 @@ pub(super) fn deviations(
     };
     let foreign = |network: String, address, how: &str| {
         deviation(
-            Place::Network(network),
+            PathEnd::Network(network),
             address,
             Reach::Unreachable,
             Reach::Reachable,

@@ -8,7 +8,7 @@ use std::{
 
 use decnet_topology::catalog::Protocol;
 
-use super::report::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+use super::report::{PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 use crate::desired::{BaseSpec, PublishedPort};
 
 /// How long a published port has to answer, and to close the connection again if nobody is behind it.
@@ -18,10 +18,10 @@ const LINGER: Duration = Duration::from_millis(300);
 /// Tries the published TCP ports of a gateway from this machine.
 pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
     let mut report = VerifyReport::default();
-    let to = Place::Decky(base.decky.clone());
+    let to = PathEnd::Decky(base.decky.clone());
     if !local {
         report.skipped.push(SkippedPath {
-            from: Place::Host,
+            from: PathEnd::Host,
             to,
             why: "the daemon runs on another machine".into(),
         });
@@ -37,7 +37,7 @@ pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
             Err(error) => error.to_string(),
         };
         report.deviations.push(ReachDeviation {
-            from: Place::Host,
+            from: PathEnd::Host,
             to: to.clone(),
             address,
             expected: Reach::Reachable,

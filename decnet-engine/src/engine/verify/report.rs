@@ -9,7 +9,7 @@ use crate::host::Cause;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Place {
+pub enum PathEnd {
     /// A decky.
     Decky(Name),
     /// A service of a decky.
@@ -26,7 +26,7 @@ pub enum Place {
     Resolver,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PathEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Decky(name) => name.fmt(f),
@@ -76,9 +76,9 @@ impl fmt::Display for Reach {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReachDeviation {
     /// Where it begins.
-    pub from: Place,
+    pub from: PathEnd,
     /// Where it leads.
-    pub to: Place,
+    pub to: PathEnd,
     /// The address that was tried.
     pub address: IpAddr,
     /// What the maze says.
@@ -93,9 +93,9 @@ pub struct ReachDeviation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedPath {
     /// Where it begins.
-    pub from: Place,
+    pub from: PathEnd,
     /// Where it leads.
-    pub to: Place,
+    pub to: PathEnd,
     /// Why.
     pub why: String,
 }
@@ -140,7 +140,7 @@ impl VerifyReport {
         let mut between = self
             .deviations
             .iter()
-            .filter(|one| one.from != one.to && matches!(one.to, Place::Decky(_)));
+            .filter(|one| one.from != one.to && matches!(one.to, PathEnd::Decky(_)));
         between.any(lost)
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use decnet_topology::catalog::Protocol;
 
-use super::report::{Place, Reach, ReachDeviation, SkippedPath, VerifyReport};
+use super::report::{PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 use crate::{
     desired::{BaseSpec, PublishedPort},
     host,
@@ -54,7 +54,7 @@ enum Seen {
 /// the host's on the gateway's LAN. No packet leaves this machine.
 pub(super) async fn verify(base: &BaseSpec, there: Option<&ObservedContainer>, info: &RuntimeInfo) -> VerifyReport {
     let mut report = VerifyReport::default();
-    let to = Place::Decky(base.decky.clone());
+    let to = PathEnd::Decky(base.decky.clone());
     let trial = match trial(base, there, info) {
         Ok(Some(trial)) => trial,
         Ok(None) => return report,
@@ -76,7 +76,7 @@ pub(super) async fn verify(base: &BaseSpec, there: Option<&ObservedContainer>, i
         Seen::NotLed => "no NAT rule leads to the gateway, so that its services see the host's address".to_owned(),
     };
     report.deviations.push(ReachDeviation {
-        from: Place::Host,
+        from: PathEnd::Host,
         to,
         address: own.unwrap_or(gateway).into(),
         expected: Reach::Reachable,
@@ -89,9 +89,9 @@ pub(super) async fn verify(base: &BaseSpec, there: Option<&ObservedContainer>, i
     report
 }
 
-fn skipped(to: Place, why: &str) -> SkippedPath {
+fn skipped(to: PathEnd, why: &str) -> SkippedPath {
     SkippedPath {
-        from: Place::Host,
+        from: PathEnd::Host,
         to,
         why: format!("whether the addresses of visitors are seen could not be tried: {why}"),
     }

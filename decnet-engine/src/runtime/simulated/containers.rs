@@ -80,7 +80,7 @@ impl World {
             publish: spec.publish.clone(),
             state: Some(spec.state.clone()),
             state_holds: false,
-            bent: None,
+            tampered: None,
             contained: true,
         };
         self.containers.insert(spec.name.clone(), container);
@@ -123,7 +123,7 @@ impl World {
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
-            bent: None,
+            tampered: None,
             contained: true,
         };
         self.containers.insert(spec.name.clone(), container);
@@ -226,7 +226,7 @@ impl World {
         if container.activity != Activity::Running {
             return Err(not_running(name));
         }
-        container.bent = Some(state.clone());
+        container.tampered = Some(state.clone());
         container.state_holds = false;
         Ok(Effect::Changed)
     }

@@ -29,7 +29,7 @@ enum Trigger {
     Where(Box<dyn Fn(&Action) -> bool + Send>),
 }
 
-enum Manner {
+enum FaultKind {
     Fail(RuntimeError),
     CutOff,
     Hang,
@@ -38,7 +38,7 @@ enum Manner {
 struct Fault {
     trigger: Trigger,
     moment: Moment,
-    manner: Manner,
+    kind: FaultKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,19 +95,15 @@ impl Faults {
         let Some(place) = struck else {
             return (Moment::After, Verdict::Go);
         };
-        let Fault {
-            trigger,
-            moment,
-            manner,
-        } = &self.ordered[place];
+        let Fault { trigger, moment, kind } = &self.ordered[place];
         let moment = *moment;
-        let verdict = match manner {
-            Manner::Fail(error) => Verdict::Fail(error.clone()),
-            Manner::CutOff => {
+        let verdict = match kind {
+            FaultKind::Fail(error) => Verdict::Fail(error.clone()),
+            FaultKind::CutOff => {
                 self.reach = Reach::CutOff;
                 Verdict::Fail(unreachable())
             }
-            Manner::Hang => {
+            FaultKind::Hang => {
                 self.reach = Reach::Hangs;
                 Verdict::Hang
             }
@@ -138,24 +134,24 @@ fn unreachable() -> RuntimeError {
 impl Simulated {
     /// Fails one perform, counted from now.
     pub fn fail(&self, nth: usize, moment: Moment, error: RuntimeError) {
-        self.order(Trigger::Count(nth), moment, Manner::Fail(error));
+        self.order(Trigger::Count(nth), moment, FaultKind::Fail(error));
     }
 
     /// Fails every perform of which something holds, until [`reconnect`](Self::reconnect).
     pub fn fail_where(&self, holds: impl Fn(&Action) -> bool + Send + 'static, moment: Moment, error: RuntimeError) {
-        self.order(Trigger::Where(Box::new(holds)), moment, Manner::Fail(error));
+        self.order(Trigger::Where(Box::new(holds)), moment, FaultKind::Fail(error));
     }
 
     /// Lets the daemon die with one perform: that and every later call of any kind says
     /// [`Unreachable`](RuntimeError::Unreachable), until [`reconnect`](Self::reconnect).
     pub fn cut_off(&self, nth: usize, moment: Moment) {
-        self.order(Trigger::Count(nth), moment, Manner::CutOff);
+        self.order(Trigger::Count(nth), moment, FaultKind::CutOff);
     }
 
     /// Lets one perform and every later call of any kind wait for ever, until [`reconnect`](Self::reconnect): drop what
     /// waits, and a process was killed. [`hung`](Self::hung) says when.
     pub fn hang(&self, nth: usize, moment: Moment) {
-        self.order(Trigger::Count(nth), moment, Manner::Hang);
+        self.order(Trigger::Count(nth), moment, FaultKind::Hang);
     }
 
     /// Lets every call say that nothing answers, from now on.
@@ -168,12 +164,8 @@ impl Simulated {
         self.lock().faults = Faults::default();
     }
 
-    fn order(&self, trigger: Trigger, moment: Moment, manner: Manner) {
-        let fault = Fault {
-            trigger,
-            moment,
-            manner,
-        };
+    fn order(&self, trigger: Trigger, moment: Moment, kind: FaultKind) {
+        let fault = Fault { trigger, moment, kind };
         self.lock().faults.ordered.push(fault);
     }
 }

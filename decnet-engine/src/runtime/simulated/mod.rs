@@ -16,9 +16,9 @@
 
 mod containers;
 mod fault;
-mod meddle;
 mod networks;
 mod reach;
+mod tamper;
 mod world;
 
 use std::{

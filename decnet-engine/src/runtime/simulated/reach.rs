@@ -23,13 +23,13 @@ impl Container {
     /// Makes the namespace what the kept state says, as far as its interfaces are those.
     pub(super) fn straighten(&mut self) {
         self.state_holds = self.can_hold_state();
-        self.bent = None;
+        self.tampered = None;
         self.contained = true;
     }
 
     /// What the namespace is like.
     fn reality(&self) -> Option<&NetState> {
-        self.bent.as_ref().or(self.state.as_ref())
+        self.tampered.as_ref().or(self.state.as_ref())
     }
 
     pub(super) fn check_state(&self, json: &str) -> ExecOutput {

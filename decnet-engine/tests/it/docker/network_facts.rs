@@ -9,7 +9,7 @@ use std::{
 
 use decnet_decoy::protocol::{self, Probe, ProbeResult, Published, Target};
 use decnet_engine::{
-    desired::{Desired, PublishedPort, Setting},
+    desired::{Desired, DesiredContext, PublishedPort},
     naming::ContainerName,
 };
 use decnet_topology::{Catalog, RuleSet, Topology, catalog::Protocol, model::DeploySettings};
@@ -67,7 +67,7 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
     let lab = docker_lab(192).await;
     let catalog = Catalog::builtin();
     let valid = maze(&lab).validate(&catalog, RuleSet::deploy()).expect("valid");
-    let setting = Setting {
+    let context = DesiredContext {
         instance: lab.instance,
         topology: lab.topology,
         catalog: &catalog,
@@ -76,7 +76,7 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
         settings: &DeploySettings::default(),
         host_addresses: &[],
     };
-    let mut desired = Desired::new(&valid, &setting).expect("desired");
+    let mut desired = Desired::new(&valid, &context).expect("desired");
     let gate = desired.bases.get_mut(&lab.base_name("gate")).expect("gate");
     gate.publish = BTreeSet::from([PublishedPort {
         host_ip: Ipv4Addr::LOCALHOST.into(),

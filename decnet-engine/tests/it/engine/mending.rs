@@ -63,14 +63,14 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
             assert!(lab.docker.remove_network(&office(&lab.docker.world())));
         }),
         ("forwarding switched", &|lab| {
-            assert!(lab.docker.meddle_inside(&name("_web", &lab.docker.world())));
+            assert!(lab.docker.tamper_inside(&name("_web", &lab.docker.world())));
         }),
         ("all at once", &|lab| {
             let world = lab.docker.world();
             assert!(lab.docker.remove_network(&office(&world)));
             assert!(lab.docker.remove(&name("_files.smb", &world)));
             assert!(lab.docker.stop(&name("_files", &world)));
-            assert!(lab.docker.meddle_inside(&name("_web", &world)));
+            assert!(lab.docker.tamper_inside(&name("_web", &world)));
         }),
     ];
     for (what, break_it) in breaks {

@@ -2,7 +2,7 @@
 
 use decnet_decoy::protocol::Route;
 use decnet_engine::{
-    engine::{DeployOptions, EngineError, Place, Reach, VerifyReport},
+    engine::{DeployOptions, EngineError, PathEnd, Reach, VerifyReport},
     naming::{self, ContainerName, NetworkName},
 };
 use decnet_topology::{DeploySettings, DmzEgress, Repo, Status, Topology, TopologyId};
@@ -28,12 +28,12 @@ async fn base(lab: &Lab, id: TopologyId, decky: &str) -> ContainerName {
     naming::base(id, decky.expect("a decky"))
 }
 
-fn decky(name: &str) -> Place {
-    Place::Decky(name.parse().expect("a name"))
+fn decky(name: &str) -> PathEnd {
+    PathEnd::Decky(name.parse().expect("a name"))
 }
 
 /// The paths that are not as they should be, each once, and what was found.
-fn paths(report: &VerifyReport) -> Vec<(Place, Place, Reach)> {
+fn paths(report: &VerifyReport) -> Vec<(PathEnd, PathEnd, Reach)> {
     let mut paths: Vec<_> = report
         .deviations
         .iter()
@@ -61,7 +61,7 @@ async fn a_maze_that_was_just_raised_is_as_it_says_and_every_decky_was_asked() {
     let others = 22 * 23;
     assert!(report.probes > others, "{} probes", report.probes);
     assert!(
-        report.skipped.iter().all(|path| path.from == Place::Host),
+        report.skipped.iter().all(|path| path.from == PathEnd::Host),
         "only published ports of another machine are left out: {:?}",
         report.skipped
     );
@@ -141,9 +141,9 @@ async fn a_decky_that_is_not_contained_reaches_the_host_and_is_not_asked_about_t
     assert_eq!(
         paths(&report),
         [
-            (decky("web"), Place::Host, Reach::Reachable),
-            (decky("web"), Place::Outside, Reach::Unknown),
-            (decky("web"), Place::Resolver, Reach::Reachable),
+            (decky("web"), PathEnd::Host, Reach::Reachable),
+            (decky("web"), PathEnd::Outside, Reach::Unknown),
+            (decky("web"), PathEnd::Resolver, Reach::Reachable),
         ]
     );
     lab.reconcile(id).await.expect("reconciled");
@@ -291,7 +291,7 @@ async fn what_the_settings_let_out_is_not_tried() {
     let report = verify(&lab, id).await;
     assert!(report.is_clean(), "{report:?}");
     let left_out: Vec<_> = report.skipped.iter().map(|path| (&path.from, &path.to)).collect();
-    assert!(left_out.contains(&(&decky("web"), &Place::Outside)), "{left_out:?}");
+    assert!(left_out.contains(&(&decky("web"), &PathEnd::Outside)), "{left_out:?}");
 }
 
 #[tokio::test]

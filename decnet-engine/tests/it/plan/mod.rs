@@ -7,8 +7,8 @@ mod pairs;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use decnet_engine::{
-    desired::{Desired, Setting},
-    execute::{Execution, Manner, OnFailure, execute},
+    desired::{Desired, DesiredContext},
+    execute::{ExecuteOptions, ExecutionReport, OnFailure, execute},
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::{Plan, diff},
@@ -50,7 +50,7 @@ impl Ground {
         let valid = topology
             .validate(&CATALOG, RuleSet::live())
             .expect("a maze that may run");
-        let setting = Setting {
+        let context = DesiredContext {
             instance: self.instance,
             topology: self.topology,
             catalog: &CATALOG,
@@ -59,7 +59,7 @@ impl Ground {
             settings: &DeploySettings::default(),
             host_addresses: &[],
         };
-        Desired::new(&valid, &setting).expect("its services are in the catalogue")
+        Desired::new(&valid, &context).expect("its services are in the catalogue")
     }
 
     /// Looks at the daemon, and inside every base.
@@ -82,10 +82,10 @@ impl Ground {
         diff(&desired, &self.look(&desired).await)
     }
 
-    async fn run(&self, plan: &Plan, on_failure: OnFailure) -> Execution {
-        let manner = Manner { on_failure, width: 4 };
+    async fn run(&self, plan: &Plan, on_failure: OnFailure) -> ExecutionReport {
+        let options = ExecuteOptions { on_failure, width: 4 };
         let cancel = CancellationToken::new();
-        execute(&self.docker, self.instance, plan, manner, &cancel, &|_| {}).await
+        execute(&self.docker, self.instance, plan, options, &cancel, &|_| {}).await
     }
 
     /// Prints steps without what is the same for every name on Docker.

@@ -50,7 +50,7 @@ impl Queue {
         self.rows.insert(row.id, row);
     }
 
-    pub(super) fn has_pending(&self) -> bool {
+    pub(super) fn has_unfinished(&self) -> bool {
         !self.unfinished.is_empty()
     }
 

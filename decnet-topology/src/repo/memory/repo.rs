@@ -207,13 +207,13 @@ impl Repo for MemoryRepo {
         Ok(claim)
     }
 
-    async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
+    async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
         let mut stock = self.stock();
         let Ok((entry, row)) = stock.mutation(id) else {
             return Ok(());
         };
         let mut row = row.clone();
-        if rules::queue::give_back(&mut row, &entry.stored.row, token, at) {
+        if rules::queue::release_claim(&mut row, &entry.stored.row, token, at) {
             stock.entry_mut(row.topology)?.queue.update(row);
         }
         Ok(())
@@ -270,8 +270,8 @@ impl Repo for MemoryRepo {
         })
     }
 
-    async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError> {
-        self.stock().entry(id).map(|entry| entry.queue.has_pending())
+    async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError> {
+        self.stock().entry(id).map(|entry| entry.queue.has_unfinished())
     }
 
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {

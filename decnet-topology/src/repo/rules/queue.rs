@@ -117,7 +117,7 @@ pub(in crate::repo) fn renew(
 
 /// Puts a mutation back in its place, if the token still proves a claim, and tells whether it did. Where the topology takes no
 /// mutations any more it is finished instead.
-pub(in crate::repo) fn give_back(
+pub(in crate::repo) fn release_claim(
     row: &mut MutationRow,
     topology: &TopologyRow,
     token: ClaimToken,

@@ -17,14 +17,14 @@ use crate::{repo::RepoError, rng};
 /// Makes the store if there is none. Of several processes that do so at once, one's store stays.
 ///
 /// A crash leaves a file of another name, never an empty or a half store: those are refused.
-pub(super) fn if_missing(path: &Path, patience: Duration) -> Result<(), RepoError> {
+pub(super) fn if_missing(path: &Path, timeout: Duration) -> Result<(), RepoError> {
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
     let beside = Beside::of(path);
     beside.make_private().map_err(|error| refusal(error, path))?;
     let mut connection = Connection::open(&beside.0).map_err(|error| fault::opening(error, path))?;
-    schema::prepare(&mut connection, path, patience).map_err(|fault| fault::preparing(fault, path))?;
+    schema::prepare(&mut connection, path, timeout).map_err(|fault| fault::preparing(fault, path))?;
     // The log is written to the file and removed.
     connection
         .close()

@@ -32,7 +32,7 @@ use image::Image;
 /// A store in one SQLite file, which several processes may use at once.
 ///
 /// Writes go through a write-ahead log and are on the disk when a method returns; a crash at any moment leaves what was
-/// written before it, whole. A process that finds the file locked waits for its turn for [`SqliteOptions::patience`].
+/// written before it, whole. A process that finds the file locked waits for its turn for [`SqliteOptions::timeout`].
 ///
 /// A store that cannot be written to, because the disk is full or the file or its folder is read-only, is read all the same, into
 /// memory. Writes are refused then ([`RepoError::Full`], [`RepoError::ReadOnly`]); each tries the file again first.
@@ -57,7 +57,7 @@ use image::Image;
 pub struct SqliteRepo {
     access: Arc<Mutex<Access>>,
     path: Option<PathBuf>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// How the store is reached.
@@ -78,8 +78,8 @@ impl Access {
     }
 
     /// Opens the file, or reads it where it cannot be written to.
-    fn open(path: &Path, patience: Duration) -> Result<Self, RepoError> {
-        match open_file(path, patience) {
+    fn open(path: &Path, timeout: Duration) -> Result<Self, RepoError> {
+        match open_file(path, timeout) {
             Err(error) if error.is_unwritable() && path.exists() => Ok(Self::Image(Image::read(path)?)),
             opened => opened.map(Self::File),
         }
@@ -90,7 +90,7 @@ impl Access {
         &mut self,
         path: Option<&Path>,
         behavior: TransactionBehavior,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(), RepoError> {
         let (Self::Image(image), Some(path)) = (&mut *self, path) else {
             return Ok(());
@@ -98,16 +98,16 @@ impl Access {
         if matches!(behavior, TransactionBehavior::Deferred) {
             return image.refresh(path);
         }
-        *self = Self::File(open_file(path, patience)?);
+        *self = Self::File(open_file(path, timeout)?);
         Ok(())
     }
 }
 
-fn open_file(path: &Path, patience: Duration) -> Result<Connection, RepoError> {
+fn open_file(path: &Path, timeout: Duration) -> Result<Connection, RepoError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags);
     let mut connection = opened.map_err(|error| fault::opening(error, path))?;
-    schema::prepare(&mut connection, path, patience).map_err(|fault| fault::preparing(fault, path))?;
+    schema::prepare(&mut connection, path, timeout).map_err(|fault| fault::preparing(fault, path))?;
     Ok(connection)
 }
 
@@ -116,13 +116,13 @@ fn open_file(path: &Path, patience: Duration) -> Result<Connection, RepoError> {
 #[non_exhaustive]
 pub struct SqliteOptions {
     /// How long to wait for other processes before [`RepoError::Locked`]; 10 s unless set.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
-            patience: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
         }
     }
 }
@@ -130,8 +130,8 @@ impl Default for SqliteOptions {
 impl SqliteOptions {
     /// Sets how long to wait for other processes.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -139,9 +139,9 @@ impl SqliteOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteRepo, RepoError> {
         let path = path.as_ref();
         fault::refuse_path(path)?;
-        create::if_missing(path, self.patience)?;
-        let access = Access::open(path, self.patience)?;
-        Ok(SqliteRepo::with(access, Some(path.into()), self.patience))
+        create::if_missing(path, self.timeout)?;
+        let access = Access::open(path, self.timeout)?;
+        Ok(SqliteRepo::with(access, Some(path.into()), self.timeout))
     }
 }
 
@@ -158,16 +158,16 @@ impl SqliteRepo {
     /// Makes a store that lives as long as the value.
     pub fn open_in_memory() -> Result<Self, RepoError> {
         let mut connection = Connection::open_in_memory().map_err(Fault::from)?;
-        let patience = SqliteOptions::default().patience;
-        schema::prepare(&mut connection, Path::new(":memory:"), patience)?;
-        Ok(Self::with(Access::File(connection), None, patience))
+        let timeout = SqliteOptions::default().timeout;
+        schema::prepare(&mut connection, Path::new(":memory:"), timeout)?;
+        Ok(Self::with(Access::File(connection), None, timeout))
     }
 
-    fn with(access: Access, path: Option<PathBuf>, patience: Duration) -> Self {
+    fn with(access: Access, path: Option<PathBuf>, timeout: Duration) -> Self {
         Self {
             access: Arc::new(Mutex::new(access)),
             path,
-            patience,
+            timeout,
         }
     }
 
@@ -212,11 +212,11 @@ impl SqliteRepo {
         behavior: TransactionBehavior,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, RepoError> {
-        let (access, path, patience) = (Arc::clone(&self.access), self.path.clone(), self.patience);
+        let (access, path, timeout) = (Arc::clone(&self.access), self.path.clone(), self.timeout);
         off_the_async_threads(move || {
             // A panic has undone its transaction, so the connection is as good as before.
             let mut access = access.lock().unwrap_or_else(PoisonError::into_inner);
-            access.prepare(path.as_deref(), behavior, patience)?;
+            access.prepare(path.as_deref(), behavior, timeout)?;
             let transaction = access.connection().transaction_with_behavior(behavior)?;
             let outcome = work(&transaction)?;
             transaction.commit()?;

@@ -226,13 +226,18 @@ pub(super) fn renew(
 }
 
 /// Gives a mutation back.
-pub(super) fn give_back(tx: &Transaction<'_>, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), Fault> {
+pub(super) fn release_claim(
+    tx: &Transaction<'_>,
+    id: MutationId,
+    token: ClaimToken,
+    at: Timestamp,
+) -> Result<(), Fault> {
     let mut mutation = match find(tx, id) {
         Err(Fault::Refusal(RepoError::MutationNotFound { .. })) => return Ok(()),
         found => found?,
     };
     let topology = topologies::find(tx, mutation.topology)?.row;
-    if queue::give_back(&mut mutation, &topology, token, at) {
+    if queue::release_claim(&mut mutation, &topology, token, at) {
         update(tx, &mutation)?;
     }
     Ok(())
@@ -318,7 +323,7 @@ pub(super) fn list(moment: &Transaction<'_>, filter: &MutationFilter) -> Result<
 }
 
 /// Returns whether a topology has a mutation that is not finished.
-pub(super) fn has_pending(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
+pub(super) fn has_unfinished(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
     let key = topologies::key(moment, id)?;
     let mut statement = moment.prepare_cached(PENDING)?;
     Ok(statement.exists([key])?)

@@ -150,8 +150,8 @@ impl Repo for SqliteRepo {
         self.write(move |tx| mutations::renew(tx, id, token, time, at)).await
     }
 
-    async fn give_back(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
-        self.write(move |tx| mutations::give_back(tx, id, token, at)).await
+    async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
+        self.write(move |tx| mutations::release_claim(tx, id, token, at)).await
     }
 
     async fn store_mutation(
@@ -185,8 +185,8 @@ impl Repo for SqliteRepo {
         self.read(move |moment| mutations::list(moment, &filter)).await
     }
 
-    async fn has_pending(&self, id: TopologyId) -> Result<bool, RepoError> {
-        self.read(move |moment| mutations::has_pending(moment, id)).await
+    async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError> {
+        self.read(move |moment| mutations::has_unfinished(moment, id)).await
     }
 
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {

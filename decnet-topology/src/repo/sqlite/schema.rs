@@ -26,13 +26,13 @@ pub(super) fn latest() -> u32 {
 }
 
 /// Makes a connection ready: nobody else's file is touched, an older layout is brought up to date.
-pub(super) fn prepare(connection: &mut Connection, path: &Path, patience: Duration) -> Result<(), Fault> {
-    connection.busy_timeout(patience)?;
+pub(super) fn prepare(connection: &mut Connection, path: &Path, timeout: Duration) -> Result<(), Fault> {
+    connection.busy_timeout(timeout)?;
     recognise(connection, path)?;
     if connection.is_readonly("main")? {
         return Err(RepoError::ReadOnly.into());
     }
-    write_ahead(connection, patience)?;
+    write_ahead(connection, timeout)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     finish(connection)
 }
@@ -80,12 +80,12 @@ fn recognise(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
 
 /// Turns the write-ahead log on. Of several processes that open a new file at once all but one are told that it is busy,
 /// without the wait that other statements get.
-fn write_ahead(connection: &Connection, patience: Duration) -> Result<(), Fault> {
+fn write_ahead(connection: &Connection, timeout: Duration) -> Result<(), Fault> {
     const PAUSE: Duration = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < patience => {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < timeout => {
                 #[expect(clippy::disallowed_methods, reason = "another process is at work on the file")]
                 thread::sleep(PAUSE);
                 waited += PAUSE;

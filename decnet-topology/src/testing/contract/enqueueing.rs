@@ -248,7 +248,7 @@ pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
     let (token, unknown) = (rng::claim_token(), rng::topology_id());
     for id in [0, known.get() + 1, u64::MAX].map(MutationId::new) {
         let before = stage::snapshot(&*repo).await;
-        repo.give_back(id, token, second(3)).await.expect("it is no error");
+        repo.release_claim(id, token, second(3)).await.expect("it is no error");
         for refusal in [
             repo.mutation(id).await.err(),
             repo.renew_claim(id, token, LEASE, second(3)).await.err(),
@@ -270,7 +270,7 @@ pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
             .await
             .err(),
         repo.mutations(&of_unknown).await.err(),
-        repo.has_pending(unknown).await.err(),
+        repo.has_unfinished(unknown).await.err(),
         repo.decky_changes(unknown, None).await.err(),
     ] {
         assert!(
@@ -284,7 +284,7 @@ pub(super) async fn a_mutation_is_pending_until_it_is_finished(repo: Arc<dyn Rep
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     let other = stage::run(&*repo, "other", stage::maze(2)).await.row.id;
     enqueue(&*repo, other, "lab").await;
-    let pending = async || repo.has_pending(id).await.expect("it is there");
+    let pending = async || repo.has_unfinished(id).await.expect("it is there");
     assert!(!pending().await);
     for lan in ["lab", "attic"] {
         enqueue(&*repo, id, lan).await;
@@ -334,7 +334,7 @@ pub(super) async fn what_a_dead_worker_held_is_finished_when_its_topology_is_dow
         let row = repo.mutation(mutation).await.expect("it is there");
         assert_eq!((row.state, row.claim, row.finished_at), (state, None, Some(second(10))));
         assert_eq!(row.reason.as_deref(), Some("the topology is torn_down"));
-        assert!(!repo.has_pending(id).await.expect("it is there"));
+        assert!(!repo.has_unfinished(id).await.expect("it is there"));
         let late = stage::refused(&*repo, repo.renew_claim(mutation, token, LEASE, second(11))).await;
         assert!(matches!(late, RepoError::ClaimLost { .. }), "{late:?}");
     }
@@ -369,7 +369,7 @@ pub(super) async fn what_is_pending_is_rejected_by_a_teardown(repo: Arc<dyn Repo
     repo.finish_mutation(applying, token, no, second(10))
         .await
         .expect("it is finished");
-    assert!(!repo.has_pending(id).await.expect("it is there"));
+    assert!(!repo.has_unfinished(id).await.expect("it is there"));
 }
 
 pub(super) async fn what_is_stored_and_pending_has_failed_after_a_teardown(repo: Arc<dyn Repo>) {
@@ -379,7 +379,7 @@ pub(super) async fn what_is_stored_and_pending_has_failed_after_a_teardown(repo:
     let (mutation, token) = stage::claim(&*repo, id, 1, 3).await;
     let kept = repo.store_mutation(mutation, token, stored.topology, second(4)).await;
     kept.expect("it is stored");
-    repo.give_back(mutation, token, second(5))
+    repo.release_claim(mutation, token, second(5))
         .await
         .expect("it is given back");
     stage::tear_down(&*repo, id, 9).await;

@@ -41,7 +41,7 @@ pub(super) async fn an_edit_keeps_the_mutation_that_made_it(repo: Arc<dyn Repo>)
         claim: None,
     };
     assert_eq!(*kept, expected);
-    assert!(!repo.has_pending(id).await.expect("it is there"));
+    assert!(!repo.has_unfinished(id).await.expect("it is there"));
     stage::refused(&*repo, repo.edit(id, edit, second(6))).await;
     let whole = Edit::to(stage::maze(1), None);
     repo.edit(id, whole, second(7)).await.expect("it is edited");

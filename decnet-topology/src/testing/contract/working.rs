@@ -34,7 +34,7 @@ async fn assert_busy(repo: &dyn Repo, id: TopologyId, at: i64) {
 /// Checks that whoever has this token can do nothing with it.
 async fn assert_lost(repo: &dyn Repo, id: MutationId, token: ClaimToken, at: i64) {
     let before = stage::snapshot(repo).await;
-    repo.give_back(id, token, second(at)).await.expect("it is no error");
+    repo.release_claim(id, token, second(at)).await.expect("it is no error");
     for refusal in [
         repo.renew_claim(id, token, LEASE, second(at)).await.err(),
         repo.store_mutation(id, token, stage::maze(1), second(at)).await.err(),
@@ -182,7 +182,7 @@ pub(super) async fn a_claim_that_was_lost_is_refused(repo: Arc<dyn Repo>) {
         .expect("it is finished");
     assert_lost(&*repo, first, token, 6).await;
     let (_, late) = claim(&*repo, id, 1, 7).await;
-    repo.give_back(mutation, late, second(8))
+    repo.release_claim(mutation, late, second(8))
         .await
         .expect("it is given back");
     assert_lost(&*repo, mutation, late, 9).await;
@@ -193,11 +193,15 @@ pub(super) async fn a_mutation_given_back_keeps_its_place(repo: Arc<dyn Repo>) {
     enqueue(&*repo, id, "lab").await;
     enqueue(&*repo, id, "attic").await;
     let (first, token) = claim(&*repo, id, 1, 3).await;
-    repo.give_back(first, token, second(4)).await.expect("it is given back");
+    repo.release_claim(first, token, second(4))
+        .await
+        .expect("it is given back");
     let row = repo.mutation(first).await.expect("it is there");
     assert_eq!((row.state, row.claim, row.attempts), (MutationState::Pending, None, 1));
-    assert!(repo.has_pending(id).await.expect("it is there"));
-    repo.give_back(first, token, second(5)).await.expect("it is no error");
+    assert!(repo.has_unfinished(id).await.expect("it is there"));
+    repo.release_claim(first, token, second(5))
+        .await
+        .expect("it is no error");
     assert_eq!(claim(&*repo, id, 2, 5).await.0, first);
     assert_eq!(repo.mutation(first).await.expect("it is there").attempts, 2);
 }
@@ -213,13 +217,13 @@ pub(super) async fn a_mutation_given_back_after_a_teardown_is_finished(repo: Arc
             kept.expect("it is stored");
         }
         stage::tear_down(&*repo, id, 5).await;
-        repo.give_back(mutation, token, second(6))
+        repo.release_claim(mutation, token, second(6))
             .await
             .expect("it is given back");
         let row = repo.mutation(mutation).await.expect("it is there");
         assert_eq!((row.state, row.claim, row.finished_at), (state, None, Some(second(6))));
         assert_eq!(row.reason.as_deref(), Some("the topology is being torn down"));
-        assert!(!repo.has_pending(id).await.expect("it is there"));
+        assert!(!repo.has_unfinished(id).await.expect("it is there"));
     }
 }
 
@@ -311,7 +315,7 @@ pub(super) async fn what_is_in_the_maze_is_not_rejected_and_what_is_not_is_not_a
 
 async fn is_idle(repo: &dyn Repo) -> Result<bool, RepoError> {
     for row in repo.list(&ListFilter::default()).await?.rows {
-        if repo.has_pending(row.id).await? {
+        if repo.has_unfinished(row.id).await? {
             return Ok(false);
         }
     }

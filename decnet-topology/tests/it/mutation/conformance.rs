@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
     Catalog, Mutation, Topology, TopologyId,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, Syntax},
     history,
     mutation::{Context, MutationError, Stage, apply},
@@ -18,7 +18,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 fn topology(document: &Value) -> Topology {
     let draft = document::parse(document.to_string(), Syntax::Json).expect("a document");
-    draft.resolve(&Claims::default()).expect("a topology")
+    draft.resolve(&SubnetPool::default()).expect("a topology")
 }
 
 fn claims(others: &Value) -> Vec<Claim> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decnet_topology::{
     Catalog, Intent, Mutation, MutationState, Repo, Status, Topology, TopologyId, Version,
-    alloc::Claims,
+    alloc::SubnetPool,
     document::{self, Syntax},
     hash::canonical_hash,
     model::Position,
@@ -25,7 +25,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 fn topology(document: &Value) -> Topology {
     let draft = document::parse(document.to_string(), Syntax::Json).expect("a document");
-    draft.resolve(&Claims::default()).expect("a topology")
+    draft.resolve(&SubnetPool::default()).expect("a topology")
 }
 
 /// What is compared: all that counts for deployment, and the positions.

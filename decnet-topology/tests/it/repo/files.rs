@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::{maze, new, store_of_one, wait};
 
 fn refusal(path: &Path) -> RepoError {
-    let options = SqliteOptions::default().patience(Duration::from_millis(50));
+    let options = SqliteOptions::default().timeout(Duration::from_millis(50));
     options.open(path).expect_err("it is refused")
 }
 
@@ -180,7 +180,7 @@ fn what_another_process_writes_for_too_long_is_locked_and_can_still_be_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let stored = store_of_one(&path, 3);
-    let options = SqliteOptions::default().patience(Duration::from_millis(50));
+    let options = SqliteOptions::default().timeout(Duration::from_millis(50));
     let repo = options.open(&path).expect("a store");
     let other = Connection::open(&path).expect("a connection");
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");

@@ -169,9 +169,9 @@ async fn what_was_done_by_hand_shows_in_the_plan_and_is_undone() {
         let id = lab.store("heal", topology.clone()).await;
         lab.deploy(id).await;
         let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::id::short(id));
-        for (what, touched, meddle) in MEDDLING {
+        for (what, touched, tamper) in MEDDLING {
             let before = lab.observe(id).await;
-            meddle(&name);
+            tamper(&name);
             check_glance(lab, id).await;
             let plan = lab.engine.plan(id, None).await.expect("planned");
             assert!(!plan.is_empty(), "{what}: drift shows");

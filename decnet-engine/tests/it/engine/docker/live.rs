@@ -17,8 +17,8 @@ use std::{
 use decnet_decoy::protocol::{Answer, Contact, ContactEvent, Target};
 use decnet_engine::{
     decoy::PROGRAM_PATH,
-    desired::{Desired, Setting},
-    execute::{Manner, OnFailure, execute},
+    desired::{Desired, DesiredContext},
+    execute::{ExecuteOptions, OnFailure, execute},
     naming::{self, ContainerName},
     observe::{Observed, Scope},
     plan::{Plan, diff},
@@ -65,7 +65,7 @@ impl Lab {
     pub(super) async fn desired(&self, id: TopologyId, topology: &Topology) -> Desired {
         let catalog = Catalog::builtin();
         let valid = topology.clone().validate(&catalog, RuleSet::live()).expect("valid");
-        let setting = Setting {
+        let context = DesiredContext {
             instance: self.repo.instance().await.expect("an instance"),
             topology: id,
             catalog: &catalog,
@@ -74,7 +74,7 @@ impl Lab {
             settings: &DeploySettings::default(),
             host_addresses: &[],
         };
-        Desired::new(&valid, &setting).expect("in the catalogue")
+        Desired::new(&valid, &context).expect("in the catalogue")
     }
 
     /// Looks at what is there, and inside every base.
@@ -97,7 +97,7 @@ impl Lab {
         let before = self.look(id, &desired).await;
         let plan = diff(&desired, &before);
         plan.require_gentle(&|_| false).expect("gentle");
-        let manner = Manner {
+        let options = ExecuteOptions {
             on_failure: OnFailure::SkipDependents,
             width: 4,
         };
@@ -107,7 +107,7 @@ impl Lab {
             &self.docker,
             instance,
             &plan,
-            manner,
+            options,
             &CancellationToken::new(),
             &|_| {},
         )

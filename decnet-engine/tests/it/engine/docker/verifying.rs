@@ -2,7 +2,7 @@
 //! none is sent to the outside before the containment was found in place.
 
 use decnet_decoy::protocol::Contact;
-use decnet_engine::engine::{EngineError, Place, Reach, VerifyReport};
+use decnet_engine::engine::{EngineError, PathEnd, Reach, VerifyReport};
 use decnet_topology::{DeploySettings, TopologyConfig, generate::generate};
 
 use super::{
@@ -21,8 +21,8 @@ pub(super) fn base_of(id: TopologyId, topology: &Topology, decky: &str) -> Strin
     naming::base(id, decky.expect("a decky")).to_string()
 }
 
-fn place(decky: &str) -> Place {
-    Place::Decky(decky.parse().expect("a name"))
+fn place(decky: &str) -> PathEnd {
+    PathEnd::Decky(decky.parse().expect("a name"))
 }
 
 /// A gateway that leads to an office, a bridge that leads from there to a vault for nobody, and a host on each.
@@ -154,11 +154,11 @@ async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
             .map(|one| (one.from.clone(), one.to.clone(), one.found))
             .collect();
         assert!(
-            found.contains(&(place("web"), Place::Host, Reach::Reachable)),
+            found.contains(&(place("web"), PathEnd::Host, Reach::Reachable)),
             "{report:?}"
         );
         assert!(
-            found.contains(&(place("web"), Place::Outside, Reach::Unknown)),
+            found.contains(&(place("web"), PathEnd::Outside, Reach::Unknown)),
             "{report:?}"
         );
         assert!(found.iter().all(|(from, ..)| *from == place("web")), "{report:?}");

@@ -81,7 +81,7 @@ async fn what_is_left_to_do_is_found_by_index_among_a_million_finished_mutations
 
     let at = Timestamp::UNIX_EPOCH;
     let time = SignedDuration::from_secs(15);
-    assert!(!repo.has_pending(id).await.expect("told"));
+    assert!(!repo.has_unfinished(id).await.expect("told"));
     assert_eq!(
         repo.claim_mutation(None, &holder(), time, None, at)
             .await
@@ -90,7 +90,7 @@ async fn what_is_left_to_do_is_found_by_index_among_a_million_finished_mutations
     );
     let enqueued = repo.enqueue(id, removing("web"), None, at).await.expect("it runs");
     assert_eq!(enqueued.id, MutationId::new(1_000_001));
-    assert!(repo.has_pending(id).await.expect("told"));
+    assert!(repo.has_unfinished(id).await.expect("told"));
     let claimed = repo
         .claim_mutation(None, &holder(), time, None, at)
         .await

@@ -14,8 +14,8 @@ use crate::{model::ServiceConfig, name::ServiceName};
 ///
 /// Few deckies of a maze run what no other runs, so those that run the same share one. Two are equal if they print alike.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Loadout {
-    /// Of all the rest: loadouts that differ hardly ever have it in common.
+pub(crate) struct Workload {
+    /// Of all the rest: workloads that differ hardly ever have it in common.
     digest: u64,
     services: BTreeSet<ServiceName>,
     service_config: ServiceConfig,
@@ -23,17 +23,17 @@ pub(crate) struct Loadout {
 }
 
 /// What runs nothing. It needs no allocation.
-static BARE: Loadout = Loadout {
+static BARE: Workload = Workload {
     digest: 0,
     services: BTreeSet::new(),
     service_config: ServiceConfig::new(),
     archetype: None,
 };
 
-/// A loadout that others may share; none is the bare one.
-pub(crate) type Shared = Option<Arc<Loadout>>;
+/// A workload that others may share; none is the bare one.
+pub(crate) type Shared = Option<Arc<Workload>>;
 
-impl Loadout {
+impl Workload {
     /// Returns what a shared one is.
     pub(super) fn of(shared: &Shared) -> &Self {
         shared.as_deref().unwrap_or(&BARE)
@@ -75,7 +75,7 @@ impl Loadout {
     }
 }
 
-impl PartialEq for Loadout {
+impl PartialEq for Workload {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
             && self.services == other.services
@@ -84,7 +84,7 @@ impl PartialEq for Loadout {
     }
 }
 
-impl Eq for Loadout {}
+impl Eq for Workload {}
 
 /// Returns whether two configurations print alike. Two that are equal may not: 0.0 is -0.0.
 pub(crate) fn print_alike(one: &ServiceConfig, other: &ServiceConfig) -> bool {
@@ -121,22 +121,22 @@ where
     one.len() == other.len() && iter::zip(one, other).all(|(one, other)| alike(one, other))
 }
 
-/// The loadouts of a maze, each once.
+/// The workloads of a maze, each once.
 #[derive(Debug)]
-pub(crate) struct Loadouts {
+pub(crate) struct Workloads {
     /// By digest. Of two that have one in common, the second is not shared.
-    known: HashMap<u64, Arc<Loadout>, FixedState>,
+    known: HashMap<u64, Arc<Workload>, FixedState>,
 }
 
-impl Default for Loadouts {
+impl Default for Workloads {
     fn default() -> Self {
         let known = HashMap::with_hasher(FixedState::default());
         Self { known }
     }
 }
 
-impl Loadouts {
-    /// Returns the loadout of these parts, which others may have had before.
+impl Workloads {
+    /// Returns the workload of these parts, which others may have had before.
     pub(crate) fn get(
         &mut self,
         services: &[ServiceName],
@@ -156,21 +156,24 @@ impl Loadouts {
             }
         }
         let mut shared = None;
-        Loadout::change(&mut shared, |loadout| {
-            loadout.services = services.iter().cloned().collect();
-            loadout.service_config = service_config.clone();
-            loadout.archetype = archetype.map(Into::into);
+        Workload::change(&mut shared, |workload| {
+            workload.services = services.iter().cloned().collect();
+            workload.service_config = service_config.clone();
+            workload.archetype = archetype.map(Into::into);
         });
         self.share(&mut shared);
         shared
     }
 
-    /// Puts in the place of a loadout the equal one that is known, or keeps it for those that come after.
+    /// Puts in the place of a workload the equal one that is known, or keeps it for those that come after.
     pub(super) fn share(&mut self, shared: &mut Shared) {
-        let Some(loadout) = shared else { return };
-        let known = self.known.entry(loadout.digest).or_insert_with(|| Arc::clone(loadout));
-        if !Arc::ptr_eq(known, loadout) && known == loadout {
-            *loadout = Arc::clone(known);
+        let Some(workload) = shared else { return };
+        let known = self
+            .known
+            .entry(workload.digest)
+            .or_insert_with(|| Arc::clone(workload));
+        if !Arc::ptr_eq(known, workload) && known == workload {
+            *workload = Arc::clone(known);
         }
     }
 }

@@ -175,7 +175,7 @@ async fn raised() -> Lab {
 }
 
 /// Prepares and carries out a change of what runs, under a lease, as if it had been stored.
-async fn follow(lab: &Lab, after: Topology, force: Force) -> Result<Followed, EngineError> {
+async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged, EngineError> {
     let cancel = CancellationToken::new();
     let session = Session::begin(&lab.engine, lab.id, &cancel).await?;
     let before = session.load().await?;
@@ -184,13 +184,13 @@ async fn follow(lab: &Lab, after: Topology, force: Force) -> Result<Followed, En
         row: before.row.clone(),
         topology: after,
     };
-    let aim = Aim {
+    let target = Target {
         stored: &stored,
         settings: &before.row.settings,
         inside: Inside::of(&before),
         force: &force,
     };
-    let result = match session.prepare(aim).await {
+    let result = match session.prepare(target).await {
         Ok(prepared) => session.carry_out(&prepared, Trigger::Operator, &cancel).await,
         Err(error) => Err(error),
     };
@@ -201,8 +201,8 @@ async fn follow(lab: &Lab, after: Topology, force: Force) -> Result<Followed, En
 async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies_there_are() {
     let lab = raised().await;
     let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
-    let followed = follow(&lab, after, Force::all_if(false)).await.expect("followed");
-    assert_eq!((followed.ailment, followed.cancelled), (None, false));
+    let converged = converge(&lab, after, Force::all_if(false)).await.expect("converged");
+    assert_eq!((converged.drift, converged.cancelled), (None, false));
     // The image, which is there, and the service's container; no base is asked anything.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 2, 0, 0]);
 }
@@ -211,10 +211,10 @@ async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies
 async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
     let lab = raised().await;
     let after = with(&thirty(), "gate", |gate| gate.forwarding(false));
-    let followed = follow(&lab, after, Force::Deckies(["gate".parse().expect("a name")].into()))
+    let converged = converge(&lab, after, Force::Deckies(["gate".parse().expect("a name")].into()))
         .await
-        .expect("followed");
-    assert_eq!(followed.ailment, None);
+        .expect("converged");
+    assert_eq!(converged.drift, None);
     let [looks, glances, _, asked, other] = lab.runtime.asked.take();
     assert_eq!([looks, glances, asked, other], [0, 2, 0, 0]);
 }
@@ -227,8 +227,8 @@ async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
     deckies[5] =
         Decky::new(host.id(), "another".parse().expect("a name")).with_attachments(host.attachments().to_vec());
     let after = Topology::new(lans, deckies).expect("a topology");
-    let followed = follow(&lab, after, Force::all_if(false)).await.expect("followed");
-    assert_eq!(followed.ailment, None);
+    let converged = converge(&lab, after, Force::all_if(false)).await.expect("converged");
+    assert_eq!(converged.drift, None);
     // Two containers of the old decky go; the image is ensured and the base made.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
 }
@@ -249,10 +249,10 @@ fn one_more() -> Topology {
 async fn a_base_that_began_to_run_is_asked_while_its_services_are_made() {
     let lab = raised().await;
     lab.runtime.services_wait.store(true, Ordering::Relaxed);
-    let following = follow(&lab, one_more(), Force::all_if(false));
-    let followed = tokio::time::timeout(Duration::from_mins(1), following).await;
+    let following = converge(&lab, one_more(), Force::all_if(false));
+    let converged = tokio::time::timeout(Duration::from_mins(1), following).await;
     assert_eq!(
-        followed.expect("nobody waits for ever").expect("followed").ailment,
+        converged.expect("nobody waits for ever").expect("converged").drift,
         None
     );
     // The image, the base and the service.
@@ -264,16 +264,18 @@ async fn a_base_whose_routes_do_not_hold_is_no_match_and_one_is_whose_routes_hol
     for (deviations, holds) in [(2, true), (usize::MAX, false)] {
         let lab = raised().await;
         lab.runtime.deviations.store(deviations, Ordering::Relaxed);
-        let followed = follow(&lab, one_more(), Force::all_if(false)).await.expect("followed");
-        assert_eq!(followed.ailment.is_none(), holds, "{:?}", followed.ailment);
+        let converged = converge(&lab, one_more(), Force::all_if(false))
+            .await
+            .expect("converged");
+        assert_eq!(converged.drift.is_none(), holds, "{:?}", converged.drift);
     }
 }
 
 #[tokio::test]
 async fn what_is_as_it_should_be_takes_one_glance() {
     let lab = raised().await;
-    let followed = follow(&lab, thirty(), Force::all_if(false)).await.expect("followed");
-    assert_eq!((followed.ailment, followed.changed), (None, 0));
+    let converged = converge(&lab, thirty(), Force::all_if(false)).await.expect("converged");
+    assert_eq!((converged.drift, converged.changed), (None, 0));
     assert_eq!(lab.runtime.asked.take(), [0, 1, 0, 0, 0]);
 }
 
@@ -286,15 +288,15 @@ async fn a_base_is_made_anew_only_where_its_own_decky_was_named() {
         Force::all_if(false),
         Force::Deckies(["host-7".parse().expect("a name")].into()),
     ] {
-        let refused = follow(&lab, after.clone(), force).await;
+        let refused = converge(&lab, after.clone(), force).await;
         assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
         assert_eq!(lab.runtime.inner.world(), world, "a refused change changes nothing");
     }
     let gate = "gate".parse().expect("a name");
-    let followed = follow(&lab, after, Force::Deckies([gate].into()))
+    let converged = converge(&lab, after, Force::Deckies([gate].into()))
         .await
-        .expect("followed");
-    assert_eq!(followed.ailment, None);
+        .expect("converged");
+    assert_eq!(converged.drift, None);
 }
 
 #[tokio::test]
@@ -308,11 +310,11 @@ async fn a_step_that_fails_is_told_and_the_rest_is_done() {
         message: "no space left on device".into(),
     };
     lab.runtime.inner.fail_where(smb, Moment::Before, refused);
-    let followed = follow(&lab, after, Force::all_if(false))
+    let converged = converge(&lab, after, Force::all_if(false))
         .await
         .expect("as far as it goes");
-    let ailment = followed.ailment.expect("an ailment");
-    assert!(ailment.contains("no space left on device"), "{ailment}");
+    let drift = converged.drift.expect("drift");
+    assert!(drift.contains("no space left on device"), "{drift}");
     let world = lab.runtime.inner.world();
     let there = |end: &str| world.containers.keys().any(|name| name.as_str().ends_with(end));
     assert_eq!(

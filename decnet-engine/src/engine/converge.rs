@@ -13,12 +13,12 @@ use super::{
     Engine, EngineError,
     drift::Asked,
     force::Force,
-    session::{Session, ailment},
+    session::{Session, drift},
 };
 use crate::{
     desired::Desired,
     event::Trigger,
-    execute::{Execution, OnFailure},
+    execute::{ExecutionReport, OnFailure},
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::{Action, Plan, StepId, diff},
@@ -48,7 +48,7 @@ impl<'a> Inside<'a> {
 
 /// A maze to follow, and with what.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Aim<'a> {
+pub(super) struct Target<'a> {
     /// The maze as it should be, in its row.
     pub(super) stored: &'a StoredTopology,
     /// How it is raised.
@@ -73,7 +73,7 @@ pub(super) struct Prepared {
 
 /// What carrying it out came to.
 #[derive(Debug, Clone)]
-pub(super) struct Followed {
+pub(super) struct Converged {
     /// How many steps changed something.
     pub(super) changed: usize,
     /// Whether it was called off before it was through.
@@ -81,7 +81,7 @@ pub(super) struct Followed {
     /// What the runtime said last, if it does not answer any more.
     pub(super) unreachable: Option<RuntimeError>,
     /// What is not as it should be; none where the runtime was seen to match.
-    pub(super) ailment: Option<String>,
+    pub(super) drift: Option<String>,
 }
 
 impl Engine {
@@ -92,15 +92,17 @@ impl Engine {
         &self,
         instance: InstanceId,
         info: &RuntimeInfo,
-        aim: Aim<'_>,
+        target: Target<'_>,
         observed: Observed,
         host: Option<&HostFacts>,
     ) -> Result<Prepared, EngineError> {
-        let valid = self.validate(aim.stored, aim.settings, RuleSet::live(), host).await?;
-        let setting = self.setting(instance, aim.stored.row.id, info, aim.settings)?;
-        let desired = Desired::new(&valid, &setting)?;
+        let valid = self
+            .validate(target.stored, target.settings, RuleSet::live(), host)
+            .await?;
+        let context = self.desired_context(instance, target.stored.row.id, info, target.settings)?;
+        let desired = Desired::new(&valid, &context)?;
         let mut observed = observed;
-        let known = self.known(aim, &desired, instance, info)?;
+        let known = self.known(target, &desired, instance, info)?;
         match &known {
             Some(changed) => {
                 for container in &mut observed.containers {
@@ -113,7 +115,7 @@ impl Engine {
             }
         }
         let plan = diff(&desired, &observed);
-        aim.force.permit(aim.stored, &plan)?;
+        target.force.permit(target.stored, &plan)?;
         Ok(Prepared {
             desired,
             observed,
@@ -126,30 +128,30 @@ impl Engine {
     /// Returns the bases whose routes or forwarding must be set anew, where that is known without asking them.
     fn known(
         &self,
-        aim: Aim<'_>,
+        target: Target<'_>,
         desired: &Desired,
         instance: InstanceId,
         info: &RuntimeInfo,
     ) -> Result<Option<BTreeSet<ContainerName>>, EngineError> {
-        let Inside::As(before) = aim.inside else {
+        let Inside::As(before) = target.inside else {
             return Ok(None);
         };
         // A maze that the catalogue of today does not know is no guide to what was set.
         let Ok(before) = before.clone().validate(&self.options.catalog, RuleSet::live()) else {
             return Ok(None);
         };
-        let setting = self.setting(instance, aim.stored.row.id, info, aim.settings)?;
-        let before = Desired::new(&before, &setting)?;
+        let context = self.desired_context(instance, target.stored.row.id, info, target.settings)?;
+        let before = Desired::new(&before, &context)?;
         Ok(Some(desired.states_changed_since(&before).cloned().collect()))
     }
 }
 
 impl Session<'_> {
     /// Looks at what is there and works out the plan to what should be. Touches nothing.
-    pub(super) async fn prepare(&self, aim: Aim<'_>) -> Result<Prepared, EngineError> {
-        let observed = self.look(aim.inside).await?;
+    pub(super) async fn prepare(&self, target: Target<'_>) -> Result<Prepared, EngineError> {
+        let observed = self.look(target.inside).await?;
         self.engine
-            .prepare(self.instance, &self.info, aim, observed, None)
+            .prepare(self.instance, &self.info, target, observed, None)
             .await
     }
 
@@ -173,7 +175,7 @@ impl Session<'_> {
         prepared: &Prepared,
         trigger: Trigger,
         cancel: &CancellationToken,
-    ) -> Result<Followed, EngineError> {
+    ) -> Result<Converged, EngineError> {
         let Prepared {
             desired,
             observed,
@@ -182,11 +184,11 @@ impl Session<'_> {
             ..
         } = prepared;
         if plan.is_empty() {
-            return Ok(Followed {
+            return Ok(Converged {
                 changed: 0,
                 cancelled: false,
                 unreachable: None,
-                ailment: ailment(desired, observed),
+                drift: drift(desired, observed),
             });
         }
         let (done, begun) = mpsc::unbounded_channel();
@@ -202,23 +204,23 @@ impl Session<'_> {
         );
         let execution = execution?;
         self.engine
-            .tell_of_deckies(self.id, observed, plan, &execution, trigger);
-        let ailment = match execution.failures.first() {
+            .publish_deckies(self.id, observed, plan, &execution, trigger);
+        let drift = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
             None => self.look_again(desired, plan, *known, &settled?).await?,
         };
-        let Execution {
+        let ExecutionReport {
             changed,
             cancelled,
             failures,
             ..
         } = execution;
         let mut errors = failures.into_iter().map(|failure| failure.source);
-        Ok(Followed {
+        Ok(Converged {
             changed: changed.len(),
             cancelled,
             unreachable: errors.find(|error| matches!(error, RuntimeError::Unreachable { .. })),
-            ailment,
+            drift,
         })
     }
 
@@ -280,7 +282,7 @@ impl Session<'_> {
         self.engine
             .look_inside(desired, &mut observed, width, Asked::Settling(&began))
             .await?;
-        Ok(ailment(desired, &observed))
+        Ok(drift(desired, &observed))
     }
 }
 

@@ -30,29 +30,29 @@ const fn lower(bytes: [u8; 8]) -> u64 {
 
 /// A text that compares like a [`Name`](super::Name), whether or not it is one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Folded<'a>(pub(crate) &'a str);
+pub(crate) struct CaseInsensitive<'a>(pub(crate) &'a str);
 
-impl PartialEq for Folded<'_> {
+impl PartialEq for CaseInsensitive<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(other.0)
     }
 }
 
-impl Eq for Folded<'_> {}
+impl Eq for CaseInsensitive<'_> {}
 
-impl PartialOrd for Folded<'_> {
+impl PartialOrd for CaseInsensitive<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Folded<'_> {
+impl Ord for CaseInsensitive<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         compare(self.0.as_bytes(), other.0.as_bytes())
     }
 }
 
-impl hash::Hash for Folded<'_> {
+impl hash::Hash for CaseInsensitive<'_> {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
         for chunk in self.0.as_bytes().chunks(32) {
             let mut lower = [0_u8; 32];
@@ -105,7 +105,7 @@ mod tests {
         ) {
             let (one, other) = (both.to_lowercase() + &one, both + &other);
             let expected = one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
-            prop_assert_eq!(Folded(&one).cmp(&Folded(&other)), expected);
+            prop_assert_eq!(CaseInsensitive(&one).cmp(&CaseInsensitive(&other)), expected);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// What others do to the world meanwhile, and what breaks.
 ///
-/// What is not there cannot be meddled with: those that name a container return whether it was there.
+/// What is not there cannot be tampered with: those that name a container return whether it was there.
 impl Simulated {
     /// Gives the host one more address.
     pub fn add_address(&self, address: Ipv4Addr) {
@@ -82,7 +82,7 @@ impl Simulated {
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
-            bent: None,
+            tampered: None,
             contained: true,
         };
         world.containers.insert(name, container);
@@ -190,7 +190,7 @@ impl Simulated {
     }
 
     /// Switches forwarding in a running base by hand, or changes its routes: its namespace is not as its state says any more.
-    pub fn meddle_inside(&self, name: &ContainerName) -> bool {
+    pub fn tamper_inside(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         let found = world.containers.get_mut(name);
         found.map(|container| container.state_holds = false).is_some()
@@ -219,11 +219,11 @@ impl Simulated {
         let Some(container) = world.containers.get_mut(name) else {
             return false;
         };
-        let Some(mut state) = container.bent.clone().or_else(|| container.state.clone()) else {
+        let Some(mut state) = container.tampered.clone().or_else(|| container.state.clone()) else {
             return false;
         };
         bend(&mut state);
-        container.bent = Some(state);
+        container.tampered = Some(state);
         container.state_holds = false;
         true
     }
