@@ -9,7 +9,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, drawn, maze, of_kind, repeat_on_the_clock};
 use decnet_topology::{
-    Intent, Mode, Repo, Status, StoredTopology, Topology, TopologyId,
+    Intent, Repo, Status, StoredTopology, Topology, TopologyId,
     mutation::UpdateDecky,
     repo::{Holder, NewMutation, NewTopology, SqliteRepo, StatusChange},
 };
@@ -176,13 +176,7 @@ fn timed<T>(times: u64, mut work: impl FnMut() -> Result<T>, mut after: impl FnM
 }
 
 fn new(topology: Topology) -> Result<NewTopology> {
-    Ok(NewTopology {
-        name: "bench".parse()?,
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology,
-    })
+    Ok(NewTopology::new("bench".parse()?, topology))
 }
 
 fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<()> {

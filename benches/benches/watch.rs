@@ -32,7 +32,7 @@ use decnet_engine::{
     watch::{WatchOptions, watch},
 };
 use decnet_topology::{
-    Catalog, DeploySettings, InstanceId, Mode, Mutation, Repo, RuleSet, Topology, TopologyId,
+    Catalog, DeploySettings, InstanceId, Mutation, Repo, RuleSet, Topology, TopologyId,
     mutation::{AddDecky, Context, RemoveDecky, Stage, UpdateDecky, apply},
     repo::{ListFilter, MemoryRepo, NewMutation, NewTopology, SqliteRepo},
 };
@@ -123,13 +123,7 @@ fn round() -> Result<[(&'static str, Mutation); 3]> {
 }
 
 async fn raise(engine: &Engine, repo: &dyn Repo, topology: Topology) -> Result<TopologyId> {
-    let new = NewTopology {
-        name: "bench".parse()?,
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology,
-    };
+    let new = NewTopology::new("bench".parse()?, topology);
     let id = repo.create(new, Timestamp::now()).await?.row.id;
     engine
         .deploy(id, DeployOptions::default(), &CancellationToken::new())

@@ -14,7 +14,7 @@ use decnet_engine::{
     },
 };
 use decnet_topology::{
-    Catalog, InstanceId, Mode, Repo, Topology, TopologyId,
+    Catalog, InstanceId, Repo, Topology, TopologyId,
     repo::{NewTopology, SqliteRepo},
 };
 use jiff::Timestamp;
@@ -113,13 +113,7 @@ impl Raised {
 
     /// Stores a maze under a name that no other has that is not torn down.
     pub async fn store(&self, name: &str, topology: Topology) -> Result<TopologyId> {
-        let new = NewTopology {
-            name: name.parse()?,
-            mode: Mode::Unihost,
-            host: None,
-            config: None,
-            topology,
-        };
+        let new = NewTopology::new(name.parse()?, topology);
         Ok(self.repo.create(new, Timestamp::now()).await?.row.id)
     }
 

@@ -17,7 +17,7 @@
 //!     engine::{DeployOptions, Engine, EngineOptions},
 //!     runtime::simulated::Simulated,
 //! };
-//! use decnet_topology::{Catalog, Mode, Repo, Status, Topology, repo::{MemoryRepo, NewTopology}};
+//! use decnet_topology::{Catalog, Repo, Status, Topology, repo::{MemoryRepo, NewTopology}};
 //! use jiff::Timestamp;
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -27,7 +27,7 @@
 //!     .dmz("dmz", "172.20.0.0/24")
 //!     .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["http"]))
 //!     .build()?;
-//! let new = NewTopology { name: "corp".parse()?, mode: Mode::Unihost, host: None, config: None, topology };
+//! let new = NewTopology::new("corp".parse()?, topology);
 //! let id = repo.create(new, Timestamp::now()).await?.row.id;
 //!
 //! let engine = Engine::new(repo, Arc::new(Simulated::new()), EngineOptions::new(Catalog::builtin()));

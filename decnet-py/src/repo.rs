@@ -177,11 +177,10 @@ impl RepoHandle {
         };
         let name = name.map_or_else(own, |name| convert::parsed(name, "the name of a topology"))?;
         let new = NewTopology {
-            name,
             mode: convert::parsed::<Mode>(mode, "a mode")?,
             host: host.map(|host| convert::text(host, "a host")).transpose()?,
             config: given.header().config.clone(),
-            topology: (*given.maze()).clone(),
+            ..NewTopology::new(name, (*given.maze()).clone())
         };
         self.begin(py, move |repo| async move { repo.create(new, at).await }, rows::stored)
     }

@@ -115,23 +115,17 @@
 //! if it passes the suite in `testing::contract` (feature `testing`).
 //!
 //! ```
-//! use decnet_topology::{Mode, Repo, RepoError, Status, Topology, repo::{MemoryRepo, NewTopology}};
+//! use decnet_topology::{Repo, RepoError, Status, Topology, repo::{MemoryRepo, NewTopology}};
 //! use jiff::Timestamp;
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let repo = MemoryRepo::new();
-//! let new = |name: &str| Ok::<_, Box<dyn std::error::Error>>(NewTopology {
-//!     name: name.parse()?,
-//!     mode: Mode::Unihost,
-//!     host: None,
-//!     config: None,
-//!     topology: Topology::builder().dmz("dmz", "172.20.0.0/24").build()?,
-//! });
-//! let stored = repo.create(new("corp")?, Timestamp::now()).await?;
+//! let topology = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
+//! let stored = repo.create(NewTopology::new("corp".parse()?, topology.clone()), Timestamp::now()).await?;
 //! assert_eq!(stored.row.status, Status::Pending);
 //!
 //! // What is stored holds its subnets.
-//! let second = repo.create(new("branch")?, Timestamp::now()).await;
+//! let second = repo.create(NewTopology::new("branch".parse()?, topology), Timestamp::now()).await;
 //! assert!(matches!(second, Err(RepoError::SubnetClaimed { .. })));
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

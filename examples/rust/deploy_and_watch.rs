@@ -10,7 +10,7 @@ use decnet_engine::{
     runtime::docker::{DockerHost, DockerOptions},
 };
 use decnet_topology::{
-    Catalog, Mode, Repo, TopologyConfig,
+    Catalog, Repo, TopologyConfig,
     generate::generate,
     repo::{MemoryRepo, NewTopology},
 };
@@ -35,12 +35,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .deckies_per_lan(1, 1)
         .seed(7)
         .build()?;
+    let topology = generate(&config, &catalog, &taken)?;
     let new = NewTopology {
-        name: config.name().clone(),
-        mode: Mode::Unihost,
-        host: None,
-        topology: generate(&config, &catalog, &taken)?,
-        config: Some(config),
+        config: Some(config.clone()),
+        ..NewTopology::new(config.name().clone(), topology)
     };
     let id = repo.create(new, Timestamp::now()).await?.row.id;
 

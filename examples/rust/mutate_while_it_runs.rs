@@ -13,7 +13,7 @@ use decnet_engine::{
     watch::{WatchOptions, watch},
 };
 use decnet_topology::{
-    Catalog, Mode, Mutation, Repo, Topology,
+    Catalog, Mutation, Repo, Topology,
     mutation::{AddDecky, RemoveLan},
     repo::{MemoryRepo, NewMutation, NewTopology},
 };
@@ -32,13 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .dmz("dmz", "172.20.0.0/24")
         .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["http"]))
         .build()?;
-    let new = NewTopology {
-        name: "corp".parse()?,
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology,
-    };
+    let new = NewTopology::new("corp".parse()?, topology);
     let id = repo.create(new, Timestamp::now()).await?.row.id;
     engine
         .deploy(id, DeployOptions::default(), &CancellationToken::new())

@@ -6,7 +6,7 @@ use std::error::Error;
 
 use decnet_examples::audited::Audited;
 use decnet_topology::{
-    Mode, Repo, Topology,
+    Repo, Topology,
     repo::{Edit, MemoryRepo, NewTopology},
 };
 use jiff::Timestamp;
@@ -15,13 +15,10 @@ use jiff::Timestamp;
 async fn main() -> Result<(), Box<dyn Error>> {
     let repo = Audited::new(MemoryRepo::new());
     let now = Timestamp::now();
-    let new = NewTopology {
-        name: "corp".parse()?,
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology: Topology::builder().dmz("dmz", "172.20.0.0/24").build()?,
-    };
+    let new = NewTopology::new(
+        "corp".parse()?,
+        Topology::builder().dmz("dmz", "172.20.0.0/24").build()?,
+    );
     let stored = repo.create(new, now).await?;
     let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
     repo.edit(stored.row.id, Edit::to(wider, Some(stored.row.version)), now)

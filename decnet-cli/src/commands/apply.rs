@@ -1,8 +1,7 @@
 use std::path::PathBuf;
 
 use decnet_topology::{
-    Code, Draft, Finding, Mode, Name, Repo, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyName,
-    TopologyRow,
+    Code, Draft, Finding, Name, Repo, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyName, TopologyRow,
     alloc::SubnetPool,
     document::{self, Syntax},
     hash::canonical_hash,
@@ -165,11 +164,8 @@ async fn once(
         None => {
             let config = draft.header.config;
             let new = NewTopology {
-                name: name.clone(),
-                mode: Mode::Unihost,
-                host: None,
                 config,
-                topology,
+                ..NewTopology::new(name.clone(), topology)
             };
             let stored = repo.create(new, now).await?;
             context.bus.publish_creation(&stored.row);

@@ -1,5 +1,5 @@
 use decnet_topology::{
-    Draft, Finding, Mode, RepoError, RuleSet, TopologyName,
+    Draft, Finding, RepoError, RuleSet, TopologyName,
     alloc::SubnetPool,
     model::{DraftLan, Header},
     net,
@@ -59,13 +59,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             return Err(CommandError::Maze { findings });
         }
         warnings = report.warnings().cloned().collect();
-        let new = NewTopology {
-            name: name.clone(),
-            mode: Mode::Unihost,
-            host: None,
-            config: None,
-            topology,
-        };
+        let new = NewTopology::new(name.clone(), topology);
         match repo.create(new, Timestamp::now()).await {
             Err(RepoError::SubnetClaimed { .. }) if subnet.is_none() && attempt < surroundings::ATTEMPTS => {
                 attempt += 1;

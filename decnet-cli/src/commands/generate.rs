@@ -183,11 +183,9 @@ async fn store(
         let taken = surroundings::taken(context, repo, None).await?;
         let topology = generate(config, catalog, &taken).map_err(CommandError::generate)?;
         let new = NewTopology {
-            name: config.name().clone(),
             mode: config.mode(),
-            host: None,
             config: Some(config.clone()),
-            topology,
+            ..NewTopology::new(config.name().clone(), topology)
         };
         match repo.create(new, Timestamp::now()).await {
             // Another process stored a maze between the look and the write.

@@ -1,5 +1,5 @@
 use decnet_topology::{
-    Intent, Mode, Mutation, Topology, TopologyName,
+    Intent, Mutation, Topology, TopologyName,
     mutation::RemoveDecky,
     repo::{Holder, MemoryRepo, NewMutation, NewTopology, Outcome, StatusChange},
 };
@@ -14,16 +14,13 @@ fn time(second: i64) -> Timestamp {
 /// A repo with one topology that runs.
 async fn live(name: &str) -> (Arc<MemoryRepo>, TopologyId) {
     let repo = Arc::new(MemoryRepo::new());
-    let new = NewTopology {
-        name: TopologyName::new(name).expect("a name"),
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology: Topology::builder()
+    let new = NewTopology::new(
+        TopologyName::new(name).expect("a name"),
+        Topology::builder()
             .dmz("dmz", "10.0.0.0/24")
             .build()
             .expect("a topology"),
-    };
+    );
     let id = repo.create(new, time(0)).await.expect("stored").row.id;
     become_status(&repo, id, Status::Pending, Status::Deploying, 1).await;
     become_status(&repo, id, Status::Deploying, Status::Active, 2).await;

@@ -64,7 +64,9 @@ impl Engine {
             mode: stored.row.mode,
             host: stored.row.host,
             config: stored.row.config,
+            settings: stored.row.settings,
             topology: stored.topology,
+            id: None,
         };
         let at = Timestamp::now();
         let fresh = self.repo.create(new, at).await?.row;
@@ -75,9 +77,6 @@ impl Engine {
             reason: Some("created".into()),
         };
         self.publish(Envelope::new(event, at));
-        self.repo
-            .set_settings(fresh.id, stored.row.settings, Timestamp::now())
-            .await?;
         Ok(fresh.id)
     }
 

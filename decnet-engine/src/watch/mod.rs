@@ -30,7 +30,7 @@
 //!     watch::{WatchOptions, watch},
 //! };
 //! use decnet_topology::{
-//!     Catalog, Mode, MutationState, Repo, Topology,
+//!     Catalog, MutationState, Repo, Topology,
 //!     mutation::Mutation,
 //!     repo::{MemoryRepo, MutationFilter, NewMutation, NewTopology},
 //! };
@@ -40,7 +40,7 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let repo = Arc::new(MemoryRepo::new());
 //! let topology = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
-//! let new = NewTopology { name: "corp".parse()?, mode: Mode::Unihost, host: None, config: None, topology };
+//! let new = NewTopology::new("corp".parse()?, topology);
 //! let id = repo.create(new, Timestamp::now()).await?.row.id;
 //! let engine = Engine::new(repo.clone(), Arc::new(Simulated::new()), EngineOptions::new(Catalog::builtin()));
 //! engine.deploy(id, DeployOptions::default(), &CancellationToken::new()).await?;

@@ -22,7 +22,7 @@
 //!
 //! ```
 //! use decnet_topology::{
-//!     Intent, Mode, Repo, RepoError, Status, Topology,
+//!     Intent, Repo, RepoError, Status, Topology,
 //!     repo::{Edit, MemoryRepo, NewTopology, StatusChange},
 //! };
 //! use jiff::Timestamp;
@@ -31,13 +31,7 @@
 //! let repo = MemoryRepo::new();
 //! let now: Timestamp = "2030-01-01T00:00:00Z".parse()?;
 //!
-//! let new = NewTopology {
-//!     name: "corp".parse()?,
-//!     mode: Mode::Unihost,
-//!     host: None,
-//!     config: None,
-//!     topology: Topology::builder().dmz("dmz", "172.20.0.0/24").build()?,
-//! };
+//! let new = NewTopology::new("corp".parse()?, Topology::builder().dmz("dmz", "172.20.0.0/24").build()?);
 //! let stored = repo.create(new.clone(), now).await?;
 //! assert_eq!(stored.row.status, Status::Pending);
 //! assert!(matches!(repo.create(new, now).await, Err(RepoError::NameTaken { .. })));
@@ -107,8 +101,8 @@ pub trait Repo: Send + Sync + Debug {
     /// Returns the version of the store's layout.
     async fn schema_version(&self) -> Result<u32, RepoError>;
 
-    /// Stores a topology as pending, at [`Version::FIRST`], under a fresh id that shares its first eight hex digits with no
-    /// other; the first status event is its creation.
+    /// Stores a topology as pending, at [`Version::FIRST`], under the wanted id or a fresh one: no two topologies have the
+    /// same first eight hex digits. The first status event is its creation.
     ///
     /// Refused: a name in use ([`RepoError::NameTaken`]), a subnet that overlaps one of another topology not torn down
     /// ([`RepoError::SubnetClaimed`]).

@@ -4,7 +4,7 @@ use serde::Serialize;
 use crate::{
     config::TopologyConfig,
     id::{LeaseToken, TopologyId},
-    model::{Topology, TopologyRow},
+    model::{DeploySettings, Topology, TopologyRow},
     name::{Name, TopologyName},
     repo::NewMutation,
     status::{Intent, Mode, Status},
@@ -22,8 +22,27 @@ pub struct NewTopology {
     pub host: Option<String>,
     /// What it was generated from.
     pub config: Option<TopologyConfig>,
+    /// How it is deployed.
+    pub settings: DeploySettings,
     /// The maze.
     pub topology: Topology,
+    /// The id that it gets, unless another topology has the same first eight hex digits; drawn if none.
+    pub id: Option<TopologyId>,
+}
+
+impl NewTopology {
+    /// Takes a maze for this host that was not generated, to be deployed with the default settings.
+    pub fn new(name: TopologyName, topology: Topology) -> Self {
+        Self {
+            name,
+            mode: Mode::Unihost,
+            host: None,
+            config: None,
+            settings: DeploySettings::default(),
+            topology,
+            id: None,
+        }
+    }
 }
 
 /// Which rows a list holds.

@@ -8,7 +8,6 @@ use decnet_topology::{
     hash::canonical_hash,
     model::{Position, ServiceConfig, ServiceFields},
     repo::{NewTopology, Repo, SqliteRepo},
-    status::Mode,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -50,13 +49,7 @@ fn deckies_that_run_the_same_share_it_whether_generated_parsed_or_loaded() {
     assert!(generated.deckies().len() > 2);
     let repo = SqliteRepo::open_in_memory().expect("a store");
     let loaded = crate::repo::wait(async {
-        let new = NewTopology {
-            name: "uniform".parse().expect("a name"),
-            mode: Mode::Unihost,
-            host: None,
-            config: None,
-            topology: generated.clone(),
-        };
+        let new = NewTopology::new("uniform".parse().expect("a name"), generated.clone());
         let stored = repo.create(new, Timestamp::UNIX_EPOCH).await.expect("it is stored");
         repo.load(stored.row.id).await.expect("it is loaded").topology
     });

@@ -11,7 +11,7 @@ mod unwritable;
 use std::path::Path;
 
 use decnet_topology::{
-    Mode, Repo, StoredTopology, Topology,
+    Repo, StoredTopology, Topology,
     repo::{NewTopology, SqliteRepo},
 };
 use jiff::Timestamp;
@@ -39,13 +39,7 @@ mod sqlite_in_memory {
 }
 
 fn new(name: &str, topology: Topology) -> NewTopology {
-    NewTopology {
-        name: name.parse().expect("a name"),
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology,
-    }
+    NewTopology::new(name.parse().expect("a name"), topology)
 }
 
 /// Returns a maze of so many /28 LANs, with a bridge decky from each to the one before.

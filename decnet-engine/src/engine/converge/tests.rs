@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use decnet_topology::{
-    Catalog, Decky, DeckyId, Mode, Repo, ServiceName, TopologyId,
+    Catalog, Decky, DeckyId, Repo, ServiceName, TopologyId,
     model::Attachment,
     repo::{MemoryRepo, NewTopology},
 };
@@ -158,13 +158,7 @@ async fn raised() -> Lab {
         ..EngineOptions::new(Catalog::builtin())
     };
     let engine = Engine::new(repo.clone(), runtime.clone(), options);
-    let new = NewTopology {
-        name: "maze".parse().expect("a name"),
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology: thirty(),
-    };
+    let new = NewTopology::new("maze".parse().expect("a name"), thirty());
     let id = repo.create(new, Timestamp::now()).await.expect("stored").row.id;
     let deployed = engine
         .deploy(id, DeployOptions::default(), &CancellationToken::new())

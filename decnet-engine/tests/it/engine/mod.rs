@@ -1,5 +1,6 @@
 //! The engine's operations on the simulated runtime.
 
+mod copies;
 #[cfg(feature = "docker")]
 mod docker;
 mod draining;
@@ -10,6 +11,7 @@ mod mending;
 mod mutating;
 mod planning;
 mod reaping;
+mod shaky;
 mod state_machine;
 mod statuses;
 mod telling;
@@ -24,7 +26,7 @@ use decnet_engine::{
     runtime::simulated::Simulated,
 };
 use decnet_topology::{
-    Catalog, Mode, Repo, Status, Topology, TopologyId,
+    Catalog, Repo, Status, Topology, TopologyId,
     repo::{MemoryRepo, NewTopology},
 };
 use jiff::Timestamp;
@@ -69,13 +71,7 @@ impl Lab {
 
     async fn store(&self, name: &str, topology: Topology) -> TopologyId {
         let name = name.parse().expect("a name");
-        let new = NewTopology {
-            name,
-            mode: Mode::Unihost,
-            host: None,
-            config: None,
-            topology,
-        };
+        let new = NewTopology::new(name, topology);
         self.repo.create(new, Timestamp::now()).await.expect("stored").row.id
     }
 

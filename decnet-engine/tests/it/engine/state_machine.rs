@@ -10,7 +10,7 @@ use decnet_engine::{
     runtime::simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    Mode, Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId,
+    Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId,
     generate::generate,
     hash::canonical_hash,
     mutation::{self, Context, MutationError, Stage},
@@ -131,13 +131,7 @@ impl Home {
         let neighbour = Topology::builder().dmz("theirs", CLAIMED).build().expect("a maze");
         let mut ids = Vec::new();
         for (name, topology) in [("neighbour", neighbour), ("maze", topology)] {
-            let new = NewTopology {
-                name: name.parse().expect("a name"),
-                mode: Mode::Unihost,
-                host: None,
-                config: None,
-                topology,
-            };
+            let new = NewTopology::new(name.parse().expect("a name"), topology);
             let stored = engine.repo().create(new, Timestamp::now()).await.expect("stored");
             ids.push(stored.row.id);
         }

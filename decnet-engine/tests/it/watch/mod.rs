@@ -23,7 +23,7 @@ use decnet_engine::{
     watch::{WatchOptions, watch},
 };
 use decnet_topology::{
-    Catalog, Mode, Mutation, MutationId, MutationState, Repo, Status, Topology, TopologyId,
+    Catalog, Mutation, MutationId, MutationState, Repo, Status, Topology, TopologyId,
     repo::{MemoryRepo, MutationFilter, MutationRow, NewMutation, NewTopology},
 };
 use jiff::Timestamp;
@@ -71,13 +71,7 @@ impl Lab {
 
     /// Stores a maze that shares no subnet with those of other numbers, and raises it.
     async fn raise(&self, number: u8) -> TopologyId {
-        let new = NewTopology {
-            name: format!("maze-{number}").parse().expect("a name"),
-            mode: Mode::Unihost,
-            host: None,
-            config: None,
-            topology: maze(number),
-        };
+        let new = NewTopology::new(format!("maze-{number}").parse().expect("a name"), maze(number));
         let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
         let deployed = self
             .engine

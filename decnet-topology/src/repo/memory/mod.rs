@@ -69,7 +69,7 @@ impl MemoryRepo {
             let mut known = stock.entries().map(|entry| entry.stored.row.id);
             known.any(|known| id::short(known) == id::short(drawn))
         };
-        let id = rules::fresh_id(draw, |drawn| Ok::<_, RepoError>(taken(drawn)))?;
+        let id = rules::fresh_id(new.id, draw, |drawn| Ok::<_, RepoError>(taken(drawn)))?;
         let stored = StoredTopology {
             row: rules::first_row(id, &new, at),
             topology: new.topology,
@@ -100,13 +100,7 @@ mod tests {
         let mut draws = ids.iter().map(|text| text.parse().expect("id"));
         let mut draw = || draws.next().expect("three draws");
         let mut create = |name: &str| {
-            let new = NewTopology {
-                name: name.parse().expect("name"),
-                mode: crate::Mode::Unihost,
-                host: None,
-                config: None,
-                topology: Topology::default(),
-            };
+            let new = NewTopology::new(name.parse().expect("name"), Topology::default());
             repo.create_drawing(&mut draw, new, Timestamp::UNIX_EPOCH)
                 .expect("created")
         };

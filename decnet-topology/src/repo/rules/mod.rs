@@ -12,13 +12,14 @@ use crate::{
     version::Version,
 };
 
-/// Draws ids until one is taken by no other topology, by its first eight hex digits.
+/// Returns the wanted id, or else the first one drawn, whose first eight hex digits no other topology has.
 pub(super) fn fresh_id<E>(
+    mut wanted: Option<TopologyId>,
     draw: &mut dyn FnMut() -> TopologyId,
     mut taken: impl FnMut(TopologyId) -> Result<bool, E>,
 ) -> Result<TopologyId, E> {
     loop {
-        let id = draw();
+        let id = wanted.take().unwrap_or_else(&mut *draw);
         if !taken(id)? {
             return Ok(id);
         }
@@ -39,7 +40,7 @@ pub(super) fn first_row(id: TopologyId, new: &NewTopology, at: Timestamp) -> Top
         changed_at: at,
         needs_resync: false,
         config: new.config.clone(),
-        settings: DeploySettings::default(),
+        settings: new.settings.clone(),
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn create(
         return Err(taken.into());
     }
     maze::refuse(tx, None, &new.topology)?;
-    let id = rules::fresh_id(draw, |drawn| {
+    let id = rules::fresh_id(new.id, draw, |drawn| {
         let mut statement = tx.prepare_cached("SELECT key FROM topologies WHERE substr(id, 1, 8) = ?1")?;
         Ok::<_, Fault>(statement.exists([id::short(drawn)])?)
     })?;

@@ -20,11 +20,10 @@ pub(super) fn new_topology() -> impl Strategy<Value = NewTopology> {
     let host = proptest::option::of("[a-z.]{1,20}");
     (topology_name(), any::<bool>(), host, any::<bool>(), topology()).prop_map(
         |(name, agent, host, generated, topology)| NewTopology {
-            name: name.parse().expect("a topology's name"),
             mode: if agent { Mode::Agent } else { Mode::Unihost },
             host,
             config: generated.then(config),
-            topology,
+            ..NewTopology::new(name.parse().expect("a topology's name"), topology)
         },
     )
 }

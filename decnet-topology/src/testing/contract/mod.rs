@@ -125,6 +125,7 @@ clauses! { $
         the_first_event_is_the_creation,
         every_field_comes_back_as_it_was_stored,
         any_topology_comes_back_as_it_was_stored,
+        a_topology_gets_the_id_that_it_wants_unless_another_has_it,
         an_unknown_topology_is_not_found,
         a_name_in_use_is_refused_whatever_its_case,
         a_name_is_free_again_once_torn_down,

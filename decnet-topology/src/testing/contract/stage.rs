@@ -12,7 +12,7 @@ use crate::{
         Claim, Holder, Lease, ListFilter, MutationFilter, MutationRow, NewMutation, NewTopology, RecordedChange, Repo,
         RepoError, StatusChange,
     },
-    status::{Intent, Mode, Status, StatusEvent},
+    status::{Intent, Status, StatusEvent},
 };
 
 /// The length of the leases.
@@ -43,13 +43,7 @@ pub(super) fn lan(subnet: &str) -> Topology {
 
 /// Returns a topology to be stored.
 pub(super) fn new(name: &str, topology: Topology) -> NewTopology {
-    NewTopology {
-        name: name.parse().expect("a name"),
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology,
-    }
+    NewTopology::new(name.parse().expect("a name"), topology)
 }
 
 /// Stores a topology.

@@ -11,7 +11,7 @@ use proptest::{
 use super::{any, stage};
 use crate::{
     id::{LeaseToken, TopologyId},
-    model::{Position, Topology},
+    model::{DeploySettings, Position, Topology},
     repo::{Edit, ListFilter, NewTopology, Repo, RepoError},
     status::{Mode, Status, StatusEvent},
     version::Version,
@@ -65,13 +65,17 @@ fn same(stored: &NewTopology, loaded: &crate::StoredTopology) {
         mode,
         host,
         config,
+        settings,
         topology,
+        id,
     } = stored;
     let row = &loaded.row;
     assert_eq!(
         format!("{:#?}", (&row.name, row.mode, &row.host, &row.config, &loaded.topology)),
         format!("{:#?}", (name, *mode, host, config, topology)),
     );
+    assert_eq!(row.settings, *settings);
+    assert!(id.is_none_or(|id| id == row.id), "{id:?}");
     assert_eq!(loaded.topology, *topology);
 }
 
@@ -104,11 +108,18 @@ pub(super) async fn every_field_comes_back_as_it_was_stored(repo: Arc<dyn Repo>)
         .at(Position { x: None, ..position })
         .with_archetype(Some("printer".into()));
     let new = NewTopology {
-        name: "Das große Netz".parse().expect("a name"),
         mode: Mode::Agent,
         host: Some("agent-7".into()),
         config: Some(any::config()),
-        topology: Topology::new(lans, deckies).expect("a maze"),
+        settings: DeploySettings {
+            publish: ["ssh=127.0.0.1:2222".parse().expect("a rule")].into_iter().collect(),
+            ..DeploySettings::default()
+        },
+        id: Some("01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id")),
+        ..NewTopology::new(
+            "Das große Netz".parse().expect("a name"),
+            Topology::new(lans, deckies).expect("a maze"),
+        )
     };
     for at in [
         Timestamp::MIN,
@@ -142,6 +153,19 @@ pub(super) async fn any_topology_comes_back_as_it_was_stored(repo: Arc<dyn Repo>
             .await
             .expect("it is deleted");
     }
+}
+
+pub(super) async fn a_topology_gets_the_id_that_it_wants_unless_another_has_it(repo: Arc<dyn Repo>) {
+    let id: TopologyId = "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id");
+    let new = |name, number| NewTopology {
+        id: Some(id),
+        ..stage::new(name, stage::maze(number))
+    };
+    let first = repo.create(new("corp", 1), stage::second(0)).await;
+    assert_eq!(first.expect("it is stored").row.id, id);
+    let second = repo.create(new("lab", 2), stage::second(1)).await;
+    let second = second.expect("it is stored").row.id;
+    assert_ne!(crate::id::short(second), crate::id::short(id));
 }
 
 pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {

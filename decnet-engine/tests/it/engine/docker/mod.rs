@@ -26,7 +26,7 @@ use decnet_engine::{
     },
 };
 use decnet_topology::{
-    Catalog, Decky, Mode, Repo, Status, Topology, TopologyId,
+    Catalog, Decky, Repo, Status, Topology, TopologyId,
     graph::Graph,
     repo::{MemoryRepo, NewTopology},
 };
@@ -78,13 +78,7 @@ impl Lab {
 
     async fn store(&self, name: &str, topology: Topology) -> TopologyId {
         let name = name.parse().expect("a name");
-        let new = NewTopology {
-            name,
-            mode: Mode::Unihost,
-            host: None,
-            config: None,
-            topology,
-        };
+        let new = NewTopology::new(name, topology);
         self.repo.create(new, Timestamp::now()).await.expect("stored").row.id
     }
 

@@ -160,11 +160,8 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
         .build()
         .expect("a config");
     let new = NewTopology {
-        name: "soak".parse().expect("a name"),
-        mode: Mode::Unihost,
-        host: None,
         config: Some(config),
-        topology,
+        ..NewTopology::new("soak".parse().expect("a name"), topology)
     };
     let id = lab.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
     // Above what anyone else is likely to have on this machine, and below what the kernel hands out.

@@ -1,14 +1,6 @@
 //! Every call of the store fails in turn, before it did anything or after it did all.
 
-mod shaky;
-
-use std::sync::Arc;
-
-use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{Engine, EngineError, EngineOptions},
-    runtime::simulated::Moment,
-};
+use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
 use decnet_topology::{
     MutationState, Repo, RepoError, Status, Topology,
     mutation::{self, Context, Stage},
@@ -17,10 +9,13 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{CATALOG, lifecycle::refused},
+    super::{
+        CATALOG,
+        lifecycle::refused,
+        shaky::{Shaky, Strike},
+    },
     CASES, Lab, mutation, yard,
 };
-use shaky::{Shaky, Strike};
 
 const REJECTED: &str = r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#;
 
@@ -37,12 +32,7 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
     if fails {
         lab.docker.fail(1, Moment::Half, refused());
     }
-    let shaky = Arc::new(Shaky::new(lab.repo.clone()));
-    let options = EngineOptions {
-        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-        ..EngineOptions::new(CATALOG.clone())
-    };
-    let engine = Engine::new(shaky.clone(), Arc::new(lab.docker.clone()), options);
+    let (shaky, engine) = Shaky::in_place_of(&lab);
     shaky.strike(nth, strike);
     let drained = engine.drain(id, &CancellationToken::new()).await;
     if !shaky.has_struck() {

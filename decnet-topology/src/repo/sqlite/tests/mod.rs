@@ -4,20 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::{
-    Decky, DeckyId, Mode, MutationId, Repo, Topology, TopologyId, Version,
+    Decky, DeckyId, MutationId, Repo, Topology, TopologyId, Version,
     model::ServiceConfig,
     repo::{Holder, ListFilter, NewMutation, NewTopology},
     rng,
 };
 
 fn new(name: &str, topology: Topology) -> NewTopology {
-    NewTopology {
-        name: name.parse().expect("name"),
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology,
-    }
+    NewTopology::new(name.parse().expect("name"), topology)
 }
 
 #[tokio::test]

@@ -5,7 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use decnet_engine::{
+    decoy::DecoyImage,
+    engine::{Engine, EngineOptions},
+};
 use decnet_topology::{RepoError, repo::MemoryRepo};
+
+use super::{CATALOG, Lab};
 
 /// When a call fails.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +31,19 @@ pub(super) struct Shaky {
 }
 
 impl Shaky {
-    pub(super) fn new(inner: Arc<MemoryRepo>) -> Self {
-        Self {
-            inner,
+    /// Puts one before the store of a lab, with an engine of its own.
+    pub(super) fn in_place_of(lab: &Lab) -> (Arc<Self>, Engine) {
+        let shaky = Arc::new(Self {
+            inner: lab.repo.clone(),
             order: Mutex::new(None),
             struck: AtomicBool::new(false),
-        }
+        });
+        let options = EngineOptions {
+            image: Some(Arc::new(DecoyImage::pack(b"a program"))),
+            ..EngineOptions::new(CATALOG.clone())
+        };
+        let engine = Engine::new(shaky.clone(), Arc::new(lab.docker.clone()), options);
+        (shaky, engine)
     }
 
     /// Fails one call, counted from now.
