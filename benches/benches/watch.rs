@@ -317,7 +317,7 @@ impl Bare {
     async fn make(&mut self, mutation: &Mutation) -> Result<(usize, f64)> {
         let after = apply(&self.maze, mutation, &Context::new(&self.catalog, Stage::Live))?;
         let (before, desired) = (self.desired(&self.maze)?, self.desired(&after)?);
-        let mut observed = self.docker.observe(Scope::Topology(self.instance, self.id)).await?;
+        let mut observed = self.docker.inspect(Scope::Topology(self.instance, self.id)).await?;
         for container in &mut observed.containers {
             container.deviates = desired
                 .states_changed_since(&before)

@@ -145,7 +145,7 @@ impl Raised {
 
     /// Makes sure that a maze is there, and that all of it runs.
     pub async fn require_running(&self, id: TopologyId, containers: usize) -> Result<()> {
-        let found = self.docker.glance(Scope::Topology(self.instance, id)).await?;
+        let found = self.docker.list(Scope::Topology(self.instance, id)).await?;
         let running = found.containers.iter();
         let running = running
             .filter(|container| container.activity == Activity::Running)
@@ -168,7 +168,7 @@ impl Raised {
 
     /// Takes down whatever was left up, past all errors, and returns the first.
     async fn clear(&self) -> Result<()> {
-        let left = self.docker.glance(Scope::Instance(self.instance)).await?;
+        let left = self.docker.list(Scope::Instance(self.instance)).await?;
         let labels = left.containers.iter().map(|container| &container.labels);
         let labels = labels.chain(left.networks.iter().map(|network| &network.labels));
         let topologies: BTreeSet<_> = labels.filter_map(topology_of).collect();

@@ -265,10 +265,7 @@ impl<'a> Run<'a> {
             }
             Err(source) => {
                 self.failed.insert(id);
-                if !matches!(
-                    source,
-                    RuntimeError::Foreign { .. } | RuntimeError::Refused { status: 409, .. }
-                ) {
+                if source.may_be_half_done() {
                     self.half_done.insert(id);
                 }
                 self.say(

@@ -81,10 +81,7 @@ impl Simulated {
         text_signature = "($self, nth, message='the fault that was ordered', moment='before')"
     )]
     fn fail(&self, nth: &Bound<'_, PyAny>, message: Text, moment: Text) -> PyResult<()> {
-        let error = RuntimeError::Refused {
-            status: 500,
-            message: message.take(),
-        };
+        let error = RuntimeError::Refused { reason: message.take() };
         self.0
             .fail(count(nth, "a number")?, self::moment(&moment.take())?, error);
         Ok(())

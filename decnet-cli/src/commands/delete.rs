@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let row = lookup::find(repo.as_ref(), &arguments.topology).await?;
     if row.status == Status::Failed {
         let docker = context.look_at_docker(PATIENCE).await?;
-        let left = docker.observe(Scope::Topology(repo.instance().await?, row.id)).await?;
+        let left = docker.inspect(Scope::Topology(repo.instance().await?, row.id)).await?;
         if !left.is_empty() {
             let count = text::count(left.networks.len() + left.containers.len(), "resource", "resources");
             return Err(CommandError::LeftOnDocker {

@@ -197,7 +197,7 @@ async fn daemon(docker: &Docker, repo: Option<&dyn Repo>) -> Vec<Check> {
             "run this there",
         ));
     }
-    match docker.observe(Scope::Everyone).await {
+    match docker.inspect(Scope::Everyone).await {
         Ok(observed) => match left_behind::checks(&observed, repo).await {
             Ok(found) => checks.extend(found),
             Err(error) => checks.push(Check::fail("database", error.to_string(), error.advice())),

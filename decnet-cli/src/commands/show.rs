@@ -95,7 +95,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 async fn observe(context: &Context, repo: &dyn Repo, stored: &StoredTopology) -> Result<Observed, CommandError> {
     let docker = context.look_at_docker(PATIENCE).await?;
     Ok(docker
-        .observe(Scope::Topology(repo.instance().await?, stored.row.id))
+        .inspect(Scope::Topology(repo.instance().await?, stored.row.id))
         .await?)
 }
 

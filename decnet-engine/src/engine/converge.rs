@@ -67,7 +67,7 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
     /// What the rules warn of.
     pub(super) warnings: Vec<Finding>,
-    /// Whether the insides were known, so that a glance is enough to see that the runtime matches.
+    /// Whether the insides were known, so that a list is enough to see that the runtime matches.
     known: bool,
 }
 
@@ -110,8 +110,7 @@ impl Engine {
                 }
             }
             None => {
-                self.look_inside(&desired, &mut observed, self.width(info), Asked::All)
-                    .await?;
+                self.look_inside(&desired, &mut observed, Asked::All).await?;
             }
         }
         let plan = diff(&desired, &observed);
@@ -159,7 +158,7 @@ impl Session<'_> {
     /// whether it still matches in all is for a reconcile to see.
     pub(super) async fn look(&self, inside: Inside<'_>) -> Result<Observed, EngineError> {
         match inside {
-            Inside::As(_) => self.glance().await,
+            Inside::As(_) => self.list().await,
             Inside::Unknown => self.observe().await,
         }
     }
@@ -224,9 +223,9 @@ impl Session<'_> {
         })
     }
 
-    async fn glance(&self) -> Result<Observed, EngineError> {
+    async fn list(&self) -> Result<Observed, EngineError> {
         let scope = Scope::Topology(self.instance, self.id);
-        Ok(self.engine.runtime.glance(scope).await?)
+        Ok(self.engine.runtime.list(scope).await?)
     }
 
     /// Asks the bases that begin to run, as they do, and returns those that are as they should. Those that more is done to
@@ -239,29 +238,31 @@ impl Session<'_> {
     ) -> Result<BTreeSet<ContainerName>, EngineError> {
         let steps = plan.steps().iter();
         let changed: BTreeSet<_> = steps.clone().filter_map(|step| changing(&step.action)).collect();
-        let mut looks: BTreeMap<StepId, BoxFuture<'_, _>> = BTreeMap::new();
+        let mut looks: BTreeMap<StepId, BoxFuture<'_, Result<Option<ContainerName>, EngineError>>> = BTreeMap::new();
         for (id, name) in steps
             .enumerate()
             .filter_map(|(id, step)| Some((id, beginning(&step.action)?)))
         {
             if let Some(base) = desired.bases.get(name).filter(|_| !changed.contains(name)) {
-                looks.insert(id, Box::pin(self.engine.deviates(base, Asked::SETTLING)));
+                let settles = async {
+                    self.engine
+                        .settles(base)
+                        .await
+                        .map(|settles| settles.then(|| name.clone()))
+                };
+                looks.insert(id, Box::pin(settles));
             }
         }
-        let mut deviating = BTreeSet::new();
-        let mut asked = BTreeSet::new();
+        let mut settled = BTreeSet::new();
         let mut asking = FuturesUnordered::new();
         loop {
             tokio::select! {
-                Some(step) = begun.recv() => if let Some(look) = looks.remove(&step) {
-                    asked.extend(beginning(&plan.steps()[step].action).cloned());
-                    asking.push(look);
-                },
-                Some(found) = asking.next() => deviating.extend(found?),
+                Some(step) = begun.recv() => asking.extend(looks.remove(&step)),
+                Some(found) = asking.next() => settled.extend(found?),
                 else => break,
             }
         }
-        Ok(asked.difference(&deviating).cloned().collect())
+        Ok(settled)
     }
 
     async fn look_again(
@@ -272,15 +273,14 @@ impl Session<'_> {
         settled: &BTreeSet<ContainerName>,
     ) -> Result<Option<String>, EngineError> {
         let mut observed = if known {
-            self.glance().await?
+            self.list().await?
         } else {
             self.observe().await?
         };
         let began = plan.steps().iter().filter_map(|step| beginning(&step.action));
         let began: BTreeSet<_> = began.filter(|name| !settled.contains(*name)).collect();
-        let width = self.engine.width(&self.info);
         self.engine
-            .look_inside(desired, &mut observed, width, Asked::Settling(&began))
+            .look_inside(desired, &mut observed, Asked::Settling(&began))
             .await?;
         Ok(drift(desired, &observed))
     }

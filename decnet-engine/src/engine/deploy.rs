@@ -82,7 +82,7 @@ impl Engine {
 
     pub(super) async fn observe(&self, id: TopologyId) -> Result<Observed, EngineError> {
         let instance = self.repo.instance().await?;
-        Ok(self.runtime.observe(Scope::Topology(instance, id)).await?)
+        Ok(self.runtime.inspect(Scope::Topology(instance, id)).await?)
     }
 
     async fn raise(
@@ -115,8 +115,7 @@ impl Engine {
             &valid,
             &self.desired_context(stand.instance, id, &stand.info, &settings)?,
         )?;
-        self.look_inside(&desired, &mut stand.observed, self.width(&stand.info), Asked::All)
-            .await?;
+        self.look_inside(&desired, &mut stand.observed, Asked::All).await?;
         Ok(diff(&desired, &stand.observed))
     }
 
@@ -149,7 +148,7 @@ impl Engine {
     pub(super) async fn stand(&self, id: TopologyId) -> Result<Stand, EngineError> {
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
-        let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
+        let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         Ok(Stand {
             instance,
             info,
@@ -185,7 +184,7 @@ impl Session<'_> {
         let desired = self.desired(&valid, &settings)?;
         // There are bases only where an earlier run broke off.
         self.engine
-            .look_inside(&desired, &mut stand.observed, self.engine.width(&self.info), Asked::All)
+            .look_inside(&desired, &mut stand.observed, Asked::All)
             .await?;
         let plan = diff(&desired, &stand.observed);
         if !options.force {

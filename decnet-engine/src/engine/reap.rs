@@ -120,7 +120,7 @@ impl Engine {
         let is_named_whole = instance.is_some_and(|instance| instance != own);
         let info = self.runtime.info().await?;
         let instance = instance.unwrap_or(own);
-        let observed = self.runtime.observe(Scope::Instance(instance)).await?;
+        let observed = self.runtime.inspect(Scope::Instance(instance)).await?;
         let mut report = ReapReport::default();
         for (label, remains) in by_topology(&observed) {
             let topology: Option<TopologyId> = label.parse().ok();
@@ -192,7 +192,7 @@ impl Engine {
 
     /// Returns which of the things found are still there.
     async fn left_of(&self, instance: InstanceId, found: &[String]) -> Vec<String> {
-        match self.runtime.observe(Scope::Instance(instance)).await {
+        match self.runtime.inspect(Scope::Instance(instance)).await {
             Ok(observed) => leftovers(&observed)
                 .into_iter()
                 .filter(|left| found.contains(left))

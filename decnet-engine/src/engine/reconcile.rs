@@ -50,8 +50,7 @@ impl Engine {
         let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, settings)?)?;
         if inside {
-            self.look_inside(&desired, &mut observed, self.width(&info), Asked::All)
-                .await?;
+            self.look_inside(&desired, &mut observed, Asked::All).await?;
         }
         Ok(drift(&desired, &observed))
     }

@@ -154,7 +154,7 @@ impl<'a> Session<'a> {
         Ok(self
             .engine
             .runtime
-            .observe(Scope::Topology(self.instance, self.id))
+            .inspect(Scope::Topology(self.instance, self.id))
             .await?)
     }
 

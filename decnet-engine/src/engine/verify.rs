@@ -14,9 +14,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_decoy::protocol::{
-    Answer, Deviation, EXIT_DEVIATES, EXIT_DONE, Egress, Probe, ProbeResult, StateReport, Target, TargetResult,
-};
+use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, StateReport, Target, TargetResult};
 use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
 use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -24,20 +22,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError};
 use crate::{
-    decoy::PROGRAM_PATH,
     desired::{BaseSpec, Desired, ServiceSpec},
     naming::{self, ContainerName},
     observe::{Activity, ObservedContainer, Scope},
     plan::diff,
-    runtime::{ExecOutput, RuntimeError, View},
+    runtime::NetworkCheck,
 };
 use expectation::{Expectation, OUTSIDE, was_untried};
 pub use report::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 /// How many deckies are asked at a time: they spend their time waiting for answers that do not come.
 const DECKIES_AT_A_TIME: usize = 16;
-/// How many targets go into one command, whose arguments have to stay below 128 KiB.
-const TARGETS_A_COMMAND: usize = 1000;
 /// A first look is quick. What is not as expected then is looked at again with timeout: packets are lost on a busy machine.
 const QUICK: (u64, u16) = (500, 2);
 const PATIENT: (u64, u16) = (1500, 3);
@@ -63,6 +58,40 @@ struct Asked {
     report: VerifyReport,
     /// The base, if it is not in the state that it should have.
     deviates: Option<ContainerName>,
+}
+
+/// What the check of a base's network means for its verification.
+struct Verdict {
+    /// Whether the base is not in the state that it should have.
+    deviates: bool,
+    /// Whether it lets out only what it should, or why that is not known.
+    contained: Result<bool, String>,
+    report: Option<StateReport>,
+    /// Why only the program in the base was asked.
+    inside_only: Option<String>,
+}
+
+impl Verdict {
+    fn of(base: &ContainerName, check: Option<NetworkCheck>) -> Self {
+        let unknown = |reason| Self {
+            deviates: false,
+            contained: Err(reason),
+            report: None,
+            inside_only: None,
+        };
+        match check {
+            Some(NetworkCheck::Checked { report, inside_only }) => Self {
+                deviates: report != StateReport::default(),
+                // Something is refused where another state is kept, which may let more out.
+                contained: Ok(report.refused.is_empty() && !report.deviations.contains(&Deviation::Uncontained)),
+                report: Some(report),
+                inside_only,
+            },
+            Some(NetworkCheck::Tampered { what }) => unknown(what),
+            Some(NetworkCheck::Unchecked { why }) => unknown(format!("it cannot be asked: {why}")),
+            None => unknown(format!("it cannot be asked: container {base} is not there")),
+        }
+    }
 }
 
 impl Engine {
@@ -102,14 +131,14 @@ impl Engine {
         let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);
-        let mut observed = self.runtime.observe(scope).await?;
+        let mut observed = self.runtime.inspect(scope).await?;
         let there = containers::by_name(&observed);
         let mut running = containers::running(&desired, &there);
-        let bases = observed.containers.iter();
-        let bases = bases.filter_map(|container| Some((container, desired.bases.get(&container.name)?)));
-        let mut views = self.look_from_outside(&bases.collect::<Vec<_>>()).await;
-        let tampered = |(base, view): (&ContainerName, &View)| Some((base.clone(), view.tampered()?.to_owned()));
-        let mut tampered: BTreeMap<_, _> = views.iter().filter_map(tampered).collect();
+        let containers: Vec<_> = observed.containers.iter().collect();
+        let mut checks = self.check_networks(&desired, &containers).await?;
+        let tampered =
+            |(base, check): (&ContainerName, &NetworkCheck)| Some((base.clone(), check.tampered()?.to_owned()));
+        let mut tampered: BTreeMap<_, _> = checks.iter().filter_map(tampered).collect();
         // Boxed before they are waited for: else the compiler cannot see that this future may be spawned.
         let mut asked = Vec::new();
         for decky in stored.topology.deckies() {
@@ -121,8 +150,8 @@ impl Engine {
                     services: running.remove(&base.name).unwrap_or_default(),
                     host: &info.addresses,
                 };
-                let view = views.remove(&base.name);
-                asked.push(self.verify_from(subject, view, &graph).boxed());
+                let check = checks.remove(&base.name);
+                asked.push(self.verify_from(subject, check, &graph).boxed());
             }
         }
         let found: Vec<Asked> = stream::iter(asked).buffered(DECKIES_AT_A_TIME).try_collect().await?;
@@ -132,7 +161,7 @@ impl Engine {
             report.add(one);
             deviating.extend(deviates);
         }
-        let after = self.runtime.observe(scope).await?;
+        let after = self.runtime.inspect(scope).await?;
         let unwell = containers::deviations(&desired, &observed, &after, Timestamp::now());
         report.deviations.extend(unwell);
         for container in &mut observed.containers {
@@ -164,39 +193,15 @@ impl Engine {
     async fn verify_from(
         &self,
         subject: Subject<'_>,
-        view: Option<View>,
+        check: Option<NetworkCheck>,
         graph: &Graph<'_>,
     ) -> Result<Asked, EngineError> {
-        let mut inside_only = None;
-        let state = match view {
-            Some(View::Right) => Ok((EXIT_DONE.into(), Some(StateReport::default()))),
-            Some(View::Deviates { report }) => Ok((EXIT_DEVIATES.into(), Some(report))),
-            Some(View::Tampered { what }) => Err(what),
-            Some(View::Hidden { why }) => {
-                inside_only = Some(InsideOnly { why, deckies: 1 });
-                self.check_state(subject.base).await?
-            }
-            // It is not there, which asking it says.
-            None => self.check_state(subject.base).await?,
-        };
-        let mut deviates = None;
-        let contained = match &state {
-            Ok((code, inside)) => {
-                if *code != 0 {
-                    deviates = Some(subject.base.name.clone());
-                }
-                // Something is refused where another state is kept, which may let more out.
-                let holds = |report: &StateReport| {
-                    report.refused.is_empty() && !report.deviations.contains(&Deviation::Uncontained)
-                };
-                Ok(*code == 0 || inside.as_ref().is_some_and(holds))
-            }
-            Err(reason) => Err(reason.clone()),
-        };
-        let inside = state.ok().and_then(|(_, inside)| inside);
+        let mut verdict = Verdict::of(&subject.base.name, check);
+        let inside_only = verdict.inside_only.take().map(|why| InsideOnly { why, deckies: 1 });
+        let deviates = verdict.deviates.then(|| subject.base.name.clone());
         let running = subject.there.filter(|there| there.activity == Activity::Running);
-        let interfaces = running.map(|there| interfaces::deviations(subject.base, there, inside.as_ref()));
-        let mut report = self.probe_from(subject, contained, graph).await?;
+        let interfaces = running.map(|there| interfaces::deviations(subject.base, there, verdict.report.as_ref()));
+        let mut report = self.probe_from(subject, verdict.contained, graph).await?;
         report.deviations.splice(0..0, interfaces.into_iter().flatten());
         report.inside_only.extend(inside_only);
         Ok(Asked { report, deviates })
@@ -332,14 +337,6 @@ impl Engine {
         }
     }
 
-    /// Asks a base whether it is in the state that it should have: the exit code and the report, or why it cannot be asked.
-    async fn check_state(&self, base: &BaseSpec) -> Result<Result<(i64, Option<StateReport>), String>, EngineError> {
-        let state = serde_json::to_string(&base.state).expect("a state has text keys only");
-        let command = [PROGRAM_PATH.into(), "state".into(), "check".into(), state];
-        let read = |output: ExecOutput| (output.code, serde_json::from_slice(&output.stdout).ok());
-        Ok(self.ask(&base.name, &command).await?.map(read))
-    }
-
     /// Tries to reach what is expected from a base: one result an expectation, or why it cannot be asked.
     async fn probe(
         &self,
@@ -347,36 +344,15 @@ impl Engine {
         expectations: &[Expectation],
         (timeout_ms, attempts): (u64, u16),
     ) -> Result<Result<Vec<TargetResult>, String>, EngineError> {
-        let mut results = Vec::with_capacity(expectations.len());
-        for expectations in expectations.chunks(TARGETS_A_COMMAND) {
-            let probe = Probe {
-                targets: expectations.iter().map(|expectation| expectation.target).collect(),
-                timeout_ms,
-                attempts,
-            };
-            let json = serde_json::to_string(&probe).expect("a probe has text keys only");
-            let output = match self.ask(base, &[PROGRAM_PATH.into(), "probe".into(), json]).await? {
-                Ok(output) => output,
-                Err(reason) => return Ok(Err(reason)),
-            };
-            let read = serde_json::from_slice::<ProbeResult>(&output.stdout).ok();
-            let Some(result) = read.filter(|result| result.targets.len() == expectations.len()) else {
-                let said = String::from_utf8_lossy(&output.stderr);
-                return Ok(Err(format!("its probe ended with {}: {}", output.code, said.trim())));
-            };
-            results.extend(result.targets);
-        }
-        Ok(Ok(results))
-    }
-
-    /// Runs a command in a base, or says why that cannot be done there; an error is one of the runtime as a whole.
-    async fn ask(&self, base: &ContainerName, command: &[String]) -> Result<Result<ExecOutput, String>, EngineError> {
-        match self.runtime.exec(base, command).await {
-            Ok(output) => Ok(Ok(output)),
-            Err(error @ (RuntimeError::Gone { .. } | RuntimeError::Refused { .. } | RuntimeError::Foreign { .. })) => {
-                Ok(Err(format!("it cannot be asked: {error}")))
-            }
-            Err(error) => Err(error.into()),
+        let probe = Probe {
+            targets: expectations.iter().map(|expectation| expectation.target).collect(),
+            timeout_ms,
+            attempts,
+        };
+        match self.runtime.probe(base, &probe).await {
+            Ok(result) => Ok(Ok(result.targets)),
+            Err(error) if error.is_unreachable() => Err(error.into()),
+            Err(error) => Ok(Err(format!("it cannot be asked: {error}"))),
         }
     }
 }

@@ -96,17 +96,34 @@ pub enum RuntimeError {
         /// What.
         what: String,
     },
-    /// Anything else that the daemon said.
-    #[error("the Docker daemon refused ({status}): {message}")]
+    /// The program in a base could not send a probe.
+    #[error("{container} cannot probe: {reason}")]
+    Probe {
+        /// The base.
+        container: String,
+        /// What the program said.
+        reason: String,
+    },
+    /// Something else has the name or is in use, so nothing was done.
+    #[error("conflict: {reason}")]
+    Conflict {
+        /// What conflicts.
+        reason: String,
+    },
+    /// Any other refusal.
+    #[error("the Docker daemon refused: {reason}")]
     Refused {
-        /// The status of its answer.
-        status: u16,
-        /// What it said.
-        message: String,
+        /// What the daemon said.
+        reason: String,
     },
 }
 
 impl RuntimeError {
+    /// Returns whether the action that failed may have done a part of its work: not if the place was taken.
+    pub fn may_be_half_done(&self) -> bool {
+        !matches!(self, Self::Foreign { .. } | Self::Conflict { .. })
+    }
+
     /// Returns whether the daemon is out of reach, rather than unwilling.
     pub fn is_unreachable(&self) -> bool {
         matches!(

@@ -14,10 +14,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use decnet_decoy::protocol::StateReport;
+use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
 use decnet_topology::InstanceId;
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use error::RuntimeError;
 
@@ -25,7 +25,7 @@ pub use crate::api::ApiVersion;
 use crate::{
     desired::BaseSpec,
     naming::ContainerName,
-    observe::{Observed, ObservedContainer, Scope},
+    observe::{Observed, Scope},
     plan::Action,
 };
 
@@ -89,12 +89,13 @@ impl fmt::Display for Resource {
     }
 }
 
-/// What an action came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The effect of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Something was changed.
     Changed,
-    /// All was as it should be; there is nothing to undo.
+    /// Nothing had to be changed; there is nothing to undo.
     Unchanged,
 }
 
@@ -109,41 +110,39 @@ pub struct ForeignNetwork {
     pub instance: Option<InstanceId>,
 }
 
-/// What a command inside a container printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExecOutput {
-    /// Its exit code.
-    pub code: i64,
-    /// What it wrote to stdout.
-    pub stdout: Vec<u8>,
-    /// What it wrote to stderr.
-    pub stderr: Vec<u8>,
-}
-
-/// What shows of a base from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a check of a base's network found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum View {
-    /// It is as it should be.
-    Right,
-    /// The state that it keeps, or its namespace, is not as it should be.
-    Deviates {
-        /// How, as the program in it would say.
+pub enum NetworkCheck {
+    /// Its interfaces, routes, forwarding and containment were compared with its state.
+    Checked {
+        /// The differences; empty where it is as it should be.
         report: StateReport,
+        /// Why only the program in the base was asked, which an intruder may have changed; none where the runtime saw for itself.
+        inside_only: Option<String>,
     },
     /// It does not run the program that was deployed.
     Tampered {
         /// What was found.
         what: String,
     },
-    /// It could not be looked at, so whoever wants to know asks the program in it.
-    Hidden {
+    /// It could not be checked: it does not run, or is not there.
+    Unchecked {
         /// Why.
         why: String,
     },
 }
 
-impl View {
+impl NetworkCheck {
+    /// Returns the report of a base that was compared with its state and differs from it.
+    pub fn deviations(&self) -> Option<&StateReport> {
+        match self {
+            Self::Checked { report, .. } if *report != StateReport::default() => Some(report),
+            _ => None,
+        }
+    }
+
     /// Returns what was found in place of the program that was deployed.
     pub fn tampered(&self) -> Option<&str> {
         match self {
@@ -153,24 +152,22 @@ impl View {
     }
 }
 
-/// What runs containers.
+/// Runs containers.
 ///
-/// `perform` is the only way to change anything. Everything that it makes carries the labels of its spec, and it never touches
-/// what does not carry the label of the runtime's own repo, [`naming::INSTANCE`](crate::naming::INSTANCE): if such a thing
-/// stands in the way, that is [`RuntimeError::Foreign`].
+/// `perform` is the only way to change anything. Everything that it creates carries the labels of its spec, and it never touches
+/// a resource without the label of the runtime's own repo, [`naming::INSTANCE`](crate::naming::INSTANCE): if such a resource
+/// is in the way, the error is [`RuntimeError::Foreign`].
 #[async_trait]
 pub trait Runtime: Send + Sync + Debug {
-    /// Asks the runtime who it is, and so makes sure that it answers; what it says may be some seconds old.
+    /// Describes the runtime, and so makes sure that it answers; the description may be some seconds old.
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError>;
 
-    /// Looks at what is there.
-    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError>;
+    /// Lists resources without inspecting each container, which is most of what [`inspect`](Runtime::inspect) costs: the result
+    /// need not contain images, nor when containers were started, how often and how they ended.
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
-    /// Looks at what is there without looking at each container, which is most of what [`observe`](Runtime::observe) costs: what
-    /// is found need not say when containers were started, how often and how they ended, nor which images there are.
-    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        self.observe(scope).await
-    }
+    /// Inspects resources: start times, restarts, exit codes and images too.
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
     /// Lists the networks with a subnet that do not belong to a repo.
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError>;
@@ -178,14 +175,12 @@ pub trait Runtime: Send + Sync + Debug {
     /// Does one thing on behalf of a repo. If it fails, what it left half done is undone by the action's inverse.
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError>;
 
-    /// Looks at bases from outside: their program, their kept state, routes, forwarding and containment. Nothing that runs in them
-    /// is asked, so nothing there can lie.
-    async fn look_through(&self, bases: &[(&ObservedContainer, &BaseSpec)]) -> BTreeMap<ContainerName, View> {
-        let why = "this runtime does not look into bases from outside";
-        let hidden = |name: &ContainerName| (name.clone(), View::Hidden { why: why.into() });
-        bases.iter().map(|(container, _)| hidden(&container.name)).collect()
-    }
+    /// Compares bases with their specs: their program, their kept state, interfaces, routes, forwarding and containment. The result
+    /// has an entry for each base; an error means that the runtime itself does not answer.
+    ///
+    /// A runtime that can see for itself does not ask the program in a base, which could lie.
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError>;
 
-    /// Runs a command of the decoy program in a base.
-    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError>;
+    /// Sends packets from inside a base to targets: one result for each target, in their order.
+    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError>;
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
 use decnet_topology::{
     Catalog, Decky, DeckyId, Repo, ServiceName, TopologyId,
     model::Attachment,
@@ -17,11 +18,12 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     decoy::DecoyImage,
+    desired::BaseSpec,
     engine::{DeployOptions, EngineOptions},
     event::Trigger,
     observe::Scope,
     runtime::{
-        Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError,
+        Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError,
         simulated::{Moment, Simulated},
     },
 };
@@ -31,7 +33,7 @@ use crate::{
 struct Counting {
     inner: Simulated,
     asked: Calls,
-    /// So many commands to come find that something deviates.
+    /// The number of checks to come that find a deviation.
     deviations: AtomicUsize,
     /// Services are made only once some base was asked.
     services_wait: AtomicBool,
@@ -39,18 +41,17 @@ struct Counting {
 
 #[derive(Debug, Default)]
 struct Calls {
-    observe: AtomicUsize,
-    glance: AtomicUsize,
+    inspect: AtomicUsize,
+    list: AtomicUsize,
     perform: AtomicUsize,
-    exec: AtomicUsize,
+    check: AtomicUsize,
     other: AtomicUsize,
 }
 
 impl Calls {
-    /// Returns how often it was observed, glanced at, told to perform, told to run a command, and asked anything else; counts
-    /// anew.
+    /// Returns the number of inspections, lists, actions, checked bases and other calls since the last time.
     fn take(&self) -> [usize; 5] {
-        [&self.observe, &self.glance, &self.perform, &self.exec, &self.other]
+        [&self.inspect, &self.list, &self.perform, &self.check, &self.other]
             .map(|count| count.swap(0, Ordering::Relaxed))
     }
 }
@@ -66,19 +67,14 @@ impl Runtime for Counting {
         self.inner.info().await
     }
 
-    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        count(&self.asked.observe);
-        self.inner.observe(scope).await
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        count(&self.asked.list);
+        self.inner.list(scope).await
     }
 
-    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        count(&self.asked.glance);
-        let mut observed = self.inner.observe(scope).await?;
-        observed.images.clear();
-        for container in &mut observed.containers {
-            container.started_at = None;
-        }
-        Ok(observed)
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        count(&self.asked.inspect);
+        self.inner.inspect(scope).await
     }
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
@@ -89,25 +85,39 @@ impl Runtime for Counting {
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         count(&self.asked.perform);
         if matches!(action, Action::CreateService { .. }) && self.services_wait.load(Ordering::Relaxed) {
-            while self.asked.exec.load(Ordering::Relaxed) == 0 {
+            while self.asked.check.load(Ordering::Relaxed) == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
         self.inner.perform(instance, action).await
     }
 
-    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
-        count(&self.asked.exec);
-        let mut output = self.inner.exec(container, command).await?;
-        let less = |left: usize| left.checked_sub(1);
-        if self
-            .deviations
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-            .is_ok()
-        {
-            output.code = 1;
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
+        let mut checks = self.inner.check_network(bases).await?;
+        for check in checks.values_mut() {
+            count(&self.asked.check);
+            let less = |left: usize| left.checked_sub(1);
+            if self
+                .deviations
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+                .is_ok()
+            {
+                let report = StateReport {
+                    refused: vec!["another state is kept".into()],
+                    ..StateReport::default()
+                };
+                *check = NetworkCheck::Checked {
+                    report,
+                    inside_only: None,
+                };
+            }
         }
-        Ok(output)
+        Ok(checks)
+    }
+
+    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        count(&self.asked.other);
+        self.inner.probe(base, probe).await
     }
 }
 
@@ -192,7 +202,7 @@ async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged,
 }
 
 #[tokio::test]
-async fn a_service_more_takes_two_glances_and_its_own_steps_however_many_deckies_there_are() {
+async fn a_service_more_takes_two_lists_and_its_own_steps_however_many_deckies_there_are() {
     let lab = raised().await;
     let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
     let converged = converge(&lab, after, Force::all_if(false)).await.expect("converged");
@@ -209,8 +219,8 @@ async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
         .await
         .expect("converged");
     assert_eq!(converged.drift, None);
-    let [looks, glances, _, asked, other] = lab.runtime.asked.take();
-    assert_eq!([looks, glances, asked, other], [0, 2, 0, 0]);
+    let [inspections, lists, _, checks, other] = lab.runtime.asked.take();
+    assert_eq!([inspections, lists, checks, other], [0, 2, 0, 0]);
 }
 
 #[tokio::test]
@@ -266,7 +276,7 @@ async fn a_base_whose_routes_do_not_hold_is_no_match_and_one_is_whose_routes_hol
 }
 
 #[tokio::test]
-async fn what_is_as_it_should_be_takes_one_glance() {
+async fn what_is_as_it_should_be_takes_one_list() {
     let lab = raised().await;
     let converged = converge(&lab, thirty(), Force::all_if(false)).await.expect("converged");
     assert_eq!((converged.drift, converged.changed), (None, 0));
@@ -300,8 +310,7 @@ async fn a_step_that_fails_is_told_and_the_rest_is_done() {
     let smb =
         |action: &Action| matches!(action, Action::CreateService { service } if service.service.as_str() == "smb");
     let refused = RuntimeError::Refused {
-        status: 500,
-        message: "no space left on device".into(),
+        reason: "no space left on device".into(),
     };
     lab.runtime.inner.fail_where(smb, Moment::Before, refused);
     let converged = converge(&lab, after, Force::all_if(false))

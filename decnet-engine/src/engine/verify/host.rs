@@ -22,7 +22,7 @@ impl Engine {
         let instance = self.repo.instance().await?;
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
         let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
-        let observed = self.runtime.observe(Scope::Topology(instance, id)).await?;
+        let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
         sources(&mut report, &desired, &observed, &info).await;
         report.causes.extend(look(&observed, &info).await);

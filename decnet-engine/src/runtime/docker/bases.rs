@@ -8,12 +8,12 @@ use decnet_decoy::protocol::{
 };
 use decnet_topology::{InstanceId, catalog::Protocol};
 
-use super::{Docker, ENDPOINTS_AT_CREATE, containers, endpoints, exec::User, networks, volumes};
+use super::{Docker, ENDPOINTS_AT_CREATE, containers, exec::User, labels, volumes};
 use crate::{
     decoy::PROGRAM_PATH,
     desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
     naming::ContainerName,
-    runtime::{Effect, ExecOutput, RuntimeError, RuntimeInfo},
+    runtime::{Effect, RuntimeError, RuntimeInfo},
 };
 
 /// How often, and after which pauses, a base with a way out is asked whether it is contained: it is within milliseconds.
@@ -61,8 +61,7 @@ impl Docker {
         let networks: Vec<_> = spec.interfaces.iter().map(|interface| &interface.network).collect();
         if self.has_cni(&networks).await? {
             return Err(RuntimeError::Refused {
-                status: 501,
-                message: format!(
+                reason: format!(
                     "{} is on several LANs, and Podman's CNI networks lead its published ports to any of them: install netavark, set \
                      network_backend = \"netavark\" in containers.conf, and run `podman system reset`",
                     spec.name
@@ -79,7 +78,7 @@ impl Docker {
         spec: &BaseSpec,
         found: &ContainerInspectResponse,
     ) -> Result<Effect, RuntimeError> {
-        let was_started = endpoints::was_started(found);
+        let was_started = containers::was_started(found);
         let mut effect = Effect::Unchanged;
         if !was_started {
             for interface in &spec.interfaces {
@@ -117,7 +116,8 @@ impl Docker {
             match self.run_in(&spec.name, id, &command).await {
                 Ok(said) if is_contained(&said.stdout) => return Ok(()),
                 // It is on its way to the one or the other.
-                Ok(_) | Err(RuntimeError::Gone { .. } | RuntimeError::Refused { .. }) => {}
+                Ok(_)
+                | Err(RuntimeError::Gone { .. } | RuntimeError::Conflict { .. } | RuntimeError::Refused { .. }) => {}
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(CONTAINMENT_PAUSE).await;
@@ -166,7 +166,7 @@ impl Docker {
             image: Some(spec.image.clone()),
             cmd: Some(vec!["base".into()]),
             env: Some(vec![format!("{STATE_VARIABLE}={state}")]),
-            labels: Some(networks::docker_labels(&spec.labels)),
+            labels: Some(labels::write(&spec.labels)),
             exposed_ports: Some(spec.publish.iter().map(exposed).collect()),
             host_config: Some(host),
             networking_config: Some(NetworkingConfig {
@@ -205,7 +205,7 @@ impl Docker {
         };
         let set = run(User::Root, &["set", &json]).await?;
         if ![EXIT_DONE, EXIT_DEVIATES].map(i64::from).contains(&set.code) {
-            let reason = said(&set);
+            let reason = set.text();
             return Err(if set.code == i64::from(EXIT_UNCONTAINED) {
                 RuntimeError::Uncontained { container, reason }
             } else {
@@ -214,7 +214,7 @@ impl Docker {
         }
         let kept = match run(User::Keeper, &["keep", &json]).await {
             Ok(kept) if kept.code == 0 => Ok(()),
-            Ok(kept) => Err(refuse(format!("it cannot be kept: {}", said(&kept)))),
+            Ok(kept) => Err(refuse(format!("it cannot be kept: {}", kept.text()))),
             Err(error) => Err(error),
         };
         if let Err(error) = kept {
@@ -224,7 +224,7 @@ impl Docker {
             return Err(error);
         }
         if set.code == i64::from(EXIT_DEVIATES) {
-            let report = said(&set);
+            let report = set.text();
             return Err(refuse(in_words(&report).unwrap_or(report)));
         }
         let started = |container: &ContainerInspectResponse| container.state.as_ref()?.started_at.clone();
@@ -233,12 +233,6 @@ impl Docker {
         }
         Ok(Effect::Changed)
     }
-}
-
-/// Returns what a command of the program printed.
-fn said(output: &ExecOutput) -> String {
-    let printed = [&output.stderr, &output.stdout].map(|text| String::from_utf8_lossy(text).trim().to_owned());
-    printed.join(" ").trim().to_owned()
 }
 
 /// Says what a report of `state set` says, unless it is none: what the kernel refused, else what is left to be done.

@@ -12,7 +12,7 @@ use bollard::models::{
 use decnet_topology::catalog;
 use rustix::process::{Resource as Limit, getrlimit};
 
-use super::{failure::Failure, images::Wishes, networks, storage::SIZE_OPTION};
+use super::{failure::Failure, images::Wishes, labels, storage::SIZE_OPTION};
 use crate::{
     desired::{Limits, NO_CORE, NOBODY, OOM_SCORE, PER_USER, RunAs, SCRATCH, Seccomp, ServiceSpec},
     naming,
@@ -133,7 +133,7 @@ fn volume(folder: &str, spec: &ServiceSpec) -> Mount {
         target: Some(folder.into()),
         typ: Some(MountType::VOLUME),
         volume_options: Some(MountVolumeOptions {
-            labels: Some(networks::docker_labels(&naming::volume_labels(&spec.labels))),
+            labels: Some(labels::write(&naming::volume_labels(&spec.labels))),
             driver_config: Some(MountVolumeOptionsDriverConfig {
                 name: Some("local".into()),
                 options: Some(options.map(|(key, value)| (key.into(), value)).into()),

@@ -9,8 +9,9 @@ use bollard::{
     query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder},
 };
 use decnet_topology::InstanceId;
+use jiff::Timestamp;
 
-use super::{Docker, confinement, failure::Failure, images, networks, tolerant::tolerant};
+use super::{Docker, confinement, failure::Failure, images, labels, tolerant::tolerant};
 use crate::{
     desired::{Limits, Log, Seccomp},
     naming::{self, ContainerName, Labels},
@@ -29,9 +30,15 @@ pub(super) fn gone(container: &ContainerName) -> RuntimeError {
     RuntimeError::Gone { what: what(container) }
 }
 
-/// Returns the labels of a container.
-pub(super) fn labels_of(container: &ContainerInspectResponse) -> Labels {
-    networks::labels(container.config.as_ref().and_then(|config| config.labels.clone()))
+/// Reads a time; none for the year 1, with which Docker means never.
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().filter(|time| *time > Timestamp::UNIX_EPOCH)
+}
+
+/// Returns whether a container was ever started.
+pub(super) fn was_started(container: &ContainerInspectResponse) -> bool {
+    let state = container.state.as_ref();
+    state.and_then(|state| instant(state.started_at.as_deref()?)).is_some()
 }
 
 fn status(container: &ContainerInspectResponse) -> Status {
@@ -92,7 +99,7 @@ impl Docker {
         name: &ContainerName,
     ) -> Result<ContainerInspectResponse, RuntimeError> {
         let found = self.find(name.as_str()).await?.ok_or_else(|| gone(name))?;
-        ownership::require_ours(what(name), &labels_of(&found), instance)?;
+        ownership::require_ours(what(name), &labels::of_container(&found), instance)?;
         Ok(found)
     }
 
@@ -106,7 +113,7 @@ impl Docker {
         let Some(found) = self.find(name.as_str()).await? else {
             return Ok(None);
         };
-        let holder = labels_of(&found);
+        let holder = labels::of_container(&found);
         ownership::require_ours(what(name), &holder, instance)?;
         if holder.get(naming::SPEC) == labels.get(naming::SPEC) && !is_leaving(&found) {
             Ok(Some(found))
@@ -223,7 +230,7 @@ impl Docker {
         let Some(id) = found
             .id
             .as_deref()
-            .filter(|_| ownership::is_ours(&labels_of(&found), instance))
+            .filter(|_| ownership::is_ours(&labels::of_container(&found), instance))
         else {
             return Ok(Effect::Unchanged);
         };
@@ -266,9 +273,8 @@ impl Docker {
 }
 
 pub(super) fn taken(name: &ContainerName) -> RuntimeError {
-    RuntimeError::Refused {
-        status: 409,
-        message: format!("container {name} exists already, made from another spec"),
+    RuntimeError::Conflict {
+        reason: format!("container {name} exists with another spec"),
     }
 }
 

@@ -5,7 +5,7 @@ use bollard::models::{
 };
 use decnet_topology::InstanceId;
 
-use super::{Docker, GATEWAY_PRIORITY, containers, networks, observe};
+use super::{Docker, GATEWAY_PRIORITY, containers, labels, networks};
 use crate::{
     desired::Interface,
     naming::{ContainerName, NetworkName},
@@ -20,14 +20,6 @@ pub(super) fn address(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
         .and_then(|config| config.ipv4_address.as_deref());
     let mut addresses = [endpoint.ip_address.as_deref(), configured].into_iter().flatten();
     addresses.find_map(|address| address.parse().ok())
-}
-
-/// Returns whether a container was started ever.
-pub(super) fn was_started(container: &ContainerInspectResponse) -> bool {
-    let state = container.state.as_ref();
-    state
-        .and_then(|state| observe::instant(state.started_at.as_deref()?))
-        .is_some()
 }
 
 fn endpoint_of<'a>(container: &'a ContainerInspectResponse, network: &NetworkName) -> Option<&'a EndpointSettings> {
@@ -74,8 +66,7 @@ impl Docker {
             Some(ip) => {
                 let ip = ip.map_or_else(|| "without an address".into(), |ip| format!("as {ip}"));
                 return Err(RuntimeError::Refused {
-                    status: 403,
-                    message: format!("{name} is on network {} already, {ip}", interface.network),
+                    reason: format!("{name} is on network {} already, {ip}", interface.network),
                 });
             }
             None => {}
@@ -112,7 +103,7 @@ impl Docker {
         let Some(found) = self.find(name.as_str()).await? else {
             return Ok(Effect::Unchanged);
         };
-        ownership::require_ours(containers::what(name), &containers::labels_of(&found), instance)?;
+        ownership::require_ours(containers::what(name), &labels::of_container(&found), instance)?;
         let Some(endpoint) = endpoint_of(&found, network) else {
             return Ok(Effect::Unchanged);
         };

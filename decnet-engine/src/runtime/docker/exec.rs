@@ -5,12 +5,8 @@ use bollard::{
 use decnet_decoy::protocol::KEEPER;
 use futures_util::{TryStreamExt, pin_mut};
 
-use super::{Docker, containers};
-use crate::{
-    naming::ContainerName,
-    observe,
-    runtime::{ExecOutput, RuntimeError, ownership},
-};
+use super::Docker;
+use crate::{naming::ContainerName, runtime::RuntimeError};
 
 /// How much of what a command prints is kept of each stream; the rest is read and dropped.
 const LARGEST_OUTPUT: usize = 16 << 20;
@@ -34,17 +30,26 @@ impl User {
     }
 }
 
-impl Docker {
-    pub(super) async fn exec_in(&self, name: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
-        let found = self.find(name.as_str()).await?.ok_or_else(|| containers::gone(name))?;
-        let labels = containers::labels_of(&found);
-        if observe::instance_of(&labels).is_none() {
-            return Err(ownership::foreign(containers::what(name), &labels));
-        }
-        self.run_in(name, found.id.as_deref().unwrap_or(name.as_str()), command)
-            .await
-    }
+/// What a command inside a container printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ExecOutput {
+    /// Its exit code.
+    pub(super) code: i64,
+    /// What it wrote to stdout.
+    pub(super) stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub(super) stderr: Vec<u8>,
+}
 
+impl ExecOutput {
+    /// Returns what it printed as text for people, errors first.
+    pub(super) fn text(&self) -> String {
+        let printed = [&self.stderr, &self.stdout].map(|text| String::from_utf8_lossy(text).trim().to_owned());
+        printed.join(" ").trim().to_owned()
+    }
+}
+
+impl Docker {
     /// Runs a command in a container of ours, until it ends.
     pub(super) async fn run_in(
         &self,

@@ -38,7 +38,8 @@ impl Failure {
 impl From<Failure> for RuntimeError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Said { status, message } => Self::Refused { status, message },
+            Failure::Said { status: 409, message } => Self::Conflict { reason: message },
+            Failure::Said { message, .. } => Self::Refused { reason: message },
             Failure::Plain(error) => error,
         }
     }
@@ -117,7 +118,7 @@ impl Docker {
                 Some(reason) => Failure::Plain(unreachable(&self.host, reason)),
                 None => Failure::Said {
                     status: 500,
-                    message: format!("unintelligible answer to: {what}: {}", chain(&refusal)),
+                    message: format!("unexpected response to: {what}: {}", chain(&refusal)),
                 },
             },
         }

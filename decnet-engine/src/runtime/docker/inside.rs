@@ -4,7 +4,6 @@
 //! That needs a daemon on this machine, root's rights, and the same view of processes. Where anything is missing, it says so.
 
 use std::{
-    collections::BTreeMap,
     fs::{File, Metadata},
     io::{self, Read as _},
     num::NonZero,
@@ -29,13 +28,15 @@ use rustix::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use super::Docker;
+use super::{
+    Docker,
+    check::{Seen, Subject},
+    labels,
+};
 use crate::{
     decoy::{self, DecoyImage, PROGRAM_PATH},
-    desired::BaseSpec,
-    naming::{self, ContainerName},
-    observe::ObservedContainer,
-    runtime::View,
+    naming,
+    runtime::NetworkCheck,
 };
 
 /// How long a state may be that a base keeps, and a program.
@@ -46,9 +47,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// A base to look into.
 struct Base {
-    name: ContainerName,
     id: String,
-    pid: u32,
+    pid: i64,
     image: String,
     state: NetState,
     /// Whether it is the state that the base had when it was created, which it has until one is kept.
@@ -56,73 +56,47 @@ struct Base {
 }
 
 impl Docker {
-    pub(super) async fn look_from_outside(
-        &self,
-        bases: &[(&ObservedContainer, &BaseSpec)],
-    ) -> BTreeMap<ContainerName, View> {
-        let mut views = BTreeMap::new();
-        let mut running = Vec::new();
-        for (container, spec) in bases {
-            let name = container.name.clone();
-            match container.pid {
-                _ if !self.host.is_local() => {
-                    views.insert(name, hidden("the daemon is not on this machine"));
-                }
-                None => {
-                    views.insert(name, hidden("it has no process"));
-                }
-                Some(pid) => running.push(Base {
-                    name,
-                    id: container.id.clone(),
-                    pid,
-                    image: spec.image.clone(),
-                    state: spec.state.clone(),
-                    is_first: container.labels.get(naming::STATE) == spec.labels.get(naming::STATE),
-                }),
-            }
+    /// Looks at bases: one result for each, in their order.
+    pub(super) async fn look_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
+        if !self.host.is_local() {
+            let elsewhere = || Err("the daemon is not on this machine".to_owned());
+            return subjects.iter().map(|_| elsewhere()).collect();
         }
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let mut shares: Vec<Vec<Base>> = Vec::new();
-        shares.resize_with(threads.min(running.len()), Vec::new);
-        for (at, base) in running.into_iter().enumerate() {
-            shares[at % threads].push(base);
-        }
-        let looks = shares.into_iter().map(|share| look(share, self.decoy.clone()));
-        views.extend(future::join_all(looks).await.into_iter().flatten());
-        views
+        let share = subjects.len().div_ceil(threads).max(1);
+        let shares = subjects.chunks(share).map(|subjects| {
+            let bases = subjects.iter().map(Base::new).collect();
+            look(bases, self.decoy.clone())
+        });
+        future::join_all(shares).await.into_iter().flatten().collect()
     }
-}
-
-fn hidden(why: impl Into<String>) -> View {
-    View::Hidden { why: why.into() }
 }
 
 /// Looks into some bases on a thread of its own, which ends with that: none that others work on may be left in a namespace of
 /// another.
 ///
-/// The thread tells of nothing by itself: whoever listens to what is logged would be run in the namespace of a base.
-async fn look(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<(ContainerName, View)> {
-    let names: Vec<_> = bases.iter().map(|base| base.name.clone()).collect();
-    let (tell, told) = oneshot::channel();
+/// The thread logs nothing: a subscriber of the log would run in the namespace of a base.
+async fn look(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<Seen> {
+    let count = bases.len();
+    let (send, seen) = oneshot::channel();
     let looking = thread::Builder::new().name("look-inside".into()).spawn(move || {
         let mut right = Vec::new();
-        let views = bases.iter().map(|base| {
-            let view = base.view(known.as_deref(), &mut right);
-            view.unwrap_or_else(|error| hidden(error.to_string()))
+        let seen = bases.iter().map(|base| {
+            let seen = base.check(known.as_deref(), &mut right);
+            seen.map_err(|error| error.to_string())
         });
-        // Whoever does not want to know any more has gone.
-        let _ = tell.send(views.collect());
+        // The receiver may have given up.
+        let _ = send.send(seen.collect());
     });
-    let views: Result<Vec<View>, String> = match looking {
+    let seen: Result<Vec<Seen>, String> = match looking {
         Err(error) => Err(format!("no thread can look: {error}")),
-        Ok(_) => match timeout(LONGEST_LOOK, told).await {
-            Ok(Ok(views)) => Ok(views),
+        Ok(_) => match timeout(LONGEST_LOOK, seen).await {
+            Ok(Ok(seen)) => Ok(seen),
             Ok(Err(_)) => Err("the thread that looked was lost".into()),
             Err(_) => Err("the thread that looks did not come back in time".into()),
         },
     };
-    let views = views.unwrap_or_else(|why| vec![hidden(why); names.len()]);
-    names.into_iter().zip(views).collect()
+    seen.unwrap_or_else(|why| vec![Err(why); count])
 }
 
 /// What of a file changes when it is written, or replaced by another. All bases of an image share it.
@@ -146,8 +120,21 @@ impl Identity {
 }
 
 impl Base {
+    fn new(subject: &Subject<'_>) -> Self {
+        let Subject { spec, found } = subject;
+        let labels = labels::of_container(found);
+        let pid = found.state.as_ref().and_then(|state| state.pid);
+        Self {
+            id: found.id.clone().unwrap_or_default(),
+            pid: pid.unwrap_or_default(),
+            image: spec.image.clone(),
+            state: spec.state.clone(),
+            is_first: labels.get(naming::STATE) == spec.labels.get(naming::STATE),
+        }
+    }
+
     /// `right` are the program files that were read and found right.
-    fn view(&self, known: Option<&DecoyImage>, right: &mut Vec<Identity>) -> io::Result<View> {
+    fn check(&self, known: Option<&DecoyImage>, right: &mut Vec<Identity>) -> io::Result<NetworkCheck> {
         // What is opened under this folder is the process's that has the number now, even if another gets the number meanwhile.
         let process = open(
             format!("/proc/{}", self.pid),
@@ -164,30 +151,28 @@ impl Base {
             Mode::empty(),
         )?;
         if let Some(what) = self.tampered(&process, &root, known, right)? {
-            return Ok(View::Tampered { what });
+            return Ok(NetworkCheck::Tampered { what });
         }
         let kept = match kept(&root) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(false),
             kept => kept?.map(|kept| kept == self.state),
         };
-        if !kept.unwrap_or(self.is_first) {
-            let report = StateReport {
+        let report = if kept.unwrap_or(self.is_first) {
+            let namespace = read(&process, "ns/net")?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            StateReport {
+                deviations: deviations_here(&self.state)?,
+                ..StateReport::default()
+            }
+        } else {
+            StateReport {
                 refused: vec!["another state is kept".into()],
                 ..StateReport::default()
-            };
-            return Ok(View::Deviates { report });
-        }
-        let namespace = read(&process, "ns/net")?;
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-        let deviations = deviations_here(&self.state)?;
-        Ok(if deviations.is_empty() {
-            View::Right
-        } else {
-            let report = StateReport {
-                deviations,
-                ..StateReport::default()
-            };
-            View::Deviates { report }
+            }
+        };
+        Ok(NetworkCheck::Checked {
+            report,
+            inside_only: None,
         })
     }
 
@@ -255,4 +240,22 @@ fn open_within(root: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
 
 fn read(process: &OwnedFd, path: &str) -> io::Result<OwnedFd> {
     Ok(openat(process, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_something_else_is_not_taken_for_that_of_a_base() {
+        let base = Base {
+            id: "0123456789abcdef".into(),
+            pid: std::process::id().into(),
+            image: "decnet-decoy:1".into(),
+            state: NetState::default(),
+            is_first: true,
+        };
+        let error = base.check(None, &mut Vec::new()).expect_err("it is this test");
+        assert_eq!(error.to_string(), "its process is not seen from here");
+    }
 }

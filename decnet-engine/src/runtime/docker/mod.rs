@@ -15,6 +15,7 @@
 //! ```
 
 mod bases;
+mod check;
 mod confinement;
 mod connect;
 mod containers;
@@ -26,8 +27,10 @@ mod host;
 mod images;
 #[cfg(target_os = "linux")]
 mod inside;
+mod labels;
 mod networks;
 mod observe;
+mod probe;
 mod services;
 mod storage;
 mod tolerant;
@@ -40,14 +43,15 @@ use std::{
 };
 
 use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::InstanceId;
 
-use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo, View};
+use super::{ApiVersion, Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo};
 use crate::{
     decoy::DecoyImage,
     desired::BaseSpec,
     naming::ContainerName,
-    observe::{Observed, ObservedContainer, Scope},
+    observe::{Observed, Scope},
     plan::Action,
 };
 
@@ -85,12 +89,12 @@ impl Runtime for Docker {
         self.describe().await
     }
 
-    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        self.look(scope).await
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.list_resources(scope).await
     }
 
-    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        self.look_briefly(scope).await
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.inspect_resources(scope).await
     }
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
@@ -116,12 +120,11 @@ impl Runtime for Docker {
         }
     }
 
-    #[cfg(target_os = "linux")]
-    async fn look_through(&self, bases: &[(&ObservedContainer, &BaseSpec)]) -> BTreeMap<ContainerName, View> {
-        self.look_from_outside(bases).await
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
+        self.check_bases(bases).await
     }
 
-    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
-        self.exec_in(container, command).await
+    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        self.probe_from(base, probe).await
     }
 }

@@ -12,7 +12,7 @@ use bollard::{
 use decnet_topology::InstanceId;
 use ipnet::Ipv4Net;
 
-use super::{Docker, failure::Failure, tolerant::tolerant};
+use super::{Docker, containers, failure::Failure, labels, tolerant::tolerant};
 use crate::{
     decoy::digest,
     desired::{NetworkSpec, TALKING},
@@ -23,17 +23,6 @@ use crate::{
 
 pub(super) fn what(network: &NetworkName) -> String {
     format!("network {network}")
-}
-
-pub(super) fn labels(labels: Option<HashMap<String, String>>) -> Labels {
-    let labels = labels.unwrap_or_default().into_iter();
-    labels.map(|(name, value)| (name.into(), value)).collect()
-}
-
-/// Returns labels as Docker takes them.
-pub(super) fn docker_labels(labels: &Labels) -> HashMap<String, String> {
-    let labels = labels.iter();
-    labels.map(|(name, value)| (name.to_string(), value.clone())).collect()
 }
 
 /// Returns the IPv4 subnets of a network.
@@ -100,7 +89,7 @@ impl Docker {
         let mut foreign = Vec::new();
         for network in self.list_networks(&HashMap::new()).await? {
             let found = subnets(&network);
-            let labels = labels(network.labels);
+            let labels = labels::read(network.labels);
             if !ownership::is_ours(&labels, instance) {
                 let name = network.name.unwrap_or_default();
                 foreign.extend(found.into_iter().map(|subnet| ForeignNetwork {
@@ -122,7 +111,7 @@ impl Docker {
             let name = network.name.filter(|name| wanted.contains(&name.as_str()))?;
             let found = Found {
                 id: network.id?,
-                labels: labels(network.labels),
+                labels: labels::read(network.labels),
             };
             Some((name, found))
         });
@@ -211,7 +200,7 @@ impl Docker {
             internal: Some(self.podman && spec.options.contains_key(INHIBIT_IPV4)),
             options: Some(options),
             enable_ipv6: Some(false),
-            labels: Some(docker_labels(&spec.labels)),
+            labels: Some(labels::write(&spec.labels)),
             ..NetworkCreateRequest::default()
         });
         let failure = match self.ask(&format!("create network {}", spec.name), request).await {
@@ -241,9 +230,8 @@ impl Docker {
         for (_, holder) in &found {
             ownership::require_ours(what(&spec.name), &holder.labels, instance)?;
             if holder.labels.get(naming::SPEC) != spec.labels.get(naming::SPEC) {
-                return Err(RuntimeError::Refused {
-                    status: 409,
-                    message: format!("network {} exists already, made from another spec", spec.name),
+                return Err(RuntimeError::Conflict {
+                    reason: format!("network {} exists with another spec", spec.name),
                 });
             }
         }
@@ -317,7 +305,7 @@ impl Docker {
             let endpoint = endpoint.name.unwrap_or_default();
             let request = tolerant(self.client.inspect_container(&container, None));
             let exists = match self.ask("inspect a container", request).await {
-                Ok(found) => !super::containers::is_leaving(&found),
+                Ok(found) => !containers::is_leaving(&found),
                 Err(failure) if failure.is(404) => false,
                 Err(failure) => return Err(failure),
             };

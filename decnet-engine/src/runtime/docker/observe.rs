@@ -11,9 +11,8 @@ use bollard::{
     query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 
-use super::{Docker, containers, endpoints, images, networks, tolerant::tolerant};
+use super::{Docker, containers, endpoints, images, labels, networks, tolerant::tolerant};
 use crate::{
     decoy::IMAGE_LABEL,
     naming::{self, ContainerName, NetworkName, VolumeName},
@@ -21,16 +20,8 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// How many containers are looked at side by side.
-const WIDTH: usize = 8;
-
-/// What Docker says for "never".
-const NEVER: Timestamp = Timestamp::UNIX_EPOCH;
-
-/// Reads a time as Docker tells it; none for the year 1, which means never.
-pub(super) fn instant(text: &str) -> Option<Timestamp> {
-    text.parse().ok().filter(|time| *time > NEVER)
-}
+/// How many containers are inspected at a time.
+pub(super) const WIDTH: usize = 8;
 
 /// Says what a scope is to Docker. Its filters are right for labels, but it is [`Scope::holds`] that decides.
 pub(super) fn filters(scope: Scope) -> Vec<String> {
@@ -45,7 +36,7 @@ pub(super) fn filters(scope: Scope) -> Vec<String> {
 }
 
 impl Docker {
-    pub(super) async fn look(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+    pub(super) async fn inspect_resources(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         let (networks, containers, volumes, images) = futures_util::try_join!(
             self.observe_networks(scope),
             self.observe_containers(scope),
@@ -60,10 +51,10 @@ impl Docker {
         })
     }
 
-    pub(super) async fn look_briefly(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+    pub(super) async fn list_resources(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         if self.podman {
             // Its list says neither whose network a container shares nor what is mounted in it.
-            let observed = self.look(scope).await?;
+            let observed = self.inspect_resources(scope).await?;
             return Ok(Observed {
                 images: Vec::new(),
                 ..observed
@@ -106,7 +97,7 @@ impl Docker {
         let mut observed = Vec::new();
         for network in self.list_networks(&filters).await? {
             let subnet = networks::subnets(&network).first().copied();
-            let labels = networks::labels(network.labels);
+            let labels = labels::read(network.labels);
             if scope.holds(&labels) {
                 observed.push(ObservedNetwork {
                     id: network.id.unwrap_or_default(),
@@ -161,7 +152,7 @@ fn short(tag: &str) -> &str {
 }
 
 pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer {
-    let labels = containers::labels_of(&container);
+    let labels = labels::of_container(&container);
     let state = container.state.unwrap_or_default();
     let mode = container
         .host_config
@@ -184,7 +175,7 @@ pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer
         name: ContainerName::from_docker(container.name.unwrap_or_default().trim_start_matches('/')),
         labels,
         activity,
-        started_at: state.started_at.as_deref().and_then(instant),
+        started_at: state.started_at.as_deref().and_then(containers::instant),
         restarts: container
             .restart_count
             .and_then(|count| count.try_into().ok())
@@ -218,7 +209,7 @@ pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
     ObservedContainer {
         id: container.id.unwrap_or_default(),
         name: ContainerName::from_docker(own.unwrap_or_default()),
-        labels: networks::labels(container.labels),
+        labels: labels::read(container.labels),
         activity: match container.state {
             Some(Listed::RUNNING | Listed::STOPPING) => Activity::Running,
             Some(Listed::RESTARTING) => Activity::Restarting,

@@ -1,7 +1,7 @@
 use bollard::models::{ContainerCreateBody, HostConfig};
 use decnet_topology::InstanceId;
 
-use super::{Docker, confinement, containers, images::Wishes, networks, observe};
+use super::{Docker, confinement, containers, images::Wishes, labels, observe};
 use crate::{
     desired::{ServiceNetwork, ServiceSpec},
     plan::belongs,
@@ -73,7 +73,7 @@ impl Docker {
             cmd: spec.command.clone(),
             env: Some(variables.map(|(key, value)| format!("{key}={value}")).collect()),
             user: Some(confinement::user(&spec.user, wishes)),
-            labels: Some(networks::docker_labels(&spec.labels)),
+            labels: Some(labels::write(&spec.labels)),
             // Beside the mode, this spares the daemon what a container on the network `none` costs: half of its start.
             network_disabled: handed.then_some(true),
             host_config: Some(host),

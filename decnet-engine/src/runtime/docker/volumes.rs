@@ -9,7 +9,7 @@ use bollard::{
 use decnet_decoy::protocol::STATE_FOLDER;
 use decnet_topology::InstanceId;
 
-use super::{Docker, networks, observe, tolerant::tolerant};
+use super::{Docker, labels, observe, tolerant::tolerant};
 use crate::{
     naming::{self, Labels, VolumeName},
     observe::{ObservedContainer, ObservedVolume, Scope},
@@ -22,7 +22,7 @@ pub(super) fn state_folder(base: &Labels) -> Mount {
         target: Some(STATE_FOLDER.into()),
         typ: Some(MountType::VOLUME),
         volume_options: Some(MountVolumeOptions {
-            labels: Some(networks::docker_labels(&naming::volume_labels(base))),
+            labels: Some(labels::write(&naming::volume_labels(base))),
             ..MountVolumeOptions::default()
         }),
         ..Mount::default()
@@ -34,8 +34,8 @@ fn is_anonymous(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn labels(volume: &Volume) -> Labels {
-    networks::labels(Some(volume.labels.clone()))
+fn labels_of(volume: &Volume) -> Labels {
+    labels::read(Some(volume.labels.clone()))
 }
 
 impl Docker {
@@ -62,7 +62,7 @@ impl Docker {
         let mut observed: Vec<_> = volumes
             .into_iter()
             .map(|volume| ObservedVolume {
-                labels: labels(&volume),
+                labels: labels_of(&volume),
                 anonymous: is_anonymous(&volume.name),
                 used_elsewhere: false,
                 name: VolumeName::from_docker(volume.name),
@@ -87,7 +87,7 @@ impl Docker {
         let asked = format!("remove volume {name}");
         let request = tolerant(self.client.inspect_volume(name.as_str()));
         match self.ask(&asked, request).await {
-            Ok(found) if ownership::is_ours(&labels(&found), instance) => {}
+            Ok(found) if ownership::is_ours(&labels_of(&found), instance) => {}
             // What is not ours is none of our business.
             Ok(_) => return Ok(Effect::Unchanged),
             Err(failure) if failure.is(404) => return Ok(Effect::Unchanged),

@@ -23,16 +23,14 @@ pub(super) fn gone(container: &ContainerName) -> RuntimeError {
 }
 
 pub(super) fn not_running(container: &ContainerName) -> RuntimeError {
-    RuntimeError::Refused {
-        status: 409,
-        message: format!("container {container} is not running"),
+    RuntimeError::Conflict {
+        reason: format!("container {container} is not running"),
     }
 }
 
 fn taken(container: &ContainerName) -> RuntimeError {
-    RuntimeError::Refused {
-        status: 409,
-        message: format!("the container name {container} is in use, by one made from another spec"),
+    RuntimeError::Conflict {
+        reason: format!("container {container} exists with another spec"),
     }
 }
 

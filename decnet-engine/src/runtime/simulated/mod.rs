@@ -29,12 +29,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::InstanceId;
 
-use super::{ApiVersion, Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo, ownership};
+use super::{ApiVersion, Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo, ownership};
 use crate::{
+    desired::BaseSpec,
     naming::ContainerName,
-    observe::{self, Activity, Observed, Scope},
+    observe::{self, Observed, Scope},
     plan::{Action, Lane},
 };
 
@@ -57,15 +59,12 @@ pub struct Performed {
     pub outcome: Option<Result<Effect, RuntimeError>>,
 }
 
-type Answer = dyn Fn(&ContainerName, &[String]) -> ExecOutput + Send + Sync;
-
 struct Inner {
     world: World,
     faults: Faults,
     log: Vec<Performed>,
     running: BTreeMap<Lane, usize>,
     peaks: BTreeMap<Lane, usize>,
-    answer: Arc<Answer>,
     info: RuntimeInfo,
     pace: Duration,
 }
@@ -97,11 +96,6 @@ impl Simulated {
 
     /// Makes an empty world whose daemon speaks a version of the API.
     pub fn with_api(api: ApiVersion) -> Self {
-        let succeed = |_: &ContainerName, _: &[String]| ExecOutput {
-            code: 0,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        };
         let info = world::described(api, ENDPOINT);
         let inner = Inner {
             world: World::default(),
@@ -109,7 +103,6 @@ impl Simulated {
             log: Vec::new(),
             running: BTreeMap::new(),
             peaks: BTreeMap::new(),
-            answer: Arc::new(succeed),
             info,
             pace: Duration::ZERO,
         };
@@ -139,11 +132,6 @@ impl Simulated {
     /// Returns how many actions of a lane ran at once at most.
     pub fn peak(&self, lane: Lane) -> usize {
         self.lock().peaks.get(&lane).copied().unwrap_or_default()
-    }
-
-    /// Decides what commands in containers answer; without this, all succeed and print nothing.
-    pub fn answer_exec(&self, answer: impl Fn(&ContainerName, &[String]) -> ExecOutput + Send + Sync + 'static) {
-        self.lock().answer = Arc::new(answer);
     }
 
     /// Lets each action take that long; without this, none takes any time.
@@ -226,9 +214,14 @@ impl Runtime for Simulated {
         Ok(self.lock().info.clone())
     }
 
-    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         self.reach().await?;
-        Ok(self.lock().world.observe(scope))
+        Ok(self.lock().world.list(scope))
+    }
+
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.reach().await?;
+        Ok(self.lock().world.inspect(scope))
     }
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
@@ -280,32 +273,17 @@ impl Runtime for Simulated {
         unreachable!("an action that may go is done")
     }
 
-    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
         self.reach().await?;
-        let answer = {
-            let inner = self.lock();
-            let found = inner.world.containers.get(container);
-            let found = found.ok_or_else(|| containers::gone(container))?;
-            if observe::instance_of(&found.labels).is_none() {
-                return Err(ownership::foreign(containers::what(container), &found.labels));
-            }
-            if found.activity != Activity::Running {
-                return Err(containers::not_running(container));
-            }
-            // What the program inside would say.
-            match command {
-                [_, state, check, json] if (state.as_str(), check.as_str()) == ("state", "check") => {
-                    return Ok(found.check_state(json));
-                }
-                [_, probe, json] if probe == "probe" => {
-                    if let Some(output) = inner.world.exec_probe(container, json) {
-                        return Ok(output);
-                    }
-                }
-                _ => {}
-            }
-            Arc::clone(&inner.answer)
-        };
-        Ok(answer(container, command))
+        let inner = self.lock();
+        let checks = bases
+            .iter()
+            .map(|base| (base.name.clone(), inner.world.check_network(base)));
+        Ok(checks.collect())
+    }
+
+    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        self.reach().await?;
+        self.lock().world.probe(base, probe)
     }
 }

@@ -27,9 +27,8 @@ impl World {
             if found.labels.get(naming::SPEC) == spec.labels.get(naming::SPEC) {
                 return Ok(Effect::Unchanged);
             }
-            return Err(RuntimeError::Refused {
-                status: 409,
-                message: format!("network with name {} already exists, made from another spec", spec.name),
+            return Err(RuntimeError::Conflict {
+                reason: format!("network {} exists with another spec", spec.name),
             });
         }
         let mut networks = self.networks.iter();
@@ -84,8 +83,7 @@ impl World {
             Some(ip) if *ip == interface.ip => return Ok(Effect::Unchanged),
             Some(ip) => {
                 return Err(RuntimeError::Refused {
-                    status: 403,
-                    message: format!("{name} is on network {} already, as {ip}", interface.network),
+                    reason: format!("{name} is on network {} already, as {ip}", interface.network),
                 });
             }
             None => {}
@@ -114,8 +112,7 @@ impl World {
             return Ok(());
         };
         Err(RuntimeError::Refused {
-            status: 403,
-            message: format!("{} on {}: {reason}", interface.ip, interface.network),
+            reason: format!("{} on {}: {reason}", interface.ip, interface.network),
         })
     }
 
@@ -125,8 +122,7 @@ impl World {
         let mut routes = container.state.iter().flat_map(|state| &state.routes);
         match routes.find(|route| net::overlaps(route.to, network.subnet)) {
             Some(route) if container.activity == Activity::Running => Err(RuntimeError::Refused {
-                status: 500,
-                message: format!(
+                reason: format!(
                     "{} on {name} conflicts with the existing route to {}",
                     interface.ip, route.to
                 ),

@@ -1,18 +1,22 @@
-//! Which packets arrive: what the decoy program's `state check` and `probe` find in the simulated world.
+//! Which packets arrive in the simulated world.
 
 use std::net::Ipv4Addr;
 
 use decnet_decoy::protocol::{
-    Answer, Deviation, EXIT_DEVIATES, Egress, NetState, Probe, ProbeResult, StateReport, Target, TargetResult,
+    Answer, Deviation, Egress, NetState, Probe, ProbeResult, StateReport, Target, TargetResult,
 };
 
 use decnet_topology::catalog::{Port, Protocol};
 
-use super::world::{Container, World};
+use super::{
+    containers,
+    world::{Container, World},
+};
 use crate::{
+    desired::BaseSpec,
     naming::{ContainerName, NetworkName},
-    observe::Activity,
-    runtime::ExecOutput,
+    observe::{self, Activity},
+    runtime::{NetworkCheck, RuntimeError, ownership},
 };
 
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
@@ -32,16 +36,25 @@ impl Container {
         self.tampered.as_ref().or(self.state.as_ref())
     }
 
-    pub(super) fn check_state(&self, json: &str) -> ExecOutput {
+    /// Compares the namespace with a state.
+    fn check_state(&self, state: &NetState) -> StateReport {
         let mut report = StateReport::default();
-        if NetState::parse(json).ok() != self.state {
+        if self.state.as_ref() != Some(state) {
             report.refused.push("another state is kept".into());
         }
         if !self.contained {
             report.deviations.push(Deviation::Uncontained);
         }
-        let holds = self.state_holds && report == StateReport::default();
-        printed(if holds { 0 } else { EXIT_DEVIATES }, &report)
+        if !self.state_holds && report == StateReport::default() {
+            // Stands for whatever was changed: forwarding, routes or interfaces.
+            let ip = state.interfaces.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
+            report.deviations.push(if state.forward {
+                Deviation::ForwardingOff(ip)
+            } else {
+                Deviation::ForwardingOn(ip)
+            });
+        }
+        report
     }
 
     /// Returns whether the containment lets a packet begin here.
@@ -69,14 +82,6 @@ fn is_inside(state: &NetState, address: Ipv4Addr) -> bool {
     state.lans.iter().any(|lan| lan.contains(&address)) || routes.any(|to| to.prefix_len() > 0 && to.contains(&address))
 }
 
-fn printed(code: u8, value: &impl serde::Serialize) -> ExecOutput {
-    ExecOutput {
-        code: code.into(),
-        stdout: serde_json::to_vec(value).unwrap_or_default(),
-        stderr: Vec::new(),
-    }
-}
-
 /// What became of a packet that wants an answer.
 enum Attempt {
     /// It arrived, and so did the answer.
@@ -100,10 +105,31 @@ enum Step<'a> {
 }
 
 impl World {
-    /// What `probe` would print in a base; `None` for what is none, or for a probe that cannot be read.
-    pub(super) fn exec_probe(&self, from: &ContainerName, json: &str) -> Option<ExecOutput> {
-        self.containers.get(from)?.state.as_ref()?;
-        let probe: Probe = serde_json::from_str(json).ok()?;
+    pub(super) fn check_network(&self, spec: &BaseSpec) -> NetworkCheck {
+        match self.require_base(&spec.name) {
+            Err(error) => NetworkCheck::Unchecked { why: error.to_string() },
+            Ok(base) => NetworkCheck::Checked {
+                report: base.check_state(&spec.state),
+                inside_only: None,
+            },
+        }
+    }
+
+    /// Finds a base of ours that runs.
+    fn require_base(&self, name: &ContainerName) -> Result<&Container, RuntimeError> {
+        let found = self.containers.get(name).ok_or_else(|| containers::gone(name))?;
+        if observe::instance_of(&found.labels).is_none() {
+            return Err(ownership::foreign(containers::what(name), &found.labels));
+        }
+        if found.activity == Activity::Running {
+            Ok(found)
+        } else {
+            Err(containers::not_running(name))
+        }
+    }
+
+    pub(super) fn probe(&self, from: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        self.require_base(from)?;
         let result = |target: &Target| {
             let (address, arrived) = match *target {
                 Target::Icmp { address } | Target::Broadcast { address, .. } => (address, Answer::Answered),
@@ -124,8 +150,14 @@ impl World {
                 rtt_us: None,
             })
         };
-        let targets = probe.targets.iter().map(result).collect::<Option<Vec<_>>>()?;
-        Some(printed(0, &ProbeResult { targets }))
+        let targets = probe.targets.iter().map(result).collect::<Option<Vec<_>>>();
+        let unknown = || RuntimeError::Probe {
+            container: from.to_string(),
+            reason: "a target is of an unknown kind".into(),
+        };
+        Ok(ProbeResult {
+            targets: targets.ok_or_else(unknown)?,
+        })
     }
 
     /// What a port says to whoever reaches its address.

@@ -139,7 +139,19 @@ impl World {
         Timestamp::from_second(BEGIN + self.clock).expect("no test starts that many containers")
     }
 
-    pub(super) fn observe(&self, scope: Scope) -> Observed {
+    /// Lists what [`inspect`](Self::inspect) finds, without what a list need not contain.
+    pub(super) fn list(&self, scope: Scope) -> Observed {
+        let mut listed = self.inspect(scope);
+        listed.images.clear();
+        for container in &mut listed.containers {
+            container.started_at = None;
+            container.restarts = 0;
+            container.exit_code = None;
+        }
+        listed
+    }
+
+    pub(super) fn inspect(&self, scope: Scope) -> Observed {
         let networks = self.networks.iter().filter(|(_, network)| scope.holds(&network.labels));
         let containers = self
             .containers
@@ -248,9 +260,8 @@ impl World {
         }
         let mut containers = self.containers.iter();
         if let Some((user, _)) = containers.find(|(_, container)| container.volume.as_ref() == Some(name)) {
-            return Err(RuntimeError::Refused {
-                status: 409,
-                message: format!("remove {name}: volume is in use - [{user}]"),
+            return Err(RuntimeError::Conflict {
+                reason: format!("volume {name} is in use by {user}"),
             });
         }
         self.volumes.remove(name);

@@ -35,23 +35,6 @@ async fn the_daemon_says_who_it_is_and_the_api_is_agreed_on() {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn a_command_tells_its_output_its_errors_and_its_code_apart() {
-    let lab = docker_lab(152).await;
-    let base = lab.raise("near", "web").await;
-    let run = async |words: &[&str]| {
-        let command: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        lab.runtime.exec(&base.name, &command).await.expect("exec")
-    };
-    let shown = run(&["/decnet-decoy", "state", "show"]).await;
-    assert_eq!((shown.code, shown.stderr.len()), (0, 0));
-    assert!(serde_json::from_slice::<serde_json::Value>(&shown.stdout).is_ok());
-    let refused = run(&["/decnet-decoy", "nonsense"]).await;
-    assert_eq!((refused.code, refused.stdout.len()), (2, 0));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("unknown command"));
-}
-
-#[tokio::test]
-#[ignore = "needs Docker"]
 async fn a_state_that_the_program_inside_refuses_is_told_in_its_words() {
     let lab = docker_lab(160).await;
     let base = lab.raise("near", "web").await;

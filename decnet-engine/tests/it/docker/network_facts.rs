@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_decoy::protocol::{self, Probe, ProbeResult, Published, Target};
+use decnet_decoy::protocol::{self, Probe, Published, Target};
 use decnet_engine::{
     desired::{Desired, DesiredContext, PublishedPort},
     naming::ContainerName,
@@ -52,12 +52,7 @@ async fn reached(lab: &Lab, from: &ContainerName, addresses: &[Ipv4Addr]) -> Vec
         timeout_ms: 700,
         attempts: 2,
     };
-    let probe = serde_json::to_string(&probe).expect("probe");
-    let command = ["/decnet-decoy", "probe", &probe].map(str::to_owned);
-    let output = lab.runtime.exec(from, &command).await.expect("exec");
-    let result: ProbeResult = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
-    });
+    let result = lab.runtime.probe(from, &probe).await.expect("probed");
     result.targets.iter().map(|target| target.reached).collect()
 }
 

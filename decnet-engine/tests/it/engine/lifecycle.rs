@@ -251,7 +251,6 @@ async fn containers_start_side_by_side_and_networks_one_by_one() {
 
 pub(super) fn refused() -> RuntimeError {
     RuntimeError::Refused {
-        status: 500,
-        message: "the fault that was ordered".into(),
+        reason: "the fault that was ordered".into(),
     }
 }

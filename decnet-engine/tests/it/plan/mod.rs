@@ -65,7 +65,7 @@ impl Ground {
     /// Looks at the daemon, and inside every base.
     async fn look(&self, desired: &Desired) -> Observed {
         let scope = Scope::Topology(self.instance, self.topology);
-        let mut observed = self.docker.observe(scope).await.expect("observed");
+        let mut observed = self.docker.inspect(scope).await.expect("observed");
         let world = self.docker.world();
         for container in &mut observed.containers {
             let inside = &world.containers[&container.name];

@@ -220,8 +220,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 
 fn refused() -> RuntimeError {
     RuntimeError::Refused {
-        status: 500,
-        message: "ordered".into(),
+        reason: "ordered".into(),
     }
 }
 

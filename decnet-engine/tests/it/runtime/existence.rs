@@ -110,7 +110,7 @@ pub(crate) async fn a_name_with_another_spec_is_refused(lab: &Lab) {
     assert_eq!(elsewhere.name, base.name);
     for action in [create_network(&network), create_base(&elsewhere)] {
         let error = lab.refuse(&action).await;
-        assert!(matches!(error, RuntimeError::Refused { status: 409, .. }), "{error}");
+        assert!(matches!(error, RuntimeError::Conflict { .. }), "{error}");
     }
     assert_eq!(lab.observe().await, before);
 }

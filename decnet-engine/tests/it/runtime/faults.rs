@@ -20,8 +20,7 @@ use super::{
 
 fn full() -> RuntimeError {
     RuntimeError::Refused {
-        status: 500,
-        message: "no space left on device".into(),
+        reason: "no space left on device".into(),
     }
 }
 

@@ -69,7 +69,7 @@ impl Lab {
 
     pub(crate) async fn observe(&self) -> Observed {
         self.runtime
-            .observe(Scope::Instance(self.instance))
+            .inspect(Scope::Instance(self.instance))
             .await
             .expect("observe")
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use decnet_decoy::protocol::Probe;
 use decnet_engine::{
     naming::{ContainerName, NetworkName, Role},
     observe::{Observed, Scope},
@@ -54,8 +55,12 @@ pub(crate) async fn a_foreign_container_of_our_name_is_in_the_way_and_survives(l
             "{action}: {error}"
         );
     }
-    let command = ["/decnet-decoy", "state", "show"].map(str::to_owned);
-    let error = lab.runtime.exec(&base.name, &command).await.expect_err("it is foreign");
+    let probe = Probe {
+        targets: Vec::new(),
+        timeout_ms: 1,
+        attempts: 1,
+    };
+    let error = lab.runtime.probe(&base.name, &probe).await.expect_err("it is foreign");
     assert!(matches!(error, RuntimeError::Foreign { .. }), "{error}");
     lab.keep(&undo(&create_base(&base))).await;
     assert!(lab.outside.has_container(&base.name));
@@ -147,11 +152,11 @@ pub(crate) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
         (Scope::Instance(InstanceId::new_v4()), false),
     ];
     for (scope, ours) in scopes {
-        let observed = lab.runtime.observe(scope).await.expect("observe");
+        let observed = lab.runtime.inspect(scope).await.expect("observe");
         let expected = if ours { both.clone() } else { Default::default() };
         assert_eq!(names(&observed), expected, "{scope:?}");
     }
-    let (networks, _) = names(&lab.runtime.observe(Scope::Everyone).await.expect("observe"));
+    let (networks, _) = names(&lab.runtime.inspect(Scope::Everyone).await.expect("observe"));
     assert!(networks.is_superset(&both.0));
 
     // A name that begins another takes nothing with it.

@@ -10,8 +10,7 @@ use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, heard, settle, un
 
 pub(super) fn refused() -> RuntimeError {
     RuntimeError::Refused {
-        status: 500,
-        message: "the fault that was ordered".into(),
+        reason: "the fault that was ordered".into(),
     }
 }
 

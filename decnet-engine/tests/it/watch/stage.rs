@@ -7,11 +7,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_engine::{
+    desired::BaseSpec,
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
-    runtime::{Effect, ExecOutput, ForeignNetwork, Runtime, RuntimeError, RuntimeInfo, simulated::Simulated},
+    runtime::{Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo, simulated::Simulated},
 };
 use decnet_topology::{InstanceId, TopologyId};
 use tokio::{sync::watch, time::Instant};
@@ -136,7 +138,7 @@ impl Runtime for Stage {
         self.docker.info().await
     }
 
-    async fn observe(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         if let Scope::Topology(_, id) = scope {
             let _looking = Looking::start(self, id);
             let (look, hidden) = {
@@ -146,16 +148,15 @@ impl Runtime for Stage {
             tokio::time::sleep(look).await;
             if hidden {
                 return Err(RuntimeError::Refused {
-                    status: 500,
-                    message: "hidden".into(),
+                    reason: "hidden".into(),
                 });
             }
         }
-        self.docker.observe(scope).await
+        self.docker.inspect(scope).await
     }
 
-    async fn glance(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        self.docker.observe(scope).await
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.docker.list(scope).await
     }
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
@@ -179,7 +180,11 @@ impl Runtime for Stage {
         self.docker.perform(instance, action).await
     }
 
-    async fn exec(&self, container: &ContainerName, command: &[String]) -> Result<ExecOutput, RuntimeError> {
-        self.docker.exec(container, command).await
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
+        self.docker.check_network(bases).await
+    }
+
+    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        self.docker.probe(base, probe).await
     }
 }

@@ -63,7 +63,7 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
             let kept = other.store("kept", alone("10.205.61.0/24", "10.205.61.2")).await;
             other.deploy(kept).await;
             let scope = Scope::Instance(other.repo.instance().await.expect("an instance"));
-            let before = other.docker.observe(scope).await.expect("observed");
+            let before = other.docker.inspect(scope).await.expect("observed");
 
             // The row goes while its containers stay, as no command of ours would have it.
             for (from, to) in [
@@ -89,7 +89,7 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
             assert_eq!(report.orphans.len(), 1);
             lab.assert_nothing_left().await;
 
-            let after = other.docker.observe(scope).await.expect("observed");
+            let after = other.docker.inspect(scope).await.expect("observed");
             assert!(
                 after.networks == before.networks && after.containers == before.containers,
                 "theirs is as it was"

@@ -16,7 +16,6 @@ use std::{
 
 use decnet_decoy::protocol::{Answer, Contact, ContactEvent, Target};
 use decnet_engine::{
-    decoy::PROGRAM_PATH,
     desired::{Desired, DesiredContext},
     execute::{ExecuteOptions, OnFailure, execute},
     naming::{self, ContainerName},
@@ -80,13 +79,12 @@ impl Lab {
     /// Looks at what is there, and inside every base.
     async fn look(&self, id: TopologyId, desired: &Desired) -> Observed {
         let mut observed = self.observe(id).await;
+        let there = observed.containers.iter();
+        let bases: Vec<_> = there.filter_map(|there| desired.bases.get(&there.name)).collect();
+        let checks = self.docker.check_network(&bases).await.expect("checked");
         for container in &mut observed.containers {
-            if let Some(base) = desired.bases.get(&container.name) {
-                let state = serde_json::to_string(&base.state).expect("a state");
-                let command = [PROGRAM_PATH, "state", "check", &state].map(str::to_owned);
-                let checked = self.docker.exec(&container.name, &command).await.expect("asked");
-                container.deviates = checked.code != 0;
-            }
+            let check = checks.get(&container.name);
+            container.deviates = check.is_some_and(|check| check.deviations().is_some());
         }
         observed
     }
@@ -119,10 +117,10 @@ impl Lab {
         let looked = began.elapsed();
         let began = Instant::now();
         let scope = Scope::Topology(instance, id);
-        self.docker.glance(scope).await.expect("glanced");
+        self.docker.list(scope).await.expect("listed");
         let (steps, containers) = (plan.steps().len(), after.containers.len());
-        let glanced = began.elapsed();
-        println!("{what}: {steps} steps {took:?}, a look at {containers} containers {looked:?}, a glance {glanced:?}");
+        let listed = began.elapsed();
+        println!("{what}: {steps} steps {took:?}, a look at {containers} containers {looked:?}, a list {listed:?}");
         assert_spared(what, &plan, &before, &after);
         let left = diff(&desired, &self.look(id, &desired).await);
         assert!(left.is_empty(), "{what}: {left:#?}");

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use decnet_decoy::protocol::{Answer, Probe, ProbeResult, Target};
 use decnet_engine::{
-    decoy::{self, DecoyImage, PROGRAM_PATH},
+    decoy::{self, DecoyImage},
     engine::{DeployOptions, Engine, EngineOptions},
     naming,
     observe::{Observed, Scope},
@@ -98,15 +98,8 @@ impl Lab {
             timeout_ms: 1000,
             attempts: 2,
         };
-        let json = serde_json::to_string(&probe).expect("a probe");
-        let command = [PROGRAM_PATH.into(), "probe".into(), json];
-        let output = self
-            .docker
-            .exec(&naming::base(id, decky), &command)
-            .await
-            .expect("probed");
-        assert_eq!(output.code, 0, "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).expect("a result")
+        let result = self.docker.probe(&naming::base(id, decky), &probe).await;
+        result.expect("probed")
     }
 
     /// Holds the maze to its graph: every decky reaches every address on the LANs that it should, and no other, neither the
@@ -161,13 +154,13 @@ impl Lab {
 
     async fn observe(&self, id: TopologyId) -> Observed {
         let instance = self.repo.instance().await.expect("an instance");
-        let observed = self.docker.observe(Scope::Topology(instance, id)).await;
+        let observed = self.docker.inspect(Scope::Topology(instance, id)).await;
         observed.expect("observed")
     }
 
     async fn assert_nothing_left(&self) {
         let instance = self.repo.instance().await.expect("an instance");
-        let observed = self.docker.observe(Scope::Instance(instance)).await.expect("observed");
+        let observed = self.docker.inspect(Scope::Instance(instance)).await.expect("observed");
         assert!(observed.is_empty(), "{observed:?}");
         assert!(
             !observed.images.contains(&self.image),

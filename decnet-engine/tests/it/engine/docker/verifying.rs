@@ -2,7 +2,10 @@
 //! none is sent to the outside before the containment was found in place.
 
 use decnet_decoy::protocol::Contact;
-use decnet_engine::engine::{EngineError, PathEnd, Reach, VerifyReport};
+use decnet_engine::{
+    decoy::PROGRAM_PATH,
+    engine::{EngineError, PathEnd, Reach, VerifyReport},
+};
 use decnet_topology::{DeploySettings, TopologyConfig, generate::generate};
 
 use super::{

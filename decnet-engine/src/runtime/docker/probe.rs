@@ -1,0 +1,45 @@
+use decnet_decoy::protocol::{Probe, ProbeResult};
+
+use super::{Docker, containers, labels};
+use crate::{
+    decoy::PROGRAM_PATH,
+    naming::ContainerName,
+    observe,
+    runtime::{RuntimeError, ownership},
+};
+
+/// How many targets go into one command, whose arguments have to stay below 128 KiB.
+const TARGETS_A_COMMAND: usize = 1000;
+
+impl Docker {
+    pub(super) async fn probe_from(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        let found = self.find(base.as_str()).await?.ok_or_else(|| containers::gone(base))?;
+        let labels = labels::of_container(&found);
+        if observe::instance_of(&labels).is_none() {
+            return Err(ownership::foreign(containers::what(base), &labels));
+        }
+        let id = found.id.as_deref().unwrap_or(base.as_str());
+        let mut targets = Vec::with_capacity(probe.targets.len());
+        for some in probe.targets.chunks(TARGETS_A_COMMAND) {
+            let part = Probe {
+                targets: some.to_vec(),
+                ..probe.clone()
+            };
+            targets.extend(self.probe_some(base, id, &part).await?.targets);
+        }
+        Ok(ProbeResult { targets })
+    }
+
+    async fn probe_some(&self, base: &ContainerName, id: &str, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        let json = serde_json::to_string(probe).expect("a probe has text keys only");
+        let output = self
+            .run_in(base, id, &[PROGRAM_PATH.into(), "probe".into(), json])
+            .await?;
+        let read = serde_json::from_slice::<ProbeResult>(&output.stdout).ok();
+        let read = read.filter(|result| result.targets.len() == probe.targets.len());
+        read.ok_or_else(|| RuntimeError::Probe {
+            container: base.to_string(),
+            reason: format!("its program ended with {}: {}", output.code, output.text()),
+        })
+    }
+}
