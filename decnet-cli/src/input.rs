@@ -56,11 +56,11 @@ impl Source {
         Ok(text)
     }
 
-    /// Tells the syntax by the ending of the file's name.
+    /// Returns the syntax, by the ending of the file's name.
     pub(crate) fn syntax(&self) -> Syntax {
         match self {
             Self::Stdin => Syntax::Auto,
-            Self::File(path) => syntax_of(path),
+            Self::File(path) => Syntax::of_file(path),
         }
     }
 
@@ -77,15 +77,6 @@ impl Source {
             .resolve(&SubnetPool::default())
             .map_err(|error| CommandError::resolve(self.name(), error))?;
         Ok((draft, topology))
-    }
-}
-
-/// Tells the syntax by the ending of a file's name.
-pub(crate) fn syntax_of(path: &Path) -> Syntax {
-    match ending(path).as_deref() {
-        Some("json") => Syntax::Json,
-        Some("yaml" | "yml") => Syntax::Yaml,
-        _ => Syntax::Auto,
     }
 }
 
@@ -129,7 +120,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         // The type of the entry itself: links to folders are not followed, so that there are no circles.
         if entry.file_type()?.is_dir() {
             walk(&path, files)?;
-        } else if syntax_of(&path) != Syntax::Auto {
+        } else if Syntax::of_file(&path) != Syntax::Auto {
             files.push(path);
         }
     }

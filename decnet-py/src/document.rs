@@ -70,12 +70,7 @@ impl Written {
     /// Reads a file.
     pub(crate) fn from_file(path: &Path) -> PyResult<Self> {
         let text = argument::read_file(path)?;
-        let syntax = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => Syntax::Json,
-            Some("yaml" | "yml") => Syntax::Yaml,
-            _ => Syntax::Auto,
-        };
-        Ok(Self::Text(text, syntax))
+        Ok(Self::Text(text, Syntax::of_file(path)))
     }
 
     /// Reads the document.

@@ -238,11 +238,13 @@ type Given<'a, 'py> = [(&'a str, Option<&'a Bound<'py, PyAny>>)];
 /// Puts a mutation together as it would stand on the wire, and reads that.
 fn made(op: &str, payload: &Given<'_, '_>, patch: &Given<'_, '_>) -> PyResult<Mutation> {
     let (mut payload, mut patch) = (map(payload)?, map(patch)?);
-    if let Some(archetype) = patch
-        .get_mut("archetype")
-        .filter(|archetype| archetype.as_str() == Some(""))
-    {
-        *archetype = Value::Null;
+    // An empty archetype is none: there is nothing to set, and a patch clears it.
+    let is_empty = |map: &Map<String, Value>| map.get("archetype").is_some_and(|archetype| archetype == "");
+    if is_empty(&payload) {
+        payload.remove("archetype");
+    }
+    if is_empty(&patch) {
+        patch.insert("archetype".into(), Value::Null);
     }
     if !patch.is_empty() {
         payload.insert("patch".into(), Value::Object(patch));

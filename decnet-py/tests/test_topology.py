@@ -59,6 +59,12 @@ def test_what_is_printed_reads_as_it_was(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         assert decnet.Topology.from_file(tmp_path / name) == maze
         assert decnet.Topology.from_file(str(tmp_path / name)) == maze
+    # The ending says the syntax, whatever its case: as JSON, or as what its first characters look like, it is refused.
+    (tmp_path / "maze.YAML").write_text('{"format": decnet.topology/1, "name": corp}')
+    assert decnet.Topology.from_file(tmp_path / "maze.YAML").name == "corp"
+    (tmp_path / "maze.JSON").write_text(maze.to_yaml())
+    with pytest.raises(decnet.InvalidTopology):
+        decnet.Topology.from_file(tmp_path / "maze.JSON")
     for example in (ROOT / "examples/mazes").glob("*.yaml"):
         assert decnet.Topology.from_file(example).deckies
 
@@ -102,6 +108,9 @@ def test_a_mutation_makes_another_maze_and_leaves_the_first() -> None:
         decnet.Mutation.remove_decky("safe"),
         decnet.Mutation.remove_lan("vault"),
     ]
+    bare = decnet.Mutation.add_decky("bare", "dmz", archetype="")
+    assert bare == decnet.Mutation.add_decky("bare", "dmz")
+    assert maze.apply(bare).decky("bare").archetype is None
     changed = maze
     for mutation in mutations:
         again = decnet.Mutation.from_dict(mutation.to_dict())

@@ -5,135 +5,134 @@ mod collected;
 use std::fmt;
 
 use serde::Serialize;
+use strum::{IntoStaticStr, VariantArray};
 
 pub use collected::MAX_LISTED;
 pub(crate) use collected::{Findings, Tally, capped};
 
 /// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// It must be mended first.
+    /// It must be fixed.
     Error,
     /// It works, but is most likely not meant.
     Warning,
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        })
-    }
-}
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $text:literal $severity:ident;)*) => {
-        /// The stable code of a finding.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum Code {
-            $($(#[$doc])* $code,)*
-        }
-
-        impl Code {
-            /// Every code, in the order in which findings are printed.
-            pub const ALL: &[Self] = &[$(Self::$code),*];
-
-            /// Returns the code as it is printed.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$code => $text,)* }
-            }
-
-            /// Returns the severity that a finding of this code has by itself.
-            pub const fn severity(self) -> Severity {
-                match self { $(Self::$code => Severity::$severity,)* }
-            }
-        }
-    };
-}
-
-codes! {
+/// The stable code of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub enum Code {
     /// The text is no JSON or YAML, is too large or too deeply nested.
-    DocSyntax = "DOC_SYNTAX" Error;
+    DocSyntax,
     /// The document does not say `format: decnet.topology/1`.
-    DocFormat = "DOC_FORMAT" Error;
+    DocFormat,
     /// A key that the format does not know, or the same key twice.
-    DocUnknownKey = "DOC_UNKNOWN_KEY" Error;
+    DocUnknownKey,
     /// A value of the wrong type, or a required one that is missing.
-    DocType = "DOC_TYPE" Error;
+    DocType,
     /// A name that is no DNS label.
-    NameInvalid = "NAME_INVALID" Error;
+    NameInvalid,
     /// Two LANs of one name.
-    LanNameDup = "LAN_NAME_DUP" Error;
+    LanNameDup,
     /// Two deckies of one name.
-    DeckyNameDup = "DECKY_NAME_DUP" Error;
+    DeckyNameDup,
     /// An address that does not parse.
-    IpMalformed = "IP_MALFORMED" Error;
+    IpMalformed,
     /// A subnet that does not parse, or has host bits set.
-    SubnetMalformed = "SUBNET_MALFORMED" Error;
+    SubnetMalformed,
     /// An attachment to a LAN that is not there.
-    IpUnknownLan = "IP_UNKNOWN_LAN" Error;
+    IpUnknownLan,
     /// The same decky twice on one LAN.
-    AttachmentDup = "ATTACHMENT_DUP" Error;
+    AttachmentDup,
     /// No DMZ.
-    DmzMissing = "DMZ_MISSING" Error;
+    DmzMissing,
     /// More than one DMZ.
-    DmzMultiple = "DMZ_MULTIPLE" Error;
+    DmzMultiple,
     /// A LAN that no chain of bridge deckies joins to the DMZ.
-    DmzOrphan = "DMZ_ORPHAN" Error;
+    DmzOrphan,
     /// A decky with no attachment.
-    DeckyOrphan = "DECKY_ORPHAN" Error;
+    DeckyOrphan,
     /// An address outside its LAN's subnet.
-    IpOutOfSubnet = "IP_OUT_OF_SUBNET" Error;
+    IpOutOfSubnet,
     /// Two deckies with one address on one LAN.
-    IpCollision = "IP_COLLISION" Error;
+    IpCollision,
     /// A network, broadcast or gateway address.
-    IpReserved = "IP_RESERVED" Error;
+    IpReserved,
     /// Two subnets that share addresses.
-    SubnetOverlap = "SUBNET_OVERLAP" Error;
+    SubnetOverlap,
     /// A subnet with too few addresses.
-    SubnetTooSmall = "SUBNET_TOO_SMALL" Error;
+    SubnetTooSmall,
     /// A subnet in a range that no LAN can use, like loopback; a warning where the LAN works but is likely not meant.
-    SubnetSpecial = "SUBNET_SPECIAL" Error;
+    SubnetSpecial,
     /// A service that is not in the catalogue, or that is never put on a decky.
-    UnknownService = "UNKNOWN_SERVICE" Error;
+    UnknownService,
     /// An archetype that is not in the catalogue.
-    ArchetypeUnknown = "ARCHETYPE_UNKNOWN" Warning;
+    ArchetypeUnknown,
     /// Two services of one decky that want the same port.
-    ServicePortClash = "SERVICE_PORT_CLASH" Error;
+    ServicePortClash,
     /// Configuration of a service that the decky does not run.
-    ServiceCfgUndeclared = "SERVICE_CFG_UNDECLARED" Error;
+    ServiceCfgUndeclared,
     /// A known field of a service's configuration with a wrong value.
-    ServiceCfgInvalid = "SERVICE_CFG_INVALID" Error;
+    ServiceCfgInvalid,
     /// A field that the service does not know.
-    ServiceCfgUnknownField = "SERVICE_CFG_UNKNOWN_FIELD" Warning;
+    ServiceCfgUnknownField,
     /// A service that runs as root.
-    ServiceRoot = "SERVICE_ROOT" Warning;
+    ServiceRoot,
     /// A service that can fill the host's disk.
-    HostDisk = "HOST_DISK" Warning;
+    HostDisk,
     /// Something that mazes rely on and the engine cannot do.
-    HostEngine = "HOST_ENGINE" Warning;
+    HostEngine,
     /// A LAN with more addresses than the host keeps neighbours.
-    HostNeighbours = "HOST_NEIGHBOURS" Warning;
+    HostNeighbours,
     /// A daemon that cannot limit what deckies use of the host.
-    HostUnlimited = "HOST_UNLIMITED" Warning;
+    HostUnlimited,
     /// A service with a capability that breaks out of its decky.
-    ServiceCapability = "SERVICE_CAPABILITY" Warning;
+    ServiceCapability,
     /// A router with one LAN only, outside the DMZ.
-    RouterSingleHomed = "ROUTER_SINGLE_HOMED" Warning;
+    RouterSingleHomed,
     /// Two gateways that publish the same host port.
-    GatewayPortClash = "GATEWAY_PORT_CLASH" Error;
+    GatewayPortClash,
     /// A port that is published on IPv6, where the log cannot say who came.
-    PublishIpv6 = "PUBLISH_IPV6" Warning;
+    PublishIpv6,
     /// A gateway that is published by a daemon without root's rights, where the log cannot say who came.
-    PublishRootless = "PUBLISH_ROOTLESS" Warning;
+    PublishRootless,
     /// A host port that a gateway publishes is in use.
-    HostPortTaken = "HOST_PORT_TAKEN" Error;
+    HostPortTaken,
     /// A foreign Docker network or a route of the host covers a subnet.
-    SubnetHostOverlap = "SUBNET_HOST_OVERLAP" Error;
+    SubnetHostOverlap,
+}
+
+impl Code {
+    /// Every code, in the order in which findings are printed.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// Returns the code as it is printed.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the severity that a finding of this code has by itself.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::ArchetypeUnknown
+            | Self::ServiceCfgUnknownField
+            | Self::ServiceRoot
+            | Self::HostDisk
+            | Self::HostEngine
+            | Self::HostNeighbours
+            | Self::HostUnlimited
+            | Self::ServiceCapability
+            | Self::RouterSingleHomed
+            | Self::PublishIpv6
+            | Self::PublishRootless => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
 }
 
 impl fmt::Display for Code {

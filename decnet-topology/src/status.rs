@@ -1,27 +1,28 @@
 //! What a stored topology is doing, what it is meant to do, and which step may follow which.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$vdoc])* $variant,)*
-        }
-
+    ($($name:ident),*) => {$(
         impl $name {
             /// Every value, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
+            pub const ALL: &[Self] = Self::VARIANTS;
 
             /// Returns the word for it, as stored and printed.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
+            pub fn as_str(self) -> &'static str {
+                self.into()
+            }
+
+            fn unknown(word: &str) -> UnknownWord {
+                UnknownWord {
+                    word: word.into(),
+                    expected: Self::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(", "),
+                }
             }
         }
 
@@ -30,19 +31,10 @@ macro_rules! words {
                 f.pad(self.as_str())
             }
         }
-
-        impl FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| UnknownWord {
-                    word: text.into(),
-                    expected: [$($word),*].join(", "),
-                })
-            }
-        }
-    };
+    )*};
 }
+
+words!(Status, Intent, Mode, MutationState);
 
 /// A word that names none of a closed set of values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,60 +46,128 @@ pub struct UnknownWord {
     pub expected: String,
 }
 
-words! {
-    /// What a stored topology is doing.
-    Status {
-        /// Stored; nothing of it is on Docker.
-        Pending = "pending",
-        /// Being raised.
-        Deploying = "deploying",
-        /// All of it runs.
-        Active = "active",
-        /// Part of it is not as it should be.
-        Degraded = "degraded",
-        /// It could not be raised.
-        Failed = "failed",
-        /// Being taken down.
-        TearingDown = "tearing_down",
-        /// Nothing of it is left on Docker. The end.
-        TornDown = "torn_down",
-    }
+/// What a stored topology is doing.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Status::unknown)]
+#[non_exhaustive]
+pub enum Status {
+    /// Stored; nothing of it is on Docker.
+    Pending,
+    /// Being raised.
+    Deploying,
+    /// All of it runs.
+    Active,
+    /// Part of it is not as it should be.
+    Degraded,
+    /// It could not be raised.
+    Failed,
+    /// Being taken down.
+    TearingDown,
+    /// Nothing of it is left on Docker. The end.
+    TornDown,
 }
 
-words! {
-    /// What a stored topology is meant to be: set by the first step of a deploy or a teardown.
-    Intent {
-        /// It should run.
-        Up = "up",
-        /// It should be gone.
-        Down = "down",
-    }
+/// What a stored topology is meant to be: set by the first step of a deploy or a teardown.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Intent::unknown)]
+#[non_exhaustive]
+pub enum Intent {
+    /// It should run.
+    Up,
+    /// It should be gone.
+    Down,
 }
 
-words! {
-    /// Where the deckies of a topology run.
-    Mode {
-        /// All on this host's Docker.
-        Unihost = "unihost",
-        /// On another host, by an agent.
-        Agent = "agent",
-    }
+/// Where the deckies of a topology run.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Mode::unknown)]
+#[non_exhaustive]
+pub enum Mode {
+    /// All on this host's Docker.
+    Unihost,
+    /// On another host, by an agent.
+    Agent,
 }
 
-words! {
-    /// How far a mutation is.
-    MutationState {
-        /// It waits its turn.
-        Pending = "pending",
-        /// Someone is at work on it, or was and died.
-        Applying = "applying",
-        /// It is in the maze and, of a live one, on Docker.
-        Applied = "applied",
-        /// It was illegal, and changed nothing.
-        Rejected = "rejected",
-        /// It is in the maze, but Docker does not follow.
-        Failed = "failed",
-    }
+/// How far a mutation is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = MutationState::unknown)]
+#[non_exhaustive]
+pub enum MutationState {
+    /// It waits its turn.
+    Pending,
+    /// Someone is at work on it, or was and died.
+    Applying,
+    /// It is in the maze and, of a live one, on Docker.
+    Applied,
+    /// It was illegal, and changed nothing.
+    Rejected,
+    /// It is in the maze, but Docker does not follow.
+    Failed,
 }
 
 impl MutationState {

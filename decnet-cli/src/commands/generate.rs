@@ -137,7 +137,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             header,
             ..Draft::from(&topology)
         };
-        let syntax = match input::syntax_of(path) {
+        let syntax = match Syntax::of_file(path) {
             Syntax::Auto if context.output.json => Syntax::Json,
             Syntax::Auto => Syntax::Yaml,
             syntax => syntax,

@@ -5,10 +5,10 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
 /// List the services that deckies may run.
 ///
-/// Of those named, everything is told.
+/// Those named are shown in full.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Services to tell all about.
+    /// Services to show in full.
     #[arg(value_name = "SERVICE")]
     names: Vec<String>,
 }
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Comm
             if at > 0 {
                 context.output.data("\n")?;
             }
-            tell(context, service)?;
+            show(context, service)?;
         }
     } else {
         let mut table = table::table(["SERVICE", "PORTS", "IMAGE", "FIELDS"]);
@@ -74,18 +74,20 @@ fn as_json(service: &Service) -> Value {
         "ports": service.ports,
         "broadcast": service.broadcast,
         "image": service.image,
+        "command": service.command,
         "banner": service.banner,
         "fields": service.fields,
         "capabilities": service.capabilities,
         "writable_root": service.writable_root,
         "user": service.user,
         "limits": service.limits,
+        "seccomp": service.seccomp,
         "environment": service.environment,
         "singleton": service.singleton,
     })
 }
 
-fn tell(context: &Context, service: &Service) -> Result<(), CommandError> {
+fn show(context: &Context, service: &Service) -> Result<(), CommandError> {
     let output = context.output;
     output.line(&service.name)?;
     output.line(format!("  ports  {}", ports(service)))?;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::command::{CORP, Sandbox, assert_seen, exists};
 
 const WRONG: &str = "\
@@ -289,16 +291,22 @@ fn services_and_archetypes_are_listed() {
 fn all_is_told_of_a_service_that_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write("own.toml", OWN);
-    assert_seen!(
-        sandbox,
-        sandbox.run(&["services", "gopher", "--catalog", "own.toml"]).exits(0)
-    );
+    let named = ["services", "gopher", "--catalog", "own.toml"];
+    assert_seen!(sandbox, sandbox.run(&named).exits(0));
+    let value = sandbox.run(&[&named[..], &["--json"]].concat()).exits(0).json();
+    let gopher = &value["services"][0];
+    assert_eq!(gopher["command"], json!(["serve", "--quiet"]));
+    assert_eq!(gopher["limits"], json!({"memory_mib": 32}));
+    assert_eq!(gopher["seccomp"], "engine");
 }
 
 const OWN: &str = r#"
 [services.gopher]
 ports = ["70/tcp"]
 image = "example.org/gopher:1"
+command = ["serve", "--quiet"]
+limits = { memory_mib = 32 }
+seccomp = "engine"
 fields = [
     { key = "root", type = "string", default = "/srv", help = "Where the files are." },
     { key = "style", type = "enum", options = ["plain", "bold"], help = "How it looks." },

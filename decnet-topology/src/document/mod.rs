@@ -49,6 +49,8 @@ mod schema;
 mod shapes;
 mod value;
 
+use std::{ffi::OsStr, path::Path};
+
 pub use error::DocumentError;
 pub use parse::parse;
 pub use print::{print, print_topology};
@@ -75,4 +77,23 @@ pub enum Syntax {
     /// JSON where the first character is `{` and a quote or a brace follows it, else YAML. Prints JSON.
     #[default]
     Auto,
+}
+
+impl Syntax {
+    /// Returns the syntax that the ending of a file's name stands for, case ignored; [`Auto`](Self::Auto) for any other.
+    ///
+    /// ```
+    /// use decnet_topology::document::Syntax;
+    ///
+    /// assert_eq!(Syntax::of_file("maze.YAML".as_ref()), Syntax::Yaml);
+    /// assert_eq!(Syntax::of_file("maze".as_ref()), Syntax::Auto);
+    /// ```
+    pub fn of_file(path: &Path) -> Self {
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "json" => Self::Json,
+            "yaml" | "yml" => Self::Yaml,
+            _ => Self::Auto,
+        }
+    }
 }

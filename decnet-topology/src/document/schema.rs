@@ -12,7 +12,7 @@ use crate::{
     document::FORMAT,
     id::TopologyId,
     model::{Draft, DraftDecky, DraftLan, ServiceConfig},
-    name::ServiceName,
+    name::{Name, ServiceName},
     net,
     status::Status,
     version::Version,
@@ -81,7 +81,7 @@ impl Serialize for Deckies<'_> {
 #[serde(rename = "lan", deny_unknown_fields)]
 struct LanOut<'a> {
     /// A DNS label, unique among the LANs, case ignored.
-    #[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    #[schemars(with = "Name")]
     name: &'a str,
     /// The subnet, like 172.20.0.0/24, without host bits; one is allocated if there is none.
     #[schemars(with = "Option<String>", regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"))]
@@ -104,7 +104,7 @@ struct LanOut<'a> {
 #[serde(rename = "decky", deny_unknown_fields)]
 struct DeckyOut<'a> {
     /// A DNS label, unique among the deckies, case ignored.
-    #[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
+    #[schemars(with = "Name")]
     name: &'a str,
     /// The archetype, for people; it adds no services.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,8 @@
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{
     config::TopologyConfig,
@@ -29,54 +30,56 @@ pub struct DeploySettings {
 /// What deckies on the DMZ may send to the outside of their own accord. Answers to whoever came in always pass.
 ///
 /// Read from its name, or from a boolean, which it was once: `true` is [`Open`](Self::Open).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "kebab-case", from = "Spelling")]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownEgress, parse_err_fn = DmzEgress::unknown)]
 #[non_exhaustive]
 pub enum DmzEgress {
     /// Nothing.
     #[default]
+    #[strum(to_string = "none", serialize = "false")]
     None,
     /// Queries to port 53.
     DnsOnly,
     /// A few packets a second.
     RateLimited,
     /// Everything.
+    #[strum(to_string = "open", serialize = "true")]
     Open,
 }
 
 impl DmzEgress {
     /// All of them, the narrowest first.
-    pub const ALL: [Self; 4] = [Self::None, Self::DnsOnly, Self::RateLimited, Self::Open];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Returns its name.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::DnsOnly => "dns-only",
-            Self::RateLimited => "rate-limited",
-            Self::Open => "open",
-        }
+        self.into()
+    }
+
+    fn unknown(text: &str) -> UnknownEgress {
+        UnknownEgress(text.into())
     }
 }
 
 impl fmt::Display for DmzEgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for DmzEgress {
-    type Err = UnknownEgress;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "true" => Ok(Self::Open),
-            "false" => Ok(Self::None),
-            name => Self::ALL
-                .into_iter()
-                .find(|egress| egress.as_str() == name)
-                .ok_or_else(|| UnknownEgress(name.into())),
-        }
+        f.pad(self.as_str())
     }
 }
 
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn egress_reads_as_it_prints_and_as_the_boolean_that_it_was() {
-        for egress in DmzEgress::ALL {
+        for egress in DmzEgress::ALL.iter().copied() {
             let json = serde_json::to_string(&egress).unwrap();
             assert_eq!(json, format!("\"{egress}\""));
             assert_eq!(serde_json::from_str::<DmzEgress>(&json).unwrap(), egress);

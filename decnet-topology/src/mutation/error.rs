@@ -204,7 +204,7 @@ pub enum MutationError {
 
 impl MutationError {
     /// Returns the stable code. Where the validator has one for the same fault, it is that.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Syntax { .. } => "SYNTAX",
             Self::UnknownOp { .. } => "UNKNOWN_OP",

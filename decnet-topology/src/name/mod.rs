@@ -3,9 +3,15 @@
 mod case_insensitive;
 mod numbered;
 
-use std::{borrow::Borrow, cmp::Ordering, fmt, hash, str::FromStr};
+use std::{
+    borrow::{Borrow, Cow},
+    cmp::Ordering,
+    fmt, hash,
+    str::FromStr,
+};
 
 use compact_str::CompactString;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use self::case_insensitive::compare;
@@ -135,6 +141,20 @@ impl hash::Hash for Name {
             state.write_u8(byte.to_ascii_lowercase());
         }
         state.write_u8(0xff);
+    }
+}
+
+impl JsonSchema for Name {
+    fn schema_name() -> Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"})
     }
 }
 

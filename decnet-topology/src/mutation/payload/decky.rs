@@ -17,10 +17,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct AddDecky {
     /// The name of the new decky.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
     /// Its home.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub lan: Name,
     /// What it runs.
     #[schemars(with = "Vec<String>", default)]
@@ -114,10 +112,8 @@ impl AddDecky {
 #[serde(deny_unknown_fields)]
 pub struct AttachDecky {
     /// The decky.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
     /// The LAN.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub lan: Name,
     /// Its address there; the lowest that is free if there is none.
     #[schemars(default)]
@@ -170,10 +166,8 @@ impl AttachDecky {
 #[serde(deny_unknown_fields)]
 pub struct DetachDecky {
     /// The decky.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
     /// The LAN.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub lan: Name,
 }
 
@@ -189,7 +183,6 @@ impl DetachDecky {
 #[serde(deny_unknown_fields)]
 pub struct RemoveDecky {
     /// The decky.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
 }
 
@@ -205,7 +198,6 @@ impl RemoveDecky {
 #[serde(deny_unknown_fields)]
 pub struct UpdateDecky {
     /// The decky.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub decky: Name,
     /// What changes of it.
     #[schemars(default)]

@@ -9,7 +9,6 @@ use crate::{model::Position, name::Name};
 #[serde(deny_unknown_fields)]
 pub struct AddLan {
     /// The name of the new LAN.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
     /// Its subnet; one is allocated if there is none.
     #[schemars(
@@ -71,7 +70,6 @@ impl AddLan {
 #[serde(deny_unknown_fields)]
 pub struct RemoveLan {
     /// The LAN.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
 }
 
@@ -87,7 +85,6 @@ impl RemoveLan {
 #[serde(deny_unknown_fields)]
 pub struct UpdateLan {
     /// The LAN.
-    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"))]
     pub name: Name,
     /// What changes of it; nothing may while the maze runs.
     #[schemars(default)]
@@ -147,11 +144,7 @@ impl UpdateLan {
 #[serde(deny_unknown_fields)]
 pub struct LanPatch {
     /// Renames it.
-    #[schemars(
-        with = "String",
-        regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"),
-        default
-    )]
+    #[schemars(with = "Name", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// Gives it another subnet; `Some(None)`, on the wire `null`, allocates one.
