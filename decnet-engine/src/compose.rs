@@ -12,12 +12,16 @@ use decnet_decoy::protocol::{STATE_FOLDER, STATE_VARIABLE};
 use serde::Serialize;
 
 use crate::{
+    api::ApiVersion,
     desired::{
         BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, Limits, Log, NO_CORE, NOBODY, NetworkSpec, OOM_SCORE,
-        PER_USER, PublishedPort, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, TALKING,
+        PER_USER, PublishedPort, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, bridge_options,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
+
+/// The API that the file is written for. Engines that know less leave out what they do not know.
+pub const API: ApiVersion = ApiVersion::v1(48);
 
 /// Prints a desired state as a Compose file.
 ///
@@ -163,12 +167,7 @@ impl Network {
         Self {
             name: spec.name.as_str().into(),
             driver: "bridge",
-            driver_opts: {
-                let (option, value) = TALKING;
-                let mut options = literals(&spec.options);
-                options.insert(option.into(), value.into());
-                options
-            },
+            driver_opts: literals(&bridge_options(spec.reach, API)),
             enable_ipv6: false,
             ipam: Ipam {
                 config: [Pool {

@@ -1,14 +1,16 @@
 //! What should be on Docker for a topology: networks, containers, routes. Pure.
 
 mod bounds;
+mod bridge;
 mod build;
 mod seccomp;
 mod spec;
 
-pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, TALKING};
+pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH};
+pub(crate) use bridge::bridge_options;
 pub use build::{Desired, DesiredContext, DesiredError};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{
-    BASE_CAPABILITIES, BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RESOLVER, RunAs,
-    ServiceNetwork, ServiceSpec,
+    BASE_CAPABILITIES, BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort,
+    RESOLVER, RunAs, ServiceNetwork, ServiceSpec, Sysctls,
 };

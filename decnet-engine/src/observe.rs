@@ -8,7 +8,7 @@ use std::{
 use decnet_topology::{InstanceId, TopologyId};
 use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, ContainerName, Labels, NetworkName, Role, VolumeName};
 
@@ -39,7 +39,7 @@ impl Scope {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Observed {
     /// Networks, by name and id.
     pub networks: Vec<ObservedNetwork>,
@@ -59,7 +59,7 @@ impl Observed {
 }
 
 /// A network that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedNetwork {
     /// Docker's id of it.
     pub id: String,
@@ -72,7 +72,7 @@ pub struct ObservedNetwork {
 }
 
 /// A volume that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedVolume {
     /// Its name.
     pub name: VolumeName,
@@ -85,7 +85,7 @@ pub struct ObservedVolume {
 }
 
 /// What a container does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Activity {
@@ -102,7 +102,7 @@ pub enum Activity {
 }
 
 /// A container that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedContainer {
     /// Docker's id of it.
     pub id: String,
@@ -125,7 +125,7 @@ pub struct ObservedContainer {
     /// The volumes that it uses.
     pub volumes: BTreeSet<VolumeName>,
     /// The process that it runs as, counted by the machine of the runtime; none where nobody looked.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// Whether its routes or forwarding were found not to be what they should; false where nobody looked.
     pub deviates: bool,

@@ -4,7 +4,6 @@ use decnet_engine::{
     compose,
     desired::{Desired, DesiredContext},
     engine::EngineError,
-    runtime::ApiVersion,
 };
 use decnet_topology::{
     DeploySettings, InstanceId, RuleSet, Topology, TopologyId, rng,
@@ -17,9 +16,6 @@ use crate::{
     exit::Exit,
     input, lookup,
 };
-
-/// The API that the file is written for. Engines that know less leave out what they do not know.
-const API: ApiVersion = ApiVersion::v1(48);
 
 /// Print a maze as a Compose file.
 #[derive(Debug, clap::Args)]
@@ -68,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         topology: maze.id,
         catalog: &catalog,
         decoy: &decoy.reference,
-        api: API,
+        api: compose::API,
         settings: &maze.settings,
         host_addresses: &[],
     };

@@ -10,11 +10,11 @@ use decnet_topology::{InstanceId, Lan, LanId, LogSettings, ServiceName, Topology
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::print;
+use super::{API, print};
 use crate::{
     desired::{
-        BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, Seccomp,
-        ServiceNetwork, ServiceSpec,
+        BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort, RunAs,
+        Seccomp, ServiceNetwork, ServiceSpec, bridge_options,
     },
     naming::{self, ContainerName, Labels},
 };
@@ -61,7 +61,11 @@ fn maze(lans: u8) -> Desired {
             lan: lan.name().clone(),
             subnet: lan.subnet(),
             gateway: lan.gateway(),
-            options: [("com.docker.network.bridge.inhibit_ipv4".into(), "true".into())].into(),
+            reach: if lan.is_dmz() {
+                NetworkReach::Host
+            } else {
+                NetworkReach::Isolated
+            },
             labels: labels(),
         };
         desired.networks.insert(network.name.clone(), network);
@@ -97,7 +101,7 @@ fn maze(lans: u8) -> Desired {
                 ..NetState::default()
             },
             interfaces,
-            sysctls: [("net.ipv4.ip_forward", "0")].into(),
+            sysctls: [("net.ipv4.ip_forward".into(), "0".into())].into(),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
             log: Log::new(&LogSettings::default()),
@@ -110,6 +114,7 @@ fn maze(lans: u8) -> Desired {
             base: name.clone(),
             network: ServiceNetwork::HandedSockets,
             image: "decnet-decoy:0123456789ab".into(),
+            build: None,
             command: Some(vec!["service".into()]),
             environment: [("DECNET_SERVICE".into(), r#"{"banner":"$5 off\r\n"}"#.into())].into(),
             capabilities: BTreeSet::new(),
@@ -271,8 +276,7 @@ proptest! {
         for network in desired.networks.values() {
             let printed = under("networks", "name", network.name.as_str());
             prop_assert_eq!(&printed["ipam"]["config"][0]["subnet"], &network.subnet.to_string());
-            let mut options = network.options.clone();
-            options.insert("com.docker.network.bridge.enable_icc".into(), "true".into());
+            let options = bridge_options(network.reach, API);
             prop_assert_eq!(&printed["driver_opts"], &serde_json::to_value(&options).unwrap());
         }
         for base in desired.bases.values() {

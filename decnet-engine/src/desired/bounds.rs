@@ -15,6 +15,3 @@ pub(crate) const NO_CORE: i64 = 1;
 
 /// The one folder that a service with a read-only root may write to; in memory.
 pub(crate) const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=16m");
-
-/// Lets containers on one network talk to each other. A daemon may have another default (`default-network-opts`).
-pub(crate) const TALKING: (&str, &str) = ("com.docker.network.bridge.enable_icc", "true");

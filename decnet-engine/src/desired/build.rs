@@ -11,10 +11,11 @@ use decnet_topology::{
     model::ServiceFields,
 };
 
+use super::bridge;
 use super::seccomp::Seccomp;
 use super::spec::{
-    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, PublishedPort, RunAs, ServiceNetwork, ServiceSpec,
-    digest,
+    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort, RunAs, ServiceNetwork,
+    ServiceSpec, Sysctls, digest,
 };
 use crate::{
     api::ApiVersion,
@@ -52,9 +53,6 @@ const WRITABLE_ROOT: i64 = 1_024 * MIB;
 /// The environment variable with the fields of a service's configuration as a JSON object: what the maze sets, and the
 /// catalogue's defaults of the rest.
 const CONFIG_VARIABLE: &str = "DECNET_SERVICE_CONFIG";
-
-/// The API from which a bridge must be told not to guard its containers against routed packets (Docker 28).
-const NAT_UNPROTECTED_SINCE: ApiVersion = ApiVersion::v1(48);
 
 /// What the specs depend on beside the maze.
 #[derive(Debug, Clone)]
@@ -140,7 +138,7 @@ impl Desired {
             for name in decky.services() {
                 let entry = maker.entry(decky, name)?;
                 let image = images.entry(name).or_insert_with(|| maker.image(entry));
-                let service = maker.service(decky, entry, &base.name, image.reference());
+                let service = maker.service(decky, entry, &base.name, image);
                 services.push((service.name.clone(), service));
             }
             bases.push((base.name.clone(), base));
@@ -166,7 +164,7 @@ impl Desired {
 struct Maker<'s, 'a> {
     context: &'s DesiredContext<'a>,
     ownership: Labels,
-    sysctls: BTreeMap<&'static str, &'static str>,
+    sysctls: Sysctls,
     seccomp: Seccomp,
 }
 
@@ -183,28 +181,22 @@ impl<'a> Maker<'_, 'a> {
 
     fn network(&self, lan: &Lan) -> NetworkSpec {
         let context = self.context;
-        let mut options = BTreeMap::new();
-        let mut option =
-            |key: &str, value: &str| options.insert(format!("com.docker.network.bridge.{key}"), value.into());
-        let leads_out = lan.is_dmz() && context.settings.dmz_egress != DmzEgress::None;
-        // On an inner LAN too: whoever sends frames to the bridge itself gets no answer from outside.
-        option("enable_ip_masquerade", if leads_out { "true" } else { "false" });
-        if !lan.is_dmz() {
-            option("inhibit_ipv4", "true");
-        }
-        if context.api >= NAT_UNPROTECTED_SINCE {
-            option("gateway_mode_ipv4", "nat-unprotected");
-        }
+        let reach = match (lan.is_dmz(), context.settings.dmz_egress) {
+            (false, _) => NetworkReach::Isolated,
+            (true, DmzEgress::None) => NetworkReach::Host,
+            (true, _) => NetworkReach::Outside,
+        };
         let mut spec = NetworkSpec {
             name: naming::network(context.topology, lan),
             lan: lan.name().clone(),
             subnet: lan.subnet(),
             gateway: lan.gateway(),
-            options,
+            reach,
             labels: self.ownership.clone(),
         };
         spec.labels.insert(naming::LAN.into(), lan.name().to_string());
-        spec.labels.insert(naming::SPEC.into(), digest(&spec));
+        spec.labels
+            .insert(naming::SPEC.into(), bridge::network_digest(&spec, context.api));
         spec
     }
 
@@ -331,7 +323,7 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
-    fn service(&self, decky: &Decky, entry: &Service, base: &ContainerName, image: &str) -> ServiceSpec {
+    fn service(&self, decky: &Decky, entry: &Service, base: &ContainerName, image: &Image) -> ServiceSpec {
         let fields = decky.service_config().get(&entry.name);
         let mut environment = entry.environment.clone();
         let is_builtin = matches!(entry.image, ImageSource::Builtin);
@@ -365,12 +357,14 @@ impl<'a> Maker<'_, 'a> {
             } else {
                 ServiceNetwork::OfBase
             },
-            image: image.into(),
+            image: image.reference().into(),
+            // Set apart while the digest is taken, as are the ports: the container is not made from them.
+            build: None,
             command,
             environment,
             capabilities: entry.capabilities.clone(),
-            ports: entry.ports.clone(),
-            answers_datagrams,
+            ports: BTreeSet::new(),
+            answers_datagrams: false,
             writable_root: entry.writable_root.then(|| writable_root(entry.limits)),
             user: run_as(entry, is_builtin),
             limits: bounded(limits, entry.limits),
@@ -381,6 +375,11 @@ impl<'a> Maker<'_, 'a> {
         spec.labels.insert(naming::SERVICE.into(), "true".into());
         spec.labels.insert(naming::SERVICE_NAME.into(), entry.name.to_string());
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
+        spec.ports.clone_from(&entry.ports);
+        spec.answers_datagrams = answers_datagrams;
+        if let Image::Built { context, .. } = image {
+            spec.build = Some(context.clone());
+        }
         spec
     }
 }
@@ -429,8 +428,8 @@ fn egress(setting: DmzEgress) -> Egress {
 }
 
 /// A base starts with forwarding off, whatever the host does; a router turns it on by itself, interface by interface.
-fn sysctls() -> BTreeMap<&'static str, &'static str> {
-    BTreeMap::from([
+fn sysctls() -> Sysctls {
+    let sysctls = [
         ("net.ipv4.ip_forward", "0"),
         // Loose: a bridge decky may be asked over one LAN and answer over another.
         ("net.ipv4.conf.all.rp_filter", "2"),
@@ -442,7 +441,8 @@ fn sysctls() -> BTreeMap<&'static str, &'static str> {
         ("net.ipv4.ip_unprivileged_port_start", "0"),
         // As far as the ids of a user namespace reach: beyond, such a daemon's kernel refuses it.
         ("net.ipv4.ping_group_range", "0 65535"),
-    ])
+    ];
+    sysctls.map(|(name, value)| (name.into(), value.into())).into()
 }
 
 /// Puts what an entry says in the place of the bounds for all.

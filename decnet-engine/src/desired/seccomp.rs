@@ -1,7 +1,7 @@
 //! Which system calls a container may make.
 
 use decnet_topology::catalog;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::spec::digest;
 
@@ -11,7 +11,7 @@ use super::spec::digest;
 const PROFILE: &str = include_str!("seccomp.json");
 
 /// Which system calls a container may make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Seccomp {

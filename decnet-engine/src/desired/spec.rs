@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
@@ -10,7 +11,7 @@ use decnet_topology::{
     catalog::{Port, Protocol},
 };
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Seccomp;
@@ -23,7 +24,7 @@ pub const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
 pub const RESOLVER: &str = "127.0.0.1";
 
 /// An image that containers are made from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Image {
@@ -55,8 +56,21 @@ impl Image {
     }
 }
 
+/// How far a network leads, beside the routers on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NetworkReach {
+    /// Nowhere: the host has no address on it.
+    Isolated,
+    /// To the host, whose address on it is the gateway, and which can publish ports of its containers.
+    Host,
+    /// To the host, and with the host's address to the outside.
+    Outside,
+}
+
 /// The network of a LAN.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Its name on Docker.
     pub name: NetworkName,
@@ -64,16 +78,16 @@ pub struct NetworkSpec {
     pub lan: Name,
     /// The subnet.
     pub subnet: Ipv4Net,
-    /// The address of the bridge, which it has on the DMZ only.
+    /// The gateway: the host's address, unless the network is isolated.
     pub gateway: Ipv4Addr,
-    /// The options of the bridge driver.
-    pub options: BTreeMap<String, String>,
+    /// How far it leads.
+    pub reach: NetworkReach,
     /// The labels, the digest among them.
     pub labels: Labels,
 }
 
 /// One interface of a base.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Interface {
     /// The network.
     pub network: NetworkName,
@@ -87,7 +101,7 @@ pub struct Interface {
 }
 
 /// A port of the host that leads to a port of a gateway.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PublishedPort {
     /// The address on the host. Unspecified is all of its own kind; without an address, Docker would open IPv6 as well.
     pub host_ip: IpAddr,
@@ -100,7 +114,7 @@ pub struct PublishedPort {
 }
 
 /// Where what a container prints is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     /// Docker's log driver.
     pub driver: String,
@@ -119,12 +133,16 @@ impl Log {
 
     /// Returns whether it is the usual one, which digests leave out: it was there before there were others.
     fn is_usual(&self) -> bool {
-        *self == Self::new(&LogSettings::default())
+        *self == Self::usual()
+    }
+
+    fn usual() -> Self {
+        Self::new(&LogSettings::default())
     }
 }
 
 /// What a container may use up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Processes.
     pub pids: i64,
@@ -140,7 +158,7 @@ pub struct Limits {
 pub const NOBODY: &str = "65534:65534";
 
 /// The user that a service runs as.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunAs {
@@ -151,7 +169,7 @@ pub enum RunAs {
 }
 
 /// Which network a service has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ServiceNetwork {
@@ -161,8 +179,11 @@ pub enum ServiceNetwork {
     OfBase,
 }
 
+/// Kernel settings of a namespace, by name.
+pub type Sysctls = BTreeMap<Cow<'static, str>, Cow<'static, str>>;
+
 /// The base of a decky, which owns its network namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseSpec {
     /// Its name on Docker.
     pub name: ContainerName,
@@ -179,20 +200,20 @@ pub struct BaseSpec {
     /// Its routes and whether it forwards.
     pub state: NetState,
     /// The sysctls of its namespace.
-    pub sysctls: BTreeMap<&'static str, &'static str>,
+    pub sysctls: Sysctls,
     /// What it may use up.
     pub limits: Limits,
     /// Which system calls it may make.
     pub seccomp: Seccomp,
     /// Where what it prints is kept.
-    #[serde(skip_serializing_if = "Log::is_usual")]
+    #[serde(default = "Log::usual", skip_serializing_if = "Log::is_usual")]
     pub log: Log,
     /// The labels, the digests among them.
     pub labels: Labels,
 }
 
 /// The container of a decky's service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
     /// Its name on Docker.
     pub name: ContainerName,
@@ -206,17 +227,21 @@ pub struct ServiceSpec {
     pub network: ServiceNetwork,
     /// The image's reference.
     pub image: String,
+    /// The folder that the image is built from, if it is built: an image that a teardown of another maze removed meanwhile is built
+    /// again. Not a part of the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<PathBuf>,
     /// The arguments, if not the image's own.
     pub command: Option<Vec<String>>,
     /// The environment.
     pub environment: BTreeMap<String, String>,
     /// The capabilities that it keeps, without `CAP_`.
     pub capabilities: BTreeSet<String>,
-    /// The ports that it should answer on. Its container is not made from them.
-    #[serde(skip)]
+    /// The ports that it should answer on. Its container is not made from them, so they are not a part of the digest.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ports: BTreeSet<Port>,
-    /// Whether it answers each datagram; of other services silence says nothing.
-    #[serde(skip)]
+    /// Whether it answers each datagram; of other services silence says nothing. Not a part of the digest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answers_datagrams: bool,
     /// How many bytes may be written to its root, where the storage driver can limit that; none if the root is read-only.
     pub writable_root: Option<i64>,
@@ -227,7 +252,7 @@ pub struct ServiceSpec {
     /// Which system calls it may make.
     pub seccomp: Seccomp,
     /// Where what it prints is kept.
-    #[serde(skip_serializing_if = "Log::is_usual")]
+    #[serde(default = "Log::usual", skip_serializing_if = "Log::is_usual")]
     pub log: Log,
     /// The labels, the digest among them.
     pub labels: Labels,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One effect on Docker. Each is idempotent: what is there already, or gone already, is no error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {

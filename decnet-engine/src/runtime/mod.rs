@@ -184,3 +184,6 @@ pub trait Runtime: Send + Sync + Debug {
     /// Sends packets from inside a base to targets: one result for each target, in their order.
     async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError>;
 }
+
+#[cfg(test)]
+mod wire;

@@ -4,6 +4,7 @@
 mod guarded;
 
 mod bus;
+mod digests;
 #[cfg(feature = "docker")]
 mod docker;
 mod engine;

@@ -8,7 +8,7 @@ use decnet_decoy::protocol::{
 };
 use decnet_topology::{InstanceId, catalog::Protocol};
 
-use super::{Docker, ENDPOINTS_AT_CREATE, containers, exec::User, labels, volumes};
+use super::{Docker, ENDPOINTS_AT_CREATE, containers, exec::User, images::Source, labels, volumes};
 use crate::{
     decoy::PROGRAM_PATH,
     desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
@@ -29,7 +29,7 @@ impl Docker {
             self.require_networks(instance, &networks).await?;
             self.require_one_way_in(spec).await?;
             let body = self.base_body(&self.description().await?, spec, at_create)?;
-            Ok(self.create_container(&spec.name, body).await?)
+            Ok(self.create_container(&spec.name, body, Source::Nothing).await?)
         };
         let id = match created.await {
             Ok(id) => id,

@@ -11,7 +11,13 @@ use bollard::{
 use decnet_topology::InstanceId;
 use jiff::Timestamp;
 
-use super::{Docker, confinement, failure::Failure, images, labels, tolerant::tolerant};
+use super::{
+    Docker, confinement,
+    failure::Failure,
+    images::{self, Source},
+    labels,
+    tolerant::tolerant,
+};
 use crate::{
     desired::{Limits, Log, Seccomp},
     naming::{self, ContainerName, Labels},
@@ -21,6 +27,9 @@ use crate::{
 /// How often, and after which pauses, the daemon is asked again for a container that it is still at work on.
 const IN_FLIGHT_LOOKS: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
+
+/// How often an image that went missing is loaded or built again for one container.
+const RESTORATIONS: usize = 3;
 
 pub(super) fn what(container: &ContainerName) -> String {
     format!("container {container}")
@@ -130,13 +139,14 @@ impl Docker {
         &self,
         name: &ContainerName,
         mut body: ContainerCreateBody,
+        source: Source<'_>,
     ) -> Result<String, Failure> {
         let mut looks = 0;
         loop {
             if let Some(host) = &mut body.host_config {
                 self.refused.leave_out(host);
             }
-            match Box::pin(self.try_to_create_container(name, body.clone())).await {
+            match Box::pin(self.try_to_create_container(name, body.clone(), source)).await {
                 Err(failure) if self.refused.learn(body.host_config.as_ref(), &failure) => {}
                 Err(failure) if failure.is(409) && looks < IN_FLIGHT_LOOKS => {
                     if self.find(name.as_str()).await.map_err(Failure::Plain)?.is_some() {
@@ -151,28 +161,30 @@ impl Docker {
         }
     }
 
-    /// Makes a container. An image that went missing since it was ensured is got once more.
+    /// Makes a container. An image that went missing since it was ensured is loaded or built again.
     async fn try_to_create_container(
         &self,
         name: &ContainerName,
         body: ContainerCreateBody,
+        source: Source<'_>,
     ) -> Result<String, Failure> {
         let asked = format!("create container {name}");
         let image = body.image.clone().unwrap_or_default();
         let options = CreateContainerOptionsBuilder::default().name(name.as_str()).build();
         let request = |body| self.client.create_container(Some(options.clone()), body);
-        let created = match self.ask(&asked, request(body.clone())).await {
-            Err(failure) if failure.is(404) && failure.says("no such image") => {
-                self.restore_image(&image).await.map_err(Failure::Plain)?;
-                self.ask(&asked, request(body)).await
+        let is_missing = |failure: &Failure| failure.is(404) && failure.says("no such image");
+        let mut created = self.ask(&asked, request(body.clone())).await;
+        // A teardown elsewhere may remove it again meanwhile.
+        for _ in 0..RESTORATIONS {
+            if !created.as_ref().is_err_and(is_missing) {
+                break;
             }
-            other => other,
-        };
+            self.restore_image(&image, source).await.map_err(Failure::Plain)?;
+            created = self.ask(&asked, request(body.clone())).await;
+        }
         match created {
             Ok(created) => Ok(created.id),
-            Err(failure) if failure.is(404) && failure.says("no such image") => {
-                Err(Failure::Plain(images::unavailable(&image, failure.words())))
-            }
+            Err(failure) if is_missing(&failure) => Err(Failure::Plain(images::unavailable(&image, failure.words()))),
             Err(failure) => Err(failure),
         }
     }

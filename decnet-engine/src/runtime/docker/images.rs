@@ -28,6 +28,15 @@ pub(super) const BUILT_LABEL: &str = "decnet.built";
 /// How large the folder of an image to be built may be: it goes to the daemon in one piece.
 const LARGEST_CONTEXT: u64 = 256 << 20;
 
+/// What an image that went missing can be built from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// Nothing: only the decoy's can be loaded again.
+    Nothing,
+    /// A folder, on behalf of a repo.
+    Folder(InstanceId, &'a Path),
+}
+
 /// What an image asks for when it is run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
@@ -67,18 +76,18 @@ impl Docker {
         })
     }
 
-    /// Looks at what an image asks for when it is run; nothing where it is not there.
-    pub(super) async fn wishes_of(&self, reference: &str) -> Result<Wishes, RuntimeError> {
+    /// Looks at what an image asks for when it is run; none if it does not exist.
+    pub(super) async fn wishes_of(&self, reference: &str) -> Result<Option<Wishes>, RuntimeError> {
         let request = self.client.inspect_image(reference);
         match self.ask(&format!("inspect image {reference}"), request).await {
             Ok(image) => {
                 let config = image.config.unwrap_or_default();
-                Ok(Wishes {
+                Ok(Some(Wishes {
                     user: config.user.unwrap_or_default(),
                     volumes: config.volumes.unwrap_or_default().into_iter().collect(),
-                })
+                }))
             }
-            Err(failure) if failure.is(404) => Ok(Wishes::default()),
+            Err(failure) if failure.is(404) => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -92,10 +101,11 @@ impl Docker {
         }
     }
 
-    /// Gets an image that another repo removed between ours being ensured and used, if that can be done here and now.
-    pub(super) async fn restore_image(&self, reference: &str) -> Result<(), RuntimeError> {
-        match &self.decoy {
-            Some(decoy) if decoy.reference == reference => self.load(reference).await,
+    /// Loads or builds an image again that a teardown elsewhere removed after it was ensured and before it was used.
+    pub(super) async fn restore_image(&self, reference: &str, source: Source<'_>) -> Result<(), RuntimeError> {
+        match (&self.decoy, source) {
+            (Some(decoy), _) if decoy.reference == reference => self.load(reference).await,
+            (_, Source::Folder(instance, context)) => self.build(instance, reference, context).await,
             _ => Err(unavailable(reference, "no such image")),
         }
     }

@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use super::{Docker, containers, failure::Failure, labels, tolerant::tolerant};
 use crate::{
     decoy::digest,
-    desired::{NetworkSpec, TALKING},
+    desired::{NetworkReach, NetworkSpec, bridge_options},
     naming::{self, Labels, NetworkName},
     observe,
     runtime::{Effect, ForeignNetwork, RuntimeError, ownership},
@@ -42,8 +42,7 @@ pub(super) fn subnets(network: &Network) -> Vec<Ipv4Net> {
 const IN_FLIGHT_LOOKS: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
 
-/// Docker's options for a bridge without an address of the host, and for its name.
-const INHIBIT_IPV4: &str = "com.docker.network.bridge.inhibit_ipv4";
+/// Docker's option for the name of a bridge.
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 
 /// How Podman says that a subnet is taken, by an interface of the host or another network.
@@ -179,9 +178,8 @@ impl Docker {
     /// That is so where a process was killed while it asked for the same network: the daemon makes it all the same, and it appears
     /// a moment later.
     async fn try_to_create_network(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<Attempt, RuntimeError> {
-        let mut options: HashMap<_, _> = spec.options.clone().into_iter().collect();
-        let (option, value) = TALKING;
-        options.insert(option.into(), value.into());
+        let options = bridge_options(spec.reach, self.api).into_iter();
+        let mut options: HashMap<_, _> = options.map(|(option, value)| (option.into(), value.into())).collect();
         if self.podman {
             options.insert(BRIDGE_NAME.into(), naming::bridge(&spec.name));
         }
@@ -197,7 +195,7 @@ impl Docker {
                 ..Ipam::default()
             }),
             // Podman ignores the option. It does not masquerade what comes from an internal network, and routers work there.
-            internal: Some(self.podman && spec.options.contains_key(INHIBIT_IPV4)),
+            internal: Some(self.podman && spec.reach == NetworkReach::Isolated),
             options: Some(options),
             enable_ipv6: Some(false),
             labels: Some(labels::write(&spec.labels)),

@@ -1,7 +1,11 @@
 use bollard::models::{ContainerCreateBody, HostConfig};
 use decnet_topology::InstanceId;
 
-use super::{Docker, confinement, containers, images::Wishes, labels, observe};
+use super::{
+    Docker, confinement, containers,
+    images::{Source, Wishes},
+    labels, observe,
+};
 use crate::{
     desired::{ServiceNetwork, ServiceSpec},
     plan::belongs,
@@ -16,9 +20,13 @@ impl Docker {
     ) -> Result<Effect, RuntimeError> {
         let base = self.find_ours(instance, &spec.base).await?;
         let id = base.id.clone().ok_or_else(|| containers::gone(&spec.base))?;
-        let wishes = self.wishes_of_service(spec).await?;
+        let source = match &spec.build {
+            Some(folder) => Source::Folder(instance, folder),
+            None => Source::Nothing,
+        };
+        let wishes = self.wishes_of_service(spec, source).await?;
         let body = self.service_body(&self.description().await?, spec, &wishes, &id);
-        match self.create_container(&spec.name, body).await {
+        match self.create_container(&spec.name, body, source).await {
             Ok(id) => self.start(&spec.name, &id).await,
             // It is there already, or something else has its name.
             Err(failure) if failure.is(409) => {
@@ -37,11 +45,16 @@ impl Docker {
     }
 
     /// Looks at what the image of a service asks for. The decoy's asks for nothing.
-    async fn wishes_of_service(&self, spec: &ServiceSpec) -> Result<Wishes, RuntimeError> {
-        match &self.decoy {
-            Some(decoy) if decoy.reference == spec.image => Ok(Wishes::default()),
-            _ => self.wishes_of(&spec.image).await,
+    async fn wishes_of_service(&self, spec: &ServiceSpec, source: Source<'_>) -> Result<Wishes, RuntimeError> {
+        if self.decoy.as_ref().is_some_and(|decoy| decoy.reference == spec.image) {
+            return Ok(Wishes::default());
         }
+        let mut wishes = self.wishes_of(&spec.image).await?;
+        if wishes.is_none() && matches!(source, Source::Folder(..)) {
+            self.restore_image(&spec.image, source).await?;
+            wishes = self.wishes_of(&spec.image).await?;
+        }
+        Ok(wishes.unwrap_or_default())
     }
 
     fn service_body(&self, info: &RuntimeInfo, spec: &ServiceSpec, wishes: &Wishes, base: &str) -> ContainerCreateBody {

@@ -8,7 +8,7 @@ use decnet_topology::InstanceId;
 
 use super::world::{Container, Volume, World};
 use crate::{
-    desired::{BaseSpec, PublishedPort, ServiceNetwork, ServiceSpec},
+    desired::{BaseSpec, Image, PublishedPort, ServiceNetwork, ServiceSpec},
     naming::{self, ContainerName, Labels, VolumeName},
     observe::Activity,
     runtime::{Effect, RuntimeError, ownership},
@@ -105,7 +105,16 @@ impl World {
                 Err(taken(&spec.name))
             };
         }
-        self.require_image(&spec.image)?;
+        match &spec.build {
+            // It is built again if a teardown of another maze removed it.
+            Some(context) => {
+                self.ensure_image(&Image::Built {
+                    reference: spec.image.clone(),
+                    context: context.clone(),
+                })?;
+            }
+            None => self.require_image(&spec.image)?,
+        }
         let container = Container {
             id: self.next_id(),
             image: spec.image.clone(),

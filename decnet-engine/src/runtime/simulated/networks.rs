@@ -7,14 +7,11 @@ use super::{
     world::{Network, World},
 };
 use crate::{
-    desired::{Interface, NetworkSpec},
+    desired::{Interface, NetworkReach, NetworkSpec},
     naming::{self, ContainerName, NetworkName},
     observe::Activity,
     runtime::{Effect, RuntimeError, ownership},
 };
-
-/// With this option a bridge has no address of the host.
-const INHIBIT: &str = "com.docker.network.bridge.inhibit_ipv4";
 
 pub(super) fn what(network: &NetworkName) -> String {
     format!("network {network}")
@@ -41,7 +38,7 @@ impl World {
         let network = Network {
             id: self.next_id(),
             subnet: spec.subnet,
-            gateway: (!spec.options.contains_key(INHIBIT)).then_some(spec.gateway),
+            gateway: (spec.reach != NetworkReach::Isolated).then_some(spec.gateway),
             labels: spec.labels.clone(),
             endpoints: std::collections::BTreeMap::new(),
         };

@@ -268,7 +268,7 @@ impl World {
         Ok(Effect::Changed)
     }
 
-    fn ensure_image(&mut self, image: &Image) -> Result<Effect, RuntimeError> {
+    pub(super) fn ensure_image(&mut self, image: &Image) -> Result<Effect, RuntimeError> {
         let reference = image.reference();
         if self.images.contains_key(reference) {
             return Ok(Effect::Unchanged);

@@ -1,4 +1,10 @@
-use std::{process::Command, sync::Arc};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+};
 
 use decnet_engine::{
     decoy::{self, DecoyImage},
@@ -6,6 +12,7 @@ use decnet_engine::{
     runtime::docker::{Docker, DockerHost, DockerOptions},
 };
 use decnet_topology::{InstanceId, TopologyId};
+use tempfile::TempDir;
 
 use crate::runtime::lab::{Lab, Outside};
 
@@ -41,6 +48,7 @@ pub(crate) async fn docker_lab(block: u8) -> Lab {
         outside: Box::new(Outsider {
             mark: instance.to_string(),
             image: decoy.reference.clone(),
+            folder: tempfile::tempdir().expect("folder"),
         }),
         instance,
         topology: TopologyId::new_v4(),
@@ -53,6 +61,7 @@ pub(crate) async fn docker_lab(block: u8) -> Lab {
 struct Outsider {
     mark: String,
     image: String,
+    folder: TempDir,
 }
 
 pub(crate) fn docker(arguments: &[&str]) -> String {
@@ -118,12 +127,22 @@ impl Outside for Outsider {
     fn has_container(&self, name: &ContainerName) -> bool {
         succeeds(&["container", "inspect", name.as_str()])
     }
+
+    fn build_context(&self) -> PathBuf {
+        let program = self.folder.path().join("decnet-decoy");
+        fs::write(&program, decoy::embedded().expect("built on Linux")).expect("written");
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("set");
+        let dockerfile = "FROM scratch\nCOPY decnet-decoy /decnet-decoy\nENTRYPOINT [\"/decnet-decoy\"]\n";
+        fs::write(self.folder.path().join("Dockerfile"), dockerfile).expect("written");
+        self.folder.path().into()
+    }
 }
 
 impl Drop for Outsider {
     fn drop(&mut self) {
         clear(&self.label());
         clear(&format!("{}={}", naming::INSTANCE, self.mark));
+        succeeds(&["rmi", &format!("decnet-built:{}", self.mark)]);
         succeeds(&["rmi", &self.image]);
     }
 }

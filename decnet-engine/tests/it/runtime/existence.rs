@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_engine::{
-    desired::{Image, PublishedPort},
+    desired::{Image, NetworkReach, PublishedPort, ServiceSpec},
     plan::Action,
     runtime::RuntimeError,
 };
@@ -175,10 +175,34 @@ pub(crate) async fn an_image_that_is_used_stays(lab: &Lab) {
     lab.keep(&remove).await;
 }
 
+pub(crate) async fn a_built_image_that_another_maze_removed_is_built_again(lab: &Lab) {
+    lab.raise("near", "web").await;
+    let (reference, context) = (format!("decnet-built:{}", lab.instance), lab.outside.build_context());
+    let ensure = Action::EnsureImage {
+        image: Image::Built {
+            reference: reference.clone(),
+            context: context.clone(),
+        },
+    };
+    lab.change(&ensure).await;
+    // The teardown of another maze finds no container that uses the image.
+    lab.change(&undo(&ensure)).await;
+    let service = ServiceSpec {
+        image: reference.clone(),
+        build: Some(context),
+        ..lab.service("web", "telnet")
+    };
+    lab.change(&create_service(&service)).await;
+    assert!(lab.observe().await.images.contains(&reference));
+    lab.keep(&undo(&ensure)).await;
+    lab.change(&undo(&create_service(&service))).await;
+    lab.change(&undo(&ensure)).await;
+}
+
 pub(crate) async fn a_published_port_is_taken_once(lab: &Lab) {
     lab.ensure_decoy().await;
     let mut network = lab.network("dmz", 0);
-    network.options.clear();
+    network.reach = NetworkReach::Outside;
     lab.change(&create_network(&network)).await;
     let publish = BTreeSet::from([PublishedPort {
         host_ip: [127, 0, 0, 1].into(),

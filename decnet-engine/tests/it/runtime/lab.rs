@@ -2,12 +2,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     net::Ipv4Addr,
+    path::PathBuf,
 };
 
 use decnet_decoy::protocol::NetState;
 use decnet_engine::{
     desired::{
-        BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkSpec, RunAs, Seccomp, ServiceNetwork, ServiceSpec,
+        BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, RunAs, Seccomp, ServiceNetwork,
+        ServiceSpec,
     },
     naming::{self, ContainerName, Labels, NetworkName, Role},
     observe::{Observed, ObservedContainer, Scope},
@@ -23,6 +25,8 @@ pub(crate) trait Outside {
     fn stop(&self, name: &ContainerName);
     fn has_network(&self, name: &NetworkName) -> bool;
     fn has_container(&self, name: &ContainerName) -> bool;
+    /// A folder from which an image with the decoy's program can be built.
+    fn build_context(&self) -> PathBuf;
 }
 
 /// A runtime, and a corner of the world where a clause may do what it likes.
@@ -113,7 +117,7 @@ impl Lab {
             lan: lan.parse().expect("name"),
             subnet: self.subnet(number).parse().expect("subnet"),
             gateway: self.ip(number, 1),
-            options: BTreeMap::from([("com.docker.network.bridge.inhibit_ipv4".into(), "true".into())]),
+            reach: NetworkReach::Isolated,
             labels: self.labels(&(lan, number)),
         }
     }
@@ -142,7 +146,9 @@ impl Lab {
             interfaces: interfaces.to_vec(),
             publish: BTreeSet::new(),
             state: state(interfaces),
-            sysctls: BTreeMap::from([("net.ipv4.ip_forward", "0"), ("net.ipv4.ping_group_range", "0 65535")]),
+            sysctls: [("net.ipv4.ip_forward", "0"), ("net.ipv4.ping_group_range", "0 65535")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
             log: Log::new(&LogSettings::default()),
@@ -163,6 +169,7 @@ impl Lab {
             base: self.base_name(decky),
             network: ServiceNetwork::HandedSockets,
             image: self.decoy.clone(),
+            build: None,
             command: Some(vec!["service".into()]),
             environment: BTreeMap::from([("DECNET_SERVICE".into(), state)]),
             capabilities: BTreeSet::new(),

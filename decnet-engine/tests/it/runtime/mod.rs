@@ -8,6 +8,8 @@ pub(crate) mod ownership;
 #[cfg(feature = "docker")]
 mod unreachable;
 
+use std::path::PathBuf;
+
 use decnet_engine::{
     naming::{ContainerName, NetworkName},
     runtime::simulated::Simulated,
@@ -28,6 +30,7 @@ macro_rules! clauses {
             existence::a_network_with_containers_is_busy => 40,
             existence::an_image_that_is_used_stays => 48,
             existence::a_published_port_is_taken_once => 56,
+            existence::a_built_image_that_another_maze_removed_is_built_again => 208,
             existence::a_base_is_not_made_again_though_its_network_is_gone => 152,
             ownership::a_foreign_network_of_our_name_is_in_the_way_and_survives => 64,
             ownership::a_foreign_container_of_our_name_is_in_the_way_and_survives => 72,
@@ -81,6 +84,10 @@ impl Outside for Simulated {
 
     fn has_container(&self, name: &ContainerName) -> bool {
         self.world().containers.contains_key(name)
+    }
+
+    fn build_context(&self) -> PathBuf {
+        "folder".into()
     }
 }
 
