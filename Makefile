@@ -25,6 +25,7 @@ soak: ## 500 random mutations of a maze that runs on Docker, and what they leave
 lint: ## format, clippy and docs, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo clippy --package decnet-topology --package decnet-engine --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --all-features --no-deps
 
 bench: ## the benches, each beside its floor; what they find is written to benches/RESULTS.md

@@ -14,7 +14,7 @@ use decnet_engine::{
 use decnet_topology::TopologyRow;
 use etcetera::BaseStrategy;
 
-use crate::{cli::Globals, command_error::CommandError};
+use crate::{command_error::CommandError, globals::Globals};
 
 /// Where services of the machine have their sockets.
 const SYSTEM: &str = "/run/decnet";

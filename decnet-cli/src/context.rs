@@ -9,7 +9,7 @@ use decnet_engine::{
 };
 use decnet_topology::{Catalog, Repo, catalog::ImageSource};
 
-use crate::{bus::SharedBus, cli::Globals, command_error::CommandError, input::Source, output::Output, store};
+use crate::{bus::SharedBus, command_error::CommandError, globals::Globals, input::Source, output::Output, store};
 
 /// What a command works with.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{cli::Globals, output::Output, text};
+use crate::{globals::Globals, output::Output, text};
 
 /// Starts logging: warnings, with `-v` information, with `-vv` and `-vvv` details.
 pub(crate) fn start(globals: &Globals, output: Output) {

@@ -9,7 +9,9 @@ mod command_error;
 mod commands;
 mod context;
 mod difference;
+mod duration;
 mod exit;
+mod globals;
 mod input;
 mod interrupt;
 mod log;
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
     };
     let context = Context::new(cli.globals, output);
     let result = runtime.block_on(async {
-        let result = cli.command.run(&context).await;
+        let result = cli.command.run(&context, cli::grammar).await;
         context.bus.settle().await;
         result
     });

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use crate::{
-    cli::{ColorChoice, Globals},
     command_error::CommandError,
+    globals::{ColorChoice, Globals},
     text,
 };
 

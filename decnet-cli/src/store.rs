@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use decnet_topology::{Repo, repo::SqliteRepo};
 use etcetera::BaseStrategy;
 
-use crate::{cli::Globals, command_error::CommandError};
+use crate::{command_error::CommandError, globals::Globals};
 
 /// Returns where the database is: as given, or in the user's data folder.
 pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {

@@ -1,5 +1,6 @@
 //! Facts of this machine, as data: its name, and what a deploy must not run into, routes and sockets that listen.
 
+mod cause;
 mod filter;
 mod packets;
 mod podman;
@@ -17,7 +18,8 @@ use decnet_topology::{
 };
 use ipnet::Ipv4Net;
 
-pub use packets::{Bridge, Cause, causes, elsewhere, unexplained};
+pub use cause::{Bridge, Cause};
+pub use packets::{causes, elsewhere, unexplained};
 pub use podman::podman_lacks;
 pub(crate) use podman::podman_masquerades;
 pub(crate) use visitors::{anonymous, led, own_addresses, peers};

@@ -46,9 +46,8 @@ def test_the_page_on_python_runs_from_top_to_bottom(tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("page", ["README.md", "decnet-py/README.md"])
-def test_the_script_of_the_readme_runs(page: str, tmp_path: Path) -> None:
-    [script] = blocks(page)
+def test_the_script_of_the_readme_runs(tmp_path: Path) -> None:
+    [script] = blocks("decnet-py/README.md")
     assert len(script.strip().splitlines()) <= 12
     file = tmp_path / "script.py"
     file.write_text(script)

@@ -10,6 +10,5 @@ pub mod audited;
 
 /// Has the code of the documents compiled and run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
 #[doc = include_str!("../../docs/embedding.md")]
 pub struct Documents;

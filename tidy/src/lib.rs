@@ -5,6 +5,7 @@
 //! each that it fails where it should.
 
 mod breach;
+pub mod circles;
 mod imports;
 pub mod layers;
 pub mod manifest;

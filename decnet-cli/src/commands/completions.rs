@@ -1,6 +1,6 @@
 use clap_complete::Shell;
 
-use crate::{cli, command_error::CommandError, context::Context, exit::Exit};
+use crate::{command_error::CommandError, context::Context, exit::Exit};
 
 /// Print completions for a shell.
 ///
@@ -12,9 +12,9 @@ pub(crate) struct Arguments {
 }
 
 /// Prints completions.
-pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn run(arguments: &Arguments, mut grammar: clap::Command, context: &Context) -> Result<Exit, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut cli::grammar(), "decnet", &mut script);
+    clap_complete::generate(arguments.shell, &mut grammar, "decnet", &mut script);
     context.output.data(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

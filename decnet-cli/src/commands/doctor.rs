@@ -1,6 +1,8 @@
+mod check;
 mod left_behind;
 mod limits;
 mod mazes;
+mod sysctl;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -13,9 +15,9 @@ use decnet_topology::{
     Repo, Status,
     repo::{Claim, ListFilter},
 };
-use serde::Serialize;
 use serde_json::json;
 
+use self::check::{Check, Verdict};
 use super::db;
 use crate::{
     command_error::CommandError,
@@ -36,53 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Leaves with 1 if something fails; a warning is not a failure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
-
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
-struct Check {
-    verdict: Verdict,
-    what: &'static str,
-    message: String,
-    hint: Option<String>,
-}
-
-impl Check {
-    fn ok(what: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            verdict: Verdict::Ok,
-            what,
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    fn warn(what: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            verdict: Verdict::Warn,
-            what,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
-    }
-
-    fn fail(what: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            verdict: Verdict::Fail,
-            what,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
-    }
-}
 
 /// Looks at everything.
 pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
@@ -258,7 +213,7 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
 /// Looks at what the kernel of this machine does with packets.
 fn kernel(podman: bool) -> Vec<Check> {
     let mut checks = Vec::new();
-    checks.push(match setting("/proc/sys/net/ipv4/ip_forward").as_deref() {
+    checks.push(match sysctl::read("/proc/sys/net/ipv4/ip_forward").as_deref() {
         Some("1") => Check::ok("ip_forward", "1"),
         Some(other) if podman => Check::ok(
             "ip_forward",
@@ -270,7 +225,7 @@ fn kernel(podman: bool) -> Vec<Check> {
         }
         None => Check::warn("ip_forward", "not known", "is /proc mounted?"),
     });
-    let filtered = setting("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    let filtered = sysctl::read("/proc/sys/net/bridge/bridge-nf-call-iptables");
     checks.push(match filtered.as_deref() {
         // What Podman does then is said above.
         Some("1") if podman => Check::ok("bridge-nf-call-iptables", "1"),
@@ -285,10 +240,6 @@ fn kernel(podman: bool) -> Vec<Check> {
     checks
 }
 
-fn setting(path: &str) -> Option<String> {
-    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
-}
-
 /// Whether the kernel has `nf_tables`: the kernel says so, or it is loaded, built in, or there to be loaded.
 fn nf_tables() -> Check {
     const WHAT: &str = "nf_tables";
@@ -299,7 +250,7 @@ fn nf_tables() -> Check {
     if Path::new("/sys/module/nf_tables").exists() {
         return Check::ok(WHAT, "loaded");
     }
-    let release = setting("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = sysctl::read("/proc/sys/kernel/osrelease").unwrap_or_default();
     let folder = Path::new("/lib/modules").join(release);
     let listed = |file: &str| fs::read_to_string(folder.join(file)).is_ok_and(|list| list.contains("nf_tables.ko"));
     if listed("modules.builtin") {

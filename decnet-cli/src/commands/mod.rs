@@ -1,31 +1,108 @@
-//! What can be done: one file a command, each with its arguments and its `run`.
+//! The commands: one file each, with its arguments and its `run`.
 
-pub(crate) mod apply;
-pub(crate) mod archetypes;
-pub(crate) mod bus;
-pub(crate) mod completions;
-pub(crate) mod compose;
-pub(crate) mod create;
-pub(crate) mod db;
-pub(crate) mod delete;
-pub(crate) mod deploy;
-pub(crate) mod doctor;
-pub(crate) mod events;
-pub(crate) mod generate;
-pub(crate) mod graph;
-pub(crate) mod hash;
-pub(crate) mod list;
-pub(crate) mod mutate;
-pub(crate) mod mutations;
-pub(crate) mod next_ip;
-pub(crate) mod next_subnet;
-pub(crate) mod plan;
-pub(crate) mod reap;
-pub(crate) mod reconcile;
-pub(crate) mod schema;
-pub(crate) mod services;
-pub(crate) mod show;
-pub(crate) mod teardown;
-pub(crate) mod validate;
-pub(crate) mod verify;
-pub(crate) mod watch;
+mod apply;
+mod archetypes;
+mod bus;
+mod completions;
+mod compose;
+mod create;
+mod db;
+mod delete;
+mod deploy;
+mod doctor;
+mod events;
+mod generate;
+mod graph;
+mod hash;
+mod list;
+mod mutate;
+mod mutations;
+mod next_ip;
+mod next_subnet;
+mod plan;
+mod reap;
+mod reconcile;
+mod schema;
+mod services;
+mod show;
+mod teardown;
+mod validate;
+mod verify;
+mod watch;
+
+use clap::Subcommand;
+
+use crate::{command_error::CommandError, context::Context, exit::Exit};
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Generate(Box<generate::Arguments>),
+    Validate(validate::Arguments),
+    Schema(schema::Arguments),
+    Apply(apply::Arguments),
+    Create(create::Arguments),
+    List(list::Arguments),
+    #[command(visible_alias = "inspect")]
+    Show(show::Arguments),
+    Graph(graph::Arguments),
+    Hash(hash::Arguments),
+    Plan(plan::Arguments),
+    Deploy(deploy::Arguments),
+    #[command(visible_alias = "destroy")]
+    Teardown(teardown::Arguments),
+    Reconcile(reconcile::Arguments),
+    Verify(verify::Arguments),
+    Delete(delete::Arguments),
+    Reap(reap::Arguments),
+    Compose(compose::Arguments),
+    Events(events::Arguments),
+    Bus(bus::Arguments),
+    Services(services::Arguments),
+    Archetypes(archetypes::Arguments),
+    Mutate(Box<mutate::Arguments>),
+    Mutations(mutations::Arguments),
+    Watch(watch::Arguments),
+    NextSubnet(next_subnet::Arguments),
+    NextIp(next_ip::Arguments),
+    Doctor(doctor::Arguments),
+    Db(db::Arguments),
+    Completions(completions::Arguments),
+}
+
+impl Command {
+    /// Runs the command. `grammar` returns the grammar of the command line, for completions.
+    pub(crate) async fn run(self, context: &Context, grammar: fn() -> clap::Command) -> Result<Exit, CommandError> {
+        match self {
+            Self::Generate(arguments) => generate::run(*arguments, context).await,
+            Self::Validate(arguments) => validate::run(arguments, context).await,
+            Self::Schema(arguments) => schema::run(&arguments, context),
+            Self::Apply(arguments) => apply::run(arguments, context).await,
+            Self::Create(arguments) => create::run(arguments, context).await,
+            Self::List(arguments) => list::run(arguments, context).await,
+            Self::Show(arguments) => show::run(arguments, context).await,
+            Self::Graph(arguments) => graph::run(arguments, context).await,
+            Self::Hash(arguments) => hash::run(arguments, context).await,
+            Self::Plan(arguments) => plan::run(arguments, context).await,
+            Self::Deploy(arguments) => deploy::run(arguments, context).await,
+            Self::Teardown(arguments) => teardown::run(arguments, context).await,
+            Self::Reconcile(arguments) => reconcile::run(arguments, context).await,
+            Self::Verify(arguments) => verify::run(arguments, context).await,
+            Self::Delete(arguments) => delete::run(arguments, context).await,
+            Self::Reap(arguments) => reap::run(arguments, context).await,
+            Self::Compose(arguments) => compose::run(arguments, context).await,
+            Self::Events(arguments) => events::run(arguments, context).await,
+            Self::Bus(arguments) => bus::run(&arguments, context).await,
+            Self::Services(arguments) => services::run(&arguments, context),
+            Self::Archetypes(arguments) => archetypes::run(&arguments, context),
+            Self::Mutate(arguments) => mutate::run(*arguments, context).await,
+            Self::Mutations(arguments) => mutations::run(arguments, context).await,
+            Self::Watch(arguments) => watch::run(arguments, context).await,
+            Self::NextSubnet(arguments) => next_subnet::run(arguments, context).await,
+            Self::NextIp(arguments) => next_ip::run(arguments, context).await,
+            Self::Doctor(arguments) => doctor::run(&arguments, context).await,
+            Self::Db(arguments) => db::run(arguments, context).await,
+            Self::Completions(arguments) => completions::run(&arguments, grammar(), context),
+        }
+    }
+}

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// How often everything is looked at, beside what events say: 10s, 1m.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::cli::read_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::duration::read_duration)]
     poll: Duration,
     /// How many containers are worked on at a time [default: twice the daemon's processors].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]

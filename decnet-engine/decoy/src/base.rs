@@ -17,10 +17,12 @@ use rustix::{
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 
 use crate::{
+    failure::Failure,
+    lines::log,
     ports::Desk,
-    program::{Failure, log, signals},
     protocol::{EXIT_DONE, NetState, PORTS_SOCKET},
     scan::Detector,
+    signals::signals,
     state::{apply, sees_scans},
     state_file::StateFile,
 };

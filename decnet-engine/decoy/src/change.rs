@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    namespace::Observed,
     netlink::{Entry, Link},
+    observed::Observed,
     protocol::{Deviation, Guard, NetState, Route},
 };
 

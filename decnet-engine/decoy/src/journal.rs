@@ -17,7 +17,7 @@ use std::{
 use self::bounds::{Bounds, Tally};
 pub(crate) use self::bucket::Bucket;
 use crate::{
-    program::write_line,
+    lines::write_line,
     protocol::{Contact, ContactEvent, EndReason, Protocol, Summary, SummaryEvent},
     timestamp::rfc3339,
 };

@@ -7,7 +7,8 @@ use rustix::{io::Errno, net::netlink::NETFILTER};
 use crate::{
     change::Change,
     netfilter::{self, Table},
-    netlink::{self, Address, Entry, Link, Reply},
+    netlink::{self, Link, Reply},
+    observed::Observed,
     socket::Socket,
 };
 
@@ -18,14 +19,6 @@ const LISTINGS: usize = 5;
 pub(crate) struct Namespace {
     socket: Socket,
     sequence: u32,
-}
-
-/// What a namespace is like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Observed {
-    pub(crate) links: Vec<Link>,
-    pub(crate) addresses: Vec<Address>,
-    pub(crate) entries: Vec<Entry>,
 }
 
 impl Namespace {

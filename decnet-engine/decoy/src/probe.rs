@@ -19,7 +19,8 @@ use rustix::{
 };
 
 use crate::{
-    program::{Failure, print_line},
+    failure::Failure,
+    lines::print_line,
     protocol::{Answer, EXIT_DONE, Probe, ProbeResult, Target, TargetResult},
 };
 

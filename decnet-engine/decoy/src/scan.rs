@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{
     journal::{Bucket, Journal},
-    program::log,
+    lines::log,
     protocol::Protocol,
     socket::Socket,
 };

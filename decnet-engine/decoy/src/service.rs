@@ -18,10 +18,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::{connection::Connection, crowd::Guest, limits::Limits};
 use crate::{
+    failure::Failure,
     journal::{Bucket, Journal, Visit},
+    lines::log,
     ports::{Obtained, Supplier},
-    program::{Failure, log, signals},
     protocol::{EXIT_DONE, EXIT_FAILED, EndReason, PORTS_SOCKET, SERVICE_VARIABLE, ServiceState},
+    signals::signals,
 };
 
 /// Answers until told to stop.

@@ -7,8 +7,9 @@ use rustix::{io::Errno, process::getpid};
 use crate::{
     change::{changes, deviations},
     containment,
+    failure::Failure,
+    lines::print_line,
     namespace::{Namespace, has_table, replace_table},
-    program::{Failure, print_line},
     protocol::{Deviation, EXIT_DEVIATES, EXIT_DONE, EXIT_UNCONTAINED, NetState, StateReport},
     state_file::StateFile,
 };

@@ -3,7 +3,7 @@
 use std::{fmt, fs, path::Path, process::Command};
 
 use super::{
-    packets::{Bridge, Cause, RESTART_DOCKER},
+    cause::{Bridge, Cause, RESTART_DOCKER},
     rules::{Packet, Rules, Verdict},
 };
 

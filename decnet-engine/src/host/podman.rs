@@ -1,6 +1,6 @@
 //! What Podman cannot do that mazes rely on, and what helps.
 
-use super::packets::{Cause, bridged_packets_are_filtered};
+use super::{cause::Cause, packets::bridged_packets_are_filtered};
 
 /// Says what a Podman lacks. It is local if it runs on this machine, whose kernel is looked at then.
 pub fn podman_lacks(local: bool) -> Vec<Cause> {

@@ -9,8 +9,8 @@ use decnet_topology::validate::HostRoute;
 
 use super::{
     address,
+    cause::{Cause, RESTART_DOCKER},
     filter::Filter,
-    packets::{Cause, RESTART_DOCKER},
 };
 use crate::desired::PublishedPort;
 

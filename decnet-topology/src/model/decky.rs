@@ -77,6 +77,7 @@ impl Decky {
     }
 
     /// Puts another decky together that runs what this one runs, and is attached to nothing.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn twin(&self, id: DeckyId, name: Name) -> Self {
         Self {
             workload: self.workload.clone(),

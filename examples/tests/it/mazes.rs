@@ -57,8 +57,8 @@ fn the_forge_needs_its_own_catalogue() {
 }
 
 #[test]
-fn the_picture_in_the_readme_is_that_of_the_maze_it_tells_of() {
-    let readme = fs::read_to_string(folder().join("../../README.md")).unwrap();
+fn the_documented_picture_is_that_of_its_maze() {
+    let page = fs::read_to_string(folder().join("../../docs/maze-file.md")).unwrap();
     let corp = resolve(&fs::read_to_string(folder().join("corp.yaml")).unwrap());
-    assert!(readme.contains(&format!("```mermaid\n{}```", Graph::new(&corp).to_mermaid())));
+    assert!(page.contains(&format!("```mermaid\n{}```", Graph::new(&corp).to_mermaid())));
 }

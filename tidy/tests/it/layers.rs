@@ -44,6 +44,38 @@ const ENGINE: Layers = Layers {
     besides: &[],
 };
 
+/// The program in the deckies: messages and netlink, then the state of a namespace, then the commands.
+const DECOY: Layers = Layers {
+    krate: "decnet_decoy",
+    layers: &[
+        &["protocol", "socket", "timestamp"],
+        &["failure", "guard", "lines", "netlink", "ports", "state_file"],
+        &["journal", "netfilter", "observed", "probe", "signals"],
+        &["change", "scan", "service"],
+        &["containment", "namespace"],
+        &["state"],
+        &["base"],
+        &["program"],
+    ],
+    besides: &[],
+};
+
+/// The command: texts and flags, then the store and the output, then the context of a command, then the commands.
+const COMMAND: Layers = Layers {
+    krate: "decnet_cli",
+    layers: &[
+        &["difference", "duration", "stored_events", "text"],
+        &["command_error", "globals", "table"],
+        &["bus", "exit", "output", "store"],
+        &["input", "interrupt", "log", "progress", "report"],
+        &["context"],
+        &["lookup", "past", "surroundings"],
+        &["commands"],
+        &["cli"],
+    ],
+    besides: &[],
+};
+
 /// The Python binding: between the languages, then what does not wait, then what does.
 const PYTHON: Layers = Layers {
     krate: "decnet_py",
@@ -120,6 +152,16 @@ fn imports_in_the_core_point_one_way() {
 #[test]
 fn imports_in_the_engine_point_one_way() {
     none(&ENGINE.check(&workspace_sources()));
+}
+
+#[test]
+fn imports_in_the_decoy_point_one_way() {
+    none(&DECOY.check(&workspace_sources()));
+}
+
+#[test]
+fn imports_in_the_command_point_one_way() {
+    none(&COMMAND.check(&workspace_sources()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Every rule over the workspace, and of each rule the proof that it can fail.
 
+mod circles;
 mod layers;
 mod style;
 

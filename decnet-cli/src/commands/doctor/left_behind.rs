@@ -8,7 +8,7 @@ use decnet_engine::{
 };
 use decnet_topology::{InstanceId, Repo, Status, TopologyId, id};
 
-use super::Check;
+use super::check::Check;
 use crate::{command_error::CommandError, text};
 
 /// How much there is of one repo or topology.
@@ -103,7 +103,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::commands::doctor::Verdict;
+    use crate::commands::doctor::check::Verdict;
 
     fn network(instance: &str) -> ObservedNetwork {
         let labels = [

@@ -3,7 +3,7 @@
 use decnet_engine::{host, runtime::RuntimeInfo};
 use decnet_topology::{net, repo::Claim};
 
-use super::{Check, setting};
+use super::{check::Check, sysctl};
 use crate::text;
 
 /// Where the kernel says how many connections it follows, and whether packets between deckies of one LAN are among them.
@@ -65,7 +65,7 @@ fn cgroups(info: &RuntimeInfo) -> Check {
 /// Looks at the limits of the kernel that all mazes share.
 pub(super) fn of_kernel(claims: &[Claim]) -> Vec<Check> {
     let mut checks = vec![neighbours(claims, host::neighbours())];
-    if let (Some(most), Some("1")) = (setting(CONNECTIONS), setting(BRIDGED).as_deref()) {
+    if let (Some(most), Some("1")) = (sysctl::read(CONNECTIONS), sysctl::read(BRIDGED).as_deref()) {
         let message = format!("{most} (nf_conntrack_max): what deckies of one LAN send each other counts as well");
         checks.push(Check::ok("connections", message));
     }
@@ -108,7 +108,7 @@ mod tests {
     use decnet_topology::TopologyId;
 
     use super::*;
-    use crate::commands::doctor::Verdict;
+    use crate::commands::doctor::check::Verdict;
 
     fn claim(lan: &str, subnet: &str) -> Claim {
         Claim {

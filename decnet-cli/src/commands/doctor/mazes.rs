@@ -5,7 +5,7 @@ use std::sync::Arc;
 use decnet_engine::engine::{Engine, VerifyReport};
 use decnet_topology::{Repo, TopologyRow, repo::ListFilter};
 
-use super::Check;
+use super::check::Check;
 use crate::{
     command_error::CommandError,
     context::{Context, EngineWishes},
@@ -76,7 +76,7 @@ mod tests {
     use decnet_engine::engine::{PathEnd, Reach, ReachDeviation};
 
     use super::*;
-    use crate::commands::doctor::Verdict;
+    use crate::commands::doctor::check::Verdict;
 
     #[test]
     fn a_maze_whose_visitors_are_hidden_is_warned_of() {

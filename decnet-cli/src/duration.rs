@@ -1,0 +1,34 @@
+//! Durations on the command line.
+
+use std::time::Duration;
+
+/// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
+pub(crate) fn read_duration(text: &str) -> Result<Duration, String> {
+    let invalid = || format!("invalid duration `{text}`; try 30s, 2m or 90");
+    let duration = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let signed: jiff::SignedDuration = text.parse().map_err(|_| invalid())?;
+        Duration::try_from(signed).map_err(|_| invalid())?
+    };
+    if duration.is_zero() {
+        Err("must be longer than zero".into())
+    } else {
+        Ok(duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(read_duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(read_duration("2m"), Ok(Duration::from_mins(2)));
+        assert_eq!(read_duration("1m30s"), Ok(Duration::from_secs(90)));
+        for invalid in ["", "0", "-1", "-5s", "soon"] {
+            assert!(read_duration(invalid).is_err(), "{invalid}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The global flags.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args};
+
+use crate::duration::read_duration;
+
+/// The flags of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// The database [default: decnet/decnet.db in the user's data folder].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    #[arg(
+        help = "The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the context in use, else the local socket]"
+    )]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) host: Option<String>,
+    /// A TOML file of services and archetypes that are added to the built-in ones, or override them.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) catalog: Option<PathBuf>,
+    /// The socket of the bus on which commands see each other's events [default: decnet/bus.sock in the user's runtime folder].
+    #[arg(long, global = true, value_name = "SOCKET", alias = "socket")]
+    pub(crate) bus: Option<PathBuf>,
+    /// How long Docker may take for one answer: 30s, 2m; a bare number is seconds.
+    #[arg(long, global = true, value_name = "TIME", value_parser = read_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print JSON for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print more on stderr; repeat for more detail.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Print only errors on stderr.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// When to use colours: auto (on terminals, unless `NO_COLOR` is set), always or never.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub(crate) color: ColorChoice,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On terminals.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
