@@ -2,9 +2,7 @@ use decnet_tidy::{Source, circles::circles, workspace_sources};
 
 use crate::{none, said};
 
-const CRATES: [&str; 7] = [
-    "decnet_topology",
-    "decnet_engine",
+const CRATES: [&str; 5] = [
     "decnet_decoy",
     "decnet_cli",
     "decnet_py",
