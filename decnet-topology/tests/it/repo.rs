@@ -6,6 +6,7 @@ mod damage;
 mod draining;
 mod files;
 mod processes;
+mod released;
 mod unwritable;
 
 use std::path::Path;
