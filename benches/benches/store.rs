@@ -9,7 +9,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, drawn, maze, of_kind, repeat_on_the_clock};
 use decnet_topology::{
-    Intent, Repo, Status, StoredTopology, Topology, TopologyId,
+    Intent, MutationQueue, Status, StoredTopology, Topology, TopologyId, TopologyStore,
     mutation::UpdateDecky,
     repo::{Holder, NewMutation, NewTopology, SqliteRepo, StatusChange},
 };

@@ -154,14 +154,6 @@ impl RepoHandle {
         )
     }
 
-    fn schema_version(&self, py: Python<'_>) -> PyResult<Operation> {
-        self.begin(
-            py,
-            |repo| async move { repo.schema_version().await },
-            |py, version| convert::to_python(py, &version),
-        )
-    }
-
     fn create(
         &self,
         topology: &Bound<'_, Topology>,

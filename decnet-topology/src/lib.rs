@@ -115,7 +115,7 @@
 //! if it passes the suite in `testing::contract` (feature `testing`).
 //!
 //! ```
-//! use decnet_topology::{Repo, RepoError, Status, Topology, repo::{MemoryRepo, NewTopology}};
+//! use decnet_topology::{RepoError, Status, Topology, TopologyStore, repo::{MemoryRepo, NewTopology}};
 //! use jiff::Timestamp;
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -170,7 +170,7 @@ pub use model::{
 };
 pub use mutation::{Mutation, MutationError};
 pub use name::{Name, NameError, ServiceName, TopologyName};
-pub use repo::{Repo, RepoError};
+pub use repo::{LeaseStore, MutationQueue, Repo, RepoError, TopologyStore};
 pub use status::{Intent, Mode, MutationState, Status};
 pub use validate::{Report, RuleSet, ValidTopology};
 pub use version::Version;

@@ -10,7 +10,7 @@ use decnet_engine::{
     runtime::docker::{DockerHost, DockerOptions},
 };
 use decnet_topology::{
-    Catalog, Repo, TopologyConfig,
+    Catalog, TopologyConfig, TopologyStore,
     generate::generate,
     repo::{MemoryRepo, NewTopology},
 };

@@ -13,7 +13,7 @@ use decnet_engine::{
     watch::{WatchOptions, watch},
 };
 use decnet_topology::{
-    Catalog, Mutation, Repo, Topology,
+    Catalog, Mutation, Topology, TopologyStore,
     mutation::{AddDecky, RemoveLan},
     repo::{MemoryRepo, NewMutation, NewTopology},
 };

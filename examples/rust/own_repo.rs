@@ -6,7 +6,7 @@ use std::error::Error;
 
 use decnet_examples::audited::Audited;
 use decnet_topology::{
-    Repo, Topology,
+    Topology, TopologyStore,
     repo::{Edit, MemoryRepo, NewTopology},
 };
 use jiff::Timestamp;

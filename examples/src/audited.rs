@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use decnet_topology::{
-    ClaimToken, DeploySettings, InstanceId, LeaseToken, MutationId, Repo, RepoError, StoredTopology, Topology,
-    TopologyId, TopologyRow, Version,
+    ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, RepoError,
+    StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version,
     repo::{
         Claim, Edit, Holder, Lease, ListFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
         NewTopology, Outcome, Page, RecordedChange, StatusChange,
@@ -42,13 +42,9 @@ impl<R> Audited<R> {
 }
 
 #[async_trait]
-impl<R: Repo> Repo for Audited<R> {
+impl<R: TopologyStore> TopologyStore for Audited<R> {
     async fn instance(&self) -> Result<InstanceId, RepoError> {
         self.inner.instance().await
-    }
-
-    async fn schema_version(&self) -> Result<u32, RepoError> {
-        self.inner.schema_version().await
     }
 
     async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {
@@ -105,6 +101,19 @@ impl<R: Repo> Repo for Audited<R> {
         self.inner.claims(except).await
     }
 
+    async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
+        self.inner.decky_changes(id, since).await
+    }
+
+    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.delete(id, at).await?;
+        self.note(at, &format!("deleted {id}"));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<R: LeaseStore> LeaseStore for Audited<R> {
     async fn acquire_lease(
         &self,
         id: TopologyId,
@@ -133,7 +142,10 @@ impl<R: Repo> Repo for Audited<R> {
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
         self.inner.lease(id, at).await
     }
+}
 
+#[async_trait]
+impl<R: MutationQueue> MutationQueue for Audited<R> {
     async fn enqueue(
         &self,
         id: TopologyId,
@@ -204,15 +216,5 @@ impl<R: Repo> Repo for Audited<R> {
 
     async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError> {
         self.inner.has_unfinished(id).await
-    }
-
-    async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
-        self.inner.decky_changes(id, since).await
-    }
-
-    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
-        self.inner.delete(id, at).await?;
-        self.note(at, &format!("deleted {id}"));
-        Ok(())
     }
 }

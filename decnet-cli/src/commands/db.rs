@@ -8,7 +8,7 @@ use std::{
 };
 
 use decnet_topology::{
-    Repo, Status,
+    Status, TopologyStore,
     repo::{ListFilter, RepoError, SqliteRepo},
 };
 use serde_json::json;
@@ -79,7 +79,7 @@ pub(crate) fn existing(path: &Path) -> Result<SqliteRepo, CommandError> {
 async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
     let repo = existing(path)?;
     let damage = repo.check().await?;
-    let layout = repo.schema_version().await?;
+    let layout = repo.schema_version();
     let instance = repo.instance().await?;
     let total = repo
         .list(&ListFilter {

@@ -12,7 +12,7 @@ use decnet_engine::{
     runtime::{Runtime, RuntimeInfo, docker::Docker},
 };
 use decnet_topology::{
-    Repo, Status,
+    Repo, Status, TopologyStore,
     repo::{Claim, ListFilter},
 };
 use serde_json::json;

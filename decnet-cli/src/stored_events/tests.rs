@@ -1,5 +1,5 @@
 use decnet_topology::{
-    Intent, Mutation, Topology, TopologyName,
+    Intent, Mutation, MutationQueue, Topology, TopologyName, TopologyStore,
     mutation::RemoveDecky,
     repo::{Holder, MemoryRepo, NewMutation, NewTopology, Outcome, StatusChange},
 };

@@ -1,7 +1,7 @@
 //! Changes to mazes that are pending, what is no change, and what a maze will not become.
 
 use decnet_topology::{
-    Intent, Repo, Status,
+    Intent, Status, TopologyStore,
     repo::{ListFilter, SqliteRepo, StatusChange},
 };
 use jiff::Timestamp;

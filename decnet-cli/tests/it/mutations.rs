@@ -1,7 +1,7 @@
 //! What was, is and will be changed: the queue of a maze that runs, and the trail of one that is edited.
 
 use decnet_topology::{
-    Repo, Status,
+    MutationQueue, Status,
     repo::{Holder, Outcome},
 };
 use jiff::{SignedDuration, Timestamp};

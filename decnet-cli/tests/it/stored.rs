@@ -3,7 +3,7 @@
 use std::fs;
 
 use decnet_topology::{
-    Repo, Status,
+    LeaseStore, Status, TopologyStore,
     repo::{Holder, ListFilter, SqliteRepo, StatusChange},
 };
 

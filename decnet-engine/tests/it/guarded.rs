@@ -5,41 +5,46 @@
 macro_rules! guarded {
     ($guarded:ident) => {
         guarded! { $guarded:
-            instance() -> InstanceId;
-            schema_version() -> u32;
-            create(new: NewTopology, at: Timestamp) -> StoredTopology;
-            get(id: TopologyId) -> TopologyRow;
-            list(filter: &ListFilter) -> Page;
-            load(id: TopologyId) -> StoredTopology;
-            edit(id: TopologyId, edit: Edit, at: Timestamp) -> StoredTopology;
-            set_status(id: TopologyId, change: StatusChange, at: Timestamp) -> TopologyRow;
-            status_events(id: TopologyId) -> Vec<StatusEvent>;
-            set_settings(id: TopologyId, settings: DeploySettings, at: Timestamp) -> TopologyRow;
-            set_needs_resync(id: TopologyId, needs_resync: bool, at: Timestamp) -> ();
-            claims(except: Option<TopologyId>) -> Vec<Claim>;
-            acquire_lease(id: TopologyId, holder: &Holder, time: SignedDuration, superseding: Option<LeaseToken>, at: Timestamp) -> Lease;
-            renew_lease(id: TopologyId, token: LeaseToken, time: SignedDuration, at: Timestamp) -> Lease;
-            release_lease(id: TopologyId, token: LeaseToken) -> ();
-            lease(id: TopologyId, at: Timestamp) -> Option<Lease>;
-            enqueue(id: TopologyId, new: NewMutation, expected: Option<Version>, at: Timestamp) -> MutationRow;
-            claim_mutation(topology: Option<TopologyId>, holder: &Holder, time: SignedDuration, superseding: Option<ClaimToken>, at: Timestamp) -> Option<MutationRow>;
-            renew_claim(id: MutationId, token: ClaimToken, time: SignedDuration, at: Timestamp) -> MutationClaim;
-            release_claim(id: MutationId, token: ClaimToken, at: Timestamp) -> ();
-            store_mutation(id: MutationId, token: ClaimToken, topology: Topology, at: Timestamp) -> StoredTopology;
-            finish_mutation(id: MutationId, token: ClaimToken, outcome: Outcome, at: Timestamp) -> MutationRow;
-            mutation(id: MutationId) -> MutationRow;
-            mutations(filter: &MutationFilter) -> MutationPage;
-            has_unfinished(id: TopologyId) -> bool;
-            decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;
-            delete(id: TopologyId, at: Timestamp) -> ();
+            TopologyStore {
+                instance() -> InstanceId;
+                create(new: NewTopology, at: Timestamp) -> StoredTopology;
+                get(id: TopologyId) -> TopologyRow;
+                list(filter: &ListFilter) -> Page;
+                load(id: TopologyId) -> StoredTopology;
+                edit(id: TopologyId, edit: Edit, at: Timestamp) -> StoredTopology;
+                set_status(id: TopologyId, change: StatusChange, at: Timestamp) -> TopologyRow;
+                status_events(id: TopologyId) -> Vec<StatusEvent>;
+                set_settings(id: TopologyId, settings: DeploySettings, at: Timestamp) -> TopologyRow;
+                set_needs_resync(id: TopologyId, needs_resync: bool, at: Timestamp) -> ();
+                claims(except: Option<TopologyId>) -> Vec<Claim>;
+                decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;
+                delete(id: TopologyId, at: Timestamp) -> ();
+            }
+            LeaseStore {
+                acquire_lease(id: TopologyId, holder: &Holder, time: SignedDuration, superseding: Option<LeaseToken>, at: Timestamp) -> Lease;
+                renew_lease(id: TopologyId, token: LeaseToken, time: SignedDuration, at: Timestamp) -> Lease;
+                release_lease(id: TopologyId, token: LeaseToken) -> ();
+                lease(id: TopologyId, at: Timestamp) -> Option<Lease>;
+            }
+            MutationQueue {
+                enqueue(id: TopologyId, new: NewMutation, expected: Option<Version>, at: Timestamp) -> MutationRow;
+                claim_mutation(topology: Option<TopologyId>, holder: &Holder, time: SignedDuration, superseding: Option<ClaimToken>, at: Timestamp) -> Option<MutationRow>;
+                renew_claim(id: MutationId, token: ClaimToken, time: SignedDuration, at: Timestamp) -> MutationClaim;
+                release_claim(id: MutationId, token: ClaimToken, at: Timestamp) -> ();
+                store_mutation(id: MutationId, token: ClaimToken, topology: Topology, at: Timestamp) -> StoredTopology;
+                finish_mutation(id: MutationId, token: ClaimToken, outcome: Outcome, at: Timestamp) -> MutationRow;
+                mutation(id: MutationId) -> MutationRow;
+                mutations(filter: &MutationFilter) -> MutationPage;
+                has_unfinished(id: TopologyId) -> bool;
+            }
         }
     };
-    ($guarded:ident: $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {
+    ($guarded:ident: $($store:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {
         const _: () = {
             use async_trait::async_trait;
             use decnet_topology::{
-                ClaimToken, DeploySettings, InstanceId, LeaseToken, MutationId, Repo, StoredTopology, Topology, TopologyId,
-                TopologyRow, Version,
+                ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId,
+                TopologyRow, TopologyStore, Version,
                 repo::{
                     Claim, Edit, Holder, Lease, ListFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
                     NewTopology, Outcome, Page, RecordedChange, StatusChange,
@@ -48,12 +53,12 @@ macro_rules! guarded {
             };
             use jiff::{SignedDuration, Timestamp};
 
-            #[async_trait]
-            impl Repo for $guarded {
+            $(#[async_trait]
+            impl $store for $guarded {
                 $(async fn $method(&self, $($argument: $kind),*) -> Result<$result, RepoError> {
                     self.guard(stringify!($method), self.inner.$method($($argument),*)).await
                 })*
-            }
+            })*
         };
     };
 }

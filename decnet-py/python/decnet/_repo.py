@@ -95,10 +95,6 @@ class Repo:
         """Returns the store's own id, which labels everything of it on Docker."""
         return self._handle.instance().wait()
 
-    def schema_version(self) -> int:
-        """Returns the version of the store's layout."""
-        return self._handle.schema_version().wait()
-
     def create(
         self,
         topology: Topology,

@@ -130,10 +130,6 @@ class Repo:
         """Returns the store's own id, which labels everything of it on Docker."""
         return await _done(self._handle.instance())
 
-    async def schema_version(self) -> int:
-        """Returns the version of the store's layout."""
-        return await _done(self._handle.schema_version())
-
     async def create(
         self,
         topology: Topology,

@@ -2,15 +2,6 @@ use ipnet::Ipv4Net;
 
 use crate::{repo::Claim, repo::RepoError};
 
-/// Finds the claims that overlap one of the subnets, with that subnet: subnet by subnet, each in order of address.
-///
-/// Costs O((n + m) log n) for n claims and m subnets, and what is found.
-pub fn conflicts(claims: &[Claim], subnets: &[Ipv4Net]) -> Vec<(Ipv4Net, Claim)> {
-    let index = ClaimIndex::new(claims);
-    let found = |subnet: Ipv4Net| index.overlapping(subnet).map(move |claim| (subnet, claim.clone()));
-    subnets.iter().copied().flat_map(found).collect()
-}
-
 /// Refuses subnets of which one overlaps a claim.
 pub(super) fn refuse_claimed(claims: &[Claim], subnets: impl IntoIterator<Item = Ipv4Net>) -> Result<(), RepoError> {
     let index = ClaimIndex::new(claims);
@@ -78,19 +69,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn conflicts_are_all_pairs_that_share_an_address(claimed in subnets(), wanted in subnets()) {
+        fn subnets_are_refused_if_a_pair_shares_an_address(claimed in subnets(), wanted in subnets()) {
             let claims: Vec<Claim> = claimed.iter().map(|subnet| Claim {
                 topology: crate::TopologyId::nil(),
                 name: "corp".parse().expect("name"),
                 lan: "lan".parse().expect("name"),
                 subnet: *subnet,
             }).collect();
-            let mut found: Vec<_> = conflicts(&claims, &wanted).into_iter().map(|(subnet, claim)| (subnet, claim.subnet)).collect();
-            let mut shared: Vec<_> = wanted.iter().flat_map(|subnet| claimed.iter().map(|claim| (*subnet, *claim))).collect();
-            shared.retain(|(subnet, claim)| crate::net::overlaps(*subnet, *claim));
-            found.sort();
-            shared.sort();
-            prop_assert_eq!(found, shared);
+            let shares = |subnet: &Ipv4Net| claimed.iter().any(|claim| crate::net::overlaps(*subnet, *claim));
+            let expected = wanted.iter().copied().find(shares);
+            match refuse_claimed(&claims, wanted) {
+                Ok(()) => prop_assert_eq!(expected, None),
+                Err(RepoError::SubnetClaimed { subnet, claimed, .. }) => {
+                    prop_assert_eq!(expected, Some(subnet));
+                    prop_assert!(crate::net::overlaps(subnet, claimed));
+                }
+                Err(other) => prop_assert!(false, "{other:?}"),
+            }
         }
     }
 }

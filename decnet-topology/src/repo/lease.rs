@@ -1,9 +1,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::id::LeaseToken;
+use crate::id::{ClaimToken, LeaseToken};
 
-/// Who holds a lease: a process of a host, told from all others by when it and its host started.
+/// Identifies the process that holds a lease, by host, process id and start time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The host's boot id.
@@ -16,24 +16,30 @@ pub struct Holder {
     pub label: String,
 }
 
-/// The right to change a topology on Docker, for a time.
+/// An exclusive right for a limited time: to change a topology on Docker, or to apply a mutation ([`MutationClaim`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lease {
-    /// Proves that one holds it.
-    pub token: LeaseToken,
+pub struct Lease<T = LeaseToken> {
+    /// Proves that the caller holds it.
+    pub token: T,
     /// Who holds it.
     pub holder: Holder,
     /// When it runs out.
     pub until: Timestamp,
-    /// How long it lasts from when it is taken or renewed.
-    pub length: SignedDuration,
+    /// How long it lasts from when it is taken or renewed. Stores keep it for topologies, and not for mutations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<SignedDuration>,
 }
 
-impl Lease {
+/// The right to apply a mutation, for a limited time.
+pub type MutationClaim = Lease<ClaimToken>;
+
+impl<T> Lease<T> {
     /// Returns whether it ends later than it can if it was taken or renewed by `now`: the clock was set back since.
     ///
-    /// The time must be asked after the lease was read. Who asks before, and waits for the store, sees leases from its future.
+    /// Ask for the time after the lease was read. Otherwise a lease that was taken while the caller waited for the store seems
+    /// to end too late.
     pub fn is_overlong(&self, now: Timestamp) -> bool {
-        now.checked_add(self.length).is_ok_and(|latest| latest < self.until)
+        let latest = self.length.and_then(|length| now.checked_add(length).ok());
+        latest.is_some_and(|latest| latest < self.until)
     }
 }

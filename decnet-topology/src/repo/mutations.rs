@@ -3,9 +3,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     history::DeckyChange,
-    id::{ClaimToken, MutationId, TopologyId},
+    id::{MutationId, TopologyId},
     mutation::Mutation,
-    repo::Holder,
+    repo::MutationClaim,
     status::MutationState,
     version::Version,
 };
@@ -49,17 +49,6 @@ pub struct MutationRow {
     pub reason: Option<String>,
     /// Who is at work on it, or was when it died; there is one exactly while the mutation is applying.
     pub claim: Option<MutationClaim>,
-}
-
-/// The right to apply a mutation, for a time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MutationClaim {
-    /// Proves that one has it.
-    pub token: ClaimToken,
-    /// Who has it.
-    pub holder: Holder,
-    /// When it runs out.
-    pub until: Timestamp,
 }
 
 /// What became of a mutation.

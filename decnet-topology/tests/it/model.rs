@@ -1,13 +1,13 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_topology::{
-    Attachment, Catalog, Decky, DeckyId, Draft, Lan, LanId, ServiceName, Topology, TopologyConfig,
+    Attachment, Catalog, Decky, DeckyId, Draft, Lan, LanId, ServiceName, Topology, TopologyConfig, TopologyStore,
     alloc::SubnetPool,
     document::{self, Syntax},
     generate::generate,
     hash::canonical_hash,
     model::{Position, ServiceConfig, ServiceFields},
-    repo::{NewTopology, Repo, SqliteRepo},
+    repo::{NewTopology, SqliteRepo},
 };
 use jiff::Timestamp;
 use serde_json::json;

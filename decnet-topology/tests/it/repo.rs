@@ -12,7 +12,7 @@ mod unwritable;
 use std::path::Path;
 
 use decnet_topology::{
-    Repo, StoredTopology, Topology,
+    StoredTopology, Topology, TopologyStore,
     repo::{NewTopology, SqliteRepo},
 };
 use jiff::Timestamp;

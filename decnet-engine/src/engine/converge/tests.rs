@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, Repo, ServiceName, TopologyId,
+    Catalog, Decky, DeckyId, ServiceName, TopologyId, TopologyStore,
     model::Attachment,
     repo::{MemoryRepo, NewTopology},
 };

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use decnet_engine::{naming, observe::Activity, runtime::simulated::World};
 use decnet_topology::{
-    Mutation, Repo, StoredTopology, Topology, TopologyId, id,
+    Mutation, MutationQueue, StoredTopology, Topology, TopologyId, TopologyStore, id,
     repo::{MutationFilter, MutationRow, NewMutation},
 };
 use jiff::Timestamp;

@@ -7,7 +7,7 @@ use decnet_engine::{
     runtime::simulated::Moment,
 };
 use decnet_topology::{
-    Mutation, MutationState, Repo, RepoError, Status, TopologyId,
+    LeaseStore, Mutation, MutationQueue, MutationState, RepoError, Status, TopologyId, TopologyStore,
     mutation::RemoveDecky,
     repo::{Holder, Lease, NewMutation},
 };

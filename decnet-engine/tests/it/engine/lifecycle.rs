@@ -9,7 +9,7 @@ use decnet_engine::{
     plan::{Action, Lane},
     runtime::RuntimeError,
 };
-use decnet_topology::{Catalog, Intent, Repo, Status, Topology};
+use decnet_topology::{Catalog, Intent, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small, twelve};

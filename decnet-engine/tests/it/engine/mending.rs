@@ -7,7 +7,7 @@ use decnet_engine::{
     plan::Action,
     runtime::{Runtime, simulated::Moment},
 };
-use decnet_topology::{Catalog, DeploySettings, DmzEgress, Repo, Status, Topology};
+use decnet_topology::{Catalog, DeploySettings, DmzEgress, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, faults::lease_is_given_back, lifecycle::refused, small};

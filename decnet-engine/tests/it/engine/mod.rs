@@ -26,7 +26,7 @@ use decnet_engine::{
     runtime::simulated::Simulated,
 };
 use decnet_topology::{
-    Catalog, Repo, Status, Topology, TopologyId,
+    Catalog, Status, Topology, TopologyId, TopologyStore,
     repo::{MemoryRepo, NewTopology},
 };
 use jiff::Timestamp;

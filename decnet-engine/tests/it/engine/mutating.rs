@@ -7,7 +7,7 @@ use decnet_engine::{
     engine::{Engine, EngineError, EngineOptions, MutationPreview},
     naming::NetworkName,
 };
-use decnet_topology::{Catalog, Mutation, Repo, TopologyId, id, repo::MemoryRepo};
+use decnet_topology::{Catalog, Mutation, TopologyId, TopologyStore, id, repo::MemoryRepo};
 
 use super::{Lab, small};
 

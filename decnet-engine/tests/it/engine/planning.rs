@@ -6,7 +6,7 @@ use decnet_engine::{
     engine::{DeployOptions, Engine, EngineError, EngineOptions},
     plan::Action,
 };
-use decnet_topology::{Catalog, DeploySettings, DmzEgress, LogSettings, Repo, Status, Topology};
+use decnet_topology::{Catalog, DeploySettings, DmzEgress, LogSettings, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small};

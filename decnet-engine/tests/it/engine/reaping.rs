@@ -4,7 +4,7 @@ use decnet_engine::{
     engine::{Engine, EngineError, EngineOptions, ReapOptions},
     naming::{self, ContainerName, VolumeName},
 };
-use decnet_topology::{Repo, RepoError, Status, TopologyId, repo::MemoryRepo};
+use decnet_topology::{RepoError, Status, TopologyId, TopologyStore, repo::MemoryRepo};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

@@ -7,7 +7,7 @@ use decnet_engine::{
     runtime::simulated::Moment,
     watch::{WatchOptions, watch},
 };
-use decnet_topology::{Intent, Repo, Status, TopologyId, repo::StatusChange};
+use decnet_topology::{Intent, Status, TopologyId, TopologyStore, repo::StatusChange};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

@@ -116,7 +116,7 @@ async fn a_reap_tells_of_its_steps_and_of_the_deckies_that_went() {
     lab.deploy(id).await.expect("deployed");
     // A store that lost the topology: its engine finds the remains by their label.
     let other = Lab::sharing(lab.docker.clone());
-    let instance = decnet_topology::Repo::instance(lab.repo.as_ref()).await.expect("an id");
+    let instance = decnet_topology::TopologyStore::instance(lab.repo.as_ref()).await.expect("an id");
     let mut heard = other.engine.events();
     let cancel = CancellationToken::new();
     let report = other.engine.reap(Some(instance), false, &cancel).await.expect("reaped");
@@ -163,7 +163,7 @@ async fn a_status_is_told_with_the_time_that_is_stored() {
             told.push((to, envelope.at));
         }
     }
-    let stored = decnet_topology::Repo::status_events(lab.repo.as_ref(), id)
+    let stored = decnet_topology::TopologyStore::status_events(lab.repo.as_ref(), id)
         .await
         .expect("events");
     let stored: Vec<_> = stored.iter().skip(1).map(|event| (event.to, event.at)).collect();

@@ -6,7 +6,7 @@ use decnet_engine::{
     engine::{Engine, EngineError, EngineOptions},
     runtime::simulated::Moment,
 };
-use decnet_topology::{Repo, RepoError, Status, TopologyId, repo::MemoryRepo};
+use decnet_topology::{LeaseStore, RepoError, Status, TopologyId, TopologyStore, repo::MemoryRepo};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, lifecycle::refused, small};

@@ -5,7 +5,7 @@ use decnet_engine::{
     engine::{DeployOptions, EngineError, PathEnd, Reach, VerifyReport},
     naming::{self, ContainerName, NetworkName},
 };
-use decnet_topology::{DeploySettings, DmzEgress, Repo, Status, Topology, TopologyId};
+use decnet_topology::{DeploySettings, DmzEgress, Status, Topology, TopologyId, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, small, twelve};

@@ -1,102 +1,254 @@
-//! All that is stored.
+//! The tables in memory.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use jiff::Timestamp;
 
-use super::queue::Queue;
 use crate::{
-    id::{MutationId, TopologyId},
-    model::{Lan, StoredTopology, Topology, TopologyRow},
-    repo::{Claim, Lease, MutationRow, RepoError, claims},
+    id::{self, InstanceId, MutationId, TopologyId},
+    model::{Topology, TopologyRow},
+    name::TopologyName,
+    repo::{
+        Claim, Lease, ListFilter, MutationFilter, MutationPage, MutationRow, Page, RecordedChange, RepoError,
+        backend::Tables,
+    },
+    rng,
     status::{Status, StatusEvent},
 };
 
 /// All that is stored.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stock {
+    instance: InstanceId,
     topologies: BTreeMap<TopologyId, Entry>,
-    /// The topology of each mutation.
-    mutations: BTreeMap<MutationId, TopologyId>,
-    /// Numbers of mutations whose topology was deleted are not given again.
+    mutations: BTreeMap<MutationId, MutationRow>,
+    unfinished: BTreeSet<(TopologyId, MutationId)>,
+    /// The number of a mutation whose topology was deleted is not given again.
     last_mutation: u64,
 }
 
-/// One topology with all that belongs to it.
+/// One topology with all that refers to it but its mutations.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) stored: StoredTopology,
-    pub(super) events: Vec<StatusEvent>,
-    pub(super) lease: Option<Lease>,
-    pub(super) queue: Queue,
+struct Entry {
+    row: TopologyRow,
+    maze: Topology,
+    events: Vec<StatusEvent>,
+    changes: Vec<RecordedChange>,
+    lease: Option<Lease>,
 }
 
 impl Stock {
-    pub(super) fn insert(&mut self, entry: Entry) {
-        self.topologies.insert(entry.stored.row.id, entry);
+    pub(super) fn new() -> Self {
+        Self {
+            instance: rng::instance_id(),
+            topologies: BTreeMap::new(),
+            mutations: BTreeMap::new(),
+            unfinished: BTreeSet::new(),
+            last_mutation: 0,
+        }
     }
 
-    pub(super) fn remove(&mut self, id: TopologyId) {
-        self.topologies.remove(&id);
-        self.mutations.retain(|_, topology| *topology != id);
-    }
-
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.topologies.values()
-    }
-
-    pub(super) fn entry(&self, id: TopologyId) -> Result<&Entry, RepoError> {
+    fn entry(&self, id: TopologyId) -> Result<&Entry, RepoError> {
         self.topologies.get(&id).ok_or(RepoError::NotFound { id })
     }
 
-    pub(super) fn entry_mut(&mut self, id: TopologyId) -> Result<&mut Entry, RepoError> {
+    fn entry_mut(&mut self, id: TopologyId) -> Result<&mut Entry, RepoError> {
         self.topologies.get_mut(&id).ok_or(RepoError::NotFound { id })
     }
 
-    /// Finds a mutation, and the topology that it belongs to.
-    pub(super) fn mutation(&self, id: MutationId) -> Result<(&Entry, &MutationRow), RepoError> {
-        let topology = self.mutations.get(&id);
-        let entry = topology.and_then(|topology| self.topologies.get(topology));
-        let entry = entry.ok_or(RepoError::MutationNotFound { id })?;
-        Ok((entry, entry.queue.row(id)?))
+    /// Returns the topologies that are not torn down.
+    fn alive(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.topologies.values();
+        entries.filter(|entry| entry.row.status != Status::TornDown)
     }
 
-    /// Gives a number to a mutation of a topology.
-    pub(super) fn number(&mut self, topology: TopologyId) -> MutationId {
-        self.last_mutation += 1;
-        let id = MutationId::new(self.last_mutation);
-        self.mutations.insert(id, topology);
-        id
+    fn set_mutation(&mut self, row: MutationRow) {
+        let key = (row.topology, row.id);
+        if row.state.is_final() {
+            self.unfinished.remove(&key);
+        } else {
+            self.unfinished.insert(key);
+        }
+        self.mutations.insert(row.id, row);
+    }
+}
+
+impl Tables for Stock {
+    fn instance(&mut self) -> Result<InstanceId, RepoError> {
+        Ok(self.instance)
     }
 
-    pub(super) fn alive(&self) -> impl Iterator<Item = &Entry> {
-        self.entries()
-            .filter(|entry| entry.stored.row.status != Status::TornDown)
+    fn topology(&mut self, id: TopologyId) -> Result<TopologyRow, RepoError> {
+        Ok(self.entry(id)?.row.clone())
     }
 
-    pub(super) fn claims(&self, except: Option<TopologyId>) -> Vec<Claim> {
-        let mut entries: Vec<&StoredTopology> = self.alive().map(|entry| &entry.stored).collect();
-        entries.retain(|stored| Some(stored.row.id) != except);
-        entries.sort_by_key(|stored| order(&stored.row));
-        let claims = entries.into_iter().flat_map(|stored| {
-            stored.topology.lans().iter().map(|lan| Claim {
-                topology: stored.row.id,
-                name: stored.row.name.clone(),
+    fn topologies(&mut self, filter: &ListFilter) -> Result<Page, RepoError> {
+        let mut rows: Vec<&TopologyRow> = self.topologies.values().map(|entry| &entry.row).collect();
+        rows.retain(|row| filter.statuses.is_empty() || filter.statuses.contains(&row.status));
+        rows.sort_by_key(|row| (row.created_at, row.id));
+        Ok(Page {
+            total: rows.len(),
+            rows: page(rows, filter.limit, filter.offset),
+        })
+    }
+
+    fn namesake(&mut self, name: &TopologyName) -> Result<Option<(TopologyName, TopologyId)>, RepoError> {
+        let namesake = self.alive().find(|entry| entry.row.name == *name);
+        Ok(namesake.map(|entry| (entry.row.name.clone(), entry.row.id)))
+    }
+
+    fn has_short_id(&mut self, id: TopologyId) -> Result<bool, RepoError> {
+        let short = id::short(id);
+        Ok(self.topologies.keys().any(|known| id::short(*known) == short))
+    }
+
+    fn insert_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError> {
+        let entry = Entry {
+            row: row.clone(),
+            maze: Topology::default(),
+            events: Vec::new(),
+            changes: Vec::new(),
+            lease: None,
+        };
+        self.topologies.insert(row.id, entry);
+        Ok(())
+    }
+
+    fn update_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError> {
+        self.entry_mut(row.id)?.row = row.clone();
+        Ok(())
+    }
+
+    fn update_status(&mut self, row: &TopologyRow) -> Result<(), RepoError> {
+        self.update_topology(row)
+    }
+
+    fn delete_topology(&mut self, id: TopologyId) -> Result<(), RepoError> {
+        self.topologies.remove(&id);
+        self.mutations.retain(|_, row| row.topology != id);
+        self.unfinished.retain(|(topology, _)| *topology != id);
+        Ok(())
+    }
+
+    fn events(&mut self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
+        Ok(self.entry(id)?.events.clone())
+    }
+
+    fn append_event(&mut self, id: TopologyId, event: &StatusEvent) -> Result<(), RepoError> {
+        self.entry_mut(id)?.events.push(event.clone());
+        Ok(())
+    }
+
+    fn maze(&mut self, id: TopologyId) -> Result<Topology, RepoError> {
+        Ok(self.entry(id)?.maze.clone())
+    }
+
+    fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError> {
+        self.entry_mut(id)?.maze = maze.clone();
+        Ok(())
+    }
+
+    fn claims(&mut self, except: Option<TopologyId>, range: RangeInclusive<u32>) -> Result<Vec<Claim>, RepoError> {
+        let mut entries: Vec<&Entry> = self.alive().filter(|entry| Some(entry.row.id) != except).collect();
+        entries.sort_by_key(|entry| (entry.row.created_at, entry.row.id));
+        let claims = entries.into_iter().flat_map(|entry| {
+            entry.maze.lans().iter().map(|lan| Claim {
+                topology: entry.row.id,
+                name: entry.row.name.clone(),
                 lan: lan.name().clone(),
                 subnet: lan.subnet(),
             })
         });
         let mut claims: Vec<Claim> = claims.collect();
+        claims.retain(|Claim { subnet, .. }| {
+            subnet.network().to_bits() <= *range.end() && subnet.broadcast().to_bits() >= *range.start()
+        });
         claims.sort_by_key(|claim| (claim.subnet.network(), claim.subnet.prefix_len()));
-        claims
+        Ok(claims)
     }
 
-    pub(super) fn refuse_claimed(&self, except: Option<TopologyId>, topology: &Topology) -> Result<(), RepoError> {
-        claims::refuse_claimed(&self.claims(except), topology.lans().iter().map(Lan::subnet))
+    fn changes(&mut self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
+        let changes = self.entry(id)?.changes.iter();
+        let later = changes.filter(|change| since.is_none_or(|since| since < change.at));
+        Ok(later.cloned().collect())
+    }
+
+    fn append_changes(&mut self, id: TopologyId, changes: &[RecordedChange]) -> Result<(), RepoError> {
+        self.entry_mut(id)?.changes.extend_from_slice(changes);
+        Ok(())
+    }
+
+    fn lease(&mut self, id: TopologyId) -> Result<Option<Lease>, RepoError> {
+        Ok(self.entry(id)?.lease.clone())
+    }
+
+    fn set_lease(&mut self, id: TopologyId, lease: &Lease) -> Result<(), RepoError> {
+        self.entry_mut(id)?.lease = Some(lease.clone());
+        Ok(())
+    }
+
+    fn delete_lease(&mut self, id: TopologyId) -> Result<(), RepoError> {
+        self.entry_mut(id)?.lease = None;
+        Ok(())
+    }
+
+    fn mutation(&mut self, id: MutationId) -> Result<MutationRow, RepoError> {
+        let row = self.mutations.get(&id);
+        row.cloned().ok_or(RepoError::MutationNotFound { id })
+    }
+
+    fn mutations(&mut self, filter: &MutationFilter) -> Result<MutationPage, RepoError> {
+        if let Some(id) = filter.topology {
+            self.entry(id)?;
+        }
+        let mut rows: Vec<&MutationRow> = self.mutations.values().collect();
+        rows.retain(|row| filter.topology.is_none_or(|id| row.topology == id));
+        rows.retain(|row| filter.states.is_empty() || filter.states.contains(&row.state));
+        Ok(MutationPage {
+            total: rows.len(),
+            rows: page(rows, filter.limit, filter.offset),
+        })
+    }
+
+    fn first_unfinished(&mut self, topology: TopologyId) -> Result<Option<MutationRow>, RepoError> {
+        self.entry(topology)?;
+        let from = (topology, MutationId::new(0));
+        let first = self.unfinished.range(from..).next();
+        match first {
+            Some((owner, id)) if *owner == topology => Ok(self.mutations.get(id).cloned()),
+            _ => Ok(None),
+        }
+    }
+
+    fn with_unfinished(&mut self) -> Result<Vec<TopologyId>, RepoError> {
+        let mut firsts = BTreeMap::new();
+        for (topology, id) in &self.unfinished {
+            firsts.entry(*topology).or_insert(*id);
+        }
+        let mut topologies: Vec<TopologyId> = firsts.keys().copied().collect();
+        topologies.sort_by_key(|topology| firsts.get(topology));
+        Ok(topologies)
+    }
+
+    fn insert_mutation(&mut self, row: MutationRow) -> Result<MutationRow, RepoError> {
+        self.last_mutation += 1;
+        let id = MutationId::new(self.last_mutation);
+        let row = MutationRow { id, ..row };
+        self.set_mutation(row.clone());
+        Ok(row)
+    }
+
+    fn update_mutation(&mut self, row: &MutationRow) -> Result<(), RepoError> {
+        self.set_mutation(row.clone());
+        Ok(())
     }
 }
 
-/// The order of lists.
-pub(super) fn order(row: &TopologyRow) -> (Timestamp, TopologyId) {
-    (row.created_at, row.id)
+/// Cuts a page out of a list.
+fn page<T: Clone>(rows: Vec<&T>, limit: Option<usize>, offset: usize) -> Vec<T> {
+    let page = rows.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX));
+    page.cloned().collect()
 }

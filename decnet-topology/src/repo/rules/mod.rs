@@ -1,30 +1,17 @@
-//! What every home of the repo refuses, said once: pure, so that no home has a rule of its own.
+//! The rules of status, versions, leases and queues. They are pure, and every backend obeys them.
 
+pub(super) mod lease;
 pub(super) mod queue;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    id::{LeaseToken, TopologyId},
+    id::TopologyId,
     model::{DeploySettings, TopologyRow},
-    repo::{Holder, Lease, NewTopology, RepoError, StatusChange},
+    repo::{Lease, NewTopology, RepoError, StatusChange},
     status::{Status, StatusEvent},
     version::Version,
 };
-
-/// Returns the wanted id, or else the first one drawn, whose first eight hex digits no other topology has.
-pub(super) fn fresh_id<E>(
-    mut wanted: Option<TopologyId>,
-    draw: &mut dyn FnMut() -> TopologyId,
-    mut taken: impl FnMut(TopologyId) -> Result<bool, E>,
-) -> Result<TopologyId, E> {
-    loop {
-        let id = wanted.take().unwrap_or_else(&mut *draw);
-        if !taken(id)? {
-            return Ok(id);
-        }
-    }
-}
 
 /// Returns the row of a topology that was just stored.
 pub(super) fn first_row(id: TopologyId, new: &NewTopology, at: Timestamp) -> TopologyRow {
@@ -138,56 +125,10 @@ pub(super) fn refuse_delete(status: Status, lease: Option<Lease>, at: Timestamp)
     if !matches!(status, Status::Pending | Status::Failed | Status::TornDown) {
         return Err(RepoError::NotDeletable { status });
     }
-    // Whoever asks may have waited for the store: that long, a lease may seem to end too late.
-    let now = ending(at, SignedDuration::from_mins(1));
-    match held(lease, at).filter(|lease| !lease.is_overlong(now)) {
+    // The caller may have waited for the store. A lease taken meanwhile seems to end too late, by at most that time.
+    let now = lease::ending(at, SignedDuration::from_mins(1));
+    match lease::held(lease, at).filter(|lease| !lease.is_overlong(now)) {
         Some(lease) => Err(RepoError::LeaseHeld { lease: Box::new(lease) }),
         None => Ok(()),
     }
-}
-
-/// Returns the lease if it has not run out.
-pub(super) fn held(lease: Option<Lease>, at: Timestamp) -> Option<Lease> {
-    lease.filter(|lease| at < lease.until)
-}
-
-/// Returns a fresh lease, or refuses because of the one that is stored.
-pub(super) fn acquire(
-    stored: Option<Lease>,
-    holder: &Holder,
-    time: SignedDuration,
-    superseding: Option<LeaseToken>,
-    at: Timestamp,
-) -> Result<Lease, RepoError> {
-    match held(stored, at) {
-        Some(lease) if Some(lease.token) != superseding => Err(RepoError::LeaseHeld { lease: Box::new(lease) }),
-        _ => Ok(Lease {
-            token: crate::rng::lease_token(),
-            holder: holder.clone(),
-            until: ending(at, time),
-            length: time,
-        }),
-    }
-}
-
-/// Returns the stored lease with a later end, or refuses because another took it.
-pub(super) fn renew(
-    id: TopologyId,
-    stored: Option<Lease>,
-    token: LeaseToken,
-    time: SignedDuration,
-    at: Timestamp,
-) -> Result<Lease, RepoError> {
-    match stored {
-        Some(lease) if lease.token == token => Ok(Lease {
-            until: ending(at, time),
-            length: time,
-            ..lease
-        }),
-        _ => Err(RepoError::LeaseLost { id }),
-    }
-}
-
-fn ending(at: Timestamp, time: SignedDuration) -> Timestamp {
-    at.saturating_add(time).unwrap_or(Timestamp::MAX)
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{count_edit, ending, not_editable};
+use super::{count_edit, lease, not_editable};
 use crate::{
     id::{ClaimToken, MutationId},
     model::TopologyRow,
@@ -38,6 +38,9 @@ pub(in crate::repo) fn enqueue(
     count_edit(row, expected, at, refuse)
 }
 
+/// Stands for the number that the table will give.
+pub(in crate::repo) const UNNUMBERED: MutationId = MutationId::new(0);
+
 /// Returns a mutation that was just asked for.
 pub(in crate::repo) fn enqueued(id: MutationId, row: &TopologyRow, new: NewMutation, at: Timestamp) -> MutationRow {
     let NewMutation { mutation, actor } = new;
@@ -69,38 +72,34 @@ pub(in crate::repo) fn applied(id: MutationId, row: &TopologyRow, new: NewMutati
     }
 }
 
-/// Returns whether the first unfinished mutation of a topology may be claimed.
-pub(in crate::repo) fn is_claimable(
-    first: &MutationRow,
+/// Gives the first unfinished mutation of a topology to a holder. Returns whether it could be claimed.
+pub(in crate::repo) fn claim(
+    first: &mut MutationRow,
     topology: &TopologyRow,
+    holder: &Holder,
+    time: SignedDuration,
     superseding: Option<ClaimToken>,
     at: Timestamp,
 ) -> bool {
-    let is_free = |claim: &MutationClaim| claim.until <= at || Some(claim.token) == superseding;
-    topology.takes_mutations() && first.claim.as_ref().is_none_or(is_free)
-}
-
-/// Gives a mutation to a holder.
-pub(in crate::repo) fn claim(row: &mut MutationRow, holder: &Holder, time: SignedDuration, at: Timestamp) {
-    row.state = MutationState::Applying;
-    row.attempts = row.attempts.saturating_add(1);
-    row.begun_at = row.begun_at.or(Some(at));
-    row.claim = Some(claim_of(holder, time, at));
-}
-
-/// Returns a fresh claim.
-pub(in crate::repo) fn claim_of(holder: &Holder, time: SignedDuration, at: Timestamp) -> MutationClaim {
-    MutationClaim {
-        token: crate::rng::claim_token(),
-        holder: holder.clone(),
-        until: ending(at, time),
+    if !topology.takes_mutations() {
+        return false;
     }
+    let Ok(claim) = lease::acquire(first.claim.clone(), holder, time, superseding, at) else {
+        return false;
+    };
+    first.state = MutationState::Applying;
+    first.attempts = first.attempts.saturating_add(1);
+    first.begun_at = first.begun_at.or(Some(at));
+    first.claim = Some(claim);
+    true
 }
 
-/// Returns the claim that the token proves, or refuses because it is gone.
-fn held(row: &mut MutationRow, token: ClaimToken) -> Result<&mut MutationClaim, RepoError> {
-    let lost = RepoError::ClaimLost { id: row.id };
-    row.claim.as_mut().filter(|claim| claim.token == token).ok_or(lost)
+/// Refuses a token that does not prove the claim on a mutation.
+fn refuse_lost(row: &MutationRow, token: ClaimToken) -> Result<(), RepoError> {
+    if lease::is_proven(row.claim.as_ref(), token) {
+        return Ok(());
+    }
+    Err(RepoError::ClaimLost { id: row.id })
 }
 
 /// Makes a claim last longer, or refuses.
@@ -110,20 +109,20 @@ pub(in crate::repo) fn renew(
     time: SignedDuration,
     at: Timestamp,
 ) -> Result<MutationClaim, RepoError> {
-    let claim = held(row, token)?;
-    claim.until = ending(at, time);
-    Ok(claim.clone())
+    let claim = lease::renew(row.claim.take(), token, time, at).ok_or(RepoError::ClaimLost { id: row.id })?;
+    row.claim = Some(claim.clone());
+    Ok(claim)
 }
 
-/// Puts a mutation back in its place, if the token still proves a claim, and tells whether it did. Where the topology takes no
-/// mutations any more it is finished instead.
+/// Makes a claimed mutation pending again, if the token still proves the claim, and returns whether it did. Where the topology
+/// takes no mutations any more it is finished instead.
 pub(in crate::repo) fn release_claim(
     row: &mut MutationRow,
     topology: &TopologyRow,
     token: ClaimToken,
     at: Timestamp,
 ) -> bool {
-    if held(row, token).is_err() {
+    if !lease::is_proven(row.claim.as_ref(), token) {
         return false;
     }
     row.state = MutationState::Pending;
@@ -141,7 +140,7 @@ pub(in crate::repo) fn store(
     token: ClaimToken,
     at: Timestamp,
 ) -> Result<(), RepoError> {
-    held(row, token)?;
+    refuse_lost(row, token)?;
     if row.stored_at.is_some() {
         return Err(RepoError::MutationStored { id: row.id });
     }
@@ -158,7 +157,7 @@ pub(in crate::repo) fn finish(
     outcome: Outcome,
     at: Timestamp,
 ) -> Result<(), RepoError> {
-    held(row, token)?;
+    refuse_lost(row, token)?;
     row.state = outcome.state();
     row.reason = match (outcome, row.stored_at) {
         (Outcome::Rejected { .. }, Some(_)) => return Err(RepoError::MutationStored { id: row.id }),

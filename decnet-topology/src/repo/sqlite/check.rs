@@ -5,11 +5,10 @@ use std::fmt::Display;
 use rusqlite::Transaction;
 
 use super::{
-    changes,
+    columns::{collect, only},
     fault::Fault,
-    mutations,
-    rows::{collect, only},
-    topologies,
+    tables::{decky_changes, meta, mutations, status_events, topologies},
+    transaction,
 };
 use crate::repo::{ListFilter, RepoError};
 
@@ -19,11 +18,12 @@ pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     if !found.is_empty() {
         return Ok(found);
     }
-    topologies::instance(moment)?;
+    meta::instance(moment)?;
     for row in topologies::list(moment, &ListFilter::default())?.rows {
-        note(&mut found, row.id, topologies::load(moment, row.id))?;
-        note(&mut found, row.id, topologies::status_events(moment, row.id))?;
-        note(&mut found, row.id, changes::list(moment, row.id, None))?;
+        let key = topologies::key(moment, row.id)?;
+        note(&mut found, row.id, transaction::maze(moment, key))?;
+        note(&mut found, row.id, status_events::list(moment, key))?;
+        note(&mut found, row.id, decky_changes::list(moment, key, None))?;
     }
     mutations::each(moment, |number, mutation| {
         note(&mut found, format_args!("mutation #{number}"), mutation)

@@ -120,7 +120,7 @@ macro_rules! clauses {
 
 clauses! { $
     storing {
-        a_store_keeps_its_instance_id_and_layout,
+        a_store_keeps_its_instance_id,
         a_new_topology_is_pending_at_the_first_version,
         the_first_event_is_the_creation,
         every_field_comes_back_as_it_was_stored,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use decnet_topology::{
-    Repo, RepoError, Status, Version,
+    RepoError, Status, TopologyStore, Version,
     repo::{Edit, ListFilter, SqliteRepo, StatusChange},
 };
 use jiff::Timestamp;

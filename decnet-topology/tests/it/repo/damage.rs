@@ -7,7 +7,7 @@ use std::{
 };
 
 use decnet_topology::{
-    Repo, RepoError,
+    RepoError, TopologyStore,
     repo::{Edit, NewMutation, SqliteRepo},
 };
 use jiff::Timestamp;

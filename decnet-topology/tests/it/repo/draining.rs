@@ -3,7 +3,7 @@
 use std::{path::Path, thread};
 
 use decnet_topology::{
-    Repo,
+    MutationQueue, TopologyStore,
     repo::{MutationFilter, NewMutation, Outcome, SqliteRepo},
     status::MutationState,
 };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use decnet_topology::{
-    Repo, RepoError, TopologyId,
+    LeaseStore, RepoError, TopologyId, TopologyStore,
     repo::{Holder, ListFilter, SqliteRepo},
 };
 use jiff::{SignedDuration, Timestamp};

@@ -82,13 +82,7 @@ async fn change(repo: &dyn Repo, id: TopologyId, from: Status, to: Status, inten
 /// Writes mazes of several statuses, with history, settings, a lease and a queue with mutations of each state.
 async fn write_a_store(repo: &dyn Repo) {
     let catalog = Catalog::builtin();
-    let new = |name: &str, topology| NewTopology {
-        name: name.parse().expect("a name"),
-        mode: Mode::Unihost,
-        host: None,
-        config: None,
-        topology,
-    };
+    let new = |name: &str, topology| NewTopology::new(name.parse().expect("a name"), topology);
 
     // Generated, edited by mutations, pending.
     let config = TopologyConfig::builder("corp", 2, 2)

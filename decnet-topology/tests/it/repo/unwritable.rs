@@ -10,7 +10,7 @@ use std::{
 };
 
 use decnet_topology::{
-    Repo, RepoError,
+    LeaseStore, RepoError, TopologyStore,
     repo::{ListFilter, SqliteRepo},
 };
 use jiff::Timestamp;

@@ -5,7 +5,7 @@ use decnet_engine::{
     runtime::simulated::{Moment, World},
 };
 use decnet_topology::{
-    MutationState, Repo, RuleSet, Status, Topology, TopologyId,
+    MutationState, RuleSet, Status, Topology, TopologyId, TopologyStore,
     mutation::{self, Context, Stage},
     repo::MutationRow,
     validate::validate,

@@ -8,7 +8,7 @@ use decnet_engine::{
     plan::Action,
     runtime::simulated::Moment,
 };
-use decnet_topology::{Catalog, MutationState, Repo, Status, TopologyId, repo::MemoryRepo};
+use decnet_topology::{Catalog, MutationState, Status, TopologyId, TopologyStore, repo::MemoryRepo};
 use tokio_util::sync::CancellationToken;
 
 use super::{super::lifecycle::refused, CASES, Case, Lab, mutation, yard};

@@ -6,7 +6,7 @@ use decnet_engine::{
     event::{Event, MutationStage, StepState},
     runtime::simulated::Moment,
 };
-use decnet_topology::{MutationState, Repo, RepoError, Status, TopologyId, repo::Holder};
+use decnet_topology::{LeaseStore, MutationState, RepoError, Status, TopologyId, TopologyStore, repo::Holder};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 

@@ -7,7 +7,7 @@ use decnet_engine::{
     engine::{Engine, EngineOptions},
     naming::NetworkName,
 };
-use decnet_topology::{Catalog, MutationState, Repo, Topology, TopologyId, repo::MemoryRepo};
+use decnet_topology::{Catalog, MutationState, Topology, TopologyId, TopologyStore, repo::MemoryRepo};
 use tokio_util::sync::CancellationToken;
 
 use super::{CASES, Lab, yard};

@@ -2,7 +2,7 @@
 
 use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
 use decnet_topology::{
-    MutationState, Repo, RepoError, Status, Topology,
+    LeaseStore, MutationState, RepoError, Status, Topology,
     mutation::{self, Context, Stage},
 };
 use jiff::Timestamp;

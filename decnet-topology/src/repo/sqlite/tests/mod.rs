@@ -2,11 +2,16 @@ mod queue;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::*;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{SqliteRepo, schema, tables::mutations};
 use crate::{
-    Decky, DeckyId, MutationId, Repo, Topology, TopologyId, Version,
+    Decky, DeckyId, MutationId, MutationQueue, Topology, TopologyId, TopologyStore, Version,
     model::ServiceConfig,
-    repo::{Holder, ListFilter, NewMutation, NewTopology},
+    repo::{
+        Holder, ListFilter, NewMutation, NewTopology, RepoError,
+        backend::{self, Backend},
+    },
     rng,
 };
 
@@ -22,11 +27,11 @@ async fn an_id_that_shares_its_first_eight_hex_digits_with_another_is_drawn_agai
         "01234567-0000-4000-8000-000000000002",
         "89abcdef-0000-4000-8000-000000000003",
     ];
-    let stored = repo.write(move |tx| {
+    let stored = repo.write(move |tables| {
         let mut draws = ids.iter().map(|text| text.parse().expect("id"));
         let mut draw = || draws.next().expect("three draws");
         let mut create =
-            |name| topologies::create(tx, &mut draw, new(name, Topology::default()), Timestamp::UNIX_EPOCH);
+            |name| backend::create(tables, &mut draw, new(name, Topology::default()), Timestamp::UNIX_EPOCH);
         Ok([create("one")?.row.id, create("two")?.row.id])
     });
     let stored = stored.await.expect("both are stored");

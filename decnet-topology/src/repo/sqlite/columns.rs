@@ -12,42 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, corrupt};
 use crate::{
-    model::TopologyRow,
+    model::Position,
     repo::{Holder, RepoError},
-    version::Version,
 };
-
-/// A topology's row, with its key: what its children refer to.
-#[derive(Debug)]
-pub(super) struct Keyed {
-    pub(super) key: i64,
-    pub(super) row: TopologyRow,
-}
-
-/// The columns that [`keyed`] reads.
-pub(super) const COLUMNS: &str = "key, id, name, mode, host, status, intent, version, created_at, changed_at, \
-                                  needs_resync, config, settings";
-
-/// Reads the row of a topology.
-pub(super) fn keyed(row: &mut Columns<'_>) -> Result<Keyed, Fault> {
-    Ok(Keyed {
-        key: row.value()?,
-        row: TopologyRow {
-            id: row.word()?,
-            name: row.word()?,
-            mode: row.word()?,
-            host: row.value()?,
-            status: row.word()?,
-            intent: row.maybe_word()?,
-            version: Version::new(row.whole()?),
-            created_at: row.word()?,
-            changed_at: row.word()?,
-            needs_resync: row.value()?,
-            config: row.maybe_json()?,
-            settings: row.json()?,
-        },
-    })
-}
 
 /// A row that is read from left to right: each column once, in the order in which the statement names them.
 #[derive(Clone, Copy)]
@@ -126,7 +93,7 @@ impl<'row> Columns<'row> {
     }
 
     /// Reads a column that holds JSON, if anything.
-    fn maybe_json<T: Deserialize<'row>>(&mut self) -> Result<Option<T>, Fault> {
+    pub(super) fn maybe_json<T: Deserialize<'row>>(&mut self) -> Result<Option<T>, Fault> {
         let text = self.maybe_text()?;
         text.map(|text| self.parse_json(text)).transpose()
     }
@@ -151,13 +118,21 @@ impl<'row> Columns<'row> {
         T::try_from(number).map_err(|_| corrupt(format!("{} {number}", self.name())))
     }
 
-    /// Reads the four columns that tell of a holder.
+    /// Reads the four columns of a holder.
     pub(super) fn holder(&mut self) -> Result<Holder, Fault> {
         Ok(Holder {
             boot_id: self.value()?,
             pid: self.whole()?,
             started: self.value::<i64>()?.cast_unsigned(),
             label: self.value()?,
+        })
+    }
+
+    /// Reads a position on the canvas from two columns.
+    pub(super) fn position(&mut self) -> Result<Position, Fault> {
+        Ok(Position {
+            x: self.value()?,
+            y: self.value()?,
         })
     }
 

@@ -1,0 +1,68 @@
+//! Leases of topologies.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Backend;
+use crate::{
+    id::{LeaseToken, TopologyId},
+    repo::{Holder, Lease, LeaseStore, RepoError, rules::lease},
+};
+
+#[async_trait]
+impl<B: Backend> LeaseStore for B {
+    async fn acquire_lease(
+        &self,
+        id: TopologyId,
+        holder: &Holder,
+        time: SignedDuration,
+        superseding: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<Lease, RepoError> {
+        let holder = holder.clone();
+        self.write(move |tables| {
+            let lease = lease::acquire(tables.lease(id)?, &holder, time, superseding, at)
+                .map_err(|lease| RepoError::LeaseHeld { lease })?;
+            tables.set_lease(id, &lease)?;
+            Ok(lease)
+        })
+        .await
+    }
+
+    async fn renew_lease(
+        &self,
+        id: TopologyId,
+        token: LeaseToken,
+        time: SignedDuration,
+        at: Timestamp,
+    ) -> Result<Lease, RepoError> {
+        self.write(move |tables| {
+            let lease = lease::renew(tables.lease(id)?, token, time, at).ok_or(RepoError::LeaseLost { id })?;
+            tables.set_lease(id, &lease)?;
+            Ok(lease)
+        })
+        .await
+    }
+
+    async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError> {
+        self.write(move |tables| {
+            let stored = match tables.lease(id) {
+                Err(RepoError::NotFound { .. }) => None,
+                stored => stored?,
+            };
+            if lease::is_proven(stored.as_ref(), token) {
+                tables.delete_lease(id)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {
+        Backend::lock_unwritten(self).await
+    }
+
+    async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
+        self.read(move |tables| Ok(lease::held(tables.lease(id)?, at))).await
+    }
+}

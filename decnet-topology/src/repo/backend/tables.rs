@@ -1,0 +1,109 @@
+use std::{fmt::Debug, ops::RangeInclusive};
+
+use jiff::Timestamp;
+
+use crate::{
+    id::{InstanceId, MutationId, TopologyId},
+    model::{Topology, TopologyRow},
+    name::TopologyName,
+    repo::{Claim, Lease, ListFilter, MutationFilter, MutationPage, MutationRow, Page, RecordedChange, RepoError},
+    status::StatusEvent,
+};
+
+/// Runs transactions.
+pub(in crate::repo) trait Backend: Send + Sync + Debug + 'static {
+    /// Reads one moment of the store.
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, RepoError>> + Send;
+
+    /// Writes to the store, or leaves it as it was. No other transaction writes meanwhile.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, RepoError>> + Send;
+
+    /// Takes the lock of [`LeaseStore::lock_unwritten`](crate::repo::LeaseStore::lock_unwritten).
+    fn lock_unwritten(&self) -> impl Future<Output = Result<Box<dyn Send + Sync>, RepoError>> + Send;
+}
+
+/// Reads and writes rows within a transaction. It has no rules.
+///
+/// A method that takes the id of a topology refuses an unknown one with [`RepoError::NotFound`], unless it says otherwise.
+pub(in crate::repo) trait Tables {
+    /// Returns the store's own id.
+    fn instance(&mut self) -> Result<InstanceId, RepoError>;
+
+    /// Returns the row of a topology.
+    fn topology(&mut self, id: TopologyId) -> Result<TopologyRow, RepoError>;
+
+    /// Returns the rows that match, in order of creation and id.
+    fn topologies(&mut self, filter: &ListFilter) -> Result<Page, RepoError>;
+
+    /// Finds the topology, not torn down, that has a name, whatever its case. Returns the name as it is written there.
+    fn namesake(&mut self, name: &TopologyName) -> Result<Option<(TopologyName, TopologyId)>, RepoError>;
+
+    /// Returns whether a topology has the first eight hex digits of an id.
+    fn has_short_id(&mut self, id: TopologyId) -> Result<bool, RepoError>;
+
+    /// Adds the row of a topology that has no maze yet.
+    fn insert_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
+
+    /// Writes the version, the settings, `needs_resync` and the time of the change.
+    fn update_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
+
+    /// Writes the status, the intent and the time of the change.
+    fn update_status(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
+
+    /// Removes a topology with all rows that refer to it.
+    fn delete_topology(&mut self, id: TopologyId) -> Result<(), RepoError>;
+
+    /// Returns the status events of a topology, oldest first.
+    fn events(&mut self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError>;
+
+    /// Appends a status event.
+    fn append_event(&mut self, id: TopologyId, event: &StatusEvent) -> Result<(), RepoError>;
+
+    /// Returns the maze of a topology.
+    fn maze(&mut self, id: TopologyId) -> Result<Topology, RepoError>;
+
+    /// Writes the maze of a topology in place of the one before.
+    fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError>;
+
+    /// Returns the LANs of topologies that are not torn down whose subnets overlap a range of addresses, in order of address.
+    fn claims(&mut self, except: Option<TopologyId>, range: RangeInclusive<u32>) -> Result<Vec<Claim>, RepoError>;
+
+    /// Returns what edits and mutations changed of deckies, oldest first; only changes later than `since` if that is given.
+    fn changes(&mut self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError>;
+
+    /// Appends changes of deckies.
+    fn append_changes(&mut self, id: TopologyId, changes: &[RecordedChange]) -> Result<(), RepoError>;
+
+    /// Returns the lease that is stored, also if it ran out.
+    fn lease(&mut self, id: TopologyId) -> Result<Option<Lease>, RepoError>;
+
+    /// Writes the lease of a topology in place of the one before.
+    fn set_lease(&mut self, id: TopologyId, lease: &Lease) -> Result<(), RepoError>;
+
+    /// Removes the lease of a topology.
+    fn delete_lease(&mut self, id: TopologyId) -> Result<(), RepoError>;
+
+    /// Returns a mutation, or refuses with [`RepoError::MutationNotFound`].
+    fn mutation(&mut self, id: MutationId) -> Result<MutationRow, RepoError>;
+
+    /// Returns the mutations that match, in order of their numbers.
+    fn mutations(&mut self, filter: &MutationFilter) -> Result<MutationPage, RepoError>;
+
+    /// Returns the unfinished mutation of a topology with the lowest number.
+    fn first_unfinished(&mut self, topology: TopologyId) -> Result<Option<MutationRow>, RepoError>;
+
+    /// Returns the topologies that have unfinished mutations, in order of the first of each.
+    fn with_unfinished(&mut self) -> Result<Vec<TopologyId>, RepoError>;
+
+    /// Adds a mutation under a number that was never given before, and returns it with that.
+    fn insert_mutation(&mut self, row: MutationRow) -> Result<MutationRow, RepoError>;
+
+    /// Writes what may change of a mutation.
+    fn update_mutation(&mut self, row: &MutationRow) -> Result<(), RepoError>;
+}

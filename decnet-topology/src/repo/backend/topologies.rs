@@ -1,0 +1,206 @@
+//! Topologies: create, read, edit, change the status, delete.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Backend, Tables};
+use crate::{
+    history,
+    id::{InstanceId, MutationId, TopologyId},
+    model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
+    repo::{
+        Claim, Edit, ListFilter, MutationFilter, NewTopology, Page, RecordedChange, RepoError, StatusChange,
+        TopologyStore, claims,
+        rules::{
+            self,
+            queue::{Dismissal, UNNUMBERED},
+        },
+    },
+    rng,
+    status::StatusEvent,
+};
+
+#[async_trait]
+impl<B: Backend> TopologyStore for B {
+    async fn instance(&self) -> Result<InstanceId, RepoError> {
+        self.read(|tables| tables.instance()).await
+    }
+
+    async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {
+        self.write(move |tables| create(tables, &mut rng::topology_id, new, at))
+            .await
+    }
+
+    async fn get(&self, id: TopologyId) -> Result<TopologyRow, RepoError> {
+        self.read(move |tables| tables.topology(id)).await
+    }
+
+    async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError> {
+        let filter = filter.clone();
+        self.read(move |tables| tables.topologies(&filter)).await
+    }
+
+    async fn load(&self, id: TopologyId) -> Result<StoredTopology, RepoError> {
+        self.read(move |tables| {
+            Ok(StoredTopology {
+                row: tables.topology(id)?,
+                topology: tables.maze(id)?,
+            })
+        })
+        .await
+    }
+
+    async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError> {
+        self.write(move |tables| {
+            let Edit {
+                expected,
+                topology,
+                mutation,
+            } = edit;
+            let mut row = tables.topology(id)?;
+            rules::edit(&mut row, expected, at)?;
+            refuse_claimed(tables, Some(id), &topology)?;
+            mutation.as_ref().map(rules::queue::refuse_unreadable).transpose()?;
+            tables.update_topology(&row)?;
+            let mutation = match mutation {
+                Some(new) => {
+                    let applied = rules::queue::applied(UNNUMBERED, &row, new, at);
+                    Some(tables.insert_mutation(applied)?.id)
+                }
+                None => None,
+            };
+            replace_maze(tables, id, &topology, mutation, at)?;
+            Ok(StoredTopology { row, topology })
+        })
+        .await
+    }
+
+    async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
+        self.write(move |tables| {
+            let mut row = tables.topology(id)?;
+            let lease = match change.held {
+                Some(_) => tables.lease(id)?,
+                None => None,
+            };
+            let event = rules::change(&mut row, lease.as_ref(), change, at)?;
+            tables.update_status(&row)?;
+            tables.append_event(id, &event)?;
+            if let Some(dismissal) = Dismissal::of(&row) {
+                dismiss(tables, id, &dismissal, at)?;
+            }
+            Ok(row)
+        })
+        .await
+    }
+
+    async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
+        self.read(move |tables| tables.events(id)).await
+    }
+
+    async fn set_settings(
+        &self,
+        id: TopologyId,
+        settings: DeploySettings,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.write(move |tables| {
+            let mut row = tables.topology(id)?;
+            rules::set_settings(&mut row, settings, at)?;
+            tables.update_topology(&row)?;
+            Ok(row)
+        })
+        .await
+    }
+
+    async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {
+        self.write(move |tables| {
+            let mut row = tables.topology(id)?;
+            row.needs_resync = needs_resync;
+            row.changed_at = at;
+            tables.update_topology(&row)
+        })
+        .await
+    }
+
+    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError> {
+        self.read(move |tables| tables.claims(except, 0..=u32::MAX)).await
+    }
+
+    async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
+        self.read(move |tables| tables.changes(id, since)).await
+    }
+
+    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
+        self.write(move |tables| {
+            let row = tables.topology(id)?;
+            rules::refuse_delete(row.status, tables.lease(id)?, at)?;
+            tables.delete_topology(id)
+        })
+        .await
+    }
+}
+
+/// Stores a topology under the wanted id, or else the first one drawn, whose first eight hex digits no other topology has.
+pub(in crate::repo) fn create(
+    tables: &mut dyn Tables,
+    draw: &mut dyn FnMut() -> TopologyId,
+    new: NewTopology,
+    at: Timestamp,
+) -> Result<StoredTopology, RepoError> {
+    if let Some((name, id)) = tables.namesake(&new.name)? {
+        return Err(RepoError::NameTaken { name, id });
+    }
+    refuse_claimed(tables, None, &new.topology)?;
+    let mut id = new.id.unwrap_or_else(&mut *draw);
+    while tables.has_short_id(id)? {
+        id = draw();
+    }
+    let row = rules::first_row(id, &new, at);
+    tables.insert_topology(&row)?;
+    tables.append_event(id, &rules::first_event(at))?;
+    tables.set_maze(id, &new.topology)?;
+    Ok(StoredTopology {
+        row,
+        topology: new.topology,
+    })
+}
+
+/// Refuses a maze of which a subnet overlaps a claim of another topology.
+pub(super) fn refuse_claimed(
+    tables: &mut dyn Tables,
+    except: Option<TopologyId>,
+    maze: &Topology,
+) -> Result<(), RepoError> {
+    let subnets = || maze.lans().iter().map(Lan::subnet);
+    let first = subnets().map(|subnet| subnet.network()).min();
+    let last = subnets().map(|subnet| subnet.broadcast()).max();
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(());
+    };
+    let claims = tables.claims(except, first.to_bits()..=last.to_bits())?;
+    claims::refuse_claimed(&claims, subnets())
+}
+
+/// Writes a maze in place of the one before, and records what that changes of its deckies.
+pub(super) fn replace_maze(
+    tables: &mut dyn Tables,
+    id: TopologyId,
+    maze: &Topology,
+    mutation: Option<MutationId>,
+    at: Timestamp,
+) -> Result<(), RepoError> {
+    let changes = history::changes(&tables.maze(id)?, maze).into_iter();
+    let changes: Vec<RecordedChange> = changes.map(|change| RecordedChange { at, mutation, change }).collect();
+    tables.append_changes(id, &changes)?;
+    tables.set_maze(id, maze)
+}
+
+/// Finishes the unfinished mutations of a topology that takes none any more.
+fn dismiss(tables: &mut dyn Tables, id: TopologyId, dismissal: &Dismissal, at: Timestamp) -> Result<(), RepoError> {
+    let unfinished = tables.mutations(&MutationFilter::unfinished(Some(id)))?.rows;
+    for mut mutation in unfinished.into_iter().filter(|mutation| dismissal.concerns(mutation)) {
+        dismissal.dismiss(&mut mutation, at);
+        tables.update_mutation(&mutation)?;
+    }
+    Ok(())
+}

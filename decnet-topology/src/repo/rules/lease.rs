@@ -1,0 +1,84 @@
+//! The one rule for leases of topologies and claims on mutations.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    id::{ClaimToken, LeaseToken},
+    repo::{Holder, Lease},
+    rng,
+};
+
+/// What proves a lease.
+pub(in crate::repo) trait Token: Copy + PartialEq {
+    /// Whether stores keep the length of the lease.
+    const KEEPS_LENGTH: bool;
+
+    /// Draws a fresh token.
+    fn draw() -> Self;
+}
+
+impl Token for LeaseToken {
+    const KEEPS_LENGTH: bool = true;
+
+    fn draw() -> Self {
+        rng::lease_token()
+    }
+}
+
+impl Token for ClaimToken {
+    const KEEPS_LENGTH: bool = false;
+
+    fn draw() -> Self {
+        rng::claim_token()
+    }
+}
+
+/// Returns the lease if it has not run out.
+pub(in crate::repo) fn held<T>(stored: Option<Lease<T>>, at: Timestamp) -> Option<Lease<T>> {
+    stored.filter(|lease| at < lease.until)
+}
+
+/// Returns a fresh lease, or the stored one if it is held and its token is not `superseding`.
+pub(in crate::repo) fn acquire<T: Token>(
+    stored: Option<Lease<T>>,
+    holder: &Holder,
+    time: SignedDuration,
+    superseding: Option<T>,
+    at: Timestamp,
+) -> Result<Lease<T>, Box<Lease<T>>> {
+    match held(stored, at) {
+        Some(lease) if Some(lease.token) != superseding => Err(Box::new(lease)),
+        _ => Ok(Lease {
+            token: T::draw(),
+            holder: holder.clone(),
+            until: ending(at, time),
+            length: T::KEEPS_LENGTH.then_some(time),
+        }),
+    }
+}
+
+/// Returns the stored lease with a later end; none if the token does not prove it. A lease that ran out is renewed if no one
+/// took it since.
+pub(in crate::repo) fn renew<T: Token>(
+    stored: Option<Lease<T>>,
+    token: T,
+    time: SignedDuration,
+    at: Timestamp,
+) -> Option<Lease<T>> {
+    let lease = stored.filter(|lease| lease.token == token)?;
+    Some(Lease {
+        until: ending(at, time),
+        length: T::KEEPS_LENGTH.then_some(time),
+        ..lease
+    })
+}
+
+/// Returns whether the token proves the stored lease.
+pub(in crate::repo) fn is_proven<T: Token>(stored: Option<&Lease<T>>, token: T) -> bool {
+    stored.is_some_and(|lease| lease.token == token)
+}
+
+/// Returns when a time that begins at `at` is over.
+pub(in crate::repo) fn ending(at: Timestamp, time: SignedDuration) -> Timestamp {
+    at.saturating_add(time).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,192 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::{
+    access::Access,
+    check, create,
+    fault::{self, Fault},
+    lock, schema,
+    transaction::SqliteTables,
+};
+use crate::repo::{
+    RepoError,
+    backend::{Backend, Tables},
+};
+
+/// A store in one SQLite file, which several processes may use at once.
+///
+/// Writes go through a write-ahead log and are on the disk when a method returns; a crash at any moment leaves what was
+/// written before it, whole. A process that finds the file locked waits for its turn for [`SqliteOptions::timeout`].
+///
+/// A store that cannot be written to, because the disk is full or the file or its folder is read-only, is read all the same, into
+/// memory. Writes are refused then ([`RepoError::Full`], [`RepoError::ReadOnly`]); each tries the file again first.
+///
+/// The methods of [`Repo`](crate::Repo) need a tokio runtime, whose blocking threads they do their work on. A future that is dropped
+/// half way leaves the store whole, but what it asked for may have been done all the same.
+///
+/// ```
+/// use decnet_topology::{TopologyStore, repo::SqliteRepo};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("decnet.db");
+/// let repo = SqliteRepo::open(&path)?;
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let instance = repo.instance().await?;
+/// drop(repo);
+/// assert_eq!(SqliteRepo::open(&path)?.instance().await?, instance);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SqliteRepo {
+    pub(super) access: Arc<Mutex<Access>>,
+    path: Option<PathBuf>,
+    timeout: Duration,
+}
+
+/// How a [`SqliteRepo`] is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SqliteOptions {
+    /// How long to wait for other processes before [`RepoError::Locked`]; 10 s unless set.
+    pub timeout: Duration,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl SqliteOptions {
+    /// Sets how long to wait for other processes.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Opens the store in a file, as [`SqliteRepo::open`] does.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteRepo, RepoError> {
+        let path = path.as_ref();
+        fault::refuse_path(path)?;
+        create::if_missing(path, self.timeout)?;
+        let access = Access::open(path, self.timeout)?;
+        Ok(SqliteRepo::with(access, Some(path.into()), self.timeout))
+    }
+}
+
+impl SqliteRepo {
+    /// Opens the store in a file, makes it if the file is missing, and brings an older layout up to date. Blocks the thread
+    /// meanwhile.
+    ///
+    /// Refused, with the file left as it is: a folder that is missing or a path that is one, a file that is no store, is empty or
+    /// of a newer program, one that is damaged or locked for too long.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, RepoError> {
+        SqliteOptions::default().open(path)
+    }
+
+    /// Makes a store that lives as long as the value.
+    pub fn open_in_memory() -> Result<Self, RepoError> {
+        let mut connection = Connection::open_in_memory().map_err(Fault::from)?;
+        let timeout = SqliteOptions::default().timeout;
+        schema::prepare(&mut connection, Path::new(":memory:"), timeout)?;
+        Ok(Self::with(Access::File(connection), None, timeout))
+    }
+
+    fn with(access: Access, path: Option<PathBuf>, timeout: Duration) -> Self {
+        Self {
+            access: Arc::new(Mutex::new(access)),
+            path,
+            timeout,
+        }
+    }
+
+    /// Returns whether the store could be written to when it was opened or last written to.
+    pub fn is_writable(&self) -> bool {
+        let access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*access, Access::File(_))
+    }
+
+    /// Returns the file, unless the store is in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Returns the version of the layout of the file.
+    pub fn schema_version(&self) -> u32 {
+        schema::latest()
+    }
+
+    /// Looks for damage: in the file, in the references between rows, in every topology and every mutation. Returns what was
+    /// found, one line each; nothing if the store is sound. Takes as long as reading all of it.
+    pub async fn check(&self) -> Result<Vec<String>, RepoError> {
+        match self.transact(TransactionBehavior::Deferred, check::damage).await {
+            Err(RepoError::Corrupt { what }) => Ok(vec![what]),
+            found => found,
+        }
+    }
+
+    /// Runs a transaction on a blocking thread of tokio.
+    pub(super) async fn transact<T: Send + 'static>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, RepoError> {
+        let (access, path, timeout) = (Arc::clone(&self.access), self.path.clone(), self.timeout);
+        on_blocking_thread(move || {
+            // A panic has undone its transaction, so the connection is as good as before.
+            let mut access = access.lock().unwrap_or_else(PoisonError::into_inner);
+            access.prepare(path.as_deref(), behavior, timeout)?;
+            let transaction = access.connection().transaction_with_behavior(behavior)?;
+            let outcome = work(&transaction)?;
+            transaction.commit()?;
+            Ok::<T, Fault>(outcome)
+        })
+        .await
+    }
+}
+
+impl Backend for SqliteRepo {
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+    ) -> Result<T, RepoError> {
+        let work = |moment: &Transaction<'_>| Ok(work(&mut SqliteTables(moment))?);
+        self.transact(TransactionBehavior::Deferred, work).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+    ) -> Result<T, RepoError> {
+        let work = |tx: &Transaction<'_>| Ok(work(&mut SqliteTables(tx))?);
+        self.transact(TransactionBehavior::Immediate, work).await
+    }
+
+    async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {
+        let Some(path) = self.path.clone() else {
+            return Ok(Box::new(()));
+        };
+        on_blocking_thread(move || Ok(Box::new(lock::take(&path)?) as Box<dyn Send + Sync>)).await
+    }
+}
+
+async fn on_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, RepoError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(RepoError::Medium { source: error.into() }),
+        },
+    }
+}

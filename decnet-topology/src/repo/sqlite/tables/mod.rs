@@ -1,0 +1,12 @@
+//! The SQL, one file for each table. No file uses another; the transactions are composed above, in
+//! [`transaction`](super::transaction) and [`backend`](crate::repo::backend).
+
+pub(super) mod attachments;
+pub(super) mod deckies;
+pub(super) mod decky_changes;
+pub(super) mod lans;
+pub(super) mod leases;
+pub(super) mod meta;
+pub(super) mod mutations;
+pub(super) mod status_events;
+pub(super) mod topologies;

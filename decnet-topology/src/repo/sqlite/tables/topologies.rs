@@ -1,0 +1,149 @@
+//! The table `topologies`.
+
+use rusqlite::{Transaction, params};
+
+use crate::{
+    id::{self, TopologyId},
+    model::TopologyRow,
+    name::TopologyName,
+    repo::{
+        ListFilter, Page, RepoError,
+        sqlite::{
+            columns::{Columns, collect, first, moment as written, only, to_json},
+            fault::Fault,
+        },
+    },
+    status::Intent,
+    version::Version,
+};
+
+/// The columns that [`row`] reads.
+const COLUMNS: &str = "id, name, mode, host, status, intent, version, created_at, changed_at, \
+                                  needs_resync, config, settings";
+
+/// Reads the row of a topology.
+fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, Fault> {
+    Ok(TopologyRow {
+        id: columns.word()?,
+        name: columns.word()?,
+        mode: columns.word()?,
+        host: columns.value()?,
+        status: columns.word()?,
+        intent: columns.maybe_word()?,
+        version: Version::new(columns.whole()?),
+        created_at: columns.word()?,
+        changed_at: columns.word()?,
+        needs_resync: columns.value()?,
+        config: columns.maybe_json()?,
+        settings: columns.json()?,
+    })
+}
+
+/// Finds the row of a topology.
+pub(in crate::repo::sqlite) fn find(moment: &Transaction<'_>, id: TopologyId) -> Result<TopologyRow, Fault> {
+    let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM topologies WHERE id = ?1"))?;
+    first(statement.query([id.to_string()])?, row)?.ok_or_else(|| RepoError::NotFound { id }.into())
+}
+
+/// Finds the key of a topology.
+pub(in crate::repo::sqlite) fn key(moment: &Transaction<'_>, id: TopologyId) -> Result<i64, Fault> {
+    let mut statement = moment.prepare_cached("SELECT key FROM topologies WHERE id = ?1")?;
+    first(statement.query([id.to_string()])?, only)?.ok_or_else(|| RepoError::NotFound { id }.into())
+}
+
+/// Finds the topology, not torn down, that has a name.
+pub(in crate::repo::sqlite) fn namesake(
+    moment: &Transaction<'_>,
+    name: &TopologyName,
+) -> Result<Option<(TopologyName, TopologyId)>, Fault> {
+    let mut statement =
+        moment.prepare_cached("SELECT name, id FROM topologies WHERE name_key = ?1 AND status <> 'torn_down'")?;
+    first(statement.query([name.to_lowercase()])?, |row| {
+        Ok((row.word()?, row.word()?))
+    })
+}
+
+/// Returns whether a topology has the first eight hex digits of an id.
+pub(in crate::repo::sqlite) fn has_short_id(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
+    let mut statement = moment.prepare_cached("SELECT key FROM topologies WHERE substr(id, 1, 8) = ?1")?;
+    Ok(statement.exists([id::short(id)])?)
+}
+
+/// Returns the rows that match.
+pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, filter: &ListFilter) -> Result<Page, Fault> {
+    const MATCHING: &str = "FROM topologies
+                            WHERE ?1 = '[]' OR status IN (SELECT value FROM json_each(?1))";
+    let statuses = to_json(&filter.statuses)?;
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut statement = moment.prepare_cached(&format!("SELECT count(*) {MATCHING}"))?;
+    let total: i64 = statement.query_row([&statuses], |row| row.get(0))?;
+    let page = format!("SELECT {COLUMNS} {MATCHING} ORDER BY created_at, id LIMIT ?2 OFFSET ?3");
+    let mut statement = moment.prepare_cached(&page)?;
+    let (limit, offset) = (filter.limit.map_or(-1, count), count(filter.offset));
+    let rows = statement.query(params![statuses, limit, offset])?;
+    Ok(Page {
+        rows: collect(rows, row)?,
+        total: usize::try_from(total).unwrap_or(usize::MAX),
+    })
+}
+
+/// Adds a row.
+pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO topologies (id, name, name_key, mode, host, status, intent, version, created_at, changed_at,
+                                 needs_resync, config, settings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    insert.execute(params![
+        row.id.to_string(),
+        row.name.as_str(),
+        row.name.to_lowercase(),
+        row.mode.as_str(),
+        row.host,
+        row.status.as_str(),
+        row.intent.map(Intent::as_str),
+        row.version.get().cast_signed(),
+        written(row.created_at),
+        written(row.changed_at),
+        row.needs_resync,
+        row.config.as_ref().map(to_json).transpose()?,
+        to_json(&row.settings)?,
+    ])?;
+    Ok(())
+}
+
+/// Writes what may change of a row, except the status and the intent: the status is in an index, which would be written too.
+pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
+    let mut statement = tx.prepare_cached(
+        "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5 WHERE id = ?1",
+    )?;
+    statement.execute(params![
+        row.id.to_string(),
+        row.version.get().cast_signed(),
+        written(row.changed_at),
+        row.needs_resync,
+        to_json(&row.settings)?,
+    ])?;
+    Ok(())
+}
+
+/// Writes the status and the intent of a row.
+pub(in crate::repo::sqlite) fn update_status(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
+    let mut statement =
+        tx.prepare_cached("UPDATE topologies SET status = ?2, intent = ?3, changed_at = ?4 WHERE id = ?1")?;
+    let intent = row.intent.map(Intent::as_str);
+    statement.execute(params![
+        row.id.to_string(),
+        row.status.as_str(),
+        intent,
+        written(row.changed_at)
+    ])?;
+    Ok(())
+}
+
+/// Removes a row, and with it all rows that refer to it.
+pub(in crate::repo::sqlite) fn delete(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
+    tx.prepare_cached("DELETE FROM topologies WHERE key = ?1")?
+        .execute([key])?;
+    Ok(())
+}
