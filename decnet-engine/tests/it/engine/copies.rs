@@ -1,7 +1,7 @@
 //! The fresh copy that a deploy makes of a maze that failed or was torn down.
 
 use decnet_engine::engine::DeployOptions;
-use decnet_topology::{DeploySettings, Repo, Status, repo::ListFilter};
+use decnet_topology::{DeploySettings, Status, TopologyStore, repo::ListFilter};
 use tokio_util::sync::CancellationToken;
 
 use super::{

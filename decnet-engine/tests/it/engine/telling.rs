@@ -116,7 +116,9 @@ async fn a_reap_tells_of_its_steps_and_of_the_deckies_that_went() {
     lab.deploy(id).await.expect("deployed");
     // A store that lost the topology: its engine finds the remains by their label.
     let other = Lab::sharing(lab.docker.clone());
-    let instance = decnet_topology::TopologyStore::instance(lab.repo.as_ref()).await.expect("an id");
+    let instance = decnet_topology::TopologyStore::instance(lab.repo.as_ref())
+        .await
+        .expect("an id");
     let mut heard = other.engine.events();
     let cancel = CancellationToken::new();
     let report = other.engine.reap(Some(instance), false, &cancel).await.expect("reaped");
