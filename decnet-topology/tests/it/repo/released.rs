@@ -168,25 +168,25 @@ async fn write_a_store(repo: &dyn Repo) {
         .await
         .expect("taken");
 
-    // Torn down, and a newer one with its name and subnets.
-    let old = repo
-        .create(new("Branch", maze(2)), at(80))
+    write_old_and_new_branch(repo).await;
+    repo.create(new("empty", Topology::default()), at(82))
         .await
-        .expect("stored")
-        .row
-        .id;
+        .expect("stored");
+}
+
+/// Writes a topology that is torn down, and a newer one with its name and subnets.
+async fn write_old_and_new_branch(repo: &dyn Repo) {
+    let new = |name: &str| NewTopology::new(name.parse().expect("a name"), maze(2));
+    let old = repo.create(new("Branch"), at(80)).await.expect("stored").row.id;
     change(repo, old, Status::Pending, Status::TornDown, Intent::Down).await;
     let branch = NewTopology {
         mode: Mode::Agent,
         host: Some("agent-1".into()),
-        ..new("branch", maze(2))
+        ..new("branch")
     };
     let branch = repo.create(branch, at(81)).await.expect("stored").row.id;
     change(repo, branch, Status::Pending, Status::Deploying, Intent::Up).await;
     change(repo, branch, Status::Deploying, Status::Failed, Intent::Up).await;
-    repo.create(new("empty", Topology::default()), at(82))
-        .await
-        .expect("stored");
 }
 
 fn mutation_of(json: &str) -> Mutation {

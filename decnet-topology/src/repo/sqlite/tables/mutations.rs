@@ -177,5 +177,8 @@ pub(in crate::repo::sqlite) fn first_unfinished(
 /// Returns the topologies with unfinished mutations, in order of the first of each.
 pub(in crate::repo::sqlite) fn with_unfinished(moment: &Transaction<'_>) -> Result<Vec<TopologyId>, Fault> {
     let mut statement = moment.prepare_cached(WITH_UNFINISHED)?;
-    collect(statement.query([])?, |row| row.word())
+    collect(statement.query([])?, |row| {
+        let topology: TopologyId = row.word()?;
+        Ok(topology)
+    })
 }
