@@ -90,6 +90,7 @@
 //! # Features
 //!
 //! - `docker` (default): the runtime that talks to a Docker daemon, 20.10 or later.
+//! - `testing`: the suite that any runtime must pass.
 
 pub mod api;
 pub mod bus;
@@ -106,4 +107,6 @@ pub mod naming;
 pub mod observe;
 pub mod plan;
 pub mod runtime;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod watch;

@@ -36,7 +36,7 @@ const ENGINE: Layers = Layers {
         &["desired", "observe"],
         &["plan", "compose", "host"],
         &["event", "runtime"],
-        &["execute", "bus", "lease"],
+        &["execute", "bus", "lease", "testing"],
         &["claim"],
         &["engine"],
         &["watch"],

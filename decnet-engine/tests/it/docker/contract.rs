@@ -1,5 +1,5 @@
-//! The clauses of [`crate::runtime`] on Docker.
+//! The contract of runtimes on Docker.
 
 use crate::docker::lab::docker_lab;
 
-crate::runtime::clauses!(docker_lab, #[ignore = "needs Docker"]);
+decnet_engine::runtime_contract!(docker_lab, #[ignore = "needs Docker"]);

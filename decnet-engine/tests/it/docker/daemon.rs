@@ -10,7 +10,7 @@ use decnet_engine::{
 };
 
 use super::lab::{docker, docker_host, docker_lab};
-use crate::runtime::lab::{create_base, create_network, create_service};
+use decnet_engine::testing::contract::{create_base, create_network, create_service};
 
 #[tokio::test]
 #[ignore = "needs Docker"]

@@ -10,7 +10,7 @@ use decnet_engine::{
 };
 
 use super::lab::{docker, docker_lab};
-use crate::runtime::lab::{Lab, create_service};
+use decnet_engine::testing::contract::{Lab, create_service};
 
 fn inspect(name: &ContainerName, format: &str) -> String {
     docker(&["inspect", "--format", format, name.as_str()])

@@ -14,7 +14,7 @@ use decnet_engine::{
 use decnet_topology::{InstanceId, TopologyId};
 use tempfile::TempDir;
 
-use crate::runtime::lab::{Lab, Outside};
+use decnet_engine::testing::contract::{Lab, Outside};
 
 /// The label of what a test made that is not ours.
 const OUTSIDER: &str = "decnet-test";
@@ -58,6 +58,7 @@ pub(crate) async fn docker_lab(block: u8) -> Lab {
 }
 
 /// Somebody else with the command line of Docker; when they leave, all that the test made goes.
+#[derive(Debug)]
 struct Outsider {
     mark: String,
     image: String,

@@ -15,7 +15,7 @@ use decnet_engine::{
 use decnet_topology::{Catalog, RuleSet, Topology, catalog::Protocol, model::DeploySettings};
 
 use super::lab::docker_lab;
-use crate::runtime::lab::{Lab, create_base, create_network, create_service};
+use decnet_engine::testing::contract::{Lab, create_base, create_network, create_service};
 
 /// The DMZ, which sorts last by letters, and two LANs behind it. `gate` and `router` forward; `wall` bridges the two inner LANs
 /// beside the router, but does not.

@@ -13,10 +13,8 @@ use decnet_engine::{
 };
 use tokio::time::Instant;
 
-use super::{
-    lab::{Lab, create_base, create_network, create_service, restart, undo},
-    simulate,
-};
+use super::simulate;
+use decnet_engine::testing::contract::{self, Lab, create_base, create_network, create_service, restart, undo};
 
 fn full() -> RuntimeError {
     RuntimeError::Refused {
@@ -177,7 +175,7 @@ async fn a_live_connect_spoils_the_state_until_it_is_set_again() {
     })
     .await;
     assert!(!simulated.world().containers[&name].state_holds);
-    let state = super::lab::state(&interfaces);
+    let state = contract::state(&interfaces);
     lab.change(&Action::SetState {
         container: name.clone(),
         state: state.clone(),

@@ -1,3 +1,5 @@
+//! What the clauses work with.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
@@ -6,7 +8,9 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_engine::{
+use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, id};
+
+use crate::{
     desired::{
         BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, RunAs, Seccomp, ServiceNetwork,
         ServiceSpec,
@@ -16,43 +20,53 @@ use decnet_engine::{
     plan::Action,
     runtime::{Effect, Runtime, RuntimeError},
 };
-use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, id};
 
-/// What others than the runtime do to the same daemon.
-pub(crate) trait Outside {
+/// Does what others than the runtime do on the same engine, by other means than the runtime.
+pub trait Outside: Send + Sync + Debug {
+    /// Creates a network without a label of this program.
     fn add_network(&self, name: &NetworkName, subnet: &str);
+    /// Creates a container without a label of this program; it need not run.
     fn add_container(&self, name: &ContainerName);
+    /// Stops a container of the runtime.
     fn stop(&self, name: &ContainerName);
+    /// Returns whether a network exists.
     fn has_network(&self, name: &NetworkName) -> bool;
+    /// Returns whether a container exists.
     fn has_container(&self, name: &ContainerName) -> bool;
-    /// A folder from which an image with the decoy's program can be built.
+    /// Returns a folder from which an image with the decoy's program can be built.
     fn build_context(&self) -> PathBuf;
 }
 
-/// A runtime, and a corner of the world where a clause may do what it likes.
-pub(crate) struct Lab {
-    pub(crate) runtime: Box<dyn Runtime>,
-    pub(crate) outside: Box<dyn Outside>,
-    pub(crate) instance: InstanceId,
-    pub(crate) topology: TopologyId,
+/// A runtime, and what a clause may use: ids, and subnets of its own.
+#[derive(Debug)]
+pub struct Lab {
+    /// The runtime.
+    pub runtime: Box<dyn Runtime>,
+    /// Others on the same engine.
+    pub outside: Box<dyn Outside>,
+    /// A repo that nothing else belongs to.
+    pub instance: InstanceId,
+    /// A topology that nothing else belongs to.
+    pub topology: TopologyId,
     /// The reference of the decoy's image.
-    pub(crate) decoy: String,
-    /// The third byte of the first subnet; a clause has eight.
-    pub(crate) block: u8,
+    pub decoy: String,
+    /// The third byte of the first subnet in `10.203.0.0/16`; a clause has eight.
+    pub block: u8,
 }
 
 impl Lab {
-    pub(crate) async fn perform(&self, action: &Action) -> Result<Effect, RuntimeError> {
+    /// Does something.
+    pub async fn perform(&self, action: &Action) -> Result<Effect, RuntimeError> {
         self.runtime.perform(self.instance, action).await
     }
 
     /// Does something that changes something.
-    pub(crate) async fn change(&self, action: &Action) {
+    pub async fn change(&self, action: &Action) {
         self.come_to(action, Effect::Changed).await;
     }
 
     /// Does something that changes nothing.
-    pub(crate) async fn keep(&self, action: &Action) {
+    pub async fn keep(&self, action: &Action) {
         self.come_to(action, Effect::Unchanged).await;
     }
 
@@ -64,21 +78,23 @@ impl Lab {
     }
 
     /// Tries something that fails.
-    pub(crate) async fn refuse(&self, action: &Action) -> RuntimeError {
+    pub async fn refuse(&self, action: &Action) -> RuntimeError {
         match self.perform(action).await {
             Ok(effect) => panic!("{action}: {effect:?}"),
             Err(error) => error,
         }
     }
 
-    pub(crate) async fn observe(&self) -> Observed {
+    /// Inspects all resources of the repo.
+    pub async fn observe(&self) -> Observed {
         self.runtime
             .inspect(Scope::Instance(self.instance))
             .await
             .expect("observe")
     }
 
-    pub(crate) async fn find(&self, name: &ContainerName) -> ObservedContainer {
+    /// Inspects a container that must exist.
+    pub async fn find(&self, name: &ContainerName) -> ObservedContainer {
         let observed = self.observe().await;
         let found = observed
             .containers
@@ -97,21 +113,23 @@ impl Lab {
         labels
     }
 
-    pub(crate) fn network_name(&self, lan: &str) -> NetworkName {
+    /// Names the network of a LAN.
+    pub fn network_name(&self, lan: &str) -> NetworkName {
         NetworkName::from_docker(format!("{}_{}", self.prefix(), lan.to_lowercase()))
     }
 
     /// The subnet with a number from 0 to 7.
-    pub(crate) fn subnet(&self, number: u8) -> String {
+    pub fn subnet(&self, number: u8) -> String {
         format!("10.203.{}.0/24", self.block + number)
     }
 
-    pub(crate) fn ip(&self, number: u8, host: u8) -> Ipv4Addr {
+    /// Returns an address in the subnet with a number from 0 to 7.
+    pub fn ip(&self, number: u8, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, 203, self.block + number, host)
     }
 
     /// An inner LAN on the subnet with a number.
-    pub(crate) fn network(&self, lan: &str, number: u8) -> NetworkSpec {
+    pub fn network(&self, lan: &str, number: u8) -> NetworkSpec {
         NetworkSpec {
             name: self.network_name(lan),
             lan: lan.parse().expect("name"),
@@ -122,7 +140,8 @@ impl Lab {
         }
     }
 
-    pub(crate) fn interface(&self, lan: &str, number: u8, host: u8) -> Interface {
+    /// Returns an interface on the subnet with a number.
+    pub fn interface(&self, lan: &str, number: u8, host: u8) -> Interface {
         Interface {
             network: self.network_name(lan),
             lan: lan.parse().expect("name"),
@@ -131,11 +150,13 @@ impl Lab {
         }
     }
 
-    pub(crate) fn base_name(&self, decky: &str) -> ContainerName {
+    /// Names the base of a decky.
+    pub fn base_name(&self, decky: &str) -> ContainerName {
         ContainerName::from_docker(format!("{}_{decky}", self.prefix()))
     }
 
-    pub(crate) fn base(&self, decky: &str, interfaces: &[Interface]) -> BaseSpec {
+    /// Returns the spec of a base.
+    pub fn base(&self, decky: &str, interfaces: &[Interface]) -> BaseSpec {
         let mut labels = self.labels(&(decky, interfaces));
         labels.insert(naming::ROLE.into(), Role::Base.as_str().into());
         BaseSpec {
@@ -157,7 +178,7 @@ impl Lab {
     }
 
     /// A built-in service that listens on no port.
-    pub(crate) fn service(&self, decky: &str, service: &str) -> ServiceSpec {
+    pub fn service(&self, decky: &str, service: &str) -> ServiceSpec {
         let mut labels = self.labels(&(decky, service));
         labels.insert(naming::ROLE.into(), Role::Service.as_str().into());
         let state =
@@ -185,14 +206,15 @@ impl Lab {
     }
 
     /// A service that shares its base's namespace, as one with an image of another origin.
-    pub(crate) fn sharing(&self, decky: &str, service: &str) -> ServiceSpec {
+    pub fn sharing(&self, decky: &str, service: &str) -> ServiceSpec {
         ServiceSpec {
             network: ServiceNetwork::OfBase,
             ..self.service(decky, service)
         }
     }
 
-    pub(crate) async fn ensure_decoy(&self) {
+    /// Makes sure of the decoy's image.
+    pub async fn ensure_decoy(&self) {
         let image = Image::Decoy {
             reference: self.decoy.clone(),
         };
@@ -200,7 +222,7 @@ impl Lab {
     }
 
     /// Makes a LAN on the first subnet and a base on it.
-    pub(crate) async fn raise(&self, lan: &str, decky: &str) -> BaseSpec {
+    pub async fn raise(&self, lan: &str, decky: &str) -> BaseSpec {
         self.ensure_decoy().await;
         self.change(&create_network(&self.network(lan, 0))).await;
         let base = self.base(decky, &[self.interface(lan, 0, 2)]);
@@ -216,7 +238,8 @@ const LIMITS: Limits = Limits {
     open_files: 256,
 };
 
-pub(crate) fn state(interfaces: &[Interface]) -> NetState {
+/// Returns the state of a base without routes.
+pub fn state(interfaces: &[Interface]) -> NetState {
     let mut state = NetState {
         interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
         ..NetState::default()
@@ -225,31 +248,36 @@ pub(crate) fn state(interfaces: &[Interface]) -> NetState {
     state
 }
 
-pub(crate) fn create_network(network: &NetworkSpec) -> Action {
+/// Returns the action that creates a network.
+pub fn create_network(network: &NetworkSpec) -> Action {
     Action::CreateNetwork {
         network: Box::new(network.clone()),
     }
 }
 
-pub(crate) fn create_base(base: &BaseSpec) -> Action {
+/// Returns the action that creates a base.
+pub fn create_base(base: &BaseSpec) -> Action {
     Action::CreateBase {
         base: Box::new(base.clone()),
     }
 }
 
-pub(crate) fn create_service(service: &ServiceSpec) -> Action {
+/// Returns the action that creates a service.
+pub fn create_service(service: &ServiceSpec) -> Action {
     Action::CreateService {
         service: Box::new(service.clone()),
     }
 }
 
-pub(crate) fn restart(container: &ContainerName, role: Role) -> Action {
+/// Returns the action that restarts a container.
+pub fn restart(container: &ContainerName, role: Role) -> Action {
     Action::Restart {
         container: container.clone(),
         role,
     }
 }
 
-pub(crate) fn undo(action: &Action) -> Action {
+/// Returns the inverse of an action that has one.
+pub fn undo(action: &Action) -> Action {
     action.inverse().expect("it can be undone")
 }

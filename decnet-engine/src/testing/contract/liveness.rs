@@ -1,10 +1,10 @@
 //! Containers that run: starts, restarts, interfaces, state.
 
-use decnet_engine::{naming::Role, observe::Activity, plan::Action, runtime::RuntimeError};
+use crate::{naming::Role, observe::Activity, plan::Action, runtime::RuntimeError};
 
-use super::lab::{Lab, create_base, create_network, create_service, restart, state, undo};
+use super::stage::{Lab, create_base, create_network, create_service, restart, state, undo};
 
-pub(crate) async fn a_service_belongs_to_its_base_by_the_volume_and_outlives_a_restart_of_it(lab: &Lab) {
+pub(super) async fn a_service_belongs_to_its_base_by_the_volume_and_outlives_a_restart_of_it(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
@@ -27,7 +27,7 @@ pub(crate) async fn a_service_belongs_to_its_base_by_the_volume_and_outlives_a_r
     assert_eq!(lab.observe().await.volumes, []);
 }
 
-pub(crate) async fn a_service_of_a_recreated_base_must_be_recreated_too(lab: &Lab) {
+pub(super) async fn a_service_of_a_recreated_base_must_be_recreated_too(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
@@ -42,7 +42,7 @@ pub(crate) async fn a_service_of_a_recreated_base_must_be_recreated_too(lab: &La
     assert_eq!(lab.observe().await.volumes.len(), 1);
 }
 
-pub(crate) async fn a_restart_of_a_base_makes_services_that_share_its_namespace_stale(lab: &Lab) {
+pub(super) async fn a_restart_of_a_base_makes_services_that_share_its_namespace_stale(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let service = lab.sharing("web", "telnet");
     lab.change(&create_service(&service)).await;
@@ -62,7 +62,7 @@ pub(crate) async fn a_restart_of_a_base_makes_services_that_share_its_namespace_
     assert!(fresh.started_at > base_after.started_at);
 }
 
-pub(crate) async fn a_stopped_base_is_started_by_making_it_again(lab: &Lab) {
+pub(super) async fn a_stopped_base_is_started_by_making_it_again(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let before = lab.find(&base.name).await;
     lab.outside.stop(&base.name);
@@ -78,7 +78,7 @@ pub(crate) async fn a_stopped_base_is_started_by_making_it_again(lab: &Lab) {
     assert!(after.started_at > before.started_at);
 }
 
-pub(crate) async fn an_interface_comes_and_goes(lab: &Lab) {
+pub(super) async fn an_interface_comes_and_goes(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     lab.change(&create_network(&lab.network("far", 1))).await;
     let before = lab.find(&base.name).await;
@@ -107,7 +107,7 @@ pub(crate) async fn an_interface_comes_and_goes(lab: &Lab) {
     assert!(!lab.outside.has_container(&taken.name));
 }
 
-pub(crate) async fn a_state_can_be_set_in_a_running_base_only(lab: &Lab) {
+pub(super) async fn a_state_can_be_set_in_a_running_base_only(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let set = Action::SetState {
         container: base.name.clone(),
@@ -123,7 +123,7 @@ pub(crate) async fn a_state_can_be_set_in_a_running_base_only(lab: &Lab) {
     assert!(matches!(error, RuntimeError::Gone { .. }), "{error}");
 }
 
-pub(crate) async fn an_untouched_container_keeps_its_id_and_start(lab: &Lab) {
+pub(super) async fn an_untouched_container_keeps_its_id_and_start(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let before = lab.find(&base.name).await;
     let sibling = lab.base("db", &[lab.interface("near", 0, 3)]);

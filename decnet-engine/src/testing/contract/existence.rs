@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use decnet_engine::{
+use crate::{
     desired::{Image, NetworkReach, PublishedPort, ServiceSpec},
     plan::Action,
     runtime::RuntimeError,
 };
 use decnet_topology::catalog::Protocol;
 
-use super::lab::{Lab, create_base, create_network, create_service, restart, undo};
+use super::stage::{Lab, create_base, create_network, create_service, restart, undo};
 
-pub(crate) async fn what_is_made_twice_is_made_once(lab: &Lab) {
+pub(super) async fn what_is_made_twice_is_made_once(lab: &Lab) {
     let image = Action::EnsureImage {
         image: Image::Decoy {
             reference: lab.decoy.clone(),
@@ -41,7 +41,7 @@ pub(crate) async fn what_is_made_twice_is_made_once(lab: &Lab) {
     assert!(made.images.contains(&lab.decoy));
 }
 
-pub(crate) async fn a_base_is_not_made_again_though_its_network_is_gone(lab: &Lab) {
+pub(super) async fn a_base_is_not_made_again_though_its_network_is_gone(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     lab.change(&Action::Disconnect {
         container: base.name.clone(),
@@ -55,7 +55,7 @@ pub(crate) async fn a_base_is_not_made_again_though_its_network_is_gone(lab: &La
     assert_eq!(lab.observe().await, before);
 }
 
-pub(crate) async fn what_is_removed_twice_is_removed_once(lab: &Lab) {
+pub(super) async fn what_is_removed_twice_is_removed_once(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
@@ -74,7 +74,7 @@ pub(crate) async fn what_is_removed_twice_is_removed_once(lab: &Lab) {
     assert!(lab.observe().await.is_empty());
 }
 
-pub(crate) async fn each_action_is_undone_by_its_inverse(lab: &Lab) {
+pub(super) async fn each_action_is_undone_by_its_inverse(lab: &Lab) {
     lab.raise("near", "web").await;
     lab.change(&create_network(&lab.network("far", 1))).await;
     let connect = Action::Connect {
@@ -101,7 +101,7 @@ pub(crate) async fn each_action_is_undone_by_its_inverse(lab: &Lab) {
     assert_eq!(lab.observe().await, before);
 }
 
-pub(crate) async fn a_name_with_another_spec_is_refused(lab: &Lab) {
+pub(super) async fn a_name_with_another_spec_is_refused(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let before = lab.observe().await;
     let mut network = lab.network("near", 1);
@@ -115,7 +115,7 @@ pub(crate) async fn a_name_with_another_spec_is_refused(lab: &Lab) {
     assert_eq!(lab.observe().await, before);
 }
 
-pub(crate) async fn what_an_action_needs_and_is_not_there_is_named(lab: &Lab) {
+pub(super) async fn what_an_action_needs_and_is_not_there_is_named(lab: &Lab) {
     lab.raise("near", "web").await;
     let mut service = lab.service("web", "telnet");
     service.image = "decnet-decoy:never".into();
@@ -136,7 +136,7 @@ pub(crate) async fn what_an_action_needs_and_is_not_there_is_named(lab: &Lab) {
         (create_base(&nowhere), lab.network_name("nowhere").to_string()),
         (unplugged, lab.network_name("nowhere").to_string()),
         (
-            restart(&orphan.name, decnet_engine::naming::Role::Service),
+            restart(&orphan.name, crate::naming::Role::Service),
             orphan.name.to_string(),
         ),
     ];
@@ -149,7 +149,7 @@ pub(crate) async fn what_an_action_needs_and_is_not_there_is_named(lab: &Lab) {
     }
 }
 
-pub(crate) async fn a_network_with_containers_is_busy(lab: &Lab) {
+pub(super) async fn a_network_with_containers_is_busy(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let remove = undo(&create_network(&lab.network("near", 0)));
     let error = lab.refuse(&remove).await;
@@ -162,7 +162,7 @@ pub(crate) async fn a_network_with_containers_is_busy(lab: &Lab) {
     lab.change(&remove).await;
 }
 
-pub(crate) async fn an_image_that_is_used_stays(lab: &Lab) {
+pub(super) async fn an_image_that_is_used_stays(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let remove = Action::RemoveImage {
         reference: lab.decoy.clone(),
@@ -175,7 +175,7 @@ pub(crate) async fn an_image_that_is_used_stays(lab: &Lab) {
     lab.keep(&remove).await;
 }
 
-pub(crate) async fn a_built_image_that_another_maze_removed_is_built_again(lab: &Lab) {
+pub(super) async fn a_built_image_that_another_maze_removed_is_built_again(lab: &Lab) {
     lab.raise("near", "web").await;
     let (reference, context) = (format!("decnet-built:{}", lab.instance), lab.outside.build_context());
     let ensure = Action::EnsureImage {
@@ -199,7 +199,7 @@ pub(crate) async fn a_built_image_that_another_maze_removed_is_built_again(lab: 
     lab.change(&undo(&ensure)).await;
 }
 
-pub(crate) async fn a_published_port_is_taken_once(lab: &Lab) {
+pub(super) async fn a_published_port_is_taken_once(lab: &Lab) {
     lab.ensure_decoy().await;
     let mut network = lab.network("dmz", 0);
     network.reach = NetworkReach::Outside;

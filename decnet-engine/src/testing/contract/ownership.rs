@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use decnet_decoy::protocol::Probe;
-use decnet_engine::{
+use crate::{
     naming::{ContainerName, NetworkName, Role},
     observe::{Observed, Scope},
     plan::Action,
     runtime::{Effect, RuntimeError},
 };
-use decnet_topology::{InstanceId, TopologyId};
+use decnet_decoy::protocol::Probe;
+use decnet_topology::rng;
 
-use super::lab::{Lab, create_base, create_network, create_service, restart, state, undo};
+use super::stage::{Lab, create_base, create_network, create_service, restart, state, undo};
 
-pub(crate) async fn a_foreign_network_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
+pub(super) async fn a_foreign_network_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
     lab.ensure_decoy().await;
     let network = lab.network("near", 0);
     lab.outside.add_network(&network.name, &lab.subnet(1));
@@ -30,7 +30,7 @@ pub(crate) async fn a_foreign_network_of_our_name_is_in_the_way_and_survives(lab
     assert!(!lab.outside.has_container(&base.name));
 }
 
-pub(crate) async fn a_foreign_container_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
+pub(super) async fn a_foreign_container_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
     lab.ensure_decoy().await;
     lab.change(&create_network(&lab.network("near", 0))).await;
     let base = lab.base("web", &[lab.interface("near", 0, 2)]);
@@ -66,7 +66,7 @@ pub(crate) async fn a_foreign_container_of_our_name_is_in_the_way_and_survives(l
     assert!(lab.outside.has_container(&base.name));
 }
 
-pub(crate) async fn a_foreign_network_on_our_subnet_survives(lab: &Lab) {
+pub(super) async fn a_foreign_network_on_our_subnet_survives(lab: &Lab) {
     let (foreign, network) = (lab.network_name("foreign"), lab.network("near", 0));
     lab.outside.add_network(&foreign, &lab.subnet(0));
     let error = lab.refuse(&create_network(&network)).await;
@@ -79,10 +79,10 @@ pub(crate) async fn a_foreign_network_on_our_subnet_survives(lab: &Lab) {
     assert!(!lab.outside.has_network(&network.name));
 }
 
-pub(crate) async fn another_repo_cannot_touch_what_is_ours(lab: &Lab) {
+pub(super) async fn another_repo_cannot_touch_what_is_ours(lab: &Lab) {
     let base = lab.raise("near", "web").await;
     let before = lab.observe().await;
-    let stranger = InstanceId::new_v4();
+    let stranger = rng::instance_id();
     let removals = [
         undo(&create_network(&lab.network("near", 0))),
         undo(&create_base(&base)),
@@ -137,7 +137,7 @@ fn names(observed: &Observed) -> (BTreeSet<NetworkName>, BTreeSet<ContainerName>
     (networks.collect(), containers.collect())
 }
 
-pub(crate) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
+pub(super) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
     lab.raise("LAN-10", "web").await;
     lab.change(&create_network(&lab.network("LAN-100", 1))).await;
     let shorter = lab.network_name("LAN-10");
@@ -147,9 +147,9 @@ pub(crate) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
     let scopes = [
         (Scope::Instance(lab.instance), true),
         (Scope::Topology(lab.instance, lab.topology), true),
-        (Scope::Topology(lab.instance, TopologyId::new_v4()), false),
-        (Scope::Topology(InstanceId::new_v4(), lab.topology), false),
-        (Scope::Instance(InstanceId::new_v4()), false),
+        (Scope::Topology(lab.instance, rng::topology_id()), false),
+        (Scope::Topology(rng::instance_id(), lab.topology), false),
+        (Scope::Instance(rng::instance_id()), false),
     ];
     for (scope, ours) in scopes {
         let observed = lab.runtime.inspect(scope).await.expect("observe");
@@ -167,12 +167,12 @@ pub(crate) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
     assert_eq!(names(&lab.observe().await).0, BTreeSet::from([longer]));
 }
 
-pub(crate) async fn foreign_networks_are_those_of_others(lab: &Lab) {
+pub(super) async fn foreign_networks_are_those_of_others(lab: &Lab) {
     let foreign = lab.network_name("foreign");
     lab.outside.add_network(&foreign, &lab.subnet(0));
     let ours = lab.network("near", 1);
     lab.change(&create_network(&ours)).await;
-    let seen = |found: Vec<decnet_engine::runtime::ForeignNetwork>| -> Vec<_> {
+    let seen = |found: Vec<crate::runtime::ForeignNetwork>| -> Vec<_> {
         let mine = found
             .into_iter()
             .filter(|network| network.name.starts_with(&lab.network_name("").to_string()));
@@ -181,7 +181,7 @@ pub(crate) async fn foreign_networks_are_those_of_others(lab: &Lab) {
     };
     let listed = seen(lab.runtime.foreign_networks(lab.instance).await.expect("list"));
     assert_eq!(listed, [(foreign.to_string(), lab.subnet(0), None)]);
-    let listed = seen(lab.runtime.foreign_networks(InstanceId::new_v4()).await.expect("list"));
+    let listed = seen(lab.runtime.foreign_networks(rng::instance_id()).await.expect("list"));
     let theirs = (ours.name.to_string(), lab.subnet(1), Some(lab.instance));
     assert!(listed.contains(&theirs) && listed.len() == 2, "{listed:?}");
 }

@@ -1,0 +1,109 @@
+//! What every [`Runtime`](crate::runtime::Runtime) must do, as tests that any runtime can be held to.
+//!
+//! Each clause is a test whose name states what must hold. [`runtime_contract!`](crate::runtime_contract) makes one test of each, given
+//! a function that makes a [`Lab`] for a block of subnets, `10.203.<block>.0/24` and the seven after it:
+//!
+//! ```no_run
+//! use decnet_engine::testing::contract::Lab;
+//!
+//! async fn lab(block: u8) -> Lab {
+//!     todo!("connect to the runtime")
+//! }
+//!
+//! mod mine {
+//!     decnet_engine::runtime_contract!(super::lab);
+//! }
+//! ```
+//!
+//! A second argument marks the tests, as in `runtime_contract!(lab, #[ignore = "needs Docker"])`. Clauses have different blocks, so they can
+//! run at the same time on one engine. One publishes the port 42031 of 127.0.0.1.
+
+mod existence;
+mod liveness;
+mod ownership;
+mod stage;
+
+use std::pin::Pin;
+
+pub use stage::{Lab, Outside, create_base, create_network, create_service, restart, state, undo};
+
+type Held<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// One thing that every runtime must do.
+#[derive(Debug, Clone, Copy)]
+pub struct Clause {
+    /// What must hold, in snake case.
+    pub name: &'static str,
+    /// The third byte of its first subnet.
+    block: u8,
+    hold: fn(&Lab) -> Held<'_>,
+}
+
+/// Holds a runtime to one clause.
+///
+/// # Panics
+///
+/// If the runtime does not do what the clause says, or there is no such clause.
+pub fn hold(clause: &str, factory: impl AsyncFnOnce(u8) -> Lab) {
+    let found = CLAUSES.iter().find(|known| known.name == clause);
+    let clause = found.expect("the clause is one of CLAUSES");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be started").block_on(async {
+        let lab = factory(clause.block).await;
+        (clause.hold)(&lab).await;
+    });
+}
+
+macro_rules! clauses {
+    ($d:tt $($module:ident { $($name:ident => $block:literal,)* })*) => {
+        /// Every clause of the contract.
+        pub const CLAUSES: &[Clause] = &[
+            $($(Clause { name: stringify!($name), block: $block, hold: |lab| Box::pin($module::$name(lab)) },)*)*
+        ];
+
+        /// Makes one `#[test]` of each clause of the [contract](crate::testing::contract) for the runtimes in the
+        /// [labs](crate::testing::contract::Lab) that an async function of a block of subnets makes.
+        #[macro_export]
+        macro_rules! runtime_contract {
+            ($d factory:expr $d(, #[$d mark:meta])?) => {$($(
+                #[test]
+                $d(#[$d mark])?
+                fn $name() {
+                    $crate::testing::contract::hold(stringify!($name), $d factory);
+                }
+            )*)*};
+        }
+    };
+}
+
+clauses! { $
+    existence {
+        what_is_made_twice_is_made_once => 0,
+        what_is_removed_twice_is_removed_once => 8,
+        each_action_is_undone_by_its_inverse => 16,
+        a_name_with_another_spec_is_refused => 24,
+        what_an_action_needs_and_is_not_there_is_named => 32,
+        a_network_with_containers_is_busy => 40,
+        an_image_that_is_used_stays => 48,
+        a_published_port_is_taken_once => 56,
+        a_built_image_that_another_maze_removed_is_built_again => 208,
+        a_base_is_not_made_again_though_its_network_is_gone => 152,
+    }
+    ownership {
+        a_foreign_network_of_our_name_is_in_the_way_and_survives => 64,
+        a_foreign_container_of_our_name_is_in_the_way_and_survives => 72,
+        a_foreign_network_on_our_subnet_survives => 80,
+        another_repo_cannot_touch_what_is_ours => 88,
+        a_scope_shows_exactly_what_is_in_it => 96,
+        foreign_networks_are_those_of_others => 104,
+    }
+    liveness {
+        a_restart_of_a_base_makes_services_that_share_its_namespace_stale => 112,
+        a_service_belongs_to_its_base_by_the_volume_and_outlives_a_restart_of_it => 116,
+        a_service_of_a_recreated_base_must_be_recreated_too => 124,
+        a_stopped_base_is_started_by_making_it_again => 120,
+        an_interface_comes_and_goes => 128,
+        a_state_can_be_set_in_a_running_base_only => 136,
+        an_untouched_container_keeps_its_id_and_start => 144,
+    }
+}

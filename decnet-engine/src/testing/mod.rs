@@ -1,0 +1,3 @@
+//! What a test of an own runtime needs.
+
+pub mod contract;
