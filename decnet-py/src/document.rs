@@ -9,6 +9,7 @@ use decnet_topology::{
     model::Header,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict, types::PyString};
+use serde_json::Value;
 
 use crate::{
     argument::{self, FilePath},
@@ -18,8 +19,8 @@ use crate::{
 
 /// A document that was not read yet.
 pub(crate) enum Written {
-    /// As a dict, by now its JSON. Lines and columns mean nothing then.
-    Dict(String),
+    /// As a dict. Its findings have no lines and columns.
+    Dict(Value),
     /// As a text.
     Text(Vec<u8>, Syntax),
 }
@@ -50,7 +51,7 @@ impl Written {
             return Err(PyTypeError::new_err(format!("a document is a dict, not {kind}")));
         }
         let value = convert::to_value(object).map_err(|unfit| unfit.raise(|message| unread(py, &message)))?;
-        Ok(Self::Dict(value.to_string()))
+        Ok(Self::Dict(value))
     }
 
     /// Takes a text.
@@ -77,16 +78,7 @@ impl Written {
     pub(crate) fn parse(&self) -> Result<Draft, DocumentError> {
         match self {
             Self::Text(text, syntax) => document::parse(text, *syntax),
-            Self::Dict(json) => match document::parse(json, Syntax::Json) {
-                Ok(mut draft) => {
-                    draft.findings.iter_mut().for_each(forget_place);
-                    Ok(draft)
-                }
-                Err(mut error) => {
-                    error.findings.iter_mut().for_each(forget_place);
-                    Err(error)
-                }
-            },
+            Self::Dict(value) => document::from_value(value),
         }
     }
 
@@ -107,12 +99,6 @@ type Refusal = Box<dyn Raise + Send>;
 
 fn refusal(error: impl Raise + Send + 'static) -> Refusal {
     Box::new(error)
-}
-
-fn forget_place(finding: &mut Finding) {
-    if let Target::Document { line, column, .. } = &mut finding.target {
-        (*line, *column) = (None, None);
-    }
 }
 
 /// Says that an object cannot be a document.

@@ -22,7 +22,6 @@ use crate::{
     mutation::Mutation,
     parts::{Decky, Edge, Lan},
     report::{Report, Rules, claims},
-    tree,
 };
 
 /// A complete, well-formed maze: LANs, deckies and who is attached to what.
@@ -67,14 +66,15 @@ impl Topology {
         &self.header
     }
 
+    fn draft(&self) -> model::Draft {
+        model::Draft {
+            header: self.header.clone(),
+            ..model::Draft::from(&*self.maze)
+        }
+    }
+
     fn print(&self, py: Python<'_>, syntax: Syntax) -> String {
-        py.detach(|| {
-            let draft = model::Draft {
-                header: self.header.clone(),
-                ..model::Draft::from(&*self.maze)
-            };
-            document::print(&draft, syntax)
-        })
+        py.detach(|| document::print(&self.draft(), syntax))
     }
 }
 
@@ -116,9 +116,7 @@ impl Topology {
 
     /// Returns the document as a dict.
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let json = self.print(py, Syntax::Json);
-        let value: serde_json::Value =
-            serde_json::from_str(&json).map_err(|error| tree::DecnetError::new_err(error.to_string()))?;
+        let value = py.detach(|| document::to_value(&self.draft()));
         convert::from_value(py, &value)
     }
 

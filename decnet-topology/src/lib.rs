@@ -139,6 +139,7 @@
 pub mod alloc;
 pub mod catalog;
 pub mod config;
+mod decode;
 pub mod document;
 pub mod finding;
 pub mod generate;

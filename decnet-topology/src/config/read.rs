@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::{
     catalog::Catalog,
@@ -10,8 +10,9 @@ use crate::{
         builder::{no_probability, out_of_range},
         service_faults,
     },
+    decode::{At, Diagnostics, Fault, Fields, Problem, Value},
     name::ServiceName,
-    net,
+    net, spelling,
     status::Mode,
 };
 
@@ -22,7 +23,7 @@ impl TopologyConfig {
     /// for `seed` and `services_explicit`, where it means that none is given. A seed is drawn only for a config without faults
     /// that has none; most callers pass [`rng::os_seed`](crate::rng::os_seed).
     pub fn from_value(
-        value: &Value,
+        value: &Json,
         catalog: &Catalog,
         seed_if_absent: impl FnOnce() -> u64,
     ) -> Result<Self, InvalidConfig> {
@@ -30,12 +31,12 @@ impl TopologyConfig {
     }
 }
 
-impl TryFrom<Value> for TopologyConfig {
+impl TryFrom<Json> for TopologyConfig {
     type Error = InvalidConfig;
 
     /// Reads a stored config, which has its seed. Whether the catalogue still has its services is not asked.
-    fn try_from(value: Value) -> Result<Self, InvalidConfig> {
-        if value.get("seed").is_none_or(Value::is_null) && value.is_object() {
+    fn try_from(value: Json) -> Result<Self, InvalidConfig> {
+        if value.get("seed").is_none_or(Json::is_null) && value.is_object() {
             return Err(InvalidConfig::sorted(vec![ConfigFault {
                 field: "seed".into(),
                 message: "a stored config has its seed".into(),
@@ -45,28 +46,45 @@ impl TryFrom<Value> for TopologyConfig {
     }
 }
 
+const KEYS: &[&str] = &[
+    "name",
+    "mode",
+    "depth",
+    "branching_factor",
+    "deckies_per_lan_min",
+    "deckies_per_lan_max",
+    "bridge_forward_probability",
+    "cross_edge_probability",
+    "subnet_base_prefix",
+    "lan_prefix",
+    "randomize_services",
+    "services_explicit",
+    "dmz_gateway",
+    "seed",
+];
+
 fn read(
-    value: &Value,
+    value: &Json,
     catalog: Option<&Catalog>,
     seed_if_absent: impl FnOnce() -> u64,
 ) -> Result<TopologyConfig, InvalidConfig> {
+    let refused = |message| {
+        let field = "*".into();
+        InvalidConfig::sorted(vec![ConfigFault { field, message }])
+    };
+    let tree = Value::from_json(value).map_err(|error| refused(error.to_string()))?;
+    if !matches!(tree, Value::Map(_)) {
+        return Err(refused(format!("a config is an object of fields, not {tree}")));
+    }
     // Sound values stand in for required ones until these are read.
     let mut config = ConfigBuilder::new("unnamed", *DEPTH.start(), *BRANCHING.start());
-    let Some(fields) = value.as_object() else {
-        return Err(InvalidConfig::sorted(vec![ConfigFault {
-            field: "*".into(),
-            message: format!("a config is an object of fields, not {}", shown(value)),
-        }]));
-    };
-    for required in ["name", "depth", "branching_factor"] {
-        if !fields.contains_key(required) {
-            config.fault(required, "is required");
-        }
+    let diagnostics = Diagnostics::new("");
+    if let Some(fields) = At::root(&diagnostics, &tree).fields("an object of fields", "a config", KEYS) {
+        set(&mut config, &fields);
     }
-    for (key, value) in fields {
-        if let Err(message) = set(&mut config, key, value) {
-            config.fault(key, message);
-        }
+    for fault in diagnostics.finish().0 {
+        let ConfigFault { field, message } = fault.into();
+        config.fault(&field, message);
     }
     if let (Some(catalog), Some(services)) = (catalog, &config.services_explicit) {
         let faults = service_faults(services, catalog);
@@ -79,83 +97,119 @@ fn read(
     config.build_or_seed(seed_if_absent)
 }
 
-fn set(config: &mut ConfigBuilder, key: &str, value: &Value) -> Result<(), String> {
-    match key {
-        "name" => config.name = text(value)?.into(),
-        "mode" => config.mode = text(value)?.parse::<Mode>().map_err(|error| error.to_string())?,
-        "depth" => config.depth = number(value, &DEPTH)?,
-        "branching_factor" => config.branching_factor = number(value, &BRANCHING)?,
-        "deckies_per_lan_min" => config.deckies_per_lan_min = number(value, &DECKIES_MIN)?,
-        "deckies_per_lan_max" => config.deckies_per_lan_max = number(value, &DECKIES_MAX)?,
-        "bridge_forward_probability" => config.bridge_forward_probability = probability(value)?,
-        "cross_edge_probability" => config.cross_edge_probability = probability(value)?,
-        "subnet_base_prefix" => {
-            config.subnet_base_prefix =
-                net::parse_base(text(value)?).map_err(|error| format!("{error}, nor a short form like 172.20"))?;
+fn set(config: &mut ConfigBuilder, fields: &Fields<'_, '_>) {
+    fn put<T>(place: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *place = value;
         }
-        "lan_prefix" => config.lan_prefix = number(value, &LAN_PREFIX)?,
-        "randomize_services" => config.randomize_services = truth(value)?,
-        "services_explicit" => config.services_explicit = services(value)?,
-        "dmz_gateway" => config.dmz_gateway = truth(value)?,
-        "seed" => config.seed = seed(value)?,
-        _ => return Err("is no field of a config".into()),
     }
-    Ok(())
+    let flag = |key| fields.get(key).and_then(At::flag);
+    let number = |key, range| fields.get(key).and_then(|at| number(at, range));
+    let required = |key, range: &RangeInclusive<u8>| {
+        let at = fields.required(key, "a whole number");
+        at.and_then(|at| self::number(at, range))
+    };
+    let chance = |key| fields.get(key).and_then(probability);
+    let name = fields.required("name", "a text");
+    put(&mut config.name, name.and_then(|at| at.text("a text")).map(Into::into));
+    put(&mut config.depth, required("depth", &DEPTH));
+    put(&mut config.branching_factor, required("branching_factor", &BRANCHING));
+    put(
+        &mut config.mode,
+        fields.get("mode").and_then(|at| parsed(at, str::parse::<Mode>)),
+    );
+    put(
+        &mut config.deckies_per_lan_min,
+        number("deckies_per_lan_min", &DECKIES_MIN),
+    );
+    put(
+        &mut config.deckies_per_lan_max,
+        number("deckies_per_lan_max", &DECKIES_MAX),
+    );
+    put(
+        &mut config.bridge_forward_probability,
+        chance("bridge_forward_probability"),
+    );
+    put(&mut config.cross_edge_probability, chance("cross_edge_probability"));
+    let base = fields.get("subnet_base_prefix").and_then(|at| {
+        parsed(at, |text| {
+            net::parse_base(text).map_err(|error| format!("{error}, nor a short form like 172.20"))
+        })
+    });
+    put(&mut config.subnet_base_prefix, base);
+    put(&mut config.lan_prefix, number("lan_prefix", &LAN_PREFIX));
+    put(&mut config.randomize_services, flag("randomize_services"));
+    put(&mut config.dmz_gateway, flag("dmz_gateway"));
+    config.services_explicit = fields.given("services_explicit").and_then(|at| services(at));
+    config.seed = fields.given("seed").and_then(seed);
 }
 
-fn text(value: &Value) -> Result<&str, String> {
-    value
-        .as_str()
-        .ok_or_else(|| format!("must be a text, not {}", shown(value)))
+fn parsed<T, E: ToString>(at: At<'_, '_>, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    let parsed = parse(at.text("a text")?);
+    let note = |error: E| {
+        at.note(Problem::Other {
+            message: error.to_string(),
+        });
+    };
+    parsed.map_err(note).ok()
 }
 
-fn truth(value: &Value) -> Result<bool, String> {
-    value
-        .as_bool()
-        .ok_or_else(|| format!("must be true or false, not {}", shown(value)))
+fn number(at: At<'_, '_>, range: &RangeInclusive<u8>) -> Option<u8> {
+    let number = at.as_u64().and_then(|number| u8::try_from(number).ok());
+    let number = number.filter(|number| range.contains(number));
+    or_else_note(at, number, || out_of_range(range, at.value()))
 }
 
-fn number(value: &Value, range: &RangeInclusive<u8>) -> Result<u8, String> {
-    let number = value.as_u64().and_then(|number| u8::try_from(number).ok());
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| out_of_range(range, shown(value)))
+fn probability(at: At<'_, '_>) -> Option<f64> {
+    let number = at.as_f64().filter(|number| (0.0..=1.0).contains(number));
+    or_else_note(at, number, || no_probability(at.value()))
 }
 
-fn probability(value: &Value) -> Result<f64, String> {
-    let number = value.as_f64().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| no_probability(shown(value)))
-}
-
-fn seed(value: &Value) -> Result<Option<u64>, String> {
-    match value {
-        Value::Null => Ok(None),
-        _ => value
-            .as_u64()
-            .map(Some)
-            .ok_or_else(|| format!("must be a whole number from 0 to {}, not {}", u64::MAX, shown(value))),
+fn or_else_note<T>(at: At<'_, '_>, read: Option<T>, message: impl FnOnce() -> String) -> Option<T> {
+    if read.is_none() {
+        at.note(Problem::Other { message: message() });
     }
+    read
 }
 
-fn services(value: &Value) -> Result<Option<Vec<ServiceName>>, String> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Array(names) => names
-            .iter()
-            .map(|name| text(name).map(ServiceName::new))
-            .collect::<Result<_, _>>()
-            .map(Some)
-            .map_err(|fault| format!("a service's name {fault}")),
-        _ => Err(format!("must be a list of services, not {}", shown(value))),
-    }
+fn seed(at: At<'_, '_>) -> Option<u64> {
+    at.expect(at.as_u64(), format!("a whole number from 0 to {}", u64::MAX))
 }
 
-/// Shows a value, or for a long one what it is.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Array(_) => "a list".into(),
-        Value::Object(_) => "an object".into(),
-        Value::String(text) if text.len() > 64 => "a long text".into(),
-        _ => value.to_string(),
+fn services(at: At<'_, '_>) -> Option<Vec<ServiceName>> {
+    let names = at.items("a list of services");
+    names
+        .map(|at| at.text("the name of a service").map(ServiceName::new))
+        .collect()
+}
+
+impl From<Fault> for ConfigFault {
+    fn from(fault: Fault) -> Self {
+        let Fault { path, problem, .. } = fault;
+        let message = match problem {
+            Problem::UnknownKey { key, of, known, .. } => {
+                format!("is not a field of {of}{}", spelling::hint(&key, known.iter().copied()))
+            }
+            Problem::DoubledKey { .. } => "is given twice".into(),
+            Problem::MissingKey { .. } => "is required".into(),
+            Problem::WrongType { expected, found, .. } => format!("must be {expected}, not {found}"),
+            Problem::UnknownWord { word, known } => format!("`{word}` is not one of {}", known.join(", ")),
+            Problem::Name { source, .. } => source.to_string(),
+            Problem::Subnet { source } => source.to_string(),
+            Problem::Address { text } => format!("`{text}` is not an IPv4 address"),
+            Problem::Other { message } => message,
+            Problem::Found { finding } => finding.message,
+        };
+        // An item of a list belongs to the field that has the list.
+        let (field, item) = path.split_at(path.find('[').unwrap_or(path.len()));
+        let message = if item.is_empty() {
+            message
+        } else {
+            format!("item {item} {message}")
+        };
+        Self {
+            field: field.into(),
+            message,
+        }
     }
 }

@@ -40,31 +40,28 @@
 //! [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, the others counted.
 
 mod error;
-mod keys;
+mod maze;
 mod parse;
-mod place;
 mod print;
-mod scalar;
 mod schema;
-mod shapes;
-mod value;
 
 use std::{ffi::OsStr, path::Path};
 
+use crate::decode;
+
 pub use error::DocumentError;
-pub use parse::parse;
-pub use print::{print, print_topology};
+pub use parse::{from_value, parse};
+pub use print::{print, print_topology, to_value};
 pub use schema::schema;
-pub(crate) use value::SoundValue;
 
 /// What a document says in its first key.
 pub const FORMAT: &str = "decnet.topology/1";
 
 /// The longest document, in bytes: 64 MiB.
-pub const MAX_BYTES: usize = 64 << 20;
+pub const MAX_BYTES: usize = decode::MAX_BYTES;
 
 /// The deepest nesting of lists and maps, the document itself being the first level.
-pub const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = decode::MAX_DEPTH;
 
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

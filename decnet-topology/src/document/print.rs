@@ -15,6 +15,11 @@ pub fn print(draft: &Draft, syntax: Syntax) -> String {
     }
 }
 
+/// Writes a draft down as the JSON value of a document; its findings are left out.
+pub fn to_value(draft: &Draft) -> serde_json::Value {
+    value(&DocumentOut::from(draft))
+}
+
 /// Writes a stored topology down as a document.
 pub fn print_topology(row: &TopologyRow, topology: &Topology, syntax: Syntax) -> String {
     let draft = Draft {
@@ -35,6 +40,10 @@ impl From<&TopologyRow> for Header {
             config: row.config.clone(),
         }
     }
+}
+
+fn value(document: &DocumentOut<'_>) -> serde_json::Value {
+    serde_json::to_value(document).expect("texts, numbers and string keys are always JSON")
 }
 
 fn json(document: &DocumentOut<'_>) -> String {

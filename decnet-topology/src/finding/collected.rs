@@ -59,6 +59,13 @@ impl Tally {
         more.is_none() && *count <= MAX_LISTED
     }
 
+    /// Counts a finding of a code that has its own severity, and returns whether it is to be listed.
+    pub(crate) fn admits(&mut self, code: Code) -> bool {
+        let count = self.0.entry((code.severity(), code)).or_default();
+        *count += 1;
+        *count <= MAX_LISTED
+    }
+
     /// Counts a finding of a code, if enough of it are listed, and tells whether it did.
     pub(crate) fn counts_only(&mut self, severity: Severity, code: Code) -> bool {
         match self.0.get_mut(&(severity, code)) {

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::{borrow::Cow, net::Ipv4Addr};
 
 use crate::{
     alloc::AllocError,
@@ -50,7 +50,7 @@ pub enum MutationError {
         /// Where it stands.
         path: String,
         /// What should stand there.
-        expected: &'static str,
+        expected: Cow<'static, str>,
         /// What does.
         found: String,
     },

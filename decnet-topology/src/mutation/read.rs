@@ -2,11 +2,11 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Deserializer, de::Error};
-use serde_json::{Map, Value};
+use serde_json::Value as Json;
 
 use crate::{
-    document::{MAX_DEPTH, SoundValue},
-    model::{ServiceConfig, ServiceFields},
+    decode::{At, Diagnostics, Fault, Fields, MAX_DEPTH, Problem, Value},
+    model::ServiceConfig,
     mutation::{
         AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, MAX_BYTES, Mutation, MutationError,
         RemoveDecky, RemoveLan, UpdateDecky, UpdateLan,
@@ -15,8 +15,6 @@ use crate::{
     net, spelling,
 };
 
-type Read<T> = Result<T, MutationError>;
-
 impl Mutation {
     /// Reads a mutation from a JSON text, of at most [`MAX_BYTES`] and as deep as a maze file may be.
     pub fn from_json(text: &str) -> Result<Self, MutationError> {
@@ -24,39 +22,68 @@ impl Mutation {
         if text.len() > MAX_BYTES {
             return Err(syntax(format!("it has {} bytes, {MAX_BYTES} are allowed", text.len())));
         }
-        let value: SoundValue = serde_json::from_str(text).map_err(|error| syntax(error.to_string()))?;
-        Self::from_value(&value.0)
+        let tree: Value<'_> = serde_json::from_str(text).map_err(|error| syntax(error.to_string()))?;
+        Self::from_tree(&tree)
     }
 
-    /// Reads a mutation from a JSON value: the first fault is told.
-    pub fn from_value(value: &Value) -> Result<Self, MutationError> {
-        let whole = Fields::of(At::root(value), "a mutation", &["op", "payload"])?;
-        let op = whole.required("op", OP)?.text(OP)?;
-        if !Self::OPS.contains(&op) {
-            return Err(MutationError::UnknownOp {
-                op: op.into(),
-                hint: hint(op, Self::OPS),
-            });
+    /// Reads a mutation from a JSON value. The error is the first fault.
+    pub fn from_value(value: &Json) -> Result<Self, MutationError> {
+        let tree = Value::from_json(value).map_err(|error| MutationError::Syntax {
+            message: error.to_string(),
+        })?;
+        Self::from_tree(&tree)
+    }
+
+    fn from_tree(tree: &Value<'_>) -> Result<Self, MutationError> {
+        let diagnostics = Diagnostics::new("");
+        let at = At::root(&diagnostics, tree);
+        // First of all, so that a text which says a thing twice is refused whatever else is wrong with it.
+        at.check_keys();
+        let mutation = read(at);
+        match diagnostics.finish().0.into_iter().next() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(mutation.expect("what is not a mutation has a fault")),
         }
-        read_payload(op, &whole.required("payload", "an object")?)
     }
 }
 
 impl<'de> Deserialize<'de> for Mutation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = SoundValue::deserialize(deserializer)?;
-        Self::from_value(&value.0).map_err(|error| match std::error::Error::source(&error) {
+        let tree = Value::deserialize(deserializer)?;
+        Self::from_tree(&tree).map_err(|error| match std::error::Error::source(&error) {
             Some(source) => D::Error::custom(format_args!("{error}: {source}")),
             None => D::Error::custom(error),
         })
     }
 }
 
-fn read_payload(op: &str, payload: &At<'_>) -> Read<Mutation> {
-    let fields = |known| Fields::of(payload.clone(), op, known);
-    Ok(match op {
+const OBJECT: &str = "an object";
+const NAME: &str = "a name like web-01";
+const OP: &str = "an op like add_lan";
+const ARCHETYPE: &str = "the name of an archetype";
+
+/// How deep the value of a service's field may be: it stands on the sixth level of a maze file.
+const DEEPEST: usize = MAX_DEPTH - 5;
+
+fn read(at: At<'_, '_>) -> Option<Mutation> {
+    let whole = at.fields(OBJECT, "a mutation", &["op", "payload"])?;
+    let op = whole.required("op", OP)?;
+    let word = op.text(OP)?;
+    let Some(known) = Mutation::OPS.iter().find(|known| **known == word) else {
+        op.note(Problem::UnknownWord {
+            word: word.into(),
+            known: Mutation::OPS,
+        });
+        return None;
+    };
+    read_payload(known, whole.required("payload", OBJECT)?)
+}
+
+fn read_payload(op: &'static str, payload: At<'_, '_>) -> Option<Mutation> {
+    let fields = |known| payload.fields(OBJECT, op, known);
+    Some(match op {
         "add_lan" => add_lan(&fields(&["name", "subnet", "is_dmz", "x", "y"])?)?.into(),
-        "remove_lan" => RemoveLan::new(fields(&["name"])?.name("name")?).into(),
+        "remove_lan" => RemoveLan::new(name(&fields(&["name"])?, "name")?).into(),
         "add_decky" => add_decky(&fields(&[
             "name",
             "lan",
@@ -72,94 +99,130 @@ fn read_payload(op: &str, payload: &At<'_>) -> Read<Mutation> {
         "attach_decky" => attach_decky(&fields(&["decky", "lan", "ip", "forwards_l3", "force"])?)?.into(),
         "detach_decky" => {
             let fields = fields(&["decky", "lan"])?;
-            DetachDecky::new(fields.name("decky")?, fields.name("lan")?).into()
+            DetachDecky::new(name(&fields, "decky")?, name(&fields, "lan")?).into()
         }
-        "remove_decky" => RemoveDecky::new(fields(&["decky"])?.name("decky")?).into(),
+        "remove_decky" => RemoveDecky::new(name(&fields(&["decky"])?, "decky")?).into(),
         "update_decky" => update_decky(&fields(&["decky", "patch", "services", "x", "y", "force"])?)?.into(),
         _ => update_lan(&fields(&["name", "patch", "x", "y"])?)?.into(),
     })
 }
 
-fn add_lan(fields: &Fields<'_>) -> Read<AddLan> {
-    Ok(AddLan {
-        name: fields.name("name")?,
-        subnet: fields.read("subnet", At::subnet)?.flatten(),
-        is_dmz: fields.flag("is_dmz")?,
-        x: fields.read("x", At::number)?,
-        y: fields.read("y", At::number)?,
+fn add_lan(fields: &Fields<'_, '_>) -> Option<AddLan> {
+    Some(AddLan {
+        name: name(fields, "name")?,
+        subnet: fields.given("subnet").and_then(subnet),
+        is_dmz: fields.flag("is_dmz"),
+        x: fields.get("x").and_then(At::number),
+        y: fields.get("y").and_then(At::number),
     })
 }
 
-fn add_decky(fields: &Fields<'_>) -> Read<AddDecky> {
-    Ok(AddDecky {
-        name: fields.name("name")?,
-        lan: fields.name("lan")?,
-        services: fields.read("services", At::services)?.unwrap_or_default(),
-        service_config: fields.read("service_config", At::service_config)?,
-        archetype: fields.read("archetype", |at| at.text(ARCHETYPE).map(Into::into))?,
-        forwards_l3: fields.flag("forwards_l3")?,
-        ip: fields.read("ip", At::ip)?.flatten(),
-        x: fields.read("x", At::number)?,
-        y: fields.read("y", At::number)?,
+fn add_decky(fields: &Fields<'_, '_>) -> Option<AddDecky> {
+    Some(AddDecky {
+        name: name(fields, "name")?,
+        lan: name(fields, "lan")?,
+        services: fields.get("services").map(services).unwrap_or_default(),
+        service_config: fields.get("service_config").and_then(service_config),
+        archetype: fields.get("archetype").and_then(archetype),
+        forwards_l3: fields.flag("forwards_l3"),
+        ip: fields.given("ip").and_then(ip),
+        x: fields.get("x").and_then(At::number),
+        y: fields.get("y").and_then(At::number),
     })
 }
 
-fn attach_decky(fields: &Fields<'_>) -> Read<AttachDecky> {
-    Ok(AttachDecky {
-        decky: fields.name("decky")?,
-        lan: fields.name("lan")?,
-        ip: fields.read("ip", At::ip)?.flatten(),
-        forwards_l3: fields.flag("forwards_l3")?,
-        force: fields.flag("force")?,
+fn attach_decky(fields: &Fields<'_, '_>) -> Option<AttachDecky> {
+    Some(AttachDecky {
+        decky: name(fields, "decky")?,
+        lan: name(fields, "lan")?,
+        ip: fields.given("ip").and_then(ip),
+        forwards_l3: fields.flag("forwards_l3"),
+        force: fields.flag("force"),
     })
 }
 
-fn update_decky(fields: &Fields<'_>) -> Read<UpdateDecky> {
-    let patch = |at| {
-        let patch = Fields::of(
-            at,
-            "a patch of a decky",
-            &["service_config", "archetype", "forwards_l3"],
-        )?;
-        Ok(DeckyPatch {
-            service_config: patch.read("service_config", At::service_config)?,
-            archetype: patch.read("archetype", |at| at.or_null(|at| at.text(ARCHETYPE).map(Into::into)))?,
-            forwards_l3: patch.read("forwards_l3", At::flag)?,
+fn update_decky(fields: &Fields<'_, '_>) -> Option<UpdateDecky> {
+    let patch = |at: At<'_, '_>| {
+        let known = &["service_config", "archetype", "forwards_l3"];
+        let patch = at.fields(OBJECT, "a patch of a decky", known)?;
+        Some(DeckyPatch {
+            service_config: patch.get("service_config").and_then(service_config),
+            archetype: patch.get("archetype").map(|at| at.given().and_then(archetype)),
+            forwards_l3: patch.get("forwards_l3").and_then(At::flag),
         })
     };
-    Ok(UpdateDecky {
-        decky: fields.name("decky")?,
-        patch: fields.read("patch", patch)?.unwrap_or_default(),
-        services: fields.read("services", At::services)?,
-        x: fields.read("x", At::number)?,
-        y: fields.read("y", At::number)?,
-        force: fields.flag("force")?,
+    Some(UpdateDecky {
+        decky: name(fields, "decky")?,
+        patch: fields.get("patch").and_then(patch).unwrap_or_default(),
+        services: fields.get("services").map(services),
+        x: fields.get("x").and_then(At::number),
+        y: fields.get("y").and_then(At::number),
+        force: fields.flag("force"),
     })
 }
 
-fn update_lan(fields: &Fields<'_>) -> Read<UpdateLan> {
-    let patch = |at| {
-        let patch = Fields::of(at, "a patch of a LAN", &["name", "subnet", "is_dmz"])?;
-        Ok(LanPatch {
-            name: patch.read("name", At::name)?,
-            subnet: patch.read("subnet", At::subnet)?,
-            is_dmz: patch.read("is_dmz", At::flag)?,
+fn update_lan(fields: &Fields<'_, '_>) -> Option<UpdateLan> {
+    let patch = |at: At<'_, '_>| {
+        let patch = at.fields(OBJECT, "a patch of a LAN", &["name", "subnet", "is_dmz"])?;
+        Some(LanPatch {
+            name: patch.get("name").and_then(any_name),
+            subnet: patch.get("subnet").map(|at| at.given().and_then(subnet)),
+            is_dmz: patch.get("is_dmz").and_then(At::flag),
         })
     };
-    Ok(UpdateLan {
-        name: fields.name("name")?,
-        patch: fields.read("patch", patch)?.unwrap_or_default(),
-        x: fields.read("x", At::number)?,
-        y: fields.read("y", At::number)?,
+    Some(UpdateLan {
+        name: name(fields, "name")?,
+        patch: fields.get("patch").and_then(patch).unwrap_or_default(),
+        x: fields.get("x").and_then(At::number),
+        y: fields.get("y").and_then(At::number),
     })
 }
 
-const NAME: &str = "a name like web-01";
-const OP: &str = "an op like add_lan";
-const ARCHETYPE: &str = "the name of an archetype";
+fn name(fields: &Fields<'_, '_>, key: &'static str) -> Option<Name> {
+    any_name(fields.required(key, NAME)?)
+}
 
-/// How deep the value of a service's field may be: it stands on the sixth level of a maze file.
-const DEEPEST: usize = MAX_DEPTH - 5;
+fn any_name(at: At<'_, '_>) -> Option<Name> {
+    let text = at.text(NAME)?;
+    let fault = |source| {
+        let text = text.into();
+        at.note(Problem::Name { text, source });
+    };
+    Name::new(text).map_err(fault).ok()
+}
+
+fn archetype(at: At<'_, '_>) -> Option<String> {
+    at.text(ARCHETYPE).map(Into::into)
+}
+
+fn subnet(at: At<'_, '_>) -> Option<Ipv4Net> {
+    let text = at.text("a subnet of the form 10.0.0.0/24, or null to have one allocated")?;
+    let fault = |source| at.note(Problem::Subnet { source });
+    net::parse_subnet(text).map_err(fault).ok()
+}
+
+fn ip(at: At<'_, '_>) -> Option<Ipv4Addr> {
+    let text = at.text("an IPv4 address of the form 10.0.0.2, or null to have one allocated")?;
+    let fault = |_| at.note(Problem::Address { text: text.into() });
+    text.parse().map_err(fault).ok()
+}
+
+fn services<C: FromIterator<ServiceName>>(at: At<'_, '_>) -> C {
+    let items = at.items("a list of services");
+    let items = items.filter_map(|at| at.text("the name of a service").map(ServiceName::new));
+    items.collect()
+}
+
+fn service_config(at: At<'_, '_>) -> Option<ServiceConfig> {
+    // The service and its fields are two levels more.
+    if at.value().is_deeper(DEEPEST + 2) {
+        at.note(Problem::Other {
+            message: format!("has values of more than {DEEPEST} levels of lists and objects"),
+        });
+        return None;
+    }
+    Some(at.service_config("an object of services", "an object of fields"))
+}
 
 /// Says which word was most likely meant, or which there are.
 fn hint(word: &str, known: &[&str]) -> String {
@@ -169,193 +232,38 @@ fn hint(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// An object with a closed set of keys.
-struct Fields<'v> {
-    path: String,
-    entries: &'v Map<String, Value>,
-}
-
-impl<'v> Fields<'v> {
-    fn of(at: At<'v>, what: &str, known: &[&str]) -> Read<Self> {
-        let Value::Object(entries) = at.value else {
-            return Err(at.mismatch("an object"));
-        };
-        let fields = Self { path: at.path, entries };
-        match entries.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(MutationError::UnknownKey {
-                path: fields.path_to(key),
-                op: what.into(),
-                hint: hint(key, known),
-            }),
-            None => Ok(fields),
-        }
-    }
-
-    fn path_to(&self, key: &str) -> String {
-        match self.path.as_str() {
-            "" => key.into(),
-            path => format!("{path}.{key}"),
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<At<'v>> {
-        self.entries.get(key).map(|value| At {
-            path: self.path_to(key),
-            value,
-        })
-    }
-
-    fn required(&self, key: &str, expected: &'static str) -> Read<At<'v>> {
-        self.get(key).ok_or_else(|| MutationError::MissingKey {
-            path: self.path_to(key),
-            expected,
-        })
-    }
-
-    /// Reads what may be left out.
-    fn read<T>(&self, key: &str, read: impl FnOnce(At<'v>) -> Read<T>) -> Read<Option<T>> {
-        self.get(key).map(read).transpose()
-    }
-
-    fn name(&self, key: &str) -> Read<Name> {
-        self.required(key, NAME)?.name()
-    }
-
-    fn flag(&self, key: &str) -> Read<bool> {
-        Ok(self.read(key, At::flag)?.unwrap_or_default())
-    }
-}
-
-/// A value, and where it stands.
-#[derive(Clone)]
-struct At<'v> {
-    path: String,
-    value: &'v Value,
-}
-
-impl<'v> At<'v> {
-    fn root(value: &'v Value) -> Self {
-        Self {
-            path: String::new(),
-            value,
-        }
-    }
-
-    fn mismatch(self, expected: &'static str) -> MutationError {
-        let found = match self.value {
-            Value::Array(_) => "a list".into(),
-            Value::Object(_) => "an object".into(),
-            Value::String(text) if text.len() > 64 => "a long text".into(),
-            value => value.to_string(),
-        };
-        let path = match self.path.as_str() {
-            "" => "the mutation".into(),
-            _ => self.path,
-        };
-        MutationError::WrongType { path, expected, found }
-    }
-
-    fn or_null<T>(self, read: impl FnOnce(Self) -> Read<T>) -> Read<Option<T>> {
-        match self.value {
-            Value::Null => Ok(None),
-            _ => read(self).map(Some),
-        }
-    }
-
-    fn text(self, expected: &'static str) -> Read<&'v str> {
-        match self.value {
-            Value::String(text) => Ok(text),
-            _ => Err(self.mismatch(expected)),
-        }
-    }
-
-    fn name(self) -> Read<Name> {
-        let path = self.path.clone();
-        let text = self.text(NAME)?;
-        Name::new(text).map_err(|source| MutationError::NameInvalid {
-            path,
-            text: text.into(),
-            source,
-        })
-    }
-
-    fn flag(self) -> Read<bool> {
-        match self.value {
-            Value::Bool(flag) => Ok(*flag),
-            _ => Err(self.mismatch("true or false")),
-        }
-    }
-
-    fn number(self) -> Read<f64> {
-        match self.value.as_f64().filter(|number| number.is_finite()) {
-            Some(number) => Ok(number),
-            None => Err(self.mismatch("a finite number")),
-        }
-    }
-
-    /// Reads a subnet; none if one is to be allocated.
-    fn subnet(self) -> Read<Option<Ipv4Net>> {
-        self.or_null(|at| {
-            let path = at.path.clone();
-            let text = at.text("a subnet of the form 10.0.0.0/24, or null to have one allocated")?;
-            net::parse_subnet(text).map_err(|source| MutationError::SubnetMalformed { path, source })
-        })
-    }
-
-    /// Reads an address; none if one is to be allocated.
-    fn ip(self) -> Read<Option<Ipv4Addr>> {
-        self.or_null(|at| {
-            let path = at.path.clone();
-            let text = at.text("an IPv4 address of the form 10.0.0.2, or null to have one allocated")?;
-            let malformed = |_| MutationError::IpMalformed {
+impl From<Fault> for MutationError {
+    fn from(fault: Fault) -> Self {
+        let Fault { path, problem, .. } = fault;
+        let whole = |path: String| if path.is_empty() { "the mutation".into() } else { path };
+        match problem {
+            Problem::UnknownKey { key, of, known, .. } => Self::UnknownKey {
                 path,
-                text: text.into(),
-            };
-            text.parse().map_err(malformed)
-        })
-    }
-
-    fn services<C: FromIterator<ServiceName>>(self) -> Read<C> {
-        let Value::Array(items) = self.value else {
-            return Err(self.mismatch("a list of services"));
-        };
-        let items = items.iter().enumerate().map(|(index, value)| {
-            let path = format!("{}[{index}]", self.path);
-            At { path, value }.text("the name of a service").map(ServiceName::new)
-        });
-        items.collect()
-    }
-
-    fn service_config(self) -> Read<ServiceConfig> {
-        let Value::Object(services) = self.value else {
-            return Err(self.mismatch("an object of services"));
-        };
-        let services = services.iter().map(|(service, value)| {
-            let path = format!("{}.{service}", self.path);
-            let fields = At { path, value }.service_fields()?;
-            Ok((ServiceName::new(service), fields))
-        });
-        services.collect()
-    }
-
-    fn service_fields(self) -> Read<ServiceFields> {
-        let Value::Object(fields) = self.value else {
-            return Err(self.mismatch("an object of fields"));
-        };
-        if fields.values().any(|value| is_deeper(value, DEEPEST)) {
-            return Err(MutationError::Syntax {
-                message: format!("{} has more than {} levels of lists and objects", self.path, DEEPEST),
-            });
+                op: of.into(),
+                hint: hint(&key, known),
+            },
+            Problem::DoubledKey { parent, key } => Self::Syntax {
+                message: format!("`{key}` stands twice in {}; remove one", whole(parent)),
+            },
+            Problem::MissingKey { expected, .. } => Self::MissingKey { path, expected },
+            Problem::WrongType { expected, found, .. } => Self::WrongType {
+                path: whole(path),
+                expected,
+                found,
+            },
+            Problem::UnknownWord { word, known } => Self::UnknownOp {
+                hint: hint(&word, known),
+                op: word,
+            },
+            Problem::Name { text, source } => Self::NameInvalid { path, text, source },
+            Problem::Subnet { source } => Self::SubnetMalformed { path, source },
+            Problem::Address { text } => Self::IpMalformed { path, text },
+            Problem::Other { message } => Self::Syntax {
+                message: format!("{} {message}", whole(path)),
+            },
+            Problem::Found { finding } => Self::Syntax {
+                message: finding.message,
+            },
         }
-        Ok(fields.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
-    }
-}
-
-fn is_deeper(value: &Value, levels: usize) -> bool {
-    let deeper = |value| is_deeper(value, levels - 1);
-    match value {
-        Value::Array(items) => levels == 0 || items.iter().any(deeper),
-        Value::Object(entries) => levels == 0 || entries.values().any(deeper),
-        _ => false,
     }
 }

@@ -8,6 +8,7 @@ mod alloc;
 mod catalog;
 mod config;
 mod document;
+mod document_value;
 mod generate;
 mod graph;
 mod hash;

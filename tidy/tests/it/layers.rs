@@ -15,7 +15,7 @@ const TOPOLOGY: Layers = Layers {
     layers: &[
         &["spelling", "name", "net", "id", "shown"],
         &["rng", "status", "version", "finding"],
-        &["catalog"],
+        &["catalog", "decode"],
         &["config", "publish"],
         &["model"],
         &["graph", "validate", "document"],
