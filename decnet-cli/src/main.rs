@@ -21,7 +21,6 @@ mod past;
 mod progress;
 mod report;
 mod store;
-mod stored_events;
 mod surroundings;
 mod table;
 mod text;

@@ -1,13 +1,12 @@
 //! What happens while it happens: a bar on a terminal, lines elsewhere.
 
-use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
+use std::{io::IsTerminal, time::Duration};
 
 use decnet_engine::{
     bus::{Received, Subscription},
     engine::Engine,
     event::{Envelope, Event, Progress, StepState},
 };
-use decnet_topology::ServiceName;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -106,7 +105,7 @@ impl ProgressOutput {
             // What came of the steps is said at the end, as a table.
             Self::Lines { verbose: false } if matches!(event, Event::Decky(_)) => {}
             Self::Lines { verbose } => {
-                if let Some(line) = line(event, *verbose) {
+                if let Some(line) = event.describe(*verbose) {
                     say(&text::one_line(&line));
                 }
             }
@@ -159,71 +158,4 @@ fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
 
 fn undo_mark(progress: &Progress) -> &'static str {
     if progress.undo { "undo: " } else { "" }
-}
-
-/// Says an event in one line, if it is worth one.
-pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
-    match event {
-        Event::Status { to, reason, .. } => Some(match reason {
-            Some(reason) => format!("status: {to} ({reason})"),
-            None => format!("status: {to}"),
-        }),
-        Event::Mutation {
-            mutation,
-            op,
-            state,
-            reason,
-            ..
-        } => {
-            let reason = reason
-                .as_deref()
-                .map(|reason| format!(" ({reason})"))
-                .unwrap_or_default();
-            Some(format!("mutation {mutation} {op}: {}{reason}", state.as_str()))
-        }
-        Event::Decky(event) => Some(format!(
-            "decky {}: {}, {} -> {}",
-            event.decky,
-            event.trigger,
-            services(&event.old_services),
-            services(&event.new_services)
-        )),
-        Event::Health(health) => Some(format!(
-            "worker {}: {}, {} busy",
-            health.worker,
-            text::count(health.topologies, "topology", "topologies"),
-            health.busy
-        )),
-        Event::Planned {
-            steps, deleted_logs, ..
-        } => {
-            let plan = format!("plan: {}", text::count(*steps, "step", "steps"));
-            Some(match text::deleted_logs(deleted_logs) {
-                Some(logs) => format!("{plan}; {logs}"),
-                None => plan,
-            })
-        }
-        Event::Step { progress, .. } => {
-            let mark = undo_mark(progress);
-            let text = &progress.text;
-            match &progress.state {
-                StepState::Started => verbose.then(|| format!("begin: {mark}{text}")),
-                StepState::Done { changed: true, took } => {
-                    Some(format!("done: {mark}{text} ({} ms)", took.as_millis()))
-                }
-                StepState::Done { .. } => Some(format!("done already: {mark}{text}")),
-                StepState::Failed { error } => Some(format!("failed: {mark}{text}: {error}")),
-                StepState::Skipped => Some(format!("left out: {mark}{text}")),
-            }
-        }
-        _ => None,
-    }
-}
-
-fn services(services: &BTreeSet<ServiceName>) -> String {
-    if services.is_empty() {
-        return "nothing".into();
-    }
-    let services: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
-    services.join(" ")
 }

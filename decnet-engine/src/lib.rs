@@ -101,6 +101,7 @@ pub mod desired;
 pub mod engine;
 pub mod event;
 pub mod execute;
+pub mod feed;
 pub mod host;
 mod lease;
 pub mod naming;

@@ -1,45 +1,25 @@
 mod sink;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::PathBuf;
 
 use decnet_engine::{
-    bus::{
-        Pattern, Received,
-        unix::{Connection, ConnectionError},
-    },
+    bus::unix::UnixBus,
     event::{Envelope, syslog::SyslogWriter},
+    feed::{Feed, FeedItem, TopologyNow},
     host,
 };
-use decnet_topology::TopologyId;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use self::sink::Sink;
 use super::list::Row;
-use crate::{
-    bus,
-    command_error::CommandError,
-    context::Context,
-    exit::Exit,
-    lookup, progress,
-    stored_events::{StoredEvents, StoredNow},
-    text,
-};
+use crate::{bus, command_error::CommandError, context::Context, exit::Exit, lookup, text};
 
-/// How often the database is looked into while there is no bus.
-const ALONE: Duration = Duration::from_secs(1);
-/// How often it is looked into beside the bus, for what a bus may lose.
-const BESIDE: Duration = Duration::from_secs(10);
-
-/// Follow what happens: first what there is, then every event, until interrupted.
+/// Print the present state and then every event, until interrupted.
 ///
-/// With --json a line is an object: a `snapshot`, the events, and `lagged` where some were lost. Without a bus (`decnet bus`) the
-/// database is looked into every second, which knows of changes of status and of mutations, but not of steps and deckies.
+/// With --json each line is an object: a `snapshot`, then events, and `lagged` where events were lost. Without a bus (`decnet bus`)
+/// the command reads the database every second. It then prints changes of status and mutations, but no steps and deckies.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet events --topology corp\n  \
@@ -47,7 +27,7 @@ const BESIDE: Duration = Duration::from_secs(10);
                         decnet events --rfc5424 --output decnet.log\n  \
                         decnet events --rfc5424 --output /dev/log")]
 pub(crate) struct Arguments {
-    /// Only those of one maze: its name, its id, or the beginning of its id.
+    /// Only events of one maze: its name, its id, or the start of its id.
     #[arg(long)]
     topology: Option<String>,
     /// Print what happens to mazes and deckies as RFC 5424 lines, for a log.
@@ -58,7 +38,7 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
-/// Follows what happens.
+/// Prints the feed.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo()?;
     let only = match &arguments.topology {
@@ -66,67 +46,40 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         None => None,
     };
     let path = bus::path(&context.globals)?;
-    let patterns = patterns(only);
-    let mut teller = Teller {
+    let bus = UnixBus::new(&path, format!("decnet events {}", std::process::id()));
+    let mut printer = Printer {
         context,
-        stored: StoredEvents::new(repo, only),
         syslog: arguments.rfc5424.then(syslog_writer),
         sink: arguments.output.as_deref().map(Sink::open).transpose()?,
     };
-    // First to the bus, then to the database: what happens in between is in both, and not in neither.
-    let mut connection = join(&path, &patterns).await;
-    let snapshot = teller.stored.snapshot().await?;
-    teller.snapshot(&snapshot)?;
-    if let Err(error) = &connection {
-        teller.note(&format!(
-            "{}: {error}; the database is looked into instead, every second",
-            path.display()
-        ));
-    }
+    let (snapshot, mut feed) = Feed::open(repo, Some(&bus), only).await?;
+    printer.snapshot(&snapshot)?;
     loop {
-        if let Ok(joined) = connection {
-            let error = teller.follow(joined).await?;
-            teller.note(&format!("{error}; the database is looked into every second"));
-            connection = Err(error);
-        } else {
-            sleep(ALONE).await;
-            connection = join(&path, &patterns).await;
-            if connection.is_ok() {
-                teller.note("the bus is there");
-            }
+        match feed.next().await? {
+            FeedItem::Event { envelope, name } => printer.event(&envelope, name)?,
+            FeedItem::Lagged(lost) => printer.lagged(lost)?,
+            FeedItem::BusLost => printer.note(&format!(
+                "no bus at {}; reading the database every second instead",
+                path.display()
+            )),
+            FeedItem::BusFound => printer.note(&format!("found the bus at {}", path.display())),
+            _ => {}
         }
-        // What happened before the bus was joined, or since it was lost.
-        teller.catch_up().await?;
     }
-}
-
-fn patterns(only: Option<TopologyId>) -> Vec<Pattern> {
-    let Some(id) = only else {
-        return vec![Pattern::everything()];
-    };
-    let texts = [format!("topology.{id}.>"), format!("decky.{id}.>")];
-    texts.iter().filter_map(|text| Pattern::new(text).ok()).collect()
-}
-
-async fn join(path: &Path, patterns: &[Pattern]) -> Result<Connection, ConnectionError> {
-    let mut connection = Connection::open(path, &format!("decnet events {}", std::process::id())).await?;
-    connection.subscribe(patterns).await?;
-    Ok(connection)
 }
 
 fn syslog_writer() -> SyslogWriter {
     SyslogWriter::new(&host::name(), &std::process::id().to_string())
 }
 
-/// Tells what happens.
-struct Teller<'a> {
+/// Prints a feed.
+struct Printer<'a> {
     context: &'a Context,
-    stored: StoredEvents,
     syslog: Option<SyslogWriter>,
     sink: Option<Sink>,
 }
 
-/// A line that is no event's.
+/// A line that is not an event.
 #[derive(Serialize)]
 struct Line<'a, T> {
     v: u32,
@@ -136,43 +89,8 @@ struct Line<'a, T> {
     payload: T,
 }
 
-impl Teller<'_> {
-    /// Follows the bus until the connection ends; returns why it did.
-    async fn follow(&mut self, mut connection: Connection) -> Result<ConnectionError, CommandError> {
-        let mut ticks = interval_at(Instant::now() + BESIDE, BESIDE);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let received = tokio::select! {
-                received = connection.recv() => received,
-                _ = ticks.tick() => {
-                    self.catch_up().await?;
-                    continue;
-                }
-            };
-            match received {
-                Ok(Received::Event(envelope)) => {
-                    if self.stored.hear(&envelope) {
-                        self.event(&envelope)?;
-                    }
-                }
-                Ok(Received::Lagged(lost)) => {
-                    self.lagged(lost)?;
-                    self.catch_up().await?;
-                }
-                Err(error) => return Ok(error),
-            }
-        }
-    }
-
-    /// Tells what the database knows and was not told.
-    async fn catch_up(&mut self) -> Result<(), CommandError> {
-        for envelope in self.stored.news().await? {
-            self.event(&envelope)?;
-        }
-        Ok(())
-    }
-
-    fn event(&mut self, envelope: &Envelope) -> Result<(), CommandError> {
+impl Printer<'_> {
+    fn event(&mut self, envelope: &Envelope, name: Option<String>) -> Result<(), CommandError> {
         if let Some(writer) = &self.syslog {
             return match writer.line(envelope) {
                 Some(line) => self.put(&line),
@@ -182,19 +100,16 @@ impl Teller<'_> {
         if self.context.output.json {
             return self.put_json(envelope);
         }
-        let Some(line) = progress::line(&envelope.event, self.context.output.verbose > 0) else {
+        let Some(line) = envelope.event.describe(self.context.output.verbose > 0) else {
             return Ok(());
         };
-        let topology = envelope.event.topology();
-        let name = topology.and_then(|id| self.stored.name(id).map(ToOwned::to_owned));
-        let name = name
-            .or_else(|| topology.map(decnet_topology::id::short))
-            .unwrap_or_default();
+        let id = envelope.event.topology().map(decnet_topology::id::short);
+        let name = name.or(id).unwrap_or_default();
         let at = envelope.at.strftime("%Y-%m-%d %H:%M:%SZ");
         self.put(&text::one_line(&format!("{at}  {name}  {line}")))
     }
 
-    fn snapshot(&mut self, snapshot: &[StoredNow]) -> Result<(), CommandError> {
+    fn snapshot(&mut self, snapshot: &[TopologyNow]) -> Result<(), CommandError> {
         if self.syslog.is_some() {
             return Ok(());
         }
@@ -208,7 +123,7 @@ impl Teller<'_> {
                 payload: json!({ "topologies": topologies }),
             });
         }
-        for StoredNow { row, unfinished } in snapshot {
+        for TopologyNow { row, unfinished, .. } in snapshot {
             let at = row.changed_at.strftime("%Y-%m-%d %H:%M:%SZ");
             let waiting = match unfinished.len() {
                 0 => String::new(),
@@ -241,7 +156,7 @@ impl Teller<'_> {
         self.put(&format!("{}  {words}", at.strftime("%Y-%m-%d %H:%M:%SZ")))
     }
 
-    /// Says something about the following itself, on stderr.
+    /// Prints a remark about the feed itself on stderr.
     fn note(&self, words: &str) {
         if !self.context.output.quiet {
             crate::output::say(&text::one_line(words));
@@ -269,8 +184,8 @@ struct Topology<'a> {
     mutations: Vec<serde_json::Value>,
 }
 
-impl<'a> From<&'a StoredNow> for Topology<'a> {
-    fn from(stored: &'a StoredNow) -> Self {
+impl<'a> From<&'a TopologyNow> for Topology<'a> {
+    fn from(stored: &'a TopologyNow) -> Self {
         let mutations = stored.unfinished.iter().map(|row| {
             json!({
                 "id": row.id,

@@ -62,34 +62,11 @@ fn say(output: Output, received: &Received) {
         let _ = output.json_line(envelope);
         return;
     }
-    match &envelope.event {
-        Event::Status {
-            topology, to, reason, ..
-        } => {
-            let reason = reason
-                .as_deref()
-                .map(|reason| format!(": {reason}"))
-                .unwrap_or_default();
-            output.note(format!("{} is {to}{reason}", id::short(*topology)));
-        }
-        Event::Mutation {
-            topology,
-            mutation,
-            op,
-            state,
-            reason,
-            ..
-        } => {
-            let reason = reason
-                .as_deref()
-                .map(|reason| format!(": {reason}"))
-                .unwrap_or_default();
-            output.note(format!(
-                "{} {mutation} {op} is {}{reason}",
-                id::short(*topology),
-                state.as_str()
-            ));
-        }
-        _ => {}
+    let (Event::Status { .. } | Event::Mutation { .. }) = &envelope.event else {
+        return;
+    };
+    let name = envelope.event.topology().map(id::short).unwrap_or_default();
+    if let Some(line) = envelope.event.describe(false) {
+        output.note(format!("{name} {line}"));
     }
 }

@@ -98,7 +98,7 @@ fn id(sandbox: &Sandbox, name: &str) -> String {
 }
 
 #[test]
-fn who_follows_gets_what_there_is_and_then_what_happens() {
+fn the_feed_begins_with_a_snapshot_and_continues_with_events() {
     let sandbox = Sandbox::new();
     sandbox.run(&["create", "old"]).exits(0);
     sandbox.run(&["create", "gone"]).exits(0);
@@ -143,23 +143,23 @@ fn one_maze_can_be_followed_by_itself() {
 }
 
 #[test]
-fn without_a_bus_the_database_is_looked_into_until_one_is_there() {
+fn without_a_bus_the_database_is_read_until_one_is_served() {
     let sandbox = Sandbox::new();
     let mut events = Following::start(&sandbox, &["events", "--json"]);
     let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
     assert_eq!(snapshot["payload"]["topologies"], serde_json::json!([]));
-    events.until_said("the database is looked into");
+    events.until_said("reading the database every second");
     sandbox.run(&["create", "first"]).exits(0);
     events.until(became(&id(&sandbox, "first"), "pending"));
 
     let bus = serve(&sandbox);
-    events.until_said("the bus is there");
+    events.until_said("found the bus");
     sandbox.run(&["create", "second"]).exits(0);
     events.until(became(&id(&sandbox, "second"), "pending"));
 
     bus.signal("KILL");
     assert_eq!(bus.end(), None);
-    events.until_said("the database is looked into");
+    events.until_said("reading the database every second");
     sandbox.run(&["create", "third"]).exits(0);
     events.until(became(&id(&sandbox, "third"), "pending"));
 }

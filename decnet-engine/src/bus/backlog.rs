@@ -1,10 +1,13 @@
 use std::{
     collections::VecDeque,
-    fmt, mem,
+    fmt,
+    future::poll_fn,
+    mem,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
 };
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 /// How much may wait in a backlog.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,7 @@ pub(super) enum Next<T> {
 pub(super) struct Backlog<T> {
     bound: Bound,
     state: Mutex<State<T>>,
-    changed: Notify,
+    reader: AtomicWaker,
 }
 
 struct State<T> {
@@ -49,7 +52,7 @@ impl<T> Backlog<T> {
         Self {
             bound,
             state: Mutex::new(state),
-            changed: Notify::new(),
+            reader: AtomicWaker::new(),
         }
     }
 
@@ -74,19 +77,19 @@ impl<T> Backlog<T> {
             state.lost += 1;
         }
         drop(state);
-        self.changed.notify_one();
+        self.reader.wake();
     }
 
     /// Says that so many were lost elsewhere.
     pub(super) fn lose(&self, count: u64) {
         self.state().lost += count;
-        self.changed.notify_one();
+        self.reader.wake();
     }
 
     /// Lets nothing more in. What waits can still be taken.
     pub(super) fn close(&self) {
         self.state().closed = true;
-        self.changed.notify_one();
+        self.reader.wake();
     }
 
     /// Takes what is next, if anything waits.
@@ -102,17 +105,19 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Waits for what is next; none when it is closed and empty. There is one reader. It may be dropped at any point.
+    /// Waits for the next item; none when the backlog is closed and empty. There is one reader. The future can be dropped at any point.
     pub(super) async fn next(&self) -> Option<Next<T>> {
-        loop {
-            if let Some(next) = self.try_next() {
-                return Some(next);
-            }
-            if self.state().closed {
-                return None;
-            }
-            // What comes between the look and the wait is remembered by the notification.
-            self.changed.notified().await;
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Polls for the next item, as [`next`](Self::next) does.
+    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Next<T>>> {
+        // Register first, so that an item that arrives after the look wakes the reader.
+        self.reader.register(context.waker());
+        match self.try_next() {
+            Some(next) => Poll::Ready(Some(next)),
+            None if self.state().closed => Poll::Ready(None),
+            None => Poll::Pending,
         }
     }
 

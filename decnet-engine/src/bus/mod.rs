@@ -34,7 +34,22 @@ use std::fmt::Debug;
 pub use pattern::{Pattern, PatternError};
 pub use subscription::{Outlet, Received, Subscription};
 
+use tokio::sync::watch;
+
 use crate::event::Envelope;
+
+/// Whether a bus reaches other processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Connectivity {
+    /// It has not been reached yet.
+    #[default]
+    Connecting,
+    /// It is reached, and every subscription is in force.
+    Connected,
+    /// It cannot be reached. Events of other processes are missed.
+    Lost,
+}
 
 /// Hands events from those who publish to those who subscribed.
 pub trait Bus: Send + Sync + Debug {
@@ -43,4 +58,9 @@ pub trait Bus: Send + Sync + Debug {
 
     /// Follows, from now on, the events whose topics match any of the patterns.
     fn subscribe(&self, patterns: &[Pattern]) -> Subscription;
+
+    /// Returns whether the bus is reached, now and whenever that changes. A bus within the process always is.
+    fn connectivity(&self) -> watch::Receiver<Connectivity> {
+        watch::channel(Connectivity::Connected).1
+    }
 }

@@ -1,4 +1,10 @@
-use std::sync::{Arc, Weak};
+use std::{
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+};
+
+use futures_util::Stream;
 
 use super::{
     Pattern,
@@ -44,6 +50,14 @@ impl Subscription {
     /// Takes what is next, if anything waits.
     pub fn try_recv(&mut self) -> Option<Received> {
         self.0.try_next().map(Received::from)
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Received;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Received>> {
+        self.0.poll_next(context).map(|next| next.map(Received::from))
     }
 }
 

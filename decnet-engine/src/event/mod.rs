@@ -28,12 +28,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod describe;
 mod envelope;
 mod occurrence;
 mod progress;
 pub mod syslog;
 pub mod timeline;
 
+pub use describe::deleted_logs_text;
 pub use envelope::{Envelope, EnvelopeError};
 pub use occurrence::{DeckyEvent, Event, Health, MutationStage, Trigger};
 pub use progress::{Progress, StepState};

@@ -9,6 +9,7 @@ mod digests;
 mod docker;
 mod engine;
 mod event;
+mod feed;
 mod plan;
 mod runtime;
 mod watch;

@@ -37,7 +37,7 @@ const ENGINE: Layers = Layers {
         &["plan", "compose", "host"],
         &["event", "runtime"],
         &["execute", "bus", "lease", "testing"],
-        &["claim"],
+        &["claim", "feed"],
         &["engine"],
         &["watch"],
     ],
@@ -64,7 +64,7 @@ const DECOY: Layers = Layers {
 const COMMAND: Layers = Layers {
     krate: "decnet_cli",
     layers: &[
-        &["difference", "duration", "stored_events", "text"],
+        &["difference", "duration", "text"],
         &["command_error", "globals", "table"],
         &["bus", "exit", "output", "store"],
         &["input", "interrupt", "log", "progress", "report"],

@@ -15,7 +15,7 @@ use tokio::{
 use super::{Connection, ConnectionError, FrameError};
 use crate::{
     bus::{
-        Bus, Outlet, Pattern, Received, Subscription,
+        Bus, Connectivity, Outlet, Pattern, Received, Subscription,
         backlog::{Backlog, Bound, Next},
     },
     event::Envelope,
@@ -51,6 +51,7 @@ struct Shared {
     /// Somebody subscribed or left.
     changed: Notify,
     link: watch::Sender<Link>,
+    connectivity: watch::Sender<Connectivity>,
 }
 
 /// How far publishing is.
@@ -72,6 +73,7 @@ impl UnixBus {
             outlets: Mutex::default(),
             changed: Notify::new(),
             link: watch::Sender::default(),
+            connectivity: watch::Sender::default(),
         });
         let task = tokio::spawn(run(Arc::clone(&shared)));
         Self { shared, task }
@@ -101,6 +103,10 @@ impl Bus for UnixBus {
         self.shared.changed.notify_one();
         subscription
     }
+
+    fn connectivity(&self) -> watch::Receiver<Connectivity> {
+        self.shared.connectivity.subscribe()
+    }
 }
 
 impl Drop for UnixBus {
@@ -129,6 +135,7 @@ async fn run(shared: Arc<Shared>) {
             Err(error) => tracing::trace!(%error, "there is no bus"),
         }
         shared.link.send_modify(|link| link.down = true);
+        shared.connectivity.send_replace(Connectivity::Lost);
         tokio::time::sleep(pauses.next().unwrap_or(LONGEST)).await;
     }
 }
@@ -145,6 +152,7 @@ impl Shared {
             return error;
         }
         self.link.send_modify(|link| link.down = false);
+        self.connectivity.send_replace(Connectivity::Connected);
         loop {
             let result = tokio::select! {
                 received = connection.recv() => match received.map(|received| self.hand_out(received)) {

@@ -18,25 +18,29 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// A bus that is served until the test is over.
-struct Served {
+pub(crate) struct Served {
     folder: TempDir,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Served {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+    pub(crate) fn new() -> Self {
+        Self::again(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Serves the socket in a folder once more.
+    pub(crate) fn again(folder: TempDir) -> Self {
         let stop = CancellationToken::new();
         let task = serve(&folder.path().join("bus.sock"), &stop);
         Self { folder, stop, task }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("bus.sock")
     }
 
-    async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(self) -> TempDir {
         self.stop.cancel();
         self.task.await.expect("served");
         self.folder
@@ -48,7 +52,7 @@ fn serve(path: &Path, stop: &CancellationToken) -> JoinHandle<()> {
     tokio::spawn(server.serve(stop.clone()))
 }
 
-fn status(topology: TopologyId, to: Status) -> Envelope {
+pub(crate) fn status(topology: TopologyId, to: Status) -> Envelope {
     let event = Event::Status {
         topology,
         from: None,

@@ -68,23 +68,23 @@ async fn reject(repo: &MemoryRepo, second: i64) {
         .expect("finished");
 }
 
-async fn news(stored: &mut StoredEvents) -> Vec<String> {
+async fn since(stored: &mut StoredEvents) -> Vec<String> {
     let word = |envelope: Envelope| match envelope.event {
         Event::Status { to, .. } => to.to_string(),
         Event::Mutation { mutation, state, .. } => format!("{mutation} {}", state.as_str()),
         event => panic!("{event:?}"),
     };
-    stored.news().await.expect("news").into_iter().map(word).collect()
+    stored.catch_up().await.expect("news").into_iter().map(word).collect()
 }
 
 #[tokio::test]
-async fn what_is_in_the_snapshot_is_not_told_and_what_comes_is_told_once() {
+async fn events_of_the_snapshot_are_not_returned_and_later_ones_are_returned_once() {
     let (repo, id) = live("corp").await;
     let waiting = enqueue(&repo, id, 3).await;
     let mut stored = StoredEvents::new(repo.clone(), None);
     let snapshot = stored.snapshot().await.expect("a snapshot");
     assert_eq!((snapshot.len(), snapshot[0].unfinished.len()), (1, 1));
-    assert_eq!(news(&mut stored).await, [""; 0]);
+    assert_eq!(since(&mut stored).await, [""; 0]);
 
     reject(&repo, 4).await;
     become_status(&repo, id, Status::Active, Status::Degraded, 6).await;
@@ -95,12 +95,12 @@ async fn what_is_in_the_snapshot_is_not_told_and_what_comes_is_told_once() {
         "degraded".into(),
         format!("{second} enqueued"),
     ];
-    assert_eq!(news(&mut stored).await, expected);
-    assert_eq!(news(&mut stored).await, [""; 0]);
+    assert_eq!(since(&mut stored).await, expected);
+    assert_eq!(since(&mut stored).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn what_the_bus_told_is_not_told_again() {
+async fn events_of_the_bus_are_not_returned_again() {
     let (repo, id) = live("corp").await;
     let mut stored = StoredEvents::new(repo.clone(), None);
     stored.snapshot().await.expect("a snapshot");
@@ -112,21 +112,21 @@ async fn what_the_bus_told_is_not_told_again() {
         reason: None,
     };
     let heard = Envelope::new(event, time(6));
-    assert!(stored.hear(&heard));
-    assert!(!stored.hear(&heard), "the same change is no news");
-    assert_eq!(news(&mut stored).await, [""; 0]);
+    assert!(stored.see(&heard));
+    assert!(!stored.see(&heard), "the same change is not new");
+    assert_eq!(since(&mut stored).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn many_mutations_between_two_looks_are_all_told() {
+async fn all_of_many_mutations_between_two_reads_are_returned() {
     let (repo, id) = live("corp").await;
     let mut stored = StoredEvents::new(repo.clone(), None);
     stored.snapshot().await.expect("a snapshot");
     for second in 0..200 {
         enqueue(&repo, id, 10 + second).await;
     }
-    assert_eq!(news(&mut stored).await.len(), 200);
-    assert_eq!(news(&mut stored).await, [""; 0]);
+    assert_eq!(since(&mut stored).await.len(), 200);
+    assert_eq!(since(&mut stored).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -138,39 +138,39 @@ async fn a_topology_that_is_torn_down_is_in_the_snapshot_only_if_asked_for() {
     assert_eq!(all.snapshot().await.expect("a snapshot").len(), 0);
     let mut one = StoredEvents::new(repo, Some(id));
     assert_eq!(one.snapshot().await.expect("a snapshot").len(), 1);
-    assert_eq!(news(&mut all).await, [""; 0]);
+    assert_eq!(since(&mut all).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn what_the_store_told_is_no_news_when_a_bus_tells_it_later() {
+async fn events_of_the_store_are_not_new_when_a_bus_delivers_them_later() {
     let (repo, id) = live("corp").await;
     let mut events = StoredEvents::new(repo.clone(), None);
     events.snapshot().await.expect("a snapshot");
     enqueue(&repo, id, 5).await;
     reject(&repo, 6).await;
-    let told = events.news().await.expect("news");
-    assert_eq!(told.len(), 3);
-    for envelope in &told {
-        assert!(!events.hear(envelope), "{envelope:?}");
+    let seen = events.catch_up().await.expect("news");
+    assert_eq!(seen.len(), 3);
+    for envelope in &seen {
+        assert!(!events.see(envelope), "{envelope:?}");
     }
 }
 
 #[tokio::test]
-async fn a_topology_that_is_deleted_while_it_is_followed_is_no_error() {
+async fn deleting_a_followed_topology_is_not_an_error() {
     let (repo, id) = live("corp").await;
     let mut events = StoredEvents::new(repo.clone(), Some(id));
     events.snapshot().await.expect("a snapshot");
     become_status(&repo, id, Status::Active, Status::TearingDown, 5).await;
     become_status(&repo, id, Status::TearingDown, Status::TornDown, 6).await;
-    assert_eq!(events.news().await.expect("news").len(), 2);
+    assert_eq!(events.catch_up().await.expect("news").len(), 2);
     repo.delete(id, time(7)).await.expect("deleted");
-    assert_eq!(events.news().await.expect("none"), []);
+    assert_eq!(events.catch_up().await.expect("none"), []);
     let mut late = StoredEvents::new(repo, Some(id));
     assert!(late.snapshot().await.expect("nothing").is_empty());
 }
 
 #[tokio::test]
-async fn what_is_remembered_has_a_bound() {
+async fn the_number_of_remembered_changes_has_a_bound() {
     let (repo, id) = live("corp").await;
     let mut stored = StoredEvents::new(repo.clone(), None);
     stored.snapshot().await.expect("a snapshot");
@@ -178,14 +178,14 @@ async fn what_is_remembered_has_a_bound() {
     for _ in 0..REMEMBERED_STATUSES {
         become_status(&repo, id, Status::Active, Status::Degraded, second).await;
         become_status(&repo, id, Status::Degraded, Status::Active, second + 1).await;
-        assert_eq!(news(&mut stored).await, ["degraded", "active"]);
+        assert_eq!(since(&mut stored).await, ["degraded", "active"]);
         second += 2;
     }
     assert_eq!(stored.statuses[&id].latest.len(), REMEMBERED_STATUSES);
     become_status(&repo, id, Status::Active, Status::TearingDown, second).await;
     become_status(&repo, id, Status::TearingDown, Status::TornDown, second + 1).await;
-    news(&mut stored).await;
+    since(&mut stored).await;
     repo.delete(id, time(second + 2)).await.expect("deleted");
-    assert_eq!(news(&mut stored).await, [""; 0]);
+    assert_eq!(since(&mut stored).await, [""; 0]);
     assert!(stored.statuses.is_empty() && stored.names.is_empty() && stored.looked.is_empty());
 }

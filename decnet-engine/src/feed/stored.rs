@@ -1,60 +1,62 @@
-//! What the store tells of what happened: for those whom no bus tells, and for what a bus lost.
+//! Events that are derived from the store: for processes without a bus, and for what a bus lost.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use decnet_engine::event::{Envelope, Event, MutationStage};
 use decnet_topology::{
     MutationId, Repo, RepoError, Status, TopologyId, TopologyRow,
     repo::{ListFilter, MutationFilter, MutationPage, MutationRow},
 };
 use jiff::Timestamp;
 
+use crate::event::{Envelope, Event, MutationStage};
+
 /// How many mutations are read at a time.
 const PAGE: usize = 64;
-/// How many mutations are remembered as told, beside those that are not finished.
+/// How many finished mutations are remembered as seen.
 const REMEMBERED: usize = 4096;
-/// How many changes of status are remembered of a topology, so that a bus that is late repeats none.
+/// How many changes of status are remembered of a topology, so that a late bus repeats none.
 const REMEMBERED_STATUSES: usize = 64;
 
-/// What is stored of a topology at one moment.
-#[derive(Debug)]
-pub(crate) struct StoredNow {
+/// A topology in the snapshot of a feed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TopologyNow {
     /// Its row.
-    pub(crate) row: TopologyRow,
+    pub row: TopologyRow,
     /// Its mutations that are not finished.
-    pub(crate) unfinished: Vec<MutationRow>,
+    pub unfinished: Vec<MutationRow>,
 }
 
-/// The events that a store remembers, each told once.
+/// The events that a store implies, each returned once.
 #[derive(Debug)]
-pub(crate) struct StoredEvents {
+pub(super) struct StoredEvents {
     repo: Arc<dyn Repo>,
-    /// The one topology that is followed; all if none.
+    /// The one topology that is followed; none for all.
     only: Option<TopologyId>,
     names: BTreeMap<TopologyId, String>,
     /// When a row was last looked into.
     looked: BTreeMap<TopologyId, Timestamp>,
-    statuses: BTreeMap<TopologyId, ToldStatuses>,
+    statuses: BTreeMap<TopologyId, SeenStatuses>,
     /// The last mutation that was looked at.
     last: MutationId,
-    /// How far each mutation is known to be: the place of the last stage that was told.
+    /// The place of the last stage that was seen of each mutation.
     mutations: BTreeMap<MutationId, u8>,
 }
 
-/// The changes of status of one topology that were told.
+/// The changes of status of one topology that were seen.
 #[derive(Debug, Default)]
-struct ToldStatuses {
+struct SeenStatuses {
     /// How many of those in the store, which appends to them.
     stored: usize,
     /// The last ones, by their time.
     latest: BTreeSet<Timestamp>,
 }
 
-impl ToldStatuses {
-    /// Notes that a change was told. Returns false if it was told before, or is older than all that are remembered.
+impl SeenStatuses {
+    /// Records a change. Returns false if it was seen before, or is older than all that are remembered.
     fn note(&mut self, at: Timestamp) -> bool {
         if self.latest.len() == REMEMBERED_STATUSES {
             if self.latest.first().is_some_and(|first| at < *first) {
@@ -72,7 +74,7 @@ impl ToldStatuses {
 
 impl StoredEvents {
     /// Follows one topology, or all.
-    pub(crate) fn new(repo: Arc<dyn Repo>, only: Option<TopologyId>) -> Self {
+    pub(super) fn new(repo: Arc<dyn Repo>, only: Option<TopologyId>) -> Self {
         Self {
             repo,
             only,
@@ -84,14 +86,14 @@ impl StoredEvents {
         }
     }
 
-    /// Returns what a topology is called, if that is known.
-    pub(crate) fn name(&self, topology: TopologyId) -> Option<&str> {
+    /// Returns the name of a topology, if it is known.
+    pub(super) fn name(&self, topology: TopologyId) -> Option<&str> {
         self.names.get(&topology).map(String::as_str)
     }
 
-    /// Takes stock: what is in it counts as told. Torn-down topologies are left out unless one was asked for.
-    pub(crate) async fn snapshot(&mut self) -> Result<Vec<StoredNow>, RepoError> {
-        // Whatever happens between the reads is in a later one, or still to be told, or both.
+    /// Reads the present state. Everything in it counts as seen. Torn-down topologies are left out unless one was selected.
+    pub(super) async fn snapshot(&mut self) -> Result<Vec<TopologyNow>, RepoError> {
+        // What happens between the reads is in a later one, or is returned by `catch_up`, or both.
         let end = self.mutations(&self.page(0, 0)).await?.total;
         let latest = self.mutations(&self.page(end.saturating_sub(1), 1)).await?.rows;
         self.last = latest.first().map_or(MutationId::new(0), |row| row.id);
@@ -104,10 +106,10 @@ impl StoredEvents {
             let Some(events) = unless_gone(self.repo.status_events(row.id).await)? else {
                 continue;
             };
-            let told = self.statuses.entry(row.id).or_default();
-            told.stored = events.len();
+            let seen = self.statuses.entry(row.id).or_default();
+            seen.stored = events.len();
             for event in &events {
-                told.note(event.at);
+                seen.note(event.at);
             }
             if row.status == Status::TornDown && self.only.is_none() {
                 continue;
@@ -116,44 +118,44 @@ impl StoredEvents {
                 continue;
             };
             let unfinished = self.unfinished(Some(row.id)).await?;
-            all.push(StoredNow { row, unfinished });
+            all.push(TopologyNow { row, unfinished });
         }
         Ok(all)
     }
 
-    /// Takes note of an event that was heard elsewhere. Tells whether it is news.
-    pub(crate) fn hear(&mut self, envelope: &Envelope) -> bool {
+    /// Records an event that came over a bus. Returns whether it is new.
+    pub(super) fn see(&mut self, envelope: &Envelope) -> bool {
         match &envelope.event {
             Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().note(envelope.at),
             Event::Mutation { mutation, state, .. } => {
-                let told = self.mutations.entry(*mutation).or_default();
-                let is_news = place(*state) > *told;
-                *told = (*told).max(place(*state));
-                is_news
+                let seen = self.mutations.entry(*mutation).or_default();
+                let is_new = place(*state) > *seen;
+                *seen = (*seen).max(place(*state));
+                is_new
             }
             _ => true,
         }
     }
 
-    /// Returns what was not told yet, in order of time.
-    pub(crate) async fn news(&mut self) -> Result<Vec<Envelope>, RepoError> {
-        let mut news = Vec::new();
+    /// Returns the events that were not seen yet, in order of time.
+    pub(super) async fn catch_up(&mut self) -> Result<Vec<Envelope>, RepoError> {
+        let mut events_since = Vec::new();
         for row in self.rows().await? {
             if self.looked.insert(row.id, row.changed_at) == Some(row.changed_at) {
                 continue;
             }
-            let told = self.statuses.entry(row.id).or_default();
+            let seen = self.statuses.entry(row.id).or_default();
             let events = unless_gone(self.repo.status_events(row.id).await)?.unwrap_or_default();
-            let known = std::mem::replace(&mut told.stored, events.len());
+            let known = std::mem::replace(&mut seen.stored, events.len());
             for event in events.into_iter().skip(known) {
-                if told.note(event.at) {
+                if seen.note(event.at) {
                     let status = Event::Status {
                         topology: row.id,
                         from: event.from,
                         to: event.to,
                         reason: event.reason,
                     };
-                    news.push(Envelope::new(status, event.at));
+                    events_since.push(Envelope::new(status, event.at));
                 }
             }
         }
@@ -163,7 +165,7 @@ impl StoredEvents {
         let unfinished = self
             .mutations
             .iter()
-            .filter(|(id, told)| **told < END && !fresh.contains(id));
+            .filter(|(id, seen)| **seen < END && !fresh.contains(id));
         let mut gone = BTreeSet::new();
         for (id, _) in unfinished {
             match unless_gone(self.repo.mutation(*id).await)? {
@@ -173,13 +175,13 @@ impl StoredEvents {
         }
         self.mutations.retain(|id, _| !gone.contains(id));
         for row in changed {
-            let told = self.mutations.insert(row.id, reached(&row)).unwrap_or_default();
-            let untold = stages(&row).into_iter().filter(|(state, _)| place(*state) > told);
-            news.extend(untold.map(|(state, at)| mutation(&row, state, at)));
+            let seen = self.mutations.insert(row.id, reached(&row)).unwrap_or_default();
+            let unseen = stages(&row).into_iter().filter(|(state, _)| place(*state) > seen);
+            events_since.extend(unseen.map(|(state, at)| mutation(&row, state, at)));
         }
         self.forget();
-        news.sort_by_key(|envelope| envelope.at);
-        Ok(news)
+        events_since.sort_by_key(|envelope| envelope.at);
+        Ok(events_since)
     }
 
     async fn rows(&mut self) -> Result<Vec<TopologyRow>, RepoError> {
@@ -188,7 +190,7 @@ impl StoredEvents {
             Some(id) => unless_gone(self.repo.get(id).await)?.into_iter().collect(),
         };
         let names: BTreeMap<_, _> = rows.iter().map(|row| (row.id, row.name.to_string())).collect();
-        // What was there at an earlier look and is not any more was deleted.
+        // A topology of an earlier read that is missing now was deleted.
         let deleted = self.names.keys().filter(|id| !names.contains_key(id));
         for id in deleted {
             self.looked.remove(id);
@@ -211,7 +213,7 @@ impl StoredEvents {
         }))
     }
 
-    /// Reads the mutations that came after the last, from the end: how many there were before may have shrunk with a topology.
+    /// Reads the mutations after the last one that was seen, from the end: deleting a topology may have removed earlier ones.
     async fn fresh_mutations(&self) -> Result<Vec<MutationRow>, RepoError> {
         let mut end = self.mutations(&self.page(0, 0)).await?.total;
         let mut fresh = Vec::new();
@@ -239,15 +241,15 @@ impl StoredEvents {
 
     fn forget(&mut self) {
         let mut surplus = self.mutations.len().saturating_sub(REMEMBERED);
-        self.mutations.retain(|_, told| {
-            let goes = surplus > 0 && *told == END;
+        self.mutations.retain(|_, seen| {
+            let goes = surplus > 0 && *seen == END;
             surplus -= usize::from(goes);
             !goes
         });
     }
 }
 
-/// Returns what was found; none of what went with its topology.
+/// Returns what was found; none of what was deleted with its topology.
 fn unless_gone<T>(found: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
     match found {
         Err(RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }) => Ok(None),

@@ -1,0 +1,163 @@
+use std::{sync::Arc, time::Duration};
+
+use decnet_topology::{Repo, RepoError, TopologyId};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    FeedItem,
+    stored::{StoredEvents, TopologyNow},
+};
+use crate::{
+    bus::{Bus, Connectivity, Pattern, Received, Subscription},
+    event::Envelope,
+};
+
+/// How often the store is read while the bus is not reached.
+const POLL_ALONE: Duration = Duration::from_secs(1);
+/// How often the store is read beside the bus, for events that a bus may lose.
+const POLL_BESIDE_BUS: Duration = Duration::from_secs(10);
+/// How long the snapshot waits for the bus.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// The task of a feed.
+#[derive(Debug)]
+pub(super) struct Follower {
+    events: Option<Subscription>,
+    connectivity: watch::Receiver<Connectivity>,
+    /// Whether the reader believes that the bus is reached.
+    connected: bool,
+    stored: StoredEvents,
+    sender: mpsc::Sender<Result<FeedItem, RepoError>>,
+}
+
+/// Why a feed ends.
+enum Ended {
+    /// The store cannot be read.
+    Store(RepoError),
+    /// The reader is gone.
+    Reader,
+}
+
+impl From<RepoError> for Ended {
+    fn from(error: RepoError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Follower {
+    pub(super) fn new(
+        repo: Arc<dyn Repo>,
+        bus: Option<&dyn Bus>,
+        only: Option<TopologyId>,
+        sender: mpsc::Sender<Result<FeedItem, RepoError>>,
+    ) -> Self {
+        Self {
+            events: bus.map(|bus| bus.subscribe(&patterns(only))),
+            connectivity: bus.map_or_else(|| watch::channel(Connectivity::Lost).1, Bus::connectivity),
+            connected: true,
+            stored: StoredEvents::new(repo, only),
+            sender,
+        }
+    }
+
+    /// Reads the present state.
+    ///
+    /// The bus is waited for first. An event in between is seen on the bus and in the store, and returned once.
+    pub(super) async fn snapshot(&mut self) -> Result<Vec<TopologyNow>, RepoError> {
+        let settled = self.connectivity.wait_for(|now| *now != Connectivity::Connecting);
+        // A bus that takes longer is found later.
+        let _ = timeout(CONNECT, settled).await;
+        self.stored.snapshot().await
+    }
+
+    /// Sends items until the reader is gone or the store cannot be read.
+    pub(super) async fn run(mut self) {
+        if let Err(Ended::Store(error)) = self.follow().await {
+            // The reader may be gone as well.
+            let _ = self.sender.send(Err(error)).await;
+        }
+    }
+
+    async fn follow(&mut self) -> Result<(), Ended> {
+        loop {
+            self.note_connectivity().await?;
+            let pause = if self.connected { POLL_BESIDE_BUS } else { POLL_ALONE };
+            self.follow_bus(Instant::now() + pause).await?;
+            for envelope in self.stored.catch_up().await? {
+                self.send_event(envelope).await?;
+            }
+        }
+    }
+
+    /// Tells the reader whether the bus was lost or found.
+    async fn note_connectivity(&mut self) -> Result<(), Ended> {
+        let connected = *self.connectivity.borrow_and_update() == Connectivity::Connected;
+        if connected == self.connected {
+            return Ok(());
+        }
+        self.connected = connected;
+        self.send(if connected {
+            FeedItem::BusFound
+        } else {
+            FeedItem::BusLost
+        })
+        .await
+    }
+
+    /// Sends events of the bus until the store has to be read: it is due, the bus lost events, or it was lost or found.
+    async fn follow_bus(&mut self, due: Instant) -> Result<(), Ended> {
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = self.sender.closed() => return Err(Ended::Reader),
+                received = next(&mut self.events) => received,
+                () = changed(&mut self.connectivity) => return Ok(()),
+                () = sleep_until(due) => return Ok(()),
+            };
+            match received {
+                Received::Event(envelope) if self.stored.see(&envelope) => self.send_event(envelope).await?,
+                Received::Event(_) => {}
+                Received::Lagged(lost) => return self.send(FeedItem::Lagged(lost)).await,
+            }
+        }
+    }
+
+    async fn send_event(&self, envelope: Envelope) -> Result<(), Ended> {
+        let topology = envelope.event.topology();
+        let name = topology.and_then(|id| self.stored.name(id)).map(ToOwned::to_owned);
+        self.send(FeedItem::Event { envelope, name }).await
+    }
+
+    async fn send(&self, item: FeedItem) -> Result<(), Ended> {
+        self.sender.send(Ok(item)).await.map_err(|_| Ended::Reader)
+    }
+}
+
+fn patterns(only: Option<TopologyId>) -> Vec<Pattern> {
+    let Some(id) = only else {
+        return vec![Pattern::everything()];
+    };
+    let texts = [format!("topology.{id}.>"), format!("decky.{id}.>")];
+    texts.iter().filter_map(|text| Pattern::new(text).ok()).collect()
+}
+
+/// Waits for the next event of a bus. There is none without a bus, and none after its end.
+async fn next(events: &mut Option<Subscription>) -> Received {
+    if let Some(subscription) = events {
+        match subscription.recv().await {
+            Some(received) => return received,
+            None => *events = None,
+        }
+    }
+    std::future::pending().await
+}
+
+/// Waits until the connectivity changes. That of a bus within the process never does.
+async fn changed(connectivity: &mut watch::Receiver<Connectivity>) {
+    if connectivity.changed().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,70 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use decnet_topology::{Repo, RepoError, TopologyId};
+use futures_util::Stream;
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::{FeedItem, TopologyNow, follower::Follower};
+use crate::bus::Bus;
+
+/// How many items may wait for the reader. A slow reader then lags on the bus.
+const WAITING: usize = 64;
+
+/// A snapshot and then every later event, once. Dropping it ends it.
+#[derive(Debug)]
+pub struct Feed {
+    items: mpsc::Receiver<Result<FeedItem, RepoError>>,
+    task: JoinHandle<()>,
+}
+
+impl Feed {
+    /// Returns the present state and the feed that continues from there. `only` selects one topology; without it all are followed.
+    ///
+    /// It must be called within a tokio runtime that has a clock.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn open(
+        repo: Arc<dyn Repo>,
+        bus: Option<&dyn Bus>,
+        only: Option<TopologyId>,
+    ) -> Result<(Vec<TopologyNow>, Self), RepoError> {
+        let (sender, items) = mpsc::channel(WAITING);
+        let mut follower = Follower::new(repo, bus, only, sender);
+        let snapshot = follower.snapshot().await?;
+        let task = tokio::spawn(follower.run());
+        Ok((snapshot, Self { items, task }))
+    }
+
+    /// Waits for the next item. Nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read. The feed ends with that error.
+    pub async fn next(&mut self) -> Result<FeedItem, RepoError> {
+        match self.items.recv().await {
+            Some(item) => item,
+            // The feed has ended, and its error was returned.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Stream for Feed {
+    type Item = Result<FeedItem, RepoError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.items.poll_recv(context)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,20 @@
+use crate::event::Envelope;
+
+/// One item of a feed.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum FeedItem {
+    /// Something happened.
+    Event {
+        /// The event.
+        envelope: Envelope,
+        /// The name of its topology, if the store has it.
+        name: Option<String>,
+    },
+    /// So many events of the bus were lost. The store was read again, so only steps and changes of deckies are missing.
+    Lagged(u64),
+    /// The bus cannot be reached. Until [`FeedItem::BusFound`] the store is read every second.
+    BusLost,
+    /// The bus is reached.
+    BusFound,
+}

@@ -1,0 +1,173 @@
+//! The event feed: a snapshot and every later event once, whatever the bus loses.
+
+use std::{sync::Arc, time::Duration};
+
+use decnet_engine::{
+    bus::{Bus, local::LocalBus},
+    event::{Envelope, Event},
+    feed::{Feed, FeedItem},
+};
+use decnet_topology::{
+    Intent, Status, Topology, TopologyId, TopologyName,
+    repo::{MemoryRepo, NewTopology, StatusChange, TopologyStore as _},
+};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+
+use crate::bus::{Served, status};
+
+/// Longer than any pause of a feed.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+fn time(second: i64) -> Timestamp {
+    Timestamp::from_second(1_900_000_000 + second).expect("a time")
+}
+
+async fn pending(repo: &MemoryRepo, name: &str) -> TopologyId {
+    let topology = Topology::builder()
+        .dmz("dmz", "10.0.0.0/24")
+        .build()
+        .expect("a topology");
+    let new = NewTopology::new(TopologyName::new(name).expect("a name"), topology);
+    repo.create(new, time(0)).await.expect("stored").row.id
+}
+
+/// Stores a change of status and returns its event.
+async fn deploying(repo: &MemoryRepo, id: TopologyId) -> Envelope {
+    let change = StatusChange {
+        from: Status::Pending,
+        to: Status::Deploying,
+        intent: Some(Intent::Up),
+        reason: None,
+        held: None,
+    };
+    repo.set_status(id, change, time(1)).await.expect("set");
+    let event = Event::Status {
+        topology: id,
+        from: Some(Status::Pending),
+        to: Status::Deploying,
+        reason: None,
+    };
+    Envelope::new(event, time(1))
+}
+
+async fn next(feed: &mut Feed) -> FeedItem {
+    tokio::time::timeout(TIMEOUT, feed.next())
+        .await
+        .expect("an item in time")
+        .expect("a readable store")
+}
+
+/// Returns the topology, its name and the status of the next event.
+async fn next_status(feed: &mut Feed) -> (TopologyId, Option<String>, Status) {
+    match next(feed).await {
+        FeedItem::Event {
+            envelope:
+                Envelope {
+                    event: Event::Status { topology, to, .. },
+                    ..
+                },
+            name,
+        } => (topology, name, to),
+        item => panic!("{item:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_bus_and_store_is_returned_once() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let id = pending(&repo, "corp").await;
+    let (snapshot, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
+    assert_eq!(snapshot.len(), 1);
+    assert_eq!((snapshot[0].row.id, snapshot[0].unfinished.len()), (id, 0));
+
+    let envelope = deploying(&repo, id).await;
+    bus.publish(envelope.clone());
+    bus.publish(envelope);
+    // The store alone knows of this one.
+    let other = pending(&repo, "other").await;
+    let corp = (id, Some("corp".into()), Status::Deploying);
+    assert_eq!(next_status(&mut feed).await, corp);
+    assert_eq!(
+        next_status(&mut feed).await,
+        (other, Some("other".into()), Status::Pending)
+    );
+}
+
+#[tokio::test]
+async fn a_slow_reader_learns_how_many_events_it_lost_and_misses_no_status() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let id = pending(&repo, "corp").await;
+    let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
+    deploying(&repo, id).await;
+    let elsewhere = pending(&repo, "elsewhere").await;
+    // Nothing else runs until the first await: the bus drops all but its last 4096 events.
+    for second in 0..5000 {
+        bus.publish(Envelope::new(status(elsewhere, Status::Active).event, time(second)));
+    }
+    let mut lost = 0;
+    let mut found = false;
+    while !found {
+        match next(&mut feed).await {
+            FeedItem::Lagged(count) => lost += count,
+            FeedItem::Event { envelope, .. } => {
+                found =
+                    matches!(envelope.event, Event::Status { topology, to: Status::Deploying, .. } if topology == id);
+            }
+            item => panic!("{item:?}"),
+        }
+    }
+    assert_eq!(lost, 5000 - 4096);
+}
+
+#[tokio::test]
+async fn one_topology_can_be_selected() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let (mine, other) = (pending(&repo, "mine").await, pending(&repo, "other").await);
+    let (snapshot, mut feed) = Feed::open(repo.clone(), Some(&bus), Some(mine)).await.expect("a feed");
+    assert_eq!(snapshot.len(), 1);
+    bus.publish(deploying(&repo, other).await);
+    bus.publish(deploying(&repo, mine).await);
+    assert_eq!(next_status(&mut feed).await.0, mine);
+}
+
+#[tokio::test]
+async fn the_reader_learns_when_the_bus_is_lost_and_found() {
+    let repo = Arc::new(MemoryRepo::new());
+    let served = Served::new();
+    let bus = decnet_engine::bus::unix::UnixBus::new(served.path(), "follower");
+    let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
+    let folder = served.stop().await;
+    assert_eq!(next(&mut feed).await, FeedItem::BusLost);
+    // Without the bus the store is read.
+    let id = pending(&repo, "corp").await;
+    assert_eq!(next_status(&mut feed).await.0, id);
+
+    let _served = Served::again(folder);
+    assert_eq!(next(&mut feed).await, FeedItem::BusFound);
+}
+
+#[tokio::test]
+async fn a_feed_is_a_stream() {
+    let repo = Arc::new(MemoryRepo::new());
+    let (_, feed) = Feed::open(repo.clone(), None, None).await.expect("a feed");
+    pending(&repo, "corp").await;
+    let items: Vec<_> = tokio::time::timeout(TIMEOUT, feed.take(2).collect())
+        .await
+        .expect("items in time");
+    assert!(
+        matches!(items[..], [Ok(FeedItem::BusLost), Ok(FeedItem::Event { .. })]),
+        "{items:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_subscription_is_a_stream() {
+    let bus = LocalBus::default();
+    let subscription = bus.subscribe(&["topology.>".parse().expect("a pattern")]);
+    let envelope = status(decnet_topology::rng::topology_id(), Status::Active);
+    bus.publish(envelope.clone());
+    drop(bus);
+    let received: Vec<_> = subscription.collect().await;
+    assert_eq!(received, [decnet_engine::bus::Received::Event(envelope)]);
+}
