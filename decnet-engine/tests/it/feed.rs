@@ -24,10 +24,9 @@ fn time(second: i64) -> Timestamp {
 }
 
 async fn pending(repo: &MemoryRepo, name: &str) -> TopologyId {
-    let topology = Topology::builder()
-        .dmz("dmz", "10.0.0.0/24")
-        .build()
-        .expect("a topology");
+    // Topologies of one store do not share a subnet.
+    let subnet = format!("10.{}.0.0/24", name.len());
+    let topology = Topology::builder().dmz("dmz", &subnet).build().expect("a topology");
     let new = NewTopology::new(TopologyName::new(name).expect("a name"), topology);
     repo.create(new, time(0)).await.expect("stored").row.id
 }
