@@ -6,7 +6,7 @@
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## set up Docker if there is none, then raise a maze of seven LANs, look at it, and take it down
+demo: ## install and start Docker if there is none, then deploy a maze of seven LANs, verify it, and tear it down
 	@scripts/demo
 
 test: ## all tests, those that need Docker and those of Python included (it is set up if there is none)
@@ -22,7 +22,7 @@ soak: ## 500 random mutations of a maze that runs on Docker, and what they leave
 	@scripts/docker-up
 	DECNET_SOAK=$${DECNET_SOAK:-500} cargo test --package decnet-engine --test it -- --ignored --nocapture docker::soak::
 
-lint: ## format, clippy and docs, warnings denied
+lint: ## format, clippy and docs, with warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	cargo clippy --package decnet-topology --package decnet-engine --no-default-features -- -D warnings
