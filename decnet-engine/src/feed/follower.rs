@@ -158,6 +158,6 @@ async fn next(events: &mut Option<Subscription>) -> Received {
 /// Waits until the connectivity changes. That of a bus within the process never does.
 async fn changed(connectivity: &mut watch::Receiver<Connectivity>) {
     if connectivity.changed().await.is_err() {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 }
