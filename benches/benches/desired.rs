@@ -12,7 +12,7 @@ use decnet_engine::{
     desired::{Desired, DesiredContext},
     naming::{self, ContainerName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume},
-    plan::diff,
+    testing::diff,
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId};
 

@@ -27,8 +27,8 @@ use decnet_engine::{
     event::{Event, MutationStage, StepState},
     execute::{ExecuteOptions, OnFailure, execute},
     observe::Scope,
-    plan::diff,
     runtime::{Runtime as _, RuntimeInfo, docker::Docker},
+    testing::diff,
     watch::{WatchOptions, watch},
 };
 use decnet_topology::{

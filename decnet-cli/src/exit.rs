@@ -91,6 +91,7 @@ impl CommandError {
                 EngineError::PublishMapsNothing { .. } => "usage",
                 EngineError::AgentMode { .. } => "agent_mode",
                 EngineError::Plan(PlanError::Destructive { .. }) => "destructive",
+                EngineError::PlanChanged { .. } => "plan_changed",
                 EngineError::DeployFailed { .. } => "deploy_failed",
                 EngineError::Interrupted { .. } => "interrupted",
                 EngineError::TeardownIncomplete { .. } => "teardown_incomplete",
@@ -194,7 +195,10 @@ fn of_engine(error: &EngineError) -> Exit {
         EngineError::PublishMapsNothing { .. } => Exit::Usage,
         EngineError::Mutation(error) if error.is_bad_input() => Exit::Usage,
         EngineError::Invalid(_) | EngineError::Mutation(_) => Exit::Invalid,
-        EngineError::Busy { .. } | EngineError::WrongStatus { .. } | EngineError::Plan(_) => Exit::Conflict,
+        EngineError::Busy { .. }
+        | EngineError::WrongStatus { .. }
+        | EngineError::Plan(_)
+        | EngineError::PlanChanged { .. } => Exit::Conflict,
         // Nothing could be undone while nobody answered.
         EngineError::DeployFailed {
             failures, leftovers, ..

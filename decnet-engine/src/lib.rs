@@ -1,9 +1,10 @@
 //! Raises mazes of decoy hosts on Docker, keeps them as they should be, and takes them down without a trace.
 //!
 //! **There is one way to change Docker: make a plan and execute it.** What should be there ([`desired`]) is computed from a valid
-//! topology; what is there ([`observe`]) is read; [`plan::diff`] compares the two and gives a DAG of steps; [`execute`] runs it,
+//! topology; what is there ([`observe`]) is read; [`Engine::prepare`](engine::Engine::prepare) compares
+//! the two and makes a [`plan`], a DAG of steps; [`execute`] runs it,
 //! bounded, and on failure undoes what this run did and no more. Deploying is the plan from nothing, tearing down the plan to
-//! nothing, healing the plan from what broke. So any command converges from any state, and a dry run is a plan that is printed.
+//! nothing, healing the plan from what broke. So any command converges from any state, and a dry run prints the plan.
 //!
 //! # Raising a maze
 //!
@@ -14,7 +15,7 @@
 //! use std::sync::Arc;
 //!
 //! use decnet_engine::{
-//!     engine::{DeployOptions, Engine, EngineOptions},
+//!     engine::{DeployOptions, Engine, EngineOptions, Operation},
 //!     runtime::simulated::Simulated,
 //! };
 //! use decnet_topology::{Catalog, Repo, Status, Topology, repo::{MemoryRepo, NewTopology}};
@@ -34,13 +35,14 @@
 //! let never = CancellationToken::new();
 //!
 //! // What would be done, and nothing done.
-//! let plan = engine.plan(id, None).await?;
-//! let steps: Vec<String> = plan.steps().iter().map(|step| step.action.to_string()).collect();
+//! let prepared = engine.prepare(id, Operation::Deploy(DeployOptions::default())).await?;
+//! let steps: Vec<String> = prepared.plan().steps().iter().map(|step| step.action.to_string()).collect();
 //! assert!(steps.iter().any(|step| step.starts_with("create network") && step.ends_with("172.20.0.0/24")));
 //!
-//! let outcome = engine.deploy(id, DeployOptions::default(), &never).await?;
+//! // The plan that was shown is the one that runs; `Engine::deploy` does both in one call.
+//! let outcome = prepared.execute(&never).await?;
 //! assert_eq!((outcome.row.status, outcome.changed), (Status::Active, steps.len()));
-//! assert!(engine.plan(id, None).await?.is_empty(), "it is as it should be");
+//! assert!(engine.prepare(id, Operation::Reconcile { force: false }).await?.plan().is_empty(), "nothing to do");
 //!
 //! assert_eq!(engine.teardown(id, &never).await?.row.status, Status::TornDown);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
@@ -49,10 +51,10 @@
 //!
 //! # Without a store, without a daemon
 //!
-//! Everything up to the plan is data and pure, and can be had by itself.
+//! What should be there is data, and computed without I/O. Only [`prepare`](engine::Engine::prepare) makes plans.
 //!
 //! ```
-//! use decnet_engine::{api::ApiVersion, compose, desired::{Desired, DesiredContext}, observe::Observed, plan::diff};
+//! use decnet_engine::{api::ApiVersion, compose, desired::{Desired, DesiredContext}};
 //! use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, rng};
 //!
 //! let catalog = Catalog::builtin();
@@ -70,7 +72,7 @@
 //!     settings: &DeploySettings::default(),
 //!     host_addresses: &[],
 //! })?;
-//! assert_eq!(diff(&desired, &Observed::default()).steps().len(), 4, "an image, a network, a base, a service");
+//! assert_eq!((desired.networks.len(), desired.bases.len(), desired.services.len()), (1, 1, 1));
 //! assert!(compose::print(&desired).contains("network_mode: none"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -15,7 +15,7 @@ use decnet_engine::{
     },
     watch::{WatchOptions, watch},
 };
-use decnet_topology::{DeploySettings, Repo, TopologyId};
+use decnet_topology::{DeploySettings, Repo, TopologyId, repo::NewMutation};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio_util::sync::CancellationToken;
 
@@ -267,10 +267,13 @@ impl EngineHandle {
         if let Some(instance) = instance {
             options = options.instance(instance);
         }
-        if dry_run {
-            options = options.dry_run();
-        }
-        let work = move |engine: engine::Engine, cancel| async move { engine.reap_with(&options, &cancel).await };
+        let work = move |engine: engine::Engine, cancel| async move {
+            let prepared = engine.prepare_reap(options).await?;
+            if dry_run {
+                return Ok(prepared.report().clone());
+            }
+            prepared.execute(&cancel).await
+        };
         self.change(py, work, said)
     }
 
@@ -292,7 +295,11 @@ impl EngineHandle {
 
     fn preview(&self, id: &Bound<'_, PyAny>, mutation: &Bound<'_, PyAny>) -> PyResult<Operation> {
         let (py, id, mutation) = (id.py(), rows::topology_id(id)?, Mutation::read(mutation)?);
-        let work = move |engine: engine::Engine| async move { engine.plan_mutation(id, &mutation).await };
+        let new = NewMutation { mutation, actor: None };
+        let work = move |engine: engine::Engine| async move {
+            let prepared = engine.prepare(id, engine::Operation::Mutate(new)).await?;
+            Ok(serde_json::json!({ "plan": prepared.plan(), "restarts": prepared.restarts() }))
+        };
         self.look(py, work, said)
     }
 
@@ -339,9 +346,10 @@ async fn planned(
     settings: Option<DeploySettings>,
     down: bool,
 ) -> Result<decnet_engine::plan::Plan, EngineError> {
-    if down {
-        engine.plan_teardown(id).await
+    let operation = if down {
+        engine::Operation::Teardown
     } else {
-        engine.plan(id, settings).await
-    }
+        engine::Operation::Deploy(DeployOptions { force: false, settings })
+    };
+    Ok(engine.prepare(id, operation).await?.plan().clone())
 }

@@ -7,7 +7,7 @@ use std::{error::Error, sync::Arc};
 
 use decnet_engine::{
     bus::Received,
-    engine::{DeployOptions, Engine, EngineOptions},
+    engine::{DeployOptions, Engine, EngineOptions, Operation},
     event::{Event, MutationStage},
     runtime::simulated::Simulated,
     watch::{WatchOptions, watch},
@@ -86,7 +86,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     stop.cancel();
     keeper.await??;
 
-    assert!(engine.plan(id, None).await?.is_empty(), "what runs is what is stored");
+    let reconcile = engine.prepare(id, Operation::Reconcile { force: false }).await?;
+    assert!(reconcile.plan().is_empty(), "what runs is what is stored");
     for decky in engine.inspect(id).await?.deckies {
         let services: Vec<_> = decky.services.iter().map(|state| state.service.as_str()).collect();
         println!("{}: {}", decky.decky, services.join(" "));

@@ -1,50 +1,40 @@
-//! Reads a maze file, checks it, and prints what a deploy would do. No daemon is asked.
+//! Reads a maze file, checks it, and prints what a deploy would do. No daemon is asked: the engine works on a simulation.
 //!
 //! `cargo run --example plan_without_docker -- MAZE.yaml`
 
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs, path::Path, sync::Arc};
 
 use decnet_engine::{
-    api::ApiVersion,
-    desired::{Desired, DesiredContext},
-    observe::Observed,
-    plan::diff,
+    engine::{DeployOptions, Engine, EngineOptions, Operation},
+    runtime::simulated::Simulated,
 };
 use decnet_topology::{
-    Catalog, DeploySettings, RuleSet,
+    Catalog, Repo,
     alloc::SubnetPool,
     document::{self, Syntax},
-    rng,
+    repo::{MemoryRepo, NewTopology},
 };
+use jiff::Timestamp;
 
-fn main() -> Result<(), Box<dyn Error>> {
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("mazes/corp.yaml");
     let path = env::args_os().nth(1).map_or(own, Into::into);
-    let catalog = Catalog::builtin();
 
-    // A draft may have holes and faults, and says so; what is missing is allocated, past what others claim.
+    // A draft may have gaps and faults; what is missing is allocated, past what others claim.
     let draft = document::parse(fs::read(path)?, Syntax::Auto)?;
     let topology = draft.resolve(&SubnetPool::default())?;
-    let valid = topology.validate(&catalog, RuleSet::deploy())?;
-    for warning in valid.report().warnings() {
+    let repo = Arc::new(MemoryRepo::new());
+    let new = NewTopology::new("example".parse()?, topology);
+    let id = repo.create(new, Timestamp::now()).await?.row.id;
+
+    let engine = Engine::new(repo, Arc::new(Simulated::new()), EngineOptions::new(Catalog::builtin()));
+    let prepared = engine.prepare(id, Operation::Deploy(DeployOptions::default())).await?;
+    for warning in prepared.warnings() {
         eprintln!("{warning}");
     }
-
-    let settings = DeploySettings::default();
-    let setting = DesiredContext {
-        instance: rng::instance_id(),
-        topology: rng::topology_id(),
-        catalog: &catalog,
-        decoy: "decnet-decoy:example",
-        api: ApiVersion::v1(41),
-        settings: &settings,
-        host_addresses: &[],
-    };
-    let desired = Desired::new(&valid, &setting)?;
-    // The plan from nothing; with what a runtime observed in its place, the plan from there.
-    let plan = diff(&desired, &Observed::default());
-    for (at, step) in plan.steps().iter().enumerate() {
-        println!("{at:3} {} (after {:?})", step.action, step.needs);
+    for (at, step) in prepared.plan().steps().iter().enumerate() {
+        println!("{at:3} {step} (after {:?})", step.needs);
     }
     Ok(())
 }

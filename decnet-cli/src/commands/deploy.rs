@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use decnet_engine::engine::{DeployOptions, Engine, Inspection, Outcome};
+use decnet_engine::engine::{DeployOptions, Engine, Inspection, Operation, Outcome};
 use decnet_topology::{
     Catalog, DmzEgress, Finding, Topology,
     catalog::ImageSource,
@@ -120,17 +120,16 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
     settings.log = settings.log.with(log_driver, log_opt);
     let settings = Some(settings).filter(|settings| *settings != row.settings);
-    if work.dry_run {
-        plan::print(context, &engine.plan(id, settings).await?)?;
-        return Ok(Exit::Done);
-    }
-    let sharing = sharing(&repo.load(id).await?.topology, &catalog);
-    let cancel = interrupt::catch()?;
-    let reporter = ProgressReporter::start(&engine, context.output);
     let options = DeployOptions {
         force: work.force,
         settings,
     };
+    if work.dry_run {
+        return plan::show(context, &engine, id, Operation::Deploy(options)).await;
+    }
+    let sharing = sharing(&repo.load(id).await?.topology, &catalog);
+    let cancel = interrupt::catch()?;
+    let reporter = ProgressReporter::start(&engine, context.output);
     let result = engine.deploy(id, options, &cancel).await;
     reporter.end().await;
     let exit = say(context, &engine, result?).await?;

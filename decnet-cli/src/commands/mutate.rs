@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use clap::builder::PossibleValuesParser;
 use decnet_engine::{
     bus::local::LocalBus,
-    engine::{Engine, EngineError, MutationPreview, Submitted, submit},
+    engine::{Engine, EngineError, Operation, Submitted, submit},
 };
 use decnet_topology::{
     Intent, Mutation, MutationError, MutationState, Repo, RepoError, Status, StoredTopology, TopologyRow, Version,
@@ -194,27 +194,31 @@ async fn show_plan(
         return Err(RepoError::NotEditable { status, intent }.into());
     }
     let engine = context.engine_on(repo, catalog, EngineWishes::default()).await?;
-    let preview = engine.plan_mutation(row.id, mutation).await?;
-    let refusal = preview.refusal.as_ref().map(ToString::to_string);
+    let new = NewMutation {
+        mutation: mutation.clone(),
+        actor: None,
+    };
+    let prepared = engine.prepare(row.id, Operation::Mutate(new)).await?;
+    let (plan, restarts) = (prepared.plan(), prepared.restarts());
+    let refusal = prepared.refusal().map(ToString::to_string);
     if context.output.json {
-        let MutationPreview { plan, restarts, .. } = &preview;
         let logs = plan.deleted_logs();
         let value = json!({ "steps": plan, "restarts": restarts, "deleted_logs": logs, "refusal": refusal });
         context.output.json(&value)?;
     } else {
-        plan::lines(context, &preview.plan)?;
-        plan::warn_of_logs(context, &preview.plan);
-        for container in &preview.restarts {
+        plan::lines(context, plan)?;
+        plan::warn_of_logs(context, plan);
+        for container in &restarts {
             context
                 .output
                 .line(format!("{container} is started again or made anew"))?;
         }
-        context.output.note(match preview.plan.steps().len() {
+        context.output.note(match plan.steps().len() {
             0 => "nothing to do".into(),
             steps => format!(
                 "{}, {} made anew or started again",
                 text::count(steps, "step", "steps"),
-                text::count(preview.restarts.len(), "container", "containers")
+                text::count(restarts.len(), "container", "containers")
             ),
         });
     }

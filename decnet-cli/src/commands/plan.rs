@@ -1,4 +1,8 @@
-use decnet_engine::plan::Plan;
+use decnet_engine::{
+    engine::{DeployOptions, Engine, Operation},
+    plan::Plan,
+};
+use decnet_topology::TopologyId;
 use serde_json::json;
 
 use crate::{
@@ -24,17 +28,27 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine(EngineWishes::default()).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
-    let plan = if arguments.down {
-        engine.plan_teardown(row.id).await?
+    let operation = if arguments.down {
+        Operation::Teardown
     } else {
-        engine.plan(row.id, None).await?
+        Operation::Deploy(DeployOptions::default())
     };
-    print(context, &plan)?;
+    show(context, &engine, row.id, operation).await
+}
+
+/// Shows the plan of an operation.
+pub(crate) async fn show(
+    context: &Context,
+    engine: &Engine,
+    id: TopologyId,
+    operation: Operation,
+) -> Result<Exit, CommandError> {
+    print(context, engine.prepare(id, operation).await?.plan())?;
     Ok(Exit::Done)
 }
 
 /// Prints the steps of a plan, a line each.
-pub(crate) fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
+fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     if context.output.json {
         return context
             .output

@@ -40,11 +40,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let cancel = interrupt::catch()?;
     options = options.running(yes.into_iter().flatten());
-    if dry_run {
-        options = options.dry_run();
-    } else {
-        let found = engine.reap_with(&options.clone().dry_run(), &cancel).await?;
-        for orphan in found.orphans.into_iter().filter(|orphan| orphan.kept) {
+    let mut prepared = engine.prepare_reap(options.clone()).await?;
+    if !dry_run {
+        let kept = prepared.report().orphans.iter().filter(|orphan| orphan.kept);
+        let mut confirmed = Vec::new();
+        for orphan in kept {
             let running = text::count(orphan.running.len(), "running container", "running containers");
             let first = orphan.running.first().map(String::as_str).unwrap_or_default();
             let what = format!(
@@ -52,10 +52,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 orphan.prefix
             );
             ask(context, &what).map_err(|_| CommandError::WouldStop { what })?;
-            options = options.running([orphan.prefix]);
+            confirmed.push(orphan.prefix.clone());
+        }
+        if !confirmed.is_empty() {
+            prepared = engine.prepare_reap(options.running(confirmed)).await?;
         }
     }
-    let report = engine.reap_with(&options, &cancel).await?;
+    let report = if dry_run {
+        prepared.report().clone()
+    } else {
+        prepared.execute(&cancel).await?
+    };
     if context.output.json {
         context.output.json(&report)?;
     } else {

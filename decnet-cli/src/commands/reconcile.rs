@@ -1,3 +1,5 @@
+use decnet_engine::engine::Operation;
+
 use super::{
     deploy::{self, Work},
     plan,
@@ -22,8 +24,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let engine = context.engine(work.wishes()).await?;
     let row = lookup::find(engine.repo().as_ref(), &topology).await?;
     if work.dry_run {
-        plan::print(context, &engine.plan(row.id, None).await?)?;
-        return Ok(Exit::Done);
+        let operation = Operation::Reconcile { force: work.force };
+        return plan::show(context, &engine, row.id, operation).await;
     }
     let cancel = interrupt::catch()?;
     let reporter = ProgressReporter::start(&engine, context.output);

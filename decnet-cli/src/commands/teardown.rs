@@ -1,5 +1,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use decnet_engine::engine::Operation;
+
 use super::{deploy, plan};
 use crate::{
     command_error::CommandError,
@@ -37,8 +39,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let engine = context.engine(wishes).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
     if arguments.dry_run {
-        plan::print(context, &engine.plan_teardown(row.id).await?)?;
-        return Ok(Exit::Done);
+        return plan::show(context, &engine, row.id, Operation::Teardown).await;
     }
     if !arguments.yes {
         let topology = engine.repo().load(row.id).await?.topology;

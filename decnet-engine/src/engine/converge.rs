@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decnet_topology::{
-    DeploySettings, Finding, InstanceId, RuleSet, Status, StoredTopology, Topology, validate::HostFacts,
-};
 use futures_util::{StreamExt as _, future::BoxFuture, join, stream::FuturesUnordered};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Engine, EngineError,
+    EngineError,
+    change::{Change, Inside, drift},
     drift::Asked,
-    force::Force,
-    session::{Session, drift},
+    session::Session,
 };
 use crate::{
     desired::Desired,
@@ -21,55 +18,9 @@ use crate::{
     execute::{ExecutionReport, OnFailure},
     naming::ContainerName,
     observe::{Observed, Scope},
-    plan::{Action, Plan, StepId, diff},
-    runtime::{RuntimeError, RuntimeInfo},
+    plan::{Action, Plan, StepId},
+    runtime::RuntimeError,
 };
-
-/// What is known of the insides of the bases, which no list of the runtime shows.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Inside<'a> {
-    /// Nothing: every base is asked.
-    Unknown,
-    /// They are as this maze has them, the last that the runtime was seen to match: nobody is asked, and set anew is what
-    /// differs.
-    As(&'a Topology),
-}
-
-impl<'a> Inside<'a> {
-    /// Says what is known of a maze from its row: an active one was seen to match, unless something was stored since.
-    pub(super) fn of(before: &'a StoredTopology) -> Self {
-        if before.row.status == Status::Active && !before.row.needs_resync {
-            Self::As(&before.topology)
-        } else {
-            Self::Unknown
-        }
-    }
-}
-
-/// A maze to follow, and with what.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Target<'a> {
-    /// The maze as it should be, in its row.
-    pub(super) stored: &'a StoredTopology,
-    /// How it is raised.
-    pub(super) settings: &'a DeploySettings,
-    /// What is known already.
-    pub(super) inside: Inside<'a>,
-    /// What may be made anew.
-    pub(super) force: &'a Force,
-}
-
-/// What has to be done, worked out and not begun.
-#[derive(Debug, Clone)]
-pub(super) struct Prepared {
-    pub(super) desired: Desired,
-    pub(super) observed: Observed,
-    pub(super) plan: Plan,
-    /// What the rules warn of.
-    pub(super) warnings: Vec<Finding>,
-    /// Whether the insides were known, so that a list is enough to see that the runtime matches.
-    known: bool,
-}
 
 /// What carrying it out came to.
 #[derive(Debug, Clone)]
@@ -84,76 +35,7 @@ pub(super) struct Converged {
     pub(super) drift: Option<String>,
 }
 
-impl Engine {
-    /// Looks at what is there and works out the plan to what should be. Touches nothing.
-    ///
-    /// The maze is held to the live rules, and a plan that makes anew what may not be is refused.
-    pub(super) async fn prepare(
-        &self,
-        instance: InstanceId,
-        info: &RuntimeInfo,
-        target: Target<'_>,
-        observed: Observed,
-        host: Option<&HostFacts>,
-    ) -> Result<Prepared, EngineError> {
-        let valid = self
-            .validate(target.stored, target.settings, RuleSet::live(), host)
-            .await?;
-        let context = self.desired_context(instance, target.stored.row.id, info, target.settings)?;
-        let desired = Desired::new(&valid, &context)?;
-        let mut observed = observed;
-        let known = self.known(target, &desired, instance, info)?;
-        match &known {
-            Some(changed) => {
-                for container in &mut observed.containers {
-                    container.deviates = changed.contains(&container.name);
-                }
-            }
-            None => {
-                self.look_inside(&desired, &mut observed, Asked::All).await?;
-            }
-        }
-        let plan = diff(&desired, &observed);
-        target.force.permit(target.stored, &plan)?;
-        Ok(Prepared {
-            desired,
-            observed,
-            plan,
-            warnings: valid.report().warnings().cloned().collect(),
-            known: known.is_some(),
-        })
-    }
-
-    /// Returns the bases whose routes or forwarding must be set anew, where that is known without asking them.
-    fn known(
-        &self,
-        target: Target<'_>,
-        desired: &Desired,
-        instance: InstanceId,
-        info: &RuntimeInfo,
-    ) -> Result<Option<BTreeSet<ContainerName>>, EngineError> {
-        let Inside::As(before) = target.inside else {
-            return Ok(None);
-        };
-        // A maze that the catalogue of today does not know is no guide to what was set.
-        let Ok(before) = before.clone().validate(&self.options.catalog, RuleSet::live()) else {
-            return Ok(None);
-        };
-        let context = self.desired_context(instance, target.stored.row.id, info, target.settings)?;
-        let before = Desired::new(&before, &context)?;
-        Ok(Some(desired.states_changed_since(&before).cloned().collect()))
-    }
-}
-
 impl Session<'_> {
-    /// Looks at what is there and works out the plan to what should be. Touches nothing.
-    pub(super) async fn prepare(&self, target: Target<'_>) -> Result<Prepared, EngineError> {
-        let observed = self.look(target.inside).await?;
-        self.engine
-            .prepare(self.instance, &self.info, target, observed, None)
-            .await
-    }
-
     /// Looks at what is there, as closely as what is known asks for: what was seen to match is looked at for what changed, and
     /// whether it still matches in all is for a reconcile to see.
     pub(super) async fn look(&self, inside: Inside<'_>) -> Result<Observed, EngineError> {
@@ -163,7 +45,7 @@ impl Session<'_> {
         }
     }
 
-    /// Carries out what was prepared, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.
+    /// Carries out a change, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.
     ///
     /// What needs a step that failed is left out and the rest done; nothing is undone, since the maze is stored: the next
     /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run,
@@ -171,17 +53,17 @@ impl Session<'_> {
     /// with what it was done for.
     pub(super) async fn carry_out(
         &self,
-        prepared: &Prepared,
+        change: &Change,
         trigger: Trigger,
         cancel: &CancellationToken,
     ) -> Result<Converged, EngineError> {
-        let Prepared {
+        let Change {
             desired,
             observed,
             plan,
             known,
             ..
-        } = prepared;
+        } = change;
         if plan.is_empty() {
             return Ok(Converged {
                 changed: 0,
@@ -218,13 +100,13 @@ impl Session<'_> {
         Ok(Converged {
             changed: changed.len(),
             cancelled,
-            unreachable: errors.find(|error| matches!(error, RuntimeError::Unreachable { .. })),
+            unreachable: errors.find(RuntimeError::is_unreachable),
             drift,
         })
     }
 
     async fn list(&self) -> Result<Observed, EngineError> {
-        let scope = Scope::Topology(self.instance, self.id);
+        let scope = Scope::Topology(self.facts.instance, self.id);
         Ok(self.engine.runtime.list(scope).await?)
     }
 

@@ -1,7 +1,7 @@
 //! The queue of one topology, worked off under its lease.
 
 use decnet_topology::{
-    RepoError, Status, StoredTopology, TopologyId, TopologyRow,
+    MutationId, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
     repo::{MutationRow, Outcome},
 };
 use jiff::Timestamp;
@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, EngineError,
-    converge::{Converged, Inside, Prepared, Target},
+    change::{Change, Inside, Target},
+    converge::Converged,
     force::Force,
     preflight::Stand,
     session::Session,
     submit::mutation_event,
+    work::Task,
 };
 use crate::{claim::HeldClaim, event::Trigger};
 
@@ -35,7 +37,7 @@ impl Engine {
     /// mutation was rejected or failed is no error: its row says so.
     pub async fn drain(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Vec<MutationRow>, EngineError> {
         let session = Session::begin(self, id, cancel).await?;
-        let result = session.drain().await;
+        let result = session.drain(None).await.map(|drained| drained.finished);
         session.end(result).await
     }
 }
@@ -48,19 +50,37 @@ enum Work {
     Left,
 }
 
+/// A mutation for which a plan was made already, under the lease that still lasts.
+pub(super) struct Expected {
+    pub(super) mutation: MutationId,
+    pub(super) task: Task,
+}
+
+/// What a drain came to.
+#[derive(Default)]
+pub(super) struct Drained {
+    /// The mutations that were finished.
+    pub(super) finished: Vec<MutationRow>,
+    /// How many steps changed something.
+    pub(super) changed: usize,
+}
+
 impl Session<'_> {
-    async fn drain(&self) -> Result<Vec<MutationRow>, EngineError> {
-        let mut finished = Vec::new();
+    /// Works off the queue; for the mutation that is expected, its plan is executed.
+    pub(super) async fn drain(&self, mut expected: Option<Expected>) -> Result<Drained, EngineError> {
+        let mut drained = Drained::default();
         while !self.cancel.is_cancelled() {
             let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? else {
                 break;
             };
             self.engine.publish_now(mutation_event(&claim.row));
-            match self.work_on(&claim).await {
+            let task = expected.take_if(|expected| expected.mutation == claim.row.id);
+            let task = task.map(|expected| expected.task);
+            match self.work_on(&claim, task, &mut drained.changed).await {
                 Ok(Work::Finished(outcome)) => {
                     let row = claim.finish(outcome).await?;
                     self.engine.publish_now(mutation_event(&row));
-                    finished.push(row);
+                    drained.finished.push(row);
                 }
                 Ok(Work::Left) => {
                     claim.release_claim().await;
@@ -72,23 +92,23 @@ impl Session<'_> {
                 }
             }
         }
-        Ok(finished)
+        Ok(drained)
     }
 
-    async fn work_on(&self, claim: &HeldClaim) -> Result<Work, EngineError> {
+    async fn work_on(&self, claim: &HeldClaim, task: Option<Task>, count: &mut usize) -> Result<Work, EngineError> {
         let before = self.load().await?;
         if !before.row.takes_mutations() {
             return Ok(Work::Left);
         }
-        let (stored, prepared) = if claim.row.stored_at.is_some() {
+        let (stored, change) = if claim.row.stored_at.is_some() {
             // Who stored it did not come to its end: what is on the runtime is anybody's guess.
             match self.prepare_stored(claim, &before).await {
-                Ok(prepared) => (before, prepared),
+                Ok(change) => (before, change),
                 Err(error) => return self.fail_mutation(&before, refusal(error)?).await,
             }
         } else {
-            match self.prepare_new(claim, &before).await {
-                Ok(Some((after, prepared))) => (after, prepared),
+            match self.prepare_new(claim, &before, task).await {
+                Ok(Some((after, change))) => (after, change),
                 Ok(None) => return Ok(Work::Left),
                 Err(error) => {
                     return Ok(Work::Finished(Outcome::Rejected {
@@ -98,11 +118,12 @@ impl Session<'_> {
             }
         };
         let Converged {
+            changed,
             cancelled,
             unreachable,
             drift,
-            ..
-        } = self.carry_out(&prepared, Trigger::Operator, &self.cancel).await?;
+        } = self.carry_out(&change, Trigger::Operator, &self.cancel).await?;
+        *count += changed;
         if cancelled {
             return Ok(Work::Left);
         }
@@ -122,47 +143,45 @@ impl Session<'_> {
         &self,
         claim: &HeldClaim,
         before: &StoredTopology,
-    ) -> Result<Option<(StoredTopology, Prepared)>, EngineError> {
-        let repo = &self.engine.repo;
-        let topology = self.engine.mutated(before, &claim.row.mutation).await?;
-        let after = StoredTopology {
-            row: before.row.clone(),
-            topology,
+        task: Option<Task>,
+    ) -> Result<Option<(StoredTopology, Change)>, EngineError> {
+        let task = match task {
+            Some(task) => task,
+            None => self.task_of(claim, before).await?,
         };
-        let stand = Stand {
-            instance: self.instance,
-            info: self.info.clone(),
-            observed: self.look(Inside::of(before)).await?,
-        };
-        let host = self.engine.host_facts_of_change(&stand, before, &after).await?;
-        let force = self.allowed(claim, &before.row).await?;
-        let target = Target {
-            stored: &after,
-            settings: &after.row.settings,
-            inside: Inside::of(before),
-            force: &force,
-        };
-        let prepared = self
-            .engine
-            .prepare(self.instance, &self.info, target, stand.observed, host.as_ref())
-            .await?;
-        let stored = repo.store_mutation(claim.row.id, claim.token, after.topology, Timestamp::now());
+        if let Some(refusal) = task.refusal {
+            return Err(refusal.into());
+        }
+        let (repo, topology) = (&self.engine.repo, task.stored.topology);
+        let stored = repo.store_mutation(claim.row.id, claim.token, topology, Timestamp::now());
         match stored.await {
-            Ok(stored) => Ok(Some((stored, prepared))),
+            Ok(stored) => Ok(Some((stored, task.change))),
             Err(RepoError::NotEditable { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Prepared, EngineError> {
+    /// Works out what a mutation makes of a topology, and how that is brought about.
+    async fn task_of(&self, claim: &HeldClaim, before: &StoredTopology) -> Result<Task, EngineError> {
+        let topology = self.engine.mutated(before, &claim.row.mutation).await?;
+        let inside = Inside::of(before);
+        let stand = Stand {
+            facts: &self.facts,
+            observed: self.look(inside).await?,
+        };
+        let force = self.allowed(claim, &before.row).await?;
+        self.engine.live_task(stand, before, topology, inside, &force).await
+    }
+
+    async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Change, EngineError> {
         let force = self.allowed(claim, &stored.row).await?;
-        self.prepare(Target {
-            stored,
-            settings: &stored.row.settings,
-            inside: Inside::Unknown,
-            force: &force,
-        })
-        .await
+        let target = Target::live(stored, &stored.row.settings, Inside::Unknown);
+        let change = self
+            .engine
+            .change(&self.facts, target, self.observe().await?, None)
+            .await?;
+        force.permit(stored, &change.plan)?;
+        Ok(change)
     }
 
     /// Returns what a mutation allows, and those before it that failed.

@@ -2,7 +2,12 @@ use std::{error::Error, iter};
 
 use decnet_topology::{Intent, RepoError, Status, TopologyId, mutation::MutationError, repo::Lease, validate::Invalid};
 
-use crate::{desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
+use crate::{
+    desired::DesiredError,
+    execute::StepFailure,
+    plan::{PlanError, Step},
+    runtime::RuntimeError,
+};
 
 /// Says why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +72,26 @@ pub enum EngineError {
     /// The plan was refused. Nothing was changed.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// Another plan is needed than the one that was shown. Nothing was changed.
+    #[error("the plan is not the one that was shown: {}", difference(.shown.as_deref(), .now.as_deref()))]
+    PlanChanged {
+        /// The first step that differs, as it was shown; none if there was none.
+        shown: Option<String>,
+        /// The step that is needed in its place; none if there is none.
+        now: Option<String>,
+    },
+    /// Other mutations wait in the queue of the topology, and a plan was made without them. Nothing was changed.
+    #[error("other mutations of topology {id} wait in its queue")]
+    QueueNotEmpty {
+        /// The topology.
+        id: TopologyId,
+    },
+    /// The mutation was rejected. Nothing was changed.
+    #[error("the mutation was rejected: {reason}")]
+    MutationRejected {
+        /// Why.
+        reason: String,
+    },
     /// What should be there could not be said. Nothing was changed.
     #[error(transparent)]
     Desired(#[from] DesiredError),
@@ -109,6 +134,36 @@ impl EngineError {
     pub(crate) fn with_causes(&self) -> String {
         let causes = iter::successors(Some(self as &dyn Error), |error| (*error).source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+}
+
+/// Refuses steps other than those that were shown.
+pub(super) fn require_same<'a>(
+    shown: impl IntoIterator<Item = &'a Step>,
+    now: impl IntoIterator<Item = &'a Step>,
+) -> Result<(), EngineError> {
+    let (mut shown, mut now) = (shown.into_iter(), now.into_iter());
+    loop {
+        match (shown.next(), now.next()) {
+            (None, None) => return Ok(()),
+            (Some(shown), Some(now)) if shown == now => {}
+            (shown, now) => {
+                return Err(EngineError::PlanChanged {
+                    shown: shown.map(ToString::to_string),
+                    now: now.map(ToString::to_string),
+                });
+            }
+        }
+    }
+}
+
+/// Says where a plan differs from the one that was shown.
+fn difference(shown: Option<&str>, now: Option<&str>) -> String {
+    match (shown, now) {
+        (Some(shown), Some(now)) => format!("`{now}` is needed in place of `{shown}`"),
+        (Some(shown), None) => format!("`{shown}` is not needed any more"),
+        (None, Some(now)) => format!("`{now}` is needed as well"),
+        (None, None) => "it has the same steps".into(),
     }
 }
 

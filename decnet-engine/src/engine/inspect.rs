@@ -72,7 +72,7 @@ impl Engine {
     /// Looks at how a topology fares on the runtime.
     pub async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
         let stored = self.repo.load(id).await?;
-        let observed = self.observe(id).await?;
+        let observed = self.observe(&self.facts().await?, id).await?;
         Ok(Inspection::new(stored, &observed, Timestamp::now()))
     }
 }

@@ -1,5 +1,6 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
+mod change;
 mod converge;
 mod deploy;
 mod drain;
@@ -11,13 +12,17 @@ mod lifecycle;
 mod mutate;
 mod options;
 mod preflight;
+mod prepare;
 mod reap;
 mod reconcile;
+mod remains;
+mod run;
 mod session;
 mod submit;
 mod teardown;
 mod unwritten;
 mod verify;
+mod work;
 
 use std::sync::Arc;
 
@@ -27,9 +32,9 @@ use jiff::Timestamp;
 pub use crate::lease::{Broken, HolderState, break_lease, holder_state};
 pub use error::EngineError;
 pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};
-pub use mutate::MutationPreview;
-pub use options::{DeployOptions, EngineOptions};
-pub use reap::{ReapOptions, ReapReport, Reaped};
+pub use options::{DeployOptions, EngineOptions, Operation};
+pub use prepare::Prepared;
+pub use reap::{PreparedReap, ReapOptions, ReapReport, Reaped};
 pub use session::Outcome;
 pub use submit::{Submitted, submit};
 pub use verify::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};

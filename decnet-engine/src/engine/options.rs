@@ -1,6 +1,6 @@
 use std::{fs, io, path::Path, sync::Arc};
 
-use decnet_topology::{Catalog, DeploySettings};
+use decnet_topology::{Catalog, DeploySettings, repo::NewMutation};
 
 use crate::{
     bus::Bus,
@@ -68,4 +68,21 @@ pub struct DeployOptions {
     pub force: bool,
     /// How it is raised from now on; as before, or as by default, if none.
     pub settings: Option<DeploySettings>,
+}
+
+/// What an engine does with one topology.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Deploys it, in any status, as [`Engine::deploy`] does.
+    Deploy(DeployOptions),
+    /// Takes it down, as [`Engine::teardown`] does.
+    Teardown,
+    /// Brings it back to what is stored, as [`Engine::reconcile`] does.
+    Reconcile {
+        /// Whether running containers may be recreated.
+        force: bool,
+    },
+    /// Changes it by a mutation: at once if it is pending, live if it runs.
+    Mutate(NewMutation),
 }

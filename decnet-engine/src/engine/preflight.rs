@@ -8,21 +8,38 @@ use decnet_topology::{
     validate::{self, ForeignNetwork, HostFacts},
 };
 
+use futures_util::{TryFutureExt as _, try_join};
+
 use super::{Engine, EngineError};
 use crate::{host, naming, observe::Observed, runtime::RuntimeInfo};
 
-/// Where a topology stands on the runtime.
-pub(super) struct Stand {
+/// What plans depend on beside the topology.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
     pub(super) instance: InstanceId,
     pub(super) info: RuntimeInfo,
+}
+
+/// Where a topology stands on the runtime.
+pub(super) struct Stand<'a> {
+    pub(super) facts: &'a Facts,
     pub(super) observed: Observed,
 }
 
 impl Engine {
+    /// Asks for what plans depend on beside the topology, and so makes sure that the runtime answers.
+    pub(super) async fn facts(&self) -> Result<Facts, EngineError> {
+        let (info, instance) = try_join!(
+            self.runtime.info().map_err(EngineError::from),
+            self.repo.instance().map_err(EngineError::from)
+        )?;
+        Ok(Facts { instance, info })
+    }
+
     /// Looks at the host for what a changed maze takes of it that it did not have; nothing where it takes nothing more.
     pub(super) async fn host_facts_of_change(
         &self,
-        stand: &Stand,
+        stand: &Stand<'_>,
         before: &StoredTopology,
         after: &StoredTopology,
     ) -> Result<Option<HostFacts>, EngineError> {
@@ -33,8 +50,12 @@ impl Engine {
     }
 
     /// Gathers what the rules on the host need to know. What is the topology's own already is left out.
-    pub(super) async fn host_facts(&self, stand: &Stand, stored: &StoredTopology) -> Result<HostFacts, EngineError> {
-        let foreign = self.runtime.foreign_networks(stand.instance).await?;
+    pub(super) async fn host_facts(
+        &self,
+        stand: &Stand<'_>,
+        stored: &StoredTopology,
+    ) -> Result<HostFacts, EngineError> {
+        let foreign = self.runtime.foreign_networks(stand.facts.instance).await?;
         let networks: Vec<_> = foreign
             .into_iter()
             .map(|network| ForeignNetwork {
@@ -42,7 +63,11 @@ impl Engine {
                 subnet: network.subnet,
             })
             .collect();
-        let lacks = stand.info.podman.then(|| host::podman_lacks(stand.info.local));
+        let lacks = stand
+            .facts
+            .info
+            .podman
+            .then(|| host::podman_lacks(stand.facts.info.local));
         let engine_lacks = lacks.into_iter().flatten().map(|lack| lack.to_string()).collect();
         let mut facts = HostFacts {
             listeners: Vec::new(),
@@ -50,11 +75,11 @@ impl Engine {
             routes: Vec::new(),
             neighbours: None,
             engine_lacks,
-            unlimited_storage: (!stand.info.limits_roots).then(|| stand.info.storage.clone()),
-            unlimited: stand.info.unlimited.iter().map(ToString::to_string).collect(),
-            rootless: stand.info.rootless,
+            unlimited_storage: (!stand.facts.info.limits_roots).then(|| stand.facts.info.storage.clone()),
+            unlimited: stand.facts.info.unlimited.iter().map(ToString::to_string).collect(),
+            rootless: stand.facts.info.rootless,
         };
-        if stand.info.local && self.options.look_at_host {
+        if stand.facts.info.local && self.options.look_at_host {
             let ours: BTreeSet<_> = stand
                 .observed
                 .networks

@@ -4,14 +4,19 @@ use decnet_topology::{InstanceId, RepoError, Status, TopologyId, id};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, session::leftovers};
+use super::{
+    Engine, EngineError,
+    error::require_same,
+    preflight::Facts,
+    remains::{Remains, leftovers},
+    session::planned,
+};
 use crate::{
-    desired::Desired,
     event::{Event, Trigger},
     execute::{ExecuteOptions, OnFailure, execute},
     naming::{self, Labels},
     observe::{Activity, Observed, Scope},
-    plan::{Plan, diff},
+    plan::Plan,
 };
 
 /// What was left of one topology that is no more.
@@ -38,7 +43,6 @@ pub struct Reaped {
 #[non_exhaustive]
 pub struct ReapOptions {
     instance: Option<InstanceId>,
-    dry_run: bool,
     running: Vec<String>,
 }
 
@@ -47,13 +51,6 @@ impl ReapOptions {
     #[must_use]
     pub fn instance(mut self, instance: InstanceId) -> Self {
         self.instance = Some(instance);
-        self
-    }
-
-    /// Only says what would be done.
-    #[must_use]
-    pub fn dry_run(mut self) -> Self {
-        self.dry_run = true;
         self
     }
 
@@ -89,100 +86,161 @@ impl ReapReport {
     }
 }
 
-impl Engine {
-    /// Removes from the runtime what belongs to topologies of this repo that are no more: unknown to it, or torn down.
-    ///
-    /// What runs is kept: an older copy of the database does not know what was deployed since. With `instance` it removes
-    /// everything of another repo, whose database was lost: the caller must be sure. With `dry_run` it only says what it would do.
-    /// Errors never stop it.
-    pub async fn reap(
-        &self,
-        instance: Option<InstanceId>,
-        dry_run: bool,
-        cancel: &CancellationToken,
-    ) -> Result<ReapReport, EngineError> {
-        let options = ReapOptions {
-            instance,
-            dry_run,
-            running: Vec::new(),
-        };
-        self.reap_with(&options, cancel).await
+/// What was left of one topology, before it is removed.
+#[derive(Debug, Clone)]
+struct Orphan {
+    instance: InstanceId,
+    topology: Option<TopologyId>,
+    remains: Remains,
+}
+
+/// A reap whose plans are made and not executed.
+#[derive(Debug, Clone)]
+#[must_use = "nothing was done yet"]
+pub struct PreparedReap {
+    engine: Engine,
+    options: ReapOptions,
+    facts: Facts,
+    report: ReapReport,
+    /// Those of the report, in its order.
+    orphans: Vec<Orphan>,
+}
+
+impl PreparedReap {
+    /// Returns what was found, with the plan that removes it.
+    pub fn report(&self) -> &ReapReport {
+        &self.report
     }
 
-    /// The same, with options that may name what is to be removed although it runs.
-    pub async fn reap_with(
-        &self,
-        options: &ReapOptions,
-        cancel: &CancellationToken,
-    ) -> Result<ReapReport, EngineError> {
-        let ReapOptions { instance, dry_run, .. } = *options;
-        let own = self.repo.instance().await?;
-        let is_named_whole = instance.is_some_and(|instance| instance != own);
-        let info = self.runtime.info().await?;
-        let instance = instance.unwrap_or(own);
-        let observed = self.runtime.inspect(Scope::Instance(instance)).await?;
-        let mut report = ReapReport::default();
-        for (label, remains) in by_topology(&observed) {
-            let topology: Option<TopologyId> = label.parse().ok();
-            let prefix = topology.map_or_else(|| label.clone(), id::short);
-            // Asked anew for each: a topology that was stored meanwhile is not reaped.
-            let known = match topology {
-                Some(topology) if instance == own => self.is_live(topology).await?,
-                _ => false,
-            };
-            if known {
-                report.live.push(prefix);
+    /// Removes it, past all errors.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::PlanChanged`] if another plan is needed by now; nothing was changed then.
+    pub async fn execute(&self, cancel: &CancellationToken) -> Result<ReapReport, EngineError> {
+        let now = self.engine.prepare_reap(self.options.clone()).await?;
+        let shown: Vec<_> = self
+            .report
+            .orphans
+            .iter()
+            .flat_map(|orphan| orphan.plan.steps())
+            .collect();
+        let needed: Vec<_> = now
+            .report
+            .orphans
+            .iter()
+            .flat_map(|orphan| orphan.plan.steps())
+            .collect();
+        require_same(shown, needed)?;
+        now.carry_out(cancel).await
+    }
+
+    async fn carry_out(self, cancel: &CancellationToken) -> Result<ReapReport, EngineError> {
+        let Self {
+            engine,
+            facts,
+            mut report,
+            orphans,
+            ..
+        } = self;
+        let found = std::mem::take(&mut report.orphans);
+        for (mut reaped, orphan) in found.into_iter().zip(orphans) {
+            // A topology that was stored meanwhile is not reaped.
+            if orphan.instance == facts.instance && engine.is_live(orphan.topology).await? {
+                report.live.push(reaped.prefix);
                 continue;
             }
-            let nothing = Desired::nothing(instance, topology.unwrap_or(TopologyId::nil()));
-            let plan = diff(&nothing, &remains);
-            let found = leftovers(&remains);
-            let running: Vec<String> = remains
-                .containers
-                .iter()
-                .filter(|container| container.activity == Activity::Running)
-                .map(|container| container.name.to_string())
-                .collect();
-            let kept = !running.is_empty() && !is_named_whole && !options.names(&label, &prefix);
-            let mut orphan = Reaped {
-                prefix,
-                left: if kept { found.clone() } else { Vec::new() },
-                found,
-                plan,
-                errors: Vec::new(),
-                running,
-                kept,
-            };
-            if !dry_run && !kept {
-                let options = ExecuteOptions {
-                    on_failure: OnFailure::GoOn,
-                    width: self.width(&info),
-                };
-                let execution = match topology {
-                    Some(topology) => {
-                        let plan = &orphan.plan;
-                        self.publish_now(super::session::planned(topology, plan));
-                        let report = |progress| self.publish_now(Event::Step { topology, progress });
-                        let execution = execute(self.runtime.as_ref(), instance, plan, options, cancel, &report).await;
-                        self.publish_deckies(topology, &remains, plan, &execution, Trigger::Retirement);
-                        execution
-                    }
-                    // What has no topology has no topic either.
-                    None => execute(self.runtime.as_ref(), instance, &orphan.plan, options, cancel, &|_| {}).await,
-                };
-                orphan.errors = execution
-                    .failures
-                    .iter()
-                    .map(|failure| format!("{failure}: {}", failure.source))
-                    .collect();
-                orphan.left = self.left_of(instance, &orphan.found).await;
+            if !reaped.kept {
+                engine.remove(&facts, &orphan, &mut reaped, cancel).await;
             }
-            report.orphans.push(orphan);
+            report.orphans.push(reaped);
         }
         Ok(report)
     }
+}
 
-    async fn is_live(&self, topology: TopologyId) -> Result<bool, EngineError> {
+impl Engine {
+    /// Removes from the runtime what belongs to topologies of this repo that are unknown to it, or torn down.
+    ///
+    /// What runs is kept unless the options name it: an older copy of the database does not know what was deployed since. Errors
+    /// never stop it.
+    pub async fn reap(&self, options: ReapOptions, cancel: &CancellationToken) -> Result<ReapReport, EngineError> {
+        self.prepare_reap(options).await?.carry_out(cancel).await
+    }
+
+    /// Makes the plans of a reap, to be shown and then [executed](PreparedReap::execute). It changes nothing.
+    pub async fn prepare_reap(&self, options: ReapOptions) -> Result<PreparedReap, EngineError> {
+        let facts = self.facts().await?;
+        let instance = options.instance.unwrap_or(facts.instance);
+        let is_own = instance == facts.instance;
+        let observed = self.runtime.inspect(Scope::Instance(instance)).await?;
+        let (mut report, mut orphans) = (ReapReport::default(), Vec::new());
+        for (label, observed) in by_topology(&observed) {
+            let topology: Option<TopologyId> = label.parse().ok();
+            let prefix = topology.map_or_else(|| label.clone(), id::short);
+            if is_own && self.is_live(topology).await? {
+                report.live.push(prefix);
+                continue;
+            }
+            let running = observed.containers.iter();
+            let running = running.filter(|container| container.activity == Activity::Running);
+            let running: Vec<String> = running.map(|container| container.name.to_string()).collect();
+            let kept = !running.is_empty() && is_own && !options.names(&label, &prefix);
+            let found = leftovers(&observed);
+            let remains = Remains::new(instance, topology.unwrap_or(TopologyId::nil()), observed);
+            report.orphans.push(Reaped {
+                prefix,
+                left: if kept { found.clone() } else { Vec::new() },
+                found,
+                plan: remains.plan.clone(),
+                errors: Vec::new(),
+                running,
+                kept,
+            });
+            orphans.push(Orphan {
+                instance,
+                topology,
+                remains,
+            });
+        }
+        Ok(PreparedReap {
+            engine: self.clone(),
+            options,
+            facts,
+            report,
+            orphans,
+        })
+    }
+
+    async fn remove(&self, facts: &Facts, orphan: &Orphan, reaped: &mut Reaped, cancel: &CancellationToken) {
+        let options = ExecuteOptions {
+            on_failure: OnFailure::GoOn,
+            width: self.width(&facts.info),
+        };
+        let (runtime, instance) = (self.runtime.as_ref(), orphan.instance);
+        let Remains { observed, plan } = &orphan.remains;
+        let execution = match orphan.topology {
+            Some(topology) => {
+                self.publish_now(planned(topology, plan));
+                let report = |progress| self.publish_now(Event::Step { topology, progress });
+                let execution = execute(runtime, instance, plan, options, cancel, &report).await;
+                self.publish_deckies(topology, observed, plan, &execution, Trigger::Retirement);
+                execution
+            }
+            // What has no topology has no topic either.
+            None => execute(runtime, instance, plan, options, cancel, &|_| {}).await,
+        };
+        let failures = execution.failures.iter();
+        reaped.errors = failures
+            .map(|failure| format!("{failure}: {}", failure.source))
+            .collect();
+        reaped.left = self.left_of(instance, &reaped.found).await;
+    }
+
+    async fn is_live(&self, topology: Option<TopologyId>) -> Result<bool, EngineError> {
+        let Some(topology) = topology else {
+            return Ok(false);
+        };
         match self.repo.get(topology).await {
             Ok(row) => Ok(row.status != Status::TornDown),
             Err(RepoError::NotFound { .. }) => Ok(false),

@@ -1,15 +1,10 @@
-use decnet_topology::{Intent, RuleSet, Status, StoredTopology, TopologyId, TopologyRow};
-use futures_util::try_join;
+use decnet_topology::{RuleSet, Status, TopologyId, TopologyRow};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DeployOptions, Engine, EngineError, Outcome,
-    converge::{Converged, Inside, Target},
-    drift::Asked,
-    force::Force,
-    preflight::Stand,
-    session::{Session, drift},
+    Engine, EngineError, Operation, Outcome, change::drift, converge::Converged, drift::Asked, session::Session,
+    work::Task,
 };
 use crate::{desired::Desired, event::Trigger};
 
@@ -23,98 +18,38 @@ impl Engine {
         force: bool,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
-        let session = Session::begin(self, id, cancel).await?;
-        let result = match session.load().await {
-            Ok(stored) if stored.row.status == Status::TearingDown || is_going_down(&stored.row) => {
-                session.take_down(cancel).await
-            }
-            Ok(stored) => {
-                let options = DeployOptions { force, settings: None };
-                session.mend(stored, options, Trigger::Healer, cancel).await
-            }
-            Err(error) => Err(error),
-        };
-        session.end(result).await
+        self.run_now(id, Operation::Reconcile { force }, cancel).await
     }
 
     /// Says what of a topology that is up is not as it should be: as far as a list of what is there shows it, or, with `inside`,
     /// what the containers say of their routes, their forwarding and their containment, too. Touches nothing.
     pub(crate) async fn drift(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
-        let Stand {
-            instance,
-            info,
-            mut observed,
-        } = self.stand(id).await?;
+        let facts = self.facts().await?;
+        let mut observed = self.observe(&facts, id).await?;
         let settings = &stored.row.settings;
-        let valid = self.validate(&stored, settings, RuleSet::live(), None).await?;
-        let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, settings)?)?;
+        let valid = self.validate(&stored, settings, RuleSet::live(), None, id).await?;
+        let desired = Desired::new(
+            &valid,
+            &self.desired_context(facts.instance, id, &facts.info, settings)?,
+        )?;
         if inside {
             self.look_inside(&desired, &mut observed, Asked::All).await?;
         }
         Ok(drift(&desired, &observed))
     }
-
-    pub(super) async fn mend(
-        &self,
-        id: TopologyId,
-        options: DeployOptions,
-        cancel: &CancellationToken,
-    ) -> Result<Outcome, EngineError> {
-        let session = Session::begin(self, id, cancel).await?;
-        let result = match session.load().await {
-            Ok(stored) => session.mend(stored, options, Trigger::Operator, cancel).await,
-            Err(error) => Err(error),
-        };
-        session.end(result).await
-    }
-}
-
-fn is_going_down(row: &TopologyRow) -> bool {
-    row.status == Status::Degraded && row.intent == Some(Intent::Down)
 }
 
 impl Session<'_> {
-    async fn mend(
-        &self,
-        stored: StoredTopology,
-        options: DeployOptions,
-        trigger: Trigger,
-        cancel: &CancellationToken,
-    ) -> Result<Outcome, EngineError> {
-        let row = stored.row.clone();
-        if !row.takes_mutations() {
-            return Err(EngineError::WrongStatus {
-                status: row.status,
-                intent: row.intent,
-                verb: "reconciled",
-            });
-        }
-        let settings = options.settings.unwrap_or_else(|| row.settings.clone());
-        let (observed, outstanding) = try_join!(self.observe(), async { Ok(self.engine.outstanding(&row).await?) })?;
-        let stand = Stand {
-            instance: self.instance,
-            info: self.info.clone(),
-            observed,
-        };
-        // What stands has its ports; only other settings may want ports that somebody else has.
-        let host = if settings == row.settings {
-            None
-        } else {
-            Some(self.engine.host_facts(&stand, &stored).await?)
-        };
-        let force = outstanding.or(Force::all_if(options.force));
-        let target = Target {
-            stored: &stored,
-            settings: &settings,
-            inside: Inside::Unknown,
-            force: &force,
-        };
-        let prepared = self
-            .engine
-            .prepare(self.instance, &self.info, target, stand.observed, host.as_ref())
-            .await?;
-        let mut row = row;
+    /// Brings a topology that runs to what should be there.
+    pub(super) async fn mend(&self, task: Task, trigger: Trigger) -> Result<Outcome, EngineError> {
+        let Task {
+            stored,
+            settings,
+            change,
+            ..
+        } = task;
+        let mut row = stored.row;
         if settings != row.settings {
             let (repo, at) = (&self.engine.repo, Timestamp::now());
             // Whoever comes after a death between here and the end must not think that the bases are as the settings say.
@@ -126,7 +61,7 @@ impl Session<'_> {
             cancelled,
             drift,
             ..
-        } = self.carry_out(&prepared, trigger, cancel).await?;
+        } = self.carry_out(&change, trigger, &self.cancel).await?;
         if cancelled {
             // What was not begun was not looked at either: the status stands.
             return Err(EngineError::Interrupted {
@@ -140,7 +75,7 @@ impl Session<'_> {
             row,
             changed,
             reason: drift,
-            warnings: prepared.warnings,
+            warnings: change.warnings,
         })
     }
 

@@ -1,25 +1,22 @@
 //! One operation on one topology, under its lease.
 
-use std::time::Duration;
-
 use decnet_topology::{
     DeploySettings, Finding, InstanceId, Intent, LeaseToken, Mode, RepoError, RuleSet, Status, StoredTopology,
     TopologyId, TopologyRow, ValidTopology,
     repo::{MutationFilter, MutationRow, StatusChange},
     validate::{HostFacts, Surroundings},
 };
-use futures_util::{TryFutureExt as _, try_join};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, submit::mutation_event};
+use super::{Engine, EngineError, preflight::Facts, submit::mutation_event};
 use crate::{
-    desired::{Desired, DesiredContext},
-    event::{Envelope, Event, Progress, StepState, Trigger},
-    execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute},
+    desired::DesiredContext,
+    event::{Envelope, Event, Progress, StepState},
+    execute::{ExecuteOptions, ExecutionReport, OnFailure, execute},
     lease::{HeldLease, refuse_held},
-    observe::{Activity, Observed, Scope},
-    plan::{Plan, StepId, diff},
+    observe::Observed,
+    plan::{Plan, StepId},
     runtime::RuntimeInfo,
 };
 
@@ -34,21 +31,6 @@ pub struct Outcome {
     pub reason: Option<String>,
     /// What works, but is most likely not meant, as the rules found it before anything was done.
     pub warnings: Vec<Finding>,
-}
-
-/// How often a topology is cleared, as long as something turns up that was not there before, and after which pause.
-const CLEARING_ROUNDS: usize = 5;
-const CLEARING_PAUSE: Duration = Duration::from_millis(500);
-
-/// What came of clearing a topology away.
-#[derive(Debug, Default)]
-pub(super) struct Clearing {
-    /// How many steps changed something.
-    pub(super) changed: usize,
-    /// The steps that failed in the last round.
-    pub(super) failures: Vec<StepFailure>,
-    /// What is left.
-    pub(super) leftovers: Vec<String>,
 }
 
 /// By what right an operation changes a topology.
@@ -83,8 +65,7 @@ impl Right {
 pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine,
     pub(super) id: TopologyId,
-    pub(super) instance: InstanceId,
-    pub(super) info: RuntimeInfo,
+    pub(super) facts: Facts,
     lease: Right,
     pub(super) cancel: CancellationToken,
 }
@@ -96,17 +77,13 @@ impl<'a> Session<'a> {
         id: TopologyId,
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
-        let (info, instance) = try_join!(
-            engine.runtime.info().map_err(EngineError::from),
-            engine.repo.instance().map_err(EngineError::from)
-        )?;
+        let facts = engine.facts().await?;
         // Not before it answered: until one that hangs is given up, nobody else could work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
         Ok(Self {
             engine,
             id,
-            instance,
-            info,
+            facts,
             lease: Right::Lease(lease),
             cancel: cancel.clone(),
         })
@@ -119,17 +96,13 @@ impl<'a> Session<'a> {
         id: TopologyId,
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
-        let (info, instance) = try_join!(
-            engine.runtime.info().map_err(EngineError::from),
-            engine.repo.instance().map_err(EngineError::from)
-        )?;
+        let facts = engine.facts().await?;
         let lock = engine.repo.lock_unwritten().await?;
         refuse_held(engine.repo.as_ref(), id).await?;
         Ok(Self {
             engine,
             id,
-            instance,
-            info,
+            facts,
             lease: Right::Lock {
                 _lock: lock,
                 lost: CancellationToken::new(),
@@ -151,11 +124,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) async fn observe(&self) -> Result<Observed, EngineError> {
-        Ok(self
-            .engine
-            .runtime
-            .inspect(Scope::Topology(self.instance, self.id))
-            .await?)
+        self.engine.observe(&self.facts, self.id).await
     }
 
     /// Changes the status and tells of it.
@@ -199,6 +168,14 @@ impl<'a> Session<'a> {
         Ok(row_after)
     }
 
+    /// Records what an operation that failed came to. Where even that fails, the first error is the one to return: this one is
+    /// logged.
+    pub(super) async fn record(&self, row: &TopologyRow, to: Status, reason: String) {
+        if let Err(error) = self.become_status(row, to, None, Some(reason.clone())).await {
+            tracing::error!(id = %self.id, status = %to, reason, error = error.with_causes(), "the status could not be recorded");
+        }
+    }
+
     /// Returns the mutations that are not finished.
     async fn queued(&self) -> Result<Vec<MutationRow>, EngineError> {
         let unfinished = MutationFilter::unfinished(Some(self.id));
@@ -232,7 +209,7 @@ impl<'a> Session<'a> {
     ) -> Result<ExecutionReport, EngineError> {
         let topology = self.id;
         self.engine.publish_now(planned(topology, plan));
-        let width = self.engine.width(&self.info);
+        let width = self.engine.width(&self.facts.info);
         let report = |progress: Progress| {
             if matches!(progress.state, StepState::Done { .. }) {
                 done(progress.step);
@@ -243,59 +220,27 @@ impl<'a> Session<'a> {
         tokio::select! {
             biased;
             () = self.lease.lost().cancelled() => Err(self.lost()),
-            execution = execute(runtime, self.instance, plan, ExecuteOptions { on_failure, width }, cancel, &report) => Ok(execution),
+            execution = execute(runtime, self.facts.instance, plan, ExecuteOptions { on_failure, width }, cancel, &report) => Ok(execution),
         }
-    }
-
-    /// Executes the plan to nothing, past all errors, and returns what came of it and what is left.
-    ///
-    /// Where an earlier run was `broken_off`, the runtime may still be at work on what that asked for last, and a network or a
-    /// container appear after a look that found nothing: so it waits a moment and looks again.
-    pub(super) async fn clear(&self, broken_off: bool, cancel: &CancellationToken) -> Result<Clearing, EngineError> {
-        let mut clearing = Clearing::default();
-        for round in 1..=CLEARING_ROUNDS {
-            let observed = self.observe().await?;
-            let plan = diff(&Desired::nothing(self.instance, self.id), &observed);
-            let execution = self.execute(&plan, OnFailure::GoOn, cancel).await?;
-            self.engine
-                .publish_deckies(self.id, &observed, &plan, &execution, Trigger::Retirement);
-            clearing.changed += execution.changed.len();
-            clearing.failures = execution.failures;
-            clearing.leftovers = leftovers(&self.observe().await?);
-            let quiet = clearing.leftovers.is_empty() && (round > 1 || !broken_off);
-            if quiet || !clearing.failures.is_empty() || cancel.is_cancelled() {
-                break;
-            }
-            tokio::time::sleep(CLEARING_PAUSE).await;
-        }
-        Ok(clearing)
-    }
-
-    pub(super) fn desired(&self, valid: &ValidTopology, settings: &DeploySettings) -> Result<Desired, EngineError> {
-        Ok(Desired::new(
-            valid,
-            &self
-                .engine
-                .desired_context(self.instance, self.id, &self.info, settings)?,
-        )?)
     }
 }
 
 impl Engine {
-    /// Checks a topology against a rule set, what other topologies claim, and what is on the host.
+    /// Checks a topology against a rule set, what topologies other than `own_claims` claim, and what is on the host.
     pub(super) async fn validate(
         &self,
         stored: &StoredTopology,
         settings: &DeploySettings,
         rules: RuleSet,
         host: Option<&HostFacts>,
+        own_claims: TopologyId,
     ) -> Result<ValidTopology, EngineError> {
         if stored.row.mode == Mode::Agent {
             return Err(EngineError::AgentMode {
                 host: stored.row.host.clone(),
             });
         }
-        let claims = self.repo.claims(Some(stored.row.id)).await?;
+        let claims = self.repo.claims(Some(own_claims)).await?;
         let surroundings = Surroundings {
             claims: &claims,
             publish: Some(&settings.publish),
@@ -329,32 +274,6 @@ impl Engine {
             host_addresses: &info.addresses,
         })
     }
-}
-
-/// Names what was found, for people.
-pub(super) fn leftovers(observed: &Observed) -> Vec<String> {
-    let containers = observed
-        .containers
-        .iter()
-        .map(|container| format!("container {}", container.name));
-    let networks = observed
-        .networks
-        .iter()
-        .map(|network| format!("network {}", network.name));
-    let volumes = observed.volumes.iter().map(|volume| format!("volume {}", volume.name));
-    containers.chain(networks).chain(volumes).collect()
-}
-
-/// Says what is not as it should be, if anything is.
-pub(super) fn drift(desired: &Desired, observed: &Observed) -> Option<String> {
-    if let Some(step) = diff(desired, observed).steps().first() {
-        return Some(format!("not as it should be: needs to {}", step.action));
-    }
-    let down = observed
-        .containers
-        .iter()
-        .find(|container| container.activity != Activity::Running);
-    down.map(|container| format!("container {} does not run", container.name))
 }
 
 /// Tells of a plan that is about to be executed.

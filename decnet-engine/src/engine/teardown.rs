@@ -2,8 +2,9 @@ use decnet_topology::{Intent, Status, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Engine, EngineError, Outcome,
-    session::{Clearing, Session},
+    Engine, EngineError, Operation, Outcome,
+    remains::{Clearing, Remains},
+    session::Session,
 };
 
 impl Engine {
@@ -16,14 +17,7 @@ impl Engine {
     /// status is recorded as soon as a write succeeds. If none does, that is [`EngineError::TeardownUnrecorded`], and the next
     /// teardown records it.
     pub async fn teardown(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
-        let session = match Session::begin(self, id, cancel).await {
-            Err(EngineError::Repo(error)) if error.is_unwritable() => {
-                return self.take_down_unwritten(id, error, cancel).await;
-            }
-            begun => begun?,
-        };
-        let result = session.take_down(cancel).await;
-        session.end(result).await
+        self.run_now(id, Operation::Teardown, cancel).await
     }
 }
 
@@ -46,11 +40,15 @@ impl Before {
 }
 
 impl Session<'_> {
-    pub(super) async fn take_down(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
-        let row = self.load().await?.row;
+    pub(super) async fn take_down(
+        &self,
+        row: TopologyRow,
+        remains: Remains,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
         let before = Before::of(&row);
         let row = self.start_down(row).await?;
-        let cleared = self.clear(before.broken_off, cancel).await;
+        let cleared = self.clear(remains, before.broken_off, cancel).await;
         self.end_down(row, before, cleared, cancel).await
     }
 
@@ -80,8 +78,7 @@ impl Session<'_> {
             Ok(clearing) => clearing,
             Err(error) => {
                 if !settled {
-                    self.become_status(&row, Status::Degraded, None, Some(error.to_string()))
-                        .await?;
+                    self.record(&row, Status::Degraded, error.to_string()).await;
                 }
                 return Err(error);
             }
@@ -103,7 +100,7 @@ impl Session<'_> {
         }
         let reason = format!("left: {}", leftovers.join(", "));
         if !settled {
-            self.become_status(&row, Status::Degraded, None, Some(reason)).await?;
+            self.record(&row, Status::Degraded, reason).await;
         }
         Err(if cancel.is_cancelled() {
             EngineError::Interrupted {

@@ -5,7 +5,7 @@ use std::{pin::pin, time::Duration};
 use decnet_topology::{RepoError, TopologyId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, Outcome, session::Session, teardown::Before};
+use super::{Engine, EngineError, Operation, Outcome, Prepared, session::Session, teardown::Before, work::Work};
 
 /// How long it takes from one attempt to write to the next.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -19,15 +19,22 @@ impl Engine {
     pub(super) async fn take_down_unwritten(
         &self,
         id: TopologyId,
+        shown: Option<&Prepared>,
         why: RepoError,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let unwritten = Session::begin_unwritten(self, id, cancel).await?;
-        let row = unwritten.load().await?.row;
+        let work = self.work_out(&unwritten.facts, id, &Operation::Teardown, id).await?;
+        if let Some(shown) = shown {
+            shown.require_same(&work)?;
+        }
+        let Work::TakeDown { row, remains } = work else {
+            unreachable!("a teardown takes down");
+        };
         let before = Before::of(&row);
         let mut record = pin!(self.begin_when_writable(id, cancel));
         let stop = cancel.child_token();
-        let mut clearing = pin!(unwritten.clear(before.broken_off, &stop));
+        let mut clearing = pin!(unwritten.clear(remains, before.broken_off, &stop));
         let (cleared, recording) = tokio::select! {
             cleared = &mut clearing => {
                 let recording = tokio::time::timeout(PATIENCE, record).await;

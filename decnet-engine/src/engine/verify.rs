@@ -127,7 +127,7 @@ impl Engine {
         }
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
-        let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
+        let valid = self.validate(&stored, &row.settings, RuleSet::live(), None, id).await?;
         let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);

@@ -18,7 +18,7 @@ use crate::{
 /// need no restart. What leaves a network leaves before anything comes onto it and before it is removed; routes are set once the
 /// interfaces of their own base and the neighbours that they lead over are there. Steps stand in an order that interleaves LANs,
 /// so that neighbouring steps seldom wait for the same network.
-pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
+pub(crate) fn diff(desired: &Desired, observed: &Observed) -> Plan {
     let pairs = Pairs::new(desired, observed);
     let mut differ = PlanBuilder::new(desired, observed, &pairs);
     differ.remove_services();
@@ -66,7 +66,7 @@ impl<'a> PlanBuilder<'a> {
         Self {
             desired,
             observed,
-            plan: Plan::default(),
+            plan: Plan::empty(),
             pairs,
             leaving: BTreeMap::new(),
             freeing: BTreeMap::new(),

@@ -1,11 +1,21 @@
 //! What to do to Docker, as data.
+//!
+//! Only [`Engine::prepare`](crate::engine::Engine::prepare) makes plans: nothing else can compare or construct them.
+//!
+//! ```compile_fail,E0603
+//! use decnet_engine::plan::diff;
+//! ```
+//!
+//! ```compile_fail,E0599
+//! let plan = decnet_engine::plan::Plan::default();
+//! ```
 
 mod diff;
 mod pairs;
 mod settle;
 mod step;
 
-pub use diff::diff;
+pub(crate) use diff::diff;
 #[cfg(feature = "docker")]
 pub(crate) use pairs::belongs;
 pub use step::{Action, Lane, Plan, PlanError, Step, StepId};

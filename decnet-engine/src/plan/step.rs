@@ -244,6 +244,7 @@ pub type StepId = usize;
 
 /// One effect, and what must have happened before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Step {
     /// The effect.
     #[serde(flatten)]
@@ -262,7 +263,7 @@ impl fmt::Display for Step {
 }
 
 /// Steps that bring Docker from what is there to what should be.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Plan {
     steps: Vec<Step>,
@@ -283,11 +284,30 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Adds a step and returns its place.
-    ///
-    /// # Panics
-    /// If it needs a step that does not stand before it.
-    pub fn push(&mut self, action: Action, needs: BTreeSet<StepId>, destructive: bool) -> StepId {
+    /// Makes a plan without steps.
+    pub(crate) fn empty() -> Self {
+        Self { steps: Vec::new() }
+    }
+
+    /// Makes the plan that does all of this one, then all of another.
+    pub(crate) fn then(&self, later: &Self) -> Self {
+        let offset = self.steps.len();
+        let needed: BTreeSet<StepId> = self.steps.iter().flat_map(|step| step.needs.iter().copied()).collect();
+        let last: BTreeSet<StepId> = (0..offset).filter(|id| !needed.contains(id)).collect();
+        let mut plan = self.clone();
+        for step in &later.steps {
+            let needs = if step.needs.is_empty() {
+                last.clone()
+            } else {
+                step.needs.iter().map(|need| need + offset).collect()
+            };
+            plan.steps.push(Step { needs, ..step.clone() });
+        }
+        plan
+    }
+
+    /// Adds a step and returns its place. It needs only steps that stand before it.
+    pub(crate) fn push(&mut self, action: Action, needs: BTreeSet<StepId>, destructive: bool) -> StepId {
         let id = self.steps.len();
         assert!(needs.iter().all(|need| *need < id), "a step needs only earlier ones");
         self.steps.push(Step {
@@ -362,8 +382,8 @@ impl Plan {
 
     /// Returns the plan that undoes the given steps: their inverses, newest first, each after those that needed its step.
     #[must_use]
-    pub fn undo(&self, done: &BTreeSet<StepId>) -> Self {
-        let mut undo = Self::default();
+    pub(crate) fn undo(&self, done: &BTreeSet<StepId>) -> Self {
+        let mut undo = Self::empty();
         let mut place = std::collections::BTreeMap::new();
         for id in done.iter().rev() {
             let Some(inverse) = self.steps.get(*id).and_then(|step| step.action.inverse()) else {

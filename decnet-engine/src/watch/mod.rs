@@ -25,7 +25,7 @@
 //! use std::sync::Arc;
 //!
 //! use decnet_engine::{
-//!     engine::{DeployOptions, Engine, EngineOptions},
+//!     engine::{DeployOptions, Engine, EngineOptions, Operation},
 //!     runtime::simulated::Simulated,
 //!     watch::{WatchOptions, watch},
 //! };
@@ -56,7 +56,7 @@
 //! while !repo.mutations(&MutationFilter::default()).await?.rows.iter().all(|row| row.state == MutationState::Applied) {
 //!     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
 //! }
-//! assert!(engine.plan(id, None).await?.is_empty(), "the decky runs");
+//! assert!(engine.prepare(id, Operation::Reconcile { force: false }).await?.plan().is_empty(), "the decky runs");
 //!
 //! stop.cancel();
 //! keeper.await??;

@@ -13,3 +13,30 @@ mod feed;
 mod plan;
 mod runtime;
 mod watch;
+
+use decnet_engine::{
+    engine::{DeployOptions, Engine, EngineError, Operation, Prepared},
+    plan::Plan,
+};
+use decnet_topology::{DeploySettings, Mutation, TopologyId, repo::NewMutation};
+
+/// Returns the plan of a deploy.
+async fn planned(engine: &Engine, id: TopologyId, settings: Option<DeploySettings>) -> Result<Plan, EngineError> {
+    let options = DeployOptions { force: false, settings };
+    let prepared = engine.prepare(id, Operation::Deploy(options)).await?;
+    Ok(prepared.plan().clone())
+}
+
+/// Returns the plan of a teardown.
+async fn planned_down(engine: &Engine, id: TopologyId) -> Result<Plan, EngineError> {
+    Ok(engine.prepare(id, Operation::Teardown).await?.plan().clone())
+}
+
+/// Prepares a mutation.
+async fn prepared(engine: &Engine, id: TopologyId, mutation: &Mutation) -> Result<Prepared, EngineError> {
+    let new = NewMutation {
+        mutation: mutation.clone(),
+        actor: None,
+    };
+    engine.prepare(id, Operation::Mutate(new)).await
+}

@@ -36,6 +36,14 @@ fn a_host_port_that_is_taken_is_told_before_anything_is_done() {
         &format!("ssh=127.0.0.1:{port}"),
     ])
     .exits(0);
+    // Of a maze that runs, the dry run finds what the deploy finds.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let rule = format!("ssh=127.0.0.1:{}", taken.local_addr().expect("bound").port());
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let deploy = ["deploy", "lab", "--quiet", "--force", "--publish", &rule];
+        let ran = lab.run(&[&deploy, dry_run].concat()).exits(3);
+        assert!(ran.stderr.contains("HOST_PORT_TAKEN"), "{ran:#?}");
+    }
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
 }
 

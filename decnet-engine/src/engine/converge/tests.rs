@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, ServiceName, TopologyId, TopologyStore,
+    Catalog, Decky, DeckyId, InstanceId, ServiceName, StoredTopology, Topology, TopologyId, TopologyStore,
     model::Attachment,
     repo::{MemoryRepo, NewTopology},
 };
@@ -19,11 +19,11 @@ use super::*;
 use crate::{
     decoy::DecoyImage,
     desired::BaseSpec,
-    engine::{DeployOptions, EngineOptions},
+    engine::{DeployOptions, Engine, EngineOptions, change::Target, force::Force},
     event::Trigger,
     observe::Scope,
     runtime::{
-        Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError,
+        Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
         simulated::{Moment, Simulated},
     },
 };
@@ -188,16 +188,15 @@ async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged,
         row: before.row.clone(),
         topology: after,
     };
-    let target = Target {
-        stored: &stored,
-        settings: &before.row.settings,
-        inside: Inside::of(&before),
-        force: &force,
+    let inside = Inside::of(&before);
+    let target = Target::live(&stored, &before.row.settings, inside);
+    let result = async {
+        let observed = session.look(inside).await?;
+        let change = lab.engine.change(&session.facts, target, observed, None).await?;
+        force.permit(&stored, &change.plan)?;
+        session.carry_out(&change, Trigger::Operator, &cancel).await
     };
-    let result = match session.prepare(target).await {
-        Ok(prepared) => session.carry_out(&prepared, Trigger::Operator, &cancel).await,
-        Err(error) => Err(error),
-    };
+    let result = result.await;
     session.end(result).await
 }
 

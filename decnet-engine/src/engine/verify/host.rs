@@ -20,7 +20,7 @@ impl Engine {
         let row = &stored.row;
         let info = self.runtime.info().await?;
         let instance = self.repo.instance().await?;
-        let valid = self.validate(&stored, &row.settings, RuleSet::live(), None).await?;
+        let valid = self.validate(&stored, &row.settings, RuleSet::live(), None, id).await?;
         let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
         let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();

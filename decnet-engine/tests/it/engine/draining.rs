@@ -155,7 +155,7 @@ impl Lab {
 
     /// Holds what is there to the maze that is stored: by the engine's own plan, and by what the maze says.
     pub(super) async fn assert_matches(&self, id: TopologyId, context: &str) {
-        let plan = self.engine.plan(id, None).await.expect("planned");
+        let plan = crate::planned(&self.engine, id, None).await.expect("planned");
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
         assert_eq!(steps, [""; 0], "{context}: nothing left to do");
         assert_is(&self.docker.world(), id, &self.stored(id).await.topology, context);

@@ -12,7 +12,11 @@ const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Half, Moment::After];
 async fn steps() -> usize {
     let lab = Lab::new();
     let id = lab.store("maze", twelve()).await;
-    lab.engine.plan(id, None).await.expect("planned").steps().len()
+    crate::planned(&lab.engine, id, None)
+        .await
+        .expect("planned")
+        .steps()
+        .len()
 }
 
 /// Brings whatever there is up, looks, and takes it down again.
@@ -23,7 +27,10 @@ async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
         .unwrap_or_else(|error| panic!("{context}: deploy: {error:?}"));
     assert_eq!(up.row.status, Status::Active, "{context}");
     assert!(
-        lab.engine.plan(up.row.id, None).await.expect("planned").is_empty(),
+        crate::planned(&lab.engine, up.row.id, None)
+            .await
+            .expect("planned")
+            .is_empty(),
         "{context}: as it should be"
     );
     let down = lab

@@ -109,7 +109,7 @@ async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
         .build()
         .expect("a topology");
     let id = lab.store("maze", topology).await;
-    let plan = engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&engine, id, None).await.expect("planned");
     let made = plan.steps().iter().find_map(|step| match &step.action {
         Action::CreateService { service } => Some(service),
         _ => None,

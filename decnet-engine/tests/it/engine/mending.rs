@@ -80,7 +80,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
         let before = lab.docker.world();
         break_it(&lab);
         assert!(
-            !lab.engine.plan(id, None).await.expect("planned").is_empty(),
+            !crate::planned(&lab.engine, id, None).await.expect("planned").is_empty(),
             "{what}: drift shows in the plan"
         );
         let mended = lab
@@ -89,7 +89,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
         assert!(
-            lab.engine.plan(id, None).await.expect("planned").is_empty(),
+            crate::planned(&lab.engine, id, None).await.expect("planned").is_empty(),
             "{what}: nothing left to do"
         );
         let after = lab.docker.world();
@@ -137,7 +137,7 @@ async fn after_a_restart_of_daemon_or_base_built_in_services_need_nothing_and_fo
     }];
     for restart in restarts {
         restart();
-        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
         assert_eq!(steps, [format!("start {base}.forge again")]);
         lab.reconcile(id).await.expect("reconciled");
@@ -145,7 +145,7 @@ async fn after_a_restart_of_daemon_or_base_built_in_services_need_nothing_and_fo
         for (name, container) in &before.containers {
             assert_eq!(after.containers[name].id, container.id, "{name} was not recreated");
         }
-        assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+        assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
     }
 }
 
@@ -171,7 +171,7 @@ async fn a_service_of_an_earlier_release_that_shares_its_bases_namespace_is_recr
     let instance = lab.repo.instance().await.expect("an instance");
     let create = Action::CreateService { service: old };
     lab.docker.perform(instance, &create).await.expect("created");
-    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
     assert_eq!(
         steps,
@@ -187,7 +187,7 @@ async fn a_service_of_an_earlier_release_that_shares_its_bases_namespace_is_recr
         (&after.containers[name].shares, &after.containers[name].volume),
         (&None, &before.volume)
     );
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
     let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
     assert_eq!(first.row.status, Status::Degraded);
     lab.docker.reconnect();
-    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     let steps: Vec<_> = plan.steps().iter().map(|step| sets(&step.action)).collect();
     assert_eq!(steps, [true], "the routes, and nothing else");
     let second = lab.reconcile(id).await.expect("reconciled");
@@ -265,5 +265,5 @@ async fn settings_that_were_stored_by_who_died_then_are_brought_to_the_bases() {
     let mended = lab.reconcile(id).await.expect("reconciled");
     assert!(mended.changed > 0 && !mended.row.needs_resync);
     assert!(!lab.repo.get(id).await.expect("a row").needs_resync);
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
 }

@@ -10,6 +10,7 @@ mod lifecycle;
 mod mending;
 mod mutating;
 mod planning;
+mod preparing;
 mod reaping;
 mod shaky;
 mod state_machine;

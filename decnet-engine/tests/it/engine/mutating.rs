@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use decnet_engine::{
     decoy::DecoyImage,
-    engine::{Engine, EngineError, EngineOptions, MutationPreview},
+    engine::{Engine, EngineError, EngineOptions, Prepared},
     naming::NetworkName,
 };
 use decnet_topology::{Catalog, Mutation, TopologyId, TopologyStore, id, repo::MemoryRepo};
@@ -20,13 +20,13 @@ fn spell(id: TopologyId, text: &impl ToString) -> String {
     text.to_string().replace(&format!("decnet_t_{}_", id::short(id)), "")
 }
 
-fn steps(id: TopologyId, preview: &MutationPreview) -> Vec<String> {
-    let steps = preview.plan.steps().iter();
+fn steps(id: TopologyId, preview: &Prepared) -> Vec<String> {
+    let steps = preview.plan().steps().iter();
     steps.map(|step| spell(id, step)).collect()
 }
 
-fn restarts(id: TopologyId, preview: &MutationPreview) -> Vec<String> {
-    preview.restarts.iter().map(|name| spell(id, name)).collect()
+fn restarts(id: TopologyId, preview: &Prepared) -> Vec<String> {
+    preview.restarts().iter().map(|name| spell(id, name)).collect()
 }
 
 #[tokio::test]
@@ -71,14 +71,14 @@ async fn a_preview_shows_the_steps_and_the_restarts_and_changes_nothing() {
         ),
     ];
     for (json, expected, restarted) in cases {
-        let preview = lab.engine.plan_mutation(id, &mutation(json)).await.expect(json);
+        let preview = crate::prepared(&lab.engine, id, &mutation(json)).await.expect(json);
         let steps = steps(id, &preview);
         assert_eq!(steps.len(), expected.len(), "{json}: {steps:?}");
         for (step, expected) in steps.iter().zip(expected) {
             assert!(step.starts_with(expected), "{json}: {step}, not {expected}");
         }
         assert_eq!(restarts(id, &preview), *restarted, "{json}");
-        assert_eq!(preview.refusal, None, "{json}");
+        assert_eq!(preview.refusal(), None, "{json}");
     }
     assert!(lab.docker.log().is_empty() && lab.docker.world() == world);
     assert_eq!(lab.repo.load(id).await.expect("a row"), stored);
@@ -89,9 +89,11 @@ async fn a_preview_of_a_pending_maze_has_no_steps_but_the_maze_that_comes_of_it(
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let json = r#"{"op": "remove_decky", "payload": {"decky": "files"}}"#;
-    let preview = lab.engine.plan_mutation(id, &mutation(json)).await.expect("previewed");
-    assert!(preview.plan.is_empty() && preview.restarts.is_empty());
-    assert_eq!(preview.topology.deckies().len(), 1);
+    let preview = crate::prepared(&lab.engine, id, &mutation(json))
+        .await
+        .expect("previewed");
+    assert!(preview.plan().is_empty() && preview.restarts().is_empty());
+    assert_eq!(preview.topology().expect("a maze").deckies().len(), 1);
     assert_eq!(lab.repo.load(id).await.expect("a row").topology, small());
 }
 
@@ -101,14 +103,14 @@ async fn what_a_mutation_is_refused_for_its_preview_is_refused_for() {
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
     let unforced = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
-    let refused = lab.engine.plan_mutation(id, &mutation(unforced)).await;
+    let refused = crate::prepared(&lab.engine, id, &mutation(unforced)).await;
     assert!(
         matches!(&refused, Err(EngineError::Mutation(error)) if error.code() == "FORCE_REQUIRED"),
         "{refused:?}"
     );
     lab.teardown(id).await.expect("torn down");
     let add = r#"{"op": "add_lan", "payload": {"name": "attic"}}"#;
-    let refused = lab.engine.plan_mutation(id, &mutation(add)).await;
+    let refused = crate::prepared(&lab.engine, id, &mutation(add)).await;
     assert!(
         matches!(refused, Err(EngineError::WrongStatus { verb: "changed", .. })),
         "{refused:?}"
@@ -123,7 +125,7 @@ async fn a_preview_sees_what_of_the_host_is_taken() {
     let name = NetworkName::from_docker("somebody-elses");
     lab.docker.add_network(name, "10.90.9.0/24".parse().expect("a subnet"));
     let add = r#"{"op": "add_lan", "payload": {"name": "attic", "subnet": "10.90.9.0/24"}}"#;
-    let refused = lab.engine.plan_mutation(id, &mutation(add)).await;
+    let refused = crate::prepared(&lab.engine, id, &mutation(add)).await;
     assert!(matches!(refused, Err(EngineError::Invalid(_))), "{refused:?}");
 }
 
@@ -139,7 +141,7 @@ async fn a_preview_shows_what_drifted_and_says_what_stands_in_the_way() {
         .find(|name| name.as_str().ends_with("files.smb"));
     assert!(lab.docker.stop(smb.expect("a service")));
     let add = mutation(r#"{"op": "add_lan", "payload": {"name": "attic", "subnet": "10.90.9.0/24"}}"#);
-    let preview = lab.engine.plan_mutation(id, &add).await.expect("previewed");
+    let preview = crate::prepared(&lab.engine, id, &add).await.expect("previewed");
     let expected = ["create network attic 10.90.9.0/24", "start files.smb again"];
     assert_eq!(steps(id, &preview), expected);
 
@@ -150,7 +152,7 @@ async fn a_preview_shows_what_drifted_and_says_what_stands_in_the_way() {
         ..EngineOptions::new(Catalog::builtin())
     };
     let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);
-    let preview = upgraded.plan_mutation(id, &add).await.expect("previewed");
-    assert!(preview.refusal.is_some());
+    let preview = crate::prepared(&upgraded, id, &add).await.expect("previewed");
+    assert!(preview.refusal().is_some());
     assert_eq!(restarts(id, &preview).len(), 4, "all that runs");
 }

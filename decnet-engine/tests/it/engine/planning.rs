@@ -20,14 +20,14 @@ async fn a_second_deploy_of_what_runs_does_nothing() {
     let again = lab.deploy(id).await.expect("deployed again");
     assert_eq!(again.changed, 0);
     assert_eq!(lab.docker.world(), before);
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
 }
 
 #[tokio::test]
 async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     assert_eq!(lab.docker.log().len(), 0);
     assert_eq!(lab.status(id).await, Status::Pending);
     lab.deploy(id).await.expect("deployed");
@@ -61,7 +61,7 @@ async fn a_publish_rule_that_maps_nothing_is_refused_and_nothing_is_changed() {
             matches!(refused, Err(EngineError::PublishMapsNothing { .. })),
             "{rule}: {refused:?}"
         );
-        let refused = lab.engine.plan(id, Some(settings(rule))).await;
+        let refused = crate::planned(&lab.engine, id, Some(settings(rule))).await;
         assert!(
             matches!(refused, Err(EngineError::PublishMapsNothing { .. })),
             "{rule}: {refused:?}"
@@ -94,13 +94,13 @@ async fn an_address_that_the_host_gets_is_closed_to_what_is_let_out_a_little_and
         let bases: Vec<_> = lab.docker.world().containers.into_keys().collect();
         let address = Ipv4Addr::new(192, 0, 2, 7);
         lab.docker.add_address(address);
-        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         let sets =
             |action: &Action| matches!(action, Action::SetState { state, .. } if state.closed.contains(&address));
         assert!(plan.steps().iter().all(|step| sets(&step.action)), "{plan:?}");
         assert_eq!(!plan.is_empty(), closes, "{egress:?}");
         lab.engine.reconcile(id, false, &cancel).await.expect("reconciled");
-        assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+        assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
         assert!(lab.docker.world().containers.keys().eq(&bases));
         let report = lab.engine.verify(id, &cancel).await.expect("verified");
         assert_eq!(report.deviations, [], "{egress:?}");
@@ -114,7 +114,10 @@ async fn a_plan_is_refused_for_what_a_deploy_is_refused_for() {
     let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
     lab.docker
         .add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
-    for refused in [lab.engine.plan(id, None).await.err(), lab.deploy(id).await.err()] {
+    for refused in [
+        crate::planned(&lab.engine, id, None).await.err(),
+        lab.deploy(id).await.err(),
+    ] {
         let Some(EngineError::Invalid(invalid)) = refused else {
             panic!("{refused:?}")
         };
@@ -131,7 +134,9 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
         publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
         ..DeploySettings::default()
     };
-    let plan = lab.engine.plan(id, Some(settings.clone())).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, Some(settings.clone()))
+        .await
+        .expect("planned");
     assert!(
         plan.steps()
             .iter()
@@ -150,7 +155,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
         .await
         .expect("deployed");
     assert_eq!(lab.repo.get(id).await.expect("a row").settings, settings);
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
     // To publish elsewhere, a base that runs is made anew: not without being told.
     let options = DeployOptions {
         settings: Some(DeploySettings::default()),
@@ -168,7 +173,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
         .deploy(id, options, &CancellationToken::new())
         .await
         .expect("deployed");
-    assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+    assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
 }
 
 #[tokio::test]
@@ -202,7 +207,7 @@ async fn a_service_is_told_what_the_maze_sets_and_the_defaults_of_the_rest() {
         .build()
         .expect("a topology");
     let id = lab.store("maze", topology).await;
-    let plan = engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&engine, id, None).await.expect("planned");
     let told = plan.steps().iter().find_map(|step| match &step.action {
         Action::CreateService { service } => service.environment.get("DECNET_SERVICE_CONFIG").cloned(),
         _ => None,
@@ -216,14 +221,16 @@ async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
     let containers = lab.docker.world().containers.len();
-    let down = lab.engine.plan_teardown(id).await.expect("planned");
+    let down = crate::planned_down(&lab.engine, id).await.expect("planned");
     assert_eq!(down.deleted_logs().len(), containers);
 
     let elsewhere = DeploySettings {
         log: LogSettings::default().with("journald".parse().ok(), []),
         ..DeploySettings::default()
     };
-    let plan = lab.engine.plan(id, Some(elsewhere.clone())).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, Some(elsewhere.clone()))
+        .await
+        .expect("planned");
     assert_eq!(plan.deleted_logs().len(), containers, "{plan:?}");
     let options = DeployOptions {
         settings: Some(elsewhere),
@@ -231,7 +238,7 @@ async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_
     };
     let raised = lab.engine.deploy(id, options, &CancellationToken::new()).await;
     raised.expect("deployed");
-    let down = lab.engine.plan_teardown(id).await.expect("planned");
+    let down = crate::planned_down(&lab.engine, id).await.expect("planned");
     assert!(
         !down.is_empty() && down.deleted_logs().is_empty(),
         "the journal keeps them"

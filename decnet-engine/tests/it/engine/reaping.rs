@@ -32,7 +32,7 @@ async fn volumes_that_bases_left_are_removed_and_none_that_is_in_use_or_not_ours
     let left = container.volume.clone().expect("its volume");
     assert!(lab.docker.remove(base), "by hand");
 
-    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
     for (volume, removed) in [(&left, true), (&named, true), (&borrowed, false), (&theirs, false)] {
         assert_eq!(
@@ -79,7 +79,7 @@ async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {
 
     let report = other
         .engine
-        .reap(None, false, &CancellationToken::new())
+        .reap(ReapOptions::default(), &CancellationToken::new())
         .await
         .expect("reaped");
     assert!(
@@ -88,20 +88,12 @@ async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {
     );
     assert!(!lab.docker.world().containers.is_empty());
 
-    let dry = lab
-        .engine
-        .reap(None, true, &CancellationToken::new())
-        .await
-        .expect("looked");
-    assert_eq!(dry.orphans.len(), 1);
+    let dry = lab.engine.prepare_reap(ReapOptions::default()).await.expect("looked");
+    assert_eq!(dry.report().orphans.len(), 1);
     assert!(!lab.docker.world().containers.is_empty(), "a dry run touches nothing");
 
     let named = ReapOptions::default().running([lost.to_string()]);
-    let report = lab
-        .engine
-        .reap_with(&named, &CancellationToken::new())
-        .await
-        .expect("reaped");
+    let report = lab.engine.reap(named, &CancellationToken::new()).await.expect("reaped");
     assert!(report.is_clean(), "{report:?}");
     lab.assert_nothing_left("after reap");
 }
@@ -121,7 +113,7 @@ async fn what_runs_is_kept_unless_it_is_named() {
         EngineOptions::new(super::CATALOG.clone()),
     );
     let cancel = CancellationToken::new();
-    let kept = older.reap(None, false, &cancel).await.expect("looked");
+    let kept = older.reap(ReapOptions::default(), &cancel).await.expect("looked");
     let orphan = &kept.orphans[0];
     assert!(
         orphan.kept && !orphan.running.is_empty() && !kept.is_clean(),
@@ -129,10 +121,10 @@ async fn what_runs_is_kept_unless_it_is_named() {
     );
     assert_eq!(lab.docker.world(), before, "nothing was touched");
     let other = ReapOptions::default().running(["00000000".into()]);
-    older.reap_with(&other, &cancel).await.expect("looked");
+    older.reap(other, &cancel).await.expect("looked");
     assert_eq!(lab.docker.world(), before, "another was named");
     let named = ReapOptions::default().running([orphan.prefix.to_uppercase()]);
-    let reaped = older.reap_with(&named, &cancel).await.expect("reaped");
+    let reaped = older.reap(named, &cancel).await.expect("reaped");
     assert!(reaped.is_clean(), "{reaped:?}");
     lab.assert_nothing_left("after it was named");
 }
@@ -144,7 +136,7 @@ async fn reap_leaves_live_topologies_alone_and_can_clear_a_lost_database() {
     lab.deploy(id).await.expect("deployed");
     let report = lab
         .engine
-        .reap(None, false, &CancellationToken::new())
+        .reap(ReapOptions::default(), &CancellationToken::new())
         .await
         .expect("reaped");
     assert_eq!((report.live.len(), report.orphans.len()), (1, 0));
@@ -153,7 +145,7 @@ async fn reap_leaves_live_topologies_alone_and_can_clear_a_lost_database() {
     let instance = lab.repo.instance().await.expect("an instance");
     let report = heir
         .engine
-        .reap(Some(instance), false, &CancellationToken::new())
+        .reap(ReapOptions::default().instance(instance), &CancellationToken::new())
         .await
         .expect("reaped");
     assert_eq!(report.orphans.len(), 1);

@@ -193,7 +193,7 @@ impl Home {
         assert_eq!(stored.topology, model.topology);
         let report = validate(&stored.topology, &CATALOG, RuleSet::live());
         assert!(report.is_clean(), "{report:?}");
-        let plan = self.engine.plan(self.id, None).await.expect("planned");
+        let plan = crate::planned(&self.engine, self.id, None).await.expect("planned");
         assert!(plan.is_empty(), "{:?}", plan.steps());
         assert_is(&self.docker.world(), self.id, &model.topology, "the model");
     }

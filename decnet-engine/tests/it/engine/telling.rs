@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use decnet_engine::engine::ReapOptions;
 use decnet_engine::{
     bus::{Bus, Pattern, Received, Subscription, local::LocalBus},
     decoy::DecoyImage,
@@ -121,7 +122,11 @@ async fn a_reap_tells_of_its_steps_and_of_the_deckies_that_went() {
         .expect("an id");
     let mut heard = other.engine.events();
     let cancel = CancellationToken::new();
-    let report = other.engine.reap(Some(instance), false, &cancel).await.expect("reaped");
+    let report = other
+        .engine
+        .reap(ReapOptions::default().instance(instance), &cancel)
+        .await
+        .expect("reaped");
     assert!(report.is_clean());
     let told = events(&mut heard);
     let done = told.iter().filter(|event| {

@@ -11,11 +11,12 @@ use decnet_engine::{
     execute::{ExecuteOptions, ExecutionReport, OnFailure, execute},
     naming::ContainerName,
     observe::{Observed, Scope},
-    plan::{Plan, diff},
+    plan::Plan,
     runtime::{
         ApiVersion, Runtime,
         simulated::{Container, Simulated, World},
     },
+    testing::diff,
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, Topology, TopologyId};
 use tokio_util::sync::CancellationToken;

@@ -103,7 +103,11 @@ impl Lab {
 
     /// Tells whether store and daemon agree.
     async fn is_as_it_should_be(&self, id: TopologyId) -> bool {
-        self.status(id).await == Status::Active && self.engine.plan(id, None).await.expect("planned").is_empty()
+        self.status(id).await == Status::Active
+            && crate::planned(&self.engine, id, None)
+                .await
+                .expect("planned")
+                .is_empty()
     }
 
     fn container(&self, id: TopologyId, suffix: &str) -> ContainerName {

@@ -52,7 +52,7 @@ async fn a_reconcile_mends_what_broke_and_leaves_the_rest_running() {
             .decky_named(&"bridge-01".parse().expect("a name"))
             .expect("a decky");
         docker(&["restart", "-t", "0", naming::base(id, router).as_str()]);
-        assert!(!lab.engine.plan(id, None).await.expect("planned").is_empty());
+        assert!(!crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
         let mended = lab
             .engine
             .reconcile(id, false, &CancellationToken::new())
@@ -173,12 +173,12 @@ async fn what_was_done_by_hand_shows_in_the_plan_and_is_undone() {
             let before = lab.observe(id).await;
             tamper(&name);
             check_list(lab, id).await;
-            let plan = lab.engine.plan(id, None).await.expect("planned");
+            let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
             assert!(!plan.is_empty(), "{what}: drift shows");
             let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
             let mended = mended.unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
-            let left = lab.engine.plan(id, None).await.expect("planned");
+            let left = crate::planned(&lab.engine, id, None).await.expect("planned");
             assert!(left.is_empty(), "{what}: {left:#?}");
             let after = lab.observe(id).await;
             assert_eq!(after.containers.len(), before.containers.len(), "{what}");

@@ -39,7 +39,7 @@ async fn a_foreign_network_on_the_subnet_survives_every_command() {
             .await
             .expect("torn down");
         lab.engine
-            .reap(None, false, &CancellationToken::new())
+            .reap(ReapOptions::default(), &CancellationToken::new())
             .await
             .expect("reaped");
         docker(&["network", "rm", &name]);
@@ -81,10 +81,10 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
             }
             lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
             let cancel = CancellationToken::new();
-            let report = lab.engine.reap(None, false, &cancel).await.expect("looked");
+            let report = lab.engine.reap(ReapOptions::default(), &cancel).await.expect("looked");
             assert!(report.orphans[0].kept, "what runs is kept: {report:?}");
             let named = ReapOptions::default().running([id.to_string()]);
-            let report = lab.engine.reap_with(&named, &cancel).await.expect("reaped");
+            let report = lab.engine.reap(named, &cancel).await.expect("reaped");
             assert!(report.is_clean() && report.live.is_empty(), "{report:?}");
             assert_eq!(report.orphans.len(), 1);
             lab.assert_nothing_left().await;

@@ -85,7 +85,7 @@ async fn assert_whole(lab: &Lab, id: TopologyId) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(deviations, []);
-    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     assert!(plan.is_empty(), "{plan:#?}");
     assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Active);
 }
@@ -210,7 +210,7 @@ async fn a_volume_that_a_base_left_is_drift_and_goes_with_the_maze() {
             .next()
             .expect("a name");
         assert!(names().contains(name));
-        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
         assert!(steps.contains(&format!("remove volume {name}")), "{steps:?}");
         lab.engine
@@ -260,7 +260,7 @@ async fn a_replaced_program_is_not_believed_and_the_base_is_recreated_with_force
 
         let why = "its program is not the one that was deployed";
         let step = format!("remove container {desk}, because {why}");
-        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         assert!(
             plan.steps().iter().any(|found| found.action.to_string() == step),
             "{plan:#?}"

@@ -39,7 +39,7 @@ fn ip(container: &str, arguments: &'static [&str]) -> String {
 
 /// Nothing is to be done, and a mutation is applied.
 async fn check_settled(lab: &Lab, id: TopologyId, add: &str) {
-    let plan = lab.engine.plan(id, None).await.expect("planned");
+    let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     assert!(plan.is_empty(), "{plan:?}");
     let json = format!(r#"{{"op":"add_decky","payload":{{"name":"{add}","lan":"office"}}}}"#);
     let new = NewMutation {
@@ -166,12 +166,12 @@ async fn redirects_move_no_route_and_every_interface_is_guarded() {
                 std::fs::write(interface.join("accept_redirects"), "1").expect("written");
             }
         });
-        let plan = lab.engine.plan(id, None).await.expect("planned");
+        let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         let set = |step: &decnet_engine::plan::Step| matches!(&step.action, Action::SetState { container, .. } if *container == ContainerName::from_docker(router.clone()));
         assert!(plan.steps().len() == 1 && plan.steps().iter().all(set), "{plan:?}");
         let healed = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
         assert_eq!(healed.expect("reconciled").row.status, Status::Active);
-        assert!(lab.engine.plan(id, None).await.expect("planned").is_empty());
+        assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
         assert_spared("guards", &plan, &before, &lab.observe(id).await);
     })
     .await;

@@ -20,8 +20,9 @@ use decnet_engine::{
     execute::{ExecuteOptions, OnFailure, execute},
     naming::{self, ContainerName},
     observe::{Observed, Scope},
-    plan::{Plan, diff},
+    plan::Plan,
     runtime::Runtime,
+    testing::diff,
 };
 use decnet_topology::{
     Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, RuleSet, ServiceName, Topology, TopologyId,

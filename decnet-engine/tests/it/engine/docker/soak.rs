@@ -108,7 +108,7 @@ impl Soak<'_> {
         let stored = self.lab.repo.load(self.id).await.expect("loaded");
         assert_eq!(stored.row.status, Status::Active);
         assert_eq!(stored.topology, self.model);
-        let plan = self.lab.engine.plan(self.id, None).await.expect("planned");
+        let plan = crate::planned(&self.lab.engine, self.id, None).await.expect("planned");
         assert!(plan.is_empty(), "{plan:#?}");
         let observed = self.lab.observe(self.id).await;
         let services: usize = self.model.deckies().iter().map(|decky| decky.services().len()).sum();

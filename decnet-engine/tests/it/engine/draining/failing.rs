@@ -36,8 +36,8 @@ fn made(case: &Case) -> Topology {
 /// Counts the steps of a mutation of the yard.
 async fn steps(case: &Case) -> usize {
     let (lab, id) = Lab::running(yard()).await;
-    let preview = lab.engine.plan_mutation(id, &mutation(case.json)).await;
-    preview.expect(case.json).plan.steps().len()
+    let preview = crate::prepared(&lab.engine, id, &mutation(case.json)).await;
+    preview.expect(case.json).plan().steps().len()
 }
 
 /// A maze that runs, and a drain of one mutation that met a fault.

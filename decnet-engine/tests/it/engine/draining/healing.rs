@@ -49,12 +49,10 @@ async fn a_forced_mutation_that_failed_is_healed_with_its_own_force_as_soon_as_t
 async fn a_mutation_after_a_forced_one_that_failed_heals_that_too() {
     let (lab, id) = half_forced().await;
     lab.docker.reconnect();
-    let preview = lab
-        .engine
-        .plan_mutation(id, &mutation(GENTLE))
+    let preview = crate::prepared(&lab.engine, id, &mutation(GENTLE))
         .await
         .expect("previewed");
-    assert_eq!(preview.refusal, None);
+    assert_eq!(preview.refusal(), None);
     lab.enqueue(id, GENTLE).await;
     assert_eq!(lab.drain(id).await[0].state, MutationState::Applied);
     assert_eq!(lab.status(id).await, Status::Active);

@@ -1,0 +1,103 @@
+//! What is there of a topology, and how all of it is removed.
+
+use std::time::Duration;
+
+use decnet_topology::{InstanceId, TopologyId};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, EngineError, preflight::Facts, session::Session};
+use crate::{
+    desired::Desired,
+    event::Trigger,
+    execute::{OnFailure, StepFailure},
+    observe::{Observed, Scope},
+    plan::{Plan, diff},
+};
+
+/// What there is of a topology, and the plan that removes it.
+#[derive(Debug, Clone)]
+pub(super) struct Remains {
+    pub(super) observed: Observed,
+    pub(super) plan: Plan,
+}
+
+impl Remains {
+    /// Makes the plan that removes everything.
+    pub(super) fn new(instance: InstanceId, id: TopologyId, observed: Observed) -> Self {
+        let plan = diff(&Desired::nothing(instance, id), &observed);
+        Self { observed, plan }
+    }
+}
+
+/// How often a topology is cleared, as long as something turns up that was not there before, and after which pause.
+const CLEARING_ROUNDS: usize = 5;
+const CLEARING_PAUSE: Duration = Duration::from_millis(500);
+
+/// What came of clearing a topology away.
+#[derive(Debug, Default)]
+pub(super) struct Clearing {
+    /// How many steps changed something.
+    pub(super) changed: usize,
+    /// The steps that failed in the last round.
+    pub(super) failures: Vec<StepFailure>,
+    /// What is left.
+    pub(super) leftovers: Vec<String>,
+}
+
+impl Engine {
+    /// Looks at what there is of a topology.
+    pub(super) async fn observe(&self, facts: &Facts, id: TopologyId) -> Result<Observed, EngineError> {
+        let scope = Scope::Topology(facts.instance, id);
+        Ok(self.runtime.inspect(scope).await?)
+    }
+}
+
+impl Session<'_> {
+    /// Looks at what there is of the topology, to remove it.
+    pub(super) async fn remains(&self) -> Result<Remains, EngineError> {
+        Ok(Remains::new(self.facts.instance, self.id, self.observe().await?))
+    }
+
+    /// Executes the plan to nothing, past all errors, and returns what came of it and what is left.
+    ///
+    /// Where an earlier run was `broken_off`, the runtime may still be at work on what that asked for last, and a network or a
+    /// container appear after a look that found nothing: so it waits a moment and looks again.
+    pub(super) async fn clear(
+        &self,
+        mut remains: Remains,
+        broken_off: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Clearing, EngineError> {
+        let mut clearing = Clearing::default();
+        for round in 1..=CLEARING_ROUNDS {
+            let Remains { observed, plan } = &remains;
+            let execution = self.execute(plan, OnFailure::GoOn, cancel).await?;
+            self.engine
+                .publish_deckies(self.id, observed, plan, &execution, Trigger::Retirement);
+            clearing.changed += execution.changed.len();
+            clearing.failures = execution.failures;
+            remains = self.remains().await?;
+            clearing.leftovers = leftovers(&remains.observed);
+            let quiet = clearing.leftovers.is_empty() && (round > 1 || !broken_off);
+            if quiet || !clearing.failures.is_empty() || cancel.is_cancelled() {
+                break;
+            }
+            tokio::time::sleep(CLEARING_PAUSE).await;
+        }
+        Ok(clearing)
+    }
+}
+
+/// Names what was found, for people.
+pub(super) fn leftovers(observed: &Observed) -> Vec<String> {
+    let containers = observed
+        .containers
+        .iter()
+        .map(|container| format!("container {}", container.name));
+    let networks = observed
+        .networks
+        .iter()
+        .map(|network| format!("network {}", network.name));
+    let volumes = observed.volumes.iter().map(|volume| format!("volume {}", volume.name));
+    containers.chain(networks).chain(volumes).collect()
+}

@@ -1,0 +1,85 @@
+//! Executes an operation: the lease is taken, and the plan made under it.
+
+use decnet_topology::{TopologyId, rng};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, EngineError, Operation, Outcome, Prepared, session::Session, work::Work};
+use crate::event::Trigger;
+
+/// What became of one turn under the lease.
+enum Ended {
+    /// The operation is done.
+    Outcome(Outcome),
+    /// What was left is cleared and a fresh copy is stored, which is to be deployed under its own lease.
+    Copied(TopologyId),
+}
+
+impl Engine {
+    /// Prepares and executes in one call.
+    pub(super) async fn run_now(
+        &self,
+        id: TopologyId,
+        operation: Operation,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        self.run(id, &operation, rng::topology_id(), None, cancel).await
+    }
+    /// Takes the lease, makes the plan under it, and executes that.
+    pub(super) async fn run(
+        &self,
+        id: TopologyId,
+        operation: &Operation,
+        copy: TopologyId,
+        shown: Option<&Prepared>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        let mut id = id;
+        loop {
+            let session = match Session::begin(self, id, cancel).await {
+                Err(EngineError::Repo(error)) if error.is_unwritable() && matches!(operation, Operation::Teardown) => {
+                    return self.take_down_unwritten(id, shown, error, cancel).await;
+                }
+                begun => begun?,
+            };
+            let result = session.run(operation, copy, shown).await;
+            match session.end(result).await? {
+                Ended::Outcome(outcome) => return Ok(outcome),
+                Ended::Copied(copy) => id = copy,
+            }
+        }
+    }
+}
+
+impl Session<'_> {
+    async fn run(
+        &self,
+        operation: &Operation,
+        copy: TopologyId,
+        shown: Option<&Prepared>,
+    ) -> Result<Ended, EngineError> {
+        let work = self.engine.work_out(&self.facts, self.id, operation, copy).await?;
+        if let Some(shown) = shown {
+            shown.require_same(&work)?;
+        }
+        if let Some(refusal) = work.refusal() {
+            return Err(refusal.clone().into());
+        }
+        let cancel = &self.cancel;
+        let outcome = match (work, operation) {
+            (Work::Raise(task), _) => self.raise(task).await?,
+            (Work::Renew { row, remains, task, .. }, _) => {
+                if let Some(remains) = remains {
+                    self.take_down(row, remains, cancel).await?;
+                }
+                return Ok(Ended::Copied(self.engine.store_copy(task).await?));
+            }
+            (Work::TakeDown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
+            (Work::Mend(task), Operation::Reconcile { .. }) => self.mend(task, Trigger::Healer).await?,
+            (Work::Mend(task), _) => self.mend(task, Trigger::Operator).await?,
+            (Work::Edit { row, .. }, Operation::Mutate(new)) => self.edit(&row, new.clone()).await?,
+            (Work::Mutate(task), Operation::Mutate(new)) => self.mutate(task, new.clone()).await?,
+            (Work::Edit { .. } | Work::Mutate(_), _) => unreachable!("only a mutation edits"),
+        };
+        Ok(Ended::Outcome(outcome))
+    }
+}

@@ -1,0 +1,340 @@
+//! The one place where the plan of an operation on a topology is made.
+
+use std::collections::BTreeSet;
+
+use decnet_topology::{
+    DeploySettings, Finding, Mutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyId, TopologyRow,
+    publish::PublishRule, repo::ListFilter, validate,
+};
+use futures_util::try_join;
+
+use super::{
+    DeployOptions, Engine, EngineError, Operation,
+    change::{Change, Inside, Target},
+    force::Force,
+    preflight::{Facts, Stand},
+    remains::Remains,
+};
+use crate::{
+    naming::ContainerName,
+    observe::Observed,
+    plan::{Plan, PlanError},
+};
+
+/// What an operation has to do, worked out and not begun.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    /// A topology that is pending is edited; nothing of it runs.
+    Edit {
+        row: TopologyRow,
+        topology: Topology,
+        nothing: Plan,
+    },
+    /// A topology that is pending, or whose deploy broke off, is deployed.
+    Raise(Task),
+    /// What is left of a topology is cleared, and a fresh copy of it is deployed.
+    Renew {
+        row: TopologyRow,
+        remains: Option<Remains>,
+        task: Task,
+        /// The steps of both, one after the other.
+        plan: Plan,
+    },
+    /// A topology that runs is brought to what is stored.
+    Mend(Task),
+    /// A topology that runs is brought to what a mutation makes of it.
+    Mutate(Task),
+    /// A topology is taken down.
+    TakeDown { row: TopologyRow, remains: Remains },
+}
+
+/// A topology, and the change to what should be there of it.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    /// The maze as it should be, in its row.
+    pub(super) stored: StoredTopology,
+    pub(super) settings: DeploySettings,
+    pub(super) change: Change,
+    /// Why the plan may not be executed.
+    pub(super) refusal: Option<PlanError>,
+}
+
+impl Work {
+    fn task(&self) -> Option<&Task> {
+        match self {
+            Self::Raise(task) | Self::Renew { task, .. } | Self::Mend(task) | Self::Mutate(task) => Some(task),
+            Self::Edit { .. } | Self::TakeDown { .. } => None,
+        }
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        match self {
+            Self::Edit { nothing, .. } => nothing,
+            Self::Raise(task) | Self::Mend(task) | Self::Mutate(task) => &task.change.plan,
+            Self::Renew { plan, .. } => plan,
+            Self::TakeDown { remains, .. } => &remains.plan,
+        }
+    }
+
+    pub(super) fn warnings(&self) -> &[Finding] {
+        self.task().map_or(&[], |task| &task.change.warnings)
+    }
+
+    pub(super) fn refusal(&self) -> Option<&PlanError> {
+        self.task()?.refusal.as_ref()
+    }
+
+    pub(super) fn restarts(&self) -> BTreeSet<ContainerName> {
+        let restarts = |task: &Task| task.change.plan.restarts(&task.change.observed);
+        self.task().map(restarts).unwrap_or_default()
+    }
+
+    pub(super) fn topology(&self) -> Option<&Topology> {
+        match self {
+            Self::Edit { topology, .. } => Some(topology),
+            work => work.task().map(|task| &task.stored.topology),
+        }
+    }
+}
+
+impl Engine {
+    /// Makes the plan of an operation. A fresh copy, where one is deployed, has the id `copy`. Touches nothing.
+    pub(super) async fn work_out(
+        &self,
+        facts: &Facts,
+        id: TopologyId,
+        operation: &Operation,
+        copy: TopologyId,
+    ) -> Result<Work, EngineError> {
+        let stored = self.repo.load(id).await?;
+        let row = &stored.row;
+        match operation {
+            Operation::Deploy(options) => {
+                if let Some(settings) = &options.settings {
+                    self.refuse_idle_rules(&stored, settings)?;
+                }
+                match row.status {
+                    Status::Pending | Status::Deploying => self.raising(facts, stored, options).await,
+                    Status::Active | Status::Degraded if row.takes_mutations() => {
+                        self.mending(facts, stored, options).await
+                    }
+                    _ => self.renewing(facts, stored, options, copy).await,
+                }
+            }
+            Operation::Reconcile { force } => {
+                if row.takes_mutations() {
+                    let options = DeployOptions {
+                        force: *force,
+                        settings: None,
+                    };
+                    return self.mending(facts, stored, &options).await;
+                }
+                match row.status {
+                    // It is on its way down.
+                    Status::TearingDown | Status::Degraded => self.taking_down(facts, stored.row).await,
+                    status => Err(EngineError::WrongStatus {
+                        status,
+                        intent: row.intent,
+                        verb: "reconciled",
+                    }),
+                }
+            }
+            Operation::Teardown => self.taking_down(facts, stored.row).await,
+            Operation::Mutate(new) => self.mutating(facts, stored, &new.mutation).await,
+        }
+    }
+
+    async fn raising(
+        &self,
+        facts: &Facts,
+        stored: StoredTopology,
+        options: &DeployOptions,
+    ) -> Result<Work, EngineError> {
+        let observed = self.observe(facts, stored.row.id).await?;
+        let stand = Stand { facts, observed };
+        let task = self.first_task(stand, &stored, stored.clone(), options).await?;
+        Ok(Work::Raise(task))
+    }
+
+    async fn renewing(
+        &self,
+        facts: &Facts,
+        stored: StoredTopology,
+        options: &DeployOptions,
+        copy: TopologyId,
+    ) -> Result<Work, EngineError> {
+        self.refuse_taken_name(&stored.row).await?;
+        let observed = self.observe(facts, stored.row.id).await?;
+        let fresh = StoredTopology {
+            row: TopologyRow {
+                id: copy,
+                status: Status::Pending,
+                intent: None,
+                ..stored.row.clone()
+            },
+            topology: stored.topology.clone(),
+        };
+        let stand = Stand {
+            facts,
+            observed: observed.clone(),
+        };
+        let task = self.first_task(stand, &stored, fresh, options).await?;
+        let is_left = stored.row.status != Status::TornDown || !observed.is_empty();
+        let remains = is_left.then(|| Remains::new(facts.instance, stored.row.id, observed));
+        let plan = match &remains {
+            Some(remains) => remains.plan.then(&task.change.plan),
+            None => task.change.plan.clone(),
+        };
+        Ok(Work::Renew {
+            row: stored.row,
+            remains,
+            task,
+            plan,
+        })
+    }
+
+    /// Works out how a topology that does not run is deployed, by all the rules. `stand` is where `before` stands: the topology
+    /// itself, or the one that it is a copy of and that is cleared first.
+    async fn first_task(
+        &self,
+        stand: Stand<'_>,
+        before: &StoredTopology,
+        stored: StoredTopology,
+        options: &DeployOptions,
+    ) -> Result<Task, EngineError> {
+        let settings = options.settings.clone().unwrap_or_else(|| stored.row.settings.clone());
+        let host = self.host_facts(&stand, before).await?;
+        let target = Target {
+            stored: &stored,
+            settings: &settings,
+            inside: Inside::Unknown,
+            rules: RuleSet::deploy(),
+            claims: before.row.id,
+        };
+        let observed = if stored.row.id == before.row.id {
+            stand.observed
+        } else {
+            Observed::default()
+        };
+        let change = self.change(stand.facts, target, observed, Some(&host)).await?;
+        let refusal = Force::all_if(options.force).permit(&stored, &change.plan).err();
+        Ok(Task {
+            stored,
+            settings,
+            change,
+            refusal,
+        })
+    }
+
+    async fn mending(
+        &self,
+        facts: &Facts,
+        stored: StoredTopology,
+        options: &DeployOptions,
+    ) -> Result<Work, EngineError> {
+        let row = &stored.row;
+        let settings = options.settings.clone().unwrap_or_else(|| row.settings.clone());
+        let (observed, outstanding) =
+            try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(row).await?) })?;
+        let stand = Stand { facts, observed };
+        // What runs has its ports; only other settings may need ports that somebody else has.
+        let host = if settings == row.settings {
+            None
+        } else {
+            Some(self.host_facts(&stand, &stored).await?)
+        };
+        let target = Target::live(&stored, &settings, Inside::Unknown);
+        let change = self.change(facts, target, stand.observed, host.as_ref()).await?;
+        let force = outstanding.or(Force::all_if(options.force));
+        let refusal = force.permit(&stored, &change.plan).err();
+        Ok(Work::Mend(Task {
+            stored,
+            settings,
+            change,
+            refusal,
+        }))
+    }
+
+    async fn mutating(&self, facts: &Facts, before: StoredTopology, mutation: &Mutation) -> Result<Work, EngineError> {
+        let topology = self.mutated(&before, mutation).await?;
+        if before.row.status == Status::Pending {
+            return Ok(Work::Edit {
+                row: before.row,
+                topology,
+                nothing: Plan::empty(),
+            });
+        }
+        let stand = Stand {
+            facts,
+            observed: self.observe(facts, before.row.id).await?,
+        };
+        let force = self.outstanding(&before.row).await?.or(Force::by(mutation));
+        let task = self
+            .live_task(stand, &before, topology, Inside::Unknown, &force)
+            .await?;
+        Ok(Work::Mutate(task))
+    }
+
+    /// Works out how a topology that runs is brought to what a mutation makes of it.
+    pub(super) async fn live_task(
+        &self,
+        stand: Stand<'_>,
+        before: &StoredTopology,
+        topology: Topology,
+        inside: Inside<'_>,
+        force: &Force,
+    ) -> Result<Task, EngineError> {
+        let stored = StoredTopology {
+            row: before.row.clone(),
+            topology,
+        };
+        let host = self.host_facts_of_change(&stand, before, &stored).await?;
+        let settings = stored.row.settings.clone();
+        let target = Target::live(&stored, &settings, inside);
+        let change = self.change(stand.facts, target, stand.observed, host.as_ref()).await?;
+        let refusal = force.permit(&stored, &change.plan).err();
+        Ok(Task {
+            stored,
+            settings,
+            change,
+            refusal,
+        })
+    }
+
+    async fn taking_down(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {
+        let observed = self.observe(facts, row.id).await?;
+        Ok(Work::TakeDown {
+            remains: Remains::new(facts.instance, row.id, observed),
+            row,
+        })
+    }
+
+    /// Refuses new publish rules that map no port of a gateway. Those that are stored may do so since a mutation.
+    fn refuse_idle_rules(&self, stored: &StoredTopology, settings: &DeploySettings) -> Result<(), EngineError> {
+        let catalog = &self.options.catalog;
+        let published = validate::published(&stored.topology, catalog, &settings.publish);
+        let maps = |rule: &PublishRule| {
+            published.iter().any(|port| {
+                let service = catalog.service(port.service.as_str());
+                service.is_some_and(|service| rule.maps_any(&port.decky, service))
+            })
+        };
+        let known = stored.row.settings.publish.rules();
+        let mut new = settings.publish.rules().iter().filter(|rule| !known.contains(rule));
+        match new.find(|rule| !maps(rule)) {
+            None => Ok(()),
+            Some(rule) => Err(EngineError::PublishMapsNothing { rule: rule.to_string() }),
+        }
+    }
+
+    /// Refuses to copy a topology that is torn down and whose name another has by now.
+    async fn refuse_taken_name(&self, row: &TopologyRow) -> Result<(), EngineError> {
+        let rows = self.repo.list(&ListFilter::default()).await?.rows;
+        let is_namesake =
+            |other: &TopologyRow| other.id != row.id && other.status != Status::TornDown && other.name == row.name;
+        match rows.into_iter().find(is_namesake) {
+            Some(TopologyRow { name, id, .. }) => Err(RepoError::NameTaken { name, id }.into()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The plan that is shown is the plan that runs.
+
+use decnet_engine::engine::{DeployOptions, EngineError, Operation};
+use decnet_topology::{Repo, Status, repo::NewMutation};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Lab,
+    shaky::{Shaky, Strike},
+    small,
+};
+
+fn deploy() -> Operation {
+    Operation::Deploy(DeployOptions::default())
+}
+
+fn texts<S: ToString>(steps: impl IntoIterator<Item = S>) -> Vec<String> {
+    let mut texts: Vec<_> = steps.into_iter().map(|step| step.to_string()).collect();
+    texts.sort();
+    texts
+}
+
+/// Deploys a maze of which an action fails, and nothing can be removed.
+async fn failed(lab: &Lab) -> decnet_topology::TopologyId {
+    use decnet_engine::runtime::simulated::Moment;
+    let id = lab.store("maze", small()).await;
+    lab.docker.fail(6, Moment::After, super::lifecycle::refused());
+    lab.docker.fail_where(
+        |action| action.to_string().starts_with("remove"),
+        Moment::Before,
+        super::lifecycle::refused(),
+    );
+    lab.deploy(id).await.expect_err("it fails");
+    lab.docker.reconnect();
+    assert_eq!(lab.status(id).await, Status::Failed);
+    id
+}
+
+#[tokio::test]
+async fn the_plan_of_a_failed_or_torn_down_maze_is_what_its_deploy_does() {
+    for torn_down in [false, true] {
+        let lab = Lab::new();
+        let id = failed(&lab).await;
+        if torn_down {
+            lab.teardown(id).await.expect("torn down");
+        }
+        let (row, world, done) = (
+            lab.repo.get(id).await.expect("a row"),
+            lab.docker.world(),
+            lab.docker.log().len(),
+        );
+        let prepared = lab.engine.prepare(id, deploy()).await.expect("prepared");
+        assert_eq!(lab.repo.get(id).await.expect("a row"), row, "nothing is written");
+        assert_eq!(lab.docker.world(), world, "nothing is touched");
+        let copy = prepared.id();
+        assert_ne!(copy, id);
+
+        let outcome = prepared.execute(&CancellationToken::new()).await.expect("executed");
+        assert_eq!((outcome.row.id, outcome.row.status), (copy, Status::Active));
+        let log = lab.docker.log();
+        let performed = texts(log[done..].iter().map(|performed| &performed.action));
+        assert_eq!(texts(prepared.plan().steps()), performed, "torn down: {torn_down}");
+        let prefix = decnet_topology::id::short(copy);
+        assert!(
+            performed
+                .iter()
+                .any(|step| step.contains(&format!("create base decnet_t_{prefix}")))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_is_not_needed_any_more_is_refused() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let prepared = lab.engine.prepare(id, deploy()).await.expect("prepared");
+    lab.deploy(id).await.expect("deployed");
+    let before = lab.docker.world();
+    let refused = prepared.execute(&CancellationToken::new()).await;
+    assert!(
+        matches!(
+            &refused,
+            Err(EngineError::PlanChanged {
+                shown: Some(_),
+                now: None
+            })
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(lab.docker.world(), before);
+}
+
+#[tokio::test]
+async fn a_mutation_is_executed_as_it_was_shown() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let json = r#"{"op": "update_decky", "payload": {"decky": "files", "services": ["smb", "ssh"]}}"#;
+    let new = NewMutation {
+        mutation: decnet_topology::Mutation::from_json(json).expect("a mutation"),
+        actor: None,
+    };
+    let prepared = lab.engine.prepare(id, Operation::Mutate(new)).await.expect("prepared");
+    let done = lab.docker.log().len();
+    let outcome = prepared.execute(&CancellationToken::new()).await.expect("executed");
+    assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
+    let log = lab.docker.log();
+    assert_eq!(
+        texts(prepared.plan().steps()),
+        texts(log[done..].iter().map(|performed| &performed.action))
+    );
+    let again = lab.engine.prepare(id, Operation::Reconcile { force: false }).await;
+    assert!(again.expect("prepared").plan().is_empty());
+}
+
+#[tokio::test]
+async fn the_dry_run_of_a_reconcile_is_refused_and_continues_as_the_reconcile() {
+    let lab = Lab::new();
+    let reconcile = || Operation::Reconcile { force: false };
+    let id = lab.store("maze", small()).await;
+    let pending = lab.engine.prepare(id, reconcile()).await;
+    assert!(matches!(pending, Err(EngineError::WrongStatus { .. })), "{pending:?}");
+
+    lab.deploy(id).await.expect("deployed");
+    lab.docker.fail_where(
+        |action| action.to_string().starts_with("remove network"),
+        decnet_engine::runtime::simulated::Moment::Before,
+        super::lifecycle::refused(),
+    );
+    lab.teardown(id).await.expect_err("a network is left");
+    lab.docker.reconnect();
+    assert_eq!(lab.status(id).await, Status::Degraded);
+    let prepared = lab.engine.prepare(id, reconcile()).await.expect("prepared");
+    let steps = texts(prepared.plan().steps());
+    assert!(steps.iter().all(|step| step.starts_with("remove ")), "{steps:?}");
+    let outcome = prepared.execute(&CancellationToken::new()).await.expect("executed");
+    assert_eq!(outcome.row.status, Status::TornDown);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_a_failed_deploy_is_recorded_does_not_replace_the_first_error() {
+    let mut reached = false;
+    for nth in 1.. {
+        let lab = Lab::new();
+        let id = lab.store("maze", small()).await;
+        let moment = decnet_engine::runtime::simulated::Moment::Before;
+        lab.docker.fail(6, moment, super::lifecycle::refused());
+        let (shaky, engine) = Shaky::in_place_of(&lab);
+        shaky.strike(nth, Strike::Before);
+        let deployed = engine
+            .deploy(id, DeployOptions::default(), &CancellationToken::new())
+            .await;
+        if !shaky.has_struck() {
+            break;
+        }
+        let error = deployed.expect_err("a step or the store fails");
+        if lab.docker.log().is_empty() {
+            continue;
+        }
+        reached = true;
+        assert!(
+            matches!(error, EngineError::DeployFailed { .. }),
+            "call {nth}: {error:?}"
+        );
+    }
+    assert!(reached);
+}
