@@ -9,7 +9,7 @@ use crate::event::Trigger;
 /// What became of one turn under the lease.
 enum Ended {
     /// The operation is done.
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     /// What was left is cleared and a fresh copy is stored, which is to be deployed under its own lease.
     Copied(TopologyId),
 }
@@ -43,7 +43,7 @@ impl Engine {
             };
             let result = session.run(operation, copy, shown).await;
             match session.end(result).await? {
-                Ended::Outcome(outcome) => return Ok(outcome),
+                Ended::Outcome(outcome) => return Ok(*outcome),
                 Ended::Copied(copy) => id = copy,
             }
         }
@@ -66,20 +66,20 @@ impl Session<'_> {
         }
         let cancel = &self.cancel;
         let outcome = match (work, operation) {
-            (Work::Raise(task), _) => self.raise(task).await?,
+            (Work::Raise(task), _) => self.raise(*task).await?,
             (Work::Renew { row, remains, task, .. }, _) => {
                 if let Some(remains) = remains {
                     self.take_down(row, remains, cancel).await?;
                 }
-                return Ok(Ended::Copied(self.engine.store_copy(task).await?));
+                return Ok(Ended::Copied(self.engine.store_copy(*task).await?));
             }
             (Work::TakeDown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
-            (Work::Mend(task), Operation::Reconcile { .. }) => self.mend(task, Trigger::Healer).await?,
-            (Work::Mend(task), _) => self.mend(task, Trigger::Operator).await?,
+            (Work::Mend(task), Operation::Reconcile { .. }) => self.mend(*task, Trigger::Healer).await?,
+            (Work::Mend(task), _) => self.mend(*task, Trigger::Operator).await?,
             (Work::Edit { row, .. }, Operation::Mutate(new)) => self.edit(&row, new.clone()).await?,
-            (Work::Mutate(task), Operation::Mutate(new)) => self.mutate(task, new.clone()).await?,
+            (Work::Mutate(task), Operation::Mutate(new)) => self.mutate(*task, new.clone()).await?,
             (Work::Edit { .. } | Work::Mutate(_), _) => unreachable!("only a mutation edits"),
         };
-        Ok(Ended::Outcome(outcome))
+        Ok(Ended::Outcome(Box::new(outcome)))
     }
 }

@@ -31,19 +31,19 @@ pub(super) enum Work {
         nothing: Plan,
     },
     /// A topology that is pending, or whose deploy broke off, is deployed.
-    Raise(Task),
+    Raise(Box<Task>),
     /// What is left of a topology is cleared, and a fresh copy of it is deployed.
     Renew {
         row: TopologyRow,
         remains: Option<Remains>,
-        task: Task,
+        task: Box<Task>,
         /// The steps of both, one after the other.
         plan: Plan,
     },
     /// A topology that runs is brought to what is stored.
-    Mend(Task),
+    Mend(Box<Task>),
     /// A topology that runs is brought to what a mutation makes of it.
-    Mutate(Task),
+    Mutate(Box<Task>),
     /// A topology is taken down.
     TakeDown { row: TopologyRow, remains: Remains },
 }
@@ -153,7 +153,7 @@ impl Engine {
         let observed = self.observe(facts, stored.row.id).await?;
         let stand = Stand { facts, observed };
         let task = self.first_task(stand, &stored, stored.clone(), options).await?;
-        Ok(Work::Raise(task))
+        Ok(Work::Raise(Box::new(task)))
     }
 
     async fn renewing(
@@ -188,7 +188,7 @@ impl Engine {
         Ok(Work::Renew {
             row: stored.row,
             remains,
-            task,
+            task: Box::new(task),
             plan,
         })
     }
@@ -247,12 +247,12 @@ impl Engine {
         let change = self.change(facts, target, stand.observed, host.as_ref()).await?;
         let force = outstanding.or(Force::all_if(options.force));
         let refusal = force.permit(&stored, &change.plan).err();
-        Ok(Work::Mend(Task {
+        Ok(Work::Mend(Box::new(Task {
             stored,
             settings,
             change,
             refusal,
-        }))
+        })))
     }
 
     async fn mutating(&self, facts: &Facts, before: StoredTopology, mutation: &Mutation) -> Result<Work, EngineError> {
@@ -272,7 +272,7 @@ impl Engine {
         let task = self
             .live_task(stand, &before, topology, Inside::Unknown, &force)
             .await?;
-        Ok(Work::Mutate(task))
+        Ok(Work::Mutate(Box::new(task)))
     }
 
     /// Works out how a topology that runs is brought to what a mutation makes of it.

@@ -4,10 +4,7 @@ use decnet_topology::{RepoError, Status, TopologyId};
 use tokio_util::sync::CancellationToken;
 
 use super::schedule::{Visit, WakeSignal};
-use crate::{
-    engine::{Engine, EngineError},
-    runtime::RuntimeError,
-};
+use crate::engine::{Engine, EngineError};
 
 /// A look at a topology.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +29,7 @@ pub(super) async fn take(engine: Engine, look: Look, news: WakeSignal, cancel: C
             tracing::warn!(%id, %error, "someone else took over");
             Visit::Busy
         }
-        Err(EngineError::Runtime(error @ RuntimeError::Unreachable { .. })) => {
+        Err(EngineError::Runtime(error)) if error.is_unreachable() => {
             tracing::debug!(%id, %error, "the topology waits for the runtime");
             Visit::Unreachable
         }

@@ -4,7 +4,7 @@ use decnet_engine::{
     bus::Received,
     engine::EngineError,
     event::{Event, MutationStage, StepState},
-    runtime::simulated::Moment,
+    runtime::{RuntimeError, simulated::Moment},
 };
 use decnet_topology::{LeaseStore, MutationState, RepoError, Status, TopologyId, TopologyStore, repo::Holder};
 use jiff::{SignedDuration, Timestamp};
@@ -229,4 +229,25 @@ async fn a_drain_whose_maze_vanishes_under_it_ends_and_makes_nothing_more() {
         );
         lab.assert_nothing_left(&context);
     }
+}
+
+#[tokio::test]
+async fn a_daemon_that_times_out_leaves_the_mutation_in_the_queue_and_the_next_drain_completes_it() {
+    let (lab, id) = Lab::running(yard()).await;
+    lab.enqueue(id, LONG.json).await;
+    let timed_out = RuntimeError::TimedOut {
+        what: "create a container".into(),
+        seconds: 60,
+    };
+    lab.docker.fail(1, Moment::Before, timed_out);
+    let drained = lab.engine.drain(id, &CancellationToken::new()).await;
+    assert!(
+        matches!(drained, Err(EngineError::Runtime(RuntimeError::TimedOut { .. }))),
+        "{drained:?}"
+    );
+    let row = lab.rows(id).await.remove(0);
+    assert_eq!((row.state, row.claim), (MutationState::Pending, None));
+    let [finished] = lab.drain(id).await.try_into().expect("one");
+    assert_eq!(finished.state, MutationState::Applied);
+    lab.assert_matches(id, "after the time-out").await;
 }
