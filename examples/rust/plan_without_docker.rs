@@ -9,7 +9,7 @@ use decnet_engine::{
     runtime::simulated::Simulated,
 };
 use decnet_topology::{
-    Catalog, Repo,
+    Catalog, TopologyStore,
     alloc::SubnetPool,
     document::{self, Syntax},
     repo::{MemoryRepo, NewTopology},

@@ -1,7 +1,7 @@
 //! The plan that is shown is the plan that runs.
 
 use decnet_engine::engine::{DeployOptions, EngineError, Operation};
-use decnet_topology::{Repo, Status, repo::NewMutation};
+use decnet_topology::{Status, TopologyStore, repo::NewMutation};
 use tokio_util::sync::CancellationToken;
 
 use super::{
