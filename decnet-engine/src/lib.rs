@@ -18,7 +18,7 @@
 //!     engine::{DeployOptions, Engine, EngineOptions, Operation},
 //!     runtime::simulated::Simulated,
 //! };
-//! use decnet_topology::{Catalog, Repo, Status, Topology, repo::{MemoryRepo, NewTopology}};
+//! use decnet_topology::{Catalog, Status, Topology, TopologyStore, repo::{MemoryRepo, NewTopology}};
 //! use jiff::Timestamp;
 //! use tokio_util::sync::CancellationToken;
 //!

@@ -30,7 +30,7 @@
 //!     watch::{WatchOptions, watch},
 //! };
 //! use decnet_topology::{
-//!     Catalog, MutationState, Repo, Topology,
+//!     Catalog, MutationQueue, MutationState, Topology, TopologyStore,
 //!     mutation::Mutation,
 //!     repo::{MemoryRepo, MutationFilter, NewMutation, NewTopology},
 //! };
