@@ -3,6 +3,7 @@
 mod bounds;
 mod bridge;
 mod build;
+mod digest;
 mod seccomp;
 mod spec;
 

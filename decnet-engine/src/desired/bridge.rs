@@ -9,7 +9,7 @@ use decnet_topology::Name;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use super::{NetworkReach, NetworkSpec, spec::digest};
+use super::{NetworkReach, NetworkSpec, digest::digest};
 use crate::{
     api::ApiVersion,
     naming::{Labels, NetworkName},

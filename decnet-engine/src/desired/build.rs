@@ -12,10 +12,11 @@ use decnet_topology::{
 };
 
 use super::bridge;
+use super::digest::digest;
 use super::seccomp::Seccomp;
 use super::spec::{
     BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort, RunAs, ServiceNetwork,
-    ServiceSpec, Sysctls, digest,
+    ServiceSpec, Sysctls,
 };
 use crate::{
     api::ApiVersion,

@@ -3,7 +3,7 @@
 use decnet_topology::catalog;
 use serde::{Deserialize, Serialize};
 
-use super::spec::digest;
+use super::digest::digest;
 
 /// The profile: a list of what is allowed, in the format that Docker reads
 /// (<https://docs.docker.com/engine/security/seccomp/>). Its architectures have no others below them: on a machine of 64 bits,

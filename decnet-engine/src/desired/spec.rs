@@ -12,7 +12,6 @@ use decnet_topology::{
 };
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Seccomp;
 use crate::naming::{ContainerName, Labels, NetworkName};
@@ -256,13 +255,4 @@ pub struct ServiceSpec {
     pub log: Log,
     /// The labels, the digest among them.
     pub labels: Labels,
-}
-
-/// Digests what a resource is made from: SHA-256 of its JSON, the first 16 hex digits.
-pub(super) fn digest(value: &impl Serialize) -> String {
-    let mut json = Vec::with_capacity(1_024);
-    serde_json::to_writer(&mut json, value).expect("specs have text keys only");
-    let digest: [u8; 32] = Sha256::digest(&json).into();
-    let (first, _) = digest.split_first_chunk().expect("it has 32 bytes");
-    format!("{:016x}", u64::from_be_bytes(*first))
 }

@@ -66,14 +66,6 @@ impl Catalog {
             .expect("the built-in catalogue is read by a test")
     }
 
-    /// Adds the entries of a TOML file, or overrides those that are there.
-    ///
-    /// Of an entry that is there already, only the keys that the file gives are replaced; `fields`, `ports` and the other
-    /// lists are replaced whole. Unknown keys and bad values are errors that say where.
-    pub fn extend_from_toml(self, text: &str) -> Result<Self, CatalogError> {
-        reader::extend(self, text)
-    }
-
     /// Adds a service, and returns the one of that name that it replaces.
     pub fn insert_service(&mut self, service: Service) -> Option<Service> {
         self.services.insert(service.name.clone(), service)

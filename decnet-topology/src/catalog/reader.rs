@@ -12,6 +12,16 @@ use crate::{
     name::ServiceName,
 };
 
+impl Catalog {
+    /// Adds the entries of a TOML file, or overrides those that are there.
+    ///
+    /// Of an entry that is there already, only the keys that the file gives are replaced; `fields`, `ports` and the other
+    /// lists are replaced whole. Unknown keys and bad values are errors that say where.
+    pub fn extend_from_toml(self, text: &str) -> Result<Self, CatalogError> {
+        extend(self, text)
+    }
+}
+
 /// A catalogue file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,13 @@ use crate::{
     status::Mode,
 };
 
+impl TopologyConfig {
+    /// Starts a config from the three fields that have no default.
+    pub fn builder(name: &str, depth: u8, branching_factor: u8) -> ConfigBuilder {
+        ConfigBuilder::new(name, depth, branching_factor)
+    }
+}
+
 /// Builds a config; faults are collected until [`build`](Self::build).
 ///
 /// ```

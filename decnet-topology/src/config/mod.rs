@@ -63,11 +63,6 @@ pub struct TopologyConfig {
 }
 
 impl TopologyConfig {
-    /// Starts a config from the three fields that have no default.
-    pub fn builder(name: &str, depth: u8, branching_factor: u8) -> ConfigBuilder {
-        ConfigBuilder::new(name, depth, branching_factor)
-    }
-
     /// Returns the name of the topology to be.
     pub fn name(&self) -> &TopologyName {
         &self.name

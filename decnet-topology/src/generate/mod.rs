@@ -21,6 +21,7 @@
 //! the format. Each decision has a [stream](crate::rng) of its own, keyed by the LAN's number (and the decky's number within the
 //! LAN): more deckies a LAN leave the tree of LANs and its subnets as they were.
 
+mod error;
 mod populate;
 mod services;
 mod tree;
@@ -30,46 +31,15 @@ use ipnet::Ipv4Net;
 use crate::{
     alloc::{AllocError, SubnetAllocator},
     catalog::Catalog,
-    config::{InvalidConfig, TopologyConfig},
+    config::TopologyConfig,
     id::LanId,
-    model::{Lan, Topology, TopologyError},
-    name::{Name, NameError, Numbered},
+    model::{Lan, Topology},
+    name::Numbered,
 };
+pub use error::GenerateError;
 use populate::Population;
 use services::ServiceSets;
 use tree::Tree;
-
-/// Says why no maze was generated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GenerateError {
-    /// The config names services that cannot be.
-    #[error(transparent)]
-    Config(#[from] InvalidConfig),
-    /// Services are to be drawn, but the catalogue has none for deckies.
-    #[error("the catalogue has no service that a decky may run")]
-    NoServices,
-    /// The pool has too few subnets. The number needed is a lower bound: the tree is drawn only as far as there is room.
-    #[error("the LANs cannot all have a subnet")]
-    Subnets {
-        /// Why.
-        source: AllocError,
-    },
-    /// A LAN has too few addresses.
-    #[error("the deckies on LAN `{lan}` cannot all have an address")]
-    Addresses {
-        /// The LAN.
-        lan: Name,
-        /// Why.
-        source: AllocError,
-    },
-    /// The parts make no topology: the maze has more parts than there are ids.
-    #[error(transparent)]
-    Topology(#[from] TopologyError),
-    /// A number is too long for a name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-}
 
 /// Draws the maze of a config. No subnet of it overlaps a reserved one.
 ///

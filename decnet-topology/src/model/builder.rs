@@ -40,6 +40,13 @@ pub enum BuildError {
     Topology(#[from] TopologyError),
 }
 
+impl Topology {
+    /// Starts a topology to be made by hand.
+    pub fn builder() -> TopologyBuilder {
+        TopologyBuilder::default()
+    }
+}
+
 /// Makes a topology by hand; faults are kept until [`build`](Self::build).
 ///
 /// ```

@@ -1,26 +1,13 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    net::Ipv4Addr,
-    sync::Arc,
-};
-
-use serde_json::Value;
+use std::{collections::BTreeSet, fmt, net::Ipv4Addr, sync::Arc};
 
 use crate::{
     id::{DeckyId, LanId},
     model::{
-        Position,
+        Position, ServiceConfig,
         workload::{Shared, Workload, print_alike},
     },
     name::{Name, ServiceName},
 };
-
-/// The fields that one service is configured with: any JSON value each.
-pub type ServiceFields = BTreeMap<String, Value>;
-
-/// Configuration by service.
-pub type ServiceConfig = BTreeMap<ServiceName, ServiceFields>;
 
 /// A decky's membership in a LAN, with its address there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,15 +5,17 @@ mod decky;
 mod draft;
 mod lan;
 mod log;
+mod service_config;
 mod stored;
 mod topology;
 mod workload;
 
 pub use builder::{BuildError, DeckyBuilder, TopologyBuilder};
-pub use decky::{Attachment, Decky, ServiceConfig, ServiceFields};
+pub use decky::{Attachment, Decky};
 pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
 pub use lan::{Lan, Position};
 pub use log::{LogDriver, LogOption, LogSettingError, LogSettings};
+pub use service_config::{ServiceConfig, ServiceFields};
 pub use stored::{DeploySettings, DmzEgress, StoredTopology, TopologyRow, UnknownEgress};
 pub use topology::{Topology, TopologyError};
 pub(crate) use workload::{Workloads, print_alike};

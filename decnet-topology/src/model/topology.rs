@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, TopologyBuilder, Workloads},
+    model::{Attachment, Decky, Lan, Workloads},
     name::{Name, Sums},
 };
 
@@ -65,11 +65,6 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Starts a topology to be made by hand.
-    pub fn builder() -> TopologyBuilder {
-        TopologyBuilder::default()
-    }
-
     /// Puts LANs and deckies together, in order of their ids.
     pub fn new(mut lans: Vec<Lan>, mut deckies: Vec<Decky>) -> Result<Self, TopologyError> {
         lans.sort_by_key(Lan::id);

@@ -1,8 +1,17 @@
 use crate::{
     catalog::{Catalog, Protocol, Service},
     name::ServiceName,
-    validate::view::ServiceView,
 };
+
+/// A service of a decky.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServiceView<'v> {
+    pub(super) name: &'v ServiceName,
+    /// What the catalogue says of it.
+    pub(super) known: Option<&'v Service>,
+    /// A bit for each port that it wants of a decky; several ports may share one.
+    pub(super) ports: u128,
+}
 
 /// What the catalogue says of services, kept for those asked for of late: a maze has few, and asks for each on many deckies.
 pub(super) struct Known<'v> {

@@ -7,7 +7,10 @@ use crate::{
     finding::Finding,
     model::{Decky, Draft, DraftDecky, DraftLan, Lan, ServiceConfig, Topology},
     name::ServiceName,
-    validate::{ValidTopology, known::Known},
+    validate::{
+        ValidTopology,
+        known::{Known, ServiceView},
+    },
 };
 
 /// What the rules look at: a [`Draft`] or a [`Topology`], borrowed.
@@ -41,16 +44,6 @@ pub(super) struct DeckyView<'v> {
     pub(super) services: &'v [ServiceView<'v>],
     /// Home first.
     pub(super) attachments: &'v [AttachmentView<'v>],
-}
-
-/// A service of a decky.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ServiceView<'v> {
-    pub(super) name: &'v ServiceName,
-    /// What the catalogue says of it.
-    pub(super) known: Option<&'v Service>,
-    /// A bit for each port that it wants of a decky; several ports may share one.
-    pub(super) ports: u128,
 }
 
 /// An attachment of a decky.

@@ -2,7 +2,9 @@ use decnet_tidy::{Source, circles::circles, workspace_sources};
 
 use crate::{none, said};
 
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 7] = [
+    "decnet_topology",
+    "decnet_engine",
     "decnet_decoy",
     "decnet_cli",
     "decnet_py",

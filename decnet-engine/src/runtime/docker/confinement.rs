@@ -1,10 +1,6 @@
 //! What keeps a container from using up what it shares with its host.
 
-use std::{
-    collections::HashMap,
-    fs,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{collections::HashMap, fs};
 
 use bollard::models::{
     HostConfig, Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, ResourcesUlimits,
@@ -12,38 +8,12 @@ use bollard::models::{
 use decnet_topology::catalog;
 use rustix::process::{Resource as Limit, getrlimit};
 
-use super::{failure::Failure, images::Wishes, labels, storage::SIZE_OPTION};
+use super::{images::Wishes, labels, storage::SIZE_OPTION};
 use crate::{
     desired::{Limits, NO_CORE, NOBODY, OOM_SCORE, PER_USER, RunAs, SCRATCH, Seccomp, ServiceSpec},
     naming,
     runtime::{Resource, RuntimeInfo},
 };
-
-/// What the daemon was found not to take: it shows when a container is asked for, and is asked for no more then.
-#[derive(Debug, Default)]
-pub(super) struct Refused {
-    /// A limit for a root, which few storage drivers have.
-    root_limit: AtomicBool,
-}
-
-impl Refused {
-    /// Leaves out of a container what the daemon does not take.
-    pub(super) fn leave_out(&self, host: &mut HostConfig) {
-        if self.root_limit.load(Ordering::Relaxed) {
-            host.storage_opt = None;
-        }
-    }
-
-    /// Returns whether a container was refused for something that can be left out, and remembers it.
-    pub(super) fn learn(&self, host: Option<&HostConfig>, failure: &Failure) -> bool {
-        let Some(host) = host else { return false };
-        let found = host.storage_opt.is_some() && failure.says("storage-opt");
-        if found {
-            self.root_limit.store(true, Ordering::Relaxed);
-        }
-        found
-    }
-}
 
 /// Says which system calls a container may make; nothing where the daemon cannot limit them.
 pub(super) fn security(info: &RuntimeInfo, seccomp: &Seccomp, profile: &str) -> Vec<String> {

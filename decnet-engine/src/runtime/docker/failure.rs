@@ -1,9 +1,8 @@
-use std::{error::Error, future::Future, io};
+use std::{error::Error, io};
 
 use bollard::errors::Error as Refusal;
-use futures_util::{Stream, StreamExt, stream};
 
-use super::{Docker, DockerHost};
+use super::DockerHost;
 use crate::runtime::RuntimeError;
 
 /// What came of a request that did not succeed, as long as its meaning depends on what was asked.
@@ -64,69 +63,8 @@ pub(super) fn explain(error: &io::Error) -> String {
     }
 }
 
-impl Docker {
-    /// Makes one request, within the bound of time.
-    pub(super) async fn ask<T>(
-        &self,
-        what: &str,
-        request: impl Future<Output = Result<T, Refusal>>,
-    ) -> Result<T, Failure> {
-        match tokio::time::timeout(self.timeout, request).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(refusal)) => Err(self.understand(what, refusal)),
-            Err(_) => Err(self.late(what)),
-        }
-    }
-
-    /// Makes one request whose answer comes piece by piece, each within the bound of time.
-    pub(super) fn follow<T>(
-        &self,
-        what: &str,
-        pieces: impl Stream<Item = Result<T, Refusal>>,
-    ) -> impl Stream<Item = Result<T, Failure>> {
-        stream::unfold(Some(Box::pin(pieces)), move |pieces| async move {
-            let mut pieces = pieces?;
-            match tokio::time::timeout(self.timeout, pieces.next()).await {
-                Ok(None) => None,
-                Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
-                Ok(Some(Err(refusal))) => Some((Err(self.understand(what, refusal)), None)),
-                Err(_) => Some((Err(self.late(what)), None)),
-            }
-        })
-    }
-
-    fn late(&self, what: &str) -> Failure {
-        Failure::Plain(RuntimeError::TimedOut {
-            what: what.into(),
-            seconds: self.timeout.as_secs(),
-        })
-    }
-
-    fn understand(&self, what: &str, refusal: Refusal) -> Failure {
-        match refusal {
-            Refusal::DockerResponseServerError { status_code, message } => Failure::Said {
-                status: as_docker(status_code, &message),
-                message,
-            },
-            // What goes wrong while a stream is read has no status of its own.
-            Refusal::DockerStreamError { error } => Failure::Said {
-                status: 500,
-                message: error,
-            },
-            Refusal::RequestTimeoutError => self.late(what),
-            refusal => match lost(&refusal) {
-                Some(reason) => Failure::Plain(unreachable(&self.host, reason)),
-                None => Failure::Said {
-                    status: 500,
-                    message: format!("unexpected response to: {what}: {}", chain(&refusal)),
-                },
-            },
-        }
-    }
-}
-
 /// Returns the status that Docker answers with where Podman says that it failed itself.
-fn as_docker(status: u16, message: &str) -> u16 {
+pub(super) fn as_docker(status: u16, message: &str) -> u16 {
     const CONFLICTS: [&str; 3] = [
         "that name is already in use",
         "container state improper",
@@ -140,7 +78,7 @@ fn as_docker(status: u16, message: &str) -> u16 {
 }
 
 /// Says how the connection failed, if it is that which failed.
-fn lost(refusal: &Refusal) -> Option<String> {
+pub(super) fn lost(refusal: &Refusal) -> Option<String> {
     // This one hides the error that it holds from who walks the chain.
     if let Refusal::IOError { err } = refusal {
         return Some(explain(err));
@@ -162,7 +100,7 @@ fn lost(refusal: &Refusal) -> Option<String> {
 }
 
 /// Joins an error and its causes, leaving out those that only repeat the last.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

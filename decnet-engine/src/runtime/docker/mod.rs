@@ -31,6 +31,8 @@ mod labels;
 mod networks;
 mod observe;
 mod probe;
+mod refused;
+mod requests;
 mod services;
 mod storage;
 mod tolerant;
@@ -78,7 +80,7 @@ pub struct Docker {
     decoy: Option<Arc<DecoyImage>>,
     /// What the daemon said of itself, and when.
     described: Arc<Mutex<Option<(Instant, RuntimeInfo)>>>,
-    refused: Arc<confinement::Refused>,
+    refused: Arc<refused::Refused>,
     /// The seccomp profile of deckies.
     profile: Arc<str>,
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{ENDPOINT, Simulated};
+use super::world::ENDPOINT;
 use crate::{plan::Action, runtime::RuntimeError};
 
 /// When a fault strikes.
@@ -22,27 +22,27 @@ pub(super) enum Verdict {
     Hang,
 }
 
-enum Trigger {
+pub(super) enum Trigger {
     /// The perform after so many others.
     Count(usize),
     /// Every perform of which this holds.
     Where(Box<dyn Fn(&Action) -> bool + Send>),
 }
 
-enum FaultKind {
+pub(super) enum FaultKind {
     Fail(RuntimeError),
     CutOff,
     Hang,
 }
 
-struct Fault {
-    trigger: Trigger,
-    moment: Moment,
-    kind: FaultKind,
+pub(super) struct Fault {
+    pub(super) trigger: Trigger,
+    pub(super) moment: Moment,
+    pub(super) kind: FaultKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Reach {
+pub(super) enum Reach {
     #[default]
     Answers,
     CutOff,
@@ -51,8 +51,8 @@ enum Reach {
 
 #[derive(Default)]
 pub(super) struct Faults {
-    ordered: Vec<Fault>,
-    reach: Reach,
+    pub(super) ordered: Vec<Fault>,
+    pub(super) reach: Reach,
     met_silence: bool,
 }
 
@@ -127,45 +127,5 @@ fn unreachable() -> RuntimeError {
     RuntimeError::Unreachable {
         endpoint: ENDPOINT.into(),
         reason: "the fault that was ordered".into(),
-    }
-}
-
-/// Faults to order. Those that count begin to count when they are ordered; the first perform is number 1.
-impl Simulated {
-    /// Fails one perform, counted from now.
-    pub fn fail(&self, nth: usize, moment: Moment, error: RuntimeError) {
-        self.order(Trigger::Count(nth), moment, FaultKind::Fail(error));
-    }
-
-    /// Fails every perform of which something holds, until [`reconnect`](Self::reconnect).
-    pub fn fail_where(&self, holds: impl Fn(&Action) -> bool + Send + 'static, moment: Moment, error: RuntimeError) {
-        self.order(Trigger::Where(Box::new(holds)), moment, FaultKind::Fail(error));
-    }
-
-    /// Lets the daemon die with one perform: that and every later call of any kind says
-    /// [`Unreachable`](RuntimeError::Unreachable), until [`reconnect`](Self::reconnect).
-    pub fn cut_off(&self, nth: usize, moment: Moment) {
-        self.order(Trigger::Count(nth), moment, FaultKind::CutOff);
-    }
-
-    /// Lets one perform and every later call of any kind wait for ever, until [`reconnect`](Self::reconnect): drop what
-    /// waits, and a process was killed. [`hung`](Self::hung) says when.
-    pub fn hang(&self, nth: usize, moment: Moment) {
-        self.order(Trigger::Count(nth), moment, FaultKind::Hang);
-    }
-
-    /// Lets every call say that nothing answers, from now on.
-    pub fn go_away(&self) {
-        self.lock().faults.reach = Reach::CutOff;
-    }
-
-    /// Answers again and forgets all faults that were ordered.
-    pub fn reconnect(&self) {
-        self.lock().faults = Faults::default();
-    }
-
-    fn order(&self, trigger: Trigger, moment: Moment, kind: FaultKind) {
-        let fault = Fault { trigger, moment, kind };
-        self.lock().faults.ordered.push(fault);
     }
 }

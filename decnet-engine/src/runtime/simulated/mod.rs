@@ -17,6 +17,7 @@
 mod containers;
 mod fault;
 mod networks;
+mod ordering;
 mod reach;
 mod tamper;
 mod world;
@@ -44,9 +45,6 @@ pub use fault::Moment;
 pub use world::{Container, Network, Volume, World};
 
 use fault::{Faults, Verdict};
-
-/// Where the simulated daemon says it is.
-const ENDPOINT: &str = "simulated:";
 
 /// What was done, or tried.
 #[derive(Debug, Clone)]
@@ -96,7 +94,7 @@ impl Simulated {
 
     /// Makes an empty world whose daemon speaks a version of the API.
     pub fn with_api(api: ApiVersion) -> Self {
-        let info = world::described(api, ENDPOINT);
+        let info = world::described(api, world::ENDPOINT);
         let inner = Inner {
             world: World::default(),
             faults: Faults::default(),

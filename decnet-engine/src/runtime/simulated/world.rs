@@ -36,6 +36,9 @@ pub(super) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
     }
 }
 
+/// The endpoint of the simulated daemon.
+pub(super) const ENDPOINT: &str = "simulated:";
+
 /// A network of the simulated world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {

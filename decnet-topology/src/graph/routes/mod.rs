@@ -3,13 +3,13 @@
 mod adjacency;
 mod aggregate;
 mod order;
+mod route;
 mod search;
 mod trees;
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
+pub use self::route::Route;
 
 use self::{
     adjacency::{Adjacency, index},
@@ -22,21 +22,6 @@ use crate::{
     id::DeckyId,
     model::Decky,
 };
-
-/// A route of a decky: packets to these addresses go to that router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Route {
-    /// Where the packets go.
-    pub destination: Ipv4Net,
-    /// The router's address on a LAN that the decky shares with it.
-    pub via: Ipv4Addr,
-}
-
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} via {}", self.destination, self.via)
-    }
-}
 
 impl Graph<'_> {
     /// Returns the routes that every decky needs, routers among them: to each LAN that it reaches but is not attached to, and

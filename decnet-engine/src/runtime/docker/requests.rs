@@ -1,0 +1,73 @@
+//! Requests to the daemon, within the bound of time.
+
+use std::future::Future;
+
+use bollard::errors::Error as Refusal;
+use futures_util::{Stream, StreamExt, stream};
+
+use super::{
+    Docker,
+    failure::{Failure, as_docker, chain, lost, unreachable},
+};
+use crate::runtime::RuntimeError;
+
+impl Docker {
+    /// Makes one request, within the bound of time.
+    pub(super) async fn ask<T>(
+        &self,
+        what: &str,
+        request: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.timeout, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refusal)) => Err(self.understand(what, refusal)),
+            Err(_) => Err(self.late(what)),
+        }
+    }
+
+    /// Makes one request whose answer comes piece by piece, each within the bound of time.
+    pub(super) fn follow<T>(
+        &self,
+        what: &str,
+        pieces: impl Stream<Item = Result<T, Refusal>>,
+    ) -> impl Stream<Item = Result<T, Failure>> {
+        stream::unfold(Some(Box::pin(pieces)), move |pieces| async move {
+            let mut pieces = pieces?;
+            match tokio::time::timeout(self.timeout, pieces.next()).await {
+                Ok(None) => None,
+                Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
+                Ok(Some(Err(refusal))) => Some((Err(self.understand(what, refusal)), None)),
+                Err(_) => Some((Err(self.late(what)), None)),
+            }
+        })
+    }
+
+    fn late(&self, what: &str) -> Failure {
+        Failure::Plain(RuntimeError::TimedOut {
+            what: what.into(),
+            seconds: self.timeout.as_secs(),
+        })
+    }
+
+    fn understand(&self, what: &str, refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::DockerResponseServerError { status_code, message } => Failure::Said {
+                status: as_docker(status_code, &message),
+                message,
+            },
+            // What goes wrong while a stream is read has no status of its own.
+            Refusal::DockerStreamError { error } => Failure::Said {
+                status: 500,
+                message: error,
+            },
+            Refusal::RequestTimeoutError => self.late(what),
+            refusal => match lost(&refusal) {
+                Some(reason) => Failure::Plain(unreachable(&self.host, reason)),
+                None => Failure::Said {
+                    status: 500,
+                    message: format!("unexpected response to: {what}: {}", chain(&refusal)),
+                },
+            },
+        }
+    }
+}
