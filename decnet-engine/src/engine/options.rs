@@ -74,11 +74,11 @@ pub struct DeployOptions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Deploys it, in any status, as [`Engine::deploy`] does.
+    /// Deploys it, in any status, as [`Engine::deploy`](super::Engine::deploy) does.
     Deploy(DeployOptions),
-    /// Takes it down, as [`Engine::teardown`] does.
+    /// Takes it down, as [`Engine::teardown`](super::Engine::teardown) does.
     Teardown,
-    /// Brings it back to what is stored, as [`Engine::reconcile`] does.
+    /// Brings it back to what is stored, as [`Engine::reconcile`](super::Engine::reconcile) does.
     Reconcile {
         /// Whether running containers may be recreated.
         force: bool,

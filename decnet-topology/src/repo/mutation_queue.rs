@@ -14,7 +14,7 @@ pub trait MutationQueue: Send + Sync {
     /// Appends a mutation to the queue of a topology that runs, and counts it as an edit.
     ///
     /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a topology that [takes no
-    /// mutations](TopologyRow::takes_mutations) ([`RepoError::NotEditable`]), a mutation that could not be read back
+    /// mutations](crate::TopologyRow::takes_mutations) ([`RepoError::NotEditable`]), a mutation that could not be read back
     /// ([`RepoError::MutationUnreadable`]).
     async fn enqueue(
         &self,
