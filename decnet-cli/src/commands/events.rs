@@ -54,8 +54,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let (snapshot, mut feed) = Feed::open(repo, Some(&bus), only).await?;
     printer.snapshot(&snapshot)?;
-    loop {
-        match feed.next().await? {
+    while let Some(item) = feed.next().await {
+        match item? {
             FeedItem::Event { envelope, name } => printer.event(&envelope, name)?,
             FeedItem::Lagged(lost) => printer.lagged(lost)?,
             FeedItem::BusLost => printer.note(&format!(
@@ -66,6 +66,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             _ => {}
         }
     }
+    Ok(Exit::Done)
 }
 
 fn syslog_writer() -> SyslogWriter {

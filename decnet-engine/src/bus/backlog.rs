@@ -41,6 +41,19 @@ struct State<T> {
     closed: bool,
 }
 
+impl<T> State<T> {
+    fn take(&mut self) -> Option<Next<T>> {
+        match mem::take(&mut self.lost) {
+            0 => {
+                let (item, bytes) = self.waiting.pop_front()?;
+                self.bytes -= bytes;
+                Some(Next::Item(item))
+            }
+            lost => Some(Next::Lost(lost)),
+        }
+    }
+}
+
 impl<T> Backlog<T> {
     pub(super) fn new(bound: Bound) -> Self {
         let state = State {
@@ -94,15 +107,7 @@ impl<T> Backlog<T> {
 
     /// Takes what is next, if anything waits.
     pub(super) fn try_next(&self) -> Option<Next<T>> {
-        let mut state = self.state();
-        match mem::take(&mut state.lost) {
-            0 => {
-                let (item, bytes) = state.waiting.pop_front()?;
-                state.bytes -= bytes;
-                Some(Next::Item(item))
-            }
-            lost => Some(Next::Lost(lost)),
-        }
+        self.state().take()
     }
 
     /// Waits for the next item; none when the backlog is closed and empty. There is one reader. The future can be dropped at any point.
@@ -114,9 +119,10 @@ impl<T> Backlog<T> {
     pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Next<T>>> {
         // Register first, so that an item that arrives after the look wakes the reader.
         self.reader.register(context.waker());
-        match self.try_next() {
+        let mut state = self.state();
+        match state.take() {
             Some(next) => Poll::Ready(Some(next)),
-            None if self.state().closed => Poll::Ready(None),
+            None if state.closed => Poll::Ready(None),
             None => Poll::Pending,
         }
     }

@@ -1,7 +1,7 @@
 //! Mutations that the engine itself carries out.
 
 use decnet_topology::{
-    Mutation, MutationState, Status, StoredTopology, Topology, TopologyRow,
+    Mutation, MutationState, RepoError, Status, StoredTopology, Topology, TopologyRow,
     mutation::{self, Context},
     repo::NewMutation,
 };
@@ -35,7 +35,8 @@ impl Session<'_> {
                 reason: None,
                 warnings: Vec::new(),
             }),
-            Submitted::Enqueued(_) => unreachable!("its status changes under the lease only"),
+            // The lease was lost, and another process deployed it: the mutation waits in the queue.
+            Submitted::Enqueued(_) => Err(RepoError::LeaseLost { id: self.id }.into()),
         }
     }
 
@@ -47,7 +48,8 @@ impl Session<'_> {
         let version = task.stored.row.version;
         let warnings = task.change.warnings.clone();
         let Submitted::Enqueued(queued) = self.engine.submit(self.id, new, Some(version)).await? else {
-            unreachable!("its status changes under the lease only");
+            // The lease was lost, and another process took it down: it was edited, or refused before.
+            return Err(RepoError::LeaseLost { id: self.id }.into());
         };
         let drained = self
             .drain(Some(Expected {

@@ -113,9 +113,10 @@ impl Follower {
             let received = tokio::select! {
                 biased;
                 () = self.sender.closed() => return Err(Ended::Reader),
-                received = next(&mut self.events) => received,
-                () = changed(&mut self.connectivity) => return Ok(()),
+                // A busy bus must not keep the store from being read.
                 () = sleep_until(due) => return Ok(()),
+                () = changed(&mut self.connectivity) => return Ok(()),
+                received = next(&mut self.events) => received,
             };
             match received {
                 Received::Event(envelope) if self.stored.see(&envelope) => self.send_event(envelope).await?,

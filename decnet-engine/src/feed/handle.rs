@@ -43,15 +43,9 @@ impl Feed {
 
     /// Waits for the next item. Nothing is lost if the future is dropped.
     ///
-    /// # Errors
-    ///
-    /// If the store cannot be read. The feed ends with that error.
-    pub async fn next(&mut self) -> Result<FeedItem, RepoError> {
-        match self.items.recv().await {
-            Some(item) => item,
-            // The feed has ended, and its error was returned.
-            None => std::future::pending().await,
-        }
+    /// The feed ends with an error if the store cannot be read, and then returns none.
+    pub async fn next(&mut self) -> Option<Result<FeedItem, RepoError>> {
+        self.items.recv().await
     }
 }
 

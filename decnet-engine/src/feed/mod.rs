@@ -13,11 +13,11 @@
 //! let repo = Arc::new(MemoryRepo::new());
 //! let (snapshot, mut feed) = Feed::open(repo.clone(), None, None).await?;
 //! assert!(snapshot.is_empty());
-//! assert!(matches!(feed.next().await?, FeedItem::BusLost));
+//! assert!(matches!(feed.next().await, Some(Ok(FeedItem::BusLost))));
 //!
 //! let topology = Topology::builder().dmz("dmz", "10.0.0.0/24").build()?;
 //! repo.create(NewTopology::new("corp".parse()?, topology), "2030-01-01T00:00:00Z".parse()?).await?;
-//! let FeedItem::Event { envelope, name } = feed.next().await? else { panic!("not an event") };
+//! let Some(Ok(FeedItem::Event { envelope, name })) = feed.next().await else { panic!("not an event") };
 //! assert_eq!((name.as_deref(), envelope.topic().ends_with(".status")), (Some("corp"), true));
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -128,7 +128,9 @@ impl StoredEvents {
         match &envelope.event {
             Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().note(envelope.at),
             Event::Mutation { mutation, state, .. } => {
-                let seen = self.mutations.entry(*mutation).or_default();
+                // One that was finished before the snapshot is not remembered.
+                let unknown = if *mutation <= self.last { END } else { 0 };
+                let seen = self.mutations.entry(*mutation).or_insert(unknown);
                 let is_new = place(*state) > *seen;
                 *seen = (*seen).max(place(*state));
                 is_new

@@ -54,6 +54,7 @@ async fn next(feed: &mut Feed) -> FeedItem {
     tokio::time::timeout(TIMEOUT, feed.next())
         .await
         .expect("an item in time")
+        .expect("a feed that goes on")
         .expect("a readable store")
 }
 

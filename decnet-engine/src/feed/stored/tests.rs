@@ -189,3 +189,28 @@ async fn the_number_of_remembered_changes_has_a_bound() {
     assert_eq!(since(&mut stored).await, [""; 0]);
     assert!(stored.statuses.is_empty() && stored.names.is_empty() && stored.looked.is_empty());
 }
+
+#[tokio::test]
+async fn a_late_event_of_a_mutation_that_was_finished_before_the_snapshot_is_not_new() {
+    let (repo, id) = live("corp").await;
+    let mut events = Vec::new();
+    for second in [5, 8] {
+        enqueue(&repo, id, second).await;
+        reject(&repo, second + 1).await;
+    }
+    let mut early = StoredEvents::new(repo.clone(), None);
+    events.extend(early.catch_up().await.expect("events"));
+    let mut stored = StoredEvents::new(repo.clone(), None);
+    stored.snapshot().await.expect("a snapshot");
+    let late = events
+        .iter()
+        .filter(|envelope| matches!(envelope.event, Event::Mutation { .. }));
+    let late: Vec<_> = late.collect();
+    assert_eq!(late.len(), 6);
+    for envelope in late {
+        assert!(!stored.see(envelope), "{envelope:?}");
+    }
+    // One that came after the snapshot is new.
+    enqueue(&repo, id, 12).await;
+    assert_eq!(since(&mut stored).await.len(), 1);
+}
