@@ -52,7 +52,7 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
     let mut watch = Running::start(&sandbox, &["watch", "--poll", "500ms"], "watching; Ctrl-C stops");
     for (signal, number) in [("KILL", 1), ("TERM", 3)] {
         ask_for(&sandbox, &format!("during-{number}"), "ssh,ftp,smb");
-        watch.until(&format!("#{number} add_decky is applying"));
+        watch.until(&format!("#{number} add_decky: applying"));
         daemon.end(signal);
         ask_for(&sandbox, &format!("after-{number}"), "ssh");
         daemon.raise();

@@ -54,7 +54,7 @@ fn what_another_process_asks_for_is_made_with_a_bus_and_without_and_what_is_kill
     let lab = raise(40);
     let mut watch = lab.start(&["watch", "--poll", "500ms"], WATCHING);
     ask_for(&lab, "polled");
-    watch.until("#1 add_decky is applied");
+    watch.until("#1 add_decky: applied");
     assert_eq!(states(&lab), ["applied"]);
     assert_as_it_should_be(&lab);
     watch.signal("TERM");
@@ -68,7 +68,7 @@ fn what_another_process_asks_for_is_made_with_a_bus_and_without_and_what_is_kill
     // Who says that it is there on the bus hears what is said on it.
     events.until(|event| event["type"] == "health");
     ask_for(&lab, "told");
-    watch.until("#2 add_decky is applied");
+    watch.until("#2 add_decky: applied");
     assert_as_it_should_be(&lab);
     drop(watch);
 
@@ -101,7 +101,7 @@ fn ended_in_the_middle_of_a_mutation_it_leaves_with_0_and_holds_nothing() {
     let lab = raise(41);
     let mut watch = lab.start(&["watch", "--poll", "200ms"], WATCHING);
     ask_for(&lab, "extra");
-    watch.until("is applying");
+    watch.until(": applying");
     watch.signal("TERM");
     let (status, said) = watch.end();
     assert_eq!(status.code(), Some(0), "{said}");
@@ -118,12 +118,12 @@ fn what_a_killed_one_left_half_done_the_next_finishes() {
     let lab = raise(42);
     let mut watch = lab.start(&["watch", "--poll", "200ms"], WATCHING);
     ask_for(&lab, "extra");
-    watch.until("is applying");
+    watch.until(": applying");
     watch.signal("KILL");
     watch.end();
     assert_eq!(states(&lab), ["applying"]);
     let mut watch = lab.start(&["watch"], WATCHING);
-    watch.until("#1 add_decky is applied");
+    watch.until("#1 add_decky: applied");
     assert_as_it_should_be(&lab);
     watch.signal("INT");
     assert_eq!(watch.end().0.code(), Some(0));
