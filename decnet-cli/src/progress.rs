@@ -5,7 +5,7 @@ use std::{io::IsTerminal, time::Duration};
 use decnet_engine::{
     bus::{Received, Subscription},
     engine::Engine,
-    event::{Envelope, Event, Progress, StepState},
+    event::{Envelope, Event, StepState},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
@@ -142,7 +142,7 @@ fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
         Event::Step { progress, .. } => {
             let line = text::one_line(&progress.text).into_owned();
             match &progress.state {
-                StepState::Started => bar.set_message(undo_mark(progress).to_owned() + &line),
+                StepState::Started => bar.set_message(progress.undo_mark().to_owned() + &line),
                 StepState::Failed { error } => {
                     *failed += 1;
                     bar.inc(1);
@@ -154,8 +154,4 @@ fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
         }
         _ => {}
     }
-}
-
-fn undo_mark(progress: &Progress) -> &'static str {
-    if progress.undo { "undo: " } else { "" }
 }

@@ -19,8 +19,7 @@ use crate::{
 pub(super) enum Inside<'a> {
     /// Nothing: every base is asked.
     Unknown,
-    /// They are as this maze has them, the last that the runtime was seen to match: nobody is asked, and set anew is what
-    /// differs.
+    /// The runtime was last observed to match this maze. No base is asked, and the state is set where the target differs from it.
     As(&'a Topology),
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use decnet_topology::ServiceName;
 
-use super::{Event, Progress, StepState};
+use super::{Event, StepState};
 use crate::naming::ContainerName;
 
 impl Event {
@@ -51,7 +51,7 @@ impl Event {
                 })
             }
             Event::Step { progress, .. } => {
-                let mark = undo_mark(progress);
+                let mark = progress.undo_mark();
                 let text = &progress.text;
                 match &progress.state {
                     StepState::Started => verbose.then(|| format!("begin: {mark}{text}")),
@@ -73,10 +73,6 @@ fn services(services: &BTreeSet<ServiceName>) -> String {
     }
     let services: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
     services.join(" ")
-}
-
-fn undo_mark(progress: &Progress) -> &'static str {
-    if progress.undo { "undo: " } else { "" }
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

@@ -20,6 +20,13 @@ pub struct Progress {
     pub state: StepState,
 }
 
+impl Progress {
+    /// Returns what stands before the text of a step that is undone, for people.
+    pub fn undo_mark(&self) -> &'static str {
+        if self.undo { "undo: " } else { "" }
+    }
+}
+
 /// How far a step is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

@@ -21,7 +21,7 @@ pub trait LeaseStore: Send + Sync {
     ) -> Result<Lease, RepoError>;
 
     /// Makes a lease last for a time from `at`, even one that ran out, if no one took it since. Refused if another took it or
-    /// it was given back ([`RepoError::LeaseLost`]).
+    /// it was released ([`RepoError::LeaseLost`]).
     async fn renew_lease(
         &self,
         id: TopologyId,

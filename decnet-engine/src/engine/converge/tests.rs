@@ -254,10 +254,7 @@ async fn a_base_that_began_to_run_is_asked_while_its_services_are_made() {
     lab.runtime.services_wait.store(true, Ordering::Relaxed);
     let following = converge(&lab, one_more(), Force::all_if(false));
     let converged = tokio::time::timeout(Duration::from_mins(1), following).await;
-    assert_eq!(
-        converged.expect("nobody waits for ever").expect("converged").drift,
-        None
-    );
+    assert_eq!(converged.expect("it ends").expect("converged").drift, None);
     // The image, the base and the service.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 3, 1, 0]);
 }

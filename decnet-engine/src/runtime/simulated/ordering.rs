@@ -24,7 +24,7 @@ impl Simulated {
         self.order(Trigger::Count(nth), moment, FaultKind::CutOff);
     }
 
-    /// Lets one perform and every later call of any kind wait for ever, until [`reconnect`](Self::reconnect): drop what
+    /// Lets one perform and every later call of any kind hang until [`reconnect`](Self::reconnect): drop what
     /// waits, and a process was killed. [`hung`](Self::hung) says when.
     pub fn hang(&self, nth: usize, moment: Moment) {
         self.order(Trigger::Count(nth), moment, FaultKind::Hang);

@@ -94,7 +94,7 @@ pub struct Container {
     pub state: Option<NetState>,
     /// Whether the namespace is as `state` says: not any more when a network was connected or disconnected since.
     pub state_holds: bool,
-    /// What the namespace is like instead of `state` since somebody tampered it by hand; whoever sets a state sets it right again.
+    /// The state of the namespace after it was tampered with; the next `SetState` removes it.
     pub tampered: Option<NetState>,
     /// Whether what leaves is held to the state: not where somebody took the containment away.
     pub contained: bool,

@@ -1,4 +1,4 @@
-//! What every [`Runtime`](crate::runtime::Runtime) must do, as tests that any runtime can be held to.
+//! What every [`Runtime`](crate::runtime::Runtime) must do, as tests that any runtime can run.
 //!
 //! Each clause is a test whose name states what must hold. [`runtime_contract!`](crate::runtime_contract) makes one test of each, given
 //! a function that makes a [`Lab`] for a block of subnets, `10.203.<block>.0/24` and the seven after it:

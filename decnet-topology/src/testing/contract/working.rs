@@ -184,7 +184,7 @@ pub(super) async fn a_claim_that_was_lost_is_refused(repo: Arc<dyn Repo>) {
     let (_, late) = claim(&*repo, id, 1, 7).await;
     repo.release_claim(mutation, late, second(8))
         .await
-        .expect("it is given back");
+        .expect("it is released");
     assert_lost(&*repo, mutation, late, 9).await;
 }
 
