@@ -84,35 +84,20 @@ impl CommandError {
     /// Names the kind of error, for programs.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Engine(error) => match error {
-                EngineError::Busy { .. } => "busy",
-                EngineError::Mutation(error) => error.code(),
-                EngineError::WrongStatus { .. } => "wrong_status",
-                EngineError::PublishMapsNothing { .. } => "usage",
-                EngineError::AgentMode { .. } => "agent_mode",
-                EngineError::Plan(PlanError::Destructive { .. }) => "destructive",
-                EngineError::PlanChanged { .. } => "plan_changed",
-                EngineError::DeployFailed { .. } => "deploy_failed",
-                EngineError::Interrupted { .. } => "interrupted",
-                EngineError::TeardownIncomplete { .. } => "teardown_incomplete",
-                EngineError::TeardownUnrecorded { .. } => "teardown_unrecorded",
-                EngineError::Runtime(error) => runtime_code(error),
-                EngineError::Repo(error) => repo_code(error),
-                _ => "engine",
-            },
-            Self::Repo(error) => repo_code(error),
-            Self::Runtime(error) => runtime_code(error),
-            Self::Config(_) => "invalid_config",
+            Self::Engine(error) => error.code(),
+            Self::Repo(error) => error.code(),
+            Self::Runtime(error) => error.code(),
+            Self::Config(error) => error.code(),
             Self::Document { .. } | Self::Maze { .. } => "invalid",
             Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { .. } => "invalid_catalog",
             Self::Parse { .. } => "malformed",
             Self::Name { .. } => "invalid_name",
-            Self::Alloc(AllocError::Special { .. }) => Code::SubnetSpecial.as_str(),
-            Self::Generate(_) | Self::Resolve(_) | Self::Alloc(_) => "exhausted",
+            Self::Alloc(error) => error.code(),
+            Self::Generate(error) => error.code(),
+            Self::Resolve(error) => error.code(),
             Self::NoTopology { .. } | Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
-            Self::Bus(BindError::InUse { .. }) => "bus_in_use",
-            Self::Bus(_) => "bus",
+            Self::Bus(error) => error.code(),
             Self::Ambiguous { .. } => "ambiguous",
             Self::Differs { .. } => "differs",
             Self::InUse { .. } => "in_use",
@@ -238,43 +223,6 @@ fn of_runtime(error: &RuntimeError) -> Exit {
         }
         RuntimeError::Cancelled { .. } => Exit::Interrupted,
         _ => Exit::Failed,
-    }
-}
-
-fn repo_code(error: &RepoError) -> &'static str {
-    match error {
-        RepoError::NotFound { .. } | RepoError::MutationNotFound { .. } => "not_found",
-        RepoError::NameTaken { .. } => "name_taken",
-        RepoError::SubnetClaimed { .. } => "subnet_claimed",
-        RepoError::VersionConflict { .. } => "version_conflict",
-        RepoError::NotEditable { .. } | RepoError::NotDeletable { .. } | RepoError::IllegalStatus { .. } => {
-            "wrong_status"
-        }
-        RepoError::StatusConflict { .. } => "status_conflict",
-        RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } | RepoError::ClaimLost { .. } => "busy",
-        RepoError::MutationStored { .. } | RepoError::MutationNotStored { .. } => "mutation_conflict",
-        RepoError::MutationUnreadable { .. } => "mutation_unreadable",
-        RepoError::TooNew { .. } => "database_too_new",
-        RepoError::Locked => "database_locked",
-        RepoError::ReadOnly => "database_read_only",
-        RepoError::Full => "disk_full",
-        RepoError::Corrupt { .. } => "database_damaged",
-        RepoError::Empty { .. } => "database_empty",
-        _ => "database",
-    }
-}
-
-fn runtime_code(error: &RuntimeError) -> &'static str {
-    match error {
-        RuntimeError::Unreachable { .. } => "docker_unreachable",
-        RuntimeError::TooOld { .. } => "docker_too_old",
-        RuntimeError::TimedOut { .. } => "docker_timeout",
-        RuntimeError::Foreign { .. } => "foreign",
-        RuntimeError::SubnetTaken { .. } => "subnet_taken",
-        RuntimeError::PortTaken { .. } => "port_taken",
-        RuntimeError::ImageUnavailable { .. } => "image_unavailable",
-        RuntimeError::Uncontained { .. } => "uncontained",
-        _ => "docker",
     }
 }
 

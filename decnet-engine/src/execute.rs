@@ -46,6 +46,13 @@ pub struct StepFailure {
     pub source: RuntimeError,
 }
 
+impl StepFailure {
+    /// Returns a stable code for programs: that of its cause.
+    pub fn code(&self) -> &'static str {
+        self.source.code()
+    }
+}
+
 /// What came of a plan.
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionReport {

@@ -50,6 +50,13 @@ pub struct DigestError {
     pub text: String,
 }
 
+impl DigestError {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "malformed_digest"
+    }
+}
+
 impl FromStr for Digest {
     type Err = DigestError;
 

@@ -9,23 +9,33 @@ use ipnet::Ipv4Net;
 pub use special::{SpecialRange, doubtful, is_public, unusable};
 
 /// Says why a text is no subnet.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum SubnetError {
     /// The text is not `a.b.c.d/p`.
     #[error("`{text}` is no IPv4 subnet of the form 10.0.0.0/24")]
+    #[strum(serialize = "malformed_subnet")]
     Malformed {
         /// The text.
         text: String,
     },
     /// Host bits are set.
     #[error("`{text}` has host bits set; the subnet is {network}")]
+    #[strum(serialize = "host_bits_set")]
     HostBits {
         /// The text.
         text: String,
         /// The subnet that it lies in.
         network: Ipv4Net,
     },
+}
+
+impl SubnetError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Reads a subnet in CIDR notation: no host bits, no netmask, no leading zeros (RFC 4632, section 3.1).

@@ -23,6 +23,13 @@ pub struct PublishError {
     pub reason: &'static str,
 }
 
+impl PublishError {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "malformed_publish_rule"
+    }
+}
+
 /// One mapping: `ssh=2222`, `web-01.ssh=127.0.0.1:2222`, `smtp:587=1587`, `*=127.0.0.1`.
 ///
 /// Without a port on the left, it is the lowest port of the service that is mapped. With an address alone on the right, the

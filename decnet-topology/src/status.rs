@@ -46,6 +46,13 @@ pub struct UnknownWord {
     pub expected: String,
 }
 
+impl UnknownWord {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "unknown_word"
+    }
+}
+
 /// What a stored topology is doing.
 #[derive(
     Debug,

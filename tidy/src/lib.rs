@@ -6,6 +6,7 @@
 
 mod breach;
 pub mod circles;
+pub mod errors;
 mod imports;
 pub mod layers;
 pub mod manifest;

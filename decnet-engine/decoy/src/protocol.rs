@@ -163,6 +163,16 @@ pub enum MalformedState {
     DestinationTwice(Ipv4Net),
 }
 
+impl MalformedState {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "malformed_state",
+            Self::DestinationTwice(_) => "destination_twice",
+        }
+    }
+}
+
 impl fmt::Display for MalformedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -22,11 +22,13 @@ const LONGEST: usize = 512;
 pub struct Pattern(Box<str>);
 
 /// Says why a text is no pattern.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum PatternError {
     /// The text is longer than allowed.
     #[error("a pattern has at most {LONGEST} bytes, this one has {len}")]
+    #[strum(serialize = "pattern_too_long")]
     TooLong {
         /// Its length in bytes.
         len: usize,
@@ -47,6 +49,7 @@ pub enum PatternError {
     },
     /// A word holds a blank, a control character, or `*` or `>` among others.
     #[error("word {position} of the pattern `{pattern}` holds {character:?}")]
+    #[strum(serialize = "pattern_character")]
     Character {
         /// The text.
         pattern: String,
@@ -55,6 +58,13 @@ pub enum PatternError {
         /// The character.
         character: char,
     },
+}
+
+impl PatternError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Pattern {

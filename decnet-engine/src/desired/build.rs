@@ -75,7 +75,8 @@ pub struct DesiredContext<'a> {
 }
 
 /// The refusal to say what should be there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum DesiredError {
     /// The topology was found valid with a catalogue that has the service; this one has not.
@@ -86,6 +87,13 @@ pub enum DesiredError {
         /// The service.
         service: ServiceName,
     },
+}
+
+impl DesiredError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// What should be on Docker for one topology.

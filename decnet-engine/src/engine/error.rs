@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Says why the engine did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum EngineError {
     /// The store refused.
@@ -27,6 +28,7 @@ pub enum EngineError {
     },
     /// The topology was taken down as far as it went, and the store could not be written to: it still says what it said.
     #[error("{}, but the store still says that the topology is {status}", if .leftovers.is_empty() { "nothing of the topology is left".to_owned() } else { format!("{} is left of the topology", .leftovers.join(", ")) })]
+    #[strum(serialize = "teardown_unrecorded")]
     TeardownUnrecorded {
         /// The topology.
         id: TopologyId,
@@ -53,6 +55,7 @@ pub enum EngineError {
     /// A publish rule maps no port of a gateway, so that the port that was meant would be published on every address. Nothing was
     /// changed.
     #[error("the publish rule {rule} maps nothing: no gateway of the maze has such a port")]
+    #[strum(serialize = "publish_maps_nothing")]
     PublishMapsNothing {
         /// The rule.
         rule: String,
@@ -88,6 +91,7 @@ pub enum EngineError {
     },
     /// The mutation was rejected. Nothing was changed.
     #[error("the mutation was rejected: {reason}")]
+    #[strum(serialize = "mutation_rejected")]
     MutationRejected {
         /// Why.
         reason: String,
@@ -130,6 +134,19 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Repo(error) => error.code(),
+            Self::Runtime(error) => error.code(),
+            Self::Invalid(error) => error.code(),
+            Self::Mutation(error) => error.code(),
+            Self::Plan(error) => error.code(),
+            Self::Desired(error) => error.code(),
+            error => error.into(),
+        }
+    }
+
     /// Says the error with its causes, for people.
     pub(crate) fn with_causes(&self) -> String {
         let causes = iter::successors(Some(self as &dyn Error), |error| (*error).source());

@@ -24,17 +24,20 @@ pub struct Envelope {
 }
 
 /// Says why something is no envelope.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum EnvelopeError {
     /// It is of a version that this program does not know.
     #[error("an envelope of version {v}, and this program knows {VERSION}")]
+    #[strum(serialize = "envelope_too_new")]
     Version {
         /// The version.
         v: u32,
     },
     /// The event is none of those that there are, or lacks something.
     #[error("no event of type `{kind}`")]
+    #[strum(serialize = "unknown_event")]
     Event {
         /// The type that it says it is of.
         kind: String,
@@ -43,12 +46,20 @@ pub enum EnvelopeError {
     },
     /// The topic is not that of the event.
     #[error("the topic is `{topic}`, and that of the event `{expected}`")]
+    #[strum(serialize = "wrong_topic")]
     Topic {
         /// The topic that it says.
         topic: String,
         /// The topic that follows from the event.
         expected: String,
     },
+}
+
+impl EnvelopeError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Envelope {

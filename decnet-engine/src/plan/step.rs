@@ -270,7 +270,8 @@ pub struct Plan {
 }
 
 /// The refusal of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum PlanError {
     /// The plan takes down something that runs, and nobody said that it may.
@@ -281,6 +282,13 @@ pub enum PlanError {
         /// How many there are.
         count: usize,
     },
+}
+
+impl PlanError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Plan {

@@ -1,9 +1,11 @@
 /// Says why the runtime did not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum RuntimeError {
     /// Nothing answers.
     #[error("no Docker daemon answers at {endpoint}: {reason}")]
+    #[strum(serialize = "docker_unreachable")]
     Unreachable {
         /// Where it was tried.
         endpoint: String,
@@ -12,6 +14,7 @@ pub enum RuntimeError {
     },
     /// The daemon is too old.
     #[error("the Docker daemon at {endpoint} speaks API {found}, {needed} is the oldest that will do")]
+    #[strum(serialize = "docker_too_old")]
     TooOld {
         /// Where it was found.
         endpoint: String,
@@ -68,6 +71,7 @@ pub enum RuntimeError {
     },
     /// Routes and forwarding could not be set.
     #[error("the routes of {container} could not be set: {reason}")]
+    #[strum(serialize = "state_not_set")]
     State {
         /// The base.
         container: String,
@@ -84,6 +88,7 @@ pub enum RuntimeError {
     },
     /// The daemon did not answer in time.
     #[error("the Docker daemon did not answer within {seconds} s to: {what}")]
+    #[strum(serialize = "docker_timeout")]
     TimedOut {
         /// What was asked.
         what: String,
@@ -92,12 +97,14 @@ pub enum RuntimeError {
     },
     /// It was called off before it was through.
     #[error("{what} was called off")]
+    #[strum(serialize = "interrupted")]
     Cancelled {
         /// What.
         what: String,
     },
     /// The program in a base could not send a probe.
     #[error("{container} cannot probe: {reason}")]
+    #[strum(serialize = "probe_failed")]
     Probe {
         /// The base.
         container: String,
@@ -112,6 +119,7 @@ pub enum RuntimeError {
     },
     /// Any other refusal.
     #[error("the Docker daemon refused: {reason}")]
+    #[strum(serialize = "docker")]
     Refused {
         /// What the daemon said.
         reason: String,
@@ -119,6 +127,11 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+
     /// Returns whether the action that failed may have done a part of its work: not if the place was taken.
     pub fn may_be_half_done(&self) -> bool {
         !matches!(self, Self::Foreign { .. } | Self::Conflict { .. })

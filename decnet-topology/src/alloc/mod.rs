@@ -24,11 +24,13 @@ fn refuse_special(range: Ipv4Net) -> Result<(), AllocError> {
 }
 
 /// Says why an address or a subnet was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum AllocError {
     /// The pool cannot hold one subnet of that length.
     #[error("the pool {base} holds no subnet of /{prefix}")]
+    #[strum(serialize = "exhausted")]
     PoolTooSmall {
         /// The pool.
         base: Ipv4Net,
@@ -37,6 +39,7 @@ pub enum AllocError {
     },
     /// The pool or the subnet lies, if only in part, where no LAN can be.
     #[error("{range} shares addresses with {special}, which no LAN can use")]
+    #[strum(serialize = "SUBNET_SPECIAL")]
     Special {
         /// The pool or the subnet.
         range: Ipv4Net,
@@ -45,6 +48,7 @@ pub enum AllocError {
     },
     /// The pool has too few subnets.
     #[error("the pool {base} has {available} free subnet(s) of /{prefix}, {needed} are needed")]
+    #[strum(serialize = "exhausted")]
     SubnetsExhausted {
         /// The pool.
         base: Ipv4Net,
@@ -57,6 +61,7 @@ pub enum AllocError {
     },
     /// The subnet has too few addresses.
     #[error("the subnet {subnet} has {available} free address(es) for hosts, {needed} are needed")]
+    #[strum(serialize = "exhausted")]
     AddressesExhausted {
         /// The subnet.
         subnet: Ipv4Net,
@@ -83,4 +88,11 @@ pub enum AllocError {
         /// What it is kept for: network, broadcast or gateway.
         role: &'static str,
     },
+}
+
+impl AllocError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }

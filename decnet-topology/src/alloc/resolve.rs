@@ -43,23 +43,27 @@ impl Default for SubnetPool {
 }
 
 /// Says why a draft could not be completed to a topology.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResolveError {
     /// The draft has errors that no allocation mends.
     #[error("the draft has {} error(s), the first: {}", .report.count(Severity::Error), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
+    #[strum(serialize = "invalid")]
     Unsound {
         /// What was found: by the parser, and names, memberships and subnets that make no topology.
         report: Report,
     },
     /// There are too few subnets for the LANs without one.
     #[error("the LANs without a subnet cannot all have one")]
+    #[strum(serialize = "exhausted")]
     Subnets {
         /// Why.
         source: AllocError,
     },
     /// There are too few addresses for the deckies of a LAN.
     #[error("the deckies of LAN `{lan}` cannot all have an address")]
+    #[strum(serialize = "exhausted")]
     Addresses {
         /// The LAN.
         lan: Name,
@@ -69,6 +73,16 @@ pub enum ResolveError {
     /// The parts make no topology.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+}
+
+impl ResolveError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Topology(error) => error.code(),
+            error => error.into(),
+        }
+    }
 }
 
 impl Draft {

@@ -4,7 +4,8 @@ use crate::{
 };
 
 /// Says why a catalogue file was refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum CatalogError {
     /// The text is no TOML, or holds an unknown key or a value of the wrong type.
@@ -99,4 +100,11 @@ pub enum CatalogError {
         /// The service.
         service: ServiceName,
     },
+}
+
+impl CatalogError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }

@@ -52,11 +52,13 @@ pub struct Field {
 }
 
 /// Says why a value does not fit a field.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum FieldFault {
     /// The value is of another type.
     #[error("must be {expected}, not {found}")]
+    #[strum(serialize = "wrong_type")]
     Type {
         /// What was expected.
         expected: &'static str,
@@ -65,9 +67,11 @@ pub enum FieldFault {
     },
     /// A line break in a text of one line.
     #[error("must be one line")]
+    #[strum(serialize = "not_one_line")]
     Lines,
     /// A text that a container could not be given, or that no datagram could carry.
     #[error("must have at most {limit} bytes, not {length}")]
+    #[strum(serialize = "too_long")]
     Long {
         /// How many bytes it has.
         length: usize,
@@ -76,6 +80,7 @@ pub enum FieldFault {
     },
     /// A number that is too low or too high.
     #[error("must be {range}, not {value}")]
+    #[strum(serialize = "out_of_range")]
     Range {
         /// The number.
         value: String,
@@ -84,12 +89,20 @@ pub enum FieldFault {
     },
     /// The value is none of the options.
     #[error("must be one of {options}, not `{value}`")]
+    #[strum(serialize = "unknown_option")]
     Option {
         /// The value.
         value: String,
         /// The options, separated by commas.
         options: String,
     },
+}
+
+impl FieldFault {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Field {

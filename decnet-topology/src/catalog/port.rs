@@ -31,6 +31,13 @@ pub struct PortError {
     pub text: String,
 }
 
+impl PortError {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "malformed_port"
+    }
+}
+
 /// A port that a service listens on; written `80/tcp`.
 ///
 /// ```

@@ -168,6 +168,11 @@ pub struct InvalidConfig {
 }
 
 impl InvalidConfig {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "invalid_config"
+    }
+
     fn sorted(mut faults: Vec<ConfigFault>) -> Self {
         faults.sort();
         Self { faults }

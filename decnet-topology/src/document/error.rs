@@ -9,6 +9,11 @@ pub struct DocumentError {
 }
 
 impl DocumentError {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "invalid"
+    }
+
     pub(super) fn new(code: Code, place: Option<(usize, usize)>, message: impl Into<String>) -> Self {
         let target = Target::Document {
             path: String::new(),

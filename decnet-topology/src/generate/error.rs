@@ -6,7 +6,8 @@ use crate::{
 };
 
 /// Says why no maze was generated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum GenerateError {
     /// The config names services that cannot be.
@@ -14,15 +15,18 @@ pub enum GenerateError {
     Config(#[from] InvalidConfig),
     /// Services are to be drawn, but the catalogue has none for deckies.
     #[error("the catalogue has no service that a decky may run")]
+    #[strum(serialize = "no_services")]
     NoServices,
     /// The pool has too few subnets. The number needed is a lower bound: the tree is drawn only as far as there is room.
     #[error("the LANs cannot all have a subnet")]
+    #[strum(serialize = "exhausted")]
     Subnets {
         /// Why.
         source: AllocError,
     },
     /// A LAN has too few addresses.
     #[error("the deckies on LAN `{lan}` cannot all have an address")]
+    #[strum(serialize = "exhausted")]
     Addresses {
         /// The LAN.
         lan: Name,
@@ -35,4 +39,16 @@ pub enum GenerateError {
     /// A number is too long for a name.
     #[error(transparent)]
     Name(#[from] NameError),
+}
+
+impl GenerateError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Topology(error) => error.code(),
+            Self::Name(error) => error.code(),
+            error => error.into(),
+        }
+    }
 }

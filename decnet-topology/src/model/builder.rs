@@ -8,11 +8,13 @@ use crate::{
 };
 
 /// Says what was wrong with a topology made by hand.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum BuildError {
     /// A name is none.
     #[error("`{text}` is no name")]
+    #[strum(serialize = "invalid_name")]
     Name {
         /// The text.
         text: String,
@@ -21,6 +23,7 @@ pub enum BuildError {
     },
     /// A subnet is none.
     #[error("the subnet of LAN `{lan}` cannot be read")]
+    #[strum(serialize = "malformed_subnet")]
     Subnet {
         /// The LAN.
         lan: String,
@@ -29,6 +32,7 @@ pub enum BuildError {
     },
     /// An address is none.
     #[error("`{text}` is no IPv4 address (decky `{decky}`)")]
+    #[strum(serialize = "malformed_address")]
     Address {
         /// The decky.
         decky: String,
@@ -38,6 +42,16 @@ pub enum BuildError {
     /// The parts make no topology.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+}
+
+impl BuildError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Topology(error) => error.code(),
+            error => error.into(),
+        }
+    }
 }
 
 impl Topology {

@@ -131,21 +131,31 @@ impl FromStr for LogOption {
 }
 
 /// The refusal of a text about logs.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum LogSettingError {
     /// It is not the name of a driver.
     #[error("`{text}` is not the name of a log driver, like json-file, local, journald or syslog")]
+    #[strum(serialize = "unknown_log_driver")]
     Driver {
         /// The text.
         text: String,
     },
     /// It is not an option.
     #[error("`{text}` is not an option of a log driver; try KEY=VALUE, like max-size=50m, or KEY= to remove it")]
+    #[strum(serialize = "malformed_log_option")]
     Option {
         /// The text.
         text: String,
     },
+}
+
+impl LogSettingError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 #[cfg(test)]

@@ -95,6 +95,13 @@ enum Spelling {
     Named(Named),
 }
 
+impl UnknownEgress {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "unknown_egress"
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Named {

@@ -7,7 +7,8 @@ use crate::{
 };
 
 /// Says why LANs and deckies make no topology.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum TopologyError {
     /// Two LANs have one name.
@@ -50,6 +51,13 @@ pub enum TopologyError {
         /// The LAN.
         lan: String,
     },
+}
+
+impl TopologyError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A complete, well-formed maze: LANs, deckies and who is attached to what.

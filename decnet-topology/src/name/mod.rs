@@ -21,14 +21,17 @@ pub(crate) use self::{
 };
 
 /// Says why a text is no name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum NameError {
     /// The text is empty.
     #[error("a name must not be empty")]
+    #[strum(serialize = "empty_name")]
     Empty,
     /// The text is longer than allowed.
     #[error("a name has at most {max} characters, this one has {len}")]
+    #[strum(serialize = "name_too_long")]
     TooLong {
         /// Its length in characters.
         len: usize,
@@ -37,6 +40,7 @@ pub enum NameError {
     },
     /// A character is not allowed where it stands.
     #[error("`{character}` at position {position} is not allowed in a name ({rule})")]
+    #[strum(serialize = "name_character")]
     Character {
         /// The character.
         character: char,
@@ -45,6 +49,13 @@ pub enum NameError {
         /// What is allowed.
         rule: &'static str,
     },
+}
+
+impl NameError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The name of a LAN or a decky: a DNS label of 1–63 letters, digits and inner hyphens (RFC 1123, section 2.1).

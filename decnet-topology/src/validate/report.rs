@@ -110,6 +110,13 @@ pub struct Invalid {
     pub report: Report,
 }
 
+impl Invalid {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "invalid"
+    }
+}
+
 /// A topology that passed a rule set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValidTopology {

@@ -1,6 +1,7 @@
 //! Every rule over the workspace, and of each rule the proof that it can fail.
 
 mod circles;
+mod errors;
 mod layers;
 mod style;
 

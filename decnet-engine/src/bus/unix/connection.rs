@@ -50,11 +50,13 @@ pub(super) struct Lagged {
 pub(super) struct Nothing {}
 
 /// Says why a connection to a bus ended, or was never made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConnectionError {
     /// Nobody serves the socket, or it may not be used.
     #[error("no bus answers")]
+    #[strum(serialize = "bus_unreachable")]
     Unreachable {
         /// Why.
         source: io::Error,
@@ -64,6 +66,7 @@ pub enum ConnectionError {
     Frame(#[from] FrameError),
     /// The server said what makes no sense here.
     #[error("the bus said {verb} {args:?} where it should not")]
+    #[strum(serialize = "unexpected_frame")]
     Unexpected {
         /// The verb.
         verb: Verb,
@@ -72,16 +75,29 @@ pub enum ConnectionError {
     },
     /// The server closed the connection and said why.
     #[error("the bus closed the connection: {reason}")]
+    #[strum(serialize = "bus_refused")]
     Refused {
         /// Why.
         reason: String,
     },
     /// The connection ended.
     #[error("the connection ended")]
+    #[strum(serialize = "bus_ended")]
     Ended,
     /// The server did not answer in time.
     #[error("the bus did not answer within {} s", PATIENCE.as_secs())]
+    #[strum(serialize = "bus_timeout")]
     TimedOut,
+}
+
+impl ConnectionError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Frame(error) => error.code(),
+            error => error.into(),
+        }
+    }
 }
 
 /// One connection to a bus on a Unix socket.

@@ -63,7 +63,8 @@ pub struct Frame {
 }
 
 /// Says why bytes are no frame, or a frame makes no sense.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum FrameError {
     /// The connection failed.
@@ -104,6 +105,13 @@ pub enum FrameError {
         /// What is wrong.
         source: serde_json::Error,
     },
+}
+
+impl FrameError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Frame {

@@ -14,29 +14,40 @@ const MODE: u32 = 0o660;
 const GROUP: &str = "decnet";
 
 /// Says why a socket could not be served.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum BindError {
     /// Another server serves it.
     #[error("a bus is served at {} already", .path.display())]
+    #[strum(serialize = "bus_in_use")]
     InUse {
         /// The socket.
         path: PathBuf,
     },
     /// Something else than a socket is there.
     #[error("{} is there and is no socket", .path.display())]
+    #[strum(serialize = "bus")]
     NoSocket {
         /// What is there.
         path: PathBuf,
     },
     /// The file system refused.
     #[error("the socket {} could not be made", .path.display())]
+    #[strum(serialize = "bus")]
     Io {
         /// The socket, or the file beside it.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+}
+
+impl BindError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The files of a socket that is served. Dropping it removes them.
