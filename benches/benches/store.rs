@@ -246,13 +246,7 @@ async fn raised(repo: &SqliteRepo, maze: Topology, at: Timestamp) -> Result<Topo
         (Status::Pending, Status::Deploying),
         (Status::Deploying, Status::Active),
     ] {
-        let change = StatusChange {
-            from,
-            to,
-            intent: Some(Intent::Up),
-            reason: None,
-            held: None,
-        };
+        let change = StatusChange::new(from, to).intent(Intent::Up);
         repo.set_status(id, change, at).await?;
     }
     Ok(id)
@@ -269,10 +263,7 @@ fn queue(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
     let mut raw = Raw::open(&folder.join("queue-raw.db"))?;
     let key = raw.store(&Rows::of(&maze)?)?;
     let mutation = UpdateDecky::new("decky-000001".parse()?).services(["ssh", "http"]);
-    let asked = NewMutation {
-        mutation: mutation.into(),
-        actor: Some("bench".into()),
-    };
+    let asked = NewMutation::new(mutation.into()).actor("bench".to_owned());
     let text = serde_json::to_string(&asked.mutation)?;
     let insert = |()| -> Result<()> {
         raw.0

@@ -226,10 +226,7 @@ impl Looped {
     }
 
     async fn make(&mut self, mutation: &Mutation) -> Result<Parts> {
-        let new = NewMutation {
-            mutation: mutation.clone(),
-            actor: None,
-        };
+        let new = NewMutation::new(mutation.clone());
         let (since, begun) = (Instant::now(), Timestamp::now());
         let submitted = submit(self.repo.as_ref(), &self.catalog, &self.bus, self.id, new, None).await?;
         let Submitted::Enqueued(row) = submitted else {
@@ -324,10 +321,7 @@ impl Bare {
                 .any(|name| *name == container.name);
         }
         let plan = diff(&desired, &observed);
-        let options = ExecuteOptions {
-            on_failure: OnFailure::SkipDependents,
-            width: 2 * self.info.cpus,
-        };
+        let options = ExecuteOptions::new(OnFailure::SkipDependents, 2 * self.info.cpus);
         let since = Instant::now();
         let cancel = CancellationToken::new();
         let execution = execute(&self.docker, self.instance, &plan, options, &cancel, &|_| {}).await;

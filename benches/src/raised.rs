@@ -66,17 +66,10 @@ pub async fn connect() -> Result<Option<(Docker, EngineOptions)>> {
     let program = embedded().ok_or("the decoy is built for Linux")?;
     let image = Arc::new(DecoyImage::pack(program));
     let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
-    let options = DockerOptions {
-        host,
-        decoy: Some(Arc::clone(&image)),
-        ..DockerOptions::default()
-    };
+    let options = DockerOptions::default().host(host).decoy(Arc::clone(&image));
     match Docker::connect(options).await {
         Ok(docker) => {
-            let options = EngineOptions {
-                image: Some(image),
-                ..EngineOptions::new(Catalog::builtin())
-            };
+            let options = EngineOptions::new(Catalog::builtin()).image(image);
             Ok(Some((docker, options)))
         }
         Err(error) => {

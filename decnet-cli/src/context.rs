@@ -90,11 +90,8 @@ impl Context {
     /// Reaches Docker to look at it, waiting no longer than that.
     pub(crate) async fn look_at_docker(&self, timeout: Duration) -> Result<Docker, CommandError> {
         let options = self.docker_options()?;
-        Ok(Docker::connect(DockerOptions {
-            timeout: options.timeout.min(timeout),
-            ..options
-        })
-        .await?)
+        let timeout = options.timeout.min(timeout);
+        Ok(Docker::connect(options.timeout(timeout)).await?)
     }
 
     fn docker_options(&self) -> Result<DockerOptions, CommandError> {
@@ -102,14 +99,10 @@ impl Context {
             ("DOCKER_HOST", Some(host)) => Some(host.clone()),
             _ => std::env::var(name).ok(),
         };
-        let options = DockerOptions {
-            host: DockerHost::find(variable, |path| std::fs::read_to_string(path).ok())?,
-            ..DockerOptions::default()
-        };
-        Ok(DockerOptions {
-            timeout: self.globals.timeout.unwrap_or(options.timeout),
-            ..options
-        })
+        let options =
+            DockerOptions::default().host(DockerHost::find(variable, |path| std::fs::read_to_string(path).ok())?);
+        let timeout = self.globals.timeout.unwrap_or(options.timeout);
+        Ok(options.timeout(timeout))
     }
 
     /// Opens the store, reaches Docker and joins the two.
@@ -126,11 +119,12 @@ impl Context {
         catalog: Catalog,
         wishes: EngineWishes<'_>,
     ) -> Result<Engine, CommandError> {
-        let options = EngineOptions {
-            image: Some(Arc::new(Self::decoy(&wishes)?)),
-            width: wishes.max_workers,
-            bus: self.bus.connected(),
-            ..EngineOptions::new(catalog)
+        let options = EngineOptions::new(catalog)
+            .image(Arc::new(Self::decoy(&wishes)?))
+            .width(wishes.max_workers);
+        let options = match self.bus.connected() {
+            Some(bus) => options.bus(bus),
+            None => options,
         };
         Ok(Engine::on_docker(repo, self.docker_options()?, options).await?)
     }

@@ -133,11 +133,7 @@ pub(crate) async fn mutations(
     stored: &StoredTopology,
     most: usize,
 ) -> Result<Vec<MutationRow>, CommandError> {
-    let mut filter = MutationFilter {
-        topology: Some(stored.row.id),
-        limit: Some(0),
-        ..MutationFilter::default()
-    };
+    let mut filter = MutationFilter::default().topology(stored.row.id).limit(0);
     filter.offset = repo.mutations(&filter).await?.total.saturating_sub(most);
     filter.limit = Some(most);
     Ok(repo.mutations(&filter).await?.rows)

@@ -39,12 +39,11 @@ impl HeldClaim {
         let claim = |superseding| repo.claim_mutation(Some(topology), &holder, TIME, superseding, Timestamp::now());
         let mut claimed = claim(None).await?;
         if claimed.is_none() {
-            let applying = MutationFilter {
-                topology: Some(topology),
-                states: vec![MutationState::Applying],
-                limit: Some(1),
-                offset: 0,
-            };
+            let applying = MutationFilter::default()
+                .topology(topology)
+                .states([MutationState::Applying])
+                .limit(1)
+                .offset(0);
             let left = repo.mutations(&applying).await?.rows.into_iter().next();
             if let Some(left) = left.and_then(|row| row.claim) {
                 tracing::info!(%topology, pid = left.holder.pid, "taking over the mutation of a worker that is gone");

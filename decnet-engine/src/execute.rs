@@ -29,11 +29,19 @@ pub enum OnFailure {
 
 /// How a plan is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExecuteOptions {
     /// What to do when a step fails.
     pub on_failure: OnFailure,
     /// How many steps of the container lane run at a time.
     pub width: usize,
+}
+
+impl ExecuteOptions {
+    /// Returns options with these values.
+    pub fn new(on_failure: OnFailure, width: usize) -> Self {
+        Self { on_failure, width }
+    }
 }
 
 /// A step that failed.

@@ -133,12 +133,11 @@ pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<Broken
     if let Some(lease) = &lease {
         repo.release_lease(topology, lease.token).await?;
     }
-    let applying = MutationFilter {
-        topology: Some(topology),
-        states: vec![MutationState::Applying],
-        limit: Some(1),
-        offset: 0,
-    };
+    let applying = MutationFilter::default()
+        .topology(topology)
+        .states([MutationState::Applying])
+        .limit(1)
+        .offset(0);
     let mutation = repo.mutations(&applying).await?.rows.into_iter().next();
     let mut claim = None;
     if let Some((id, held)) = mutation.and_then(|row| Some((row.id, row.claim?))) {

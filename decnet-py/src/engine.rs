@@ -92,10 +92,7 @@ fn place(py: Python<'_>, docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bou
             )));
         }
     };
-    let mut options = DockerOptions {
-        host: host.map_err(|error| error.raise(py))?,
-        ..DockerOptions::default()
-    };
+    let mut options = DockerOptions::default().host(host.map_err(|error| error.raise(py))?);
     if let Some(timeout) = timeout {
         let timeout = argument::seconds(timeout, "a timeout")?;
         options.timeout =
@@ -179,12 +176,11 @@ impl EngineHandle {
         let py = repo.py();
         let (store, place) = (repo.get().repo()?, place(py, docker, timeout)?);
         let bus = LocalBus::default();
-        let options = EngineOptions {
-            image: image(decoy)?,
-            width: width.map(|width| count(width, "a width")).transpose()?,
-            label: "decnet (Python)".into(),
-            ..EngineOptions::new((*Catalog::or_builtin(catalog.map(Bound::get))).clone()).bus(Arc::new(bus.clone()))
-        };
+        let options = EngineOptions::new((*Catalog::or_builtin(catalog.map(Bound::get))).clone())
+            .bus(Arc::new(bus.clone()))
+            .image(image(decoy)?)
+            .width(width.map(|width| count(width, "a width")).transpose()?)
+            .label("decnet (Python)");
         let keeper = repo.clone().unbind();
         let work = async move {
             let runtime = match place {
@@ -220,10 +216,7 @@ impl EngineHandle {
         let (py, id, options) = (
             id.py(),
             rows::topology_id(id)?,
-            DeployOptions {
-                force,
-                settings: settings(kept)?,
-            },
+            DeployOptions::default().force(force).settings(settings(kept)?),
         );
         let work = move |engine: engine::Engine, cancel| async move { engine.deploy(id, options, &cancel).await };
         self.change(py, work, plan::outcome)
@@ -295,7 +288,7 @@ impl EngineHandle {
 
     fn preview(&self, id: &Bound<'_, PyAny>, mutation: &Bound<'_, PyAny>) -> PyResult<Operation> {
         let (py, id, mutation) = (id.py(), rows::topology_id(id)?, Mutation::read(mutation)?);
-        let new = NewMutation { mutation, actor: None };
+        let new = NewMutation::new(mutation);
         let work = move |engine: engine::Engine| async move {
             let prepared = engine.prepare(id, engine::Operation::Mutate(new)).await?;
             Ok(serde_json::json!({ "plan": prepared.plan(), "restarts": prepared.restarts() }))
@@ -349,7 +342,7 @@ async fn planned(
     let operation = if down {
         engine::Operation::Teardown
     } else {
-        engine::Operation::Deploy(DeployOptions { force: false, settings })
+        engine::Operation::Deploy(DeployOptions::default().force(false).settings(settings))
     };
     Ok(engine.prepare(id, operation).await?.plan().clone())
 }

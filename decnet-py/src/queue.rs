@@ -216,12 +216,11 @@ impl RepoHandle {
         limit: Option<&Bound<'_, PyAny>>,
         offset: &Bound<'_, PyAny>,
     ) -> PyResult<Operation> {
-        let filter = MutationFilter {
-            topology: topology.map(rows::topology_id).transpose()?,
-            states: words(states, "states")?,
-            limit: limit.map(|limit| count(limit, "a limit")).transpose()?,
-            offset: count(offset, "an offset")?,
-        };
+        let filter = MutationFilter::default()
+            .topology(topology.map(rows::topology_id).transpose()?)
+            .states(words(states, "states")?)
+            .limit(limit.map(|limit| count(limit, "a limit")).transpose()?)
+            .offset(count(offset, "an offset")?);
         let work = move |repo: Arc<dyn Repo>| async move { repo.mutations(&filter).await };
         self.begin(states.py(), work, |py, page| said(py, page.rows))
     }
@@ -241,8 +240,5 @@ impl RepoHandle {
 /// Reads a mutation that someone asks for.
 pub(crate) fn wanted(mutation: &Bound<'_, PyAny>, actor: Option<&Bound<'_, PyAny>>) -> PyResult<NewMutation> {
     let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
-    Ok(NewMutation {
-        mutation: Mutation::read(mutation)?,
-        actor,
-    })
+    Ok(NewMutation::new(Mutation::read(mutation)?).actor(actor))
 }

@@ -168,12 +168,10 @@ impl RepoHandle {
             read.map_err(|error| tree::DecnetError::new_err(format!("the name of a topology: {error}")))
         };
         let name = name.map_or_else(own, |name| convert::parsed(name, "the name of a topology"))?;
-        let new = NewTopology {
-            mode: convert::parsed::<Mode>(mode, "a mode")?,
-            host: host.map(|host| convert::text(host, "a host")).transpose()?,
-            config: given.header().config.clone(),
-            ..NewTopology::new(name, (*given.maze()).clone())
-        };
+        let new = NewTopology::new(name, (*given.maze()).clone())
+            .mode(convert::parsed::<Mode>(mode, "a mode")?)
+            .host(host.map(|host| convert::text(host, "a host")).transpose()?)
+            .config(given.header().config.clone());
         self.begin(py, move |repo| async move { repo.create(new, at).await }, rows::stored)
     }
 
@@ -193,21 +191,19 @@ impl RepoHandle {
         limit: Option<&Bound<'_, PyAny>>,
         offset: &Bound<'_, PyAny>,
     ) -> PyResult<Operation> {
-        let filter = ListFilter {
-            statuses: words(statuses, "statuses")?,
-            limit: limit.map(|limit| count(limit, "a limit")).transpose()?,
-            offset: count(offset, "an offset")?,
-        };
+        let filter = ListFilter::default()
+            .statuses(words(statuses, "statuses")?)
+            .limit(limit.map(|limit| count(limit, "a limit")).transpose()?)
+            .offset(count(offset, "an offset")?);
         let work = move |repo: Arc<dyn Repo>| async move { repo.list(&filter).await };
         self.begin(statuses.py(), work, |py, page| rows::rows(py, page.rows))
     }
 
     fn count(&self, statuses: &Bound<'_, PyAny>) -> PyResult<Operation> {
-        let filter = ListFilter {
-            statuses: words(statuses, "statuses")?,
-            limit: Some(0),
-            offset: 0,
-        };
+        let filter = ListFilter::default()
+            .statuses(words(statuses, "statuses")?)
+            .limit(0)
+            .offset(0);
         let work = move |repo: Arc<dyn Repo>| async move { repo.list(&filter).await };
         self.begin(statuses.py(), work, |py, page| convert::to_python(py, &page.total))
     }
@@ -224,11 +220,9 @@ impl RepoHandle {
         let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
         let mutation = mutation.map(Mutation::read).transpose()?;
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
-        let edit = Edit {
-            expected: version(expected)?,
-            topology: (*topology.get().maze()).clone(),
-            mutation: mutation.map(|mutation| NewMutation { mutation, actor }),
-        };
+        let edit = Edit::new((*topology.get().maze()).clone())
+            .expected(version(expected)?)
+            .mutation(mutation.map(|mutation| NewMutation::new(mutation).actor(actor)));
         self.begin(
             py,
             move |repo| async move { repo.edit(id, edit, at).await },
@@ -251,15 +245,17 @@ impl RepoHandle {
         at: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Operation> {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
-        let change = StatusChange {
-            from: convert::parsed::<Status>(from_, "a status")?,
-            to: convert::parsed::<Status>(to, "a status")?,
-            intent: intent
+        let change = StatusChange::new(
+            convert::parsed::<Status>(from_, "a status")?,
+            convert::parsed::<Status>(to, "a status")?,
+        )
+        .intent(
+            intent
                 .map(|intent| convert::parsed::<Intent>(intent, "an intent"))
                 .transpose()?,
-            reason: reason.map(|reason| convert::text(reason, "a reason")).transpose()?,
-            held: held.map(|held| convert::parsed(held, "a token")).transpose()?,
-        };
+        )
+        .reason(reason.map(|reason| convert::text(reason, "a reason")).transpose()?)
+        .held(held.map(|held| convert::parsed(held, "a token")).transpose()?);
         self.begin(
             py,
             move |repo| async move { repo.set_status(id, change, at).await },

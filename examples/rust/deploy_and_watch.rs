@@ -19,10 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let docker = DockerOptions {
-        host: DockerHost::from_env(|name| env::var(name).ok())?,
-        ..DockerOptions::default()
-    };
+    let docker = DockerOptions::default().host(DockerHost::from_env(|name| env::var(name).ok())?);
 
     // A store in memory forgets whose the containers were when the program ends; one that lasts is `SqliteRepo`.
     let repo = Arc::new(MemoryRepo::new());
@@ -36,10 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .seed(7)
         .build()?;
     let topology = generate(&config, &catalog, &taken)?;
-    let new = NewTopology {
-        config: Some(config.clone()),
-        ..NewTopology::new(config.name().clone(), topology)
-    };
+    let new = NewTopology::new(config.name().clone(), topology).config(config.clone());
     let id = repo.create(new, Timestamp::now()).await?.row.id;
 
     let mut events = engine.events();

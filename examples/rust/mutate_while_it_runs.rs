@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut open = mutations.len();
     for mutation in mutations {
         let actor = Some("example".into());
-        engine.submit(id, NewMutation { mutation, actor }, None).await?;
+        engine.submit(id, NewMutation::new(mutation).actor(actor), None).await?;
     }
 
     while open > 0 {

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     let stored = repo.create(new, now).await?;
     let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
-    repo.edit(stored.row.id, Edit::to(wider, Some(stored.row.version)), now)
+    repo.edit(stored.row.id, Edit::new(wider).expected(stored.row.version), now)
         .await?;
     for line in repo.lines() {
         println!("{line}");

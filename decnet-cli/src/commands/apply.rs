@@ -163,17 +163,14 @@ async fn once(
     match known {
         None => {
             let config = draft.header.config;
-            let new = NewTopology {
-                config,
-                ..NewTopology::new(name.clone(), topology)
-            };
+            let new = NewTopology::new(name.clone(), topology).config(config);
             let stored = repo.create(new, now).await?;
             context.bus.publish_creation(&stored.row);
             Ok((stored, Applied::Created))
         }
         Some(known) if known.row.status == Status::Pending => {
             let stored = repo
-                .edit(known.row.id, Edit::to(topology, Some(known.row.version)), now)
+                .edit(known.row.id, Edit::new(topology).expected(known.row.version), now)
                 .await?;
             Ok((stored, Applied::Replaced))
         }

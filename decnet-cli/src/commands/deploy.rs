@@ -120,10 +120,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     settings.dmz_egress = dmz_egress.unwrap_or(settings.dmz_egress);
     settings.log = settings.log.with(log_driver, log_opt);
     let settings = Some(settings).filter(|settings| *settings != row.settings);
-    let options = DeployOptions {
-        force: work.force,
-        settings,
-    };
+    let options = DeployOptions::default().force(work.force).settings(settings);
     if work.dry_run {
         return plan::show(context, &engine, id, Operation::Deploy(options)).await;
     }

@@ -115,12 +115,7 @@ async fn database(context: &Context) -> Result<(Vec<Check>, Option<Box<dyn Repo>
             checks.push(Check::fail(WHAT, error.in_full(), error.advice()));
         }
     }
-    let page = repo
-        .list(&ListFilter {
-            statuses: vec![Status::Degraded],
-            ..ListFilter::default()
-        })
-        .await;
+    let page = repo.list(&ListFilter::default().statuses([Status::Degraded])).await;
     for row in page.map(|page| page.rows).unwrap_or_default() {
         let name = &row.name;
         let hint = format!("`decnet reconcile {name}` mends it, `decnet show {name}` says why");

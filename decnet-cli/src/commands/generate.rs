@@ -182,11 +182,9 @@ async fn store(
     loop {
         let taken = surroundings::taken(context, repo, None).await?;
         let topology = generate(config, catalog, &taken).map_err(CommandError::generate)?;
-        let new = NewTopology {
-            mode: config.mode(),
-            config: Some(config.clone()),
-            ..NewTopology::new(config.name().clone(), topology)
-        };
+        let new = NewTopology::new(config.name().clone(), topology)
+            .mode(config.mode())
+            .config(config.clone());
         match repo.create(new, Timestamp::now()).await {
             // Another process stored a maze between the look and the write.
             Err(RepoError::SubnetClaimed { .. }) if attempt < surroundings::ATTEMPTS => attempt += 1,

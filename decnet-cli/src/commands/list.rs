@@ -61,11 +61,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             .filter(|status| *status != Status::TornDown)
             .collect();
     }
-    let filter = ListFilter {
-        statuses,
-        limit: arguments.limit,
-        offset: arguments.offset,
-    };
+    let filter = ListFilter::default()
+        .statuses(statuses)
+        .limit(arguments.limit)
+        .offset(arguments.offset);
     let page = context.repo()?.list(&filter).await?;
     if context.output.json {
         let rows: Vec<Row<'_>> = page.rows.iter().map(Row::from).collect();

@@ -106,10 +106,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if plan {
         return show_plan(context, repo, &row, &mutation, expected).await;
     }
-    let new = NewMutation {
-        mutation,
-        actor: actor.or_else(|| std::env::var("USER").ok().filter(|user| !user.is_empty())),
-    };
+    let new =
+        NewMutation::new(mutation).actor(actor.or_else(|| std::env::var("USER").ok().filter(|user| !user.is_empty())));
     let catalog = context.catalog()?;
     // Who cannot reach Docker has nothing queued that would then be made behind their back.
     let engine = if wait && takes_mutations(&row) {
@@ -194,10 +192,7 @@ async fn show_plan(
         return Err(RepoError::NotEditable { status, intent }.into());
     }
     let engine = context.engine_on(repo, catalog, EngineWishes::default()).await?;
-    let new = NewMutation {
-        mutation: mutation.clone(),
-        actor: None,
-    };
+    let new = NewMutation::new(mutation.clone());
     let prepared = engine.prepare(row.id, Operation::Mutate(new)).await?;
     let (plan, restarts) = (prepared.plan(), prepared.restarts());
     let refusal = prepared.refusal().map(ToString::to_string);

@@ -31,12 +31,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Some(text) => Some(lookup::find(repo.as_ref(), text).await?.id),
         None => None,
     };
-    let filter = MutationFilter {
-        topology,
-        states: arguments.state,
-        limit: arguments.limit,
-        offset: arguments.offset,
-    };
+    let filter = MutationFilter::default()
+        .topology(topology)
+        .states(arguments.state)
+        .limit(arguments.limit)
+        .offset(arguments.offset);
     let page = repo.mutations(&filter).await?;
     if context.output.json {
         context

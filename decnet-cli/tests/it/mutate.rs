@@ -41,13 +41,7 @@ pub(crate) fn becomes(sandbox: &Sandbox, statuses: &[Status]) {
         let row = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
         let mut from = row.status;
         for to in statuses.iter().copied() {
-            let change = StatusChange {
-                from,
-                to,
-                intent: (to != Status::TornDown).then_some(Intent::Up),
-                reason: None,
-                held: None,
-            };
+            let change = StatusChange::new(from, to).intent((to != Status::TornDown).then_some(Intent::Up));
             repo.set_status(row.id, change, Timestamp::now())
                 .await
                 .expect("allowed");

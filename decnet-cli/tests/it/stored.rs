@@ -253,13 +253,7 @@ fn a_reason_is_one_line_for_people_and_exact_for_programs() {
     runtime.block_on(async {
         let repo = SqliteRepo::open(sandbox.database()).expect("a store");
         let corp = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
-        let change = StatusChange {
-            from: corp.status,
-            to: Status::Deploying,
-            intent: None,
-            reason: Some(reason.into()),
-            held: None,
-        };
+        let change = StatusChange::new(corp.status, Status::Deploying).reason(reason.to_owned());
         repo.set_status(corp.id, change, jiff::Timestamp::now())
             .await
             .expect("set");

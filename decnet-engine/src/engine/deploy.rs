@@ -30,14 +30,12 @@ impl Engine {
     /// Stores the copy of a topology whose remains are cleared, as pending.
     pub(super) async fn store_copy(&self, task: Task) -> Result<TopologyId, EngineError> {
         let StoredTopology { row, topology } = task.stored;
-        let new = NewTopology {
-            mode: row.mode,
-            host: row.host,
-            config: row.config,
-            settings: task.settings,
-            id: Some(row.id),
-            ..NewTopology::new(row.name, topology)
-        };
+        let new = NewTopology::new(row.name, topology)
+            .mode(row.mode)
+            .host(row.host)
+            .config(row.config)
+            .settings(task.settings)
+            .id(row.id);
         let at = Timestamp::now();
         let fresh = self.repo.create(new, at).await?.row;
         let event = Event::Status {

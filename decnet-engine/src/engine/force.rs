@@ -76,11 +76,11 @@ impl Engine {
         let events = self.repo.status_events(row.id).await?;
         let matched = events.iter().rfind(|event| event.to == Status::Active);
         let matched = matched.map(|event| event.at);
-        let unmade = MutationFilter {
-            topology: Some(row.id),
-            states: vec![MutationState::Pending, MutationState::Applying, MutationState::Failed],
-            ..MutationFilter::default()
-        };
+        let unmade = MutationFilter::default().topology(row.id).states([
+            MutationState::Pending,
+            MutationState::Applying,
+            MutationState::Failed,
+        ]);
         let unmade = self.repo.mutations(&unmade).await?.rows;
         let deckies = unmade.iter().filter_map(|mutation| {
             // Of one that is finished the runtime was seen to match what came of it, if that was later.

@@ -65,7 +65,7 @@ pub struct Engine {
 impl Engine {
     /// Joins a repo and a runtime.
     pub fn new(repo: Arc<dyn Repo>, runtime: Arc<dyn Runtime>, options: EngineOptions) -> Self {
-        let image = options.image();
+        let image = options.image_or_embedded();
         Self {
             repo,
             runtime,
@@ -82,13 +82,9 @@ impl Engine {
         docker: DockerOptions,
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
-        let image = options.image();
-        let docker = Docker::connect(DockerOptions {
-            decoy: image.clone(),
-            ..docker
-        })
-        .await?;
-        Ok(Self::new(repo, Arc::new(docker), EngineOptions { image, ..options }))
+        let image = options.image_or_embedded();
+        let docker = Docker::connect(docker.decoy(image.clone())).await?;
+        Ok(Self::new(repo, Arc::new(docker), options.image(image)))
     }
 
     /// Returns the repo.

@@ -7,44 +7,45 @@ use crate::{
     decoy::{self, DecoyImage},
 };
 
-/// What an engine needs to know beside repo and runtime.
+/// The options of an [`Engine`](super::Engine).
 #[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
 pub struct EngineOptions {
-    /// The services that there are.
+    /// The known services and archetypes.
     pub catalog: Catalog,
-    /// The image of bases and built-in services; that of the program built with this crate if none.
+    /// The image of bases and built-in services. None means the program that was built with this crate.
     pub image: Option<Arc<DecoyImage>>,
-    /// How many steps on containers run at a time; twice the runtime's processors if none.
+    /// How many steps on containers run at a time. None means twice the number of the runtime's processors.
     pub width: Option<usize>,
-    /// Whether the routes and ports of this machine are looked at before a deploy. They are anyway only where the runtime is
-    /// local.
-    pub look_at_host: bool,
-    /// What this program calls itself towards others that want the same lease.
+    /// Whether a deploy first checks the routes and ports of this machine. This is done only if the runtime is local.
+    pub check_host: bool,
+    /// The name of this program in its leases, for others that wait for one.
     pub label: String,
-    /// A bus that is told whatever the engine tells, so that other processes hear of it.
+    /// A bus on which the engine also publishes its events, for other processes.
     pub bus: Option<Arc<dyn Bus>>,
 }
 
 impl EngineOptions {
-    /// The usual options for a catalogue.
+    /// Returns the default options with a catalogue.
     pub fn new(catalog: Catalog) -> Self {
         Self {
             catalog,
             image: None,
             width: None,
-            look_at_host: true,
+            check_host: true,
             label: "decnet".into(),
             bus: None,
         }
     }
 
-    /// Takes a bus that is told whatever the engine tells.
-    #[must_use]
-    pub fn bus(self, bus: Arc<dyn Bus>) -> Self {
-        Self { bus: Some(bus), ..self }
+    /// Sets a bus on which the engine also publishes its events.
+    pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
+        self.bus = Some(bus);
+        self
     }
 
-    /// Takes another decoy program: a static one for the runtime's machine, which was built from `decnet-decoy`.
+    /// Sets another decoy program: a static one for the runtime's machine, built from `decnet-decoy`.
     pub fn decoy(self, program: impl AsRef<Path>) -> io::Result<Self> {
         let image = DecoyImage::pack(&fs::read(program)?);
         Ok(Self {
@@ -53,21 +54,61 @@ impl EngineOptions {
         })
     }
 
-    /// Returns the image of bases and built-in services; none where no program was built with this crate and none was given.
-    pub(super) fn image(&self) -> Option<Arc<DecoyImage>> {
+    /// Returns the image of bases and built-in services: the given one, or that of the embedded program, if there is one.
+    pub(super) fn image_or_embedded(&self) -> Option<Arc<DecoyImage>> {
         self.image
             .clone()
             .or_else(|| decoy::embedded().map(|program| Arc::new(DecoyImage::pack(program))))
     }
+
+    /// Sets the image of bases and built-in services.
+    pub fn image(mut self, image: impl Into<Option<Arc<DecoyImage>>>) -> Self {
+        self.image = image.into();
+        self
+    }
+
+    /// Sets how many steps on containers run at a time.
+    pub fn width(mut self, width: impl Into<Option<usize>>) -> Self {
+        self.width = width.into();
+        self
+    }
+
+    /// Sets whether a deploy first checks the routes and ports of this machine.
+    pub fn check_host(mut self, check_host: bool) -> Self {
+        self.check_host = check_host;
+        self
+    }
+
+    /// Sets the name of this program in its leases.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
 }
 
-/// How one topology is deployed.
+/// The options of a deploy.
 #[derive(Debug, Clone, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct DeployOptions {
-    /// Whether containers that run may be made anew.
+    /// Whether running containers may be recreated.
     pub force: bool,
-    /// How it is raised from now on; as before, or as by default, if none.
+    /// The settings from now on. None means the stored settings.
     pub settings: Option<DeploySettings>,
+}
+
+impl DeployOptions {
+    /// Sets whether running containers may be recreated.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Sets the settings from now on.
+    pub fn settings(mut self, settings: impl Into<Option<DeploySettings>>) -> Self {
+        self.settings = settings.into();
+        self
+    }
 }
 
 /// What an engine does with one topology.

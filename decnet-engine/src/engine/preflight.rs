@@ -79,7 +79,7 @@ impl Engine {
             unlimited: stand.facts.info.unlimited.iter().map(ToString::to_string).collect(),
             rootless: stand.facts.info.rootless,
         };
-        if stand.facts.info.local && self.options.look_at_host {
+        if stand.facts.info.local && self.options.check_host {
             let ours: BTreeSet<_> = stand
                 .observed
                 .networks

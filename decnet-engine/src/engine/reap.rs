@@ -40,6 +40,7 @@ pub struct Reaped {
 
 /// What a reap is to remove.
 #[derive(Debug, Clone, Default)]
+#[must_use]
 #[non_exhaustive]
 pub struct ReapOptions {
     instance: Option<InstanceId>,
@@ -48,14 +49,12 @@ pub struct ReapOptions {
 
 impl ReapOptions {
     /// Removes everything of another repo, running or not, whose database was lost: the caller must be sure.
-    #[must_use]
     pub fn instance(mut self, instance: InstanceId) -> Self {
         self.instance = Some(instance);
         self
     }
 
     /// Removes these topologies too where containers of them run, by id or the first eight hex digits of it.
-    #[must_use]
     pub fn running(mut self, topologies: impl IntoIterator<Item = String>) -> Self {
         self.running.extend(topologies);
         self
@@ -213,10 +212,7 @@ impl Engine {
     }
 
     async fn remove(&self, facts: &Facts, orphan: &Orphan, reaped: &mut Reaped, cancel: &CancellationToken) {
-        let options = ExecuteOptions {
-            on_failure: OnFailure::GoOn,
-            width: self.width(&facts.info),
-        };
+        let options = ExecuteOptions::new(OnFailure::GoOn, self.width(&facts.info));
         let (runtime, instance) = (self.runtime.as_ref(), orphan.instance);
         let Remains { observed, plan } = &orphan.remains;
         let execution = match orphan.topology {

@@ -137,14 +137,11 @@ impl<'a> Session<'a> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
-        let change = StatusChange {
-            from: row.status,
-            to,
-            intent,
-            reason: reason.clone(),
-            // A status is not changed under the feet of whoever took the lease meanwhile.
-            held: self.lease.token(),
-        };
+        // The lease guards against another owner that took it meanwhile.
+        let change = StatusChange::new(row.status, to)
+            .intent(intent)
+            .reason(reason.clone())
+            .held(self.lease.token());
         let queued = match to {
             Status::TearingDown | Status::TornDown | Status::Failed => self.queued().await?,
             _ => Vec::new(),
@@ -220,7 +217,7 @@ impl<'a> Session<'a> {
         tokio::select! {
             biased;
             () = self.lease.lost().cancelled() => Err(self.lost()),
-            execution = execute(runtime, self.facts.instance, plan, ExecuteOptions { on_failure, width }, cancel, &report) => Ok(execution),
+            execution = execute(runtime, self.facts.instance, plan, ExecuteOptions::new(on_failure, width), cancel, &report) => Ok(execution),
         }
     }
 }

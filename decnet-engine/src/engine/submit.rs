@@ -93,11 +93,7 @@ async fn hand_in(
             &new.mutation,
             &Context::of(&stored.row, catalog, &claims),
         )?;
-        let edit = Edit {
-            expected: Some(current),
-            topology,
-            mutation: Some(new.clone()),
-        };
+        let edit = Edit::new(topology).expected(current).mutation(new.clone());
         tries += 1;
         match repo.edit(id, edit, Timestamp::now()).await {
             Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),

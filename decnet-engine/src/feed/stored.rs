@@ -233,12 +233,10 @@ impl StoredEvents {
     }
 
     fn page(&self, offset: usize, limit: usize) -> MutationFilter {
-        MutationFilter {
-            topology: self.only,
-            states: Vec::new(),
-            limit: Some(limit),
-            offset,
-        }
+        MutationFilter::default()
+            .topology(self.only)
+            .limit(limit)
+            .offset(offset)
     }
 
     fn forget(&mut self) {

@@ -25,25 +25,69 @@ use crate::{
     event::{Envelope, Event, Health, MutationStage},
 };
 
-/// How the loop runs.
+/// The options of [`watch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct WatchOptions {
-    /// How often everything is looked at, whether or not an event said so; 10 s unless set.
+    /// The interval at which all topologies are checked. 10 s unless set.
     pub poll: Duration,
-    /// How often the containers themselves are asked whether their routes, their forwarding and their containment are as they
-    /// should be, which no list of them shows; 1 min unless set.
+    /// The interval at which routes, forwarding and containment are checked inside the containers. 1 min unless set.
     pub inside: Duration,
-    /// How many topologies are worked on side by side; 16 unless set.
+    /// How many topologies are worked on at the same time. 16 unless set.
     pub width: usize,
-    /// The pause before what could not be mended is tried again; it doubles each time. 1 s unless set.
+    /// The first backoff after a failed repair. It doubles each time. 1 s unless set.
     pub first_pause: Duration,
-    /// The longest of these pauses; 1 min unless set.
+    /// The longest backoff. 1 min unless set.
     pub longest_pause: Duration,
-    /// How often the loop says that it is there; 30 s unless set.
+    /// The interval of the loop's health events. 30 s unless set.
     pub health: Duration,
-    /// What the loop is called on the bus; `watch-` and the process id unless set.
+    /// The name of the loop on the bus. `watch-` and the process id unless set.
     pub worker: Option<Name>,
+}
+
+impl WatchOptions {
+    /// Sets the interval at which all topologies are checked.
+    pub fn poll(mut self, poll: Duration) -> Self {
+        self.poll = poll;
+        self
+    }
+
+    /// Sets the interval at which routes, forwarding and containment are checked inside the containers.
+    pub fn inside(mut self, inside: Duration) -> Self {
+        self.inside = inside;
+        self
+    }
+
+    /// Sets how many topologies are worked on at the same time.
+    pub fn width(mut self, width: usize) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// Sets the first backoff after a failed repair.
+    pub fn first_pause(mut self, first_pause: Duration) -> Self {
+        self.first_pause = first_pause;
+        self
+    }
+
+    /// Sets the longest backoff.
+    pub fn longest_pause(mut self, longest_pause: Duration) -> Self {
+        self.longest_pause = longest_pause;
+        self
+    }
+
+    /// Sets the interval of the loop's health events.
+    pub fn health(mut self, health: Duration) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// Sets the name of the loop on the bus.
+    pub fn worker(mut self, worker: impl Into<Option<Name>>) -> Self {
+        self.worker = worker.into();
+        self
+    }
 }
 
 impl Default for WatchOptions {
@@ -210,10 +254,7 @@ impl Watch<'_> {
 
     async fn found(&self) -> Result<Vec<TopologyRow>, RepoError> {
         let repo = self.engine.repo();
-        let live = ListFilter {
-            statuses: vec![Status::Active, Status::Degraded, Status::TearingDown],
-            ..ListFilter::default()
-        };
+        let live = ListFilter::default().statuses([Status::Active, Status::Degraded, Status::TearingDown]);
         Ok(repo.list(&live).await?.rows)
     }
 

@@ -52,7 +52,7 @@
 //! });
 //!
 //! let mutation = Mutation::from_json(r#"{"op": "add_decky", "payload": {"name": "web", "lan": "dmz", "services": ["http"]}}"#)?;
-//! engine.submit(id, NewMutation { mutation, actor: None }, None).await?;
+//! engine.submit(id, NewMutation::new(mutation), None).await?;
 //! while !repo.mutations(&MutationFilter::default()).await?.rows.iter().all(|row| row.state == MutationState::Applied) {
 //!     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
 //! }

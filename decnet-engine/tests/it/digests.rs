@@ -29,10 +29,7 @@ fn desired(api: u16, egress: DmzEgress) -> Desired {
         .expect("a topology")
         .validate(&catalog, RuleSet::deploy())
         .expect("valid");
-    let settings = DeploySettings {
-        dmz_egress: egress,
-        ..DeploySettings::default()
-    };
+    let settings = DeploySettings::default().dmz_egress(egress);
     let context = DesiredContext {
         instance: "fedcba98-7654-4321-8fed-cba987654321".parse().expect("an id"),
         topology: "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),

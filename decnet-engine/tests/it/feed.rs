@@ -33,13 +33,7 @@ async fn pending(repo: &MemoryRepo, name: &str) -> TopologyId {
 
 /// Stores a change of status and returns its event.
 async fn deploying(repo: &MemoryRepo, id: TopologyId) -> Envelope {
-    let change = StatusChange {
-        from: Status::Pending,
-        to: Status::Deploying,
-        intent: Some(Intent::Up),
-        reason: None,
-        held: None,
-    };
+    let change = StatusChange::new(Status::Pending, Status::Deploying).intent(Intent::Up);
     repo.set_status(id, change, time(1)).await.expect("set");
     let event = Event::Status {
         topology: id,

@@ -22,7 +22,7 @@ use decnet_topology::{DeploySettings, Mutation, TopologyId, repo::NewMutation};
 
 /// Returns the plan of a deploy.
 async fn planned(engine: &Engine, id: TopologyId, settings: Option<DeploySettings>) -> Result<Plan, EngineError> {
-    let options = DeployOptions { force: false, settings };
+    let options = DeployOptions::default().force(false).settings(settings);
     let prepared = engine.prepare(id, Operation::Deploy(options)).await?;
     Ok(prepared.plan().clone())
 }
@@ -34,9 +34,6 @@ async fn planned_down(engine: &Engine, id: TopologyId) -> Result<Plan, EngineErr
 
 /// Prepares a mutation.
 async fn prepared(engine: &Engine, id: TopologyId, mutation: &Mutation) -> Result<Prepared, EngineError> {
-    let new = NewMutation {
-        mutation: mutation.clone(),
-        actor: None,
-    };
+    let new = NewMutation::new(mutation.clone());
     engine.prepare(id, Operation::Mutate(new)).await
 }

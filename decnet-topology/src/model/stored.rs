@@ -17,6 +17,8 @@ use crate::{
 /// How a topology is raised: kept, so that every later change of Docker does as the deploy did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
+#[non_exhaustive]
 pub struct DeploySettings {
     /// How the ports of gateways are mapped to the host's.
     pub publish: Publish,
@@ -25,6 +27,26 @@ pub struct DeploySettings {
     /// Where what the containers print is kept.
     #[serde(skip_serializing_if = "LogSettings::is_usual")]
     pub log: LogSettings,
+}
+
+impl DeploySettings {
+    /// Sets how ports of gateways are published on the host.
+    pub fn publish(mut self, publish: Publish) -> Self {
+        self.publish = publish;
+        self
+    }
+
+    /// Sets what deckies on the DMZ may send to the outside.
+    pub fn dmz_egress(mut self, dmz_egress: DmzEgress) -> Self {
+        self.dmz_egress = dmz_egress;
+        self
+    }
+
+    /// Sets the log driver of the containers.
+    pub fn log(mut self, log: LogSettings) -> Self {
+        self.log = log;
+        self
+    }
 }
 
 /// What deckies on the DMZ may send to the outside of their own accord. Answers to whoever came in always pass.

@@ -37,7 +37,7 @@
 //! assert!(matches!(repo.create(new, now).await, Err(RepoError::NameTaken { .. })));
 //!
 //! let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
-//! let edit = Edit::to(wider, Some(stored.row.version));
+//! let edit = Edit::new(wider).expected(stored.row.version);
 //! let edited = repo.edit(stored.row.id, edit.clone(), now).await?;
 //! let late = repo.edit(stored.row.id, edit, now).await;
 //! assert!(matches!(late, Err(RepoError::VersionConflict { .. })));

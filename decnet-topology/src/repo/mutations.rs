@@ -10,14 +10,29 @@ use crate::{
     version::Version,
 };
 
-/// A mutation that someone asks for.
+/// A request for a mutation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[must_use]
+#[non_exhaustive]
 pub struct NewMutation {
     /// What to change.
     pub mutation: Mutation,
-    /// Who wants it, in words for people.
+    /// Who asks for it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+}
+
+impl NewMutation {
+    /// Returns a request without an actor.
+    pub fn new(mutation: Mutation) -> Self {
+        Self { mutation, actor: None }
+    }
+
+    /// Sets who asks for it, for people.
+    pub fn actor(mut self, actor: impl Into<Option<String>>) -> Self {
+        self.actor = actor.into();
+        self
+    }
 }
 
 /// All that the store keeps of a mutation.
@@ -81,27 +96,53 @@ impl Outcome {
     }
 }
 
-/// Which mutations a list holds.
+/// Selects mutations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct MutationFilter {
-    /// Only those of this topology.
+    /// Only mutations of this topology.
     pub topology: Option<TopologyId>,
     /// Only these states; all if empty.
     pub states: Vec<MutationState>,
-    /// At most so many.
+    /// The largest number of rows.
     pub limit: Option<usize>,
-    /// Leaving out so many first.
+    /// How many rows to skip.
     pub offset: usize,
 }
 
 impl MutationFilter {
-    /// Asks for those that are not finished, of one topology or of all.
+    /// Selects the unfinished mutations of one topology, or of all.
     pub fn unfinished(topology: Option<TopologyId>) -> Self {
         Self {
             topology,
             states: vec![MutationState::Pending, MutationState::Applying],
             ..Self::default()
         }
+    }
+
+    /// Selects only mutations of this topology.
+    pub fn topology(mut self, topology: impl Into<Option<TopologyId>>) -> Self {
+        self.topology = topology.into();
+        self
+    }
+
+    /// Selects only these states. None selects all.
+    pub fn states(mut self, states: impl IntoIterator<Item = MutationState>) -> Self {
+        self.states = states.into_iter().collect();
+        self
+    }
+
+    /// Sets the largest number of rows.
+    pub fn limit(mut self, limit: impl Into<Option<usize>>) -> Self {
+        self.limit = limit.into();
+        self
+    }
+
+    /// Sets how many rows to skip.
+    pub fn offset(mut self, offset: usize) -> Self {
+        self.offset = offset;
+        self
     }
 }
 

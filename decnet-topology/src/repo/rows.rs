@@ -13,6 +13,8 @@ use crate::{
 
 /// A topology to be stored.
 #[derive(Debug, Clone, PartialEq)]
+#[must_use]
+#[non_exhaustive]
 pub struct NewTopology {
     /// The name.
     pub name: TopologyName,
@@ -26,7 +28,7 @@ pub struct NewTopology {
     pub settings: DeploySettings,
     /// The maze.
     pub topology: Topology,
-    /// The id that it gets, unless another topology has the same first eight hex digits; drawn if none.
+    /// The wanted id. Another is drawn if a topology has the same first eight hex digits.
     pub id: Option<TopologyId>,
 }
 
@@ -43,17 +45,69 @@ impl NewTopology {
             id: None,
         }
     }
+
+    /// Sets where the deckies run.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets the host of the agent, for [`Mode::Agent`].
+    pub fn host(mut self, host: impl Into<Option<String>>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Sets the config that the maze was generated from.
+    pub fn config(mut self, config: impl Into<Option<TopologyConfig>>) -> Self {
+        self.config = config.into();
+        self
+    }
+
+    /// Sets the settings for deploys.
+    pub fn settings(mut self, settings: DeploySettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets the wanted id. Another is drawn if a topology has the same first eight hex digits.
+    pub fn id(mut self, id: impl Into<Option<TopologyId>>) -> Self {
+        self.id = id.into();
+        self
+    }
 }
 
-/// Which rows a list holds.
+/// Selects topologies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct ListFilter {
     /// Only these statuses; all if empty.
     pub statuses: Vec<Status>,
-    /// At most so many rows.
+    /// The largest number of rows.
     pub limit: Option<usize>,
-    /// Leaving out so many first.
+    /// How many rows to skip.
     pub offset: usize,
+}
+
+impl ListFilter {
+    /// Selects only these statuses. None selects all.
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = Status>) -> Self {
+        self.statuses = statuses.into_iter().collect();
+        self
+    }
+
+    /// Sets the largest number of rows.
+    pub fn limit(mut self, limit: impl Into<Option<usize>>) -> Self {
+        self.limit = limit.into();
+        self
+    }
+
+    /// Sets how many rows to skip.
+    pub fn offset(mut self, offset: usize) -> Self {
+        self.offset = offset;
+        self
+    }
 }
 
 /// Some of the rows that match, and how many do.
@@ -65,41 +119,88 @@ pub struct Page {
     pub total: usize,
 }
 
-/// Another maze in the place of a pending one.
+/// A new maze for a pending topology.
 #[derive(Debug, Clone, PartialEq)]
+#[must_use]
+#[non_exhaustive]
 pub struct Edit {
-    /// The version that the caller saw, if it matters.
+    /// The version that the topology must have. None means any.
     pub expected: Option<Version>,
-    /// The maze to be.
+    /// The new maze.
     pub topology: Topology,
-    /// The mutation that made it of the maze before, to be kept as applied.
+    /// The mutation that made the edit. It is kept as applied.
     pub mutation: Option<NewMutation>,
 }
 
 impl Edit {
-    /// Makes an edit to a maze that no mutation made.
-    pub fn to(topology: Topology, expected: Option<Version>) -> Self {
+    /// Returns an edit that no mutation made, of whatever version.
+    pub fn new(topology: Topology) -> Self {
         Self {
-            expected,
+            expected: None,
             topology,
             mutation: None,
         }
+    }
+
+    /// Sets the version that the topology must have.
+    pub fn expected(mut self, expected: impl Into<Option<Version>>) -> Self {
+        self.expected = expected.into();
+        self
+    }
+
+    /// Sets the mutation that made the edit. It is kept as applied.
+    pub fn mutation(mut self, mutation: impl Into<Option<NewMutation>>) -> Self {
+        self.mutation = mutation.into();
+        self
     }
 }
 
 /// A change of status.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
 pub struct StatusChange {
-    /// The status that the caller saw.
+    /// The status that the topology must have.
     pub from: Status,
-    /// The status to be.
+    /// The new status.
     pub to: Status,
-    /// What the topology is meant to be from now on; unchanged if none.
+    /// The intent from now on. None keeps it.
     pub intent: Option<Intent>,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: Option<String>,
-    /// The lease under which the caller acts, which must not have been lost; none is looked at if none is given.
+    /// The lease that the caller must still hold. None is not checked.
     pub held: Option<LeaseToken>,
+}
+
+impl StatusChange {
+    /// Returns a change without intent, reason and lease.
+    pub fn new(from: Status, to: Status) -> Self {
+        Self {
+            from,
+            to,
+            intent: None,
+            reason: None,
+            held: None,
+        }
+    }
+
+    /// Sets the intent from now on.
+    pub fn intent(mut self, intent: impl Into<Option<Intent>>) -> Self {
+        self.intent = intent.into();
+        self
+    }
+
+    /// Sets the reason, for people.
+    pub fn reason(mut self, reason: impl Into<Option<String>>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// Sets the lease that the caller must still hold.
+    pub fn held(mut self, held: impl Into<Option<LeaseToken>>) -> Self {
+        self.held = held.into();
+        self
+    }
 }
 
 /// A subnet that a stored topology has.

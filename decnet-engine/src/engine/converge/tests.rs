@@ -163,10 +163,7 @@ fn running(services: &'static [&'static str]) -> impl Fn(Decky) -> Decky {
 async fn raised() -> Lab {
     let repo = Arc::new(MemoryRepo::new());
     let runtime = Arc::new(Counting::default());
-    let options = EngineOptions {
-        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-        ..EngineOptions::new(Catalog::builtin())
-    };
+    let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"a program")));
     let engine = Engine::new(repo.clone(), runtime.clone(), options);
     let new = NewTopology::new("maze".parse().expect("a name"), thirty());
     let id = repo.create(new, Timestamp::now()).await.expect("stored").row.id;

@@ -28,22 +28,13 @@ async fn live(name: &str) -> (Arc<MemoryRepo>, TopologyId) {
 }
 
 async fn become_status(repo: &MemoryRepo, id: TopologyId, from: Status, to: Status, second: i64) {
-    let change = StatusChange {
-        from,
-        to,
-        intent: Some(Intent::Up),
-        reason: None,
-        held: None,
-    };
+    let change = StatusChange::new(from, to).intent(Intent::Up);
     repo.set_status(id, change, time(second)).await.expect("set");
 }
 
 async fn enqueue(repo: &MemoryRepo, id: TopologyId, second: i64) -> MutationId {
     let decky = "web".parse().expect("a name");
-    let new = NewMutation {
-        mutation: Mutation::RemoveDecky(RemoveDecky { decky }),
-        actor: None,
-    };
+    let new = NewMutation::new(Mutation::RemoveDecky(RemoveDecky { decky }));
     repo.enqueue(id, new, None, time(second)).await.expect("enqueued").id
 }
 

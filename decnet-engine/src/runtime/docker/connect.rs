@@ -25,15 +25,37 @@ const DESCRIPTION_HOLDS: Duration = Duration::from_secs(30);
 /// What Podman calls itself among its components.
 const PODMAN: &str = "Podman Engine";
 
-/// How a daemon is reached.
+/// The options of a connection to a daemon.
 #[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
 pub struct DockerOptions {
-    /// Where it is.
+    /// The address of the daemon.
     pub host: DockerHost,
-    /// How long one answer may take; of what comes piece by piece (pulling, building) one piece.
+    /// The timeout of one answer, or of one part of a streamed answer (pull, build). 2 min unless set.
     pub timeout: Duration,
-    /// The image that is loaded where [`Image::Decoy`](crate::desired::Image::Decoy) is wanted.
+    /// The image that stands for [`Image::Decoy`](crate::desired::Image::Decoy).
     pub decoy: Option<Arc<DecoyImage>>,
+}
+
+impl DockerOptions {
+    /// Sets the address of the daemon.
+    pub fn host(mut self, host: DockerHost) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Sets the timeout of one answer, or of one part of a streamed answer.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the image that stands for [`Image::Decoy`](crate::desired::Image::Decoy).
+    pub fn decoy(mut self, decoy: impl Into<Option<Arc<DecoyImage>>>) -> Self {
+        self.decoy = decoy.into();
+        self
+    }
 }
 
 impl Default for DockerOptions {

@@ -8,7 +8,7 @@
 //!
 //! # async fn example() -> Result<(), decnet_engine::runtime::RuntimeError> {
 //! let host = DockerHost::find(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path).ok())?;
-//! let docker = Docker::connect(DockerOptions { host, ..DockerOptions::default() }).await?;
+//! let docker = Docker::connect(DockerOptions::default().host(host)).await?;
 //! println!("{}", docker.info().await?.version);
 //! # Ok(())
 //! # }

@@ -171,12 +171,9 @@ async fn a_daemon_is_reached_over_tcp() {
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut outer, &mut inner).await });
         }
     });
-    let options = DockerOptions {
-        host: DockerHost::Tcp {
-            address: address.clone(),
-        },
-        ..DockerOptions::default()
-    };
+    let options = DockerOptions::default().host(DockerHost::Tcp {
+        address: address.clone(),
+    });
     let docker = Docker::connect(options).await.expect("connect");
     let info = docker.info().await.expect("info");
     assert_eq!((info.endpoint, info.local), (format!("tcp://{address}"), false));

@@ -31,11 +31,9 @@ pub(crate) fn own_decoy(instance: InstanceId) -> DecoyImage {
 }
 
 pub(crate) async fn connect(decoy: &DecoyImage) -> Docker {
-    let options = DockerOptions {
-        host: docker_host(),
-        decoy: Some(Arc::new(decoy.clone())),
-        ..DockerOptions::default()
-    };
+    let options = DockerOptions::default()
+        .host(docker_host())
+        .decoy(Arc::new(decoy.clone()));
     Docker::connect(options).await.expect("these tests need Docker")
 }
 

@@ -12,19 +12,14 @@ use super::{
 
 #[tokio::test]
 async fn a_deploy_that_ends_at_any_call_of_the_store_leaves_a_copy_with_its_settings() {
-    let settings = DeploySettings {
-        publish: ["ssh=127.0.0.1:2222".parse().expect("a rule")].into_iter().collect(),
-        ..DeploySettings::default()
-    };
+    let settings =
+        DeploySettings::default().publish(["ssh=127.0.0.1:2222".parse().expect("a rule")].into_iter().collect());
     let cancel = CancellationToken::new();
     let mut copies = 0;
     for nth in 1.. {
         let lab = Lab::new();
         let id = lab.store("maze", small()).await;
-        let options = DeployOptions {
-            settings: Some(settings.clone()),
-            ..DeployOptions::default()
-        };
+        let options = DeployOptions::default().settings(settings.clone());
         lab.engine.deploy(id, options, &cancel).await.expect("deployed");
         lab.teardown(id).await.expect("torn down");
         let (shaky, engine) = Shaky::in_place_of(&lab);

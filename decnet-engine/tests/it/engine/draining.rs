@@ -127,10 +127,7 @@ impl Lab {
     }
 
     pub(super) async fn enqueue(&self, id: TopologyId, json: &str) -> MutationRow {
-        let new = NewMutation {
-            mutation: mutation(json),
-            actor: None,
-        };
+        let new = NewMutation::new(mutation(json));
         let enqueued = self.repo.enqueue(id, new, None, Timestamp::now()).await;
         enqueued.unwrap_or_else(|error| panic!("{json}: {error}"))
     }
@@ -146,10 +143,7 @@ impl Lab {
     }
 
     pub(super) async fn rows(&self, id: TopologyId) -> Vec<MutationRow> {
-        let filter = MutationFilter {
-            topology: Some(id),
-            ..MutationFilter::default()
-        };
+        let filter = MutationFilter::default().topology(id);
         self.repo.mutations(&filter).await.expect("the mutations").rows
     }
 

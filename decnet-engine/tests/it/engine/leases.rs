@@ -136,10 +136,7 @@ async fn breaking_a_lease_frees_the_topology_and_says_whose_it_was() {
     lab.deploy(id).await.expect("it is free");
     // A claim on a mutation is broken with it, and the mutation is there to be taken up again.
     let removing = Mutation::from(RemoveDecky::new("files".parse().expect("a name")));
-    let new = NewMutation {
-        mutation: removing,
-        actor: None,
-    };
+    let new = NewMutation::new(removing);
     lab.repo.enqueue(id, new, None, Timestamp::now()).await.expect("queued");
     let claimed = lab
         .repo

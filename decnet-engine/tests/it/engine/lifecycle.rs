@@ -97,11 +97,7 @@ async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
          limits = { memory_mib = 256, pids = 32, cpus = 0.25 }",
     );
     let lab = Lab::new();
-    let options = EngineOptions {
-        catalog: catalog.expect("a catalogue"),
-        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-        ..EngineOptions::new(Catalog::builtin())
-    };
+    let options = EngineOptions::new(catalog.expect("a catalogue")).image(Arc::new(DecoyImage::pack(b"a program")));
     let engine = Engine::new(lab.repo.clone(), Arc::new(lab.docker.clone()), options);
     let topology = Topology::builder()
         .dmz("dmz", "10.90.0.0/24")

@@ -243,13 +243,7 @@ async fn a_reconcile_that_is_called_off_leaves_the_status_as_it_is() {
 async fn settings_that_were_stored_by_who_died_then_are_brought_to_the_bases() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let letting = |dmz_egress| DeployOptions {
-        settings: Some(DeploySettings {
-            dmz_egress,
-            ..DeploySettings::default()
-        }),
-        ..DeployOptions::default()
-    };
+    let letting = |dmz_egress| DeployOptions::default().settings(DeploySettings::default().dmz_egress(dmz_egress));
     let cancel = CancellationToken::new();
     let deployed = lab.engine.deploy(id, letting(DmzEgress::Open), &cancel).await;
     deployed.expect("deployed");

@@ -62,10 +62,7 @@ impl Lab {
         let engine = Engine::new(
             repo.clone(),
             Arc::new(docker.clone()),
-            EngineOptions {
-                image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-                ..EngineOptions::new(catalog)
-            },
+            EngineOptions::new(catalog).image(Arc::new(DecoyImage::pack(b"a program"))),
         );
         Self { repo, docker, engine }
     }

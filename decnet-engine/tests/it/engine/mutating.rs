@@ -147,10 +147,7 @@ async fn a_preview_shows_what_drifted_and_says_what_stands_in_the_way() {
 
     // Another program of the decoys: every base would be made anew, for which nobody asked.
     let repo: Arc<MemoryRepo> = lab.repo.clone();
-    let options = EngineOptions {
-        image: Some(Arc::new(DecoyImage::pack(b"another program"))),
-        ..EngineOptions::new(Catalog::builtin())
-    };
+    let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"another program")));
     let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);
     let preview = crate::prepared(&upgraded, id, &add).await.expect("previewed");
     assert!(preview.refusal().is_some());

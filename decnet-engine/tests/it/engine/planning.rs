@@ -47,15 +47,10 @@ async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
 async fn a_publish_rule_that_maps_nothing_is_refused_and_nothing_is_changed() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let settings = |rule: &str| DeploySettings {
-        publish: [rule.parse().expect("a rule")].into_iter().collect(),
-        ..DeploySettings::default()
-    };
+    let settings =
+        |rule: &str| DeploySettings::default().publish([rule.parse().expect("a rule")].into_iter().collect());
     for rule in ["shh=127.0.0.1:2222", "host-01.ssh=2222", "ssh:23=2222"] {
-        let options = DeployOptions {
-            settings: Some(settings(rule)),
-            ..DeployOptions::default()
-        };
+        let options = DeployOptions::default().settings(settings(rule));
         let refused = lab.engine.deploy(id, options, &CancellationToken::new()).await;
         assert!(
             matches!(refused, Err(EngineError::PublishMapsNothing { .. })),
@@ -82,13 +77,7 @@ async fn an_address_that_the_host_gets_is_closed_to_what_is_let_out_a_little_and
     ] {
         let lab = Lab::new();
         let id = lab.store("maze", small()).await;
-        let options = DeployOptions {
-            settings: Some(DeploySettings {
-                dmz_egress: egress,
-                ..DeploySettings::default()
-            }),
-            ..DeployOptions::default()
-        };
+        let options = DeployOptions::default().settings(DeploySettings::default().dmz_egress(egress));
         let cancel = CancellationToken::new();
         lab.engine.deploy(id, options, &cancel).await.expect("deployed");
         let bases: Vec<_> = lab.docker.world().containers.into_keys().collect();
@@ -130,10 +119,7 @@ async fn a_plan_is_refused_for_what_a_deploy_is_refused_for() {
 async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deploy_keeps_them() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let settings = DeploySettings {
-        publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
-        ..DeploySettings::default()
-    };
+    let settings = DeploySettings::default().publish(["ssh=2222".parse().expect("a rule")].into_iter().collect());
     let plan = crate::planned(&lab.engine, id, Some(settings.clone()))
         .await
         .expect("planned");
@@ -146,10 +132,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
         lab.repo.get(id).await.expect("a row").settings,
         DeploySettings::default()
     );
-    let options = DeployOptions {
-        settings: Some(settings.clone()),
-        ..DeployOptions::default()
-    };
+    let options = DeployOptions::default().settings(settings.clone());
     lab.engine
         .deploy(id, options, &CancellationToken::new())
         .await
@@ -157,10 +140,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
     assert_eq!(lab.repo.get(id).await.expect("a row").settings, settings);
     assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
     // To publish elsewhere, a base that runs is made anew: not without being told.
-    let options = DeployOptions {
-        settings: Some(DeploySettings::default()),
-        ..DeployOptions::default()
-    };
+    let options = DeployOptions::default().settings(DeploySettings::default());
     let refused = lab.engine.deploy(id, options.clone(), &CancellationToken::new()).await;
     assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
     assert_eq!(
@@ -168,7 +148,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
         settings,
         "a refused change changes nothing"
     );
-    let options = DeployOptions { force: true, ..options };
+    let options = options.force(true);
     lab.engine
         .deploy(id, options, &CancellationToken::new())
         .await
@@ -224,18 +204,12 @@ async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_
     let down = crate::planned_down(&lab.engine, id).await.expect("planned");
     assert_eq!(down.deleted_logs().len(), containers);
 
-    let elsewhere = DeploySettings {
-        log: LogSettings::default().with("journald".parse().ok(), []),
-        ..DeploySettings::default()
-    };
+    let elsewhere = DeploySettings::default().log(LogSettings::default().with("journald".parse().ok(), []));
     let plan = crate::planned(&lab.engine, id, Some(elsewhere.clone()))
         .await
         .expect("planned");
     assert_eq!(plan.deleted_logs().len(), containers, "{plan:?}");
-    let options = DeployOptions {
-        settings: Some(elsewhere),
-        force: true,
-    };
+    let options = DeployOptions::default().settings(elsewhere).force(true);
     let raised = lab.engine.deploy(id, options, &CancellationToken::new()).await;
     raised.expect("deployed");
     let down = crate::planned_down(&lab.engine, id).await.expect("planned");

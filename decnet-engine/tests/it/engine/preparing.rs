@@ -96,10 +96,7 @@ async fn a_mutation_is_executed_as_it_was_shown() {
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
     let json = r#"{"op": "update_decky", "payload": {"decky": "files", "services": ["smb", "ssh"]}}"#;
-    let new = NewMutation {
-        mutation: decnet_topology::Mutation::from_json(json).expect("a mutation"),
-        actor: None,
-    };
+    let new = NewMutation::new(decnet_topology::Mutation::from_json(json).expect("a mutation"));
     let prepared = lab.engine.prepare(id, Operation::Mutate(new)).await.expect("prepared");
     let done = lab.docker.log().len();
     let outcome = prepared.execute(&CancellationToken::new()).await.expect("executed");

@@ -38,10 +38,7 @@ impl Shaky {
             order: Mutex::new(None),
             struck: AtomicBool::new(false),
         });
-        let options = EngineOptions {
-            image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-            ..EngineOptions::new(CATALOG.clone())
-        };
+        let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
         let engine = Engine::new(shaky.clone(), Arc::new(lab.docker.clone()), options);
         (shaky, engine)
     }

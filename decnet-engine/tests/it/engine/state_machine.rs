@@ -123,10 +123,7 @@ impl Home {
     async fn raise(repo: Arc<dyn Repo>, topology: Topology) -> Self {
         let docker = Simulated::new();
         docker.add_network(NetworkName::from_docker("theirs"), subnet(FOREIGN));
-        let options = EngineOptions {
-            image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-            ..EngineOptions::new(CATALOG.clone())
-        };
+        let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
         let engine = Engine::new(repo, Arc::new(docker.clone()), options);
         let neighbour = Topology::builder().dmz("theirs", CLAIMED).build().expect("a maze");
         let mut ids = Vec::new();
@@ -145,10 +142,7 @@ impl Home {
     /// Makes a change as the loop does, and holds what came of it to the model.
     async fn follow(&self, model: &Model, change: &Change) {
         let (id, repo, cancel) = (self.id, self.engine.repo(), CancellationToken::new());
-        let new = NewMutation {
-            mutation: change.mutation.clone(),
-            actor: None,
-        };
+        let new = NewMutation::new(change.mutation.clone());
         repo.enqueue(id, new, None, Timestamp::now()).await.expect("enqueued");
         let (stored, world) = (repo.load(id).await.expect("a row"), self.docker.world());
         if let Some((step, moment)) = change.fault {

@@ -92,13 +92,7 @@ async fn bring(lab: &Lab, status: Status, intent: Option<Intent>, leftovers: boo
 }
 
 async fn become_status(lab: &Lab, id: TopologyId, to: Status, intent: Option<Intent>) {
-    let change = StatusChange {
-        from: lab.status(id).await,
-        to,
-        intent,
-        reason: None,
-        held: None,
-    };
+    let change = StatusChange::new(lab.status(id).await, to).intent(intent);
     lab.repo
         .set_status(id, change, Timestamp::now())
         .await

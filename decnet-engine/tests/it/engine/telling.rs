@@ -141,10 +141,7 @@ async fn a_reap_tells_of_its_steps_and_of_the_deckies_that_went() {
 async fn the_bus_of_the_options_is_told_all_that_the_engine_tells() {
     let lab = Lab::new();
     let bus = LocalBus::default();
-    let options = EngineOptions {
-        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-        ..EngineOptions::new(Catalog::builtin())
-    };
+    let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"a program")));
     let engine = Engine::new(
         lab.repo.clone(),
         Arc::new(lab.docker.clone()),

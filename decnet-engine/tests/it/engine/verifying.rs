@@ -276,14 +276,8 @@ async fn a_service_in_a_crash_loop_one_that_ended_and_a_deaf_one_are_each_named(
 async fn what_the_settings_let_out_is_not_tried() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let settings = DeploySettings {
-        dmz_egress: DmzEgress::Open,
-        ..DeploySettings::default()
-    };
-    let options = DeployOptions {
-        settings: Some(settings),
-        ..DeployOptions::default()
-    };
+    let settings = DeploySettings::default().dmz_egress(DmzEgress::Open);
+    let options = DeployOptions::default().settings(settings);
     lab.engine
         .deploy(id, options, &CancellationToken::new())
         .await

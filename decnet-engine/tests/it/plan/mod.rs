@@ -84,7 +84,7 @@ impl Ground {
     }
 
     async fn run(&self, plan: &Plan, on_failure: OnFailure) -> ExecutionReport {
-        let options = ExecuteOptions { on_failure, width: 4 };
+        let options = ExecuteOptions::new(on_failure, 4);
         let cancel = CancellationToken::new();
         execute(&self.docker, self.instance, plan, options, &cancel, &|_| {}).await
     }

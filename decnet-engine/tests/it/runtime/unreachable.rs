@@ -9,11 +9,7 @@ use decnet_engine::runtime::{
 
 async fn check_unreachable(host: DockerHost, words: &str) {
     let endpoint = host.to_string();
-    let options = DockerOptions {
-        host,
-        timeout: Duration::from_secs(2),
-        ..DockerOptions::default()
-    };
+    let options = DockerOptions::default().host(host).timeout(Duration::from_secs(2));
     let error = Docker::connect(options).await.expect_err("nothing is there");
     let text = error.to_string();
     assert!(
@@ -60,11 +56,9 @@ async fn a_daemon_that_never_answers_is_waited_for_no_longer_than_the_bound() {
     let folder = tempfile::tempdir().expect("folder");
     let mute = folder.path().join("mute.sock");
     let _listener = std::os::unix::net::UnixListener::bind(&mute).expect("socket");
-    let options = DockerOptions {
-        host: DockerHost::Unix(mute),
-        timeout: Duration::from_secs(1),
-        ..DockerOptions::default()
-    };
+    let options = DockerOptions::default()
+        .host(DockerHost::Unix(mute))
+        .timeout(Duration::from_secs(1));
     let error = Docker::connect(options).await.expect_err("nobody answers");
     assert!(matches!(error, RuntimeError::TimedOut { seconds: 1, .. }), "{error}");
 }

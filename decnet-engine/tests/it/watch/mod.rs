@@ -94,10 +94,7 @@ impl Lab {
     }
 
     async fn unfinished(&self) -> usize {
-        let filter = MutationFilter {
-            states: vec![MutationState::Pending, MutationState::Applying],
-            ..MutationFilter::default()
-        };
+        let filter = MutationFilter::default().states([MutationState::Pending, MutationState::Applying]);
         self.repo.mutations(&filter).await.expect("rows").total
     }
 
@@ -120,11 +117,8 @@ impl Lab {
 }
 
 fn engine(repo: Arc<dyn Repo>, stage: &Stage, bus: Option<Arc<dyn Bus>>) -> Engine {
-    let options = EngineOptions {
-        image: Some(Arc::new(DecoyImage::pack(b"a program"))),
-        bus,
-        ..EngineOptions::new(Catalog::builtin())
-    };
+    let mut options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"a program")));
+    options.bus = bus;
     Engine::new(repo, Arc::new(stage.clone()), options)
 }
 
@@ -150,10 +144,7 @@ fn maze(number: u8) -> Topology {
 fn adding(decky: &str) -> NewMutation {
     let payload = format!(r#"{{"name": "{decky}", "lan": "office", "services": ["ssh", "http"]}}"#);
     let mutation = Mutation::from_json(&format!(r#"{{"op": "add_decky", "payload": {payload}}}"#));
-    NewMutation {
-        mutation: mutation.expect("a mutation"),
-        actor: None,
-    }
+    NewMutation::new(mutation.expect("a mutation"))
 }
 
 /// Asks for one more decky.

@@ -51,6 +51,7 @@ pub struct SqliteRepo {
 
 /// How a [`SqliteRepo`] is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct SqliteOptions {
     /// How long to wait for other processes before [`RepoError::Locked`]; 10 s unless set.
@@ -67,7 +68,6 @@ impl Default for SqliteOptions {
 
 impl SqliteOptions {
     /// Sets how long to wait for other processes.
-    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

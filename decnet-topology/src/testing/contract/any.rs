@@ -19,11 +19,11 @@ use crate::{
 pub(super) fn new_topology() -> impl Strategy<Value = NewTopology> {
     let host = proptest::option::of("[a-z.]{1,20}");
     (topology_name(), any::<bool>(), host, any::<bool>(), topology()).prop_map(
-        |(name, agent, host, generated, topology)| NewTopology {
-            mode: if agent { Mode::Agent } else { Mode::Unihost },
-            host,
-            config: generated.then(config),
-            ..NewTopology::new(name.parse().expect("a topology's name"), topology)
+        |(name, agent, host, generated, topology)| {
+            NewTopology::new(name.parse().expect("a topology's name"), topology)
+                .mode(if agent { Mode::Agent } else { Mode::Unihost })
+                .host(host)
+                .config(generated.then(config))
         },
     )
 }

@@ -122,7 +122,7 @@ pub(super) async fn an_edit_to_a_claimed_subnet_is_refused(repo: Arc<dyn Repo>) 
         .row
         .id;
     for wanted in OVERLAPPING {
-        let edit = repo.edit(id, Edit::to(stage::lan(wanted), None), stage::second(1));
+        let edit = repo.edit(id, Edit::new(stage::lan(wanted)), stage::second(1));
         assert_claimed(&stage::refused(&*repo, edit).await, wanted);
     }
 }
@@ -130,9 +130,7 @@ pub(super) async fn an_edit_to_a_claimed_subnet_is_refused(repo: Arc<dyn Repo>) 
 pub(super) async fn an_edit_may_keep_its_own_subnets(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::lan("10.1.0.0/24")).await.row.id;
     for wanted in OVERLAPPING {
-        let edited = repo
-            .edit(id, Edit::to(stage::lan(wanted), None), stage::second(1))
-            .await;
+        let edited = repo.edit(id, Edit::new(stage::lan(wanted)), stage::second(1)).await;
         assert_eq!(edited.expect("it is edited").topology, stage::lan(wanted));
     }
 }

@@ -16,7 +16,11 @@ pub(super) async fn an_edit_replaces_the_maze_and_counts(repo: Arc<dyn Repo>) {
     let id = before.row.id;
     let smaller = stage::lan("10.3.0.0/24");
     let edited = repo
-        .edit(id, Edit::to(smaller.clone(), Some(Version::FIRST)), stage::second(5))
+        .edit(
+            id,
+            Edit::new(smaller.clone()).expected(Version::FIRST),
+            stage::second(5),
+        )
         .await;
     let edited = edited.expect("it is edited");
     assert_eq!(edited.topology, smaller);
@@ -32,7 +36,11 @@ pub(super) async fn an_edit_replaces_the_maze_and_counts(repo: Arc<dyn Repo>) {
     );
     assert_eq!(repo.load(other.row.id).await.expect("it is there"), other);
     let again = repo
-        .edit(id, Edit::to(stage::maze(1), Some(Version::new(2))), stage::second(6))
+        .edit(
+            id,
+            Edit::new(stage::maze(1)).expected(Version::new(2)),
+            stage::second(6),
+        )
         .await;
     assert_eq!(again.expect("it is edited").row.version, Version::new(3));
 }
@@ -40,20 +48,18 @@ pub(super) async fn an_edit_replaces_the_maze_and_counts(repo: Arc<dyn Repo>) {
 pub(super) async fn an_edit_that_expects_nothing_is_made(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     for version in 2..5 {
-        let edited = repo
-            .edit(id, Edit::to(Topology::default(), None), stage::second(1))
-            .await;
+        let edited = repo.edit(id, Edit::new(Topology::default()), stage::second(1)).await;
         assert_eq!(edited.expect("it is edited").row.version, Version::new(version));
     }
 }
 
 pub(super) async fn an_edit_of_another_version_is_refused(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
-    repo.edit(id, Edit::to(stage::maze(2), None), stage::second(1))
+    repo.edit(id, Edit::new(stage::maze(2)), stage::second(1))
         .await
         .expect("it is edited");
     for other in [0, 1, 3, u64::MAX].map(Version::new) {
-        let edit = repo.edit(id, Edit::to(stage::maze(3), Some(other)), stage::second(2));
+        let edit = repo.edit(id, Edit::new(stage::maze(3)).expected(other), stage::second(2));
         let refusal = stage::refused(&*repo, edit).await;
         let RepoError::VersionConflict { expected, current } = refusal else {
             panic!("{refusal:?}")
@@ -70,7 +76,7 @@ pub(super) async fn only_a_pending_topology_is_edited(repo: Arc<dyn Repo>) {
             .id;
         stage::bring(&*repo, id, *status).await;
         for expected in [None, Some(Version::FIRST)] {
-            let edit = repo.edit(id, Edit::to(stage::maze(100), expected), stage::second(2));
+            let edit = repo.edit(id, Edit::new(stage::maze(100)).expected(expected), stage::second(2));
             let refusal = stage::refused(&*repo, edit).await;
             assert!(
                 matches!(refusal, RepoError::NotEditable { status: it, .. } if it == *status),
@@ -83,8 +89,12 @@ pub(super) async fn only_a_pending_topology_is_edited(repo: Arc<dyn Repo>) {
 pub(super) async fn of_edits_that_saw_one_version_one_wins(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(100)).await.row.id;
     let outcomes = stage::at_once(&repo, 8, move |repo, at| async move {
-        repo.edit(id, Edit::to(stage::maze(at), Some(Version::FIRST)), stage::second(1))
-            .await
+        repo.edit(
+            id,
+            Edit::new(stage::maze(at)).expected(Version::FIRST),
+            stage::second(1),
+        )
+        .await
     });
     let (winner, losers) = stage::one_winner(outcomes.await);
     for refusal in losers {
@@ -114,9 +124,7 @@ pub(super) async fn a_load_is_one_moment_while_others_edit(repo: Arc<dyn Repo>) 
     let writer = Arc::clone(&repo);
     let writer = tokio::spawn(async move {
         for version in 2..=LAST {
-            let edited = writer
-                .edit(id, Edit::to(maze_of(version), None), stage::second(1))
-                .await;
+            let edited = writer.edit(id, Edit::new(maze_of(version)), stage::second(1)).await;
             edited.expect("it is edited");
         }
     });
@@ -159,11 +167,10 @@ pub(super) async fn a_list_is_one_moment_while_others_write(repo: Arc<dyn Repo>)
 
 pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo: Arc<dyn Repo>) {
     let mut row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
-    let settings = DeploySettings {
-        publish: ["ssh=2222".parse().expect("a rule")].into_iter().collect(),
-        dmz_egress: DmzEgress::DnsOnly,
-        log: LogSettings::default().with("journald".parse().ok(), "tag=x".parse()),
-    };
+    let settings = DeploySettings::default()
+        .publish(["ssh=2222".parse().expect("a rule")].into_iter().collect())
+        .dmz_egress(DmzEgress::DnsOnly)
+        .log(LogSettings::default().with("journald".parse().ok(), "tag=x".parse()));
     let set = repo.set_settings(row.id, settings.clone(), stage::second(2)).await;
     row.settings = settings;
     row.changed_at = stage::second(2);

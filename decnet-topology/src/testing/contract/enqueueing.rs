@@ -16,10 +16,7 @@ pub(super) async fn a_mutation_is_enqueued_as_it_was_asked_for(repo: Arc<dyn Rep
     let before = stage::run(&*repo, "corp", stage::maze(1)).await;
     let other = stage::run(&*repo, "other", stage::maze(2)).await;
     let id = before.row.id;
-    let new = NewMutation {
-        actor: Some("Ada \u{1F980}".into()),
-        ..adding("lab")
-    };
+    let new = adding("lab").actor("Ada \u{1F980}".to_owned());
     let enqueued = repo.enqueue(id, new.clone(), Some(Version::FIRST), second(5)).await;
     let enqueued = enqueued.expect("the topology runs");
     let expected = MutationRow {
@@ -68,10 +65,7 @@ pub(super) async fn every_mutation_comes_back_as_it_was_asked_for(repo: Arc<dyn 
         r#"{"op": "update_decky", "payload": {"decky": "a", "patch": {}}}"#,
         r#"{"op": "update_lan", "payload": {"name": "a", "patch": {"name": "A", "subnet": "10.9.0.0/24", "is_dmz": false}}}"#,
     ] {
-        let new = NewMutation {
-            mutation: serde_json::from_str(written).expect("a mutation"),
-            actor: None,
-        };
+        let new = NewMutation::new(serde_json::from_str(written).expect("a mutation"));
         let enqueued = repo.enqueue(id, new.clone(), None, second(2)).await.expect("it runs");
         let kept = repo.mutation(enqueued.id).await.expect("it is there");
         assert_eq!(kept.mutation, new.mutation);
@@ -91,10 +85,7 @@ pub(super) async fn a_mutation_that_could_not_be_read_back_is_refused(repo: Arc<
         if let Mutation::AddLan(lan) = &mut new.mutation {
             lan.x = Some(number);
         }
-        let edit = Edit {
-            mutation: Some(new.clone()),
-            ..Edit::to(stage::maze(2), None)
-        };
+        let edit = Edit::new(stage::maze(2)).mutation(new.clone());
         for refusal in [
             stage::refused(&*repo, repo.enqueue(running, new, None, second(2))).await,
             stage::refused(&*repo, repo.edit(pending, edit, second(2))).await,
@@ -205,11 +196,7 @@ pub(super) async fn mutations_are_listed_in_order_by_topology_and_state(repo: Ar
                 topology.is_none_or(|id| row.topology == id) && (states.is_empty() || states.contains(&row.state))
             });
             let expected: Vec<_> = expected.cloned().collect();
-            let filter = MutationFilter {
-                topology,
-                states,
-                ..MutationFilter::default()
-            };
+            let filter = MutationFilter::default().topology(topology).states(states);
             let page = repo.mutations(&filter).await.expect("the mutations");
             assert_eq!((page.total, page.rows), (expected.len(), expected), "{filter:?}");
         }
@@ -226,11 +213,7 @@ pub(super) async fn limit_and_offset_cut_the_mutations_but_not_the_total(repo: A
         (Some(0), 0),
         (Some(usize::MAX), 11),
     ] {
-        let filter = MutationFilter {
-            limit,
-            offset,
-            ..MutationFilter::default()
-        };
+        let filter = MutationFilter::default().limit(limit).offset(offset);
         let page = repo.mutations(&filter).await.expect("the mutations");
         let expected: Vec<_> = all
             .iter()
@@ -260,10 +243,7 @@ pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
         }
         assert_eq!(stage::snapshot(&*repo).await, before);
     }
-    let of_unknown = MutationFilter {
-        topology: Some(unknown),
-        ..MutationFilter::default()
-    };
+    let of_unknown = MutationFilter::default().topology(unknown);
     for refusal in [
         repo.enqueue(unknown, adding("lab"), None, second(3)).await.err(),
         repo.claim_mutation(Some(unknown), &holder(1), LEASE, None, second(3))

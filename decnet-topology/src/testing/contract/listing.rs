@@ -48,10 +48,7 @@ pub(super) async fn the_list_holds_only_the_statuses_asked_for(repo: Arc<dyn Rep
             .filter(|row| statuses.is_empty() || statuses.contains(&row.status))
             .cloned()
             .collect();
-        let filter = ListFilter {
-            statuses,
-            ..ListFilter::default()
-        };
+        let filter = ListFilter::default().statuses(statuses);
         let page = repo.list(&filter).await.expect("the list");
         assert_eq!(page.total, matching.len(), "{filter:?}");
         assert_eq!(page.rows, matching, "{filter:?}");
@@ -63,11 +60,10 @@ pub(super) async fn limit_and_offset_cut_the_list_but_not_the_total(repo: Arc<dy
     rows.retain(|row| row.status != Status::Active);
     for limit in [None, Some(0), Some(1), Some(4), Some(6), Some(usize::MAX)] {
         for offset in [0, 1, 5, 6, 100, usize::MAX] {
-            let filter = ListFilter {
-                statuses: vec![Status::Pending, Status::TornDown],
-                limit,
-                offset,
-            };
+            let filter = ListFilter::default()
+                .statuses([Status::Pending, Status::TornDown])
+                .limit(limit)
+                .offset(offset);
             let page = repo.list(&filter).await.expect("the list");
             let expected: Vec<_> = rows
                 .iter()

@@ -6,21 +6,17 @@ use super::stage::{self, adding, second};
 use crate::{
     history,
     model::Topology,
-    repo::{Edit, MutationFilter, MutationRow, NewMutation, RecordedChange, Repo},
+    repo::{Edit, MutationFilter, MutationRow, RecordedChange, Repo},
     status::{Intent, MutationState, Status},
     version::Version,
 };
 
 pub(super) async fn an_edit_keeps_the_mutation_that_made_it(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
-    let new = NewMutation {
-        actor: Some("ada".into()),
-        ..adding("lab")
-    };
-    let edit = Edit {
-        mutation: Some(new.clone()),
-        ..Edit::to(stage::lan("10.1.0.0/24"), Some(Version::FIRST))
-    };
+    let new = adding("lab").actor("ada".to_owned());
+    let edit = Edit::new(stage::lan("10.1.0.0/24"))
+        .expected(Version::FIRST)
+        .mutation(new.clone());
     let edited = repo.edit(id, edit.clone(), second(5)).await.expect("it is edited");
     assert_eq!(edited.topology, edit.topology);
     let page = repo.mutations(&MutationFilter::default()).await.expect("the mutations");
@@ -43,7 +39,7 @@ pub(super) async fn an_edit_keeps_the_mutation_that_made_it(repo: Arc<dyn Repo>)
     assert_eq!(*kept, expected);
     assert!(!repo.has_unfinished(id).await.expect("it is there"));
     stage::refused(&*repo, repo.edit(id, edit, second(6))).await;
-    let whole = Edit::to(stage::maze(1), None);
+    let whole = Edit::new(stage::maze(1));
     repo.edit(id, whole, second(7)).await.expect("it is edited");
     let page = repo.mutations(&MutationFilter::default()).await.expect("the mutations");
     assert_eq!(page.total, 1, "no mutation made the last one");
@@ -67,12 +63,9 @@ pub(super) async fn edits_and_mutations_keep_what_they_changed_of_deckies(repo: 
     ];
     let id = stage::create(&*repo, "corp", mazes[0].clone()).await.row.id;
     assert_eq!(repo.decky_changes(id, None).await.expect("none"), []);
-    let by = Edit {
-        mutation: Some(adding("lab")),
-        ..Edit::to(mazes[1].clone(), None)
-    };
+    let by = Edit::new(mazes[1].clone()).mutation(adding("lab"));
     repo.edit(id, by, second(10)).await.expect("it is edited");
-    let whole = Edit::to(mazes[2].clone(), None);
+    let whole = Edit::new(mazes[2].clone());
     repo.edit(id, whole, second(11)).await.expect("it is edited");
     stage::bring_meaning(&*repo, id, Status::Active, Some(Intent::Up)).await;
     stage::enqueue(&*repo, id, "lab").await;

@@ -53,13 +53,7 @@ pub(super) async fn create(repo: &dyn Repo, name: &str, topology: Topology) -> S
 
 /// Returns a change of status.
 pub(super) fn step(from: Status, to: Status) -> StatusChange {
-    StatusChange {
-        from,
-        to,
-        intent: None,
-        reason: Some(format!("{from} to {to}")),
-        held: None,
-    }
+    StatusChange::new(from, to).reason(format!("{from} to {to}"))
 }
 
 /// Takes a pending topology to a status, by the shortest way.
@@ -81,10 +75,7 @@ pub(super) async fn bring_meaning(repo: &dyn Repo, id: TopologyId, to: Status, i
     };
     let mut from = Pending;
     for to in way.iter().copied() {
-        let change = StatusChange {
-            intent,
-            ..step(from, to)
-        };
+        let change = step(from, to).intent(intent);
         let changed = repo.set_status(id, change, second(1)).await;
         changed.expect("a step of the status machine is taken");
         from = to;
@@ -100,25 +91,19 @@ pub(super) async fn run(repo: &dyn Repo, name: &str, topology: Topology) -> Stor
 
 /// Says that an active topology is being torn down.
 pub(super) async fn tear_down(repo: &dyn Repo, id: TopologyId, at: i64) {
-    let change = StatusChange {
-        intent: Some(Intent::Down),
-        ..step(Status::Active, Status::TearingDown)
-    };
+    let change = step(Status::Active, Status::TearingDown).intent(Intent::Down);
     repo.set_status(id, change, second(at)).await.expect("it is torn down");
 }
 
 /// Returns a mutation that adds a LAN of that name.
 pub(super) fn adding(lan: &str) -> NewMutation {
-    NewMutation {
-        mutation: Mutation::AddLan(AddLan {
-            name: lan.parse().expect("a name"),
-            subnet: None,
-            is_dmz: false,
-            x: None,
-            y: None,
-        }),
-        actor: None,
-    }
+    NewMutation::new(Mutation::AddLan(AddLan {
+        name: lan.parse().expect("a name"),
+        subnet: None,
+        is_dmz: false,
+        x: None,
+        y: None,
+    }))
 }
 
 /// Appends a mutation to the queue of a topology that runs.

@@ -76,13 +76,7 @@ pub(super) async fn each_change_appends_its_event(repo: Arc<dyn Repo>) {
     for (second, step) in (1..).zip(way.windows(2)) {
         let (from, to, at) = (step[0], step[1], stage::second(second));
         let reason = (second % 2 == 0).then(|| format!("because of \u{1F980} {second}\nand so on"));
-        let change = StatusChange {
-            from,
-            to,
-            intent: None,
-            reason: reason.clone(),
-            held: None,
-        };
+        let change = StatusChange::new(from, to).reason(reason.clone());
         let row = repo.set_status(id, change, at).await.expect("it is allowed");
         assert_eq!((row.status, row.changed_at), (to, at));
         assert_eq!(repo.get(id).await.expect("its row"), row);
@@ -106,13 +100,7 @@ pub(super) async fn the_intent_stays_until_another_is_given(repo: Arc<dyn Repo>)
         (Active, TearingDown, Some(Intent::Down), Intent::Down),
         (TearingDown, Degraded, None, Intent::Down),
     ] {
-        let change = StatusChange {
-            from,
-            to,
-            intent: given,
-            reason: None,
-            held: None,
-        };
+        let change = StatusChange::new(from, to).intent(given);
         let row = repo
             .set_status(id, change, stage::second(1))
             .await
@@ -145,10 +133,7 @@ pub(super) async fn of_changes_from_one_status_at_once_one_wins(repo: Arc<dyn Re
 
 pub(super) async fn a_change_under_a_lease_that_was_lost_is_refused(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
-    let under = |held| StatusChange {
-        held: Some(held),
-        ..stage::step(Status::Pending, Status::Deploying)
-    };
+    let under = |held| stage::step(Status::Pending, Status::Deploying).held(held);
     let take = async |pid, at| {
         let holder = stage::holder(pid);
         let lease = repo.acquire_lease(id, &holder, stage::LEASE, None, stage::second(at));

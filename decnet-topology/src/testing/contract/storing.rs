@@ -104,20 +104,17 @@ pub(super) async fn every_field_comes_back_as_it_was_stored(repo: Arc<dyn Repo>)
         .clone()
         .at(Position { x: None, ..position })
         .with_archetype(Some("printer".into()));
-    let new = NewTopology {
-        mode: Mode::Agent,
-        host: Some("agent-7".into()),
-        config: Some(any::config()),
-        settings: DeploySettings {
-            publish: ["ssh=127.0.0.1:2222".parse().expect("a rule")].into_iter().collect(),
-            ..DeploySettings::default()
-        },
-        id: Some("01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id")),
-        ..NewTopology::new(
-            "Das große Netz".parse().expect("a name"),
-            Topology::new(lans, deckies).expect("a maze"),
-        )
-    };
+    let new = NewTopology::new(
+        "Das große Netz".parse().expect("a name"),
+        Topology::new(lans, deckies).expect("a maze"),
+    )
+    .mode(Mode::Agent)
+    .host("agent-7".to_owned())
+    .config(any::config())
+    .settings(DeploySettings::default().publish(["ssh=127.0.0.1:2222".parse().expect("a rule")].into_iter().collect()))
+    .id("01234567-89ab-4cde-8f01-23456789abcd"
+        .parse::<TopologyId>()
+        .expect("an id"));
     for at in [
         Timestamp::MIN,
         Timestamp::new(1_800_000_000, 1).expect("a moment"),
@@ -143,9 +140,10 @@ pub(super) async fn any_topology_comes_back_as_it_was_stored(repo: Arc<dyn Repo>
         let other = any::new_topology().new_tree(&mut runner).expect("a topology").current();
         let topology = other.topology.clone();
         let edited = repo
-            .edit(stored.row.id, Edit::to(topology.clone(), None), stage::second(1))
+            .edit(stored.row.id, Edit::new(topology.clone()), stage::second(1))
             .await;
-        same(&NewTopology { topology, ..new }, &edited.expect("it is edited"));
+        let new = NewTopology { topology, ..new };
+        same(&new, &edited.expect("it is edited"));
         repo.delete(stored.row.id, stage::second(1))
             .await
             .expect("it is deleted");
@@ -154,10 +152,7 @@ pub(super) async fn any_topology_comes_back_as_it_was_stored(repo: Arc<dyn Repo>
 
 pub(super) async fn a_topology_gets_the_id_that_it_wants_unless_another_has_it(repo: Arc<dyn Repo>) {
     let id: TopologyId = "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id");
-    let new = |name, number| NewTopology {
-        id: Some(id),
-        ..stage::new(name, stage::maze(number))
-    };
+    let new = |name, number| stage::new(name, stage::maze(number)).id(id);
     let first = repo.create(new("corp", 1), stage::second(0)).await;
     assert_eq!(first.expect("it is stored").row.id, id);
     let second = repo.create(new("lab", 2), stage::second(1)).await;
@@ -173,7 +168,7 @@ pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {
     let refusals = [
         repo.get(id).await.err(),
         repo.load(id).await.err(),
-        repo.edit(id, Edit::to(stage::maze(1), None), at).await.err(),
+        repo.edit(id, Edit::new(stage::maze(1)), at).await.err(),
         repo.set_status(id, change, at).await.err(),
         repo.status_events(id).await.err(),
         repo.set_needs_resync(id, true, at).await.err(),

@@ -53,13 +53,7 @@ async fn store(repo: &dyn Repo, name: &str, topology: Topology, status: Status) 
     };
     let mut row = repo.create(new(name, topology), AT).await.expect("it is stored").row;
     for to in way {
-        let change = StatusChange {
-            from: row.status,
-            to,
-            intent: Some(Intent::Up),
-            reason: None,
-            held: None,
-        };
+        let change = StatusChange::new(row.status, to).intent(Intent::Up);
         row = repo.set_status(row.id, change, AT).await.expect("it may become so");
     }
     row.id
@@ -74,19 +68,12 @@ async fn step(repo: &dyn Repo, id: TopologyId, mutation: Mutation, is_pending: b
         let context = Context::of(&stored.row, &catalog, &claims);
         (stored.row.version, apply(&stored.topology, mutation, &context))
     };
-    let asked = NewMutation {
-        mutation: mutation.clone(),
-        actor: None,
-    };
+    let asked = NewMutation::new(mutation.clone());
     if is_pending {
         let (version, Ok(topology)) = applied(&mutation).await else {
             return MutationState::Rejected;
         };
-        let edit = Edit {
-            expected: Some(version),
-            topology,
-            mutation: Some(asked),
-        };
+        let edit = Edit::new(topology).expected(version).mutation(asked);
         repo.edit(id, edit, AT).await.expect("it is edited");
         return MutationState::Applied;
     }

@@ -25,16 +25,10 @@ pub(super) fn write_for_ever(store: &Path) {
         let stored = wait(repo.create(new("corp", maze(SIZES[0])), at)).expect("stored");
         processes::say("created");
         for size in SIZES.into_iter().cycle().skip(1).take(4) {
-            wait(repo.edit(stored.row.id, Edit::to(maze(size), None), at)).expect("edited");
+            wait(repo.edit(stored.row.id, Edit::new(maze(size)), at)).expect("edited");
             processes::say("edited");
         }
-        let change = StatusChange {
-            from: Status::Pending,
-            to: Status::TornDown,
-            intent: None,
-            reason: None,
-            held: None,
-        };
+        let change = StatusChange::new(Status::Pending, Status::TornDown);
         wait(repo.set_status(stored.row.id, change, at)).expect("changed");
         processes::say("changed");
         wait(repo.delete(stored.row.id, at)).expect("deleted");

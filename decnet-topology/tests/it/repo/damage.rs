@@ -76,13 +76,7 @@ fn after_edit(damage: &str) -> Vec<String> {
     let stored = store_of_one(&path, 2);
     let repo = SqliteRepo::open(&path).expect("a store");
     let written = r#"{"op": "remove_decky", "payload": {"decky": "decky-1"}}"#;
-    let edit = Edit {
-        mutation: Some(NewMutation {
-            mutation: serde_json::from_str(written).expect("a mutation"),
-            actor: None,
-        }),
-        ..Edit::to(maze(1), None)
-    };
+    let edit = Edit::new(maze(1)).mutation(NewMutation::new(serde_json::from_str(written).expect("a mutation")));
     wait(repo.edit(stored.row.id, edit, Timestamp::UNIX_EPOCH)).expect("edited");
     assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());
     let other = Connection::open(&path).expect("a connection");

@@ -19,11 +19,9 @@ const MUTATIONS: usize = 10_000;
 pub(super) fn drain(store: &Path) -> usize {
     let repo = SqliteRepo::open(store).expect("a store");
     let (holder, time) = (processes::holder(std::process::id()), SignedDuration::from_hours(1));
-    let unfinished = MutationFilter {
-        states: vec![MutationState::Pending, MutationState::Applying],
-        limit: Some(0),
-        ..MutationFilter::default()
-    };
+    let unfinished = MutationFilter::default()
+        .states([MutationState::Pending, MutationState::Applying])
+        .limit(0);
     let mut given = 0;
     wait(async {
         loop {
@@ -48,10 +46,7 @@ pub(super) fn drain(store: &Path) -> usize {
 fn fill(path: &Path) {
     let repo = SqliteRepo::open(path).expect("a store");
     let written = r#"{"op": "remove_decky", "payload": {"decky": "web"}}"#;
-    let asked = NewMutation {
-        mutation: serde_json::from_str(written).expect("a mutation"),
-        actor: None,
-    };
+    let asked = NewMutation::new(serde_json::from_str(written).expect("a mutation"));
     wait(async {
         let at = Timestamp::UNIX_EPOCH;
         let mut ids = Vec::new();

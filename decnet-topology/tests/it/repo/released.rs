@@ -42,10 +42,7 @@ fn holder(pid: u32) -> Holder {
 }
 
 fn mutation(json: &str) -> NewMutation {
-    NewMutation {
-        mutation: Mutation::from_json(json).expect("a mutation"),
-        actor: Some("ada <ada@example.org>".into()),
-    }
+    NewMutation::new(Mutation::from_json(json).expect("a mutation")).actor("ada <ada@example.org>".to_owned())
 }
 
 fn maze(octet: u8) -> Topology {
@@ -67,13 +64,9 @@ fn maze(octet: u8) -> Topology {
 }
 
 async fn change(repo: &dyn Repo, id: TopologyId, from: Status, to: Status, intent: Intent) {
-    let change = StatusChange {
-        from,
-        to,
-        intent: Some(intent),
-        reason: Some(format!("{from} to {to}")),
-        held: None,
-    };
+    let change = StatusChange::new(from, to)
+        .intent(intent)
+        .reason(format!("{from} to {to}"));
     repo.set_status(id, change, at(20))
         .await
         .expect("a step of the status machine");
@@ -91,10 +84,7 @@ async fn write_a_store(repo: &dyn Repo) {
         .build()
         .expect("a config");
     let drawn = generate::generate(&config, &catalog, &[]).expect("a maze");
-    let corp = NewTopology {
-        config: Some(config),
-        ..new("corp", drawn)
-    };
+    let corp = new("corp", drawn).config(config);
     let mut corp = repo.create(corp, at(0)).await.expect("stored");
     for (second, written) in (1..).zip([
         r#"{"op": "add_lan", "payload": {"name": "lab", "x": 1.5, "y": -0.25}}"#,
@@ -103,10 +93,7 @@ async fn write_a_store(repo: &dyn Repo) {
     ]) {
         let new = mutation(written);
         let topology = apply(&corp.topology, &new.mutation, &Context::new(&catalog, Stage::Pending)).expect("applied");
-        let edit = Edit {
-            mutation: Some(new),
-            ..Edit::to(topology, Some(corp.row.version))
-        };
+        let edit = Edit::new(topology).expected(corp.row.version).mutation(new);
         corp = repo.edit(corp.row.id, edit, at(second)).await.expect("edited");
     }
     repo.set_needs_resync(corp.row.id, true, at(9)).await.expect("written");
@@ -179,11 +166,7 @@ async fn write_old_and_new_branch(repo: &dyn Repo) {
     let new = |name: &str| NewTopology::new(name.parse().expect("a name"), maze(2));
     let old = repo.create(new("Branch"), at(80)).await.expect("stored").row.id;
     change(repo, old, Status::Pending, Status::TornDown, Intent::Down).await;
-    let branch = NewTopology {
-        mode: Mode::Agent,
-        host: Some("agent-1".into()),
-        ..new("branch")
-    };
+    let branch = new("branch").mode(Mode::Agent).host("agent-1".to_owned());
     let branch = repo.create(branch, at(81)).await.expect("stored").row.id;
     change(repo, branch, Status::Pending, Status::Deploying, Intent::Up).await;
     change(repo, branch, Status::Deploying, Status::Failed, Intent::Up).await;

@@ -70,13 +70,7 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
                 (Status::Active, Status::TearingDown),
                 (Status::TearingDown, Status::TornDown),
             ] {
-                let change = StatusChange {
-                    from,
-                    to,
-                    intent: None,
-                    reason: None,
-                    held: None,
-                };
+                let change = StatusChange::new(from, to);
                 lab.repo.set_status(id, change, Timestamp::now()).await.expect("set");
             }
             lab.repo.delete(id, Timestamp::now()).await.expect("deleted");

@@ -42,10 +42,7 @@ async fn check_settled(lab: &Lab, id: TopologyId, add: &str) {
     let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     assert!(plan.is_empty(), "{plan:?}");
     let json = format!(r#"{{"op":"add_decky","payload":{{"name":"{add}","lan":"office"}}}}"#);
-    let new = NewMutation {
-        mutation: Mutation::from_json(&json).expect("a mutation"),
-        actor: None,
-    };
+    let new = NewMutation::new(Mutation::from_json(&json).expect("a mutation"));
     lab.engine.submit(id, new, None).await.expect("submitted");
     let done = lab.engine.drain(id, &CancellationToken::new()).await.expect("drained");
     let states: Vec<_> = done.iter().map(|row| row.state).collect();

@@ -96,10 +96,7 @@ impl Lab {
         let before = self.look(id, &desired).await;
         let plan = diff(&desired, &before);
         plan.require_gentle(&|_| false).expect("gentle");
-        let options = ExecuteOptions {
-            on_failure: OnFailure::SkipDependents,
-            width: 4,
-        };
+        let options = ExecuteOptions::new(OnFailure::SkipDependents, 4);
         let began = Instant::now();
         let instance = self.repo.instance().await.expect("an instance");
         let execution = execute(

@@ -56,17 +56,10 @@ impl Lab {
         program.extend(repo.instance().await.expect("an instance").to_string().bytes());
         let image = Arc::new(DecoyImage::pack(&program));
         let host = DockerHost::from_env(|name| std::env::var(name).ok()).expect("a daemon's address");
-        let options = DockerOptions {
-            host,
-            decoy: Some(image.clone()),
-            ..DockerOptions::default()
-        };
+        let options = DockerOptions::default().host(host).decoy(image.clone());
         let docker = Docker::connect(options).await.expect("a daemon that answers");
         let reference = image.reference.clone();
-        let options = EngineOptions {
-            image: Some(image),
-            ..EngineOptions::new(Catalog::builtin())
-        };
+        let options = EngineOptions::new(Catalog::builtin()).image(image);
         let engine = Engine::new(repo.clone(), Arc::new(docker.clone()), options);
         Self {
             repo,

@@ -16,13 +16,8 @@ async fn raise(lab: &Lab, name: &str, subnet: &str, rule: &str) -> TopologyId {
         .build()
         .expect("a topology");
     let id = lab.store(name, topology).await;
-    let options = DeployOptions {
-        settings: Some(DeploySettings {
-            publish: [rule.parse().expect("a rule")].into_iter().collect(),
-            ..DeploySettings::default()
-        }),
-        ..DeployOptions::default()
-    };
+    let options = DeployOptions::default()
+        .settings(DeploySettings::default().publish([rule.parse().expect("a rule")].into_iter().collect()));
     let raised = lab.engine.deploy(id, options, &CancellationToken::new()).await;
     raised.unwrap_or_else(|error| panic!("{error}: {error:?}"));
     id

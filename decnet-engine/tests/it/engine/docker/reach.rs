@@ -56,14 +56,8 @@ async fn a_gateway_answers_on_loopback_though_its_dmz_sorts_last() {
             .expect("a topology");
         let id = lab.store("gateway", topology).await;
         let publish = ["ssh=127.0.0.1:20522".parse().expect("a rule")].into_iter().collect();
-        let settings = DeploySettings {
-            publish,
-            ..DeploySettings::default()
-        };
-        let options = DeployOptions {
-            settings: Some(settings),
-            ..DeployOptions::default()
-        };
+        let settings = DeploySettings::default().publish(publish);
+        let options = DeployOptions::default().settings(settings);
         lab.engine
             .deploy(id, options, &CancellationToken::new())
             .await

@@ -56,7 +56,7 @@ impl Soak<'_> {
             }
             Err(_) => MutationState::Rejected,
         });
-        let new = NewMutation { mutation, actor: None };
+        let new = NewMutation::new(mutation);
         self.lab.engine.submit(self.id, new, None).await.expect("submitted");
     }
 
@@ -84,11 +84,9 @@ impl Soak<'_> {
 
     /// Waits until nothing waits, and holds what became of each mutation to what should have.
     async fn settle(&self) {
-        let unfinished = MutationFilter {
-            states: vec![MutationState::Pending, MutationState::Applying],
-            limit: Some(1),
-            ..MutationFilter::default()
-        };
+        let unfinished = MutationFilter::default()
+            .states([MutationState::Pending, MutationState::Applying])
+            .limit(1);
         while self.lab.repo.mutations(&unfinished).await.expect("listed").total > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -159,10 +157,7 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
         .base("10.206.64.0/18")
         .build()
         .expect("a config");
-    let new = NewTopology {
-        config: Some(config),
-        ..NewTopology::new("soak".parse().expect("a name"), topology)
-    };
+    let new = NewTopology::new("soak".parse().expect("a name"), topology).config(config);
     let id = lab.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
     // Above what anyone else is likely to have on this machine, and below what the kernel hands out.
     let rules = [
@@ -175,10 +170,7 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
     ];
     let publish = rules.iter().map(|rule| rule.parse().expect("a rule")).collect();
     // Most of these services come with a mutation, so a deploy would refuse the rules as idle.
-    let settings = DeploySettings {
-        publish,
-        ..DeploySettings::default()
-    };
+    let settings = DeploySettings::default().publish(publish);
     let stored = lab.repo.set_settings(id, settings, Timestamp::now()).await;
     stored.expect("settings are stored");
     let cancel = CancellationToken::new();

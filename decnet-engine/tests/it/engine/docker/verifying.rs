@@ -52,14 +52,8 @@ pub(super) fn three(net: &str) -> Topology {
 
 pub(super) async fn raise(lab: &Lab, topology: &Topology, publish: &str) -> TopologyId {
     let id = lab.store("verified", topology.clone()).await;
-    let settings = DeploySettings {
-        publish: [publish.parse().expect("a rule")].into_iter().collect(),
-        ..DeploySettings::default()
-    };
-    let options = DeployOptions {
-        settings: Some(settings),
-        ..DeployOptions::default()
-    };
+    let settings = DeploySettings::default().publish([publish.parse().expect("a rule")].into_iter().collect());
+    let options = DeployOptions::default().settings(settings);
     let raised = lab.engine.deploy(id, options, &CancellationToken::new()).await;
     let raised = raised.unwrap_or_else(|error| panic!("{error}: {error:?}"));
     assert_eq!((raised.row.status, raised.reason), (Status::Active, None));

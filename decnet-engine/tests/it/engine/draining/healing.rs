@@ -64,10 +64,7 @@ async fn the_force_of_a_mutation_is_of_its_decky_only_and_ends_when_the_maze_is_
     let (lab, id) = half_forced().await;
     lab.docker.reconnect();
     let repo: Arc<MemoryRepo> = lab.repo.clone();
-    let options = EngineOptions {
-        image: Some(Arc::new(DecoyImage::pack(b"another program"))),
-        ..EngineOptions::new(Catalog::builtin())
-    };
+    let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"another program")));
     let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);
     let destructive = async || {
         let refused = upgraded.reconcile(id, false, &CancellationToken::new()).await;

@@ -176,10 +176,7 @@ async fn a_mutation_for_which_nothing_is_left_is_rejected() {
 async fn a_mutation_for_which_what_it_is_not_about_would_be_made_anew_is_rejected() {
     let (lab, id) = Lab::running(yard()).await;
     let repo: Arc<MemoryRepo> = lab.repo.clone();
-    let options = EngineOptions {
-        image: Some(Arc::new(DecoyImage::pack(b"another program"))),
-        ..EngineOptions::new(Catalog::builtin())
-    };
+    let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"another program")));
     let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);
     for case in &CASES {
         let reason = check_rejected(&lab, &upgraded, id, case.json).await;

@@ -5,10 +5,7 @@ use crate::mutation::{Mutation, RemoveDecky};
 
 pub(super) fn removing(decky: &str) -> NewMutation {
     let decky = decky.parse().expect("a name");
-    NewMutation {
-        mutation: Mutation::RemoveDecky(RemoveDecky { decky }),
-        actor: None,
-    }
+    NewMutation::new(Mutation::RemoveDecky(RemoveDecky { decky }))
 }
 
 fn holder() -> Holder {
