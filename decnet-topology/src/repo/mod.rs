@@ -42,13 +42,9 @@
 //! let late = repo.edit(stored.row.id, edit, now).await;
 //! assert!(matches!(late, Err(RepoError::VersionConflict { .. })));
 //!
-//! let deploy = StatusChange {
-//!     from: edited.row.status,
-//!     to: Status::Deploying,
-//!     intent: Some(Intent::Up),
-//!     reason: Some("deploy".into()),
-//!     held: None,
-//! };
+//! let deploy = StatusChange::new(edited.row.status, Status::Deploying)
+//!     .intent(Intent::Up)
+//!     .reason("deploy".to_owned());
 //! repo.set_status(stored.row.id, deploy, now).await?;
 //! assert_eq!(repo.status_events(stored.row.id).await?.len(), 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
