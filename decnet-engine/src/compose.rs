@@ -1,7 +1,7 @@
-//! The same desired state as a Compose file, for those who want to read it, or to run a maze without this program.
+//! Prints the desired state as a Compose file, to read it or to run a maze without this program.
 //!
-//! [`print()`] is pure, and the same state prints the same bytes. What it prints has neither `version:` nor `name:`, so that
-//! Compose 1.29 and every 2.x take it without a word.
+//! [`print()`] is pure: the same state prints the same bytes. The file has neither `version:` nor `name:`, so that Compose 1.29
+//! and every 2.x accept it without warnings.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,17 +20,17 @@ use crate::{
     naming::{self, ContainerName, Labels, NetworkName},
 };
 
-/// The API that the file is written for. Engines that know less leave out what they do not know.
+/// The API that the file is written for. Older engines ignore what they do not support.
 pub const API: ApiVersion = ApiVersion::v1(48);
 
 /// Prints a desired state as a Compose file.
 ///
 /// Every decky is one service for its base and one, `<decky>.<service>`, for each of its services; every LAN is a network.
-/// Names, addresses, labels and limits are those that the engine gives them itself.
+/// Names, addresses, labels and limits are the same as in a deploy.
 ///
-/// The decoy's image is in no registry; the first lines of the file say so, and `pull_policy: never` keeps Compose from
-/// asking one.
-#[expect(clippy::missing_panics_doc, reason = "it never does")]
+/// The decoy's image is not in any registry. The first lines of the file say so, and `pull_policy: never` prevents Compose from
+/// pulling it.
+#[expect(clippy::missing_panics_doc, reason = "it never panics")]
 pub fn print(desired: &Desired) -> String {
     let options = serde_saphyr::ser_options! {
         prefer_block_scalars: false,
@@ -58,7 +58,7 @@ fn heading(desired: &Desired) -> String {
     heading
 }
 
-/// A text that Compose must not read variables into: every `$` is doubled.
+/// A text in which every `$` is doubled, so that Compose does not substitute variables.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Literal(String);
@@ -137,7 +137,7 @@ struct Network {
     labels: Literals,
 }
 
-/// Where a base keeps its state, and hands its services their sockets. Only a volume with a name can have labels in a Compose file.
+/// The volume of a base for its state and its socket to the services. In a Compose file, only named volumes have labels.
 #[derive(Serialize)]
 struct Volume {
     labels: Literals,
@@ -180,9 +180,9 @@ impl Network {
     }
 }
 
-/// One container, which is what Compose calls a service.
+/// A container: a service in Compose's terms.
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the keys of Compose")]
+#[expect(clippy::struct_field_names, reason = "these are the keys of Compose")]
 struct Container {
     container_name: Literal,
     image: Literal,
@@ -200,7 +200,7 @@ struct Container {
     networks: BTreeMap<String, Endpoint>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ports: Vec<Literal>,
-    /// Of a base: its program is PID 1, whatever the daemon would put there by default.
+    /// False for a base: its program is PID 1 even if the daemon adds an init by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     init: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -246,7 +246,7 @@ struct Logging {
 
 impl Container {
     fn base(spec: &BaseSpec, image: Option<&Image>, lans: &BTreeMap<&NetworkName, String>) -> Self {
-        let state = serde_json::to_string(&spec.state).expect("a state has text keys only");
+        let state = serde_json::to_string(&spec.state).expect("all keys are texts");
         let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.log, &spec.labels);
         container.hostname = Some((&spec.hostname).into());
         container.networks = spec
@@ -283,7 +283,7 @@ impl Container {
             .map(|words| words.iter().map(Literal::from).collect());
         container.user = Some(Literal::from(match &spec.user {
             RunAs::User(user) => user,
-            // Compose cannot look at the image.
+            // Compose cannot inspect the image.
             _ => NOBODY,
         }));
         container.environment = literals(&spec.environment);
@@ -298,7 +298,7 @@ impl Container {
         container
     }
 
-    /// What bases and services have in common.
+    /// Returns the settings that bases and services share.
     fn hardened(
         name: &ContainerName,
         reference: &str,
@@ -335,7 +335,7 @@ impl Container {
             dns: Vec::new(),
             pids_limit: limits.pids,
             mem_limit: limits.memory,
-            // As much as the memory: none of it is swapped.
+            // Equal to the memory, so that nothing is swapped.
             memswap_limit: limits.memory,
             cpus: cpus(limits.nano_cpus),
             oom_score_adj: OOM_SCORE,
@@ -359,15 +359,15 @@ fn endpoint(interface: &Interface, lans: &BTreeMap<&NetworkName, String>) -> (St
     (lan.unwrap_or_else(|| interface.lan.to_string()), endpoint)
 }
 
-/// The short form, because Compose 1 knows no address of the host in the long one.
+/// The short form, because Compose 1 supports no host address in the long form.
 fn port(port: &PublishedPort) -> Literal {
     let host = SocketAddr::new(port.host_ip, port.host_port);
     format!("{host}:{}/{}", port.port, port.protocol).into()
 }
 
-/// Turns billionths of a processor into processors.
+/// Converts billionths of a processor to processors.
 fn cpus(nano_cpus: i64) -> f64 {
-    // A thousandth is as fine as anyone asks for, and small enough for a double to hold.
+    // A thousandth is precise enough, and the number fits a double.
     f64::from(i32::try_from(nano_cpus / 1_000_000).unwrap_or(i32::MAX)) / 1000.0
 }
 

@@ -1,10 +1,10 @@
-//! The default image: a static program of this workspace, packed from scratch without any registry.
+//! The default image: a static program of this workspace, packed from scratch without a registry.
 //!
-//! The image holds one file, `/decnet-decoy`, and the folders on which engines mount something. It is made the same everywhere: fixed
-//! dates, fixed order, fixed owner. So its id is a digest of the program, and loading it twice is loading it once.
+//! The image has one file, `/decnet-decoy`, and the folders that engines mount to. It is the same on every machine: its dates,
+//! order and owners are fixed. So its id is a digest of the program, and loading it is idempotent.
 //!
-//! All of it but [`PORTS_FOLDER`] belongs to [`KEEPER`], as whom nothing runs that an intruder could get hold of: root without
-//! capabilities cannot write what it does not own. A volume that is mounted on [`STATE_FOLDER`] takes owners from the image.
+//! Everything except [`PORTS_FOLDER`] belongs to [`KEEPER`], a user that no process with intruders runs as: root without
+//! capabilities cannot write files of another user. A volume mounted on [`STATE_FOLDER`] takes its owners from the image.
 
 use std::fmt::Write as _;
 
@@ -13,29 +13,29 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-/// Where the program is in the image.
+/// The path of the program in the image.
 pub const PROGRAM_PATH: &str = "/decnet-decoy";
 
-/// The label by which the engine's own images are found.
+/// The label of the engine's own images.
 pub const IMAGE_LABEL: &str = "decnet.decoy";
 
 const REPOSITORY: &str = "decnet-decoy";
 
-/// The folders of the image beside [`STATE_FOLDER`], each after the one that it is in. An engine mounts something on all but the
-/// first and `var`; it need not make them then, as root.
+/// The folders of the image besides [`STATE_FOLDER`], parents first. Engines mount to all of them except the first and `var`.
+/// They exist in the image so that engines need not create them as root.
 const FOLDERS: [&str; 6] = ["./", "dev", "etc", "proc", "sys", "var"];
 
-/// The program may be run, and not read, not even by its owner. So the kernel lets nobody look into a process of it, or enter
-/// its root through `/proc`: that takes `SYS_PTRACE`.
+/// The program is executable and not readable, even for its owner. So the kernel refuses access to its processes and to their
+/// root through `/proc` without `SYS_PTRACE`.
 const PROGRAM_MODE: u32 = 0o111;
 
-/// Returns the program that was built with this crate; `None` where it was built for a system other than Linux.
+/// Returns the program that was built with this crate. Returns `None` if the target is not Linux.
 pub fn embedded() -> Option<&'static [u8]> {
     let program: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/decnet-decoy"));
     (!program.is_empty()).then_some(program)
 }
 
-/// An image that holds one program, ready to be loaded.
+/// An image with one program, ready to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoyImage {
     /// The digest of the image's configuration, `sha256:` and 64 hex digits. Engines with the classic image store
@@ -51,7 +51,7 @@ pub struct DecoyImage {
 }
 
 impl DecoyImage {
-    /// Packs a program; the same bytes give the same image on every machine.
+    /// Packs a program. The same bytes give the same image on every machine.
     pub fn pack(program: &[u8]) -> Self {
         let mut layer = Archive::of(KEEPER);
         for folder in FOLDERS.into_iter().chain([STATE_FOLDER.trim_start_matches('/')]) {
@@ -89,12 +89,12 @@ impl DecoyImage {
     }
 }
 
-/// Names the image of a program, given its digest.
+/// Returns the reference of the image of a program with this digest.
 fn reference_of(program_digest: &str) -> String {
     format!("{REPOSITORY}:{}", &program_digest[..12])
 }
 
-/// Returns whether a file is the program of an image, which its reference says if `known` is another image.
+/// Returns whether a file is the program of the image with this reference. Compares with `known` if that is the image.
 #[cfg(feature = "docker")]
 pub(crate) fn is_program(content: &[u8], reference: &str, known: Option<&DecoyImage>) -> bool {
     let digest = digest(content);
@@ -104,7 +104,7 @@ pub(crate) fn is_program(content: &[u8], reference: &str, known: Option<&DecoyIm
     }
 }
 
-/// Names the program's processor as Docker does, from the header of the ELF file; else that of this build.
+/// Returns Docker's name of the program's processor, from the ELF header, or that of this build.
 fn architecture(program: &[u8]) -> &'static str {
     let machine = program.starts_with(b"\x7fELF").then(|| program.get(18..20)).flatten();
     match machine {
@@ -122,7 +122,7 @@ fn architecture(program: &[u8]) -> &'static str {
     }
 }
 
-/// A tar in memory, the same bytes whenever it is made.
+/// A reproducible tar in memory.
 struct Archive {
     owner: u32,
     builder: tar::Builder<Vec<u8>>,
@@ -162,12 +162,12 @@ impl Archive {
     }
 }
 
-/// Prints JSON whose keys are written in sorted order above, so that `serde_json`'s `preserve_order` changes nothing.
+/// Writes JSON. The keys above are written in sorted order, so `serde_json`'s `preserve_order` changes nothing.
 fn bytes(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("plain JSON prints")
 }
 
-/// Digests bytes: SHA-256, in hex digits.
+/// Returns the SHA-256 of bytes in hex digits.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()

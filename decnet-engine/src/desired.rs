@@ -1,4 +1,4 @@
-//! What should be on Docker for a topology: networks, containers, routes. Pure.
+//! The desired state on Docker of a topology: networks, containers, routes. Pure.
 
 mod bounds;
 mod bridge;

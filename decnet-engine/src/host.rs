@@ -1,4 +1,4 @@
-//! Facts of this machine, as data: its name, and what a deploy must not run into, routes and sockets that listen.
+//! Facts about this machine: its name, routes and listening sockets. A deploy must not conflict with these.
 
 mod cause;
 mod filter;
@@ -24,32 +24,32 @@ pub use podman::podman_lacks;
 pub(crate) use podman::podman_masquerades;
 pub(crate) use visitors::{anonymous, led, own_addresses, peers};
 
-/// Returns what this machine calls itself.
+/// Returns the host name of this machine.
 pub fn name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Asks the kernel of this machine whether it has `nf_tables`, loaded or built in. Takes root.
+/// Returns whether this machine's kernel has `nf_tables`, loaded or built in. Requires root.
 #[cfg(target_os = "linux")]
 pub fn has_nf_tables() -> std::io::Result<bool> {
     decnet_decoy::has_nf_tables()
 }
 
-/// Reads this machine's routes, the default ones left out; none where the kernel does not tell.
+/// Returns this machine's routes without the default ones. Returns none if the kernel does not provide them.
 pub fn routes() -> Vec<HostRoute> {
     fs::read_to_string("/proc/net/route")
         .map(|table| read_routes(&table))
         .unwrap_or_default()
 }
 
-/// Reads this machine's own addresses, those of loopback left out; none where the kernel does not tell.
+/// Returns this machine's addresses without loopback. Returns none if the kernel does not provide them.
 pub fn addresses() -> Vec<Ipv4Addr> {
     fs::read_to_string("/proc/net/fib_trie")
         .map(|tries| read_addresses(&tries))
         .unwrap_or_default()
 }
 
-/// Reads the sockets of this machine that listen; none where the kernel does not tell.
+/// Returns the listening sockets of this machine. Returns none if the kernel does not provide them.
 pub fn listeners() -> Vec<Listener> {
     let tables = [
         ("/proc/net/tcp", Protocol::Tcp),
@@ -65,17 +65,17 @@ pub fn listeners() -> Vec<Listener> {
     tables.into_iter().flat_map(read).collect()
 }
 
-/// How many neighbours a kernel keeps unless it is told otherwise (arp(7)).
+/// The default of the kernel's limit of neighbours (arp(7)).
 pub const USUAL_NEIGHBOURS: u64 = 1_024;
 
-/// Reads how many neighbours this machine's kernel keeps for all network namespaces together; none where it does not say: only
-/// the first namespace has the file.
+/// Returns the kernel's limit of neighbours for all network namespaces together. Returns none if it is not readable: only the
+/// initial namespace has the file.
 pub fn neighbours() -> Option<u64> {
     let limit = fs::read_to_string("/proc/sys/net/ipv4/neigh/default/gc_thresh3").ok()?;
     limit.trim().parse().ok()
 }
 
-/// Reads the tries of routes as `/proc/net/fib_trie` has them: each address, and below it what kind of route leads there.
+/// Parses `/proc/net/fib_trie`: each address is followed by the type of its route.
 fn read_addresses(tries: &str) -> Vec<Ipv4Addr> {
     let (mut addresses, mut address) = (Vec::new(), None);
     for line in tries.lines() {
@@ -85,13 +85,13 @@ fn read_addresses(tries: &str) -> Vec<Ipv4Addr> {
             addresses.extend(address.filter(|address: &Ipv4Addr| !address.is_loopback()));
         }
     }
-    // Each is in the trie of its table, and again in the main one's where both are one.
+    // An address is in the trie of its table, and again in that of the main table if both are one.
     addresses.sort_unstable();
     addresses.dedup();
     addresses
 }
 
-/// Reads a routing table as `/proc/net/route` has it: interface, destination and mask in hexadecimal host order.
+/// Parses `/proc/net/route`: interface, destination and mask in hexadecimal host order.
 fn read_routes(table: &str) -> Vec<HostRoute> {
     let route = |line: &str| {
         let mut fields = line.split_whitespace();
@@ -107,9 +107,9 @@ fn read_routes(table: &str) -> Vec<HostRoute> {
     table.lines().skip(1).filter_map(route).collect()
 }
 
-/// Reads a table of sockets as `/proc/net/{tcp,udp}{,6}` have it: local address and port, remote ones, state.
+/// Parses `/proc/net/{tcp,udp}{,6}`: local address and port, remote address and port, state.
 fn read_listeners(table: &str, protocol: Protocol) -> Vec<Listener> {
-    // TCP_LISTEN, and for UDP a socket without a peer (include/net/tcp_states.h).
+    // TCP_LISTEN, or a UDP socket without a peer (include/net/tcp_states.h).
     let listening = if protocol == Protocol::Tcp { "0A" } else { "07" };
     let listener = |line: &str| {
         let mut fields = line.split_whitespace();
@@ -117,7 +117,7 @@ fn read_listeners(table: &str, protocol: Protocol) -> Vec<Listener> {
         (fields.nth(1)? == listening).then_some(())?;
         let address = match local.len() {
             8 => IpAddr::V4(address(local)?),
-            // The sockets of all of IPv6 mostly take IPv4 as well; those of mapped addresses take nothing else.
+            // A socket on the unspecified IPv6 address usually accepts IPv4 too; one on a mapped address accepts nothing else.
             _ => long_address(local)?.to_canonical(),
         };
         let number = u16::from_str_radix(port, 16).ok()?;
@@ -131,14 +131,14 @@ fn read_listeners(table: &str, protocol: Protocol) -> Vec<Listener> {
     table.lines().skip(1).filter_map(listener).collect()
 }
 
-/// Reads an address as the kernel prints it: the bytes in the order of this machine's memory.
+/// Parses an address as the kernel prints it, in the byte order of this machine.
 fn address(hex: &str) -> Option<Ipv4Addr> {
     u32::from_str_radix(hex, 16)
         .ok()
         .map(|bits| Ipv4Addr::from(bits.to_ne_bytes()))
 }
 
-/// Reads an IPv6 address as the kernel prints it: four words, each in the order of this machine's memory.
+/// Parses an IPv6 address as the kernel prints it: four words, each in the byte order of this machine.
 fn long_address(hex: &str) -> Option<IpAddr> {
     let mut bytes = [0; 16];
     for (at, word) in bytes.chunks_exact_mut(4).enumerate() {
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn routes_are_read_and_the_default_one_is_left_out() {
+    fn routes_are_read_without_the_default_route() {
         let table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n\
                      eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n\
                      br-1\t005A0A0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn own_addresses_are_read_once_and_loopback_is_left_out() {
+    fn own_addresses_are_unique_and_without_loopback() {
         let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n\
                     \x20    |-- 10.0.0.0\n        /24 link UNICAST\n     |-- 10.0.0.7\n        /32 host LOCAL\n\
                     \x20    |-- 10.0.0.255\n        /32 link BROADCAST\n     |-- 127.0.0.1\n        /32 host LOCAL\n\
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn only_sockets_that_listen_count() {
+    fn only_listening_sockets_are_returned() {
         let table = "  sl  local_address rem_address   st\n\
                      0: 0100007F:0016 00000000:0000 0A 0\n\
                      1: 00000000:0050 00000000:0000 0A 0\n\

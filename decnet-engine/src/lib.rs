@@ -1,15 +1,15 @@
-//! Raises mazes of decoy hosts on Docker, keeps them as they should be, and takes them down without a trace.
+//! Deploys mazes of decoy hosts on Docker, reconciles them, and removes them completely.
 //!
-//! **There is one way to change Docker: make a plan and execute it.** What should be there ([`desired`]) is computed from a valid
-//! topology; what is there ([`observe`]) is read; [`Engine::prepare`](engine::Engine::prepare) compares
-//! the two and makes a [`plan`], a DAG of steps; [`execute`] runs it,
-//! bounded, and on failure undoes what this run did and no more. Deploying is the plan from nothing, tearing down the plan to
-//! nothing, healing the plan from what broke. So any command converges from any state, and a dry run prints the plan.
+//! **There is one way to change Docker: prepare a plan and execute it.** The desired state ([`desired`]) is computed from a
+//! valid topology, and the actual state is observed ([`observe`]). [`Engine::prepare`](engine::Engine::prepare) compares the
+//! two and returns a [`plan`]: a DAG of steps. [`execute`] runs the plan with bounded concurrency. On failure it undoes what
+//! this run did, and nothing else. A deploy starts from nothing, a teardown ends with nothing, and healing starts from a
+//! damaged maze; all are plans. So any command converges from any state, and a dry run prints the plan that would run.
 //!
-//! # Raising a maze
+//! # Deploying a maze
 //!
-//! An [`Engine`](engine::Engine) joins a store and a [`Runtime`](runtime::Runtime). This one runs on the simulation, which does what
-//! Docker does, in memory; `runtime::docker` (feature `docker`, on by default) is the real one.
+//! An [`Engine`](engine::Engine) combines a store and a [`Runtime`](runtime::Runtime). This example uses the in-memory
+//! simulation of Docker; `runtime::docker` (feature `docker`, on by default) is the real one.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -34,7 +34,7 @@
 //! let engine = Engine::new(repo, Arc::new(Simulated::new()), EngineOptions::new(Catalog::builtin()));
 //! let never = CancellationToken::new();
 //!
-//! // What would be done, and nothing done.
+//! // Prepare shows the steps and changes nothing.
 //! let prepared = engine.prepare(id, Operation::Deploy(DeployOptions::default())).await?;
 //! let steps: Vec<String> = prepared.plan().steps().iter().map(|step| step.action.to_string()).collect();
 //! assert!(steps.iter().any(|step| step.starts_with("create network") && step.ends_with("172.20.0.0/24")));
@@ -51,7 +51,7 @@
 //!
 //! # Without a store, without a daemon
 //!
-//! What should be there is data, and computed without I/O. Only [`prepare`](engine::Engine::prepare) makes plans.
+//! The desired state is data and computed without I/O. Only [`prepare`](engine::Engine::prepare) makes plans.
 //!
 //! ```
 //! use decnet_engine::{api::ApiVersion, compose, desired::{Desired, DesiredContext}};
@@ -77,17 +77,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Whose a resource is
+//! # Ownership
 //!
-//! Everything that is made carries the label [`naming::INSTANCE`] with the id of the store. What does not carry it is never touched,
-//! whatever its name or subnet; where it stands in the way, that is an error that names it. A second store on the same daemon, or
-//! somebody's own networks, are safe.
+//! Every resource carries the label [`naming::INSTANCE`] with the id of the store. Resources without this label are never
+//! touched, whatever their names and subnets. If one is in the way, the error names it. So other networks, and those of a
+//! second store on the same daemon, are safe.
 //!
-//! # What survives
+//! # Interrupted operations
 //!
-//! An operation holds the topology's lease. A process that is killed, or an operation whose future is dropped, leaves a status and
-//! labels that say how far it came, and the next `deploy` or `teardown` takes it up. Cancelling the token that each operation takes
-//! is the orderly way: it stops, and undoes what it did.
+//! An operation holds the lease of the topology. If the process is killed or the future is dropped, the status and the labels
+//! record how far the operation came, and the next `deploy` or `teardown` continues from there. To stop an operation cleanly,
+//! cancel the token that it takes: it then undoes its own changes.
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! What things of ours are called on Docker, and how they are told from what is not ours.
+//! The names and labels of our resources on Docker.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -6,9 +6,9 @@ use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, id};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The label that says whose a resource is: the id of the repo. **Ownership is this label and nothing else.**
+/// The label with the id of the store that owns the resource. **Ownership is this label and nothing else.**
 pub const INSTANCE: &str = "decnet.instance";
-/// The label with the whole id of the topology.
+/// The label with the full id of the topology.
 pub const TOPOLOGY: &str = "decnet.topology.id";
 /// The label with the name of the LAN.
 pub const LAN: &str = "decnet.topology.lan";
@@ -16,15 +16,15 @@ pub const LAN: &str = "decnet.topology.lan";
 pub const DECKY: &str = "decnet.topology.decky";
 /// The label with the name of the service.
 pub const SERVICE_NAME: &str = "decnet.topology.service_name";
-/// The label that says what a container is: [`Role`].
+/// The label with the [`Role`] of a container.
 pub const ROLE: &str = "decnet.topology.role";
-/// The label that log collectors look for: `true` on service containers.
+/// The label for log collectors: `true` on service containers.
 pub const SERVICE: &str = "decnet.topology.service";
-/// The label with the digest of what a resource was made from, so that a diff sees what must be made anew.
+/// The label with the digest of a resource's spec. A resource with another digest is recreated.
 pub const SPEC: &str = "decnet.spec";
-/// The label with the digest of the network state that a base started with.
+/// The label with the digest of the network state of a base at its start.
 pub const STATE: &str = "decnet.state";
-/// Which log driver a container has, where it is not the usual one.
+/// The label with the log driver of a container, if it is not the default.
 pub const LOG: &str = "decnet.log";
 
 macro_rules! docker_names {
@@ -35,12 +35,12 @@ macro_rules! docker_names {
         pub struct $name(String);
 
         impl $name {
-            /// Takes a name as Docker says it.
+            /// Takes a name as Docker reports it.
             pub fn from_docker(name: impl Into<String>) -> Self {
                 Self(name.into())
             }
 
-            /// Returns the name as Docker takes it.
+            /// Returns the name as Docker expects it.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -63,13 +63,13 @@ docker_names! {
     VolumeName;
 }
 
-/// What a container of ours is.
+/// The role of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// It owns a decky's network namespace.
+    /// The container owns a decky's network namespace.
     Base,
-    /// It answers on the ports of one service.
+    /// The container answers on the ports of one service.
     Service,
 }
 
@@ -83,10 +83,10 @@ impl Role {
     }
 }
 
-/// Names the network of a LAN: `decnet_t_<8>_<lan>`.
+/// Returns the name of a LAN's network: `decnet_t_<8>_<lan>`.
 ///
-/// The DMZ's has a dot before the LAN, so that it sorts first: engines before API 1.48 route by, and publish ports on, the
-/// network whose name sorts first.
+/// The name of the DMZ's network has a dot before the LAN, so that it sorts first: engines before API 1.48 route by, and
+/// publish ports on, the network whose name sorts first.
 pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
     let dot = if lan.is_dmz() { "." } else { "" };
     NetworkName(format!(
@@ -96,7 +96,7 @@ pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
     ))
 }
 
-/// Names the bridge of a network, where the engine does not name it after an id that is known: `br-` and 12 hex digits.
+/// Returns the name of a network's bridge for engines that do not derive it from the network's id: `br-` and 12 hex digits.
 pub fn bridge(network: &NetworkName) -> String {
     let digest = Sha256::digest(network.as_str());
     let number = digest
@@ -106,32 +106,32 @@ pub fn bridge(network: &NetworkName) -> String {
     format!("br-{number:012x}")
 }
 
-/// Names the base of a decky: `decnet_t_<8>_<decky>`.
+/// Returns the name of a decky's base: `decnet_t_<8>_<decky>`.
 pub fn base(topology: TopologyId, decky: &Decky) -> ContainerName {
     ContainerName(format!("decnet_t_{}_{}", id::short(topology), decky.name()))
 }
 
-/// Names the container of a decky's service: `decnet_t_<8>_<decky>.<service>`. No decky's name holds a dot.
+/// Returns the name of a service's container: `decnet_t_<8>_<decky>.<service>`. The name of a decky has no dot.
 pub fn service(topology: TopologyId, decky: &Decky, service: &ServiceName) -> ContainerName {
     service_beside(&base(topology, decky), service)
 }
 
-/// Names the container of a service beside the base of its decky.
+/// Returns the name of a service's container, given the name of its base.
 pub fn service_beside(base: &ContainerName, service: &ServiceName) -> ContainerName {
     ContainerName([base.as_str(), ".", service.as_str()].concat())
 }
 
-/// Labels, by name.
+/// Labels by name.
 pub type Labels = BTreeMap<Cow<'static, str>, String>;
 
-/// Returns the labels of the volume in which a base keeps its state, given those of the base.
+/// Returns the labels of the volume with the state of a base, given the labels of the base.
 pub fn volume_labels(base: &Labels) -> Labels {
     let kept = [INSTANCE, TOPOLOGY, DECKY].into_iter();
     kept.filter_map(|key| Some((key.into(), base.get(key)?.clone())))
         .collect()
 }
 
-/// Returns the labels that everything of a topology carries.
+/// Returns the labels of all resources of a topology.
 pub fn ownership(instance: InstanceId, topology: TopologyId) -> Labels {
     Labels::from([
         (INSTANCE.into(), instance.to_string()),

@@ -182,7 +182,7 @@ fn a_bus_that_was_killed_leaves_a_socket_that_the_next_takes_over() {
 fn a_second_bus_on_a_live_socket_is_refused_and_the_first_goes_on() {
     let sandbox = Sandbox::new();
     let bus = serve(&sandbox);
-    let ran = sandbox.run(&["bus"]).exits(4).says("a bus is served at");
+    let ran = sandbox.run(&["bus"]).exits(4).says("another bus is already served at");
     assert!(
         ran.stderr.contains("bus.sock already") && ran.stderr.contains("hint:"),
         "{ran:#?}"

@@ -9,25 +9,25 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// How much may wait in a backlog.
+/// The capacity of a backlog.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound {
-    /// How many items.
+    /// The number of items.
     pub(super) items: usize,
-    /// How many bytes they may have together; one alone may have more.
+    /// The total size of the items in bytes. A single item may be larger.
     pub(super) bytes: usize,
 }
 
-/// What is next in a backlog.
+/// The next entry of a backlog.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<T> {
-    /// The oldest that waits.
+    /// The oldest item.
     Item(T),
-    /// So many were lost here.
+    /// The number of items that were dropped here.
     Lost(u64),
 }
 
-/// What waits for one reader: bounded; when it is full the oldest goes, and how many went is said in their place.
+/// The bounded queue of one reader. A full queue drops its oldest items, and the reader gets their number instead.
 pub(super) struct Backlog<T> {
     bound: Bound,
     state: Mutex<State<T>>,
@@ -69,12 +69,12 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Nothing that is done under the lock panics, so that a poisoned one is as good as any.
+    /// Nothing panics under the lock, so a poisoned lock is safe to use.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts one more at the end.
+    /// Adds an item at the end.
     pub(super) fn push(&self, item: T, bytes: usize) {
         let mut state = self.state();
         if state.closed {
@@ -93,31 +93,32 @@ impl<T> Backlog<T> {
         self.reader.wake();
     }
 
-    /// Says that so many were lost elsewhere.
+    /// Adds to the number of lost items.
     pub(super) fn lose(&self, count: u64) {
         self.state().lost += count;
         self.reader.wake();
     }
 
-    /// Lets nothing more in. What waits can still be taken.
+    /// Rejects further items. The reader can still take the remaining ones.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.reader.wake();
     }
 
-    /// Takes what is next, if anything waits.
+    /// Takes the next entry, if there is one.
     pub(super) fn try_next(&self) -> Option<Next<T>> {
         self.state().take()
     }
 
-    /// Waits for the next item; none when the backlog is closed and empty. There is one reader. The future can be dropped at any point.
+    /// Waits for the next entry. Returns none when the backlog is closed and empty. There is one reader. The future is
+    /// cancel-safe.
     pub(super) async fn next(&self) -> Option<Next<T>> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// Polls for the next item, as [`next`](Self::next) does.
+    /// Polls for the next entry, as [`next`](Self::next) does.
     pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Next<T>>> {
-        // Register first, so that an item that arrives after the look wakes the reader.
+        // Register first, so that an item that arrives after the check wakes the reader.
         self.reader.register(context.waker());
         let mut state = self.state();
         match state.take() {
@@ -127,7 +128,7 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Returns whether nothing waits.
+    /// Returns whether the backlog has neither items nor losses to report.
     pub(super) fn is_empty(&self) -> bool {
         let state = self.state();
         state.waiting.is_empty() && state.lost == 0
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_one_loses_the_oldest_and_says_how_many() {
+    fn a_full_backlog_drops_the_oldest_items_and_reports_their_number() {
         let backlog = Backlog::new(Bound { items: 2, bytes: 100 });
         for item in 0..5 {
             backlog.push(item, 1);
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_bounded_too_but_one_item_always_fits() {
+    fn the_bytes_are_bounded_but_a_single_item_always_fits() {
         let backlog = Backlog::new(Bound { items: 9, bytes: 10 });
         backlog.push(0, 6);
         backlog.push(1, 6);
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_one_gives_what_waits_and_then_ends() {
+    async fn a_closed_backlog_returns_its_items_and_then_ends() {
         let backlog = Backlog::new(Bound { items: 2, bytes: 10 });
         backlog.push(0, 1);
         backlog.close();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Bus, Outlet, Pattern, Subscription};
 use crate::event::Envelope;
 
-/// Hands every event to those of this process who subscribed. Clones are the same bus.
+/// Sends every event to the subscribers within this process. Clones share one bus.
 #[derive(Debug, Clone, Default)]
 pub struct LocalBus(Arc<Mutex<Vec<Outlet>>>);
 
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_subscriber_loses_its_own_oldest_events_and_no_one_elses() {
+    fn a_slow_subscriber_loses_its_oldest_events_and_others_lose_none() {
         let bus = LocalBus::default();
         let mut slow = bus.subscribe(&[Pattern::everything()]);
         let mut fast = bus.subscribe(&[Pattern::everything()]);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bus_that_is_gone_ends_its_subscriptions() {
+    async fn a_dropped_bus_ends_its_subscriptions() {
         let bus = LocalBus::default();
         let mut subscription = bus.subscribe(&[Pattern::everything()]);
         let last = envelope();
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_that_left_is_forgotten() {
+    fn a_dropped_subscription_is_removed() {
         let bus = LocalBus::default();
         drop(bus.subscribe(&[Pattern::everything()]));
         bus.publish(envelope());

@@ -1,7 +1,7 @@
 //! Fan-out of events: within the process ([`local`]), and between processes over a Unix socket ([`unix`]).
 //!
-//! Publishing never waits and never fails. Who reads slowly loses the oldest of what waits for them, and is told how many; nobody
-//! else is held up. Topics are words divided by dots; a [`Pattern`] says which of them are wanted.
+//! Publishing never waits and never fails. A slow subscriber loses its oldest events and receives their number; other
+//! subscribers are not affected. Topics are words separated by dots. A [`Pattern`] selects topics.
 //!
 //! ```
 //! use decnet_engine::{bus::{Bus, Received, local::LocalBus}, event::{Envelope, Event}};
@@ -42,24 +42,24 @@ use crate::event::Envelope;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Connectivity {
-    /// It has not been reached yet.
+    /// The bus has not been reached yet.
     #[default]
     Connecting,
-    /// It is reached, and every subscription is in force.
+    /// The bus is connected, and all subscriptions are active.
     Connected,
-    /// It cannot be reached. Events of other processes are missed.
+    /// The bus cannot be reached. Events of other processes are missed.
     Lost,
 }
 
-/// Hands events from those who publish to those who subscribed.
+/// Delivers events from publishers to subscribers.
 pub trait Bus: Send + Sync + Debug {
-    /// Hands an event out. It never waits and never fails: that nobody listens, or that the bus is down, is no error.
+    /// Publishes an event. This never waits and never fails, even if there is no subscriber or the bus is down.
     fn publish(&self, envelope: Envelope);
 
-    /// Follows, from now on, the events whose topics match any of the patterns.
+    /// Subscribes to future events whose topics match any of the patterns.
     fn subscribe(&self, patterns: &[Pattern]) -> Subscription;
 
-    /// Returns whether the bus is reached, now and whenever that changes. A bus within the process always is.
+    /// Returns the connectivity and its later changes. A bus within the process is always connected.
     fn connectivity(&self) -> watch::Receiver<Connectivity> {
         watch::channel(Connectivity::Connected).1
     }

@@ -2,12 +2,12 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The longest pattern, in bytes.
+/// The maximum length of a pattern in bytes.
 const LONGEST: usize = 512;
 
-/// Which topics are wanted: words divided by dots, where `*` stands for any one word and `>`, at the end, for one or more.
+/// A pattern of topics: words separated by dots. `*` matches any one word; `>`, at the end, matches one or more words.
 ///
-/// Words compare without the case of ASCII letters, as the names of deckies do.
+/// ASCII letters are compared without case, like the names of deckies.
 ///
 /// ```
 /// use decnet_engine::bus::Pattern;
@@ -21,13 +21,13 @@ const LONGEST: usize = 512;
 #[serde(try_from = "String", into = "String")]
 pub struct Pattern(Box<str>);
 
-/// Says why a text is no pattern.
+/// Reports an invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum PatternError {
-    /// The text is longer than allowed.
-    #[error("a pattern has at most {LONGEST} bytes, this one has {len}")]
+    /// The text is too long.
+    #[error("a pattern has at most {LONGEST} bytes, but this one has {len}")]
     #[strum(serialize = "pattern_too_long")]
     TooLong {
         /// Its length in bytes.
@@ -38,22 +38,22 @@ pub enum PatternError {
     EmptyWord {
         /// The text.
         pattern: String,
-        /// The place of the word, from 1.
+        /// The position of the word, from 1.
         position: usize,
     },
-    /// `>` stands elsewhere than at the end.
-    #[error("in the pattern `{pattern}` more follows `>`")]
+    /// `>` is not the last word.
+    #[error("`>` must be the last word of the pattern `{pattern}`")]
     RestNotLast {
         /// The text.
         pattern: String,
     },
-    /// A word holds a blank, a control character, or `*` or `>` among others.
-    #[error("word {position} of the pattern `{pattern}` holds {character:?}")]
+    /// A word contains a space, a control character, or a `*` or `>` beside other characters.
+    #[error("word {position} of the pattern `{pattern}` contains {character:?}")]
     #[strum(serialize = "pattern_character")]
     Character {
         /// The text.
         pattern: String,
-        /// The place of the word, from 1.
+        /// The position of the word, from 1.
         position: usize,
         /// The character.
         character: char,
@@ -73,7 +73,7 @@ impl Pattern {
         Self(">".into())
     }
 
-    /// Checks the text and makes a pattern of it.
+    /// Parses a pattern.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         if text.len() > LONGEST {
             return Err(PatternError::TooLong { len: text.len() });
@@ -108,12 +108,12 @@ impl Pattern {
         Ok(Self(text.into()))
     }
 
-    /// Returns the pattern as it was written.
+    /// Returns the pattern as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns whether a topic is wanted.
+    /// Returns whether a topic matches.
     pub fn matches(&self, topic: &str) -> bool {
         let mut words = topic.split('.');
         for wanted in self.0.split('.') {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_one_word_and_an_angle_is_the_rest() {
+    fn a_star_matches_one_word_and_an_angle_bracket_the_rest() {
         check("a.b", &["a.b", "A.B"], &["a", "a.b.c", "a.c", "ab", "", "a.", ".a.b"]);
         check("a.*", &["a.b", "a.c"], &["a", "a.b.c", "a.", "b.b"]);
         check("*.b", &["a.b"], &["a.c", "b", ".b"]);
@@ -183,17 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused_with_the_place() {
+    fn an_invalid_pattern_is_refused_with_the_position() {
         let error = |text: &str| Pattern::new(text).expect_err(text).to_string();
         assert_eq!(error(""), "word 1 of the pattern `` is empty");
         assert_eq!(error("a..b"), "word 2 of the pattern `a..b` is empty");
-        assert_eq!(error("a.>.b"), "in the pattern `a.>.b` more follows `>`");
-        assert_eq!(error("a.b*"), "word 2 of the pattern `a.b*` holds '*'");
-        assert_eq!(error("a b"), "word 1 of the pattern `a b` holds ' '");
-        assert_eq!(error("a.\n"), "word 2 of the pattern `a.\n` holds '\\n'");
+        assert_eq!(error("a.>.b"), "`>` must be the last word of the pattern `a.>.b`");
+        assert_eq!(error("a.b*"), "word 2 of the pattern `a.b*` contains '*'");
+        assert_eq!(error("a b"), "word 1 of the pattern `a b` contains ' '");
+        assert_eq!(error("a.\n"), "word 2 of the pattern `a.\n` contains '\\n'");
         assert_eq!(
             error(&"x".repeat(513)),
-            "a pattern has at most 512 bytes, this one has 513"
+            "a pattern has at most 512 bytes, but this one has 513"
         );
     }
 }

@@ -12,27 +12,27 @@ use super::{
 };
 use crate::event::Envelope;
 
-/// How many events may wait for a subscriber.
+/// How many events are queued for a subscriber.
 const BOUND: Bound = Bound {
     items: 4096,
     bytes: usize::MAX,
 };
 
-/// What a subscriber gets.
+/// An item that a subscriber receives.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Received {
     /// An event.
     Event(Envelope),
-    /// So many events were lost here, because they were not taken fast enough.
+    /// The number of events that were lost here because the subscriber was too slow.
     Lagged(u64),
 }
 
-/// Events on their way to one subscriber. Dropping it ends the subscription.
+/// The events for one subscriber. Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct Subscription(Arc<Backlog<Envelope>>);
 
 impl Subscription {
-    /// Makes a subscription and the end that feeds it, for a bus of one's own.
+    /// Creates a subscription and its sending end. A custom bus implementation needs this.
     pub fn new(patterns: &[Pattern]) -> (Outlet, Self) {
         let backlog = Arc::new(Backlog::new(BOUND));
         let outlet = Outlet {
@@ -42,12 +42,12 @@ impl Subscription {
         (outlet, Self(backlog))
     }
 
-    /// Waits for what is next; none when the bus is no more. Nothing is lost if the future is dropped.
+    /// Waits for the next item. Returns none when the bus is closed. The future is cancel-safe.
     pub async fn recv(&mut self) -> Option<Received> {
         self.0.next().await.map(Received::from)
     }
 
-    /// Takes what is next, if anything waits.
+    /// Takes the next item, if there is one.
     pub fn try_recv(&mut self) -> Option<Received> {
         self.0.try_next().map(Received::from)
     }
@@ -70,7 +70,8 @@ impl From<Next<Envelope>> for Received {
     }
 }
 
-/// The end of a subscription that a bus holds. Dropping it ends the subscription once what waits was taken.
+/// The sending end of a subscription, which the bus holds. After it is dropped, the subscriber receives the queued events and
+/// then the end.
 #[derive(Debug)]
 pub struct Outlet {
     patterns: Box<[Pattern]>,
@@ -78,7 +79,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Returns what the subscriber wants.
+    /// Returns the patterns of the subscriber.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
@@ -88,19 +89,19 @@ impl Outlet {
         self.patterns.iter().any(|pattern| pattern.matches(topic))
     }
 
-    /// Returns whether the subscriber is still there.
+    /// Returns whether the subscription still exists.
     pub fn is_open(&self) -> bool {
         self.backlog.strong_count() > 0
     }
 
-    /// Hands an event to the subscriber.
+    /// Sends an event to the subscriber.
     pub fn send(&self, envelope: Envelope) {
         if let Some(backlog) = self.backlog.upgrade() {
             backlog.push(envelope, 0);
         }
     }
 
-    /// Tells the subscriber that so many events were lost.
+    /// Reports lost events to the subscriber.
     pub fn lose(&self, count: u64) {
         if let Some(backlog) = self.backlog.upgrade() {
             backlog.lose(count);

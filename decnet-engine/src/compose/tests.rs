@@ -38,7 +38,7 @@ fn labels() -> Labels {
     naming::ownership(instance(), topology())
 }
 
-/// A maze of LANs in a row, with a gateway on the first and a decky on each and the next, that runs one service.
+/// A chain of LANs: a gateway on the first, and for each LAN a decky with one service on it and the next LAN.
 fn maze(lans: u8) -> Desired {
     let mut desired = Desired::nothing(instance(), topology());
     desired.images.insert(Image::Decoy {
@@ -142,7 +142,7 @@ fn published((port, protocol): (u16, Protocol)) -> PublishedPort {
     }
 }
 
-/// Reads a Compose file as Compose would, `$$` included.
+/// Parses a Compose file as Compose does, including `$$`.
 fn read(text: &str) -> Value {
     fn unescape(value: &mut Value) {
         match value {
@@ -169,13 +169,13 @@ fn a_maze_of_two_lans_prints_as_this() {
 }
 
 #[test]
-fn a_maze_of_nothing_prints_a_file_of_nothing() {
+fn an_empty_maze_prints_an_empty_file() {
     let file = read(&print(&Desired::nothing(instance(), topology())));
     assert_eq!(file, serde_json::json!({"services": {}, "networks": {}}));
 }
 
 #[test]
-fn only_gateways_publish_and_only_bases_hold_a_capability() {
+fn only_gateways_publish_ports_and_only_bases_have_a_capability() {
     let file = read(&print(&maze(3)));
     let having = |key: &str| -> Vec<String> {
         let containers = file["services"].as_object().unwrap().iter();
@@ -189,7 +189,7 @@ fn only_gateways_publish_and_only_bases_hold_a_capability() {
 }
 
 #[test]
-fn what_has_a_read_only_root_may_write_to_tmp_and_a_writable_root_is_bounded() {
+fn a_read_only_root_has_a_writable_tmp_and_a_writable_root_has_a_limit() {
     let mut desired = maze(1);
     let written = |desired: &Desired| read(&print(desired))["services"]["host-10.http"].clone();
     let read_only = written(&desired);
@@ -211,7 +211,7 @@ fn what_has_a_read_only_root_may_write_to_tmp_and_a_writable_root_is_bounded() {
 }
 
 #[test]
-fn an_image_of_a_registry_is_pulled_and_one_of_a_folder_is_built() {
+fn a_registry_image_is_pulled_and_a_folder_image_is_built() {
     let mut desired = maze(1);
     let mut services: Vec<ServiceSpec> = desired.services.values().cloned().collect();
     let mut service = services.remove(0);
@@ -235,7 +235,7 @@ fn an_image_of_a_registry_is_pulled_and_one_of_a_folder_is_built() {
     assert_eq!(file["services"]["host-10.ftp"]["build"], "images/ftp");
 }
 
-/// Texts that YAML or Compose would take for something else.
+/// Texts that YAML or Compose could misread.
 fn tricky() -> impl Strategy<Value = String> {
     const KNOWN: &[&str] = &[
         "",
@@ -262,7 +262,7 @@ fn tricky() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn every_network_and_container_is_there_with_its_addresses_and_environment(lans in 1_u8..6, text in tricky()) {
+    fn every_network_and_container_is_present_with_its_addresses_and_environment(lans in 1_u8..6, text in tricky()) {
         let mut desired = maze(lans);
         for service in desired.services.values_mut() {
             service.environment.insert("BANNER".into(), text.clone());
@@ -301,12 +301,12 @@ proptest! {
     }
 }
 
-/// The commands by which Compose may be installed.
+/// The commands that run Compose, if it is installed.
 const COMPOSE: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
 
 #[test]
 #[ignore = "needs Docker"]
-fn compose_accepts_the_file_without_a_word_and_reads_the_same_out_of_it() {
+fn compose_accepts_the_file_without_warnings_and_reads_the_same_values() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("maze.yaml");
     let desired = maze(3);

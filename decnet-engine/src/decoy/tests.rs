@@ -27,7 +27,7 @@ fn entries(archive: &[u8]) -> Vec<(String, u32, u64, u64, Vec<u8>)> {
 }
 
 #[test]
-fn the_same_program_gives_the_same_image_in_every_version() {
+fn the_image_of_a_program_is_the_same_in_every_version() {
     let image = DecoyImage::pack(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0 and so on");
     assert_eq!(
         image,
@@ -52,7 +52,7 @@ fn another_program_gives_another_image() {
 }
 
 #[test]
-fn the_archive_holds_manifest_configuration_and_one_layer_that_name_each_other() {
+fn the_archive_has_a_manifest_a_configuration_and_one_layer_with_matching_names() {
     let image = DecoyImage::pack(b"a program");
     let files = entries(&image.archive);
     let [config, layer, manifest] = files.as_slice() else {
@@ -102,7 +102,7 @@ fn the_processor_is_read_from_the_program() {
     assert_eq!(architecture(&elf(183)), "arm64");
 }
 
-/// The kinds of the segments of a 64-bit little-endian program.
+/// Returns the types of the segments of a 64-bit little-endian program.
 fn program_headers(program: &[u8]) -> impl Iterator<Item = u32> {
     let number = |at: usize, length: usize| {
         program[at..at + length]
@@ -116,7 +116,7 @@ fn program_headers(program: &[u8]) -> impl Iterator<Item = u32> {
 
 #[test]
 #[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
-fn a_static_program_of_sane_size_is_embedded() {
+fn a_small_static_program_is_embedded() {
     let program = embedded().unwrap();
     assert!(program.starts_with(b"\x7fELF"));
     assert!(program.len() < 3 << 20, "{} bytes", program.len());
@@ -128,9 +128,9 @@ fn a_static_program_of_sane_size_is_embedded() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn docker_gives_the_image_the_id_that_was_computed() {
-    // Not the real program, whose image another test may be using.
-    let program = format!("no program, but of process {}", std::process::id());
+fn docker_uses_the_computed_image_id() {
+    // Not the real program: another test may use its image.
+    let program = format!("a fake program of process {}", std::process::id());
     let image = DecoyImage::pack(program.as_bytes());
     let docker = |arguments: &[&str], input: &[u8]| {
         let mut child = Command::new("docker")

@@ -1,17 +1,17 @@
-//! Settings that are the same for every container or network, whoever creates it.
+//! Settings that are the same for every container or network in Docker and in Compose files.
 
-/// How much sooner than other processes of the host a decky is ended where memory runs out (proc(5), `oom_score_adj`).
+/// When memory runs out, the kernel kills a decky before other processes of the host (proc(5), `oom_score_adj`).
 pub(crate) const OOM_SCORE: i64 = 500;
 
-/// Bounds that are the same for all. The kernel counts each of them per user of the host, not per container: as long as deckies
-/// stay below, the rest of the host is left enough. None is above what an unprivileged daemon may have itself.
+/// Limits that are the same for all containers. The kernel counts each of them per user of the host, not per container: while
+/// deckies stay below, the rest of the host has enough. An unprivileged daemon may have all of these values itself.
 ///
-/// There is no `nproc`: it would be one number for all deckies of a user. Processes are counted by the cgroup.
+/// There is no `nproc`: it would be one count for all deckies of a user. The cgroup limits processes.
 pub(crate) const PER_USER: [(&str, i64); 3] = [("memlock", 64 << 10), ("msgqueue", 256 << 10), ("sigpending", 1_024)];
 
-/// A core size of 1 also keeps the kernel from starting the program that `core_pattern` may name, as root of the host (core(5),
+/// A core size of 1 prevents the kernel from running the program in `core_pattern` as root of the host (core(5),
 /// `fs/coredump.c`); 0 does not.
 pub(crate) const NO_CORE: i64 = 1;
 
-/// The one folder that a service with a read-only root may write to; in memory.
+/// The only folder that a service with a read-only root may write to; it is in memory.
 pub(crate) const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=16m");

@@ -1,7 +1,7 @@
-//! The options in which Docker's bridge driver is asked for a network.
+//! The options of Docker's bridge driver for a network.
 //!
-//! The Docker runtime and the Compose file are written with them. The digest of a network is taken over them, too: on an engine that
-//! wants more options, a network is made from another spec.
+//! The Docker runtime and the Compose file use them. The digest of a network includes them, so an engine that needs more
+//! options has another spec.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -15,25 +15,25 @@ use crate::{
     naming::{Labels, NetworkName},
 };
 
-/// The API from which a bridge must be told not to guard its containers against routed packets (Docker 28).
+/// The first API whose bridge guards its containers against routed packets unless told not to (Docker 28).
 const NAT_UNPROTECTED_SINCE: ApiVersion = ApiVersion::v1(48);
 
 /// Options of the bridge driver, by name.
 pub(crate) type BridgeOptions = BTreeMap<&'static str, &'static str>;
 
-/// Lets containers on one network talk to each other. A daemon may have another default (`default-network-opts`).
+/// Lets containers on one network communicate. A daemon may have another default (`default-network-opts`).
 const ICC: &str = "com.docker.network.bridge.enable_icc";
 
-/// Returns the options of a network for an engine with an API.
+/// Returns the options of a network for an engine with this API.
 pub(crate) fn bridge_options(reach: NetworkReach, api: ApiVersion) -> BridgeOptions {
     let mut options = digested(reach, api);
     options.insert(ICC, "true");
     options
 }
 
-/// Returns the options that the digest is taken over.
+/// Returns the options that are part of the digest.
 fn digested(reach: NetworkReach, api: ApiVersion) -> BridgeOptions {
-    // On an isolated network too: what is sent to the bridge itself gets no answer from outside.
+    // Isolated networks too: packets to the bridge itself get no answer from outside.
     let masquerade = if reach == NetworkReach::Outside {
         "true"
     } else {
@@ -49,7 +49,7 @@ fn digested(reach: NetworkReach, api: ApiVersion) -> BridgeOptions {
     options
 }
 
-/// What the digest of a network is taken over. Running mazes have such digests, so it stays as it is.
+/// The digested form of a network. Running mazes have such digests, so it must not change.
 #[derive(Serialize)]
 struct Digested<'a> {
     name: &'a NetworkName,
@@ -60,7 +60,7 @@ struct Digested<'a> {
     labels: &'a Labels,
 }
 
-/// Digests the spec of a network for an engine with an API.
+/// Digests the spec of a network for an engine with this API.
 pub(super) fn network_digest(spec: &NetworkSpec, api: ApiVersion) -> String {
     digest(&Digested {
         name: &spec.name,

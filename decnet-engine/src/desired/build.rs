@@ -25,22 +25,22 @@ use crate::{
 
 const MIB: i64 = 1 << 20;
 
-/// What a base needs: one small program that sleeps. The kernel lets it send a socket only while no more are on their way from all
-/// processes of its user than it may have open files, so it may have as many as an image of the user's own.
+/// The limits of a base: one small program that sleeps. The kernel limits how many sockets may be in transit from all processes
+/// of a user to the user's limit of open files, so the limit is that of a user's own image.
 const BASE_LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 * MIB,
     nano_cpus: 500_000_000,
     open_files: 4_096,
 };
-/// What a built-in responder needs.
+/// The limits of a built-in service.
 const BUILTIN_LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 * MIB,
     nano_cpus: 500_000_000,
     open_files: 1_024,
 };
-/// What an image of the user's own gets.
+/// The limits of a user's own image.
 const IMAGE_LIMITS: Limits = Limits {
     pids: 512,
     memory: 512 * MIB,
@@ -48,38 +48,38 @@ const IMAGE_LIMITS: Limits = Limits {
     open_files: 4_096,
 };
 
-/// How much a service with a writable root may write to it, unless its entry says otherwise.
+/// The default limit of writes to a writable root.
 const WRITABLE_ROOT: i64 = 1_024 * MIB;
 
-/// The environment variable with the fields of a service's configuration as a JSON object: what the maze sets, and the
-/// catalogue's defaults of the rest.
+/// The environment variable with the fields of a service's configuration as a JSON object: values from the maze, and the
+/// catalogue's defaults for the rest.
 const CONFIG_VARIABLE: &str = "DECNET_SERVICE_CONFIG";
 
-/// What the specs depend on beside the maze.
+/// The inputs of the desired state besides the topology.
 #[derive(Debug, Clone)]
 pub struct DesiredContext<'a> {
     /// The repo.
     pub instance: InstanceId,
     /// The topology.
     pub topology: TopologyId,
-    /// The services that there are.
+    /// The catalogue of services.
     pub catalog: &'a Catalog,
     /// The reference of the decoy's image.
     pub decoy: &'a str,
     /// The API of the runtime.
     pub api: ApiVersion,
-    /// How the topology is raised.
+    /// The deploy settings of the topology.
     pub settings: &'a DeploySettings,
-    /// The addresses of the host: with some ways out, nothing may be begun to them.
+    /// The addresses of the host. With some kinds of egress, deckies must not open connections to them.
     pub host_addresses: &'a [Ipv4Addr],
 }
 
-/// The refusal to say what should be there.
+/// Reports why the desired state cannot be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum DesiredError {
-    /// The topology was found valid with a catalogue that has the service; this one has not.
+    /// The topology was validated against a catalogue that has the service; this catalogue does not.
     #[error("service `{service}` of decky `{decky}` is not in the catalogue")]
     UnknownService {
         /// The decky.
@@ -96,14 +96,14 @@ impl DesiredError {
     }
 }
 
-/// What should be on Docker for one topology.
+/// The desired state on Docker of one topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
     /// The repo.
     pub instance: InstanceId,
     /// The topology.
     pub topology: TopologyId,
-    /// The images that the containers are made from.
+    /// The images of the containers.
     pub images: BTreeSet<Image>,
     /// The networks.
     pub networks: BTreeMap<NetworkName, NetworkSpec>,
@@ -114,7 +114,7 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Says that nothing should be there: what a teardown and a reap aim at.
+    /// Returns an empty desired state: the target of a teardown and a reap.
     pub fn nothing(instance: InstanceId, topology: TopologyId) -> Self {
         Self {
             instance,
@@ -126,7 +126,7 @@ impl Desired {
         }
     }
 
-    /// Works out what a valid topology is on Docker.
+    /// Computes the desired state of a valid topology.
     pub fn new(valid: &ValidTopology, context: &DesiredContext<'_>) -> Result<Self, DesiredError> {
         let topology = valid.topology();
         let maker = Maker {
@@ -140,7 +140,7 @@ impl Desired {
         desired.networks = networks.map(|network| (network.name.clone(), network)).collect();
         let routes = Graph::new(topology).routes();
         let mut images = BTreeMap::new();
-        // Maps are made of lists at once: names come almost in their order.
+        // Maps are built from lists: names arrive almost sorted.
         let (mut bases, mut services) = (Vec::with_capacity(topology.deckies().len()), Vec::new());
         for decky in topology.deckies() {
             let base = maker.base(topology, decky, routes.get(&decky.id()).map_or(&[], |routes| routes))?;
@@ -161,15 +161,14 @@ impl Desired {
         Ok(desired)
     }
 
-    /// Returns the bases whose routes or forwarding differ from what they were to be before: where that was so, it is these that
-    /// must be set anew.
+    /// Returns the bases whose routes or forwarding differ from those in `before`. Their network state must be set again.
     pub fn states_changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a ContainerName> {
         let changed = |base: &&BaseSpec| before.bases.get(&base.name).is_some_and(|old| old.state != base.state);
         self.bases.values().filter(changed).map(|base| &base.name)
     }
 }
 
-/// Makes the specs, with what is the same in all of them.
+/// Builds the specs, with the values that all of them share.
 struct Maker<'s, 'a> {
     context: &'s DesiredContext<'a>,
     ownership: Labels,
@@ -231,12 +230,12 @@ impl<'a> Maker<'_, 'a> {
         let egress = dmz.map_or(Egress::None, |_| egress(context.settings.dmz_egress));
         let mut state = NetState {
             forward: decky.is_router(),
-            // A gateway's answers to outsiders need it.
+            // Answers to visitors of a gateway need it.
             default_route: gateway || egress != Egress::None,
             interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
             routes: routes.iter().map(state_route).collect(),
             lans: lans.iter().map(|lan| lan.subnet()).collect(),
-            // The host has an address on the DMZ, and on every LAN where the runtime does not know how to leave it out.
+            // The host has an address on the DMZ, and on every LAN if the runtime cannot omit it.
             closed: lans.iter().map(|lan| lan.gateway()).collect(),
             published: Vec::new(),
             broadcast: Vec::new(),
@@ -257,7 +256,7 @@ impl<'a> Maker<'_, 'a> {
                 }
             }
         }
-        // The host leads to the address on the DMZ, which is a gateway's home.
+        // The host forwards to the address on the DMZ, which is a gateway's home.
         let home = decky.attachments().first().map(|home| home.ip);
         state.published = home.map_or_else(Vec::new, |home| {
             publish.iter().map(|port| published(home, port)).collect()
@@ -280,7 +279,7 @@ impl<'a> Maker<'_, 'a> {
             decky: decky.name().clone(),
             hostname: decky.name().to_string(),
             image: context.decoy.into(),
-            // Set apart while the digest is taken: they are changed in the running base.
+            // Left out of the digest: interfaces are changed in the running base.
             interfaces: Vec::new(),
             publish,
             state: NetState::default(),
@@ -328,7 +327,7 @@ impl<'a> Maker<'_, 'a> {
                 ),
                 context: context.clone(),
             },
-            _ => unreachable!("the core and the engine are of one version"),
+            _ => unreachable!("the core and the engine have the same version"),
         }
     }
 
@@ -367,7 +366,7 @@ impl<'a> Maker<'_, 'a> {
                 ServiceNetwork::OfBase
             },
             image: image.reference().into(),
-            // Set apart while the digest is taken, as are the ports: the container is not made from them.
+            // Left out of the digest, like the ports: the container does not depend on them.
             build: None,
             command,
             environment,
@@ -393,7 +392,7 @@ impl<'a> Maker<'_, 'a> {
     }
 }
 
-/// What a built-in responder is told.
+/// Returns the state that is passed to a built-in service.
 fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> ServiceState {
     let listen = entry.ports.iter().map(|port| Listen {
         port: port.number,
@@ -408,7 +407,7 @@ fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> S
     }
 }
 
-/// A published port as a base is told it.
+/// Converts a published port for a base.
 fn published(address: Ipv4Addr, port: &PublishedPort) -> protocol::Published {
     protocol::Published {
         address,
@@ -418,7 +417,7 @@ fn published(address: Ipv4Addr, port: &PublishedPort) -> protocol::Published {
     }
 }
 
-/// A route as a base is told it.
+/// Converts a route for a base.
 fn state_route(route: &graph::Route) -> Route {
     Route {
         to: route.destination,
@@ -432,15 +431,15 @@ fn egress(setting: DmzEgress) -> Egress {
         DmzEgress::DnsOnly => Egress::DnsOnly,
         DmzEgress::RateLimited => Egress::RateLimited,
         DmzEgress::Open => Egress::Open,
-        _ => unreachable!("the core and the engine are of one version"),
+        _ => unreachable!("the core and the engine have the same version"),
     }
 }
 
-/// A base starts with forwarding off, whatever the host does; a router turns it on by itself, interface by interface.
+/// Forwarding is off at first, whatever the host's setting; a router enables it itself, per interface.
 fn sysctls() -> Sysctls {
     let sysctls = [
         ("net.ipv4.ip_forward", "0"),
-        // Loose: a bridge decky may be asked over one LAN and answer over another.
+        // Loose: a bridge decky may get a request on one LAN and answer on another.
         ("net.ipv4.conf.all.rp_filter", "2"),
         ("net.ipv4.conf.all.accept_redirects", "0"),
         ("net.ipv4.conf.default.accept_redirects", "0"),
@@ -448,13 +447,13 @@ fn sysctls() -> Sysctls {
         ("net.ipv4.conf.default.send_redirects", "0"),
         ("net.ipv4.conf.all.accept_source_route", "0"),
         ("net.ipv4.ip_unprivileged_port_start", "0"),
-        // As far as the ids of a user namespace reach: beyond, such a daemon's kernel refuses it.
+        // The range of ids in a user namespace: a daemon in one refuses a wider range.
         ("net.ipv4.ping_group_range", "0 65535"),
     ];
     sysctls.map(|(name, value)| (name.into(), value.into())).into()
 }
 
-/// Puts what an entry says in the place of the bounds for all.
+/// Replaces the default limits by those of a catalogue entry.
 fn bounded(usual: Limits, own: catalog::Limits) -> Limits {
     Limits {
         pids: own.pids.map_or(usual.pids, i64::from),
@@ -476,11 +475,11 @@ fn run_as(entry: &Service, is_builtin: bool) -> RunAs {
     }
 }
 
-/// Counts processors in billionths; Docker takes no less than a hundredth of one.
+/// Converts processors to billionths; Docker's minimum is a hundredth of one.
 fn nanos(cpus: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a fraction of a billionth is nothing, and too many are as many as there can be"
+        reason = "fractions of a billionth do not matter, and the cast saturates"
     )]
     let nanos = (cpus.max(0.01) * 1e9) as i64;
     nanos
@@ -494,5 +493,5 @@ fn transport(protocol: Protocol) -> protocol::Protocol {
 }
 
 fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("what is written has text keys only")
+    serde_json::to_string(value).expect("all keys are texts")
 }

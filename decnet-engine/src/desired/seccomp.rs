@@ -1,35 +1,34 @@
-//! Which system calls a container may make.
+//! The system calls that a container may make.
 
 use decnet_topology::catalog;
 use serde::{Deserialize, Serialize};
 
 use super::digest::digest;
 
-/// The profile: a list of what is allowed, in the format that Docker reads
-/// (<https://docs.docker.com/engine/security/seccomp/>). Its architectures have no others below them: on a machine of 64 bits,
-/// none of the 32-bit calls pass.
+/// The profile: a list of allowed calls in Docker's format (<https://docs.docker.com/engine/security/seccomp/>). It lists no
+/// sub-architectures: on a 64-bit machine, all 32-bit calls are blocked.
 const PROFILE: &str = include_str!("seccomp.json");
 
-/// Which system calls a container may make.
+/// The system calls that a container may make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Seccomp {
-    /// Those of [`seccomp_profile`], of which this is the digest: a container made with another one is made from another spec.
+    /// The calls of [`seccomp_profile`]. This is its digest, so a container with another profile has another spec.
     Profile(String),
-    /// Those that the engine allows by itself.
+    /// The default profile of the engine.
     Engine,
-    /// All.
+    /// All calls.
     Unconfined,
 }
 
 impl Seccomp {
-    /// Allows what the profile of this program allows.
+    /// Allows the calls of this program's profile.
     pub fn profile() -> Self {
         Self::Profile(digest(&PROFILE))
     }
 
-    /// Allows what a catalogue's entry asks for.
+    /// Allows the calls that a catalogue entry asks for.
     pub(super) fn of(asked: catalog::Seccomp, profile: &Self) -> Self {
         match asked {
             catalog::Seccomp::Engine => Self::Engine,
@@ -39,13 +38,10 @@ impl Seccomp {
     }
 }
 
-/// Returns the profile as JSON in one line, without its comments.
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "the text is a part of the program, and a test reads it"
-)]
+/// Returns the profile as JSON in one line without its comments.
+#[expect(clippy::missing_panics_doc, reason = "the text is embedded, and a test parses it")]
 pub fn seccomp_profile() -> String {
-    let mut profile: serde_json::Value = serde_json::from_str(PROFILE).expect("a part of the program, read by a test");
+    let mut profile: serde_json::Value = serde_json::from_str(PROFILE).expect("embedded and tested");
     let calls = profile["syscalls"].as_array_mut();
     for call in calls.into_iter().flatten() {
         call.as_object_mut().map(|call| call.remove("comment"));
@@ -64,7 +60,7 @@ mod tests {
     fn rules() -> Vec<Value> {
         let profile: Value = serde_json::from_str(&seccomp_profile()).expect("JSON");
         assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
-        // Calls that are newer than the libseccomp of the engine do not exist (ENOSYS), where the architecture is named.
+        // Where the architecture is named, calls newer than the engine's libseccomp return ENOSYS.
         let architectures = profile["archMap"].as_array().expect("a list");
         assert!(
             architectures
@@ -79,7 +75,7 @@ mod tests {
         names.map(|name| name.as_str().expect("a name")).collect()
     }
 
-    /// Returns the rules that allow something, whatever capabilities there are.
+    /// Returns the rules that allow a call, regardless of capabilities.
     fn allowed() -> Vec<Value> {
         let allowed = rules().into_iter();
         let allowed = allowed.filter(|rule| rule["action"] == "SCMP_ACT_ALLOW" && rule["includes"]["caps"].is_null());
@@ -87,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reaches_the_host_or_takes_what_all_share_is_not_allowed() {
+    fn calls_that_reach_the_host_or_use_shared_resources_are_blocked() {
         let allowed = allowed();
         let allowed = names(&allowed);
         for call in [
@@ -117,12 +113,12 @@ mod tests {
         }
         assert!(
             names(&rules()).is_disjoint(&["bpf", "keyctl", "userfaultfd"].into()),
-            "with no capability either"
+            "not even with a capability"
         );
     }
 
     #[test]
-    fn sockets_are_of_the_machine_the_internet_and_the_link_and_of_no_other_family() {
+    fn only_unix_internet_netlink_and_packet_sockets_are_allowed() {
         let rules = allowed();
         let sockets = rules
             .iter()
@@ -140,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_in_a_new_namespace_is_not_allowed() {
+    fn a_process_in_a_new_namespace_is_blocked() {
         const NAMESPACES: u64 = 0x7e02_0000;
         let rules = allowed();
         let clones: Vec<_> = rules
@@ -156,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libraries_fall_back_from_is_said_not_to_exist() {
+    fn calls_with_a_fallback_in_libraries_return_enosys() {
         let rules = rules();
         let refused: Vec<_> = rules
             .iter()

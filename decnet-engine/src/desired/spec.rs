@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::Seccomp;
 use crate::naming::{ContainerName, Labels, NetworkName};
 
-/// What a base may do: set the routes and interfaces of its own namespace. It gives even that up once it has.
+/// The capabilities of a base: it sets the routes and interfaces of its own namespace, and then drops even these.
 pub const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
 
-/// The resolver that deckies are given: themselves, where nobody answers. Docker's own tells names and asks the outside.
+/// The resolver of deckies: their own address, where nothing answers. Docker's own resolver reveals names and asks servers
+/// outside.
 pub const RESOLVER: &str = "127.0.0.1";
 
 /// An image that containers are made from.
@@ -29,17 +30,17 @@ pub const RESOLVER: &str = "127.0.0.1";
 pub enum Image {
     /// The decoy program of this project, loaded without a registry.
     Decoy {
-        /// What Docker calls it.
+        /// Its reference on Docker.
         reference: String,
     },
-    /// Any other, pulled when it is not there.
+    /// Another image, pulled if it is missing.
     Pulled {
-        /// What Docker and its registry call it.
+        /// Its reference on Docker and its registry.
         reference: String,
     },
-    /// One that the daemon builds.
+    /// An image that the daemon builds.
     Built {
-        /// What Docker calls it.
+        /// Its reference on Docker.
         reference: String,
         /// The folder with the Dockerfile.
         context: PathBuf,
@@ -47,7 +48,7 @@ pub enum Image {
 }
 
 impl Image {
-    /// Returns what Docker calls it.
+    /// Returns the reference on Docker.
     pub fn reference(&self) -> &str {
         match self {
             Self::Decoy { reference } | Self::Pulled { reference } | Self::Built { reference, .. } => reference,
@@ -55,16 +56,16 @@ impl Image {
     }
 }
 
-/// How far a network leads, beside the routers on it.
+/// What a network connects to besides the routers on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NetworkReach {
-    /// Nowhere: the host has no address on it.
+    /// Nothing: the host has no address on it.
     Isolated,
-    /// To the host, whose address on it is the gateway, and which can publish ports of its containers.
+    /// The host. The gateway is the host's address, and the host can publish ports of the containers.
     Host,
-    /// To the host, and with the host's address to the outside.
+    /// The host and, behind the host's address, the outside.
     Outside,
 }
 
@@ -77,9 +78,9 @@ pub struct NetworkSpec {
     pub lan: Name,
     /// The subnet.
     pub subnet: Ipv4Net,
-    /// The gateway: the host's address, unless the network is isolated.
+    /// The gateway: the host's address unless the network is isolated.
     pub gateway: Ipv4Addr,
-    /// How far it leads.
+    /// What it connects to.
     pub reach: NetworkReach,
     /// The labels, the digest among them.
     pub labels: Labels,
@@ -94,15 +95,16 @@ pub struct Interface {
     pub lan: Name,
     /// The address.
     pub ip: Ipv4Addr,
-    /// Which interface has the default route and the published ports, where the engine can be told (`GwPriority`, API 1.48):
-    /// the highest.
+    /// The interface with the highest priority has the default route and the published ports, if the engine supports it
+    /// (`GwPriority`, API 1.48).
     pub priority: i64,
 }
 
 /// A port of the host that leads to a port of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PublishedPort {
-    /// The address on the host. Unspecified is all of its own kind; without an address, Docker would open IPv6 as well.
+    /// The host address. An unspecified address means all addresses of its family; without any address, Docker would also
+    /// publish on IPv6.
     pub host_ip: IpAddr,
     /// The port on the host.
     pub host_port: u16,
@@ -112,7 +114,7 @@ pub struct PublishedPort {
     pub protocol: Protocol,
 }
 
-/// Where what a container prints is kept.
+/// The log settings of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     /// Docker's log driver.
@@ -122,7 +124,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Works out what Docker is told.
+    /// Converts the settings for Docker.
     pub fn new(settings: &LogSettings) -> Self {
         Self {
             driver: settings.driver.as_str().into(),
@@ -130,7 +132,7 @@ impl Log {
         }
     }
 
-    /// Returns whether it is the usual one, which digests leave out: it was there before there were others.
+    /// Returns whether these are the default settings. Digests omit the default, which is older than this field.
     fn is_usual(&self) -> bool {
         *self == Self::usual()
     }
@@ -140,7 +142,7 @@ impl Log {
     }
 }
 
-/// What a container may use up.
+/// The limits of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Processes.
@@ -153,7 +155,7 @@ pub struct Limits {
     pub open_files: i64,
 }
 
-/// The user of a built-in service, and of an image that would run as root: nobody.
+/// The user of built-in services, and of images that would run as root: nobody.
 pub const NOBODY: &str = "65534:65534";
 
 /// The user that a service runs as.
@@ -161,20 +163,21 @@ pub const NOBODY: &str = "65534:65534";
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunAs {
-    /// This one, `uid[:gid]` or a name that the image knows.
+    /// This user: `uid[:gid]` or a name in the image.
     User(String),
-    /// The image's own user, or [`NOBODY`] where that is root. The runtime looks at the image when it creates the container.
+    /// The image's own user, or [`NOBODY`] if that is root. The runtime inspects the image when it creates the container.
     ImageUserUnlessRoot,
 }
 
-/// Which network a service has.
+/// The network of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ServiceNetwork {
-    /// None. Its base hands it the sockets that it listens on, over a socket in the base's volume, whenever either of them starts.
+    /// None. The base passes it the sockets that it listens on over a socket in the base's volume, whenever either of them
+    /// starts.
     HandedSockets,
-    /// That of its base, which an image needs that knows nothing of this project. The base has to run before it.
+    /// The network namespace of its base. Images that do not know this project need it. The base must run first.
     OfBase,
 }
 
@@ -188,26 +191,26 @@ pub struct BaseSpec {
     pub name: ContainerName,
     /// The decky.
     pub decky: Name,
-    /// What its host calls itself: the decky's name.
+    /// The host name: the decky's name.
     pub hostname: String,
     /// The image's reference.
     pub image: String,
     /// Its interfaces, home first.
     pub interfaces: Vec<Interface>,
-    /// The ports that it publishes; only gateways do.
+    /// The published ports; only gateways have any.
     pub publish: BTreeSet<PublishedPort>,
-    /// Its routes and whether it forwards.
+    /// Its routes and forwarding.
     pub state: NetState,
     /// The sysctls of its namespace.
     pub sysctls: Sysctls,
-    /// What it may use up.
+    /// Its limits.
     pub limits: Limits,
-    /// Which system calls it may make.
+    /// The allowed system calls.
     pub seccomp: Seccomp,
-    /// Where what it prints is kept.
+    /// The log settings.
     #[serde(default = "Log::usual", skip_serializing_if = "Log::is_usual")]
     pub log: Log,
-    /// The labels, the digests among them.
+    /// The labels, including the digests.
     pub labels: Labels,
 }
 
@@ -222,37 +225,37 @@ pub struct ServiceSpec {
     pub service: ServiceName,
     /// The base of its decky.
     pub base: ContainerName,
-    /// Which network it has.
+    /// The network.
     pub network: ServiceNetwork,
     /// The image's reference.
     pub image: String,
-    /// The folder that the image is built from, if it is built: an image that a teardown of another maze removed meanwhile is built
-    /// again. Not a part of the digest.
+    /// The folder that the image is built from, if it is built. If the teardown of another maze removed the image meanwhile, it
+    /// is built again. Not part of the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<PathBuf>,
-    /// The arguments, if not the image's own.
+    /// The arguments, or none for those of the image.
     pub command: Option<Vec<String>>,
     /// The environment.
     pub environment: BTreeMap<String, String>,
-    /// The capabilities that it keeps, without `CAP_`.
+    /// The capabilities, without `CAP_`.
     pub capabilities: BTreeSet<String>,
-    /// The ports that it should answer on. Its container is not made from them, so they are not a part of the digest.
+    /// The ports that it must answer on. Not part of the digest, because the container does not depend on them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ports: BTreeSet<Port>,
-    /// Whether it answers each datagram; of other services silence says nothing. Not a part of the digest.
+    /// Whether it answers every datagram. If not, no answer is not a fault. Not part of the digest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answers_datagrams: bool,
-    /// How many bytes may be written to its root, where the storage driver can limit that; none if the root is read-only.
+    /// The limit of bytes written to its root, if the storage driver supports it; none if the root is read-only.
     pub writable_root: Option<i64>,
-    /// The user it runs as.
+    /// The user.
     pub user: RunAs,
-    /// What it may use up.
+    /// Its limits.
     pub limits: Limits,
-    /// Which system calls it may make.
+    /// The allowed system calls.
     pub seccomp: Seccomp,
-    /// Where what it prints is kept.
+    /// The log settings.
     #[serde(default = "Log::usual", skip_serializing_if = "Log::is_usual")]
     pub log: Log,
-    /// The labels, the digest among them.
+    /// The labels, including the digest.
     pub labels: Labels,
 }

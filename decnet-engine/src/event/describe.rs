@@ -1,4 +1,4 @@
-//! Events in one line, for people.
+//! One-line descriptions of events for people.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{Event, StepState};
 use crate::naming::ContainerName;
 
 impl Event {
-    /// Describes the event in one line for people. Steps that begin are described only if `verbose`.
+    /// Describes the event in one line for people. The start of a step is described only if `verbose`.
     pub fn describe(&self, verbose: bool) -> Option<String> {
         match self {
             Event::Status { to, reason, .. } => Some(match reason {
@@ -79,7 +79,7 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Warns of logs that the runtime deletes with their containers; none where it deletes none.
+/// Warns of logs that the runtime deletes with their containers. Returns none if there are none.
 pub fn deleted_logs_text(containers: &[ContainerName]) -> Option<String> {
     const NAMED: usize = 20;
     if containers.is_empty() {

@@ -8,14 +8,14 @@ use super::Event;
 /// The version of the envelope.
 const VERSION: u32 = 1;
 
-/// An event on its way: when it happened, and an id to tell it from others that say the same.
+/// An event with its time and a unique id.
 ///
-/// On the wire `{"v": 1, "id": …, "topic": …, "type": …, "ts": …, "payload": {…}}`. The topic follows from the event; an envelope
-/// that says another is refused.
+/// On the wire it is `{"v": 1, "id": …, "topic": …, "type": …, "ts": …, "payload": {…}}`. The event determines the topic; an
+/// envelope with another topic is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Wire", try_from = "Wire")]
 pub struct Envelope {
-    /// Names this event.
+    /// The id of this event.
     pub id: EventId,
     /// When it happened.
     pub at: Timestamp,
@@ -23,34 +23,34 @@ pub struct Envelope {
     pub event: Event,
 }
 
-/// Says why something is no envelope.
+/// Reports an invalid envelope.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum EnvelopeError {
-    /// It is of a version that this program does not know.
-    #[error("an envelope of version {v}, and this program knows {VERSION}")]
+    /// The version is not supported.
+    #[error("envelope version {v} is not supported; this program reads version {VERSION}")]
     #[strum(serialize = "envelope_too_new")]
     Version {
         /// The version.
         v: u32,
     },
-    /// The event is none of those that there are, or lacks something.
-    #[error("no event of type `{kind}`")]
+    /// The type is unknown, or the payload is invalid.
+    #[error("not a valid event of type `{kind}`")]
     #[strum(serialize = "unknown_event")]
     Event {
-        /// The type that it says it is of.
+        /// The type.
         kind: String,
-        /// What is wrong.
+        /// The cause.
         source: serde_json::Error,
     },
-    /// The topic is not that of the event.
-    #[error("the topic is `{topic}`, and that of the event `{expected}`")]
+    /// The topic does not fit the event.
+    #[error("the topic is `{topic}`, but the event requires `{expected}`")]
     #[strum(serialize = "wrong_topic")]
     Topic {
-        /// The topic that it says.
+        /// The topic of the envelope.
         topic: String,
-        /// The topic that follows from the event.
+        /// The topic of the event.
         expected: String,
     },
 }
@@ -63,7 +63,7 @@ impl EnvelopeError {
 }
 
 impl Envelope {
-    /// Puts an event in an envelope, under a fresh id.
+    /// Creates an envelope with a new id.
     pub fn new(event: Event, at: Timestamp) -> Self {
         Self {
             id: rng::event_id(),
@@ -72,13 +72,13 @@ impl Envelope {
         }
     }
 
-    /// Returns the topic that it is published under.
+    /// Returns the topic of the event.
     pub fn topic(&self) -> String {
         self.event.topic()
     }
 }
 
-/// The envelope in the order in which it is written.
+/// The fields of an envelope in the order in which they are written.
 #[derive(Clone, Serialize, Deserialize)]
 struct Wire {
     v: u32,
@@ -93,9 +93,9 @@ struct Wire {
 impl From<Envelope> for Wire {
     fn from(envelope: Envelope) -> Self {
         let topic = envelope.topic();
-        // An event is maps of texts and numbers, which JSON can say; it says its type and its payload.
-        let mut said = serde_json::to_value(&envelope.event).unwrap_or_default();
-        let mut take = |key| said.get_mut(key).map(Value::take).unwrap_or_default();
+        // This cannot fail: an event has only maps of texts and numbers.
+        let mut event = serde_json::to_value(&envelope.event).unwrap_or_default();
+        let mut take = |key| event.get_mut(key).map(Value::take).unwrap_or_default();
         Self {
             v: VERSION,
             id: envelope.id,

@@ -1,4 +1,4 @@
-//! What happens, as it happens: a closed set of events, and the envelope that they travel in.
+//! Events: a closed set of things that happen, and the envelope in which they are sent.
 //!
 //! | topic | [`Event`] |
 //! |---|---|
@@ -9,7 +9,8 @@
 //! | `decky.<topology id>.<name>.mutation` | [`Decky`](Event::Decky) |
 //! | `system.<worker>.health` | [`Health`](Event::Health) |
 //!
-//! Events are told at most once and never waited for. The store is the truth: whoever must miss nothing looks there too.
+//! Each event is delivered at most once, and publishing never waits. The store has the true state: a reader that must miss
+//! nothing reads it as well.
 //!
 //! On the wire an [`Envelope`] is JSON:
 //!

@@ -9,7 +9,7 @@ use crate::naming::ContainerName;
 
 /// Something that happened.
 ///
-/// On the wire its kind is the envelope's `type`, and what it says is the envelope's `payload`.
+/// On the wire, its kind is the `type` of the envelope and its fields are the `payload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -18,35 +18,35 @@ pub enum Event {
     Status {
         /// The topology.
         topology: TopologyId,
-        /// The status before; none where the topology was just stored.
+        /// The status before, or none if the topology was just stored.
         from: Option<Status>,
         /// The status after.
         to: Status,
-        /// Why.
+        /// The reason.
         reason: Option<String>,
     },
-    /// A mutation went a step through its queue.
+    /// A mutation reached a stage.
     Mutation {
         /// The topology.
         topology: TopologyId,
-        /// The mutation's number.
+        /// The id of the mutation.
         mutation: MutationId,
-        /// What it does, as on the wire: `add_lan`.
+        /// The operation, as on the wire: `add_lan`.
         op: String,
-        /// How far it is.
+        /// The stage.
         state: MutationStage,
-        /// Who asked for it.
+        /// The user or program that asked for it.
         actor: Option<String>,
-        /// Why it was rejected or failed.
+        /// The reason for a rejection or failure.
         reason: Option<String>,
     },
     /// A plan is about to be executed.
     Planned {
         /// The topology.
         topology: TopologyId,
-        /// How many steps it has.
+        /// The number of steps.
         steps: usize,
-        /// The containers whose logs it deletes, the first thousand of them.
+        /// The containers whose logs the plan deletes: at most the first thousand.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         deleted_logs: Vec<ContainerName>,
     },
@@ -58,13 +58,13 @@ pub enum Event {
         #[serde(flatten)]
         progress: Progress,
     },
-    /// A decky came, went, or runs something else.
+    /// A decky was created or removed, or its services changed.
     Decky(DeckyEvent),
-    /// A worker says that it is there.
+    /// A worker reports that it is alive.
     Health(Health),
 }
 
-/// How far a mutation is.
+/// The stage of a mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -73,11 +73,11 @@ pub enum MutationStage {
     Enqueued,
     /// It is being applied.
     Applying,
-    /// It is stored, and Docker was seen to match.
+    /// It is stored, and Docker matches.
     Applied,
-    /// It was illegal, and nothing changed.
+    /// It was invalid, and nothing changed.
     Rejected,
-    /// It is stored, but Docker does not follow.
+    /// It is stored, but Docker could not be changed to match.
     Failed,
 }
 
@@ -101,46 +101,46 @@ impl From<MutationState> for MutationStage {
             MutationState::Applied => Self::Applied,
             MutationState::Rejected => Self::Rejected,
             MutationState::Failed => Self::Failed,
-            // It waits: what was just enqueued, and what was given back.
+            // A released mutation waits again, like a new one.
             _ => Self::Enqueued,
         }
     }
 }
 
-/// A change in the life of a decky: what runs on it now, and what ran before.
+/// A change of a decky: its services before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeckyEvent {
     /// The topology.
     pub topology: TopologyId,
     /// The decky.
     pub decky: Name,
-    /// What ran on it before; empty for a creation.
+    /// The services before. Empty for a creation.
     pub old_services: BTreeSet<ServiceName>,
-    /// What runs on it now; empty for a retirement.
+    /// The services after. Empty for a retirement.
     pub new_services: BTreeSet<ServiceName>,
-    /// What brought it about.
+    /// The cause.
     pub trigger: Trigger,
 }
 
-/// What brought a change of a decky about.
+/// The cause of a change of a decky.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
-    /// It came to be.
+    /// The decky was created.
     Creation,
-    /// It was removed.
+    /// The decky was removed.
     Retirement,
-    /// Somebody changed it while it ran.
+    /// A user changed it while it ran.
     Operator,
-    /// It was due.
+    /// A schedule.
     Scheduled,
-    /// It was not as it should be, and was mended.
+    /// Drift was repaired.
     Healer,
 }
 
 impl Trigger {
-    /// Returns the word for it, as on the wire.
+    /// Returns the word used on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Creation => "creation",
@@ -158,23 +158,23 @@ impl fmt::Display for Trigger {
     }
 }
 
-/// What a worker says of itself.
+/// The report of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// What it is called: a DNS label, unique among those on one bus.
+    /// The name of the worker: a DNS label, unique on the bus.
     pub worker: Name,
     /// Its process id.
     pub pid: u32,
     /// When it was started.
     pub started_at: Timestamp,
-    /// How many topologies it looks after.
+    /// The number of topologies that it looks after.
     pub topologies: usize,
-    /// How many of them it is at work on now.
+    /// The number of topologies that it works on now.
     pub busy: usize,
 }
 
 impl Event {
-    /// Returns the topology that it is about; none for what is about a worker.
+    /// Returns the topology of the event. Returns none for an event of a worker.
     pub fn topology(&self) -> Option<TopologyId> {
         match self {
             Self::Status { topology, .. }
@@ -186,7 +186,7 @@ impl Event {
         }
     }
 
-    /// Returns the topic that it is published under.
+    /// Returns the topic of the event.
     pub fn topic(&self) -> String {
         match self {
             Self::Status { topology, .. } => format!("topology.{topology}.status"),

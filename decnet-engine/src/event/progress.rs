@@ -4,49 +4,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Lane, StepId};
 
-/// Something that happened to a step.
+/// A change of a step's state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The step's place in its plan.
+    /// The id of the step in its plan.
     pub step: StepId,
-    /// The step in one line.
+    /// A description of the step in one line.
     pub text: String,
-    /// The lane that it runs in.
+    /// The lane of the step.
     pub lane: Lane,
-    /// Whether it undoes a step of before.
+    /// Whether it undoes an earlier step.
     pub undo: bool,
-    /// What happened.
+    /// The new state.
     #[serde(flatten)]
     pub state: StepState,
 }
 
 impl Progress {
-    /// Returns what stands before the text of a step that is undone, for people.
+    /// Returns the prefix for the text of an undo step.
     pub fn undo_mark(&self) -> &'static str {
         if self.undo { "undo: " } else { "" }
     }
 }
 
-/// How far a step is.
+/// The state of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum StepState {
-    /// It was begun.
+    /// It started.
     Started,
-    /// It is done.
+    /// It finished.
     Done {
         /// Whether it changed anything.
         changed: bool,
-        /// How long it took; on the wire `took_us`, in whole microseconds.
+        /// The duration; on the wire `took_us`, in whole microseconds.
         #[serde(rename = "took_us", with = "microseconds")]
         took: Duration,
     },
     /// It failed.
     Failed {
-        /// Why.
+        /// The reason.
         error: String,
     },
-    /// It was left out because a step that it needs failed.
+    /// It was skipped because a step that it depends on failed.
     Skipped,
 }
 

@@ -1,10 +1,11 @@
-//! Events as lines for a log: RFC 5424.
+//! Events as log lines in the format of RFC 5424.
 //!
-//! What came, went or changed is written, its values as structured data: `topology` and the event's own fields, in the element
-//! `decnet@32473`. Steps and health are not for logs of this kind.
+//! A line is written for each change of a status, mutation or decky. Its values are structured data in the element
+//! `decnet@32473`: `topology` and the fields of the event. Steps and health have no lines.
 //!
-//! A line is one line whatever the values hold: quotes, backslashes and brackets are escaped as the RFC says (section 6.3.3), and
-//! control characters and others that show nothing, which it would let through, are written as `#` and three octal digits a byte, as rsyslog writes them.
+//! An event is always one line, whatever its values contain. Quotes, backslashes and brackets are escaped as in section 6.3.3
+//! of the RFC. Control characters and other invisible characters, which the RFC allows, are written like rsyslog does: `#` and
+//! three octal digits per byte.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -16,10 +17,10 @@ use syslog_fmt::{
 
 use super::{DeckyEvent, Envelope, Event, MutationStage};
 
-/// The name of the structured data. The number is the one that RFC 5612 sets aside for documentation: DECNET has none of its own.
+/// The name of the structured data. RFC 5612 reserves this number for documentation; DECNET has no number of its own.
 const ELEMENT: &str = "decnet@32473";
 
-/// The longest names that the header may hold: section 6 of the RFC.
+/// The maximum lengths of the names in the header: section 6 of the RFC.
 const LONGEST_HOST: usize = 255;
 const LONGEST_PROCESS: usize = 128;
 
@@ -28,9 +29,9 @@ const LONGEST_PROCESS: usize = 128;
 pub struct SyslogWriter(Formatter);
 
 impl SyslogWriter {
-    /// Takes what this host and this process are called.
+    /// Creates a writer with the names of this host and process.
     ///
-    /// What is no visible ASCII in them is replaced by `_`, and what is too long is cut off.
+    /// Characters that are not visible ASCII are replaced by `_`, and names that are too long are cut off.
     pub fn new(host: &str, process: &str) -> Self {
         let (host, process) = (field(host, LONGEST_HOST), field(process, LONGEST_PROCESS));
         Self(
@@ -44,32 +45,35 @@ impl SyslogWriter {
         )
     }
 
-    /// Writes an event as one line, without its line feed; none for those that are not written.
+    /// Returns the line of an event without a line feed. Returns none if the event has no line.
     pub fn line(&self, envelope: &Envelope) -> Option<String> {
         let entry = Entry::of(&envelope.event)?;
         let mut values = vec![("event", envelope.id.to_string())];
         values.extend(entry.values);
-        let values: Vec<(&str, String)> = values.into_iter().map(|(name, value)| (name, tame(&value))).collect();
+        let values: Vec<(&str, String)> = values
+            .into_iter()
+            .map(|(name, value)| (name, escape_invisible(&value)))
+            .collect();
         let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        // At most six digits of a second's fraction: section 6.2.3.
+        // A fraction of a second has at most six digits: section 6.2.3.
         let at = envelope.at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-        let message = tame(&entry.message);
+        let message = escape_invisible(&entry.message);
         let mut line = Vec::new();
         let written = self.0.write_with_data(
             &mut line,
             entry.severity,
             Timestamp::PreformattedString(at),
-            // As it stands: a message that is written as a text begins with a byte order mark.
+            // Written without the byte order mark that the formatter adds to a `str`.
             format_args!("{message}"),
             Some(entry.kind),
             [(ELEMENT, values)],
         );
-        // Memory takes whatever is written to it, and what is written is text.
+        // Writing to memory does not fail, and the line is UTF-8.
         written.ok().and_then(|()| String::from_utf8(line).ok())
     }
 }
 
-/// What is written of an event.
+/// The content of a line.
 struct Entry {
     kind: &'static str,
     severity: Severity,
@@ -156,23 +160,23 @@ fn list(services: &BTreeSet<ServiceName>) -> String {
     services.join(",")
 }
 
-/// Writes what shows nothing of its own in digits, so that nothing ends where it should not, turns around or hides.
-fn tame(text: &str) -> String {
-    let mut tamed = String::with_capacity(text.len());
+/// Replaces invisible characters by digits, so that no value breaks the line, reverses the text or hides.
+fn escape_invisible(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if shown::is_hidden(character) {
             for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                // Memory takes whatever is written to it.
-                let _ = write!(tamed, "#{byte:03o}");
+                // Writing to memory does not fail.
+                let _ = write!(escaped, "#{byte:03o}");
             }
         } else {
-            tamed.push(character);
+            escaped.push(character);
         }
     }
-    tamed
+    escaped
 }
 
-/// Makes a field of the header: visible ASCII, not too long, and not empty.
+/// Makes a valid header field: visible ASCII, not too long, and not empty.
 fn field(text: &str, longest: usize) -> String {
     let visible = |character: char| if character.is_ascii_graphic() { character } else { '_' };
     let field: String = text.chars().map(visible).take(longest).collect();

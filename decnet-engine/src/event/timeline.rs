@@ -1,6 +1,7 @@
-//! What deckies were at some time.
+//! The state of deckies over time.
 //!
-//! Folded from events, a [`Timeline`] says what ran; folded from a store's audit trail, what was meant to run.
+//! A [`Timeline`] built from events has the services that ran. One built from the audit trail of a store has the services that
+//! should run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,42 +16,42 @@ use serde::Serialize;
 
 use super::{DeckyEvent, Envelope, Event, MutationStage, Trigger};
 
-/// What a decky was from some time on.
+/// The state of a decky from some time on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeckyMoment {
-    /// What it ran.
+    /// The services.
     pub services: BTreeSet<ServiceName>,
-    /// Since when.
+    /// The start.
     pub since: Timestamp,
-    /// What had brought that about.
+    /// The cause of the change.
     pub trigger: Trigger,
-    /// The mutation that had, if one had and that is known.
+    /// The mutation that caused it, if there was one and it is known.
     pub mutation: Option<MutationId>,
-    /// All that it was, where that is known: events say what it ran, an audit trail says all.
+    /// The full state, if it is known: an audit trail has it, events do not.
     pub state: Option<DeckyState>,
 }
 
-/// What one decky was, time after time.
+/// The states of one decky over time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeckyTimeline(
-    /// In order of time; none from when it was gone.
+    /// In order of time; none from the time when it was removed.
     Vec<(Timestamp, Option<DeckyMoment>)>,
 );
 
 impl DeckyTimeline {
-    /// Returns what the decky was at that time; none if it was not there.
+    /// Returns the state at a time. Returns none if the decky did not exist.
     pub fn at(&self, time: Timestamp) -> Option<&DeckyMoment> {
         let after = self.0.partition_point(|(since, _)| *since <= time);
         self.0.get(after.checked_sub(1)?)?.1.as_ref()
     }
 
-    /// Returns all that the decky was, in order of time; where it was gone for a while there is a gap.
+    /// Returns all states in order of time. A time without the decky is a gap.
     pub fn moments(&self) -> impl Iterator<Item = &DeckyMoment> {
         self.0.iter().filter_map(|(_, moment)| moment.as_ref())
     }
 }
 
-/// What the deckies of one topology were, and what the topology was, time after time.
+/// The states of the deckies of one topology and of the topology itself over time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Timeline {
     deckies: BTreeMap<Name, DeckyTimeline>,
@@ -58,10 +59,10 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Folds the events of one topology, others left aside.
+    /// Builds the timeline of one topology from events; events of others are ignored.
     ///
-    /// They may come in any order, and more than once: each counts once, in order of time and id. Events that were lost leave
-    /// what was before them.
+    /// The events may be in any order and repeated: each counts once, in order of time and id. After a lost event the earlier
+    /// state continues.
     pub fn from_events<'a>(topology: TopologyId, events: impl IntoIterator<Item = &'a Envelope>) -> Self {
         let ours = |envelope: &&Envelope| envelope.event.topology() == Some(topology);
         let ordered: BTreeMap<_, &Event> = events
@@ -70,7 +71,7 @@ impl Timeline {
             .map(|envelope| ((envelope.at, envelope.id), &envelope.event))
             .collect();
         let mut timeline = Self::default();
-        // One worker at a time changes a topology: what changes while a mutation is applied is the mutation's doing.
+        // One worker at a time changes a topology, so a change while a mutation is applied belongs to that mutation.
         let mut applying = None;
         for ((at, _), event) in ordered {
             match event {
@@ -85,11 +86,11 @@ impl Timeline {
         timeline
     }
 
-    /// Folds a store's audit trail: the maze as it is now, what edits and mutations changed of its deckies, and its changes of
-    /// status, the first of which is its creation.
+    /// Builds a timeline from the audit trail of a store: the current maze, the changes of its deckies by edits and mutations,
+    /// and its changes of status, the first of which is its creation.
     ///
-    /// It says what the deckies were meant to be; whether they ran is for the [status](Self::status_at) at the time to say. With
-    /// the teardown they are gone.
+    /// The timeline has the services that should run; the [status](Self::status_at) at that time shows whether they did. The
+    /// teardown removes all deckies.
     pub fn from_trail(current: &Topology, changes: &[RecordedChange], statuses: &[StatusEvent]) -> Self {
         let mut timeline = Self::default();
         let Some(created) = statuses.iter().map(|event| event.at).min() else {
@@ -114,19 +115,19 @@ impl Timeline {
         timeline
     }
 
-    /// Returns what is known of a decky.
+    /// Returns the timeline of a decky.
     pub fn decky(&self, name: &Name) -> Option<&DeckyTimeline> {
         self.deckies.get(name)
     }
 
-    /// Returns the deckies that there were at that time, in order of their names.
+    /// Returns the deckies that existed at a time, in order of their names.
     pub fn at(&self, time: Timestamp) -> impl Iterator<Item = (&Name, &DeckyMoment)> {
         self.deckies
             .iter()
             .filter_map(move |(name, decky)| Some((name, decky.at(time)?)))
     }
 
-    /// Returns the status of the topology at that time; none before the first that is known.
+    /// Returns the status of the topology at a time. Returns none before the first known status.
     pub fn status_at(&self, time: Timestamp) -> Option<Status> {
         let after = self.statuses.partition_point(|(since, _)| *since <= time);
         self.statuses.get(after.checked_sub(1)?).map(|(_, status)| *status)
@@ -167,7 +168,7 @@ impl Timeline {
         self.deckies.entry(decky).or_default().0.push((at, moment));
     }
 
-    /// A topology that is torn down has no deckies, whoever was not told.
+    /// A torn-down topology has no deckies, even if events are missing.
     fn become_status(&mut self, at: Timestamp, to: Status) {
         self.statuses.push((at, to));
         if to == Status::TornDown {

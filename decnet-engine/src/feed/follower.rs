@@ -15,9 +15,9 @@ use crate::{
     event::Envelope,
 };
 
-/// How often the store is read while the bus is not reached.
+/// How often the store is read while the bus is not connected.
 const POLL_ALONE: Duration = Duration::from_secs(1);
-/// How often the store is read beside the bus, for events that a bus may lose.
+/// How often the store is read while the bus is connected, because a bus may lose events.
 const POLL_BESIDE_BUS: Duration = Duration::from_secs(10);
 /// How long the snapshot waits for the bus.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -27,17 +27,17 @@ const CONNECT: Duration = Duration::from_secs(1);
 pub(super) struct Follower {
     events: Option<Subscription>,
     connectivity: watch::Receiver<Connectivity>,
-    /// Whether the reader believes that the bus is reached.
+    /// The connectivity that the reader was last informed of.
     connected: bool,
     stored: StoredEvents,
     sender: mpsc::Sender<Result<FeedItem, RepoError>>,
 }
 
-/// Why a feed ends.
+/// The reason for the end of a feed.
 enum Ended {
     /// The store cannot be read.
     Store(RepoError),
-    /// The reader is gone.
+    /// The reader was dropped.
     Reader,
 }
 
@@ -63,20 +63,20 @@ impl Follower {
         }
     }
 
-    /// Reads the present state.
+    /// Reads the current state.
     ///
-    /// The bus is waited for first. An event in between is seen on the bus and in the store, and returned once.
+    /// It waits for the bus first. An event in between is seen on the bus and in the store, and returned once.
     pub(super) async fn snapshot(&mut self) -> Result<Vec<TopologyNow>, RepoError> {
         let settled = self.connectivity.wait_for(|now| *now != Connectivity::Connecting);
-        // A bus that takes longer is found later.
+        // A bus that takes longer is reported later.
         let _ = timeout(CONNECT, settled).await;
         self.stored.snapshot().await
     }
 
-    /// Sends items until the reader is gone or the store cannot be read.
+    /// Sends items until the reader is dropped or the store cannot be read.
     pub(super) async fn run(mut self) {
         if let Err(Ended::Store(error)) = self.follow().await {
-            // The reader may be gone as well.
+            // Fails if the reader was dropped too.
             let _ = self.sender.send(Err(error)).await;
         }
     }
@@ -92,7 +92,7 @@ impl Follower {
         }
     }
 
-    /// Tells the reader whether the bus was lost or found.
+    /// Informs the reader if the bus was lost or found.
     async fn note_connectivity(&mut self) -> Result<(), Ended> {
         let connected = *self.connectivity.borrow_and_update() == Connectivity::Connected;
         if connected == self.connected {
@@ -107,7 +107,7 @@ impl Follower {
         .await
     }
 
-    /// Sends events of the bus until the store has to be read: it is due, the bus lost events, or it was lost or found.
+    /// Sends events of the bus until the store has to be read: it is due, events were lost, or the connectivity changed.
     async fn follow_bus(&mut self, due: Instant) -> Result<(), Ended> {
         loop {
             let received = tokio::select! {
@@ -145,7 +145,7 @@ fn patterns(only: Option<TopologyId>) -> Vec<Pattern> {
     texts.iter().filter_map(|text| Pattern::new(text).ok()).collect()
 }
 
-/// Waits for the next event of a bus. There is none without a bus, and none after its end.
+/// Waits for the next event of a bus. Waits forever without a bus, and after its end.
 async fn next(events: &mut Option<Subscription>) -> Received {
     if let Some(subscription) = events {
         match subscription.recv().await {
@@ -156,7 +156,7 @@ async fn next(events: &mut Option<Subscription>) -> Received {
     std::future::pending().await
 }
 
-/// Waits until the connectivity changes. That of a bus within the process never does.
+/// Waits until the connectivity changes. For a bus within the process this waits forever.
 async fn changed(connectivity: &mut watch::Receiver<Connectivity>) {
     if connectivity.changed().await.is_err() {
         std::future::pending::<()>().await;

@@ -11,10 +11,10 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use super::{FeedItem, TopologyNow, follower::Follower};
 use crate::bus::Bus;
 
-/// How many items may wait for the reader. A slow reader then lags on the bus.
+/// How many items are queued for the reader. A slow reader then loses events of the bus.
 const WAITING: usize = 64;
 
-/// A snapshot and then every later event, once. Dropping it ends it.
+/// A snapshot followed by every later event, each once. Dropping the feed ends it.
 #[derive(Debug)]
 pub struct Feed {
     items: mpsc::Receiver<Result<FeedItem, RepoError>>,
@@ -22,9 +22,9 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Returns the present state and the feed that continues from there. `only` selects one topology; without it all are followed.
+    /// Returns the current state and the feed of later events. `only` selects one topology; without it, all are included.
     ///
-    /// It must be called within a tokio runtime that has a clock.
+    /// It must be called within a tokio runtime with time enabled.
     ///
     /// # Errors
     ///
@@ -41,9 +41,9 @@ impl Feed {
         Ok((snapshot, Self { items, task }))
     }
 
-    /// Waits for the next item. Nothing is lost if the future is dropped.
+    /// Waits for the next item. The future is cancel-safe.
     ///
-    /// The feed ends with an error if the store cannot be read, and then returns none.
+    /// If the store cannot be read, the feed returns the error and then none.
     pub async fn next(&mut self) -> Option<Result<FeedItem, RepoError>> {
         self.items.recv().await
     }

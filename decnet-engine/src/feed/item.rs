@@ -11,10 +11,11 @@ pub enum FeedItem {
         /// The name of its topology, if the store has it.
         name: Option<String>,
     },
-    /// So many events of the bus were lost. The store was read again, so only steps and changes of deckies are missing.
+    /// The number of events of the bus that were lost. The store was read again, so only steps and changes of deckies are
+    /// missing.
     Lagged(u64),
-    /// The bus cannot be reached. Until [`FeedItem::BusFound`] the store is read every second.
+    /// The bus cannot be reached. The store is read every second until [`FeedItem::BusFound`].
     BusLost,
-    /// The bus is reached.
+    /// The bus is connected.
     BusFound,
 }

@@ -1,7 +1,7 @@
 //! The event feed: a snapshot of the store, then every later event once, from a bus and from the store.
 //!
-//! A bus may lose events, and a process may run without one. The feed therefore reads the store as well, which knows every change of
-//! status and every stage of a mutation, but neither steps nor deckies. `decnet events` prints a feed.
+//! A bus may lose events, and a process may run without one. So the feed reads the store as well. The store has every change of
+//! status and every stage of a mutation, but no steps and no deckies. `decnet events` prints a feed.
 //!
 //! ```
 //! use std::sync::Arc;

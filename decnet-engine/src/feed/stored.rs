@@ -1,4 +1,4 @@
-//! Events that are derived from the store: for processes without a bus, and for what a bus lost.
+//! Events derived from the store, for processes without a bus and for events that a bus lost.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::event::{Envelope, Event, MutationStage};
 const PAGE: usize = 64;
 /// How many finished mutations are remembered as seen.
 const REMEMBERED: usize = 4096;
-/// How many changes of status are remembered of a topology, so that a late bus repeats none.
+/// How many changes of status are remembered per topology, so that a late event of a bus is not repeated.
 const REMEMBERED_STATUSES: usize = 64;
 
 /// A topology in the snapshot of a feed.
@@ -30,33 +30,33 @@ pub struct TopologyNow {
     pub unfinished: Vec<MutationRow>,
 }
 
-/// The events that a store implies, each returned once.
+/// The events that follow from the store, each returned once.
 #[derive(Debug)]
 pub(super) struct StoredEvents {
     repo: Arc<dyn Repo>,
-    /// The one topology that is followed; none for all.
+    /// The topology to follow; none for all.
     only: Option<TopologyId>,
     names: BTreeMap<TopologyId, String>,
-    /// When a row was last looked into.
+    /// The `updated_at` of the rows at their last read.
     looked: BTreeMap<TopologyId, Timestamp>,
     statuses: BTreeMap<TopologyId, SeenStatuses>,
-    /// The last mutation that was looked at.
+    /// The highest id of the mutations read so far.
     last: MutationId,
-    /// The place of the last stage that was seen of each mutation.
+    /// The rank of the last stage seen of each mutation.
     mutations: BTreeMap<MutationId, u8>,
 }
 
 /// The changes of status of one topology that were seen.
 #[derive(Debug, Default)]
 struct SeenStatuses {
-    /// How many of those in the store, which appends to them.
+    /// The number of changes in the store, which only appends.
     stored: usize,
-    /// The last ones, by their time.
+    /// The times of the latest changes.
     latest: BTreeSet<Timestamp>,
 }
 
 impl SeenStatuses {
-    /// Records a change. Returns false if it was seen before, or is older than all that are remembered.
+    /// Records a change. Returns false if it was seen before or is older than all remembered changes.
     fn note(&mut self, at: Timestamp) -> bool {
         if self.latest.len() == REMEMBERED_STATUSES {
             if self.latest.first().is_some_and(|first| at < *first) {
@@ -91,9 +91,9 @@ impl StoredEvents {
         self.names.get(&topology).map(String::as_str)
     }
 
-    /// Reads the present state. Everything in it counts as seen. Torn-down topologies are left out unless one was selected.
+    /// Reads the current state. Everything in it counts as seen. Torn-down topologies are skipped unless one was selected.
     pub(super) async fn snapshot(&mut self) -> Result<Vec<TopologyNow>, RepoError> {
-        // What happens between the reads is in a later one, or is returned by `catch_up`, or both.
+        // An event between the reads is in a later read, or `catch_up` returns it, or both.
         let end = self.mutations(&self.page(0, 0)).await?.total;
         let latest = self.mutations(&self.page(end.saturating_sub(1), 1)).await?.rows;
         self.last = latest.first().map_or(MutationId::new(0), |row| row.id);
@@ -123,12 +123,12 @@ impl StoredEvents {
         Ok(all)
     }
 
-    /// Records an event that came over a bus. Returns whether it is new.
+    /// Records an event from a bus. Returns whether it is new.
     pub(super) fn see(&mut self, envelope: &Envelope) -> bool {
         match &envelope.event {
             Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().note(envelope.at),
             Event::Mutation { mutation, state, .. } => {
-                // One that was finished before the snapshot is not remembered.
+                // A mutation that finished before the snapshot is not remembered.
                 let unknown = if *mutation <= self.last { END } else { 0 };
                 let seen = self.mutations.entry(*mutation).or_insert(unknown);
                 let is_new = place(*state) > *seen;
@@ -192,7 +192,7 @@ impl StoredEvents {
             Some(id) => unless_gone(self.repo.get(id).await)?.into_iter().collect(),
         };
         let names: BTreeMap<_, _> = rows.iter().map(|row| (row.id, row.name.to_string())).collect();
-        // A topology of an earlier read that is missing now was deleted.
+        // A topology that is missing now was deleted.
         let deleted = self.names.keys().filter(|id| !names.contains_key(id));
         for id in deleted {
             self.looked.remove(id);
@@ -215,7 +215,7 @@ impl StoredEvents {
         }))
     }
 
-    /// Reads the mutations after the last one that was seen, from the end: deleting a topology may have removed earlier ones.
+    /// Reads the mutations after the last one seen, from the end: earlier ones may have been deleted with their topology.
     async fn fresh_mutations(&self) -> Result<Vec<MutationRow>, RepoError> {
         let mut end = self.mutations(&self.page(0, 0)).await?.total;
         let mut fresh = Vec::new();
@@ -249,7 +249,7 @@ impl StoredEvents {
     }
 }
 
-/// Returns what was found; none of what was deleted with its topology.
+/// Returns the value, or none if its topology was deleted.
 fn unless_gone<T>(found: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
     match found {
         Err(RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }) => Ok(None),
@@ -257,23 +257,23 @@ fn unless_gone<T>(found: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
     }
 }
 
-/// Returns the stages that a mutation went through, and when.
+/// Returns the stages of a mutation with their times.
 fn stages(row: &MutationRow) -> Vec<(MutationStage, Timestamp)> {
     let last = row.state.is_final().then(|| {
         let at = row.finished_at.or(row.begun_at).unwrap_or(row.enqueued_at);
         (row.state.into(), at)
     });
     let begun = row.begun_at.map(|at| (MutationStage::Applying, at));
-    // One that was made at once, of a maze that does not run, never waited.
+    // A mutation of a maze that does not run is applied at once and never waits.
     let at_once = begun.is_none() && last.is_some_and(|(_, at)| at == row.enqueued_at);
     let first = (!at_once).then_some((MutationStage::Enqueued, row.enqueued_at));
     [first, begun, last].into_iter().flatten().collect()
 }
 
-/// The place of the stages that are the last.
+/// The rank of the final stages.
 const END: u8 = 3;
 
-/// Returns the place of a stage among all: one mutation goes up only.
+/// Returns the rank of a stage. The rank of a mutation only increases.
 fn place(stage: MutationStage) -> u8 {
     match stage {
         MutationStage::Enqueued => 1,
@@ -282,7 +282,7 @@ fn place(stage: MutationStage) -> u8 {
     }
 }
 
-/// Returns how far a mutation is.
+/// Returns the rank of the stage that a mutation reached.
 fn reached(row: &MutationRow) -> u8 {
     place(row.state.into())
 }

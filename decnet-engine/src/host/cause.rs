@@ -10,18 +10,18 @@ use crate::{
     observe::ObservedNetwork,
 };
 
-/// Docker writes its rules again when it starts, and only then; Podman when it is asked to.
+/// Docker creates its rules when it starts, and only then. Podman has a command for it.
 pub(super) const RESTART_DOCKER: &str =
-    "`systemctl restart docker` re-creates Docker's rules, and `podman network reload --all` those of Podman";
+    "`systemctl restart docker` recreates Docker's rules, `podman network reload --all` those of Podman";
 
-/// One reason why packets are lost on this machine, and what fixes it.
+/// A reason why this machine loses packets, and its fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cause {
-    /// A stable code, `FIREWALL_FORWARD` for instance.
+    /// A stable code, for instance `FIREWALL_FORWARD`.
     pub code: &'static str,
-    /// What was found.
+    /// The finding.
     pub message: String,
-    /// What fixes it, or where to look.
+    /// The fix, or where to look.
     pub fix: String,
 }
 
@@ -44,16 +44,17 @@ impl Cause {
 /// The bridge of a LAN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bridge {
-    /// The interface.
+    /// The name of the interface.
     pub name: String,
-    /// The LAN, or the network where the LAN is not known.
+    /// The LAN, or the network if the LAN is not known.
     pub lan: String,
     /// The subnet.
     pub subnet: Ipv4Net,
 }
 
 impl Bridge {
-    /// Returns the bridge of a network, if that has a subnet. Docker names it after the network's id; Podman is given a name.
+    /// Returns the bridge of a network that has a subnet. Docker names the bridge after the network's id; Podman is given a
+    /// name.
     pub fn of(network: &ObservedNetwork, podman: bool) -> Option<Self> {
         let lan = network.labels.get(naming::LAN).cloned();
         Some(Self {

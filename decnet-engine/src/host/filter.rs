@@ -1,4 +1,4 @@
-//! The packet filters of this machine: which of their rules lose the packets of a maze.
+//! The packet filters of this machine, and the rules in them that drop packets of a maze.
 
 use std::{fmt, fs, path::Path, process::Command};
 
@@ -7,7 +7,7 @@ use super::{
     rules::{Packet, Rules, Verdict},
 };
 
-/// Where programs of the system are. The environment is not asked.
+/// The folders of system programs. The environment is not read.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin"];
 
 /// One of the packet filters that a kernel may have side by side.
@@ -17,7 +17,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Reads each that may have rules. Asking for the old one would load its module where it is not there.
+    /// Reads each filter that may have rules. Reading the legacy filter would load its module if that is not loaded.
     pub(super) fn read_all() -> Vec<Self> {
         let old = fs::read_to_string("/proc/net/ip_tables_names").is_ok_and(|names| !names.trim().is_empty());
         let mut filters = Vec::new();
@@ -45,14 +45,14 @@ impl Filter {
         }
     }
 
-    /// Says why it could not be read, if so.
+    /// Returns a cause if the filter could not be read.
     pub(super) fn unread(&self) -> Option<Cause> {
         let (program, reason) = (self.program, self.rules.as_ref().err()?);
         Some(Cause::new(
             "FIREWALL_UNREAD",
             format!("the packet filter could not be read: {program} {reason}"),
             format!(
-                "run this as root, or look with `{program}` for `:FORWARD DROP`, and for missing rules for the bridges and published ports; {RESTART_DOCKER}"
+                "run this as root, or search the output of `{program}` for `:FORWARD DROP`, and for missing rules for the bridges and published ports; {RESTART_DOCKER}"
             ),
         ))
     }
@@ -85,7 +85,7 @@ impl Filter {
             causes.push(Cause::new(
                 "FIREWALL_FORWARD",
                 format!(
-                    "the policy of the chain FORWARD is DROP, and no rule lets the packets of LAN {} pass: Docker's rules are gone",
+                    "the policy of the chain FORWARD is DROP, and no rule accepts the packets of LAN {}: Docker's rules are missing",
                     lans.join(", ")
                 ),
                 format!(
@@ -114,7 +114,7 @@ impl Filter {
     }
 }
 
-/// Looks at the chains that other programs than iptables made.
+/// Checks the chains of programs other than iptables.
 pub(super) fn native() -> Vec<Cause> {
     let Ok(text) = read("nft", &["list", "ruleset"]) else {
         return Vec::new();
@@ -125,15 +125,16 @@ pub(super) fn native() -> Vec<Cause> {
             Cause::new(
                 "FIREWALL_NFT",
                 format!("chain {chain} of the nftables table {table} {how}"),
-                format!("`nft list table {table}` shows it; let the bridges of Docker (`br-*`) pass there"),
+                format!("`nft list table {table}` shows it; accept the bridges of Docker (`br-*`) there"),
             )
         })
         .collect()
 }
 
-/// Finds chains that drop what passes through the machine, in what `nft list ruleset` prints: table, chain, how.
+/// Finds chains that drop forwarded packets in the output of `nft list ruleset`. Returns the table, the chain and the way it
+/// drops.
 ///
-/// The tables of iptables are left out, which are read as such, and those of Docker.
+/// Skips the tables of Docker and those of iptables, which are read separately.
 fn dropping(text: &str) -> Vec<(String, String, String)> {
     const PASSING: [&str; 4] = ["hook forward", "hook prerouting", "hook postrouting", "hook ingress"];
     let (mut table, mut chain, mut passing) = (String::new(), String::new(), false);
@@ -153,7 +154,7 @@ fn dropping(text: &str) -> Vec<(String, String, String)> {
         if line.starts_with("type ") {
             passing = PASSING.iter().any(|hook| line.contains(hook));
             if passing && line.contains("policy drop") {
-                found.push((table.clone(), chain.clone(), "drops what no rule accepts".into()));
+                found.push((table.clone(), chain.clone(), "drops packets by default".into()));
             }
         } else if passing && is_unconditional(line) {
             found.push((table.clone(), chain.clone(), format!("has the rule `{line}`")));
@@ -162,18 +163,18 @@ fn dropping(text: &str) -> Vec<(String, String, String)> {
     found
 }
 
-/// Returns whether a rule drops whatever comes.
+/// Returns whether a rule drops every packet.
 fn is_unconditional(rule: &str) -> bool {
     let mut words = rule.split_whitespace();
     match words.next() {
         Some("drop" | "reject") => true,
-        // Its numbers: packets 0 bytes 0.
+        // The numbers of a counter: packets 0 bytes 0.
         Some("counter") => matches!(words.nth(4), Some("drop" | "reject")),
         _ => false,
     }
 }
 
-/// Why a program said nothing.
+/// The reason why a filter could not be read.
 pub(super) enum Unread {
     Missing,
     Failed(String),
@@ -188,7 +189,7 @@ impl fmt::Display for Unread {
     }
 }
 
-/// Runs a program of the system that only prints.
+/// Runs a system program that only prints.
 fn read(program: &str, arguments: &[&str]) -> Result<String, Unread> {
     let mut paths = FOLDERS.iter().map(|folder| Path::new(folder).join(program));
     let path = paths.find(|path| path.exists()).ok_or(Unread::Missing)?;
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_drops_is_named_with_what_fixes_it() {
+    fn a_filter_that_drops_packets_is_reported_with_a_fix() {
         check("*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n", &[], "");
         let flushed = "*filter\n:FORWARD DROP [0:0]\n:DOCKER-USER - [0:0]\nCOMMIT\n";
         check(flushed, &["FIREWALL_FORWARD"], "systemctl restart docker");
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_cannot_be_read_is_said_with_what_to_run() {
+    fn an_unreadable_filter_is_reported_with_the_command_to_run() {
         let filter = Filter::new("iptables-save", Err(Unread::Missing));
         let causes = filter.causes(&[&bridge()]);
         assert_eq!(causes[0].code, "FIREWALL_UNREAD");
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn chains_of_other_programs_that_drop_are_found_and_those_of_iptables_are_left_out() {
+    fn dropping_chains_of_other_programs_are_found_and_those_of_iptables_are_skipped() {
         let text = "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n\
             table inet firewalld {\n\tchain filter_INPUT {\n\t\ttype filter hook input priority 10; policy drop;\n\t}\n\
             \tchain filter_FORWARD {\n\t\ttype filter hook forward priority 10; policy drop;\n\t}\n}\n\
@@ -263,7 +264,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "inet firewalld filter_FORWARD drops what no rule accepts",
+                "inet firewalld filter_FORWARD drops packets by default",
                 "bridge guard pass has the rule `counter packets 7 bytes 9 drop`"
             ]
         );

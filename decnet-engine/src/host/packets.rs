@@ -1,4 +1,4 @@
-//! Settings of this machine that lose the packets of a maze though Docker has all of it.
+//! Settings of this machine that drop packets of a maze although Docker has all of its resources.
 
 use std::{fs, path::Path};
 
@@ -6,10 +6,10 @@ use super::{
     cause::{Bridge, Cause, RESTART_DOCKER},
     filter::{Filter, native},
 };
-/// From which part of a bound on a table counts as full, in percent.
+/// A table with this percentage of its limit in use counts as full.
 const FULL: u64 = 95;
 
-/// Looks for what makes this machine lose the packets of some bridges. Changes nothing; reading the packet filter takes root.
+/// Finds the reasons why this machine loses packets of the bridges. Changes nothing. Reading the packet filter requires root.
 pub fn causes(bridges: &[Bridge]) -> Vec<Cause> {
     let interfaces = fs::read_to_string("/proc/net/dev").unwrap_or_default();
     let here: Vec<_> = bridges
@@ -19,8 +19,8 @@ pub fn causes(bridges: &[Bridge]) -> Vec<Cause> {
     if here.is_empty() && !bridges.is_empty() {
         return vec![Cause::new(
             "HOST_ELSEWHERE",
-            "the bridges of the maze are not in this network namespace, so its packet filter could not be looked at",
-            "run this on the host itself, as root and outside of containers",
+            "the bridges of the maze are not in this network namespace, so the packet filter could not be checked",
+            "run this on the host, as root and outside containers",
         )];
     }
     let mut causes = Vec::new();
@@ -36,14 +36,14 @@ pub fn causes(bridges: &[Bridge]) -> Vec<Cause> {
     );
     causes.extend(full(
         "CONNTRACK_FULL",
-        "connections that the kernel tracks",
+        "tracked connections",
         "net.netfilter.nf_conntrack_max",
         number("/proc/sys/net/netfilter/nf_conntrack_count"),
         number("/proc/sys/net/netfilter/nf_conntrack_max"),
     ));
     causes.extend(full(
         "NEIGHBOURS_FULL",
-        "neighbours, which all namespaces of the host share",
+        "neighbours (shared by all network namespaces)",
         "net.ipv4.neigh.default.gc_thresh3",
         fs::read_to_string("/proc/net/stat/arp_cache")
             .ok()
@@ -53,22 +53,22 @@ pub fn causes(bridges: &[Bridge]) -> Vec<Cause> {
     causes
 }
 
-/// Says that the machine with the daemon is not this one.
+/// Reports that the daemon runs on another machine.
 pub fn elsewhere() -> Cause {
     Cause::new(
         "HOST_ELSEWHERE",
-        "the daemon is on another machine, whose settings were not looked at",
-        "run this there",
+        "the daemon runs on another machine, whose settings were not checked",
+        "run this command on that machine",
     )
 }
 
-/// Says where to look when nothing was found.
+/// Reports that no reason was found.
 pub fn unexplained() -> Cause {
     Cause::new(
         "HOST_UNKNOWN",
-        "Docker has all of the maze, but this host loses its packets, and none of its settings that were looked at explains it",
+        "Docker has all resources of the maze, but this host loses its packets, and no checked setting explains it",
         format!(
-            "{RESTART_DOCKER}; else look at `nft list ruleset`, `iptables-save`, `ebtables-legacy -L`, `tc qdisc show` and `ip -s link`"
+            "{RESTART_DOCKER}; otherwise check `nft list ruleset`, `iptables-save`, `ebtables-legacy -L`, `tc qdisc show` and `ip -s link`"
         ),
     )
 }
@@ -78,12 +78,13 @@ fn has_interface(table: &str, name: &str) -> bool {
     names.any(|(found, _)| found.trim() == name)
 }
 
-/// Returns whether the packet filter sees what passes within a bridge: Docker loads the module that does that, unless told not to.
+/// Returns whether the packet filter sees packets within a bridge. Docker loads the module that does this, unless configured
+/// not to.
 fn is_filtered() -> bool {
     bridged_packets_are_filtered() != Some(false)
 }
 
-/// Returns whether the packet filter sees what passes within a bridge; none where the kernel has no such setting.
+/// Returns whether the packet filter sees packets within a bridge. Returns none if the kernel has no such setting.
 pub(super) fn bridged_packets_are_filtered() -> Option<bool> {
     number("/proc/sys/net/bridge/bridge-nf-call-iptables").map(|value| value != 0)
 }
@@ -92,7 +93,7 @@ fn number(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Reads how many neighbours there are out of a table of statistics.
+/// Reads the number of neighbours from a table of statistics.
 fn entries(table: &str) -> Option<u64> {
     u64::from_str_radix(table.lines().nth(1)?.split_whitespace().next()?, 16).ok()
 }
@@ -113,7 +114,7 @@ fn is_down(interface: &str) -> bool {
     flags.is_ok_and(|flags| is_off(&flags))
 }
 
-/// Reads the flags of an interface: whether it is switched off.
+/// Returns whether the flags of an interface say that it is down.
 fn is_off(flags: &str) -> bool {
     let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16);
     flags.is_ok_and(|flags| flags & 1 == 0)
@@ -122,7 +123,7 @@ fn is_off(flags: &str) -> bool {
 fn down(bridge: &Bridge) -> Cause {
     Cause::new(
         "BRIDGE_DOWN",
-        format!("the bridge {} of LAN {} is switched off", bridge.name, bridge.lan),
+        format!("the bridge {} of LAN {} is down", bridge.name, bridge.lan),
         format!("`ip link set {} up`", bridge.name),
     )
 }
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_table_is_told_and_one_with_room_is_not() {
+    fn only_a_full_table_is_reported() {
         let told = |used, most| full("X", "things", "a.b", Some(used), Some(most)).map(|cause| cause.fix);
         assert_eq!(told(94, 100), None);
         assert_eq!(told(95, 100).as_deref(), Some("`sysctl a.b=400`"));
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_flag_of_an_interface_says_that_it_is_on() {
+    fn the_first_flag_of_an_interface_is_up() {
         assert!(is_off("0x1002\n") && !is_off("0x1003\n") && !is_off("?"));
         assert!(has_interface("Inter-|\n br-1: 0 0\n  lo: 0", "br-1") && !has_interface(" br-12: 0", "br-1"));
     }

@@ -1,42 +1,43 @@
-//! What Podman cannot do that mazes rely on, and what helps.
+//! Limits of Podman that affect mazes, and their fixes.
 
 use super::{cause::Cause, packets::bridged_packets_are_filtered};
 
-/// Says what a Podman lacks. It is local if it runs on this machine, whose kernel is looked at then.
+/// Returns what Podman lacks. If it runs on this machine (`local`), the kernel is checked too.
 pub fn podman_lacks(local: bool) -> Vec<Cause> {
     let mut lacks = vec![
         Cause::new(
             "PODMAN_SECCOMP",
-            "Podman takes no seccomp profile with a container, so deckies may make the system calls of its own profile",
-            "`seccomp_profile` in containers.conf sets a profile for all containers; docs/podman.md names ours",
+            "Podman accepts no seccomp profile per container, so its default profile applies to deckies",
+            "`seccomp_profile` in containers.conf sets a profile for all containers; see docs/podman.md for ours",
         ),
         Cause::new(
             "PODMAN_HOST_ADDRESS",
-            "Podman gives the host an address on every LAN where its networks are netavark's; the packet filter of each decky closes \
-             it, which a service with NET_RAW can bypass",
-            "give no service NET_RAW in the catalogue",
+            "With netavark, Podman gives the host an address on every LAN; the packet filter of each decky blocks it, but a \
+             service with NET_RAW can bypass the filter",
+            "remove NET_RAW from the services in the catalogue",
         ),
     ];
     lacks.extend(podman_masquerades().filter(|_| local));
     lacks
 }
 
-/// Says whether a Podman of this machine masquerades what deckies of the DMZ send to other LANs.
+/// Returns whether Podman on this machine masquerades packets from deckies of the DMZ to other LANs.
 ///
-/// It does so to every network that is not internal, and cannot be told not to. As long as these packets stay within a bridge it
-/// matters only where the packet filter of the host sees them.
+/// Podman does this for every network that is not internal, and has no option against it. Packets that stay within a bridge are
+/// affected only if the packet filter of the host sees them.
 pub(crate) fn podman_masquerades() -> Option<Cause> {
     masquerades(bridged_packets_are_filtered())
 }
 
-/// Says it given whether the packet filter sees bridged packets; none where the kernel has no such setting, and they are not seen.
+/// Checks it for a value of the setting. None means that the kernel has no such setting, and the filter does not see bridged
+/// packets.
 fn masquerades(filtered: Option<bool>) -> Option<Cause> {
     (filtered == Some(true)).then(|| {
         Cause::new(
             "PODMAN_MASQUERADE",
-            "Podman masquerades what deckies of the DMZ send to inner LANs, which drop it then, because the host's packet filter sees \
+            "Podman masquerades packets from deckies of the DMZ to inner LANs, which then drop them, because the host's packet filter sees \
              bridged packets (bridge-nf-call-iptables is 1)",
-            "`sysctl -w net.bridge.bridge-nf-call-iptables=0`, and keep it in /etc/sysctl.d, if nothing else on the host needs it",
+            "`sysctl -w net.bridge.bridge-nf-call-iptables=0`, and set it in /etc/sysctl.d, unless another program needs it",
         )
     })
 }
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_of_another_machine_is_not_looked_at() {
+    fn the_kernel_of_another_machine_is_not_checked() {
         let codes: Vec<_> = podman_lacks(false).iter().map(|lack| lack.code).collect();
         assert_eq!(codes, ["PODMAN_SECCOMP", "PODMAN_HOST_ADDRESS"]);
     }

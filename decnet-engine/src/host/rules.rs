@@ -1,10 +1,10 @@
-//! The rules of a packet filter as `iptables-save` prints them, and what becomes of a packet there.
+//! Parses the output of `iptables-save` and evaluates packets against the rules.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-/// How deep chains may call each other; the kernel's own bound is of this size.
+/// The maximum depth of calls between chains. The kernel has a similar limit.
 const DEEPEST: usize = 16;
 
 /// The tables of one packet filter.
@@ -15,38 +15,38 @@ pub(super) struct Rules {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Table {
-    /// The policies of the chains where packets come in; none of the others.
+    /// The policies of the base chains; none for other chains.
     chains: BTreeMap<String, Option<String>>,
-    /// The rules of each chain, as they are printed.
+    /// The rules of each chain, as printed.
     rules: BTreeMap<String, Vec<String>>,
 }
 
-/// What becomes of a packet.
+/// The verdict for a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It passes.
+    /// Accepted.
     Passes,
-    /// The policy of the chain drops it.
+    /// Dropped by the policy of the chain.
     Policy,
-    /// This rule drops it.
+    /// Dropped by this rule.
     Rule(String),
 }
 
-/// A packet that begins a connection between two containers of one bridge, or comes to one of it from elsewhere.
+/// The first packet of a connection between two containers on one bridge, or to one of them from elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packet<'a> {
-    /// The interface by which it comes in.
+    /// The input interface.
     pub(super) from: &'a str,
-    /// The interface by which it leaves.
+    /// The output interface.
     pub(super) to: &'a str,
-    /// The subnet that it comes from; anywhere if none.
+    /// The source subnet; none for any.
     pub(super) source: Option<Ipv4Net>,
-    /// The subnet that it is for.
+    /// The destination subnet.
     pub(super) destination: Ipv4Net,
 }
 
 impl Rules {
-    /// Reads what `iptables-save` prints; what is not understood is left out.
+    /// Parses the output of `iptables-save` and skips what it does not understand.
     pub(super) fn parse(text: &str) -> Self {
         let mut rules = Self::default();
         let mut table = String::new();
@@ -82,9 +82,9 @@ impl Rules {
             .is_some_and(|table| table.chains.contains_key(chain))
     }
 
-    /// Follows a packet through the chain FORWARD.
+    /// Evaluates a packet against the chain FORWARD.
     ///
-    /// Only rules whose matches are all known count: interfaces, subnets, and states that a first packet does not have.
+    /// A rule counts only if all of its matches are known: interfaces, subnets, and states that a first packet does not have.
     pub(super) fn forward(&self, packet: Packet<'_>) -> Verdict {
         let Some(table) = self.tables.get("filter") else {
             return Verdict::Passes;
@@ -98,8 +98,8 @@ impl Rules {
         }
     }
 
-    /// Returns whether a rule leads a port of the host to an address.
-    pub(super) fn leads(&self, host_port: u16, to: Ipv4Addr, port: u16) -> bool {
+    /// Returns whether a rule forwards a host port to an address.
+    pub(super) fn forwards_port(&self, host_port: u16, to: Ipv4Addr, port: u16) -> bool {
         let Some(nat) = self.tables.get("nat") else {
             return false;
         };
@@ -112,9 +112,9 @@ impl Rules {
         nat.reached_from("PREROUTING").any(leads)
     }
 
-    /// Returns whether what this machine itself sends to a bridge is masqueraded, which Docker does where it has no userland proxy.
-    /// Connections of others are not.
-    pub(super) fn masks_own(&self) -> bool {
+    /// Returns whether packets from this machine itself to a bridge are masqueraded. Docker does this without a userland proxy.
+    /// Connections from elsewhere are not affected.
+    pub(super) fn masquerades_own(&self) -> bool {
         let Some(nat) = self.tables.get("nat") else {
             return false;
         };
@@ -145,7 +145,7 @@ impl Table {
         None
     }
 
-    /// Returns the rules of a chain and of all that it leads to.
+    /// Returns the rules of a chain and of all chains reachable from it.
     fn reached_from<'a>(&'a self, chain: &'a str) -> impl Iterator<Item = &'a String> {
         let mut reached = Vec::new();
         self.reach(chain, &mut reached);
@@ -172,7 +172,7 @@ impl Table {
 }
 
 impl Packet<'_> {
-    /// Returns whether a rule is surely for this packet, and where it leads.
+    /// Returns whether a rule certainly matches this packet, and its target.
     fn meets<'r>(&self, rule: &'r str) -> (bool, Option<&'r str>) {
         let mut words = rule.split_whitespace().peekable();
         let (mut meets, mut target, mut inverted) = (true, None, false);
@@ -188,12 +188,12 @@ impl Packet<'_> {
                 "-d" => words.next().and_then(|subnet| lies_in(Some(self.destination), subnet)),
                 "-j" | "-g" => {
                     target = words.next();
-                    // What follows are options of the target.
+                    // The rest are options of the target.
                     break;
                 }
                 "-m" => match words.next() {
                     Some("comment" | "conntrack" | "state") => continue,
-                    // Anything else may or may not be so.
+                    // Other matches may or may not apply.
                     _ => None,
                 },
                 "--comment" => {
@@ -215,7 +215,7 @@ impl Packet<'_> {
     }
 }
 
-/// Skips a comment, which is quoted where it has blanks.
+/// Skips a comment. A comment with spaces is quoted.
 fn skip_comment<'r>(words: &mut impl Iterator<Item = &'r str>) {
     let Some(first) = words.next() else { return };
     if first.starts_with('"') && (first.len() == 1 || !first.ends_with('"')) {
@@ -227,7 +227,7 @@ fn skip_comment<'r>(words: &mut impl Iterator<Item = &'r str>) {
     }
 }
 
-/// Returns whether a pattern of interfaces, where `+` stands for any ending, has an interface.
+/// Returns whether an interface matches a pattern, where `+` matches any ending.
 fn is_interface(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('+') {
         Some(start) => name.starts_with(start),
@@ -235,7 +235,8 @@ fn is_interface(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Returns whether all of a subnet lies in another, or nothing; none where it is in part, or not known.
+/// Returns whether a subnet lies fully inside another (true) or outside (false). Returns none if it overlaps in part or is not
+/// known.
 fn lies_in(subnet: Option<Ipv4Net>, text: &str) -> Option<bool> {
     let other: Ipv4Net = match text.parse() {
         Ok(other) => other,
@@ -255,7 +256,7 @@ fn lies_in(subnet: Option<Ipv4Net>, text: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    /// As Docker 20.10 leaves them, for one bridge with one published port.
+    /// The rules of Docker 20.10 for one bridge with one published port.
     const DOCKER_20: &str = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\n\
         :DOCKER-ISOLATION-STAGE-1 - [0:0]\n:DOCKER-ISOLATION-STAGE-2 - [0:0]\n:DOCKER-USER - [0:0]\n\
         -A FORWARD -j DOCKER-USER\n-A FORWARD -j DOCKER-ISOLATION-STAGE-1\n\
@@ -284,9 +285,9 @@ mod tests {
     }
 
     #[test]
-    fn docker_s_own_rules_let_the_containers_of_a_bridge_talk() {
+    fn docker_s_rules_accept_packets_between_containers_of_a_bridge() {
         check(DOCKER_20, &Verdict::Passes);
-        // As Docker 28 writes them.
+        // The rules of Docker 28.
         check(
             "*filter\n:FORWARD DROP [0:0]\n:DOCKER - [0:0]\n:DOCKER-BRIDGE - [0:0]\n:DOCKER-CT - [0:0]\n:DOCKER-FORWARD - [0:0]\n\
              -A FORWARD -j DOCKER-FORWARD\n-A DOCKER ! -i br-1 -o br-1 -j DROP\n-A DOCKER-BRIDGE -o br-1 -j DOCKER\n\
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_or_a_rule_that_drops_is_named() {
+    fn a_dropping_policy_or_rule_is_named() {
         let rule = |text: &str| Verdict::Rule(text.into());
         check(
             "*filter\n:FORWARD DROP [0:0]\n:DOCKER - [0:0]\nCOMMIT\n",
@@ -325,21 +326,21 @@ mod tests {
     }
 
     #[test]
-    fn what_masks_the_machine_alone_is_told_from_what_masks_everybody() {
+    fn masquerading_of_the_machine_is_distinguished_from_masquerading_of_everybody() {
         let masks = |rule: &str| {
             let text = format!("*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING {rule}\nCOMMIT\n");
-            Rules::parse(&text).masks_own()
+            Rules::parse(&text).masquerades_own()
         };
-        // As Docker 20.10 and Docker 28 write it without a userland proxy.
+        // The rules of Docker 20.10 and Docker 28 without a userland proxy.
         assert!(masks("-o br-1 -m addrtype --src-type LOCAL -j MASQUERADE"));
         assert!(!masks("-s 10.0.0.0/24 ! -o br-1 -j MASQUERADE"));
         assert!(!masks("-j MASQUERADE"));
-        assert!(!Rules::parse(DOCKER_20).masks_own());
+        assert!(!Rules::parse(DOCKER_20).masquerades_own());
     }
 
     #[test]
-    fn a_published_port_is_led_on_as_long_as_its_rule_is_reached() {
-        let leads = |text: &str| Rules::parse(text).leads(42022, Ipv4Addr::new(10, 0, 0, 10), 22);
+    fn a_published_port_is_forwarded_only_if_its_rule_is_reachable() {
+        let leads = |text: &str| Rules::parse(text).forwards_port(42022, Ipv4Addr::new(10, 0, 0, 10), 22);
         assert!(leads(DOCKER_20));
         assert!(!leads(&DOCKER_20.replace("--dport 42022", "--dport 42023")));
         assert!(!leads(

@@ -1,4 +1,4 @@
-//! Who comes to a published port, as a namespace sees it, and why that is not who came.
+//! Source addresses of connections to published ports, and the reasons why they are replaced.
 
 use std::{
     fs, io,
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::desired::PublishedPort;
 
-/// How the interfaces of bridges for containers and virtual machines begin. What leaves such a subnet is masqueraded, so that a
-/// connection from there says nothing of those that come from outside.
+/// Prefixes of interfaces that bridge containers and virtual machines. Packets that leave such a subnet are masqueraded, so a
+/// connection from there says nothing about connections from outside.
 const BRIDGES: [&str; 6] = ["docker", "br-", "virbr", "lxcbr", "cni", "podman"];
 
-/// Returns the addresses of this machine at which visitors come: not those of loopback and of bridges.
+/// Returns the addresses of this machine that visitors use: not those of loopback and bridges.
 pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
     let own = fs::read_to_string("/proc/net/fib_trie").map(|trie| read_own(&trie));
     let routes = super::routes();
@@ -27,7 +27,7 @@ pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
     own
 }
 
-/// Returns whether an address lies on the subnet of a bridge.
+/// Returns whether an address is in the subnet of a bridge.
 fn is_of_a_bridge(address: Ipv4Addr, routes: &[HostRoute]) -> bool {
     let nearest = routes
         .iter()
@@ -37,25 +37,27 @@ fn is_of_a_bridge(address: Ipv4Addr, routes: &[HostRoute]) -> bool {
     interface.is_some_and(|interface| BRIDGES.iter().any(|begin| interface.starts_with(begin)))
 }
 
-/// What the packet filter of this machine does with a connection to a published port.
+/// How the packet filter of this machine handles connections to a published port.
 pub(crate) struct Led {
-    /// Whether a rule leads it to the gateway.
-    pub(crate) is_led: bool,
-    /// Whether this machine's own connections are masqueraded on that way, so that they say nothing of others.
-    pub(crate) masks_own: bool,
+    /// Whether a rule forwards them to the gateway.
+    pub(crate) is_forwarded: bool,
+    /// Whether this machine's own connections are masqueraded on that path. Then they say nothing about others.
+    pub(crate) masquerades_own: bool,
 }
 
-/// Reads what the packet filter does with connections to a published port; none where no filter can be read.
+/// Reads how the packet filter handles connections to a published port. Returns none if no filter can be read.
 pub(crate) fn led(port: &PublishedPort, to: Ipv4Addr) -> Option<Led> {
     let filters = Filter::read_all();
     let read: Vec<_> = filters.iter().filter_map(|filter| filter.rules.as_ref().ok()).collect();
     (!read.is_empty()).then(|| Led {
-        is_led: read.iter().any(|rules| rules.leads(port.host_port, to, port.port)),
-        masks_own: read.iter().any(|rules| rules.masks_own()),
+        is_forwarded: read
+            .iter()
+            .any(|rules| rules.forwards_port(port.host_port, to, port.port)),
+        masquerades_own: read.iter().any(|rules| rules.masquerades_own()),
     })
 }
 
-/// Reads the addresses that are local out of a routing trie: a leaf, and below it what it is for.
+/// Reads the local addresses from a routing trie: a leaf is followed by its type.
 fn read_own(trie: &str) -> Vec<Ipv4Addr> {
     let mut own = Vec::new();
     let mut leaf = None;
@@ -73,10 +75,10 @@ fn read_own(trie: &str) -> Vec<Ipv4Addr> {
     own
 }
 
-/// Returns the other ends of the connections to a port, as the network namespace of a process has them.
+/// Returns the remote addresses of the connections to a port in the network namespace of a process.
 pub(crate) fn peers(pid: u32, port: u16) -> io::Result<Vec<SocketAddrV4>> {
     let mut peers = read_peers(&fs::read_to_string(format!("/proc/{pid}/net/tcp"))?, port);
-    // A socket of both families has its IPv4 connections in the other table.
+    // A dual-stack socket has its IPv4 connections in the IPv6 table.
     if let Ok(table) = fs::read_to_string(format!("/proc/{pid}/net/tcp6")) {
         peers.extend(read_peers(&table, port));
     }
@@ -100,13 +102,13 @@ fn read_peers(table: &str, port: u16) -> Vec<SocketAddrV4> {
     table.lines().skip(1).filter_map(peer).collect()
 }
 
-/// Says why visitors of some published ports are seen with another address than theirs. Reading the packet filter takes root.
+/// Returns the reasons why the real source addresses on published ports are replaced. Reading the packet filter requires root.
 pub(crate) fn anonymous(ports: &[(PublishedPort, Ipv4Addr)], rootless: bool) -> Vec<Cause> {
     if rootless {
         return vec![Cause::new(
             "SOURCE_ROOTLESS",
-            "the daemon runs rootless, and a program of its own forwards published ports",
-            "set DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER=slirp4netns for the daemon, or publish from a daemon of root",
+            "the daemon runs rootless, and forwards published ports with its own proxy",
+            "set DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER=slirp4netns for the daemon, or publish from a rootful daemon",
         )];
     }
     explain(&Filter::read_all(), ports)
@@ -119,25 +121,25 @@ fn explain(filters: &[Filter], ports: &[(PublishedPort, Ipv4Addr)]) -> Vec<Cause
     }
     let led = ports.iter().all(|(port, to)| {
         let mut read = read.iter();
-        read.any(|rules| rules.leads(port.host_port, *to, port.port))
+        read.any(|rules| rules.forwards_port(port.host_port, *to, port.port))
     });
     let cause = if led {
         Cause::new(
             "SOURCE_PROXY",
-            "Docker's NAT rules are there, but its userland proxy takes the connections, or another rule masquerades them",
-            format!("{RESTART_DOCKER}; look for rules before those of the chain DOCKER with `iptables -t nat -S`"),
+            "Docker's NAT rules exist, but its userland proxy takes the connections, or another rule masquerades them",
+            format!("{RESTART_DOCKER}; use `iptables -t nat -S` to look for rules before those of the chain DOCKER"),
         )
     } else if read.iter().any(|rules| rules.has_chain("nat", "DOCKER")) {
         Cause::new(
             "SOURCE_NAT_GONE",
-            "Docker's NAT rules for the published ports are gone, which a reload of a firewall does; its userland proxy takes the \
+            "Docker's NAT rules for the published ports are missing, probably after a firewall reload; its userland proxy takes the \
              connections",
             RESTART_DOCKER,
         )
     } else {
         Cause::new(
             "SOURCE_NO_IPTABLES",
-            "Docker has no chain in the nat table: the daemon runs with `iptables: false`, or a firewall removed all of its chains; \
+            "Docker has no chain in the nat table: the daemon runs with `iptables: false`, or a firewall removed its chains; \
              its userland proxy takes the connections",
             format!(
                 "remove `\"iptables\": false` from /etc/docker/daemon.json and `--iptables=false` from its options; {RESTART_DOCKER}"
@@ -154,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_addresses_are_those_that_are_local_and_not_of_loopback() {
+    fn own_addresses_are_the_local_ones_without_loopback() {
         let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n\
             Local:\n     |-- 10.247.0.1\n        /32 host LOCAL\n     |-- 10.247.0.255\n        /32 link BROADCAST\n\
                  |-- 127.0.0.1\n        /32 host LOCAL\n     |-- 10.247.0.1\n        /32 host LOCAL\n";
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_on_a_bridge_says_nothing_of_visitors() {
+    fn an_address_on_a_bridge_is_ignored() {
         let route = |subnet: &str, interface: &str| HostRoute {
             subnet: subnet.parse().expect("a subnet"),
             owner: format!("interface {interface}"),
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn peers_are_the_other_ends_of_the_connections_to_a_port_of_both_families() {
+    fn the_peers_of_a_port_include_both_address_families() {
         let four = "  sl  local_address rem_address   st\n   0: 00000000:0016 00000000:0000 0A\n\
                1: 0A00F00A:0016 0100F00A:C350 01\n   2: 0A00F00A:0050 0100F00A:C351 01\n";
         assert_eq!(read_peers(four, 22), ["10.240.0.1:50000".parse().expect("an address")]);
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_read_from_the_nat_rules() {
+    fn the_cause_is_found_in_the_nat_rules() {
         check("*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n", "SOURCE_NO_IPTABLES");
         check(
             "*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\nCOMMIT\n",

@@ -1,34 +1,34 @@
-/// Says why the runtime did not do what it was asked.
+/// Reports why the runtime failed.
 #[derive(Debug, Clone, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum RuntimeError {
-    /// Nothing answers.
+    /// The daemon does not answer.
     #[error("no Docker daemon answers at {endpoint}: {reason}")]
     #[strum(serialize = "docker_unreachable")]
     Unreachable {
-        /// Where it was tried.
+        /// The endpoint.
         endpoint: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         reason: String,
     },
     /// The daemon is too old.
-    #[error("the Docker daemon at {endpoint} speaks API {found}, {needed} is the oldest that will do")]
+    #[error("the Docker daemon at {endpoint} has API {found}; the oldest supported API is {needed}")]
     #[strum(serialize = "docker_too_old")]
     TooOld {
-        /// Where it was found.
+        /// The endpoint.
         endpoint: String,
         /// Its API.
         found: String,
-        /// The oldest API that will do.
+        /// The oldest supported API.
         needed: String,
     },
-    /// Something that is not ours has the name or the subnet.
+    /// A resource of another owner has the name or the subnet.
     #[error("{what} is in the way and is not ours ({owner})")]
     Foreign {
-        /// What it is, with its name.
+        /// The resource: its kind and name.
         what: String,
-        /// Whose it is, as far as its labels say.
+        /// The owner, if the labels name one.
         owner: String,
     },
     /// A subnet overlaps that of another network.
@@ -36,7 +36,7 @@ pub enum RuntimeError {
     SubnetTaken {
         /// The subnet.
         subnet: String,
-        /// What the daemon said.
+        /// The daemon's message.
         reason: String,
     },
     /// A port of the host is in use.
@@ -44,15 +44,15 @@ pub enum RuntimeError {
     PortTaken {
         /// The container.
         container: String,
-        /// What the daemon said.
+        /// The daemon's message.
         reason: String,
     },
-    /// An image is not there and cannot be got.
-    #[error("image {reference} cannot be had: {reason}")]
+    /// An image is missing and cannot be loaded, pulled or built.
+    #[error("image {reference} is not available: {reason}")]
     ImageUnavailable {
         /// The image.
         reference: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A network still has containers.
@@ -60,46 +60,46 @@ pub enum RuntimeError {
     NetworkBusy {
         /// The network.
         network: String,
-        /// What the daemon said.
+        /// The daemon's message.
         reason: String,
     },
-    /// A thing that should be there is gone.
-    #[error("{what} is not there")]
+    /// A required resource is missing.
+    #[error("{what} does not exist")]
     Gone {
-        /// What.
+        /// The resource.
         what: String,
     },
     /// Routes and forwarding could not be set.
-    #[error("the routes of {container} could not be set: {reason}")]
+    #[error("could not set the routes of {container}: {reason}")]
     #[strum(serialize = "state_not_set")]
     State {
         /// The base.
         container: String,
-        /// What the program inside said.
+        /// The message of the program in the base.
         reason: String,
     },
-    /// A base with a way out could not be contained, so it does not run.
+    /// A base with a default route could not be contained, so it does not run.
     #[error("{container} has a default route and cannot be contained: {reason}")]
     Uncontained {
         /// The base.
         container: String,
-        /// What the program inside said.
+        /// The message of the program in the base.
         reason: String,
     },
     /// The daemon did not answer in time.
     #[error("the Docker daemon did not answer within {seconds} s to: {what}")]
     #[strum(serialize = "docker_timeout")]
     TimedOut {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
-    /// It was called off before it was through.
-    #[error("{what} was called off")]
+    /// The operation was cancelled.
+    #[error("{what} was cancelled")]
     #[strum(serialize = "interrupted")]
     Cancelled {
-        /// What.
+        /// The operation.
         what: String,
     },
     /// The program in a base could not send a probe.
@@ -108,20 +108,20 @@ pub enum RuntimeError {
     Probe {
         /// The base.
         container: String,
-        /// What the program said.
+        /// The message of the program.
         reason: String,
     },
-    /// Something else has the name or is in use, so nothing was done.
+    /// The name is taken or the resource is in use. Nothing was changed.
     #[error("conflict: {reason}")]
     Conflict {
-        /// What conflicts.
+        /// The conflict.
         reason: String,
     },
-    /// Any other refusal.
-    #[error("the Docker daemon refused: {reason}")]
+    /// Any other error of the daemon.
+    #[error("the Docker daemon refused the request: {reason}")]
     #[strum(serialize = "docker")]
     Refused {
-        /// What the daemon said.
+        /// The daemon's message.
         reason: String,
     },
 }
@@ -132,12 +132,12 @@ impl RuntimeError {
         self.into()
     }
 
-    /// Returns whether the action that failed may have done a part of its work: not if the place was taken.
+    /// Returns whether the failed action may have done a part of its work. False if the name was taken.
     pub fn may_be_half_done(&self) -> bool {
         !matches!(self, Self::Foreign { .. } | Self::Conflict { .. })
     }
 
-    /// Returns whether the daemon is out of reach, rather than unwilling.
+    /// Returns whether the daemon cannot be reached.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! What runs containers: the trait [`Runtime`], Docker, and a simulation of it.
+//! Container runtimes: the trait [`Runtime`], Docker, and a simulation.
 
 mod error;
 mod ownership;
@@ -29,44 +29,44 @@ use crate::{
     plan::Action,
 };
 
-/// What a runtime says of itself.
+/// The description of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each says one thing that an engine can do or not"
+    reason = "each is one independent property of an engine"
 )]
 pub struct RuntimeInfo {
     /// The engine's version, for people.
     pub version: String,
-    /// Whether it is Podman, which has Docker's API and differs in some points behind it.
+    /// Whether it is Podman, which has Docker's API but differs in details.
     pub podman: bool,
-    /// The API version that was agreed on.
+    /// The negotiated version of the API.
     pub api: ApiVersion,
-    /// Where it was reached.
+    /// The endpoint.
     pub endpoint: String,
-    /// Whether it runs on this machine, so that this machine's routes and ports are its own.
+    /// Whether it runs on this machine, so that this machine's routes and ports are those of the daemon.
     pub local: bool,
-    /// How many processors it has.
+    /// The number of processors.
     pub cpus: usize,
     /// Whether containers survive a restart of the daemon.
     pub live_restore: bool,
-    /// Whether the daemon runs without root's rights, so that a program of its own forwards published ports.
+    /// Whether the daemon runs rootless, so that published ports are forwarded by its own proxy.
     pub rootless: bool,
-    /// The machine's architecture, as the engine says it.
+    /// The architecture, as the engine reports it.
     pub architecture: String,
-    /// Whether containers can be given a seccomp profile.
+    /// Whether containers can have a seccomp profile.
     pub seccomp: bool,
-    /// What containers are stored with, and on which filesystem: `overlay2 on extfs`.
+    /// The storage driver and its filesystem: `overlay2 on extfs`.
     pub storage: String,
-    /// Whether that is known to limit what a container writes to its root.
+    /// Whether the storage driver is known to limit the size of a container's root.
     pub limits_roots: bool,
-    /// What of a container's use the daemon cannot limit: it has no cgroup controller for that, as without root's rights.
+    /// The resources that the daemon cannot limit because it lacks a cgroup controller, for instance when rootless.
     pub unlimited: Vec<Resource>,
-    /// The machine's addresses as far as they are known: of a machine elsewhere only those on its networks of containers.
+    /// The known addresses of the machine. For a remote machine, only those on its container networks.
     pub addresses: Vec<Ipv4Addr>,
 }
 
-/// What the containers of a machine share, and a cgroup controller limits.
+/// A shared resource that a cgroup controller limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -95,47 +95,48 @@ impl fmt::Display for Resource {
 pub enum Effect {
     /// Something was changed.
     Changed,
-    /// Nothing had to be changed; there is nothing to undo.
+    /// Nothing changed, so there is nothing to undo.
     Unchanged,
 }
 
-/// A network that is not ours.
+/// A network of another owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ForeignNetwork {
     /// Its name.
     pub name: String,
     /// Its subnet.
     pub subnet: Ipv4Net,
-    /// The repo that it belongs to, if one of this kind.
+    /// The store that it belongs to, if any.
     pub instance: Option<InstanceId>,
 }
 
-/// What a check of a base's network found.
+/// The result of checking the network of a base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NetworkCheck {
-    /// Its interfaces, routes, forwarding and containment were compared with its state.
+    /// The interfaces, routes, forwarding and containment were compared with the state.
     Checked {
-        /// The differences; empty where it is as it should be.
+        /// The differences; empty if there are none.
         report: StateReport,
-        /// Why only the program in the base was asked, which an intruder may have changed; none where the runtime saw for itself.
+        /// The reason why only the program in the base was asked, which an intruder may have changed. None if the runtime
+        /// checked from outside.
         inside_only: Option<String>,
     },
-    /// It does not run the program that was deployed.
+    /// The base does not run the deployed program.
     Tampered {
-        /// What was found.
+        /// The finding.
         what: String,
     },
-    /// It could not be checked: it does not run, or is not there.
+    /// The base could not be checked: it does not run or does not exist.
     Unchecked {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
 impl NetworkCheck {
-    /// Returns the report of a base that was compared with its state and differs from it.
+    /// Returns the report if it has differences.
     pub fn deviations(&self) -> Option<&StateReport> {
         match self {
             Self::Checked { report, .. } if *report != StateReport::default() => Some(report),
@@ -143,7 +144,7 @@ impl NetworkCheck {
         }
     }
 
-    /// Returns what was found in place of the program that was deployed.
+    /// Returns the finding if the program is not the deployed one.
     pub fn tampered(&self) -> Option<&str> {
         match self {
             Self::Tampered { what } => Some(what),
@@ -154,34 +155,34 @@ impl NetworkCheck {
 
 /// Runs containers.
 ///
-/// `perform` is the only way to change anything. Everything that it creates carries the labels of its spec, and it never touches
-/// a resource without the label of the runtime's own repo, [`naming::INSTANCE`](crate::naming::INSTANCE): if such a resource
-/// is in the way, the error is [`RuntimeError::Foreign`].
+/// Only `perform` changes anything. Every resource that it creates carries the labels of its spec. It never touches a resource
+/// without the label of the store that it acts for, [`naming::INSTANCE`](crate::naming::INSTANCE). If such a resource is in the
+/// way, the error is [`RuntimeError::Foreign`].
 #[async_trait]
 pub trait Runtime: Send + Sync + Debug {
-    /// Describes the runtime, and so makes sure that it answers; the description may be some seconds old.
+    /// Describes the runtime and checks that it answers. The description may be some seconds old.
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError>;
 
-    /// Lists resources without inspecting each container, which is most of what [`inspect`](Runtime::inspect) costs: the result
-    /// need not contain images, nor when containers were started, how often and how they ended.
+    /// Lists resources without inspecting each container, which is the main cost of [`inspect`](Runtime::inspect). The result
+    /// may lack images, start times, restart counts and exit codes.
     async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
     /// Inspects resources: start times, restarts, exit codes and images too.
     async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
-    /// Lists the networks with a subnet that do not belong to a repo.
+    /// Lists the networks with a subnet that do not belong to a store.
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError>;
 
-    /// Does one thing on behalf of a repo. If it fails, what it left half done is undone by the action's inverse.
+    /// Performs one action for a store. If it fails, the inverse action undoes what was half done.
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError>;
 
-    /// Compares bases with their specs: their program, their kept state, interfaces, routes, forwarding and containment. The result
-    /// has an entry for each base; an error means that the runtime itself does not answer.
+    /// Compares bases with their specs: the program, the kept state, interfaces, routes, forwarding and containment. The result
+    /// has an entry for each base. An error means that the runtime itself does not answer.
     ///
-    /// A runtime that can see for itself does not ask the program in a base, which could lie.
+    /// A runtime that can check from outside does not ask the program in a base, because that could lie.
     async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError>;
 
-    /// Sends packets from inside a base to targets: one result for each target, in their order.
+    /// Sends packets from inside a base to targets. Returns one result per target, in the same order.
     async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError>;
 }
 

@@ -1,16 +1,16 @@
-//! Whose a resource is, by its labels.
+//! Ownership of resources, by their labels.
 
 use decnet_topology::InstanceId;
 
 use super::RuntimeError;
 use crate::{naming::Labels, observe};
 
-/// Returns whether labels say that a resource belongs to a repo.
+/// Returns whether a resource with these labels belongs to a store.
 pub(super) fn is_ours(labels: &Labels, instance: InstanceId) -> bool {
     observe::instance_of(labels) == Some(instance)
 }
 
-/// Refuses what does not belong to a repo.
+/// Refuses a resource that does not belong to a store.
 pub(super) fn require_ours(what: impl Into<String>, labels: &Labels, instance: InstanceId) -> Result<(), RuntimeError> {
     if is_ours(labels, instance) {
         Ok(())
@@ -19,11 +19,11 @@ pub(super) fn require_ours(what: impl Into<String>, labels: &Labels, instance: I
     }
 }
 
-/// Says that something is in the way, and whose it is.
+/// Reports that a resource of another owner is in the way.
 pub(super) fn foreign(what: impl Into<String>, labels: &Labels) -> RuntimeError {
     let owner = match labels.get(crate::naming::INSTANCE) {
-        Some(other) => format!("of the repo {other}"),
-        None => "not made by this program".into(),
+        Some(other) => format!("owned by store {other}"),
+        None => "not created by this program".into(),
     };
     RuntimeError::Foreign {
         what: what.into(),

@@ -1,4 +1,4 @@
-//! What an agent on another host is sent, and what it answers, comes back from JSON as it was.
+//! Tests that the types for an agent on another host survive a round trip through JSON.
 
 use std::{collections::BTreeSet, fmt::Debug};
 
@@ -14,7 +14,7 @@ use crate::{
     runtime::{Effect, Runtime, simulated::Simulated},
 };
 
-/// A gateway with a published service, and a decky with services from a registry and from a folder.
+/// A gateway with a published service, and a decky with a service from a registry and one built from a folder.
 fn desired() -> Desired {
     let own = "[services.shop]\nports = [\"8080/tcp\", \"53/udp\"]\nimage = \"shop:1\"\nwritable_root = true\n\
                [services.forge]\nports = [\"3000/tcp\"]\nimage = { build = \"/srv/forge\" }\nuser = \"7:7\"\nseccomp = \"engine\"\n";
@@ -45,7 +45,7 @@ fn desired() -> Desired {
     Desired::new(&valid.expect("valid"), &context).expect("in the catalogue")
 }
 
-/// Every kind of action, some of them several times.
+/// Returns actions of every kind.
 fn actions(desired: &Desired, observed: &Observed) -> Vec<Action> {
     let nothing = Desired::nothing(desired.instance, desired.topology);
     let created = diff(desired, &Observed::default());
@@ -59,7 +59,7 @@ fn actions(desired: &Desired, observed: &Observed) -> Vec<Action> {
         container: base.name.clone(),
         interface: base.interfaces[0].clone(),
     };
-    actions.push(connect.inverse().expect("it can be undone"));
+    actions.push(connect.inverse().expect("it has an inverse"));
     actions.push(connect);
     actions.push(Action::SetState {
         container: base.name.clone(),
@@ -75,7 +75,7 @@ fn actions(desired: &Desired, observed: &Observed) -> Vec<Action> {
     actions
 }
 
-/// Numbers the kinds of actions. A new one does not compile until it is listed here.
+/// Numbers the kinds of actions. A new kind fails to compile until it is listed here.
 fn kind(action: &Action) -> u8 {
     match action {
         Action::EnsureImage { .. } => 0,
@@ -101,7 +101,7 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
 }
 
 #[tokio::test]
-async fn actions_and_what_is_observed_come_back_from_json() {
+async fn actions_and_observations_survive_json() {
     let desired = desired();
     let simulated = Simulated::new();
     for step in diff(&desired, &Observed::default()).steps() {
@@ -114,7 +114,7 @@ async fn actions_and_what_is_observed_come_back_from_json() {
     for container in &mut observed.containers {
         container.pid = Some(7);
         container.exit_code = Some(137);
-        container.tampered = Some("its program is gone".into());
+        container.tampered = Some("its program is missing".into());
     }
     check(&observed);
     check(&simulated.list(scope).await.expect("it answers"));
@@ -125,7 +125,7 @@ async fn actions_and_what_is_observed_come_back_from_json() {
     assert_eq!(kinds, (0..12).collect());
 }
 
-/// The order of the steps of two mazes: between the image being ensured and used, the other maze is torn down.
+/// The steps of two mazes: the other maze is torn down after the image is ensured and before it is used.
 #[tokio::test]
 async fn a_teardown_between_the_image_and_its_container_does_not_fail_the_deploy() {
     let desired = desired();
@@ -145,5 +145,5 @@ async fn a_teardown_between_the_image_and_its_container_does_not_fail_the_deploy
         }
         simulated.perform(desired.instance, &step.action).await.expect("done");
     }
-    assert_eq!(removed, 1, "the built image");
+    assert_eq!(removed, 1, "the built image is removed");
 }

@@ -143,12 +143,18 @@ fn refused(change: impl Fn(&mut Value), why: &str) {
 #[test]
 fn what_is_no_envelope_is_refused() {
     refused(|value| value["v"] = json!(2), "version 2");
-    refused(|value| value["type"] = json!("gossip"), "no event of type `gossip`");
+    refused(
+        |value| value["type"] = json!("gossip"),
+        "not a valid event of type `gossip`",
+    );
     refused(
         |value| value["payload"]["to"] = json!("asleep"),
-        "no event of type `status`",
+        "not a valid event of type `status`",
     );
-    refused(|value| value["payload"] = json!([]), "no event of type `status`");
+    refused(
+        |value| value["payload"] = json!([]),
+        "not a valid event of type `status`",
+    );
     refused(
         |value| value["topic"] = json!("topology.1.status"),
         "the topic is `topology.1.status`",

@@ -21,21 +21,23 @@ use crate::{
     event::Envelope,
 };
 
-/// How much may wait to be published.
+/// How many events are queued for publishing.
 const BOUND: Bound = Bound {
     items: 4096,
     bytes: usize::MAX,
 };
-/// From how many patterns on everything is followed, and sorted out here; servers take 256 of a connection.
+/// With more patterns than this, the client follows all topics and filters locally. A server allows 256 patterns per
+/// connection.
 const PATTERNS: usize = 128;
-/// The pauses between attempts to connect grow from the one to the other.
+/// The first and the longest pause between two attempts to connect.
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// A bus on a Unix socket, whether it is served or not.
 ///
-/// It connects in the background, and again, after growing pauses, whenever the connection is lost. What is published meanwhile
-/// waits, bounded; what others publish meanwhile is missed: the store is the truth. Dropping it ends the connection.
+/// It connects in the background, and reconnects with backoff whenever the connection is lost. Meanwhile published events are
+/// queued, up to a bound, and events of other processes are missed; the store has the true state. Dropping the bus closes the
+/// connection.
 #[derive(Debug)]
 pub struct UnixBus {
     shared: Arc<Shared>,
@@ -48,23 +50,23 @@ struct Shared {
     name: String,
     outgoing: Backlog<Envelope>,
     outlets: Mutex<Vec<Outlet>>,
-    /// Somebody subscribed or left.
+    /// A subscription was added or dropped.
     changed: Notify,
     link: watch::Sender<Link>,
     connectivity: watch::Sender<Connectivity>,
 }
 
-/// How far publishing is.
+/// The state of publishing.
 #[derive(Debug, Clone, Copy, Default)]
 struct Link {
     /// How many events are neither sent nor lost.
     pending: u64,
-    /// Whether nobody answered the last time.
+    /// Whether the last attempt to connect failed.
     down: bool,
 }
 
 impl UnixBus {
-    /// Begins to connect, under a name that is for people. Must be called within a tokio runtime.
+    /// Starts to connect. `name` describes this client to people. It must be called within a tokio runtime.
     pub fn new(path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
         let shared = Arc::new(Shared {
             path: path.into(),
@@ -79,11 +81,11 @@ impl UnixBus {
         Self { shared, task }
     }
 
-    /// Waits until everything that was published is on its way, or nobody answers, but no longer than that.
+    /// Waits until all published events are sent or the bus does not answer, at most for the timeout.
     pub async fn flush(&self, timeout: Duration) {
         let mut link = self.shared.link.subscribe();
         let settled = link.wait_for(|link| link.pending == 0 || link.down);
-        // What was not sent by then is lost, as events may be.
+        // Events that are not sent by then are lost.
         let _ = tokio::time::timeout(timeout, settled).await;
     }
 }
@@ -115,7 +117,7 @@ impl Drop for UnixBus {
     }
 }
 
-/// Connects again and again.
+/// Connects, and reconnects when the connection ends.
 async fn run(shared: Arc<Shared>) {
     let backoff = ExponentialBuilder::new()
         .with_min_delay(SHORTEST)
@@ -127,12 +129,12 @@ async fn run(shared: Arc<Shared>) {
             Ok(connection) => {
                 let since = Instant::now();
                 let error = shared.attend(connection).await;
-                tracing::debug!(%error, "the bus is gone");
+                tracing::debug!(%error, "the connection to the bus ended");
                 if since.elapsed() > LONGEST {
                     pauses = backoff.build();
                 }
             }
-            Err(error) => tracing::trace!(%error, "there is no bus"),
+            Err(error) => tracing::trace!(%error, "the bus is not reachable"),
         }
         shared.link.send_modify(|link| link.down = true);
         shared.connectivity.send_replace(Connectivity::Lost);
@@ -145,7 +147,7 @@ impl Shared {
         self.outlets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes and hands out until the connection ends.
+    /// Publishes and delivers events until the connection ends.
     async fn attend(&self, mut connection: Connection) -> ConnectionError {
         let mut followed = BTreeSet::new();
         if let Err(error) = self.follow(&mut connection, &mut followed).await {
@@ -188,7 +190,7 @@ impl Shared {
         result
     }
 
-    /// Follows what subscribers want and nothing else, unless they want too many things to be told apart there.
+    /// Subscribes to the patterns of the local subscribers, or to all topics if there are too many patterns.
     async fn follow(
         &self,
         connection: &mut Connection,
@@ -212,7 +214,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Hands on what came; tells whether a subscriber left.
+    /// Delivers a received item. Returns whether a subscription was dropped.
     fn hand_out(&self, received: Received) -> bool {
         let outlets = self.outlets();
         match received {

@@ -17,67 +17,67 @@ use crate::{
     event::Envelope,
 };
 
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How much may come before a subscription is confirmed and still be kept.
+/// The timeout for an answer of the server.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How many events that arrive before a subscription is confirmed are kept.
 const EARLY: Bound = Bound {
     items: 4096,
     bytes: usize::MAX,
 };
-/// The topic under which the server says that events were lost.
+/// The topic of the server's report of lost events.
 pub(super) const LAGGED: &str = "lagged";
 
-/// What `HELLO` says.
+/// The body of `HELLO`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Hello {
     pub(super) name: String,
 }
 
-/// What `BYE` says.
+/// The body of `BYE`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Bye {
     pub(super) reason: String,
 }
 
-/// What `EVT lagged` says.
+/// The body of `EVT lagged`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Lagged {
     pub(super) lost: u64,
 }
 
-/// What has nothing to say.
+/// An empty body.
 #[derive(Debug, Serialize)]
 pub(super) struct Nothing {}
 
-/// Says why a connection to a bus ended, or was never made.
+/// Reports why a connection to a bus ended or was never made.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// Nobody serves the socket, or it may not be used.
-    #[error("no bus answers")]
+    /// The socket is not served, or permission is denied.
+    #[error("could not connect to the bus")]
     #[strum(serialize = "bus_unreachable")]
     Unreachable {
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The server said what is no frame, or did not take ours.
+    /// The server sent an invalid frame or did not accept ours.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// The server said what makes no sense here.
-    #[error("the bus said {verb} {args:?} where it should not")]
+    /// The server sent an unexpected frame.
+    #[error("unexpected frame from the bus: {verb} {args:?}")]
     #[strum(serialize = "unexpected_frame")]
     Unexpected {
         /// The verb.
         verb: Verb,
-        /// What followed it.
+        /// The arguments.
         args: String,
     },
-    /// The server closed the connection and said why.
+    /// The server closed the connection with a reason.
     #[error("the bus closed the connection: {reason}")]
     #[strum(serialize = "bus_refused")]
     Refused {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The connection ended.
@@ -85,7 +85,7 @@ pub enum ConnectionError {
     #[strum(serialize = "bus_ended")]
     Ended,
     /// The server did not answer in time.
-    #[error("the bus did not answer within {} s", PATIENCE.as_secs())]
+    #[error("the bus did not answer within {} s", TIMEOUT.as_secs())]
     #[strum(serialize = "bus_timeout")]
     TimedOut,
 }
@@ -109,7 +109,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects, and says under which name.
+    /// Connects. `name` describes this client to people.
     pub async fn open(path: impl AsRef<Path>, name: &str) -> Result<Self, ConnectionError> {
         let stream = UnixStream::connect(path)
             .await
@@ -128,13 +128,14 @@ impl Connection {
                 Frame { verb, args, .. } => Err(ConnectionError::Unexpected { verb, args }),
             }
         };
-        tokio::time::timeout(PATIENCE, exchange)
+        tokio::time::timeout(TIMEOUT, exchange)
             .await
             .map_err(|_| ConnectionError::TimedOut)??;
         Ok(connection)
     }
 
-    /// Follows the events whose topics match any of the patterns. When it returns, none that is published from now on is missed.
+    /// Subscribes to the events whose topics match any of the patterns. After it returns, no event published from then on is
+    /// missed.
     pub async fn subscribe(&mut self, patterns: &[Pattern]) -> Result<(), ConnectionError> {
         for pattern in patterns {
             let wanted = Frame::new(Verb::Sub, pattern.as_str(), &Nothing {})?;
@@ -156,12 +157,12 @@ impl Connection {
             }
             Ok(())
         };
-        tokio::time::timeout(PATIENCE, confirm)
+        tokio::time::timeout(TIMEOUT, confirm)
             .await
             .map_err(|_| ConnectionError::TimedOut)?
     }
 
-    /// Follows a pattern no longer. What is on its way still comes.
+    /// Ends the subscription to a pattern. Events that are already on their way still arrive.
     pub async fn unsubscribe(&mut self, pattern: &Pattern) -> Result<(), ConnectionError> {
         let unwanted = Frame::new(Verb::Unsub, pattern.as_str(), &Nothing {})?;
         self.send(&unwanted).await
@@ -173,7 +174,7 @@ impl Connection {
         self.send(&frame).await
     }
 
-    /// Waits for what is next. Nothing is lost if the future is dropped.
+    /// Waits for the next item. The future is cancel-safe.
     pub async fn recv(&mut self) -> Result<Received, ConnectionError> {
         if let Some(early) = self.early.try_next() {
             return Ok(early.into());
@@ -185,11 +186,11 @@ impl Connection {
         }
     }
 
-    /// Says goodbye.
+    /// Sends `BYE` and closes the connection.
     pub async fn close(mut self) {
         let reason = "done".into();
         if let Ok(bye) = Frame::new(Verb::Bye, "", &Bye { reason }) {
-            // The connection ends either way.
+            // The connection ends even if this fails.
             let _ = self.send(&bye).await;
         }
     }
@@ -197,8 +198,8 @@ impl Connection {
     async fn send(&mut self, frame: &Frame) -> Result<(), ConnectionError> {
         match self.writer.send(frame).await {
             Ok(()) => Ok(()),
-            // A server that closed the connection may have said why.
-            Err(FrameError::Io(error)) => match self.last_words().await {
+            // A server that closed the connection may have sent a reason.
+            Err(FrameError::Io(error)) => match self.bye_reason().await {
                 Some(reason) => Err(ConnectionError::Refused { reason }),
                 None => Err(FrameError::Io(error).into()),
             },
@@ -206,9 +207,9 @@ impl Connection {
         }
     }
 
-    async fn last_words(&mut self) -> Option<String> {
+    async fn bye_reason(&mut self) -> Option<String> {
         loop {
-            match tokio::time::timeout(PATIENCE, self.reader.next()).await {
+            match tokio::time::timeout(TIMEOUT, self.reader.next()).await {
                 Ok(Some(Ok(frame))) if frame.verb == Verb::Bye => {
                     return frame.read::<Bye>().ok().map(|bye| bye.reason);
                 }
@@ -228,7 +229,7 @@ impl Connection {
     }
 }
 
-/// Reads what an event's frame says; none for the confirmation of a subscription, and for an event of a later version.
+/// Reads an event's frame. Returns none for the confirmation of a subscription and for an event of a later version.
 fn read(frame: Frame) -> Result<Option<Received>, ConnectionError> {
     match (frame.verb, frame.args.as_str()) {
         (Verb::Sub, _) => Ok(None),
@@ -236,7 +237,7 @@ fn read(frame: Frame) -> Result<Option<Received>, ConnectionError> {
         (Verb::Evt, topic) => match frame.read() {
             Ok(envelope) => Ok(Some(Received::Event(envelope))),
             Err(error) => {
-                tracing::debug!(topic, %error, "an event that this program does not know");
+                tracing::debug!(topic, %error, "ignored an unknown event");
                 Ok(None)
             }
         },

@@ -4,18 +4,18 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::codec::{Decoder, Encoder};
 
-/// The longest header, in bytes, without its line feed.
+/// The maximum length of a header in bytes, without its line feed.
 pub const MAX_HEADER: usize = 4096;
-/// The longest body, in bytes.
+/// The maximum length of a body in bytes.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// The bytes of the body's length.
+/// The size of the body's length field in bytes.
 const LENGTH: usize = 4;
 
-/// What a frame is for.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Says who speaks.
+    /// Introduces the sender.
     Hello,
     /// Publishes an event.
     Pub,
@@ -23,7 +23,7 @@ pub enum Verb {
     Sub,
     /// Ends a subscription.
     Unsub,
-    /// Hands an event out.
+    /// Delivers an event.
     Evt,
     /// Closes the connection.
     Bye,
@@ -32,7 +32,7 @@ pub enum Verb {
 impl Verb {
     const ALL: [Self; 6] = [Self::Hello, Self::Pub, Self::Sub, Self::Unsub, Self::Evt, Self::Bye];
 
-    /// Returns the word for it, as on the wire.
+    /// Returns the word used on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hello => "HELLO",
@@ -54,15 +54,15 @@ impl fmt::Display for Verb {
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is for.
+    /// The verb.
     pub verb: Verb,
-    /// What follows the verb in the header; may be empty.
+    /// The rest of the header after the verb. May be empty.
     pub args: String,
     /// The body, which should be JSON.
     pub body: Bytes,
 }
 
-/// Says why bytes are no frame, or a frame makes no sense.
+/// Reports an invalid frame.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -70,7 +70,7 @@ pub enum FrameError {
     /// The connection failed.
     #[error("the connection failed")]
     Io(#[from] io::Error),
-    /// The header is longer than allowed.
+    /// The header is too long.
     #[error("a header of more than {MAX_HEADER} bytes")]
     HeaderTooLong,
     /// The header is not UTF-8.
@@ -82,14 +82,14 @@ pub enum FrameError {
         /// The character.
         character: char,
     },
-    /// The verb is none of those that there are.
+    /// The verb is unknown.
     #[error("unknown verb {verb:?}")]
     UnknownVerb {
         /// The verb.
         verb: String,
     },
-    /// The body is longer than allowed.
-    #[error("a body of {length} bytes, and at most {MAX_BODY} are allowed")]
+    /// The body is too long.
+    #[error("a body of {length} bytes; at most {MAX_BODY} are allowed")]
     BodyTooLong {
         /// Its length in bytes.
         length: usize,
@@ -97,12 +97,12 @@ pub enum FrameError {
     /// The connection ended within a frame.
     #[error("the connection ended within a frame")]
     Truncated,
-    /// The body is not JSON, or not what the verb wants.
-    #[error("the body of {verb} is not what it should be")]
+    /// The body is not JSON or does not fit the verb.
+    #[error("the body of {verb} is invalid")]
     Body {
         /// The verb.
         verb: Verb,
-        /// What is wrong.
+        /// The cause.
         source: serde_json::Error,
     },
 }
@@ -115,7 +115,7 @@ impl FrameError {
 }
 
 impl Frame {
-    /// Makes a frame with a value for its body.
+    /// Creates a frame whose body is a value as JSON.
     pub fn new(verb: Verb, args: impl Into<String>, body: &impl Serialize) -> Result<Self, FrameError> {
         let body = serde_json::to_vec(body).map_err(|source| FrameError::Body { verb, source })?;
         Ok(Self {
@@ -125,24 +125,24 @@ impl Frame {
         })
     }
 
-    /// Reads the body.
+    /// Parses the body.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, FrameError> {
         let verb = self.verb;
         serde_json::from_slice(&self.body).map_err(|source| FrameError::Body { verb, source })
     }
 
-    /// Returns about how many bytes it takes up.
+    /// Returns the approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         self.args.len() + self.body.len()
     }
 }
 
-/// Reads frames from bytes and writes them to bytes. It holds no more than one frame.
+/// Decodes and encodes frames. It buffers at most one frame.
 #[derive(Debug, Default)]
 pub struct FrameCodec {
-    /// The header of a frame whose body is still to come.
+    /// The header of a frame whose body is not complete.
     header: Option<(Verb, String)>,
-    /// How many bytes were looked through for the end of the header.
+    /// How many bytes were searched for the end of the header.
     searched: usize,
 }
 
@@ -168,7 +168,7 @@ impl FrameCodec {
         let (word, args) = line.split_once(' ').unwrap_or((line, ""));
         let verb = Verb::ALL.into_iter().find(|verb| verb.as_str() == word);
         let verb = verb.ok_or_else(|| FrameError::UnknownVerb {
-            // Enough to see what it was.
+            // Long enough to recognize the verb.
             verb: word.chars().take(32).collect(),
         })?;
         Ok(Some((verb, args.into())))
@@ -193,7 +193,7 @@ impl Decoder for FrameCodec {
         let Some(body) = bytes.get(LENGTH..LENGTH + length) else {
             return Ok(None);
         };
-        // A copy of its own: what is kept of a small frame must not keep the whole buffer alive.
+        // Copy the body, so that a small frame does not keep the whole buffer alive.
         let body = Bytes::copy_from_slice(body);
         bytes.advance(LENGTH + length);
         Ok(self.header.take().map(|(verb, args)| Frame { verb, args, body }))
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_comes_byte_by_byte_is_the_same_frame() {
+    fn a_frame_that_arrives_byte_by_byte_is_decoded() {
         let frames = [
             frame(Verb::Hello, "1", b"{}"),
             frame(Verb::Sub, "a.>", b""),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_says_why() {
+    fn an_invalid_frame_is_reported_with_the_reason() {
         let error = |bytes: &[u8]| {
             let mut bytes = BytesMut::from(bytes);
             FrameCodec::default()
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(error(b"PUB a\tb\n"), "a header with the control character '\\t'");
         assert_eq!(
             error(b"PUB a\n\0\x10\0\x01"),
-            "a body of 1048577 bytes, and at most 1048576 are allowed"
+            "a body of 1048577 bytes; at most 1048576 are allowed"
         );
         assert_eq!(error(b"PUB a"), "the connection ended within a frame");
         assert_eq!(error(b"PUB a\n\0\0"), "the connection ended within a frame");
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_header_and_the_longest_body_are_frames() {
+    fn the_longest_header_and_the_longest_body_are_accepted() {
         let args = "x".repeat(MAX_HEADER - 4);
         let longest = Frame {
             verb: Verb::Pub,
@@ -330,7 +330,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_in_any_pieces_are_read_or_refused_and_never_kept(
+        fn any_bytes_in_any_pieces_are_decoded_or_refused_and_never_kept(
             pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 0..40),
             prefix in "(HELLO|PUB|SUB|UNSUB|EVT|BYE)?( [a-z.*>]{0,20})?\n?",
         ) {

@@ -1,24 +1,24 @@
 //! Fan-out between processes, over a Unix socket.
 //!
-//! [`Server`] serves the socket, [`UnixBus`] is a [`Bus`](super::Bus) on it that comes and goes with the server, and [`Connection`]
-//! is one connection for who wants to know when it ends.
+//! [`Server`] serves the socket. [`UnixBus`] is a [`Bus`](super::Bus) on it that reconnects when the server restarts.
+//! [`Connection`] is a single connection that reports when it ends.
 //!
 //! # The protocol
 //!
-//! Both sides send frames: a line `VERB[ args]` of at most 4096 bytes of UTF-8, ended by a line feed; the length of the body, four
-//! bytes, the most significant first; the body, JSON of at most 1 MiB.
+//! Both sides send frames. A frame is a line `VERB[ args]` of at most 4096 bytes of UTF-8 with a line feed, then the length of
+//! the body as four bytes, most significant first, then the body: JSON of at most 1 MiB.
 //!
-//! | frame | from | body | means |
+//! | frame | from | body | meaning |
 //! |---|---|---|---|
-//! | `HELLO 1` | both, first | `{"name": …}` | who speaks, in version 1 of the protocol |
-//! | `PUB topic` | client | an envelope | hand this out |
-//! | `SUB pattern` | client | `{}` | send what matches; answered by the same frame once that holds |
-//! | `UNSUB pattern` | client | `{}` | send it no more |
-//! | `EVT topic` | server | an envelope | this was published |
-//! | `EVT lagged` | server | `{"lost": n}` | here `n` events were lost, because this connection was not read fast enough |
+//! | `HELLO 1` | both, first | `{"name": …}` | introduces the sender; version 1 of the protocol |
+//! | `PUB topic` | client | an envelope | publish this |
+//! | `SUB pattern` | client | `{}` | subscribe; the server answers with the same frame when the subscription is active |
+//! | `UNSUB pattern` | client | `{}` | unsubscribe |
+//! | `EVT topic` | server | an envelope | a published event |
+//! | `EVT lagged` | server | `{"lost": n}` | `n` events were lost here because this connection was read too slowly |
 //! | `BYE` | both, last | `{"reason": …}` | why the connection is closed |
 //!
-//! What is no frame, or makes no sense where it comes, ends its connection and no other.
+//! An invalid or unexpected frame closes its connection and no other.
 
 mod client;
 mod connection;

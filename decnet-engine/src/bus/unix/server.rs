@@ -32,28 +32,28 @@ use crate::{
     event::Envelope,
 };
 
-/// How much may wait for one connection.
+/// How many frames are queued for one connection.
 const BOUND: Bound = Bound {
     items: 4096,
     bytes: 8 << 20,
 };
-/// How many connections there may be at a time.
+/// The maximum number of connections.
 const CONNECTIONS: usize = 512;
-/// How many patterns one connection may follow.
+/// The maximum number of patterns of one connection.
 const PATTERNS: usize = 256;
-/// How many answers may wait for one connection.
+/// How many answers are queued for one connection.
 const ANSWERS: usize = 64;
-/// How long a connection may take to say hello, and to take an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take to hear our goodbye.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How long the server rests when it cannot accept: no file descriptors are left.
-const REST: Duration = Duration::from_millis(100);
+/// The timeout for a connection to send `HELLO` and to accept an answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The timeout for sending `BYE`.
+const BYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the server waits after a failed accept, for instance when no file descriptors are left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves a bus on a Unix socket.
 ///
-/// The socket is made with mode 0660 and given to the group `decnet` where that exists. A stale socket is taken over; one that is
-/// served is not. It is removed when the server is dropped.
+/// The socket has mode 0660 and belongs to the group `decnet` if that group exists. The server takes over a stale socket, but
+/// not one that is served. Dropping the server removes the socket.
 #[derive(Debug)]
 pub struct Server {
     socket: Socket,
@@ -61,7 +61,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes the socket. Its folder must be there. Must be called within a tokio runtime.
+    /// Creates the socket. Its folder must exist. It must be called within a tokio runtime.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self, BindError> {
         let path = path.as_ref();
         let (socket, listener) = Socket::bind(path)?;
@@ -74,12 +74,12 @@ impl Server {
         Ok(Self { socket, listener })
     }
 
-    /// Returns where the socket is.
+    /// Returns the path of the socket.
     pub fn path(&self) -> &Path {
         self.socket.path()
     }
 
-    /// Serves until told to stop, then says goodbye to everyone.
+    /// Serves until `stop` is cancelled, then sends `BYE` to all connections.
     pub async fn serve(self, stop: CancellationToken) {
         let hub = Arc::new(Hub::default());
         let room = Arc::new(Semaphore::new(CONNECTIONS));
@@ -97,31 +97,35 @@ impl Server {
                     let place = Arc::clone(&room).try_acquire_owned();
                     connections.spawn(async move {
                         if let Ok(_place) = place {
-                            attend(stream, &hub, &stop).await;
+                            serve_connection(stream, &hub, &stop).await;
                         } else {
                             let (_, writer) = stream.into_split();
                             let mut writer = FramedWrite::new(writer, FrameCodec::default());
-                            say_goodbye(&mut writer, format!("there are {CONNECTIONS} connections already")).await;
+                            send_bye(
+                                &mut writer,
+                                format!("the limit of {CONNECTIONS} connections is reached"),
+                            )
+                            .await;
                         }
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted");
-                    tokio::time::sleep(REST).await;
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-        // Whoever connects from now on is told at once that nobody serves.
+        // From now on, connecting fails at once.
         drop(self);
         connections.join_all().await;
     }
 }
 
-/// All who follow.
+/// All connections.
 #[derive(Debug, Default)]
 struct Hub(Mutex<Vec<Arc<Follower>>>);
 
-/// One connection, as the others see it.
+/// One connection, as seen by the others.
 #[derive(Debug)]
 struct Follower {
     patterns: Mutex<Vec<Pattern>>,
@@ -156,85 +160,85 @@ impl Hub {
     }
 }
 
-/// Why a connection ends.
+/// The reason for the end of a connection.
 enum End {
-    /// Nobody is there any more, or said goodbye.
+    /// The client disconnected or sent `BYE`.
     Gone,
-    /// They are told why.
-    Told(String),
+    /// The server closes the connection with a reason.
+    Closed(String),
 }
 
 impl From<FrameError> for End {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Io(_) | FrameError::Truncated => Self::Gone,
-            FrameError::Body { ref source, .. } => Self::Told(format!("{error}: {source}")),
-            error => Self::Told(error.to_string()),
+            FrameError::Body { ref source, .. } => Self::Closed(format!("{error}: {source}")),
+            error => Self::Closed(error.to_string()),
         }
     }
 }
 
-/// Serves one connection to its end.
-async fn attend(stream: UnixStream, hub: &Hub, stop: &CancellationToken) {
+/// Serves one connection until it ends.
+async fn serve_connection(stream: UnixStream, hub: &Hub, stop: &CancellationToken) {
     let (reader, writer) = stream.into_split();
     let mut reader = FramedRead::new(reader, FrameCodec::default());
     let mut writer = FramedWrite::new(writer, FrameCodec::default());
     let follower = hub.join();
     let (answers, mut waiting) = mpsc::channel(ANSWERS);
-    // Reading goes on while writing waits: who does not take what they follow can still publish, and holds up nobody.
+    // Reads while writes wait: a client that does not read its events can still publish, and blocks nobody.
     let end = tokio::select! {
         biased;
-        () = stop.cancelled() => End::Told("the bus closes".into()),
-        end = listen(&mut reader, hub, &follower, &answers) => end,
-        error = speak(&mut writer, &follower, &mut waiting) => error.into(),
+        () = stop.cancelled() => End::Closed("the bus closes".into()),
+        end = read_requests(&mut reader, hub, &follower, &answers) => end,
+        error = write_frames(&mut writer, &follower, &mut waiting) => error.into(),
     };
     hub.leave(&follower);
-    if let End::Told(reason) = end {
+    if let End::Closed(reason) = end {
         tracing::debug!(%reason, "a connection was closed");
-        say_goodbye(&mut writer, reason).await;
+        send_bye(&mut writer, reason).await;
     }
 }
 
 type Reader = FramedRead<OwnedReadHalf, FrameCodec>;
 type Writer = FramedWrite<OwnedWriteHalf, FrameCodec>;
 
-/// Does what a connection asks for until it ends.
-async fn listen(reader: &mut Reader, hub: &Hub, follower: &Follower, answers: &mpsc::Sender<Frame>) -> End {
-    let greeted = tokio::time::timeout(PATIENCE, greet(reader)).await;
+/// Handles the requests of a connection until it ends.
+async fn read_requests(reader: &mut Reader, hub: &Hub, follower: &Follower, answers: &mpsc::Sender<Frame>) -> End {
+    let greeted = tokio::time::timeout(TIMEOUT, greet(reader)).await;
     let hello = match greeted {
         Ok(Ok(hello)) => hello,
         Ok(Err(end)) => return end,
-        Err(_) => return End::Told("no HELLO came".into()),
+        Err(_) => return End::Closed("HELLO is missing".into()),
     };
     let mut answer = hello;
     loop {
-        // Who asks and asks is heard again when the answers are taken; who never reads is not waited for.
+        // A client that reads its answers slowly is slowed down; one that never reads them is disconnected.
         if let Some(answer) = answer.take()
-            && answers.send_timeout(answer, PATIENCE).await.is_err()
+            && answers.send_timeout(answer, TIMEOUT).await.is_err()
         {
-            return End::Told("the answers are not read".into());
+            return End::Closed("the client does not read its answers".into());
         }
         let frame = match reader.next().await {
             None => return End::Gone,
             Some(Err(error)) => return error.into(),
             Some(Ok(frame)) => frame,
         };
-        match obey(frame, hub, follower) {
+        match handle(frame, hub, follower) {
             Ok(next) => answer = next,
             Err(end) => return end,
         }
     }
 }
 
-/// Waits for the greeting and returns ours.
+/// Waits for `HELLO` and returns ours.
 async fn greet(reader: &mut Reader) -> Result<Option<Frame>, End> {
     let frame = reader.next().await.ok_or(End::Gone)??;
     if frame.verb != Verb::Hello {
-        return Err(End::Told(format!("{} came before HELLO", frame.verb)));
+        return Err(End::Closed(format!("{} came before HELLO", frame.verb)));
     }
     if frame.args != PROTOCOL {
-        return Err(End::Told(format!(
-            "protocol {:?} is not known; this bus speaks {PROTOCOL}",
+        return Err(End::Closed(format!(
+            "protocol {:?} is not supported; this bus uses {PROTOCOL}",
             frame.args
         )));
     }
@@ -244,13 +248,13 @@ async fn greet(reader: &mut Reader) -> Result<Option<Frame>, End> {
     Ok(Some(Frame::new(Verb::Hello, PROTOCOL, &Hello { name })?))
 }
 
-/// Does what a frame asks for and returns the answer.
-fn obey(frame: Frame, hub: &Hub, follower: &Follower) -> Result<Option<Frame>, End> {
+/// Handles a frame and returns the answer.
+fn handle(frame: Frame, hub: &Hub, follower: &Follower) -> Result<Option<Frame>, End> {
     match frame.verb {
         Verb::Pub => {
             let topic = frame.read::<Envelope>()?.topic();
             if topic != frame.args {
-                return Err(End::Told(format!(
+                return Err(End::Closed(format!(
                     "the envelope's topic is {topic:?}, not {:?}",
                     frame.args
                 )));
@@ -262,9 +266,9 @@ fn obey(frame: Frame, hub: &Hub, follower: &Follower) -> Result<Option<Frame>, E
             Ok(None)
         }
         Verb::Sub | Verb::Unsub => {
-            // What it says is of no account, but JSON it must be.
+            // The content is ignored, but it must be JSON.
             frame.read::<Box<RawValue>>()?;
-            let pattern = Pattern::new(&frame.args).map_err(|error| End::Told(error.to_string()))?;
+            let pattern = Pattern::new(&frame.args).map_err(|error| End::Closed(error.to_string()))?;
             let mut patterns = follower.patterns.lock().unwrap_or_else(PoisonError::into_inner);
             if frame.verb == Verb::Unsub {
                 patterns.retain(|other| *other != pattern);
@@ -272,19 +276,19 @@ fn obey(frame: Frame, hub: &Hub, follower: &Follower) -> Result<Option<Frame>, E
             }
             if !patterns.contains(&pattern) {
                 if patterns.len() == PATTERNS {
-                    return Err(End::Told(format!("at most {PATTERNS} patterns may be followed")));
+                    return Err(End::Closed(format!("a connection has at most {PATTERNS} patterns")));
                 }
                 patterns.push(pattern);
             }
             Ok(Some(frame))
         }
         Verb::Bye => Err(End::Gone),
-        verb @ (Verb::Hello | Verb::Evt) => Err(End::Told(format!("{verb} makes no sense here"))),
+        verb @ (Verb::Hello | Verb::Evt) => Err(End::Closed(format!("{verb} is not valid here"))),
     }
 }
 
-/// Sends what waits for a connection, answers first, until that fails.
-async fn speak(writer: &mut Writer, follower: &Follower, answers: &mut mpsc::Receiver<Frame>) -> FrameError {
+/// Writes queued frames to a connection, answers first, until a write fails.
+async fn write_frames(writer: &mut Writer, follower: &Follower, answers: &mut mpsc::Receiver<Frame>) -> FrameError {
     loop {
         let next = tokio::select! {
             biased;
@@ -301,7 +305,7 @@ async fn speak(writer: &mut Writer, follower: &Follower, answers: &mut mpsc::Rec
             Err(error) => Err(error),
         };
         let flushed = match sent {
-            // More waits: it goes out together.
+            // Flush once, after the last queued frame.
             Ok(()) if !follower.backlog.is_empty() => Ok(()),
             Ok(()) => SinkExt::<&Frame>::flush(writer).await,
             Err(error) => Err(error),
@@ -312,10 +316,10 @@ async fn speak(writer: &mut Writer, follower: &Follower, answers: &mut mpsc::Rec
     }
 }
 
-/// Says why the connection is closed, to whoever still listens.
-async fn say_goodbye(writer: &mut Writer, reason: String) {
+/// Sends the reason for closing the connection.
+async fn send_bye(writer: &mut Writer, reason: String) {
     if let Ok(bye) = Frame::new(Verb::Bye, "", &Bye { reason }) {
-        // It ends either way.
-        let _ = tokio::time::timeout(FAREWELL, writer.send(&bye)).await;
+        // The connection ends even if this fails.
+        let _ = tokio::time::timeout(BYE_TIMEOUT, writer.send(&bye)).await;
     }
 }

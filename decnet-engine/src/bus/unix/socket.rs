@@ -8,37 +8,37 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Who may use the socket: its owner and its group.
+/// The mode: the owner and the group may use the socket.
 const MODE: u32 = 0o660;
-/// The group whose members may use the socket, where it exists.
+/// The group of the socket, if it exists.
 const GROUP: &str = "decnet";
 
-/// Says why a socket could not be served.
+/// Reports why a socket cannot be served.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum BindError {
     /// Another server serves it.
-    #[error("a bus is served at {} already", .path.display())]
+    #[error("another bus is already served at {}", .path.display())]
     #[strum(serialize = "bus_in_use")]
     InUse {
         /// The socket.
         path: PathBuf,
     },
-    /// Something else than a socket is there.
-    #[error("{} is there and is no socket", .path.display())]
+    /// The path exists and is not a socket.
+    #[error("{} exists and is not a socket", .path.display())]
     #[strum(serialize = "bus")]
     NoSocket {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
-    /// The file system refused.
-    #[error("the socket {} could not be made", .path.display())]
+    /// The file system returned an error.
+    #[error("could not create the socket {}", .path.display())]
     #[strum(serialize = "bus")]
     Io {
-        /// The socket, or the file beside it.
+        /// The socket or its lock file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -50,23 +50,24 @@ impl BindError {
     }
 }
 
-/// The files of a socket that is served. Dropping it removes them.
+/// The files of a served socket. Dropping it removes them.
 ///
-/// Whoever serves a socket holds the lock of a file beside it, which the kernel gives back whatever becomes of the process. So a
-/// socket whose lock is free is stale, and of two who take it over at once one is refused. The socket is made under another name
-/// and takes its place when it has its owner and mode: at no time is it open to others, and at no time is there none.
+/// The server holds the lock of a file beside the socket. The kernel releases the lock when the process ends, however it ends.
+/// So a socket whose lock is free is stale, and if two servers take it over at once, one is refused. The new socket is created
+/// under a temporary name, gets its owner and mode, and is then renamed into place. So it is never open to others, and there is
+/// always a socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     path: PathBuf,
-    /// The socket's device and inode: if another is there meanwhile, that one is not ours to remove.
+    /// The device and inode of the socket. On drop, a socket with another identity is left in place.
     identity: (u64, u64),
     lock_path: PathBuf,
-    /// Held as long as the file is open.
+    /// Holds the lock while the file is open.
     _lock: File,
 }
 
 impl Socket {
-    /// Makes the socket and listens on it.
+    /// Creates the socket and listens on it.
     pub(super) fn bind(path: &Path) -> Result<(Self, UnixListener), BindError> {
         let failed = |at: &Path| {
             let path = at.to_owned();
@@ -79,12 +80,12 @@ impl Socket {
             TryLockError::WouldBlock => BindError::InUse { path: path.into() },
             TryLockError::Error(source) => failed(&lock_path)(source),
         })?;
-        // Nobody else has this name while we hold the lock, and it is short: a socket's path has room for some hundred bytes.
+        // The name is unique while we hold the lock, and short: the path of a socket is limited to about a hundred bytes.
         let inode = lock.metadata().map_err(failed(&lock_path))?.ino();
         let fresh = path.with_file_name(format!(".{inode:x}"));
         let made = is_free(path).and_then(|()| listen(&fresh, path).map_err(failed(path)));
         let (listener, identity) = made.inspect_err(|_| {
-            // What was not made need not be removed.
+            // A file that was not created need not be removed.
             let _ = fs::remove_file(&fresh);
             let _ = fs::remove_file(&lock_path);
         })?;
@@ -107,7 +108,8 @@ impl Drop for Socket {
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
-        // Removed while it is held: who opened it meanwhile finds that it is no longer there, and makes another.
+        // Removed while the lock is held: a process that opened the file meanwhile sees that it was removed and creates
+        // another.
         let _ = fs::remove_file(&self.lock_path);
     }
 }
@@ -116,7 +118,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
-/// Takes the lock of a file, which is made if it is not there.
+/// Takes the lock of a file. The file is created if it is missing.
 fn lock(path: &Path) -> Result<File, TryLockError> {
     loop {
         let file = OpenOptions::new()
@@ -131,7 +133,7 @@ fn lock(path: &Path) -> Result<File, TryLockError> {
         let ours = file.metadata().map_err(TryLockError::Error)?;
         match identity(path) {
             Ok(there) if there == (ours.dev(), ours.ino()) => return Ok(file),
-            // Its last holder removed it between our open and our lock.
+            // The last holder removed the file between our open and our lock.
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(TryLockError::Error(error)),
@@ -139,7 +141,7 @@ fn lock(path: &Path) -> Result<File, TryLockError> {
     }
 }
 
-/// Makes sure that nobody serves a socket there, not even somebody who knows of no lock, and that nothing else is there.
+/// Checks that the path has no served socket, even one without a lock file, and no other file.
 fn is_free(path: &Path) -> Result<(), BindError> {
     let in_use = || BindError::InUse { path: path.into() };
     match fs::symlink_metadata(path) {
@@ -151,13 +153,13 @@ fn is_free(path: &Path) -> Result<(), BindError> {
         Ok(found) if !found.file_type().is_socket() => Err(BindError::NoSocket { path: path.into() }),
         Ok(_) => match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-            // One that answers, or is too busy to.
+            // The socket answers, or its server is busy.
             _ => Err(in_use()),
         },
     }
 }
 
-/// Listens on a socket made under another name, gives it owner and mode, and puts it in its place.
+/// Listens on a socket under a temporary name, sets owner and mode, and renames it into place.
 fn listen(fresh: &Path, path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     match fs::remove_file(fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -165,9 +167,9 @@ fn listen(fresh: &Path, path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     }
     let listener = UnixListener::bind(fresh)?;
     if let Some(group) = group() {
-        // One who is no member of it cannot give it away: the socket is then the owner's group's.
+        // Only a member of the group may do this. Otherwise the socket keeps the owner's group.
         if let Err(error) = std::os::unix::fs::chown(fresh, None, Some(group)) {
-            tracing::warn!(%error, "the socket could not be given to the group {GROUP}");
+            tracing::warn!(%error, "could not set the group {GROUP} of the socket");
         }
     }
     fs::set_permissions(fresh, fs::Permissions::from_mode(MODE))?;
@@ -176,7 +178,7 @@ fn listen(fresh: &Path, path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     Ok((listener, identity))
 }
 
-/// Returns the id of the group, by group(5).
+/// Returns the id of the group, from group(5).
 fn group() -> Option<u32> {
     let groups = fs::read_to_string("/etc/group").ok()?;
     let fields = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());

@@ -143,7 +143,7 @@ fn look(trial: &Trial) -> Seen {
 fn try_to_look(trial: &Trial) -> io::Result<Seen> {
     let Some(own) = trial.own else {
         return Ok(match host::led(&trial.port, trial.to) {
-            Some(led) if led.is_led => Seen::Own,
+            Some(led) if led.is_forwarded => Seen::Own,
             Some(_) => Seen::NotLed,
             None => {
                 Seen::Unknown("this machine has no address for visitors, and its packet filter cannot be read".into())
@@ -174,7 +174,9 @@ fn try_to_look(trial: &Trial) -> io::Result<Seen> {
     }
     Ok(match other {
         // Without a userland proxy, Docker masks what comes from this machine, and nobody else.
-        Some(_) if host::led(&trial.port, trial.to).is_some_and(|led| led.is_led && led.masks_own) => Seen::Own,
+        Some(_) if host::led(&trial.port, trial.to).is_some_and(|led| led.is_forwarded && led.masquerades_own) => {
+            Seen::Own
+        }
         Some(other) => Seen::Other(other),
         None => Seen::Unknown("its connection does not show in the gateway".into()),
     })

@@ -44,7 +44,7 @@ fn rejected(actor: &str, reason: &str) -> Event {
     }
 }
 
-/// Reads a line back as a log collector does; the second is what it found in the structured data.
+/// Parses a line as a log collector does. Returns the message and the structured data.
 fn read(line: &str) -> (Message<&str>, BTreeMap<String, String>) {
     let message = syslog_loose::parse_message(line, Variant::RFC5424);
     assert_eq!(message.protocol, Protocol::RFC5424(1), "{line}");
@@ -59,18 +59,21 @@ fn read(line: &str) -> (Message<&str>, BTreeMap<String, String>) {
 }
 
 #[test]
-fn text_that_turns_around_or_hides_is_written_in_digits() {
-    assert_eq!(tame("rtl\u{202e}gpj\u{200b}"), "rtl#342#200#256gpj#342#200#213");
+fn invisible_and_reversing_characters_are_written_in_digits() {
+    assert_eq!(
+        escape_invisible("rtl\u{202e}gpj\u{200b}"),
+        "rtl#342#200#256gpj#342#200#213"
+    );
 }
 
 #[test]
-fn a_decky_s_line_is_this() {
+fn the_line_of_a_decky() {
     let line = writer().line(&envelope(decky(&["http", "ssh"]))).expect("a line");
     insta::assert_snapshot!(line, @r#"<133>1 2030-01-01T00:00:01.123456Z trap-01 decnet 4711 decky [decnet@32473 event="5f0c0a3e-8c1d-4b7e-a1b2-c3d4e5f60718" topology="0e7a1c52-6a53-4f5e-9d0c-1f2e3d4c5b6a" decky="web-01" old_services="" new_services="http,ssh" trigger="creation"] decky web-01: creation"#);
 }
 
 #[test]
-fn a_collector_reads_back_what_was_written() {
+fn a_collector_reads_the_values_that_were_written() {
     let line = writer().line(&envelope(decky(&["http", "ssh"]))).expect("a line");
     let (message, values) = read(&line);
     assert_eq!(
@@ -93,12 +96,12 @@ fn a_collector_reads_back_what_was_written() {
 }
 
 #[track_caller]
-fn comes_back(value: &str) {
+fn is_read_back(value: &str) {
     let line = writer().line(&envelope(rejected(value, "the reason"))).expect("a line");
     assert_eq!(line.lines().count(), 1, "{line:?}");
     assert!(!line.contains(char::is_control), "{line:?}");
     let (message, values) = read(&line);
-    assert_eq!(values["actor"], tame(value), "{line:?}");
+    assert_eq!(values["actor"], escape_invisible(value), "{line:?}");
     assert_eq!(values["reason"], "the reason", "{line:?}");
     assert_eq!(values.len(), 7, "{line:?}");
     assert_eq!(message.msg, "mutation #7 is rejected", "{line:?}");
@@ -114,14 +117,14 @@ fn no_value_hides_the_next_field() {
         r"ends with a backslash\",
         r"\\",
         "two\nlines",
-        "\n<133>1 2030-01-01T00:00:00Z forged decnet - - - a line of its own",
+        "\n<133>1 2030-01-01T00:00:00Z forged decnet - - - a second line",
         "tab\tand\rreturn\0and\u{1b}[2J",
         "täglich 名 🦀",
         "next\u{85}line\u{2028}and\u{2029}paragraph",
         " ",
         "=",
     ] {
-        comes_back(value);
+        is_read_back(value);
     }
     let service = decky(&[r#"a"] x"#, "b\nc"]);
     let line = writer().line(&envelope(service)).expect("a line");
@@ -145,7 +148,7 @@ fn names_of_hosts_and_processes_stay_one_field() {
 }
 
 #[test]
-fn steps_have_no_line() {
+fn a_step_has_no_line() {
     let planned = Event::Planned {
         topology: topology(),
         steps: 1,
@@ -156,7 +159,7 @@ fn steps_have_no_line() {
 
 proptest! {
     #[test]
-    fn any_value_comes_back(value in any::<String>()) {
-        comes_back(&value);
+    fn any_value_is_read_back(value in any::<String>()) {
+        is_read_back(&value);
     }
 }

@@ -51,7 +51,7 @@ fn status(second: i64, to: Status) -> Envelope {
     Envelope::new(event, time(second))
 }
 
-/// `web` is made, given ssh, healed; `files` is made and retired and made again; then all is torn down.
+/// `web` is created, gets ssh and is healed; `files` is created, removed and recreated; then the topology is torn down.
 fn life() -> Vec<Envelope> {
     vec![
         status(9, Status::Deploying),
@@ -70,7 +70,7 @@ fn life() -> Vec<Envelope> {
     ]
 }
 
-/// What a decky was at a time, in words.
+/// Describes the state of a decky at a time.
 fn was(timeline: &Timeline, decky: &str, second: i64) -> String {
     let moment = timeline.decky(&name(decky)).and_then(|decky| decky.at(time(second)));
     moment.map_or("-".into(), |moment| {
@@ -107,12 +107,12 @@ fn check(timeline: &Timeline) {
 }
 
 #[test]
-fn a_decky_is_what_the_last_event_made_it() {
+fn a_decky_has_the_state_of_its_last_event() {
     check(&Timeline::from_events(topology(), &life()));
 }
 
 #[test]
-fn disorder_and_doubles_change_nothing() {
+fn the_order_and_repetition_of_events_do_not_matter() {
     let life = life();
     let expected = Timeline::from_events(topology(), &life);
     let mut stream = Stream::new(3, "disorder", 0);
@@ -129,7 +129,7 @@ fn disorder_and_doubles_change_nothing() {
 }
 
 #[test]
-fn deckies_of_the_same_name_elsewhere_are_others() {
+fn deckies_of_the_same_name_in_other_topologies_are_separate() {
     let mut events = life();
     events.push(Envelope::new(
         Event::Decky(DeckyEvent {
@@ -145,7 +145,7 @@ fn deckies_of_the_same_name_elsewhere_are_others() {
 }
 
 #[test]
-fn what_was_lost_leaves_what_was_before() {
+fn after_a_lost_event_the_earlier_state_continues() {
     let events: Vec<Envelope> = life().into_iter().filter(|envelope| envelope.at != time(40)).collect();
     let timeline = Timeline::from_events(topology(), &events);
     assert_eq!(was(&timeline, "web", 45), "http+ssh since 20 operator by #4");
@@ -162,7 +162,7 @@ fn maze(deckies: &[(&str, &str)]) -> Topology {
 }
 
 #[test]
-fn an_audit_trail_says_what_was_meant_to_be() {
+fn an_audit_trail_gives_the_services_that_should_run() {
     let mazes = [
         (0, None, maze(&[("web", "http"), ("files", "smb")])),
         (20, Some(4), maze(&[("web", "http ssh"), ("files", "smb")])),
@@ -197,6 +197,6 @@ fn an_audit_trail_says_what_was_meant_to_be() {
     let files = timeline.decky(&name("files")).and_then(|decky| decky.at(time(6)));
     let state = files
         .and_then(|moment| moment.state.clone())
-        .expect("all of it is known");
+        .expect("the full state is known");
     assert_eq!(state.attachments[0].ip.to_string(), "10.0.0.3");
 }

@@ -50,7 +50,7 @@ async fn reject(repo: &MemoryRepo, second: i64) {
         .claim_mutation(None, &holder, long, None, time(second))
         .await
         .expect("claimed");
-    let row = claimed.expect("there is one");
+    let row = claimed.expect("a mutation is queued");
     let token = row.claim.expect("a claim").token;
     let reason = "no such decky".into();
     let outcome = Outcome::Rejected { reason };
@@ -201,7 +201,7 @@ async fn a_late_event_of_a_mutation_that_was_finished_before_the_snapshot_is_not
     for envelope in late {
         assert!(!stored.see(envelope), "{envelope:?}");
     }
-    // One that came after the snapshot is new.
+    // A mutation after the snapshot is new.
     enqueue(&repo, id, 12).await;
     assert_eq!(since(&mut stored).await.len(), 1);
 }

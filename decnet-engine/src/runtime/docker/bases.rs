@@ -16,7 +16,8 @@ use crate::{
     runtime::{Effect, RuntimeError, RuntimeInfo},
 };
 
-/// How often, and after which pauses, a base with a way out is asked whether it is contained: it is within milliseconds.
+/// How often, and with which pauses, a base with a default route is asked whether it is contained. It usually is within
+/// milliseconds.
 const CONTAINMENT_LOOKS: usize = 50;
 const CONTAINMENT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -34,7 +35,7 @@ impl Docker {
         let id = match created.await {
             Ok(id) => id,
             Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => return Err(error),
-            // It is there already, whatever of its networks and its image is gone since, or something else has its name.
+            // The base exists, even if its networks or image are missing, or another container has its name.
             Err(error) => {
                 return match self.find_made(instance, &spec.name, &spec.labels).await? {
                     Some(found) => self.finish_base(instance, spec, &found).await,
@@ -50,10 +51,10 @@ impl Docker {
         Ok(effect)
     }
 
-    /// Refuses to publish ports where they may lead nowhere.
+    /// Refuses published ports that may not work.
     ///
-    /// Podman's CNI networks lead a published port to an address of the container on any of its networks, whichever is set up first,
-    /// and an inner LAN cannot be reached from the host.
+    /// Podman's CNI networks forward a published port to an address of the container on any of its networks, whichever is set
+    /// up first, and an inner LAN cannot be reached from the host.
     async fn require_one_way_in(&self, spec: &BaseSpec) -> Result<(), RuntimeError> {
         if !self.podman || spec.publish.is_empty() || spec.interfaces.len() < 2 {
             return Ok(());
@@ -62,7 +63,7 @@ impl Docker {
         if self.has_cni(&networks).await? {
             return Err(RuntimeError::Refused {
                 reason: format!(
-                    "{} is on several LANs, and Podman's CNI networks lead its published ports to any of them: install netavark, set \
+                    "{} is on several LANs, and Podman's CNI networks forward its published ports to any of them: install netavark, set \
                      network_backend = \"netavark\" in containers.conf, and run `podman system reset`",
                     spec.name
                 ),
@@ -71,7 +72,7 @@ impl Docker {
         Ok(())
     }
 
-    /// Does what is left to do of a base that somebody began to make.
+    /// Completes the creation of a base that was interrupted.
     async fn finish_base(
         &self,
         instance: InstanceId,
@@ -97,7 +98,7 @@ impl Docker {
         })
     }
 
-    /// Waits until a base that has a way out is contained, or has given up because it cannot be.
+    /// Waits until a base with a default route is contained, or has failed to be.
     async fn require_contained(&self, spec: &BaseSpec, id: &str) -> Result<(), RuntimeError> {
         if !spec.state.has_way_out() {
             return Ok(());
@@ -111,18 +112,18 @@ impl Docker {
             let found = self.find(id).await?.ok_or_else(|| containers::gone(&spec.name))?;
             let code = found.state.as_ref().and_then(|state| state.exit_code);
             if !containers::is_running(&found) && code == Some(EXIT_UNCONTAINED.into()) {
-                return Err(refused("the kernel has no nf_tables, as its log says".into()));
+                return Err(refused("its log says that the kernel has no nf_tables".into()));
             }
             match self.run_in(&spec.name, id, &command).await {
                 Ok(said) if is_contained(&said.stdout) => return Ok(()),
-                // It is on its way to the one or the other.
+                // Neither is certain yet.
                 Ok(_)
                 | Err(RuntimeError::Gone { .. } | RuntimeError::Conflict { .. } | RuntimeError::Refused { .. }) => {}
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(CONTAINMENT_PAUSE).await;
         }
-        Err(refused("it did not say that it is".into()))
+        Err(refused("it did not confirm it in time".into()))
     }
 
     fn base_body(
@@ -150,7 +151,7 @@ impl Docker {
                     .collect(),
             ),
             readonly_rootfs: Some(true),
-            // Its program is PID 1, whatever the daemon would put there by default.
+            // Its program is PID 1 even if the daemon adds an init by default.
             init: Some(false),
             mounts: Some(vec![volumes::state_folder(&spec.labels)]),
             ..self.confined(
@@ -176,10 +177,10 @@ impl Docker {
         })
     }
 
-    /// Sets a state, and keeps it over restarts.
+    /// Sets a state and keeps it across restarts.
     ///
-    /// Root in the base sets it and cannot keep it; the keeper of its files keeps it and cannot set it. What cannot be kept is not
-    /// left in force, and a base that was restarted in between has the previous state.
+    /// Root in the base can set the state and cannot keep it; the keeper of its files can keep it and cannot set it. If the
+    /// state cannot be kept, the previous one is restored. If the base was restarted in between, it has the previous state.
     pub(super) async fn set_state(
         &self,
         instance: InstanceId,
@@ -225,7 +226,7 @@ impl Docker {
         }
         if set.code == i64::from(EXIT_DEVIATES) {
             let report = set.text();
-            return Err(refuse(in_words(&report).unwrap_or(report)));
+            return Err(refuse(report_text(&report).unwrap_or(report)));
         }
         let started = |container: &ContainerInspectResponse| container.state.as_ref()?.started_at.clone();
         if started(&self.find_ours(instance, name).await?) != started(&found) {
@@ -235,42 +236,43 @@ impl Docker {
     }
 }
 
-/// Says what a report of `state set` says, unless it is none: what the kernel refused, else what is left to be done.
-fn in_words(report: &str) -> Option<String> {
+/// Returns the text of a `state set` report: the kernel's refusals, or else the remaining deviations. Returns none if it is not
+/// a report.
+fn report_text(report: &str) -> Option<String> {
     let report: StateReport = serde_json::from_str(report).ok()?;
     let left: Vec<_> = if report.refused.is_empty() {
-        report.deviations.iter().map(left_undone).collect()
+        report.deviations.iter().map(deviation_text).collect()
     } else {
         report.refused
     };
     (!left.is_empty()).then(|| left.join("; "))
 }
 
-/// Returns whether what `state check` printed says nothing against the containment.
+/// Returns whether the output of `state check` has no deviation of the containment.
 fn is_contained(report: &[u8]) -> bool {
     serde_json::from_slice::<StateReport>(report)
         .is_ok_and(|report| !report.deviations.contains(&Deviation::Uncontained))
 }
 
-fn left_undone(deviation: &Deviation) -> String {
+fn deviation_text(deviation: &Deviation) -> String {
     match deviation {
         Deviation::InterfaceMissing(ip) => format!("no interface has {ip}"),
-        Deviation::InterfaceUndeclared(ip) => format!("an interface has {ip}, which is not declared"),
+        Deviation::InterfaceUndeclared(ip) => format!("an interface has {ip}, but it is not declared"),
         Deviation::ForwardingOn(ip) => format!("the interface with {ip} forwards"),
         Deviation::ForwardingOff(ip) => format!("the interface with {ip} does not forward"),
         Deviation::Unguarded { address, guard, value } => {
             format!("the interface with {address} has {guard:?} set to {value}")
         }
         Deviation::RouteMissing(route) => format!("the route to {} via {} is missing", route.to, route.via),
-        Deviation::RouteUndeclared(to) => format!("there is a route to {to}, which is not declared"),
+        Deviation::RouteUndeclared(to) => format!("there is an undeclared route to {to}"),
         Deviation::DefaultRouteMissing => "the default route is missing".into(),
-        Deviation::Uncontained => "what may leave is not contained".into(),
-        // A decoy program of another version knows more.
+        Deviation::Uncontained => "outgoing traffic is not contained".into(),
+        // A decoy program of a later version may have others.
         other => format!("{other:?}"),
     }
 }
 
-/// Names a port as Docker does: `80/tcp`.
+/// Returns Docker's form of a port: `80/tcp`.
 fn exposed(port: &PublishedPort) -> String {
     let protocol = match port.protocol {
         Protocol::Tcp => "tcp",
@@ -279,10 +281,10 @@ fn exposed(port: &PublishedPort) -> String {
     format!("{}/{protocol}", port.port)
 }
 
-/// Says where ports are published.
+/// Returns the port bindings.
 ///
-/// Podman 4.3 with netavark makes rules for the address 0.0.0.0 that no packet meets; it publishes on all addresses where none is named,
-/// and on IPv4 alone, which is all that its networks have here.
+/// For the address 0.0.0.0, Podman 4.3 with netavark creates rules that match no packet. Without an address it publishes on all
+/// addresses, and only on IPv4, the only family of its networks here.
 fn bindings<'a>(
     ports: impl Iterator<Item = &'a PublishedPort>,
     podman: bool,
@@ -306,21 +308,21 @@ fn bindings<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::in_words;
+    use super::report_text;
 
     #[test]
-    fn a_report_is_told_in_words_and_what_is_none_is_left_to_the_caller() {
+    fn a_report_has_a_text_and_other_output_has_none() {
         let refused = r#"{"deviations":[{"route_missing":{"to":"10.0.0.0/24","via":"10.0.1.2"}}],"refused":["route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)"]}"#;
         assert_eq!(
-            in_words(refused).as_deref(),
+            report_text(refused).as_deref(),
             Some("route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)")
         );
         let left = r#"{"deviations":[{"route_missing":{"to":"10.0.0.0/24","via":"10.0.1.2"}},{"forwarding_off":"10.0.1.1"}],"refused":[]}"#;
         assert_eq!(
-            in_words(left).as_deref(),
+            report_text(left).as_deref(),
             Some("the route to 10.0.0.0/24 via 10.0.1.2 is missing; the interface with 10.0.1.1 does not forward")
         );
-        assert_eq!(in_words(r#"{"deviations":[],"refused":[]}"#), None);
-        assert_eq!(in_words("panic"), None);
+        assert_eq!(report_text(r#"{"deviations":[],"refused":[]}"#), None);
+        assert_eq!(report_text("panic"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Compares bases with their specs: from outside where the daemon runs on this machine, else by the program in the base.
+//! Compares bases with their specs: from outside if the daemon runs on this machine, otherwise with the program in the base.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) struct Subject<'a> {
     pub(super) found: ContainerInspectResponse,
 }
 
-/// What a look from outside found, or why nothing can be seen from there.
+/// The result of a check from outside, or the reason why it is not possible.
 pub(super) type Seen = Result<NetworkCheck, String>;
 
 impl Docker {
@@ -55,14 +55,14 @@ impl Docker {
             }
         }
         for (why, bases) in reasons {
-            tracing::info!(bases, why, "bases are only asked from inside");
+            tracing::info!(bases, why, "bases are only checked from inside");
         }
         let asked: Vec<_> = stream::iter(hidden).buffer_unordered(WIDTH).try_collect().await?;
         checks.extend(asked);
         Ok(checks)
     }
 
-    /// Finds the container of a base, which must run.
+    /// Finds the container of a base. It must run.
     async fn find_base(&self, spec: &BaseSpec) -> Result<ContainerInspectResponse, RuntimeError> {
         let name = &spec.name;
         let found = self.find(name.as_str()).await?.ok_or_else(|| containers::gone(name))?;
@@ -84,7 +84,7 @@ impl Docker {
         subjects.iter().map(|_| nothing()).collect()
     }
 
-    /// Asks the program in a base, because of a reason.
+    /// Asks the program in a base. `why` is the reason why it was not checked from outside.
     async fn ask_base(
         &self,
         subject: &Subject<'_>,
@@ -105,7 +105,7 @@ impl Docker {
     }
 }
 
-/// Says why a base cannot be checked, unless the daemon does not answer at all.
+/// Returns the reason why a base cannot be checked. Fails if the daemon does not answer at all.
 fn unchecked(error: RuntimeError) -> Result<NetworkCheck, RuntimeError> {
     if error.is_unreachable() {
         Err(error)
@@ -114,7 +114,7 @@ fn unchecked(error: RuntimeError) -> Result<NetworkCheck, RuntimeError> {
     }
 }
 
-/// Reads what `state check` printed. A program that fails without a report holds to nothing.
+/// Parses the output of `state check`. A program that fails without a report has not confirmed its state.
 fn report(output: &ExecOutput) -> StateReport {
     if output.code == 0 {
         return StateReport::default();
@@ -122,7 +122,7 @@ fn report(output: &ExecOutput) -> StateReport {
     let read = serde_json::from_slice(&output.stdout).ok();
     let read = read.filter(|report| *report != StateReport::default());
     read.unwrap_or_else(|| StateReport {
-        refused: vec![format!("its program ended with {}: {}", output.code, output.text())],
+        refused: vec![format!("its program exited with {}: {}", output.code, output.text())],
         ..StateReport::default()
     })
 }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_fails_without_a_report_is_no_match() {
+    fn a_program_that_fails_without_a_report_is_a_deviation() {
         check(0, "", &[]);
         check(
             3,
@@ -152,8 +152,8 @@ mod tests {
         check(
             3,
             r#"{"deviations":[],"refused":[]}"#,
-            &[r#"its program ended with 3: panicked {"deviations":[],"refused":[]}"#],
+            &[r#"its program exited with 3: panicked {"deviations":[],"refused":[]}"#],
         );
-        check(101, "", &["its program ended with 101: panicked"]);
+        check(101, "", &["its program exited with 101: panicked"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What keeps a container from using up what it shares with its host.
+//! Limits of what a container may use of its host.
 
 use std::{collections::HashMap, fs};
 
@@ -15,7 +15,7 @@ use crate::{
     runtime::{Resource, RuntimeInfo},
 };
 
-/// Says which system calls a container may make; nothing where the daemon cannot limit them.
+/// Returns the security options for the system calls of a container. Empty if the daemon cannot limit them.
 pub(super) fn security(info: &RuntimeInfo, seccomp: &Seccomp, profile: &str) -> Vec<String> {
     let seccomp = match seccomp {
         Seccomp::Profile(_) if info.seccomp => Some(format!("seccomp={profile}")),
@@ -28,21 +28,21 @@ pub(super) fn security(info: &RuntimeInfo, seccomp: &Seccomp, profile: &str) -> 
         .collect()
 }
 
-/// Says what a container may take of what it shares with its host.
+/// Returns the limits of shared resources of a container.
 pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
     let mut ulimits: Vec<_> = PER_USER.map(|(name, value)| ulimit(name, value)).into();
     ulimits.push(ulimit("nofile", limits.open_files));
     if info.podman && info.local {
         ulimits.extend(processes().map(|most| ulimit("nproc", most)));
     }
-    // A daemon without root may lower a limit, and may have 0 already.
+    // A rootless daemon may only lower a limit, and may have 0 already.
     ulimits.push(ulimit("core", if info.rootless { 0 } else { NO_CORE }));
-    // A daemon without the controller refuses a container that is to have less processor time, and ignores the other two.
+    // A daemon without the controller refuses a limit of processor time, and ignores the other two.
     let limited = |resource, limit| (!info.unlimited.contains(&resource)).then_some(limit);
     HostConfig {
         pids_limit: limited(Resource::Processes, limits.pids),
         memory: limited(Resource::Memory, limits.memory),
-        // As much as memory alone: nothing is swapped.
+        // Equal to the memory, so that nothing is swapped.
         memory_swap: limited(Resource::Memory, limits.memory),
         nano_cpus: limited(Resource::Cpu, limits.nano_cpus),
         ulimits: Some(ulimits),
@@ -51,9 +51,9 @@ pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
     }
 }
 
-/// Returns how many processes a user of this machine may have.
+/// Returns the limit of processes per user of this machine.
 ///
-/// Where nothing is asked for, Podman asks for 1 048 576, which it may not give where it runs without `CAP_SYS_RESOURCE`.
+/// Without a request, Podman asks for 1 048 576, which fails if it runs without `CAP_SYS_RESOURCE`.
 fn processes() -> Option<i64> {
     let own = getrlimit(Limit::Nproc).maximum;
     let most: u64 = fs::read_to_string("/proc/sys/kernel/pid_max")
@@ -64,7 +64,7 @@ fn processes() -> Option<i64> {
     own.map_or(most, |own| own.min(most)).try_into().ok()
 }
 
-/// Returns the user that a service runs as, given what its image asks for.
+/// Returns the user that a service runs as. `wishes` are those of the image.
 pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
     match run_as {
         RunAs::User(user) => user.clone(),
@@ -73,11 +73,11 @@ pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
     }
 }
 
-/// Gives a service the folders that it may write to beside its root, all of them in memory.
+/// Gives a service its writable folders besides the root, all in memory.
 ///
-/// Those that its image wants to keep (`VOLUME`) are among them: by itself, Docker makes a volume on the host's disk for each,
-/// without a limit, and without a label that says whose it is. A volume belongs to its container and goes with it. It is empty
-/// and writable for every user, whatever the image has in that folder.
+/// The image's volumes (`VOLUME`) are among them: by default, Docker creates a volume on the host's disk for each, without a
+/// limit and without a label of its owner. A volume is removed with its container. It is empty and writable for every user,
+/// regardless of the content in the image.
 pub(super) fn give_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes, podman: bool) {
     let (scratch, options) = SCRATCH;
     if spec.writable_root.is_none() {
@@ -86,7 +86,7 @@ pub(super) fn give_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &W
     let kept = wishes.volumes.iter().map(|folder| folder.trim_end_matches('/'));
     let kept = kept.filter(|folder| !folder.is_empty() && (spec.writable_root.is_some() || *folder != scratch));
     if podman {
-        // It ignores what is said of a volume that has no name, and makes one on the disk.
+        // Podman ignores the options of an unnamed volume and creates it on the disk.
         let options = format!("rw,noexec,nosuid,nodev,mode=1777,size={}", spec.limits.memory / 2);
         let folders = kept.map(|folder| (folder.to_owned(), options.clone()));
         host.tmpfs.get_or_insert_default().extend(folders);
@@ -95,7 +95,7 @@ pub(super) fn give_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &W
     }
 }
 
-/// An anonymous volume in memory. What is in it counts as the container's memory, which limits all of them together.
+/// An anonymous volume in memory. Its content counts as the container's memory, whose limit applies to all of them together.
 fn volume(folder: &str, spec: &ServiceSpec) -> Mount {
     let options = format!("size={},nosuid,nodev,noexec", spec.limits.memory / 2);
     let options = [("type", "tmpfs".into()), ("device", "tmpfs".into()), ("o", options)];
@@ -114,7 +114,7 @@ fn volume(folder: &str, spec: &ServiceSpec) -> Mount {
     }
 }
 
-/// Limits the writable root of a service: the size of one file everywhere, and of all of them where the storage driver can.
+/// Limits the writable root of a service: the size of each file, and the total if the storage driver can.
 pub(super) fn limit_root(host: &mut HostConfig, bytes: i64) {
     host.ulimits.get_or_insert_default().push(ulimit("fsize", bytes));
     host.storage_opt = Some(HashMap::from([(SIZE_OPTION.into(), bytes.to_string())]));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn podman_is_told_how_many_processes_a_user_may_have_and_docker_is_not() {
+    fn podman_gets_the_process_limit_of_the_user_and_docker_does_not() {
         let limits = Limits {
             pids: 64,
             memory: 1 << 20,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_daemon_cannot_limit_is_left_out_and_the_rest_is_limited() {
+    fn unsupported_limits_are_left_out_and_the_rest_is_limited() {
         let limits = Limits {
             pids: 64,
             memory: 1 << 20,

@@ -19,10 +19,10 @@ use crate::{
     runtime::{ApiVersion, Resource, RuntimeError, RuntimeInfo},
 };
 
-/// How long what a daemon said of itself holds. It is less than it takes anyone to put another in its place.
+/// How long a description of the daemon is valid: shorter than it takes to replace a daemon.
 const DESCRIPTION_HOLDS: Duration = Duration::from_secs(30);
 
-/// What Podman calls itself among its components.
+/// Podman's name among its components.
 const PODMAN: &str = "Podman Engine";
 
 /// The options of a connection to a daemon.
@@ -69,7 +69,7 @@ impl Default for DockerOptions {
 }
 
 impl Docker {
-    /// Reaches a daemon and agrees on a version of the API with it.
+    /// Connects to a daemon and negotiates a version of the API.
     pub async fn connect(options: DockerOptions) -> Result<Self, RuntimeError> {
         let DockerOptions { host, timeout, decoy } = options;
         let client = open(&host, timeout)?;
@@ -84,7 +84,7 @@ impl Docker {
             refused: Arc::default(),
             profile: seccomp_profile().into(),
         };
-        let version = docker.ask("what version are you", docker.client.version()).await?;
+        let version = docker.ask("get the version", docker.client.version()).await?;
         docker.podman = is_podman(&version);
         let found = version.api_version.unwrap_or_default();
         let newest = ApiVersion {
@@ -108,8 +108,8 @@ impl Docker {
         Ok(docker)
     }
 
-    /// Describes the daemon. Asking it for that takes it some 20 ms, because it runs other programs to find out their versions;
-    /// what it said a moment ago holds as long as it answers.
+    /// Describes the daemon. This request takes the daemon about 20 ms, because it runs other programs to find their versions.
+    /// So the last description is valid for a while if the daemon answers.
     pub(super) async fn describe(&self) -> Result<RuntimeInfo, RuntimeError> {
         let known = self.described().clone();
         if let Some((_, info)) = known.filter(|(since, _)| since.elapsed() < DESCRIPTION_HOLDS) {
@@ -121,7 +121,7 @@ impl Docker {
         Ok(info)
     }
 
-    /// Returns what the daemon said of itself at any time. What containers are made of depends on nothing that changes meanwhile.
+    /// Returns the description of any age. Nothing that containers depend on changes in it.
     pub(super) async fn description(&self) -> Result<RuntimeInfo, RuntimeError> {
         let known = self.described().clone();
         match known {
@@ -138,7 +138,7 @@ impl Docker {
         let info = self.ask("describe yourself", tolerant(self.client.info())).await?;
         let security = info.security_options.unwrap_or_default();
         let has = |name: &str| security.iter().any(|option| option.split(',').any(|part| part == name));
-        // A daemon that does not say is taken for one that can.
+        // A daemon that does not report a controller is assumed to have it.
         let controllers = [
             (Resource::Memory, info.memory_limit),
             (Resource::Processes, info.pids_limit),
@@ -184,7 +184,7 @@ impl Docker {
     }
 }
 
-/// Names the agreed version in a request; bollard leaves it out, which means whatever is newest to the daemon.
+/// Adds the negotiated version to a request. bollard omits it, which means the latest version of the daemon.
 fn pin(mut request: BollardRequest, major: u16, minor: u16) -> BollardRequest {
     let mut parts = request.uri().clone().into_parts();
     let path = parts.path_and_query.as_ref().map_or("/", |path| path.as_str());
@@ -199,7 +199,7 @@ fn pin(mut request: BollardRequest, major: u16, minor: u16) -> BollardRequest {
     request
 }
 
-/// Returns whether it is Podman that speaks Docker's API here.
+/// Returns whether the daemon is Podman.
 fn is_podman(version: &SystemVersion) -> bool {
     let components = version.components.iter().flatten();
     components.into_iter().any(|component| component.name == PODMAN)
@@ -214,7 +214,7 @@ fn parse_api(text: &str) -> Option<ApiVersion> {
 }
 
 fn open(host: &DockerHost, timeout: Duration) -> Result<Client, RuntimeError> {
-    // The bound of this module comes first; bollard's is beyond it.
+    // The timeout of this module expires first; that of bollard is later.
     let seconds = timeout.as_secs().saturating_add(5);
     let opened = match host {
         DockerHost::Unix(path) => {
@@ -224,7 +224,7 @@ fn open(host: &DockerHost, timeout: Duration) -> Result<Client, RuntimeError> {
         }
         DockerHost::Tcp { address } => Client::connect_with_http(address, seconds, API_DEFAULT_VERSION),
         DockerHost::Tls { address, certificates } => {
-            // Two providers in one program would make rustls panic for want of a choice; who chose already is right.
+            // rustls panics if two providers exist and none is chosen. If one is already chosen, that is fine.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let [key, certificate, authority] = ["key.pem", "cert.pem", "ca.pem"].map(|file| certificates.join(file));
             for file in [&key, &certificate, &authority] {
@@ -239,6 +239,6 @@ fn open(host: &DockerHost, timeout: Duration) -> Result<Client, RuntimeError> {
 fn readable(file: &Path) -> Result<(), String> {
     match fs::File::open(file) {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("the certificates need {}: {error}", file.display())),
+        Err(error) => Err(format!("cannot read the certificate {}: {error}", file.display())),
     }
 }

@@ -24,11 +24,11 @@ use crate::{
     runtime::{Effect, RuntimeError, RuntimeInfo, ownership},
 };
 
-/// How often, and after which pauses, the daemon is asked again for a container that it is still at work on.
+/// How often, and with which pauses, the daemon is asked for a container that it is still creating.
 const IN_FLIGHT_LOOKS: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
 
-/// How often an image that went missing is loaded or built again for one container.
+/// How often a missing image is loaded or built again for one container.
 const RESTORATIONS: usize = 3;
 
 pub(super) fn what(container: &ContainerName) -> String {
@@ -39,7 +39,7 @@ pub(super) fn gone(container: &ContainerName) -> RuntimeError {
     RuntimeError::Gone { what: what(container) }
 }
 
-/// Reads a time; none for the year 1, with which Docker means never.
+/// Parses a time. Returns none for the year 1, Docker's value for never.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().filter(|time| *time > Timestamp::UNIX_EPOCH)
 }
@@ -55,18 +55,18 @@ fn status(container: &ContainerInspectResponse) -> Status {
     state.and_then(|state| state.status).unwrap_or(Status::EMPTY)
 }
 
-/// Returns whether a container runs; one that waits to be started again does not.
+/// Returns whether a container runs. A container that waits for its restart does not.
 pub(super) fn is_running(container: &ContainerInspectResponse) -> bool {
     status(container) == Status::RUNNING
 }
 
-/// Returns whether a container is being removed, or could not be removed wholly.
+/// Returns whether a container is being removed, or its removal failed.
 pub(super) fn is_leaving(container: &ContainerInspectResponse) -> bool {
     matches!(status(container), Status::REMOVING | Status::DEAD)
 }
 
 impl Docker {
-    /// Says what is the same for all containers of ours: no more rights and no more room than they need, back after a crash.
+    /// Returns the host configuration that all of our containers share: minimal rights and limits, and a restart after a crash.
     pub(super) fn confined(
         &self,
         info: &RuntimeInfo,
@@ -91,7 +91,7 @@ impl Docker {
         }
     }
 
-    /// Looks at the container that has a name, or an id, if one has.
+    /// Inspects the container with a name or id, if it exists.
     pub(super) async fn find(&self, name: &str) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
         let request = tolerant(self.client.inspect_container(name, None));
         match self.ask(&format!("inspect container {name}"), request).await {
@@ -101,7 +101,7 @@ impl Docker {
         }
     }
 
-    /// Looks at a container that must be there and ours.
+    /// Inspects one of our containers, which must exist.
     pub(super) async fn find_ours(
         &self,
         instance: InstanceId,
@@ -112,7 +112,7 @@ impl Docker {
         Ok(found)
     }
 
-    /// Looks at the container that is to be made, if it is there as it should be, and refuses whatever else has its name.
+    /// Inspects the container to create, if it exists with the same spec. Another container with this name is an error.
     pub(super) async fn find_made(
         &self,
         instance: InstanceId,
@@ -131,10 +131,10 @@ impl Docker {
         }
     }
 
-    /// Makes a container, without what the daemon does not take, and returns its id.
+    /// Creates a container without the settings that the daemon refused before, and returns its id.
     ///
-    /// The daemon may hold the name for a container that it does not show yet, because a process was killed while it asked for it:
-    /// that one is waited for.
+    /// The daemon may hold the name for a container that it does not list yet, because a process was killed during the request.
+    /// This waits for that container.
     pub(super) async fn create_container(
         &self,
         name: &ContainerName,
@@ -152,7 +152,7 @@ impl Docker {
                     if self.find(name.as_str()).await.map_err(Failure::Plain)?.is_some() {
                         return Err(failure);
                     }
-                    tracing::info!(container = %name, "the daemon is still at work on the container");
+                    tracing::info!(container = %name, "the daemon is still creating the container");
                     looks += 1;
                     tokio::time::sleep(IN_FLIGHT_PAUSE).await;
                 }
@@ -161,7 +161,7 @@ impl Docker {
         }
     }
 
-    /// Makes a container. An image that went missing since it was ensured is loaded or built again.
+    /// Creates a container. If the image is missing since it was ensured, it is loaded or built again.
     async fn try_to_create_container(
         &self,
         name: &ContainerName,
@@ -174,7 +174,7 @@ impl Docker {
         let request = |body| self.client.create_container(Some(options.clone()), body);
         let is_missing = |failure: &Failure| failure.is(404) && failure.says("no such image");
         let mut created = self.ask(&asked, request(body.clone())).await;
-        // A teardown elsewhere may remove it again meanwhile.
+        // A teardown elsewhere may remove it once more.
         for _ in 0..RESTORATIONS {
             if !created.as_ref().is_err_and(is_missing) {
                 break;
@@ -189,7 +189,7 @@ impl Docker {
         }
     }
 
-    /// Starts a container that was found, unless it runs.
+    /// Starts an inspected container unless it runs.
     pub(super) async fn start_found(
         &self,
         name: &ContainerName,
@@ -223,7 +223,7 @@ impl Docker {
         }
         let options = RestartContainerOptionsBuilder::default().t(0).build();
         let request = self.client.restart_container(id, Some(options));
-        match self.ask(&format!("start container {name} again"), request).await {
+        match self.ask(&format!("restart container {name}"), request).await {
             Ok(()) => Ok(Effect::Changed),
             Err(failure) => Err(not_started(name, failure)),
         }
@@ -238,7 +238,7 @@ impl Docker {
         let Some(found) = self.find(id.unwrap_or(name.as_str())).await? else {
             return Ok(Effect::Unchanged);
         };
-        // What has our name but is not ours is none of our business.
+        // A container of another owner with our name is left alone.
         let Some(id) = found
             .id
             .as_deref()
@@ -249,7 +249,7 @@ impl Docker {
         let asked = format!("remove container {name}");
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let attempt = || self.ask(&asked, self.client.remove_container(id, Some(options.clone())));
-        // A busy daemon says 500 when a process took long to die or a mount was still held; trying again is what helps.
+        // A busy daemon returns 500 if a process died slowly or a mount was still held. A retry helps.
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
             .with_max_times(3);
@@ -264,7 +264,7 @@ impl Docker {
         }
     }
 
-    /// Waits until a container that somebody else is removing is gone.
+    /// Waits until a container is gone that another process removes.
     async fn await_gone(&self, name: &ContainerName, id: &str) -> Result<(), RuntimeError> {
         const PAUSE: Duration = Duration::from_millis(100);
         let pauses = usize::try_from(self.timeout.as_millis() / PAUSE.as_millis()).unwrap_or(usize::MAX);
@@ -290,9 +290,9 @@ pub(super) fn taken(name: &ContainerName) -> RuntimeError {
     }
 }
 
-/// Says why a container did not start.
+/// Returns the error for a container that did not start.
 fn not_started(name: &ContainerName, failure: Failure) -> RuntimeError {
-    // "Address already in use" alone is about an address of a network.
+    // Without these words, "address already in use" is about an address of a network.
     let port = failure.says("port is already allocated")
         || failure.says("address already in use") && ["bind", "listen", "port"].iter().any(|word| failure.says(word));
     if port {

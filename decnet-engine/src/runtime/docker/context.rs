@@ -1,4 +1,4 @@
-//! The contexts of the `docker` command: which one is chosen, and where its daemon is.
+//! The contexts of the `docker` command: the selected context and its daemon.
 
 use std::path::{Path, PathBuf};
 
@@ -8,17 +8,17 @@ use sha2::{Digest, Sha256};
 use super::DockerHost;
 use crate::runtime::RuntimeError;
 
-/// The context that stands for `DOCKER_HOST` and the default socket.
+/// The context for `DOCKER_HOST` and the default socket.
 const DEFAULT: &str = "default";
 
-/// What is read of `config.json`.
+/// The fields of `config.json` that are read.
 #[derive(Deserialize)]
 struct Config {
     #[serde(default, rename = "currentContext")]
     current: String,
 }
 
-/// What is read of a context's `meta.json`.
+/// The fields of a context's `meta.json` that are read.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Meta {
@@ -39,11 +39,11 @@ struct Endpoint {
 }
 
 impl DockerHost {
-    /// Finds the daemon that the `docker` command would use: by `DOCKER_HOST`, else by `DOCKER_CONTEXT`, else by the context that
-    /// `docker context use` chose, else at the default socket.
+    /// Finds the daemon that the `docker` command would use: `DOCKER_HOST`, or `DOCKER_CONTEXT`, or the context selected by
+    /// `docker context use`, or the default socket, in this order.
     ///
-    /// The caller says how a variable is looked up and a file is read, so that this library reads no environment and no home
-    /// folder. The configuration is in `DOCKER_CONFIG`, by default in `.docker` in `HOME`.
+    /// The caller passes functions that look up variables and read files, so this library reads neither the environment nor the
+    /// home folder. The configuration is in `DOCKER_CONFIG`, by default `.docker` in `HOME`.
     pub fn find(
         variable: impl Fn(&str) -> Option<String>,
         read: impl Fn(&Path) -> Option<String>,
@@ -67,17 +67,17 @@ impl DockerHost {
     }
 }
 
-/// Returns the context that `docker context use` chose.
+/// Returns the context selected by `docker context use`.
 fn current(path: &Path, read: &impl Fn(&Path) -> Option<String>) -> Result<Option<String>, RuntimeError> {
     let Some(text) = read(path) else { return Ok(None) };
     let config: Config = serde_json::from_str(&text).map_err(|error| RuntimeError::Unreachable {
         endpoint: path.display().to_string(),
-        reason: format!("which context of Docker is in use cannot be read there: {error}"),
+        reason: format!("cannot read the current Docker context: {error}"),
     })?;
     Ok(Some(config.current).filter(|name| !name.is_empty()))
 }
 
-/// Reads where the daemon of a context is.
+/// Returns the daemon of a context.
 fn context(name: &str, folder: &Path, read: &impl Fn(&Path) -> Option<String>) -> Result<DockerHost, RuntimeError> {
     let refuse = |reason: String| RuntimeError::Unreachable {
         endpoint: format!("Docker context `{name}`"),
@@ -88,7 +88,7 @@ fn context(name: &str, folder: &Path, read: &impl Fn(&Path) -> Option<String>) -
     let path = contexts.join("meta").join(&digest).join("meta.json");
     let text = read(&path).ok_or_else(|| {
         refuse(format!(
-            "there is no such context, or {} cannot be read; `docker context ls` lists them",
+            "the context does not exist, or {} cannot be read; `docker context ls` lists them",
             path.display()
         ))
     })?;
@@ -96,10 +96,10 @@ fn context(name: &str, folder: &Path, read: &impl Fn(&Path) -> Option<String>) -
     let endpoint = meta
         .endpoints
         .docker
-        .ok_or_else(|| refuse("it names no Docker daemon".into()))?;
+        .ok_or_else(|| refuse("it has no Docker endpoint".into()))?;
     if endpoint.skip_tls_verify {
         return Err(refuse(
-            "it skips the check of the daemon's certificate, which is not supported".into(),
+            "it skips the verification of the daemon's certificate, which is not supported".into(),
         ));
     }
     if endpoint.host.is_empty() {
@@ -114,7 +114,7 @@ fn context(name: &str, folder: &Path, read: &impl Fn(&Path) -> Option<String>) -
     })
 }
 
-/// Names the folders of a context as Docker does: after the digest of its name.
+/// Returns Docker's name for the folder of a context: the digest of the context's name.
 fn folder_of(name: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(name).into();
     let (high, low) = digest.split_at(16);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_daemon_is_that_of_the_context_in_use_unless_a_variable_says_another() {
+    fn the_daemon_is_that_of_the_current_context_unless_a_variable_is_set() {
         let config = (
             "/h/.docker/config.json".to_owned(),
             r#"{"auths":{},"currentContext":"lab"}"#,
@@ -182,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_of_a_context_is_that_of_docker() {
-        // What sha256sum says of the name.
+    fn the_folder_of_a_context_has_docker_s_name() {
+        // The output of sha256sum.
         let lab = "a51146d38077ff992eba84cf1d5e9b249073503eb74868699016153b031a38f7";
         assert_eq!(folder_of("lab"), lab);
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_that_cannot_be_used_is_named_with_the_reason() {
+    fn an_unusable_context_is_reported_with_the_reason() {
         let of = |host: &'static str| (meta("lab"), host);
         let chosen = [("DOCKER_CONTEXT", "lab")];
         check(&chosen, &[], "Docker context `lab`");
@@ -208,7 +208,7 @@ mod tests {
         check(
             &chosen,
             &[of(r#"{"Endpoints":{"kubernetes":{}}}"#)],
-            "names no Docker daemon",
+            "has no Docker endpoint",
         );
         check(
             &chosen,

@@ -12,7 +12,7 @@ use crate::{
     runtime::{Effect, RuntimeError, ownership},
 };
 
-/// Returns the address that an endpoint has, or will have once its container runs.
+/// Returns the address that an endpoint has, or will have when its container runs.
 pub(super) fn address(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
     let configured = endpoint
         .ipam_config
@@ -53,7 +53,7 @@ impl Docker {
         self.connect_found(instance, name, &found, interface).await
     }
 
-    /// Puts a container that was found on a network, unless it is there.
+    /// Connects an inspected container to a network unless it is connected.
     pub(super) async fn connect_found(
         &self,
         instance: InstanceId,
@@ -66,7 +66,7 @@ impl Docker {
             Some(ip) => {
                 let ip = ip.map_or_else(|| "without an address".into(), |ip| format!("as {ip}"));
                 return Err(RuntimeError::Refused {
-                    reason: format!("{name} is on network {} already, {ip}", interface.network),
+                    reason: format!("{name} is already on network {}, {ip}", interface.network),
                 });
             }
             None => {}
@@ -107,7 +107,7 @@ impl Docker {
         let Some(endpoint) = endpoint_of(&found, network) else {
             return Ok(Effect::Unchanged);
         };
-        // The id, where the daemon told it: of two networks with one name it is this one that the container is on.
+        // Use the id if it is known: two networks may have one name, and the container is on this one.
         let target = endpoint.network_id.as_deref().filter(|id| !id.is_empty());
         let request = NetworkDisconnectRequest {
             container: found.id.clone().unwrap_or_else(|| name.to_string()),

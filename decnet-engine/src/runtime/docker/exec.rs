@@ -8,15 +8,15 @@ use futures_util::{TryStreamExt, pin_mut};
 use super::Docker;
 use crate::{naming::ContainerName, runtime::RuntimeError};
 
-/// How much of what a command prints is kept of each stream; the rest is read and dropped.
+/// How much output is kept of each stream. The rest is dropped.
 const LARGEST_OUTPUT: usize = 16 << 20;
 
-/// As whom a command runs in a base.
+/// The user of a command in a base.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum User {
-    /// With the capabilities of the container.
+    /// Root, with the capabilities of the container.
     Root,
-    /// Without any, and the only one that may write what a base keeps.
+    /// A user without capabilities, and the only one that may write the kept files of a base.
     Keeper,
 }
 
@@ -30,19 +30,19 @@ impl User {
     }
 }
 
-/// What a command inside a container printed.
+/// The result of a command in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ExecOutput {
-    /// Its exit code.
+    /// The exit code.
     pub(super) code: i64,
-    /// What it wrote to stdout.
+    /// The output on stdout.
     pub(super) stdout: Vec<u8>,
-    /// What it wrote to stderr.
+    /// The output on stderr.
     pub(super) stderr: Vec<u8>,
 }
 
 impl ExecOutput {
-    /// Returns what it printed as text for people, errors first.
+    /// Returns the output as text for people, stderr first.
     pub(super) fn text(&self) -> String {
         let printed = [&self.stderr, &self.stdout].map(|text| String::from_utf8_lossy(text).trim().to_owned());
         printed.join(" ").trim().to_owned()
@@ -50,7 +50,7 @@ impl ExecOutput {
 }
 
 impl Docker {
-    /// Runs a command in a container of ours, until it ends.
+    /// Runs a command in one of our containers and waits for its end.
     pub(super) async fn run_in(
         &self,
         name: &ContainerName,
@@ -60,7 +60,7 @@ impl Docker {
         self.run_as(name, id, User::Root, command).await
     }
 
-    /// Runs a command as a user in a container of ours, until it ends.
+    /// Runs a command as a user in one of our containers and waits for its end.
     pub(super) async fn run_as(
         &self,
         name: &ContainerName,

@@ -5,27 +5,27 @@ use bollard::errors::Error as Refusal;
 use super::DockerHost;
 use crate::runtime::RuntimeError;
 
-/// What came of a request that did not succeed, as long as its meaning depends on what was asked.
+/// A failed request whose meaning depends on the request.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
-    /// The daemon answered with a status.
+    /// The daemon returned this status.
     Said { status: u16, message: String },
-    /// Its meaning is plain.
+    /// The meaning is certain.
     Plain(RuntimeError),
 }
 
 impl Failure {
-    /// Returns whether the daemon answered with a status.
+    /// Returns whether the daemon returned this status.
     pub(super) fn is(&self, wanted: u16) -> bool {
         matches!(self, Self::Said { status, .. } if *status == wanted)
     }
 
-    /// Returns whether the daemon's words hold a text, in whatever case.
+    /// Returns whether the daemon's message contains a text, ignoring case.
     pub(super) fn says(&self, text: &str) -> bool {
         matches!(self, Self::Said { message, .. } if message.to_lowercase().contains(text))
     }
 
-    /// Returns the words to show.
+    /// Returns the message to show.
     pub(super) fn words(&self) -> String {
         match self {
             Self::Said { message, .. } => message.trim().to_owned(),
@@ -51,19 +51,19 @@ pub(super) fn unreachable(host: &DockerHost, reason: String) -> RuntimeError {
     }
 }
 
-/// Says what a failed connection means.
+/// Explains a failed connection.
 pub(super) fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such socket".into(),
         io::ErrorKind::PermissionDenied => {
             "permission denied; it is open to root and to members of the group docker".into()
         }
-        io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".into(),
+        io::ErrorKind::ConnectionRefused => "connection refused; nothing listens there".into(),
         _ => error.to_string(),
     }
 }
 
-/// Returns the status that Docker answers with where Podman says that it failed itself.
+/// Returns Docker's status for an error that Podman reports as an internal error.
 pub(super) fn as_docker(status: u16, message: &str) -> u16 {
     const CONFLICTS: [&str; 3] = [
         "that name is already in use",
@@ -77,9 +77,9 @@ pub(super) fn as_docker(status: u16, message: &str) -> u16 {
     }
 }
 
-/// Says how the connection failed, if it is that which failed.
+/// Returns the reason if the connection failed.
 pub(super) fn lost(refusal: &Refusal) -> Option<String> {
-    // This one hides the error that it holds from who walks the chain.
+    // This error does not return its inner error as `source`.
     if let Refusal::IOError { err } = refusal {
         return Some(explain(err));
     }
@@ -92,14 +92,14 @@ pub(super) fn lost(refusal: &Refusal) -> Option<String> {
     }
     match refusal {
         Refusal::HyperLegacyError { .. } | Refusal::HyperResponseError { .. } => {
-            Some(format!("the connection broke: {}", chain(refusal)))
+            Some(format!("the connection failed: {}", chain(refusal)))
         }
         Refusal::SocketNotFoundError(_) => Some("there is no such socket".into()),
         _ => None,
     }
 }
 
-/// Joins an error and its causes, leaving out those that only repeat the last.
+/// Joins an error and its causes without repetitions.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_that_breaks_in_the_middle_is_told_from_a_refusal() {
+    fn a_broken_connection_is_distinguished_from_a_refusal() {
         let broken = io::Error::from(io::ErrorKind::ConnectionReset);
         assert_eq!(lost(&Refusal::IOError { err: broken }), Some("connection reset".into()));
         let refused = Refusal::DockerStreamError { error: "no".into() };
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_that_podman_takes_for_faults_of_its_own_are_conflicts() {
+    fn conflicts_that_podman_reports_as_internal_errors_are_conflicts() {
         let taken = r#"container create: creating container storage: the container name "web.telnet" is already in use by c81f2f. You have to remove that container to be able to reuse that name: that name is already in use"#;
         let stopped = "can only create exec sessions on running containers: container state improper";
         assert_eq!((as_docker(500, taken), as_docker(500, stopped)), (409, 409));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_forbidden_says_who_may_use_it() {
+    fn a_denied_socket_says_who_may_use_it() {
         let said = explain(&io::Error::from(io::ErrorKind::PermissionDenied));
         assert!(
             said.contains("permission denied") && said.contains("group docker"),

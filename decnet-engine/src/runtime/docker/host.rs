@@ -8,20 +8,20 @@ use crate::runtime::RuntimeError;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// Where a Docker daemon is.
+/// The address of a Docker daemon.
 ///
-/// It is read from and printed as what `DOCKER_HOST` holds: `unix:///var/run/docker.sock`, `tcp://host:2375`.
+/// It parses and prints the format of `DOCKER_HOST`: `unix:///var/run/docker.sock`, `tcp://host:2375`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DockerHost {
-    /// A socket of this machine.
+    /// A Unix socket.
     Unix(PathBuf),
-    /// A port, unprotected.
+    /// A TCP port without protection.
     Tcp {
         /// Host and port.
         address: String,
     },
-    /// A port, with TLS and certificates of both sides.
+    /// A TCP port with TLS and certificates on both sides.
     Tls {
         /// Host and port.
         address: String,
@@ -31,17 +31,18 @@ pub enum DockerHost {
 }
 
 impl Default for DockerHost {
-    /// The socket that every package of Docker sets up.
+    /// The default socket of Docker's packages.
     fn default() -> Self {
         Self::Unix(DEFAULT_SOCKET.into())
     }
 }
 
 impl DockerHost {
-    /// Reads what `docker` reads: `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, and `DOCKER_CERT_PATH`, which is `.docker` in `HOME` by
-    /// default. The caller says how a variable is looked up, so that this library reads no environment.
+    /// Reads the variables of the `docker` command: `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, and `DOCKER_CERT_PATH`, by default
+    /// `.docker` in `HOME`. The caller passes a function that looks up variables, so this library does not read the
+    /// environment.
     ///
-    /// The contexts of `docker context` are looked at by [`find`](Self::find).
+    /// [`find`](Self::find) also reads the contexts of `docker context`.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, RuntimeError> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let Some(text) = set("DOCKER_HOST") else {
@@ -58,23 +59,23 @@ impl DockerHost {
         })
     }
 
-    /// Says that a port is protected with the certificates in a folder.
+    /// Returns the address of a port with TLS and the certificates in a folder.
     pub fn tls(address: &str, certificates: impl Into<PathBuf>) -> Self {
         Self::Tls {
-            // The default port of the two differs.
+            // TLS has another default port.
             address: with_port(address.trim_end_matches(":2375"), 2376),
             certificates: certificates.into(),
         }
     }
 
-    /// Returns whether the daemon is on this machine for certain.
+    /// Returns whether the daemon is certainly on this machine.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Unix(_))
     }
 }
 
 fn with_port(address: &str, port: u16) -> String {
-    // An IPv6 address is in brackets, so that what follows the last of them is the port.
+    // An IPv6 address is in brackets, so the port follows the last bracket.
     let host = address.rsplit(']').next().unwrap_or(address);
     if host.contains(':') {
         address.into()
@@ -92,11 +93,11 @@ impl FromStr for DockerHost {
             reason: reason.into(),
         };
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(refuse("no address of the form unix://PATH or tcp://HOST:PORT"));
+            return Err(refuse("expected unix://PATH or tcp://HOST:PORT"));
         };
         let rest = rest.trim_end_matches('/');
         if rest.is_empty() {
-            return Err(refuse("nothing follows the scheme"));
+            return Err(refuse("the address after the scheme is missing"));
         }
         match scheme {
             "unix" => Ok(Self::Unix(rest.into())),
@@ -108,7 +109,7 @@ impl FromStr for DockerHost {
                 "ssh is not supported; forward the daemon's socket: `ssh -nNT -L 127.0.0.1:2375:/var/run/docker.sock {rest}`, \
                  then DOCKER_HOST=tcp://127.0.0.1:2375"
             ))),
-            _ => Err(refuse("only unix, tcp, http and https can be spoken")),
+            _ => Err(refuse("only unix, tcp, http and https are supported")),
         }
     }
 }
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_is_found_where_docker_itself_would_look() {
+    fn a_daemon_is_found_like_docker_finds_it() {
         assert_eq!(from(&[]), "unix:///var/run/docker.sock");
         assert_eq!(from(&[("DOCKER_HOST", "")]), "unix:///var/run/docker.sock");
         assert_eq!(from(&[("DOCKER_HOST", "unix:///run/d.sock")]), "unix:///run/d.sock");
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_spoken_is_named() {
+    fn an_unsupported_address_is_reported() {
         for text in ["ssh://lab", "lab:2375", "unix://", "tcp:///"] {
             let said = from(&[("DOCKER_HOST", text)]);
             assert!(said.contains(text), "{said}");

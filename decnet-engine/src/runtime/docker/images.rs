@@ -25,24 +25,24 @@ use crate::{
 /// The label of images that the daemon built for us.
 pub(super) const BUILT_LABEL: &str = "decnet.built";
 
-/// How large the folder of an image to be built may be: it goes to the daemon in one piece.
+/// The maximum size of a build folder. It is sent to the daemon in one piece.
 const LARGEST_CONTEXT: u64 = 256 << 20;
 
-/// What an image that went missing can be built from.
+/// The source for building a missing image again.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// Nothing: only the decoy's can be loaded again.
+    /// None. Only the decoy's image can be loaded again.
     Nothing,
-    /// A folder, on behalf of a repo.
+    /// A folder, for a store.
     Folder(InstanceId, &'a Path),
 }
 
-/// What an image asks for when it is run.
+/// The settings of an image for its containers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
-    /// The user (`USER`); root if empty.
+    /// The user (`USER`). Empty means root.
     pub(super) user: String,
-    /// The folders that it wants to keep (`VOLUME`).
+    /// The folders with volumes (`VOLUME`).
     pub(super) volumes: BTreeSet<String>,
 }
 
@@ -59,8 +59,8 @@ impl Docker {
         Ok(Effect::Changed)
     }
 
-    /// Builds an image whether it is there or not: what the daemon built before from the same folder it takes from its cache,
-    /// and only it can tell whether the folder is still the same.
+    /// Builds an image even if it exists. The daemon uses its cache for an unchanged folder, and only the daemon knows whether
+    /// the folder changed.
     async fn ensure_built(
         &self,
         instance: InstanceId,
@@ -76,7 +76,7 @@ impl Docker {
         })
     }
 
-    /// Looks at what an image asks for when it is run; none if it does not exist.
+    /// Reads the settings of an image. Returns none if the image does not exist.
     pub(super) async fn wishes_of(&self, reference: &str) -> Result<Option<Wishes>, RuntimeError> {
         let request = self.client.inspect_image(reference);
         match self.ask(&format!("inspect image {reference}"), request).await {
@@ -101,7 +101,7 @@ impl Docker {
         }
     }
 
-    /// Loads or builds an image again that a teardown elsewhere removed after it was ensured and before it was used.
+    /// Loads or builds an image again that a teardown elsewhere removed between its ensuring and its use.
     pub(super) async fn restore_image(&self, reference: &str, source: Source<'_>) -> Result<(), RuntimeError> {
         match (&self.decoy, source) {
             (Some(decoy), _) if decoy.reference == reference => self.load(reference).await,
@@ -120,13 +120,13 @@ impl Docker {
         let request = self.client.remove_image(reference, Some(options), None);
         match self.ask(&format!("remove image {reference}"), request).await {
             Ok(_) => Ok(Effect::Changed),
-            // 409: some container uses it.
+            // 409: a container uses it.
             Err(failure) if failure.is(404) || failure.is(409) => Ok(Effect::Unchanged),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    /// Returns whether the image that has a reference, if any has, was made by this program.
+    /// Returns whether this program created the image with a reference. Returns none if there is none.
     async fn is_ours(&self, reference: &str) -> Result<Option<bool>, RuntimeError> {
         let request = self.client.inspect_image(reference);
         match self.ask(&format!("inspect image {reference}"), request).await {
@@ -145,10 +145,10 @@ impl Docker {
         let DecoyImage { archive, .. } = match &self.decoy {
             Some(decoy) if decoy.reference == reference => decoy.as_ref(),
             Some(decoy) => {
-                let reason = format!("the decoy program at hand is {}", decoy.reference);
+                let reason = format!("the available decoy program is {}", decoy.reference);
                 return Err(unavailable(reference, reason));
             }
-            None => return Err(unavailable(reference, "there is no decoy program at hand")),
+            None => return Err(unavailable(reference, "no decoy program is available")),
         };
         let what = format!("load image {reference}");
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
@@ -165,7 +165,7 @@ impl Docker {
         let last = reference.rsplit('/').next().unwrap_or(reference);
         let mut options = CreateImageOptionsBuilder::default().from_image(reference);
         if !last.contains([':', '@']) {
-            // Without a tag the daemon pulls them all.
+            // Without a tag the daemon pulls all tags.
             options = options.tag("latest");
         }
         let pieces = self.client.create_image(Some(options.build()), None, None);
@@ -200,7 +200,7 @@ impl Docker {
         .await
     }
 
-    /// Reads an answer to its end; the daemon tells errors in the middle of it.
+    /// Reads a stream to its end. The daemon reports errors within the stream.
     async fn drain<T>(
         &self,
         what: &str,
@@ -239,11 +239,11 @@ pub(super) fn unavailable(reference: &str, reason: impl Into<String>) -> Runtime
 fn foreign(reference: &str) -> RuntimeError {
     RuntimeError::Foreign {
         what: format!("image {reference}"),
-        owner: "not made by this program".into(),
+        owner: "not created by this program".into(),
     }
 }
 
-/// Packs a folder for the daemon to build from; links stay links.
+/// Packs a build folder. Links stay links.
 fn pack(folder: &Path) -> io::Result<Vec<u8>> {
     measure(folder.to_owned())?;
     let mut archive = tar::Builder::new(Vec::new());
@@ -265,7 +265,7 @@ fn measure(folder: PathBuf) -> io::Result<()> {
             size += metadata.len();
             if size > LARGEST_CONTEXT {
                 let bound = LARGEST_CONTEXT >> 20;
-                return Err(io::Error::other(format!("the folder holds more than {bound} MiB")));
+                return Err(io::Error::other(format!("the folder is larger than {bound} MiB")));
             }
         }
     }

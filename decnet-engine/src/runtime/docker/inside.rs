@@ -1,7 +1,7 @@
-//! Looks into bases from outside: a thread of this program enters their namespaces, which takes less than a process in each, and
-//! asks nothing that runs there.
+//! Checks bases from outside: a thread of this program enters their namespaces. This is cheaper than a process in each base,
+//! and asks nothing that runs there.
 //!
-//! That needs a daemon on this machine, root's rights, and the same view of processes. Where anything is missing, it says so.
+//! It requires a daemon on this machine, root, and the same view of processes. If one of these is missing, the result says so.
 
 use std::{
     fs::{File, Metadata},
@@ -39,24 +39,24 @@ use crate::{
     runtime::NetworkCheck,
 };
 
-/// How long a state may be that a base keeps, and a program.
+/// The maximum sizes of a kept state and of a program.
 const LARGEST_STATE: u64 = 16 << 20;
 const LARGEST_PROGRAM: u64 = 64 << 20;
-/// How long a thread that looks is waited for.
+/// The timeout of a checking thread.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
-/// A base to look into.
+/// A base to check.
 struct Base {
     id: String,
     pid: i64,
     image: String,
     state: NetState,
-    /// Whether it is the state that the base had when it was created, which it has until one is kept.
+    /// Whether the state is the one from the base's creation, which applies until one is kept.
     is_first: bool,
 }
 
 impl Docker {
-    /// Looks at bases: one result for each, in their order.
+    /// Checks bases. Returns one result per base, in the same order.
     pub(super) async fn look_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
         if !self.host.is_local() {
             let elsewhere = || Err("the daemon is not on this machine".to_owned());
@@ -89,17 +89,17 @@ async fn look(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<Seen> {
         let _ = send.send(seen.collect());
     });
     let seen: Result<Vec<Seen>, String> = match looking {
-        Err(error) => Err(format!("no thread can look: {error}")),
+        Err(error) => Err(format!("cannot start a thread: {error}")),
         Ok(_) => match timeout(LONGEST_LOOK, seen).await {
             Ok(Ok(seen)) => Ok(seen),
-            Ok(Err(_)) => Err("the thread that looked was lost".into()),
-            Err(_) => Err("the thread that looks did not come back in time".into()),
+            Ok(Err(_)) => Err("the checking thread ended unexpectedly".into()),
+            Err(_) => Err("the checking thread did not finish in time".into()),
         },
     };
     seen.unwrap_or_else(|why| vec![Err(why); count])
 }
 
-/// What of a file changes when it is written, or replaced by another. All bases of an image share it.
+/// The metadata that change when a file is written or replaced. All bases with one image share the file.
 #[derive(PartialEq, Eq)]
 struct Identity {
     inode: u64,
@@ -133,16 +133,16 @@ impl Base {
         }
     }
 
-    /// `right` are the program files that were read and found right.
+    /// `right` has the program files that were read and matched.
     fn check(&self, known: Option<&DecoyImage>, right: &mut Vec<Identity>) -> io::Result<NetworkCheck> {
-        // What is opened under this folder is the process's that has the number now, even if another gets the number meanwhile.
+        // The folder stays that of the process that has the PID now, even if the PID is reused.
         let process = open(
             format!("/proc/{}", self.pid),
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
         if !self.is_of_container(&process)? {
-            return Err(io::Error::other("its process is not seen from here"));
+            return Err(io::Error::other("its process is not visible from here"));
         }
         let root = openat(
             &process,
@@ -176,8 +176,8 @@ impl Base {
         })
     }
 
-    /// Returns whether a process is one of the base's container: its cgroup says so, or, where the daemon has no cgroups, the files
-    /// that the daemon keeps for the container and mounts in it.
+    /// Returns whether a process belongs to the base's container. Its cgroup shows it; for a daemon without cgroups, the files
+    /// that the daemon mounts into the container do.
     fn is_of_container(&self, process: &OwnedFd) -> io::Result<bool> {
         let contains = |file: &str, words: &str| -> io::Result<bool> {
             let mut text = String::new();
@@ -188,7 +188,7 @@ impl Base {
             && (contains("cgroup", &self.id)? || contains("mountinfo", &format!("/containers/{}/", self.id))?))
     }
 
-    /// Says what is wrong with the program, on its disk or in its process.
+    /// Returns what is wrong with the program on disk or in the process.
     fn tampered(
         &self,
         process: &OwnedFd,
@@ -197,20 +197,20 @@ impl Base {
         right: &mut Vec<Identity>,
     ) -> io::Result<Option<String>> {
         let mut program = match open_within(root, PROGRAM_PATH) {
-            Err(Errno::NOENT) => return Ok(Some("its program is gone".into())),
+            Err(Errno::NOENT) => return Ok(Some("its program is missing".into())),
             opened => File::from(opened?),
         };
         let there = program.metadata()?;
         let runs = File::from(openat(process, "exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?).metadata()?;
         if (runs.dev(), runs.ino()) != (there.dev(), there.ino()) {
-            return Ok(Some("it runs another program than the one that was deployed".into()));
+            return Ok(Some("it does not run the deployed program".into()));
         }
         let identity = Identity::of(&there);
         if !right.contains(&identity) {
             let mut content = Vec::new();
             program.by_ref().take(LARGEST_PROGRAM).read_to_end(&mut content)?;
             if !decoy::is_program(&content, &self.image, known) {
-                return Ok(Some("its program is not the one that was deployed".into()));
+                return Ok(Some("its program is not the deployed one".into()));
             }
             right.push(identity);
         }
@@ -218,7 +218,7 @@ impl Base {
     }
 }
 
-/// Reads the state that a base keeps, if it keeps one. Nobody but the engine writes it: one that cannot be read is invalid data.
+/// Reads the kept state of a base, if any. Only the engine writes it, so an unreadable one is invalid data.
 fn kept(root: &OwnedFd) -> io::Result<Option<NetState>> {
     let file = match open_within(root, STATE_PATH) {
         Err(Errno::NOENT) => return Ok(None),
@@ -231,7 +231,7 @@ fn kept(root: &OwnedFd) -> io::Result<Option<NetState>> {
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Opens a file in a base's root, without following any link there. That takes a kernel that has openat2(2).
+/// Opens a file in a base's root without following links. Requires a kernel with openat2(2).
 fn open_within(root: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_of_something_else_is_not_taken_for_that_of_a_base() {
+    fn a_process_outside_the_container_is_not_accepted_as_that_of_a_base() {
         let base = Base {
             id: "0123456789abcdef".into(),
             pid: std::process::id().into(),
@@ -255,7 +255,9 @@ mod tests {
             state: NetState::default(),
             is_first: true,
         };
-        let error = base.check(None, &mut Vec::new()).expect_err("it is this test");
-        assert_eq!(error.to_string(), "its process is not seen from here");
+        let error = base
+            .check(None, &mut Vec::new())
+            .expect_err("it is the process of this test");
+        assert_eq!(error.to_string(), "its process is not visible from here");
     }
 }

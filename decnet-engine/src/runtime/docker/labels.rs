@@ -1,4 +1,4 @@
-//! Labels as Docker has them, and as this program has them.
+//! Conversion between Docker's labels and ours.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
-//! The runtime trait on a Docker daemon, from 20.10 (API 1.41) on.
+//! The runtime for a Docker daemon, 20.10 (API 1.41) or later.
 //!
-//! This is the only place that speaks Docker's API. Every request is bounded in time, everything is looked up by exact name and
-//! checked by label before it is touched, and what the daemon says becomes one [`RuntimeError`].
+//! Only this module uses Docker's API. Every request has a timeout. Every resource is looked up by its exact name, and its
+//! label is checked before it is changed. Every error of the daemon becomes a [`RuntimeError`].
 //!
 //! ```no_run
 //! use decnet_engine::runtime::{Runtime, docker::{Docker, DockerHost, DockerOptions}};
@@ -60,13 +60,13 @@ use crate::{
 pub use connect::DockerOptions;
 pub use host::DockerHost;
 
-/// The oldest API that will do: that of Docker 20.10.
+/// The oldest supported API: Docker 20.10.
 pub const OLDEST_API: ApiVersion = ApiVersion::v1(41);
 
-/// From here on a container can be made with several endpoints.
+/// Since this API, a container can be created with several endpoints.
 const ENDPOINTS_AT_CREATE: ApiVersion = ApiVersion::v1(44);
 
-/// From here on an endpoint can be told whether it has the default route.
+/// Since this API, an endpoint can be marked for the default route.
 const GATEWAY_PRIORITY: ApiVersion = ApiVersion::v1(48);
 
 /// A Docker daemon.
@@ -78,7 +78,7 @@ pub struct Docker {
     podman: bool,
     timeout: Duration,
     decoy: Option<Arc<DecoyImage>>,
-    /// What the daemon said of itself, and when.
+    /// The last description of the daemon, and its time.
     described: Arc<Mutex<Option<(Instant, RuntimeInfo)>>>,
     refused: Arc<refused::Refused>,
     /// The seccomp profile of deckies.

@@ -38,24 +38,24 @@ pub(super) fn subnets(network: &Network) -> Vec<Ipv4Net> {
     subnets.collect()
 }
 
-/// How often, and after which pauses, the daemon is asked again for a network that it is still at work on.
+/// How often, and with which pauses, the daemon is asked for a network that it is still creating.
 const IN_FLIGHT_LOOKS: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Docker's option for the name of a bridge.
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 
-/// How Podman says that a subnet is taken, by an interface of the host or another network.
+/// Podman's message if a subnet is taken by an interface of the host or another network.
 const USED_ON_HOST: &str = "already used on the host";
 
-/// What came of asking for a network.
+/// The result of a request to create a network.
 enum Attempt {
     Made(Effect),
-    /// The daemon holds its name or its subnet, and lists nothing that has it: what it said.
+    /// The daemon holds the name or the subnet, but lists no network that has it. Contains the daemon's message.
     InFlight(String),
 }
 
-/// A network of ours that was found by name.
+/// One of our networks, found by name.
 struct Found {
     id: String,
     labels: Labels,
@@ -69,14 +69,14 @@ impl Docker {
             .await?)
     }
 
-    /// Lists the addresses that the host has on its networks.
+    /// Lists the host's addresses on its networks.
     pub(super) async fn gateways(&self) -> Result<Vec<Ipv4Addr>, RuntimeError> {
         let networks = self.list_networks(&HashMap::new()).await?;
         let configs = networks
             .into_iter()
             .filter_map(|network| network.ipam?.config)
             .flatten();
-        // Where it has none of its own, the daemon may write the subnet's length behind it.
+        // Without a configured gateway, the daemon may append the length of the prefix.
         let gateways = configs.filter_map(|config| config.gateway?.split('/').next()?.parse().ok());
         Ok(gateways.collect())
     }
@@ -101,8 +101,8 @@ impl Docker {
         Ok(foreign)
     }
 
-    /// Finds the networks that have exactly one of some names; Docker's filter takes parts of names as well, and old engines
-    /// let several networks have one name.
+    /// Finds the networks with exactly these names. Docker's filter also matches parts of names, and old engines allow several
+    /// networks with one name.
     async fn named(&self, names: &[&NetworkName]) -> Result<Vec<(String, Found)>, RuntimeError> {
         let wanted: Vec<_> = names.iter().map(|name| name.as_str()).collect();
         let listed = self.list_networks(&HashMap::from([("name", wanted.clone())])).await?;
@@ -117,7 +117,7 @@ impl Docker {
         Ok(found.collect())
     }
 
-    /// Makes sure that networks are there, ours, and alone in having their names, so that containers can be put on them by name.
+    /// Checks that networks exist, are ours and have unique names, so that containers can be connected by name.
     pub(super) async fn require_networks(
         &self,
         instance: InstanceId,
@@ -139,7 +139,7 @@ impl Docker {
         Ok(())
     }
 
-    /// Returns whether networks of a Podman are CNI's: these have the digest of their name as id.
+    /// Returns whether the networks of a Podman are CNI's: their ids are digests of their names.
     pub(super) async fn has_cni(&self, networks: &[&NetworkName]) -> Result<bool, RuntimeError> {
         let found = self.named(networks).await?;
         Ok(found
@@ -159,7 +159,7 @@ impl Docker {
             match self.try_to_create_network(instance, spec).await? {
                 Attempt::Made(effect) => return Ok(effect),
                 Attempt::InFlight(reason) => {
-                    tracing::info!(network = %spec.name, reason, "the daemon is still at work on the network");
+                    tracing::info!(network = %spec.name, reason, "the daemon is still creating the network");
                 }
             }
             tokio::time::sleep(IN_FLIGHT_PAUSE).await;
@@ -167,16 +167,16 @@ impl Docker {
         Err(RuntimeError::SubnetTaken {
             subnet: spec.subnet.to_string(),
             reason: format!(
-                "the daemon is still at work on network {} for someone who is gone",
+                "the daemon is still creating network {} for a process that ended",
                 spec.name
             ),
         })
     }
 
-    /// Makes a network, unless the daemon holds its name or its subnet for one that it does not list yet.
+    /// Creates a network, unless the daemon holds its name or subnet for one that it does not list yet.
     ///
-    /// That is so where a process was killed while it asked for the same network: the daemon makes it all the same, and it appears
-    /// a moment later.
+    /// This happens if a process was killed during a request for the same network: the daemon creates it anyway, and lists it a
+    /// moment later.
     async fn try_to_create_network(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<Attempt, RuntimeError> {
         let options = bridge_options(spec.reach, self.api).into_iter();
         let mut options: HashMap<_, _> = options.map(|(option, value)| (option.into(), value.into())).collect();
@@ -194,7 +194,7 @@ impl Docker {
                 }]),
                 ..Ipam::default()
             }),
-            // Podman ignores the option. It does not masquerade what comes from an internal network, and routers work there.
+            // Podman ignores the option. It does not masquerade packets from an internal network, and routers work there.
             internal: Some(self.podman && spec.reach == NetworkReach::Isolated),
             options: Some(options),
             enable_ipv6: Some(false),
@@ -206,7 +206,7 @@ impl Docker {
             Err(failure) if failure.says("overlap") || failure.says(USED_ON_HOST) || failure.is(409) => failure,
             Err(failure) => return Err(failure.into()),
         };
-        // Somebody made one meanwhile.
+        // Another process created it meanwhile.
         if self.is_made(instance, spec).await? {
             return Ok(Attempt::Made(Effect::Unchanged));
         }
@@ -222,7 +222,7 @@ impl Docker {
         Ok(Attempt::InFlight(failure.words()))
     }
 
-    /// Returns whether a network is there as its spec says, and refuses whatever else has its name.
+    /// Returns whether a network exists with the same spec. Another network with this name is an error.
     async fn is_made(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<bool, RuntimeError> {
         let found = self.named(&[&spec.name]).await?;
         for (_, holder) in &found {
@@ -249,7 +249,7 @@ impl Docker {
             .filter(|found| ownership::is_ours(&found.labels, instance) && id.is_none_or(|id| id == found.id));
         let mut effect = Effect::Unchanged;
         for network in ours {
-            // Given an id, Podman 4.3 removes a network though containers are on it. Its names are unique.
+            // Given an id, Podman 4.3 removes a network that still has containers. Its names are unique.
             let handle = if self.podman { name.as_str() } else { &network.id };
             if self.remove_by_id(name, handle).await? == Effect::Changed {
                 effect = Effect::Changed;
@@ -262,12 +262,12 @@ impl Docker {
         let asked = format!("remove network {name}");
         let attempt = || async {
             let refused = match self.ask(&asked, self.client.remove_network(id)).await {
-                // The words of Docker, and of Podman.
+                // The messages of Docker and of Podman.
                 Err(failure) if failure.says("active endpoints") || failure.says("network is being used") => failure,
                 other => return other.map_err(Remove::Refused),
             };
-            Err(match self.loosen(id).await? {
-                Some(holder) => Remove::Held(format!("{holder} is on it")),
+            Err(match self.disconnect_stale(id).await? {
+                Some(holder) => Remove::Held(format!("{holder} is connected")),
                 None => Remove::Loosened(refused.words()),
             })
         };
@@ -291,10 +291,10 @@ impl Docker {
         }
     }
 
-    /// Takes the endpoints of containers that are gone off a network, and names a container that is not gone.
+    /// Disconnects the endpoints of removed containers from a network. Returns the name of a container that still exists.
     ///
-    /// A daemon that removed several containers of a network at once may keep endpoints of theirs for ever.
-    async fn loosen(&self, id: &str) -> Result<Option<String>, Failure> {
+    /// A daemon that removes several containers of a network at once may keep their endpoints forever.
+    async fn disconnect_stale(&self, id: &str) -> Result<Option<String>, Failure> {
         let network = self
             .ask("inspect a network", self.client.inspect_network(id, None))
             .await?;
@@ -314,24 +314,28 @@ impl Docker {
                 container: endpoint,
                 force: Some(true),
             };
-            // Whether that helped is seen by the next try to remove the network.
+            // The next attempt to remove the network shows whether this helped.
             let loosened = self
-                .ask("loosen an endpoint", self.client.disconnect_network(id, request))
+                .ask("disconnect an endpoint", self.client.disconnect_network(id, request))
                 .await;
             if let Err(failure) = loosened {
-                tracing::debug!(network = id, reason = failure.words(), "an endpoint stays");
+                tracing::debug!(
+                    network = id,
+                    reason = failure.words(),
+                    "an endpoint could not be disconnected"
+                );
             }
         }
         Ok(None)
     }
 }
 
-/// Why a network was not removed.
+/// The reason why a network was not removed.
 enum Remove {
     Refused(Failure),
-    /// A container that exists is on it.
+    /// An existing container is connected.
     Held(String),
-    /// It had endpoints of containers that are gone.
+    /// It had endpoints of removed containers.
     Loosened(String),
 }
 

@@ -20,10 +20,10 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// How many containers are inspected at a time.
+/// How many containers are inspected at once.
 pub(super) const WIDTH: usize = 8;
 
-/// Says what a scope is to Docker. Its filters are right for labels, but it is [`Scope::holds`] that decides.
+/// Returns Docker's filters for a scope. They select by label, but [`Scope::holds`] decides.
 pub(super) fn filters(scope: Scope) -> Vec<String> {
     match scope {
         Scope::Topology(instance, topology) => vec![
@@ -53,7 +53,7 @@ impl Docker {
 
     pub(super) async fn list_resources(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         if self.podman {
-            // Its list says neither whose network a container shares nor what is mounted in it.
+            // Podman's list has neither the shared network nor the mounts of a container.
             let observed = self.inspect_resources(scope).await?;
             return Ok(Observed {
                 images: Vec::new(),
@@ -116,7 +116,7 @@ impl Docker {
         let ids = listed.into_iter().filter_map(|container| container.id);
         let found = stream::iter(ids.map(|id| async move { self.find(&id).await })).buffer_unordered(WIDTH);
         let found = found.try_filter_map(|found| async {
-            // One that was removed between the list and the look is none any more.
+            // A container that was removed after it was listed is skipped.
             Ok(found.map(observed).filter(|container| scope.holds(&container.labels)))
         });
         let mut observed: Vec<_> = found.try_collect().await?;
@@ -126,7 +126,7 @@ impl Docker {
 
     async fn observe_images(&self, scope: Scope) -> Result<Vec<String>, RuntimeError> {
         let mut references = Vec::new();
-        // The decoy's image is everyone's: who needs it again loads it again. A built one is for its repo alone.
+        // The decoy's image is shared: if it is missing, it is loaded again. A built image belongs to its store only.
         let mut built = vec![images::BUILT_LABEL.to_owned()];
         if let Scope::Topology(instance, _) | Scope::Instance(instance) = scope {
             built.push(format!("{}={instance}", naming::INSTANCE));
@@ -145,7 +145,7 @@ impl Docker {
     }
 }
 
-/// Returns a reference as it was given; Podman writes out where an image without a registry belongs.
+/// Returns a reference as it was given. Podman adds the registry to an image without one.
 fn short(tag: &str) -> &str {
     let local = tag.strip_prefix("localhost/");
     local.or_else(|| tag.strip_prefix("docker.io/library/")).unwrap_or(tag)
@@ -190,7 +190,7 @@ pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer
     }
 }
 
-/// Reads a container as a list has it: without its start.
+/// Converts a container from a list, which lacks the start time.
 pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
     let names = container.names.unwrap_or_default();
     // Links of other containers to it are names with two slashes.
@@ -229,7 +229,7 @@ pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
     }
 }
 
-/// Returns the volumes among what is mounted in a container.
+/// Returns the volumes that are mounted in a container.
 pub(super) fn mounted(mounts: Option<Vec<MountPoint>>) -> BTreeSet<VolumeName> {
     let mounts = mounts.unwrap_or_default().into_iter();
     mounts
@@ -238,7 +238,7 @@ pub(super) fn mounted(mounts: Option<Vec<MountPoint>>) -> BTreeSet<VolumeName> {
         .collect()
 }
 
-/// Returns the networks of a container with its addresses. One without any network is on one called `none`.
+/// Returns the networks of a container with its addresses. Docker puts a container without a network on one named `none`.
 fn addresses(networks: HashMap<String, EndpointSettings>) -> BTreeMap<NetworkName, Option<Ipv4Addr>> {
     networks
         .into_iter()

@@ -8,7 +8,7 @@ use crate::{
     runtime::{RuntimeError, ownership},
 };
 
-/// How many targets go into one command, whose arguments have to stay below 128 KiB.
+/// The maximum number of targets per command, whose arguments must stay below 128 KiB.
 const TARGETS_A_COMMAND: usize = 1000;
 
 impl Docker {
@@ -31,7 +31,7 @@ impl Docker {
     }
 
     async fn probe_some(&self, base: &ContainerName, id: &str, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
-        let json = serde_json::to_string(probe).expect("a probe has text keys only");
+        let json = serde_json::to_string(probe).expect("all keys are texts");
         let output = self
             .run_in(base, id, &[PROGRAM_PATH.into(), "probe".into(), json])
             .await?;
@@ -39,7 +39,7 @@ impl Docker {
         let read = read.filter(|result| result.targets.len() == probe.targets.len());
         read.ok_or_else(|| RuntimeError::Probe {
             container: base.to_string(),
-            reason: format!("its program ended with {}: {}", output.code, output.text()),
+            reason: format!("its program exited with {}: {}", output.code, output.text()),
         })
     }
 }

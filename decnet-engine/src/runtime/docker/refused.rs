@@ -1,4 +1,4 @@
-//! What a daemon refused.
+//! Settings that a daemon refuses.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,22 +6,22 @@ use bollard::models::HostConfig;
 
 use super::failure::Failure;
 
-/// What the daemon was found not to take: it shows when a container is asked for, and is asked for no more then.
+/// The settings that the daemon refused. They are found when a container is created, and then no longer requested.
 #[derive(Debug, Default)]
 pub(super) struct Refused {
-    /// A limit for a root, which few storage drivers have.
+    /// The size limit of a root, which few storage drivers support.
     root_limit: AtomicBool,
 }
 
 impl Refused {
-    /// Leaves out of a container what the daemon does not take.
+    /// Removes the refused settings from a container.
     pub(super) fn leave_out(&self, host: &mut HostConfig) {
         if self.root_limit.load(Ordering::Relaxed) {
             host.storage_opt = None;
         }
     }
 
-    /// Returns whether a container was refused for something that can be left out, and remembers it.
+    /// Returns whether a container was refused because of a removable setting, and remembers it.
     pub(super) fn learn(&self, host: Option<&HostConfig>, failure: &Failure) -> bool {
         let Some(host) = host else { return false };
         let found = host.storage_opt.is_some() && failure.says("storage-opt");

@@ -1,4 +1,4 @@
-//! Requests to the daemon, within the bound of time.
+//! Requests to the daemon with a timeout.
 
 use std::future::Future;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::runtime::RuntimeError;
 
 impl Docker {
-    /// Makes one request, within the bound of time.
+    /// Sends a request, with a timeout for the response.
     pub(super) async fn ask<T>(
         &self,
         what: &str,
@@ -25,7 +25,7 @@ impl Docker {
         }
     }
 
-    /// Makes one request whose answer comes piece by piece, each within the bound of time.
+    /// Sends a request with a streamed response, with a timeout for each part.
     pub(super) fn follow<T>(
         &self,
         what: &str,
@@ -55,7 +55,7 @@ impl Docker {
                 status: as_docker(status_code, &message),
                 message,
             },
-            // What goes wrong while a stream is read has no status of its own.
+            // Errors within a stream have no status.
             Refusal::DockerStreamError { error } => Failure::Said {
                 status: 500,
                 message: error,

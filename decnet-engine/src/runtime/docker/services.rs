@@ -28,7 +28,7 @@ impl Docker {
         let body = self.service_body(&self.description().await?, spec, &wishes, &id);
         match self.create_container(&spec.name, body, source).await {
             Ok(id) => self.start(&spec.name, &id).await,
-            // It is there already, or something else has its name.
+            // The container exists, or another one has its name.
             Err(failure) if failure.is(409) => {
                 let Some(found) = self.find_made(instance, &spec.name, &spec.labels).await? else {
                     return Err(failure.into());
@@ -38,13 +38,13 @@ impl Docker {
                 }
                 self.start_found(&spec.name, &found).await
             }
-            // The base went away meanwhile.
+            // The base was removed meanwhile.
             Err(failure) if failure.is(404) => Err(containers::gone(&spec.base)),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    /// Looks at what the image of a service asks for. The decoy's asks for nothing.
+    /// Reads the settings of a service's image. The decoy's image has none.
     async fn wishes_of_service(&self, spec: &ServiceSpec, source: Source<'_>) -> Result<Wishes, RuntimeError> {
         if self.decoy.as_ref().is_some_and(|decoy| decoy.reference == spec.image) {
             return Ok(Wishes::default());
@@ -87,7 +87,7 @@ impl Docker {
             env: Some(variables.map(|(key, value)| format!("{key}={value}")).collect()),
             user: Some(confinement::user(&spec.user, wishes)),
             labels: Some(labels::write(&spec.labels)),
-            // Beside the mode, this spares the daemon what a container on the network `none` costs: half of its start.
+            // Besides the mode, this saves the cost of a container on the network `none`: half of its start.
             network_disabled: handed.then_some(true),
             host_config: Some(host),
             ..ContainerCreateBody::default()

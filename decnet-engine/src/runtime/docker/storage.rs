@@ -1,14 +1,14 @@
-//! What the daemon stores containers with, and whether that can limit what they write.
+//! The storage driver of the daemon, and whether it can limit what containers write.
 
 use std::{fmt, fs, path::Path};
 
-/// The name of the option that limits what a container writes to its root.
+/// The option that limits the size of a container's root.
 pub(super) const SIZE_OPTION: &str = "size";
 
-/// How a mount says that its filesystem counts blocks by project, which the limit needs on XFS (`xfs(5)`).
+/// The mount options for quotas by project, which the limit requires on XFS (`xfs(5)`).
 const PROJECT_QUOTA: [&str; 2] = ["prjquota", "pquota"];
 
-/// A storage driver and what it writes to.
+/// A storage driver and its filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
     pub(super) driver: String,
@@ -16,8 +16,8 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// Returns whether the driver is known to limit the root of a container: btrfs and zfs do, overlay2 on XFS that is mounted
-    /// with `pquota`. The folder is where the daemon keeps its data, if it is on this machine.
+    /// Returns whether the driver is known to limit the root of a container. btrfs and zfs do, and overlay2 on XFS mounted with
+    /// `pquota`. `data` is the daemon's data folder, if it is on this machine.
     pub(super) fn limits_roots(&self, data: Option<&Path>) -> bool {
         match (self.driver.as_str(), self.filesystem.as_deref(), data) {
             ("btrfs" | "zfs", _, _) => true,
@@ -39,13 +39,13 @@ impl fmt::Display for Storage {
     }
 }
 
-/// Finds the filesystem in what a driver says of itself.
+/// Finds the filesystem in the driver's status.
 pub(super) fn filesystem(status: Vec<Vec<String>>) -> Option<String> {
     let mut pairs = status.into_iter().filter_map(|pair| <[String; 2]>::try_from(pair).ok());
     pairs.find_map(|[key, value]| (key == "Backing Filesystem").then_some(value))
 }
 
-/// Returns whether the filesystem below a folder is mounted with a quota by project, by `/proc/self/mountinfo` (proc(5)).
+/// Returns whether the filesystem of a folder is mounted with quotas by project, from `/proc/self/mountinfo` (proc(5)).
 fn counts_by_project(mounts: &str, folder: &Path) -> bool {
     let mount = |line: &str| {
         let (mount, filesystem) = line.split_once(" - ")?;
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_mount_says_whether_blocks_are_counted_by_project() {
+    fn the_nearest_mount_decides_about_quotas_by_project() {
         let mounts = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
                       40 22 7:0 / /var/lib/docker rw,noatime shared:2 - xfs /dev/loop0 rw,attr2,inode64,prjquota\n\
                       41 40 7:1 / /var/lib/docker/a\\040b rw - xfs /dev/loop1 rw,noquota\n";
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_that_cannot_limit_a_root_is_not_taken_for_one_that_can() {
+    fn only_drivers_that_can_limit_a_root_are_accepted() {
         let limits = |driver: &str, filesystem: Option<&str>| {
             let storage = Storage {
                 driver: driver.into(),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filesystem_is_found_in_what_the_driver_says() {
+    fn the_filesystem_is_found_in_the_status_of_the_driver() {
         let pair = |key: &str, value: &str| vec![key.to_owned(), value.to_owned()];
         let status = vec![pair("Supports d_type", "true"), pair("Backing Filesystem", "xfs")];
         assert_eq!(filesystem(status).as_deref(), Some("xfs"));

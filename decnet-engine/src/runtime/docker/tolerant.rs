@@ -1,8 +1,8 @@
-//! Reads answers with values that bollard does not know.
+//! Decodes answers with values that bollard does not know.
 //!
-//! It decodes every enumeration of Docker's API strictly: one state of Podman that Docker does not have (`stopped`), or a new one
-//! of a later engine, and a whole list of containers cannot be read. Such an answer is decoded once more, with nothing but the
-//! fields that are used here, and each unknown state of a container counts as `exited`.
+//! bollard decodes every enumeration of Docker's API strictly: a single unknown state makes a whole list of containers
+//! undecodable, for instance Podman's `stopped` or a new state of a later engine. Such an answer is decoded again with only the
+//! fields that this crate uses, and each unknown state of a container becomes `exited`.
 
 use bollard::{
     errors::Error,
@@ -15,13 +15,13 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::Value;
 
-/// An answer that can be read without the fields that nobody here uses.
+/// An answer that can be reduced to the fields in use.
 pub(super) trait Reduce: DeserializeOwned {
-    /// Removes these fields, and replaces unknown states.
+    /// Removes unused fields and replaces unknown states.
     fn reduce(answer: &mut Value);
 }
 
-/// Makes a request whose answer is read even if it has unknown values.
+/// Sends a request and decodes the answer even if it has unknown values.
 pub(super) fn tolerant<'a, T: Reduce>(
     request: impl Future<Output = Result<T, Error>> + Send + 'a,
 ) -> BoxFuture<'a, Result<T, Error>> {
@@ -60,7 +60,7 @@ impl Reduce for Volume {
     fn reduce(answer: &mut Value) {
         remove(answer, &["ClusterVolume", "Status"]);
         if let Some(scope) = answer.get_mut("Scope") {
-            // Bollard wants the field, and takes the empty text for none.
+            // bollard requires the field, and treats an empty text as none.
             *scope = "".into();
         }
     }
@@ -73,7 +73,7 @@ impl Reduce for VolumeListResponse {
     }
 }
 
-/// Leaves of a container what is read of it, be it inspected or in a list.
+/// Keeps the fields of a container that are read, whether it is inspected or listed.
 fn reduce_container(container: &mut Value) {
     remove(container, &["Health", "ImageManifestDescriptor", "Ports"]);
     for (object, field) in [
@@ -86,7 +86,7 @@ fn reduce_container(container: &mut Value) {
             .into_iter()
             .for_each(|object| keep(object, &[field]));
     }
-    // A string in a list, an object where the container is inspected.
+    // A string in a list, an object in an inspection.
     match container.get_mut("State") {
         Some(state @ Value::Object(_)) => {
             keep(state, &["Status", "StartedAt", "ExitCode", "Pid"]);
@@ -97,7 +97,7 @@ fn reduce_container(container: &mut Value) {
 }
 
 fn replace_unknown(status: &mut Value) {
-    // The states of a list are the same ones.
+    // Lists have the same states.
     if Status::deserialize(&*status).is_err() {
         *status = Status::EXITED.as_ref().into();
     }

@@ -1,4 +1,4 @@
-//! The volumes in which bases keep their state. Each is made and removed with its base; what a base left is found by its labels.
+//! The volumes with the state of bases. Each is created and removed with its base. A leftover volume is found by its labels.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,7 +16,7 @@ use crate::{
     runtime::{Effect, RuntimeError, ownership},
 };
 
-/// Says where a base keeps its state: in a volume of its own, to which nobody gives a name.
+/// Returns the mount of a base's state: an anonymous volume of its own.
 pub(super) fn state_folder(base: &Labels) -> Mount {
     Mount {
         target: Some(STATE_FOLDER.into()),
@@ -29,7 +29,7 @@ pub(super) fn state_folder(base: &Labels) -> Mount {
     }
 }
 
-/// Returns whether a name is one that the engine gave because nobody did: 64 hex digits.
+/// Returns whether the engine generated a name: 64 hex digits.
 fn is_anonymous(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -51,7 +51,7 @@ impl Docker {
         Ok(listed.await?.volumes.unwrap_or_default())
     }
 
-    /// Says of the volumes in a scope, given its containers, who uses them.
+    /// Returns the volumes in a scope and their users, given the containers in the scope.
     pub(super) async fn observed_volumes(
         &self,
         scope: Scope,
@@ -70,7 +70,7 @@ impl Docker {
             .filter(|volume| scope.holds(&volume.labels))
             .collect();
         observed.sort_by(|a, b| a.name.cmp(&b.name));
-        // Seldom is one left by its container; only then the engine is asked who else uses it.
+        // An unused volume is rare; only then is the engine asked for other users.
         if observed.iter().any(|volume| !used.contains(&volume.name)) {
             let filters = HashMap::from([("label", observe::filters(scope)), ("dangling", vec!["true".into()])]);
             let idle = self.volumes_with(filters).await?;
@@ -82,13 +82,13 @@ impl Docker {
         Ok(observed)
     }
 
-    /// Removes a volume of ours; the engine refuses it while a container uses it.
+    /// Removes one of our volumes. The engine refuses this while a container uses it.
     pub(super) async fn remove_volume(&self, instance: InstanceId, name: &VolumeName) -> Result<Effect, RuntimeError> {
         let asked = format!("remove volume {name}");
         let request = tolerant(self.client.inspect_volume(name.as_str()));
         match self.ask(&asked, request).await {
             Ok(found) if ownership::is_ours(&labels_of(&found), instance) => {}
-            // What is not ours is none of our business.
+            // A volume of another owner is left alone.
             Ok(_) => return Ok(Effect::Unchanged),
             Err(failure) if failure.is(404) => return Ok(Effect::Unchanged),
             Err(failure) => return Err(failure.into()),

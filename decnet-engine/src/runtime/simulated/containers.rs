@@ -35,7 +35,7 @@ fn taken(container: &ContainerName) -> RuntimeError {
 }
 
 impl World {
-    /// Finds what has the name of a container that is to be made: nothing, or exactly that one.
+    /// Finds the existing container with the name and the same spec. Another container with this name is an error.
     fn find_made(&self, instance: InstanceId, name: &ContainerName, labels: &Labels) -> Result<bool, RuntimeError> {
         let Some(found) = self.containers.get(name) else {
             return Ok(false);
@@ -48,7 +48,7 @@ impl World {
         }
     }
 
-    /// Makes a base, but does not start it.
+    /// Creates a base without starting it.
     pub(super) fn create_base(&mut self, instance: InstanceId, spec: &BaseSpec) -> Result<Effect, RuntimeError> {
         if self.find_made(instance, &spec.name, &spec.labels)? {
             return Ok(Effect::Unchanged);
@@ -88,7 +88,7 @@ impl World {
         Ok(Effect::Changed)
     }
 
-    /// Makes the container of a service, but does not start it.
+    /// Creates the container of a service without starting it.
     pub(super) fn create_service(&mut self, instance: InstanceId, spec: &ServiceSpec) -> Result<Effect, RuntimeError> {
         let made = self.find_made(instance, &spec.name, &spec.labels)?;
         let base = self.containers.get(&spec.base).ok_or_else(|| gone(&spec.base))?;
@@ -106,7 +106,7 @@ impl World {
             };
         }
         match &spec.build {
-            // It is built again if a teardown of another maze removed it.
+            // The image is built again if the teardown of another maze removed it.
             Some(context) => {
                 self.ensure_image(&Image::Built {
                     reference: spec.image.clone(),
@@ -137,7 +137,7 @@ impl World {
         Ok(Effect::Changed)
     }
 
-    /// Starts what was made, if it does not run.
+    /// Starts a created container unless it runs.
     pub(super) fn start_made(&mut self, name: &ContainerName, made: Effect) -> Result<Effect, RuntimeError> {
         match self.containers.get(name) {
             Some(container) if container.activity == Activity::Running => Ok(made),
@@ -221,7 +221,7 @@ impl World {
         }
     }
 
-    /// Sets a state that does not survive a restart, as one who is cut off before it is kept.
+    /// Sets a state without keeping it, like a caller that is interrupted in between. A restart loses it.
     pub(super) fn set_without_keeping(
         &mut self,
         instance: InstanceId,
@@ -247,7 +247,7 @@ impl World {
         Ok(Effect::Changed)
     }
 
-    /// Finds the name of a container of ours: by its id where it is known, else by its name.
+    /// Finds the name of one of our containers by its id, or by its name if the id is not known.
     fn find_ours(&self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Option<ContainerName> {
         let found = match id {
             None => self.containers.get_key_value(name),
@@ -260,7 +260,7 @@ impl World {
         ours.map(|(name, _)| name.clone())
     }
 
-    /// Stops a container of ours.
+    /// Stops one of our containers.
     pub(super) fn stop_ours(&mut self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Effect {
         let found = self.find_ours(instance, name, id);
         match found.and_then(|name| self.containers.get_mut(&name)) {
@@ -272,7 +272,7 @@ impl World {
         }
     }
 
-    /// Removes a container of ours.
+    /// Removes one of our containers.
     pub(super) fn remove_container(&mut self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Effect {
         match self.find_ours(instance, name, id) {
             None => Effect::Unchanged,
@@ -295,7 +295,7 @@ impl World {
         self.volumes.get(volume).is_some_and(|volume| volume.anonymous)
     }
 
-    /// Does half of a removal: a base is gone and leaves its volume, any other is stopped.
+    /// Does half of a removal: a base is removed without its volume, another container is only stopped.
     pub(super) fn half_remove(&mut self, instance: InstanceId, name: &ContainerName, id: Option<&str>) -> Effect {
         let found = self.find_ours(instance, name, id);
         let is_base = |name: &ContainerName| self.containers[name].state.is_some();
@@ -308,7 +308,7 @@ impl World {
         }
     }
 
-    /// Removes a container, whoever's it is, and returns the volume that it used, which stays.
+    /// Removes a container of any owner and returns its volume, which stays.
     pub(super) fn erase(&mut self, name: &ContainerName) -> Option<VolumeName> {
         let container = self.containers.remove(name)?;
         for (network, ip) in container.networks {

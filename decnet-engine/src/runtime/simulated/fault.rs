@@ -3,19 +3,19 @@ use std::fmt;
 use super::world::ENDPOINT;
 use crate::{plan::Action, runtime::RuntimeError};
 
-/// When a fault strikes.
+/// The time of a fault within an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Moment {
-    /// Before anything was done.
+    /// Before the action does anything.
     Before,
-    /// With half of it done: a container made but not started, or stopped but not removed, a base removed without its volume, a
-    /// state set but not kept. What has no halves is done.
+    /// When half of the action is done: a container is created but not started, or stopped but not removed; a base is removed
+    /// without its volume; a state is set but not kept. An action without halves is completed.
     Half,
-    /// When all was done, but nobody was told.
+    /// When the action is done, but the caller gets no result.
     After,
 }
 
-/// What happens to a call.
+/// The outcome of a call.
 pub(super) enum Verdict {
     Go,
     Fail(RuntimeError),
@@ -23,9 +23,9 @@ pub(super) enum Verdict {
 }
 
 pub(super) enum Trigger {
-    /// The perform after so many others.
+    /// The n-th `perform`.
     Count(usize),
-    /// Every perform of which this holds.
+    /// Every `perform` whose action fulfils this.
     Where(Box<dyn Fn(&Action) -> bool + Send>),
 }
 
@@ -73,7 +73,7 @@ impl Faults {
         }
     }
 
-    /// Says how much of an action is done, and what becomes of the call.
+    /// Decides how much of an action is done, and the outcome of the call.
     pub(super) fn judge(&mut self, action: &Action) -> (Moment, Verdict) {
         match self.reachable() {
             Verdict::Go => {}

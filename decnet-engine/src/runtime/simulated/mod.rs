@@ -1,15 +1,16 @@
-//! The runtime trait in memory, with faults to order.
+//! An in-memory runtime with fault injection.
 //!
-//! [`Simulated`] behaves as a daemon does where that matters to the engine: names and subnets are taken, images must be there,
-//! a network with endpoints cannot be removed, a service that shares the namespace of a base that was restarted is stale. Nothing waits and no clock is
-//! read (but where a [pace](Simulated::pace) is set), so that tests and benches are fast and repeatable. Clones share one world: a clone is another client of it.
+//! [`Simulated`] behaves like a daemon where the engine depends on it: names and subnets are unique, images must exist, a
+//! network with endpoints cannot be removed, and a service in the namespace of a restarted base is stale. It never waits and
+//! reads no clock (except for a [pace](Simulated::pace)), so tests and benches are fast and repeatable. Clones are clients of
+//! the same world.
 //!
 //! ```
 //! use decnet_engine::{naming::NetworkName, runtime::simulated::{Moment, Simulated}};
 //!
 //! let docker = Simulated::new();
 //! docker.add_network(NetworkName::from_docker("lab"), "10.9.0.0/24".parse()?);
-//! docker.cut_off(3, Moment::After); // the daemon dies with the third thing that is done
+//! docker.cut_off(3, Moment::After); // the daemon dies after the third action
 //! assert_eq!(docker.world().networks.len(), 1);
 //! # Ok::<(), ipnet::AddrParseError>(())
 //! ```
@@ -46,14 +47,14 @@ pub use world::{Container, Network, Volume, World};
 
 use fault::{Faults, Verdict};
 
-/// What was done, or tried.
+/// An action that was attempted.
 #[derive(Debug, Clone)]
 pub struct Performed {
-    /// On whose behalf.
+    /// The store that asked for it.
     pub instance: InstanceId,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// What came of it, as the caller was told; none if the caller was never told.
+    /// The result that the caller got; none if the caller got none.
     pub outcome: Option<Result<Effect, RuntimeError>>,
 }
 
@@ -87,12 +88,12 @@ impl fmt::Debug for Simulated {
 }
 
 impl Simulated {
-    /// Makes an empty world whose daemon speaks a recent API.
+    /// Creates an empty world whose daemon has a recent API.
     pub fn new() -> Self {
         Self::with_api(ApiVersion::v1(48))
     }
 
-    /// Makes an empty world whose daemon speaks a version of the API.
+    /// Creates an empty world whose daemon has this version of the API.
     pub fn with_api(api: ApiVersion) -> Self {
         let info = world::described(api, world::ENDPOINT);
         let inner = Inner {
@@ -110,41 +111,41 @@ impl Simulated {
         }
     }
 
-    /// Returns everything that is there now.
+    /// Returns a copy of the current world.
     pub fn world(&self) -> World {
         self.lock().world.clone()
     }
 
-    /// Returns what was done and tried so far, in the order in which it was decided.
+    /// Returns all attempted actions, in the order in which they were decided.
     pub fn log(&self) -> Vec<Performed> {
         self.lock().log.clone()
     }
 
-    /// Forgets what was done so far, and how much of it ran at once.
+    /// Clears the log and the peaks.
     pub fn clear_log(&self) {
         let mut inner = self.lock();
         inner.log.clear();
         inner.peaks.clear();
     }
 
-    /// Returns how many actions of a lane ran at once at most.
+    /// Returns the maximum number of actions of a lane that ran at once.
     pub fn peak(&self, lane: Lane) -> usize {
         self.lock().peaks.get(&lane).copied().unwrap_or_default()
     }
 
-    /// Lets each action take that long; without this, none takes any time.
+    /// Sets the duration of each action. The default is zero.
     pub fn pace(&self, time: Duration) {
         self.lock().pace = time;
     }
 
-    /// Changes what the daemon says of itself.
+    /// Changes the description of the daemon.
     pub fn edit_info(&self, edit: impl FnOnce(&mut RuntimeInfo)) {
         edit(&mut self.lock().info);
     }
 
-    /// Waits until a call gets no answer, because the world was told to [hang](Self::hang).
+    /// Waits until a call hangs because of [`hang`](Self::hang).
     ///
-    /// A test that plays a process that is killed waits for this beside what it kills.
+    /// A test of a killed process waits for this while the operation runs, and then drops the operation.
     pub async fn hung(&self) {
         loop {
             let silenced = self.silenced.notified();
@@ -161,13 +162,13 @@ impl Simulated {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does not return if the daemon is to hang, and fails if it is out of reach.
+    /// Hangs if the daemon must hang, and fails if it cannot be reached.
     async fn reach(&self) -> Result<(), RuntimeError> {
         let verdict = self.lock().faults.reachable();
-        self.obey(verdict).await
+        self.apply(verdict).await
     }
 
-    async fn obey(&self, verdict: Verdict) -> Result<(), RuntimeError> {
+    async fn apply(&self, verdict: Verdict) -> Result<(), RuntimeError> {
         match verdict {
             Verdict::Go => Ok(()),
             Verdict::Fail(error) => Err(error),
@@ -180,7 +181,7 @@ impl Simulated {
     }
 }
 
-/// Counts an action as running for as long as it lives.
+/// Counts an action as running until it is dropped.
 struct Running<'a> {
     simulated: &'a Simulated,
     lane: Lane,
@@ -237,7 +238,7 @@ impl Runtime for Simulated {
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         let _running = Running::start(self, action.lane());
-        // Lets others begin before this one ends, as they would while a daemon works.
+        // Lets other actions start before this one ends, as with a real daemon.
         let pace = self.lock().pace;
         if pace.is_zero() {
             tokio::task::yield_now().await;
@@ -267,8 +268,8 @@ impl Runtime for Simulated {
                 (verdict, _) => verdict,
             }
         };
-        self.obey(verdict).await?;
-        unreachable!("an action that may go is done")
+        self.apply(verdict).await?;
+        unreachable!("a completed action has a result")
     }
 
     async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {

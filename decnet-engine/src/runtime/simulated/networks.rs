@@ -61,7 +61,7 @@ impl World {
         if let Some(container) = found.endpoints.values().next() {
             return Err(RuntimeError::NetworkBusy {
                 network: name.to_string(),
-                reason: format!("{} active endpoint(s), first of all {container}", found.endpoints.len()),
+                reason: format!("{} active endpoint(s), including {container}", found.endpoints.len()),
             });
         }
         self.networks.remove(name);
@@ -80,7 +80,7 @@ impl World {
             Some(ip) if *ip == interface.ip => return Ok(Effect::Unchanged),
             Some(ip) => {
                 return Err(RuntimeError::Refused {
-                    reason: format!("{name} is on network {} already, as {ip}", interface.network),
+                    reason: format!("{name} is already on network {}, as {ip}", interface.network),
                 });
             }
             None => {}
@@ -91,7 +91,7 @@ impl World {
         Ok(Effect::Changed)
     }
 
-    /// Refuses an interface whose network is not there or not ours, or whose address is not to be had.
+    /// Refuses an interface whose network is missing or not ours, or whose address is not available.
     pub(super) fn require_free(&self, instance: InstanceId, interface: &Interface) -> Result<(), RuntimeError> {
         let Some(network) = self.networks.get(&interface.network) else {
             return Err(RuntimeError::Gone {
@@ -113,7 +113,7 @@ impl World {
         })
     }
 
-    /// Refuses an interface of a running container in the destination of one of its routes, as a daemon does.
+    /// Refuses an interface in the destination of one of the container's routes while it runs, like a daemon.
     fn require_no_way(&self, name: &ContainerName, interface: &Interface) -> Result<(), RuntimeError> {
         let (container, network) = (&self.containers[name], &self.networks[&interface.network]);
         let mut routes = container.state.iter().flat_map(|state| &state.routes);

@@ -1,4 +1,4 @@
-//! Ordering faults.
+//! Methods that inject faults.
 
 use super::{
     Moment, Simulated,
@@ -6,36 +6,36 @@ use super::{
 };
 use crate::{plan::Action, runtime::RuntimeError};
 
-/// Faults to order. Those that count begin to count when they are ordered; the first perform is number 1.
+/// Injected faults. A counted fault counts `perform` calls from its injection; the first is number 1.
 impl Simulated {
-    /// Fails one perform, counted from now.
+    /// Fails the n-th `perform`.
     pub fn fail(&self, nth: usize, moment: Moment, error: RuntimeError) {
         self.order(Trigger::Count(nth), moment, FaultKind::Fail(error));
     }
 
-    /// Fails every perform of which something holds, until [`reconnect`](Self::reconnect).
+    /// Fails every `perform` whose action fulfils a condition, until [`reconnect`](Self::reconnect).
     pub fn fail_where(&self, holds: impl Fn(&Action) -> bool + Send + 'static, moment: Moment, error: RuntimeError) {
         self.order(Trigger::Where(Box::new(holds)), moment, FaultKind::Fail(error));
     }
 
-    /// Lets the daemon die with one perform: that and every later call of any kind says
-    /// [`Unreachable`](RuntimeError::Unreachable), until [`reconnect`](Self::reconnect).
+    /// Stops the daemon at the n-th `perform`: it and all later calls fail with [`Unreachable`](RuntimeError::Unreachable)
+    /// until [`reconnect`](Self::reconnect).
     pub fn cut_off(&self, nth: usize, moment: Moment) {
         self.order(Trigger::Count(nth), moment, FaultKind::CutOff);
     }
 
-    /// Lets one perform and every later call of any kind hang until [`reconnect`](Self::reconnect): drop what
-    /// waits, and a process was killed. [`hung`](Self::hung) says when.
+    /// Makes the n-th `perform` and all later calls hang until [`reconnect`](Self::reconnect). Drop the pending call to
+    /// simulate a killed process. [`hung`](Self::hung) waits for the moment.
     pub fn hang(&self, nth: usize, moment: Moment) {
         self.order(Trigger::Count(nth), moment, FaultKind::Hang);
     }
 
-    /// Lets every call say that nothing answers, from now on.
+    /// Makes every call from now on fail with [`Unreachable`](RuntimeError::Unreachable).
     pub fn go_away(&self) {
         self.lock().faults.reach = Reach::CutOff;
     }
 
-    /// Answers again and forgets all faults that were ordered.
+    /// Removes all injected faults and answers again.
     pub fn reconnect(&self) {
         self.lock().faults = Faults::default();
     }

@@ -1,4 +1,4 @@
-//! Which packets arrive in the simulated world.
+//! The reachability of packets in the simulated world.
 
 use std::net::Ipv4Addr;
 
@@ -20,18 +20,18 @@ use crate::{
 };
 
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
-/// Routers on the way after which a packet is given up.
+/// The maximum number of routers on a path.
 const HOPS: usize = 64;
 
 impl Container {
-    /// Makes the namespace what the kept state says, as far as its interfaces are those.
+    /// Sets the namespace to the kept state, if its interfaces match that state.
     pub(super) fn straighten(&mut self) {
         self.state_holds = self.can_hold_state();
         self.tampered = None;
         self.contained = true;
     }
 
-    /// What the namespace is like.
+    /// Returns the actual state of the namespace.
     fn reality(&self) -> Option<&NetState> {
         self.tampered.as_ref().or(self.state.as_ref())
     }
@@ -46,7 +46,7 @@ impl Container {
             report.deviations.push(Deviation::Uncontained);
         }
         if !self.state_holds && report == StateReport::default() {
-            // Stands for whatever was changed: forwarding, routes or interfaces.
+            // Stands for any deviation: forwarding, routes or interfaces.
             let ip = state.interfaces.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
             report.deviations.push(if state.forward {
                 Deviation::ForwardingOff(ip)
@@ -57,7 +57,7 @@ impl Container {
         report
     }
 
-    /// Returns whether the containment lets a packet begin here.
+    /// Returns whether the containment allows a new connection from here.
     fn lets_out(&self, state: &NetState, to: Ipv4Addr) -> bool {
         let everybody = state
             .lans
@@ -67,7 +67,7 @@ impl Container {
         !self.contained || !closed && (is_inside(state, to) || state.egress == Egress::Open)
     }
 
-    /// Returns whether a packet passes here on its way from an address to another.
+    /// Returns whether a packet between two addresses is forwarded here.
     fn passes(&self, from: Ipv4Addr, to: Ipv4Addr) -> bool {
         let forwards = |state: &NetState| {
             let closed = [from, to].iter().any(|end| state.closed.contains(end));
@@ -82,25 +82,25 @@ fn is_inside(state: &NetState, address: Ipv4Addr) -> bool {
     state.lans.iter().any(|lan| lan.contains(&address)) || routes.any(|to| to.prefix_len() > 0 && to.contains(&address))
 }
 
-/// What became of a packet that wants an answer.
+/// The result of sending a packet that expects an answer.
 enum Attempt {
-    /// It arrived, and so did the answer.
+    /// The packet and the answer arrived.
     Arrived,
-    /// The containment did not let it out.
+    /// The containment blocked the packet.
     HeldBack,
-    /// There is no way from here.
+    /// There is no route.
     NoRoute,
-    /// No answer came.
+    /// There was no answer.
     Silence,
 }
 
-/// Where a packet goes next.
+/// The next hop of a packet.
 enum Step<'a> {
-    /// To this container, by this network.
+    /// This container, over this network.
     To(&'a ContainerName, &'a NetworkName),
-    /// To the host or beyond.
+    /// The host or beyond.
     Out,
-    /// Nowhere.
+    /// No next hop.
     Lost,
 }
 
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    /// Finds a base of ours that runs.
+    /// Finds one of our bases, which must run.
     fn require_base(&self, name: &ContainerName) -> Result<&Container, RuntimeError> {
         let found = self.containers.get(name).ok_or_else(|| containers::gone(name))?;
         if observe::instance_of(&found.labels).is_none() {
@@ -160,7 +160,7 @@ impl World {
         })
     }
 
-    /// What a port says to whoever reaches its address.
+    /// Returns the answer of a port at an address.
     fn answer(&self, address: Ipv4Addr, number: u16, protocol: Protocol) -> Answer {
         let mut containers = self.containers.values();
         let Some(base) = containers.find(|base| base.networks.values().any(|own| *own == address)) else {
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// Sends a packet and waits for the answer to it.
+    /// Sends a packet and waits for the answer.
     fn try_to_reach(&self, from: &ContainerName, to: Ipv4Addr) -> Attempt {
         let origin = &self.containers[from];
         let Some(state) = origin.reality() else {
@@ -193,7 +193,7 @@ impl World {
         }
         let source = match self.step(from, origin, state, to) {
             Step::To(_, network) => origin.networks.get(network).copied(),
-            // The host has a way to everywhere.
+            // The host has a route to everywhere.
             Step::Out => return Attempt::Arrived,
             Step::Lost => None,
         };
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    /// Follows a packet from where it begins to the container that it ends in.
+    /// Follows a packet from its source to the container that receives it.
     fn travel<'a>(&'a self, from: &'a ContainerName, source: Ipv4Addr, to: Ipv4Addr) -> Option<&'a ContainerName> {
         let mut at = from;
         for hop in 0..HOPS {

@@ -15,30 +15,30 @@ use crate::{
     observe::Activity,
 };
 
-/// What others do to the world meanwhile, and what breaks.
+/// Changes by others, and damage.
 ///
-/// What is not there cannot be tampered with: those that name a container return whether it was there.
+/// A method with the name of a container returns whether the container exists.
 impl Simulated {
-    /// Gives the host one more address.
+    /// Adds an address of the host.
     pub fn add_address(&self, address: Ipv4Addr) {
         self.lock().info.addresses.push(address);
     }
 
-    /// Adds a network that is not ours.
+    /// Adds a network of another owner.
     ///
     /// # Panics
-    /// If there is a network of the name.
+    /// If the network exists.
     pub fn add_network(&self, name: NetworkName, subnet: Ipv4Net) {
         self.add_labelled_network(name, subnet, Labels::new());
     }
 
-    /// Adds a network with labels, as another program or another repo might.
+    /// Adds a network with labels, as another program or store might.
     ///
     /// # Panics
-    /// If there is a network of the name.
+    /// If the network exists.
     pub fn add_labelled_network(&self, name: NetworkName, subnet: Ipv4Net, labels: Labels) {
         let world = &mut self.lock().world;
-        assert!(!world.networks.contains_key(&name), "there is a network {name} already");
+        assert!(!world.networks.contains_key(&name), "network {name} already exists");
         let network = Network {
             id: world.next_id(),
             subnet,
@@ -49,24 +49,21 @@ impl Simulated {
         world.networks.insert(name, network);
     }
 
-    /// Adds a running container that is not ours.
+    /// Adds a running container of another owner.
     ///
     /// # Panics
-    /// If there is a container of the name.
+    /// If the container exists.
     pub fn add_container(&self, name: ContainerName, image: &str) {
         self.add_labelled_container(name, image, Labels::new());
     }
 
-    /// Adds a running container with labels, as another program or another repo might.
+    /// Adds a running container with labels, as another program or store might.
     ///
     /// # Panics
-    /// If there is a container of the name.
+    /// If the container exists.
     pub fn add_labelled_container(&self, name: ContainerName, image: &str, labels: Labels) {
         let world = &mut self.lock().world;
-        assert!(
-            !world.containers.contains_key(&name),
-            "there is a container {name} already"
-        );
+        assert!(!world.containers.contains_key(&name), "container {name} already exists");
         let container = Container {
             id: world.next_id(),
             image: image.into(),
@@ -88,7 +85,7 @@ impl Simulated {
         world.containers.insert(name, container);
     }
 
-    /// Adds a volume that somebody gave a name.
+    /// Adds a named volume.
     pub fn add_volume(&self, name: VolumeName, labels: Labels) {
         let volume = Volume {
             labels,
@@ -97,29 +94,29 @@ impl Simulated {
         self.lock().world.volumes.insert(name, volume);
     }
 
-    /// Lets a container use a volume, in place of the one that it used.
+    /// Replaces the volume of a container.
     pub fn use_volume(&self, name: &ContainerName, volume: &VolumeName) -> bool {
         let world = &mut self.lock().world;
         let found = world.containers.get_mut(name);
         found.map(|container| container.volume = Some(volume.clone())).is_some()
     }
 
-    /// Puts an image there that is not ours.
+    /// Adds an image of another owner.
     pub fn add_image(&self, reference: &str) {
         self.lock().world.images.insert(reference.into(), false);
     }
 
-    /// Takes an image away from every registry.
+    /// Removes an image from all registries.
     pub fn withhold_image(&self, reference: &str) {
         self.lock().world.withheld.insert(reference.into());
     }
 
-    /// Lets some other program listen on a port of the host.
+    /// Makes another program listen on a port of the host.
     pub fn occupy_port(&self, port: u16) {
         self.lock().world.occupied.insert(port);
     }
 
-    /// Stops or kills a container, which stays as it is until somebody starts it.
+    /// Stops or kills a container. It stays stopped until it is started.
     pub fn stop(&self, name: &ContainerName) -> bool {
         self.set_activity(name, Activity::Exited)
     }
@@ -129,13 +126,13 @@ impl Simulated {
         self.set_activity(name, Activity::Paused)
     }
 
-    /// Lets a container crash; its policy brings it back at once, with another start time.
+    /// Makes a container crash. Its restart policy restarts it at once, with a new start time.
     pub fn crash(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         world.start(name).is_ok()
     }
 
-    /// Removes a container by hand, which leaves its volume.
+    /// Removes a container but not its volume.
     pub fn remove(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         let there = world.containers.contains_key(name);
@@ -143,7 +140,7 @@ impl Simulated {
         there
     }
 
-    /// Removes a network and unplugs what is on it.
+    /// Removes a network and disconnects its containers.
     pub fn remove_network(&self, name: &NetworkName) -> bool {
         let world = &mut self.lock().world;
         let Some(network) = world.networks.get(name) else {
@@ -155,12 +152,12 @@ impl Simulated {
         world.networks.remove(name).is_some()
     }
 
-    /// Unplugs a container from a network.
+    /// Disconnects a container from a network.
     pub fn disconnect(&self, name: &ContainerName, network: &NetworkName) -> bool {
         self.lock().world.unplug(name, network) == crate::runtime::Effect::Changed
     }
 
-    /// Plugs a container into a network by hand, whoever's the two are.
+    /// Connects a container to a network, regardless of their owners.
     pub fn connect(&self, name: &ContainerName, network: &NetworkName, ip: Ipv4Addr) -> bool {
         let world = &mut self.lock().world;
         let there = world.containers.contains_key(name) && world.networks.contains_key(network);
@@ -170,7 +167,7 @@ impl Simulated {
         there
     }
 
-    /// Lets a container end as soon as it is started, so that its policy restarts it again and again.
+    /// Makes a container end right after every start, so that its restart policy restarts it repeatedly.
     pub fn crash_again_and_again(&self, name: &ContainerName, exit_code: i64) -> bool {
         let world = &mut self.lock().world;
         let Some(container) = world.containers.get_mut(name) else {
@@ -182,21 +179,21 @@ impl Simulated {
         true
     }
 
-    /// Lets a service run on without answering on any port.
+    /// Makes a service run without answering on any port.
     pub fn deafen(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         let found = world.containers.get_mut(name);
         found.map(|container| container.listens.clear()).is_some()
     }
 
-    /// Switches forwarding in a running base by hand, or changes its routes: its namespace is not as its state says any more.
+    /// Changes forwarding or routes in a running base, so that its namespace no longer matches its state.
     pub fn tamper_inside(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         let found = world.containers.get_mut(name);
         found.map(|container| container.state_holds = false).is_some()
     }
 
-    /// Restarts the daemon, which starts bases last: services that share the namespace of one cannot start, and stay as they are.
+    /// Restarts the daemon, which starts bases last: services in the namespace of a base cannot start and stay stopped.
     pub fn restart_daemon(&self) {
         let world = &mut self.lock().world;
         for container in world.containers.values_mut() {
@@ -208,12 +205,12 @@ impl Simulated {
             .map(|(name, container)| (name.clone(), container.state.is_some()))
             .partition(|(_, is_base)| *is_base);
         for (name, _) in services.into_iter().chain(bases) {
-            // One that cannot start is not tried again.
+            // A container that cannot start is not tried again.
             let _ = world.start(&name);
         }
     }
 
-    /// Changes what the namespace of a base is like behind its back: routes, forwarding.
+    /// Changes the namespace of a base without its knowledge: routes, forwarding.
     pub fn bend(&self, name: &ContainerName, bend: impl FnOnce(&mut NetState)) -> bool {
         let world = &mut self.lock().world;
         let Some(container) = world.containers.get_mut(name) else {
@@ -228,7 +225,7 @@ impl Simulated {
         true
     }
 
-    /// Takes away what holds a base to its state in what it lets out.
+    /// Removes the containment of a base.
     pub fn uncontain(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         let found = world.containers.get_mut(name);

@@ -16,7 +16,7 @@ use crate::{
     runtime::{ApiVersion, Effect, RuntimeError, RuntimeInfo, ownership},
 };
 
-/// Says what the simulated engine says of itself.
+/// Returns the description of the simulated engine.
 pub(super) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
     RuntimeInfo {
         version: "simulated".into(),
@@ -42,66 +42,66 @@ pub(super) const ENDPOINT: &str = "simulated:";
 /// A network of the simulated world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    /// Its id, never given twice.
+    /// The id, which is unique.
     pub id: String,
     /// Its subnet.
     pub subnet: Ipv4Net,
-    /// The host's address on it, if it has one.
+    /// The host's address on it, if any.
     pub gateway: Option<Ipv4Addr>,
-    /// Its labels; none of this program's if it is foreign.
+    /// The labels. A network of another owner has none of ours.
     pub labels: Labels,
-    /// The containers that are on it, by address.
+    /// The connected containers by address.
     pub endpoints: BTreeMap<Ipv4Addr, ContainerName>,
 }
 
 /// A volume of the simulated world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Its labels; none of this program's if it is foreign.
+    /// The labels. A volume of another owner has none of ours.
     pub labels: Labels,
-    /// Whether it was made for one container and is removed with it.
+    /// Whether it was created for one container and is removed with it.
     pub anonymous: bool,
 }
 
 /// A container of the simulated world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// Its id, never given twice.
+    /// The id, which is unique.
     pub id: String,
-    /// Its image's reference.
+    /// The reference of its image.
     pub image: String,
-    /// Its labels; none of this program's if it is foreign.
+    /// The labels. A container of another owner has none of ours.
     pub labels: Labels,
-    /// What it does.
+    /// Its activity.
     pub activity: Activity,
-    /// When it was started last, by the world's own clock.
+    /// The last start time, on the clock of the simulated world.
     pub started_at: Option<Timestamp>,
-    /// How often it was restarted because it ended.
+    /// How often it was restarted after it ended.
     pub restarts: u32,
-    /// The exit code of its last process, if it does not run.
+    /// The exit code of its last process, if it is not running.
     pub exit_code: Option<i64>,
     /// The ports that it answers on while it runs.
     pub listens: BTreeSet<Port>,
     /// Its networks.
     pub networks: BTreeMap<NetworkName, Ipv4Addr>,
-    /// The id of the container whose namespace it shares.
+    /// The id of the container whose namespace it uses.
     pub shares: Option<String>,
-    /// The volume that it uses: of a service that shares no namespace, its base's.
+    /// The volume that it uses. A service with its own namespace uses the volume of its base.
     pub volume: Option<VolumeName>,
     /// The ports that it publishes while it runs.
     pub publish: BTreeSet<PublishedPort>,
-    /// The network state that was set last, which survives restarts; none for a service.
+    /// The last network state that was set, which survives restarts; none for a service.
     pub state: Option<NetState>,
-    /// Whether the namespace is as `state` says: not any more when a network was connected or disconnected since.
+    /// Whether the namespace matches `state`. False after a network was connected or disconnected.
     pub state_holds: bool,
-    /// The state of the namespace after it was tampered with; the next `SetState` removes it.
+    /// The state of the namespace after tampering; the next `SetState` removes it.
     pub tampered: Option<NetState>,
-    /// Whether what leaves is held to the state: not where somebody took the containment away.
+    /// Whether the containment is active.
     pub contained: bool,
 }
 
 impl Container {
-    /// Returns whether its interfaces are those that its state declares: the program inside refuses any other state.
+    /// Returns whether its interfaces are those of the state. The program inside refuses any other state.
     pub(super) fn can_hold_state(&self) -> bool {
         let plugged: BTreeSet<_> = self.networks.values().copied().collect();
         self.state
@@ -110,7 +110,7 @@ impl Container {
     }
 }
 
-/// All that is there.
+/// The simulated world.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct World {
     /// The networks.
@@ -119,11 +119,11 @@ pub struct World {
     pub containers: BTreeMap<ContainerName, Container>,
     /// The volumes.
     pub volumes: BTreeMap<VolumeName, Volume>,
-    /// The images by reference, and whether the engine made them.
+    /// The images by reference, and whether the engine created them.
     pub images: BTreeMap<String, bool>,
-    /// Images that no registry has.
+    /// Images that are in no registry.
     pub(super) withheld: BTreeSet<String>,
-    /// Ports of the host that some other program listens on.
+    /// Ports of the host that another program listens on.
     pub(super) occupied: BTreeSet<u16>,
     ids: u64,
     clock: i64,
@@ -135,14 +135,14 @@ impl World {
         format!("{:012x}", self.ids)
     }
 
-    /// Moves the clock on and reads it: no two starts happen at once.
+    /// Advances the clock and reads it: no two starts have the same time.
     pub(super) fn tick(&mut self) -> Timestamp {
         const BEGIN: i64 = 1_700_000_000;
         self.clock += 1;
-        Timestamp::from_second(BEGIN + self.clock).expect("no test starts that many containers")
+        Timestamp::from_second(BEGIN + self.clock).expect("the clock stays in range")
     }
 
-    /// Lists what [`inspect`](Self::inspect) finds, without what a list need not contain.
+    /// Lists what [`inspect`](Self::inspect) returns, without the details that a list may lack.
     pub(super) fn list(&self, scope: Scope) -> Observed {
         let mut listed = self.inspect(scope);
         listed.images.clear();
@@ -225,7 +225,7 @@ impl World {
         }
     }
 
-    /// Does as much of an action as may be done when its caller is cut off in the middle.
+    /// Does half of an action, as when its caller is interrupted.
     pub(super) fn perform_half(&mut self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         match action {
             Action::CreateBase { base } => self.create_base(instance, base),
@@ -289,7 +289,7 @@ impl World {
             None => Ok(Effect::Unchanged),
             Some(false) => Err(RuntimeError::Foreign {
                 what: format!("image {reference}"),
-                owner: "not made by this program".into(),
+                owner: "not created by this program".into(),
             }),
             Some(true) if self.containers.values().any(|container| container.image == reference) => {
                 Ok(Effect::Unchanged)

@@ -52,7 +52,7 @@ async fn whoever_breaks_the_rules_is_told_and_left_and_nobody_else_is() {
         (greeted("PUB topology.1.status", &envelope), "the envelope's topic"),
         (greeted("SUB a..b", "{}"), "is empty"),
         (greeted("SUB a", "{"), "the body of SUB"),
-        (greeted("EVT lagged", "{}"), "EVT makes no sense here"),
+        (greeted("EVT lagged", "{}"), "EVT is not valid here"),
     ];
     for (said, why) in cases {
         let answer = answer(&served, &said).await;

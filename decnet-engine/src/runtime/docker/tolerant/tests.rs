@@ -6,12 +6,12 @@ use crate::{
     runtime::docker::observe::{observed, summarised},
 };
 
-/// As Podman 4.3.1 answered while a service that was killed was not restarted yet.
+/// The answer of Podman 4.3.1 while a killed service waits for its restart.
 const INSPECTED: &str = include_str!("../recorded/podman-4.3.1-inspect.json");
-/// The same, and one that runs.
+/// The same with a second, running container.
 const LISTED: &str = include_str!("../recorded/podman-4.3.1-list.json");
 
-/// Answers as bollard does: with what it can decode, else with the text.
+/// Decodes an answer like bollard: returns the value, or an error with the text.
 fn answer<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::JsonDataError {
         message: error.to_string(),
@@ -22,12 +22,12 @@ fn answer<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
 
 async fn inspected(text: &str) -> ObservedContainer {
     let strict = answer::<ContainerInspectResponse>(text);
-    observed(tolerant(ready(strict)).await.expect("an answer that can be read"))
+    observed(tolerant(ready(strict)).await.expect("a decodable answer"))
 }
 
 async fn listed(text: &str) -> Vec<ObservedContainer> {
     let strict = answer::<Vec<ContainerSummary>>(text);
-    let containers = tolerant(ready(strict)).await.expect("an answer that can be read");
+    let containers = tolerant(ready(strict)).await.expect("a decodable answer");
     containers.into_iter().map(summarised).collect()
 }
 
@@ -47,7 +47,7 @@ async fn a_container_that_podman_calls_stopped_has_exited() {
 }
 
 #[tokio::test]
-async fn one_unknown_state_leaves_the_rest_of_a_list_readable() {
+async fn one_unknown_state_does_not_affect_the_rest_of_a_list() {
     assert!(answer::<Vec<ContainerSummary>>(LISTED).is_err());
     let [stopped, running] = &listed(LISTED).await[..] else {
         panic!("two containers were listed")
@@ -62,7 +62,7 @@ async fn one_unknown_state_leaves_the_rest_of_a_list_readable() {
 }
 
 #[tokio::test]
-async fn states_that_no_engine_has_yet_count_as_exited_and_known_ones_stay() {
+async fn unknown_states_become_exited_and_known_ones_stay() {
     for (state, expected) in [
         ("hibernating", Activity::Exited),
         ("configured", Activity::Exited),
@@ -77,7 +77,7 @@ async fn states_that_no_engine_has_yet_count_as_exited_and_known_ones_stay() {
 }
 
 #[tokio::test]
-async fn unknown_values_that_nobody_reads_do_no_harm() {
+async fn unknown_values_in_unused_fields_do_no_harm() {
     let text = INSPECTED.replace(r#""Name": "always""#, r#""Name": "when-it-rains""#);
     assert!(text.contains("when-it-rains"));
     assert_eq!(inspected(&text).await.activity, Activity::Exited);
@@ -93,7 +93,7 @@ async fn unknown_values_that_nobody_reads_do_no_harm() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_at_all_stays_an_error() {
+async fn an_invalid_answer_stays_an_error() {
     for text in [
         "",
         "<html>",

@@ -258,7 +258,7 @@ async fn a_replaced_program_is_not_believed_and_the_base_is_recreated_with_force
         docker(&["stop", "--time", "0", &desk]);
         docker(&["start", &desk]);
 
-        let why = "its program is not the one that was deployed";
+        let why = "its program is not the deployed one";
         let step = format!("remove container {desk}, because {why}");
         let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         assert!(
