@@ -14,10 +14,12 @@ use decnet_topology::{
 };
 
 const LANS: u32 = 4_000;
-const MOVED: Position = Position {
-    x: Some(1.0),
-    y: Some(2.0),
-};
+fn moved() -> Position {
+    Position {
+        x: Some(1.into()),
+        y: Some(2.into()),
+    }
+}
 
 fn name(text: &str) -> Name {
     text.parse().expect("a DNS label")
@@ -33,7 +35,7 @@ fn mutations() -> [Mutation; 8] {
         DetachDecky::new(name("decky-004015"), name("LAN-01433")).into(),
         RemoveDecky::new(name("decky-004001")).into(),
         UpdateDecky::new(name("decky-004001")).services(["ssh", "http"]).into(),
-        UpdateLan::new(name("LAN-02000")).at(MOVED).into(),
+        UpdateLan::new(name("LAN-02000")).at(moved()).into(),
     ]
 }
 

@@ -329,7 +329,7 @@ impl Bare {
         if let Some(failure) = execution.failures.into_iter().next() {
             return Err(failure.into());
         }
-        self.maze = after;
+        self.maze = after.into_topology();
         Ok((plan.steps().len(), took))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decnet_topology::{
-    Name, TopologyConfig as Config,
+    Name, TopologyConfig as Config, ValidTopology,
     document::{self, Syntax},
     graph::Graph,
     hash::canonical_hash,
@@ -264,7 +264,7 @@ impl Topology {
                 prefix: config.map_or(default.prefix, Config::lan_prefix),
                 ..default
             };
-            mutation::apply(&self.maze, &mutation, &context)
+            mutation::apply(&self.maze, &mutation, &context).map(ValidTopology::into_topology)
         });
         let maze = applied.map_err(|error| error.raise(py))?;
         let header = Header {

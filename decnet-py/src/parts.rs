@@ -38,8 +38,8 @@ impl From<&model::Lan> for Lan {
             subnet: lan.subnet().to_string(),
             gateway: lan.gateway().to_string(),
             is_dmz: lan.is_dmz(),
-            x: lan.position().x,
-            y: lan.position().y,
+            x: lan.position().x.map(f64::from),
+            y: lan.position().y.map(f64::from),
         }
     }
 }
@@ -154,13 +154,13 @@ impl Decky {
     /// The place on the canvas, to the right.
     #[getter]
     fn x(&self) -> Option<f64> {
-        self.inner.position().x
+        self.inner.position().x.map(f64::from)
     }
 
     /// The place on the canvas, down.
     #[getter]
     fn y(&self) -> Option<f64> {
-        self.inner.position().y
+        self.inner.position().y.map(f64::from)
     }
 
     fn __repr__(&self) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, Finding, RuleSet, Status, StoredTopology, Topology, TopologyId, validate::HostFacts,
+    DeploySettings, Finding, RuleSet, Status, StoredTopology, Topology, TopologyId, ValidTopology, validate::HostFacts,
 };
 
 use super::{Engine, EngineError, drift::Asked, preflight::Facts};
@@ -80,15 +80,27 @@ impl Engine {
         &self,
         facts: &Facts,
         target: Target<'_>,
-        mut observed: Observed,
+        observed: Observed,
         host: Option<&HostFacts>,
     ) -> Result<Change, EngineError> {
         let Target { stored, settings, .. } = target;
         let valid = self
             .validate(stored, settings, target.rules, host, target.claims)
             .await?;
+        self.change_to(facts, target, &valid, observed).await
+    }
+
+    /// Makes the plan to a maze that has passed the rules of the target.
+    pub(super) async fn change_to(
+        &self,
+        facts: &Facts,
+        target: Target<'_>,
+        valid: &ValidTopology,
+        mut observed: Observed,
+    ) -> Result<Change, EngineError> {
+        let Target { stored, settings, .. } = target;
         let context = self.desired_context(facts.instance, stored.row.id, &facts.info, settings)?;
-        let desired = Desired::new(&valid, &context)?;
+        let desired = Desired::new(valid, &context)?;
         let known = self.known(facts, target, &desired)?;
         match &known {
             Some(changed) => {

@@ -1,7 +1,7 @@
 //! Mutations that the engine itself carries out.
 
 use decnet_topology::{
-    Mutation, MutationState, RepoError, Status, StoredTopology, Topology, TopologyRow,
+    Mutation, MutationState, RepoError, Status, StoredTopology, TopologyRow, ValidTopology,
     mutation::{self, Context},
     repo::NewMutation,
 };
@@ -9,8 +9,12 @@ use decnet_topology::{
 use super::{Engine, EngineError, Outcome, drain::Expected, session::Session, submit::Submitted, work::Task};
 
 impl Engine {
-    /// Returns the maze that a mutation makes of a stored one, held to the rules and to what other topologies claim.
-    pub(super) async fn mutated(&self, before: &StoredTopology, mutation: &Mutation) -> Result<Topology, EngineError> {
+    /// Returns the maze that a mutation makes of a stored one, validated against the claims of other topologies.
+    pub(super) async fn mutated(
+        &self,
+        before: &StoredTopology,
+        mutation: &Mutation,
+    ) -> Result<ValidTopology, EngineError> {
         let TopologyRow { status, intent, .. } = before.row;
         if status != Status::Pending && !before.row.takes_mutations() {
             return Err(EngineError::WrongStatus {

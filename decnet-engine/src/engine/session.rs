@@ -222,6 +222,14 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Refuses a topology that an agent on another host is to raise.
+pub(super) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineError> {
+    match row.mode {
+        Mode::Agent => Err(EngineError::AgentMode { host: row.host.clone() }),
+        _ => Ok(()),
+    }
+}
+
 impl Engine {
     /// Checks a topology against a rule set, what topologies other than `own_claims` claim, and what is on the host.
     pub(super) async fn validate(
@@ -232,11 +240,7 @@ impl Engine {
         host: Option<&HostFacts>,
         own_claims: TopologyId,
     ) -> Result<ValidTopology, EngineError> {
-        if stored.row.mode == Mode::Agent {
-            return Err(EngineError::AgentMode {
-                host: stored.row.host.clone(),
-            });
-        }
+        refuse_agent(&stored.row)?;
         let claims = self.repo.claims(Some(own_claims)).await?;
         let surroundings = Surroundings {
             claims: &claims,

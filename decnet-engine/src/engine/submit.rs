@@ -93,7 +93,9 @@ async fn hand_in(
             &new.mutation,
             &Context::of(&stored.row, catalog, &claims),
         )?;
-        let edit = Edit::new(topology).expected(current).mutation(new.clone());
+        let edit = Edit::new(topology.into_topology())
+            .expected(current)
+            .mutation(new.clone());
         tries += 1;
         match repo.edit(id, edit, Timestamp::now()).await {
             Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use decnet_topology::{
     DeploySettings, Finding, Mutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyId, TopologyRow,
-    publish::PublishRule, repo::ListFilter, validate,
+    ValidTopology, publish::PublishRule, repo::ListFilter, validate,
 };
 use futures_util::try_join;
 
@@ -14,6 +14,7 @@ use super::{
     force::Force,
     preflight::{Facts, Stand},
     remains::Remains,
+    session::refuse_agent,
 };
 use crate::{
     naming::ContainerName,
@@ -260,7 +261,7 @@ impl Engine {
         if before.row.status == Status::Pending {
             return Ok(Work::Edit {
                 row: before.row,
-                topology,
+                topology: topology.into_topology(),
                 nothing: Plan::empty(),
             });
         }
@@ -280,18 +281,23 @@ impl Engine {
         &self,
         stand: Stand<'_>,
         before: &StoredTopology,
-        topology: Topology,
+        valid: ValidTopology,
         inside: Inside<'_>,
         force: &Force,
     ) -> Result<Task, EngineError> {
+        refuse_agent(&before.row)?;
         let stored = StoredTopology {
             row: before.row.clone(),
-            topology,
+            topology: valid.topology().clone(),
         };
         let host = self.host_facts_of_change(&stand, before, &stored).await?;
         let settings = stored.row.settings.clone();
         let target = Target::live(&stored, &settings, inside);
-        let change = self.change(stand.facts, target, stand.observed, host.as_ref()).await?;
+        let change = match &host {
+            // What the mutation made has passed these rules, but for those about the host.
+            None => self.change_to(stand.facts, target, &valid, stand.observed).await?,
+            Some(host) => self.change(stand.facts, target, stand.observed, Some(host)).await?,
+        };
         let refusal = force.permit(&stored, &change.plan).err();
         Ok(Task {
             stored,

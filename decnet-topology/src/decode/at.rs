@@ -124,9 +124,10 @@ impl<'p, 't> At<'p, 't> {
         self.expect(self.as_u64(), "a whole number from 0")
     }
 
-    /// Reads a finite number.
-    pub(crate) fn number(self) -> Option<f64> {
-        self.expect(self.as_f64(), "a finite number")
+    /// Reads a number of a type that accepts finite numbers only.
+    pub(crate) fn number<T: TryFrom<f64>>(self) -> Option<T> {
+        let number = self.as_f64().and_then(|number| T::try_from(number).ok());
+        self.expect(number, "a finite number")
     }
 
     /// Returns the value if it is a whole number from 0.
@@ -137,7 +138,7 @@ impl<'p, 't> At<'p, 't> {
         }
     }
 
-    /// Returns the value if it is a finite number.
+    /// Returns the value if it is a number.
     #[expect(
         clippy::cast_precision_loss,
         reason = "who needs a float can live with the nearest one"
@@ -146,7 +147,7 @@ impl<'p, 't> At<'p, 't> {
         match self.value {
             Value::Unsigned(number) => Some(*number as f64),
             Value::Signed(number) => Some(*number as f64),
-            Value::Float(number) => Some(*number).filter(|number| number.is_finite()),
+            Value::Float(number) => Some(*number),
             _ => None,
         }
     }

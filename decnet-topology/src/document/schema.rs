@@ -11,7 +11,7 @@ use crate::{
     config::TopologyConfig,
     document::FORMAT,
     id::TopologyId,
-    model::{Draft, DraftDecky, DraftLan, ServiceConfig},
+    model::{Coordinate, Draft, DraftDecky, DraftLan, ServiceConfig},
     name::{Name, ServiceName},
     net,
     status::Status,
@@ -93,10 +93,10 @@ struct LanOut<'a> {
     dmz: bool,
     /// Its place on the canvas, to the right.
     #[serde(skip_serializing_if = "Option::is_none")]
-    x: Option<f64>,
+    x: Option<Coordinate>,
     /// Its place on the canvas, down.
     #[serde(skip_serializing_if = "Option::is_none")]
-    y: Option<f64>,
+    y: Option<Coordinate>,
 }
 
 /// A decoy host.
@@ -128,10 +128,10 @@ struct DeckyOut<'a> {
     attachments: Vec<AttachmentOut<'a>>,
     /// Its place on the canvas, to the right.
     #[serde(skip_serializing_if = "Option::is_none")]
-    x: Option<f64>,
+    x: Option<Coordinate>,
     /// Its place on the canvas, down.
     #[serde(skip_serializing_if = "Option::is_none")]
-    y: Option<f64>,
+    y: Option<Coordinate>,
 }
 
 /// A decky's membership in a LAN.

@@ -1,20 +1,8 @@
 use std::{fmt, net::Ipv4Addr, sync::Arc};
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
 
-use crate::{id::LanId, name::Name, net};
-
-/// A place on the canvas of an editor. It has no meaning for the maze.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Position {
-    /// To the right.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub x: Option<f64>,
-    /// Down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub y: Option<f64>,
-}
+use crate::{id::LanId, model::Position, name::Name, net};
 
 /// One L2 segment with one IPv4 subnet; on Docker, one bridge network.
 #[derive(Clone, PartialEq)]

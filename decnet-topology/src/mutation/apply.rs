@@ -5,22 +5,23 @@ use ipnet::Ipv4Net;
 use crate::{
     alloc::{IpAllocator, SubnetAllocator},
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, Position, Topology},
+    model::{Attachment, Coordinate, Decky, Lan, Position, Topology},
     mutation::{
         AddDecky, AddLan, AttachDecky, Context, DetachDecky, Mutation, MutationError, RemoveDecky, RemoveLan, Stage,
         UpdateDecky, UpdateLan, changes_published, check::check,
     },
     name::Name,
     spelling,
+    validate::ValidTopology,
 };
 
 type Applied<T = Topology> = Result<T, MutationError>;
 
-/// Makes the maze that comes of a mutation, or says why not.
+/// Returns the maze that a mutation makes of another, or the reason for a refusal.
 ///
-/// The maze that was is not touched, and what comes of it has passed the live rules, with the claims of other topologies: there
-/// is no error in it, whether or not the mutation brought it in. Ids stay; a new LAN or decky has the one after the greatest.
-pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> Result<Topology, MutationError> {
+/// The given maze is unchanged. The new one has passed the live rules against the claims of other topologies, so it has no
+/// error, not even one that the given maze had before. Ids stay; a new LAN or decky takes the id after the greatest.
+pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> Result<ValidTopology, MutationError> {
     let after = match mutation {
         Mutation::AddLan(add) => add_lan(before, add, context),
         Mutation::RemoveLan(remove) => remove_lan(before, remove),
@@ -31,7 +32,7 @@ pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> R
         Mutation::UpdateDecky(update) => update_decky(before, update),
         Mutation::UpdateLan(update) => update_lan(before, update, context),
     }?;
-    check(&after, context)?;
+    let after = check(after, context)?;
     if context.stage == Stage::Live
         && !mutation.force()
         && let Some(decky) = changes_published(before, &after).first()
@@ -50,7 +51,7 @@ fn add_lan(before: &Topology, add: &AddLan, context: &Context<'_>) -> Applied {
     }
     let last = before.lans().last().map(|lan| lan.id().ordinal());
     let id = LanId::new(next_id(last, &add.name)?);
-    let position = moved(Position::default(), add.x, add.y)?;
+    let position = Position { x: add.x, y: add.y };
     let subnet = match add.subnet {
         Some(subnet) => subnet,
         None => free_subnet(before, &add.name, context)?,
@@ -79,7 +80,7 @@ fn add_decky(before: &Topology, add: &AddDecky) -> Applied {
     let home = lan(before, &add.lan)?;
     let last = before.deckies().last().map(|decky| decky.id().ordinal());
     let id = DeckyId::new(next_id(last, &add.name)?);
-    let position = moved(Position::default(), add.x, add.y)?;
+    let position = Position { x: add.x, y: add.y };
     let home = membership(before, home, &add.name, add.ip)?;
     let decky = Decky::new(id, add.name.clone())
         .with_services(add.services.iter().cloned())
@@ -139,7 +140,7 @@ fn update_decky(before: &Topology, update: &UpdateDecky) -> Applied {
     let mut updated = decky
         .clone()
         .forwarding(forwards_l3)
-        .at(moved(decky.position(), update.x, update.y)?);
+        .at(moved(decky.position(), update.x, update.y));
     if forwards_l3 && !decky.forwards_l3() && !decky.is_bridge() && !before.is_gateway(&updated) {
         return Err(MutationError::RouterSingleHomed {
             decky: decky.name().clone(),
@@ -189,7 +190,7 @@ fn update_lan(before: &Topology, update: &UpdateLan, context: &Context<'_>) -> A
         lan.position(),
         update.x,
         update.y,
-    )?);
+    ));
     Ok(before.clone().with_lan(updated))
 }
 
@@ -225,15 +226,11 @@ fn next_id(last: Option<u32>, name: &Name) -> Applied<u32> {
     next.ok_or_else(|| MutationError::IdsExhausted { name: name.clone() })
 }
 
-fn moved(from: Position, x: Option<f64>, y: Option<f64>) -> Applied<Position> {
-    let finite = |axis, to: Option<f64>, from| match to {
-        Some(to) if !to.is_finite() => Err(MutationError::PositionNotFinite { axis }),
-        to => Ok(to.or(from)),
-    };
-    Ok(Position {
-        x: finite("x", x, from.x)?,
-        y: finite("y", y, from.y)?,
-    })
+fn moved(from: Position, x: Option<Coordinate>, y: Option<Coordinate>) -> Position {
+    Position {
+        x: x.or(from.x),
+        y: y.or(from.y),
+    }
 }
 
 /// Takes the next subnet of the pool that overlaps none of any topology.

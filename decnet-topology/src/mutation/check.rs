@@ -1,20 +1,17 @@
 use crate::{
     model::Topology,
     mutation::{Context, MutationError},
-    validate::{RuleSet, Surroundings, validate_in},
+    validate::{RuleSet, Surroundings, ValidTopology},
 };
 
 /// Refuses a maze that breaks a live rule.
-pub(super) fn check(after: &Topology, context: &Context<'_>) -> Result<(), MutationError> {
+pub(super) fn check(after: Topology, context: &Context<'_>) -> Result<ValidTopology, MutationError> {
     let surroundings = Surroundings {
         claims: context.claims,
         publish: context.publish,
         host: None,
     };
-    let report = validate_in(after, context.catalog, RuleSet::live(), surroundings);
-    if report.is_clean() {
-        Ok(())
-    } else {
-        Err(MutationError::ResultInvalid { report })
-    }
+    after
+        .validate_in(context.catalog, RuleSet::live(), surroundings)
+        .map_err(|invalid| MutationError::ResultInvalid { report: invalid.report })
 }

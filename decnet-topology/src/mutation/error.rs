@@ -80,12 +80,6 @@ pub enum MutationError {
         /// The text.
         text: String,
     },
-    /// A place on the canvas is infinite, or not a number.
-    #[error("`{axis}` must be a finite number")]
-    PositionNotFinite {
-        /// Which of the two numbers.
-        axis: &'static str,
-    },
     /// No LAN has that name.
     #[error("there is no LAN `{lan}`{hint}")]
     UnknownLan {
@@ -214,7 +208,6 @@ impl MutationError {
             Self::NameInvalid { .. } => Code::NameInvalid.as_str(),
             Self::SubnetMalformed { .. } => Code::SubnetMalformed.as_str(),
             Self::IpMalformed { .. } => Code::IpMalformed.as_str(),
-            Self::PositionNotFinite { .. } => "POSITION_NOT_FINITE",
             Self::UnknownLan { .. } => "UNKNOWN_LAN",
             Self::UnknownDecky { .. } => "UNKNOWN_DECKY",
             Self::LanNameDup { .. } => Code::LanNameDup.as_str(),
@@ -253,7 +246,6 @@ impl MutationError {
                 | Self::NameInvalid { .. }
                 | Self::SubnetMalformed { .. }
                 | Self::IpMalformed { .. }
-                | Self::PositionNotFinite { .. }
         )
     }
 }

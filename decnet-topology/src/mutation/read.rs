@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -32,6 +32,47 @@ impl Mutation {
             message: error.to_string(),
         })?;
         Self::from_tree(&tree)
+    }
+
+    /// Refuses a mutation that was put together in code and that [`from_value`](Self::from_value) would not read: one with a
+    /// config that is nested too deeply, or a subnet with host bits.
+    pub(crate) fn check_readable(&self) -> Result<(), MutationError> {
+        let config = match self {
+            Self::AddDecky(add) => add
+                .service_config
+                .as_ref()
+                .map(|config| ("payload.service_config", config)),
+            Self::UpdateDecky(update) => {
+                let config = update.patch.service_config.as_ref();
+                config.map(|config| ("payload.patch.service_config", config))
+            }
+            _ => None,
+        };
+        if let Some((path, config)) = config
+            && config
+                .values()
+                .flat_map(BTreeMap::values)
+                .any(|value| is_deeper(value, DEEPEST))
+        {
+            let message = format!("{path} {}", too_deep());
+            return Err(MutationError::Syntax { message });
+        }
+        let subnet = match self {
+            Self::AddLan(add) => add.subnet.map(|subnet| ("payload.subnet", subnet)),
+            Self::UpdateLan(update) => update
+                .patch
+                .subnet
+                .flatten()
+                .map(|subnet| ("payload.patch.subnet", subnet)),
+            _ => None,
+        };
+        match subnet.map(|(path, subnet)| (path, net::parse_subnet(&subnet.to_string()))) {
+            Some((path, Err(source))) => Err(MutationError::SubnetMalformed {
+                path: path.into(),
+                source,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn from_tree(tree: &Value<'_>) -> Result<Self, MutationError> {
@@ -216,12 +257,24 @@ fn services<C: FromIterator<ServiceName>>(at: At<'_, '_>) -> C {
 fn service_config(at: At<'_, '_>) -> Option<ServiceConfig> {
     // The service and its fields are two levels more.
     if at.value().is_deeper(DEEPEST + 2) {
-        at.note(Problem::Other {
-            message: format!("has values of more than {DEEPEST} levels of lists and objects"),
-        });
+        at.note(Problem::Other { message: too_deep() });
         return None;
     }
     Some(at.service_config("an object of services", "an object of fields"))
+}
+
+fn too_deep() -> String {
+    format!("has values of more than {DEEPEST} levels of lists and objects")
+}
+
+/// Returns whether lists and objects are nested in a value more deeply than that.
+fn is_deeper(value: &Json, levels: usize) -> bool {
+    let deeper = |value: &Json| is_deeper(value, levels - 1);
+    match value {
+        Json::Array(items) => levels == 0 || items.iter().any(deeper),
+        Json::Object(fields) => levels == 0 || fields.values().any(deeper),
+        _ => false,
+    }
 }
 
 /// Says which word was most likely meant, or which there are.

@@ -105,7 +105,7 @@ pub enum RepoError {
         /// The id.
         id: MutationId,
     },
-    /// The mutation holds a number that is none, or more than can be read back.
+    /// The mutation could not be read back: a config in it is nested too deeply, or a subnet has host bits.
     #[error("the mutation cannot be kept")]
     MutationUnreadable {
         /// Why.

@@ -2,7 +2,7 @@ use decnet_topology::{
     Decky, DeckyId, Lan, LanId, Name, ServiceName, Topology,
     document::{self, Syntax},
     hash::{Digest, canonical_hash},
-    model::{Attachment, Draft, Position},
+    model::{Attachment, Coordinate, Draft, Position},
 };
 use ipnet::Ipv4Net;
 use proptest::{collection, option, prelude::*};
@@ -136,7 +136,10 @@ fn naive_json(topology: &Topology) -> String {
 
 /// The same maze, everything but homes in reverse order, with other ids and places.
 fn reversed(topology: &Topology, x: f64) -> Topology {
-    let place = Position { x: Some(x), y: None };
+    let place = Position {
+        x: Coordinate::new(x).ok(),
+        y: None,
+    };
     let lan_id = |id: LanId| LanId::new(1000 - id.ordinal());
     let lans = topology.lans().iter();
     let lans = lans.map(|lan| Lan::new(lan_id(lan.id()), lan.name().clone(), lan.subnet(), lan.is_dmz()).at(place));

@@ -40,7 +40,10 @@ fn changed(after: &Topology) -> Vec<String> {
 
 #[test]
 fn a_place_on_the_canvas_and_an_id_are_no_part_of_what_a_decky_is() {
-    let place = Position { x: Some(1.0), y: None };
+    let place = Position {
+        x: Some(1.into()),
+        y: None,
+    };
     let moved = parts(|lans, deckies| {
         lans[0] = lans[0].clone().at(place);
         deckies[0] = deckies[0].clone().at(place);

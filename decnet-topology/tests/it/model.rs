@@ -132,7 +132,10 @@ fn attachments_beyond_two_and_places_are_kept_and_go_one_without_the_other() {
         lan: LanId::new(lan),
         ip: Ipv4Addr::new(10, 0, 0, u8::try_from(lan).expect("a small number")),
     };
-    let place = Position { x: Some(1.5), y: None };
+    let place = Position {
+        x: Some(3.into()),
+        y: None,
+    };
     let plain = uniform().deckies()[0].clone();
     for count in 0..5 {
         let all: Vec<_> = (0..count).map(at).collect();

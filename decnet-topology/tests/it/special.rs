@@ -1,7 +1,7 @@
 //! Ranges that no LAN can use, or should not use, in everything that names a subnet.
 
 use decnet_topology::{
-    Catalog, Code, Draft, Mutation, RuleSet, Severity, Topology, TopologyConfig,
+    Catalog, Code, Draft, Mutation, RuleSet, Severity, Topology, TopologyConfig, ValidTopology,
     alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool},
     document::{self, Syntax},
     mutation::{AddDecky, AddLan, Context, MutationError, Stage, UpdateLan, apply},
@@ -183,7 +183,7 @@ fn maze() -> Topology {
         .expect("a maze")
 }
 
-fn assert_special(outcome: Result<Topology, MutationError>, case: &str) {
+fn assert_special(outcome: Result<ValidTopology, MutationError>, case: &str) {
     let Err(MutationError::ResultInvalid { report }) = outcome else {
         panic!("{case}: {outcome:?}");
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decnet_topology::{
     ServiceName, Status, TopologyId, Version,
-    model::{Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position, ServiceConfig},
+    model::{Coordinate, Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position, ServiceConfig},
 };
 use proptest::{collection, option, prelude::*};
 use serde_json::{Number, Value};
@@ -55,8 +55,8 @@ pub(crate) fn service_config() -> impl Strategy<Value = ServiceConfig> {
 }
 
 fn position() -> impl Strategy<Value = Position> {
-    let finite = || any::<f64>().prop_filter("finite", |value| value.is_finite());
-    (option::of(finite()), option::of(finite())).prop_map(|(x, y)| Position { x, y })
+    let coordinate = || any::<f64>().prop_filter_map("finite", |number| Coordinate::new(number).ok());
+    (option::of(coordinate()), option::of(coordinate())).prop_map(|(x, y)| Position { x, y })
 }
 
 fn lan() -> impl Strategy<Value = DraftLan> {

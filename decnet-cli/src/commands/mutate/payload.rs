@@ -2,7 +2,7 @@
 
 use clap::Args;
 use decnet_engine::engine::EngineError;
-use decnet_topology::{Mutation, MutationError};
+use decnet_topology::{Mutation, MutationError, model::Coordinate};
 use serde_json::{Map, Value, json};
 
 use crate::command_error::CommandError;
@@ -45,11 +45,11 @@ pub(super) struct Payload {
     #[arg(long, value_name = "JSON")]
     patch: Option<String>,
     /// The place on the canvas, from the left.
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = finite)]
-    x: Option<f64>,
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = coordinate)]
+    x: Option<Coordinate>,
     /// The place on the canvas, from the top.
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = finite)]
-    y: Option<f64>,
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = coordinate)]
+    y: Option<Coordinate>,
 }
 
 /// The keys that stand in the patch of an update, not beside it.
@@ -107,8 +107,8 @@ impl Payload {
             ("service_config", json("service-config", self.service_config)?),
             ("archetype", archetype),
             ("forwards_l3", self.forwards_l3.map(Value::from)),
-            ("x", self.x.map(Value::from)),
-            ("y", self.y.map(Value::from)),
+            ("x", self.x.map(|x| x.get().into())),
+            ("y", self.y.map(|y| y.get().into())),
         ];
         Ok(typed
             .into_iter()
@@ -146,10 +146,9 @@ fn object(text: &str, what: &str) -> Result<Map<String, Value>, CommandError> {
     }
 }
 
-/// Reads a number that is neither infinite nor none.
-fn finite(text: &str) -> Result<f64, String> {
-    let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.ok_or_else(|| format!("`{text}` is no number like 120 or -3.5"))
+fn coordinate(text: &str) -> Result<Coordinate, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no number like 120 or -3.5"))
 }
 
 #[cfg(test)]
@@ -167,7 +166,7 @@ mod tests {
             decky: Some("web".into()),
             forwards_l3: Some(true),
             services: Some("ssh, http".into()),
-            x: Some(-1.5),
+            x: Some("-1.5".parse().expect("a number")),
             ..payload()
         };
         let beside = json!({"decky": "web", "forwards_l3": true, "services": ["ssh", "http"], "x": -1.5});

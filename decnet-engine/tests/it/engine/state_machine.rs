@@ -10,7 +10,7 @@ use decnet_engine::{
     runtime::simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId,
+    Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId, ValidTopology,
     generate::generate,
     hash::canonical_hash,
     mutation::{self, Context, MutationError, Stage},
@@ -69,7 +69,7 @@ impl Model {
             claims: &[neighbour],
             ..Context::new(&CATALOG, Stage::Live)
         };
-        mutation::apply(&self.topology, mutation, &context)
+        mutation::apply(&self.topology, mutation, &context).map(ValidTopology::into_topology)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    model::{Position, ServiceConfig},
+    model::{Coordinate, Position, ServiceConfig},
     name::{Name, ServiceName},
 };
 
@@ -39,13 +39,13 @@ pub struct AddDecky {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
     /// Its place on the canvas, to the right.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub x: Option<f64>,
+    pub x: Option<Coordinate>,
     /// Its place on the canvas, down.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub y: Option<f64>,
+    pub y: Option<Coordinate>,
 }
 
 impl AddDecky {
@@ -207,13 +207,13 @@ pub struct UpdateDecky {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<BTreeSet<ServiceName>>,
     /// Its place on the canvas, to the right.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub x: Option<f64>,
+    pub x: Option<Coordinate>,
     /// Its place on the canvas, down.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub y: Option<f64>,
+    pub y: Option<Coordinate>,
     /// Whether its base may be recreated.
     #[schemars(default)]
     pub force: bool,

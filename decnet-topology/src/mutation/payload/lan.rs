@@ -2,7 +2,10 @@ use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{model::Position, name::Name};
+use crate::{
+    model::{Coordinate, Position},
+    name::Name,
+};
 
 /// The payload of `add_lan`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -22,13 +25,13 @@ pub struct AddLan {
     #[schemars(default)]
     pub is_dmz: bool,
     /// Its place on the canvas, to the right.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub x: Option<f64>,
+    pub x: Option<Coordinate>,
     /// Its place on the canvas, down.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub y: Option<f64>,
+    pub y: Option<Coordinate>,
 }
 
 impl AddLan {
@@ -90,13 +93,13 @@ pub struct UpdateLan {
     #[schemars(default)]
     pub patch: LanPatch,
     /// Its place on the canvas, to the right.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub x: Option<f64>,
+    pub x: Option<Coordinate>,
     /// Its place on the canvas, down.
-    #[schemars(with = "f64", default)]
+    #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub y: Option<f64>,
+    pub y: Option<Coordinate>,
 }
 
 impl UpdateLan {

@@ -6,7 +6,6 @@ use super::{count_edit, lease, not_editable};
 use crate::{
     id::{ClaimToken, MutationId},
     model::TopologyRow,
-    mutation::Mutation,
     repo::{Holder, MutationClaim, MutationRow, NewMutation, Outcome, RepoError},
     status::{MutationState, Status},
     version::Version,
@@ -20,13 +19,10 @@ fn refuse(row: &TopologyRow) -> Result<(), RepoError> {
     Err(not_editable(row))
 }
 
-/// Refuses a mutation that would not be read back as it is, because a number in it is none.
+/// Refuses a mutation that could not be read back.
 pub(in crate::repo) fn refuse_unreadable(new: &NewMutation) -> Result<(), RepoError> {
-    let written = serde_json::to_value(&new.mutation).unwrap_or_default();
-    let read =
-        Mutation::from_value(&written).map_err(|error| RepoError::MutationUnreadable { source: error.into() })?;
-    debug_assert_eq!(read, new.mutation, "what is read is what was written");
-    Ok(())
+    let readable = new.mutation.check_readable();
+    readable.map_err(|error| RepoError::MutationUnreadable { source: error.into() })
 }
 
 /// Counts a mutation as an edit of the topology that it is for, or refuses it.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, corrupt};
 use crate::{
-    model::Position,
+    model::{Coordinate, Position},
     repo::{Holder, RepoError},
 };
 
@@ -131,9 +131,15 @@ impl<'row> Columns<'row> {
     /// Reads a position on the canvas from two columns.
     pub(super) fn position(&mut self) -> Result<Position, Fault> {
         Ok(Position {
-            x: self.value()?,
-            y: self.value()?,
+            x: self.coordinate()?,
+            y: self.coordinate()?,
         })
+    }
+
+    fn coordinate(&mut self) -> Result<Option<Coordinate>, Fault> {
+        let number: Option<f64> = self.value()?;
+        let coordinate = number.map(Coordinate::new).transpose();
+        coordinate.map_err(|error| corrupt(format!("{}: {error}", self.name())))
     }
 
     /// Reads the subnet that goes from the address in one column to that in the next.

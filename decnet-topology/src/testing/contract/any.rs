@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     config::TopologyConfig,
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, Position, Topology},
+    model::{Attachment, Coordinate, Decky, Lan, Position, Topology},
     name::{Name, ServiceName},
     repo::NewTopology,
     status::Mode,
@@ -50,10 +50,9 @@ fn label() -> impl Strategy<Value = Name> {
 }
 
 fn position() -> impl Strategy<Value = Position> {
-    // A position that is no number is none, and a zero has no sign.
-    let number = any::<f64>().prop_filter("a number", |place| !place.is_nan());
-    let place = || proptest::option::of(number.clone().prop_map(|place| place + 0.0));
-    (place(), place()).prop_map(|(x, y)| Position { x, y })
+    let coordinate = || any::<f64>().prop_filter_map("finite", |number| Coordinate::new(number).ok());
+    let maybe = || proptest::option::of(coordinate());
+    (maybe(), maybe()).prop_map(|(x, y)| Position { x, y })
 }
 
 fn value() -> impl Strategy<Value = Value> {

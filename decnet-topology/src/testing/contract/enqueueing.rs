@@ -1,11 +1,14 @@
 //! Clauses on the queue of mutations.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Value, json};
 
 use super::stage::{self, LEASE, adding, enqueue, holder, second};
 use crate::{
     id::{MutationId, TopologyId},
-    mutation::Mutation,
+    model::ServiceConfig,
+    mutation::{AddDecky, AddLan, LanPatch, Mutation, UpdateDecky, UpdateLan},
     repo::{Edit, MutationFilter, MutationRow, NewMutation, Outcome, Repo, RepoError},
     rng,
     status::{Intent, MutationState, Status},
@@ -80,17 +83,45 @@ pub(super) async fn every_mutation_comes_back_as_it_was_asked_for(repo: Arc<dyn 
 pub(super) async fn a_mutation_that_could_not_be_read_back_is_refused(repo: Arc<dyn Repo>) {
     let running = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     let pending = stage::create(&*repo, "other", stage::maze(2)).await.row.id;
-    for number in [f64::NAN, f64::INFINITY] {
-        let mut new = adding("lab");
-        if let Mutation::AddLan(lan) = &mut new.mutation {
-            lan.x = Some(number);
+    let nested = |levels| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+    let config = |levels| ServiceConfig::from([("ssh".into(), BTreeMap::from([("banner".into(), nested(levels))]))]);
+    let web = || "web".parse().expect("a name");
+    let deepest = UpdateDecky::new(web()).service_config(config(59));
+    assert_eq!(
+        Mutation::from_json(&json!(Mutation::from(deepest.clone())).to_string()),
+        Ok(deepest.into())
+    );
+    let host_bits = AddLan {
+        subnet: Some("10.9.8.7/24".parse().expect("a subnet")),
+        ..AddLan::new("lab".parse().expect("a name"))
+    };
+    let unreadable: [Mutation; 4] = [
+        UpdateDecky::new(web()).service_config(config(60)).into(),
+        AddDecky::new(web(), "lan-0".parse().expect("a name"))
+            .service_config(config(60))
+            .into(),
+        UpdateLan {
+            patch: LanPatch {
+                subnet: Some(host_bits.subnet),
+                ..LanPatch::default()
+            },
+            ..UpdateLan::new("lan-0".parse().expect("a name"))
         }
+        .into(),
+        host_bits.into(),
+    ];
+    for mutation in unreadable {
+        let read = Mutation::from_json(&json!(mutation).to_string()).expect_err("it is unreadable");
+        let new = NewMutation::new(mutation);
         let edit = Edit::new(stage::maze(2)).mutation(new.clone());
         for refusal in [
             stage::refused(&*repo, repo.enqueue(running, new, None, second(2))).await,
             stage::refused(&*repo, repo.edit(pending, edit, second(2))).await,
         ] {
-            assert!(matches!(refusal, RepoError::MutationUnreadable { .. }), "{refusal:?}");
+            let RepoError::MutationUnreadable { source } = refusal else {
+                panic!("{refusal:?}")
+            };
+            assert_eq!(source.code(), read.code());
         }
     }
 }

@@ -11,7 +11,7 @@ use proptest::{
 use super::{any, stage};
 use crate::{
     id::{LeaseToken, TopologyId},
-    model::{DeploySettings, Position, Topology},
+    model::{Coordinate, DeploySettings, Position, Topology},
     repo::{Edit, ListFilter, NewTopology, Repo, RepoError},
     status::{Mode, Status, StatusEvent},
     version::Version,
@@ -96,8 +96,8 @@ pub(super) async fn every_field_comes_back_as_it_was_stored(repo: Arc<dyn Repo>)
         .expect("a maze");
     let (mut lans, mut deckies) = topology.into_parts();
     let position = Position {
-        x: Some(-1.0e-300),
-        y: Some(0.1),
+        x: Coordinate::new(-1.0e-300).ok(),
+        y: Coordinate::new(0.1).ok(),
     };
     lans[0] = lans[0].clone().at(position);
     deckies[1] = deckies[1]

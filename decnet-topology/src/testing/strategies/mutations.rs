@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::{
-    model::{Lan, Position, ServiceConfig, Topology},
+    model::{Coordinate, Lan, Position, ServiceConfig, Topology},
     mutation::{
         AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, RemoveDecky, RemoveLan,
         UpdateDecky, UpdateLan,
@@ -107,7 +107,7 @@ fn service_config() -> impl Strategy<Value = ServiceConfig> {
 }
 
 fn position() -> impl Strategy<Value = Position> {
-    let coordinate = || option::of(-1000.0..1000.0_f64);
+    let coordinate = || option::of((-1000.0..1000.0_f64).prop_map(|number| Coordinate::new(number).expect("finite")));
     (coordinate(), coordinate()).prop_map(|(x, y)| Position { x, y })
 }
 

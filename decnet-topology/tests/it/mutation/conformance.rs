@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    Catalog, Mutation, Topology, TopologyId,
+    Catalog, Mutation, Topology, TopologyId, ValidTopology,
     alloc::SubnetPool,
     document::{self, Syntax},
     history,
@@ -36,7 +36,7 @@ fn claims(others: &Value) -> Vec<Claim> {
 
 fn step(maze: &Topology, step: &Value, context: &Context<'_>) -> Result<Topology, MutationError> {
     let mutation = Mutation::from_value(&serde_json::json!({"op": step["op"], "payload": step["payload"]}))?;
-    apply(maze, &mutation, context)
+    apply(maze, &mutation, context).map(ValidTopology::into_topology)
 }
 
 /// What is compared: everything but ids and the order of lists; the home is told from other memberships.

@@ -2,7 +2,7 @@ use std::{error::Error, iter};
 
 use decnet_topology::{
     Mutation,
-    model::Position,
+    model::{Coordinate, Position},
     mutation::{
         AddDecky, AddLan, AttachDecky, DetachDecky, MAX_BYTES, MutationError, RemoveDecky, RemoveLan, UpdateDecky,
         UpdateLan,
@@ -126,8 +126,8 @@ fn fullest() -> [Mutation; 8] {
     let name = |text: &str| text.parse().expect("a name");
     let (subnet, ip) = ("10.0.0.0/24".parse().expect("a subnet"), [10, 0, 0, 9].into());
     let place = Position {
-        x: Some(1.0),
-        y: Some(-2.5),
+        x: Coordinate::new(1.0).ok(),
+        y: Coordinate::new(-2.5).ok(),
     };
     let config = || [("ssh".into(), [("banner".to_owned(), json!(null))].into())].into();
     [

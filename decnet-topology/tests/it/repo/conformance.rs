@@ -70,10 +70,10 @@ async fn step(repo: &dyn Repo, id: TopologyId, mutation: Mutation, is_pending: b
     };
     let asked = NewMutation::new(mutation.clone());
     if is_pending {
-        let (version, Ok(topology)) = applied(&mutation).await else {
+        let (version, Ok(valid)) = applied(&mutation).await else {
             return MutationState::Rejected;
         };
-        let edit = Edit::new(topology).expected(version).mutation(asked);
+        let edit = Edit::new(valid.into_topology()).expected(version).mutation(asked);
         repo.edit(id, edit, AT).await.expect("it is edited");
         return MutationState::Applied;
     }
@@ -84,8 +84,8 @@ async fn step(repo: &dyn Repo, id: TopologyId, mutation: Mutation, is_pending: b
     assert_eq!(claimed.id, enqueued.id);
     let token = claimed.claim.expect("it is claimed").token;
     let outcome = match applied(&claimed.mutation).await.1 {
-        Ok(topology) => {
-            let kept = repo.store_mutation(claimed.id, token, topology, AT).await;
+        Ok(valid) => {
+            let kept = repo.store_mutation(claimed.id, token, valid.into_topology(), AT).await;
             kept.expect("it is stored");
             Outcome::Applied
         }

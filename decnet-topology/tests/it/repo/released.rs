@@ -93,7 +93,9 @@ async fn write_a_store(repo: &dyn Repo) {
     ]) {
         let new = mutation(written);
         let topology = apply(&corp.topology, &new.mutation, &Context::new(&catalog, Stage::Pending)).expect("applied");
-        let edit = Edit::new(topology).expected(corp.row.version).mutation(new);
+        let edit = Edit::new(topology.into_topology())
+            .expected(corp.row.version)
+            .mutation(new);
         corp = repo.edit(corp.row.id, edit, at(second)).await.expect("edited");
     }
     repo.set_needs_resync(corp.row.id, true, at(9)).await.expect("written");
@@ -137,7 +139,7 @@ async fn write_a_store(repo: &dyn Repo) {
             );
             after = apply(&after, &decky, &Context::new(&catalog, Stage::Pending)).expect("applied");
         }
-        repo.store_mutation(id, token, after, at(51 + step))
+        repo.store_mutation(id, token, after.into_topology(), at(51 + step))
             .await
             .expect("stored");
         let outcome = match step {

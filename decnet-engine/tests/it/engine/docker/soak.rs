@@ -51,7 +51,7 @@ impl Soak<'_> {
         let context = Context::of(&row, &self.catalog, &claims);
         self.expected.push(match apply(&self.model, &mutation, &context) {
             Ok(after) => {
-                self.model = after;
+                self.model = after.into_topology();
                 MutationState::Applied
             }
             Err(_) => MutationState::Rejected,

@@ -28,7 +28,7 @@ async fn each_op_is_applied_and_touches_only_what_it_must() {
         assert_eq!(lab.status(id).await, Status::Active, "{json}");
         let context = Context::new(&catalog, Stage::Live);
         let expected = mutation::apply(&yard(), &mutation(json), &context).expect(json);
-        assert_eq!(lab.stored(id).await.topology, expected, "{json}");
+        assert_eq!(lab.stored(id).await.topology, *expected, "{json}");
         lab.assert_matches(id, json).await;
         assert_eq!(touched(id, &before, &lab.docker.world()), case.touched, "{json}");
     }

@@ -30,7 +30,9 @@ enum Fault {
 /// What a mutation makes of the yard.
 fn made(case: &Case) -> Topology {
     let context = Context::new(&CATALOG, Stage::Live);
-    mutation::apply(&yard(), &mutation(case.json), &context).expect(case.json)
+    mutation::apply(&yard(), &mutation(case.json), &context)
+        .expect(case.json)
+        .into_topology()
 }
 
 /// Counts the steps of a mutation of the yard.

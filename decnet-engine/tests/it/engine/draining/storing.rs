@@ -2,7 +2,7 @@
 
 use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
 use decnet_topology::{
-    LeaseStore, MutationState, RepoError, Status, Topology,
+    LeaseStore, MutationState, RepoError, Status, Topology, ValidTopology,
     mutation::{self, Context, Stage},
 };
 use jiff::Timestamp;
@@ -21,7 +21,9 @@ const REJECTED: &str = r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#;
 
 /// What a mutation makes of the yard; none if it is illegal.
 fn made(json: &str) -> Option<Topology> {
-    mutation::apply(&yard(), &mutation(json), &Context::new(&CATALOG, Stage::Live)).ok()
+    mutation::apply(&yard(), &mutation(json), &Context::new(&CATALOG, Stage::Live))
+        .ok()
+        .map(ValidTopology::into_topology)
 }
 
 /// Drains one mutation while a call of the store goes wrong, then does what the loop does; tells whether there were so many calls.

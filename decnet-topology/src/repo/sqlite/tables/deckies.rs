@@ -30,8 +30,8 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, deckies: &
             to_json(decky.service_config())?,
             decky.archetype(),
             decky.forwards_l3(),
-            x,
-            y,
+            x.map(f64::from),
+            y.map(f64::from),
         ])?;
     }
     Ok(())

@@ -52,8 +52,8 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, lans: &[La
             first,
             last,
             lan.is_dmz(),
-            x,
-            y
+            x.map(f64::from),
+            y.map(f64::from)
         ])?;
     }
     Ok(())

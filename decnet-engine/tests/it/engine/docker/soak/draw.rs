@@ -89,7 +89,7 @@ impl Draw<'_> {
     }
 
     fn position(&mut self) -> Position {
-        let mut coordinate = || f64::from(u32::try_from(self.stream.below(1000)).expect("small"));
+        let mut coordinate = || i32::try_from(self.stream.below(1000)).expect("small").into();
         Position {
             x: Some(coordinate()),
             y: Some(coordinate()),
