@@ -1,5 +1,5 @@
-//! Builds `decnet-decoy`, the static Linux program that the engine packs into an image, and leaves it in `OUT_DIR` for
-//! `src/decoy.rs` to embed. Where the target is not Linux, and on docs.rs, it leaves an empty file.
+//! Builds `decnet-decoy`, the static Linux program in the engine's image, and puts it into `OUT_DIR`, where `src/decoy.rs`
+//! embeds it. For other targets than Linux, and on docs.rs, the file is empty.
 
 use std::{
     env,
@@ -10,9 +10,9 @@ use std::{
     process::Command,
 };
 
-/// What of cargo's environment the inner build keeps, beside the linkers: where cargo is, its caches, registries and
-/// network settings, and the outer build's job slots. The rest (flags, profiles, target folder, what clippy and caches
-/// wrap `rustc` in) would change the program or put it elsewhere.
+/// The variables that the inner build keeps, besides those of the linkers: the path of cargo, its caches, registries and
+/// network settings, and the job slots of the outer build. Other variables (flags, profiles, target folder, wrappers of
+/// `rustc`) would change the program or its path.
 const KEPT: [&str; 5] = [
     "CARGO_HOME",
     "CARGO_HTTP_",
@@ -38,12 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Builds the program and says where it is.
+/// Builds the program and returns its path.
 fn build(package: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let target = env::var("TARGET")?;
     let folder = out.join("decoy");
-    // What the program needs, the engine needed too, so it is there already; asking the network would only cost time, and
-    // fail where there is none. Should the caller's lock file have chosen other versions, the second try fetches.
+    // The engine needs the same dependencies, so they are downloaded already; the network would only cost time, or fail. If the
+    // caller's lock file has other versions, the second attempt downloads them.
     let offline = inner(package, &folder, &target)?
         .args(["--locked", "--offline"])
         .output()?;
@@ -57,7 +57,7 @@ fn build(package: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     Ok(folder.join(target).join("release/decnet-decoy"))
 }
 
-/// The inner cargo, up to whether it may use the network.
+/// Returns the inner cargo command, without the choice about the network.
 fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn Error>> {
     let mut cargo = Command::new(required("CARGO")?);
     for (name, _) in env::vars_os() {
@@ -70,7 +70,7 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
         }
     }
     cargo
-        // Below the caller's target folder, mostly, so that a vendored registry in the caller's configuration is found.
+        // Usually below the caller's target folder, so that a vendored registry in the caller's configuration is found.
         .current_dir(required("OUT_DIR")?)
         .args([
             "build",
@@ -85,7 +85,7 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
         .arg("--target-dir")
         .arg(folder)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(package, folder))
-        // Empty ones also overrule the configuration file's.
+        // Empty values also override the configuration file.
         .env("RUSTC_WRAPPER", "")
         .env("RUSTC_WORKSPACE_WRAPPER", "")
         .env("CARGO_INCREMENTAL", "0")
@@ -98,7 +98,7 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
     Ok(cargo)
 }
 
-/// Static, and without the paths of this machine: the image's id is a digest of the program.
+/// Static, and without paths of this machine: the image's id is a digest of the program.
 fn flags(package: &Path, folder: &Path) -> OsString {
     let mut flags = OsString::from("-Ctarget-feature=+crt-static");
     let mut remap = |from: &Path, to: &str| {
@@ -113,7 +113,7 @@ fn flags(package: &Path, folder: &Path) -> OsString {
         remap(&home, "/cargo");
     }
     remap(package, "/decoy");
-    // Cargo calls the compiler for members of a workspace with paths that begin at the workspace's root.
+    // For members of a workspace, cargo passes paths that start at the root of the workspace.
     for ancestor in package
         .ancestors()
         .skip(1)

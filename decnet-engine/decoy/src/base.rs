@@ -1,4 +1,4 @@
-//! PID 1 of a base: sets the state, gives up its power, holds the namespace open, and hands services their sockets.
+//! PID 1 of a base: sets the state, drops its capabilities, keeps the namespace open, and passes sockets to services.
 
 use std::{
     io::{self, Read as _},
@@ -27,9 +27,9 @@ use crate::{
     state_file::StateFile,
 };
 
-/// Runs until told to stop.
+/// Runs until a stop signal.
 pub(crate) fn run() -> Result<ExitCode, Failure> {
-    // PID 1 ignores every signal that it does not ask for, so this comes before anything that takes time.
+    // PID 1 ignores every signal without a handler, so this comes before anything slow.
     let stop = signals(&[SIGTERM, SIGINT])?;
     let mut ended = signals(&[SIGCHLD])?;
     let state = StateFile::of_base().read_or_first().map_err(|error| {
@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     })?;
     let report = apply(&state).map_err(|error| error.failure("the state cannot be applied"))?;
     if !report.deviations.is_empty() {
-        // A network that was disconnected by hand is no reason to take the decky's other networks down as well.
+        // If a network was disconnected manually, the decky's other networks must stay up.
         log("warn", "the namespace is not as declared", &serde_json::json!(report));
     }
     let detector = detect_scans(&state);
@@ -67,14 +67,14 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(EXIT_DONE))
 }
 
-/// Reaps the processes that ended.
+/// Reaps ended processes.
 fn reap(ended: &mut UnixStream) {
     let mut bytes = [0; 64];
     while ended.read(&mut bytes).is_ok_and(|read| read > 0) {}
     while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
 }
 
-/// Joins those to whom the kernel copies what scans send.
+/// Joins the group to which the kernel copies scan packets.
 fn detect_scans(state: &NetState) -> io::Result<Detector> {
     if !sees_scans(state)? {
         return Err(io::Error::new(
@@ -85,15 +85,15 @@ fn detect_scans(state: &NetState) -> io::Result<Detector> {
     Detector::open()
 }
 
-/// Gives up every capability for good.
+/// Drops every capability permanently.
 ///
-/// `no_new_privs` comes first and is what makes it final: with `NET_ADMIN` alone the bounding set cannot be emptied (that
-/// takes `SETPCAP`), and without it a program run as root would get the bounding set back.
+/// `no_new_privs` comes first and makes it permanent: with only `NET_ADMIN` the bounding set cannot be emptied (this requires
+/// `SETPCAP`), and without `no_new_privs` a program run as root would regain the bounding set.
 fn drop_privileges() -> io::Result<()> {
     set_no_new_privs(true)?;
     clear_ambient_capability_set()?;
     for capability in CapabilitySet::all().iter() {
-        // Refused without SETPCAP, and for numbers that this kernel does not know.
+        // Fails without SETPCAP, and for numbers that this kernel does not know.
         let _ = remove_capability_from_bounding_set(capability);
     }
     let none = CapabilitySet::empty();
@@ -105,7 +105,7 @@ fn drop_privileges() -> io::Result<()> {
             inheritable: none,
         },
     )?;
-    // Root may write in the folder of its socket, which is on the host's disk: nothing that has a size.
+    // Root may write to the folder of its socket, which is on the host's disk. With this limit, files stay empty.
     let no_bytes = Rlimit {
         current: Some(0),
         maximum: Some(0),

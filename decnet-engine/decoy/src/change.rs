@@ -1,4 +1,4 @@
-//! From what a namespace is to what it should be, without touching it.
+//! Compares a namespace with its state. Pure.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::{
     protocol::{Deviation, Guard, NetState, Route},
 };
 
-/// One thing to do to a namespace.
+/// A change to a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Set these guards of an interface.
     Guard { link: u32, guards: Vec<Guard> },
-    /// Turn forwarding on or off for what comes in by an interface.
+    /// Turn forwarding of packets from an interface on or off.
     Forwarding { link: u32, on: bool },
-    /// Add a route, or replace the one with its destination.
+    /// Add a route, or replace the one with the same destination.
     PutRoute(Route),
     /// Remove a route.
     RemoveRoute(Entry),
@@ -38,7 +38,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// Lists what has to be done, in an order in which no packet passes that neither the old nor the new state lets pass.
+/// Returns the required changes, ordered so that at no time a packet passes that neither the old nor the new state allows.
 pub(crate) fn changes(state: &NetState, observed: &Observed) -> Vec<Change> {
     let mut changes = Vec::new();
     let forwarding = |on: bool| {
@@ -56,7 +56,7 @@ pub(crate) fn changes(state: &NetState, observed: &Observed) -> Vec<Change> {
         (!guards.is_empty()).then_some(Change::Guard { link, guards })
     }));
     let missing: Vec<Route> = missing_routes(state, observed)
-        // Replacing would take the place of the route that the kernel made for an own subnet.
+        // Otherwise this would replace the kernel's route of an own subnet.
         .filter(|route| {
             !observed
                 .entries
@@ -76,7 +76,7 @@ pub(crate) fn changes(state: &NetState, observed: &Observed) -> Vec<Change> {
     changes
 }
 
-/// Lists where the namespace is not what the state declares.
+/// Returns the differences between the namespace and the state.
 pub(crate) fn deviations(state: &NetState, observed: &Observed) -> Vec<Deviation> {
     let mut deviations = Vec::new();
     for address in &state.interfaces {
@@ -115,7 +115,7 @@ pub(crate) fn deviations(state: &NetState, observed: &Observed) -> Vec<Deviation
     deviations
 }
 
-/// The guards of an interface that are not set as they should be, each with what it is set to.
+/// Returns the guards of an interface with a wrong value, and that value.
 fn unguarded(link: &Link) -> impl Iterator<Item = (Guard, u32)> {
     let guards = link.guards.iter().filter(|_| !link.loopback);
     guards.filter(|(guard, value)| *value != guard.wanted()).copied()
@@ -179,13 +179,13 @@ mod tests {
         }
     }
 
-    /// Loopback and two interfaces, as Docker leaves them: with a default route, and as they inherited forwarding.
+    /// Loopback and two interfaces as Docker creates them: with a default route and the host's forwarding.
     fn fresh(forwarding: bool) -> Observed {
         let link = |index, loopback| Link {
             index,
             loopback,
             forwarding: Some(forwarding),
-            // As on a host that routes, and lets its neighbours redirect it.
+            // The values on a host that routes and accepts redirects.
             guards: vec![(Guard::AcceptRedirects, 1), (Guard::ReversePathFilter, 2)],
         };
         let address = |link, a: &str| Address {
@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    /// Does to a copy what the kernel would do.
+    /// Applies changes to a copy, like the kernel.
     fn make(observed: &Observed, changes: &[Change]) -> Observed {
         let mut after = observed.clone();
         for change in changes {
@@ -254,7 +254,7 @@ mod tests {
     fn check_reached(state: &NetState, observed: &Observed) -> Observed {
         let after = make(observed, &changes(state, observed));
         assert_eq!(deviations(state, &after), []);
-        assert_eq!(changes(state, &after), [], "what is reached needs no change");
+        assert_eq!(changes(state, &after), [], "the reached state needs no change");
         after
     }
 
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_keeps_the_default_route_and_says_when_there_is_none() {
+    fn a_gateway_keeps_the_default_route_and_reports_a_missing_one() {
         let mut gateway = state(true, &["10.1.0.5", "10.2.0.5"], &[route("10.9.0.0/16", "10.2.0.7")]);
         gateway.default_route = true;
         let mut after = check_reached(&gateway, &fresh(false));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn guards_are_set_on_all_interfaces_but_loopback_and_told_where_they_are_not() {
+    fn guards_are_set_on_all_interfaces_except_loopback_and_reported_if_missing() {
         let state = state(false, &["10.1.0.5", "10.2.0.5"], &[]);
         let mut after = check_reached(&state, &fresh(false));
         let redirects: Vec<u32> = after.links.iter().map(|link| link.guards[0].1).collect();
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_to_an_own_subnet_never_takes_the_place_of_the_kernels() {
+    fn a_route_to_an_own_subnet_never_replaces_the_kernels_route() {
         let state = state(false, &["10.1.0.5", "10.2.0.5"], &[route("10.2.0.0/24", "10.1.0.9")]);
         let after = make(&fresh(false), &changes(&state, &fresh(false)));
         assert!(
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_no_interface_has_is_told() {
+    fn an_address_without_an_interface_is_reported() {
         let state = state(true, &["10.1.0.5", "10.2.0.5", "10.3.0.5"], &[]);
         let after = make(&fresh(false), &changes(&state, &fresh(false)));
         assert_eq!(

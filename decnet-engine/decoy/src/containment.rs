@@ -1,39 +1,37 @@
-//! What a decky may begin to talk to, and who may begin to talk to it, as a table of the kernel's packet filter.
+//! The containment of a decky as a table of the kernel's packet filter: which connections it may open and accept.
 //!
-//! Own LANs and the destinations of declared routes pass, which is where the maze goes on. From anywhere else only published ports
-//! may be asked, and only their answers go there, so many bytes a second. All else is dropped: the host, the outside, what is sent
-//! to everybody on a LAN, the engine's resolver, and IPv6.
+//! Packets to own LANs and to the destinations of declared routes pass; that is the maze. From anywhere else, only published
+//! ports are reachable, and only their answers leave, at a limited rate. Everything else is dropped: the host, the outside,
+//! broadcasts and multicasts on a LAN, the engine's resolver, and IPv6.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use crate::{
+    kernel::{IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP},
     netfilter::{Chain, ChainName, End, Rule, Set, SetName, Table},
     protocol::{Egress, NetState, Protocol, Published},
     scan,
 };
 
-/// Where Docker's resolver listens in the namespace; its rules lead port 53 there to another port of the same address.
+/// The address of Docker's resolver in the namespace. Docker's rules redirect its port 53 to another port.
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
-const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 const DNS: u16 = 53;
 const ICMP_REDIRECT: u8 = 5;
 
-/// All multicast addresses (RFC 5771), and the address of whoever is on the LAN.
+/// All multicast addresses (RFC 5771). They include the address of all hosts on the LAN.
 const MULTICAST: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4);
 
-/// What [`Egress::RateLimited`] lets out: enough to look around, too little to flood anybody.
+/// The limits of [`Egress::RateLimited`]: enough to look around, too little for a flood.
 const PACKETS_A_SECOND: u32 = 32;
 const PACKETS_AT_ONCE: u32 = 64;
 
-/// How many bytes of answers a second may leave the maze, and at once besides, by TCP: whoever asks has shown that the address is
-/// his own, and pages and downloads shall come as from any other server.
+/// The limit in bytes of TCP answers that leave the maze, per second and as a burst. A TCP client has proved its address, and
+/// downloads must be as fast as from other servers.
 const TCP_BYTES: u32 = 4 << 20;
-/// The same by UDP, where the asking address may be forged: enough for the answers of a banner, too little to flood anybody.
+/// The same for UDP, where the source address may be forged: enough for banners, too little for a flood.
 const UDP_BYTES: u32 = 32 << 10;
 
 /// Flags of TCP (RFC 9293).
@@ -42,7 +40,7 @@ const SYN: u8 = 0x2;
 const RST: u8 = 0x4;
 const ACK: u8 = 0x10;
 
-/// Returns the tables that contain a state: one that also copies what scans send, and one for kernels that cannot.
+/// Returns the tables that contain a state: one that also copies scan packets, and one for kernels that cannot copy.
 pub(crate) fn tables(state: &NetState) -> [Table; 2] {
     [table(state, scans()), table(state, Vec::new())]
 }
@@ -74,18 +72,18 @@ fn table(state: &NetState, scans: Vec<Rule>) -> Table {
     }
 }
 
-/// Who may come: the maze, whoever answers, and everybody to what is published.
+/// Returns the rules for incoming packets: from the maze, answers, and connections to published ports.
 ///
-/// A connection is judged packet for packet, so that it does not outlive the state that let it pass.
+/// Every packet of a connection is checked, so a connection does not outlive the state that allowed it.
 fn input(state: &NetState, scans: Vec<Rule>) -> Vec<Rule> {
     let mut rules = vec![Rule::all().by_loopback().accept(), Rule::not_ipv4().drop()];
     rules.extend(scans);
     rules.extend([
-        // Whatever the kernel's settings say: a neighbour does not move routes.
+        // Regardless of the kernel's settings: a neighbour must not change routes.
         Rule::ipv4().icmp(ICMP_REDIRECT).drop(),
         Rule::all().answering().accept(),
-        // That a packet was too large for a way, or that nobody listens.
-        Rule::ipv4().of_protocol(ICMP).related().accept(),
+        // For instance that a packet was too large, or that a port is closed.
+        Rule::ipv4().of_protocol(IPPROTO_ICMP).related().accept(),
     ]);
     rules.extend(state.published.iter().map(|published| asking(*published).accept()));
     rules.extend([
@@ -95,25 +93,25 @@ fn input(state: &NetState, scans: Vec<Rule>) -> Vec<Rule> {
     rules
 }
 
-/// Copies to the base what may be a scan, whatever becomes of the packet.
+/// Returns the rules that copy possible scan packets to the base, whether the packets pass or not.
 fn scans() -> Vec<Rule> {
     let copied = |rule: Rule| rule.copy_to(scan::GROUP, scan::BEGINS);
     let completes = Rule::ipv4().tcp_flags(ACK, true).completed(true).once();
     vec![
-        // Asks for a connection, or has flags that belong to none: FIN, NULL and XMAS scans.
+        // Opens a connection, or has flags outside of any connection: FIN, NULL and XMAS scans.
         copied(Rule::ipv4().tcp_flags(ACK | RST, false)),
-        // Answers what was never asked: ACK scans, and Maimon's, which the kernel takes for no connection at all.
+        // Answers that nothing asked for: ACK scans, and Maimon scans, which the kernel assigns to no connection.
         copied(Rule::ipv4().tcp_flags(ACK, true).beginning()),
         copied(Rule::ipv4().tcp_flags_exactly(SYN | ACK).unrelated()),
         copied(Rule::ipv4().tcp_flags_exactly(FIN | ACK).unrelated()),
-        // Refuses the answer that it asked for: half-open scans.
+        // Resets the answer that it asked for: half-open scans.
         copied(Rule::ipv4().tcp_flags(RST, true).completed(false)),
-        copied(Rule::ipv4().of_protocol(UDP).beginning()),
+        copied(Rule::ipv4().of_protocol(IPPROTO_UDP).beginning()),
         completes.copy_to(scan::GROUP, scan::COMPLETES),
     ]
 }
 
-/// What comes to a published port, as the host leads it there.
+/// Returns a rule for packets to a published port.
 fn asking(published: Published) -> Rule {
     let rule = Rule::ipv4().with(End::Destination, published.address);
     let rule = if published.host_only {
@@ -130,10 +128,10 @@ fn output(state: &NetState) -> Vec<Rule> {
         Rule::all().over_loopback().accept(),
         Rule::not_ipv4().drop(),
     ];
-    // The host is on the LAN as well, and its services hear what is sent to everybody.
+    // The host is on the LAN as well, and its services receive broadcasts.
     let declared = state.broadcast.iter().map(|port| {
         let rule = Rule::ipv4().within(End::Destination, SetName::Broadcast);
-        rule.at_port(End::Destination, UDP, *port).accept()
+        rule.at_port(End::Destination, IPPROTO_UDP, *port).accept()
     });
     rules.extend(declared);
     rules.extend([
@@ -143,7 +141,7 @@ fn output(state: &NetState) -> Vec<Rule> {
             .not_within(End::Destination, SetName::Closed)
             .accept(),
     ]);
-    // In this direction only: what was begun from here is judged by where it goes.
+    // Only in this direction: connections opened from here are checked by their destination.
     rules.extend(state.published.iter().map(|published| {
         let rule = Rule::ipv4().with(End::Source, published.address).answering();
         rule.at_port(End::Source, number(published.protocol), published.port)
@@ -153,7 +151,10 @@ fn output(state: &NetState) -> Vec<Rule> {
     match state.egress {
         Egress::None => {}
         Egress::DnsOnly => {
-            rules.extend([UDP, TCP].map(|protocol| Rule::all().at_port(End::Destination, protocol, DNS).accept()));
+            rules.extend(
+                [IPPROTO_UDP, IPPROTO_TCP]
+                    .map(|protocol| Rule::all().at_port(End::Destination, protocol, DNS).accept()),
+            );
         }
         Egress::RateLimited => {
             rules.push(Rule::all().at_most_packets(PACKETS_A_SECOND, PACKETS_AT_ONCE).accept());
@@ -163,13 +164,13 @@ fn output(state: &NetState) -> Vec<Rule> {
     rules
 }
 
-/// Answers that leave the maze, by all published ports together.
+/// Returns the rules for answers that leave the maze, for all published ports together.
 fn answers() -> Vec<Rule> {
     let limited = |protocol, bytes| Rule::all().of_protocol(protocol).at_most_bytes(bytes, bytes).accept();
-    vec![limited(TCP, TCP_BYTES), limited(UDP, UDP_BYTES)]
+    vec![limited(IPPROTO_TCP, TCP_BYTES), limited(IPPROTO_UDP, UDP_BYTES)]
 }
 
-/// Both ends have to be inside: a router takes no outsider's packets into the maze, and none of the maze's out of it.
+/// Both ends must be inside: a router forwards no packets between the maze and the outside.
 fn forward(state: &NetState) -> Vec<Rule> {
     if !state.forward {
         return Vec::new();
@@ -187,12 +188,12 @@ fn forward(state: &NetState) -> Vec<Rule> {
 
 fn number(protocol: Protocol) -> u8 {
     match protocol {
-        Protocol::Tcp => TCP,
-        Protocol::Udp => UDP,
+        Protocol::Tcp => IPPROTO_TCP,
+        Protocol::Udp => IPPROTO_UDP,
     }
 }
 
-/// The addresses that are everybody's: multicast, broadcast, and the first and the last of every own LAN.
+/// Returns the shared addresses: multicast, broadcast, and the first and the last address of every own LAN.
 fn to_everybody(state: &NetState) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr)> {
     let own = state.lans.iter().flat_map(|lan| [lan.network(), lan.broadcast()]);
     let single = own.chain([Ipv4Addr::BROADCAST]).map(|address| (address, address));
@@ -203,7 +204,7 @@ fn whole(subnet: Ipv4Net) -> (Ipv4Addr, Ipv4Addr) {
     (subnet.network(), subnet.broadcast())
 }
 
-/// Joins ranges to such that neither meet nor touch, ascending.
+/// Merges ranges that overlap or touch, and sorts them.
 fn ranges(parts: impl Iterator<Item = (Ipv4Addr, Ipv4Addr)>) -> Vec<(Ipv4Addr, Ipv4Addr)> {
     let mut parts: Vec<_> = parts.collect();
     parts.sort_unstable();

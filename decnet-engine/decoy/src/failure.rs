@@ -1,10 +1,10 @@
-//! Why a command of the program failed.
+//! The failure of a command.
 
 use std::error::Error;
 
 use crate::protocol::{EXIT_FAILED, EXIT_USAGE};
 
-/// Why a command failed, and its exit code.
+/// The reason why a command failed, and its exit code.
 pub(crate) struct Failure {
     pub(crate) context: &'static str,
     pub(crate) cause: String,

@@ -1,9 +1,16 @@
-//! The settings of an interface that keep a neighbour from steering where packets go.
+//! The settings of an interface that prevent neighbours from redirecting packets.
 
-use crate::protocol::Guard;
+use crate::{
+    kernel::{
+        IPV4_DEVCONF_ACCEPT_LOCAL, IPV4_DEVCONF_ACCEPT_REDIRECTS, IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE,
+        IPV4_DEVCONF_PROXY_ARP, IPV4_DEVCONF_ROUTE_LOCALNET, IPV4_DEVCONF_RP_FILTER, IPV4_DEVCONF_SECURE_REDIRECTS,
+        IPV4_DEVCONF_SEND_REDIRECTS,
+    },
+    protocol::Guard,
+};
 
 impl Guard {
-    /// All of them.
+    /// All guards.
     pub(crate) const ALL: [Self; 8] = [
         Self::AcceptRedirects,
         Self::SecureRedirects,
@@ -15,26 +22,26 @@ impl Guard {
         Self::RouteLocalnet,
     ];
 
-    /// The number of the setting in the kernel's `linux/ip.h`, `IPV4_DEVCONF_*`.
+    /// Returns the number of the setting in the kernel.
     pub(crate) fn number(self) -> u16 {
         match self {
-            Self::ProxyArp => 3,
-            Self::AcceptRedirects => 4,
-            Self::SecureRedirects => 5,
-            Self::SendRedirects => 6,
-            Self::ReversePathFilter => 8,
-            Self::AcceptSourceRoute => 9,
-            Self::AcceptLocal => 23,
-            Self::RouteLocalnet => 26,
+            Self::ProxyArp => IPV4_DEVCONF_PROXY_ARP,
+            Self::AcceptRedirects => IPV4_DEVCONF_ACCEPT_REDIRECTS,
+            Self::SecureRedirects => IPV4_DEVCONF_SECURE_REDIRECTS,
+            Self::SendRedirects => IPV4_DEVCONF_SEND_REDIRECTS,
+            Self::ReversePathFilter => IPV4_DEVCONF_RP_FILTER,
+            Self::AcceptSourceRoute => IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE,
+            Self::AcceptLocal => IPV4_DEVCONF_ACCEPT_LOCAL,
+            Self::RouteLocalnet => IPV4_DEVCONF_ROUTE_LOCALNET,
         }
     }
 
-    /// What it should be.
+    /// Returns the required value.
     pub(crate) fn wanted(self) -> u32 {
         match self {
-            // Should a redirect be taken all the same, then to a router that is known only.
+            // If a redirect is accepted anyway, then only to a known router.
             Self::SecureRedirects => 1,
-            // Loose: a bridge decky may be asked over one LAN and answer over another.
+            // Loose: a bridge decky may get a request on one LAN and answer on another.
             Self::ReversePathFilter => 2,
             _ => 0,
         }

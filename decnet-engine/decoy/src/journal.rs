@@ -1,9 +1,9 @@
-//! The log of who came, in lines that nobody can make too many of.
+//! The log of visitors, with a limited number of lines.
 //!
-//! What is in the log must not be pushed out of it by whoever comes later. So a source has so many lines, all sources together have,
-//! and what comes beyond that is counted and told in summaries, which get rarer while a flood goes on. First contacts have bounds of
-//! their own; and so do connections, whose sources are real, beside datagrams, whose sources can be forged. In the log of a base, which
-//! reports packets that belong to no connection, both can be forged.
+//! Later visitors must not push earlier lines out of the log. So the lines are limited per source and for all sources together.
+//! Contacts beyond the limits are counted in summaries, which become rarer while a flood continues. First contacts have limits
+//! of their own. Connections, whose sources are real, have other limits than datagrams, whose sources can be forged. A base
+//! logs packets outside of connections, so in its log both can be forged.
 
 mod bounds;
 mod bucket;
@@ -22,7 +22,7 @@ use crate::{
     timestamp::rfc3339,
 };
 
-/// Where a contact came from, and what it was for.
+/// The source and the target of a contact.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Visit {
     pub(crate) remote: SocketAddrV4,
@@ -41,7 +41,7 @@ pub(crate) struct Scan {
 #[derive(Debug)]
 pub(crate) struct Entry {
     visit: Visit,
-    /// The number of its lines; none where it is only counted.
+    /// The number that its lines share; none if it is only counted.
     number: Option<u64>,
     opened: Instant,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Entry {
 pub(crate) struct Journal {
     decky: String,
     service: Option<String>,
-    /// When this process began, which keeps its ids apart from those of earlier ones.
+    /// The start time of this process. It separates its ids from those of earlier processes.
     began: u128,
     numbers: u64,
     connections: Bounds,
@@ -73,7 +73,7 @@ impl Journal {
         }
     }
 
-    /// Tells of a connection that begins.
+    /// Logs the start of a connection.
     pub(crate) fn connect(&mut self, visit: Visit, now: Instant) -> Entry {
         let (from, at) = (*visit.remote.ip(), SystemTime::now());
         let mut number = None;
@@ -92,7 +92,7 @@ impl Journal {
         }
     }
 
-    /// Tells of a connection that ended.
+    /// Logs the end of a connection.
     pub(crate) fn end(&mut self, entry: &Entry, bytes: u64, reason: EndReason, now: Instant) {
         let at = SystemTime::now();
         let Some(number) = entry.number else {
@@ -109,7 +109,7 @@ impl Journal {
         write_line(&mut *self.out, &line);
     }
 
-    /// Tells of a datagram.
+    /// Logs a datagram.
     pub(crate) fn datagram(&mut self, visit: Visit, bytes: u64, now: Instant) {
         let (from, at) = (*visit.remote.ip(), SystemTime::now());
         if self.datagrams.admit(from, now) {
@@ -121,7 +121,7 @@ impl Journal {
         }
     }
 
-    /// Reports a contact that no service sees, which took place so many times.
+    /// Logs a contact that no service sees, and how often it happened.
     pub(crate) fn scan(&mut self, scan: &Scan, times: u64, now: Instant) {
         let (from, at) = (*scan.visit.remote.ip(), SystemTime::now());
         let mut uncounted = times;
@@ -136,7 +136,7 @@ impl Journal {
         }
     }
 
-    /// Counts a contact of a base that has no line.
+    /// Counts a contact of a base without a line.
     pub(crate) fn count(&mut self, from: Ipv4Addr, protocol: Protocol, now: Instant) {
         let at = SystemTime::now();
         let tally = match protocol {
@@ -153,13 +153,13 @@ impl Journal {
         }
     }
 
-    /// Writes the summaries whose time has come.
+    /// Writes the summaries that are due.
     pub(crate) fn tick(&mut self, now: Instant) {
         let due = [self.connections.due(now), self.datagrams.due(now)].concat();
         self.summarise(due);
     }
 
-    /// Writes what has been counted and not been told.
+    /// Writes all remaining counts.
     pub(crate) fn close(&mut self, now: Instant) {
         let left = [self.connections.close(now), self.datagrams.close(now)].concat();
         self.summarise(left);

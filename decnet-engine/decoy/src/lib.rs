@@ -1,16 +1,16 @@
-//! The program inside every decky, and the shapes in which the engine talks to it.
+//! The program inside every decky, and the types of its JSON.
 //!
 //! A decky is a *base* container, which owns the network namespace, and one container per service. The default image of both
-//! holds one static file, built from this package:
+//! has one static file, built from this package:
 //!
-//! - `decnet-decoy base` is PID 1 of a base: it sets what may leave, routes and forwarding, drops its capabilities, hands built-in
-//!   services the sockets that they listen on, reports scans that no service sees, reaps, and leaves at once when told to;
-//! - `decnet-decoy state set|keep|restore|check|show` runs in a base by `docker exec` and changes or reports what `base` has set;
-//! - `decnet-decoy service` gets a service's sockets from its base, answers on them and says who came;
-//! - `decnet-decoy probe` tells which addresses and ports can be reached from where it runs.
+//! - `decnet-decoy base` is PID 1 of a base. It sets the containment, routes and forwarding, drops its capabilities, passes
+//!   sockets to built-in services, reports scans that no service sees, reaps processes, and exits on a stop signal.
+//! - `decnet-decoy state set|keep|restore|check|show` runs in a base by `docker exec`. It changes or reports the state.
+//! - `decnet-decoy service` gets a service's sockets from its base, answers on them and logs visitors.
+//! - `decnet-decoy probe` reports which addresses and ports can be reached.
 //!
-//! [`protocol`] holds what goes in and out of these. The engine links that, and [`deviations_here`] to look at a base from outside.
-//! The rest builds on Linux only.
+//! [`protocol`] has the types of the input and output. The engine uses them, and [`deviations_here`] to check a base from
+//! outside. Everything else is for Linux only.
 
 pub mod protocol;
 
@@ -26,6 +26,8 @@ mod failure;
 mod guard;
 #[cfg(target_os = "linux")]
 mod journal;
+#[cfg(target_os = "linux")]
+mod kernel;
 #[cfg(target_os = "linux")]
 mod lines;
 #[cfg(target_os = "linux")]
@@ -62,5 +64,5 @@ pub use namespace::has_nf_tables;
 #[cfg(target_os = "linux")]
 pub use state::deviations_here;
 
-/// The folder of this package, from which the engine's build script builds the program.
+/// The folder of this package. The engine's build script builds the program from it.
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");

@@ -1,4 +1,4 @@
-//! The lines of JSON that the program writes.
+//! Output of JSON lines.
 
 use std::{
     io::{self, Write},
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::timestamp::rfc3339;
 
-/// Writes one line about the program itself to stderr.
+/// Writes a line about the program itself to stderr.
 pub(crate) fn log(level: &str, event: &str, detail: &serde_json::Value) {
     let line = serde_json::json!({
         "ts": rfc3339(SystemTime::now()), "level": level, "event": event, "detail": detail,
@@ -18,12 +18,12 @@ pub(crate) fn log(level: &str, event: &str, detail: &serde_json::Value) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Writes one value as a line of JSON to stdout, in one write.
+/// Writes a value as a line of JSON to stdout, in one write.
 pub(crate) fn print_line(value: &impl Serialize) {
     write_line(&mut io::stdout().lock(), value);
 }
 
-/// Writes one value as a line of JSON, in one write.
+/// Writes a value as a line of JSON, in one write.
 pub(crate) fn write_line(out: &mut (impl Write + ?Sized), value: &impl Serialize) {
     let Ok(mut line) = serde_json::to_vec(value) else {
         return;

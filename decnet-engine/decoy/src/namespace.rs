@@ -1,4 +1,4 @@
-//! The network namespace this process is in: what is there, and one change at a time.
+//! Reads and changes the network namespace of this process.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::{
     socket::Socket,
 };
 
-/// How often a list is asked for that changes while it is told.
+/// How often a list is read again if it changed while it was read.
 const LISTINGS: usize = 5;
 
 /// The namespace of this process, through netlink.
@@ -22,7 +22,7 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    /// Opens a socket; reading needs no capability, changing needs `NET_ADMIN`.
+    /// Opens a socket. Reading requires no capability; changes require `NET_ADMIN`.
     pub(crate) fn open() -> io::Result<Self> {
         Ok(Self {
             socket: Socket::open(None)?,
@@ -49,7 +49,7 @@ impl Namespace {
         Ok(observed)
     }
 
-    /// Reads the interfaces alone.
+    /// Reads only the interfaces.
     pub(crate) fn links(&mut self) -> io::Result<Vec<Link>> {
         let replies = self.ask(netlink::get_links)?;
         Ok(replies
@@ -64,7 +64,7 @@ impl Namespace {
             .collect())
     }
 
-    /// Makes one change; what is gone already was removed by somebody else.
+    /// Makes one change. If the object is gone already, this is not an error.
     pub(crate) fn make(&mut self, change: &Change) -> io::Result<()> {
         let done = match change {
             Change::Forwarding { link, on, .. } => self.ask(|sequence| netlink::set_forwarding(sequence, *link, *on)),
@@ -78,7 +78,7 @@ impl Namespace {
         }
     }
 
-    /// Sends a request and reads until the kernel says that its answer is complete, again if things changed meanwhile.
+    /// Sends a request and reads the complete answer, again if it changed meanwhile.
     fn ask(&mut self, request: impl Fn(u32) -> Vec<u8>) -> io::Result<Vec<Reply>> {
         for _ in 0..LISTINGS {
             self.sequence = self.sequence.wrapping_add(1);
@@ -95,14 +95,14 @@ impl Namespace {
     }
 }
 
-/// Returns whether an error says that there is nothing left to remove, or to set.
+/// Returns whether an error means that there is nothing left to remove or to set.
 fn is_gone(change: &Change, error: &io::Error) -> bool {
     let gone = [Errno::SRCH, Errno::NODEV].map(Errno::raw_os_error);
     let is_gone = error.raw_os_error().is_some_and(|errno| gone.contains(&errno));
     is_gone && !matches!(change, Change::PutRoute(_))
 }
 
-/// Puts a table in the place of the one that is there; takes `NET_ADMIN`.
+/// Replaces the table. Requires `NET_ADMIN`.
 pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
     let mut socket = Socket::open(Some(NETFILTER))?;
     let (batch, last) = table.replace();
@@ -112,20 +112,20 @@ pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
             match netlink::ending(message) {
                 Some(0) if netlink::u32_at(message, 8) == Some(last) => return Ok(()),
                 None | Some(0) => {}
-                // Whichever part it is that was refused, the whole was.
+                // If one part was refused, all of it was.
                 Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }
         }
     }
 }
 
-/// Returns whether a table is there, and exactly as it should be; takes `NET_ADMIN`.
+/// Returns whether the kernel has exactly this table. Requires `NET_ADMIN`.
 pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
     let mut socket = Socket::open(Some(NETFILTER))?;
     for (sequence, question) in (1..).zip(table.questions()) {
         socket.send(&question.message(sequence))?;
         match whole_answer(&mut socket, sequence) {
-            // A list that changed meanwhile is compared as well: it is what was sent, or somebody is at it.
+            // A list that changed meanwhile is compared as well: it is the table, or someone is changing it.
             Ok((answer, _)) if table.is(question, &answer) => {}
             Ok(_) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -135,7 +135,7 @@ pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Asks the kernel whether it has `nf_tables`, loaded or built in; one that has it as a module loads it. Takes `NET_ADMIN`.
+/// Returns whether the kernel has `nf_tables`, loaded or built in. If it is a module, this loads it. Requires `NET_ADMIN`.
 pub fn has_nf_tables() -> io::Result<bool> {
     let mut socket = Socket::open(Some(NETFILTER))?;
     socket.send(&netfilter::get_generation(1))?;
@@ -148,7 +148,7 @@ pub fn has_nf_tables() -> io::Result<bool> {
     }
 }
 
-/// Reads an answer to its end, and whether what it lists stayed the same meanwhile.
+/// Reads a complete answer. Also returns whether the listed objects stayed the same meanwhile.
 fn whole_answer(socket: &mut Socket, sequence: u32) -> io::Result<(Vec<Vec<u8>>, bool)> {
     let (mut answer, mut whole) = (Vec::new(), true);
     loop {

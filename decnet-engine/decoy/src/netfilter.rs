@@ -1,55 +1,40 @@
-//! The few `nf_tables` messages that containment needs, as bytes, and how the kernel's answers are compared with them.
+//! The `nf_tables` messages of the containment, and the comparison of the kernel's answers with them.
 //!
-//! Numbers and layouts are those of the kernel's `linux/netfilter/nfnetlink.h` and `linux/netfilter/nf_tables.h`. Attributes that
-//! are numbers are in network byte order; what rules compare is in the order in which the kernel loads it.
+//! The layouts are those of the kernel's `linux/netfilter/nfnetlink.h` and `linux/netfilter/nf_tables.h`. Numbers in attributes
+//! are in network byte order; values that rules compare are in the order in which the kernel loads them.
 
 mod attribute;
+mod attributes;
 mod rule;
 mod set;
 
 use attribute::{Attribute, holds, listed, number, text};
+use attributes::{
+    NFTA_CHAIN_HOOK, NFTA_CHAIN_NAME, NFTA_CHAIN_POLICY, NFTA_CHAIN_TABLE, NFTA_CHAIN_TYPE, NFTA_HOOK_HOOKNUM,
+    NFTA_HOOK_PRIORITY, NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_SET_ELEM_LIST_ELEMENTS,
+    NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_TABLE, NFTA_TABLE_FLAGS, NFTA_TABLE_NAME,
+};
 pub(crate) use rule::{End, Rule};
 pub(crate) use set::{Set, SetName};
 
-use crate::netlink::{MESSAGE_HEADER, Message, u16_at};
+use crate::{
+    kernel::{
+        NF_DROP, NF_INET_FORWARD, NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END,
+        NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFPROTO_UNSPEC, NFT_MSG_DELTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETGEN,
+        NFT_MSG_GETRULE, NFT_MSG_GETSET, NFT_MSG_GETSETELEM, NFT_MSG_GETTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE,
+        NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP,
+        NLM_F_REQUEST,
+    },
+    netlink::{MESSAGE_HEADER, Message, u16_at},
+};
 
-const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
-const NFNL_MSG_BATCH_END: u16 = 0x11;
-const NFNL_SUBSYS_NFTABLES: u16 = 10;
+/// The header of a message and `struct nfgenmsg`.
 const HEADER: usize = MESSAGE_HEADER + 4;
 
-const NFT_MSG_NEWTABLE: u16 = 0;
-const NFT_MSG_GETTABLE: u16 = 1;
-const NFT_MSG_DELTABLE: u16 = 2;
-const NFT_MSG_NEWCHAIN: u16 = 3;
-const NFT_MSG_GETCHAIN: u16 = 4;
-const NFT_MSG_NEWRULE: u16 = 6;
-const NFT_MSG_GETRULE: u16 = 7;
-const NFT_MSG_NEWSET: u16 = 9;
-const NFT_MSG_GETSET: u16 = 10;
-const NFT_MSG_NEWSETELEM: u16 = 12;
-const NFT_MSG_GETSETELEM: u16 = 13;
-const NFT_MSG_GETGEN: u16 = 16;
-
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_ACK: u16 = 0x4;
-const NLM_F_DUMP: u16 = 0x300;
-const NLM_F_CREATE: u16 = 0x400;
-const NLM_F_APPEND: u16 = 0x800;
-
-const NFPROTO_UNSPEC: u8 = 0;
-const NFPROTO_INET: u8 = 1;
-const NF_DROP: u32 = 0;
-const NF_ACCEPT: u32 = 1;
-/// -4 as the kernel has it.
-const NFT_GOTO: u32 = u32::MAX - 3;
-
-const NFTA_RULE_EXPRESSIONS: u16 = 4;
-const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
-/// What the table is called.
+/// The name of the table.
 pub(crate) const TABLE: &str = "decnet";
 
-/// A table of the family `inet`: sets of addresses, base chains that drop what no rule accepts, and chains that rules lead to.
+/// A table of the family `inet`: sets of addresses, base chains that drop packets by default, and chains that rules jump to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) sets: Vec<Set>,
@@ -63,16 +48,16 @@ pub(crate) struct Chain {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// The chains. Those that the kernel calls are of the type `filter`, at the priority of filters.
+/// The chains. Base chains have the type `filter` and the priority of filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChainName {
-    /// What comes in for this namespace.
+    /// Packets to this namespace.
     Input,
-    /// What passes through.
+    /// Forwarded packets.
     Forward,
-    /// What leaves.
+    /// Packets from this namespace.
     Output,
-    /// Called by rules alone: answers that leave the maze.
+    /// Answers that leave the maze. Only rules jump here.
     Answers,
 }
 
@@ -86,18 +71,18 @@ impl ChainName {
         }
     }
 
-    /// `NF_INET_LOCAL_IN`, `NF_INET_FORWARD`, `NF_INET_LOCAL_OUT`; none where the kernel does not call it.
+    /// Returns the hook of a base chain.
     fn hook(self) -> Option<u32> {
         match self {
-            Self::Input => Some(1),
-            Self::Forward => Some(2),
-            Self::Output => Some(3),
+            Self::Input => Some(NF_INET_LOCAL_IN),
+            Self::Forward => Some(NF_INET_FORWARD),
+            Self::Output => Some(NF_INET_LOCAL_OUT),
             Self::Answers => None,
         }
     }
 }
 
-/// What is asked of the kernel to compare a table with what it has.
+/// A request to the kernel whose answer is compared with the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     Table,
@@ -108,21 +93,30 @@ pub(crate) enum Question {
 }
 
 impl Question {
-    /// The message that asks; the kernel answers with as many as there are, and an end.
+    /// Returns the message. The kernel answers with one message per object and an end.
     pub(crate) fn message(self, sequence: u32) -> Vec<u8> {
         let (kind, attributes) = match self {
             Self::Table => (NFT_MSG_GETTABLE, Vec::new()),
             Self::Chains => (NFT_MSG_GETCHAIN, Vec::new()),
-            Self::Sets => (NFT_MSG_GETSET, vec![text(1, TABLE)]),
-            Self::Elements(set) => (NFT_MSG_GETSETELEM, vec![text(1, TABLE), text(2, set.as_str())]),
-            Self::Rules(chain) => (NFT_MSG_GETRULE, vec![text(1, TABLE), text(2, chain.as_str())]),
+            Self::Sets => (NFT_MSG_GETSET, vec![text(NFTA_SET_TABLE, TABLE)]),
+            Self::Elements(set) => {
+                let list = vec![
+                    text(NFTA_SET_ELEM_LIST_TABLE, TABLE),
+                    text(NFTA_SET_ELEM_LIST_SET, set.as_str()),
+                ];
+                (NFT_MSG_GETSETELEM, list)
+            }
+            Self::Rules(chain) => (
+                NFT_MSG_GETRULE,
+                vec![text(NFTA_RULE_TABLE, TABLE), text(NFTA_RULE_CHAIN, chain.as_str())],
+            ),
         };
         message(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, &attributes)
     }
 }
 
 impl Table {
-    /// All questions whose answers tell whether the kernel has this table.
+    /// Returns all questions whose answers show whether the kernel has this table.
     pub(crate) fn questions(&self) -> impl Iterator<Item = Question> {
         let whole = [Question::Table, Question::Chains, Question::Sets];
         let elements = self.sets.iter().map(|set| Question::Elements(set.name));
@@ -130,22 +124,22 @@ impl Table {
         whole.into_iter().chain(elements).chain(rules)
     }
 
-    /// The messages that put this table in the place of the one that is there, all at once: no packet sees neither.
+    /// Returns the messages that replace the table in one transaction, so that every packet sees the old or the new one.
     ///
-    /// Answered by an error, or by an acknowledgement of the message with the sequence number that is returned.
+    /// The kernel answers with an error, or acknowledges the message with the returned sequence number.
     pub(crate) fn replace(&self) -> (Vec<u8>, u32) {
         let new = NLM_F_REQUEST | NLM_F_CREATE;
         let mut parts: Vec<(u16, u16, Vec<Attribute>)> = vec![
-            // Made first where there is none, since a missing one cannot be removed.
+            // Created first, because removing a missing table fails.
             (NFT_MSG_NEWTABLE, new, table()),
-            (NFT_MSG_DELTABLE, NLM_F_REQUEST, vec![text(1, TABLE)]),
+            (NFT_MSG_DELTABLE, NLM_F_REQUEST, vec![text(NFTA_TABLE_NAME, TABLE)]),
             (NFT_MSG_NEWTABLE, new, table()),
         ];
         for set in &self.sets {
             parts.push((NFT_MSG_NEWSET, new, set.attributes()));
             parts.extend(set.fillings().map(|filling| (NFT_MSG_NEWSETELEM, new, filling)));
         }
-        // All chains are there before a rule leads to one.
+        // All chains must exist before a rule jumps to one.
         parts.extend(
             self.chains
                 .iter()
@@ -154,7 +148,11 @@ impl Table {
         for chain in &self.chains {
             parts.extend(chain.rules.iter().map(|rule| {
                 let expressions = Attribute::Nest(NFTA_RULE_EXPRESSIONS, rule.expressions.clone());
-                let rule = vec![text(1, TABLE), text(2, chain.name.as_str()), expressions];
+                let rule = vec![
+                    text(NFTA_RULE_TABLE, TABLE),
+                    text(NFTA_RULE_CHAIN, chain.name.as_str()),
+                    expressions,
+                ];
                 (NFT_MSG_NEWRULE, new | NLM_F_APPEND, rule)
             }));
         }
@@ -170,7 +168,7 @@ impl Table {
         (bytes, sequence)
     }
 
-    /// Returns whether what the kernel answered to a question, as whole messages, is this table.
+    /// Returns whether the kernel's answer to a question, as whole messages, is this table.
     pub(crate) fn is(&self, question: Question, answer: &[Vec<u8>]) -> bool {
         let bodies = |kind: u16| {
             answer.iter().filter_map(move |message| {
@@ -195,7 +193,7 @@ impl Table {
                 self.sets.iter().any(|set| set.name == name && set.has(&lists))
             }
             Question::Rules(name) => {
-                let own = [text(1, TABLE), text(2, name.as_str())];
+                let own = [text(NFTA_RULE_TABLE, TABLE), text(NFTA_RULE_CHAIN, name.as_str())];
                 let told: Vec<&[u8]> = bodies(NFT_MSG_NEWRULE).filter(|told| holds(told, &own)).collect();
                 let wanted: Vec<&Rule> = self
                     .chains
@@ -210,26 +208,28 @@ impl Table {
 }
 
 fn table() -> Vec<Attribute> {
-    // NFTA_TABLE_{NAME, FLAGS}: the flag that puts it to sleep is not set.
-    vec![text(1, TABLE), number(2, 0)]
+    // No flags: the table is active.
+    vec![text(NFTA_TABLE_NAME, TABLE), number(NFTA_TABLE_FLAGS, 0)]
 }
 
 impl Chain {
     fn attributes(&self) -> Vec<Attribute> {
-        // NFTA_CHAIN_{TABLE, NAME, HOOK, POLICY, TYPE}, NFTA_HOOK_{HOOKNUM, PRIORITY}
-        let mut attributes = vec![text(1, TABLE), text(3, self.name.as_str())];
+        let mut attributes = vec![text(NFTA_CHAIN_TABLE, TABLE), text(NFTA_CHAIN_NAME, self.name.as_str())];
         if let Some(hook) = self.name.hook() {
             attributes.extend([
-                Attribute::Nest(4, vec![number(1, hook), number(2, 0)]),
-                number(5, NF_DROP),
-                text(7, "filter"),
+                Attribute::Nest(
+                    NFTA_CHAIN_HOOK,
+                    vec![number(NFTA_HOOK_HOOKNUM, hook), number(NFTA_HOOK_PRIORITY, 0)],
+                ),
+                number(NFTA_CHAIN_POLICY, NF_DROP),
+                text(NFTA_CHAIN_TYPE, "filter"),
             ]);
         }
         attributes
     }
 }
 
-/// Asks for the number of the ruleset's generation, which only a kernel with `nf_tables` has.
+/// Asks for the generation of the ruleset, which only a kernel with `nf_tables` has.
 pub(crate) fn get_generation(sequence: u32) -> Vec<u8> {
     message(NFT_MSG_GETGEN, NLM_F_REQUEST, sequence, &[])
 }
@@ -243,7 +243,7 @@ fn message(kind: u16, flags: u16, sequence: u32, attributes: &[Attribute]) -> Ve
     message.finish()
 }
 
-/// The beginning or the end of a batch; `struct nfgenmsg` names the subsystem.
+/// Returns the begin or the end of a batch; `struct nfgenmsg` names the subsystem.
 fn batch(kind: u16, sequence: u32) -> Vec<u8> {
     let [high, low] = NFNL_SUBSYS_NFTABLES.to_be_bytes();
     let mut message = Message::new(kind, NLM_F_REQUEST, sequence);

@@ -1,59 +1,24 @@
-//! The few rtnetlink messages that a base needs, as bytes, and what all netlink messages have in common.
+//! The rtnetlink messages that a base needs, and the format of all netlink messages.
 //!
-//! Numbers and layouts are those of the kernel's `linux/netlink.h`, `linux/rtnetlink.h`, `linux/if_link.h`,
-//! `linux/if_addr.h` and `linux/ip.h`; everything is in the machine's byte order but addresses.
+//! The layouts are those of the kernel's `linux/netlink.h`, `linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h` and
+//! `linux/ip.h`. Numbers are in the machine's byte order; addresses are not.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::protocol::Guard;
+use crate::{
+    kernel::{
+        AF_INET, AF_UNSPEC, IFA_ADDRESS, IFA_LOCAL, IFF_LOOPBACK, IFLA_AF_SPEC, IFLA_INET_CONF,
+        IPV4_DEVCONF_FORWARDING, NLA_TYPE_MASK, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REPLACE,
+        NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_OIF,
+        RTA_PRIORITY, RTA_TABLE, RTM_DELROUTE, RTM_F_CLONED, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR,
+        RTM_NEWLINK, RTM_NEWROUTE, RTM_SETLINK, RTN_UNICAST, RTPROT_KERNEL, RTPROT_REDIRECT, RTPROT_STATIC,
+    },
+    protocol::Guard,
+};
 
-const RTM_NEWLINK: u16 = 16;
-const RTM_GETLINK: u16 = 18;
-const RTM_SETLINK: u16 = 19;
-const RTM_NEWADDR: u16 = 20;
-const RTM_GETADDR: u16 = 22;
-const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
-const RTM_GETROUTE: u16 = 26;
-
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_ACK: u16 = 0x4;
-const NLM_F_DUMP_INTR: u16 = 0x10;
-const NLM_F_REPLACE: u16 = 0x100;
-const NLM_F_CREATE: u16 = 0x400;
-const NLM_F_DUMP: u16 = 0x300;
-
-const AF_UNSPEC: u8 = 0;
-const AF_INET: u8 = 2;
-
-const IFF_LOOPBACK: u32 = 0x8;
-const IFLA_AF_SPEC: u16 = 26;
-const IFLA_INET_CONF: u16 = 1;
-const IPV4_DEVCONF_FORWARDING: u16 = 1;
-
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-
-const RT_TABLE_MAIN: u8 = 254;
-const RTPROT_REDIRECT: u8 = 1;
-const RTPROT_KERNEL: u8 = 2;
-const RTPROT_STATIC: u8 = 4;
-const RT_SCOPE_UNIVERSE: u8 = 0;
-const RTN_UNICAST: u8 = 1;
-const RTM_F_CLONED: u32 = 0x200;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
-const RTA_PRIORITY: u16 = 6;
-const RTA_TABLE: u16 = 15;
-
-/// The bits of an attribute's type that are the type; the others are flags.
-const NLA_TYPE_MASK: u16 = 0x3fff;
+/// The sizes of `struct nlmsghdr` and `struct nlattr`.
 pub(crate) const MESSAGE_HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
 
@@ -62,9 +27,9 @@ const ATTRIBUTE_HEADER: usize = 4;
 pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) loopback: bool,
-    /// Whether IPv4 packets that come in here are forwarded; `None` where the interface has no IPv4 part.
+    /// Whether IPv4 packets from this interface are forwarded. `None` if the interface has no IPv4.
     pub(crate) forwarding: Option<bool>,
-    /// What the guards are set to, as far as the kernel knows them.
+    /// The values of the guards that the kernel has.
     pub(crate) guards: Vec<(Guard, u32)>,
 }
 
@@ -80,7 +45,7 @@ pub(crate) struct Address {
 pub(crate) struct Entry {
     pub(crate) to: Ipv4Net,
     pub(crate) via: Option<Ipv4Addr>,
-    /// Whether the kernel made it for an address of an interface.
+    /// Whether the kernel added it for an address of an interface.
     pub(crate) of_kernel: bool,
     pub(crate) link: Option<u32>,
     pub(crate) priority: u32,
@@ -90,33 +55,33 @@ pub(crate) struct Entry {
     pub(crate) protocol: u8,
 }
 
-/// One message of the kernel's answer.
+/// A message of the kernel's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Link(Link),
     Address(Address),
     Entry(Entry),
-    /// The answer is complete; the number is an errno, or 0 where all went well.
+    /// The end of the answer: an errno, or 0 for success.
     End(i32),
-    /// A message of no interest: another family, another table.
+    /// An ignored message: another family or table.
     Other,
 }
 
-/// Asks for all interfaces.
+/// Requests all interfaces.
 pub(crate) fn get_links(sequence: u32) -> Vec<u8> {
     let mut message = Message::new(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     message.link_header(AF_UNSPEC, 0);
     message.finish()
 }
 
-/// Asks for all IPv4 addresses.
+/// Requests all IPv4 addresses.
 pub(crate) fn get_addresses(sequence: u32) -> Vec<u8> {
     let mut message = Message::new(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     message.bytes.extend_from_slice(&[AF_INET, 0, 0, 0, 0, 0, 0, 0]);
     message.finish()
 }
 
-/// Asks for all IPv4 routes.
+/// Requests all IPv4 routes.
 pub(crate) fn get_routes(sequence: u32) -> Vec<u8> {
     let mut message = Message::new(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     message
@@ -125,12 +90,12 @@ pub(crate) fn get_routes(sequence: u32) -> Vec<u8> {
     message.finish()
 }
 
-/// Turns forwarding on or off for the packets that come in by one interface.
+/// Turns forwarding of packets from one interface on or off.
 pub(crate) fn set_forwarding(sequence: u32, link: u32, on: bool) -> Vec<u8> {
     set_interface(sequence, link, &[(IPV4_DEVCONF_FORWARDING, u32::from(on))])
 }
 
-/// Sets guards of one interface to what they should be.
+/// Sets guards of one interface to the required values.
 pub(crate) fn set_guards(sequence: u32, link: u32, guards: &[Guard]) -> Vec<u8> {
     let settings: Vec<_> = guards.iter().map(|guard| (guard.number(), guard.wanted())).collect();
     set_interface(sequence, link, &settings)
@@ -176,7 +141,7 @@ pub(crate) fn delete_route(sequence: u32, entry: &Entry) -> Vec<u8> {
     message.finish()
 }
 
-/// Reads the replies to one request out of a datagram of the kernel's.
+/// Parses the replies to a request from a datagram of the kernel.
 pub(crate) fn replies(datagram: &[u8], sequence: u32) -> Vec<Reply> {
     messages(datagram)
         .filter(|message| u32_at(message, 8) == Some(sequence))
@@ -184,7 +149,7 @@ pub(crate) fn replies(datagram: &[u8], sequence: u32) -> Vec<Reply> {
         .collect()
 }
 
-/// Splits a datagram of the kernel's into whole messages; a cut-off one ends it.
+/// Splits a datagram of the kernel into messages and stops at a truncated one.
 pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
@@ -194,12 +159,12 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Returns whether a message says that what was listed changed meanwhile, so that the list may be neither the old nor the new one.
+/// Returns whether the listed objects changed meanwhile, so that the list may be inconsistent.
 pub(crate) fn was_interrupted(message: &[u8]) -> bool {
     u16_at(message, 6).is_some_and(|flags| flags & NLM_F_DUMP_INTR != 0)
 }
 
-/// Reads a message that ends an answer: an errno, 0 where all went well; `None` for any other message.
+/// Parses the end of an answer: an errno, or 0 for success. Returns `None` for any other message.
 pub(crate) fn ending(message: &[u8]) -> Option<i32> {
     match reply(message)? {
         Reply::End(errno) => Some(errno),
@@ -231,7 +196,7 @@ fn link(body: &[u8]) -> Option<Link> {
         .and_then(|(_, families)| attributes(families).find(|(kind, _)| *kind == u16::from(AF_INET)))
         .and_then(|(_, inet)| attributes(inet).find(|(kind, _)| *kind == IFLA_INET_CONF))
         .map_or(&[][..], |(_, settings)| settings);
-    // Told as an array that begins with setting 1, unlike the attributes in which they are set.
+    // Returned as an array that starts with setting 1, unlike the attributes that set them.
     let setting = |number: u16| u32_at(settings, usize::from(number - 1) * 4);
     Some(Link {
         index: u32_at(body, 4)?,
@@ -253,7 +218,7 @@ fn address(body: &[u8]) -> Option<Address> {
             .find(|(kind, _)| *kind == wanted)
             .and_then(|(_, v)| ipv4(v))
     };
-    // On a point-to-point link ADDRESS is the other end's.
+    // On a point-to-point link, ADDRESS is the other end's.
     let address = of_kind(IFA_LOCAL).or_else(|| of_kind(IFA_ADDRESS))?;
     Some(Address {
         link: u32_at(body, 4)?,
@@ -263,7 +228,7 @@ fn address(body: &[u8]) -> Option<Address> {
 
 fn entry(body: &[u8]) -> Option<Entry> {
     let &[family, prefix, _, tos, table, protocol, scope, kind] = body.first_chunk()?;
-    // What the kernel remembers by itself of a way that it took, for some minutes: a smaller MTU, or where a neighbour redirected to.
+    // Entries that the kernel caches for some minutes: a smaller MTU, or a redirect of a neighbour.
     if u32_at(body, 8)? & RTM_F_CLONED != 0 || protocol == RTPROT_REDIRECT {
         return None;
     }
@@ -296,7 +261,7 @@ fn entry(body: &[u8]) -> Option<Entry> {
     })
 }
 
-/// Walks the attributes of a message or of another attribute; a cut-off one ends it.
+/// Iterates over the attributes of a message or an attribute, and stops at a truncated one.
 pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
@@ -319,7 +284,7 @@ fn ipv4(value: &[u8]) -> Option<Ipv4Addr> {
     <[u8; 4]>::try_from(value).ok().map(Ipv4Addr::from)
 }
 
-/// Messages and attributes begin at multiples of four.
+/// Messages and attributes are aligned to four bytes.
 const fn aligned(length: usize) -> usize {
     length.next_multiple_of(4)
 }
@@ -353,7 +318,7 @@ impl Message {
         self.bytes.extend_from_slice(&[0; 4]);
     }
 
-    /// Adds bytes as they are: what stands between the header and the attributes.
+    /// Adds bytes between the header and the attributes.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

@@ -1,4 +1,4 @@
-//! Tells which targets answer, from where it runs.
+//! Reports which targets answer.
 
 use std::{
     io,
@@ -24,15 +24,16 @@ use crate::{
     protocol::{Answer, EXIT_DONE, Probe, ProbeResult, Target, TargetResult},
 };
 
-/// Targets tried at a time; each holds a file descriptor.
+/// The number of targets that are tried at once. Each has a file descriptor.
 const AT_A_TIME: usize = 256;
 
 const ECHO_REQUEST: u8 = 8;
 
-/// What is sent to a UDP port: long enough that a service which answers with no more than it was sent has room for its banner.
+/// The content for a UDP port: long enough that a service that limits its answer to the size of the request can send its
+/// banner.
 const DATAGRAM: [u8; 512] = [0; 512];
 
-/// Tries all targets and prints how they fared.
+/// Tries all targets and prints the results.
 pub(crate) fn run(json: &str) -> Result<ExitCode, Failure> {
     let probe: Probe = serde_json::from_str(json).map_err(|error| Failure::usage("the probe cannot be read", error))?;
     print_line(&try_all(&probe));
@@ -63,7 +64,7 @@ fn try_all(probe: &Probe) -> ProbeResult {
     ProbeResult { targets }
 }
 
-/// A refusal is final: the host is there and said no.
+/// A refusal is final: the host exists and the port is closed.
 fn wants_another(result: &TargetResult) -> bool {
     !matches!(result.detail, Answer::Answered | Answer::Refused)
 }
@@ -118,13 +119,13 @@ fn attempt_once(open: Vec<&mut TargetResult>, attempt: u16, timeout: Duration) {
     }
 }
 
-/// Sends an echo request or a datagram, or begins to connect.
+/// Sends an echo request or a datagram, or starts to connect.
 fn ask(target: Target, attempt: u16) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     match target {
         Target::Icmp { address } => {
             let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, Some(ipproto::ICMP))?;
-            // Connected, so that only this address's replies come in, and refusals on the way do too.
+            // Connected, so that only replies and errors of this address arrive.
             connect(&socket, &SocketAddrV4::new(address, 0))?;
             send(&socket, &echo_request(attempt), SendFlags::empty())?;
             Ok(socket)
@@ -138,7 +139,7 @@ fn ask(target: Target, attempt: u16) -> Result<OwnedFd, Errno> {
         }
         Target::Udp { address, port } => {
             let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
-            // Connected, so that the refusal of a port where nobody listens comes in.
+            // Connected, so that the error of a closed port arrives.
             connect(&socket, &SocketAddrV4::new(address, port))?;
             send(&socket, &DATAGRAM, SendFlags::empty())?;
             Ok(socket)
@@ -172,7 +173,7 @@ fn interest(target: Target) -> PollFlags {
     }
 }
 
-/// Reads what a ready socket has to tell; `None` when it is not the answer.
+/// Reads the answer from a ready socket. Returns `None` if it is not the answer.
 fn heard(socket: &OwnedFd, target: Target, attempt: u16) -> Option<Answer> {
     match target {
         Target::Icmp { .. } => {
@@ -239,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn whoever_answers_a_broadcast_counts_and_silence_does_not() {
+    fn any_answer_to_a_broadcast_counts_and_silence_does_not() {
         let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (there, other, mute) = (bind(), bind(), bind());
         let target = |socket: &UdpSocket| Target::Broadcast {
             address: Ipv4Addr::new(127, 255, 255, 255),
             port: socket.local_addr().unwrap().port(),
         };
-        // Bound to an address that is not everybody's, these two hear nothing.
+        // Sockets bound to a single address do not receive broadcasts.
         let everybody = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let targets = vec![target(&everybody), target(&mute), target(&there)];
         let answering = std::thread::spawn(move || {

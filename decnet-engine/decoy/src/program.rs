@@ -6,7 +6,7 @@ use crate::{base, failure::Failure, lines::log, probe, service, state};
 
 const USAGE: &str = "decnet-decoy base | state set JSON | state keep JSON | state restore | state check [JSON] | state show | service | probe JSON";
 
-/// Runs the command that `arguments` name (without the name of the program) and returns its exit code.
+/// Runs the command in `arguments` (without the name of the program) and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     let arguments: Vec<String> = arguments.into_iter().collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();

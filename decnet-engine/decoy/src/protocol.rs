@@ -1,4 +1,4 @@
-//! The JSON shapes that the engine and the program exchange.
+//! The types of the JSON between the engine and the program.
 
 mod contact;
 
@@ -9,71 +9,71 @@ use serde::{Deserialize, Serialize};
 
 pub use self::contact::{Contact, ContactEvent, EndReason, Summary, SummaryEvent};
 
-/// The environment variable from which a base takes its first [`NetState`], as JSON. Its name says nothing of this project.
+/// The environment variable with the first [`NetState`] of a base, as JSON. The name does not reveal this project.
 pub const STATE_VARIABLE: &str = "NET_STATE";
 
-/// The environment variable from which a service takes its [`ServiceState`], as JSON.
+/// The environment variable with the [`ServiceState`] of a service, as JSON.
 pub const SERVICE_VARIABLE: &str = "DECNET_SERVICE";
 
 /// The folder that survives restarts of a base, whose root is read-only. Only [`KEEPER`] can write there.
 pub const STATE_FOLDER: &str = "/var/lib";
 
-/// Where a base keeps the [`NetState`] that was set last; once it exists, it wins over [`STATE_VARIABLE`].
+/// The file with the last [`NetState`]. If it exists, it overrides [`STATE_VARIABLE`].
 pub const STATE_PATH: &str = "/var/lib/state.json";
 
-/// The folder in which a base hands its services their sockets. Only root in the base can write there.
+/// The folder of the socket for services. Only root in the base can write there.
 pub const PORTS_FOLDER: &str = "/var/lib/ports";
 
-/// The Unix socket over which it does.
+/// The Unix socket over which a base passes sockets to its services.
 pub const PORTS_SOCKET: &str = "/var/lib/ports/socket";
 
-/// The user, and the group, to whom all files of a base but [`PORTS_FOLDER`] belong. Nothing in any container runs as that user but `state keep`, and
-/// root in a base has no capability with which it could write their files or become them.
+/// The user and group that own all files of a base except [`PORTS_FOLDER`]. In all containers only `state keep` runs as this
+/// user, and root in a base has no capability to write the user's files or to become the user.
 pub const KEEPER: u32 = 64_999;
 
-/// The exit code of a command that did what it was told.
+/// The exit code of a successful command.
 pub const EXIT_DONE: u8 = 0;
 
-/// The exit code of a command that failed; of `state set`, that the previous state is still in force.
+/// The exit code of a failed command. For `state set`, the previous state is unchanged.
 pub const EXIT_FAILED: u8 = 1;
 
-/// The exit code for arguments or JSON that cannot be understood.
+/// The exit code for invalid arguments or JSON.
 pub const EXIT_USAGE: u8 = 2;
 
-/// The exit code of `state set` and `state check` when the namespace is not what the state declares.
+/// The exit code of `state set` and `state check` if the namespace differs from the state.
 pub const EXIT_DEVIATES: u8 = 3;
 
-/// The exit code of a base, or of `state set`, that has a default route and cannot be contained: the kernel has no `nf_tables`,
-/// say. Without containment whatever runs there would reach the outside.
+/// The exit code of a base or of `state set` with a default route but without containment, for instance because the kernel has
+/// no `nf_tables`. Without containment, deckies could reach the outside.
 pub const EXIT_UNCONTAINED: u8 = 4;
 
-/// What a base's network namespace should be like.
+/// The network state of a base.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetState {
-    /// Whether packets from one own interface may leave by another.
+    /// Whether packets are forwarded between the own interfaces.
     pub forward: bool,
-    /// Whether the default route that Docker made stays; true for gateways alone.
+    /// Whether Docker's default route stays. True only for gateways.
     pub default_route: bool,
-    /// The decky's own addresses, ascending. Interfaces are found by them, never by name.
+    /// The decky's addresses, sorted. They identify the interfaces; names do not.
     pub interfaces: Vec<Ipv4Addr>,
-    /// The routes besides those to the own subnets, ascending, one a destination.
+    /// The routes besides those to own subnets, sorted, one per destination.
     pub routes: Vec<Route>,
-    /// The own subnets, ascending. With the routes' destinations they are all that a packet may be for.
+    /// The own subnets, sorted. Together with the destinations of the routes they are all permitted destinations.
     pub lans: Vec<Ipv4Net>,
-    /// The host's addresses, ascending. Nothing may be begun to them, not even on own subnets.
+    /// The host's addresses, sorted. The decky must not open connections to them, not even on own subnets.
     pub closed: Vec<Ipv4Addr>,
-    /// What may be asked from outside the maze, ascending: the ports that the host publishes.
+    /// The ports that the host publishes, sorted. They are reachable from outside the maze.
     #[serde(default)]
     pub published: Vec<Published>,
-    /// The UDP ports to which broadcasts and multicasts may be sent, ascending.
+    /// The UDP ports to which broadcasts and multicasts may be sent, sorted.
     #[serde(default)]
     pub broadcast: Vec<u16>,
-    /// What else may leave.
+    /// Other packets that may leave.
     pub egress: Egress,
 }
 
-/// What may leave a namespace beside what the maze is made of.
+/// Packets that may leave a namespace to destinations outside the maze.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -90,7 +90,7 @@ pub enum Egress {
 }
 
 impl NetState {
-    /// Reads a state from JSON, puts it in canonical order and refuses two routes to one destination.
+    /// Parses a state from JSON and sorts it. Two routes to one destination are an error.
     pub fn parse(json: &str) -> Result<Self, MalformedState> {
         let mut state: Self = serde_json::from_str(json).map_err(MalformedState::Json)?;
         state.sort();
@@ -101,12 +101,12 @@ impl NetState {
         }
     }
 
-    /// Returns whether there is a way out, so that the containment is all that keeps packets in.
+    /// Returns whether packets could leave the maze if there were no containment.
     pub fn has_way_out(&self) -> bool {
         self.default_route || self.routes.iter().any(|route| route.to.prefix_len() == 0)
     }
 
-    /// Puts all lists in canonical order, each once, so that equal states print the same bytes.
+    /// Sorts all lists and removes duplicates, so that equal states print the same bytes.
     pub fn sort(&mut self) {
         self.interfaces.sort_unstable();
         self.interfaces.dedup();
@@ -129,13 +129,13 @@ impl NetState {
     }
 }
 
-/// One route: packets to a subnet go to a neighbour.
+/// A route to a subnet via a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The subnet.
     pub to: Ipv4Net,
-    /// The neighbour, which one of the own subnets holds.
+    /// The neighbour, which is in one of the own subnets.
     pub via: Ipv4Addr,
 }
 
@@ -143,21 +143,21 @@ pub struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// The decky's address to which the host leads.
+    /// The decky's address to which the host forwards.
     pub address: Ipv4Addr,
     /// The decky's port.
     pub port: u16,
     /// The transport.
     pub protocol: Protocol,
-    /// Whether the host alone may come: it publishes the port on a loopback address of its own.
+    /// Whether only the host may connect, because it publishes the port on a loopback address.
     pub host_only: bool,
 }
 
-/// Why a [`NetState`] cannot be read.
+/// Reports an invalid [`NetState`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MalformedState {
-    /// It is not the JSON of a state.
+    /// The JSON is not a state.
     Json(serde_json::Error),
     /// Two routes have the same destination.
     DestinationTwice(Ipv4Net),
@@ -176,7 +176,7 @@ impl MalformedState {
 impl fmt::Display for MalformedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json(_) => f.write_str("the JSON is no network state"),
+            Self::Json(_) => f.write_str("the JSON is not a network state"),
             Self::DestinationTwice(to) => write!(f, "two routes to {to}"),
         }
     }
@@ -191,75 +191,75 @@ impl std::error::Error for MalformedState {
     }
 }
 
-/// What `state set` and `state check` print: where the namespace is not what was declared.
+/// The output of `state set` and `state check`: the differences between namespace and state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateReport {
-    /// Each difference that is left; empty when all is as declared.
+    /// The remaining differences; empty if there are none.
     pub deviations: Vec<Deviation>,
-    /// What the kernel said to each change that it refused, for people.
+    /// The kernel's errors for refused changes, for people.
     pub refused: Vec<String>,
 }
 
-/// One difference between a namespace and its [`NetState`].
+/// A difference between a namespace and its [`NetState`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Deviation {
-    /// No interface has a declared address: its network was disconnected by hand, say.
+    /// No interface has a declared address, for instance because its network was disconnected manually.
     InterfaceMissing(Ipv4Addr),
-    /// An interface has an address that was not declared; it does not forward.
+    /// An interface has an undeclared address. It does not forward.
     InterfaceUndeclared(Ipv4Addr),
-    /// The interface with this address forwards though it should not.
+    /// The interface with this address forwards but must not.
     ForwardingOn(Ipv4Addr),
-    /// The interface with this address does not forward though it should.
+    /// The interface with this address must forward but does not.
     ForwardingOff(Ipv4Addr),
-    /// A setting of the interface with this address would let a neighbour steer where packets go.
+    /// A setting of the interface with this address would let neighbours redirect packets.
     Unguarded {
         /// The address.
         address: Ipv4Addr,
         /// The setting.
         guard: Guard,
-        /// What it is set to.
+        /// The current value.
         value: u32,
     },
-    /// A declared route is not there.
+    /// A declared route is missing.
     RouteMissing(Route),
-    /// There is a route to this subnet that was not declared.
+    /// A route to this subnet is undeclared.
     RouteUndeclared(Ipv4Net),
-    /// The default route should have stayed, but there is none.
+    /// The default route is missing.
     DefaultRouteMissing,
-    /// What may leave is not held to the state: the packet filter's table is not there, or not as it should be.
+    /// Outgoing packets are not limited: the packet filter's table is missing or differs.
     Uncontained,
 }
 
-/// A setting of an interface that keeps a neighbour from steering where packets go, named as in `net.ipv4.conf.<interface>`.
+/// A setting of an interface that prevents neighbours from redirecting packets, named as in `net.ipv4.conf.<interface>`.
 ///
-/// It is set on each interface, since the kernel sets some of them by itself when `net.ipv4.ip_forward` is written.
+/// It is set on each interface, because the kernel changes some of these settings when `net.ipv4.ip_forward` is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Guard {
-    /// Whether ICMP redirects move routes: 0.
+    /// Whether ICMP redirects change routes: 0.
     AcceptRedirects,
-    /// Whether redirects lead to routers that are known only: 1.
+    /// Whether only redirects to known routers are accepted: 1.
     SecureRedirects,
     /// Whether redirects are sent: 0.
     SendRedirects,
-    /// Which source addresses are taken: 2, those to which there is a way.
+    /// The check of source addresses: 2, an address must be routable.
     #[serde(rename = "rp_filter")]
     ReversePathFilter,
-    /// Whether a packet may say by which way it goes: 0.
+    /// Whether a packet may choose its route: 0.
     AcceptSourceRoute,
-    /// Whether it answers for addresses of others: 0.
+    /// Whether it answers ARP requests for other hosts: 0.
     ProxyArp,
-    /// Whether packets with an own source address are taken: 0.
+    /// Whether packets with one of its own addresses as source are accepted: 0.
     AcceptLocal,
-    /// Whether loopback addresses may be asked from outside: 0.
+    /// Whether loopback addresses are reachable from outside: 0.
     RouteLocalnet,
 }
 
-/// What a built-in service answers on, and who it says it is in its log.
+/// The ports of a built-in service, and its names in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceState {
@@ -269,7 +269,7 @@ pub struct ServiceState {
     pub service: String,
     /// The ports, on every address of the base.
     pub listen: Vec<Listen>,
-    /// What is sent on connect (TCP) or as the answer to a datagram (UDP).
+    /// The text sent on connect (TCP) or as the answer to a datagram (UDP).
     #[serde(default)]
     pub banner: Option<String>,
 }
@@ -295,87 +295,87 @@ pub enum Protocol {
     Udp,
 }
 
-/// What `probe` shall try to reach.
+/// The input of `probe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// The targets, tried side by side.
+    /// The targets, tried in parallel.
     pub targets: Vec<Target>,
-    /// How long one attempt waits for an answer, in milliseconds.
+    /// The timeout of one attempt in milliseconds.
     pub timeout_ms: u64,
-    /// How often a target that does not answer is tried.
+    /// The number of attempts for a target that does not answer.
     pub attempts: u16,
 }
 
-/// One thing to reach.
+/// A target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Target {
     /// An address, by ICMP echo.
     Icmp {
-        /// Whom to ask.
+        /// The address.
         address: Ipv4Addr,
     },
     /// A TCP port, by connecting.
     Tcp {
-        /// Whom to ask.
+        /// The address.
         address: Ipv4Addr,
-        /// On which port.
+        /// The port.
         port: u16,
     },
     /// A UDP port, by a datagram.
     Udp {
-        /// Whom to ask.
+        /// The address.
         address: Ipv4Addr,
-        /// On which port.
+        /// The port.
         port: u16,
     },
-    /// Everybody on a LAN, by a datagram to a UDP port. Whoever answers counts, from whatever address.
+    /// All hosts on a LAN, by a datagram to a UDP port. An answer from any address counts.
     Broadcast {
-        /// The address that is everybody's.
+        /// The broadcast address.
         address: Ipv4Addr,
-        /// On which port.
+        /// The port.
         port: u16,
     },
 }
 
-/// What `probe` prints.
+/// The output of `probe`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeResult {
-    /// One a target, in the order of the targets.
+    /// One result per target, in the same order.
     pub targets: Vec<TargetResult>,
 }
 
-/// How one target fared.
+/// The result of one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetResult {
     /// The target.
     pub target: Target,
-    /// Whether it answered: an echo reply, or a connection. A refused connection is none, see [`Answer::Refused`].
+    /// Whether it answered: an echo reply, or a connection. For a refused connection, see [`Answer::Refused`].
     pub reached: bool,
-    /// What happened in the last attempt.
+    /// The result of the last attempt.
     pub detail: Answer,
-    /// How long the answer took, in microseconds, if one came.
+    /// The time until the answer in microseconds, if there was one.
     pub rtt_us: Option<u64>,
 }
 
-/// What came of an attempt to reach a target.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Answer {
     /// It answered.
     Answered,
-    /// The host is there, but nothing listens on the port.
+    /// The host exists, but nothing listens on the port.
     Refused,
-    /// There is no route, or someone on the way said so.
+    /// There is no route, or a router on the path reported it.
     Unreachable,
-    /// Nothing came in time.
+    /// There was no answer in time.
     TimedOut,
-    /// The attempt could not be made; the text says why.
+    /// The attempt failed, with the reason.
     Failed(String),
 }
 
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_prints_in_canonical_order_whatever_order_it_came_in() {
+    fn a_state_is_printed_in_canonical_order() {
         check_state(
             r#"{"routes":[{"via":"10.0.0.9","to":"10.2.0.0/24"},{"via":"10.0.0.9","to":"10.1.0.7/24"}],
                 "interfaces":["10.10.0.1","10.9.0.1","10.10.0.1"],"default_route":false,"forward":true,
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shapes_read_as_documented() {
+    fn the_documented_json_is_parsed() {
         let service = r#"{"decky":"web","service":"dns","listen":[{"port":53,"protocol":"udp"}],"banner":null}"#;
         assert_eq!(
             serde_json::to_string(&serde_json::from_str::<ServiceState>(service).unwrap()).unwrap(),

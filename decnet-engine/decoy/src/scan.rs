@@ -1,7 +1,8 @@
-//! Contacts that no service sees: connections that are never completed, and ports where nothing listens.
+//! Contacts that no service sees: incomplete connections, and ports where nothing listens.
 //!
-//! The packet filter copies datagrams and the packets that begin, complete or refuse a connection to a netlink group (`NFLOG`). Joining
-//! the group takes `NET_ADMIN`, reading it takes nothing. What a service accepts is in the service's log and not here.
+//! The packet filter copies datagrams and the packets that open, complete or reset a connection to a netlink group (`NFLOG`).
+//! Joining the group requires `NET_ADMIN`; reading requires nothing. Contacts that a service accepts are in the log of the
+//! service.
 
 mod nflog;
 mod pending;
@@ -32,7 +33,7 @@ use crate::{
 /// How long packets are collected before they are compared with the sockets of the namespace.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How long to wait for a packet while no contact waits.
+/// The timeout while no contact is pending.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Receives the packets that the filter copies.
@@ -52,7 +53,7 @@ impl Detector {
         Ok(Self { socket })
     }
 
-    /// Writes the contacts to stdout, in a thread of its own.
+    /// Starts a thread that writes the contacts to stdout.
     pub(crate) fn run_in_background(self) -> io::Result<Scans> {
         // The hostname of a base is the name of its decky.
         let decky = uname().nodename().to_string_lossy().into_owned();
@@ -74,7 +75,7 @@ impl Detector {
             match self.socket.receive() {
                 Ok(datagram) => scans.lock().add(nflog::packets(datagram)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The buffer was full. What was lost may be what completed a connection that waits.
+                // The buffer was full. The lost packets may have completed pending connections.
                 Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
                     scans.lock().abandon(Instant::now());
                     if warnings.take(Instant::now()) {
@@ -98,7 +99,7 @@ impl Detector {
             if now >= next {
                 next = now + TICK;
                 let waits = scans.lock().settle(now);
-                // At worst it wakes up for nothing.
+                // If it fails, the thread only wakes up more often.
                 let _ = self.socket.set_timeout(if waits { TICK } else { IDLE });
             }
         }
@@ -110,13 +111,13 @@ pub(crate) struct Scans(Arc<Mutex<Contacts>>);
 
 struct Contacts {
     pending: Pending,
-    /// What was open a moment ago.
+    /// The recently open sockets.
     sockets: Sockets,
     journal: Journal,
 }
 
 impl Scans {
-    /// Counts what is not reported, before the process ends.
+    /// Counts the unreported contacts before the process ends.
     pub(crate) fn close(&self) {
         let now = Instant::now();
         let mut contacts = self.lock();
@@ -125,14 +126,14 @@ impl Scans {
         contacts.journal.close(now);
     }
 
-    /// Takes the contacts, also from a thread that panicked: a line is written whole or not at all.
+    /// Locks the contacts, even if another thread panicked: a line is written completely or not at all.
     fn lock(&self) -> MutexGuard<'_, Contacts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Contacts {
-    /// Adds packets. Beyond the number of contacts that can wait, they are counted without knowing whether a service sees them.
+    /// Adds packets. Beyond the limit of pending contacts they are only counted, whether a service sees them or not.
     fn add(&mut self, packets: impl Iterator<Item = Packet>) {
         let now = Instant::now();
         for packet in packets {
@@ -146,7 +147,7 @@ impl Contacts {
         }
     }
 
-    /// Reports what is known by now. Returns whether any contact waits.
+    /// Reports the contacts whose outcome is known. Returns whether any are pending.
     fn settle(&mut self, now: Instant) -> bool {
         if !self.pending.is_empty() {
             self.sockets = Sockets::read();

@@ -1,4 +1,4 @@
-//! The built-in responder: answers on a service's ports and tells who came.
+//! The built-in service: answers on its ports and logs visitors.
 
 mod connection;
 mod crowd;
@@ -26,7 +26,7 @@ use crate::{
     signals::signals,
 };
 
-/// Answers until told to stop.
+/// Runs until a stop signal.
 pub(crate) fn run() -> Result<ExitCode, Failure> {
     let stop = signals(&[SIGTERM, SIGINT])?;
     let json = env::var(SERVICE_VARIABLE).map_err(|error| Failure::usage("no service in DECNET_SERVICE", error))?;
@@ -42,24 +42,24 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code))
 }
 
-/// No datagram is larger.
+/// The maximum size of a datagram.
 const DATAGRAM_BYTES: usize = 65_536;
 
-/// An answer has at most so many times the bytes of the datagram that asked: whoever forges a sender gains little by it.
+/// An answer has at most this multiple of the request's size, so forged senders gain little.
 const AMPLIFICATION: usize = 2;
 
-/// Everything that is open.
+/// The open sockets and connections.
 struct Responder {
     state: ServiceState,
     limits: Limits,
     listeners: Vec<(TcpListener, u16)>,
     sockets: Vec<(UdpSocket, u16)>,
     connections: Vec<Connection>,
-    /// Until when no connection is accepted, for want of file descriptors.
+    /// Accepting pauses until this time, because file descriptors are exhausted.
     accept_after: Option<Instant>,
-    /// Answers to datagrams, so that forged senders cannot make a responder flood others, or two responders each other.
+    /// The limit of answers to datagrams, so that forged senders cannot cause a flood, or a loop between two responders.
     answers: Bucket,
-    /// Complaints about file descriptors: the log has better uses.
+    /// The limit of log lines about file descriptors.
     complaints: Bucket,
     journal: Journal,
 }
@@ -84,7 +84,7 @@ impl Responder {
         }
     }
 
-    /// Serves until `stop` can be read, with sockets of one base after the other; the result is the exit code.
+    /// Serves until `stop` is readable, with the sockets of one base after another. Returns the exit code.
     fn run(&mut self, supplier: &Supplier, stop: &UnixStream) -> u8 {
         loop {
             let mut told = String::new();
@@ -109,14 +109,14 @@ impl Responder {
             if let Some(code) = self.answer(stop, &base) {
                 return code;
             }
-            // What is of the old namespace leads nowhere any more.
+            // Sockets of the old namespace are useless.
             self.listeners.clear();
             self.sockets.clear();
             self.end_all(EndReason::Broken);
         }
     }
 
-    /// Serves until `stop` can be read, which gives an exit code, or the base is gone, which gives none.
+    /// Serves until `stop` is readable (returns an exit code) or the base is gone (returns none).
     fn answer(&mut self, stop: &UnixStream, base: &OwnedFd) -> Option<u8> {
         loop {
             let now = Instant::now();
@@ -135,7 +135,7 @@ impl Responder {
             if ready.stop {
                 return Some(EXIT_DONE);
             }
-            // Connections first: accepting changes their order.
+            // Connections first, because accepting changes their order.
             self.serve_connections(&ready.connections);
             for at in ready.sockets {
                 self.receive(at);
@@ -144,7 +144,7 @@ impl Responder {
                 self.accept(at);
             }
             self.journal.tick(Instant::now());
-            // The base says nothing more, so this is its end.
+            // The base sends nothing more, so this is its end.
             if ready.base {
                 return None;
             }
@@ -198,7 +198,7 @@ impl Responder {
         })
     }
 
-    /// Moves every connection on and logs those that ended.
+    /// Serves every ready connection and logs those that ended.
     fn serve_connections(&mut self, ready: &[bool]) {
         let now = Instant::now();
         let banner = self.state.banner.as_deref().unwrap_or_default().as_bytes();
@@ -228,13 +228,13 @@ impl Responder {
                     let local_port = *port;
                     self.greet(stream, Visit { remote, local_port });
                 }
-                // The listeners are of IPv4.
+                // The listeners are IPv4.
                 Ok((_, SocketAddr::V6(_))) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // One that went away before it was accepted says nothing about the next.
+                // A connection that was aborted before the accept does not affect the next one.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                // Out of file descriptors or memory. If somebody else holds them, those waiting keep, but asking at once again
-                // would only spin.
+                // Out of file descriptors or memory. If other processes hold them, connections keep waiting, but a retry at
+                // once would only spin.
                 Err(error) => {
                     let now = Instant::now();
                     if self.complaints.take(now) {
@@ -250,7 +250,7 @@ impl Responder {
         }
     }
 
-    /// Takes a connection in, and lets another go if there are too many.
+    /// Adds a connection, and closes another if there are too many.
     fn greet(&mut self, stream: TcpStream, visit: Visit) {
         let now = Instant::now();
         let source = *visit.remote.ip();
@@ -265,7 +265,7 @@ impl Responder {
         }
     }
 
-    /// Ends a connection if there is no room for one more from a source; says whether it did.
+    /// Closes a connection if there is no room for another from this source. Returns whether it did.
     fn displace(&mut self, newcomer: Ipv4Addr, of_all: usize, now: Instant) -> bool {
         let open: Vec<Guest> = self.connections.iter().map(|connection| connection.guest).collect();
         let Some(at) = crowd::displaced(&open, newcomer, self.limits.of_source, of_all) else {
@@ -283,7 +283,7 @@ impl Responder {
             let Some((socket, port)) = self.sockets.get(at) else {
                 return;
             };
-            // Any error but "none there" is about a datagram sent before: an answer that came back as undeliverable.
+            // Errors other than "would block" are about an earlier answer that could not be delivered.
             let (bytes, remote) = match socket.recv_from(&mut buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
@@ -317,7 +317,7 @@ impl Responder {
     }
 }
 
-/// What can be gone on with: places in the responder's lists, and for connections one flag each.
+/// The sockets that are ready: indices in the responder's lists, and one flag per connection.
 struct Ready {
     stop: bool,
     base: bool,

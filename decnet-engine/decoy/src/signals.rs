@@ -1,4 +1,4 @@
-//! Signals as bytes on a socket.
+//! Receives signals over a socket.
 
 use std::{io, os::unix::net::UnixStream};
 

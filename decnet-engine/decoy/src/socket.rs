@@ -10,24 +10,24 @@ use rustix::{
     },
 };
 
-/// Larger than any datagram of a dump: the kernel fills at most 32 KiB, or what the reader offers.
+/// Larger than any datagram of a dump: the kernel sends at most 32 KiB, or the size of the reader's buffer.
 const RECEIVE_BYTES: usize = 64 * 1024;
 
-/// A socket to a part of the kernel, in the namespace of this process.
+/// A netlink socket in the namespace of this process.
 pub(crate) struct Socket {
     fd: OwnedFd,
     buffer: Vec<u8>,
 }
 
 impl Socket {
-    /// Opens a socket to a subsystem; none is rtnetlink, which is number 0.
+    /// Opens a socket to a subsystem. None is rtnetlink, which is number 0.
     pub(crate) fn open(subsystem: Option<Protocol>) -> io::Result<Self> {
         let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, subsystem)?;
         let socket = Self {
             fd,
             buffer: vec![0; RECEIVE_BYTES],
         };
-        // The kernel answers in the call that asks; a lost answer must not block PID 1 forever.
+        // The kernel answers within the request's system call; a lost answer must not block PID 1 forever.
         socket.set_timeout(Duration::from_secs(2))?;
         Ok(socket)
     }

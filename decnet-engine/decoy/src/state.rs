@@ -1,4 +1,4 @@
-//! Brings the namespace to a state, and the commands below `state`.
+//! Applies a state to the namespace; the commands below `state`.
 
 use std::{fmt, fs, io, process::ExitCode, thread, time::Duration};
 
@@ -14,19 +14,19 @@ use crate::{
     state_file::StateFile,
 };
 
-/// One round does all; a second one removes what hid behind a replaced route.
+/// Usually one round is enough; a second one removes routes that a replaced route had hidden.
 const ROUNDS: usize = 3;
 
-/// How often, and after which pauses, a base is looked at that has not finished its start: five seconds in all.
+/// How often, and with which pauses, a starting base is checked: five seconds in total.
 const STARTING_LOOKS: usize = 1000;
 const STARTING_PAUSE: Duration = Duration::from_millis(5);
 
-/// Why a state could not be applied at all.
+/// The reason why a state was not applied at all.
 #[derive(Debug)]
 pub(crate) enum NotApplied {
-    /// Nothing can be read or changed.
+    /// The namespace cannot be read or changed.
     Namespace(io::Error),
-    /// There is a way out, and no containment.
+    /// There is a default route and no containment.
     Uncontained(io::Error),
 }
 
@@ -53,7 +53,7 @@ impl From<io::Error> for NotApplied {
 }
 
 impl NotApplied {
-    /// Says it with the code that tells the two apart.
+    /// Converts it to a failure with the exit code for its reason.
     pub(crate) fn failure(self, context: &'static str) -> Failure {
         let uncontained = matches!(self, Self::Uncontained(_));
         let failure = Failure::new(context, self);
@@ -69,11 +69,11 @@ fn is_forbidden(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::PERM.raw_os_error())
 }
 
-/// Brings this process's namespace to `state` as far as the kernel lets it, containment before all else.
+/// Applies a state to the namespace of this process, starting with the containment.
 ///
-/// A change that the kernel refuses (a neighbour that is out of reach because a network is gone, say) is reported and
-/// the rest still made. It is an error only when nothing can be read or changed at all, or when what has a way out cannot be
-/// contained.
+/// A change that the kernel refuses is reported, and the rest is still applied; for instance, a neighbour is unreachable
+/// because its network is missing. It is an error if nothing can be read or changed, or if a namespace with a default route
+/// cannot be contained.
 pub(crate) fn apply(state: &NetState) -> Result<StateReport, NotApplied> {
     let uncontained = match contain(state) {
         Ok(()) => None,
@@ -104,20 +104,20 @@ pub(crate) fn apply(state: &NetState) -> Result<StateReport, NotApplied> {
     })
 }
 
-/// Puts the containment in place, unless it is.
+/// Applies the containment unless it is in place.
 fn contain(state: &NetState) -> io::Result<()> {
     if is_contained(state)? {
         return Ok(());
     }
     let [watching, blind] = containment::tables(state);
     match replace_table(&watching) {
-        // Not every kernel can copy packets, or mark connections.
+        // Some kernels cannot copy packets or mark connections.
         Err(error) if is_unsupported(&error) => replace_table(&blind),
         done => done,
     }
 }
 
-/// Returns whether an error says that the kernel does not have what a table needs, as of a module that is not there.
+/// Returns whether the kernel lacks a feature of the table, for instance because of a missing module.
 fn is_unsupported(error: &io::Error) -> bool {
     let unsupported = [Errno::NOENT, Errno::OPNOTSUPP].map(Errno::raw_os_error);
     error.raw_os_error().is_some_and(|errno| unsupported.contains(&errno))
@@ -128,15 +128,16 @@ fn is_contained(state: &NetState) -> io::Result<bool> {
     Ok(has_table(&watching)? || has_table(&blind)?)
 }
 
-/// Returns whether the kernel copies to the base what scans send.
+/// Returns whether the kernel copies scan packets to the base.
 pub(crate) fn sees_scans(state: &NetState) -> io::Result<bool> {
     let [watching, _] = containment::tables(state);
     has_table(&watching)
 }
 
-/// Lists where the namespace that this thread is in is not what a state declares, and changes nothing; takes `NET_ADMIN` there.
+/// Returns the differences between the namespace of this thread and a state. Changes nothing. Requires `NET_ADMIN` in that
+/// namespace.
 ///
-/// It is what `state check` finds, for a thread that came in from outside.
+/// It is the result of `state check`, for a thread that entered from outside.
 pub fn deviations_here(state: &NetState) -> io::Result<Vec<Deviation>> {
     all_deviations(state, &mut Namespace::open()?)
 }
@@ -151,7 +152,7 @@ fn all_deviations(state: &NetState, namespace: &mut Namespace) -> io::Result<Vec
     Ok(deviations)
 }
 
-/// Applies a state, for `state keep` to keep; on failure the kept state is put back.
+/// Applies a state, which `state keep` then keeps. If this fails, the kept state is restored.
 pub(crate) fn set(json: &str) -> Result<ExitCode, Failure> {
     let state = parse(json)?;
     await_start()?;
@@ -168,14 +169,14 @@ pub(crate) fn set(json: &str) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Keeps a state over restarts. Only the keeper of the base's files can.
+/// Keeps a state across restarts. Only the keeper of the base's files can do this.
 pub(crate) fn keep(json: &str) -> Result<ExitCode, Failure> {
     let kept = StateFile::of_base().write(&parse(json)?);
     kept.map_err(|error| Failure::new("the state cannot be kept", error))?;
     Ok(ExitCode::from(EXIT_DONE))
 }
 
-/// Applies the kept state again, in place of one that was set and not kept.
+/// Applies the kept state again, replacing one that was set and not kept.
 pub(crate) fn restore() -> Result<ExitCode, Failure> {
     let kept = kept()?;
     await_start()?;
@@ -183,7 +184,7 @@ pub(crate) fn restore() -> Result<ExitCode, Failure> {
     Ok(told(&report))
 }
 
-/// Waits until the base has set its state and dropped its capabilities: else it could set the previous one after ours.
+/// Waits until the base has set its state and dropped its capabilities. Otherwise it could set the previous state after ours.
 fn await_start() -> Result<(), Failure> {
     if getpid().is_init() {
         return Ok(());
@@ -208,7 +209,7 @@ fn parse(json: &str) -> Result<NetState, Failure> {
     NetState::parse(json).map_err(|error| Failure::usage("the state cannot be read", error))
 }
 
-/// Compares the namespace with the kept state and changes nothing.
+/// Compares the namespace with the kept state. Changes nothing.
 pub(crate) fn check() -> Result<ExitCode, Failure> {
     let state = kept()?;
     let deviations = Namespace::open()
@@ -220,7 +221,7 @@ pub(crate) fn check() -> Result<ExitCode, Failure> {
     }))
 }
 
-/// Compares the namespace, and the kept state, with one that is given, and changes nothing.
+/// Compares the namespace and the kept state with a given state. Changes nothing.
 pub(crate) fn check_against(json: &str) -> Result<ExitCode, Failure> {
     if kept()? == parse(json)? {
         return check();

@@ -1,4 +1,4 @@
-//! Where a base keeps its state over restarts.
+//! The file with the state of a base, which survives restarts.
 
 use std::{
     env,
@@ -10,13 +10,13 @@ use std::{
 
 use crate::protocol::{NetState, STATE_PATH, STATE_VARIABLE};
 
-/// A state file. Everybody in the base may read it, only its keeper can write it.
+/// A state file. Every user in the base may read it; only its keeper can write it.
 pub(crate) struct StateFile {
     path: PathBuf,
 }
 
 impl StateFile {
-    /// Names the base's file.
+    /// Returns the file of the base.
     pub(crate) fn of_base() -> Self {
         Self::at(Path::new(STATE_PATH))
     }
@@ -25,7 +25,7 @@ impl StateFile {
         Self { path: path.to_owned() }
     }
 
-    /// Reads the state; `None` when none was ever written.
+    /// Reads the state. Returns `None` if none was ever written.
     pub(crate) fn read(&self) -> io::Result<Option<NetState>> {
         let text = match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -36,9 +36,10 @@ impl StateFile {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Writes the state so that a crash at any moment leaves the old file or the new one, whole. Writers wait for each other.
+    /// Writes the state atomically: after a crash at any moment, the file has the old or the new state. Writers wait for each
+    /// other.
     pub(crate) fn write(&self, state: &NetState) -> io::Result<()> {
-        // Nobody else may open it, so nobody else can keep a writer waiting.
+        // No other user may open it, so no other user can block a writer.
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -57,7 +58,7 @@ impl StateFile {
         }
     }
 
-    /// Reads the state that was set last, or else the first one, which the environment holds.
+    /// Reads the state that was set last, or the first one from the environment.
     pub(crate) fn read_or_first(&self) -> io::Result<NetState> {
         if let Some(state) = self.read()? {
             return Ok(state);
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_the_last_write_wins() {
+    fn a_written_state_is_read_and_the_last_write_wins() {
         let folder = tempfile::tempdir().unwrap();
         let file = StateFile::at(&folder.path().join("state.json"));
         assert_eq!(file.read().unwrap(), None);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_an_error_and_not_an_empty_or_a_first_state() {
+    fn a_damaged_file_is_an_error_and_not_an_empty_or_first_state() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
         fs::write(&path, "{\"forward\":tr").unwrap();

@@ -1,8 +1,8 @@
-//! The wall clock as text.
+//! Formats the wall clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Prints a time as RFC 3339 in UTC with milliseconds; times before 1970 print as 1970.
+/// Formats a time as RFC 3339 in UTC with milliseconds. Times before 1970 become 1970.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, millis) = (since.as_secs(), since.subsec_millis());
@@ -11,9 +11,9 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
-/// Turns days since 1970-01-01 into a Gregorian date, by Howard Hinnant's `civil_from_days`.
+/// Converts days since 1970-01-01 to a Gregorian date with Howard Hinnant's `civil_from_days`.
 fn civil(days: u64) -> (u64, u64, u64) {
-    // Years that begin in March end with the leap day.
+    // With years that start in March, the leap day is the last day.
     let days = days + 719_468;
     let era = days / 146_097;
     let day_of_era = days % 146_097;

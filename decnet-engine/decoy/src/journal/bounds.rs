@@ -1,4 +1,4 @@
-//! Which contacts have lines of their own, and what is counted of the others.
+//! Limits of log lines, and the counts of contacts without lines.
 
 use std::{
     collections::BTreeMap,
@@ -8,22 +8,22 @@ use std::{
 
 use super::bucket::Bucket;
 
-/// Lines of a source: so many at once, then one a period.
+/// Lines per source: this many at once, then one per period.
 const OF_SOURCE: (u32, Duration) = (32, Duration::from_secs(10));
-/// Lines of all sources that have had some already.
+/// Lines of all sources that had lines before.
 const OF_KNOWN: (u32, Duration) = (512, Duration::from_secs(10));
-/// First lines of sources that were not there before: kept apart, so that nobody who came earlier can use them up.
+/// First lines of new sources. The limit is separate, so that earlier visitors cannot use it up.
 const OF_NEW: (u32, Duration) = (512, Duration::from_secs(5));
 /// Summaries of single sources.
 const SUMMARIES: (u32, Duration) = (32, Duration::from_mins(1));
-/// Sources that are remembered.
+/// How many sources are remembered.
 const SOURCES: usize = 1024;
-/// How long the first summary of a source waits.
+/// The delay of the first summary of a source.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// How long each summary waits while contacts keep coming.
+/// The maximum delay of a summary while contacts continue.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// What is counted of contacts without lines.
+/// Counts of contacts without lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) connections: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts bytes alone; they came at some time.
+    /// Counts only bytes, at a time.
     pub(crate) fn bytes(bytes: u64, at: SystemTime) -> Self {
         Self {
             connections: 0,
@@ -68,7 +68,7 @@ impl Tally {
     }
 }
 
-/// What waits for its summary, and until when.
+/// The counts of the next summary, and its time.
 #[derive(Debug)]
 struct Waiting {
     tally: Option<Tally>,
@@ -90,7 +90,7 @@ impl Waiting {
             tally.add(more);
             return;
         }
-        // Whoever was quiet for as long as the last summary waited begins again with a short wait.
+        // After a pause as long as the last delay, the delay starts short again.
         if now.saturating_duration_since(self.due) > self.pause {
             self.pause = SHORTEST;
         }
@@ -108,7 +108,7 @@ impl Waiting {
     }
 }
 
-/// One that came.
+/// A source.
 #[derive(Debug)]
 struct Source {
     lines: Bucket,
@@ -116,7 +116,7 @@ struct Source {
     seen: Instant,
 }
 
-/// Who had how many lines of late. Nothing here grows without bound, whoever comes and however often.
+/// The recent lines per source. The memory is bounded, whatever arrives.
 #[derive(Debug)]
 pub(crate) struct Bounds {
     sources: BTreeMap<Ipv4Addr, Source>,
@@ -138,7 +138,7 @@ impl Bounds {
         }
     }
 
-    /// Says whether a contact has lines of its own.
+    /// Returns whether a contact gets lines.
     pub(crate) fn admit(&mut self, from: Ipv4Addr, now: Instant) -> bool {
         if let Some(source) = self.sources.get_mut(&from) {
             source.seen = now;
@@ -157,7 +157,7 @@ impl Bounds {
         self.of_new.take(now)
     }
 
-    /// Counts what has no lines.
+    /// Counts a contact without lines.
     pub(crate) fn count(&mut self, from: Ipv4Addr, more: &Tally, now: Instant) {
         match self.sources.get_mut(&from) {
             Some(source) => source.waiting.add(more, now),
@@ -165,7 +165,7 @@ impl Bounds {
         }
     }
 
-    /// Takes the summaries whose time has come; the one of nobody in particular is that of all others.
+    /// Takes the summaries that are due. The one without a source is for all others.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<(Option<Ipv4Addr>, Tally)> {
         let mut due = Vec::new();
         for (address, source) in &mut self.sources {
@@ -184,7 +184,7 @@ impl Bounds {
         due
     }
 
-    /// Makes room for new sources: those go that were quiet for the longest time.
+    /// Makes room for new sources: the ones that were silent for longest are removed.
     fn forget(&mut self, now: Instant) {
         let mut seen: Vec<_> = self.sources.values().map(|source| source.seen).collect();
         seen.sort_unstable();
@@ -197,12 +197,12 @@ impl Bounds {
         }
     }
 
-    /// Takes all summaries, due or not: a few of single sources, and that of all others.
+    /// Takes all summaries, due or not: some of single sources, and that of all others.
     pub(crate) fn close(&mut self, now: Instant) -> Vec<(Option<Ipv4Addr>, Tally)> {
         for source in self.sources.values_mut() {
             source.waiting.due = now;
         }
-        // Those of single sources that find no room wait with the others.
+        // Single summaries beyond the limit are added to that of all others.
         let mut due = self.due(now);
         due.extend(self.others.tally.take().map(|tally| (None, tally)));
         due

@@ -1,17 +1,17 @@
 use std::time::{Duration, Instant};
 
-/// A token bucket: so many at once, then one a period.
+/// A token bucket: a burst, then one token per period.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     most: u32,
     period: Duration,
     left: u32,
-    /// Up to when what was earned has been put in.
+    /// The time up to which earned tokens were added.
     filled: Instant,
 }
 
 impl Bucket {
-    /// A full one.
+    /// Creates a full bucket.
     pub(crate) fn new(most: u32, period: Duration, now: Instant) -> Self {
         Self {
             most,
@@ -21,12 +21,12 @@ impl Bucket {
         }
     }
 
-    /// Says whether there is a token, and takes none.
+    /// Returns whether there is a token, without taking it.
     pub(crate) fn has(&mut self, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.filled).as_nanos();
         let earned = u32::try_from(since / self.period.as_nanos().max(1)).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(earned).min(self.most);
-        // What is earned of the next token counts, but not where the bucket was full.
+        // Time towards the next token is kept, unless the bucket was full.
         self.filled = match self.period.checked_mul(earned) {
             Some(worth) if self.left < self.most => self.filled + worth,
             _ => now,
@@ -34,7 +34,7 @@ impl Bucket {
         self.left > 0
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token. Returns false if there is none.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let may = self.has(now);
         self.left -= u32::from(may);
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_gives_what_it_holds_and_then_one_a_period() {
+    fn a_bucket_gives_its_tokens_and_then_one_per_period() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut bucket = Bucket::new(2, Duration::from_secs(1), start);

@@ -1,31 +1,31 @@
-//! What netfilter's messages are made of, as data that can be sent, and compared with what the kernel tells.
+//! The attributes of netfilter's messages, which can be sent and compared with the kernel's answers.
 
-use crate::netlink::{Message, attributes};
+use super::attributes::{NFTA_DATA_VALUE, NFTA_LIST_ELEM};
+use crate::{
+    kernel::NLA_F_NESTED,
+    netlink::{Message, attributes},
+};
 
-pub(super) const NFTA_LIST_ELEM: u16 = 1;
-pub(super) const NFTA_DATA_VALUE: u16 = 1;
-
-/// A part of a message.
+/// An attribute of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Attribute {
     Value(u16, Vec<u8>),
     Nest(u16, Vec<Attribute>),
-    /// A number that the kernel takes but does not tell.
-    Unsaid(u16, u32),
+    /// A number that the kernel accepts but does not return.
+    WriteOnly(u16, u32),
 }
 
 impl Attribute {
     fn kind(&self) -> u16 {
-        let (Self::Value(kind, _) | Self::Nest(kind, _) | Self::Unsaid(kind, _)) = self;
+        let (Self::Value(kind, _) | Self::Nest(kind, _) | Self::WriteOnly(kind, _)) = self;
         *kind
     }
 
     pub(super) fn write(&self, message: &mut Message) {
-        /// Newer messages insist on this flag.
-        const NLA_F_NESTED: u16 = 0x8000;
         match self {
             Self::Value(kind, value) => message.attribute(*kind, value),
-            Self::Unsaid(kind, value) => message.attribute(*kind, &value.to_be_bytes()),
+            Self::WriteOnly(kind, value) => message.attribute(*kind, &value.to_be_bytes()),
+            // Newer messages require this flag.
             Self::Nest(kind, inner) => message.nest(kind | NLA_F_NESTED, |message| {
                 for attribute in inner {
                     attribute.write(message);
@@ -38,19 +38,19 @@ impl Attribute {
         match self {
             Self::Value(_, value) => told == value,
             Self::Nest(_, inner) => holds(told, inner),
-            Self::Unsaid(..) => true,
+            Self::WriteOnly(..) => true,
         }
     }
 }
 
-/// Returns whether all of some attributes are among those that the kernel told, the first of a kind as the first of that kind. The
-/// kernel may tell more: counters, handles, and what later ones know.
+/// Returns whether the received attributes include all wanted ones, in the same order per kind. The kernel may return more:
+/// counters, handles, and attributes of later versions.
 pub(super) fn holds(told: &[u8], wanted: &[Attribute]) -> bool {
     wanted.iter().enumerate().all(|(place, attribute)| {
         let kind = attribute.kind();
         let before = wanted[..place].iter().filter(|other| other.kind() == kind).count();
         let counterpart = attributes(told).filter(|(other, _)| *other == kind).nth(before);
-        matches!(attribute, Attribute::Unsaid(..)) || counterpart.is_some_and(|(_, value)| attribute.is(value))
+        matches!(attribute, Attribute::WriteOnly(..)) || counterpart.is_some_and(|(_, value)| attribute.is(value))
     })
 }
 
@@ -66,7 +66,7 @@ pub(super) fn data(kind: u16, value: &[u8]) -> Attribute {
     Attribute::Nest(kind, vec![Attribute::Value(NFTA_DATA_VALUE, value.to_vec())])
 }
 
-/// The elements of a list that is an attribute of what was told.
+/// Returns the elements of a list attribute.
 pub(super) fn listed(told: &[u8], list: u16) -> impl Iterator<Item = &[u8]> {
     attributes(told)
         .filter(move |(kind, _)| *kind == list)

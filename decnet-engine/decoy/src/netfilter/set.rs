@@ -1,38 +1,43 @@
-//! Sets of addresses, as ranges.
+//! Sets of address ranges.
 
 use std::net::Ipv4Addr;
 
-use super::attribute::{Attribute, NFTA_DATA_VALUE, NFTA_LIST_ELEM, data, number, text};
-use super::{NFTA_SET_ELEM_LIST_ELEMENTS, TABLE};
-use crate::netlink::attributes;
+use super::{
+    TABLE,
+    attribute::{Attribute, data, number, text},
+    attributes::{
+        NFTA_DATA_VALUE, NFTA_LIST_ELEM, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_LIST_ELEMENTS,
+        NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_SET_ID, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_FLAGS, NFTA_SET_ID,
+        NFTA_SET_KEY_LEN, NFTA_SET_KEY_TYPE, NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_SET_USERDATA,
+    },
+};
+use crate::{
+    kernel::{NFT_SET_ELEM_INTERVAL_END, NFT_SET_INTERVAL},
+    netlink::attributes,
+};
 
-const NFT_SET_INTERVAL: u32 = 0x4;
-const NFT_SET_ELEM_INTERVAL_END: u32 = 0x1;
-/// What `nft` calls the type of the set's elements.
+/// The name of the elements' type in `nft`.
 const TYPE_IPV4_ADDR: u32 = 7;
 
-const NFTA_SET_ELEM_KEY: u16 = 1;
-const NFTA_SET_ELEM_FLAGS: u16 = 3;
-
-/// Elements in one message: an attribute holds at most 64 KiB.
+/// The number of elements per message: an attribute holds at most 64 KiB.
 pub(super) const ELEMENTS_A_MESSAGE: usize = 512;
 
 /// A set of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Set {
     pub(crate) name: SetName,
-    /// The ranges, from and to, ascending and apart.
+    /// The first and the last address of each range, sorted and separate.
     pub(crate) ranges: Vec<(Ipv4Addr, Ipv4Addr)>,
 }
 
-/// What is in a set.
+/// The content of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SetName {
-    /// The maze, as far as it can be reached from here.
+    /// The reachable part of the maze.
     Inside,
     /// The host's addresses.
     Closed,
-    /// What is not one neighbour's address but everybody's.
+    /// Addresses that are shared by all neighbours.
     Broadcast,
 }
 
@@ -45,7 +50,7 @@ impl SetName {
         }
     }
 
-    /// What names it within the batch that makes it. The kernel takes but does not tell it.
+    /// Returns the id of the set within the batch that creates it. The kernel does not return it.
     pub(super) fn id(self) -> u32 {
         match self {
             Self::Inside => 1,
@@ -57,37 +62,35 @@ impl SetName {
 
 impl Set {
     pub(super) fn attributes(&self) -> Vec<Attribute> {
-        // Tells `nft` that the elements are in network byte order.
+        // Informs `nft` that the elements are in network byte order.
         const USERDATA: [u8; 6] = [0, 4, 2, 0, 0, 0];
-        // NFTA_SET_{TABLE, NAME, FLAGS, KEY_TYPE, KEY_LEN, ID, USERDATA}
         vec![
-            text(1, TABLE),
-            text(2, self.name.as_str()),
-            number(3, NFT_SET_INTERVAL),
-            number(4, TYPE_IPV4_ADDR),
-            number(5, 4),
-            Attribute::Unsaid(10, self.name.id()),
-            Attribute::Value(13, USERDATA.to_vec()),
+            text(NFTA_SET_TABLE, TABLE),
+            text(NFTA_SET_NAME, self.name.as_str()),
+            number(NFTA_SET_FLAGS, NFT_SET_INTERVAL),
+            number(NFTA_SET_KEY_TYPE, TYPE_IPV4_ADDR),
+            number(NFTA_SET_KEY_LEN, 4),
+            Attribute::WriteOnly(NFTA_SET_ID, self.name.id()),
+            Attribute::Value(NFTA_SET_USERDATA, USERDATA.to_vec()),
         ]
     }
 
-    /// What the messages say that put the elements in.
+    /// Returns the attributes of the messages that add the elements.
     pub(super) fn fillings(&self) -> impl Iterator<Item = Vec<Attribute>> {
         let elements: Vec<Attribute> = self.elements().into_iter().map(Element::attribute).collect();
         let fillings = elements.chunks(ELEMENTS_A_MESSAGE).map(|elements| {
             let list = Attribute::Nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements.to_vec());
-            // NFTA_SET_ELEM_LIST_{TABLE, SET, SET_ID, ELEMENTS}
             vec![
-                text(1, TABLE),
-                text(2, self.name.as_str()),
-                number(4, self.name.id()),
+                text(NFTA_SET_ELEM_LIST_TABLE, TABLE),
+                text(NFTA_SET_ELEM_LIST_SET, self.name.as_str()),
+                number(NFTA_SET_ELEM_LIST_SET_ID, self.name.id()),
                 list,
             ]
         });
         fillings.collect::<Vec<_>>().into_iter()
     }
 
-    /// Returns whether elements that the kernel told are exactly this set's, in whatever order.
+    /// Returns whether the kernel's elements are exactly those of this set, in any order.
     pub(super) fn has(&self, told: &[&[u8]]) -> bool {
         let told: Option<Vec<Element>> = told.iter().map(|told| Element::read(told)).collect();
         told.is_some_and(|mut told| {
@@ -96,7 +99,7 @@ impl Set {
         })
     }
 
-    /// A range is where it begins, and the first address after it.
+    /// Returns the elements: each range has one for its start, and one for the first address after it.
     pub(super) fn elements(&self) -> Vec<Element> {
         let ends = |(from, to): &(Ipv4Addr, Ipv4Addr)| {
             let after = to.to_bits().checked_add(1).map(|bits| Element {
@@ -113,7 +116,7 @@ impl Set {
     }
 }
 
-/// Where a range begins, or is over.
+/// The start or the end of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Element {
     address: Ipv4Addr,

@@ -1,4 +1,4 @@
-//! The messages as `strace` shows those of `nft` on a little-endian machine, and how answers are compared with them.
+//! The messages are those that `strace` shows of `nft` on a little-endian machine.
 #![cfg(target_endian = "little")]
 
 use std::net::Ipv4Addr;
@@ -37,7 +37,7 @@ fn table() -> Table {
     }
 }
 
-/// What a kernel that has the table answers: what it was sent, each message of a kind.
+/// Returns a kernel's answer: the messages of one kind that it was sent.
 fn answer_of(table: &Table, question: Question) -> Vec<Vec<u8>> {
     let told = |kind: u16, attributes: &[Attribute]| message(kind, 0, 1, attributes);
     let rule = |chain: ChainName, rule: &Rule| {
@@ -58,7 +58,7 @@ fn answer_of(table: &Table, question: Question) -> Vec<Vec<u8>> {
             .collect(),
         Question::Elements(name) => {
             let set = table.sets.iter().find(|set| set.name == name).unwrap();
-            // The kernel lists them in an order of its own.
+            // The kernel has its own order.
             let elements = set.elements().into_iter().rev().map(set::Element::attribute);
             let list = Attribute::Nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements.collect());
             vec![told(NFT_MSG_NEWSETELEM, &[list])]
@@ -100,7 +100,7 @@ fn a_rule_is_sent_as_nft_sends_it() {
 }
 
 #[test]
-fn a_chain_that_rules_lead_to_is_sent_as_nft_sends_it() {
+fn a_chain_that_rules_jump_to_is_sent_as_nft_sends_it() {
     #[rustfmt::skip]
     let expected = [
         // `goto answers`, in network byte order: -4, and the name.
@@ -124,7 +124,7 @@ fn a_chain_that_rules_lead_to_is_sent_as_nft_sends_it() {
 }
 
 #[test]
-fn a_table_that_the_kernel_tells_is_known_again_and_nothing_else_is_taken_for_it() {
+fn the_kernel_s_copy_of_a_table_is_recognized_and_no_other_table_is() {
     let wanted = table();
     for question in wanted.questions() {
         let answer = answer_of(&wanted, question);
@@ -132,7 +132,7 @@ fn a_table_that_the_kernel_tells_is_known_again_and_nothing_else_is_taken_for_it
         let is_nothing = question == Question::Elements(SetName::Closed);
         assert_eq!(wanted.is(question, &[]), is_nothing, "{question:?} without an answer");
         for length in 0..answer[0].len() {
-            // Whatever is cut off, it is no reason to panic.
+            // A truncated answer must not panic.
             wanted.is(question, &[answer[0][..length].to_vec()]);
         }
     }

@@ -1,4 +1,4 @@
-//! The messages, byte for byte as `strace` shows those of iproute2 on a little-endian machine.
+//! The messages are those that `strace` shows of iproute2 on a little-endian machine.
 #![cfg(target_endian = "little")]
 
 use super::*;
@@ -30,7 +30,7 @@ fn a_route_is_put_by_destination_and_gateway() {
 }
 
 #[test]
-fn a_route_that_is_read_is_deleted_by_all_that_tells_it_from_others() {
+fn a_route_is_deleted_with_all_of_its_keys() {
     let entry = Entry {
         to: "0.0.0.0/0".parse().unwrap(),
         via: Some(Ipv4Addr::new(10, 9, 0, 1)),
@@ -44,7 +44,7 @@ fn a_route_that_is_read_is_deleted_by_all_that_tells_it_from_others() {
     };
     let mut told = delete_route(9, &entry);
     assert_eq!(told[..8], [60, 0, 0, 0, 25, 0, 5, 0]);
-    // The kernel describes a route as it wants it described, in another kind of message.
+    // The kernel describes a route in a message of another type than the request.
     told[4..6].copy_from_slice(&RTM_NEWROUTE.to_ne_bytes());
     assert_eq!(replies(&told, 9), [Reply::Entry(entry)]);
 }
@@ -59,7 +59,7 @@ fn links_are_read_with_their_forwarding() {
     message.nest(IFLA_AF_SPEC, |message| {
         message.nest(10, |message| message.attribute(1, &[1, 0, 0, 0]));
         message.nest(2, |message| {
-            // Forwarding, multicast forwarding, proxy ARP, redirects; a kernel that knows no more.
+            // Forwarding, multicast forwarding, proxy ARP, redirects; an old kernel returns no more.
             message.attribute(IFLA_INET_CONF, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
         });
     });
@@ -83,7 +83,7 @@ fn guards_are_set_together() {
 }
 
 #[test]
-fn what_the_kernel_remembers_of_a_way_is_no_route() {
+fn a_cached_route_of_the_kernel_is_ignored() {
     let subnet = "10.1.2.3/32".parse().unwrap();
     let mut cached = put_route(1, subnet, Ipv4Addr::new(10, 9, 0, 2));
     assert!(matches!(replies(&cached, 1)[..], [Reply::Entry(_)]));
@@ -107,7 +107,7 @@ fn errors_and_ends_carry_the_errno() {
 }
 
 #[test]
-fn answers_to_others_and_routes_of_other_tables_are_passed_over() {
+fn answers_to_other_requests_and_routes_of_other_tables_are_ignored() {
     assert_eq!(replies(&get_links(3), 4), []);
     let mut local = put_route(1, "10.1.2.0/24".parse().unwrap(), Ipv4Addr::new(10, 9, 0, 2));
     local[20] = 255;
@@ -115,7 +115,7 @@ fn answers_to_others_and_routes_of_other_tables_are_passed_over() {
 }
 
 #[test]
-fn cut_off_messages_are_no_reason_to_panic() {
+fn truncated_messages_do_not_panic() {
     let whole = [
         get_routes(1),
         put_route(1, "10.1.2.0/24".parse().unwrap(), Ipv4Addr::new(10, 9, 0, 2)),

@@ -1,4 +1,4 @@
-//! The base's side: binds ports for whoever connects.
+//! The base's side: binds ports for its clients.
 
 use std::{
     fs::{self, Permissions},
@@ -22,19 +22,20 @@ use rustix::{
 use super::wire::{self, Answer, PORTS_AT_ONCE, Request};
 use crate::protocol::{Listen, Protocol};
 
-/// How many services may be connected. A decky has some.
+/// The maximum number of connected services. A decky has only a few.
 const CLIENTS: usize = 256;
-/// To how many of them sockets may be on their way. The kernel counts these sockets per user of the host, for all deckies together.
+/// How many services may have sockets in transit. The kernel counts these sockets per user of the host, for all deckies
+/// together.
 const HANDED: usize = 4;
-/// How many may wait to be accepted.
+/// How many connections may wait to be accepted.
 const BACKLOG: i32 = 128;
-/// How long a service may be silent before it asks, and how long it may take to receive all its sockets.
+/// The timeouts for a service to send a request, and to receive all of its sockets.
 const TO_ASK: Duration = Duration::from_secs(5);
 const TO_RECEIVE: Duration = Duration::from_secs(2);
-/// How long to leave new connections waiting where there is no room for one.
+/// The pause if there is no room for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where services get their sockets.
+/// Provides sockets to services.
 pub(crate) struct Desk {
     listener: OwnedFd,
     clients: Vec<Client>,
@@ -47,16 +48,16 @@ struct Client {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// It may ask, until then.
+    /// It may send a request until this time.
     Asking(Instant),
-    /// It was sent sockets, and has until then to say so or to ask for more.
+    /// It was sent sockets and must confirm them or ask for more until this time.
     Handed(Instant),
-    /// It has all that it asked for. Only its end is of interest.
+    /// It has all of its sockets. Only its disconnection matters.
     Settled,
 }
 
 impl Desk {
-    /// Begins to listen on a path, in the place of whoever listened there before.
+    /// Listens on a path and replaces an earlier socket.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -73,7 +74,7 @@ impl Desk {
         })
     }
 
-    /// Waits until there is something to do, does it, and returns which of `others` can be read.
+    /// Waits for work, does it, and returns which of `others` are readable.
     pub(crate) fn serve(&mut self, others: &[BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
         let ready = self.wait(others)?;
         let (others, rest) = ready.split_at(others.len());
@@ -95,13 +96,13 @@ impl Desk {
         handed.filter(|client| matches!(client.stage, Stage::Handed(_))).count()
     }
 
-    /// Waits for `others`, for the listener, and for the clients.
+    /// Waits for `others`, the listener and the clients.
     fn wait(&self, others: &[BorrowedFd<'_>]) -> io::Result<Vec<PollFlags>> {
         let may_ask = self.handed() < HANDED;
         let mut fds: Vec<_> = others.iter().map(|other| PollFd::new(other, PollFlags::IN)).collect();
         fds.push(PollFd::new(&self.listener, PollFlags::IN));
         for client in &self.clients {
-            // Its end shows without being asked for.
+            // A disconnection is always reported.
             let interest = match client.stage {
                 Stage::Asking(_) if may_ask => PollFlags::IN,
                 Stage::Handed(_) => PollFlags::IN,
@@ -129,12 +130,12 @@ impl Desk {
                     stage: Stage::Asking(now + TO_ASK),
                 }),
                 Ok(socket) => {
-                    // Whoever does not listen has gone.
+                    // A client that does not read has disconnected.
                     let _ = wire::send(&socket, &Answer::Refused("too many connections".into()), &[]);
                 }
                 Err(Errno::AGAIN) => return,
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
-                // Out of memory, or of what the host has of descriptors: asking again at once would only spin.
+                // Out of memory or file descriptors of the host: a retry at once would only spin.
                 Err(_) => return thread::sleep(ACCEPT_PAUSE),
             }
         }
@@ -151,7 +152,7 @@ impl Stage {
 }
 
 impl Client {
-    /// Takes what came from a client; false if it has to go.
+    /// Handles a client's input. Returns false if the client must be dropped.
     fn goes_on(&mut self, ready: PollFlags, handed: &mut usize, now: Instant) -> bool {
         let was_handed = matches!(self.stage, Stage::Handed(_));
         if self.stage.deadline().is_some_and(|deadline| deadline <= now) {
@@ -182,22 +183,22 @@ impl Client {
         }
         let sockets = bind_all(&request.listen).map_err(|reason| self.refuse(reason))?;
         wire::send(&self.socket, &Answer::Granted, &sockets)?;
-        // Whoever asks for more has no more time for it.
+        // A further request does not extend the timeout.
         Ok(match self.stage {
             Stage::Handed(until) => Stage::Handed(until),
             Stage::Asking(_) | Stage::Settled => Stage::Handed(now + TO_RECEIVE),
         })
     }
 
-    /// Tells a client why it gets nothing; it asks again over a new connection.
+    /// Sends a client the reason for a refusal. The client tries again over a new connection.
     fn refuse(&self, reason: String) -> io::Error {
-        // Whoever does not listen has gone.
+        // A client that does not read has disconnected.
         let _ = wire::send(&self.socket, &Answer::Refused(reason.clone()), &[]);
         io::Error::other(reason)
     }
 }
 
-/// Binds all ports of a request, or says which one cannot be bound.
+/// Binds all ports of a request, or reports the one that failed.
 fn bind_all(ports: &[Listen]) -> Result<Vec<OwnedFd>, String> {
     if ports.len() > PORTS_AT_ONCE {
         return Err(format!("more than {PORTS_AT_ONCE} ports at once"));

@@ -1,4 +1,4 @@
-//! The service's side: asks the base for sockets.
+//! The service's side: gets sockets from the base.
 
 use std::{
     io,
@@ -21,28 +21,29 @@ use rustix::{
 use super::wire::{self, Answer, PORTS_AT_ONCE, Request};
 use crate::protocol::{Listen, Protocol};
 
-/// How long the base may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The pauses between two attempts: the first, and the longest.
+/// The timeout for an answer of the base.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The first and the longest pause between two attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The sockets of a service, which are of the base's namespace, each with its port.
+/// The sockets of a service, with their ports. They belong to the base's namespace.
 pub(crate) struct Obtained {
-    /// Ends when the base does.
+    /// Ends when the base ends.
     pub(crate) base: OwnedFd,
     pub(crate) listeners: Vec<(TcpListener, u16)>,
     pub(crate) sockets: Vec<(UdpSocket, u16)>,
 }
 
-/// Where a service gets its sockets from.
+/// Gets the sockets of a service.
 pub(crate) struct Supplier {
     pub(crate) path: PathBuf,
     pub(crate) ports: Vec<Listen>,
 }
 
 impl Supplier {
-    /// Asks until all sockets are there; none if `stop` could be read before. `complain` hears why an attempt failed.
+    /// Tries until it has all sockets. Returns none if `stop` became readable first. `complain` gets the reason for a failed
+    /// attempt.
     pub(crate) fn obtain(&self, stop: &UnixStream, mut complain: impl FnMut(&io::Error)) -> Option<Obtained> {
         let pauses = ExponentialBuilder::default()
             .with_jitter()
@@ -69,12 +70,12 @@ impl Supplier {
         for ports in self.ports.chunks(PORTS_AT_ONCE) {
             let listen = ports.to_vec();
             wire::send(&base, &Request { listen }, &[])?;
-            if is_readable(stop, Some(&base), Instant::now() + PATIENCE) {
+            if is_readable(stop, Some(&base), Instant::now() + TIMEOUT) {
                 return Ok(None);
             }
             let received = match wire::receive_sockets(&base) {
                 Ok(Some((Answer::Granted, received))) if received.len() == ports.len() => received,
-                Ok(Some((Answer::Granted, _))) => return Err(io::Error::other("not all sockets came")),
+                Ok(Some((Answer::Granted, _))) => return Err(io::Error::other("not all sockets arrived")),
                 Ok(Some((Answer::Refused(reason), _))) => return Err(io::Error::other(reason)),
                 Ok(None) => return Err(io::Error::other("the base closed the connection")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
@@ -102,7 +103,7 @@ impl Supplier {
     }
 }
 
-/// Waits until `stop` can be read, which is true, or else until the other can, or its time is up.
+/// Waits until `stop` is readable (true), the other is readable, or the time is up.
 fn is_readable(stop: &UnixStream, other: Option<&OwnedFd>, deadline: Instant) -> bool {
     loop {
         let mut fds = vec![PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN)];

@@ -1,4 +1,4 @@
-//! A desk in this process, and services that ask it.
+//! Tests with a desk in this process and services that ask it.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -25,10 +25,10 @@ use super::{
 };
 use crate::protocol::{Listen, Protocol};
 
-/// Longer than anything here takes.
+/// Longer than any step takes.
 const LONG: Duration = Duration::from_secs(20);
 
-/// A base whose desk serves until it is dropped.
+/// A base whose desk runs until it is dropped.
 pub(crate) struct Base {
     stop: UnixStream,
     thread: Option<JoinHandle<()>>,
@@ -55,7 +55,7 @@ impl Drop for Base {
     }
 }
 
-/// What one service asks for, and what it heard.
+/// A service and its complaints.
 struct Service {
     supplier: Supplier,
     complaints: Arc<Mutex<Vec<String>>>,
@@ -83,7 +83,7 @@ impl Service {
         })
     }
 
-    /// Waits until it has complained of something.
+    /// Waits for a complaint.
     fn has_complained(&self, of: &str) {
         let deadline = Instant::now() + LONG;
         let complained = || self.complaints.lock().unwrap().iter().any(|text| text.contains(of));
@@ -107,19 +107,19 @@ fn tcp(port: u16) -> Listen {
     }
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub(crate) fn free() -> u16 {
     let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     socket.local_addr().unwrap().port()
 }
 
-/// Connects without asking for anything.
+/// Connects without sending a request.
 fn connected(path: &Path) -> OwnedFd {
     let socket = wire::socket().unwrap();
     let address = SocketAddrUnix::new(path).unwrap();
     loop {
         match connect(&socket, &address) {
-            // As many wait already as may.
+            // The backlog is full.
             Err(Errno::AGAIN) => thread::yield_now(),
             connected => {
                 connected.unwrap();
@@ -129,7 +129,7 @@ fn connected(path: &Path) -> OwnedFd {
     }
 }
 
-/// Waits for what the base says.
+/// Waits for an answer of the base.
 fn heard(socket: &OwnedFd) -> io::Result<Option<Answer>> {
     let deadline = Instant::now() + LONG;
     loop {
@@ -140,7 +140,7 @@ fn heard(socket: &OwnedFd) -> io::Result<Option<Answer>> {
     }
 }
 
-/// Waits until the base ended the connection.
+/// Waits until the base closes the connection.
 fn assert_ended(socket: &OwnedFd) {
     assert!(
         matches!(heard(socket), Ok(None))
@@ -149,7 +149,7 @@ fn assert_ended(socket: &OwnedFd) {
 }
 
 #[test]
-fn sockets_come_in_the_order_of_the_ports_and_are_free_again_with_the_service() {
+fn sockets_arrive_in_the_order_of_the_ports_and_are_freed_with_the_service() {
     let (_folder, path) = path();
     let _base = Base::start(&path);
     let [first, second] = [free(), free()];
@@ -184,13 +184,13 @@ fn sockets_come_in_the_order_of_the_ports_and_are_free_again_with_the_service() 
     stream.read_to_string(&mut said).unwrap();
     assert_eq!(said, "hello");
 
-    // The base holds none of them, or the next would wait in vain.
+    // If the base kept one of them, the next bind would fail.
     drop((obtained, stream));
     assert_eq!(service.obtain().unwrap().listeners.len(), 2);
 }
 
 #[test]
-fn more_ports_than_one_message_takes_come_in_several() {
+fn many_ports_arrive_in_several_messages() {
     let (_folder, path) = path();
     let _base = Base::start(&path);
     let ports = vec![tcp(0); PORTS_AT_ONCE * 2 + 1];
@@ -199,7 +199,7 @@ fn more_ports_than_one_message_takes_come_in_several() {
 }
 
 #[test]
-fn a_service_that_starts_before_its_base_gets_its_sockets_once_the_base_is_there() {
+fn a_service_that_starts_before_its_base_gets_its_sockets_when_the_base_starts() {
     let (_folder, path) = path();
     let service = Service::new(&path, &[tcp(0)]);
     thread::scope(|scope| {
@@ -223,7 +223,7 @@ fn a_service_that_is_stopped_while_it_waits_gives_up() {
 }
 
 #[test]
-fn the_end_of_a_base_shows_and_the_next_one_takes_its_place() {
+fn a_service_notices_the_end_of_its_base_and_uses_the_next_one() {
     let (_folder, path) = path();
     let base = Base::start(&path);
     let service = Service::new(&path, &[tcp(free())]);
@@ -231,7 +231,7 @@ fn the_end_of_a_base_shows_and_the_next_one_takes_its_place() {
     drop(base);
     assert!(matches!(wire::receive::<Answer>(&first.base), Ok(None)));
     drop(first);
-    // The socket of the first is still in the folder.
+    // The socket of the first base is still in the folder.
     let _base = Base::start(&path);
     assert_eq!(service.obtain().unwrap().listeners.len(), 1);
 }
@@ -252,7 +252,7 @@ fn a_port_in_use_is_named_and_asked_for_until_it_is_free() {
 }
 
 #[test]
-fn what_is_no_request_ends_its_connection_alone() {
+fn an_invalid_request_ends_only_its_connection() {
     let (_folder, path) = path();
     let _base = Base::start(&path);
     let settled = Service::new(&path, &[tcp(0)]).obtain().unwrap();
@@ -278,10 +278,10 @@ fn what_is_no_request_ends_its_connection_alone() {
 }
 
 #[test]
-fn too_many_connections_are_told_so_and_the_next_has_room_once_some_leave() {
+fn connections_beyond_the_limit_are_refused_until_others_end() {
     let (_folder, path) = path();
     let _base = Base::start(&path);
-    // They have asked for nothing, so they hold their places for seconds.
+    // They send no request, so they keep their places for seconds.
     let mut held: Vec<_> = (0..256).map(|_| connected(&path)).collect();
     let refused = connected(&path);
     assert_eq!(
@@ -293,7 +293,7 @@ fn too_many_connections_are_told_so_and_the_next_has_room_once_some_leave() {
 }
 
 #[test]
-fn those_who_do_not_take_their_sockets_do_not_keep_others_waiting_for_long() {
+fn services_that_do_not_take_their_sockets_delay_others_only_briefly() {
     let (_folder, path) = path();
     let _base = Base::start(&path);
     let request = Request { listen: vec![tcp(0)] };

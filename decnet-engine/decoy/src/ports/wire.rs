@@ -1,4 +1,4 @@
-//! The messages between a service and its base: one JSON text each, with sockets beside an answer.
+//! The messages between a service and its base: JSON texts; an answer may carry sockets.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -14,36 +14,36 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::protocol::Listen;
 
-/// How many ports a request may name. The kernel sends 253 descriptors at once at most.
+/// The maximum number of ports per request. The kernel sends at most 253 descriptors at once.
 pub(super) const PORTS_AT_ONCE: usize = 64;
 
-/// How long a message may be.
+/// The maximum size of a message.
 const MESSAGE_BYTES: usize = 4096;
 
-/// What a service asks for. An empty list says that it has received all that was sent.
+/// A request of a service. An empty list confirms that all sockets arrived.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
     pub(super) listen: Vec<Listen>,
 }
 
-/// What the base says to a request for ports.
+/// The answer of the base.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
-    /// The sockets come with this message, in the order of the request.
+    /// The message carries the sockets, in the order of the request.
     Granted,
-    /// None come, for this reason.
+    /// Refused, with the reason.
     Refused(String),
 }
 
-/// Makes a socket that keeps messages apart and never blocks.
+/// Creates a non-blocking socket that preserves message boundaries.
 pub(super) fn socket() -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
 }
 
-/// Sends a message, and sockets with it.
+/// Sends a message with sockets.
 pub(super) fn send(to: &OwnedFd, message: &impl Serialize, sockets: &[OwnedFd]) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     let descriptors: Vec<BorrowedFd<'_>> = sockets.iter().map(|socket| socket.as_fd()).collect();
@@ -56,12 +56,12 @@ pub(super) fn send(to: &OwnedFd, message: &impl Serialize, sockets: &[OwnedFd]) 
     Ok(())
 }
 
-/// Receives a message without any socket: those that come with it are closed. None if the other end has gone.
+/// Receives a message and closes any sockets in it. Returns none if the other end disconnected.
 pub(super) fn receive<M: DeserializeOwned>(from: &OwnedFd) -> io::Result<Option<M>> {
     receive_into(from, &mut RecvAncillaryBuffer::default())
 }
 
-/// Receives a message with the sockets that come with it. None if the other end has gone.
+/// Receives a message with its sockets. Returns none if the other end disconnected.
 pub(super) fn receive_sockets<M: DeserializeOwned>(from: &OwnedFd) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PORTS_AT_ONCE))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -86,7 +86,7 @@ fn receive_into<M: DeserializeOwned>(from: &OwnedFd, control: &mut RecvAncillary
     if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the message is too long"));
     }
-    // No message is empty.
+    // Every message has at least one byte.
     if received.bytes == 0 {
         return Ok(None);
     }

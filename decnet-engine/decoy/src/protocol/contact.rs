@@ -4,41 +4,42 @@ use serde::{Deserialize, Serialize};
 
 use super::Protocol;
 
-/// One line of a log about one visitor: a connection that begins or ends, a datagram, or a scan that no service sees.
+/// A log line about a visitor: the start or the end of a connection, a datagram, or a scan that no service sees.
 ///
-/// The two lines of a connection have the same `id`. A connection that has only its first was open when the service was killed.
+/// The two lines of a connection have the same `id`. If the second is missing, the connection was open when the service was
+/// killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
-    /// When it happened, RFC 3339 in UTC with milliseconds.
+    /// The time, RFC 3339 in UTC with milliseconds.
     pub ts: String,
-    /// What happened.
+    /// The event.
     pub event: ContactEvent,
-    /// What the lines of one connection have in common, and no other line of this log.
+    /// The id that the lines of one connection share. It is unique in this log.
     pub id: String,
     /// The decky's name.
     pub decky: String,
-    /// The service's name; none where the base saw what no service did.
+    /// The service's name; none in a line of the base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Who came.
+    /// The visitor's address.
     pub remote_addr: Ipv4Addr,
-    /// From which port.
+    /// The visitor's port.
     pub remote_port: u16,
-    /// To which port.
+    /// The decky's port.
     pub local_port: u16,
-    /// Over which transport.
+    /// The transport.
     pub protocol: Protocol,
-    /// How many bytes were read from them until then.
+    /// How many bytes the visitor sent so far.
     pub bytes: u64,
-    /// How long the connection lasted, in milliseconds; with [`ContactEvent::End`].
+    /// The duration of the connection in milliseconds; only with [`ContactEvent::End`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
-    /// Why the connection ended; with [`ContactEvent::End`].
+    /// The reason for the end; only with [`ContactEvent::End`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<EndReason>,
 }
 
-/// What a line of a log is about.
+/// The event of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -47,24 +48,25 @@ pub enum ContactEvent {
     Connect,
     /// A connection ended.
     End,
-    /// A datagram came.
+    /// A datagram arrived.
     Datagram,
-    /// A connection was asked for and never completed (`nmap -sS`). The base reports it.
+    /// A connection was requested and never completed (`nmap -sS`). The base reports it.
     HalfOpen,
-    /// A connection was asked for, or a datagram came, where nothing listens. The base reports it.
+    /// A connection request or a datagram arrived at a port where nothing listens. The base reports it.
     ClosedPort,
-    /// A packet came that belongs to no connection and asks for none (`nmap -sA`, `-sF`, `-sM`, `-sN`, `-sX`). The base reports it.
+    /// A packet arrived outside of any connection that does not open one (`nmap -sA`, `-sF`, `-sM`, `-sN`, `-sX`). The base
+    /// reports it.
     Stray,
 }
 
-/// Why a connection ended.
+/// The reason for the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EndReason {
     /// The visitor closed it.
     Closed,
-    /// It broke: the visitor reset it, say.
+    /// It failed, for instance with a reset by the visitor.
     Broken,
     /// The visitor was silent for too long.
     Idle,
@@ -72,42 +74,43 @@ pub enum EndReason {
     Age,
     /// The visitor sent too much.
     Size,
-    /// It made room for another: too many were open, of this visitor or of all, and nothing had come over it for the longest time.
+    /// It was closed for another connection: too many were open, of this visitor or in total, and this one was idle for
+    /// longest.
     Displaced,
-    /// The service was told to stop.
+    /// The service was stopped.
     Stopped,
 }
 
-/// One line of a log that counts what has no line of its own, since there were too many.
+/// A log line that counts contacts without lines of their own, because there were too many.
 ///
-/// Each contact has either its own lines or a place in the counts of one summary.
+/// Each contact has either its own lines or is counted in one summary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// When it was written, RFC 3339 in UTC with milliseconds.
+    /// The time of writing, RFC 3339 in UTC with milliseconds.
     pub ts: String,
     /// Always [`SummaryEvent::Summary`].
     pub event: SummaryEvent,
     /// The decky's name.
     pub decky: String,
-    /// The service's name; none where the base saw what no service did.
+    /// The service's name; none in a line of the base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Who came; none for all those of whom there are too many for a summary each.
+    /// The visitor; none for all visitors without a summary of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_addr: Option<Ipv4Addr>,
-    /// How many connections, asked for or begun, have no lines.
+    /// The number of connections, requested or open, without lines.
     pub connections: u64,
-    /// How many datagrams have no line.
+    /// The number of datagrams without lines.
     pub datagrams: u64,
-    /// How many bytes were read from these.
+    /// The number of bytes of these.
     pub bytes: u64,
-    /// When the first of them came, RFC 3339 in UTC with milliseconds.
+    /// The time of the first of them, RFC 3339 in UTC with milliseconds.
     pub first: String,
-    /// When the last of them came.
+    /// The time of the last of them.
     pub last: String,
 }
 
-/// The mark of a [`Summary`] among the lines of a log.
+/// The type of a [`Summary`] among the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SummaryEvent {

@@ -1,4 +1,4 @@
-//! The few messages of `NFLOG`, as the kernel's `linux/netfilter/nfnetlink_log.h` defines them.
+//! The messages of `NFLOG`, defined in the kernel's `linux/netfilter/nfnetlink_log.h`.
 
 use std::{
     io,
@@ -11,15 +11,20 @@ use rustix::{
 };
 
 use crate::{
+    kernel::{
+        IPPROTO_TCP, IPPROTO_UDP, NFNL_SUBSYS_ULOG, NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_CFG_TIMEOUT, NFULA_PAYLOAD,
+        NFULA_PREFIX, NFULNL_CFG_CMD_BIND, NFULNL_COPY_PACKET, NFULNL_MSG_CONFIG, NFULNL_MSG_PACKET, NLM_F_ACK,
+        NLM_F_REQUEST,
+    },
     netlink::{MESSAGE_HEADER, Message, attributes, ending, messages, u16_at},
     protocol::Protocol,
 };
 
-/// The group that the packet filter copies to. Each network namespace has groups of its own.
+/// The group of the packet filter. Each network namespace has its own groups.
 pub(crate) const GROUP: u16 = 1;
-/// What the packet filter says of a packet that completes a connection.
+/// The label of a packet that completes a connection.
 pub(crate) const COMPLETES: &str = "completes";
-/// What it says of all others.
+/// The label of all other packets.
 pub(crate) const BEGINS: &str = "begins";
 pub(super) const SUBSYSTEM: Subsystem = NETFILTER;
 
@@ -29,25 +34,16 @@ const COPIED: u32 = 80;
 const LATENCY: u32 = 10;
 /// The header of a message and `struct nfgenmsg`.
 const HEADER: usize = MESSAGE_HEADER + 4;
-const NLM_F_REQUEST_ACK: u16 = 0x1 | 0x4;
-const NFNL_SUBSYS_ULOG: u16 = 4;
-const NFULNL_MSG_PACKET: u16 = NFNL_SUBSYS_ULOG << 8;
-const NFULNL_MSG_CONFIG: u16 = NFNL_SUBSYS_ULOG << 8 | 1;
-const NFULA_CFG_CMD: u16 = 1;
-const NFULA_CFG_MODE: u16 = 2;
-const NFULA_CFG_TIMEOUT: u16 = 4;
-const NFULNL_CFG_CMD_BIND: u8 = 1;
-const NFULNL_COPY_PACKET: u8 = 2;
-const NFULA_PAYLOAD: u16 = 9;
-const NFULA_PREFIX: u16 = 10;
+/// The types of the messages.
+const PACKET: u16 = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET;
+const CONFIG: u16 = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG;
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+/// Flags of TCP (RFC 9293).
 const SYN: u8 = 0x2;
 const RST: u8 = 0x4;
 const ACK: u8 = 0x10;
 
-/// What is known of a packet.
+/// A copied packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
     pub(super) remote: SocketAddrV4,
@@ -55,16 +51,16 @@ pub(super) struct Packet {
     pub(super) kind: Kind,
 }
 
-/// What a packet is for.
+/// The kind of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It asks for a connection.
+    /// It opens a connection.
     Syn,
     /// It completes a connection.
     Completion,
-    /// It ends a connection that was never completed.
+    /// It resets an incomplete connection.
     Reset,
-    /// It belongs to no connection and asks for none.
+    /// It is outside of any connection and does not open one.
     Stray,
     /// It is a datagram.
     Datagram,
@@ -79,7 +75,7 @@ impl Kind {
     }
 }
 
-/// The messages that join the group and ask for the headers of each packet.
+/// Returns the messages that join the group and request the headers of each packet.
 pub(super) fn join() -> [Vec<u8>; 3] {
     let [a, b, c, d] = COPIED.to_be_bytes();
     [
@@ -91,7 +87,7 @@ pub(super) fn join() -> [Vec<u8>; 3] {
 }
 
 fn configuration(sequence: u32, kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut message = Message::new(NFULNL_MSG_CONFIG, NLM_F_REQUEST_ACK, sequence);
+    let mut message = Message::new(CONFIG, NLM_F_REQUEST | NLM_F_ACK, sequence);
     // `struct nfgenmsg`: AF_UNSPEC, version 0, and the group in network byte order.
     let [high, low] = GROUP.to_be_bytes();
     message.append(&[0, 0, high, low]);
@@ -99,7 +95,7 @@ fn configuration(sequence: u32, kind: u16, value: &[u8]) -> Vec<u8> {
     message.finish()
 }
 
-/// Reads the kernel's answer to one of these messages.
+/// Parses the kernel's answer to one of these messages.
 pub(super) fn acknowledge(datagram: &[u8]) -> io::Result<()> {
     match messages(datagram).find_map(ending) {
         Some(0) => Ok(()),
@@ -108,10 +104,10 @@ pub(super) fn acknowledge(datagram: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Reads the packets of a datagram, and skips what cannot be read.
+/// Parses the packets of a datagram and skips invalid ones.
 pub(super) fn packets(datagram: &[u8]) -> impl Iterator<Item = Packet> {
     messages(datagram)
-        .filter(|message| u16_at(message, 4) == Some(NFULNL_MSG_PACKET))
+        .filter(|message| u16_at(message, 4) == Some(PACKET))
         .filter_map(|message| {
             let body = message.get(HEADER..)?;
             let attribute = |wanted| attributes(body).find(|(kind, _)| *kind == wanted);
@@ -124,14 +120,14 @@ pub(super) fn packets(datagram: &[u8]) -> impl Iterator<Item = Packet> {
         })
 }
 
-/// Reads the headers of an IPv4 packet (RFC 791, RFC 768, RFC 9293).
+/// Parses the headers of an IPv4 packet (RFC 791, RFC 768, RFC 9293).
 fn packet(bytes: &[u8]) -> Option<Packet> {
     let first = *bytes.first().filter(|first| **first >> 4 == 4)?;
     let transport = bytes.get(usize::from(first & 0xf) * 4..)?;
     let port = |at: usize| Some(u16::from_be_bytes(transport.get(at..at + 2)?.try_into().ok()?));
     let kind = match *bytes.get(9)? {
-        UDP => Kind::Datagram,
-        TCP => match *transport.get(13)? {
+        IPPROTO_UDP => Kind::Datagram,
+        IPPROTO_TCP => match *transport.get(13)? {
             flags if flags & RST != 0 => Kind::Reset,
             flags if flags & (SYN | ACK) == SYN => Kind::Syn,
             _ => Kind::Stray,
@@ -151,20 +147,20 @@ fn packet(bytes: &[u8]) -> Option<Packet> {
 mod tests {
     use super::*;
 
-    /// An IPv4 packet with a transport header of 20 bytes.
+    /// Returns an IPv4 packet with a transport header of 20 bytes.
     fn ip(protocol: u8, flags: u8) -> Vec<u8> {
         let mut bytes = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 9, 10, 0, 0, 2];
         bytes.extend([0x30, 0x39, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, flags, 0, 0, 0, 0, 0, 0]);
         bytes
     }
 
-    /// The message in which the kernel copies a packet: a header, what the filter says, and the packet.
+    /// Returns the message in which the kernel copies a packet: a header, the label, and the packet.
     fn copied(packet: &[u8]) -> Vec<u8> {
         copied_as(BEGINS, packet)
     }
 
     fn copied_as(word: &str, packet: &[u8]) -> Vec<u8> {
-        let mut message = Message::new(NFULNL_MSG_PACKET, 0, 0);
+        let mut message = Message::new(PACKET, 0, 0);
         message.append(&[2, 0, 0, 1]);
         message.attribute(1, &[8, 0, 1, 0]);
         message.attribute(NFULA_PREFIX, format!("{word}\0").as_bytes());
@@ -178,18 +174,18 @@ mod tests {
             let packets: Vec<_> = packets(&copied(&ip(protocol, flags))).collect();
             packets.iter().map(|packet| packet.kind).collect::<Vec<_>>()
         };
-        assert_eq!(kinds(TCP, SYN), [Kind::Syn]);
-        assert_eq!(kinds(TCP, SYN | 0xc0), [Kind::Syn], "with congestion bits");
-        assert_eq!(kinds(TCP, RST), [Kind::Reset]);
-        assert_eq!(kinds(TCP, RST | ACK), [Kind::Reset]);
+        assert_eq!(kinds(IPPROTO_TCP, SYN), [Kind::Syn]);
+        assert_eq!(kinds(IPPROTO_TCP, SYN | 0xc0), [Kind::Syn], "with congestion bits");
+        assert_eq!(kinds(IPPROTO_TCP, RST), [Kind::Reset]);
+        assert_eq!(kinds(IPPROTO_TCP, RST | ACK), [Kind::Reset]);
         for flags in [0, 1, ACK, SYN | ACK, 0x29] {
-            assert_eq!(kinds(TCP, flags), [Kind::Stray]);
+            assert_eq!(kinds(IPPROTO_TCP, flags), [Kind::Stray]);
         }
-        let completing: Vec<_> = packets(&copied_as(COMPLETES, &ip(TCP, ACK))).collect();
+        let completing: Vec<_> = packets(&copied_as(COMPLETES, &ip(IPPROTO_TCP, ACK))).collect();
         assert_eq!(completing[0].kind, Kind::Completion);
-        assert_eq!(kinds(UDP, 0), [Kind::Datagram]);
+        assert_eq!(kinds(IPPROTO_UDP, 0), [Kind::Datagram]);
         assert_eq!(kinds(1, 0), []);
-        let both = [copied(&ip(TCP, SYN)), copied(&ip(UDP, 0))].concat();
+        let both = [copied(&ip(IPPROTO_TCP, SYN)), copied(&ip(IPPROTO_UDP, 0))].concat();
         let read: Vec<_> = packets(&both).collect();
         assert_eq!(read.len(), 2);
         assert_eq!(
@@ -200,17 +196,17 @@ mod tests {
 
     #[test]
     fn truncated_messages_are_skipped() {
-        let whole = copied(&ip(TCP, SYN));
+        let whole = copied(&ip(IPPROTO_TCP, SYN));
         for length in 0..whole.len() {
             assert_eq!(packets(&whole[..length]).count(), 0);
         }
         for length in 0..33 {
-            assert_eq!(packets(&copied(&ip(TCP, SYN)[..length])).count(), 0);
+            assert_eq!(packets(&copied(&ip(IPPROTO_TCP, SYN)[..length])).count(), 0);
         }
     }
 
     #[test]
-    fn the_group_is_joined_with_the_messages_that_the_kernel_defines() {
+    fn the_group_is_joined_with_the_kernel_s_messages() {
         let [bind, mode, timeout] = join();
         assert_eq!(bind[MESSAGE_HEADER..], [0, 0, 0, 1, 5, 0, 1, 0, 1, 0, 0, 0]);
         assert_eq!(

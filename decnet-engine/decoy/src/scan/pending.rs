@@ -1,4 +1,4 @@
-//! Packets, until it is known what became of the contact that they began.
+//! Contacts whose outcome is not known yet.
 
 use std::{
     collections::BTreeMap,
@@ -15,14 +15,14 @@ use crate::{
     protocol::{ContactEvent, Protocol},
 };
 
-/// How long a connection may take to be completed.
+/// The time in which a connection must be completed.
 const COMPLETION: Duration = Duration::from_secs(3);
-/// How long a sender may ask again for a connection (`tcp_syn_retries`), which is the same contact then.
+/// How long a sender may repeat its request for a connection (`tcp_syn_retries`). It is the same contact.
 const RETRIES: Duration = Duration::from_mins(2);
-/// How many contacts are known at most.
+/// The maximum number of contacts.
 const MOST: usize = 2048;
 
-/// Contacts whose outcome is open, and those that were reported of late, by sender and port.
+/// Pending contacts and recently reported ones, by sender and port.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     contacts: BTreeMap<(SocketAddrV4, u16, Protocol), Contact>,
@@ -41,16 +41,16 @@ impl Pending {
         self.contacts.is_empty()
     }
 
-    /// Adds a packet. Returns false if too many contacts are known already.
+    /// Adds a packet. Returns false if there are too many contacts.
     pub(super) fn add(&mut self, packet: &Packet, now: Instant) -> bool {
         let key = (packet.remote, packet.local_port, packet.kind.protocol());
         if packet.kind == Kind::Completion {
-            // From here on it is the service's.
+            // The service sees it from now on.
             self.contacts.remove(&key);
             return true;
         }
         if let Some(contact) = self.contacts.get_mut(&key) {
-            // A reset decides what became of the connection that was asked for. Any other packet is sent again.
+            // A reset decides the outcome of the connection. Other packets are sent again.
             if packet.kind == Kind::Reset {
                 contact.kind = Kind::Reset;
             }
@@ -70,8 +70,8 @@ impl Pending {
         true
     }
 
-    /// Decides on the contacts whose outcome is known. Returns those that no service sees, and how often each took place: a
-    /// connection once, however many packets asked for it, and datagrams as often as they came.
+    /// Takes the contacts whose outcome is known and that no service sees, and how often each happened: a connection counts
+    /// once, regardless of repeated requests; datagrams count individually.
     pub(super) fn settle(&mut self, sockets: &Sockets, now: Instant) -> Vec<(Scan, u64)> {
         let mut scans = Vec::new();
         self.contacts.retain(|&(remote, local_port, protocol), contact| {
@@ -98,7 +98,7 @@ impl Pending {
         scans
     }
 
-    /// Removes the contacts whose outcome stays unknown. Returns who began them, and how often.
+    /// Removes the pending contacts. Returns their senders and numbers.
     pub(super) fn abandon(&mut self) -> Vec<(Ipv4Addr, Protocol, u64)> {
         let open = std::mem::take(&mut self.contacts).into_iter();
         let open = open.filter(|(_, contact)| !contact.reported);
@@ -135,7 +135,7 @@ mod tests {
         scans.map(|(scan, times)| (scan.event, times)).collect()
     }
 
-    /// What packets to port 80 are taken for, after one second and after four.
+    /// Checks the contacts reported for packets to port 80, after one second and after four.
     fn check(kinds: &[Kind], sockets: &Sockets, soon: &[(ContactEvent, u64)], late: &[(ContactEvent, u64)]) {
         let now = Instant::now();
         let mut pending = Pending::default();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn contacts_that_a_service_sees_are_left_to_it() {
+    fn contacts_that_a_service_sees_are_not_reported() {
         let nothing = Sockets::default();
         let open = open();
         check(&[Kind::Syn], &nothing, &[(ContactEvent::ClosedPort, 1)], &[]);
@@ -168,11 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_asked_for_again_and_again_is_one_contact() {
+    fn repeated_requests_for_a_connection_are_one_contact() {
         let start = Instant::now();
         let mut pending = Pending::default();
         let mut scans = Vec::new();
-        // As Linux sends them.
+        // The times at which Linux repeats the request.
         for second in [0, 1, 3, 7, 15, 31, 63] {
             let now = start + Duration::from_secs(second);
             scans.extend(settle(&mut pending, &open(), now));
@@ -181,11 +181,11 @@ mod tests {
         scans.extend(settle(&mut pending, &open(), start + Duration::from_secs(66)));
         assert_eq!(scans, [(ContactEvent::HalfOpen, 1)]);
         settle(&mut pending, &open(), start + RETRIES);
-        assert!(pending.is_empty(), "it is forgotten");
+        assert!(pending.is_empty(), "it is removed");
     }
 
     #[test]
-    fn contacts_without_an_outcome_are_counted_in_the_end() {
+    fn contacts_without_an_outcome_are_counted_at_the_end() {
         let now = Instant::now();
         let mut pending = Pending::default();
         pending.add(&packet(VISITOR, Kind::Syn), now);
@@ -198,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_contacts_that_wait_is_bounded() {
+    fn the_number_of_pending_contacts_is_bounded() {
         let mut pending = Pending::default();
         let now = Instant::now();
         let from = |port| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), port);
         let added = (0..10_000).filter(|port| pending.add(&packet(from(*port), Kind::Syn), now));
         assert_eq!(added.count(), MOST);
-        assert!(pending.add(&packet(from(0), Kind::Reset), now), "it waits already");
+        assert!(pending.add(&packet(from(0), Kind::Reset), now), "it is already pending");
     }
 }

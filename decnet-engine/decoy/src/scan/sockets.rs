@@ -1,13 +1,13 @@
-//! The sockets of the namespace, as the kernel lists them below `/proc/net`.
+//! The sockets of the namespace, from `/proc/net`.
 
 use std::{collections::BTreeSet, fs};
 
 use crate::protocol::Protocol;
 
-/// The state of a TCP socket that listens, in the kernel's `net/tcp_states.h`, as the tables print it.
+/// The state of a listening TCP socket in these tables (`net/tcp_states.h`).
 const LISTEN: &str = "0A";
 
-/// What is open in this namespace.
+/// The open sockets of this namespace.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     /// The ports where something listens.
@@ -15,7 +15,7 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Reads the tables. One that cannot be read is taken for empty.
+    /// Reads the tables. An unreadable one counts as empty.
     pub(super) fn read() -> Self {
         let mut sockets = Self::default();
         for (table, protocol) in [
@@ -30,7 +30,7 @@ impl Sockets {
         sockets
     }
 
-    /// Adds a table, whose columns are a number, the local end, the remote end, and the state.
+    /// Adds a table with the columns number, local end, remote end, and state.
     fn add(&mut self, table: &str, protocol: Protocol) {
         for line in table.lines().skip(1) {
             let mut fields = line.split_whitespace().skip(1);
@@ -50,8 +50,8 @@ impl Sockets {
     }
 }
 
-/// Returns whether an address is one of 127.0.0.0/8, where nobody from outside is heard: Docker's resolver, for instance. The
-/// kernel prints four bytes of its memory as one number.
+/// Returns whether an address is in 127.0.0.0/8, which is not reachable from outside: Docker's resolver, for instance. The
+/// kernel prints the four bytes in memory as one number.
 fn is_loopback(address: &str) -> bool {
     let bits = u32::from_str_radix(address, 16).ok().filter(|_| address.len() == 8);
     bits.is_some_and(|bits| bits.to_ne_bytes()[0] == 127)
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_list_the_ports_that_listen() {
+    fn listening_ports_are_read_from_the_tables() {
         let mut sockets = Sockets::default();
         let tcp = "  sl  local_address rem_address   st\n\
                    0: 00000000:0050 00000000:0000 0A 0\n\

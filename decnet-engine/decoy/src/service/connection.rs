@@ -12,10 +12,10 @@ use rustix::event::PollFlags;
 use super::{Limits, crowd::Guest};
 use crate::{journal::Entry, protocol::EndReason};
 
-/// An open connection: the banner goes out, whatever comes in is counted and forgotten.
+/// An open connection: sends the banner, and counts and discards input.
 pub(super) struct Connection {
     stream: TcpStream,
-    /// Who it is, and what the log is told of it.
+    /// Its source and times.
     pub(super) guest: Guest,
     pub(super) entry: Entry,
     pub(super) bytes: u64,
@@ -37,7 +37,7 @@ impl Connection {
         }
     }
 
-    /// Begins to talk; true when the connection is over already.
+    /// Sends the banner. Returns true if the connection is closed already.
     pub(super) fn open(&mut self, banner: &[u8]) -> bool {
         self.stream.set_nonblocking(true).is_err() || !self.send(banner)
     }
@@ -46,7 +46,7 @@ impl Connection {
         self.stream.as_fd()
     }
 
-    /// What to wait for.
+    /// Returns the events to wait for.
     pub(super) fn interest(&self) -> PollFlags {
         if self.unsent {
             PollFlags::IN | PollFlags::OUT
@@ -55,13 +55,13 @@ impl Connection {
         }
     }
 
-    /// Sends and reads what can be; says why the connection is over, if it is.
+    /// Writes and reads. Returns the reason if the connection ended.
     pub(super) fn serve(&mut self, banner: &[u8], limits: &Limits, now: Instant) -> Option<EndReason> {
         if self.unsent && !self.send(banner) {
             return Some(EndReason::Broken);
         }
         let mut buffer = [0; 4096];
-        // One read a turn, so that one busy sender does not keep the others waiting.
+        // One read per turn, so that one busy sender does not block the others.
         match self.stream.read(&mut buffer) {
             Ok(0) => Some(EndReason::Closed),
             Ok(read) => {
@@ -74,7 +74,7 @@ impl Connection {
         }
     }
 
-    /// Says why the connection has had its time, if it has.
+    /// Returns the reason if the connection exceeded a time limit.
     pub(super) fn overdue(&self, limits: &Limits, now: Instant) -> Option<EndReason> {
         if now.duration_since(self.opened) >= limits.life {
             Some(EndReason::Age)
@@ -85,7 +85,7 @@ impl Connection {
         }
     }
 
-    /// Sends as much of the banner as goes; false when the connection broke.
+    /// Sends as much of the banner as possible. Returns false if the connection failed.
     fn send(&mut self, banner: &[u8]) -> bool {
         while let Some(rest) = banner.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match self.stream.write(rest) {

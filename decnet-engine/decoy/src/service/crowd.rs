@@ -1,19 +1,19 @@
-//! Who has to go when there are too many.
+//! Decides which connection is closed if there are too many.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Instant};
 
-/// What counts of an open connection.
+/// An open connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Guest {
-    /// Whose it is.
+    /// The source.
     pub(super) source: Ipv4Addr,
-    /// When something came over it last.
+    /// The time of the last input.
     pub(super) last: Instant,
 }
 
-/// Says which connection makes room for one more from a source, if one has to: of the source itself if it has as many as one may
-/// have, and if all places are taken, of the source that has the most. Of these it is the one over which nothing came for the
-/// longest time.
+/// Returns the connection to close so that another from `newcomer` has room. If the source has its maximum, it is one of its
+/// own. Otherwise, if all places are taken, it is one of the source with the most. Of these it is the one that was idle for
+/// longest.
 pub(super) fn displaced(open: &[Guest], newcomer: Ipv4Addr, of_source: usize, of_all: usize) -> Option<usize> {
     let mut counts: BTreeMap<Ipv4Addr, usize> = BTreeMap::new();
     for guest in open {
@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
 
-    /// Sources by number, and how long ago each was heard, at most 100 s.
+    /// The connections are pairs of a source and its idle time in seconds, at most 100.
     fn check(open: &[(u8, u64)], newcomer: u8, expected: Option<usize>) {
         let start = Instant::now();
         let address = |of| Ipv4Addr::new(10, 0, 0, of);
@@ -55,20 +55,20 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_while_there_is_room() {
+    fn nothing_is_closed_while_there_is_room() {
         check(&[], 1, None);
         check(&[(1, 5), (1, 9), (2, 60), (2, 60), (2, 60)], 1, None);
     }
 
     #[test]
-    fn a_source_with_as_many_as_one_may_have_loses_its_own_idlest() {
+    fn a_source_with_the_maximum_loses_its_own_idlest() {
         check(&[(2, 99), (1, 5), (1, 9), (1, 7)], 1, Some(2));
     }
 
     #[test]
-    fn where_all_is_taken_whoever_has_the_most_loses_the_idlest() {
+    fn if_all_places_are_taken_the_source_with_the_most_loses_its_idlest() {
         check(&[(2, 99), (1, 5), (1, 9), (3, 80), (4, 70), (5, 60)], 6, Some(2));
-        // Where all have as many, the idlest of all goes.
+        // If all have the same number, the idlest of all is closed.
         check(&[(1, 5), (2, 9), (3, 7), (4, 1), (5, 2), (6, 3)], 7, Some(1));
     }
 }

@@ -1,26 +1,26 @@
-//! What a responder bears.
+//! The limits of a responder.
 
 use std::time::Duration;
 
-/// Bounds that keep a responder alive whatever it is sent.
+/// Limits that keep a responder working under any load.
 pub(super) struct Limits {
-    /// Connections open at a time; for one more, one of whoever has the most is closed.
+    /// Open connections. For another one, a connection of the source with the most is closed.
     pub(super) connections: usize,
-    /// Connections of one source open at a time.
+    /// Open connections per source.
     pub(super) of_source: usize,
     /// Bytes read from one connection before it is closed.
     pub(super) bytes: u64,
-    /// How long a connection may be silent.
+    /// The idle timeout of a connection.
     pub(super) idle: Duration,
-    /// How long a connection may last.
+    /// The maximum duration of a connection.
     pub(super) life: Duration,
-    /// Connections or datagrams taken from one port before the others have their turn.
+    /// Connections or datagrams taken from one port before the next port has its turn.
     pub(super) accepts: usize,
-    /// How long to leave new connections waiting when there is no file descriptor for them.
+    /// The pause in accepting if file descriptors are exhausted.
     pub(super) accept_pause: Duration,
-    /// Datagrams answered in a second.
+    /// Answers to datagrams per second.
     pub(super) answers_per_second: u32,
-    /// How often to look at deadlines, under a second.
+    /// How often time limits are checked. Less than a second.
     pub(super) tick: Duration,
 }
 

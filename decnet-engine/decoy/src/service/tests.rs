@@ -1,4 +1,4 @@
-//! The responder in this process, visited from many addresses of the loopback interface.
+//! Tests of the responder in this process, with visitors on many loopback addresses.
 
 use std::{
     io::{Read, Write},
@@ -18,7 +18,7 @@ use crate::{
 
 const BANNER: &str = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n";
 
-/// What the log became.
+/// The log that was written.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -52,12 +52,12 @@ impl Log {
     }
 }
 
-/// A responder that runs, with one socket on a free port, until it is stopped.
+/// A running responder with one socket on a free port.
 struct Running {
     port: u16,
     log: Log,
     stop: UnixStream,
-    /// Its end is that of the base.
+    /// Dropping it ends the base.
     base: OwnedFd,
     thread: JoinHandle<Option<u8>>,
 }
@@ -105,7 +105,7 @@ impl Running {
         }
     }
 
-    /// Connects from an address of the loopback interface.
+    /// Connects from a loopback address.
     fn visit(&self, from: Ipv4Addr) -> TcpStream {
         let socket: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         bind(&socket, &SocketAddrV4::new(from, 0)).unwrap();
@@ -134,7 +134,7 @@ fn fifty_visitors_are_served_while_one_holds_all_connections_that_it_can() {
     let running = Running::start(Protocol::Tcp);
     let greedy = Ipv4Addr::new(127, 0, 1, 1);
     let mut held: Vec<_> = (0..256).map(|_| running.visit(greedy)).collect();
-    // The last of them is there, so all before it were taken in; it stays, and those that stay talk on.
+    // The last of them is connected, so all earlier ones were accepted; they keep sending.
     assert_eq!(greeting(&mut held[255]), BANNER);
     for stream in &mut held {
         let _ = stream.write(b"x");
@@ -186,11 +186,11 @@ fn visitors_are_served_while_many_sources_hold_all_connections() {
 }
 
 #[test]
-fn a_connection_has_a_line_when_it_begins_and_one_when_it_ends() {
+fn a_connection_has_a_line_for_its_start_and_one_for_its_end() {
     let running = Running::start(Protocol::Tcp);
     let mut visitor = running.visit(Ipv4Addr::new(127, 0, 5, 1));
     greeting(&mut visitor);
-    // What was open when the service was killed has this line.
+    // A connection that is open when the service is killed has this line.
     let open = running.log.contacts();
     assert_eq!(open.len(), 1);
     assert_eq!(
@@ -199,7 +199,7 @@ fn a_connection_has_a_line_when_it_begins_and_one_when_it_ends() {
     );
     visitor.write_all(b"hello").unwrap();
     drop(visitor);
-    // Being told to stop comes before all else, so the end of the first has to be there by then.
+    // A stop signal is handled first, so the end of the first connection must be logged before.
     while running.log.contacts().len() < 2 {
         thread::yield_now();
     }
@@ -252,7 +252,7 @@ fn a_service_whose_base_ends_goes_on_with_the_sockets_of_the_next_one() {
     let first = Base::start(&path);
     let mut visitor = visit();
     drop(first);
-    // A connection over a namespace that is gone ends, and so does the port.
+    // Connections and ports of the old namespace end.
     assert!(!matches!(visitor.read(&mut [0]), Ok(1..)));
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
     let reasons = log.contacts().into_iter().filter_map(|line| line.reason);
@@ -265,7 +265,7 @@ fn a_service_whose_base_ends_goes_on_with_the_sockets_of_the_next_one() {
 }
 
 #[test]
-fn no_answer_is_longer_than_twice_the_question() {
+fn an_answer_has_at_most_twice_the_size_of_the_request() {
     let running = Running::start(Protocol::Udp);
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.connect((Ipv4Addr::LOCALHOST, running.port)).unwrap();
@@ -276,7 +276,7 @@ fn no_answer_is_longer_than_twice_the_question() {
         let length = socket.recv(&mut answer).unwrap();
         answer[..length].to_vec()
     };
-    // The empty one has no answer, so what is heard next is for the one after it.
+    // An empty datagram has no answer, so the next answer is for the one after it.
     socket.send(b"").unwrap();
     assert_eq!(ask(b"x"), &BANNER.as_bytes()[..2]);
     assert_eq!(ask(&[0; 15]), &BANNER.as_bytes()[..30]);

@@ -1,7 +1,7 @@
-//! Who may ask a base, from the host and from elsewhere, and how much it answers.
+//! Which connections a base accepts from the host and from elsewhere, and how much it answers.
 //!
-//! The tests run where the daemon has its bridges, so that they are the host. Code of an intruder is played by a thread in the
-//! namespace of a base.
+//! The tests run on the daemon's machine, so they act as the host. A thread in the namespace of a base acts as an intruder's
+//! code.
 
 use std::{
     io::{self, Read, Write},
@@ -13,7 +13,7 @@ use decnet_decoy::protocol::{Listen, NetState, Protocol, Published, ServiceState
 
 use crate::lab::{Lab, address, eventually, leaf};
 
-/// How long is waited for what must not come.
+/// How long the tests wait for packets that must not arrive.
 const SILENCE: Duration = Duration::from_millis(500);
 
 fn published(at: &str, port: u16, protocol: Protocol) -> Published {
@@ -25,7 +25,7 @@ fn published(at: &str, port: u16, protocol: Protocol) -> Published {
     }
 }
 
-/// A base on a network with an address of the host, as a gateway on the DMZ is.
+/// A base on a network with an address of the host, like a gateway on the DMZ.
 fn gateway(net: &str, ports: &[(u16, Protocol)]) -> NetState {
     let own = format!("{net}.5");
     NetState {
@@ -45,7 +45,7 @@ fn raise(lab: &Lab, net: &str, state: &NetState) {
     lab.settled("one");
 }
 
-/// Sends a datagram to an address from inside a base, from a port of its own if one is given.
+/// Sends a datagram from inside a base. `from` is its port; 0 is any port.
 fn sends(lab: &Lab, from: u16, to: SocketAddrV4) -> io::Result<usize> {
     lab.inside("one", move || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, from))?;
@@ -54,7 +54,7 @@ fn sends(lab: &Lab, from: u16, to: SocketAddrV4) -> io::Result<usize> {
     })
 }
 
-/// Returns from where the next datagram came, if one comes soon.
+/// Returns the source of the next datagram, if one arrives soon.
 fn heard(socket: &UdpSocket) -> Option<SocketAddr> {
     socket.set_read_timeout(Some(SILENCE)).unwrap();
     socket.recv_from(&mut [0; 2000]).ok().map(|(_, from)| from)
@@ -93,7 +93,7 @@ fn the_host_reaches_published_ports_and_no_others() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn nothing_that_is_sent_to_everybody_reaches_the_host_and_no_answer_opens_a_way_to_it() {
+fn broadcasts_do_not_reach_the_host_and_answers_open_no_way_to_it() {
     const NET: &str = "10.203.8";
     let lab = Lab::new("everybody");
     let state = gateway(NET, &[(80, Protocol::Udp)]);
@@ -107,14 +107,14 @@ fn nothing_that_is_sent_to_everybody_reaches_the_host_and_no_answer_opens_a_way_
         Ipv4Addr::new(224, 0, 0, 1),
         Ipv4Addr::new(239, 255, 255, 250),
     ];
-    // From the published port as well, whose answers may leave.
+    // Also from the published port, whose answers may leave.
     for (from, to) in [0, 80].into_iter().flat_map(|from| everybody.map(|to| (from, to))) {
         let refused = sends(&lab, from, SocketAddrV4::new(to, port)).map_err(|error| error.kind());
         assert_eq!(refused, Err(io::ErrorKind::PermissionDenied), "from {from} to {to}");
     }
     assert_eq!(heard(&host), None);
 
-    // A service of the host speaks first, as in an answer to a broadcast that came by somehow.
+    // A service of the host sends first, like an answer to a broadcast.
     let decky = |port: u16| SocketAddrV4::new(address(&format!("{NET}.5")), port);
     let gateway = SocketAddrV4::new(address(&format!("{NET}.1")), port);
     for (asked, passes) in [(5000, false), (80, true)] {
@@ -134,7 +134,7 @@ fn nothing_that_is_sent_to_everybody_reaches_the_host_and_no_answer_opens_a_way_
         assert_eq!(heard(&host).is_some(), passes, "port {asked}");
     }
 
-    // What a service declares is heard by everybody.
+    // A declared broadcast reaches everybody.
     let declared = NetState {
         broadcast: vec![port],
         ..state
@@ -147,11 +147,11 @@ fn nothing_that_is_sent_to_everybody_reaches_the_host_and_no_answer_opens_a_way_
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_port_that_is_published_on_loopback_is_for_the_host_alone() {
+fn a_port_published_on_loopback_is_reachable_only_from_the_host() {
     const NET: &str = "10.203.9";
     let lab = Lab::new("loopback");
     lab.inner("a", &format!("{NET}.0/24"));
-    // To the one, the other is not of the maze.
+    // Each is outside the maze of the other.
     let state = |host_only, closed: &[&str]| NetState {
         lans: Vec::new(),
         closed: closed.iter().map(|closed| address(closed)).collect(),
@@ -194,7 +194,7 @@ fn a_port_that_is_published_on_loopback_is_for_the_host_alone() {
 #[test]
 #[ignore = "needs Docker"]
 fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
-    /// As in the containment: so many bytes a second, and as many at once besides.
+    /// The limit of the containment: bytes per second, and the same as a burst.
     const UDP_BYTES: f64 = 32.0 * 1024.0;
     const LENGTH: usize = 1400;
     const NET: &str = "10.203.10";
@@ -229,7 +229,7 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
     let bytes = (sent * (LENGTH + 28)) as f64;
     assert!(sent > 0 && bytes <= UDP_BYTES * (2.0 + took), "{sent} in {took} s");
 
-    // Ten times a page of 60 kB, and each whole.
+    // Ten pages of 60 kB, each complete.
     let serving = std::thread::spawn(move || {
         (0..10)
             .map(|_| {

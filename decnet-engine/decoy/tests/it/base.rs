@@ -11,7 +11,7 @@ use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
 #[test]
 #[ignore = "needs Docker"]
-fn pid_1_keeps_no_capability_and_leaves_at_once_when_stopped() {
+fn pid_1_keeps_no_capability_and_exits_at_once_when_stopped() {
     let lab = Lab::new("pid1");
     lab.inner("a", "10.201.10.0/24");
     lab.base("one", &leaf(&["10.201.10.10"], &[]), &[("a", "10.201.10.10")]);
@@ -47,7 +47,7 @@ fn pid_1_keeps_no_capability_and_leaves_at_once_when_stopped() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_network_that_is_taken_away_or_added_by_hand_is_told_and_nothing_else_breaks() {
+fn a_manually_removed_or_added_network_is_reported_and_nothing_else_breaks() {
     let lab = Lab::new("byhand");
     lab.inner("a", "10.201.11.0/24");
     lab.inner("b", "10.201.12.0/24");
@@ -98,7 +98,7 @@ fn a_network_that_is_taken_away_or_added_by_hand_is_told_and_nothing_else_breaks
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_state_that_cannot_be_read_changes_nothing() {
+fn an_invalid_state_changes_nothing() {
     let lab = Lab::new("malformed");
     lab.inner("a", "10.201.16.0/24");
     let state = leaf(&["10.201.16.10"], &[("10.201.17.0/24", "10.201.16.5")]);
@@ -118,7 +118,7 @@ fn a_state_that_cannot_be_read_changes_nothing() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn without_the_power_to_set_a_state_the_state_of_before_stays_kept() {
+fn without_the_rights_to_set_a_state_the_previous_state_stays_kept() {
     let lab = Lab::new("powerless");
     lab.inner("a", "10.201.18.0/24");
     let state = leaf(&["10.201.18.10"], &[]);
@@ -126,7 +126,7 @@ fn without_the_power_to_set_a_state_the_state_of_before_stays_kept() {
     lab.settled("one");
     let wanted = serde_json::to_string(&router(&["10.201.18.10"])).unwrap();
 
-    // Another user has neither NET_ADMIN nor a way to write the file.
+    // Another user has neither NET_ADMIN nor write access to the file.
     let name = lab.name("one");
     let refused = try_docker(
         &[
@@ -149,7 +149,7 @@ fn without_the_power_to_set_a_state_the_state_of_before_stays_kept() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_base_that_cannot_set_its_state_says_why_in_one_line_and_fails() {
+fn a_base_that_cannot_set_its_state_logs_one_line_and_fails() {
     let lab = Lab::new("failing");
     lab.inner("a", "10.201.19.0/24");
     let network = lab.name("a");
@@ -162,6 +162,6 @@ fn a_base_that_cannot_set_its_state_says_why_in_one_line_and_fails() {
     assert_eq!(fails(&["--cap-add", "NET_ADMIN"], 2), "there is no first state");
     assert_eq!(fails(&["--env", "NET_STATE={"], 2), "there is no first state");
     let state = format!("NET_STATE={}", serde_json::to_string(&NetState::default()).unwrap());
-    // The default route that Docker made has to go.
+    // Docker's default route must be removed.
     assert_eq!(fails(&["--env", &state], 1), "the state cannot be applied");
 }

@@ -1,7 +1,7 @@
-//! What leaves a base and what does not.
+//! Which packets leave a base.
 //!
-//! Nothing here has a way to the outside of the machine, contained or not: the networks have no address of the host, and the
-//! default route leads to a base of the test's own, which forwards nothing and counts what it is given.
+//! No packet can leave the machine, with or without containment: the networks have no address of the host, and the default
+//! route leads to a base of the test, which forwards nothing and counts packets.
 
 use std::{fs, io::Write, net::Ipv4Addr};
 
@@ -9,7 +9,7 @@ use decnet_decoy::protocol::{Deviation, EXIT_UNCONTAINED, Egress, NetState, Prob
 
 use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
-/// One of the addresses for documentation (RFC 5737): nobody's.
+/// An address for documentation (RFC 5737), which nobody has.
 fn outside(host: u8) -> Ipv4Addr {
     Ipv4Addr::new(198, 51, 100, host)
 }
@@ -18,13 +18,13 @@ fn ping(address: Ipv4Addr) -> Target {
     Target::Icmp { address }
 }
 
-/// Where a gateway's packets to the outside go: a base on its network.
+/// The next hop of a gateway's packets to the outside: a base on its network.
 struct Upstream<'a> {
     lab: &'a Lab,
 }
 
 impl<'a> Upstream<'a> {
-    /// Makes the network, with the upstream on `.2` and the gateway on `.5`.
+    /// Creates the network, with the upstream on `.2` and the gateway on `.5`.
     fn before_gateway(lab: &'a Lab, net: &str, state: &NetState) -> Self {
         lab.inner("dmz", &format!("{net}.0/24"));
         let at = |host: u8| format!("{net}.{host}");
@@ -35,7 +35,7 @@ impl<'a> Upstream<'a> {
         Self { lab }
     }
 
-    /// How many packets it is given while the gateway tries to reach something, each once.
+    /// Returns how many packets arrive while the gateway tries each target once.
     fn given_by(&self, targets: Vec<Target>) -> u64 {
         let before = strays(self.lab, "upstream");
         probe(self.lab, "gateway", targets);
@@ -43,7 +43,7 @@ impl<'a> Upstream<'a> {
     }
 }
 
-/// How many packets for others a base was given so far.
+/// Returns how many packets for other hosts a base received so far.
 fn strays(lab: &Lab, base: &str) -> u64 {
     let pid = lab.inspect(base, "{{.State.Pid}}");
     let counters = fs::read_to_string(format!("/proc/{pid}/net/snmp")).unwrap();
@@ -81,7 +81,7 @@ fn gateway(net: &str, egress: Egress) -> NetState {
 
 #[test]
 #[ignore = "needs Docker"]
-fn what_has_a_default_route_sends_nothing_out_unless_it_is_told_so() {
+fn a_base_with_a_default_route_sends_nothing_out_unless_allowed() {
     const NET: &str = "10.203.1";
     let lab = Lab::new("egress");
     let upstream = Upstream::before_gateway(&lab, NET, &gateway(NET, Egress::None));
@@ -107,11 +107,11 @@ fn what_has_a_default_route_sends_nothing_out_unless_it_is_told_so() {
     assert_eq!(upstream.given_by(many()), 200);
     assert!(
         !lab.pings("gateway", &format!("{NET}.2")),
-        "what is closed stays closed"
+        "closed addresses stay closed"
     );
     assert!(
         !lab.pings("upstream", &format!("{NET}.5")),
-        "and asks nothing but what is published"
+        "and opens only connections to published ports"
     );
 
     lab.set("gateway", &gateway(NET, Egress::None));
@@ -122,13 +122,13 @@ fn what_has_a_default_route_sends_nothing_out_unless_it_is_told_so() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_router_takes_no_outsiders_packets_in_and_none_of_the_mazes_out() {
+fn a_router_forwards_no_packets_into_or_out_of_the_maze() {
     let lab = Lab::new("forwarded");
     lab.inner("a", "10.203.2.0/24");
     lab.inner("b", "10.203.3.0/24");
     let between = router(&["10.203.2.5", "10.203.3.5"]);
     lab.base("router", &between, &[("a", "10.203.2.5"), ("b", "10.203.3.5")]);
-    // Each takes the router for the way to the other and to the outside.
+    // Each uses the router as the way to the other and to the outside.
     for (name, net, other) in [("left", "10.203.2", "10.203.3"), ("right", "10.203.3", "10.203.2")] {
         let (own, via) = (format!("{net}.10"), format!("{net}.5"));
         let routes = [(format!("{other}.0/24"), via.clone()), ("198.51.100.0/24".into(), via)];
@@ -163,13 +163,9 @@ fn a_router_takes_no_outsiders_packets_in_and_none_of_the_mazes_out() {
         lans: [&led_out.lans[..], &["198.51.100.0/24".parse().unwrap()]].concat(),
         ..led_out
     };
-    assert_eq!(
-        led_out_by(&counted),
-        1,
-        "where the way is part of the maze it is counted"
-    );
+    assert_eq!(led_out_by(&counted), 1, "a packet within the maze is counted");
 
-    // What comes from a LAN that is none of the router's is an outsider.
+    // A source outside the router's LANs is an outsider.
     let stranger = NetState {
         lans: vec!["10.203.3.0/24".parse().unwrap()],
         ..between.clone()
@@ -177,7 +173,7 @@ fn a_router_takes_no_outsiders_packets_in_and_none_of_the_mazes_out() {
     lab.set("router", &stranger);
     assert!(!lab.pings("left", "10.203.3.10"));
 
-    // Nor does it take anything to what is closed.
+    // It also forwards nothing to closed addresses.
     let closed = NetState {
         closed: vec![address("10.203.3.10")],
         ..between
@@ -188,7 +184,7 @@ fn a_router_takes_no_outsiders_packets_in_and_none_of_the_mazes_out() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn neither_the_engines_resolver_nor_the_host_is_reached_on_a_network_where_both_are_there() {
+fn neither_the_engines_resolver_nor_the_host_is_reached_on_a_network_that_has_both() {
     let lab = Lab::new("resolver");
     lab.dmz("dmz", "10.203.4.0/24");
     let state = NetState {
@@ -203,7 +199,7 @@ fn neither_the_engines_resolver_nor_the_host_is_reached_on_a_network_where_both_
     };
     let host = ping(address("10.203.4.1"));
 
-    // A container that nobody contains reaches both.
+    // A container without containment reaches both.
     let json = serde_json::to_string(&Probe {
         targets: vec![resolver, host],
         timeout_ms: 1000,
@@ -221,14 +217,14 @@ fn neither_the_engines_resolver_nor_the_host_is_reached_on_a_network_where_both_
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_containment_that_was_meddled_with_is_told_and_set_again() {
+fn a_tampered_containment_is_reported_and_set_again() {
     let lab = Lab::new("tampered");
     lab.inner("a", "10.203.5.0/24");
     let state = leaf(&["10.203.5.5"], &[]);
     lab.base("one", &state, &[("a", "10.203.5.5")]);
     lab.settled("one");
 
-    // Another container in the namespace, with the power to and a state of its own.
+    // Another container in the namespace, with the capabilities and its own state.
     let tamper = |other: &NetState| {
         let network = format!("container:{}", lab.name("one"));
         let json = serde_json::to_string(other).unwrap();
@@ -256,10 +252,10 @@ fn a_containment_that_was_meddled_with_is_told_and_set_again() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn without_nf_tables_a_gateway_does_not_run_and_a_leaf_says_that_it_is_open() {
+fn without_nf_tables_a_gateway_does_not_run_and_a_leaf_reports_it() {
     let lab = Lab::new("nonft");
     lab.inner("a", "10.203.6.0/24");
-    // What a kernel without it says to whoever asks for NETLINK_NETFILTER.
+    // The error of a kernel without NETLINK_NETFILTER.
     let mut profile = tempfile::NamedTempFile::new().unwrap();
     let text = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["socket"],"action":"SCMP_ACT_ERRNO","errnoRet":93,
         "args":[{"index":0,"value":16,"op":"SCMP_CMP_EQ"},{"index":2,"value":12,"op":"SCMP_CMP_EQ"}]}]}"#;

@@ -1,4 +1,4 @@
-//! Networks and containers of one test, all labelled, and gone with it.
+//! The networks and containers of one test, which are all labelled and removed with it.
 
 use std::{
     fs::File,
@@ -18,17 +18,17 @@ use decnet_engine::decoy::{DecoyImage, embedded};
 use ipnet::Ipv4Net;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Long enough for a busy machine; only a broken program waits it out.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for a busy machine; only a broken program takes this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a command left.
+/// The result of a command.
 pub(crate) struct Done {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// Runs docker and takes what comes.
+/// Runs docker and returns the result.
 pub(crate) fn try_docker(arguments: &[&str], input: &[u8]) -> Done {
     let mut child = Command::new("docker")
         .args(arguments)
@@ -47,16 +47,16 @@ pub(crate) fn try_docker(arguments: &[&str], input: &[u8]) -> Done {
     }
 }
 
-/// Runs docker, which must succeed, and returns what it printed.
+/// Runs docker, which must succeed, and returns its output.
 pub(crate) fn docker(arguments: &[&str]) -> String {
     let done = try_docker(arguments, b"");
     assert_eq!(done.code, 0, "docker {arguments:?}: {}", done.stderr);
     done.stdout.trim().to_owned()
 }
 
-/// Waits for something that happens soon or never.
+/// Waits for a condition that holds soon or never.
 pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !happened() {
         assert!(Instant::now() < deadline, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(50));
@@ -76,7 +76,7 @@ pub(crate) fn leaf(own: &[&str], routes: &[(&str, &str)]) -> NetState {
         })
         .collect();
     let interfaces: Vec<Ipv4Addr> = own.iter().map(|own| address(own)).collect();
-    // All networks of the tests are as long.
+    // All networks of the tests have this prefix length.
     let lan = |own: &Ipv4Addr| Ipv4Net::new_assert(*own, 24).trunc();
     NetState {
         lans: interfaces.iter().map(lan).collect(),
@@ -100,11 +100,11 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Loads an image of this test's own, so that no other test's clean-up takes it away.
+    /// Loads an image of this test's own, so that no other test removes it.
     pub(crate) fn new(name: &str) -> Self {
         let label = format!("decnet.test=decoy-{name}-{}", std::process::id());
         let mut program = embedded().unwrap().to_vec();
-        // What stands after a program's segments is never looked at, but makes another digest.
+        // Bytes after the segments of a program are ignored, but change its digest.
         program.extend_from_slice(label.as_bytes());
         let image = DecoyImage::pack(&program);
         let lab = Self { label, image };
@@ -117,12 +117,12 @@ impl Lab {
         format!("{}_{of}", self.label.trim_start_matches("decnet.test="))
     }
 
-    /// Makes a network that is cut off from host and outside, as those of inner LANs are.
+    /// Creates a network without the host and the outside, like those of inner LANs.
     pub(crate) fn inner(&self, name: &str, subnet: &str) {
         self.network(name, subnet, "com.docker.network.bridge.inhibit_ipv4=true");
     }
 
-    /// Makes a network whose containers the host can publish.
+    /// Creates a network whose containers can publish ports.
     pub(crate) fn dmz(&self, name: &str, subnet: &str) {
         self.network(name, subnet, "com.docker.network.bridge.enable_ip_masquerade=false");
     }
@@ -139,7 +139,7 @@ impl Lab {
             option,
         ];
         let server = docker(&["version", "--format", "{{.Server.APIVersion}}"]);
-        // Engines from API 1.48 on drop what a bridge did not hand out itself, unless told otherwise.
+        // Engines since API 1.48 drop packets with other source addresses than the bridge's, unless told otherwise.
         if server
             .split_once('.')
             .and_then(|(_, minor)| minor.parse().ok())
@@ -246,7 +246,7 @@ impl Lab {
         docker(&arguments);
     }
 
-    /// Starts the program in a container with just these options.
+    /// Starts the program in a container with only these options.
     pub(crate) fn start(&self, name: &str, options: &[&str], command: &str) {
         let mut all = vec![
             "run",
@@ -263,7 +263,7 @@ impl Lab {
         docker(&all);
     }
 
-    /// Runs the program in a container of its own until it ends.
+    /// Runs the program in its own container until it ends.
     pub(crate) fn run(&self, arguments: &[&str], command: &str) -> Done {
         self.run_all(arguments, &[command])
     }
@@ -291,7 +291,7 @@ impl Lab {
         try_docker(&[&["exec", &name, "/decnet-decoy"], arguments].concat(), b"")
     }
 
-    /// Runs the program in a running base, as the keeper of its files.
+    /// Runs the program in a running base as the keeper of its files.
     pub(crate) fn exec_as_keeper(&self, base: &str, arguments: &[&str]) -> Done {
         let (name, keeper) = (self.name(base), KEEPER.to_string());
         try_docker(
@@ -300,7 +300,7 @@ impl Lab {
         )
     }
 
-    /// Sets and keeps a state that must be reached whole.
+    /// Sets and keeps a state, which must be reached completely.
     pub(crate) fn set(&self, base: &str, state: &NetState) {
         let json = serde_json::to_string(state).unwrap();
         let done = self.exec(base, &["state", "set", &json]);
@@ -314,13 +314,13 @@ impl Lab {
         assert_eq!(kept.code, 0, "{}", kept.stderr);
     }
 
-    /// What `state check` says.
+    /// Returns the output of `state check`.
     pub(crate) fn check(&self, base: &str) -> StateReport {
         let done = self.exec(base, &["state", "check"]);
         serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr))
     }
 
-    /// Waits until a base has set its state whole.
+    /// Waits until a base has set its state completely.
     pub(crate) fn settled(&self, base: &str) {
         eventually("the state is set", || {
             let done = self.exec(base, &["state", "check"]);
@@ -344,7 +344,7 @@ impl Lab {
         self.reaches(from, Target::Icmp { address: address(to) })
     }
 
-    /// Runs something in a base's network namespace, as code with root's rights on the daemon's host can.
+    /// Runs a function in a base's network namespace, as root on the daemon's host can.
     pub(crate) fn inside<T: Send + 'static>(&self, base: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
         let pid = self.inspect(base, "{{.State.Pid}}");
         let acting = thread::spawn(move || {

@@ -1,9 +1,6 @@
-//! The program where it belongs: in containers, driven by the docker command.
+//! Tests of the program in containers, controlled by the docker command.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed step of a test ends the test, in its helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed step must end the test, in helpers too")]
 
 mod asking;
 mod base;

@@ -1,4 +1,4 @@
-//! Who passes packets and who does not.
+//! Which containers forward packets.
 
 use crate::lab::{Lab, docker, leaf, router};
 
@@ -44,7 +44,7 @@ fn a_router_passes_pings_both_ways_and_a_bridge_passes_none() {
     lab.set("right", &leaf(&["10.201.2.10"], &[(A, "10.201.2.6")]));
     assert!(
         lab.pings("left", "10.201.1.6") && lab.pings("right", "10.201.2.6"),
-        "the bridge itself is there"
+        "the bridge itself answers"
     );
     assert!(!lab.pings("left", "10.201.2.10"));
     assert!(!lab.pings("right", "10.201.1.10"));
@@ -52,7 +52,7 @@ fn a_router_passes_pings_both_ways_and_a_bridge_passes_none() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn forwarding_is_switched_without_a_restart_and_survives_one() {
+fn forwarding_changes_without_a_restart_and_survives_one() {
     let lab = Lab::new("switched");
     maze(&lab, "10.201.3", "10.201.4");
     let started = lab.inspect("router", "{{.Id}} {{.State.StartedAt}}");
@@ -62,7 +62,7 @@ fn forwarding_is_switched_without_a_restart_and_survives_one() {
     assert!(!lab.pings("left", "10.201.4.10"));
     assert_eq!(lab.inspect("router", "{{.Id}} {{.State.StartedAt}}"), started);
 
-    // The environment still says that it forwards; the state that was set last counts.
+    // The environment still has forwarding; the state that was set last overrides it.
     docker(&["restart", &lab.name("router")]);
     lab.settled("router");
     assert!(!lab.pings("left", "10.201.4.10"));

@@ -13,7 +13,7 @@ use crate::lab::{Lab, eventually, leaf, try_docker};
 
 const TARGET: &str = "10.201.31.10";
 const VISITOR: &str = "10.201.31.20";
-/// An address of the LAN that nobody has, so that nobody refuses the answer.
+/// An unused address of the LAN, so that no host resets the answer.
 const NOBODY: &str = "10.201.31.99";
 
 const FIN: u8 = 0x1;
@@ -72,7 +72,7 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
         let datagram = UdpSocket::bind((VISITOR, 5001)).unwrap();
         datagram.send_to(b"?", (TARGET, 80)).unwrap();
         datagram.send_to(b"?", (TARGET, 81)).unwrap();
-        // The kernel of the visitor refuses the answer, as that of any scanner does.
+        // The visitor's kernel resets the answer, as for any scanner.
         send_segment(VISITOR, 5002, 80, SYN);
         send_segment(VISITOR, 5003, 81, SYN);
         send_segment(VISITOR, 5004, 80, FIN);
@@ -110,7 +110,7 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
         let from = if contact.remote_port == 5006 { NOBODY } else { VISITOR };
         assert_eq!(contact.remote_addr.to_string(), from);
     }
-    // The service reports what it sees, and the base nothing of it.
+    // The service reports its contact, and the base does not.
     let of_service = contacts(&lab, "http");
     assert!(of_service.iter().any(|contact| contact.remote_port == 5001));
     assert!(
@@ -144,13 +144,13 @@ fn scans_beyond_the_bounds_are_counted() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_base_that_cannot_see_scans_says_so_and_runs() {
+fn a_base_that_cannot_see_scans_logs_it_and_runs() {
     let lab = Lab::new("unseen");
     lab.inner("a", "10.201.32.0/24");
     let state = leaf(&["10.201.32.10"], &[]);
     lab.base("one", &state, &[("a", "10.201.32.10")]);
     lab.settled("one");
-    // The kernel gives the packets of a namespace to one listener.
+    // The kernel gives the packets of a namespace to one listener only.
     let (name, network) = (lab.name("two"), format!("container:{}", lab.name("one")));
     let state = format!("{STATE_VARIABLE}={}", serde_json::to_string(&state).unwrap());
     let options = [

@@ -1,4 +1,4 @@
-//! The built-in responder.
+//! The built-in service.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use decnet_decoy::protocol::{
 
 use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
-/// What a log that quoted its input would choke on.
+/// Input that would break a log that quotes it.
 const HOSTILE: &[u8] = b"GET /\n\"}\n{\"decky\":\"other\"\x1b\0\xff";
 
 fn http(decky: &str) -> ServiceState {
@@ -27,7 +27,7 @@ fn http(decky: &str) -> ServiceState {
     }
 }
 
-/// The lines of contacts; those of summaries are left out.
+/// Returns the lines of contacts without those of summaries.
 fn contacts(lab: &Lab, service: &str) -> Vec<Contact> {
     let lines = lab.logs(service);
     let lines = lines.iter().filter(|line| !line.contains(r#""event":"summary""#));
@@ -38,7 +38,7 @@ fn contacts(lab: &Lab, service: &str) -> Vec<Contact> {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_published_port_of_a_gateway_answers_and_each_contact_is_told() {
+fn a_published_port_of_a_gateway_answers_and_each_contact_is_logged() {
     let lab = Lab::new("published");
     // Old engines publish on, and route by, the network whose name sorts first.
     lab.dmz(".dmz", "10.201.20.0/24");
@@ -74,10 +74,10 @@ fn a_published_port_of_a_gateway_answers_and_each_contact_is_told() {
     socket.send_to(b"hello", published("80/udp")).unwrap();
     let mut answer = [0; 64];
     let length = socket.recv(&mut answer).unwrap();
-    assert_eq!(&answer[..length], b"HTTP/1.1 4", "twice the question, and no more");
+    assert_eq!(&answer[..length], b"HTTP/1.1 4", "at most twice the request");
 
     let over = |lines: &[Contact]| lines.iter().filter(|line| line.event != ContactEvent::Connect).count();
-    eventually("both contacts are told", || over(&contacts(&lab, "http")) >= 2);
+    eventually("both contacts are logged", || over(&contacts(&lab, "http")) >= 2);
     let mut told = contacts(&lab, "http");
     let connect = told
         .iter()
@@ -131,7 +131,7 @@ fn a_service_follows_its_base_into_the_new_namespace_and_does_not_exit() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_service_that_starts_before_its_base_answers_once_the_base_runs() {
+fn a_service_that_starts_before_its_base_answers_when_the_base_runs() {
     let lab = Lab::new("early");
     lab.inner("a", "10.221.23.0/24");
     lab.base("one", &leaf(&["10.221.23.5"], &[]), &[("a", "10.221.23.5")]);
@@ -182,7 +182,7 @@ fn a_service_has_no_network_and_can_write_nothing_where_its_base_keeps_its_state
     assert_eq!(of("/ports/socket"), (0, 0o666));
 }
 
-/// Whether a new connection is sent the banner's beginning.
+/// Returns whether a new connection gets the start of the banner.
 fn greets(published: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(published) else {
         return false;
@@ -192,7 +192,7 @@ fn greets(published: &str) -> bool {
     stream.read_exact(&mut answer).is_ok() && &answer == b"HTTP/1.1"
 }
 
-/// A gateway with one service, and where the host publishes it.
+/// Starts a gateway with one service. Returns its published address.
 fn published_gateway(lab: &Lab, network: &str, more: &[&str]) -> String {
     lab.dmz(".dmz", &format!("{network}.0/24"));
     let ip = format!("{network}.5");
@@ -210,11 +210,11 @@ fn published_gateway(lab: &Lab, network: &str, more: &[&str]) -> String {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_service_without_file_descriptors_lets_the_idlest_go_and_answers_on() {
+fn a_service_without_file_descriptors_closes_the_idlest_connection_and_continues() {
     let lab = Lab::new("starved");
     let published = published_gateway(&lab, "10.201.24", &["--ulimit", "nofile=24:24"]);
     let open: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&published).unwrap()).collect();
-    eventually("a newcomer is greeted all the same", || greets(&published));
+    eventually("a newcomer is greeted", || greets(&published));
     let complaints = try_docker(&["logs", &lab.name("http")], b"").stderr;
     assert!(complaints.contains("no room for another connection"), "{complaints}");
     assert!(complaints.lines().count() <= 4, "{complaints}");
@@ -224,7 +224,7 @@ fn a_service_without_file_descriptors_lets_the_idlest_go_and_answers_on() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn more_connections_than_are_kept_displace_each_other_and_the_service_lives_on() {
+fn connections_beyond_the_limit_displace_others_and_the_service_continues() {
     let lab = Lab::new("many");
     let published = published_gateway(&lab, "10.201.23", &[]);
     let open: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(&published).unwrap()).collect();
@@ -232,8 +232,8 @@ fn more_connections_than_are_kept_displace_each_other_and_the_service_lives_on()
         let mut lines = contacts(&lab, "http").into_iter();
         lines.any(|line| line.reason == Some(EndReason::Displaced))
     });
-    // They stay open, as those of one who wants to keep others out would.
-    eventually("a newcomer is greeted all the same", || greets(&published));
+    // They stay open, like those of an attacker who wants to lock others out.
+    eventually("a newcomer is greeted", || greets(&published));
     drop(open);
     assert_eq!(lab.inspect("http", "{{.RestartCount}}"), "0");
 

@@ -6,7 +6,7 @@ fn number(of: u32) -> Ipv4Addr {
     Ipv4Addr::from(0x0b00_0000 + of)
 }
 
-/// What became of contacts: how many had lines, and what the summaries counted.
+/// The number of contacts with lines, and the counts of the summaries.
 #[derive(Default)]
 struct Fate {
     lines: u64,
@@ -32,7 +32,7 @@ impl Fate {
 }
 
 #[test]
-fn a_flood_of_hours_has_few_lines_and_loses_no_count() {
+fn a_long_flood_has_few_lines_and_every_contact_is_counted() {
     let start = Instant::now();
     let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
     let hours = 12;
@@ -50,7 +50,7 @@ fn a_flood_of_hours_has_few_lines_and_loses_no_count() {
 }
 
 #[test]
-fn whoever_comes_first_has_a_line_while_others_flood() {
+fn a_new_source_gets_a_line_during_a_flood() {
     let start = Instant::now();
     let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
     for of in 0..200_u32 {
@@ -63,7 +63,7 @@ fn whoever_comes_first_has_a_line_while_others_flood() {
 }
 
 #[test]
-fn forged_sources_without_number_fill_neither_memory_nor_log() {
+fn many_forged_sources_fill_neither_the_memory_nor_the_log() {
     let start = Instant::now();
     let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
     let mut of = 0;
@@ -82,7 +82,7 @@ fn forged_sources_without_number_fill_neither_memory_nor_log() {
 }
 
 #[test]
-fn summaries_become_rarer_and_after_a_pause_soon_again() {
+fn summaries_become_rarer_and_are_frequent_again_after_a_pause() {
     let start = Instant::now();
     let mut waiting = Waiting::new(start);
     let tally = Tally::datagram(3, SystemTime::UNIX_EPOCH);
@@ -95,7 +95,7 @@ fn summaries_become_rarer_and_after_a_pause_soon_again() {
     assert_eq!(written, [1, 4, 9, 18, 35, 68, 133, 262, 519, 820, 1121]);
     let later = start + Duration::from_hours(1);
     waiting.add(&tally, later);
-    let counted = waiting.take(later + LONGEST).expect("what came since the last summary");
+    let counted = waiting.take(later + LONGEST).expect("the count since the last summary");
     assert_eq!(counted.datagrams, 1300 - 1122 + 1);
     let even_later = later + Duration::from_hours(1);
     waiting.add(&tally, even_later);
