@@ -1,5 +1,5 @@
-//! The digests in the label [`SPEC`](decnet_engine::naming::SPEC) stay what they were in earlier releases: a maze that runs is recreated when
-//! they change.
+//! The digests in the label [`SPEC`](decnet_engine::naming::SPEC) stay the same as in earlier releases: if they change, running
+//! mazes are recreated.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ fn specs_have_the_digests_of_earlier_releases() {
 }
 
 #[test]
-fn networks_have_digests_of_their_own_on_older_engines_and_with_a_way_out() {
+fn networks_have_other_digests_on_older_engines_and_with_egress() {
     let networks = |api, egress| -> Vec<String> {
         let desired = desired(api, egress);
         let networks = desired.networks.values();

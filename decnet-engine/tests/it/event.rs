@@ -1,4 +1,4 @@
-//! What events look like on the wire.
+//! The format of events on the wire.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
-/// One of every kind, and of every topic.
+/// One event of every kind and every topic.
 fn one_of_each() -> Vec<Event> {
     let topology = topology();
     let mutation = |state, reason: Option<&str>| Event::Mutation {
@@ -95,7 +95,7 @@ fn envelope(event: Event) -> Envelope {
 }
 
 #[test]
-fn every_event_is_written_as_it_always_was() {
+fn every_event_is_written_in_the_released_format() {
     let lines: Vec<String> = one_of_each()
         .into_iter()
         .map(|event| serde_json::to_string(&envelope(event)).expect("JSON"))
@@ -141,7 +141,7 @@ fn refused(change: impl Fn(&mut Value), why: &str) {
 }
 
 #[test]
-fn what_is_no_envelope_is_refused() {
+fn an_invalid_envelope_is_refused() {
     refused(|value| value["v"] = json!(2), "version 2");
     refused(
         |value| value["type"] = json!("gossip"),

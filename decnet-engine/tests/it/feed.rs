@@ -78,7 +78,7 @@ async fn an_event_of_bus_and_store_is_returned_once() {
     let envelope = deploying(&repo, id).await;
     bus.publish(envelope.clone());
     bus.publish(envelope);
-    // The store alone knows of this one.
+    // Only the store has this one.
     let other = pending(&repo, "other").await;
     let corp = (id, Some("corp".into()), Status::Deploying);
     assert_eq!(next_status(&mut feed).await, corp);
@@ -89,7 +89,7 @@ async fn an_event_of_bus_and_store_is_returned_once() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_learns_how_many_events_it_lost_and_misses_no_status() {
+async fn a_slow_reader_gets_the_number_of_lost_events_and_every_status() {
     let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
     let id = pending(&repo, "corp").await;
     let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");

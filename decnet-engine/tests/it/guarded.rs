@@ -1,7 +1,7 @@
-//! Stores in memory that put a guard before each call.
+//! Stores in memory with a guard before each call.
 
-/// Makes a repo of a type that has a store `inner`: each call goes through the type's own `guard(name, call)`, which may refuse it, or
-/// keep its answer back.
+/// Implements the traits of a repo for a type with a store `inner`: each call goes through the type's own `guard(name, call)`,
+/// which may refuse it or withhold the result.
 macro_rules! guarded {
     ($guarded:ident) => {
         guarded! { $guarded:

@@ -1,4 +1,4 @@
-//! Those who break the rules.
+//! Clients that break the protocol.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{Served, any_event};
 
-/// Says these bytes and returns all that is answered until the connection is closed.
+/// Sends bytes and returns everything that is answered until the connection is closed.
 async fn answer(served: &Served, said: &[u8]) -> String {
     let mut stream = UnixStream::connect(served.path()).await.expect("connected");
     stream.write_all(said).await.expect("written");
@@ -33,7 +33,7 @@ fn greeted(header: &str, body: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn whoever_breaks_the_rules_is_told_and_left_and_nobody_else_is() {
+async fn a_client_that_breaks_the_protocol_is_disconnected_with_a_reason_and_no_other_is() {
     let served = Served::new();
     let mut bystander = Connection::open(served.path(), "bystander").await.expect("connected");
     bystander.subscribe(&[Pattern::everything()]).await.expect("subscribed");
@@ -70,7 +70,7 @@ async fn whoever_breaks_the_rules_is_told_and_left_and_nobody_else_is() {
 }
 
 #[tokio::test]
-async fn whoever_asks_and_never_reads_is_left() {
+async fn a_client_that_never_reads_its_answers_is_disconnected() {
     let served = Served::new();
     let mut stream = UnixStream::connect(served.path()).await.expect("connected");
     stream
@@ -81,7 +81,7 @@ async fn whoever_asks_and_never_reads_is_left() {
         &format!("SUB {}", "a".repeat(500)),
         &" ".repeat(60_000).replacen(' ', "1", 1),
     );
-    // What the kernel buffers for it is full sooner or later, and so are the answers that wait.
+    // The buffers of the kernel and of the server fill up sooner or later.
     let mut left = false;
     for _ in 0..10_000 {
         if stream.write_all(&ask).await.is_err() {
@@ -89,7 +89,7 @@ async fn whoever_asks_and_never_reads_is_left() {
             break;
         }
     }
-    assert!(left, "it was served for ever");
+    assert!(left, "the client was not disconnected");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn too_many_patterns_are_refused() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_too_large_is_lost_and_the_next_is_not() {
+async fn an_event_that_is_too_large_is_lost_and_the_next_one_arrives() {
     let served = Served::new();
     let mut heard = Connection::open(served.path(), "listener").await.expect("connected");
     heard.subscribe(&[Pattern::everything()]).await.expect("subscribed");

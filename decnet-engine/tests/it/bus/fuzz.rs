@@ -1,4 +1,4 @@
-//! Ten thousand frames of rubbish.
+//! Ten thousand invalid frames.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn sound(stream: &mut Stream) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// A frame that is random, cut off, too large, torn by another, not UTF-8, or sound.
+/// A frame that is random, truncated, too large, interrupted by another, not UTF-8, or valid.
 fn rubbish(stream: &mut Stream) -> Vec<u8> {
     let mut frame = sound(stream);
     match stream.below(8) {
@@ -70,21 +70,21 @@ fn rubbish(stream: &mut Stream) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn ten_thousand_frames_of_rubbish_harm_nobody() {
+async fn ten_thousand_invalid_frames_do_no_harm() {
     let served = Served::new();
     let mut bystander = Connection::open(served.path(), "bystander").await.expect("connected");
     bystander.subscribe(&[Pattern::everything()]).await.expect("subscribed");
     let mut stream = Stream::new(7, "rubbish", 0);
     let mut sent = 0;
     while sent < FRAMES {
-        let mut socket = UnixStream::connect(served.path()).await.expect("the server is there");
+        let mut socket = UnixStream::connect(served.path()).await.expect("the server runs");
         if stream.chance(0.7) {
             let hello = b"HELLO 1\n\0\0\0\x0c{\"name\":\"x\"}";
             socket.write_all(hello).await.expect("written");
         }
         loop {
             sent += 1;
-            // The server may have left already, and the test may leave in the middle.
+            // The server may have closed the connection, and the test may close it in the middle.
             if socket.write_all(&rubbish(&mut stream)).await.is_err() || stream.chance(0.2) {
                 break;
             }
@@ -93,13 +93,13 @@ async fn ten_thousand_frames_of_rubbish_harm_nobody() {
             let _ = socket.shutdown().await;
             let mut rest = Vec::new();
             let end = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut rest)).await;
-            assert!(end.is_ok(), "the server kept a connection that was at its end");
+            assert!(end.is_ok(), "the server kept a connection that had ended");
         }
     }
     let last = any_event();
     bystander.publish(&last).await.expect("published");
     loop {
-        // Sound frames among the rubbish were events too.
+        // The valid frames were events too.
         if bystander.recv().await.expect("an event") == Received::Event(last.clone()) {
             break;
         }
@@ -108,7 +108,7 @@ async fn ten_thousand_frames_of_rubbish_harm_nobody() {
 }
 
 #[tokio::test]
-async fn a_reader_of_rubbish_keeps_no_more_than_a_frame() {
+async fn a_reader_of_invalid_bytes_keeps_at_most_one_frame() {
     let mut stream = Stream::new(8, "rubbish", 1);
     let mut largest = 0;
     for _ in 0..FRAMES {
@@ -117,7 +117,7 @@ async fn a_reader_of_rubbish_keeps_no_more_than_a_frame() {
         while let Some(Ok(_)) = frames.next().await {}
         largest = largest.max(frames.read_buffer().capacity());
     }
-    // A body that was announced and never came takes no room.
+    // A body that was announced and did not arrive takes no memory.
     assert!(largest <= 32 << 10, "{largest} bytes");
     let announced = [
         b"PUB x\n".to_vec(),

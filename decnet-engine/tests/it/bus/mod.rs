@@ -1,4 +1,4 @@
-//! The bus on a Unix socket: what its users are promised, and what it makes of those who break the rules.
+//! The bus on a Unix socket: its guarantees, and its handling of protocol errors.
 
 mod faults;
 mod fuzz;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A bus that is served until the test is over.
+/// A bus that is served until the end of the test.
 pub(crate) struct Served {
     folder: TempDir,
     stop: CancellationToken,
@@ -29,7 +29,7 @@ impl Served {
         Self::again(tempfile::tempdir().expect("a folder"))
     }
 
-    /// Serves the socket in a folder once more.
+    /// Serves the socket in a folder again.
     pub(crate) fn again(folder: TempDir) -> Self {
         let stop = CancellationToken::new();
         let task = serve(&folder.path().join("bus.sock"), &stop);

@@ -1,4 +1,4 @@
-//! Events from one process to another.
+//! Events between processes.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use decnet_topology::{Status, rng};
 
 use super::{Served, any_event, patterns, serve, status};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Publishes one event again and again until it is heard: both sides connect when they do.
+/// Publishes an event repeatedly until it arrives, because both sides connect in the background.
 async fn assert_arrives(publisher: &UnixBus, heard: &mut Subscription) {
     let envelope = any_event();
     loop {
         publisher.publish(envelope.clone());
-        publisher.flush(PATIENCE).await;
+        publisher.flush(TIMEOUT).await;
         match tokio::time::timeout(Duration::from_millis(50), heard.recv()).await {
             Ok(Some(Received::Event(received))) if received == envelope => break,
             Ok(None) => panic!("the subscription ended"),
@@ -27,7 +27,7 @@ async fn assert_arrives(publisher: &UnixBus, heard: &mut Subscription) {
 }
 
 #[tokio::test]
-async fn what_one_publishes_others_get_if_they_want_it() {
+async fn an_event_reaches_the_subscribers_that_want_it() {
     let served = Served::new();
     let (mine, other) = (rng::topology_id(), rng::topology_id());
     let mut follower = Connection::open(served.path(), "follower").await.expect("connected");
@@ -44,7 +44,7 @@ async fn what_one_publishes_others_get_if_they_want_it() {
 }
 
 #[tokio::test]
-async fn who_follows_a_thousand_mazes_one_by_one_hears_of_each_and_of_no_other() {
+async fn a_subscriber_to_a_thousand_mazes_gets_the_events_of_these_only() {
     let served = Served::new();
     let publisher = UnixBus::new(served.path(), "publisher");
     let follower = UnixBus::new(served.path(), "follower");
@@ -58,14 +58,14 @@ async fn who_follows_a_thousand_mazes_one_by_one_hears_of_each_and_of_no_other()
     for (maze, heard) in mazes.iter().zip(&mut subscriptions) {
         let expected = status(*maze, Status::Active);
         publisher.publish(expected.clone());
-        let received = tokio::time::timeout(PATIENCE, heard.recv()).await.expect("heard");
+        let received = tokio::time::timeout(TIMEOUT, heard.recv()).await.expect("heard");
         assert_eq!(received, Some(Received::Event(expected)));
     }
     assert!(subscriptions.iter_mut().all(|heard| heard.try_recv().is_none()));
 }
 
 #[tokio::test]
-async fn who_asks_for_much_at_once_is_answered_as_fast_as_it_reads() {
+async fn many_requests_at_once_are_answered_as_fast_as_the_client_reads() {
     let served = Served::new();
     let mut follower = Connection::open(served.path(), "follower").await.expect("connected");
     let wanted: Vec<Pattern> = (0..200)
@@ -75,7 +75,7 @@ async fn who_asks_for_much_at_once_is_answered_as_fast_as_it_reads() {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_wanted_no_longer_comes() {
+async fn an_unsubscribed_pattern_delivers_nothing() {
     let served = Served::new();
     let (one, other) = (rng::topology_id(), rng::topology_id());
     let mut follower = Connection::open(served.path(), "follower").await.expect("connected");
@@ -85,7 +85,7 @@ async fn what_is_no_longer_wanted_no_longer_comes() {
         .await
         .expect("subscribed");
     follower.unsubscribe(&first).await.expect("unsubscribed");
-    // The answer to this comes after the other was obeyed.
+    // The answer to this arrives after the other request was handled.
     follower.subscribe(&[second]).await.expect("subscribed");
     let last = status(other, Status::Pending);
     follower
@@ -97,12 +97,12 @@ async fn what_is_no_longer_wanted_no_longer_comes() {
 }
 
 #[tokio::test]
-async fn a_publisher_that_no_bus_answers_is_not_held_up_and_delivers_when_one_comes() {
+async fn a_publisher_without_a_bus_does_not_block_and_delivers_when_the_bus_starts() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bus.sock");
     let bus = UnixBus::new(&path, "engine");
     bus.publish(any_event());
-    bus.flush(PATIENCE).await;
+    bus.flush(TIMEOUT).await;
     let stop = tokio_util::sync::CancellationToken::new();
     let task = serve(&path, &stop);
     let listener = UnixBus::new(&path, "listener");
@@ -113,7 +113,7 @@ async fn a_publisher_that_no_bus_answers_is_not_held_up_and_delivers_when_one_co
 }
 
 #[tokio::test]
-async fn a_bus_that_went_and_came_is_found_again() {
+async fn a_restarted_bus_is_found_again() {
     let served = Served::new();
     let path = served.path();
     let (publisher, listener) = (UnixBus::new(&path, "publisher"), UnixBus::new(&path, "listener"));
@@ -129,7 +129,7 @@ async fn a_bus_that_went_and_came_is_found_again() {
 }
 
 #[tokio::test]
-async fn who_reads_slowly_loses_their_own_oldest_events_and_is_told_how_many() {
+async fn a_slow_reader_loses_its_oldest_events_and_gets_their_number() {
     const SENT: u64 = 8_000;
     let served = Served::new();
     let mut slow = Connection::open(served.path(), "slow").await.expect("connected");
@@ -141,7 +141,7 @@ async fn who_reads_slowly_loses_their_own_oldest_events_and_is_told_how_many() {
     for _ in 0..SENT {
         newest = any_event();
         publisher.publish(&newest).await.expect("published");
-        // Who keeps up loses nothing.
+        // A fast reader loses nothing.
         assert_eq!(fast.recv().await.expect("an event"), Received::Event(newest.clone()));
     }
     let (mut received, mut lost) = (0, 0);
@@ -161,7 +161,7 @@ async fn who_reads_slowly_loses_their_own_oldest_events_and_is_told_how_many() {
 }
 
 #[tokio::test]
-async fn a_bus_that_closes_says_so() {
+async fn a_bus_that_closes_sends_the_reason() {
     let served = Served::new();
     let mut follower = Connection::open(served.path(), "follower").await.expect("connected");
     follower.subscribe(&[Pattern::everything()]).await.expect("subscribed");

@@ -1,4 +1,4 @@
-//! The socket's file: whose it is, who may use it, and who takes it over.
+//! The file of the socket: owner, permissions, and takeover.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Served, serve};
 
 #[tokio::test]
-async fn the_socket_is_for_owner_and_group_and_goes_with_the_server() {
+async fn the_socket_is_for_owner_and_group_and_is_removed_with_the_server() {
     let served = Served::new();
     let mode = fs::metadata(served.path()).expect("there").permissions().mode();
     assert_eq!(mode & 0o7777, 0o660);
@@ -21,7 +21,7 @@ async fn the_socket_is_for_owner_and_group_and_goes_with_the_server() {
 }
 
 #[tokio::test]
-async fn a_second_server_on_a_live_socket_is_refused_and_disturbs_nobody() {
+async fn a_second_server_on_a_live_socket_is_refused_and_the_first_continues() {
     let served = Served::new();
     let mut connection = Connection::open(served.path(), "first").await.expect("connected");
     let error = Server::bind(served.path()).expect_err("refused");
@@ -47,7 +47,7 @@ async fn a_stale_socket_is_taken_over() {
 }
 
 #[tokio::test]
-async fn a_live_socket_of_somebody_who_knows_no_lock_is_left_alone() {
+async fn a_live_socket_without_a_lock_file_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bus.sock");
     let listener = UnixListener::bind(&path).expect("bound");
@@ -57,7 +57,7 @@ async fn a_live_socket_of_somebody_who_knows_no_lock_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_socket_is_left_alone() {
+async fn a_file_that_is_not_a_socket_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bus.sock");
     fs::write(&path, "precious").expect("written");
@@ -70,7 +70,7 @@ async fn what_is_no_socket_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_socket_that_another_put_in_the_place_is_not_removed() {
+async fn a_socket_that_replaced_ours_is_not_removed() {
     let served = Served::new();
     let path = served.path();
     fs::remove_file(&path).expect("removed");
@@ -81,7 +81,7 @@ async fn a_socket_that_another_put_in_the_place_is_not_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_that_take_over_a_stale_socket_at_once_one_serves() {
+async fn only_one_of_many_servers_takes_over_a_stale_socket() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bus.sock");
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! The contract of runtimes on Docker.
+//! The contract of runtimes, on Docker.
 
 use crate::docker::lab::docker_lab;
 

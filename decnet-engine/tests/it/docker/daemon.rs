@@ -1,4 +1,4 @@
-//! What only a real daemon can show.
+//! Tests that require a real daemon.
 
 use decnet_engine::{
     desired::{Image, seccomp_profile},
@@ -14,7 +14,7 @@ use decnet_engine::testing::contract::{create_base, create_network, create_servi
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn the_daemon_says_who_it_is_and_the_api_is_agreed_on() {
+async fn the_daemon_describes_itself_and_the_api_is_negotiated() {
     let lab = docker_lab(0).await;
     let info = lab.runtime.info().await.expect("info");
     let version = docker(&["version", "--format", "{{.Server.Version}} {{.Server.APIVersion}}"]);
@@ -35,7 +35,7 @@ async fn the_daemon_says_who_it_is_and_the_api_is_agreed_on() {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn a_state_that_the_program_inside_refuses_is_told_in_its_words() {
+async fn a_state_refused_by_the_program_inside_is_reported_with_its_message() {
     let lab = docker_lab(160).await;
     let base = lab.raise("near", "web").await;
     let set = Action::SetState {
@@ -54,7 +54,7 @@ async fn a_state_that_the_program_inside_refuses_is_told_in_its_words() {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn an_image_that_cannot_be_pulled_is_told_in_the_registrys_words() {
+async fn an_image_that_cannot_be_pulled_is_reported_with_the_registrys_message() {
     let lab = docker_lab(0).await;
     let image = Image::Pulled {
         reference: "127.0.0.1:1/nothing/here".into(),
@@ -97,10 +97,10 @@ async fn a_folder_with_a_dockerfile_is_built_labelled_and_removed() {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn an_image_that_went_missing_meanwhile_is_loaded_again() {
+async fn an_image_that_was_removed_meanwhile_is_loaded_again() {
     let lab = docker_lab(168).await;
     lab.change(&create_network(&lab.network("near", 0))).await;
-    // Nobody ensured the image; another repo may have removed it since.
+    // Nothing ensured the image; another store may have removed it since.
     lab.change(&create_base(&lab.base("web", &[lab.interface("near", 0, 2)])))
         .await;
 }
@@ -147,7 +147,7 @@ async fn containers_are_confined() {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn removing_what_somebody_else_removes_is_no_error() {
+async fn removing_a_container_that_another_process_removes_is_not_an_error() {
     let lab = docker_lab(184).await;
     let base = lab.raise("near", "web").await;
     let remove = create_base(&base).inverse().expect("inverse");
@@ -181,7 +181,7 @@ async fn a_daemon_is_reached_over_tcp() {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn a_network_whose_containers_went_all_at_once_can_be_removed() {
+async fn a_network_whose_containers_were_removed_at_once_can_be_removed() {
     let lab = docker_lab(200).await;
     lab.ensure_decoy().await;
     let network = create_network(&lab.network("near", 0));

@@ -1,4 +1,4 @@
-//! What a container may take of its host, as the host sees it.
+//! The limits of a container, as seen from the host.
 
 use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 
@@ -16,7 +16,7 @@ fn inspect(name: &ContainerName, format: &str) -> String {
     docker(&["inspect", "--format", format, name.as_str()])
 }
 
-/// Has the daemon build an image of somebody else, that holds the decoy's program and says more.
+/// Builds another owner's image with the decoy's program and more instructions.
 async fn build(lab: &Lab, name: &str, says: &str) -> Image {
     build_of(lab, name, says, decoy::embedded().expect("built on Linux")).await
 }
@@ -38,7 +38,7 @@ async fn build_of(lab: &Lab, name: &str, says: &str, program: &[u8]) -> Image {
     image
 }
 
-/// A service of a decky that runs an image of somebody else.
+/// A service that runs another owner's image.
 fn foreign(lab: &Lab, service: &str, image: &Image) -> ServiceSpec {
     ServiceSpec {
         image: image.reference().into(),
@@ -54,7 +54,7 @@ async fn remove(lab: &Lab, images: impl IntoIterator<Item = Image>) {
     }
 }
 
-/// Reads a file that the kernel has of the first process of a container.
+/// Reads a file in `/proc` of the first process of a container.
 fn of_process(name: &ContainerName, file: &str) -> String {
     let pid = inspect(name, "{{.State.Pid}}");
     fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a container that runs on this machine")
@@ -62,7 +62,7 @@ fn of_process(name: &ContainerName, file: &str) -> String {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn an_image_runs_as_its_own_user_but_as_root_only_where_the_entry_says_so() {
+async fn an_image_runs_as_its_own_user_but_as_root_only_if_the_entry_allows_it() {
     let lab = docker_lab(208).await;
     lab.raise("near", "web").await;
     let mut images = Vec::new();
@@ -93,7 +93,7 @@ async fn an_image_runs_as_its_own_user_but_as_root_only_where_the_entry_says_so(
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn folders_that_an_image_wants_to_keep_are_in_memory_and_go_with_their_container() {
+async fn volumes_of_an_image_are_in_memory_and_removed_with_their_container() {
     let lab = docker_lab(216).await;
     lab.raise("near", "web").await;
     let image = build(&lab, "volume", "VOLUME /data /var/lib/much /tmp").await;
@@ -113,7 +113,7 @@ async fn folders_that_an_image_wants_to_keep_are_in_memory_and_go_with_their_con
     let volumes = || docker(&["volume", "ls", "--quiet", "--filter", &owned]);
     // One is the base's.
     assert_eq!(volumes().lines().count(), 3, "{}", volumes());
-    assert_eq!(inspect(&spec.name, "{{len .Mounts}}"), "2", "none that nobody owns");
+    assert_eq!(inspect(&spec.name, "{{len .Mounts}}"), "2", "no volume without an owner");
     lab.change(&create_service(&spec).inverse().expect("inverse")).await;
     assert_eq!(volumes().lines().count(), 1, "{}", volumes());
     remove(&lab, [image]).await;
@@ -121,7 +121,7 @@ async fn folders_that_an_image_wants_to_keep_are_in_memory_and_go_with_their_con
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn what_the_kernel_counts_per_user_is_bounded_in_every_container() {
+async fn resources_counted_per_user_are_limited_in_every_container() {
     let lab = docker_lab(224).await;
     let base = lab.raise("near", "web").await;
     let service = lab.service("web", "telnet");
@@ -147,7 +147,7 @@ async fn what_the_kernel_counts_per_user_is_bounded_in_every_container() {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn a_writable_root_is_limited_where_the_storage_driver_can_and_made_where_it_cannot() {
+async fn a_writable_root_is_limited_if_the_storage_driver_can_and_created_anyway() {
     let lab = docker_lab(232).await;
     lab.raise("near", "web").await;
     let spec = ServiceSpec {
@@ -169,7 +169,7 @@ async fn a_writable_root_is_limited_where_the_storage_driver_can_and_made_where_
     assert_eq!(asked, expected, "{}", info.storage);
 }
 
-/// Tries system calls, says as one letter which of them came out otherwise than the profile has it, `@` for none, and waits.
+/// Tries system calls, prints one letter for each that differs from the profile, or `@` if none does, and waits.
 const TRY: &str = r#"
 #include <errno.h>
 #include <sys/syscall.h>
@@ -199,7 +199,7 @@ void _start(void) {
 }
 "#;
 
-/// Waits for what a container says first.
+/// Waits for the first output of a container.
 async fn first_word(name: &ContainerName) -> String {
     for _ in 0..100 {
         let said = docker(&["logs", name.as_str()]);
@@ -213,7 +213,7 @@ async fn first_word(name: &ContainerName) -> String {
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn system_calls_that_the_profile_does_not_allow_fail_unless_the_entry_opts_out() {
+async fn system_calls_outside_the_profile_fail_unless_the_entry_opts_out() {
     let lab = docker_lab(240).await;
     lab.raise("near", "web").await;
     let folder = tempfile::tempdir().expect("folder");
@@ -237,7 +237,7 @@ async fn system_calls_that_the_profile_does_not_allow_fail_unless_the_entry_opts
     assert_eq!(
         bits & 0b1_1011,
         0b1011,
-        "all but sockets of the internet came out otherwise: {said}"
+        "all except sockets of the internet must differ: {said}"
     );
     remove(&lab, [image]).await;
 }

@@ -16,14 +16,14 @@ use tempfile::TempDir;
 
 use decnet_engine::testing::contract::{Lab, Outside};
 
-/// The label of what a test made that is not ours.
+/// The label of a test's resources that are not ours.
 const OUTSIDER: &str = "decnet-test";
 
 pub(crate) fn docker_host() -> DockerHost {
     DockerHost::from_env(|name| std::env::var(name).ok()).expect("DOCKER_HOST")
 }
 
-/// Packs a decoy that no other test has, so that tests side by side do not remove each other's image.
+/// Packs a decoy that no other test has, so that parallel tests do not remove each other's image.
 pub(crate) fn own_decoy(instance: InstanceId) -> DecoyImage {
     let mut program = decoy::embedded().expect("built on Linux").to_vec();
     program.extend_from_slice(instance.to_string().as_bytes());
@@ -55,7 +55,7 @@ pub(crate) async fn docker_lab(block: u8) -> Lab {
     }
 }
 
-/// Somebody else with the command line of Docker; when they leave, all that the test made goes.
+/// Another user of the daemon, with Docker's command. Dropping it removes everything that the test created.
 #[derive(Debug)]
 struct Outsider {
     mark: String,
@@ -146,7 +146,7 @@ impl Drop for Outsider {
     }
 }
 
-/// Removes everything that has a label.
+/// Removes everything with a label.
 pub(crate) fn clear(label: &str) {
     let filter = format!("label={label}");
     for id in docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines() {

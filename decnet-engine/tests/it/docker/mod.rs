@@ -1,4 +1,4 @@
-//! Tests on a real daemon: that of `DOCKER_HOST`, else of the default socket.
+//! Tests on a real daemon: that of `DOCKER_HOST`, or of the default socket.
 
 mod contract;
 mod daemon;

@@ -1,4 +1,4 @@
-//! What the options of the engine's networks let through, measured from inside on whatever engine is there.
+//! Which packets the engine's networks let through, measured from inside, on any engine.
 
 use std::{
     collections::BTreeSet,
@@ -17,8 +17,8 @@ use decnet_topology::{Catalog, RuleSet, Topology, catalog::Protocol, model::Depl
 use super::lab::docker_lab;
 use decnet_engine::testing::contract::{Lab, create_base, create_network, create_service};
 
-/// The DMZ, which sorts last by letters, and two LANs behind it. `gate` and `router` forward; `wall` bridges the two inner LANs
-/// beside the router, but does not.
+/// The DMZ, whose name sorts last, and two LANs behind it. `gate` and `router` forward; `wall` connects the two inner LANs
+/// beside the router, but does not forward.
 fn maze(lab: &Lab) -> Topology {
     let ip = |number, host| lab.ip(number, host).to_string();
     let single = |lan: &'static str, number: u8, host: u8| (lan, ip(number, host));
@@ -58,7 +58,7 @@ async fn reached(lab: &Lab, from: &ContainerName, addresses: &[Ipv4Addr]) -> Vec
 
 #[tokio::test]
 #[ignore = "needs Docker"]
-async fn routed_packets_pass_and_the_host_is_out_of_reach() {
+async fn routed_packets_pass_and_the_host_is_not_reachable() {
     let lab = docker_lab(192).await;
     let catalog = Catalog::builtin();
     let valid = maze(&lab).validate(&catalog, RuleSet::deploy()).expect("valid");
@@ -99,12 +99,12 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
         assert_eq!(reached(&lab, from, &everyone).await, [true; 3], "from {from}");
     }
 
-    // The host has an address on the DMZ alone, and there the deckies hold themselves back.
+    // The host has an address only on the DMZ, and there the deckies' own containment blocks them.
     assert_eq!(reached(&lab, &outer, &[lab.ip(0, 1)]).await, [false]);
     assert_eq!(reached(&lab, &inner, &[lab.ip(1, 1)]).await, [false]);
     assert_eq!(reached(&lab, &deep, &[lab.ip(2, 1)]).await, [false]);
 
-    // A bridge decky that does not forward is no way through, though it hears both sides.
+    // A bridge decky that does not forward is not a path, although it is on both networks.
     let mut state = desired.bases[&inner].state.clone();
     for route in &mut state.routes {
         route.via = lab.ip(1, 4);
@@ -119,7 +119,7 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
         [true, false]
     );
 
-    // Its answers leave by the DMZ, though other networks of the gateway sort before it.
+    // Its answers leave by the DMZ, although other networks of the gateway sort before it.
     let mut service = lab.service("gate", "telnet");
     let hello = r#"{"decky":"gate","service":"telnet","listen":[{"port":2323,"protocol":"tcp"}],"banner":"hello"}"#;
     service.environment.insert("DECNET_SERVICE".into(), hello.into());
@@ -127,7 +127,7 @@ async fn routed_packets_pass_and_the_host_is_out_of_reach() {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 42_032));
     let mut banner = [0; 5];
     for attempt in 1.. {
-        // The port is open before the service listens behind it.
+        // The port is open before the service listens.
         let read = TcpStream::connect_timeout(&address, Duration::from_secs(5))
             .and_then(|mut stream| stream.read_exact(&mut banner));
         match read {

@@ -1,4 +1,4 @@
-//! The fresh copy that a deploy makes of a maze that failed or was torn down.
+//! The copy that a deploy creates of a maze that failed or was torn down.
 
 use decnet_engine::engine::DeployOptions;
 use decnet_topology::{DeploySettings, Status, TopologyStore, repo::ListFilter};

@@ -1,4 +1,4 @@
-//! Mutations worked off on a maze that runs: what each op touches, what is refused, and in which order.
+//! Mutations that are applied to a running maze: what each op touches, what is refused, and in which order.
 
 mod changing;
 mod failing;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Lab;
 
-/// A mutation, and the containers that it may touch: those that come, go, or begin anew. All others keep id and start time.
+/// A mutation, and the containers that it may touch: created, removed or restarted. All others keep id and start time.
 pub(super) struct Case {
     pub(super) json: &'static str,
     pub(super) touched: &'static [&'static str],
@@ -29,7 +29,7 @@ const fn case(json: &'static str, touched: &'static [&'static str]) -> Case {
     Case { json, touched }
 }
 
-/// Every op, legal in [`yard`].
+/// Every op, valid in [`yard`].
 pub(super) const CASES: [Case; 14] = [
     case(r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#, &[]),
     case(r#"{"op": "remove_lan", "payload": {"name": "attic"}}"#, &[]),
@@ -83,7 +83,7 @@ pub(super) const CASES: [Case; 14] = [
     ),
 ];
 
-/// A DMZ with a gateway and a plain host, an office behind it, and a router to two LANs more, one of which is nobody's home.
+/// A DMZ with a gateway and a plain host, an office behind it, and a router to two more LANs, one of which is not a home.
 pub(super) fn yard() -> Topology {
     Topology::builder()
         .dmz("dmz", "10.90.0.0/24")
@@ -117,7 +117,7 @@ pub(super) fn mutation(json: &str) -> Mutation {
 }
 
 impl Lab {
-    /// A maze that runs, with an empty log.
+    /// A running maze with an empty log.
     pub(super) async fn running(topology: Topology) -> (Self, TopologyId) {
         let lab = Self::new();
         let id = lab.store("maze", topology).await;
@@ -132,7 +132,7 @@ impl Lab {
         enqueued.unwrap_or_else(|error| panic!("{json}: {error}"))
     }
 
-    /// Works off the queue, and returns what was finished.
+    /// Drains the queue and returns the finished mutations.
     pub(super) async fn drain(&self, id: TopologyId) -> Vec<MutationRow> {
         let drained = self.engine.drain(id, &CancellationToken::new()).await;
         drained.unwrap_or_else(|error| panic!("{error:?}"))
@@ -147,17 +147,17 @@ impl Lab {
         self.repo.mutations(&filter).await.expect("the mutations").rows
     }
 
-    /// Holds what is there to the maze that is stored: by the engine's own plan, and by what the maze says.
+    /// Compares the world with the stored maze, with the engine's own plan and independently.
     pub(super) async fn assert_matches(&self, id: TopologyId, context: &str) {
         let plan = crate::planned(&self.engine, id, None).await.expect("planned");
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
-        assert_eq!(steps, [""; 0], "{context}: nothing left to do");
+        assert_eq!(steps, [""; 0], "{context}: nothing is left to do");
         assert_is(&self.docker.world(), id, &self.stored(id).await.topology, context);
     }
 }
 
-/// Holds the world to a maze, without asking the engine: its LANs, deckies and services are there, plugged and running as it
-/// says, and nothing else is.
+/// Compares the world with a maze, independently of the engine: its LANs, deckies and services exist, are connected and run,
+/// and nothing else exists.
 pub(super) fn assert_is(world: &World, id: TopologyId, topology: &Topology, context: &str) {
     let mut networks: BTreeMap<_, _> = topology
         .lans()
@@ -202,7 +202,7 @@ pub(super) fn assert_is(world: &World, id: TopologyId, topology: &Topology, cont
     assert_eq!(there.collect::<BTreeMap<_, _>>(), containers, "{context}: containers");
 }
 
-/// Names the containers that came, went or began anew between two looks, without what is the same for every name.
+/// Returns the containers that were created, removed or restarted, without the common part of their names.
 pub(super) fn touched(id: TopologyId, before: &World, after: &World) -> Vec<String> {
     let life = |world: &World, name: &_| {
         let container = world.containers.get(name)?;

@@ -1,5 +1,5 @@
-//! Every step of a deploy and of a teardown fails in turn: once with an error, once by cutting the daemon off, once by killing
-//! the process.
+//! Every step of a deploy and of a teardown fails in turn: with an error, with an unreachable daemon, and with a killed
+//! process.
 
 use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
 use decnet_topology::{Status, TopologyId};
@@ -19,7 +19,7 @@ async fn steps() -> usize {
         .len()
 }
 
-/// Brings whatever there is up, looks, and takes it down again.
+/// Brings the maze up from any state, checks it, and tears it down again.
 async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
     let up = lab
         .deploy(id)
@@ -31,7 +31,7 @@ async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
             .await
             .expect("planned")
             .is_empty(),
-        "{context}: as it should be"
+        "{context}: no drift"
     );
     let down = lab
         .teardown(up.row.id)
@@ -41,7 +41,7 @@ async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
     lab.assert_nothing_left(context);
 }
 
-/// Holds the next command, whichever it is, to clearing up.
+/// Checks that the next command, whichever it is, cleans up.
 async fn check_next_command(lab: &Lab, id: TopologyId, teardown: bool, context: &str) {
     if teardown {
         lab.teardown(id)
@@ -53,8 +53,8 @@ async fn check_next_command(lab: &Lab, id: TopologyId, teardown: bool, context: 
     }
 }
 
-/// Waits until what was dropped has given its lease back, which it does in the background.
-pub(super) async fn lease_is_given_back(lab: &Lab, id: TopologyId) {
+/// Waits until a dropped operation has released its lease, which happens in the background.
+pub(super) async fn lease_is_released(lab: &Lab, id: TopologyId) {
     let lease = async || {
         lab.engine
             .repo()
@@ -114,7 +114,7 @@ async fn a_deploy_whose_daemon_dies_at_any_step_is_cleared_by_the_next_command()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_command() {
+async fn a_deploy_whose_process_is_killed_at_any_step_is_continued_by_the_next_command() {
     for step in 1..=steps().await {
         let moment = MOMENTS[step % 3];
         let context = format!("killed at step {step}, {moment:?}");
@@ -126,7 +126,7 @@ async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_co
                 result = lab.deploy(id) => panic!("{context}: {result:?}"),
                 () = lab.docker.hung() => {}
             }
-            lease_is_given_back(&lab, id).await;
+            lease_is_released(&lab, id).await;
             assert_eq!(lab.status(id).await, Status::Deploying, "{context}");
             lab.docker.reconnect();
             check_next_command(&lab, id, teardown_next, &context).await;
@@ -135,7 +135,7 @@ async fn a_deploy_whose_process_is_killed_at_any_step_is_taken_up_by_the_next_co
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_teardown_that_fails_at_any_step_goes_on_and_says_what_is_left() {
+async fn a_teardown_that_fails_at_any_step_continues_and_reports_leftovers() {
     for step in 1..=steps().await {
         for moment in [Moment::Before, Moment::Half] {
             let context = format!("teardown fails at step {step}, {moment:?}");
@@ -144,14 +144,14 @@ async fn a_teardown_that_fails_at_any_step_goes_on_and_says_what_is_left() {
             lab.deploy(id).await.expect("deployed");
             lab.docker.fail(step, moment, refused());
             match lab.teardown(id).await {
-                // The image is no resource of the topology's own.
+                // The image is not a resource of this topology only.
                 Ok(outcome) => assert_eq!(outcome.row.status, Status::TornDown, "{context}"),
                 Err(EngineError::TeardownIncomplete {
                     failures, leftovers, ..
                 }) => {
                     assert!(!failures.is_empty() && !leftovers.is_empty(), "{context}");
                     assert_eq!(lab.status(id).await, Status::Degraded, "{context}");
-                    assert!(lab.docker.world().containers.len() <= 3, "{context}: it went on");
+                    assert!(lab.docker.world().containers.len() <= 3, "{context}: it continued");
                 }
                 Err(error) => panic!("{context}: {error:?}"),
             }
@@ -179,7 +179,7 @@ async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finish
                     result = lab.teardown(id) => panic!("{context}: {result:?}"),
                     () = lab.docker.hung() => {}
                 }
-                lease_is_given_back(&lab, id).await;
+                lease_is_released(&lab, id).await;
                 assert_eq!(lab.status(id).await, Status::TearingDown, "{context}");
             } else {
                 lab.docker.cut_off(step, moment);
@@ -196,7 +196,7 @@ async fn a_teardown_whose_daemon_dies_or_process_is_killed_at_any_step_is_finish
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_turns_up_after_a_killed_process_is_cleared_too() {
+async fn resources_that_appear_after_a_killed_process_are_removed_too() {
     let lab = Lab::new();
     let id = lab.store("maze", twelve()).await;
     lab.docker.hang(9, Moment::Before);
@@ -204,9 +204,9 @@ async fn what_turns_up_after_a_killed_process_is_cleared_too() {
         result = lab.deploy(id) => panic!("{result:?}"),
         () = lab.docker.hung() => {}
     }
-    lease_is_given_back(&lab, id).await;
+    lease_is_released(&lab, id).await;
     lab.docker.reconnect();
-    // The daemon is still at work on what the killed process asked for: a network appears while the teardown goes on.
+    // The daemon still works on a request of the killed process: a network appears during the teardown.
     let world = lab.docker.world();
     let labels = world.networks.values().next().expect("a network").labels.clone();
     let late = decnet_engine::naming::NetworkName::from_docker("decnet_t_late");
@@ -217,5 +217,5 @@ async fn what_turns_up_after_a_killed_process_is_cleared_too() {
     };
     let (torn_down, ()) = tokio::join!(lab.teardown(id), appears);
     assert_eq!(torn_down.expect("torn down").row.status, Status::TornDown);
-    lab.assert_nothing_left("after what came late");
+    lab.assert_nothing_left("after the late resources");
 }

@@ -1,4 +1,4 @@
-//! Who may go on where two want the same topology.
+//! Two processes that want the same topology.
 
 use std::{fs, pin::pin, time::Duration};
 
@@ -20,7 +20,7 @@ async fn lease(lab: &Lab, id: TopologyId) -> Option<Lease> {
     lab.repo.lease(id, Timestamp::now()).await.expect("asked")
 }
 
-/// Takes the lease from whoever holds it, as another process does when it ran out.
+/// Takes the lease from its holder, like another process when it expired.
 async fn take_away(lab: &Lab, id: TopologyId) {
     let holder = elsewhere();
     let held = lease(lab, id).await.expect("a lease");
@@ -29,7 +29,7 @@ async fn take_away(lab: &Lab, id: TopologyId) {
     taken.expect("taken");
 }
 
-/// Takes the lease for a holder and sets the clock back behind its back: it was taken in an hour from now.
+/// Takes the lease for a holder and sets the clock back: it was taken an hour in the future.
 async fn hold_from_the_future(lab: &Lab, id: TopologyId, holder: &Holder) -> Lease {
     let in_an_hour = Timestamp::now() + SignedDuration::from_hours(1);
     let length = SignedDuration::from_secs(15);
@@ -69,16 +69,16 @@ fn elsewhere() -> Holder {
 }
 
 #[tokio::test]
-async fn a_lease_that_ends_later_than_it_lasts_is_not_believed() {
+async fn a_lease_from_the_future_is_ignored() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     hold_from_the_future(&lab, id, &elsewhere()).await;
-    lab.deploy(id).await.expect("nobody can hold a lease from the future");
+    lab.deploy(id).await.expect("a lease from the future is not valid");
     assert_eq!(lab.status(id).await, Status::Active);
 }
 
 #[tokio::test]
-async fn a_lease_that_ends_within_its_length_is_believed_however_long_it_is() {
+async fn a_lease_that_ends_within_its_length_is_respected_whatever_its_length() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let hour = SignedDuration::from_hours(1);
@@ -87,16 +87,16 @@ async fn a_lease_that_ends_within_its_length_is_believed_however_long_it_is() {
         .acquire_lease(id, &elsewhere(), hour, None, Timestamp::now())
         .await;
     let taken = taken.expect("taken");
-    let refused = lab.deploy(id).await.expect_err("someone else is at work");
+    let refused = lab.deploy(id).await.expect_err("another process has the lease");
     assert!(
         matches!(&refused, EngineError::Busy { lease } if lease.token == taken.token),
         "{refused:?}"
     );
 }
 
-// The clock jumps as soon as everything waits.
+// When all tasks wait, the clock jumps.
 #[tokio::test(start_paused = true)]
-async fn a_lease_from_the_future_is_its_holders_while_that_renews_it() {
+async fn a_lease_from_the_future_belongs_to_its_holder_while_that_renews_it() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let me = this_process();
@@ -111,7 +111,7 @@ async fn a_lease_from_the_future_is_its_holders_while_that_renews_it() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let length = SignedDuration::from_secs(15);
         let renewed = lab.repo.renew_lease(other, lives.token, length, Timestamp::now()).await;
-        renewed.expect("renewed by the clock of today")
+        renewed.expect("renewed by the current clock")
     };
     let (refused, _) = tokio::join!(lab.deploy(other), renewing);
     assert!(matches!(refused, Err(EngineError::Busy { .. })), "{refused:?}");
@@ -119,7 +119,7 @@ async fn a_lease_from_the_future_is_its_holders_while_that_renews_it() {
 }
 
 #[tokio::test]
-async fn breaking_a_lease_frees_the_topology_and_says_whose_it_was() {
+async fn breaking_a_lease_frees_the_topology_and_returns_its_holder() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     assert_eq!(
@@ -134,7 +134,7 @@ async fn breaking_a_lease_frees_the_topology_and_says_whose_it_was() {
     let broken = break_lease(lab.repo.as_ref(), id).await.expect("broken");
     assert_eq!(broken.lease, Some(taken.expect("taken")));
     lab.deploy(id).await.expect("it is free");
-    // A claim on a mutation is broken with it, and the mutation is there to be taken up again.
+    // A claim on a mutation is broken with it, and another process can continue the mutation.
     let removing = Mutation::from(RemoveDecky::new("files".parse().expect("a name")));
     let new = NewMutation::new(removing);
     lab.repo.enqueue(id, new, None, Timestamp::now()).await.expect("queued");
@@ -149,7 +149,7 @@ async fn breaking_a_lease_frees_the_topology_and_says_whose_it_was() {
     assert_eq!((row.state, row.claim), (MutationState::Pending, None));
 }
 
-// The clock jumps to the next renewal of the lease as soon as everything waits.
+// When all tasks wait, the clock jumps to the next renewal of the lease.
 #[tokio::test(start_paused = true)]
 async fn a_deploy_that_lost_its_lease_undoes_nothing_and_leaves_the_status_to_the_new_holder() {
     let lab = Lab::new();
@@ -175,7 +175,7 @@ async fn a_deploy_that_lost_its_lease_undoes_nothing_and_leaves_the_status_to_th
     );
 }
 
-// The clock jumps as soon as everything waits.
+// When all tasks wait, the clock jumps.
 #[tokio::test(start_paused = true)]
 async fn while_a_daemon_does_not_answer_no_lease_is_taken_and_nothing_is_written() {
     let other = Lab::new();
@@ -198,7 +198,7 @@ async fn while_a_daemon_does_not_answer_no_lease_is_taken_and_nothing_is_written
 }
 
 #[tokio::test]
-async fn a_deploy_that_is_taken_up_and_then_called_off_leaves_nothing() {
+async fn a_continued_deploy_that_is_cancelled_leaves_nothing() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.docker.hang(6, Moment::After);

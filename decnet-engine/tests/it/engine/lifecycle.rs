@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Lab, small, twelve};
 
 #[tokio::test]
-async fn a_maze_comes_up_and_goes_down_without_a_trace() {
+async fn a_maze_is_deployed_and_torn_down_completely() {
     let lab = Lab::new();
     let id = lab.store("maze", twelve()).await;
 
@@ -71,7 +71,7 @@ async fn only_gateways_publish_ports() {
 }
 
 #[tokio::test]
-async fn a_maze_without_deckies_is_whole_beside_one_that_has_some() {
+async fn a_maze_without_deckies_works_beside_one_with_deckies() {
     let lab = Lab::new();
     let full = lab.store("full", small()).await;
     lab.deploy(full).await.expect("deployed");
@@ -88,7 +88,7 @@ async fn a_maze_without_deckies_is_whole_beside_one_that_has_some() {
 }
 
 #[tokio::test]
-async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
+async fn a_custom_service_runs_its_command_within_its_limits() {
     let catalog = Catalog::builtin().extend_from_toml(
         "[services.forge]
          ports = [\"3000/tcp\"]
@@ -110,7 +110,7 @@ async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
         Action::CreateService { service } => Some(service),
         _ => None,
     });
-    let made = made.expect("a service is made");
+    let made = made.expect("a service is created");
     assert_eq!(
         made.command.as_deref(),
         Some(["serve".to_owned(), "--quiet".to_owned()].as_slice())
@@ -122,7 +122,7 @@ async fn a_service_of_ones_own_runs_its_command_within_its_limits() {
 }
 
 #[tokio::test]
-async fn a_topology_that_breaks_rules_is_refused_before_anything_is_touched() {
+async fn a_topology_that_breaks_rules_is_refused_before_anything_changes() {
     let lab = Lab::new();
     let cut_off = Topology::builder()
         .dmz("dmz", "10.92.0.0/24")
@@ -159,7 +159,7 @@ async fn without_a_daemon_nothing_changes() {
 }
 
 #[tokio::test]
-async fn of_two_deploys_at_once_one_is_busy_and_the_other_is_whole() {
+async fn one_of_two_deploys_at_once_is_busy_and_the_other_succeeds() {
     let lab = Lab::new();
     let id = lab.store("maze", twelve()).await;
     let (first, second) = tokio::join!(lab.deploy(id), lab.deploy(id));
@@ -177,7 +177,7 @@ async fn of_two_deploys_at_once_one_is_busy_and_the_other_is_whole() {
 }
 
 #[tokio::test]
-async fn a_cancelled_deploy_undoes_what_it_did() {
+async fn a_cancelled_deploy_undoes_its_changes() {
     let lab = Lab::new();
     let id = lab.store("maze", twelve()).await;
     let cancel = CancellationToken::new();
@@ -210,7 +210,7 @@ async fn a_cancelled_deploy_undoes_what_it_did() {
 }
 
 #[tokio::test]
-async fn a_failed_topology_is_deployed_as_a_fresh_copy_of_the_same_name() {
+async fn a_failed_topology_is_deployed_as_a_copy_with_the_same_name() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.docker
@@ -237,7 +237,7 @@ async fn a_foreign_network_in_the_way_is_named_and_survives() {
 }
 
 #[tokio::test]
-async fn containers_start_side_by_side_and_networks_one_by_one() {
+async fn containers_start_in_parallel_and_networks_one_by_one() {
     let lab = Lab::new();
     let id = lab.store("maze", twelve()).await;
     lab.deploy(id).await.expect("deployed");

@@ -1,4 +1,4 @@
-//! Reconcile: what broke comes back, and nothing else is touched.
+//! Reconcile: broken resources are repaired, and nothing else is touched.
 
 use decnet_engine::engine::{DeployOptions, EngineError};
 use decnet_engine::{
@@ -10,13 +10,13 @@ use decnet_engine::{
 use decnet_topology::{Catalog, DeploySettings, DmzEgress, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
-use super::{Lab, faults::lease_is_given_back, lifecycle::refused, small};
+use super::{Lab, faults::lease_is_released, lifecycle::refused, small};
 
-/// What somebody does to a lab's daemon behind the engine's back.
+/// A change of a lab's daemon without the engine.
 type Break<'a> = &'a dyn Fn(&Lab);
 
 #[tokio::test]
-async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
+async fn reconcile_repairs_broken_resources_and_nothing_else() {
     let name = |suffix: &str, world: &decnet_engine::runtime::simulated::World| -> ContainerName {
         world
             .containers
@@ -59,7 +59,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
             let world = lab.docker.world();
             assert!(lab.docker.disconnect(&name("_web", &world), &office(&world)));
         }),
-        ("a network removed, with nobody on it any more", &|lab| {
+        ("a network removed without containers on it", &|lab| {
             assert!(lab.docker.remove_network(&office(&lab.docker.world())));
         }),
         ("forwarding switched", &|lab| {
@@ -81,7 +81,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
         break_it(&lab);
         assert!(
             !crate::planned(&lab.engine, id, None).await.expect("planned").is_empty(),
-            "{what}: drift shows in the plan"
+            "{what}: the plan shows drift"
         );
         let mended = lab
             .reconcile(id)
@@ -90,7 +90,7 @@ async fn reconcile_brings_back_what_was_broken_and_nothing_else() {
         assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
         assert!(
             crate::planned(&lab.engine, id, None).await.expect("planned").is_empty(),
-            "{what}: nothing left to do"
+            "{what}: nothing is left to do"
         );
         let after = lab.docker.world();
         for (name, container) in &before.containers {
@@ -191,7 +191,7 @@ async fn a_service_of_an_earlier_release_that_shares_its_bases_namespace_is_recr
 }
 
 #[tokio::test]
-async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
+async fn routes_that_could_not_be_set_are_set_by_the_next_reconcile() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -199,10 +199,10 @@ async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
     let base = world.containers.keys().find(|name| name.as_str().ends_with("_files"));
     let office = world.networks.keys().find(|name| name.as_str().ends_with("_office"));
     assert!(lab.docker.disconnect(base.expect("a base"), office.expect("a network")));
-    // Those of before the base was connected again go through.
+    // The steps from before the base was connected again succeed.
     let sets = |action: &Action| matches!(action, Action::SetState { state, .. } if !state.interfaces.is_empty());
     lab.docker.fail_where(sets, Moment::Before, refused());
-    let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
+    let first = lab.reconcile(id).await.expect("reconciled as far as possible");
     assert_eq!(first.row.status, Status::Degraded);
     lab.docker.reconnect();
     let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
@@ -220,7 +220,7 @@ async fn routes_that_could_not_be_set_are_seen_by_the_next_reconcile() {
 }
 
 #[tokio::test]
-async fn a_reconcile_that_is_called_off_leaves_the_status_as_it_is() {
+async fn a_cancelled_reconcile_leaves_the_status_unchanged() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -229,7 +229,7 @@ async fn a_reconcile_that_is_called_off_leaves_the_status_as_it_is() {
     assert!(lab.docker.bend(base.expect("a base"), |state| state.routes.clear()));
     let sets = |action: &Action| matches!(action, Action::SetState { .. });
     lab.docker.fail_where(sets, Moment::Before, refused());
-    let first = lab.reconcile(id).await.expect("reconciled as far as it goes");
+    let first = lab.reconcile(id).await.expect("reconciled as far as possible");
     assert_eq!(first.row.status, Status::Degraded);
     lab.docker.reconnect();
     let cancel = CancellationToken::new();
@@ -240,7 +240,7 @@ async fn a_reconcile_that_is_called_off_leaves_the_status_as_it_is() {
 }
 
 #[tokio::test]
-async fn settings_that_were_stored_by_who_died_then_are_brought_to_the_bases() {
+async fn stored_settings_of_a_killed_process_are_applied_to_the_bases() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let letting = |dmz_egress| DeployOptions::default().settings(DeploySettings::default().dmz_egress(dmz_egress));
@@ -252,7 +252,7 @@ async fn settings_that_were_stored_by_who_died_then_are_brought_to_the_bases() {
         result = lab.engine.deploy(id, letting(DmzEgress::DnsOnly), &cancel) => panic!("{result:?}"),
         () = lab.docker.hung() => {}
     }
-    lease_is_given_back(&lab, id).await;
+    lease_is_released(&lab, id).await;
     lab.docker.reconnect();
     let row = lab.repo.get(id).await.expect("a row");
     assert_eq!((row.status, row.needs_resync), (Status::Active, true));

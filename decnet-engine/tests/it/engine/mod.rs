@@ -33,10 +33,10 @@ use decnet_topology::{
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-/// The built-in catalogue, read once.
+/// The built-in catalogue, parsed once.
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
-/// A repo, a simulated daemon, and an engine that joins them.
+/// A store, a simulated daemon, and an engine on both.
 struct Lab {
     repo: Arc<MemoryRepo>,
     docker: Simulated,
@@ -133,7 +133,7 @@ fn small() -> Topology {
         .expect("a topology")
 }
 
-/// Twelve LANs in a binary tree from the DMZ, each joined to its parent by a bridge decky, every third of which does not
+/// Twelve LANs in a binary tree from the DMZ, each connected to its parent by a bridge decky, every third of which does not
 /// forward, and one more host on each.
 fn twelve() -> Topology {
     twelve_on("10.91")

@@ -1,4 +1,4 @@
-//! What a mutation would come to, before anyone makes it.
+//! Previews of mutations.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn mutation(json: &str) -> Mutation {
     Mutation::from_json(json).expect("a mutation")
 }
 
-/// Prints names without what is the same for every name on Docker.
+/// Prints names without the part that all names on Docker share.
 fn spell(id: TopologyId, text: &impl ToString) -> String {
     text.to_string().replace(&format!("decnet_t_{}_", id::short(id)), "")
 }
@@ -85,7 +85,7 @@ async fn a_preview_shows_the_steps_and_the_restarts_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_preview_of_a_pending_maze_has_no_steps_but_the_maze_that_comes_of_it() {
+async fn a_preview_of_a_pending_maze_has_the_new_maze_and_no_steps() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let json = r#"{"op": "remove_decky", "payload": {"decky": "files"}}"#;
@@ -98,7 +98,7 @@ async fn a_preview_of_a_pending_maze_has_no_steps_but_the_maze_that_comes_of_it(
 }
 
 #[tokio::test]
-async fn what_a_mutation_is_refused_for_its_preview_is_refused_for() {
+async fn a_preview_is_refused_for_the_same_reasons_as_its_mutation() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -118,7 +118,7 @@ async fn what_a_mutation_is_refused_for_its_preview_is_refused_for() {
 }
 
 #[tokio::test]
-async fn a_preview_sees_what_of_the_host_is_taken() {
+async fn a_preview_checks_the_ports_of_the_host() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -130,7 +130,7 @@ async fn a_preview_sees_what_of_the_host_is_taken() {
 }
 
 #[tokio::test]
-async fn a_preview_shows_what_drifted_and_says_what_stands_in_the_way() {
+async fn a_preview_shows_drift_and_obstacles() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -145,11 +145,11 @@ async fn a_preview_shows_what_drifted_and_says_what_stands_in_the_way() {
     let expected = ["create network attic 10.90.9.0/24", "start files.smb again"];
     assert_eq!(steps(id, &preview), expected);
 
-    // Another program of the decoys: every base would be made anew, for which nobody asked.
+    // Another decoy program: every base would be recreated, which was not asked for.
     let repo: Arc<MemoryRepo> = lab.repo.clone();
     let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"another program")));
     let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);
     let preview = crate::prepared(&upgraded, id, &add).await.expect("previewed");
     assert!(preview.refusal().is_some());
-    assert_eq!(restarts(id, &preview).len(), 4, "all that runs");
+    assert_eq!(restarts(id, &preview).len(), 4, "all running containers");
 }

@@ -1,4 +1,4 @@
-//! Plans: what they show, follow and are refused for.
+//! Plans: their content, their settings, and reasons for a refusal.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Lab, small};
 
 #[tokio::test]
-async fn a_second_deploy_of_what_runs_does_nothing() {
+async fn a_second_deploy_of_a_running_maze_does_nothing() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -24,7 +24,7 @@ async fn a_second_deploy_of_what_runs_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_plan_touches_nothing_and_prints_what_deploy_does() {
+async fn a_plan_changes_nothing_and_prints_the_steps_of_the_deploy() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
@@ -97,7 +97,7 @@ async fn an_address_that_the_host_gets_is_closed_to_what_is_let_out_a_little_and
 }
 
 #[tokio::test]
-async fn a_plan_is_refused_for_what_a_deploy_is_refused_for() {
+async fn a_plan_is_refused_for_the_same_reasons_as_a_deploy() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
@@ -139,7 +139,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
         .expect("deployed");
     assert_eq!(lab.repo.get(id).await.expect("a row").settings, settings);
     assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
-    // To publish elsewhere, a base that runs is made anew: not without being told.
+    // To publish elsewhere, a running base is recreated, but only with force.
     let options = DeployOptions::default().settings(DeploySettings::default());
     let refused = lab.engine.deploy(id, options.clone(), &CancellationToken::new()).await;
     assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
@@ -157,7 +157,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
 }
 
 #[tokio::test]
-async fn a_service_is_told_what_the_maze_sets_and_the_defaults_of_the_rest() {
+async fn a_service_gets_the_values_of_the_maze_and_the_defaults_of_the_rest() {
     let mut options = EngineOptions::new(Catalog::builtin());
     options.catalog = options
         .catalog

@@ -20,7 +20,7 @@ fn texts<S: ToString>(steps: impl IntoIterator<Item = S>) -> Vec<String> {
     texts
 }
 
-/// Deploys a maze of which an action fails, and nothing can be removed.
+/// Deploys a maze in which one action fails and nothing can be removed.
 async fn failed(lab: &Lab) -> decnet_topology::TopologyId {
     use decnet_engine::runtime::simulated::Moment;
     let id = lab.store("maze", small()).await;
@@ -51,7 +51,7 @@ async fn the_plan_of_a_failed_or_torn_down_maze_is_what_its_deploy_does() {
         );
         let prepared = lab.engine.prepare(id, deploy()).await.expect("prepared");
         assert_eq!(lab.repo.get(id).await.expect("a row"), row, "nothing is written");
-        assert_eq!(lab.docker.world(), world, "nothing is touched");
+        assert_eq!(lab.docker.world(), world, "nothing is changed");
         let copy = prepared.id();
         assert_ne!(copy, id);
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Lab, small};
 
 #[tokio::test]
-async fn volumes_that_bases_left_are_removed_and_none_that_is_in_use_or_not_ours() {
+async fn leftover_volumes_are_removed_unless_they_are_in_use_or_not_ours() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -57,7 +57,7 @@ async fn volumes_that_bases_left_are_removed_and_none_that_is_in_use_or_not_ours
 }
 
 #[tokio::test]
-async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {
+async fn reap_removes_the_remains_of_a_deleted_row_and_nothing_else() {
     let lab = Lab::new();
     let other = Lab::sharing(lab.docker.clone());
     let lost = lab.store("lost", small()).await;
@@ -71,7 +71,7 @@ async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {
         decnet_engine::runtime::simulated::Moment::Before,
         super::lifecycle::refused(),
     );
-    lab.deploy(lost).await.expect_err("fails, and cannot be undone");
+    lab.deploy(lost).await.expect_err("the deploy fails and cannot be undone");
     lab.docker.reconnect();
     assert_eq!(lab.status(lost).await, Status::Failed);
     lab.repo.delete(lost, Timestamp::now()).await.expect("deleted");
@@ -90,7 +90,7 @@ async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {
 
     let dry = lab.engine.prepare_reap(ReapOptions::default()).await.expect("looked");
     assert_eq!(dry.report().orphans.len(), 1);
-    assert!(!lab.docker.world().containers.is_empty(), "a dry run touches nothing");
+    assert!(!lab.docker.world().containers.is_empty(), "a dry run changes nothing");
 
     let named = ReapOptions::default().running([lost.to_string()]);
     let report = lab.engine.reap(named, &CancellationToken::new()).await.expect("reaped");
@@ -99,12 +99,12 @@ async fn reap_removes_what_a_deleted_row_left_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_runs_is_kept_unless_it_is_named() {
+async fn running_containers_are_kept_unless_their_topology_is_named() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
     let before = lab.docker.world();
-    // An older copy of the database has the instance, and does not know the maze.
+    // An older copy of the database has the same instance, but not the maze.
     let older = Engine::new(
         Arc::new(OlderCopy {
             inner: lab.repo.clone(),
@@ -119,10 +119,10 @@ async fn what_runs_is_kept_unless_it_is_named() {
         orphan.kept && !orphan.running.is_empty() && !kept.is_clean(),
         "{kept:?}"
     );
-    assert_eq!(lab.docker.world(), before, "nothing was touched");
+    assert_eq!(lab.docker.world(), before, "nothing was changed");
     let other = ReapOptions::default().running(["00000000".into()]);
     older.reap(other, &cancel).await.expect("looked");
-    assert_eq!(lab.docker.world(), before, "another was named");
+    assert_eq!(lab.docker.world(), before, "another topology was named");
     let named = ReapOptions::default().running([orphan.prefix.to_uppercase()]);
     let reaped = older.reap(named, &cancel).await.expect("reaped");
     assert!(reaped.is_clean(), "{reaped:?}");
@@ -152,7 +152,7 @@ async fn reap_leaves_live_topologies_alone_and_can_clear_a_lost_database() {
     lab.assert_nothing_left("after reap of the lost instance");
 }
 
-/// A database of before anything was stored in it.
+/// A copy of the database from before the maze was stored.
 #[derive(Debug)]
 struct OlderCopy {
     inner: Arc<MemoryRepo>,

@@ -1,4 +1,4 @@
-//! A store that fails at one call.
+//! A store with a fault in one call.
 
 use std::sync::{
     Arc, Mutex,
@@ -13,12 +13,12 @@ use decnet_topology::{RepoError, repo::MemoryRepo};
 
 use super::{CATALOG, Lab};
 
-/// When a call fails.
+/// The time of a fault within a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Strike {
-    /// Before it did anything.
+    /// Before the call does anything.
     Before,
-    /// When all was done, but nobody was told.
+    /// When the call is done, but the caller gets an error.
     After,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Shaky {
 }
 
 impl Shaky {
-    /// Puts one before the store of a lab, with an engine of its own.
+    /// Wraps the store of a lab, with a separate engine.
     pub(super) fn in_place_of(lab: &Lab) -> (Arc<Self>, Engine) {
         let shaky = Arc::new(Self {
             inner: lab.repo.clone(),
@@ -43,7 +43,7 @@ impl Shaky {
         (shaky, engine)
     }
 
-    /// Fails one call, counted from now.
+    /// Fails the n-th call from now.
     pub(super) fn strike(&self, nth: usize, strike: Strike) {
         *self.order.lock().expect("no panic") = Some((nth, strike));
     }

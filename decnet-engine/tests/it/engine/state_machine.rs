@@ -1,5 +1,5 @@
-//! Random walks of mutations, legal and illegal, some of which meet a fault: after each, what is stored is what the mutation makes
-//! of the maze, and what is there is what is stored, in memory as in a file.
+//! Random sequences of mutations, valid and invalid, some with a fault. After each, the stored maze is the expected one, and
+//! the daemon matches it, for the store in memory and in a file.
 
 use std::sync::Arc;
 
@@ -33,27 +33,27 @@ use super::{
     lifecycle::refused,
 };
 
-/// What another topology of the same store has.
+/// A subnet of another topology in the same store.
 const CLAIMED: &str = "192.168.8.0/22";
-/// What a network of the daemon has that is not ours.
+/// A subnet of a network of another owner.
 const FOREIGN: &str = "192.168.16.0/23";
 
 fn subnet(text: &str) -> Ipv4Net {
     text.parse().expect("a subnet")
 }
 
-/// A mutation, and which step of it fails, and when, if it has so many.
+/// A mutation, and the step that fails, if there are so many.
 #[derive(Debug, Clone)]
 struct Change {
     mutation: Mutation,
     fault: Option<(usize, Moment)>,
 }
 
-/// The maze as it should be.
+/// The expected maze.
 #[derive(Debug, Clone)]
 struct Model {
     topology: Topology,
-    /// Whether the last mutation was legal.
+    /// Whether the last mutation was valid.
     legal: bool,
 }
 
@@ -112,7 +112,7 @@ impl ReferenceStateMachine for Model {
     }
 }
 
-/// A store, a simulated daemon, and an engine that raised the maze on it.
+/// A store, a simulated daemon, and an engine that deployed the maze.
 struct Home {
     engine: Engine,
     docker: Simulated,
@@ -139,7 +139,7 @@ impl Home {
         Self { engine, docker, id }
     }
 
-    /// Makes a change as the loop does, and holds what came of it to the model.
+    /// Applies a change like the loop, and compares the result with the model.
     async fn follow(&self, model: &Model, change: &Change) {
         let (id, repo, cancel) = (self.id, self.engine.repo(), CancellationToken::new());
         let new = NewMutation::new(change.mutation.clone());
@@ -164,7 +164,7 @@ impl Home {
             MutationState::Rejected => {
                 assert!(!model.legal && row.reason.is_some(), "{row:?}");
                 assert_eq!(repo.load(id).await.expect("a row"), stored);
-                // As before, when it was held to the model: the model has not changed either.
+                // Neither the world nor the model changed.
                 assert_eq!(self.docker.world(), world);
                 return;
             }
@@ -179,7 +179,7 @@ impl Home {
         }
     }
 
-    /// Holds what is stored to the model, and what is there to what is stored.
+    /// Compares the store with the model, and the daemon with the store.
     async fn check(&self, model: &Model) {
         let stored = self.engine.repo().load(self.id).await.expect("a row");
         assert_eq!(stored.row.status, Status::Active);
@@ -193,7 +193,7 @@ impl Home {
     }
 }
 
-/// The same walk in two stores.
+/// The same sequence in two stores.
 struct Walk {
     homes: [Home; 2],
     runtime: Runtime,

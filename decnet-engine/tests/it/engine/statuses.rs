@@ -1,4 +1,4 @@
-//! Every status with every operation: it converges, or refuses with the reason, whatever a killed process left on Docker.
+//! Every status with every operation: it converges, or refuses with a reason, whatever a killed process left on Docker.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use decnet_topology::{Intent, Status, TopologyId, TopologyStore, repo::StatusCha
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Lab, faults::lease_is_given_back, small};
+use super::{Lab, faults::lease_is_released, small};
 
 const UP: Option<Intent> = Some(Intent::Up);
 const DOWN: Option<Intent> = Some(Intent::Down);
 
-/// Every status, with what the maze is meant to be where that makes a difference.
+/// Every status, with the intent if that makes a difference.
 const STANDS: [(Status, Option<Intent>); 8] = [
     (Status::Pending, None),
     (Status::Deploying, UP),
@@ -36,7 +36,7 @@ enum Operation {
     Watch,
 }
 
-/// What an operation should come to.
+/// The expected result of an operation.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     /// It runs, all of it, and nothing else of the store does.
@@ -60,7 +60,7 @@ fn expected(operation: Operation, status: Status, intent: Option<Intent>) -> End
     }
 }
 
-/// Brings a maze to a status as processes that were killed leave it: with most of it on Docker, or with nothing.
+/// Brings a maze to a status like a killed process: with most of it on Docker, or with nothing.
 async fn bring(lab: &Lab, status: Status, intent: Option<Intent>, leftovers: bool) -> TopologyId {
     let id = lab.store("maze", small()).await;
     if status == Status::Pending {
@@ -72,7 +72,7 @@ async fn bring(lab: &Lab, status: Status, intent: Option<Intent>, leftovers: boo
             result = lab.deploy(id) => panic!("{result:?}"),
             () = lab.docker.hung() => {}
         }
-        lease_is_given_back(lab, id).await;
+        lease_is_released(lab, id).await;
         lab.docker.reconnect();
         assert!(!lab.docker.world().networks.is_empty());
     } else {
@@ -99,7 +99,7 @@ async fn become_status(lab: &Lab, id: TopologyId, to: Status, intent: Option<Int
         .expect("a step that is allowed");
 }
 
-/// Performs an operation; returns the maze that it is about afterwards, or the status for which it was refused.
+/// Performs an operation. Returns the maze that it affected, or the status for which it was refused.
 async fn perform(lab: &Lab, operation: Operation, id: TopologyId) -> Result<TopologyId, Status> {
     let outcome = match operation {
         Operation::Deploy => lab.deploy(id).await,

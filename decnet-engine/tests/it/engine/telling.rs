@@ -1,4 +1,4 @@
-//! What the engine tells while it works.
+//! The events that the engine publishes.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn events(subscription: &mut Subscription) -> Vec<Event> {
     std::iter::from_fn(next).collect()
 }
 
-/// Who changed, from what to what, and why.
+/// Returns the changes of deckies: name, services before and after, and the trigger.
 fn deckies(events: &[Event]) -> Vec<String> {
     let words = |services: &std::collections::BTreeSet<decnet_topology::ServiceName>| {
         let words: Vec<&str> = services.iter().map(decnet_topology::ServiceName::as_str).collect();
@@ -47,7 +47,7 @@ fn deckies(events: &[Event]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn deckies_are_told_of_when_they_come_are_mended_and_go() {
+async fn events_of_deckies_are_published_for_creation_healing_and_removal() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let mut heard = lab.engine.events();
@@ -88,7 +88,7 @@ async fn deckies_are_told_of_when_they_come_are_mended_and_go() {
     assert_eq!(
         told,
         ["web [http] -> [http ssh] operator"],
-        "whoever deploys is an operator"
+        "a deploy has the trigger operator"
     );
 
     lab.teardown(id).await.expect("torn down");
@@ -97,7 +97,7 @@ async fn deckies_are_told_of_when_they_come_are_mended_and_go() {
 }
 
 #[tokio::test]
-async fn a_deploy_that_was_undone_created_no_decky() {
+async fn an_undone_deploy_publishes_no_event_of_a_decky() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let mut heard = lab.engine.events();
@@ -111,11 +111,11 @@ async fn a_deploy_that_was_undone_created_no_decky() {
 }
 
 #[tokio::test]
-async fn a_reap_tells_of_its_steps_and_of_the_deckies_that_went() {
+async fn a_reap_publishes_its_steps_and_the_removed_deckies() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
-    // A store that lost the topology: its engine finds the remains by their label.
+    // A store without the topology: its engine finds the remains by their label.
     let other = Lab::sharing(lab.docker.clone());
     let instance = decnet_topology::TopologyStore::instance(lab.repo.as_ref())
         .await
@@ -138,7 +138,7 @@ async fn a_reap_tells_of_its_steps_and_of_the_deckies_that_went() {
 }
 
 #[tokio::test]
-async fn the_bus_of_the_options_is_told_all_that_the_engine_tells() {
+async fn the_bus_of_the_options_gets_all_events_of_the_engine() {
     let lab = Lab::new();
     let bus = LocalBus::default();
     let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"a program")));
@@ -156,7 +156,7 @@ async fn the_bus_of_the_options_is_told_all_that_the_engine_tells() {
 }
 
 #[tokio::test]
-async fn a_status_is_told_with_the_time_that_is_stored() {
+async fn the_event_of_a_status_has_the_stored_time() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let mut heard = lab.engine.events();

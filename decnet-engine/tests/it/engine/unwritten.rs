@@ -1,4 +1,4 @@
-//! Teardowns while the store cannot be written to.
+//! Teardowns while the store cannot be written.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Lab, lifecycle::refused, small};
 
-/// A store whose disk is full for as long as something says so.
+/// A store whose disk is full while a condition holds.
 struct FullDisk {
     inner: Arc<MemoryRepo>,
     is_full: Box<dyn Fn() -> bool + Send + Sync>,
@@ -41,7 +41,7 @@ impl FullDisk {
 
 guarded!(FullDisk);
 
-/// Deploys a maze, and joins its store and its daemon to an engine whose disk is full.
+/// Deploys a maze, and creates an engine for its daemon whose store has a full disk.
 async fn deployed(is_full: impl FnOnce(&Lab) -> Box<dyn Fn() -> bool + Send + Sync>) -> (Lab, TopologyId, Engine) {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
@@ -62,9 +62,9 @@ async fn statuses(lab: &Lab, id: TopologyId) -> Vec<Status> {
 
 const UP: [Status; 3] = [Status::Pending, Status::Deploying, Status::Active];
 
-// The clock jumps as soon as everything waits.
+// When all tasks wait, the clock jumps.
 #[tokio::test(start_paused = true)]
-async fn a_teardown_on_a_full_disk_removes_all_and_says_that_it_is_not_recorded() {
+async fn a_teardown_on_a_full_disk_removes_all_and_reports_that_it_is_not_recorded() {
     let (lab, id, engine) = deployed(|_| Box::new(|| true)).await;
     let refused = engine
         .teardown(id, &CancellationToken::new())
@@ -81,9 +81,9 @@ async fn a_teardown_on_a_full_disk_removes_all_and_says_that_it_is_not_recorded(
     };
     assert_eq!((*status, leftovers.len()), (Status::Active, 0));
     assert!(matches!(source, RepoError::Full), "{source:?}");
-    lab.assert_nothing_left("a full disk keeps nothing up");
+    lab.assert_nothing_left("a full disk does not prevent the teardown");
     assert_eq!(statuses(&lab, id).await, UP, "nothing was written");
-    // There is room again: the next teardown records it.
+    // There is space again: the next teardown is recorded.
     lab.teardown(id).await.expect("recorded");
     assert_eq!(
         statuses(&lab, id).await,
@@ -92,7 +92,7 @@ async fn a_teardown_on_a_full_disk_removes_all_and_says_that_it_is_not_recorded(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_teardown_that_makes_room_is_recorded() {
+async fn a_teardown_that_frees_space_is_recorded() {
     let (lab, id, engine) = deployed(|lab| {
         let (docker, before) = (lab.docker.clone(), lab.docker.world().containers.len());
         Box::new(move || docker.world().containers.len() == before)
@@ -108,7 +108,7 @@ async fn a_teardown_that_makes_room_is_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_teardown_that_fails_on_a_full_disk_is_never_called_torn_down() {
+async fn a_teardown_that_fails_on_a_full_disk_is_not_recorded_as_torn_down() {
     for frees in [false, true] {
         let (lab, id, engine) = deployed(|lab| {
             let (docker, before) = (lab.docker.clone(), lab.docker.world().containers.len());
@@ -133,14 +133,14 @@ async fn a_teardown_that_fails_on_a_full_disk_is_never_called_torn_down() {
         let expected = if frees { Status::Degraded } else { Status::Active };
         assert_eq!(lab.status(id).await, expected);
         lab.docker.reconnect();
-        lab.teardown(id).await.expect("the next goes on");
+        lab.teardown(id).await.expect("the next teardown continues");
         assert_eq!(lab.status(id).await, Status::TornDown);
         lab.assert_nothing_left("torn down");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_torn_down_under_the_feet_of_one_at_work() {
+async fn a_maze_with_an_operation_in_progress_is_not_torn_down() {
     let (lab, id, engine) = deployed(|_| Box::new(|| true)).await;
     let holder = decnet_topology::repo::Holder {
         boot_id: "another machine".into(),
@@ -157,7 +157,7 @@ async fn nobody_is_torn_down_under_the_feet_of_one_at_work() {
     let refused = engine
         .teardown(id, &CancellationToken::new())
         .await
-        .expect_err("someone is at work");
+        .expect_err("an operation is in progress");
     assert!(matches!(refused, EngineError::Busy { .. }), "{refused:?}");
     assert_eq!(lab.docker.world(), before);
 }

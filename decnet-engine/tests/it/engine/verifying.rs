@@ -1,4 +1,4 @@
-//! Verification: what it finds on a world that is as the maze says, and on one that is not.
+//! Verification of a world that matches the maze, and of worlds that do not.
 
 use decnet_decoy::protocol::Route;
 use decnet_engine::{
@@ -32,7 +32,7 @@ fn decky(name: &str) -> PathEnd {
     PathEnd::Decky(name.parse().expect("a name"))
 }
 
-/// The paths that are not as they should be, each once, and what was found.
+/// Returns the deviating paths, each once, and the finding.
 fn paths(report: &VerifyReport) -> Vec<(PathEnd, PathEnd, Reach)> {
     let mut paths: Vec<_> = report
         .deviations
@@ -54,7 +54,7 @@ async fn a_verification_may_be_a_task_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_maze_that_was_just_raised_is_as_it_says_and_every_decky_was_asked() {
+async fn a_new_maze_matches_and_every_decky_is_probed() {
     let (lab, id) = raised(twelve()).await;
     let report = verify(&lab, id).await;
     assert_eq!((report.deckies, &report.deviations[..]), (23, &[][..]));
@@ -68,7 +68,7 @@ async fn a_maze_that_was_just_raised_is_as_it_says_and_every_decky_was_asked() {
 }
 
 #[tokio::test]
-async fn a_router_that_stopped_forwarding_cuts_both_sides_off() {
+async fn a_router_that_stopped_forwarding_disconnects_both_sides() {
     let (lab, id) = raised(twelve()).await;
     let router = base(&lab, id, "bridge-01").await;
     assert!(lab.docker.bend(&router, |state| state.forward = false));
@@ -85,7 +85,7 @@ async fn a_router_that_stopped_forwarding_cuts_both_sides_off() {
 }
 
 #[tokio::test]
-async fn a_bridge_that_began_to_forward_lets_through_what_the_maze_forbids() {
+async fn a_bridge_that_forwards_lets_forbidden_packets_through() {
     let topology = Topology::builder()
         .dmz("dmz", "10.92.0.0/24")
         .lan("office", "10.92.1.0/24")
@@ -110,8 +110,8 @@ async fn a_bridge_that_began_to_forward_lets_through_what_the_maze_forbids() {
     );
     lab.docker.bend(&bridge, |state| state.forward = true);
     let report = verify(&lab, id).await;
-    assert!(report.deviations.is_empty(), "nobody has a route that leads over it");
-    assert_eq!(report.drift.len(), 1, "what a plan would set is told all the same");
+    assert!(report.deviations.is_empty(), "no decky has a route over it");
+    assert_eq!(report.drift.len(), 1, "the drift is still reported");
     lab.docker
         .bend(&web, |state| state.routes.push(lead("10.92.1.0/24", "10.92.0.11")));
     lab.docker
@@ -133,7 +133,7 @@ async fn a_bridge_that_began_to_forward_lets_through_what_the_maze_forbids() {
 }
 
 #[tokio::test]
-async fn a_decky_that_is_not_contained_reaches_the_host_and_is_not_asked_about_the_outside() {
+async fn an_uncontained_decky_reaches_the_host_and_does_not_probe_the_outside() {
     let (lab, id) = raised(small()).await;
     let web = base(&lab, id, "web").await;
     assert!(lab.docker.uncontain(&web));
@@ -164,7 +164,7 @@ async fn a_decky_whose_base_does_not_run_deviates_from_both_sides() {
     );
 }
 
-/// The steps that would bring Docker back, and the deviations: where to, and how.
+/// Returns the steps that would repair the drift, and the deviations: the target and the detail.
 fn told(report: &VerifyReport) -> (Vec<String>, Vec<(String, String)>) {
     let deviations = report.deviations.iter();
     let deviations = deviations.map(|one| (format!("{} to {}", one.from, one.to), one.how.clone()));
@@ -172,7 +172,7 @@ fn told(report: &VerifyReport) -> (Vec<String>, Vec<(String, String)>) {
 }
 
 #[tokio::test]
-async fn an_interface_in_a_foreign_network_deviates_until_it_is_taken_away() {
+async fn an_interface_in_a_foreign_network_deviates_until_it_is_removed() {
     let (lab, id) = raised(small()).await;
     let files = base(&lab, id, "files").await;
     let foreign = NetworkName::from_docker("bridge");
@@ -240,7 +240,7 @@ async fn a_lost_membership_deviates_and_is_shown_as_lost() {
 }
 
 #[tokio::test]
-async fn a_service_in_a_crash_loop_one_that_ended_and_a_deaf_one_are_each_named() {
+async fn a_crash_looping_an_exited_and_an_unresponsive_service_are_named() {
     let (lab, id) = raised(small()).await;
     let service = async |decky: &str, service: &str| {
         let base = base(&lab, id, decky).await;
@@ -273,7 +273,7 @@ async fn a_service_in_a_crash_loop_one_that_ended_and_a_deaf_one_are_each_named(
 }
 
 #[tokio::test]
-async fn what_the_settings_let_out_is_not_tried() {
+async fn targets_that_the_egress_allows_are_not_probed() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let settings = DeploySettings::default().dmz_egress(DmzEgress::Open);
@@ -289,7 +289,7 @@ async fn what_the_settings_let_out_is_not_tried() {
 }
 
 #[tokio::test]
-async fn a_topology_that_is_not_up_is_refused_and_one_that_is_called_off_is_interrupted() {
+async fn a_topology_that_is_not_up_is_refused_and_a_cancelled_verification_is_interrupted() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let refused = lab.engine.verify(id, &CancellationToken::new()).await;

@@ -1,4 +1,4 @@
-//! The plan from yesterday's maze to today's, carried out on the simulated runtime.
+//! The plan from one maze to the next, executed on the simulated runtime.
 
 mod operations;
 mod order;
@@ -21,10 +21,10 @@ use decnet_engine::{
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, Topology, TopologyId};
 use tokio_util::sync::CancellationToken;
 
-/// Read once: these tests make thousands of mazes.
+/// Parsed once: these tests create thousands of mazes.
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
-/// A daemon in memory and one maze on it, which changes from one topology to the next without a store between.
+/// A daemon in memory with one maze, which changes from one topology to the next without a store.
 struct Ground {
     docker: Simulated,
     instance: InstanceId,
@@ -40,7 +40,7 @@ impl Ground {
         }
     }
 
-    /// Raises a first maze.
+    /// Deploys a first maze.
     async fn with(topology: Topology) -> Self {
         let ground = Self::new();
         ground.run(&ground.plan(topology).await, OnFailure::GoOn).await;
@@ -63,7 +63,7 @@ impl Ground {
         Desired::new(&valid, &context).expect("its services are in the catalogue")
     }
 
-    /// Looks at the daemon, and inside every base.
+    /// Observes the daemon, and checks every base.
     async fn look(&self, desired: &Desired) -> Observed {
         let scope = Scope::Topology(self.instance, self.topology);
         let mut observed = self.docker.inspect(scope).await.expect("observed");
@@ -89,7 +89,7 @@ impl Ground {
         execute(&self.docker, self.instance, plan, options, &cancel, &|_| {}).await
     }
 
-    /// Prints steps without what is the same for every name on Docker.
+    /// Prints steps without the part that all names on Docker share.
     fn spell(&self, step: &impl ToString) -> String {
         let prefix = format!("decnet_t_{}_", decnet_topology::id::short(self.topology));
         step.to_string().replace(&prefix, "")
@@ -100,7 +100,7 @@ impl Ground {
     }
 }
 
-/// What tells one life of a container from the next.
+/// Returns the id and the start time of each container.
 fn lives(world: &World) -> BTreeMap<ContainerName, (String, Option<jiff::Timestamp>)> {
     let life = |container: &Container| (container.id.clone(), container.started_at);
     world
@@ -119,7 +119,7 @@ struct Figure {
     forwards: bool,
 }
 
-/// A maze that is easily changed.
+/// A maze that is easy to change.
 #[derive(Clone)]
 struct Sketch {
     lans: BTreeMap<&'static str, &'static str>,

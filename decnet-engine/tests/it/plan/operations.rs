@@ -1,4 +1,4 @@
-//! Each op of a mutation: the steps that it takes, and that it touches nothing else.
+//! Each op of a mutation: its steps, and that it touches nothing else.
 
 use decnet_engine::{
     execute::OnFailure,
@@ -9,7 +9,7 @@ use decnet_engine::{
 
 use super::{Ground, Sketch, lives};
 
-/// One op: what it does to the maze, and the steps to the new one as they stand in the plan.
+/// An op: its change of the maze, and the steps of the plan.
 pub(super) struct Operation {
     pub(super) what: &'static str,
     pub(super) change: fn(&mut Sketch),
@@ -212,7 +212,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
-        what: "nothing that Docker knows of",
+        what: "a change without an effect on Docker",
         change: |_| {},
         steps: &[],
     },
@@ -224,7 +224,7 @@ fn refused() -> RuntimeError {
     }
 }
 
-/// The container that an action begins or ends, if it does.
+/// Returns the container that an action creates, starts or removes.
 fn reborn(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::CreateBase { base } => Some(&base.name),
@@ -251,7 +251,7 @@ async fn each_op_takes_these_steps_and_touches_nothing_else() {
         assert_eq!(
             ground.spelled(&ground.plan(maze.build()).await),
             [""; 0],
-            "{what}: as it should be"
+            "{what}: no drift"
         );
         let mut after = lives(&ground.docker.world());
         for (name, life) in before {
@@ -264,7 +264,7 @@ async fn each_op_takes_these_steps_and_touches_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_the_two_mazes_say_of_routes_is_what_a_look_inside_finds() {
+async fn the_routes_of_the_two_mazes_match_a_check_inside() {
     for Operation { what, change, .. } in OPERATIONS {
         let mut maze = Sketch::new();
         let ground = Ground::with(maze.build()).await;
@@ -283,7 +283,7 @@ async fn what_the_two_mazes_say_of_routes_is_what_a_look_inside_finds() {
 }
 
 #[tokio::test]
-async fn an_op_that_fails_or_is_cut_off_at_any_step_is_finished_by_the_next_plan() {
+async fn an_op_that_fails_or_is_interrupted_at_any_step_is_finished_by_the_next_plan() {
     for Operation { what, change, steps } in OPERATIONS {
         for step in 1..=steps.len() {
             let moments = [Moment::Before, Moment::Half, Moment::After];

@@ -1,4 +1,4 @@
-//! The order of need: whichever step that may begin begins first, the plan goes through.
+//! The order of dependencies: the plan succeeds in every order that they allow.
 
 use decnet_engine::{
     plan::{Plan, StepId},
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Ground, Sketch, operations::OPERATIONS};
 
-/// Does the steps one by one, the `draws` deciding which of those that may begin is next.
+/// Runs the steps one by one; `draws` selects the next of the ready steps.
 pub(super) async fn run_in_some_order(ground: &Ground, plan: &Plan, mut draws: impl FnMut(usize) -> usize) {
     let mut left: Vec<StepId> = (0..plan.steps().len()).collect();
     while !left.is_empty() {
@@ -27,7 +27,7 @@ pub(super) async fn run_in_some_order(ground: &Ground, plan: &Plan, mut draws: i
     }
 }
 
-/// Draws from a number as from a heap of cards, round and round.
+/// Draws from the digits of a number, repeatedly.
 pub(super) fn drawing(mut seed: u64) -> impl FnMut(usize) -> usize {
     move |bound| {
         seed = seed
@@ -48,7 +48,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_op_goes_through_in_any_order_that_its_needs_allow(at in 0..OPERATIONS.len(), seed: u64) {
+    fn an_op_succeeds_in_any_order_that_its_dependencies_allow(at in 0..OPERATIONS.len(), seed: u64) {
         block_on(async {
             let mut maze = Sketch::new();
             let ground = Ground::with(maze.build()).await;

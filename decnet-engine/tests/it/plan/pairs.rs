@@ -1,4 +1,4 @@
-//! From any maze to any other.
+//! Plans from any maze to any other.
 
 use decnet_engine::naming;
 use decnet_topology::{Decky, ServiceName, Topology, testing::strategies};
@@ -9,7 +9,7 @@ use super::{
     order::{block_on, drawing, run_in_some_order},
 };
 
-/// Gives each decky none to three services, as the bits of a number say.
+/// Gives each decky up to three services, selected by the bits of a number.
 fn served(topology: Topology, bits: u64) -> Topology {
     let (lans, deckies) = topology.into_parts();
     let deckies = (0_u32..).zip(deckies).map(|(at, decky): (u32, Decky)| {
@@ -25,13 +25,13 @@ fn served(topology: Topology, bits: u64) -> Topology {
         )
     });
     let deckies = deckies.collect();
-    Topology::new(lans, deckies).expect("it was one before")
+    Topology::new(lans, deckies).expect("still a valid topology")
 }
 
 fn mazes() -> impl Strategy<Value = Topology> {
     (strategies::topologies(), any::<u64>())
         .prop_map(|(topology, bits)| served(topology, bits))
-        // Two gateways on one port could not run at once.
+        // Two gateways with one port could not run at once.
         .prop_filter("valid", |topology| {
             topology
                 .clone()
@@ -44,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_plan_between_any_two_mazes_leads_to_the_second_and_spares_what_both_have(
+    fn the_plan_between_any_two_mazes_leads_to_the_second_and_spares_their_common_part(
         before in mazes(), after in mazes(), seed: u64,
     ) {
         block_on(async {

@@ -1,4 +1,4 @@
-//! The faults that the simulation takes orders for.
+//! The fault injection of the simulation.
 
 use std::{future::Future, time::Duration};
 
@@ -34,19 +34,19 @@ async fn lab() -> (Lab, Simulated) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_takes_the_time_that_was_set_and_a_look_takes_none() {
+async fn an_action_takes_the_set_time_and_an_observation_takes_none() {
     let (lab, simulated) = lab().await;
     simulated.pace(Duration::from_secs(7));
     let begun = Instant::now();
     let network = lab.network("lan-1", 1);
-    lab.perform(&create_network(&network)).await.expect("it is made");
+    lab.perform(&create_network(&network)).await.expect("it is created");
     assert_eq!(begun.elapsed(), Duration::from_secs(7));
     lab.runtime.info().await.expect("it answers");
     assert_eq!(begun.elapsed(), Duration::from_secs(7));
 }
 
 #[tokio::test]
-async fn a_fault_strikes_the_action_that_was_named_and_no_other() {
+async fn a_fault_affects_the_named_action_only() {
     for nth in 1..=3 {
         let (lab, simulated) = lab().await;
         simulated.fail(nth, Moment::Before, full());
@@ -64,7 +64,7 @@ async fn a_fault_strikes_the_action_that_was_named_and_no_other() {
 }
 
 #[tokio::test]
-async fn half_a_making_is_a_container_that_was_not_started_and_making_again_starts_it() {
+async fn a_half_creation_leaves_a_stopped_container_and_a_repetition_starts_it() {
     let (lab, simulated) = lab().await;
     let base = lab.base("db", &[lab.interface("near", 0, 3)]);
     simulated.fail(1, Moment::Half, full());
@@ -75,7 +75,7 @@ async fn half_a_making_is_a_container_that_was_not_started_and_making_again_star
 }
 
 #[tokio::test]
-async fn what_was_done_unheard_is_there_and_can_be_undone() {
+async fn an_action_without_a_result_is_done_and_can_be_undone() {
     let (lab, simulated) = lab().await;
     let before = simulated.world().networks;
     let action = create_network(&lab.network("far", 1));
@@ -87,7 +87,7 @@ async fn what_was_done_unheard_is_there_and_can_be_undone() {
 }
 
 #[tokio::test]
-async fn a_predicate_fails_every_action_that_it_holds_of() {
+async fn a_predicate_fails_every_matching_action() {
     let (lab, simulated) = lab().await;
     simulated.fail_where(
         |action| matches!(action, Action::CreateService { .. }),
@@ -115,12 +115,12 @@ async fn a_daemon_that_is_cut_off_answers_nothing_until_it_is_back() {
     assert_eq!(
         lab.observe().await.networks.len(),
         3,
-        "the second was made, the third was not"
+        "the second exists, the third does not"
     );
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_is_dropped_like_a_process_that_is_killed() {
+async fn a_hanging_call_is_dropped_like_a_killed_process() {
     let (lab, simulated) = lab().await;
     simulated.hang(1, Moment::Half);
     let remove = undo(&create_base(&lab.base("web", &[])));
@@ -138,7 +138,7 @@ async fn a_call_that_hangs_is_dropped_like_a_process_that_is_killed() {
     let mut context = std::task::Context::from_waker(waker);
     assert_eq!(observe.as_mut().poll(&mut context).map(drop), answered);
     simulated.reconnect();
-    // The base is gone and its volume is not; nobody uses it any more.
+    // The base is gone, but its volume is not; no container uses it.
     let left = lab.observe().await;
     assert_eq!((left.containers.len(), left.volumes.len()), (0, 1));
     lab.keep(&remove).await;
@@ -148,7 +148,7 @@ async fn a_call_that_hangs_is_dropped_like_a_process_that_is_killed() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_restarts_leaves_services_that_share_a_namespace_exited_and_no_others() {
+async fn a_daemon_restart_leaves_only_services_with_a_shared_namespace_exiteds() {
     let (lab, simulated) = lab().await;
     let (sharing, service) = (lab.sharing("web", "telnet"), lab.service("web", "ssh"));
     for service in [&sharing, &service] {
@@ -163,7 +163,7 @@ async fn a_daemon_that_restarts_leaves_services_that_share_a_namespace_exited_an
 }
 
 #[tokio::test]
-async fn a_live_connect_spoils_the_state_until_it_is_set_again() {
+async fn a_live_connect_invalidates_the_state_until_it_is_set_again() {
     let (lab, simulated) = lab().await;
     let name = lab.base_name("web");
     assert!(simulated.world().containers[&name].state_holds);

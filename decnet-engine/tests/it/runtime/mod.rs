@@ -1,4 +1,4 @@
-//! The contract of runtimes on the simulation, and what the simulation does beyond it.
+//! The contract of runtimes on the simulation, and its additional behaviour.
 
 mod faults;
 #[cfg(feature = "docker")]

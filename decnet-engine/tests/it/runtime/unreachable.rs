@@ -1,4 +1,4 @@
-//! A Docker that cannot be reached: what is said, and how soon.
+//! An unreachable Docker: the error and the time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use decnet_engine::runtime::{
 async fn check_unreachable(host: DockerHost, words: &str) {
     let endpoint = host.to_string();
     let options = DockerOptions::default().host(host).timeout(Duration::from_secs(2));
-    let error = Docker::connect(options).await.expect_err("nothing is there");
+    let error = Docker::connect(options).await.expect_err("no daemon listens");
     let text = error.to_string();
     assert!(
         error.is_unreachable() && text.contains(words) && text.contains(&endpoint),
@@ -19,7 +19,7 @@ async fn check_unreachable(host: DockerHost, words: &str) {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_missing_dead_or_mute_is_named_with_the_reason() {
+async fn a_missing_dead_or_silent_socket_is_named_with_the_reason() {
     let folder = tempfile::tempdir().expect("folder");
     let missing = folder.path().join("missing.sock");
     check_unreachable(DockerHost::Unix(missing), "no such socket").await;
@@ -42,17 +42,16 @@ async fn a_socket_that_is_missing_dead_or_mute_is_named_with_the_reason() {
     check_unreachable(certificates, "key.pem").await;
 }
 
-/// Reads a request before it closes: what is left unread would be answered with a reset, and a close before the
-/// request with a broken pipe.
+/// Reads a request before it closes: unread data would cause a reset, and a close before the request a broken pipe.
 fn hang_up_on_the_first_request(listener: &std::os::unix::net::UnixListener) {
     let (mut caller, _) = listener.accept().expect("caller");
     let mut request = [0; 4096];
     let read = std::io::Read::read(&mut caller, &mut request).expect("request");
-    assert!(read > 0, "the caller asks something");
+    assert!(read > 0, "the caller sends a request");
 }
 
 #[tokio::test]
-async fn a_daemon_that_never_answers_is_waited_for_no_longer_than_the_bound() {
+async fn a_daemon_that_never_answers_is_waited_for_until_the_timeout() {
     let folder = tempfile::tempdir().expect("folder");
     let mute = folder.path().join("mute.sock");
     let _listener = std::os::unix::net::UnixListener::bind(&mute).expect("socket");

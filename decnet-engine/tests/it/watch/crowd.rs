@@ -13,7 +13,7 @@ const MAZES: u8 = 12;
 const EACH: usize = 3;
 
 #[tokio::test(start_paused = true)]
-async fn topologies_are_drained_side_by_side_each_by_one_worker_and_no_more_than_the_width() {
+async fn topologies_are_drained_in_parallel_each_by_one_worker_up_to_the_width() {
     for width in [1, 4, 100] {
         let lab = Lab::new();
         let mut mazes = Vec::new();
@@ -42,7 +42,7 @@ async fn topologies_are_drained_side_by_side_each_by_one_worker_and_no_more_than
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_loops_on_one_store_share_the_work_and_make_each_mutation_once() {
+async fn two_loops_on_one_store_share_the_work_and_apply_each_mutation_once() {
     let lab = Lab::new();
     let mut mazes = Vec::new();
     for number in 0..MAZES {
@@ -91,7 +91,7 @@ async fn two_loops_on_one_store_share_the_work_and_make_each_mutation_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topology_that_goes_under_the_loop_is_let_go_and_the_others_are_not() {
+async fn a_topology_deleted_during_the_loop_is_dropped_and_the_others_are_not() {
     let lab = Lab::new();
     let (going, staying) = (lab.raise(0).await, lab.raise(1).await);
     let keeper = Keeper::start(&lab.engine, by_polls(SECOND));
@@ -110,7 +110,7 @@ async fn a_topology_that_goes_under_the_loop_is_let_go_and_the_others_are_not() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_loop_says_that_it_is_there() {
+async fn the_loop_publishes_its_health() {
     let lab = Lab::new();
     for number in 0..3 {
         lab.raise(number).await;

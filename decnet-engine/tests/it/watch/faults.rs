@@ -1,4 +1,4 @@
-//! What must not stop the loop, and what must.
+//! Faults that must not stop the loop, and faults that must.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ async fn a_worker_that_panics_is_replaced() {
     until!(lab.stage.has_panicked());
     let unharmed = enqueue(&lab.engine, other, "extra").await;
     assert!(until!(lab.is_applied(unharmed).await) < SECOND);
-    // What the worker left half done, with its claim on it, is taken up.
+    // The half-done work of the worker and its claim are continued.
     assert!(until!(lab.is_applied(mutation).await) < 5 * SECOND);
     assert!(lab.is_as_it_should_be(id).await && lab.is_as_it_should_be(other).await);
     keeper.end().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_read_for_a_while_is_tried_again() {
+async fn a_temporarily_unreadable_store_is_read_again() {
     let repo = Shaky::default();
     let lab = Lab::on(Arc::new(repo.clone()));
     let id = lab.raise(0).await;
@@ -41,7 +41,7 @@ async fn a_store_that_cannot_be_read_for_a_while_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_in_the_middle_of_a_mutation_loses_none() {
+async fn a_store_failure_during_a_mutation_loses_no_mutation() {
     let repo = Shaky::default();
     let lab = Lab::on(Arc::new(repo.clone()));
     let id = lab.raise(0).await;
@@ -50,7 +50,7 @@ async fn a_store_that_fails_in_the_middle_of_a_mutation_loses_none() {
     lab.stage.open(false);
     let mutation = enqueue(&lab.engine, id, "extra").await;
     lab.stage.someone_waits().await;
-    // A lease that cannot be given back runs out by a clock that cannot be paused.
+    // A lease that cannot be released expires by a clock that cannot be paused.
     repo.fail(Some(|call| (call != "release_lease").then_some(RepoError::Full)));
     lab.stage.open(true);
     tokio::time::sleep(30 * SECOND).await;
@@ -61,7 +61,7 @@ async fn a_store_that_fails_in_the_middle_of_a_mutation_loses_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_damaged_ends_it() {
+async fn a_damaged_store_ends_the_loop() {
     let repo = Shaky::default();
     let lab = Lab::on(Arc::new(repo.clone()));
     lab.raise(0).await;

@@ -1,4 +1,4 @@
-//! What breaks is mended, though nobody tells of it.
+//! Damage is repaired, even without an event.
 
 use decnet_engine::{naming::NetworkName, runtime::simulated::Moment};
 use decnet_topology::{Status, TopologyId};
@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Keeper, Lab, SECOND, by_polls, enqueue, pausing::refused, settle, until};
 
-/// What somebody does to a lab's daemon behind the engine's back.
+/// A change of a lab's daemon without the engine.
 type Break<'a> = &'a dyn Fn(&Lab, TopologyId);
 
 fn office(lab: &Lab) -> NetworkName {
@@ -18,7 +18,7 @@ fn office(lab: &Lab) -> NetworkName {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_broken_by_hand_is_mended_by_the_next_poll() {
+async fn manual_damage_is_repaired_by_the_next_poll() {
     let breaks: [(&str, Break<'_>); 6] = [
         ("a service is removed", &|lab, id| {
             assert!(lab.docker().remove(&lab.container(id, "_files.smb")));
@@ -53,7 +53,7 @@ async fn what_is_broken_by_hand_is_mended_by_the_next_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_daemon_that_goes_and_comes_back_is_waited_for() {
+async fn the_loop_waits_for_a_daemon_that_restarts() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
@@ -93,7 +93,7 @@ async fn a_daemon_that_dies_in_the_middle_of_a_mutation_leaves_nothing_undone() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_degraded_and_meant_to_be_down_is_taken_down_further() {
+async fn a_degraded_maze_with_the_intent_down_is_torn_down() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     lab.docker().fail_where(
@@ -107,7 +107,7 @@ async fn what_is_degraded_and_meant_to_be_down_is_taken_down_further() {
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     tokio::time::sleep(120 * SECOND).await;
     assert_eq!(lab.status(id).await, Status::Degraded);
-    assert!(lab.docker().world().containers.is_empty(), "nothing is raised again");
+    assert!(lab.docker().world().containers.is_empty(), "nothing is created again");
     lab.docker().reconnect();
     until!(lab.status(id).await == Status::TornDown);
     let world = lab.docker().world();
@@ -116,7 +116,7 @@ async fn what_is_degraded_and_meant_to_be_down_is_taken_down_further() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn routes_that_were_bent_by_hand_are_mended_once_the_containers_are_asked() {
+async fn tampered_routes_are_repaired_after_the_bases_are_checked() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
@@ -124,7 +124,7 @@ async fn routes_that_were_bent_by_hand_are_mended_once_the_containers_are_asked(
     let files = lab.container(id, "_files");
     assert!(lab.docker().bend(&files, |state| state.routes.clear()));
     let took = until!(lab.docker().world().containers[&files].state_holds);
-    assert!(took > 30 * SECOND && took < 90 * SECOND, "no list shows it: {took:?}");
+    assert!(took > 30 * SECOND && took < 90 * SECOND, "a list does not show it: {took:?}");
     until!(lab.is_as_it_should_be(id).await);
     keeper.end().await;
 }

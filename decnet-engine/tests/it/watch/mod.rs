@@ -1,6 +1,6 @@
 //! The loop on the simulated runtime.
 //!
-//! The clock is paused: it jumps ahead whenever all wait, so that pauses of minutes take no time and are what they are said to be.
+//! The clock is paused: it jumps when all tasks wait, so that pauses of minutes take no time and are exact.
 
 mod crowd;
 mod faults;
@@ -33,10 +33,10 @@ use tokio_util::sync::CancellationToken;
 use stage::Stage;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Longer than any test looks.
+/// Longer than any test runs.
 const NEVER: Duration = Duration::from_hours(1000);
 
-/// A repo, a simulated daemon, and an engine that joins them.
+/// A store, a simulated daemon, and an engine on both.
 struct Lab {
     repo: Arc<dyn Repo>,
     stage: Stage,
@@ -60,7 +60,7 @@ impl Lab {
         Self { repo, stage, engine }
     }
 
-    /// Another process on the same store and daemon: it hears nothing of this one.
+    /// Another process on the same store and daemon, without the events of this one.
     fn elsewhere(&self) -> Engine {
         engine(self.repo.clone(), &self.stage, None)
     }
@@ -69,7 +69,7 @@ impl Lab {
         &self.stage.docker
     }
 
-    /// Stores a maze that shares no subnet with those of other numbers, and raises it.
+    /// Stores and deploys a maze with subnets of its own number.
     async fn raise(&self, number: u8) -> TopologyId {
         let new = NewTopology::new(format!("maze-{number}").parse().expect("a name"), maze(number));
         let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
@@ -98,7 +98,7 @@ impl Lab {
         self.repo.mutations(&filter).await.expect("rows").total
     }
 
-    /// Tells whether store and daemon agree.
+    /// Returns whether store and daemon agree.
     async fn is_as_it_should_be(&self, id: TopologyId) -> bool {
         self.status(id).await == Status::Active
             && crate::planned(&self.engine, id, None)
@@ -147,7 +147,7 @@ fn adding(decky: &str) -> NewMutation {
     NewMutation::new(mutation.expect("a mutation"))
 }
 
-/// Asks for one more decky.
+/// Submits a mutation that adds a decky.
 async fn enqueue(engine: &Engine, id: TopologyId, decky: &str) -> MutationId {
     match engine.submit(id, adding(decky), None).await.expect("handed in") {
         Submitted::Enqueued(row) => row.id,
@@ -155,7 +155,7 @@ async fn enqueue(engine: &Engine, id: TopologyId, decky: &str) -> MutationId {
     }
 }
 
-/// The loop at work.
+/// A running loop.
 struct Keeper {
     stop: CancellationToken,
     task: JoinHandle<Result<(), EngineError>>,
@@ -175,7 +175,7 @@ impl Keeper {
     }
 }
 
-/// A loop that looks only when it is told to, but for the first time.
+/// A loop that reacts only to events, after its first visit.
 fn by_events() -> WatchOptions {
     let mut options = WatchOptions::default();
     (options.poll, options.inside, options.health) = (NEVER, NEVER, NEVER);
@@ -188,12 +188,12 @@ fn by_polls(poll: Duration) -> WatchOptions {
     options
 }
 
-/// Waits until something is so, and returns how long that took.
+/// Waits until a condition holds, and returns how long it took.
 macro_rules! until {
     ($condition:expr) => {{
         let since = tokio::time::Instant::now();
         while !$condition {
-            // Ever more slowly: what is asked may take far longer than the clock's jump.
+            // With growing pauses: the check may take much longer than the clock's jump.
             tokio::time::sleep(std::time::Duration::from_millis(10) + since.elapsed() / 20).await;
             assert!(
                 since.elapsed() < 100_000 * $crate::watch::SECOND,
@@ -206,14 +206,14 @@ macro_rules! until {
 }
 use until;
 
-/// Lets a loop that was just started look at everything once.
+/// Lets a new loop visit everything once.
 async fn settle() {
     let since = Instant::now();
     tokio::time::sleep(SECOND / 2).await;
     assert!(since.elapsed() < SECOND);
 }
 
-/// Takes all events that wait.
+/// Takes all queued events.
 fn heard(events: &mut Subscription) -> Vec<Event> {
     std::iter::from_fn(|| events.try_recv())
         .filter_map(|received| match received {

@@ -1,4 +1,4 @@
-//! What cannot be mended at once is tried again, after pauses that grow.
+//! Failures are retried with backoff.
 
 use decnet_engine::{
     event::{Event, MutationStage},
@@ -15,7 +15,7 @@ pub(super) fn refused() -> RuntimeError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_mutation_degrades_and_is_healed_after_pauses_that_grow() {
+async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let mut events = lab.engine.events();
@@ -34,7 +34,7 @@ async fn a_failed_mutation_degrades_and_is_healed_after_pauses_that_grow() {
     assert!(took <= 65 * SECOND, "{took:?}");
     keeper.end().await;
 
-    // When the mutation was made and at once afterwards, then after one second, two, four, …
+    // When the mutation was applied and at once afterwards, then after one second, two, four, …
     let tries = lab.stage.tries("_extra");
     let tries: Vec<_> = tries
         .windows(2)
@@ -63,7 +63,7 @@ async fn a_failed_mutation_degrades_and_is_healed_after_pauses_that_grow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn news_do_not_wait_for_a_pause_to_end() {
+async fn a_new_event_does_not_wait_for_the_end_of_a_pause() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
@@ -97,7 +97,7 @@ async fn polls_do_not_shorten_the_pauses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topology_that_cannot_be_helped_holds_up_no_other() {
+async fn a_topology_that_cannot_be_healed_does_not_delay_others() {
     let lab = Lab::new();
     let (bad, good) = (lab.raise(0).await, lab.raise(1).await);
     lab.stage.hide(bad, true);

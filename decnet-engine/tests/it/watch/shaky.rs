@@ -1,13 +1,13 @@
-//! A store that cannot be read for a while.
+//! A store that is temporarily unreadable.
 
 use std::sync::{Arc, Mutex};
 
 use decnet_topology::{RepoError, repo::MemoryRepo};
 
-/// What a call of a name says meanwhile.
+/// The error of a call by its name.
 type Fault = fn(&str) -> Option<RepoError>;
 
-/// A store in memory that fails as it is told to. Clones share one store.
+/// A store in memory with injected faults. Clones share one store.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shaky {
     inner: Arc<MemoryRepo>,
@@ -15,14 +15,14 @@ pub(super) struct Shaky {
 }
 
 impl Shaky {
-    /// Lets calls fail, or none any more.
+    /// Sets the fault of calls, or none.
     pub(super) fn fail(&self, fault: Option<Fault>) {
-        *self.fault.lock().expect("nobody panics with it") = (fault, 0);
+        *self.fault.lock().expect("no thread panics while it holds the lock") = (fault, 0);
     }
 
-    /// Returns how many calls failed since.
+    /// Returns the number of failed calls since then.
     pub(super) fn failures(&self) -> usize {
-        self.fault.lock().expect("nobody panics with it").1
+        self.fault.lock().expect("no thread panics while it holds the lock").1
     }
 
     async fn guard<T>(&self, name: &str, call: impl Future<Output = Result<T, RepoError>>) -> Result<T, RepoError> {
@@ -31,7 +31,7 @@ impl Shaky {
     }
 
     fn check(&self, call: &str) -> Result<(), RepoError> {
-        let (fault, failures) = &mut *self.fault.lock().expect("nobody panics with it");
+        let (fault, failures) = &mut *self.fault.lock().expect("no thread panics while it holds the lock");
         let Some(error) = fault.and_then(|fault| fault(call)) else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! The simulated daemon, with a pace, with gates, and with eyes on who does what at the same time.
+//! The simulated daemon with a pace, with gates, and with a record of parallel calls.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,13 +29,13 @@ pub(super) struct Stage {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// How long a look takes.
+    /// The duration of an inspection.
     look: Duration,
-    /// How many actions are to panic.
+    /// How many actions must panic.
     panics: usize,
-    /// Of which topologies nothing can be seen.
+    /// The topologies that cannot be inspected.
     hidden: BTreeSet<TopologyId>,
-    /// How many look at a topology now.
+    /// How many inspections of a topology run now.
     looking: BTreeMap<TopologyId, usize>,
     most_topologies: usize,
     most_at_one: usize,
@@ -55,15 +55,15 @@ impl Default for Stage {
 
 impl Stage {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics with it")
+        self.inner.lock().expect("no thread panics while it holds the lock")
     }
 
-    /// Lets a look take so long. A glance takes no time.
+    /// Sets the duration of an inspection. A list takes no time.
     pub(super) fn look_for(&self, time: Duration) {
         self.inner().look = time;
     }
 
-    /// Lets every look at a topology fail, or none any more.
+    /// Makes every inspection of a topology fail, or succeed again.
     pub(super) fn hide(&self, id: TopologyId, hidden: bool) {
         if hidden {
             self.inner().hidden.insert(id);
@@ -72,7 +72,7 @@ impl Stage {
         }
     }
 
-    /// Lets the next action panic.
+    /// Makes the next action panic.
     pub(super) fn panic_once(&self) {
         self.inner().panics = 1;
     }
@@ -81,27 +81,27 @@ impl Stage {
         self.inner().panics == 0
     }
 
-    /// Lets actions wait, or go on.
+    /// Blocks or unblocks actions.
     pub(super) fn open(&self, open: bool) {
         self.open.send_replace(open);
     }
 
-    /// Waits until an action waits; returns how many do.
+    /// Waits until an action is blocked; returns how many are.
     pub(super) async fn someone_waits(&self) -> usize {
         let mut waiting = self.waiting.subscribe();
         *waiting
             .wait_for(|waiting| *waiting > 0)
             .await
-            .expect("the stage is there")
+            .expect("the stage exists")
     }
 
-    /// Returns how many topologies were looked at side by side at most, and how often one was twice.
+    /// Returns the maximum number of topologies inspected in parallel, and how often one was inspected twice at once.
     pub(super) fn most(&self) -> (usize, usize) {
         let inner = self.inner();
         (inner.most_topologies, inner.most_at_one)
     }
 
-    /// Returns when actions were tried whose text has some words.
+    /// Returns the times of attempted actions whose text has some words.
     pub(super) fn tries(&self, words: &str) -> Vec<Instant> {
         let inner = self.inner();
         let tries = inner.performed.iter().filter(|(_, text)| text.contains(words));
@@ -109,7 +109,7 @@ impl Stage {
     }
 }
 
-/// Somebody looks at a topology for as long as it lives.
+/// Counts an inspection of a topology until it is dropped.
 struct Looking<'a>(&'a Stage, TopologyId);
 
 impl<'a> Looking<'a> {
@@ -165,18 +165,18 @@ impl Runtime for Stage {
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         self.inner().performed.push((Instant::now(), action.to_string()));
-        // Getting an image is not waited for by those who are called off.
+        // A cancelled operation does not wait for its image.
         if !matches!(action, Action::EnsureImage { .. }) {
             self.waiting.send_modify(|waiting| *waiting += 1);
             let mut open = self.open.subscribe();
-            open.wait_for(|open| *open).await.expect("the stage is there");
+            open.wait_for(|open| *open).await.expect("the stage exists");
             self.waiting.send_modify(|waiting| *waiting -= 1);
         }
         let panics = {
             let inner = &mut *self.inner();
             std::mem::take(&mut inner.panics)
         };
-        assert!(panics == 0, "the panic that was ordered");
+        assert!(panics == 0, "the injected panic");
         self.docker.perform(instance, action).await
     }
 

@@ -1,4 +1,4 @@
-//! The loop that is called off.
+//! Cancelling the loop.
 
 use decnet_topology::{MutationState, Status};
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, settle, until};
 
 #[tokio::test(start_paused = true)]
-async fn called_off_in_the_middle_it_finishes_the_step_begins_nothing_and_holds_nothing() {
+async fn a_loop_cancelled_in_the_middle_finishes_the_step_and_starts_and_holds_nothing() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
@@ -21,12 +21,12 @@ async fn called_off_in_the_middle_it_finishes_the_step_begins_nothing_and_holds_
     let begun = lab.stage.someone_waits().await;
     keeper.stop.cancel();
     tokio::time::sleep(SECOND).await;
-    assert!(!keeper.task.is_finished(), "what was begun is waited for");
+    assert!(!keeper.task.is_finished(), "it waits for the started step");
     assert!(lab.repo.lease(id, Timestamp::now()).await.expect("asked").is_some());
     lab.stage.open(true);
     keeper.end().await;
 
-    // The image was there already.
+    // The image existed already.
     assert_eq!(lab.docker().log().len(), 1 + begun);
     assert!(lab.repo.lease(id, Timestamp::now()).await.expect("asked").is_none());
     for mutation in [first, second] {
@@ -42,7 +42,7 @@ async fn called_off_in_the_middle_it_finishes_the_step_begins_nothing_and_holds_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_leaves_in_the_middle_can_be_torn_down_at_once() {
+async fn a_half_done_maze_can_be_torn_down_at_once() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
@@ -60,7 +60,7 @@ async fn what_it_leaves_in_the_middle_can_be_torn_down_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_is_not_waited_for() {
+async fn a_cancelled_loop_does_not_wait_for_an_inspection() {
     let lab = Lab::new();
     lab.raise(0).await;
     lab.stage.look_for(60 * SECOND);
@@ -72,7 +72,7 @@ async fn a_look_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loop_that_is_called_off_before_it_begins_does_nothing() {
+async fn a_loop_cancelled_before_its_start_does_nothing() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     enqueue(&lab.engine, id, "extra").await;

@@ -1,4 +1,4 @@
-//! What wakes the loop.
+//! Events that wake the loop.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use decnet_topology::repo::SqliteRepo;
 use super::{Keeper, Lab, SECOND, by_events, by_polls, engine, enqueue, settle, until};
 
 #[tokio::test(start_paused = true)]
-async fn what_is_enqueued_is_made_long_before_the_next_poll() {
+async fn a_queued_mutation_is_applied_long_before_the_next_poll() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
@@ -23,7 +23,7 @@ async fn what_is_enqueued_is_made_long_before_the_next_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_told_of_is_found_by_the_poll() {
+async fn a_change_without_an_event_is_found_by_the_poll() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
@@ -35,7 +35,7 @@ async fn what_nobody_told_of_is_found_by_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_process_wrote_to_the_file_is_found_by_the_poll() {
+async fn a_change_by_another_process_is_found_by_the_poll() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let open = || Arc::new(SqliteRepo::open(&path).expect("a store"));
@@ -50,7 +50,7 @@ async fn what_another_process_wrote_to_the_file_is_found_by_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_tell_of_on_the_bus_is_heard() {
+async fn events_of_other_processes_on_the_bus_wake_the_loop() {
     let bus = Arc::new(LocalBus::default());
     let lab = Lab::with_bus(bus.clone());
     let id = lab.raise(0).await;
@@ -62,7 +62,7 @@ async fn what_others_tell_of_on_the_bus_is_heard() {
     keeper.end().await;
 }
 
-/// A bus that takes everything and tells nobody; whether its subscriptions end at once or never.
+/// A bus that delivers nothing. Its subscriptions end at once or never.
 #[derive(Debug)]
 struct Dead {
     ends: bool,
@@ -82,7 +82,7 @@ impl Bus for Dead {
 }
 
 #[tokio::test(start_paused = true)]
-async fn this_process_is_heard_though_the_bus_is_down() {
+async fn events_of_this_process_wake_the_loop_although_the_bus_is_down() {
     for ends in [true, false] {
         let outlets = Mutex::default();
         let lab = Lab::with_bus(Arc::new(Dead { ends, outlets }));
@@ -96,7 +96,7 @@ async fn this_process_is_heard_though_the_bus_is_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_lost_on_the_way_is_looked_for_at_once() {
+async fn after_lost_events_the_store_is_read_at_once() {
     let outlets = Mutex::default();
     let bus = Arc::new(Dead { ends: false, outlets });
     let lab = Lab::with_bus(bus.clone());
@@ -114,7 +114,7 @@ async fn what_was_lost_on_the_way_is_looked_for_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_at_what_is_there_does_not_hold_up_what_comes_in() {
+async fn an_inspection_does_not_delay_new_events() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     lab.stage.look_for(60 * SECOND);
@@ -128,7 +128,7 @@ async fn a_look_at_what_is_there_does_not_hold_up_what_comes_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_loop_that_is_idle_does_nothing_on_the_daemon() {
+async fn an_idle_loop_does_nothing_on_the_daemon() {
     let lab = Lab::new();
     let id = lab.raise(0).await;
     lab.docker().clear_log();

@@ -1,4 +1,4 @@
-//! What broke comes back, and the rest goes on.
+//! Broken resources are repaired, and the rest keeps running.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ use crate::engine::twelve_on;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_reconcile_mends_what_broke_and_leaves_the_rest_running() {
+async fn a_reconcile_repairs_broken_resources_and_leaves_the_rest_running() {
     on_docker(async |lab| {
         let topology = twelve_on("10.205");
         let id = lab.store("mend", topology.clone()).await;
@@ -40,7 +40,7 @@ async fn a_reconcile_mends_what_broke_and_leaves_the_rest_running() {
         let untouched = lab.docker.inspect(scope).await.expect("observed");
         assert!(
             untouched.networks == before.networks && untouched.containers == before.containers,
-            "nothing was touched"
+            "nothing was changed"
         );
 
         let broken = topology
@@ -81,8 +81,8 @@ async fn a_reconcile_mends_what_broke_and_leaves_the_rest_running() {
     .await;
 }
 
-/// What somebody does to a maze by hand, given the names of its containers and networks.
-type Meddle = fn(&dyn Fn(&str) -> String);
+/// A manual change of a maze, given the names of its containers and networks.
+type Tamper = fn(&dyn Fn(&str) -> String);
 
 /// Runs something in a container's network namespace, as root on the daemon's host can.
 fn inside(container: &str, act: impl FnOnce() + Send + 'static) {
@@ -95,7 +95,7 @@ fn inside(container: &str, act: impl FnOnce() + Send + 'static) {
     acting.join().expect("done inside");
 }
 
-const MEDDLING: [(&str, &[&str], Meddle); 10] = [
+const TAMPERING: [(&str, &[&str], Tamper); 10] = [
     ("a service killed and kept from coming back", &["host-03.smb"], |name| {
         docker(&["stop", "-t", "0", &name("host-03.smb")]);
     }),
@@ -115,7 +115,7 @@ const MEDDLING: [(&str, &[&str], Meddle); 10] = [
         docker(&["network", "disconnect", &name("lan-01"), &name("bridge-04")]);
     }),
     (
-        "a network removed, all that was on it disconnected", // Services leave a namespace without interfaces by themselves.
+        "a network removed, all that was on it disconnected", // Services exit in a namespace without interfaces.
         &["host-11.smb", "host-11.dns"],
         |name| {
             for on_it in ["bridge-11", "host-11"] {
@@ -127,12 +127,12 @@ const MEDDLING: [(&str, &[&str], Meddle); 10] = [
     ("a gateway cut off from the DMZ", &["gate.http"], |name| {
         docker(&["network", "disconnect", &name(".lan-00"), &name("gate")]);
     }),
-    ("forwarding switched on", &[], |name| {
+    ("forwarding turned on", &[], |name| {
         inside(&name("bridge-03"), || {
             fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("written");
         });
     }),
-    ("routes deleted and forwarding switched off", &[], |name| {
+    ("routes deleted and forwarding turned off", &[], |name| {
         let state = NetState {
             interfaces: ["10.204.4.2", "10.204.1.14"]
                 .map(|address| address.parse().expect("an address"))
@@ -144,7 +144,7 @@ const MEDDLING: [(&str, &[&str], Meddle); 10] = [
     }),
 ];
 
-/// Compares a list with an inspection, without what a list need not contain; services may come and go meanwhile.
+/// Compares a list with an inspection, without the details that a list may lack; services may start and stop meanwhile.
 async fn check_list(lab: &Lab, id: TopologyId) {
     let instance = lab.repo.instance().await.expect("an instance");
     let mut listed = lab.docker.list(Scope::Topology(instance, id)).await.expect("listed");
@@ -163,13 +163,13 @@ async fn check_list(lab: &Lab, id: TopologyId) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn what_was_done_by_hand_shows_in_the_plan_and_is_undone() {
+async fn manual_changes_are_in_the_plan_and_reverted() {
     on_docker(async |lab| {
         let topology = twelve_on("10.204");
         let id = lab.store("heal", topology.clone()).await;
         lab.deploy(id).await;
         let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::id::short(id));
-        for (what, touched, tamper) in MEDDLING {
+        for (what, touched, tamper) in TAMPERING {
             let before = lab.observe(id).await;
             tamper(&name);
             check_list(lab, id).await;

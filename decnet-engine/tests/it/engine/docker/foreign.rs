@@ -1,4 +1,4 @@
-//! What is not of this repo is left alone.
+//! Resources of other owners are left alone.
 
 use decnet_engine::{
     engine::{DeployOptions, EngineError, ReapOptions},
@@ -49,7 +49,7 @@ async fn a_foreign_network_on_the_subnet_survives_every_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
+async fn a_reap_removes_the_remains_of_a_deleted_row_and_nothing_of_another_store() {
     on_docker(async |lab| {
         let alone = |subnet: &str, ip: &str| {
             let maze = Topology::builder().dmz("dmz", subnet);
@@ -65,7 +65,7 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
             let scope = Scope::Instance(other.repo.instance().await.expect("an instance"));
             let before = other.docker.inspect(scope).await.expect("observed");
 
-            // The row goes while its containers stay, as no command of ours would have it.
+            // The row is deleted while its containers stay; no command of ours does that.
             for (from, to) in [
                 (Status::Active, Status::TearingDown),
                 (Status::TearingDown, Status::TornDown),
@@ -76,7 +76,7 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
             lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
             let cancel = CancellationToken::new();
             let report = lab.engine.reap(ReapOptions::default(), &cancel).await.expect("looked");
-            assert!(report.orphans[0].kept, "what runs is kept: {report:?}");
+            assert!(report.orphans[0].kept, "running containers are kept: {report:?}");
             let named = ReapOptions::default().running([id.to_string()]);
             let report = lab.engine.reap(named, &cancel).await.expect("reaped");
             assert!(report.is_clean() && report.live.is_empty(), "{report:?}");
@@ -86,7 +86,7 @@ async fn a_reap_removes_what_a_deleted_row_left_and_nothing_of_another_repo() {
             let after = other.docker.inspect(scope).await.expect("observed");
             assert!(
                 after.networks == before.networks && after.containers == before.containers,
-                "theirs is as it was"
+                "the other network is unchanged"
             );
         })
         .await;

@@ -1,4 +1,4 @@
-//! Root in a base, without capabilities or with those that engines give by default, as an intruder may become it.
+//! An intruder who is root in a base, without capabilities or with the engine's default ones.
 
 use std::{fs, os::fd::OwnedFd, process::Command, thread, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
     verifying::{base_of, raise, three, verify},
 };
 
-/// What engines give to a container when nobody says anything.
+/// The default capabilities of engines.
 const BY_DEFAULT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FOWNER)
@@ -27,15 +27,15 @@ const BY_DEFAULT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::MKNOD)
     .union(CapabilitySet::NET_RAW);
 
-/// Someone in the namespaces of a base.
+/// An intruder in the namespaces of a base.
 struct Intruder {
-    /// The base's root, with its mounts.
+    /// The base's root with its mounts.
     root: OwnedFd,
-    /// What `/proc/1` is in the base.
+    /// `/proc/1` in the base.
     init: OwnedFd,
 }
 
-/// Acts with some capabilities on a thread of its own, since a thread does not get them back.
+/// Acts with some capabilities on a separate thread, because a thread cannot regain capabilities.
 fn as_intruder<T: Send>(base: &str, capabilities: CapabilitySet, act: impl FnOnce(&Intruder) -> T + Send) -> T {
     let process = format!("/proc/{}", pid_of(base));
     let folder = |path: String| open(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).expect("a folder");
@@ -60,7 +60,7 @@ fn pid_of(base: &str) -> u32 {
     pid.trim().parse().expect("a process")
 }
 
-/// Ends PID 1 as its parent's signal or its own fault would, and waits until the base is back.
+/// Ends PID 1, like a signal or a crash, and waits until the base has restarted.
 fn end(base: &str) {
     let pid = pid_of(base);
     let ended = Command::new("kill").args(["-TERM", &pid.to_string()]).status();
@@ -75,7 +75,7 @@ fn end(base: &str) {
 }
 
 async fn assert_whole(lab: &Lab, id: TopologyId) {
-    // A service that came back with its base has to run for a while before it counts as well.
+    // A service that restarted with its base must run for a while before it counts as healthy.
     let mut deviations = Vec::new();
     for _ in 0..20 {
         deviations = verify(lab, id).await.deviations;
@@ -92,12 +92,12 @@ async fn assert_whole(lab: &Lab, id: TopologyId) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn root_in_a_base_cannot_change_what_contains_it() {
+async fn root_in_a_base_cannot_change_its_containment() {
     on_docker(async |lab| {
         let topology = three("10.203.7");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20327").await;
         let gate = base_of(id, &topology, "gate");
-        // A state that was set while the base ran, so that there is a file of it.
+        // A state that was set while the base ran, so that it has a file.
         let shown = docker(&["exec", &gate, PROGRAM_PATH, "state", "show"]);
         let keeper = KEEPER.to_string();
         docker(&["exec", "--user", &keeper, &gate, PROGRAM_PATH, "state", "keep", &shown]);
@@ -171,7 +171,7 @@ async fn root_in_a_base_cannot_change_what_contains_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn who_shares_the_processes_of_a_base_cannot_enter_it() {
+async fn a_container_with_the_processes_of_a_base_cannot_enter_it() {
     on_docker(async |lab| {
         let topology = three("10.203.8");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20328").await;
@@ -194,7 +194,7 @@ async fn who_shares_the_processes_of_a_base_cannot_enter_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_volume_that_a_base_left_is_drift_and_goes_with_the_maze() {
+async fn a_leftover_volume_of_a_base_is_drift_and_removed_with_the_maze() {
     on_docker(async |lab| {
         let topology = three("10.203.9");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20329").await;
@@ -220,7 +220,7 @@ async fn a_volume_that_a_base_left_is_drift_and_goes_with_the_maze() {
         assert!(!names().contains(name));
         assert_whole(lab, id).await;
 
-        // A teardown finds what another base left.
+        // A teardown finds the leftover of another base.
         docker(&["rm", "--force", &desk]);
         lab.engine
             .teardown(id, &CancellationToken::new())
@@ -234,7 +234,7 @@ async fn a_volume_that_a_base_left_is_drift_and_goes_with_the_maze() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_replaced_program_is_not_believed_and_the_base_is_recreated_with_force() {
+async fn a_replaced_program_is_not_trusted_and_the_base_is_recreated_with_force() {
     on_docker(async |lab| {
         let topology = three("10.203.10");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20330").await;
@@ -247,14 +247,14 @@ async fn a_replaced_program_is_not_believed_and_the_base_is_recreated_with_force
             .find(|path| fs::metadata(path).is_ok())
             .expect("a layer");
         let (original, other) = (format!("{program}.original"), format!("{program}.other"));
-        // It does all that the right one does, so that it could answer anything.
+        // It behaves like the real one, so it could give any answer.
         let mut content = fs::read(&program).expect("read");
         content.push(0);
         fs::write(&other, content).expect("written");
         fs::set_permissions(&other, fs::metadata(&program).expect("read").permissions()).expect("set");
         fs::hard_link(&program, &original).expect("linked");
         fs::rename(&other, &program).expect("replaced");
-        // Not a restart: that keeps the layers mounted, and so the file that they had.
+        // Not a restart: that keeps the layers mounted, and thus the old file.
         docker(&["stop", "--time", "0", &desk]);
         docker(&["start", &desk]);
 

@@ -1,4 +1,4 @@
-//! What the kernel remembers by itself is no drift, and neighbours steer nobody.
+//! Cached routes of the kernel are not drift, and neighbours cannot redirect packets.
 
 use std::{
     fs::File,
@@ -22,7 +22,7 @@ use super::{
     *,
 };
 
-/// Runs something in a container's network namespace, as root on the daemon's host can.
+/// Runs a function in a container's network namespace, as root on the daemon's host can.
 fn inside<T: Send + 'static>(container: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
     let pid = docker(&["inspect", "--format", "{{.State.Pid}}", container]);
     let acting = thread::spawn(move || {
@@ -37,7 +37,7 @@ fn ip(container: &str, arguments: &'static [&str]) -> String {
     inside(container, move || text(&run("ip", arguments)))
 }
 
-/// Nothing is to be done, and a mutation is applied.
+/// Checks that nothing is to do and that a mutation is applied.
 async fn check_settled(lab: &Lab, id: TopologyId, add: &str) {
     let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
     assert!(plan.is_empty(), "{plan:?}");
@@ -51,14 +51,14 @@ async fn check_settled(lab: &Lab, id: TopologyId, add: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_visitor_behind_a_smaller_mtu_gets_a_whole_page_and_leaves_no_drift() {
+async fn a_visitor_behind_a_smaller_mtu_gets_a_complete_page_and_causes_no_drift() {
     on_docker(async |lab| {
         let outsider = Outsider::beside_host();
         let topology = three("10.203.5");
         let id = raise(lab, &topology, &format!("ssh={}:20324", Outsider::HOST)).await;
         let gate = base_of(id, &topology, "gate");
         outsider.narrow(1400);
-        // The service makes room for one that has more to say.
+        // Replaces the service by one with a longer answer.
         let service = format!("{gate}.ssh");
         docker(&["stop", "-t", "0", &service]);
         let (ready, is_ready) = std::sync::mpsc::channel::<()>();
@@ -83,7 +83,7 @@ async fn a_visitor_behind_a_smaller_mtu_gets_a_whole_page_and_leaves_no_drift() 
         docker(&["start", &service]);
 
         let cached = ip(&gate, &["-4", "route", "show", "cache"]);
-        assert!(cached.contains("mtu 1400"), "the kernel remembers nothing: {cached}");
+        assert!(cached.contains("mtu 1400"), "the kernel has no cached route: {cached}");
         check_settled(lab, id, "late").await;
         let reconciled = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
         assert_eq!(reconciled.expect("reconciled").row.status, Status::Active);
@@ -91,7 +91,7 @@ async fn a_visitor_behind_a_smaller_mtu_gets_a_whole_page_and_leaves_no_drift() 
     .await;
 }
 
-/// An ICMP message that tells `of`, on its way to `to`, to take `by` from now on.
+/// An ICMP message from router `of` that tells the sender of packets to `to` to use `by` from now on.
 fn redirect(of: Ipv4Addr, to: Ipv4Addr, by: Ipv4Addr) -> Vec<u8> {
     // An echo request of 28 bytes, as far as a router quotes it.
     let mut quoted = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0];
@@ -122,13 +122,13 @@ fn set_checksum(bytes: &mut [u8], at: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn redirects_move_no_route_and_every_interface_is_guarded() {
+async fn redirects_change_no_route_and_every_interface_is_guarded() {
     on_docker(async |lab| {
         let topology = three("10.203.8");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20325").await;
         let address = |text: &str| -> Ipv4Addr { text.parse().expect("an address") };
         let (desk, web, gate) = (address("10.203.81.3"), address("10.203.80.3"), address("10.203.81.2"));
-        // The router itself sends them, so that they come from where the kernel would believe them.
+        // The router itself sends them, so that the source is one that the kernel would trust.
         let router = base_of(id, &topology, "gate");
         let message = redirect(desk, web, address("10.203.81.4"));
         let asker = topology.decky_named(&"desk".parse().expect("a name")).expect("a decky");
@@ -155,7 +155,7 @@ async fn redirects_move_no_route_and_every_interface_is_guarded() {
             assert!(settings[4].bytes().all(|value| value == b'2'), "{decky}: {settings:?}");
         }
 
-        // What was set by hand is drift, and healed without anything being restarted.
+        // Manual settings are drift, and are repaired without restarts.
         let before = lab.observe(id).await;
         inside(&router, || {
             let redirects = std::fs::read_dir("/proc/sys/net/ipv4/conf").expect("listed");

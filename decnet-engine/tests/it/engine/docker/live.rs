@@ -1,4 +1,4 @@
-//! A maze that changes while it runs: what does not change goes on as if nothing had happened.
+//! A maze that changes while it runs: unchanged parts are not affected.
 
 use std::{
     collections::BTreeMap,
@@ -77,7 +77,7 @@ impl Lab {
         Desired::new(&valid, &context).expect("in the catalogue")
     }
 
-    /// Looks at what is there, and inside every base.
+    /// Observes all resources, and checks every base.
     async fn look(&self, id: TopologyId, desired: &Desired) -> Observed {
         let mut observed = self.observe(id).await;
         let there = observed.containers.iter();
@@ -90,7 +90,7 @@ impl Lab {
         observed
     }
 
-    /// Goes from the maze that runs to another: what did not have to be touched was not, and nothing is left to do.
+    /// Changes the running maze to another one. Checks that nothing unnecessary was touched and that no drift is left.
     async fn go_on(&self, id: TopologyId, what: &str, topology: &Topology) -> Plan {
         let desired = self.desired(id, topology).await;
         let before = self.look(id, &desired).await;
@@ -132,9 +132,9 @@ impl Lab {
     }
 }
 
-/// A TCP connection from inside a decky, on which a byte goes every few milliseconds.
+/// A TCP connection from inside a decky, with a byte every few milliseconds.
 ///
-/// The test's own thread opens it in the decky's namespace, since nothing in a decky holds a connection open.
+/// The test's own thread opens it in the decky's namespace, because no process in a decky holds a connection open.
 struct Talk {
     stop: Arc<AtomicBool>,
     talking: thread::JoinHandle<u64>,
@@ -176,7 +176,7 @@ impl Talk {
     }
 }
 
-/// What a service says of its connections with someone that ended; the last of them did just now.
+/// Returns a service's log lines of connections with an address; the last one has just ended.
 async fn contacts(service: &ContainerName, with: Ipv4Addr) -> Vec<Contact> {
     for _ in 0..100 {
         let lines = docker(&["logs", service.as_str()]);
@@ -221,13 +221,13 @@ async fn a_maze_changes_while_connections_pass_through_it() {
         assert_eq!(
             lab.ping(id, &old, "10.204.12.3").await,
             Answer::Unreachable,
-            "not there yet"
+            "it does not exist yet"
         );
         lab.go_on(id, "a LAN, its router and a host are added", &grown).await;
         assert_eq!(
             lab.ping(id, &old, "10.204.12.3").await,
             Answer::Answered,
-            "an old decky knows the way"
+            "an old decky has the route"
         );
 
         let attached = edit(&grown, |_, deckies| {
@@ -261,11 +261,11 @@ async fn a_maze_changes_while_connections_pass_through_it() {
             let services = ["smb", "http"].map(ServiceName::new);
             change(deckies, "host-04", |host| host.with_services(services));
         });
-        lab.go_on(id, "all that was added goes", &back).await;
+        lab.go_on(id, "all additions are removed", &back).await;
         assert_eq!(
             lab.ping(id, &old, "10.204.12.3").await,
             Answer::Unreachable,
-            "no way is left"
+            "no route is left"
         );
         assert_eq!(lab.observe(id).await.networks.len(), 12);
 

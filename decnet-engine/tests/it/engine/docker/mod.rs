@@ -1,4 +1,4 @@
-//! The engine on a real daemon. Probes go from inside the deckies alone.
+//! The engine on a real daemon. Probes are sent only from inside the deckies.
 
 mod broken;
 mod foreign;
@@ -34,13 +34,13 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-/// A repo of its own and an engine on the daemon that the environment names. What a test leaves behind when it fails is removed
-/// when it ends.
+/// A separate store, and an engine on the daemon from the environment. When the test ends, even with a failure, all of its
+/// resources are removed.
 struct Lab {
     repo: Arc<dyn Repo>,
     docker: Docker,
     engine: Engine,
-    /// What the image of the test's own is called.
+    /// The name of the test's own image.
     image: String,
 }
 
@@ -50,7 +50,7 @@ impl Lab {
     }
 
     async fn over(repo: Arc<dyn Repo>, program: Option<Vec<u8>>) -> Self {
-        // An image of the test's own, so that what others do with the common one does not matter.
+        // A separate image, so that other tests do not affect this one.
         let built = || decoy::embedded().expect("the decoy is built for Linux").to_vec();
         let mut program = program.unwrap_or_else(built);
         program.extend(repo.instance().await.expect("an instance").to_string().bytes());
@@ -95,8 +95,8 @@ impl Lab {
         result.expect("probed")
     }
 
-    /// Holds the maze to its graph: every decky reaches every address on the LANs that it should, and no other, neither the
-    /// host on inner LANs nor anything outside. Of a gateway only the first half is tried.
+    /// Compares the maze with its graph: every decky reaches every address that it should, and no other, neither the host on
+    /// inner LANs nor anything outside. For a gateway, only the first part is checked.
     async fn check_reach(&self, id: TopologyId, topology: &Topology) {
         let graph = Graph::new(topology);
         let checks = topology
@@ -123,7 +123,7 @@ impl Lab {
         }
         expected.insert(outside, false);
         if topology.is_gateway(decky) {
-            // It has a default route: what it should not reach would be sent to the host, and by the host to the outside.
+            // It has a default route: packets to forbidden addresses would leave by the host.
             expected.retain(|_, reached| *reached);
         }
         let targets = expected
@@ -157,7 +157,7 @@ impl Lab {
         assert!(observed.is_empty(), "{observed:?}");
         assert!(
             !observed.images.contains(&self.image),
-            "the image went with the last maze"
+            "the image is removed with the last maze"
         );
     }
 
@@ -178,7 +178,7 @@ impl Lab {
     }
 }
 
-/// Runs a test on the daemon, and removes what is left even where it fails.
+/// Runs a test on the daemon, and then removes its resources even if it fails.
 async fn on_docker(test: impl AsyncFnOnce(&Lab)) {
     on_lab(Lab::new(None).await, test).await;
 }
@@ -196,7 +196,7 @@ async fn on_lab(lab: Lab, test: impl AsyncFnOnce(&Lab)) {
     }
 }
 
-/// Meddles from outside, as a person at the daemon would.
+/// Runs Docker's command, like a person at the daemon.
 fn docker(arguments: &[&str]) -> String {
     let output = std::process::Command::new("docker")
         .args(arguments)
@@ -210,8 +210,8 @@ fn docker(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// Holds what was there before and after a plan to it: a container that the plan did not begin or end lives on, under its id
-/// and since its start.
+/// Compares the containers before and after a plan: a container that the plan does not create, start or remove keeps its id and
+/// start time.
 fn assert_spared(what: &str, plan: &Plan, before: &Observed, after: &Observed) {
     let touched = plan.steps().iter().filter_map(|step| match &step.action {
         Action::CreateBase { base } => Some(&base.name),

@@ -1,8 +1,8 @@
-//! Who comes from outside: another machine, as a network namespace of its own.
+//! A visitor from outside: a network namespace that acts as another machine.
 
 use std::process::{Command, Output};
 
-/// A machine beside the host: a namespace with one cable to it.
+/// A machine beside the host: a namespace with one link to it.
 pub(super) struct Outsider {
     name: String,
 }
@@ -34,20 +34,20 @@ impl Outsider {
         format!("{}n", self.name)
     }
 
-    /// Lets only shorter packets through the cable, as a tunnel would, while its own end does not know.
+    /// Lets only shorter packets through the link, like a tunnel, without the knowledge of its own end.
     pub(super) fn narrow(&self, mtu: u16) {
         let done = run("ip", &["link", "set", &self.near(), "mtu", &mtu.to_string()]);
         assert!(done.status.success(), "{done:?}");
     }
 
-    /// Connects to a port of the host and reads to the end: how many bytes came.
+    /// Connects to a port of the host, reads to the end, and returns the number of bytes.
     pub(super) fn loads(&self, port: u16) -> usize {
         let script = format!("exec 3<>/dev/tcp/{}/{port}; cat <&3 | wc -c", Self::HOST);
         let arguments = ["netns", "exec", &self.name, "timeout", "30", "bash", "-c", &script];
         text(&run("ip", &arguments)).trim().parse().expect("a number")
     }
 
-    /// Connects to a port of the host and reads what it is told.
+    /// Connects to a port of the host and returns what it receives.
     pub(super) fn hears(&self, port: u16) -> String {
         let script = format!("exec 3<>/dev/tcp/{}/{port}; head -c 12 <&3", Self::HOST);
         text(&run(

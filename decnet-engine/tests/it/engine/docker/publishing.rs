@@ -1,4 +1,4 @@
-//! Where a gateway is published on the host of a real daemon.
+//! The host addresses on which a real daemon publishes a gateway.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
@@ -6,7 +6,7 @@ use decnet_topology::DeploySettings;
 
 use super::*;
 
-/// Raises one gateway, published by a rule.
+/// Deploys one gateway with a publish rule.
 async fn raise(lab: &Lab, name: &str, subnet: &str, rule: &str) -> TopologyId {
     let topology = Topology::builder()
         .dmz("dmz", &format!("{subnet}.0/24"))
@@ -30,11 +30,11 @@ fn is_open(address: impl Into<IpAddr>, port: u16) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_gateway_is_published_on_ipv6_only_where_a_rule_asks_for_it() {
+async fn a_gateway_is_published_on_ipv6_only_if_a_rule_asks_for_it() {
     on_docker(async |lab| {
         raise(lab, "four", "10.203.30", "ssh=20330").await;
         assert!(is_open(Ipv4Addr::LOCALHOST, 20330));
-        assert!(!is_open(Ipv6Addr::LOCALHOST, 20330), "nobody asked for IPv6");
+        assert!(!is_open(Ipv6Addr::LOCALHOST, 20330), "no rule asks for IPv6");
 
         let both = raise(lab, "both", "10.203.31", "ssh=[::]:20331").await;
         assert!(is_open(Ipv4Addr::LOCALHOST, 20331) && is_open(Ipv6Addr::LOCALHOST, 20331));

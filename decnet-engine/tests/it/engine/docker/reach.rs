@@ -1,4 +1,4 @@
-//! Packets flow where the maze says, and nowhere else.
+//! Packets take the declared paths and no others.
 
 use decnet_engine::engine::DeployOptions;
 use decnet_topology::{Catalog, DeploySettings, Topology, TopologyConfig, generate::generate};
@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::on_docker;
 
-/// The seed of a maze of 12 LANs and 31 deckies, some of its bridges routers and some not.
+/// The seed of a maze of 12 LANs and 31 deckies, with bridges that forward and bridges that do not.
 pub(super) const SEED: u64 = 19;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn packets_flow_along_the_declared_paths_and_nowhere_else() {
+async fn packets_take_the_declared_paths_and_no_others() {
     on_docker(async |lab| {
         let config = TopologyConfig::builder("reach", 3, 2)
             .base("10.205.0.0/16")
@@ -38,7 +38,7 @@ async fn packets_flow_along_the_declared_paths_and_nowhere_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_gateway_answers_on_loopback_though_its_dmz_sorts_last() {
+async fn a_gateway_answers_on_loopback_although_its_dmz_sorts_last() {
     on_docker(async |lab| {
         let topology = Topology::builder()
             .lan("aaa", "10.205.1.0/24")
@@ -70,7 +70,7 @@ async fn a_gateway_answers_on_loopback_though_its_dmz_sorts_last() {
                 stream.set_read_timeout(Some(std::time::Duration::from_secs(10)))?;
                 stream.read_exact(banner)
             };
-            // The port is open before the service listens behind it.
+            // The port is open before the service listens.
             for attempt in 1.. {
                 match read(&mut banner) {
                     Ok(()) => break,
@@ -83,7 +83,7 @@ async fn a_gateway_answers_on_loopback_though_its_dmz_sorts_last() {
         assert_eq!(
             answer.await.expect("joined"),
             "SSH-2.0-maze",
-            "our own banner, not that of whoever is outside"
+            "our own banner, not that of an outside host"
         );
     })
     .await;

@@ -1,6 +1,6 @@
-//! Hundreds of mutations drawn at random, made by the loop: the maze follows each of them, and nothing is left over.
+//! Hundreds of random mutations, applied by the loop: the maze follows each of them, and nothing is left over.
 //!
-//! `DECNET_SOAK` says how many (30 unless set), `DECNET_SOAK_SEED` draws the same ones again.
+//! `DECNET_SOAK` sets the number (default 30); `DECNET_SOAK_SEED` repeats a run.
 
 mod draw;
 mod figures;
@@ -20,13 +20,13 @@ use crate::engine::twelve_on;
 use draw::{draw, shape, way_back};
 use figures::Figures;
 
-/// The mutations that are handed in before anyone looks at what became of them are at most so many.
+/// The maximum number of mutations that are submitted before their results are checked.
 const BURST: u64 = 4;
-/// After so many mutations the plan is looked at.
+/// The plan is checked after this many mutations.
 const LOOK: usize = 50;
-/// What the process may hold in memory more at the end than before: caches, and what the allocator keeps.
+/// How much more memory the process may use at the end: caches, and free memory of the allocator.
 const MEMORY_MIB: u64 = 64;
-/// Connections to the daemon and to the store come and go.
+/// Connections to the daemon and to the store vary.
 const FILES: usize = 16;
 
 fn from_env(name: &str) -> Option<u64> {
@@ -34,7 +34,7 @@ fn from_env(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
 }
 
-/// A maze that the loop looks after, and what it should be.
+/// A maze that the loop looks after, and its expected state.
 struct Soak<'a> {
     lab: &'a Lab,
     id: TopologyId,
@@ -44,7 +44,7 @@ struct Soak<'a> {
 }
 
 impl Soak<'_> {
-    /// Hands a mutation in, and works out what should become of it.
+    /// Submits a mutation and computes its expected result.
     async fn submit(&mut self, mutation: Mutation) {
         let row = self.lab.repo.get(self.id).await.expect("a row");
         let claims = self.lab.repo.claims(Some(self.id)).await.expect("claims");
@@ -65,7 +65,7 @@ impl Soak<'_> {
         self.lab.repo.mutations(&all).await.expect("listed").rows
     }
 
-    /// Says how many mutations of each kind were applied and rejected, but for the first.
+    /// Counts the applied and rejected mutations of each kind, without the first ones.
     async fn tally(&self, first: usize) -> String {
         let mut tally: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for row in self.rows().await.iter().skip(first) {
@@ -82,7 +82,7 @@ impl Soak<'_> {
         said.collect::<Vec<_>>().join(", ")
     }
 
-    /// Waits until nothing waits, and holds what became of each mutation to what should have.
+    /// Waits until no mutation waits, and compares each result with the expected one.
     async fn settle(&self) {
         let unfinished = MutationFilter::default()
             .states([MutationState::Pending, MutationState::Applying])
@@ -101,7 +101,7 @@ impl Soak<'_> {
         }
     }
 
-    /// Holds what runs to what should.
+    /// Compares the running maze with the expected one.
     async fn check(&self) {
         let stored = self.lab.repo.load(self.id).await.expect("loaded");
         assert_eq!(stored.row.status, Status::Active);
@@ -120,7 +120,7 @@ impl Soak<'_> {
         assert!(report.is_clean(), "{:#?}", report.deviations);
     }
 
-    /// Submits what is drawn, in bursts, so that some finds others before it in the queue.
+    /// Submits random mutations in bursts, so that some wait behind others in the queue.
     async fn mutate(&mut self, seed: u64, count: usize) {
         let mut stream = Stream::new(seed, "soak", 0);
         let mut looked = 0;
@@ -140,7 +140,7 @@ impl Soak<'_> {
         self.check().await;
     }
 
-    /// Goes back to the first maze, mutation by mutation.
+    /// Returns to the first maze, mutation by mutation.
     async fn go_back(&mut self, first: &Topology) {
         for mutation in way_back(&self.model, first) {
             self.submit(mutation.clone()).await;
@@ -159,7 +159,7 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
         .expect("a config");
     let new = NewTopology::new("soak".parse().expect("a name"), topology).config(config);
     let id = lab.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
-    // Above what anyone else is likely to have on this machine, and below what the kernel hands out.
+    // Above common ports on this machine, and below the kernel's ephemeral ports.
     let rules = [
         "ftp=28021",
         "ssh=28022",
@@ -169,7 +169,7 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
         "smb=28445",
     ];
     let publish = rules.iter().map(|rule| rule.parse().expect("a rule")).collect();
-    // Most of these services come with a mutation, so a deploy would refuse the rules as idle.
+    // Most of these services arrive with a mutation, so a deploy would refuse the rules as unused.
     let settings = DeploySettings::default().publish(publish);
     let stored = lab.repo.set_settings(id, settings, Timestamp::now()).await;
     stored.expect("settings are stored");
@@ -182,7 +182,7 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn mutations_drawn_at_random_leave_what_they_should_and_nothing_else() {
+async fn random_mutations_leave_the_expected_maze_and_nothing_else() {
     let count = usize::try_from(from_env("DECNET_SOAK").unwrap_or(30)).expect("a count");
     let seed = from_env("DECNET_SOAK_SEED").unwrap_or_else(rng::os_seed);
     println!("DECNET_SOAK={count} DECNET_SOAK_SEED={seed}");
@@ -205,7 +205,7 @@ async fn mutations_drawn_at_random_leave_what_they_should_and_nothing_else() {
             model: first.clone(),
             expected: Vec::new(),
         };
-        // Once there and back, so that what is made once is there: connections, caches, threads.
+        // One round first, so that one-time resources exist: connections, caches, threads.
         soak.mutate(seed ^ 1, 10).await;
         soak.go_back(&first).await;
         let prefix = format!("decnet_t_{}", decnet_topology::id::short(id));

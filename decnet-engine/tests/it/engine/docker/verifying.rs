@@ -1,5 +1,5 @@
-//! Verification and containment on a real daemon. No address that a probe is sent to is anybody's outside of this machine, and
-//! none is sent to the outside before the containment was found in place.
+//! Verification and containment on a real daemon. No probe is sent to an address that another machine has, and none is sent
+//! outside before the containment was checked.
 
 use decnet_decoy::protocol::Contact;
 use decnet_engine::{
@@ -28,7 +28,7 @@ fn place(decky: &str) -> PathEnd {
     PathEnd::Decky(decky.parse().expect("a name"))
 }
 
-/// A gateway that leads to an office, a bridge that leads from there to a vault for nobody, and a host on each.
+/// A gateway with a route to an office, a bridge from there to an isolated vault, and a host on each.
 pub(super) fn three(net: &str) -> Topology {
     let at = |lan: u8, host: u8| format!("{net}{lan}.{host}");
     Topology::builder()
@@ -62,7 +62,7 @@ pub(super) async fn raise(lab: &Lab, topology: &Topology, publish: &str) -> Topo
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_generated_maze_with_a_gateway_is_as_it_says_also_after_a_base_was_restarted() {
+async fn a_generated_maze_with_a_gateway_matches_also_after_a_base_was_restarted() {
     on_docker(async |lab| {
         let config = TopologyConfig::builder("verified", 3, 2)
             .base("10.203.64.0/18")
@@ -98,13 +98,13 @@ async fn a_generated_maze_with_a_gateway_is_as_it_says_also_after_a_base_was_res
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
+async fn manual_changes_deviate_until_they_are_repaired() {
     on_docker(async |lab| {
         let topology = three("10.203.3");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20322").await;
         assert_eq!(verify(lab, id).await.deviations, []);
 
-        // Another state for the gateway: one that does not forward.
+        // Another state for the gateway, without forwarding.
         let gate = base_of(id, &topology, "gate");
         let shown = run("docker", &["exec", &gate, PROGRAM_PATH, "state", "show"]);
         let state = text(&shown).replace("\"forward\":true", "\"forward\":false");
@@ -119,13 +119,13 @@ async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
         };
         let cut = Some((Reach::Reachable, Reach::Unreachable));
         assert_eq!((lost("web", "desk"), lost("desk", "web")), (cut, cut), "{report:?}");
-        assert_eq!(lost("desk", "safe"), None, "it never did");
+        assert_eq!(lost("desk", "safe"), None, "it never reached it");
 
         let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
         assert_eq!(mended.expect("reconciled").row.status, Status::Active);
         assert_eq!(verify(lab, id).await.deviations, []);
 
-        // What lets out is taken away by somebody with the power to, who leaves the rest as it is.
+        // A user with the rights removes the containment and changes nothing else.
         let web = base_of(id, &topology, "web");
         let shown = run("docker", &["exec", &web, PROGRAM_PATH, "state", "show"]);
         let open = text(&shown).replace("\"closed\":[\"10.203.30.1\"]", "\"closed\":[]");
@@ -167,7 +167,7 @@ async fn what_was_switched_by_hand_deviates_until_it_is_mended() {
     .await;
 }
 
-/// The deviations as text: where to, what was found, and how.
+/// Returns the deviations as text: the target, the finding, and the detail.
 fn told(report: &VerifyReport) -> Vec<String> {
     let deviations = report.deviations.iter();
     deviations
@@ -177,7 +177,7 @@ fn told(report: &VerifyReport) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_foreign_leg_a_lost_lan_and_a_service_that_ends_deviate_and_are_shown_as_they_are() {
+async fn a_foreign_interface_a_lost_lan_and_an_ended_service_deviate_and_are_shown() {
     on_docker(async |lab| {
         let topology = three("10.203.8");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20323").await;
@@ -219,7 +219,7 @@ async fn a_foreign_leg_a_lost_lan_and_a_service_that_ends_deviate_and_are_shown_
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_gateway_answers_an_outsider_and_logs_the_address_that_is_really_its() {
+async fn a_gateway_answers_an_outsider_and_logs_its_real_address() {
     on_docker(async |lab| {
         let outsider = Outsider::beside_host();
         let topology = three("10.203.4");
@@ -246,10 +246,10 @@ async fn a_gateway_answers_an_outsider_and_logs_the_address_that_is_really_its()
     .await;
 }
 
-/// A program that does nothing but leave with a code: what a base does on a kernel without `nf_tables`.
+/// A program that only exits with a status, like a base on a kernel without `nf_tables`.
 #[cfg(target_arch = "x86_64")]
-fn leaves_with(code: u8) -> Vec<u8> {
-    // An ELF header, one segment that is the whole file, and `mov edi, code; mov eax, 60; syscall`.
+fn exits_with(code: u8) -> Vec<u8> {
+    // An ELF header, one segment with the whole file, and `mov edi, code; mov eax, 60; syscall`.
     let mut program = vec![0x7f, b'E', b'L', b'F', 2, 1, 1];
     program.resize(16, 0);
     program.extend([2, 0, 62, 0, 1, 0, 0, 0]);
@@ -272,7 +272,7 @@ async fn a_gateway_that_cannot_be_contained_fails_the_deploy_which_is_undone() {
     use decnet_decoy::protocol::EXIT_UNCONTAINED;
     use decnet_engine::runtime::RuntimeError;
 
-    let mut program = leaves_with(EXIT_UNCONTAINED);
+    let mut program = exits_with(EXIT_UNCONTAINED);
     program.extend(std::process::id().to_string().bytes());
     on_docker_with(program, async |lab| {
         let alone = Topology::builder()

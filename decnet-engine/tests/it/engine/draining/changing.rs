@@ -1,4 +1,4 @@
-//! What legal mutations do.
+//! The effects of valid mutations.
 
 use decnet_topology::{
     Catalog, MutationState, Status,
@@ -8,7 +8,7 @@ use decnet_topology::{
 use super::{CASES, Lab, mutation, touched, yard};
 
 #[tokio::test]
-async fn each_op_is_applied_and_touches_only_what_it_must() {
+async fn each_op_is_applied_and_touches_only_the_required_containers() {
     let catalog = Catalog::builtin();
     for case in &CASES {
         let json = case.json;
@@ -41,7 +41,7 @@ fn the_cases_are_of_every_op() {
 }
 
 #[tokio::test]
-async fn mutations_are_made_in_the_order_in_which_they_were_enqueued() {
+async fn mutations_are_applied_in_the_order_of_the_queue() {
     let (lab, id) = Lab::running(yard()).await;
     let in_turn = [
         (
@@ -52,7 +52,7 @@ async fn mutations_are_made_in_the_order_in_which_they_were_enqueued() {
             r#"{"op": "add_decky", "payload": {"name": "wine", "lan": "cellar", "services": ["ssh"]}}"#,
             MutationState::Applied,
         ),
-        // There is one now; what comes after goes on without it.
+        // It exists now; later mutations continue without it.
         (
             r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#,
             MutationState::Rejected,
@@ -90,7 +90,7 @@ async fn mutations_are_made_in_the_order_in_which_they_were_enqueued() {
 }
 
 #[tokio::test]
-async fn a_mutation_mends_what_drifted_meanwhile_where_that_shows() {
+async fn a_mutation_repairs_visible_drift() {
     let (lab, id) = Lab::running(yard()).await;
     let smb = lab.docker.world();
     let smb = smb.containers.keys().find(|name| name.as_str().ends_with("files.smb"));

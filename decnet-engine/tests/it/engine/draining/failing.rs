@@ -1,4 +1,4 @@
-//! Every step of every op fails in turn: once with an error, once by cutting the daemon off, once by killing the process.
+//! Every step of every op fails in turn: with an error, with an unreachable daemon, and with a killed process.
 
 use decnet_engine::{
     engine::EngineError,
@@ -13,13 +13,13 @@ use decnet_topology::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{CATALOG, faults::lease_is_given_back, lifecycle::refused},
+    super::{CATALOG, faults::lease_is_released, lifecycle::refused},
     CASES, Case, Lab, mutation, touched, yard,
 };
 
 const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Half, Moment::After];
 
-/// How a step goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Error,
@@ -27,7 +27,7 @@ enum Fault {
     Killed,
 }
 
-/// What a mutation makes of the yard.
+/// Returns the maze that a mutation makes of the yard.
 fn made(case: &Case) -> Topology {
     let context = Context::new(&CATALOG, Stage::Live);
     mutation::apply(&yard(), &mutation(case.json), &context)
@@ -42,7 +42,7 @@ async fn steps(case: &Case) -> usize {
     preview.expect(case.json).plan().steps().len()
 }
 
-/// A maze that runs, and a drain of one mutation that met a fault.
+/// A running maze, after a drain of one mutation with a fault.
 async fn struck(case: &Case, step: usize, moment: Moment, fault: Fault) -> (Lab, TopologyId, World) {
     let (lab, id) = Lab::running(yard()).await;
     let before = lab.docker.world();
@@ -62,7 +62,7 @@ async fn struck(case: &Case, step: usize, moment: Moment, fault: Fault) -> (Lab,
             }
             Fault::Killed => panic!("{drained:?}"),
         },
-        () = lab.docker.hung() => lease_is_given_back(&lab, id).await,
+        () = lab.docker.hung() => lease_is_released(&lab, id).await,
     }
     (lab, id, before)
 }
@@ -72,8 +72,7 @@ async fn only_row(lab: &Lab, id: TopologyId) -> MutationRow {
     row
 }
 
-/// Holds what the fault left to what may be left: a maze that is sound, and a mutation that is failed for a reason that is told,
-/// or still in the queue.
+/// Checks the result of a fault: the maze is valid, and the mutation has failed with a reason or is still in the queue.
 async fn check_left(lab: &Lab, id: TopologyId, case: &Case, fault: Fault, context: &str) {
     let stored = lab.stored(id).await;
     let report = validate(&stored.topology, &CATALOG, RuleSet::live());
@@ -110,7 +109,7 @@ async fn check_left(lab: &Lab, id: TopologyId, case: &Case, fault: Fault, contex
     }
 }
 
-/// Does what the loop does at its next turn, without force: works off the queue, and mends what is degraded.
+/// Does what the loop does at its next visit, without force: drains the queue, and repairs a degraded maze.
 async fn tend(lab: &Lab, id: TopologyId, context: &str) {
     lab.drain(id).await;
     if lab.status(id).await == Status::Degraded {
@@ -138,7 +137,7 @@ async fn check_step(case: &Case, step: usize, moment: Moment, fault: Fault) {
         Fault::CutOff | Fault::Killed => MutationState::Applied,
     };
     assert_eq!((row.state, row.claim), (state, None), "{context}");
-    // It takes mutations as if nothing had been.
+    // It accepts further mutations.
     lab.enqueue(id, r#"{"op": "add_decky", "payload": {"name": "late", "lan": "dmz"}}"#)
         .await;
     assert_eq!(lab.drain(id).await[0].state, MutationState::Applied, "{context}");
@@ -168,6 +167,6 @@ async fn a_mutation_whose_daemon_dies_at_any_step_stays_in_the_queue_and_is_appl
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mutation_whose_process_is_killed_at_any_step_is_taken_up_and_applied() {
+async fn a_mutation_whose_process_is_killed_at_any_step_is_continued_and_applied() {
     check_every_step(Fault::Killed).await;
 }

@@ -1,4 +1,4 @@
-//! Mutations that failed, and what comes after them.
+//! Failed mutations, and mutations after them.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{super::lifecycle::refused, CASES, Case, Lab, mutation, yard};
 
-/// Makes the gateway's base anew.
+/// Recreates the gateway's base.
 const FORCED: &Case = &CASES[11];
 const GENTLE: &str = r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#;
 
-/// A maze whose gateway could not be removed, which a mutation with force was to make anew.
+/// A maze whose gateway could not be removed, which a mutation with force wanted to recreate.
 async fn half_forced() -> (Lab, TopologyId) {
     let (lab, id) = Lab::running(yard()).await;
     let removes_base = |action: &Action| matches!(action, Action::RemoveContainer { container, .. } if container.as_str().ends_with("_web"));
@@ -28,7 +28,7 @@ async fn half_forced() -> (Lab, TopologyId) {
 }
 
 #[tokio::test]
-async fn a_forced_mutation_that_failed_is_healed_with_its_own_force_as_soon_as_that_goes() {
+async fn a_failed_forced_mutation_is_healed_with_its_own_force_as_soon_as_possible() {
     let (lab, id) = half_forced().await;
     for _ in 0..2 {
         let mended = lab.reconcile(id).await.expect("tried");
@@ -46,7 +46,7 @@ async fn a_forced_mutation_that_failed_is_healed_with_its_own_force_as_soon_as_t
 }
 
 #[tokio::test]
-async fn a_mutation_after_a_forced_one_that_failed_heals_that_too() {
+async fn a_mutation_after_a_failed_forced_one_heals_that_too() {
     let (lab, id) = half_forced().await;
     lab.docker.reconnect();
     let preview = crate::prepared(&lab.engine, id, &mutation(GENTLE))
@@ -60,7 +60,7 @@ async fn a_mutation_after_a_forced_one_that_failed_heals_that_too() {
 }
 
 #[tokio::test]
-async fn the_force_of_a_mutation_is_of_its_decky_only_and_ends_when_the_maze_is_healed() {
+async fn the_force_of_a_mutation_is_for_its_decky_only_and_ends_when_the_maze_is_healed() {
     let (lab, id) = half_forced().await;
     lab.docker.reconnect();
     let repo: Arc<MemoryRepo> = lab.repo.clone();
@@ -84,7 +84,7 @@ async fn the_force_of_a_mutation_is_of_its_decky_only_and_ends_when_the_maze_is_
 }
 
 #[tokio::test]
-async fn a_stored_mutation_that_nobody_finished_is_mended_with_its_force() {
+async fn a_stored_unfinished_mutation_is_repaired_with_its_force() {
     let (lab, id) = Lab::running(yard()).await;
     lab.enqueue(id, FORCED.json).await;
     lab.docker.cut_off(1, Moment::Before);
@@ -101,7 +101,7 @@ async fn a_stored_mutation_that_nobody_finished_is_mended_with_its_force() {
 }
 
 #[tokio::test]
-async fn mutations_after_one_that_failed_are_made_as_far_as_they_go() {
+async fn mutations_after_a_failed_one_are_applied_as_far_as_possible() {
     let (lab, id) = Lab::running(yard()).await;
     let makes_smb = |action: &Action| matches!(action, Action::CreateService { service } if service.name.as_str().ends_with("files.smb"));
     lab.docker.fail_where(makes_smb, Moment::Before, refused());
@@ -114,7 +114,7 @@ async fn mutations_after_one_that_failed_are_made_as_far_as_they_go() {
     }
     let finished = lab.drain(id).await;
     let states: Vec<_> = finished.iter().map(|row| row.state).collect();
-    // The second is in the maze and its network is there, but not all is as it should be.
+    // The second is in the maze and its network exists, but there is drift.
     assert_eq!(
         states,
         [MutationState::Failed, MutationState::Failed, MutationState::Rejected]
@@ -132,7 +132,7 @@ async fn mutations_after_one_that_failed_are_made_as_far_as_they_go() {
     assert_eq!(
         lab.drain(id).await[0].state,
         MutationState::Applied,
-        "what ailed is gone"
+        "the drift is gone"
     );
     assert_eq!(lab.status(id).await, Status::Active);
     lab.assert_matches(id, "after all").await;

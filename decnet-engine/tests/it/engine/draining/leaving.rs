@@ -1,4 +1,4 @@
-//! Drains that do not come to their end: called off, out of reach, or of a maze that goes away.
+//! Drains that do not finish: cancelled, without a daemon, or of a maze that is removed.
 
 use decnet_engine::{
     bus::Received,
@@ -10,12 +10,12 @@ use decnet_topology::{LeaseStore, MutationState, RepoError, Status, TopologyId, 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{super::faults::lease_is_given_back, CASES, Case, Lab, touched, yard};
+use super::{super::faults::lease_is_released, CASES, Case, Lab, touched, yard};
 
-/// Six steps: a service and a base made anew, and what stands before and after that.
+/// Six steps: a service and a base are recreated, with a step before and after.
 const LONG: &Case = &CASES[11];
 
-/// Drains, and calls that off when so many steps have begun.
+/// Drains, and cancels when this many steps have started.
 async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet_topology::repo::MutationRow> {
     let cancel = CancellationToken::new();
     let mut events = lab.engine.events();
@@ -23,7 +23,7 @@ async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet
         let mut left = begun;
         while left > 0 {
             let Some(Received::Event(envelope)) = events.recv().await else {
-                panic!("the engine tells on");
+                panic!("the engine publishes");
             };
             if let Event::Step { progress, .. } = envelope.event {
                 left -= usize::from(matches!(progress.state, StepState::Started));
@@ -33,17 +33,17 @@ async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        drained = lab.engine.drain(id, &cancel) => drained.expect("called off is no error"),
-        () = call_off => unreachable!("it only calls off"),
+        drained = lab.engine.drain(id, &cancel) => drained.expect("a cancelled drain is not an error"),
+        () = call_off => unreachable!("it only cancels"),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_called_off_gives_the_mutation_back_and_the_next_completes_it() {
+async fn a_cancelled_drain_releases_the_mutation_and_the_next_completes_it() {
     let (mut given_back, mut through) = (0, 0);
     for case in &CASES {
         for begun in 1.. {
-            let context = format!("{} called off at step {begun}", case.json);
+            let context = format!("{} cancelled at step {begun}", case.json);
             let (lab, id) = Lab::running(yard()).await;
             let before = lab.docker.world();
             lab.enqueue(id, case.json).await;
@@ -61,7 +61,7 @@ async fn a_drain_that_is_called_off_gives_the_mutation_back_and_the_next_complet
                         "{context}"
                     );
                 }
-                // Nothing more was to be begun.
+                // No further step was to start.
                 MutationState::Applied => through += 1,
                 state => panic!("{context}: {state:?}: {:?}", row.reason),
             }
@@ -80,7 +80,7 @@ async fn a_drain_that_is_called_off_gives_the_mutation_back_and_the_next_complet
 }
 
 #[tokio::test]
-async fn a_drain_that_is_called_off_begins_no_other_mutation() {
+async fn a_cancelled_drain_starts_no_other_mutation() {
     let (lab, id) = Lab::running(yard()).await;
     lab.enqueue(id, LONG.json).await;
     lab.enqueue(id, CASES[0].json).await;
@@ -96,7 +96,7 @@ async fn a_drain_that_is_called_off_begins_no_other_mutation() {
 }
 
 #[tokio::test]
-async fn a_mutation_stays_in_the_queue_while_the_daemon_is_away() {
+async fn a_mutation_stays_in_the_queue_while_the_daemon_is_unreachable() {
     let (lab, id) = Lab::running(yard()).await;
     let waiting = lab.enqueue(id, LONG.json).await;
     lab.docker.go_away();
@@ -112,7 +112,7 @@ async fn a_mutation_stays_in_the_queue_while_the_daemon_is_away() {
 }
 
 #[tokio::test]
-async fn mutations_that_wait_when_the_maze_is_torn_down_are_rejected_and_made_by_nobody() {
+async fn queued_mutations_of_a_torn_down_maze_are_rejected_and_never_applied() {
     let (lab, id) = Lab::running(yard()).await;
     for case in &CASES[..3] {
         lab.enqueue(id, case.json).await;
@@ -127,7 +127,7 @@ async fn mutations_that_wait_when_the_maze_is_torn_down_are_rejected_and_made_by
     }
     let rows = lab.rows(id).await;
     let expected: Vec<_> = rows.iter().map(|row| (row.id, MutationStage::Rejected)).collect();
-    assert_eq!(told, expected, "whoever waits for them hears of it");
+    assert_eq!(told, expected, "waiting commands get the event");
     for row in lab.rows(id).await {
         assert_eq!((row.state, row.stored_at), (MutationState::Rejected, None));
         assert_eq!(row.reason.as_deref(), Some("the topology is being torn down"));
@@ -161,7 +161,7 @@ async fn a_maze_is_not_torn_down_under_a_drain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_killed_drain_left_goes_with_the_maze_and_is_not_taken_up_again() {
+async fn the_remains_of_a_killed_drain_are_removed_with_the_maze_and_not_continued() {
     for step in 1..=6 {
         for drained_first in [true, false] {
             let context = format!("killed at step {step}");
@@ -173,7 +173,7 @@ async fn what_a_killed_drain_left_goes_with_the_maze_and_is_not_taken_up_again()
                 drained = lab.drain(id) => panic!("{context}: {drained:?}"),
                 () = lab.docker.hung() => {}
             }
-            lease_is_given_back(&lab, id).await;
+            lease_is_released(&lab, id).await;
             lab.docker.reconnect();
             lab.teardown(id)
                 .await
@@ -191,9 +191,9 @@ async fn what_a_killed_drain_left_goes_with_the_maze_and_is_not_taken_up_again()
     }
 }
 
-// The clock jumps to the next renewal of the lease as soon as everything waits.
+// When all tasks wait, the clock jumps to the next renewal of the lease.
 #[tokio::test(start_paused = true)]
-async fn a_drain_whose_maze_vanishes_under_it_ends_and_makes_nothing_more() {
+async fn a_drain_whose_maze_is_deleted_meanwhile_ends_and_creates_nothing() {
     for step in 1..=6 {
         let context = format!("vanished at step {step}");
         let (lab, id) = Lab::running(yard()).await;

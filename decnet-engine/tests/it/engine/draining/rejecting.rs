@@ -1,4 +1,4 @@
-//! Mutations that are refused: nothing changes but their row, which says why.
+//! Refused mutations: nothing changes except their row, which has the reason.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CASES, Lab, yard};
 
-/// Holds a mutation to being rejected without a trace, and returns why.
+/// Checks that a mutation is rejected without other changes, and returns the reason.
 async fn check_rejected(lab: &Lab, engine: &Engine, id: TopologyId, json: &str) -> String {
     lab.enqueue(id, json).await;
     lab.docker.clear_log();
@@ -41,7 +41,7 @@ async fn check_rejected(lab: &Lab, engine: &Engine, id: TopologyId, json: &str) 
 }
 
 #[tokio::test]
-async fn a_mutation_that_the_maze_refuses_changes_nothing_and_says_why() {
+async fn a_mutation_that_the_maze_refuses_changes_nothing_and_has_a_reason() {
     let refused = [
         (
             r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#,
@@ -99,7 +99,7 @@ async fn a_mutation_that_the_maze_refuses_changes_nothing_and_says_why() {
             r#"{"op": "update_lan", "payload": {"name": "lab", "patch": {"name": "hall"}}}"#,
             "`name` of LAN `lab` cannot change while the maze runs",
         ),
-        // No gateway may publish a port of the host that another has.
+        // Two gateways must not publish the same port of the host.
         (
             r#"{"op": "update_decky", "payload": {"decky": "mail", "services": ["ssh"], "patch": {"forwards_l3": true}, "force": true}}"#,
             "the maze would break 1 rule: ",
@@ -113,7 +113,7 @@ async fn a_mutation_that_the_maze_refuses_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_mutation_for_which_nothing_is_left_is_rejected() {
+async fn a_mutation_without_a_free_subnet_or_address_is_rejected() {
     let lab = Lab::new();
     let pool = Topology::builder().dmz("all", "172.16.0.0/12").build().expect("a maze");
     lab.store("greedy", pool).await;
@@ -173,7 +173,7 @@ async fn a_mutation_for_which_nothing_is_left_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_mutation_for_which_what_it_is_not_about_would_be_made_anew_is_rejected() {
+async fn a_mutation_that_would_recreate_unrelated_containers_is_rejected() {
     let (lab, id) = Lab::running(yard()).await;
     let repo: Arc<MemoryRepo> = lab.repo.clone();
     let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"another program")));

@@ -1,4 +1,4 @@
-//! Every call of the store fails in turn, before it did anything or after it did all.
+//! Every call of the store fails in turn, before or after it did its work.
 
 use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
 use decnet_topology::{
@@ -19,14 +19,15 @@ use super::{
 
 const REJECTED: &str = r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#;
 
-/// What a mutation makes of the yard; none if it is illegal.
+/// Returns the maze after a mutation, or none if the mutation is invalid.
 fn made(json: &str) -> Option<Topology> {
     mutation::apply(&yard(), &mutation(json), &Context::new(&CATALOG, Stage::Live))
         .ok()
         .map(ValidTopology::into_topology)
 }
 
-/// Drains one mutation while a call of the store goes wrong, then does what the loop does; tells whether there were so many calls.
+/// Drains one mutation with a fault in one call of the store, then does what the loop does. Returns whether there were so many
+/// calls.
 async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool {
     let context = format!("{json}: call {nth} of the store, {strike:?}, on a daemon that fails: {fails}");
     let (lab, id) = Lab::running(yard()).await;
@@ -62,7 +63,7 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
     );
 
     lab.docker.reconnect();
-    // A lease that could not be given back, or of which nobody was told, runs out by a clock that no test moves.
+    // A lease that could not be released, or whose release got no answer, expires by a clock that no test controls.
     if let Some(lease) = lab.repo.lease(id, Timestamp::now()).await.expect("asked") {
         lab.repo.release_lease(id, lease.token).await.expect("given back");
     }
@@ -79,7 +80,7 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
     let expected: &[_] = match (legal, fails) {
         (false, _) => &[MutationState::Rejected],
         (true, false) => &[MutationState::Applied],
-        // Who takes it up finds a daemon that does not fail any more.
+        // The process that continues finds a daemon that works again.
         (true, true) => &[MutationState::Applied, MutationState::Failed],
     };
     assert!(
@@ -90,7 +91,7 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_at_any_call_of_a_drain_leaves_what_the_next_brings_to_its_end() {
+async fn a_drain_whose_store_fails_at_any_call_is_completed_by_the_next() {
     let legal = [&CASES[0], &CASES[11], &CASES[13]].map(|case| case.json);
     let mut struck = 0;
     for json in legal.into_iter().chain([REJECTED]) {

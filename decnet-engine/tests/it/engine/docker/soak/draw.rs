@@ -1,4 +1,4 @@
-//! Mutations, legal and not, and the way back.
+//! Mutations, valid and invalid, and the way back.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -12,13 +12,13 @@ use decnet_topology::{
     rng::Stream,
 };
 
-/// What deckies run: nothing that has to be pulled.
+/// Services whose images need not be pulled.
 const SERVICES: [&str; 6] = ["dns", "ftp", "http", "https", "smb", "ssh"];
-/// How large the maze becomes.
+/// The maximum size of the maze.
 const LANS: usize = 16;
 const DECKIES: usize = 32;
 
-/// Draws a mutation of a maze. About every third is refused: by name, by address, or because it wants force.
+/// Draws a mutation of a maze. About every third is refused: by name, by address, or because it requires force.
 pub(super) fn draw(stream: &mut Stream, maze: &Topology) -> Mutation {
     let what = stream.below(20);
     let mut draw = Draw { stream, maze };
@@ -48,21 +48,21 @@ impl Draw<'_> {
         all.get(self.stream.index(all.len()))
     }
 
-    /// Draws a decky; seldom one that is not there.
+    /// Draws a decky, rarely one that does not exist.
     fn decky(&mut self) -> Name {
         let there = !self.stream.chance(0.08);
         let decky = self.one_of(self.maze.deckies()).filter(|_| there);
         decky.map_or_else(|| name("nobody"), |decky| decky.name().clone())
     }
 
-    /// Draws a LAN; seldom one that is not there.
+    /// Draws a LAN, rarely one that does not exist.
     fn lan(&mut self) -> Name {
         let there = !self.stream.chance(0.08);
         let lan = self.one_of(self.maze.lans()).filter(|_| there);
         lan.map_or_else(|| name("nowhere"), |lan| lan.name().clone())
     }
 
-    /// Draws an address that is free, taken, the bridge's own or outside.
+    /// Draws an address that is free, taken, the bridge's own or outside the subnet.
     fn ip(&mut self) -> Option<Ipv4Addr> {
         let gateway = self.one_of(self.maze.lans())?.gateway();
         let past = u32::try_from(self.stream.below(40)).expect("small");
@@ -110,7 +110,7 @@ impl Draw<'_> {
         .into()
     }
 
-    /// Removes a LAN, mostly one that is nobody's home.
+    /// Removes a LAN, usually one that is not a home.
     fn remove_lan(&mut self) -> Mutation {
         let homes: Vec<_> = self
             .maze
@@ -155,7 +155,7 @@ impl Draw<'_> {
         .into()
     }
 
-    /// Ends a membership, mostly one that is not the home.
+    /// Removes a membership, usually not the home.
     fn detach(&mut self) -> Mutation {
         let guests = self.maze.deckies().iter().flat_map(|decky| {
             let guest = decky.attachments().iter().skip(1);
@@ -206,7 +206,7 @@ type MazeShape<'t> = (
     BTreeMap<&'t Name, Shape<'t>>,
 );
 
-/// What a decky is, by names.
+/// A decky, by names.
 type Shape<'t> = (
     Vec<(&'t Name, Ipv4Addr)>,
     Vec<&'t str>,
@@ -221,7 +221,7 @@ fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> Shape<'t> {
         .iter()
         .filter_map(|at| Some((maze.lan(at.lan)?.name(), at.ip)));
     let mut on: Vec<_> = on.collect();
-    // The home comes first.
+    // The home is first.
     on[1..].sort_unstable();
     let services = decky.services().iter().map(AsRef::as_ref);
     (
@@ -233,7 +233,7 @@ fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> Shape<'t> {
     )
 }
 
-/// Returns what a maze is on Docker: its LANs and deckies by name, without ids and places on the canvas.
+/// Returns the properties of a maze on Docker: its LANs and deckies by name, without ids and positions on the canvas.
 pub(super) fn shape(maze: &Topology) -> MazeShape<'_> {
     let lans = maze.lans().iter().map(|lan| (lan.name(), (lan.subnet(), lan.is_dmz())));
     let deckies = maze
@@ -243,7 +243,7 @@ pub(super) fn shape(maze: &Topology) -> MazeShape<'_> {
     (lans.collect(), deckies.collect())
 }
 
-/// Returns the mutations that lead from one maze to another whose gateways are gateways still, in order.
+/// Returns the mutations from one maze to another with the same gateways, in order.
 pub(super) fn way_back(from: &Topology, to: &Topology) -> Vec<Mutation> {
     let mut way: Vec<Mutation> = Vec::new();
     let same_lan = |lan: &Lan| {

@@ -1,4 +1,4 @@
-//! What may leak, counted.
+//! Counts resources that may leak.
 
 use std::{collections::BTreeMap, fmt, fs, time::Duration};
 
@@ -6,23 +6,23 @@ use decnet_engine::decoy::IMAGE_LABEL;
 
 use super::super::docker;
 
-/// How often what is still going away is counted again, and after which pause.
+/// How often, and with which pauses, the counts are repeated while resources disappear.
 const COUNTS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How much there is of what may leak.
+/// The counts.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
-    /// On the daemon, and in the network namespace that it is in: this one's.
+    /// On the daemon, and in its network namespace, which is also that of this process.
     pub(super) docker: BTreeMap<&'static str, usize>,
-    /// Files that this process has open.
+    /// Open files of this process.
     pub(super) files: usize,
-    /// What this process has in memory.
+    /// The memory of this process.
     pub(super) memory_mib: u64,
 }
 
 impl Figures {
-    /// Counts: containers and networks by the beginning of their names, the rest as a whole.
+    /// Counts containers and networks by the prefix of their names, and all other resources in total.
     pub(super) fn take(prefix: &str) -> Self {
         let lines = |arguments: &[&str]| docker(arguments).lines().count();
         let named = format!("name={prefix}");
@@ -62,8 +62,8 @@ impl Figures {
         }
     }
 
-    /// Counts until it is as before, or it is clear that it will not be: the kernel takes a link away a moment after the
-    /// container.
+    /// Counts until the values are as before, or until it is clear that they will not be: the kernel removes a link a moment
+    /// after its container.
     pub(super) async fn settled(prefix: &str, before: &Self) -> Self {
         let mut now = Self::take(prefix);
         for _ in 0..COUNTS {
