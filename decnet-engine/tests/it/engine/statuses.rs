@@ -39,11 +39,11 @@ enum Operation {
 /// The expected result of an operation.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// It runs, all of it, and nothing else of the store does.
+    /// The whole maze runs, and no other of the store.
     Up,
-    /// It is gone, all of it.
+    /// The whole maze is removed.
     Down,
-    /// It is refused because of the status, and stays as it was.
+    /// It is refused because of the status and unchanged.
     Refused,
     /// Nothing is done.
     Untouched,
