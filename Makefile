@@ -9,16 +9,16 @@ help: ## this list
 demo: ## install and start Docker if there is none, then deploy a maze of seven LANs, verify it, and tear it down
 	@scripts/demo
 
-test: ## all tests, those that need Docker and those of Python included (it is set up if there is none)
+test: ## all tests, including those that need Docker (set up if there is none) and those of Python
 	@scripts/test
 
-test-python: ## the Python binding's alone: wheel, types, stubs, tests, examples, source distribution
+test-python: ## only the tests of the Python binding: wheel, types, stubs, tests, examples, source distribution
 	@scripts/test-python
 
-test-engines: ## the tests that need Docker, on an engine of each newer Debian suite, and a maze on daemons of many settings and on Podman (root)
+test-engines: ## the tests that need Docker, on an engine of each newer Debian suite, and a maze on daemons with many settings and on Podman (root)
 	@scripts/test-engines
 
-soak: ## 500 random mutations of a maze that runs on Docker, and what they leave (DECNET_SOAK=N for N of them)
+soak: ## 500 random mutations of a running maze on Docker, and a check of leftovers (DECNET_SOAK=N sets the number)
 	@scripts/docker-up
 	DECNET_SOAK=$${DECNET_SOAK:-500} cargo test --package decnet-engine --test it -- --ignored --nocapture docker::soak::
 
@@ -28,11 +28,11 @@ lint: ## format, clippy and docs, with warnings denied
 	cargo clippy --package decnet-topology --package decnet-engine --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --all-features --no-deps
 
-bench: ## the benches, each beside its floor; what they find is written to benches/RESULTS.md
+bench: ## the benches, each beside its floor; the results are written to benches/RESULTS.md
 	cargo bench --package decnet-benches --benches
 	cargo run --quiet --release --package decnet-benches --bin results
 
-bench-check: ## instruction counts under valgrind, held to those recorded for this compiler, libc and processor
+bench-check: ## compare instruction counts under valgrind with those recorded for this compiler, libc and processor
 	cargo build --quiet --release --package decnet-benches --bins
 	cargo run --quiet --release --package decnet-benches --bin instructions -- check
 
@@ -40,13 +40,13 @@ bench-record: ## record these counts
 	cargo build --quiet --release --package decnet-benches --bins
 	cargo run --quiet --release --package decnet-benches --bin instructions -- record
 
-deny: ## licences, sources and doubled crates, if cargo-deny is installed
+deny: ## licences, sources and duplicate crates, if cargo-deny is installed
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --offline check bans licenses sources; \
 	else \
 		echo "cargo-deny is not installed: cargo install cargo-deny --locked"; \
 	fi
 
-clean-docker: ## end the engines that the scripts started
+clean-docker: ## stop the engines that the scripts started
 	@scripts/engines stop
 	@scripts/docker-down

@@ -1,13 +1,13 @@
 use std::fmt;
 
-/// One place where a rule is not kept.
+/// One place that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Breach {
     /// The file, from the root of the workspace.
     pub path: String,
     /// The line, from 1; 0 for the whole file.
     pub line: usize,
-    /// What is wrong.
+    /// The description.
     pub what: String,
 }
 

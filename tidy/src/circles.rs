@@ -1,4 +1,4 @@
-//! Whether the files of a crate import each other in a circle.
+//! Circular imports between the files of a crate.
 
 use std::collections::BTreeMap;
 

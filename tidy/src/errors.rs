@@ -1,10 +1,10 @@
-//! What each error type of a library must have.
+//! The methods that each error type of a library must have.
 
 use syn::{Attribute, ImplItem, Item, ItemImpl, Type, Visibility, punctuated::Punctuated};
 
 use crate::{Breach, Source};
 
-/// The crates that embedders link.
+/// The crates for embedding.
 const LIBRARIES: [&str; 2] = ["decnet_topology", "decnet_engine"];
 
 /// Every public error of a library has a method `code`, in the same file.

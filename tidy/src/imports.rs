@@ -7,17 +7,17 @@ use syn::{
 
 use crate::Source;
 
-/// One path to something outside the module that names it.
+/// One path to an item outside the module that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
-    /// The path from the crate's name on, without `crate`, `self` and `super`.
+    /// The path starting with the crate's name, without `crate`, `self` and `super`.
     pub path: Vec<String>,
-    /// Where it stands, from 1.
+    /// The line, from 1.
     pub line: usize,
 }
 
-/// Lists the paths that a file names outside its test code: those of its `use` lines, those in its code, and those in what it
-/// hands to macros. Doc comments do not count.
+/// Lists the paths that a file names outside its test code: in `use` lines, in code, and in the arguments of macros. Doc comments
+/// do not count.
 pub fn imports(source: &Source) -> Vec<Import> {
     let mut visitor = Visitor {
         source,
@@ -30,7 +30,7 @@ pub fn imports(source: &Source) -> Vec<Import> {
     visitor.found
 }
 
-/// Tells whether attributes say that an item is for tests.
+/// Returns whether an item is only for tests.
 pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let text = match &attribute.meta {
@@ -41,7 +41,7 @@ pub(crate) fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns the attributes of an item that can be left out by `cfg`.
+/// Returns the attributes of an item that `cfg` can exclude.
 pub(crate) fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Fn(item) => &item.attrs,
@@ -102,7 +102,7 @@ impl Visitor<'_> {
         }
     }
 
-    /// Finds paths in what is handed to a macro, where nothing but tokens is known.
+    /// Finds paths in the arguments of a macro, which are only tokens.
     fn tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');

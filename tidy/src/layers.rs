@@ -1,4 +1,4 @@
-//! Who may import whom.
+//! Which modules may import which.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,14 @@ use syn::{Item, UseTree};
 
 use crate::{Breach, Source, imports};
 
-/// The modules of a crate from the ground up: each may import what is in a layer below its own, and nothing else of the crate.
+/// The modules of a crate from bottom to top: each may import only modules in lower layers.
 #[derive(Debug, Clone, Copy)]
 pub struct Layers {
     /// The crate, as paths name it.
     pub krate: &'static str,
-    /// The layers; a module in none is a breach.
+    /// The layers. A module in no layer is a breach.
     pub layers: &'static [&'static [&'static str]],
-    /// What holds beside the layers: the module, and one that it may import all the same.
+    /// Exceptions: a module, and one that it may import in addition.
     pub besides: &'static [(&'static str, &'static str)],
 }
 
@@ -24,16 +24,13 @@ impl Layers {
         let exported = exports(&own);
         let mut breaches = Vec::new();
         for source in own {
-            // The root has docs and re-exports only; another rule holds it to that.
+            // The root has only docs and re-exports; another rule checks it.
             let Some(from) = source.module.first() else { continue };
             if source.is_test {
                 continue;
             }
             let Some(layer) = self.layer(from) else {
-                breaches.push(source.breach(
-                    0,
-                    format!("module `{from}` is in no layer: say in the rules where it belongs"),
-                ));
+                breaches.push(source.breach(0, format!("module `{from}` is in no layer; add it to the rules")));
                 continue;
             };
             for import in imports(source) {
@@ -59,7 +56,7 @@ impl Layers {
     }
 }
 
-/// Returns what the root of a crate gives out under its own name, and the module that it comes from.
+/// Returns the names that the root of a crate re-exports, and their modules.
 fn exports(sources: &[&Source]) -> BTreeMap<String, String> {
     fn leaves(tree: &UseTree, module: Option<&str>, found: &mut BTreeMap<String, String>) {
         let mut leaf = |name: &syn::Ident| {
@@ -94,17 +91,17 @@ fn exports(sources: &[&Source]) -> BTreeMap<String, String> {
     found
 }
 
-/// A crate that only some may name.
+/// A crate that only some files may name.
 #[derive(Debug, Clone, Copy)]
 pub struct Confined {
     /// The crate, as paths name it.
     pub krate: &'static str,
-    /// The files and folders that may, from the root of the workspace and without `.rs`, the one that is for it first.
+    /// The files and folders that may name it, from the root of the workspace and without `.rs`, the main one first.
     pub to: &'static [&'static str],
 }
 
 impl Confined {
-    /// Lists the places outside that name the crate, in tests too.
+    /// Lists the other places that name the crate, including tests.
     pub fn check(&self, sources: &[Source]) -> Vec<Breach> {
         let mut breaches = BTreeSet::new();
         for source in sources {
@@ -120,8 +117,7 @@ impl Confined {
             whole.is_test = false;
             for import in imports(&whole) {
                 if import.path.first().is_some_and(|first| first == self.krate) {
-                    breaches
-                        .insert(source.breach(import.line, format!("`{}` is for {} alone", self.krate, self.to[0])));
+                    breaches.insert(source.breach(import.line, format!("`{}` is only for {}", self.krate, self.to[0])));
                 }
             }
         }

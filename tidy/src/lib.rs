@@ -1,8 +1,7 @@
-//! The rules of this workspace's source that neither the compiler nor clippy holds: who may import whom, how long a file may
-//! be, what things may not be called.
+//! Rules for this workspace that neither the compiler nor clippy checks: imports, the length of files, names and words.
 //!
-//! A rule is a function from a [`Source`] to the [`Breach`]es in it. The tests run every rule over the workspace, and show of
-//! each that it fails where it should.
+//! A rule is a function from a [`Source`] to its [`Breach`]es. The tests run every rule over the workspace, and prove that each
+//! rule can fail.
 
 mod breach;
 pub mod circles;
@@ -12,6 +11,7 @@ pub mod layers;
 pub mod manifest;
 mod source;
 pub mod style;
+pub mod words;
 
 pub use breach::Breach;
 pub use imports::{Import, imports};

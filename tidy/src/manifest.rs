@@ -1,4 +1,4 @@
-//! What a package may depend on.
+//! Dependencies between packages.
 
 use crate::Breach;
 
@@ -7,16 +7,16 @@ use crate::Breach;
 pub struct Apart {
     /// The folder of the package.
     pub package: &'static str,
-    /// What it must not name.
+    /// The forbidden dependencies.
     pub from: &'static [&'static str],
 }
 
 impl Apart {
-    /// Lists the dependencies in the package's manifest that it must not have.
+    /// Lists the forbidden dependencies in the package's manifest.
     ///
     /// # Panics
     ///
-    /// If the text is no TOML.
+    /// If the text is not TOML.
     pub fn check(&self, manifest: &str) -> Vec<Breach> {
         let path = format!("{}/Cargo.toml", self.package);
         let table: toml::Table = manifest.parse().unwrap_or_else(|error| panic!("{path}: {error}"));

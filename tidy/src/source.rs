@@ -5,7 +5,7 @@ use std::{
 
 use crate::Breach;
 
-/// The packages whose source the rules are for: the folder, and what the crate is called in paths.
+/// The packages whose source is checked: the folder, and the name of the crate in paths.
 const PACKAGES: [(&str, &str); 8] = [
     ("decnet-topology", "decnet_topology"),
     ("decnet-engine", "decnet_engine"),
@@ -24,22 +24,22 @@ pub struct Source {
     pub path: String,
     /// The crate, as paths name it.
     pub krate: &'static str,
-    /// The module that the file is, below the crate.
+    /// The module of the file, below the crate.
     pub module: Vec<String>,
     /// Whether all of it is test code.
     pub is_test: bool,
-    /// What it says.
+    /// The content.
     pub text: String,
-    /// What it means.
+    /// The parsed content.
     pub syntax: syn::File,
 }
 
 impl Source {
-    /// Reads a file's text; `path` says which crate and module it is.
+    /// Parses a file. `path` determines its crate and module.
     ///
     /// # Panics
     ///
-    /// If the path is in no package of the workspace, or the text is no Rust.
+    /// If the path is not in a package of the workspace, or the text is not Rust.
     pub fn new(path: &str, text: impl Into<String>) -> Self {
         let text = text.into();
         let packages = PACKAGES.iter().filter(|(folder, _)| within(path, folder).is_some());
@@ -61,7 +61,7 @@ impl Source {
         }
     }
 
-    /// Says what is wrong at a line.
+    /// Reports a breach at a line.
     pub fn breach(&self, line: usize, what: impl Into<String>) -> Breach {
         Breach {
             path: self.path.clone(),
@@ -75,7 +75,7 @@ fn within<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     path.strip_prefix(folder)?.strip_prefix('/')
 }
 
-/// Turns `plan/diff.rs` and `plan/mod.rs` into the modules that they are.
+/// Returns the module of a path such as `plan/diff.rs` or `plan/mod.rs`.
 fn module(inside: &str) -> Vec<String> {
     let stem = inside.trim_end_matches(".rs");
     let mut names: Vec<String> = stem.split('/').map(Into::into).collect();
@@ -85,7 +85,7 @@ fn module(inside: &str) -> Vec<String> {
     names
 }
 
-/// Returns the root of the workspace that this was built in.
+/// Returns the root of the workspace in which this crate was built.
 pub fn workspace_root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().unwrap_or(own).to_path_buf()
@@ -95,12 +95,12 @@ pub fn workspace_root() -> PathBuf {
 ///
 /// # Panics
 ///
-/// If a file cannot be read, or is no Rust.
+/// If a file cannot be read, or is not Rust.
 pub fn workspace_sources() -> Vec<Source> {
     let root = workspace_root();
     let mut paths = Vec::new();
     for (folder, _) in PACKAGES {
-        walk(&root.join(folder), &mut paths);
+        walk(&root.join(folder), &is_rust, &mut paths);
     }
     paths.sort();
     paths.dedup();
@@ -112,14 +112,19 @@ pub fn workspace_sources() -> Vec<Source> {
     sources.collect()
 }
 
-fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
+/// Lists the files below a folder that are wanted, without build output and hidden folders.
+pub(crate) fn walk(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
         let skipped = name.to_string_lossy().starts_with("target") || name.to_string_lossy().starts_with('.');
         if path.is_dir() && !skipped {
-            walk(&path, paths);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            walk(&path, is_wanted, paths);
+        } else if path.is_file() && is_wanted(&path) {
             paths.push(path);
         }
     }

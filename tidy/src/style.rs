@@ -1,4 +1,4 @@
-//! How a file must look.
+//! The style of a file.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
@@ -11,11 +11,11 @@ use crate::{
     imports::{attributes, is_for_tests},
 };
 
-/// The most lines that a file may have.
+/// The maximum number of lines of a file.
 pub const LINES: usize = 500;
-/// The most lines of code, docs and blank lines not counted, that a `mod.rs` may have.
+/// The maximum number of lines of code in a `mod.rs`, without docs and blank lines.
 pub const MODULE_LINES: usize = 250;
-/// Words that say nothing about what a thing is.
+/// Words in names that carry no meaning.
 const EMPTY_WORDS: [&str; 10] = [
     "util",
     "utils",
@@ -28,28 +28,28 @@ const EMPTY_WORDS: [&str; 10] = [
     "misc",
     "stuff",
 ];
-/// Macros that mark what is not done.
+/// Macros that mark unfinished code.
 const UNDONE: [&str; 3] = ["todo", "unimplemented", "dbg"];
-/// Why a test is left out by default.
+/// The reason why a test is ignored by default.
 const NEEDS_DOCKER: &str = "needs Docker";
-/// Why what looks like a test is left out: another test runs it.
+/// The reason why a child process in the form of a test is ignored.
 const IS_RUN_BY_OTHERS: &str = "is the child process of other tests";
 
 /// A file has at most [`LINES`] lines.
 pub fn is_short(source: &Source) -> Vec<Breach> {
     let lines = source.text.lines().count();
     let long = lines > LINES;
-    long.then(|| source.breach(0, format!("{lines} lines: it is two files that each have a name")))
+    long.then(|| source.breach(0, format!("{lines} lines: split it into two named files")))
         .into_iter()
         .collect()
 }
 
-/// Neither a module nor a type has a name that says nothing.
+/// Names of modules and types carry meaning.
 pub fn has_names_that_say_something(source: &Source) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for name in &source.module {
         if words(name).any(|word| EMPTY_WORDS.contains(&word.as_str())) {
-            breaches.push(source.breach(0, format!("`{name}` says nothing about what is in it")));
+            breaches.push(source.breach(0, format!("`{name}` does not describe its content")));
         }
     }
     let mut visitor = Names(Vec::new());
@@ -58,7 +58,7 @@ pub fn has_names_that_say_something(source: &Source) -> Vec<Breach> {
         let name = ident.to_string();
         if words(&name).any(|word| EMPTY_WORDS.contains(&word.as_str())) {
             let line = ident.span().start().line;
-            breaches.push(source.breach(line, format!("`{name}` says nothing about what it is")));
+            breaches.push(source.breach(line, format!("`{name}` does not describe the type")));
         }
     }
     breaches
@@ -93,7 +93,7 @@ impl<'ast> Visit<'ast> for Names {
     }
 }
 
-/// The root of a library holds docs, modules and re-exports; a `mod.rs` holds little more.
+/// The root of a library has only docs, modules and re-exports; a `mod.rs` has little more.
 pub fn has_its_code_in_modules(source: &Source) -> Vec<Breach> {
     if source.path.ends_with("src/lib.rs") && !source.is_test {
         let other =
@@ -101,7 +101,7 @@ pub fn has_its_code_in_modules(source: &Source) -> Vec<Breach> {
                 !matches!(item, Item::Mod(_) | Item::Use(_) | Item::ExternCrate(_)) && !is_doc_carrier(item)
             });
         return other
-            .map(|item| source.breach(line_of(item), "a lib.rs holds docs, modules and re-exports only"))
+            .map(|item| source.breach(line_of(item), "a lib.rs has only docs, modules and re-exports"))
             .into_iter()
             .collect();
     }
@@ -115,14 +115,14 @@ pub fn has_its_code_in_modules(source: &Source) -> Vec<Breach> {
     full.then(|| {
         source.breach(
             0,
-            format!("{lines} lines of code in a mod.rs: give them a file with a name"),
+            format!("{lines} lines of code in a mod.rs: move them to a named file"),
         )
     })
     .into_iter()
     .collect()
 }
 
-/// A constant may stand in the root, and what is there for doctests of other documents.
+/// Returns whether an item may be in the root: a constant, or a carrier of other documents' doctests.
 fn is_doc_carrier(item: &Item) -> bool {
     matches!(item, Item::Const(_))
         || matches!(item, Item::Struct(item) if item.attrs.iter().any(|attribute| cfg_says(attribute, "doctest")))
@@ -136,7 +136,7 @@ fn line_of(item: &Item) -> usize {
     syn::spanned::Spanned::span(item).start().line
 }
 
-/// Nothing is left undone, and nothing but a test unwraps.
+/// No code is unfinished, and only tests unwrap.
 pub fn is_done(source: &Source) -> Vec<Breach> {
     let mut visitor = Undone {
         source,
@@ -179,7 +179,7 @@ impl Undone<'_> {
         if UNDONE.iter().any(|undone| ident == undone) {
             let line = ident.span().start().line;
             self.breaches
-                .push(self.source.breach(line, format!("`{ident}!` is left over")));
+                .push(self.source.breach(line, format!("`{ident}!` is unfinished code")));
         }
     }
 }
@@ -218,8 +218,8 @@ fn is_test(function: &ItemFn) -> bool {
     })
 }
 
-/// A test that is left out by default says that it needs Docker, and one that lives in a module `docker` of an integration
-/// test is left out: it is how the test command knows them.
+/// A test that is ignored by default states that it needs Docker, and every test in a module `docker` of an integration test is
+/// ignored. The test command recognizes them by this.
 pub fn names_its_need_of_docker(source: &Source) -> Vec<Breach> {
     let mut visitor = Ignored {
         source,
@@ -263,13 +263,13 @@ impl<'ast> Visit<'ast> for Ignored<'_> {
         if ignore.is_some() && !is_known {
             self.breaches.push(
                 self.source
-                    .breach(line, format!("a test is left out for no reason but `{NEEDS_DOCKER}`")),
+                    .breach(line, format!("the only reason to ignore a test is `{NEEDS_DOCKER}`")),
             );
         }
         let is_outside = !self.modules.iter().any(|name| name == "src");
         let on_docker = is_outside && self.modules.iter().any(|name| name == "docker");
         if on_docker && is_test(function) && ignore.is_none() {
-            let what = format!("a test in a module `docker` is marked #[ignore = \"{NEEDS_DOCKER}\"]");
+            let what = format!("a test in a module `docker` must have #[ignore = \"{NEEDS_DOCKER}\"]");
             self.breaches.push(self.source.breach(line, what));
         }
     }

@@ -1,20 +1,21 @@
-//! Every rule over the workspace, and of each rule the proof that it can fail.
+//! Every rule over the workspace, and a proof that each rule can fail.
 
 mod circles;
 mod errors;
 mod layers;
 mod style;
+mod words;
 
 use decnet_tidy::Breach;
 
-/// Fails with all breaches, a line each.
+/// Fails with all breaches, one per line.
 #[track_caller]
 fn none(breaches: &[Breach]) {
     let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
     assert!(lines.is_empty(), "{} breaches:\n{}", lines.len(), lines.join("\n"));
 }
 
-/// Returns what the breaches say.
+/// Returns the lines and texts of breaches.
 fn said(breaches: &[Breach]) -> Vec<(usize, &str)> {
     breaches
         .iter()

@@ -113,7 +113,11 @@ async fn volumes_of_an_image_are_in_memory_and_removed_with_their_container() {
     let volumes = || docker(&["volume", "ls", "--quiet", "--filter", &owned]);
     // One is the base's.
     assert_eq!(volumes().lines().count(), 3, "{}", volumes());
-    assert_eq!(inspect(&spec.name, "{{len .Mounts}}"), "2", "no volume without an owner");
+    assert_eq!(
+        inspect(&spec.name, "{{len .Mounts}}"),
+        "2",
+        "no volume without an owner"
+    );
     lab.change(&create_service(&spec).inverse().expect("inverse")).await;
     assert_eq!(volumes().lines().count(), 1, "{}", volumes());
     remove(&lab, [image]).await;

@@ -71,7 +71,9 @@ async fn reap_removes_the_remains_of_a_deleted_row_and_nothing_else() {
         decnet_engine::runtime::simulated::Moment::Before,
         super::lifecycle::refused(),
     );
-    lab.deploy(lost).await.expect_err("the deploy fails and cannot be undone");
+    lab.deploy(lost)
+        .await
+        .expect_err("the deploy fails and cannot be undone");
     lab.docker.reconnect();
     assert_eq!(lab.status(lost).await, Status::Failed);
     lab.repo.delete(lost, Timestamp::now()).await.expect("deleted");

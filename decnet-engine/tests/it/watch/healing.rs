@@ -124,7 +124,10 @@ async fn tampered_routes_are_repaired_after_the_bases_are_checked() {
     let files = lab.container(id, "_files");
     assert!(lab.docker().bend(&files, |state| state.routes.clear()));
     let took = until!(lab.docker().world().containers[&files].state_holds);
-    assert!(took > 30 * SECOND && took < 90 * SECOND, "a list does not show it: {took:?}");
+    assert!(
+        took > 30 * SECOND && took < 90 * SECOND,
+        "a list does not show it: {took:?}"
+    );
     until!(lab.is_as_it_should_be(id).await);
     keeper.end().await;
 }

@@ -1,0 +1,74 @@
+//! Words that the texts of this workspace do not use, and what to write instead.
+
+use std::fs;
+
+use crate::{Breach, source::walk, workspace_root};
+
+/// The words, and their replacements. A space also matches an underscore, so that names of tests are checked.
+pub const REPLACED: [(&str, &str); 13] = [
+    ("ailment", "drift"),
+    ("ails", "has drift"),
+    ("glance", "list"),
+    ("give_back", "release"),
+    ("has_pending", "has_unfinished"),
+    ("loadout", "workload"),
+    ("look_through", "check"),
+    ("meddle", "tamper"),
+    ("meddling", "tampering"),
+    ("must be mended", "must be fixed"),
+    ("teller", "reporter"),
+    ("unintelligible", "unexpected"),
+    ("without a word", "without warnings"),
+];
+
+/// Files that may name the words: the history of changes, and the rule itself with its test.
+const EXEMPT: [&str; 4] = [
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "tidy/src/words.rs",
+    "tidy/tests/it/words.rs",
+];
+
+/// Lists the replaced words in a text.
+pub fn replaced_words(path: &str, text: &str) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.to_lowercase();
+        let spaced = line.replace('_', " ");
+        for (word, instead) in REPLACED {
+            let line = if word.contains('_') { &line } else { &spaced };
+            if has_word(line, word) {
+                breaches.push(Breach {
+                    path: path.to_owned(),
+                    line: at + 1,
+                    what: format!("`{word}`: write `{instead}`"),
+                });
+            }
+        }
+    }
+    breaches
+}
+
+/// Returns whether a text has a word, and not only as a part of a longer word.
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+    })
+}
+
+/// Lists the replaced words in all text files of the workspace.
+pub fn replaced_words_in_workspace() -> Vec<Breach> {
+    let root = workspace_root();
+    let mut paths = Vec::new();
+    walk(&root, &|_| true, &mut paths);
+    paths.sort();
+    let texts = paths.iter().filter_map(|path| {
+        let relative = path.strip_prefix(&root).unwrap_or(path).to_string_lossy().into_owned();
+        // Other files than texts are not UTF-8.
+        let text = fs::read_to_string(path).ok()?;
+        (!EXEMPT.contains(&relative.as_str())).then_some((relative, text))
+    });
+    texts.flat_map(|(path, text)| replaced_words(&path, &text)).collect()
+}
