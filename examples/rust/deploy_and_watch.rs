@@ -1,4 +1,5 @@
-//! Raises a maze on Docker, prints every event, shows how the deckies fare, and takes it down. Ctrl-C undoes what was done.
+//! Deploys a maze on Docker, prints every event and the state of the deckies, and tears the maze down. Ctrl-C undoes the
+//! changes.
 //!
 //! `cargo run --example deploy_and_watch`
 
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> Result<(), Box<dyn Error>> {
     let docker = DockerOptions::default().host(DockerHost::from_env(|name| env::var(name).ok())?);
 
-    // A store in memory forgets whose the containers were when the program ends; one that lasts is `SqliteRepo`.
+    // A store in memory loses the owner of the containers when the program ends; `SqliteRepo` keeps it.
     let repo = Arc::new(MemoryRepo::new());
     let catalog = Catalog::builtin();
     let engine = Engine::on_docker(repo.clone(), docker, EngineOptions::new(catalog.clone())).await?;
@@ -53,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
 
-    // A deploy that fails or is interrupted has undone what it did.
+    // A deploy that fails or is interrupted has undone its changes.
     engine.deploy(id, DeployOptions::default(), &cancel).await?;
     for decky in engine.inspect(id).await?.deckies {
         println!("{}: {:?}, services {:?}", decky.decky, decky.base, decky.services);

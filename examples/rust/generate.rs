@@ -1,4 +1,4 @@
-//! Draws a maze from a config and prints it as a maze file. The same seed gives the same maze everywhere.
+//! Generates a maze from a config and prints it as a maze file. The same seed gives the same maze everywhere.
 //!
 //! `cargo run --example generate -- SEED`
 
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .dmz_gateway(true)
         .seed(seed)
         .build()?;
-    // Nothing of this machine is known here; a program that deploys passes the subnets that are taken.
+    // This example knows nothing of the machine; a program that deploys passes the used subnets.
     let topology = generate(&config, &catalog, &[])?;
 
     let mut draft = Draft::from(&topology);

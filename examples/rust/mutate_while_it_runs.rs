@@ -1,5 +1,5 @@
-//! Changes a maze while it runs, with the loop beside it that makes the changes, and prints what becomes of them. On the simulated
-//! runtime: nothing is needed, and nothing is left.
+//! Changes a maze while it runs and while the loop applies the changes, and prints the results. It uses the simulated runtime,
+//! so it needs nothing and leaves nothing.
 //!
 //! `cargo run --example mutate_while_it_runs`
 
@@ -38,14 +38,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .deploy(id, DeployOptions::default(), &CancellationToken::new())
         .await?;
 
-    // The loop may as well run in another process, on the same store: `decnet watch`.
+    // The loop may also run in another process on the same store: `decnet watch`.
     let stop = CancellationToken::new();
     let keeper = tokio::spawn({
         let (engine, stop) = (engine.clone(), stop.clone());
         async move { watch(&engine, &WatchOptions::default(), &stop).await }
     });
 
-    // Typed, or from JSON. The second is refused: a LAN that is a home stays.
+    // Typed, or from JSON. The second one is refused: a LAN that is a home stays.
     let mut events = engine.events();
     let add = AddDecky::new("db".parse()?, "dmz".parse()?).services(["mysql"]);
     let remove = Mutation::from(RemoveLan::new("dmz".parse()?));
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     while open > 0 {
-        // At most once: who must not miss anything reads the store, as after `Lagged`.
+        // Each event is delivered at most once. A reader that must miss nothing reads the store, for instance after `Lagged`.
         let Some(Received::Event(envelope)) = events.recv().await else {
             break;
         };
@@ -87,7 +87,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     keeper.await??;
 
     let reconcile = engine.prepare(id, Operation::Reconcile { force: false }).await?;
-    assert!(reconcile.plan().is_empty(), "what runs is what is stored");
+    assert!(reconcile.plan().is_empty(), "the running maze is the stored one");
     for decky in engine.inspect(id).await?.deckies {
         let services: Vec<_> = decky.services.iter().map(|state| state.service.as_str()).collect();
         println!("{}: {}", decky.decky, services.join(" "));

@@ -1,4 +1,4 @@
-//! Keeps mazes in a store of one's own, `src/audited.rs`, which writes a line for each change.
+//! Keeps mazes in a custom store, `src/audited.rs`, which writes a line for each change.
 //!
 //! `cargo run --example own_repo`
 

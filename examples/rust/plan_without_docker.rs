@@ -1,4 +1,4 @@
-//! Reads a maze file, checks it, and prints what a deploy would do. No daemon is asked: the engine works on a simulation.
+//! Reads a maze file, validates it, and prints the steps of a deploy. It needs no daemon: the engine uses a simulation.
 //!
 //! `cargo run --example plan_without_docker -- MAZE.yaml`
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("mazes/corp.yaml");
     let path = env::args_os().nth(1).map_or(own, Into::into);
 
-    // A draft may have gaps and faults; what is missing is allocated, past what others claim.
+    // A draft may be incomplete; missing subnets and addresses are allocated around those of others.
     let draft = document::parse(fs::read(path)?, Syntax::Auto)?;
     let topology = draft.resolve(&SubnetPool::default())?;
     let repo = Arc::new(MemoryRepo::new());

@@ -1,4 +1,4 @@
-//! A store of one's own. A store is whatever passes the contract: `tests/it/contract.rs` holds this one to it.
+//! A custom store. Every store must pass the contract; `tests/it/contract.rs` runs it for this one.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,8 +1,5 @@
-//! The examples run, and the maze files are clean.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed step of a test ends the test, in what the tests share too"
-)]
+//! The examples run, and the maze files are valid.
+#![expect(clippy::unwrap_used, reason = "a failed step must end the test, in helpers too")]
 
 mod contract;
 mod mazes;

@@ -24,7 +24,7 @@ fn resolve(text: &str) -> Topology {
 }
 
 #[test]
-fn every_maze_file_is_clean_to_the_last_warning() {
+fn every_maze_file_is_valid_without_warnings() {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
@@ -57,7 +57,7 @@ fn the_forge_needs_its_own_catalogue() {
 }
 
 #[test]
-fn the_documented_picture_is_that_of_its_maze() {
+fn the_documented_picture_shows_its_maze() {
     let page = fs::read_to_string(folder().join("../../docs/maze-file.md")).unwrap();
     let corp = resolve(&fs::read_to_string(folder().join("corp.yaml")).unwrap());
     assert!(page.contains(&format!("```mermaid\n{}```", Graph::new(&corp).to_mermaid())));

@@ -2,7 +2,7 @@ use std::{env, process::Command};
 
 use decnet_topology::document::{self, Syntax};
 
-/// Runs an example, which cargo built beside this test, and returns what it printed.
+/// Runs an example, which cargo built beside this test, and returns its output.
 fn run(example: &str, arguments: &[&str]) -> String {
     let own = env::current_exe().unwrap();
     let path = own.ancestors().nth(2).unwrap().join("examples").join(example);
@@ -36,7 +36,7 @@ fn plan_without_docker_prints_a_step_for_each_lan_base_and_service() {
 }
 
 #[test]
-fn own_repo_writes_down_what_was_changed() {
+fn own_repo_records_the_changes() {
     let lines = run("own_repo", &[]);
     let said: Vec<_> = lines
         .lines()
@@ -47,7 +47,7 @@ fn own_repo_writes_down_what_was_changed() {
 }
 
 #[test]
-fn mutate_while_it_runs_makes_what_is_legal_and_tells_why_the_rest_is_not() {
+fn mutate_while_it_runs_applies_valid_mutations_and_reports_the_others() {
     let lines = run("mutate_while_it_runs", &[]);
     let said = |words: &str| lines.lines().any(|line| line.trim_end() == words);
     for words in [
@@ -63,7 +63,7 @@ fn mutate_while_it_runs_makes_what_is_legal_and_tells_why_the_rest_is_not() {
 mod docker {
     #[test]
     #[ignore = "needs Docker"]
-    fn deploy_and_watch_raises_a_maze_and_takes_it_down() {
+    fn deploy_and_watch_deploys_a_maze_and_tears_it_down() {
         let lines = super::run("deploy_and_watch", &[]);
         let last = lines.lines().last().unwrap_or_default();
         assert!(last.contains("TornDown"), "{lines}");
