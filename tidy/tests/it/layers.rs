@@ -9,7 +9,7 @@ use decnet_tidy::{
 
 use crate::{none, said};
 
-/// The core: small types, then what is said about services and mazes, then the maze, then what works on it.
+/// The core: small types, then services and mazes as data, then the maze, then operations on it.
 const TOPOLOGY: Layers = Layers {
     krate: "decnet_topology",
     layers: &[
@@ -28,7 +28,7 @@ const TOPOLOGY: Layers = Layers {
     besides: &[("validate", "repo"), ("mutation", "repo")],
 };
 
-/// The engine: what is said about Docker, what should be and what is there, the plan between them, and what carries it out.
+/// The engine: Docker's names, then the desired and the observed state, then the plan, then its execution.
 const ENGINE: Layers = Layers {
     krate: "decnet_engine",
     layers: &[
@@ -48,7 +48,7 @@ const ENGINE: Layers = Layers {
 const DECOY: Layers = Layers {
     krate: "decnet_decoy",
     layers: &[
-        &["protocol", "socket", "timestamp"],
+        &["kernel", "protocol", "socket", "timestamp"],
         &["failure", "guard", "lines", "netlink", "ports", "state_file"],
         &["journal", "netfilter", "observed", "probe", "signals"],
         &["change", "scan", "service"],
@@ -110,7 +110,7 @@ const CONFINED: [Confined; 2] = [
         krate: "bollard",
         to: &[
             "decnet-engine/src/runtime/docker",
-            // The floor that the engine is measured against.
+            // The floor for measurements of the engine.
             "benches/benches/docker",
         ],
     },
@@ -119,7 +119,7 @@ const CONFINED: [Confined; 2] = [
         to: &[
             "decnet-topology/src/repo/sqlite",
             "decnet-topology/tests/it/repo",
-            // The floor that a store is measured against.
+            // The floor for measurements of a store.
             "benches/benches/store",
         ],
     },
@@ -170,7 +170,7 @@ fn imports_in_the_binding_point_one_way() {
 }
 
 #[test]
-fn one_module_knows_docker_and_one_knows_the_database() {
+fn one_module_uses_docker_and_one_uses_the_database() {
     let sources = workspace_sources();
     for confined in CONFINED {
         none(&confined.check(&sources));
@@ -190,7 +190,7 @@ fn engine(path: &str, text: &str) -> Source {
 }
 
 #[test]
-fn an_import_that_points_up_is_a_breach_however_it_is_written() {
+fn an_import_that_points_up_is_a_breach_in_every_form() {
     let written = [
         "use crate::runtime::Runtime;",
         "use crate::{naming, runtime::{ApiVersion, Runtime}};",
@@ -207,7 +207,7 @@ fn an_import_that_points_up_is_a_breach_however_it_is_written() {
 }
 
 #[test]
-fn imports_that_point_down_or_stand_in_tests_or_in_docs_are_none() {
+fn imports_that_point_down_or_are_in_tests_or_docs_are_allowed() {
     let written = [
         "use crate::naming::Labels;",
         "use super::spec;",

@@ -24,7 +24,7 @@ fn the_rules_read_the_whole_workspace() {
 }
 
 #[test]
-fn no_file_is_longer_than_fits_in_a_head() {
+fn no_file_is_too_long() {
     none(&workspace(style::is_short));
 }
 
@@ -35,12 +35,12 @@ fn a_file_that_is_too_long_is_a_breach() {
 }
 
 #[test]
-fn names_say_what_things_are() {
+fn names_carry_meaning() {
     none(&workspace(style::has_names_that_say_something));
 }
 
 #[test]
-fn a_name_that_says_nothing_is_a_breach() {
+fn a_name_without_meaning_is_a_breach() {
     let text = "struct PlanManager;\nmod utils {}\nstruct Helped;\nstruct Commons;";
     let breaches = style::has_names_that_say_something(&source(text));
     let lines: Vec<usize> = said(&breaches).into_iter().map(|(line, _)| line).collect();
@@ -50,7 +50,7 @@ fn a_name_that_says_nothing_is_a_breach() {
 }
 
 #[test]
-fn roots_hold_docs_and_re_exports() {
+fn roots_have_only_docs_and_re_exports() {
     none(&workspace(style::has_its_code_in_modules));
 }
 
@@ -69,12 +69,12 @@ fn code_in_a_root_is_a_breach() {
 }
 
 #[test]
-fn nothing_is_left_undone_and_nothing_but_a_test_unwraps() {
+fn no_code_is_unfinished_and_only_tests_unwrap() {
     none(&workspace(style::is_done));
 }
 
 #[test]
-fn what_is_left_undone_and_an_unwrap_are_breaches() {
+fn unfinished_code_and_an_unwrap_are_breaches() {
     let text = "fn a() { todo!() }\nfn b() { c.unwrap(); }\nfn d() { println!(\"{}\", e.unwrap()) }\nfn f() { g.unwrap_or(1); }";
     let breaches = style::is_done(&source(text));
     let lines: Vec<usize> = said(&breaches).into_iter().map(|(line, _)| line).collect();
@@ -90,12 +90,12 @@ fn a_test_may_unwrap() {
 }
 
 #[test]
-fn tests_that_need_docker_say_so_and_no_other_is_left_out() {
+fn tests_that_need_docker_are_marked_and_no_other_test_is_ignored() {
     none(&workspace(style::names_its_need_of_docker));
 }
 
 #[test]
-fn a_test_left_out_for_another_reason_is_a_breach() {
+fn a_test_ignored_for_another_reason_is_a_breach() {
     let text = "#[test]\n#[ignore]\nfn a() {}\n#[test]\n#[ignore = \"slow\"]\nfn b() {}\n#[test]\n#[ignore = \"needs Docker\"]\nfn c() {}";
     let breaches = style::names_its_need_of_docker(&source(text));
     let lines: Vec<usize> = said(&breaches).into_iter().map(|(line, _)| line).collect();
