@@ -178,30 +178,33 @@ impl Table {
             })
         };
         match question {
-            Question::Table => bodies(NFT_MSG_NEWTABLE).any(|told| holds(told, &table())),
+            Question::Table => bodies(NFT_MSG_NEWTABLE).any(|received| holds(received, &table())),
             Question::Chains => self
                 .chains
                 .iter()
-                .all(|chain| bodies(NFT_MSG_NEWCHAIN).any(|told| holds(told, &chain.attributes()))),
+                .all(|chain| bodies(NFT_MSG_NEWCHAIN).any(|received| holds(received, &chain.attributes()))),
             Question::Sets => self
                 .sets
                 .iter()
-                .all(|set| bodies(NFT_MSG_NEWSET).any(|told| holds(told, &set.attributes()))),
+                .all(|set| bodies(NFT_MSG_NEWSET).any(|received| holds(received, &set.attributes()))),
             Question::Elements(name) => {
-                let lists = bodies(NFT_MSG_NEWSETELEM).flat_map(|told| listed(told, NFTA_SET_ELEM_LIST_ELEMENTS));
+                let lists =
+                    bodies(NFT_MSG_NEWSETELEM).flat_map(|received| listed(received, NFTA_SET_ELEM_LIST_ELEMENTS));
                 let lists: Vec<&[u8]> = lists.collect();
                 self.sets.iter().any(|set| set.name == name && set.has(&lists))
             }
             Question::Rules(name) => {
                 let own = [text(NFTA_RULE_TABLE, TABLE), text(NFTA_RULE_CHAIN, name.as_str())];
-                let told: Vec<&[u8]> = bodies(NFT_MSG_NEWRULE).filter(|told| holds(told, &own)).collect();
+                let received: Vec<&[u8]> = bodies(NFT_MSG_NEWRULE)
+                    .filter(|received| holds(received, &own))
+                    .collect();
                 let wanted: Vec<&Rule> = self
                     .chains
                     .iter()
                     .filter(|chain| chain.name == name)
                     .flat_map(|chain| &chain.rules)
                     .collect();
-                told.len() == wanted.len() && wanted.iter().zip(told).all(|(rule, told)| rule.is(told))
+                received.len() == wanted.len() && wanted.iter().zip(received).all(|(rule, received)| rule.is(received))
             }
         }
     }

@@ -87,15 +87,15 @@ impl Responder {
     /// Serves until `stop` is readable, with the sockets of one base after another. Returns the exit code.
     fn run(&mut self, supplier: &Supplier, stop: &UnixStream) -> u8 {
         loop {
-            let mut told = String::new();
+            let mut logged = String::new();
             let obtained = supplier.obtain(stop, |error| {
                 let now = Instant::now();
                 self.journal.tick(now);
                 let cause = error.to_string();
-                if cause != told && self.complaints.take(now) {
+                if cause != logged && self.complaints.take(now) {
                     log("warn", "the base hands out no sockets", &serde_json::json!(cause));
                 }
-                told = cause;
+                logged = cause;
             });
             let Some(Obtained {
                 base,

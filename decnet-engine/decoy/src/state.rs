@@ -157,7 +157,7 @@ pub(crate) fn set(json: &str) -> Result<ExitCode, Failure> {
     let state = parse(json)?;
     await_start()?;
     match apply(&state) {
-        Ok(report) => Ok(told(&report)),
+        Ok(report) => Ok(print_report(&report)),
         Err(error) => {
             let kept = StateFile::of_base().read_or_first();
             Err(error.failure(if kept.is_ok_and(|kept| apply(&kept).is_ok()) {
@@ -181,7 +181,7 @@ pub(crate) fn restore() -> Result<ExitCode, Failure> {
     let kept = kept()?;
     await_start()?;
     let report = apply(&kept).map_err(|error| error.failure("the previous state cannot be restored"))?;
-    Ok(told(&report))
+    Ok(print_report(&report))
 }
 
 /// Waits until the base has set its state and dropped its capabilities. Otherwise it could set the previous state after ours.
@@ -215,7 +215,7 @@ pub(crate) fn check() -> Result<ExitCode, Failure> {
     let deviations = Namespace::open()
         .and_then(|mut namespace| all_deviations(&state, &mut namespace))
         .map_err(|error| Failure::new("the namespace cannot be read", error))?;
-    Ok(told(&StateReport {
+    Ok(print_report(&StateReport {
         deviations,
         refused: Vec::new(),
     }))
@@ -244,7 +244,7 @@ fn kept() -> Result<NetState, Failure> {
     kept.map_err(|error| Failure::new("no state is kept", error))
 }
 
-fn told(report: &StateReport) -> ExitCode {
+fn print_report(report: &StateReport) -> ExitCode {
     print_line(report);
     ExitCode::from(if report.deviations.is_empty() {
         EXIT_DONE

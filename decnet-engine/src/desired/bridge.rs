@@ -15,7 +15,7 @@ use crate::{
     naming::{Labels, NetworkName},
 };
 
-/// The first API whose bridge guards its containers against routed packets unless told not to (Docker 28).
+/// The first API whose bridge guards its containers against routed packets unless an option prevents it (Docker 28).
 const NAT_UNPROTECTED_SINCE: ApiVersion = ApiVersion::v1(48);
 
 /// Options of the bridge driver, by name.

@@ -134,10 +134,10 @@ mod tests {
 
     #[test]
     fn only_a_full_table_is_reported() {
-        let told = |used, most| full("X", "things", "a.b", Some(used), Some(most)).map(|cause| cause.fix);
-        assert_eq!(told(94, 100), None);
-        assert_eq!(told(95, 100).as_deref(), Some("`sysctl a.b=400`"));
-        assert_eq!(told(0, 0), None);
+        let fix_of = |used, most| full("X", "things", "a.b", Some(used), Some(most)).map(|cause| cause.fix);
+        assert_eq!(fix_of(94, 100), None);
+        assert_eq!(fix_of(95, 100).as_deref(), Some("`sysctl a.b=400`"));
+        assert_eq!(fix_of(0, 0), None);
         assert_eq!(entries("entries  allocs\n0000001f  00000002\n"), Some(31));
     }
 

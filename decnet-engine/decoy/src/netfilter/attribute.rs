@@ -34,10 +34,10 @@ impl Attribute {
         }
     }
 
-    pub(super) fn is(&self, told: &[u8]) -> bool {
+    pub(super) fn is(&self, received: &[u8]) -> bool {
         match self {
-            Self::Value(_, value) => told == value,
-            Self::Nest(_, inner) => holds(told, inner),
+            Self::Value(_, value) => received == value,
+            Self::Nest(_, inner) => holds(received, inner),
             Self::WriteOnly(..) => true,
         }
     }
@@ -45,11 +45,11 @@ impl Attribute {
 
 /// Returns whether the received attributes include all wanted ones, in the same order per kind. The kernel may return more:
 /// counters, handles, and attributes of later versions.
-pub(super) fn holds(told: &[u8], wanted: &[Attribute]) -> bool {
+pub(super) fn holds(received: &[u8], wanted: &[Attribute]) -> bool {
     wanted.iter().enumerate().all(|(place, attribute)| {
         let kind = attribute.kind();
         let before = wanted[..place].iter().filter(|other| other.kind() == kind).count();
-        let counterpart = attributes(told).filter(|(other, _)| *other == kind).nth(before);
+        let counterpart = attributes(received).filter(|(other, _)| *other == kind).nth(before);
         matches!(attribute, Attribute::WriteOnly(..)) || counterpart.is_some_and(|(_, value)| attribute.is(value))
     })
 }
@@ -67,8 +67,8 @@ pub(super) fn data(kind: u16, value: &[u8]) -> Attribute {
 }
 
 /// Returns the elements of a list attribute.
-pub(super) fn listed(told: &[u8], list: u16) -> impl Iterator<Item = &[u8]> {
-    attributes(told)
+pub(super) fn listed(received: &[u8], list: u16) -> impl Iterator<Item = &[u8]> {
+    attributes(received)
         .filter(move |(kind, _)| *kind == list)
         .flat_map(|(_, list)| attributes(list))
         .filter(|(kind, _)| *kind == NFTA_LIST_ELEM)

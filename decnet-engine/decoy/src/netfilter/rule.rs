@@ -311,9 +311,9 @@ impl Rule {
     }
 
     /// Returns whether a rule of the kernel is this one.
-    pub(super) fn is(&self, told: &[u8]) -> bool {
-        let expressions: Vec<&[u8]> = listed(told, NFTA_RULE_EXPRESSIONS).collect();
+    pub(super) fn is(&self, received: &[u8]) -> bool {
+        let expressions: Vec<&[u8]> = listed(received, NFTA_RULE_EXPRESSIONS).collect();
         let wanted = &self.expressions;
-        expressions.len() == wanted.len() && wanted.iter().zip(expressions).all(|(one, told)| one.is(told))
+        expressions.len() == wanted.len() && wanted.iter().zip(expressions).all(|(one, received)| one.is(received))
     }
 }

@@ -91,11 +91,11 @@ impl Set {
     }
 
     /// Returns whether the kernel's elements are exactly those of this set, in any order.
-    pub(super) fn has(&self, told: &[&[u8]]) -> bool {
-        let told: Option<Vec<Element>> = told.iter().map(|told| Element::read(told)).collect();
-        told.is_some_and(|mut told| {
-            told.sort_unstable();
-            told == self.elements()
+    pub(super) fn has(&self, received: &[&[u8]]) -> bool {
+        let received: Option<Vec<Element>> = received.iter().map(|received| Element::read(received)).collect();
+        received.is_some_and(|mut received| {
+            received.sort_unstable();
+            received == self.elements()
         })
     }
 
@@ -132,9 +132,9 @@ impl Element {
         Attribute::Nest(NFTA_LIST_ELEM, element)
     }
 
-    fn read(told: &[u8]) -> Option<Self> {
+    fn read(received: &[u8]) -> Option<Self> {
         let find = |wanted| {
-            attributes(told)
+            attributes(received)
                 .find(|(kind, _)| *kind == wanted)
                 .map(|(_, value)| value)
         };

@@ -39,29 +39,29 @@ fn table() -> Table {
 
 /// Returns a kernel's answer: the messages of one kind that it was sent.
 fn answer_of(table: &Table, question: Question) -> Vec<Vec<u8>> {
-    let told = |kind: u16, attributes: &[Attribute]| message(kind, 0, 1, attributes);
+    let received = |kind: u16, attributes: &[Attribute]| message(kind, 0, 1, attributes);
     let rule = |chain: ChainName, rule: &Rule| {
         let expressions = Attribute::Nest(NFTA_RULE_EXPRESSIONS, rule.expressions.clone());
-        told(NFT_MSG_NEWRULE, &[text(1, TABLE), text(2, chain.as_str()), expressions])
+        received(NFT_MSG_NEWRULE, &[text(1, TABLE), text(2, chain.as_str()), expressions])
     };
     match question {
-        Question::Table => vec![told(NFT_MSG_NEWTABLE, &super::table())],
+        Question::Table => vec![received(NFT_MSG_NEWTABLE, &super::table())],
         Question::Chains => table
             .chains
             .iter()
-            .map(|chain| told(NFT_MSG_NEWCHAIN, &chain.attributes()))
+            .map(|chain| received(NFT_MSG_NEWCHAIN, &chain.attributes()))
             .collect(),
         Question::Sets => table
             .sets
             .iter()
-            .map(|set| told(NFT_MSG_NEWSET, &set.attributes()))
+            .map(|set| received(NFT_MSG_NEWSET, &set.attributes()))
             .collect(),
         Question::Elements(name) => {
             let set = table.sets.iter().find(|set| set.name == name).unwrap();
             // The kernel has its own order.
             let elements = set.elements().into_iter().rev().map(set::Element::attribute);
             let list = Attribute::Nest(NFTA_SET_ELEM_LIST_ELEMENTS, elements.collect());
-            vec![told(NFT_MSG_NEWSETELEM, &[list])]
+            vec![received(NFT_MSG_NEWSETELEM, &[list])]
         }
         Question::Rules(name) => table
             .chains

@@ -42,11 +42,11 @@ fn a_route_is_deleted_with_all_of_its_keys() {
         kind: 1,
         protocol: 3,
     };
-    let mut told = delete_route(9, &entry);
-    assert_eq!(told[..8], [60, 0, 0, 0, 25, 0, 5, 0]);
+    let mut received = delete_route(9, &entry);
+    assert_eq!(received[..8], [60, 0, 0, 0, 25, 0, 5, 0]);
     // The kernel describes a route in a message of another type than the request.
-    told[4..6].copy_from_slice(&RTM_NEWROUTE.to_ne_bytes());
-    assert_eq!(replies(&told, 9), [Reply::Entry(entry)]);
+    received[4..6].copy_from_slice(&RTM_NEWROUTE.to_ne_bytes());
+    assert_eq!(replies(&received, 9), [Reply::Entry(entry)]);
 }
 
 #[test]

@@ -36,9 +36,9 @@ pub(crate) struct Base {
 
 impl Base {
     pub(crate) fn start(path: &Path) -> Self {
-        let (told, stop) = UnixStream::pair().unwrap();
+        let (signal, stop) = UnixStream::pair().unwrap();
         let mut desk = Desk::open(path).unwrap();
-        let serve = move || while !desk.serve(&[told.as_fd()]).unwrap()[0] {};
+        let serve = move || while !desk.serve(&[signal.as_fd()]).unwrap()[0] {};
         Self {
             stop,
             thread: Some(thread::spawn(serve)),
@@ -60,12 +60,12 @@ struct Service {
     supplier: Supplier,
     complaints: Arc<Mutex<Vec<String>>>,
     stop: UnixStream,
-    told: UnixStream,
+    signal: UnixStream,
 }
 
 impl Service {
     fn new(path: &Path, ports: &[Listen]) -> Self {
-        let (told, stop) = UnixStream::pair().unwrap();
+        let (signal, stop) = UnixStream::pair().unwrap();
         Self {
             supplier: Supplier {
                 path: path.to_owned(),
@@ -73,12 +73,12 @@ impl Service {
             },
             complaints: Arc::default(),
             stop,
-            told,
+            signal,
         }
     }
 
     fn obtain(&self) -> Option<Obtained> {
-        self.supplier.obtain(&self.told, |error| {
+        self.supplier.obtain(&self.signal, |error| {
             self.complaints.lock().unwrap().push(error.to_string());
         })
     }

@@ -89,10 +89,10 @@ impl Running {
                 address
             }
         };
-        let (told, stop) = UnixStream::pair().unwrap();
+        let (stop_end, stop) = UnixStream::pair().unwrap();
         let (held, base) = UnixStream::pair().unwrap();
         let thread = thread::spawn(move || {
-            let code = responder.answer(&told, &held.into());
+            let code = responder.answer(&stop_end, &held.into());
             responder.close();
             code
         });
@@ -236,9 +236,9 @@ fn a_service_whose_base_ends_goes_on_with_the_sockets_of_the_next_one() {
     };
     let log = Log::default();
     let mut responder = Responder::new(state, Limits::default(), Box::new(log.clone()));
-    let (told, mut stop) = UnixStream::pair().unwrap();
+    let (stop_end, mut stop) = UnixStream::pair().unwrap();
     // The service starts before its base.
-    let thread = thread::spawn(move || responder.run(&supplier, &told));
+    let thread = thread::spawn(move || responder.run(&supplier, &stop_end));
     let visit = || loop {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
         match &mut stream {
@@ -281,6 +281,6 @@ fn an_answer_has_at_most_twice_the_size_of_the_request() {
     assert_eq!(ask(b"x"), &BANNER.as_bytes()[..2]);
     assert_eq!(ask(&[0; 15]), &BANNER.as_bytes()[..30]);
     assert_eq!(ask(&[0; 100]), BANNER.as_bytes());
-    let told: Vec<_> = running.end().contacts().iter().map(|line| line.bytes).collect();
-    assert_eq!(told, [0, 1, 15, 100]);
+    let bytes: Vec<_> = running.end().contacts().iter().map(|line| line.bytes).collect();
+    assert_eq!(bytes, [0, 1, 15, 100]);
 }

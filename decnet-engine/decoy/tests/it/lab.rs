@@ -139,7 +139,7 @@ impl Lab {
             option,
         ];
         let server = docker(&["version", "--format", "{{.Server.APIVersion}}"]);
-        // Engines since API 1.48 drop packets with other source addresses than the bridge's, unless told otherwise.
+        // Engines since API 1.48 drop routed packets by default.
         if server
             .split_once('.')
             .and_then(|(_, minor)| minor.parse().ok())

@@ -78,27 +78,29 @@ fn a_published_port_of_a_gateway_answers_and_each_contact_is_logged() {
 
     let over = |lines: &[Contact]| lines.iter().filter(|line| line.event != ContactEvent::Connect).count();
     eventually("both contacts are logged", || over(&contacts(&lab, "http")) >= 2);
-    let mut told = contacts(&lab, "http");
-    let connect = told
+    let mut lines_of_http = contacts(&lab, "http");
+    let connect = lines_of_http
         .iter()
         .position(|line| line.event == ContactEvent::Connect)
         .unwrap();
-    let connect = told.remove(connect);
+    let connect = lines_of_http.remove(connect);
     assert!(
-        told.iter()
+        lines_of_http
+            .iter()
             .any(|line| line.event == ContactEvent::End && line.id == connect.id)
     );
     let one = |protocol, bytes| {
-        told.iter()
+        lines_of_http
+            .iter()
             .filter(|contact| (contact.protocol, contact.bytes) == (protocol, bytes))
             .count()
             == 1
     };
     assert!(
         one(Protocol::Tcp, HOSTILE.len() as u64) && one(Protocol::Udp, 5),
-        "{told:?}"
+        "{lines_of_http:?}"
     );
-    assert!(told.iter().all(|contact| contact.decky == "gateway"
+    assert!(lines_of_http.iter().all(|contact| contact.decky == "gateway"
         && contact.service.as_deref() == Some("http")
         && contact.local_port == 80));
 }

@@ -160,23 +160,23 @@ mod tests {
             nano_cpus: 500_000_000,
             open_files: 1_024,
         };
-        let told = |podman: bool, local: bool| {
+        let limit_of = |podman: bool, local: bool| {
             let info = RuntimeInfo {
                 podman,
                 local,
                 ..info(&[])
             };
             let ulimits = bounded(&info, &limits).ulimits.unwrap_or_default();
-            let mut told = ulimits
+            let mut limits = ulimits
                 .into_iter()
                 .filter(|limit| limit.name.as_deref() == Some("nproc"));
-            told.next().and_then(|limit| limit.hard)
+            limits.next().and_then(|limit| limit.hard)
         };
-        assert_eq!((told(false, true), told(true, false)), (None, None));
-        let most = told(true, true).expect("a limit on this machine");
+        assert_eq!((limit_of(false, true), limit_of(true, false)), (None, None));
+        let most = limit_of(true, true).expect("a limit on this machine");
         assert!(
             most > 0 && most <= 4_194_304,
-            "{most} is no more than a kernel's largest pid_max"
+            "{most} is at most a kernel's largest pid_max"
         );
     }
 

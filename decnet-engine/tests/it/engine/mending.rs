@@ -83,11 +83,11 @@ async fn reconcile_repairs_broken_resources_and_nothing_else() {
             !crate::planned(&lab.engine, id, None).await.expect("planned").is_empty(),
             "{what}: the plan shows drift"
         );
-        let mended = lab
+        let healed = lab
             .reconcile(id)
             .await
             .unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
+        assert_eq!((healed.row.status, healed.reason), (Status::Active, None), "{what}");
         assert!(
             crate::planned(&lab.engine, id, None).await.expect("planned").is_empty(),
             "{what}: nothing is left to do"
@@ -256,8 +256,8 @@ async fn stored_settings_of_a_killed_process_are_applied_to_the_bases() {
     lab.docker.reconnect();
     let row = lab.repo.get(id).await.expect("a row");
     assert_eq!((row.status, row.needs_resync), (Status::Active, true));
-    let mended = lab.reconcile(id).await.expect("reconciled");
-    assert!(mended.changed > 0 && !mended.row.needs_resync);
+    let healed = lab.reconcile(id).await.expect("reconciled");
+    assert!(healed.changed > 0 && !healed.row.needs_resync);
     assert!(!lab.repo.get(id).await.expect("a row").needs_resync);
     assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
 }

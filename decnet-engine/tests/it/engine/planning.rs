@@ -188,11 +188,11 @@ async fn a_service_gets_the_values_of_the_maze_and_the_defaults_of_the_rest() {
         .expect("a topology");
     let id = lab.store("maze", topology).await;
     let plan = crate::planned(&engine, id, None).await.expect("planned");
-    let told = plan.steps().iter().find_map(|step| match &step.action {
+    let reported = plan.steps().iter().find_map(|step| match &step.action {
         Action::CreateService { service } => service.environment.get("DECNET_SERVICE_CONFIG").cloned(),
         _ => None,
     });
-    assert_eq!(told.as_deref(), Some(r#"{"pages":5,"title":"Shop"}"#));
+    assert_eq!(reported.as_deref(), Some(r#"{"pages":5,"title":"Shop"}"#));
 }
 
 #[tokio::test]

@@ -158,8 +158,8 @@ impl Home {
             MutationState::Failed => {
                 assert!(model.legal && change.fault.is_some(), "{row:?}");
                 assert_eq!(repo.get(id).await.expect("a row").status, Status::Degraded);
-                let mended = self.engine.reconcile(id, false, &cancel).await.expect("mended");
-                assert_eq!(mended.reason, None);
+                let healed = self.engine.reconcile(id, false, &cancel).await.expect("healed");
+                assert_eq!(healed.reason, None);
             }
             MutationState::Rejected => {
                 assert!(!model.legal && row.reason.is_some(), "{row:?}");

@@ -52,11 +52,11 @@ async fn events_of_deckies_are_published_for_creation_healing_and_removal() {
     let id = lab.store("maze", small()).await;
     let mut heard = lab.engine.events();
     lab.deploy(id).await.expect("deployed");
-    let told = events(&mut heard);
+    let reported = events(&mut heard);
     let expected = ["files [] -> [smb] creation", "web [] -> [http ssh] creation"];
-    assert_eq!(deckies(&told), expected);
+    assert_eq!(deckies(&reported), expected);
     assert!(matches!(
-        told.last(),
+        reported.last(),
         Some(Event::Status {
             from: Some(Status::Deploying),
             to: Status::Active,
@@ -78,15 +78,18 @@ async fn events_of_deckies_are_published_for_creation_healing_and_removal() {
     };
     assert!(lab.docker.remove(&named("_files")));
     assert!(lab.docker.remove(&named("_web.ssh")));
-    lab.reconcile(id).await.expect("mended");
-    let told = deckies(&events(&mut heard));
-    assert_eq!(told, ["files [smb] -> [smb] healer", "web [http] -> [http ssh] healer"]);
+    lab.reconcile(id).await.expect("healed");
+    let reported = deckies(&events(&mut heard));
+    assert_eq!(
+        reported,
+        ["files [smb] -> [smb] healer", "web [http] -> [http ssh] healer"]
+    );
 
     assert!(lab.docker.remove(&named("_web.ssh")));
     lab.deploy(id).await.expect("redeployed");
-    let told = deckies(&events(&mut heard));
+    let reported = deckies(&events(&mut heard));
     assert_eq!(
-        told,
+        reported,
         ["web [http] -> [http ssh] operator"],
         "a deploy has the trigger operator"
     );
@@ -128,13 +131,13 @@ async fn a_reap_publishes_its_steps_and_the_removed_deckies() {
         .await
         .expect("reaped");
     assert!(report.is_clean());
-    let told = events(&mut heard);
-    let done = told.iter().filter(|event| {
+    let reported = events(&mut heard);
+    let done = reported.iter().filter(|event| {
         matches!(event, Event::Step { progress, .. } if matches!(progress.state, StepState::Done { changed: true, .. }))
     });
     assert_eq!(done.count(), report.orphans[0].plan.steps().len());
-    assert_eq!(deckies(&told).len(), 2);
-    assert!(told.iter().all(|event| event.topology() == Some(id)));
+    assert_eq!(deckies(&reported).len(), 2);
+    assert!(reported.iter().all(|event| event.topology() == Some(id)));
 }
 
 #[tokio::test]
@@ -150,9 +153,9 @@ async fn the_bus_of_the_options_gets_all_events_of_the_engine() {
     let id = lab.store("maze", small()).await;
     let (mut own, mut shared) = (engine.events(), bus.subscribe(&[Pattern::everything()]));
     engine.teardown(id, &CancellationToken::new()).await.expect("torn down");
-    let told = events(&mut own);
-    assert!(!told.is_empty());
-    assert_eq!(events(&mut shared), told);
+    let reported = events(&mut own);
+    assert!(!reported.is_empty());
+    assert_eq!(events(&mut shared), reported);
 }
 
 #[tokio::test]
@@ -161,16 +164,16 @@ async fn the_event_of_a_status_has_the_stored_time() {
     let id = lab.store("maze", small()).await;
     let mut heard = lab.engine.events();
     lab.deploy(id).await.expect("deployed");
-    let mut told: Vec<(Status, Timestamp)> = Vec::new();
+    let mut reported: Vec<(Status, Timestamp)> = Vec::new();
     while let Some(Received::Event(envelope)) = heard.try_recv() {
         if let Event::Status { to, .. } = envelope.event {
-            told.push((to, envelope.at));
+            reported.push((to, envelope.at));
         }
     }
     let stored = decnet_topology::TopologyStore::status_events(lab.repo.as_ref(), id)
         .await
         .expect("events");
     let stored: Vec<_> = stored.iter().skip(1).map(|event| (event.to, event.at)).collect();
-    assert_eq!(told, stored);
-    assert_eq!(told.len(), 2);
+    assert_eq!(reported, stored);
+    assert_eq!(reported.len(), 2);
 }

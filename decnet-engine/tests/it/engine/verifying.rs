@@ -165,7 +165,7 @@ async fn a_decky_whose_base_does_not_run_deviates_from_both_sides() {
 }
 
 /// Returns the steps that would repair the drift, and the deviations: the target and the detail.
-fn told(report: &VerifyReport) -> (Vec<String>, Vec<(String, String)>) {
+fn reported(report: &VerifyReport) -> (Vec<String>, Vec<(String, String)>) {
     let deviations = report.deviations.iter();
     let deviations = deviations.map(|one| (format!("{} to {}", one.from, one.to), one.how.clone()));
     (report.drift.clone(), deviations.collect())
@@ -181,7 +181,7 @@ async fn an_interface_in_a_foreign_network_deviates_until_it_is_removed() {
     assert!(lab.docker.connect(&files, &foreign, [172, 17, 0, 2].into()));
     let report = verify(&lab, id).await;
     assert!(!report.is_clean());
-    let (drift, deviations) = told(&report);
+    let (drift, deviations) = reported(&report);
     assert_eq!(
         deviations,
         [(
@@ -226,7 +226,7 @@ async fn a_lost_membership_deviates_and_is_shown_as_lost() {
             .disconnect(&files, &naming::network(id, office.expect("a LAN")))
     );
     let report = verify(&lab, id).await;
-    let (drift, deviations) = told(&report);
+    let (drift, deviations) = reported(&report);
     assert!(
         deviations.contains(&("files to LAN office".to_owned(), "no interface in this LAN".to_owned())),
         "{deviations:?}"
@@ -249,7 +249,7 @@ async fn a_crash_looping_an_exited_and_an_unresponsive_service_are_named() {
     assert!(lab.docker.crash_again_and_again(&service("web", "ssh").await, 101));
     assert!(lab.docker.stop(&service("web", "http").await));
     assert!(lab.docker.deafen(&service("files", "smb").await));
-    let (_, deviations) = told(&verify(&lab, id).await);
+    let (_, deviations) = reported(&verify(&lab, id).await);
     let expected = [
         ("files to files.smb", "tcp/139: nothing listens there"),
         ("web to web.http", "its container exited"),

@@ -66,7 +66,7 @@ async fn two_loops_on_one_store_share_the_work_and_apply_each_mutation_once() {
     let mut applied = BTreeMap::new();
     let mut shares = Vec::new();
     for events in &mut events {
-        let told = heard(events).into_iter().filter_map(|event| match event {
+        let reported = heard(events).into_iter().filter_map(|event| match event {
             Event::Mutation {
                 mutation,
                 state: MutationStage::Applied,
@@ -74,9 +74,9 @@ async fn two_loops_on_one_store_share_the_work_and_apply_each_mutation_once() {
             } => Some(mutation),
             _ => None,
         });
-        let told: Vec<_> = told.collect();
-        shares.push(told.len());
-        for mutation in told {
+        let reported: Vec<_> = reported.collect();
+        shares.push(reported.len());
+        for mutation in reported {
             *applied.entry(mutation).or_insert(0) += 1;
         }
     }
@@ -121,18 +121,18 @@ async fn the_loop_publishes_its_health() {
     options.worker = Some("keeper-1".parse().expect("a name"));
     let keeper = Keeper::start(&lab.engine, options);
     tokio::time::sleep(100 * SECOND).await;
-    let told: Vec<Health> = heard(&mut events)
+    let reported: Vec<Health> = heard(&mut events)
         .into_iter()
         .filter_map(|event| match event {
             Event::Health(health) => Some(health),
             _ => None,
         })
         .collect();
-    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(reported.len(), 4, "{reported:?}");
     assert_eq!(
-        (told[3].worker.as_str(), told[3].topologies, told[3].busy),
+        (reported[3].worker.as_str(), reported[3].topologies, reported[3].busy),
         ("keeper-1", 3, 0)
     );
-    assert_eq!(told[3].started_at, told[0].started_at);
+    assert_eq!(reported[3].started_at, reported[0].started_at);
     keeper.end().await;
 }

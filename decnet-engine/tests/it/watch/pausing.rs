@@ -43,7 +43,7 @@ async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
     let pauses: Vec<_> = tries.into_iter().skip_while(|pause| *pause == 0.0).collect();
     assert_eq!(pauses[..6], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], "{pauses:?}");
 
-    let told: Vec<_> = heard(&mut events)
+    let reported: Vec<_> = heard(&mut events)
         .into_iter()
         .filter_map(|event| match event {
             Event::Status { to, reason, .. } => Some((to.to_string(), reason.is_some())),
@@ -51,7 +51,7 @@ async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
             _ => None,
         })
         .collect();
-    let told: Vec<_> = told.iter().map(|(what, why)| (what.as_str(), *why)).collect();
+    let reported: Vec<_> = reported.iter().map(|(what, why)| (what.as_str(), *why)).collect();
     let stages = [
         (MutationStage::Enqueued.as_str(), false),
         (MutationStage::Applying.as_str(), false),
@@ -59,7 +59,7 @@ async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
         (MutationStage::Failed.as_str(), true),
         ("active", false),
     ];
-    assert_eq!(told, stages);
+    assert_eq!(reported, stages);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,8 +73,8 @@ async fn a_new_event_does_not_wait_for_the_end_of_a_pause() {
     enqueue(&lab.engine, id, "extra").await;
     // By now the pauses are a minute long.
     tokio::time::sleep(300 * SECOND).await;
-    let told = enqueue(&lab.engine, id, "told").await;
-    assert!(until!(lab.mutation(told).await.finished_at.is_some()) < SECOND);
+    let reported = enqueue(&lab.engine, id, "reported").await;
+    assert!(until!(lab.mutation(reported).await.finished_at.is_some()) < SECOND);
     tokio::time::sleep(SECOND).await;
     let untold = enqueue(&lab.elsewhere(), id, "untold").await;
     assert!(until!(lab.mutation(untold).await.finished_at.is_some()) < 11 * SECOND);

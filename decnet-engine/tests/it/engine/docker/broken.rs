@@ -53,12 +53,12 @@ async fn a_reconcile_repairs_broken_resources_and_leaves_the_rest_running() {
             .expect("a decky");
         docker(&["restart", "-t", "0", naming::base(id, router).as_str()]);
         assert!(!crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
-        let mended = lab
+        let healed = lab
             .engine
             .reconcile(id, false, &CancellationToken::new())
             .await
             .expect("reconciled");
-        assert_eq!((mended.row.status, mended.reason), (Status::Active, None));
+        assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
         let after = lab.docker.inspect(scope).await.expect("observed");
         for container in &before.containers {
             let name = container.name.as_str();
@@ -175,9 +175,9 @@ async fn manual_changes_are_in_the_plan_and_reverted() {
             check_list(lab, id).await;
             let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
             assert!(!plan.is_empty(), "{what}: drift shows");
-            let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
-            let mended = mended.unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_eq!((mended.row.status, mended.reason), (Status::Active, None), "{what}");
+            let healed = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+            let healed = healed.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!((healed.row.status, healed.reason), (Status::Active, None), "{what}");
             let left = crate::planned(&lab.engine, id, None).await.expect("planned");
             assert!(left.is_empty(), "{what}: {left:#?}");
             let after = lab.observe(id).await;

@@ -270,8 +270,8 @@ async fn a_maze_changes_while_connections_pass_through_it() {
         assert_eq!(lab.observe(id).await.networks.len(), 12);
 
         let sent = talk.end();
-        let told = contacts(&smb, Ipv4Addr::new(10, 204, 1, 3)).await;
-        let received: Vec<u64> = told.iter().map(|contact| contact.bytes).collect();
+        let reported = contacts(&smb, Ipv4Addr::new(10, 204, 1, 3)).await;
+        let received: Vec<u64> = reported.iter().map(|contact| contact.bytes).collect();
         assert_eq!(received, [sent], "one connection, and every byte came over it");
         lab.go_on(id, "the first maze comes back", &first).await;
         lab.check_reach(id, &first).await;

@@ -121,8 +121,8 @@ async fn manual_changes_deviate_until_they_are_repaired() {
         assert_eq!((lost("web", "desk"), lost("desk", "web")), (cut, cut), "{report:?}");
         assert_eq!(lost("desk", "safe"), None, "it never reached it");
 
-        let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
-        assert_eq!(mended.expect("reconciled").row.status, Status::Active);
+        let healed = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+        assert_eq!(healed.expect("reconciled").row.status, Status::Active);
         assert_eq!(verify(lab, id).await.deviations, []);
 
         // A user with the rights removes the containment and changes nothing else.
@@ -160,15 +160,15 @@ async fn manual_changes_deviate_until_they_are_repaired() {
         );
         assert!(found.iter().all(|(from, ..)| *from == place("web")), "{report:?}");
 
-        let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
-        assert_eq!(mended.expect("reconciled").row.status, Status::Active);
+        let healed = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+        assert_eq!(healed.expect("reconciled").row.status, Status::Active);
         assert_eq!(verify(lab, id).await.deviations, []);
     })
     .await;
 }
 
 /// Returns the deviations as text: the target, the finding, and the detail.
-fn told(report: &VerifyReport) -> Vec<String> {
+fn reported(report: &VerifyReport) -> Vec<String> {
     let deviations = report.deviations.iter();
     deviations
         .map(|one| format!("{} to {}: {}: {}", one.from, one.to, one.found, one.how))
@@ -181,13 +181,13 @@ async fn a_foreign_interface_a_lost_lan_and_an_ended_service_deviate_and_are_sho
     on_docker(async |lab| {
         let topology = three("10.203.8");
         let id = raise(lab, &topology, "ssh=127.0.0.1:20323").await;
-        assert_eq!(told(&verify(lab, id).await), Vec::<String>::new());
+        assert_eq!(reported(&verify(lab, id).await), Vec::<String>::new());
 
         let (safe, desk) = (base_of(id, &topology, "safe"), base_of(id, &topology, "desk"));
         docker(&["network", "connect", "bridge", &safe]);
         docker(&["pause", &format!("{desk}.smb")]);
         let report = verify(lab, id).await;
-        let found = told(&report);
+        let found = reported(&report);
         let leg = "safe to network bridge: reachable: an interface in a network that is not its own";
         assert!(found.iter().any(|one| one == leg), "{found:?}");
         let paused = "desk to desk.smb: unreachable: its container is paused";
@@ -207,12 +207,12 @@ async fn a_foreign_interface_a_lost_lan_and_an_ended_service_deviate_and_are_sho
 
         let vault = topology.lan_named(&"vault".parse().expect("a name")).expect("a LAN");
         docker(&["network", "disconnect", naming::network(id, vault).as_str(), &safe]);
-        let found = told(&verify(lab, id).await);
+        let found = reported(&verify(lab, id).await);
         let lost = "safe to LAN vault: unreachable: no interface in this LAN";
         assert!(found.iter().any(|one| one == lost), "{found:?}");
-        let mended = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
-        assert_eq!(mended.expect("reconciled").row.status, Status::Active);
-        assert_eq!(told(&verify(lab, id).await), Vec::<String>::new());
+        let healed = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
+        assert_eq!(healed.expect("reconciled").row.status, Status::Active);
+        assert_eq!(reported(&verify(lab, id).await), Vec::<String>::new());
     })
     .await;
 }

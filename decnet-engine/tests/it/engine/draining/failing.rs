@@ -113,11 +113,11 @@ async fn check_left(lab: &Lab, id: TopologyId, case: &Case, fault: Fault, contex
 async fn tend(lab: &Lab, id: TopologyId, context: &str) {
     lab.drain(id).await;
     if lab.status(id).await == Status::Degraded {
-        let mended = lab
+        let healed = lab
             .reconcile(id)
             .await
             .unwrap_or_else(|error| panic!("{context}: {error:?}"));
-        assert_eq!(mended.reason, None, "{context}");
+        assert_eq!(healed.reason, None, "{context}");
     }
 }
 

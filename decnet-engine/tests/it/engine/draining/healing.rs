@@ -31,18 +31,18 @@ async fn half_forced() -> (Lab, TopologyId) {
 async fn a_failed_forced_mutation_is_healed_with_its_own_force_as_soon_as_possible() {
     let (lab, id) = half_forced().await;
     for _ in 0..2 {
-        let mended = lab.reconcile(id).await.expect("tried");
-        assert_eq!(mended.row.status, Status::Degraded);
+        let healed = lab.reconcile(id).await.expect("tried");
+        assert_eq!(healed.row.status, Status::Degraded);
         assert!(
-            mended
+            healed
                 .reason
                 .is_some_and(|reason| reason.contains("could not remove container"))
         );
     }
     lab.docker.reconnect();
-    let mended = lab.reconcile(id).await.expect("mended");
-    assert_eq!((mended.row.status, mended.reason), (Status::Active, None));
-    lab.assert_matches(id, "mended").await;
+    let healed = lab.reconcile(id).await.expect("healed");
+    assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
+    lab.assert_matches(id, "healed").await;
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn the_force_of_a_mutation_is_for_its_decky_only_and_ends_when_the_maze_is
         !all_but_one.contains("_web") && all_but_one.contains("4 such step(s)"),
         "{all_but_one}"
     );
-    lab.reconcile(id).await.expect("mended");
+    lab.reconcile(id).await.expect("healed");
     let all = destructive().await;
     assert!(all.contains("5 such step(s)"), "{all}");
 }
@@ -93,8 +93,8 @@ async fn a_stored_unfinished_mutation_is_repaired_with_its_force() {
         .await
         .expect_err("cut off");
     lab.docker.reconnect();
-    lab.reconcile(id).await.expect("mended");
-    lab.assert_matches(id, "mended").await;
+    lab.reconcile(id).await.expect("healed");
+    lab.assert_matches(id, "healed").await;
     lab.docker.clear_log();
     assert_eq!(lab.drain(id).await[0].state, MutationState::Applied);
     assert_eq!(lab.docker.log().len(), 0, "nothing was left to do");

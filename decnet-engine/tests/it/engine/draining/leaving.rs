@@ -119,15 +119,15 @@ async fn queued_mutations_of_a_torn_down_maze_are_rejected_and_never_applied() {
     }
     let mut events = lab.engine.events();
     lab.teardown(id).await.expect("torn down");
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     while let Some(Received::Event(envelope)) = events.try_recv() {
         if let Event::Mutation { mutation, state, .. } = envelope.event {
-            told.push((mutation, state));
+            reported.push((mutation, state));
         }
     }
     let rows = lab.rows(id).await;
     let expected: Vec<_> = rows.iter().map(|row| (row.id, MutationStage::Rejected)).collect();
-    assert_eq!(told, expected, "waiting commands get the event");
+    assert_eq!(reported, expected, "waiting commands get the event");
     for row in lab.rows(id).await {
         assert_eq!((row.state, row.stored_at), (MutationState::Rejected, None));
         assert_eq!(row.reason.as_deref(), Some("the topology is being torn down"));

@@ -69,8 +69,8 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
     }
     lab.drain(id).await;
     if lab.status(id).await == Status::Degraded {
-        let mended = lab.reconcile(id).await;
-        assert_eq!(mended.expect(&context).reason, None, "{context}");
+        let healed = lab.reconcile(id).await;
+        assert_eq!(healed.expect(&context).reason, None, "{context}");
     }
     assert_eq!(lab.status(id).await, Status::Active, "{context}");
     lab.assert_matches(id, &context).await;
