@@ -1,4 +1,4 @@
-//! Where other processes hear of what this one does.
+//! The bus that carries the events of this process to others.
 
 use std::{
     env,
@@ -7,22 +7,18 @@ use std::{
     time::Duration,
 };
 
-use decnet_engine::{
-    bus::{Bus, unix::UnixBus},
-    event::{Envelope, Event},
-};
-use decnet_topology::TopologyRow;
+use decnet_engine::bus::{Bus, unix::UnixBus};
 use etcetera::BaseStrategy;
 
 use crate::{command_error::CommandError, globals::Globals};
 
-/// Where services of the machine have their sockets.
+/// The folder of sockets of system services.
 const SYSTEM: &str = "/run/decnet";
 
-/// How long the end of a command may be held up by events that are on their way.
+/// How long a command waits at its end until its events are sent.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The bus, connected when something is to be told, and whether it is served or not.
+/// The bus, connected when the first event is published.
 #[derive(Debug)]
 pub(crate) struct SharedBus {
     path: Option<PathBuf>,
@@ -33,7 +29,7 @@ impl SharedBus {
     /// Connects nothing yet.
     pub(crate) fn new(globals: &Globals) -> Self {
         Self {
-            // Who cannot be told where the bus is tells nobody: the store is the truth.
+            // Without a path nothing is published: the store is the truth.
             path: path(globals).ok(),
             bus: OnceLock::new(),
         }
@@ -44,20 +40,7 @@ impl SharedBus {
         Some(self.get()?.clone())
     }
 
-    /// Tells that a topology was stored.
-    pub(crate) fn publish_creation(&self, row: &TopologyRow) {
-        let event = Event::Status {
-            topology: row.id,
-            from: None,
-            to: row.status,
-            reason: Some("created".into()),
-        };
-        if let Some(bus) = self.get() {
-            bus.publish(Envelope::new(event, row.created_at));
-        }
-    }
-
-    /// Waits a moment for what is on its way.
+    /// Waits a moment until events are sent.
     pub(crate) async fn settle(&self) {
         if let Some(bus) = self.bus.get() {
             bus.flush(PATIENCE).await;
@@ -71,8 +54,8 @@ impl SharedBus {
     }
 }
 
-/// Returns where the bus is: as given, else in the user's runtime folder, else with the services of the machine where those have
-/// a folder or the user is root, else in the user's data folder.
+/// Returns the path of the socket: as given, else in the user's runtime folder, else in the folder of system services if that
+/// exists or the user is root, else in the user's data folder.
 pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {
     if let Some(path) = &globals.bus {
         return Ok(path.clone());

@@ -4,7 +4,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, builder::FalseyVal
 
 use crate::{commands::Command, globals::Globals};
 
-/// Mazes of decoy hosts: draw one, check it, raise it on Docker, take it down without a trace.
+/// Mazes of decoy hosts: generate one, check it, deploy it on Docker, and tear it down without a trace.
 #[derive(Debug, Parser)]
 #[command(
     name = "decnet",
@@ -13,8 +13,8 @@ use crate::{commands::Command, globals::Globals};
     subcommand_required = true,
     disable_help_subcommand = true,
     max_term_width = 110,
-    after_help = "Flags are environment variables too: --db is DECNET_DB, --dry-run of deploy is DECNET_DEPLOY_DRY_RUN.\n\
-                  Exit codes: 0 done, 1 failed, 2 usage, 3 invalid, 4 conflict, 5 Docker out of reach, 6 rolled back, \
+    after_help = "Each flag has an environment variable: --db is DECNET_DB, --dry-run of deploy is DECNET_DEPLOY_DRY_RUN.\n\
+                  Exit codes: 0 done, 1 failed, 2 usage, 3 invalid, 4 conflict, 5 Docker unreachable, 6 rolled back, \
                   130 interrupted."
 )]
 pub(crate) struct Cli {
@@ -65,10 +65,10 @@ fn with_environment(command: clap::Command, prefix: &str) -> clap::Command {
         })
 }
 
-/// Flags that delete what nobody can restore: they have to be typed each time.
+/// Flags that delete data for good. They are never read from the environment.
 const NEVER_FROM_ENVIRONMENT: [&str; 1] = ["DECNET_DB_RESET_FORCE"];
 
-/// Names the environment variable of a flag, or what those of a subcommand begin with.
+/// Returns the environment variable of a flag, or the prefix of a subcommand.
 fn variable(prefix: &str, name: &str) -> String {
     format!("{prefix}_{}", name.to_ascii_uppercase().replace('-', "_"))
 }

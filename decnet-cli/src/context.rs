@@ -1,11 +1,14 @@
-//! What a command works with: catalogue, store, Docker and engine, each opened only when it is asked for.
+//! What a command works with: catalogue, store, Docker and engine, each opened when it is needed.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use decnet_engine::{
     decoy::{self, DecoyImage},
-    engine::{Engine, EngineOptions},
-    runtime::docker::{Docker, DockerHost, DockerOptions},
+    engine::{Engine, EngineError, EngineOptions},
+    runtime::{
+        RuntimeError,
+        docker::{Docker, DockerHost, DockerOptions},
+    },
 };
 use decnet_topology::{Catalog, Repo, catalog::ImageSource};
 
@@ -16,16 +19,16 @@ use crate::{bus::SharedBus, command_error::CommandError, globals::Globals, input
 pub(crate) struct Context {
     /// The global flags.
     pub(crate) globals: Globals,
-    /// How to speak.
+    /// The output.
     pub(crate) output: Output,
-    /// Where other processes hear of what happens.
+    /// The bus.
     pub(crate) bus: SharedBus,
 }
 
-/// What an engine is told beside the global flags.
+/// Options of an engine besides the global flags.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EngineWishes<'a> {
-    /// How many containers are worked on at a time.
+    /// How many containers to change at the same time.
     pub(crate) max_workers: Option<usize>,
     /// A decoy program other than the embedded one.
     pub(crate) decoy: Option<&'a Path>,
@@ -57,7 +60,7 @@ impl Context {
                 path,
                 source: Box::new(source),
             })?;
-        // A folder to build from is meant from where the file is.
+        // A build folder is relative to the file.
         let built: Vec<_> = catalog
             .services()
             .filter(|service| matches!(service.image, ImageSource::Build(_)))
@@ -84,48 +87,63 @@ impl Context {
             Some(path) => Some(Source::File(path.into()).read()?),
             None => decoy::embedded().map(<[u8]>::to_vec),
         };
-        Ok(DecoyImage::pack(&program.ok_or(CommandError::NoDecoy)?))
+        Ok(DecoyImage::pack(&program.ok_or(EngineError::NoDecoy)?))
     }
 
-    /// Reaches Docker to look at it, waiting no longer than that.
+    /// Connects to Docker with a short timeout.
     pub(crate) async fn look_at_docker(&self, timeout: Duration) -> Result<Docker, CommandError> {
         let options = self.docker_options()?;
         let timeout = options.timeout.min(timeout);
         Ok(Docker::connect(options.timeout(timeout)).await?)
     }
 
-    fn docker_options(&self) -> Result<DockerOptions, CommandError> {
+    fn docker_options(&self) -> Result<DockerOptions, RuntimeError> {
         let variable = |name: &str| match (name, &self.globals.host) {
             ("DOCKER_HOST", Some(host)) => Some(host.clone()),
             _ => std::env::var(name).ok(),
         };
-        let options =
-            DockerOptions::default().host(DockerHost::find(variable, |path| std::fs::read_to_string(path).ok())?);
+        let host = DockerHost::find(variable, |path| std::fs::read_to_string(path).ok())?;
+        let options = DockerOptions::default().host(host);
         let timeout = self.globals.timeout.unwrap_or(options.timeout);
         Ok(options.timeout(timeout))
     }
 
-    /// Opens the store, reaches Docker and joins the two.
+    /// Opens the store and connects to Docker.
     pub(crate) async fn engine(&self, wishes: EngineWishes<'_>) -> Result<Engine, CommandError> {
         let catalog = self.catalog()?;
         let repo = self.repo()?;
         self.engine_on(repo, catalog, wishes).await
     }
 
-    /// Reaches Docker and joins it with a store that is open.
+    /// Opens the store, and connects to Docker only when an operation needs it.
+    pub(crate) fn engine_on_demand(&self) -> Result<Engine, CommandError> {
+        let options = self.engine_options(self.catalog()?);
+        Ok(Engine::on_docker_when_needed(
+            self.repo()?,
+            self.docker_options(),
+            options,
+        ))
+    }
+
+    fn engine_options(&self, catalog: Catalog) -> EngineOptions {
+        let options = EngineOptions::new(catalog);
+        match self.bus.connected() {
+            Some(bus) => options.bus(bus),
+            None => options,
+        }
+    }
+
+    /// Connects to Docker for a store that is open.
     pub(crate) async fn engine_on(
         &self,
         repo: Arc<dyn Repo>,
         catalog: Catalog,
         wishes: EngineWishes<'_>,
     ) -> Result<Engine, CommandError> {
-        let options = EngineOptions::new(catalog)
-            .image(Arc::new(Self::decoy(&wishes)?))
-            .width(wishes.max_workers);
-        let options = match self.bus.connected() {
-            Some(bus) => options.bus(bus),
-            None => options,
-        };
+        let mut options = self.engine_options(catalog).width(wishes.max_workers);
+        if wishes.decoy.is_some() {
+            options = options.image(Arc::new(Self::decoy(&wishes)?));
+        }
         Ok(Engine::on_docker(repo, self.docker_options()?, options).await?)
     }
 }

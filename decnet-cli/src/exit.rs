@@ -1,4 +1,4 @@
-//! What the process leaves with, what kind of error that is, and what people are advised to do: decided here and nowhere else.
+//! Exit codes, error codes and hints. Only this file decides them.
 
 use std::{io, process::ExitCode};
 
@@ -7,28 +7,29 @@ use decnet_topology::{
     Code, MutationError, RepoError, Status,
     alloc::{AllocError, ResolveError},
     generate::GenerateError,
+    repo::FindError,
 };
 
 use crate::command_error::CommandError;
 
-/// What the process leaves with.
+/// How the process exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It was done.
+    /// Success.
     Done,
-    /// It failed.
+    /// A failure.
     Failed,
-    /// It was asked for in a way that makes no sense.
+    /// The arguments make no sense.
     Usage,
-    /// A document, a config or a maze breaks rules; what was found is printed.
+    /// A document, a config or a maze breaks rules.
     Invalid,
-    /// Someone or something else is in the way: a version, a lease, a status, a name.
+    /// A conflict: a version, a lease, a status, a name.
     Conflict,
-    /// Docker is out of reach.
+    /// Docker is unreachable.
     Unreachable,
-    /// It failed, and what was done was undone.
+    /// A failure after which everything was undone.
     RolledBack,
-    /// It was called off, after the undo.
+    /// Interrupted, after the undo.
     Interrupted,
 }
 
@@ -55,7 +56,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl CommandError {
-    /// Decides what the process leaves with.
+    /// Decides the exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Engine(error) => of_engine(error),
@@ -67,109 +68,93 @@ impl CommandError {
             | Self::Mutated { .. }
             | Self::Document { .. }
             | Self::Catalog { .. }
-            | Self::Parse { .. }
-            | Self::Name { .. } => Exit::Invalid,
-            Self::Ambiguous { .. } | Self::Usage(_) | Self::Unconfirmed { .. } | Self::WouldStop { .. } => Exit::Usage,
-            Self::Differs { .. }
-            | Self::InUse { .. }
-            | Self::LeftOnDocker { .. }
-            | Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
-            Self::ReapInterrupted | Self::StillQueued { .. } => Exit::Interrupted,
-            // Who reads our output may stop reading; that is no failure.
+            | Self::Parse { .. } => Exit::Invalid,
+            Self::Find(FindError::Ambiguous { .. })
+            | Self::Usage(_)
+            | Self::Unconfirmed { .. }
+            | Self::WouldStop { .. } => Exit::Usage,
+            Self::Differs { .. } | Self::InUse { .. } | Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
+            Self::ReapInterrupted => Exit::Interrupted,
+            // A reader that stops reading is not a failure.
             Self::Stdout { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
         }
     }
 
-    /// Names the kind of error, for programs.
+    /// Returns the stable code of the error.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Engine(error) => error.code(),
             Self::Repo(error) => error.code(),
             Self::Runtime(error) => error.code(),
+            Self::Find(error) => error.code(),
             Self::Config(error) => error.code(),
             Self::Document { .. } | Self::Maze { .. } => "invalid",
             Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { .. } => "invalid_catalog",
             Self::Parse { .. } => "malformed",
-            Self::Name { .. } => "invalid_name",
             Self::Alloc(error) => error.code(),
-            Self::Generate(error) => error.code(),
-            Self::Resolve(error) => error.code(),
-            Self::NoTopology { .. } | Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
+            Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
             Self::Bus(error) => error.code(),
-            Self::Ambiguous { .. } => "ambiguous",
             Self::Differs { .. } => "differs",
             Self::InUse { .. } => "in_use",
-            Self::LeftOnDocker { .. } => "left_on_docker",
             Self::ReapIncomplete(_) => "reap_incomplete",
-            Self::ReapInterrupted | Self::StillQueued { .. } => "interrupted",
+            Self::ReapInterrupted => "interrupted",
             Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
             Self::Usage(_) => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout { .. } | Self::NoDataFolder => "io",
-            Self::NoDecoy | Self::Json { .. } | Self::Signals { .. } | Self::Threads { .. } => "internal",
+            Self::Json { .. } | Self::Signals { .. } | Self::Threads { .. } => "internal",
         }
     }
 
-    /// Advises what to do.
+    /// Returns a hint about what to do.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Engine(error) => return engine_hint(error),
             Self::Repo(error) => return repo_hint(error),
             Self::Runtime(error) => return runtime_hint(error),
-            Self::Config(_) => "mend the config or the flags; `decnet generate --help` says what is allowed",
-            Self::Generate(GenerateError::Subnets { .. }) | Self::Alloc(AllocError::SubnetsExhausted { .. }) => {
+            Self::Config(_) => "fix the config or the flags; `decnet generate --help` lists the allowed values",
+            Self::Alloc(AllocError::SubnetsExhausted { .. }) => {
                 "give a larger pool with --subnet-base-prefix, smaller LANs with --lan-prefix, or tear mazes down"
             }
-            Self::Generate(GenerateError::Addresses { .. }) => "give larger LANs with --lan-prefix, or fewer deckies",
-            Self::Resolve(ResolveError::Subnets { .. }) => "write subnets into the file, or tear mazes down",
-            Self::Resolve(ResolveError::Addresses { .. }) => "give the LAN a larger subnet, or take deckies from it",
             Self::Alloc(AllocError::Special { .. }) => {
                 "take a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
             }
-            Self::Alloc(AllocError::AddressesExhausted { .. }) => "the LAN is full: make another, or a larger one",
-            Self::Document { .. } => "mend the file; `decnet validate FILE` checks it, `decnet schema` describes it",
+            Self::Alloc(AllocError::AddressesExhausted { .. }) => "the LAN is full: add another, or a larger one",
+            Self::Document { .. } => "fix the file; `decnet validate FILE` checks it, `decnet schema` describes it",
             Self::Maze { findings } => match findings.first().map(|finding| finding.code) {
-                Some(Code::SubnetSpecial) => "move the LANs to private subnets (`decnet next-subnet` names one)",
+                Some(Code::SubnetSpecial) => "move the LANs to private subnets (`decnet next-subnet` prints one)",
                 Some(Code::HostPortTaken) => "stop what listens there, or publish elsewhere: --publish ssh=2222",
                 Some(Code::SubnetHostOverlap | Code::SubnetOverlap) => {
-                    "move the LANs to other subnets (`decnet next-subnet` names one), or remove what is in the way"
+                    "move the LANs to other subnets (`decnet next-subnet` prints one), or remove what is in the way"
                 }
-                _ => "mend the maze and apply it again",
+                _ => "fix the maze and apply it again",
             },
             Self::Catalog { .. } => {
-                "mend the file given by --catalog; `decnet services --json` shows what entries look like"
+                "fix the file given by --catalog; `decnet services --json` shows what entries look like"
             }
-            Self::NoTopology { .. } => "`decnet list --all` names them; --db says which database is looked into",
-            Self::Ambiguous { .. } => "give more of the id",
-            Self::Bus(BindError::InUse { .. }) => "one is enough; `decnet events` follows it",
-            Self::Bus(_) => "give another socket with --bus, in a folder that may be written to",
+            Self::Find(FindError::NotFound { .. }) => {
+                "`decnet list --all` lists all mazes; --db selects another database"
+            }
+            Self::Find(FindError::Ambiguous { .. }) => "give more of the id",
+            Self::Bus(BindError::InUse { .. }) => "one bus is enough; `decnet events` follows it",
+            Self::Bus(_) => "give another socket with --bus, in a writable folder",
             Self::Differs { .. } => {
-                "`decnet teardown` it and apply again, or give the file another name; what runs is not replaced by a file"
+                "`decnet teardown` it and apply again, or give the file another name; a file does not replace a running maze"
             }
             Self::InUse { .. } => {
-                "tear them down first; --force forgets them and leaves what runs to `decnet reap --instance`"
+                "tear them down first; --force removes the database and leaves running mazes to `decnet reap --instance`"
             }
-            Self::LeftOnDocker { .. } => "`decnet teardown` removes it",
-            Self::ReapIncomplete(_) => "run it again; `decnet doctor` tells what Docker says",
-            Self::StillQueued { .. } => {
-                "it stays queued; `decnet watch` makes it, `decnet mutations` tells how far it is"
-            }
-            Self::ReapInterrupted => "`decnet reap` takes it up where it stopped",
+            Self::ReapIncomplete(_) => "run it again; `decnet doctor` shows the state of Docker",
+            Self::ReapInterrupted => "`decnet reap` continues where it stopped",
             Self::WouldStop { .. } => {
-                "if the database is an older copy, put the newest in its place; else `--yes=ID` names the maze that may go"
+                "if the database is an older copy, restore the newest; otherwise confirm the maze to remove with `--yes=ID`"
             }
             Self::Unconfirmed { .. } => "--yes confirms it",
             Self::NoDataFolder => "set HOME, or give a database with --db",
-            Self::NoDecoy => "give one with --decoy FILE",
-            Self::Write { .. } => "check that the folder is there and may be written to",
+            Self::Write { .. } => "check that the folder exists and is writable",
             _ => return None,
         })
-    }
-
-    /// Advises what to do, or nothing.
-    pub(crate) fn advice(&self) -> &'static str {
-        self.hint().unwrap_or_default()
     }
 }
 
@@ -179,19 +164,24 @@ fn of_engine(error: &EngineError) -> Exit {
         EngineError::Runtime(error) => of_runtime(error),
         EngineError::PublishMapsNothing { .. } => Exit::Usage,
         EngineError::Mutation(error) if error.is_bad_input() => Exit::Usage,
-        EngineError::Invalid(_) | EngineError::Mutation(_) => Exit::Invalid,
+        EngineError::InvalidName { .. }
+        | EngineError::Config(_)
+        | EngineError::Invalid(_)
+        | EngineError::Mutation(_) => Exit::Invalid,
         EngineError::Busy { .. }
         | EngineError::WrongStatus { .. }
+        | EngineError::Differs { .. }
+        | EngineError::LeftOnRuntime { .. }
         | EngineError::Plan(_)
         | EngineError::PlanChanged { .. } => Exit::Conflict,
-        // Nothing could be undone while nobody answered.
+        // Nothing could be undone while Docker did not answer.
         EngineError::DeployFailed {
             failures, leftovers, ..
         } if !leftovers.is_empty() && failures.iter().any(|failure| failure.source.is_unreachable()) => {
             Exit::Unreachable
         }
         EngineError::DeployFailed { .. } => Exit::RolledBack,
-        EngineError::Interrupted { .. } => Exit::Interrupted,
+        EngineError::Interrupted { .. } | EngineError::StillQueued { .. } => Exit::Interrupted,
         _ => Exit::Failed,
     }
 }
@@ -231,22 +221,20 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Repo(error) => return repo_hint(error),
         EngineError::Runtime(error) => return runtime_hint(error),
         EngineError::Busy { .. } => {
-            "wait until it is done; the lease of a process that died runs out by itself, and `decnet db unlock MAZE` breaks it"
+            "wait until it is done; the lease of a process that died expires, and `decnet db unlock MAZE` breaks it"
         }
-        EngineError::PublishMapsNothing { .. } => {
-            "`decnet show` names the gateways and their services; nothing was changed on Docker"
-        }
+        EngineError::PublishMapsNothing { .. } => "`decnet show` lists the gateways and their services",
         EngineError::Mutation(MutationError::ForceRequired { .. }) => {
-            "--force makes the running container anew, and with --plan shows first what that touches"
+            "--force allows the running container to be recreated, and --plan shows the steps first"
         }
         EngineError::Mutation(MutationError::SubnetPoolExhausted { .. }) => {
-            "--subnet gives it one of another range; `decnet next-subnet` names a free one"
+            "give one of another range with --subnet; `decnet next-subnet` prints a free one"
         }
         EngineError::Mutation(MutationError::AddressPoolExhausted { .. }) => {
-            "the LAN is full: make another, or take deckies from it"
+            "the LAN is full: add another, or remove deckies from it"
         }
         EngineError::Mutation(error) if error.is_bad_input() => {
-            "`decnet mutate --help` names the keys; `decnet schema --mutation` describes them all"
+            "`decnet mutate --help` lists the keys; `decnet schema --mutation` describes them all"
         }
         EngineError::WrongStatus {
             status: Status::TearingDown | Status::Degraded,
@@ -255,11 +243,9 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::WrongStatus {
             status: Status::Pending,
             ..
-        } => "`decnet deploy` raises it",
-        EngineError::WrongStatus { .. } => "`decnet show` tells what it is doing",
-        EngineError::Plan(PlanError::Destructive { .. }) => {
-            "`decnet plan` shows the steps; --force takes them all the same"
-        }
+        } => "`decnet deploy` deploys it",
+        EngineError::WrongStatus { .. } => "`decnet show` shows its status",
+        EngineError::Plan(PlanError::Destructive { .. }) => "`decnet plan` shows the steps; --force allows them",
         EngineError::DeployFailed {
             leftovers, failures, ..
         } => {
@@ -267,16 +253,31 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
                 return Some("`decnet teardown` removes what is left");
             }
             return match failures.first() {
-                Some(failure) => runtime_hint(&failure.source).or(Some("mend the cause and deploy again")),
-                None => Some("another process took over; `decnet show` tells how far it is"),
+                Some(failure) => runtime_hint(&failure.source).or(Some("fix the cause and deploy again")),
+                None => Some("another process took over; `decnet show` shows its status"),
             };
         }
         EngineError::Interrupted { leftovers, .. } if !leftovers.is_empty() => "`decnet teardown` removes what is left",
-        EngineError::Interrupted { .. } => "nothing of this run is left; the same command starts afresh",
-        EngineError::AgentMode { .. } => "store it in mode `unihost` to raise it on this daemon",
-        EngineError::TeardownIncomplete { .. } => "`decnet teardown` again takes up where this stopped",
+        EngineError::Interrupted { .. } => "nothing of this run is left; run the command again",
+        EngineError::Generate(GenerateError::Subnets { .. }) => {
+            "give a larger pool with --subnet-base-prefix, smaller LANs with --lan-prefix, or tear mazes down"
+        }
+        EngineError::Generate(GenerateError::Addresses { .. }) => {
+            "give larger LANs with --lan-prefix, or fewer deckies"
+        }
+        EngineError::Resolve(ResolveError::Subnets { .. }) => "write subnets into the file, or tear mazes down",
+        EngineError::Resolve(ResolveError::Addresses { .. }) => {
+            "give the LAN a larger subnet, or remove deckies from it"
+        }
+        EngineError::LeftOnRuntime { .. } => "`decnet teardown` removes it",
+        EngineError::StillQueued { .. } => {
+            "it stays queued; `decnet watch` applies it, `decnet mutations` shows its state"
+        }
+        EngineError::NoDecoy => "give one with --decoy FILE",
+        EngineError::AgentMode { .. } => "store it in mode `unihost` to deploy it on this daemon",
+        EngineError::TeardownIncomplete { .. } => "run `decnet teardown` again to continue",
         EngineError::TeardownUnrecorded { .. } => {
-            "make room, or the database writable, and `decnet teardown` again records it; until then `decnet watch` would raise the maze again"
+            "free some space or make the database writable, then run `decnet teardown` again to record it; until then `decnet watch` would deploy the maze again"
         }
         _ => return None,
     })
@@ -286,34 +287,34 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
     Some(match error {
         RepoError::NameTaken { .. } => "give another name, or tear the other down first",
         RepoError::SubnetClaimed { .. } => {
-            "choose another subnet (`decnet next-subnet` names one), or tear the other down first"
+            "choose another subnet (`decnet next-subnet` prints one), or tear the other down first"
         }
         RepoError::VersionConflict { .. } | RepoError::StatusConflict { .. } => {
-            "someone else was faster; look and try again"
+            "another process changed it first; check it and try again"
         }
         RepoError::NotEditable { .. } => {
-            "a maze can be changed while it is pending, or up: active or degraded, and not on its way down"
+            "a maze can be changed while it is pending, active or degraded, and not being torn down"
         }
         RepoError::NotDeletable { .. } => "`decnet teardown` it first",
         RepoError::LeaseHeld { .. } | RepoError::LeaseLost { .. } => {
             "wait until the other is done; `decnet db unlock MAZE` breaks the lease of one that hangs"
         }
         RepoError::TooNew { .. } => "update decnet, or give another database with --db",
-        RepoError::FolderMissing { .. } => "make the folder, or give another database with --db",
+        RepoError::FolderMissing { .. } => "create the folder, or give another database with --db",
         RepoError::IsFolder { .. } | RepoError::NotAStore { .. } => {
-            "it was left as it is; give another database with --db or DECNET_DB"
+            "the file was not changed; give another database with --db or DECNET_DB"
         }
-        RepoError::Open { .. } => "check the path and its permissions; --db names another database",
-        RepoError::Locked => "wait for the other process, or find it: `fuser` tells who has the file open",
+        RepoError::Open { .. } => "check the path and its permissions; --db selects another database",
+        RepoError::Locked => "wait for the other process, or find it: `fuser` lists who has the file open",
         RepoError::ReadOnly => "make the file and its folder writable, or give another database with --db",
         RepoError::Full => {
-            "free some space and try again; nothing was lost, and `list`, `show`, `plan`, `teardown` and `reap` work meanwhile"
+            "free some space and try again; nothing was lost, and `list`, `show`, `plan`, `teardown` and `reap` still work"
         }
         RepoError::Empty { .. } => {
-            "if it held mazes, restore the newest backup, then look at `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
+            "if it held mazes, restore the newest backup, then check `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
         }
         RepoError::Corrupt { .. } => {
-            "restore the newest backup, then look at `decnet reap --dry-run` before you reap: what was deployed since is unknown to it. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists what runs without it"
+            "restore the newest backup, then check `decnet reap --dry-run` before you reap: it does not know what was deployed since. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists what runs without it"
         }
         _ => return None,
     })
@@ -327,7 +328,7 @@ fn runtime_hint(error: &RuntimeError) -> Option<&'static str> {
         RuntimeError::TooOld { .. } => "update Docker to 20.10 or newer",
         RuntimeError::TimedOut { .. } => "the daemon is overloaded or stuck; --timeout waits longer",
         RuntimeError::Foreign { .. } => {
-            "rename the maze or remove the other by hand; decnet never touches what is not its own"
+            "rename the maze or remove the other by hand; decnet never touches resources of others"
         }
         RuntimeError::SubnetTaken { .. } => {
             "`decnet doctor` lists networks; choose another subnet (`decnet next-subnet`)"

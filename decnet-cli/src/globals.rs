@@ -18,16 +18,16 @@ pub(crate) struct Globals {
     )]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) host: Option<String>,
-    /// A TOML file of services and archetypes that are added to the built-in ones, or override them.
+    /// A TOML file of services and archetypes. They are added to the built-in ones, or override them.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) catalog: Option<PathBuf>,
-    /// The socket of the bus on which commands see each other's events [default: decnet/bus.sock in the user's runtime folder].
+    /// The socket of the bus that carries events between commands [default: decnet/bus.sock in the user's runtime folder].
     #[arg(long, global = true, value_name = "SOCKET", alias = "socket")]
     pub(crate) bus: Option<PathBuf>,
-    /// How long Docker may take for one answer: 30s, 2m; a bare number is seconds.
+    /// How long to wait for one answer of Docker: 30s, 2m; a bare number is seconds.
     #[arg(long, global = true, value_name = "TIME", value_parser = read_duration)]
     pub(crate) timeout: Option<Duration>,
-    /// Print JSON for programs.
+    /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Print more on stderr; repeat for more detail.

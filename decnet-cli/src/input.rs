@@ -1,4 +1,4 @@
-//! What is read: maze files and configs, from files, folders and stdin.
+//! Input: maze files and configs, from files, folders and stdin.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use decnet_topology::{
 
 use crate::command_error::CommandError;
 
-/// Where a text comes from.
+/// The source of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Stdin, written `-`.
@@ -33,7 +33,7 @@ impl Source {
         }
     }
 
-    /// Names it, for people.
+    /// Returns its name for people.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdin => "stdin".into(),
@@ -41,7 +41,7 @@ impl Source {
         }
     }
 
-    /// Reads it, no further than the longest document reaches.
+    /// Reads it, but no more than the longest document.
     pub(crate) fn read(&self) -> Result<Vec<u8>, CommandError> {
         let limit = MAX_BYTES as u64 + 1;
         let mut text = Vec::new();
@@ -56,7 +56,7 @@ impl Source {
         Ok(text)
     }
 
-    /// Returns the syntax, by the ending of the file's name.
+    /// Returns the syntax by the extension of the file.
     pub(crate) fn syntax(&self) -> Syntax {
         match self {
             Self::Stdin => Syntax::Auto,
@@ -70,7 +70,7 @@ impl Source {
         document::parse(&text, self.syntax()).map_err(|error| CommandError::document(self.name(), error))
     }
 
-    /// Reads a maze file and completes it, past nothing: what is stored plays no part.
+    /// Reads a maze file and completes it as if nothing were stored.
     pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
         let draft = self.draft()?;
         let topology = draft
@@ -80,20 +80,22 @@ impl Source {
     }
 }
 
-/// Returns the ending of a file's name, in lower case.
+/// Returns the extension of a file in lower case.
 pub(crate) fn ending(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
-/// Tells whether what was typed means a maze file rather than a stored topology: `-`, a file that is there, or what can be no
-/// topology's name for its ending.
-pub(crate) fn as_file(text: &str) -> Option<Source> {
-    let path = Path::new(text);
-    let looks_so = text == "-" || matches!(ending(path).as_deref(), Some("yaml" | "yml" | "json"));
-    (looks_so || path.is_file()).then(|| Source::new(path))
+/// Returns whether a text is stdin or the path of a file that exists.
+pub(crate) fn is_file(text: &str) -> bool {
+    text == "-" || Path::new(text).is_file()
 }
 
-/// Lists the maze files that a path means: itself, or those in a folder and below, in order.
+/// Returns whether a text looks like the path of a maze file.
+pub(crate) fn looks_like_file(text: &str) -> bool {
+    text.contains('/') || Syntax::of_file(Path::new(text)) != Syntax::Auto
+}
+
+/// Lists the maze files of a path in order: the path itself, or the files in a folder and below.
 pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
     if path == Path::new("-") || !path.is_dir() {
         return Ok(vec![Source::new(path)]);
@@ -117,7 +119,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
-        // The type of the entry itself: links to folders are not followed, so that there are no circles.
+        // The type of the entry itself: links to folders are not followed, so that there are no cycles.
         if entry.file_type()?.is_dir() {
             walk(&path, files)?;
         } else if Syntax::of_file(&path) != Syntax::Auto {
@@ -127,8 +129,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a text to a file, or to stdout for `-`. A file that is there already is replaced whole or not at all; what is no file,
-/// a pipe say, is written to as it is.
+/// Writes a text to a file, or to stdout for `-`. An existing file is replaced whole or not at all; a path that is not a file,
+/// such as a pipe, is written to directly.
 pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> Result<(), CommandError> {
     if path == Path::new("-") {
         return output.data(text);
@@ -143,7 +145,7 @@ pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> R
     })
 }
 
-/// Writes beside the file and takes its place, so that a full disk leaves the file as it was.
+/// Writes a temporary file and renames it, so that a full disk does not damage the file.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = fs::canonicalize(path)?;
     let mut beside = path.clone().into_os_string();
@@ -168,7 +170,7 @@ mod tests {
         fs::write(&path, "before").expect("written");
         replace(&path, "after").expect("replaced");
         assert_eq!(fs::read_to_string(&path).expect("read"), "after");
-        // A folder has the name of the file beside: nothing can be written there, and the file stays.
+        // A folder has the name of the temporary file, so that it cannot be written.
         let beside = folder.path().join(format!("maze.yaml.{}.tmp", std::process::id()));
         fs::create_dir(&beside).expect("made");
         replace(&path, "later").expect_err("cannot be written");

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and the end of the terminal: the first calls the operation off and lets it undo, the third leaves at once.
+//! Ctrl-C, SIGTERM and the end of the terminal. The first cancels the operation and lets it undo, the third exits at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -7,18 +7,18 @@ use crate::{command_error::CommandError, exit::Exit, output::say};
 
 /// Catches interruptions from now on.
 ///
-/// Commands that change nothing never call this: a signal ends them as it ends any program.
+/// Commands that change nothing do not call this: a signal ends them like any program.
 pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
     catch_saying("interrupted: finishing what was begun, then undoing what this run did")
 }
 
-/// Catches interruptions from now on, and says so at the first.
+/// Catches interruptions from now on, and prints words at the first.
 pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, CommandError> {
     let wrong = |source| CommandError::Signals { source };
     let mut interrupts = signal(SignalKind::interrupt()).map_err(wrong)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(wrong)?;
     let mut hangups = match std::fs::read_to_string("/proc/self/status") {
-        // Under nohup(1) the end of the terminal is no reason to stop.
+        // Under nohup(1) the end of the terminal does not stop the command.
         Ok(status) if ignores(&status, HANGUP) => None,
         _ => Some(signal(SignalKind::hangup()).map_err(wrong)?),
     };
@@ -37,7 +37,9 @@ pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, Com
                     say(words);
                 }
                 2 => {
-                    say("still at it: leaving now may leave resources on Docker; interrupt once more to leave at once");
+                    say(
+                        "still working: exiting now may leave resources on Docker; interrupt once more to exit at once",
+                    );
                 }
                 _ => std::process::exit(Exit::Interrupted.code().into()),
             }
@@ -49,7 +51,7 @@ pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, Com
 /// The number of SIGHUP.
 const HANGUP: u32 = 1;
 
-/// Waits for a signal; always where it is not listened for.
+/// Waits for a signal; never returns without one.
 async fn next(signal: Option<&mut Signal>) {
     match signal {
         Some(signal) => {

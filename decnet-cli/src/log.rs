@@ -1,4 +1,4 @@
-//! What the libraries log, on stderr: one line an event, whatever it says.
+//! The log of the libraries on stderr, one line per event.
 
 use std::fmt::{self, Write as _};
 
@@ -26,7 +26,7 @@ pub(crate) fn start(globals: &Globals, output: Output) {
         .with_ansi(false)
         .event_format(Lines { json: output.json })
         .finish();
-    // A subscriber is set once a process, here.
+    // The subscriber of the process is set only here.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 

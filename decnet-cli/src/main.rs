@@ -1,14 +1,14 @@
 //! The `decnet` command: mazes of decoy hosts on Docker.
 //!
 //! Only this crate touches the environment, the terminal and the user's folders. Data goes to stdout, everything else to
-//! stderr; `exit` decides what the process leaves with and what people are advised to do.
+//! stderr; `exit` decides exit codes and hints.
 
 mod bus;
 mod cli;
 mod command_error;
 mod commands;
+mod confirm;
 mod context;
-mod difference;
 mod duration;
 mod exit;
 mod globals;
@@ -21,7 +21,6 @@ mod past;
 mod progress;
 mod report;
 mod store;
-mod surroundings;
 mod table;
 mod text;
 
@@ -50,7 +49,7 @@ fn main() -> ExitCode {
         context.bus.settle().await;
         result
     });
-    // A thread that still waits for stdin or a dead daemon must not hold up the end.
+    // A thread that still waits for stdin or a dead daemon must not delay the end.
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit.into(),

@@ -1,4 +1,4 @@
-//! Where words go: data to stdout, everything else to stderr.
+//! Output: data to stdout, everything else to stderr.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,21 +10,21 @@ use crate::{
     text,
 };
 
-/// How to speak.
+/// The output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
-    /// Whether programs listen.
+    /// Whether to print JSON.
     pub(crate) json: bool,
-    /// Whether nothing but errors is said on stderr.
+    /// Whether to print only errors on stderr.
     pub(crate) quiet: bool,
-    /// How much more is said on stderr.
+    /// How much more to print on stderr.
     pub(crate) verbose: u8,
     /// Whether stderr is coloured.
     pub(crate) color: bool,
 }
 
 impl Output {
-    /// Works out how to speak.
+    /// Reads the flags and the environment.
     pub(crate) fn new(globals: &Globals) -> Self {
         let color = match globals.color {
             ColorChoice::Always => true,
@@ -43,7 +43,7 @@ impl Output {
     }
 
     /// Prints text on stdout as it is.
-    #[expect(clippy::unused_self, reason = "who has no output to speak by does not speak")]
+    #[expect(clippy::unused_self, reason = "printing goes through an output")]
     pub(crate) fn data(self, text: &str) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
         stdout
@@ -71,7 +71,7 @@ impl Output {
         self.data(&text)
     }
 
-    /// Prints a value as JSON, or what the closure says as text.
+    /// Prints a value as JSON, or the text of the closure.
     pub(crate) fn either(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
         if self.json {
             self.json(value)
@@ -80,7 +80,7 @@ impl Output {
         }
     }
 
-    /// Says something to people on stderr, unless they want quiet or programs listen.
+    /// Prints a note for people on stderr, unless quiet or JSON is asked for.
     pub(crate) fn note(self, text: impl AsRef<str>) {
         if !self.quiet && !self.json {
             say(&text::one_line(text.as_ref()));
@@ -97,17 +97,17 @@ impl Output {
     }
 }
 
-/// Writes a line on stderr. That it may fail changes nothing.
+/// Writes a line on stderr and ignores failures.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// How text stands out.
+/// A style of text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
     /// Bad.
     Error,
-    /// Not good.
+    /// Warning.
     Warning,
     /// Advice.
     Hint,

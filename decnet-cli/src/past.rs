@@ -1,21 +1,17 @@
-//! What was, from the audit trail of the store.
+//! The past of mazes, from the audit trail of the store.
 
 use decnet_engine::event::timeline::{DeckyMoment, Timeline};
-use decnet_topology::{
-    Lan, Name, Repo, StoredTopology,
-    repo::{MutationFilter, MutationRow},
-    status::StatusEvent,
-};
+use decnet_topology::{Lan, Name, Repo, StoredTopology, repo::MutationRow, status::StatusEvent};
 use jiff::{Span, Timestamp, Zoned, civil};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, table};
 
-/// How much of the history is shown to people.
+/// How many changes of the history to print.
 const SHOWN: usize = 10;
 
-/// Reads a time: RFC 3339, a date and time of this machine's zone, or how long ago, as in `-2h` or `3 days ago`.
+/// Reads a time: RFC 3339, a local date and time, or a time ago such as `-2h` or `3 days ago`.
 pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("now") {
@@ -24,7 +20,7 @@ pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
-    let wrong = |error: jiff::Error| format!("`{text}` is no time: {error}");
+    let wrong = |error: jiff::Error| format!("invalid time `{text}`: {error}");
     if let Ok(at) = text.parse::<civil::DateTime>() {
         return at
             .in_tz("local")
@@ -33,15 +29,15 @@ pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
             .map_err(wrong);
     }
     let span: Span = text.parse().map_err(|_| {
-        format!("`{text}` is no time like 2030-01-31T12:00:00Z, 2030-01-31 12:00, -2h or \"3 days ago\"")
+        format!("invalid time `{text}`; try 2030-01-31T12:00:00Z, 2030-01-31 12:00, -2h or \"3 days ago\"")
     })?;
     if span.is_positive() {
-        return Err(format!("`{text}` is to come: write -{text} for the past"));
+        return Err(format!("`{text}` is in the future; write -{text} for the past"));
     }
     Ok(Zoned::now().checked_add(span).map_err(wrong)?.timestamp())
 }
 
-/// Prints what the deckies of a topology were at a time.
+/// Prints the deckies of a topology at a time.
 pub(crate) async fn show(
     context: &Context,
     repo: &dyn Repo,
@@ -119,7 +115,7 @@ pub(crate) async fn show(
     output.data(&table::lines(&table))
 }
 
-/// A decky at a time, for programs.
+/// A decky at a time, as JSON.
 #[derive(Serialize)]
 struct Then<'a> {
     decky: &'a Name,
@@ -127,19 +123,7 @@ struct Then<'a> {
     moment: &'a DeckyMoment,
 }
 
-/// Reads the mutations of a topology, oldest first: the last ones, where there are many.
-pub(crate) async fn mutations(
-    repo: &dyn Repo,
-    stored: &StoredTopology,
-    most: usize,
-) -> Result<Vec<MutationRow>, CommandError> {
-    let mut filter = MutationFilter::default().topology(stored.row.id).limit(0);
-    filter.offset = repo.mutations(&filter).await?.total.saturating_sub(most);
-    filter.limit = Some(most);
-    Ok(repo.mutations(&filter).await?.rows)
-}
-
-/// Prints the end of what happened to a topology.
+/// Prints the last changes of a topology.
 pub(crate) fn history(
     context: &Context,
     events: &[StatusEvent],
@@ -175,7 +159,7 @@ pub(crate) fn history(
     if left_out > 0 {
         context
             .output
-            .note("earlier changes are left out; `decnet mutations` lists all that were queued");
+            .note("earlier changes are not shown; `decnet mutations` lists all that were queued");
     }
     Ok(())
 }

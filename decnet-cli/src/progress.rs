@@ -1,4 +1,4 @@
-//! What happens while it happens: a bar on a terminal, lines elsewhere.
+//! Progress: a bar on a terminal, lines elsewhere.
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
     text,
 };
 
-/// Tells people what an engine does, until it is dropped or ended.
+/// Prints the progress of an engine until it is ended.
 #[derive(Debug)]
 pub(crate) struct ProgressReporter {
     task: JoinHandle<()>,
@@ -24,28 +24,28 @@ pub(crate) struct ProgressReporter {
 }
 
 impl ProgressReporter {
-    /// Starts to tell. Programs are told with `-v` only, as JSON lines.
+    /// Starts printing; with `--json` only if `-v` is given, as JSON lines.
     pub(crate) fn start(engine: &Engine, output: Output) -> Self {
         let events = engine.events();
         let stop = CancellationToken::new();
-        let task = tokio::spawn(tell(events, ProgressOutput::new(output), stop.clone()));
+        let task = tokio::spawn(report(events, ProgressOutput::new(output), stop.clone()));
         Self { task, stop }
     }
 
-    /// Says what is left to say, and stops.
+    /// Prints what is left and stops.
     pub(crate) async fn end(self) {
         self.stop.cancel();
-        // What the task says goes nowhere else.
+        // The task returns nothing.
         let _ = self.task.await;
     }
 }
 
-async fn tell(mut events: Subscription, mut output: ProgressOutput, stop: CancellationToken) {
+async fn report(mut events: Subscription, mut output: ProgressOutput, stop: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             event = events.recv() => match event {
-                Some(Received::Event(envelope)) => output.tell(&envelope),
+                Some(Received::Event(envelope)) => output.print(&envelope),
                 Some(Received::Lagged(_)) => {}
                 None => break,
             },
@@ -55,7 +55,7 @@ async fn tell(mut events: Subscription, mut output: ProgressOutput, stop: Cancel
     output.end();
 }
 
-/// How it is told.
+/// Where progress goes.
 #[derive(Debug)]
 enum ProgressOutput {
     Silent { json: bool },
@@ -84,11 +84,11 @@ impl ProgressOutput {
         }
     }
 
-    fn tell(&mut self, envelope: &Envelope) {
+    fn print(&mut self, envelope: &Envelope) {
         let event = &envelope.event;
         match self {
             Self::Silent { json: true } => {
-                // What is lost is told before it is.
+                // A loss of logs is announced before it happens.
                 if let Event::Planned { deleted_logs, .. } = event
                     && !deleted_logs.is_empty()
                     && let Ok(line) = serde_json::to_string(envelope)
@@ -102,7 +102,7 @@ impl ProgressOutput {
                     say(&line);
                 }
             }
-            // What came of the steps is said at the end, as a table.
+            // The result is printed as a table at the end.
             Self::Lines { verbose: false } if matches!(event, Event::Decky(_)) => {}
             Self::Lines { verbose } => {
                 if let Some(line) = event.describe(*verbose) {

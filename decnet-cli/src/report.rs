@@ -1,4 +1,4 @@
-//! How errors are said: words for people, one JSON object for programs; on stderr both.
+//! Errors on stderr: text, or one JSON object.
 
 use decnet_topology::Finding;
 use serde::Serialize;
@@ -10,45 +10,42 @@ use crate::{
     text,
 };
 
-/// Says what went wrong on stderr, and decides what the process leaves with.
+/// Prints an error on stderr and returns the exit code.
 pub(crate) fn failure(error: &CommandError, output: Output) -> Exit {
     let exit = error.exit();
     if exit == Exit::Done {
         return exit;
     }
+    let body = Body {
+        code: error.code(),
+        message: error.to_string(),
+        hint: error.hint(),
+        exit: exit.code(),
+        causes: error.causes(),
+        details: error.details(),
+        findings: error.findings(),
+    };
     if output.json {
-        say_as_json(&Body {
-            code: error.code(),
-            message: error.to_string(),
-            hint: error.hint(),
-            exit: exit.code(),
-            causes: error.causes(),
-            details: error.details(),
-            findings: error.findings(),
-        });
+        say_as_json(&body);
         return exit;
     }
-    say(&format!(
-        "{} {}",
-        output.paint(Style::Error, "error:"),
-        text::one_line(&error.to_string())
-    ));
-    for cause in error.causes() {
-        say(&format!("  caused by: {}", text::one_line(&cause)));
-    }
-    for detail in error.details() {
-        say(&format!("  {}", text::one_line(&detail)));
-    }
-    for finding in error.findings() {
-        say(&format!("  {}", text::one_line(&finding.to_string())));
-    }
-    if let Some(hint) = error.hint() {
+    let say_line = |text: String| say(&text::one_line(&text));
+    let label = output.paint(Style::Error, "error:");
+    say(&format!("{label} {}", text::one_line(&body.message)));
+    body.causes
+        .iter()
+        .for_each(|cause| say_line(format!("  caused by: {cause}")));
+    body.details.iter().for_each(|detail| say_line(format!("  {detail}")));
+    body.findings
+        .iter()
+        .for_each(|finding| say_line(format!("  {finding}")));
+    if let Some(hint) = body.hint {
         say(&format!("{} {hint}", output.paint(Style::Hint, "hint:")));
     }
     exit
 }
 
-/// An error, for programs.
+/// An error as JSON.
 #[derive(Serialize)]
 struct Body<'a> {
     code: &'a str,
@@ -68,13 +65,13 @@ fn say_as_json(body: &Body<'_>) {
     struct Envelope<'a> {
         error: &'a Body<'a>,
     }
-    // Texts and numbers always print.
+    // Texts and numbers can always be serialized.
     if let Ok(line) = serde_json::to_string(&Envelope { error: body }) {
         say(&line);
     }
 }
 
-/// Says what is wrong with a command line, or prints the help that was asked for.
+/// Prints an error of the command line, or the help.
 pub(crate) fn grammar(error: &clap::Error, wants_json: bool) -> Exit {
     if wants_json && error.use_stderr() {
         let message = error.to_string();
@@ -90,7 +87,7 @@ pub(crate) fn grammar(error: &clap::Error, wants_json: bool) -> Exit {
         });
         return Exit::Usage;
     }
-    // A closed pipe changes nothing.
+    // A closed pipe is ignored.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }

@@ -1,4 +1,4 @@
-//! Where the database is, and how it is opened.
+//! The path of the database, and how it is opened.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -7,7 +7,7 @@ use etcetera::BaseStrategy;
 
 use crate::{command_error::CommandError, globals::Globals};
 
-/// Returns where the database is: as given, or in the user's data folder.
+/// Returns the path of the database: as given, or in the user's data folder.
 pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {
     if let Some(path) = &globals.db {
         return Ok(path.clone());
@@ -16,7 +16,7 @@ pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {
     Ok(strategy.data_dir().join("decnet").join("decnet.db"))
 }
 
-/// Opens the database; one in the user's data folder is made with its folder on first use.
+/// Opens the database. One in the user's data folder is created with its folder on first use.
 pub(crate) fn open(globals: &Globals) -> Result<SqliteRepo, CommandError> {
     let path = path(globals)?;
     if globals.db.is_none()

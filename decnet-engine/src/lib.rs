@@ -100,6 +100,7 @@ mod claim;
 pub mod compose;
 pub mod decoy;
 pub mod desired;
+pub mod doctor;
 pub mod engine;
 pub mod event;
 pub mod execute;

@@ -2,7 +2,20 @@
 //!
 //! What is for programs stays as it is.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display};
+
+/// Counts something.
+///
+/// ```
+/// use decnet_topology::shown::count;
+///
+/// assert_eq!(count(1_usize, "decky", "deckies"), "1 decky");
+/// assert_eq!(count(0_u64, "decky", "deckies"), "0 deckies");
+/// ```
+pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
+    let noun = if number == N::from(1) { one } else { many };
+    format!("{number} {noun}")
+}
 
 /// Returns whether a character shows nothing of its own: it moves the cursor, ends a line, turns what follows around, or hides.
 ///

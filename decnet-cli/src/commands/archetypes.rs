@@ -2,7 +2,7 @@ use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
-/// List the ready-made kinds of hosts.
+/// List the archetypes: ready-made kinds of hosts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 

@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{bus, command_error::CommandError, context::Context, exit::Exit};
 
-/// Serve the bus on which commands tell each other what happens, until it is ended by Ctrl-C or SIGTERM.
+/// Serve the bus that carries events between commands, until Ctrl-C or SIGTERM.
 ///
-/// Every command does its work without it; with it `decnet watch` takes up a change at once, and `decnet events` knows of every
-/// step. Its socket, given by --bus, is for its user and for the group `decnet`, where there is one. One that a dead server left is
-/// taken over.
+/// Every command works without it. With it, `decnet watch` applies a change at once, and `decnet events` prints every
+/// step. Its socket, set by --bus, is open to its user and to the group `decnet`, if there is one. A socket that a dead server left is
+/// replaced.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
         }
         cancel.cancel();
     });
-    // Said once it is so: whoever reads it may connect.
+    // Printed only now: a reader of this line may connect.
     let value = json!({"socket": server.path(), "pid": std::process::id()});
     if context.output.json {
         context.output.json_line(&value)?;

@@ -20,18 +20,18 @@ use crate::{
 /// Print a maze as a Compose file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A maze file, - for stdin, or a stored maze by name, id or beginning of its id.
+    /// A maze file, - for stdin, or a stored maze by name, id or start of its id.
     #[arg(value_name = "FILE|TOPOLOGY")]
     maze: String,
     /// Write it here; - is stdout.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// A decoy program other than the one that comes with this command.
+    /// Another decoy program than the one in this command.
     #[arg(long, value_name = "FILE")]
     decoy: Option<PathBuf>,
 }
 
-/// A maze, and whose it is.
+/// A maze with its ids and settings.
 struct Maze {
     topology: Topology,
     instance: InstanceId,
@@ -74,25 +74,19 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 async fn find(text: &str, context: &Context) -> Result<Maze, CommandError> {
-    if let Some(source) = input::as_file(text) {
-        let (draft, topology) = source.topology()?;
-        // Of no store; what runs from such a file is never taken for a store's own.
-        let (instance, id) = (rng::instance_id(), draft.header.id.unwrap_or_else(rng::topology_id));
-        return Ok(Maze {
+    Ok(match lookup::maze(context, text).await? {
+        // A file belongs to no store; what runs from it is never taken for a store's own.
+        lookup::Maze::File(header, topology) => Maze {
             topology,
-            instance,
-            id,
+            instance: rng::instance_id(),
+            id: header.id.unwrap_or_else(rng::topology_id),
             settings: DeploySettings::default(),
-        });
-    }
-    let repo = context.repo()?;
-    let row = lookup::find(repo.as_ref(), text).await?;
-    let stored = repo.load(row.id).await?;
-    let (id, settings) = (stored.row.id, stored.row.settings);
-    Ok(Maze {
-        topology: stored.topology,
-        instance: repo.instance().await?,
-        id,
-        settings,
+        },
+        lookup::Maze::Stored(stored) => Maze {
+            topology: stored.topology,
+            instance: context.repo()?.instance().await?,
+            id: stored.row.id,
+            settings: stored.row.settings,
+        },
     })
 }

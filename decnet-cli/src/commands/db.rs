@@ -2,8 +2,7 @@ mod unlock;
 
 use std::{
     fmt::Write as _,
-    fs,
-    io::{self, IsTerminal},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -13,44 +12,43 @@ use decnet_topology::{
 };
 use serde_json::json;
 
-use super::teardown::confirm;
-use crate::{command_error::CommandError, context::Context, exit::Exit, store, text};
+use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit, store, text};
 
-/// Look after the database.
+/// Manage the database.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What to do with it.
+    /// What to do.
     #[command(subcommand)]
     task: Task,
 }
 
-/// What to do with the database.
+/// Tasks on the database.
 #[derive(Debug, clap::Subcommand)]
 enum Task {
-    /// Print where it is.
+    /// Print its path.
     Path,
-    /// Look for damage.
+    /// Check it for damage.
     Check,
-    /// Break the lease of a maze whose holder is gone or hangs, and say whose it was.
+    /// Break the lease of a maze whose holder is gone or hangs, and print who held it.
     Unlock {
-        /// The maze's name, its id, or the beginning of its id.
+        /// The maze's name, its id, or the start of its id.
         topology: String,
-        /// Even if the holder runs on this machine.
+        /// Break it even if the holder runs on this machine.
         #[arg(long, short)]
         yes: bool,
     },
-    /// Remove it, with every maze in it. Refused while mazes of it are up.
+    /// Remove it with every maze in it. Refused while a maze in it is up.
     Reset {
-        /// Confirm it.
+        /// Do not ask for confirmation.
         #[arg(long, short)]
         yes: bool,
-        /// Even while mazes are up, or where it cannot be read.
+        /// Remove it even while mazes are up, or if it cannot be read.
         #[arg(long)]
         force: bool,
     },
 }
 
-/// Looks after the database.
+/// Runs a task on the database.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let path = store::path(&context.globals)?;
     match arguments.task {
@@ -67,7 +65,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
 }
 
-/// Opens a database that is there; none is made.
+/// Opens an existing database.
 pub(crate) fn existing(path: &Path) -> Result<SqliteRepo, CommandError> {
     fs::metadata(path).map_err(|source| CommandError::Read {
         path: path.into(),
@@ -117,12 +115,9 @@ async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result
     }
     if !yes {
         let what = format!("remove {} with every maze in it", path.display());
-        if context.output.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(CommandError::Unconfirmed { what });
-        }
-        confirm(context, &what)?;
+        confirm_or_refuse(context.output, &what)?;
     }
-    // The log and the index of the log go first: a database without them is whole, they without it are not.
+    // The log and its index are removed first: a database is complete without them, but not the other way round.
     for ending in ["-wal", "-shm", ""] {
         let mut file = path.as_os_str().to_owned();
         file.push(ending);
@@ -140,7 +135,7 @@ async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result
     Ok(Exit::Done)
 }
 
-/// What was never a store of ours is not ours to remove, whatever is forced: a slip in `--db` must not cost a file.
+/// Refuses to remove a file that is not a database of ours, even with force: a typing error in `--db` must not delete a file.
 fn refuse_if_foreign(path: &Path) -> Result<(), CommandError> {
     match SqliteRepo::open(path) {
         Err(foreign @ (RepoError::NotAStore { .. } | RepoError::IsFolder { .. })) => Err(foreign.into()),
@@ -148,7 +143,7 @@ fn refuse_if_foreign(path: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// A topology that may have something on Docker would be forgotten with the database.
+/// Refuses to remove a database with topologies that may have resources on Docker.
 async fn refuse_if_in_use(path: &Path) -> Result<(), CommandError> {
     let repo = existing(path)?;
     let down = [Status::Pending, Status::TornDown];

@@ -1,10 +1,8 @@
-mod sink;
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use decnet_engine::{
     bus::unix::UnixBus,
-    event::{Envelope, syslog::SyslogWriter},
+    event::{Envelope, sink::LogSink, syslog::SyslogWriter},
     feed::{Feed, FeedItem, TopologyNow},
     host,
 };
@@ -12,8 +10,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use self::sink::Sink;
-use super::list::Row;
 use crate::{bus, command_error::CommandError, context::Context, exit::Exit, lookup, text};
 
 /// Print the present state and then every event, until interrupted.
@@ -47,10 +43,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let path = bus::path(&context.globals)?;
     let bus = UnixBus::new(&path, format!("decnet events {}", std::process::id()));
+    let sink = match arguments.output {
+        Some(path) => Some((LogSink::open(&path).map_err(|source| written(&path, source))?, path)),
+        None => None,
+    };
     let mut printer = Printer {
         context,
         syslog: arguments.rfc5424.then(syslog_writer),
-        sink: arguments.output.as_deref().map(Sink::open).transpose()?,
+        sink,
     };
     let (snapshot, mut feed) = Feed::open(repo, Some(&bus), only).await?;
     printer.snapshot(&snapshot)?;
@@ -73,11 +73,18 @@ fn syslog_writer() -> SyslogWriter {
     SyslogWriter::new(&host::name(), &std::process::id().to_string())
 }
 
+fn written(path: &Path, source: std::io::Error) -> CommandError {
+    CommandError::Write {
+        path: path.into(),
+        source,
+    }
+}
+
 /// Prints a feed.
 struct Printer<'a> {
     context: &'a Context,
     syslog: Option<SyslogWriter>,
-    sink: Option<Sink>,
+    sink: Option<(LogSink, PathBuf)>,
 }
 
 /// A line that is not an event.
@@ -116,12 +123,11 @@ impl Printer<'_> {
         }
         let at = Timestamp::now();
         if self.context.output.json {
-            let topologies: Vec<_> = snapshot.iter().map(Topology::from).collect();
             return self.put_json(&Line {
                 v: 1,
                 kind: "snapshot",
                 ts: at,
-                payload: json!({ "topologies": topologies }),
+                payload: json!({ "topologies": snapshot }),
             });
         }
         for TopologyNow { row, unfinished, .. } in snapshot {
@@ -171,34 +177,8 @@ impl Printer<'_> {
 
     fn put(&mut self, line: &str) -> Result<(), CommandError> {
         match &mut self.sink {
-            Some(sink) => sink.put(line),
+            Some((sink, path)) => sink.put(line).map_err(|source| written(path, source)),
             None => self.context.output.data(&format!("{line}\n")),
-        }
-    }
-}
-
-/// A topology in a snapshot.
-#[derive(Serialize)]
-struct Topology<'a> {
-    #[serde(flatten)]
-    row: Row<'a>,
-    mutations: Vec<serde_json::Value>,
-}
-
-impl<'a> From<&'a TopologyNow> for Topology<'a> {
-    fn from(stored: &'a TopologyNow) -> Self {
-        let mutations = stored.unfinished.iter().map(|row| {
-            json!({
-                "id": row.id,
-                "mutation": row.mutation,
-                "state": row.state,
-                "actor": row.actor,
-                "enqueued_at": row.enqueued_at,
-            })
-        });
-        Self {
-            row: Row::from(&stored.row),
-            mutations: mutations.collect(),
         }
     }
 }

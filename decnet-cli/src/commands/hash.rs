@@ -5,18 +5,18 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
 /// Print the canonical hash of a maze.
 ///
-/// It is the same for mazes that are the same on Docker, however they are written. What a file leaves open is allocated as if
+/// Mazes that are the same on Docker have the same hash. What a file leaves open is allocated as if
 /// nothing else were stored.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A maze file, - for stdin, or a stored maze by name, id or beginning of its id.
+    /// A maze file, - for stdin, or a stored maze by name, id or start of its id.
     #[arg(value_name = "FILE|TOPOLOGY")]
     maze: String,
 }
 
 /// Prints the hash.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let topology = lookup::maze(context, &arguments.maze).await?;
+    let topology = lookup::maze(context, &arguments.maze).await?.into_topology();
     let hash = canonical_hash(&topology).to_string();
     context
         .output

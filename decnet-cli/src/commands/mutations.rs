@@ -8,18 +8,18 @@ use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table};
 
-/// List what was, is and will be changed of the mazes, oldest first.
+/// List the mutations of mazes, oldest first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only of this maze: its name, its id, or the beginning of its id.
+    /// List only mutations of this maze: its name, its id, or the start of its id.
     topology: Option<String>,
-    /// Only those in these states, separated by commas: pending, applying, applied, rejected, failed.
+    /// List only mutations in these states, separated by commas: pending, applying, applied, rejected, failed.
     #[arg(long, value_name = "STATES", value_delimiter = ',')]
     state: Vec<MutationState>,
-    /// At most so many.
+    /// Show at most N.
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
-    /// Leave out so many of the oldest first.
+    /// Skip the N oldest.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     offset: usize,
 }
@@ -45,10 +45,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     if page.rows.is_empty() {
         context.output.note(match page.total {
-            0 if filter == MutationFilter::default() => {
-                "nothing was changed yet; `decnet mutate` changes a maze".into()
-            }
-            0 => "no mutation fits".into(),
+            0 if filter == MutationFilter::default() => "no mutations; `decnet mutate` changes a maze".into(),
+            0 => "no mutation matches".into(),
             some => format!("0 of {some}"),
         });
         return Ok(Exit::Done);
@@ -66,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 fn lines(rows: &[MutationRow], names: &BTreeMap<TopologyId, String>) -> String {
     let mut table = table::table(["NUMBER", "MAZE", "OP", "ABOUT", "STATE", "ENQUEUED", "ACTOR", "REASON"]);
     for row in rows {
-        // One may have been deleted while they were read.
+        // A maze may have been deleted in between.
         let maze = names.get(&row.topology).cloned();
         table::row(
             &mut table,

@@ -3,16 +3,16 @@ use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
-/// Name the next free address of a LAN.
+/// Print the next free address of a LAN.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The maze's name, its id, or the beginning of its id.
+    /// The maze's name, its id, or the start of its id.
     topology: String,
     /// The LAN's name.
     lan: String,
 }
 
-/// Names the next address.
+/// Prints the next free address.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo()?;
     let row = lookup::find(repo.as_ref(), &arguments.topology).await?;
@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     })?;
     let mut addresses = IpAllocator::new(lan.subnet())?;
     for ip in topology.deckies().iter().filter_map(|decky| decky.ip_on(lan.id())) {
-        // What lies outside or is kept for something else is for the validator to say.
+        // The validator reports addresses outside the subnet and reserved ones.
         let _ = addresses.reserve(ip);
     }
     let ip = addresses.next_free()?;

@@ -6,27 +6,26 @@ use decnet_topology::{
 use ipnet::Ipv4Net;
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, surroundings};
+use crate::{command_error::CommandError, context::Context, exit::Exit};
 
-/// Name the next free subnet.
+/// Print the next free subnet.
 ///
-/// No stored maze has it and, where a daemon answers, no network of Docker and no route of this machine.
+/// It is not used by a stored maze and, if a daemon answers, by a network of Docker or a route of this machine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The range that it comes from: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
+    /// The range to take it from: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
     #[arg(long, value_name = "RANGE", value_parser = |text: &str| net::parse_base(text))]
     subnet_base_prefix: Option<Ipv4Net>,
-    /// Its length.
+    /// Its prefix length.
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_LAN_PREFIX)]
     lan_prefix: u8,
 }
 
-/// Names the next subnet.
+/// Prints the next free subnet.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let base = arguments.subnet_base_prefix.unwrap_or(DEFAULT_BASE);
     let mut pool = SubnetAllocator::new(base, arguments.lan_prefix)?;
-    let repo = context.repo()?;
-    for subnet in surroundings::taken(context, repo.as_ref(), None).await? {
+    for subnet in context.engine_on_demand()?.taken_subnets(None).await? {
         pool.reserve(subnet);
     }
     let subnet = pool.next_free()?;

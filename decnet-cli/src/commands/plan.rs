@@ -1,5 +1,5 @@
 use decnet_engine::{
-    engine::{DeployOptions, Engine, Operation},
+    engine::{DeployOptions, Engine, EngineError, Operation},
     plan::Plan,
 };
 use decnet_topology::TopologyId;
@@ -14,12 +14,12 @@ use crate::{
 
 /// Show what a deploy would do now.
 ///
-/// With --down, what a teardown would do. Touches nothing.
+/// With --down, what a teardown would do. Changes nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The maze's name, its id, or the beginning of its id.
+    /// The maze's name, its id, or the start of its id.
     topology: String,
-    /// What a teardown would do.
+    /// Show what a teardown would do.
     #[arg(long)]
     down: bool,
 }
@@ -33,18 +33,27 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } else {
         Operation::Deploy(DeployOptions::default())
     };
-    show(context, &engine, row.id, operation).await
+    let prepared = engine.prepare(row.id, operation).await?;
+    print(context, prepared.plan())?;
+    if prepared.refusal().is_some() {
+        context.output.note("`decnet deploy` needs --force for this plan");
+    }
+    Ok(Exit::Done)
 }
 
-/// Shows the plan of an operation.
-pub(crate) async fn show(
+/// Shows the plan of an operation, and fails as the operation itself would.
+pub(crate) async fn dry_run(
     context: &Context,
     engine: &Engine,
     id: TopologyId,
     operation: Operation,
 ) -> Result<Exit, CommandError> {
-    print(context, engine.prepare(id, operation).await?.plan())?;
-    Ok(Exit::Done)
+    let prepared = engine.prepare(id, operation).await?;
+    print(context, prepared.plan())?;
+    match prepared.refusal() {
+        Some(refusal) => Err(EngineError::from(refusal.clone()).into()),
+        None => Ok(Exit::Done),
+    }
 }
 
 /// Prints the steps of a plan, a line each.
@@ -60,15 +69,12 @@ fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     context.output.note(match (plan.steps().len(), destructive) {
         (0, _) => "nothing to do".into(),
         (steps, 0) => text::count(steps, "step", "steps"),
-        (steps, some) => format!(
-            "{}, {some} of them destructive: they need --force",
-            text::count(steps, "step", "steps")
-        ),
+        (steps, some) => format!("{}, {some} of them destructive", text::count(steps, "step", "steps")),
     });
     Ok(())
 }
 
-/// Says which logs a plan deletes.
+/// Prints which logs a plan deletes.
 pub(crate) fn warn_of_logs(context: &Context, plan: &Plan) {
     let containers: Vec<_> = plan.deleted_logs().into_iter().cloned().collect();
     if let Some(warning) = text::deleted_logs(&containers) {

@@ -1,9 +1,9 @@
 use decnet_engine::engine::{ReapOptions, ReapReport};
 use decnet_topology::InstanceId;
 
-use super::teardown::confirm;
 use crate::{
     command_error::CommandError,
+    confirm::confirm_or_refuse,
     context::{Context, EngineWishes},
     exit::Exit,
     interrupt, text,
@@ -11,22 +11,22 @@ use crate::{
 
 /// Remove Docker resources left by deleted or torn-down mazes.
 ///
-/// What is not ours is never touched. What runs is removed only if that is confirmed: an older copy of the database does not know
+/// Resources of others are never touched. Running containers are removed only if that is confirmed: an older copy of the database does not know
 /// the mazes that were deployed since.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Everything of another database, by its id: one that was lost. `decnet doctor` lists them.
+    /// Remove everything of another database that was lost, by its id. `decnet doctor` lists the ids.
     #[arg(long, value_name = "UUID")]
     instance: Option<InstanceId>,
-    /// Only say what would be done.
+    /// Only print what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Confirm that the other database is lost; with ids, that what runs of these mazes may go.
+    /// Confirm that the other database is lost; with ids, that running containers of these mazes may be removed.
     #[arg(long, short, value_name = "ID", num_args = 0.., value_delimiter = ',')]
     yes: Option<Vec<String>>,
 }
 
-/// Removes what was left.
+/// Removes what deleted or torn-down mazes left.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { instance, dry_run, yes } = arguments;
     let engine = context.engine(EngineWishes::default()).await?;
@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         options = options.instance(instance);
         if !dry_run && yes.is_none() {
             let what = format!("remove everything of the database {instance} from Docker");
-            ask(context, &what)?;
+            confirm_or_refuse(context.output, &what)?;
         }
     }
     let cancel = interrupt::catch()?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 "remove {running} (first: {first}) of the maze {}, which this database does not have up",
                 orphan.prefix
             );
-            ask(context, &what).map_err(|_| CommandError::WouldStop { what })?;
+            confirm_or_refuse(context.output, &what).map_err(|_| CommandError::WouldStop { what })?;
             confirmed.push(orphan.prefix.clone());
         }
         if !confirmed.is_empty() {
@@ -72,21 +72,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Err(CommandError::ReapInterrupted);
     }
     if !dry_run && !report.is_clean() {
-        let left = report.orphans.iter().map(|orphan| orphan.left.len()).sum();
+        let left: usize = report.orphans.iter().map(|orphan| orphan.left.len()).sum();
         return Err(CommandError::ReapIncomplete(format!(
             "{} left",
             text::count(left, "resource", "resources")
         )));
     }
     Ok(Exit::Done)
-}
-
-/// Asks on a terminal, and refuses elsewhere.
-fn ask(context: &Context, what: &str) -> Result<(), CommandError> {
-    if context.output.json || !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        return Err(CommandError::Unconfirmed { what: what.into() });
-    }
-    confirm(context, what)
 }
 
 fn print(context: &Context, report: &ReapReport, dry_run: bool) -> Result<(), CommandError> {

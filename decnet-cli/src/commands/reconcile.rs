@@ -6,26 +6,26 @@ use super::{
 };
 use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, progress::ProgressReporter};
 
-/// Bring a maze back to what it should be.
+/// Repair the drift of a maze: bring Docker back to what is stored.
 ///
-/// Only what is not as it should be is touched.
+/// Only what differs is changed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The maze's name, its id, or the beginning of its id.
+    /// The maze's name, its id, or the start of its id.
     topology: String,
-    /// How Docker is worked on.
+    /// Options for work on Docker.
     #[command(flatten)]
     work: Work,
 }
 
-/// Brings a maze back to what it should be.
+/// Reconciles a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { topology, work } = arguments;
     let engine = context.engine(work.wishes()).await?;
     let row = lookup::find(engine.repo().as_ref(), &topology).await?;
     if work.dry_run {
         let operation = Operation::Reconcile { force: work.force };
-        return plan::show(context, &engine, row.id, operation).await;
+        return plan::dry_run(context, &engine, row.id, operation).await;
     }
     let cancel = interrupt::catch()?;
     let reporter = ProgressReporter::start(&engine, context.output);

@@ -4,12 +4,12 @@ use decnet_topology::{Mutation, document};
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, input};
 
-/// Print the JSON Schema of maze files, for editors, or of mutations.
+/// Print the JSON Schema of maze files or of mutations, for editors.
 ///
-/// In a YAML file, `# yaml-language-server: $schema=decnet.schema.json` as the first line lets the editor complete it.
+/// With `# yaml-language-server: $schema=decnet.schema.json` as the first line of a YAML file, editors complete it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// That of mutations: `{"op": …, "payload": …}`, of which `decnet mutate` takes the payload.
+    /// Print the schema of mutations: `{"op": …, "payload": …}`. `decnet mutate` takes the payload.
     #[arg(long)]
     mutation: bool,
     /// Write it here; - is stdout.

@@ -1,11 +1,11 @@
 use decnet_topology::catalog::{ImageSource, Service};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
 /// List the services that deckies may run.
 ///
-/// Those named are shown in full.
+/// With names, show these services in full.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Services to show in full.
@@ -29,8 +29,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Comm
         chosen.extend(catalog.services());
     }
     if context.output.json {
-        let services: Vec<_> = chosen.iter().map(|service| as_json(service)).collect();
-        context.output.json(&json!({ "services": services }))?;
+        context.output.json(&json!({ "services": chosen }))?;
     } else if in_full {
         for (at, service) in chosen.iter().enumerate() {
             if at > 0 {
@@ -43,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Comm
         for service in chosen {
             let fields: Vec<_> = service.fields.iter().map(|field| field.key.as_str()).collect();
             let name = if service.singleton {
-                format!("{} (no decky's)", service.name)
+                format!("{} (not on deckies)", service.name)
             } else {
                 service.name.to_string()
             };
@@ -68,32 +67,13 @@ fn image(service: &Service) -> String {
     }
 }
 
-fn as_json(service: &Service) -> Value {
-    json!({
-        "name": service.name,
-        "ports": service.ports,
-        "broadcast": service.broadcast,
-        "image": service.image,
-        "command": service.command,
-        "banner": service.banner,
-        "fields": service.fields,
-        "capabilities": service.capabilities,
-        "writable_root": service.writable_root,
-        "user": service.user,
-        "limits": service.limits,
-        "seccomp": service.seccomp,
-        "environment": service.environment,
-        "singleton": service.singleton,
-    })
-}
-
 fn show(context: &Context, service: &Service) -> Result<(), CommandError> {
     let output = context.output;
     output.line(&service.name)?;
     output.line(format!("  ports  {}", ports(service)))?;
     output.line(format!("  image  {}", image(service)))?;
     if service.singleton {
-        output.line("  one for a whole installation, never on a decky")?;
+        output.line("  one per installation, not on deckies")?;
     }
     for field in &service.fields {
         let kind = serde_json::to_value(field.kind).map_err(|source| CommandError::Json { source })?;

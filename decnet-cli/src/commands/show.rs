@@ -6,50 +6,49 @@ use decnet_engine::{
     runtime::Runtime,
 };
 use decnet_topology::{
-    Repo, StoredTopology,
+    Repo, StoredTopology, TopologyRow,
     document::{self, Syntax},
     hash::canonical_hash,
-    repo::MutationRow,
+    repo::{MutationRow, last_mutations},
     status::StatusEvent,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::list::Row;
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, past, table, text};
 
-/// How many mutations are read.
+/// How many mutations to read.
 const MUTATIONS: usize = 100;
 
-/// How long a daemon may take to answer when what is stored can be shown without it.
+/// How long to wait for a daemon. Without an answer the stored maze is shown.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Show a maze and how its deckies fare.
+/// Show a maze and the state of its deckies.
 ///
-/// Addresses and states are those that Docker has, with what differs from the maze: lost and foreign interfaces, other addresses,
-/// crash loops. Without Docker the maze is shown as it is stored, and STATE is `?`.
+/// Addresses and states are read from Docker, with the differences from the maze: lost and foreign interfaces, other addresses,
+/// crash loops. If Docker does not answer, the stored maze is shown, and STATE is `?`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Its name, its id, or the beginning of its id.
+    /// Its name, its id, or the start of its id.
     topology: String,
     /// Print the maze file instead.
     #[arg(long, conflicts_with = "json")]
     document: bool,
-    /// Show what the deckies were at this time, by the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
+    /// Show the deckies at this time, from the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
     #[arg(long, value_name = "TIME", value_parser = past::read_time, allow_hyphen_values = true, conflicts_with = "document")]
     at: Option<Timestamp>,
 }
 
-/// All there is to say of a topology, for programs.
+/// A topology as JSON.
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
-    row: Row<'a>,
+    row: &'a TopologyRow,
     hash: String,
     reason: Option<&'a str>,
     topology: Value,
-    /// None where Docker does not answer.
+    /// None if Docker does not answer.
     deckies: Option<&'a [DeckyState]>,
     docker: Option<&'a str>,
     events: &'a [StatusEvent],
@@ -78,7 +77,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Ok(Exit::Done);
     }
     let events = repo.status_events(row.id).await?;
-    let mutations = past::mutations(repo.as_ref(), &stored, MUTATIONS).await?;
+    let mutations = last_mutations(repo.as_ref(), row.id, MUTATIONS).await?;
     let (observed, trouble) = match observe(context, repo.as_ref(), &stored).await {
         Ok(observed) => (Some(observed), None),
         Err(error) => (None, Some(error.to_string())),
@@ -116,7 +115,7 @@ fn print(
         let document = document::print_topology(row, topology, Syntax::Json);
         let document = serde_json::from_str(&document).map_err(|source| CommandError::Json { source })?;
         return output.json(&Shown {
-            row: Row::from(row),
+            row,
             hash: canonical_hash(topology).to_string(),
             reason,
             topology: document,
@@ -140,7 +139,7 @@ fn print(
         output.line(format!("  {reason}"))?;
     }
     if row.needs_resync {
-        output.line("  Docker may differ from what is stored: `decnet reconcile` mends it")?;
+        output.line("  Docker may differ from what is stored: `decnet reconcile` repairs it")?;
     }
     if !deckies.is_empty() {
         output.data("\n")?;
@@ -149,7 +148,7 @@ fn print(
     past::history(context, events, mutations)?;
     if let Some(trouble) = trouble {
         output.note(format!(
-            "Docker could not be asked: the addresses are those of the maze, what runs is not known: {trouble}"
+            "Docker did not answer, so addresses are those of the maze and states are unknown: {trouble}"
         ));
     }
     Ok(())

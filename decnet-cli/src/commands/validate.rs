@@ -1,6 +1,10 @@
 use std::path::PathBuf;
 
-use decnet_topology::{Catalog, Finding, RuleSet, Severity, Target, repo::Claim, validate::validate_against};
+use decnet_topology::{
+    Catalog, Finding, RuleSet, Severity, Target, TopologyName,
+    repo::{Claim, find_live},
+    validate::validate_against,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -9,23 +13,22 @@ use crate::{
     context::Context,
     exit::Exit,
     input::{self, Source},
-    lookup,
     output::{Output, Style},
     text,
 };
 
 /// Check maze files against every rule.
 ///
-/// Leaves with 3 if an error is found. Opens no database unless asked.
+/// Exits with status 3 if an error is found. Opens no database unless --against-store is given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Maze files, folders of them, or - for stdin.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Look for subnets that stored mazes have as well.
+    /// Also check for subnets that stored mazes use.
     #[arg(long)]
     against_store: bool,
-    /// Hold them to the rules of live mazes, where a DMZ may be missing for a moment.
+    /// Use the rules for running mazes, in which a DMZ may be missing for a moment.
     #[arg(long)]
     live: bool,
 }
@@ -36,7 +39,7 @@ struct Found {
     findings: Vec<Finding>,
 }
 
-/// A finding, with its file where there are several.
+/// A finding, with its file if there are several.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,8 +106,11 @@ async fn check(
     let claims: Vec<Claim> = match store {
         Some(context) => {
             let repo = context.repo()?;
-            // The maze's own subnets are no one else's.
-            let own = lookup::live(repo.as_ref(), &draft.header.name).await?;
+            // The maze may keep its own subnets.
+            let own = match TopologyName::new(&draft.header.name) {
+                Ok(name) => find_live(repo.as_ref(), &name).await?,
+                Err(_) => None,
+            };
             repo.claims(own.map(|row| row.id)).await?
         }
         None => Vec::new(),
@@ -112,7 +118,7 @@ async fn check(
     Ok(validate_against(&draft, catalog, rules, &claims).findings().to_vec())
 }
 
-/// Names the place of a finding as compilers do.
+/// Formats the place of a finding as compilers do.
 fn place(file: &str, finding: &Finding) -> String {
     match &finding.target {
         Target::Document {
@@ -140,18 +146,18 @@ fn sum_up(found: &[Found], output: Output) {
         (0, _) => format!(
             "{}, with {}",
             output.paint(Style::Good, "valid"),
-            text::many(warnings, "warning", "warnings")
+            text::count(warnings, "warning", "warnings")
         ),
         (_, 0) => format!(
             "{}: {}",
             output.paint(Style::Error, "invalid"),
-            text::many(errors, "error", "errors")
+            text::count(errors, "error", "errors")
         ),
         _ => format!(
             "{}: {} and {}",
             output.paint(Style::Error, "invalid"),
-            text::many(errors, "error", "errors"),
-            text::many(warnings, "warning", "warnings")
+            text::count(errors, "error", "errors"),
+            text::count(warnings, "warning", "warnings")
         ),
     };
     if !output.quiet {

@@ -15,7 +15,7 @@ use crate::{
 /// active or degraded. Changes nothing. Exits with status 1 if anything deviates, and prints what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The maze's name, its id, or the beginning of its id.
+    /// The maze's name, its id, or the start of its id.
     topology: String,
 }
 

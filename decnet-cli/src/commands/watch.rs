@@ -15,27 +15,27 @@ use crate::{
     output::Output,
 };
 
-/// Keep all mazes as they should be: make what is queued, mend what broke.
+/// Keep all mazes as they should be: apply queued mutations and reconcile unhealthy mazes.
 ///
-/// It runs until it is interrupted; then it finishes what was begun and gives back what it holds.
+/// It runs until it is interrupted. Then it finishes what it began and releases its leases.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How often everything is looked at, beside what events say: 10s, 1m.
+    /// How often to check all mazes, in addition to events: 10s, 1m.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::duration::read_duration)]
     poll: Duration,
-    /// How many containers are worked on at a time [default: twice the daemon's processors].
+    /// How many containers to change at the same time [default: twice the daemon's processors].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     max_workers: Option<u16>,
 }
 
-/// Keeps all mazes as they should be until it is interrupted.
+/// Watches all mazes until it is interrupted.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let work = EngineWishes {
         max_workers: arguments.max_workers.map(usize::from),
         decoy: None,
     };
     let engine = context.engine(work).await?;
-    let cancel = interrupt::catch_saying("stopping: finishing what was begun, and giving back what is held")?;
+    let cancel = interrupt::catch_saying("stopping: finishing what was begun, and releasing leases")?;
     let mut options = WatchOptions::default();
     options.poll = arguments.poll;
     let mut events = engine.events();
@@ -47,18 +47,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     });
     context.output.note("watching; Ctrl-C stops");
     let result = watch(&engine, &options, &cancel).await;
-    // Once the engine is gone so are its events; what it told last is said first.
+    // The events end when the engine is dropped. Print the last ones before.
     drop(engine);
     let _ = reporter.await;
     result?;
     Ok(Exit::Done)
 }
 
-/// Says what happens: a line for people, the event itself for programs.
+/// Prints an event: a line of text, or JSON.
 fn say(output: Output, received: &Received) {
     let Received::Event(envelope) = received else { return };
     if output.json {
-        // That nobody reads it is no reason to stop.
+        // The watch continues even if nobody reads its output.
         let _ = output.json_line(envelope);
         return;
     }

@@ -10,17 +10,17 @@ fn with_corp() -> Sandbox {
 }
 
 #[test]
-fn failures_leave_with_1() {
+fn failures_exit_with_1() {
     with_corp().run(&["show", "nothing"]).exits(1);
 }
 
 #[test]
-fn usage_leaves_with_2() {
+fn usage_exits_with_2() {
     with_corp().run(&["show"]).exits(2);
 }
 
 #[test]
-fn a_beginning_that_several_ids_share_leaves_with_2() {
+fn a_beginning_that_several_ids_share_exits_with_2() {
     let sandbox = Sandbox::new();
     // Of 17 ids two begin with the same digit.
     for number in 0..17 {
@@ -43,19 +43,19 @@ fn a_beginning_that_several_ids_share_leaves_with_2() {
 }
 
 #[test]
-fn what_breaks_rules_leaves_with_3() {
+fn what_breaks_rules_exits_with_3() {
     Sandbox::new()
         .run_with(&["validate", "-"], b"format: decnet.topology/1\nname: x\n")
         .exits(3);
 }
 
 #[test]
-fn conflicts_leave_with_4() {
+fn conflicts_exit_with_4() {
     with_corp().run(&["create", "Corp"]).exits(4);
 }
 
 #[test]
-fn without_docker_everything_that_needs_it_leaves_with_5() {
+fn without_docker_everything_that_needs_it_exits_with_5() {
     let sandbox = with_corp();
     assert_seen!(sandbox, sandbox.run(&["deploy", "corp"]).exits(5));
     for arguments in [
@@ -83,7 +83,7 @@ fn without_docker_everything_that_needs_it_leaves_with_5() {
 }
 
 #[test]
-fn a_host_that_cannot_be_meant_leaves_with_5() {
+fn a_host_that_cannot_be_meant_exits_with_5() {
     let sandbox = with_corp();
     sandbox
         .run(&["plan", "corp", "--host", "gopher://nowhere"])
@@ -92,7 +92,7 @@ fn a_host_that_cannot_be_meant_leaves_with_5() {
 }
 
 #[test]
-fn a_stale_socket_leaves_with_5() {
+fn a_stale_socket_exits_with_5() {
     let sandbox = with_corp();
     let socket = sandbox.path("docker.sock");
     drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
@@ -103,7 +103,7 @@ fn a_stale_socket_leaves_with_5() {
 }
 
 #[test]
-fn a_daemon_that_never_answers_leaves_with_5() {
+fn a_daemon_that_never_answers_exits_with_5() {
     let sandbox = with_corp();
     let socket = sandbox.path("docker.sock");
     let _silent = std::os::unix::net::UnixListener::bind(&socket).expect("bound");

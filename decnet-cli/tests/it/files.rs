@@ -18,7 +18,7 @@ deckies:
 ";
 
 #[test]
-fn a_valid_file_leaves_with_0_and_makes_no_database() {
+fn a_valid_file_exits_with_0_and_makes_no_database() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     assert_seen!(sandbox, sandbox.run(&["validate", "corp.yaml"]).exits(0));

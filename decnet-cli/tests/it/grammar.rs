@@ -68,7 +68,7 @@ fn the_help_of_mutate_names_the_keys_of_every_op() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_leaves_with_2() {
+fn a_command_line_that_makes_no_sense_exits_with_2() {
     let sandbox = Sandbox::new();
     for arguments in [
         &["deplow", "corp"][..],

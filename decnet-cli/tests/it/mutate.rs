@@ -228,7 +228,7 @@ fn an_edit_is_made_at_the_expected_version_only() {
 }
 
 #[test]
-fn what_is_no_mutation_leaves_with_2_and_says_what_would_be() {
+fn what_is_no_mutation_exits_with_2_and_says_what_would_be() {
     let sandbox = with_corp();
     assert_refused!(sandbox,
         ["add_lam", "{}"] => 2,
@@ -248,7 +248,7 @@ fn what_is_no_mutation_leaves_with_2_and_says_what_would_be() {
 }
 
 #[test]
-fn a_payload_that_is_no_object_or_says_a_thing_twice_leaves_with_2() {
+fn a_payload_that_is_no_object_or_says_a_thing_twice_exits_with_2() {
     let sandbox = with_corp();
     assert_refused!(sandbox,
         ["add_lan", r#"["z"]"#] => 2,
@@ -262,7 +262,7 @@ fn a_payload_that_is_no_object_or_says_a_thing_twice_leaves_with_2() {
 }
 
 #[test]
-fn what_a_maze_will_not_become_leaves_with_3_and_shows_what_was_found() {
+fn what_a_maze_will_not_become_exits_with_3_and_shows_what_was_found() {
     let sandbox = with_corp();
     assert_refused!(sandbox,
         ["add_decky", "--name", "z", "--lan", "ofice"] => 3,

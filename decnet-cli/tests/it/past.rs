@@ -61,8 +61,11 @@ fn before_it_was_stored_a_maze_was_not() {
     sandbox
         .run(&["show", "corp", "--at", "soon"])
         .exits(2)
-        .says("is no time");
-    sandbox.run(&["show", "corp", "--at", "2h"]).exits(2).says("is to come");
+        .says("invalid time");
+    sandbox
+        .run(&["show", "corp", "--at", "2h"])
+        .exits(2)
+        .says("is in the future");
 }
 
 #[test]

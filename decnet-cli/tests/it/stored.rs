@@ -43,6 +43,55 @@ fn a_maze_is_found_by_name_id_and_beginning_of_its_id() {
 }
 
 #[test]
+fn a_stored_maze_with_the_name_of_a_file_is_found_unless_that_file_exists() {
+    let sandbox = Sandbox::new();
+    let document = CORP.replace("name: corp", "name: x.yaml");
+    let applied = sandbox
+        .run_with(&["apply", "-f", "-", "--json"], document.as_bytes())
+        .exits(0);
+    let id = applied.json()["id"].as_str().expect("an id").to_owned();
+    let stored = sandbox.run(&["hash", "x.yaml"]).exits(0).stdout;
+    for command in ["graph", "compose"] {
+        sandbox.run(&[command, "x.yaml"]).exits(0);
+    }
+    sandbox
+        .run(&["hash", "./x.yaml"])
+        .exits(1)
+        .says("./x.yaml cannot be read");
+    sandbox.run(&["hash", "y.yaml"]).exits(1).says("y.yaml cannot be read");
+
+    sandbox.write("x.yaml", &CORP.replace("services: [ssh]", "services: [dns]"));
+    let from_file = sandbox.run(&["hash", "x.yaml"]).exits(0).stdout;
+    assert_ne!(from_file, stored);
+    assert_eq!(sandbox.run(&["hash", &id]).exits(0).stdout, stored);
+}
+
+#[test]
+fn a_file_name_that_is_wrong_does_not_create_a_database() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .run(&["graph", "nothing.yaml"])
+        .exits(1)
+        .says("nothing.yaml cannot be read");
+    assert!(!exists(&sandbox.database()));
+}
+
+#[test]
+fn a_deploy_of_a_file_stores_nothing_while_docker_does_not_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.write("corp.yaml", CORP);
+    sandbox.run(&["deploy", "-f", "corp.yaml"]).exits(5);
+    assert_eq!(sandbox.run(&["list", "--json"]).exits(0).json()["total"], 0);
+}
+
+#[test]
+fn mazes_are_stored_with_a_docker_host_that_is_not_valid() {
+    let sandbox = Sandbox::with_daemon("gopher://nowhere");
+    sandbox.run(&["create", "lab"]).exits(0);
+    sandbox.run(&["delete", "lab"]).exits(0);
+}
+
+#[test]
 fn what_is_stored_nowhere_is_not_found() {
     let sandbox = with_corp();
     assert_seen!(sandbox, sandbox.run(&["show", "korp"]).exits(1));
@@ -201,7 +250,7 @@ fn hold_corp(sandbox: &Sandbox, holder: &Holder) {
 fn a_lease_is_broken_and_its_holder_named() {
     let sandbox = with_corp();
     let ran = sandbox.run(&["db", "unlock", "corp"]).exits(0);
-    assert_eq!(ran.stdout, "corp  nobody holds it\n");
+    assert_eq!(ran.stdout, "corp  no lease is held\n");
     let gone = Holder {
         boot_id: "another boot".into(),
         pid: 42,

@@ -6,10 +6,7 @@ use super::{
     DeployOptions, Engine, EngineError, Operation, Outcome, change::drift, remains::leftovers, session::Session,
     work::Task,
 };
-use crate::{
-    event::{Envelope, Event},
-    execute::{ExecutionReport, OnFailure},
-};
+use crate::execute::{ExecutionReport, OnFailure};
 
 impl Engine {
     /// Raises a topology, whatever state it is in.
@@ -36,16 +33,7 @@ impl Engine {
             .config(row.config)
             .settings(task.settings)
             .id(row.id);
-        let at = Timestamp::now();
-        let fresh = self.repo.create(new, at).await?.row;
-        let event = Event::Status {
-            topology: fresh.id,
-            from: None,
-            to: fresh.status,
-            reason: Some("created".into()),
-        };
-        self.publish(Envelope::new(event, at));
-        Ok(fresh.id)
+        Ok(self.store_new(new).await?.row.id)
     }
 }
 

@@ -1,6 +1,10 @@
 use std::{error::Error, iter};
 
-use decnet_topology::{Intent, RepoError, Status, TopologyId, mutation::MutationError, repo::Lease, validate::Invalid};
+use decnet_topology::{
+    Intent, MutationId, NameError, RepoError, Status, StoredTopology, Topology, TopologyId, TopologyName,
+    alloc::ResolveError, config::InvalidConfig, generate::GenerateError, mutation::MutationError, repo::Lease,
+    shown::count, validate::Invalid,
+};
 
 use crate::{
     desired::DesiredError,
@@ -96,6 +100,47 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// A text is not a valid name of a topology. Nothing was changed.
+    #[error("`{text}` is not a valid name")]
+    InvalidName {
+        /// The text.
+        text: String,
+        /// Why.
+        source: NameError,
+    },
+    /// A config breaks rules. Nothing was changed.
+    #[error(transparent)]
+    Config(InvalidConfig),
+    /// No topology could be generated. Nothing was changed.
+    #[error("no maze could be generated")]
+    Generate(#[source] GenerateError),
+    /// A draft could not be completed. Nothing was changed.
+    #[error("the maze could not be completed")]
+    Resolve(#[source] ResolveError),
+    /// Another topology of that name is not pending, and a file does not replace it. Nothing was changed.
+    #[error("`{}` is {} and differs from the maze to be applied", .stored.row.name, .stored.row.status)]
+    Differs {
+        /// What is stored.
+        stored: Box<StoredTopology>,
+        /// What was to be applied, completed with what is stored.
+        wanted: Box<Topology>,
+    },
+    /// Something of a failed topology is left on the runtime, so it was not deleted.
+    #[error("`{name}` still has {} on Docker", count(.leftovers.len(), "resource", "resources"))]
+    #[strum(serialize = "left_on_docker")]
+    LeftOnRuntime {
+        /// The name of the topology.
+        name: TopologyName,
+        /// What is left.
+        leftovers: Vec<String>,
+    },
+    /// Waiting was cancelled. The mutation stays in the queue.
+    #[error("mutation {mutation} is not finished")]
+    #[strum(serialize = "interrupted")]
+    StillQueued {
+        /// The mutation.
+        mutation: MutationId,
+    },
     /// What should be there could not be said. Nothing was changed.
     #[error(transparent)]
     Desired(#[from] DesiredError),
@@ -140,11 +185,43 @@ impl EngineError {
             Self::Repo(error) => error.code(),
             Self::Runtime(error) => error.code(),
             Self::Invalid(error) => error.code(),
+            Self::Config(error) => error.code(),
+            Self::Generate(error) => error.code(),
+            Self::Resolve(error) => error.code(),
             Self::Mutation(error) => error.code(),
             Self::Plan(error) => error.code(),
             Self::Desired(error) => error.code(),
             error => error.into(),
         }
+    }
+
+    /// Returns details that the text does not have, one per line: further failed steps, and what is left on the runtime.
+    pub fn details(&self) -> Vec<String> {
+        let (failures, undo_failures, leftovers): (&[_], &[_], &[_]) = match self {
+            Self::DeployFailed {
+                failures,
+                undo_failures,
+                leftovers,
+                ..
+            } => (failures, undo_failures, leftovers),
+            Self::Interrupted {
+                undo_failures,
+                leftovers,
+                ..
+            } => (&[], undo_failures, leftovers),
+            Self::TeardownIncomplete {
+                failures, leftovers, ..
+            } => (failures, &[], leftovers),
+            Self::LeftOnRuntime { leftovers, .. } => (&[], &[], leftovers),
+            _ => return Vec::new(),
+        };
+        // The text has the first failure.
+        let failures = failures.iter().skip(1).map(describe);
+        let undone = undo_failures
+            .iter()
+            .map(|failure| format!("while undoing: {}", describe(failure)));
+        let left = leftovers.iter().map(|left| format!("left: {left}"));
+        failures.chain(undone).chain(left).collect()
     }
 
     /// Says the error with its causes, for people.
@@ -186,6 +263,15 @@ fn difference(shown: Option<&str>, now: Option<&str>) -> String {
 
 fn describe(failure: &StepFailure) -> String {
     format!("{failure}: {}", failure.source)
+}
+
+impl From<GenerateError> for EngineError {
+    fn from(error: GenerateError) -> Self {
+        match error {
+            GenerateError::Config(config) => Self::Config(config),
+            error => Self::Generate(error),
+        }
+    }
 }
 
 impl From<RepoError> for EngineError {

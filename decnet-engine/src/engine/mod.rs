@@ -3,6 +3,7 @@
 mod change;
 mod converge;
 mod deploy;
+mod describe;
 mod drain;
 mod drift;
 mod error;
@@ -10,6 +11,7 @@ mod force;
 mod inspect;
 mod lifecycle;
 mod mutate;
+mod operations;
 mod options;
 mod preflight;
 mod prepare;
@@ -32,6 +34,7 @@ use jiff::Timestamp;
 pub use crate::lease::{Broken, HolderState, break_lease, holder_state};
 pub use error::EngineError;
 pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};
+pub use operations::{ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, difference, own_images};
 pub use options::{DeployOptions, EngineOptions, Operation};
 pub use prepare::Prepared;
 pub use reap::{PreparedReap, ReapOptions, ReapReport, Reaped};
@@ -40,7 +43,10 @@ pub use submit::{Submitted, submit};
 pub use verify::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 #[cfg(feature = "docker")]
-use crate::runtime::docker::{Docker, DockerOptions};
+use crate::runtime::{
+    RuntimeError,
+    docker::{Docker, DockerOptions, LazyDocker},
+};
 use crate::{
     bus::{Bus, Pattern, Subscription, local::LocalBus},
     decoy::DecoyImage,
@@ -73,6 +79,20 @@ impl Engine {
             image,
             local: LocalBus::default(),
         }
+    }
+
+    /// Joins a repo and a Docker daemon that is connected when the engine asks it for the first time.
+    ///
+    /// Operations that need no runtime, such as [`create`](Self::create), work without a daemon, and without options for one.
+    #[cfg(feature = "docker")]
+    pub fn on_docker_when_needed(
+        repo: Arc<dyn Repo>,
+        docker: Result<DockerOptions, RuntimeError>,
+        options: EngineOptions,
+    ) -> Self {
+        let image = options.image_or_embedded();
+        let docker = LazyDocker::new(docker.map(|docker| docker.decoy(image.clone())));
+        Self::new(repo, Arc::new(docker), options.image(image))
     }
 
     /// Joins a repo and a Docker daemon, which is given the image of the options.

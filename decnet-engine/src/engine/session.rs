@@ -7,6 +7,7 @@ use decnet_topology::{
     validate::{HostFacts, Surroundings},
 };
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, preflight::Facts, submit::mutation_event};
@@ -21,9 +22,10 @@ use crate::{
 };
 
 /// What an operation came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// The topology's row afterwards; its id differs from the one asked for where a fresh copy was deployed.
+    #[serde(flatten)]
     pub row: TopologyRow,
     /// How many steps changed something.
     pub changed: usize,

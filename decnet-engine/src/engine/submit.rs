@@ -13,8 +13,8 @@ use crate::{
     event::{Envelope, Event},
 };
 
-/// How often an edit is tried anew that someone else was faster than.
-const TRIES: usize = 5;
+/// How often an edit is tried if other processes write to the store in between.
+const TRIES: usize = 64;
 
 /// What became of a mutation that was handed in.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,9 +99,11 @@ async fn hand_in(
         tries += 1;
         match repo.edit(id, edit, Timestamp::now()).await {
             Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),
-            // Someone was faster, or deployed it: what was asked for is asked anew.
+            // Another process edited or deployed it first: decide again.
             Err(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. })
                 if expected.is_none() && tries < TRIES => {}
+            // Another topology claimed the subnet that was free: apply allocates another, or refuses the given one.
+            Err(RepoError::SubnetClaimed { .. }) if tries < TRIES => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use decnet_topology::{
     DeploySettings, Finding, Mutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyId, TopologyRow,
-    ValidTopology, publish::PublishRule, repo::ListFilter, validate,
+    ValidTopology, repo::ListFilter,
 };
 use futures_util::try_join;
 
@@ -12,6 +12,7 @@ use super::{
     DeployOptions, Engine, EngineError, Operation,
     change::{Change, Inside, Target},
     force::Force,
+    operations::refuse_idle_rules,
     preflight::{Facts, Stand},
     remains::Remains,
     session::refuse_agent,
@@ -112,7 +113,8 @@ impl Engine {
         match operation {
             Operation::Deploy(options) => {
                 if let Some(settings) = &options.settings {
-                    self.refuse_idle_rules(&stored, settings)?;
+                    let (catalog, known) = (&self.options.catalog, &row.settings.publish);
+                    refuse_idle_rules(catalog, &stored.topology, known, &settings.publish)?;
                 }
                 match row.status {
                     Status::Pending | Status::Deploying => self.raising(facts, stored, options).await,
@@ -313,24 +315,6 @@ impl Engine {
             remains: Remains::new(facts.instance, row.id, observed),
             row,
         })
-    }
-
-    /// Refuses new publish rules that map no port of a gateway. Those that are stored may do so since a mutation.
-    fn refuse_idle_rules(&self, stored: &StoredTopology, settings: &DeploySettings) -> Result<(), EngineError> {
-        let catalog = &self.options.catalog;
-        let published = validate::published(&stored.topology, catalog, &settings.publish);
-        let maps = |rule: &PublishRule| {
-            published.iter().any(|port| {
-                let service = catalog.service(port.service.as_str());
-                service.is_some_and(|service| rule.maps_any(&port.decky, service))
-            })
-        };
-        let known = stored.row.settings.publish.rules();
-        let mut new = settings.publish.rules().iter().filter(|rule| !known.contains(rule));
-        match new.find(|rule| !maps(rule)) {
-            None => Ok(()),
-            Some(rule) => Err(EngineError::PublishMapsNothing { rule: rule.to_string() }),
-        }
     }
 
     /// Refuses to copy a topology that is torn down and whose name another has by now.

@@ -33,6 +33,7 @@ mod describe;
 mod envelope;
 mod occurrence;
 mod progress;
+pub mod sink;
 pub mod syslog;
 pub mod timeline;
 

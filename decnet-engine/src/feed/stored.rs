@@ -10,6 +10,8 @@ use decnet_topology::{
     repo::{ListFilter, MutationFilter, MutationPage, MutationRow},
 };
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::event::{Envelope, Event, MutationStage};
 
@@ -21,13 +23,30 @@ const REMEMBERED: usize = 4096;
 const REMEMBERED_STATUSES: usize = 64;
 
 /// A topology in the snapshot of a feed.
-#[derive(Debug, Clone)]
+///
+/// It serializes as its row with a list `mutations`: the `id`, `mutation`, `state`, `actor` and `enqueued_at` of each.
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct TopologyNow {
     /// Its row.
+    #[serde(flatten)]
     pub row: TopologyRow,
     /// Its mutations that are not finished.
+    #[serde(rename = "mutations", serialize_with = "briefly")]
     pub unfinished: Vec<MutationRow>,
+}
+
+/// Writes mutations without what an unfinished one does not have.
+fn briefly<S: Serializer>(rows: &[MutationRow], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().map(|row| {
+        json!({
+            "id": row.id,
+            "mutation": row.mutation,
+            "state": row.state,
+            "actor": row.actor,
+            "enqueued_at": row.enqueued_at,
+        })
+    }))
 }
 
 /// The events that follow from the store, each returned once.

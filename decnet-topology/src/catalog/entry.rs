@@ -61,7 +61,7 @@ pub enum Seccomp {
 }
 
 /// A service that a decky may run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Service {
     /// The name.
     pub name: ServiceName,

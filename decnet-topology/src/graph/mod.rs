@@ -26,6 +26,7 @@
 mod drawing;
 mod routes;
 mod shape;
+mod tree;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -36,6 +37,7 @@ use petgraph::{
 
 pub use routes::Route;
 pub use shape::ChokePoints;
+pub use tree::{ChokePointNames, Shape};
 
 use crate::{
     id::{DeckyId, LanId},

@@ -145,20 +145,23 @@ impl From<Spelling> for DmzEgress {
 }
 
 /// All that the store keeps of a topology beside the maze itself.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// It serializes without its host, config and settings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TopologyRow {
     /// The id.
     pub id: TopologyId,
     /// The name, unique without case among those not torn down.
     pub name: TopologyName,
-    /// Where its deckies run.
-    pub mode: Mode,
-    /// The host of the agent, for [`Mode::Agent`].
-    pub host: Option<String>,
     /// What it is doing.
     pub status: Status,
     /// What it is meant to be; none before its first deploy.
     pub intent: Option<Intent>,
+    /// Where its deckies run.
+    pub mode: Mode,
+    /// The host of the agent, for [`Mode::Agent`].
+    #[serde(skip)]
+    pub host: Option<String>,
     /// The count of its edits.
     pub version: Version,
     /// When it was stored.
@@ -168,8 +171,10 @@ pub struct TopologyRow {
     /// Whether Docker may differ from what is stored.
     pub needs_resync: bool,
     /// What it was generated from.
+    #[serde(skip)]
     pub config: Option<TopologyConfig>,
     /// How it is raised.
+    #[serde(skip)]
     pub settings: DeploySettings,
 }
 

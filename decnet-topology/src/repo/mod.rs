@@ -54,6 +54,7 @@
 mod backend;
 mod claims;
 mod error;
+mod find;
 mod lease;
 mod lease_store;
 mod memory;
@@ -66,6 +67,7 @@ mod sqlite;
 mod topology_store;
 
 pub use error::RepoError;
+pub use find::{FindError, find, find_live, last_mutations};
 pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
 pub use memory::MemoryRepo;

@@ -39,7 +39,7 @@ const ENGINE: Layers = Layers {
         &["execute", "bus", "lease", "testing"],
         &["claim", "feed"],
         &["engine"],
-        &["watch"],
+        &["doctor", "watch"],
     ],
     besides: &[],
 };
@@ -64,12 +64,12 @@ const DECOY: Layers = Layers {
 const COMMAND: Layers = Layers {
     krate: "decnet_cli",
     layers: &[
-        &["difference", "duration", "text"],
+        &["duration", "text"],
         &["command_error", "globals", "table"],
         &["bus", "exit", "output", "store"],
-        &["input", "interrupt", "log", "progress", "report"],
+        &["confirm", "input", "interrupt", "log", "progress", "report"],
         &["context"],
-        &["lookup", "past", "surroundings"],
+        &["lookup", "past"],
         &["commands"],
         &["cli"],
     ],

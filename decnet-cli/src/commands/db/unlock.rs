@@ -1,13 +1,11 @@
-use std::io::{self, IsTerminal};
-
 use decnet_engine::engine::{HolderState, break_lease, holder_state};
 use decnet_topology::{Repo, repo::Holder};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{command_error::CommandError, commands::teardown::confirm, context::Context, exit::Exit, lookup, text};
+use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit, lookup, text};
 
-/// Breaks the lease of a maze, and the claim on the mutation that was being applied.
+/// Breaks the lease of a maze and the claim on its current mutation.
 pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes: bool) -> Result<Exit, CommandError> {
     let row = lookup::find(repo, topology).await?;
     if let Some(lease) = repo.lease(row.id, Timestamp::now()).await?
@@ -19,10 +17,7 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
             row.name,
             named(&lease.holder)
         );
-        if context.output.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(CommandError::Unconfirmed { what });
-        }
-        confirm(context, &what)?;
+        confirm_or_refuse(context.output, &what)?;
     }
     let broken = break_lease(repo, row.id).await?;
     let value = json!({"id": row.id, "name": row.name, "lease": broken.lease, "claim": broken.claim});
@@ -39,14 +34,14 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
             })
             .collect();
         if lines.is_empty() {
-            return format!("{}  nobody holds it\n", row.name);
+            return format!("{}  no lease is held\n", row.name);
         }
         lines.concat()
     })?;
     Ok(Exit::Done)
 }
 
-/// Says who a holder is, and what is known of it.
+/// Describes a holder.
 fn named(holder: &Holder) -> String {
     let state = match holder_state(holder) {
         HolderState::Alive => "runs on this machine",

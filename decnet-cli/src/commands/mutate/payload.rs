@@ -1,72 +1,90 @@
-//! The payload of a mutation as it may be typed: JSON, flags, or both.
+//! The payload of a mutation on the command line: JSON, flags, or both.
 
 use clap::Args;
 use decnet_engine::engine::EngineError;
 use decnet_topology::{Mutation, MutationError, model::Coordinate};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::command_error::CommandError;
 
 /// A flag for each key of a payload.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Serialize, Args)]
 #[command(next_help_heading = "Payload")]
 pub(super) struct Payload {
-    /// The LAN that is added, removed or changed; of `add_decky`, the new decky.
+    /// The LAN to add, remove or change; of `add_decky`, the new decky.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The decky that is changed, attached, detached or removed.
+    /// The decky to change, attach, detach or remove.
     #[arg(long, value_name = "NAME")]
     decky: Option<String>,
-    /// The LAN that the decky is attached to or detached from; of `add_decky`, its home.
+    /// The LAN to attach the decky to, or to detach it from; of `add_decky`, its home.
     #[arg(long, value_name = "NAME")]
     lan: Option<String>,
-    /// The LAN's subnet; one is allocated if none is given.
+    /// The LAN's subnet [default: the next free one].
     #[arg(long, value_name = "CIDR")]
     subnet: Option<String>,
-    /// The decky's address; the lowest free one if none is given.
+    /// The decky's address [default: the lowest free one].
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
     /// Whether the LAN is the DMZ.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     is_dmz: Option<bool>,
-    /// What the decky runs from now on, separated by commas; empty for nothing.
+    /// The services that the decky runs from now on, separated by commas; empty for none.
     #[arg(long, value_name = "SERVICES")]
     services: Option<String>,
-    /// How the decky's services are configured, as JSON: `{"ssh": {"password": "hunter2"}}`.
+    /// The configuration of the decky's services, as JSON: `{"ssh": {"password": "hunter2"}}`.
     #[arg(long, value_name = "JSON")]
     service_config: Option<String>,
-    /// What the decky poses as; empty to clear it.
+    /// The archetype of the decky; empty to remove it.
     #[arg(long, value_name = "NAME")]
     archetype: Option<String>,
     /// Whether the decky forwards packets between its LANs.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     forwards_l3: Option<bool>,
-    /// What changes of a decky or LAN, as JSON: `{"name": "cellar"}`.
+    /// The changes of a decky or LAN, as JSON: `{"name": "cellar"}`.
     #[arg(long, value_name = "JSON")]
     patch: Option<String>,
-    /// The place on the canvas, from the left.
+    /// The position on the canvas, from the left.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = coordinate)]
     x: Option<Coordinate>,
-    /// The place on the canvas, from the top.
+    /// The position on the canvas, from the top.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = coordinate)]
     y: Option<Coordinate>,
 }
 
-/// The keys that stand in the patch of an update, not beside it.
+/// The keys that belong into the patch of an update.
 const PATCHED: [&str; 5] = ["service_config", "archetype", "forwards_l3", "subnet", "is_dmz"];
 
-/// The ops that can make a running container anew; the others never need to.
+/// The operations that can recreate a running container; the others never need to.
 const FORCED: [&str; 2] = ["attach_decky", "update_decky"];
 
 impl Payload {
-    /// Puts JSON and flags together; the same key in both is refused.
+    /// Merges JSON and flags. The same key in both is refused.
     pub(super) fn read(self, op: &str, json: Option<&str>, force: bool) -> Result<Value, CommandError> {
         let mut payload = match json {
             Some(text) => object(text, "the payload")?,
             None => Map::new(),
         };
-        for (key, value) in self.typed()? {
-            let is_patched = op.starts_with("update_") && PATCHED.contains(&key);
+        let flags = serde_json::to_value(&self).map_err(|source| CommandError::Json { source })?;
+        let flags = flags
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| !value.is_null());
+        // The patch comes first, so that other flags are put into it.
+        let (patch, others): (Vec<_>, Vec<_>) = flags.partition(|(key, _)| *key == "patch");
+        for (key, value) in patch.into_iter().chain(others) {
+            let value = match (key.as_str(), value.as_str()) {
+                ("patch" | "service_config", Some(text)) => Value::Object(object(text, &flag_of(key))?),
+                ("services", Some(text)) => {
+                    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+                    names.map(Value::from).collect()
+                }
+                ("archetype", Some("")) => Value::Null,
+                _ => value.clone(),
+            };
+            let is_patched = op.starts_with("update_") && PATCHED.contains(&key.as_str());
             let target = if is_patched {
                 payload.entry("patch").or_insert_with(|| json!({})).as_object_mut()
             } else {
@@ -81,54 +99,25 @@ impl Payload {
         }
         Ok(Value::Object(payload))
     }
+}
 
-    /// Returns what was typed, the patch first.
-    fn typed(self) -> Result<Vec<(&'static str, Value)>, CommandError> {
-        let json = |key, text: Option<String>| match text {
-            Some(text) => object(&text, &format!("--{key}")).map(|object| Some(Value::Object(object))),
-            None => Ok(None),
-        };
-        let services = self.services.map(|text| {
-            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-            names.map(Value::from).collect()
-        });
-        let archetype = self
-            .archetype
-            .map(|name| if name.is_empty() { Value::Null } else { name.into() });
-        let typed = [
-            ("patch", json("patch", self.patch)?),
-            ("name", self.name.map(Value::from)),
-            ("decky", self.decky.map(Value::from)),
-            ("lan", self.lan.map(Value::from)),
-            ("subnet", self.subnet.map(Value::from)),
-            ("ip", self.ip.map(Value::from)),
-            ("is_dmz", self.is_dmz.map(Value::from)),
-            ("services", services),
-            ("service_config", json("service-config", self.service_config)?),
-            ("archetype", archetype),
-            ("forwards_l3", self.forwards_l3.map(Value::from)),
-            ("x", self.x.map(|x| x.get().into())),
-            ("y", self.y.map(|y| y.get().into())),
-        ];
-        Ok(typed
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect())
-    }
+/// Names the flag of a key.
+fn flag_of(key: &str) -> String {
+    format!("--{}", key.replace('_', "-"))
 }
 
 fn insert(target: &mut Map<String, Value>, key: &str, value: Value) -> Result<(), CommandError> {
     if target.contains_key(key) {
-        let flag = key.replace('_', "-");
+        let flag = flag_of(key);
         return Err(CommandError::Usage(format!(
-            "`{key}` is given in the JSON and by --{flag}"
+            "`{key}` is given in the JSON and by {flag}"
         )));
     }
     target.insert(key.into(), value);
     Ok(())
 }
 
-/// Reads an object that has no key twice.
+/// Reads a JSON object without repeated keys.
 fn object(text: &str, what: &str) -> Result<Map<String, Value>, CommandError> {
     let refused = |why: String| {
         let message = format!("{what} {why}");
@@ -137,9 +126,9 @@ fn object(text: &str, what: &str) -> Result<Map<String, Value>, CommandError> {
     let object = match serde_json::from_str(text) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return Err(refused("must be an object like {\"name\": \"web-01\"}".into())),
-        Err(error) => return Err(refused(format!("is no JSON: {error}"))),
+        Err(error) => return Err(refused(format!("is not JSON: {error}"))),
     };
-    // Whatever else is wrong with it, flags may still mend; a key that is there twice they cannot.
+    // Flags may complete a payload, but they cannot repair a repeated key.
     match Mutation::from_json(&format!(r#"{{"op": "", "payload": {text}}}"#)) {
         Err(MutationError::Syntax { message }) => Err(refused(format!("is ambiguous: {message}"))),
         _ => Ok(object),
@@ -148,7 +137,7 @@ fn object(text: &str, what: &str) -> Result<Map<String, Value>, CommandError> {
 
 fn coordinate(text: &str) -> Result<Coordinate, String> {
     text.parse()
-        .map_err(|_| format!("`{text}` is no number like 120 or -3.5"))
+        .map_err(|_| format!("invalid number `{text}`; try 120 or -3.5"))
 }
 
 #[cfg(test)]
@@ -161,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_fill_the_payload_and_of_updates_the_patch() {
+    fn flags_go_into_the_payload_and_those_of_an_update_into_its_patch() {
         let typed = || Payload {
             decky: Some("web".into()),
             forwards_l3: Some(true),
@@ -183,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_flags_go_together_unless_both_say_the_same() {
+    fn json_and_flags_are_merged_unless_both_have_the_same_key() {
         let typed = |forwards_l3| Payload {
             patch: Some(r#"{"archetype": null}"#.into()),
             forwards_l3,
@@ -197,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn a_payload_that_is_not_an_object_is_refused() {
         for wrong in ["", "[]", "null", "{", "{\"a\":1}x", r#"{"a": 1, "a": 2}"#] {
             let read = payload().read("add_lan", Some(wrong), false);
             let is_syntax = |error: &CommandError| error.code() == "SYNTAX" && error.exit() == Exit::Usage;

@@ -43,7 +43,7 @@ fn the_third_interruption_leaves_at_once_and_teardown_clears_up() {
     deploy.signal("INT");
     deploy.until("interrupted:");
     deploy.signal("INT");
-    deploy.until("leaving now may leave resources");
+    deploy.until("exiting now may leave resources");
     deploy.signal("INT");
     let (status, said) = deploy.end();
     assert_eq!(status.code(), Some(130), "{said}");

@@ -33,7 +33,7 @@ fn a_maze_goes_up_is_looked_at_mended_and_taken_down() {
 
     let before = lab.on_docker();
     let reconciled = lab.run(&["reconcile", "lab"]).exits(0);
-    assert!(reconciled.stderr.contains("nothing had to be done"), "{reconciled:#?}");
+    assert!(reconciled.stderr.contains("nothing to do"), "{reconciled:#?}");
     assert_eq!(lab.on_docker(), before, "containers keep their ids and start times");
 
     let down = lab.run(&["teardown", "lab"]).exits(0);
@@ -137,6 +137,10 @@ fn a_dry_run_touches_nothing() {
             assert!(ran.stdout.contains("remove network"), "{ran:#?}");
         }
     }
+    let change = ["deploy", "lab", "--dry-run", "--log-opt", "max-size=7m"];
+    let refused = lab.run(&change).exits(4).says("--force allows them");
+    assert!(refused.stdout.contains("create base"), "{refused:#?}");
+    lab.run(&[&change[..], &["--force"]].concat()).exits(0);
     assert_eq!(lab.on_docker(), before);
     assert_eq!(lab.status(), "active");
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
@@ -147,6 +151,16 @@ fn a_dry_run_touches_nothing() {
 fn a_file_is_applied_and_raised_at_once_and_what_runs_is_not_replaced() {
     let document = ONE.replace("10.204.11.", "10.204.14.");
     let lab = Lab::apply(&document);
+    lab.sandbox.write(
+        "twin.yaml",
+        &document
+            .replace("name: lab", "name: twin")
+            .replace("10.204.14.", "10.204.31."),
+    );
+    lab.run(&["deploy", "-f", "twin.yaml", "--publish", "shh=127.0.0.1:2222"])
+        .exits(2)
+        .says("shh=127.0.0.1:2222");
+    lab.run(&["show", "twin"]).exits(1);
     let value = lab.run(&["deploy", "-f", "lab.yaml", "--json"]).exits(0).json();
     assert_eq!(value["status"], "active");
     assert_eq!(

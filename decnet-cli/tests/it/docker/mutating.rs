@@ -62,7 +62,7 @@ fn a_change_is_planned_then_made_and_touches_nothing_else() {
 
     let planned = mutate(&lab, &[&add[..], &["--plan"]].concat()).exits(0);
     assert!(
-        planned.stdout.contains("create base") && planned.stderr.contains("0 containers made anew or started again"),
+        planned.stdout.contains("create base") && planned.stderr.contains("0 containers recreated or restarted"),
         "{planned:#?}"
     );
     let planned = mutate(&lab, &[&add[..], &["--plan", "--json"]].concat())
@@ -98,7 +98,7 @@ fn a_change_is_planned_then_made_and_touches_nothing_else() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_gateway_is_made_anew_by_force_only_and_what_is_illegal_is_rejected_with_the_reason() {
+fn a_gateway_is_recreated_only_by_force_and_what_is_illegal_is_rejected_with_the_reason() {
     let lab = deployed(2);
     let before = lab.on_docker();
     let close = ["update_decky", "--decky", "gate", "--services", "http"];
@@ -106,7 +106,7 @@ fn a_gateway_is_made_anew_by_force_only_and_what_is_illegal_is_rejected_with_the
         mutate(&lab, &[&close[..], arguments].concat())
             .exits(3)
             .says("publishes on the host changes, so its base is recreated; that wants `force`")
-            .says("--force makes the running container anew");
+            .says("--force allows the running container to be recreated");
     }
     let home = ["remove_lan", "--name", "office", "--wait", "--json"];
     assert_eq!(mutate(&lab, &home).exits(3).json()["mutation"]["state"], "rejected");
@@ -189,7 +189,7 @@ fn what_was_broken_by_hand_is_found_by_verify_and_mended() {
 
     lab.run(&["reconcile", "lab"]).exits(0);
     lab.run(&["verify", "lab"]).exits(0);
-    assert_eq!(lab.on_docker(), before, "nothing was started anew for it");
+    assert_eq!(lab.on_docker(), before, "nothing was restarted for it");
     teardown(&lab);
 }
 

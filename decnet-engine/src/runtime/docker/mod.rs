@@ -28,6 +28,7 @@ mod images;
 #[cfg(target_os = "linux")]
 mod inside;
 mod labels;
+mod lazy;
 mod networks;
 mod observe;
 mod probe;
@@ -59,6 +60,7 @@ use crate::{
 
 pub use connect::DockerOptions;
 pub use host::DockerHost;
+pub use lazy::LazyDocker;
 
 /// The oldest supported API: Docker 20.10.
 pub const OLDEST_API: ApiVersion = ApiVersion::v1(41);

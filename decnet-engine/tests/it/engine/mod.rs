@@ -1,6 +1,7 @@
 //! The engine's operations on the simulated runtime.
 
 mod copies;
+mod diagnosing;
 #[cfg(feature = "docker")]
 mod docker;
 mod draining;
@@ -9,6 +10,7 @@ mod leases;
 mod lifecycle;
 mod mending;
 mod mutating;
+mod operations;
 mod planning;
 mod preparing;
 mod reaping;

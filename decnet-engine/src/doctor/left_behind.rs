@@ -1,15 +1,14 @@
-//! What mazes that are no more left on the daemon, and what belongs to other databases.
+//! What deleted or torn-down mazes left on the daemon, and what belongs to other databases.
 
 use std::{collections::BTreeMap, fmt};
 
-use decnet_engine::{
+use decnet_topology::{InstanceId, Repo, RepoError, Status, TopologyId, id, shown::count};
+
+use super::Check;
+use crate::{
     naming::{self, Labels},
     observe::{self, Activity, Observed},
 };
-use decnet_topology::{InstanceId, Repo, Status, TopologyId, id};
-
-use super::check::Check;
-use crate::{command_error::CommandError, text};
 
 /// How much there is of one repo or topology.
 #[derive(Default)]
@@ -22,17 +21,13 @@ struct Remains {
 
 impl fmt::Display for Remains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let containers = text::count(self.containers, "container", "containers");
-        write!(
-            f,
-            "{containers} and {}",
-            text::count(self.networks, "network", "networks")
-        )
+        let containers = count(self.containers, "container", "containers");
+        write!(f, "{containers} and {}", count(self.networks, "network", "networks"))
     }
 }
 
-/// Looks at what mazes that are no more left, and at what belongs to other databases.
-pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Result<Vec<Check>, CommandError> {
+/// Lists what deleted or torn-down mazes left, and what belongs to other databases.
+pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Result<Vec<Check>, RepoError> {
     const WHAT: &str = "left behind";
     let own = match repo {
         Some(repo) => Some(repo.instance().await?),
@@ -67,7 +62,7 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
             None => None,
         };
         if matches!(status, None | Some(Status::TornDown)) {
-            let message = format!("{remains} of {}, which is no more", id::short(topology));
+            let message = format!("{remains} of {}, which is deleted or torn down", id::short(topology));
             checks.push(Check::warn(WHAT, message, "`decnet reap` removes them"));
         }
     }
@@ -85,7 +80,7 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
     if checks.is_empty() {
         checks.push(Check::ok(WHAT, "nothing"));
     }
-    // What runs has somebody who wants it.
+    // Running containers are in use.
     checks.extend(theirs.into_iter().map(|(instance, remains)| {
         let message = format!("{remains} run for another database ({}={instance})", naming::INSTANCE);
         Check::ok("somebody else's", message)
@@ -97,13 +92,12 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
 mod tests {
     use std::collections::BTreeSet;
 
-    use decnet_engine::{
+    use super::*;
+    use crate::{
+        doctor::Verdict,
         naming::{ContainerName, NetworkName},
         observe::{ObservedContainer, ObservedNetwork},
     };
-
-    use super::*;
-    use crate::commands::doctor::check::Verdict;
 
     fn network(instance: &str) -> ObservedNetwork {
         let labels = [
@@ -119,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_another_database_left_is_told_with_a_command_that_removes_nothing() {
+    async fn the_hint_about_another_database_removes_nothing() {
         let observed = Observed {
             networks: vec![network("bbbbbbbb-0000-4000-8000-000000000000")],
             ..Observed::default()
@@ -130,8 +124,9 @@ mod tests {
         let hint = check.hint.as_deref().unwrap_or_default();
         assert!(hint.contains("--dry-run") && !hint.contains("--yes"), "{hint}");
     }
+
     #[tokio::test]
-    async fn what_runs_for_another_database_is_somebody_else_s_and_not_offered_for_removal() {
+    async fn running_containers_of_another_database_are_not_offered_for_removal() {
         let instance = "bbbbbbbb-0000-4000-8000-000000000000";
         let observed = Observed {
             networks: vec![network(instance)],

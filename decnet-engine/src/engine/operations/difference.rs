@@ -1,19 +1,28 @@
-//! The difference between two texts, for people.
-
 use std::{
     fmt::Write as _,
     time::{Duration, Instant},
 };
 
+use decnet_topology::{
+    StoredTopology, Topology,
+    document::{Syntax, print_topology},
+};
 use similar::{ChangeTag, TextDiff};
 
-/// How long a shortest difference is searched for; after that any will do.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Returns how two mazes differ as files, as a unified diff. `name` is the name of the wanted one.
+pub fn difference(stored: &StoredTopology, wanted: &Topology, name: &str) -> String {
+    let old = print_topology(&stored.row, &stored.topology, Syntax::Yaml);
+    let new = print_topology(&stored.row, wanted, Syntax::Yaml);
+    unified("stored", &old, name, &new)
+}
+
+/// How long to search for the shortest difference.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns the lines that differ, `-` for the first text and `+` for the second, with three lines around them.
-pub(crate) fn unified(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
+fn unified(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
     let diff = TextDiff::configure()
-        .deadline(Instant::now() + PATIENCE)
+        .deadline(Instant::now() + TIMEOUT)
         .diff_lines(old, new);
     let mut text = format!("--- {old_name}\n+++ {new_name}\n");
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {

@@ -1,21 +1,20 @@
-//! What mazes share with the host, and how far it is bounded.
+//! What mazes share with the host, and its limits.
 
-use decnet_engine::{host, runtime::RuntimeInfo};
-use decnet_topology::{net, repo::Claim};
+use decnet_topology::{net, repo::Claim, shown::count};
 
-use super::{check::Check, sysctl};
-use crate::text;
+use super::{Check, kernel::read};
+use crate::{host, runtime::RuntimeInfo};
 
 /// Where the kernel says how many connections it follows, and whether packets between deckies of one LAN are among them.
 const CONNECTIONS: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 const BRIDGED: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 
-/// Looks at the limits of the daemon.
+/// Checks the limits of the daemon.
 pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
     let seccomp = if info.seccomp {
         Some(Check::ok("seccomp", "deckies get a profile of their own"))
     } else {
-        // What Podman lacks is said already.
+        // Another check lists what Podman lacks.
         (!info.podman).then(|| Check::warn(
             "seccomp",
             "the daemon takes no profile with a container: deckies may make the system calls that it allows by itself",
@@ -45,7 +44,7 @@ pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
     checks
 }
 
-/// Whether the daemon can limit what a decky uses.
+/// Checks whether the daemon can limit what a decky uses.
 fn cgroups(info: &RuntimeInfo) -> Check {
     const WHAT: &str = "cgroups";
     if info.unlimited.is_empty() {
@@ -62,10 +61,10 @@ fn cgroups(info: &RuntimeInfo) -> Check {
     )
 }
 
-/// Looks at the limits of the kernel that all mazes share.
+/// Checks the limits of the kernel that all mazes share.
 pub(super) fn of_kernel(claims: &[Claim]) -> Vec<Check> {
     let mut checks = vec![neighbours(claims, host::neighbours())];
-    if let (Some(most), Some("1")) = (sysctl::read(CONNECTIONS), sysctl::read(BRIDGED).as_deref()) {
+    if let (Some(most), Some("1")) = (read(CONNECTIONS), read(BRIDGED).as_deref()) {
         let message = format!("{most} (nf_conntrack_max): what deckies of one LAN send each other counts as well");
         checks.push(Check::ok("connections", message));
     }
@@ -87,7 +86,7 @@ fn neighbours(claims: &[Claim], limit: Option<u64>) -> Check {
     };
     let addresses = net::usable(widest.subnet);
     let lan = format!("LAN {} of {} ({})", widest.lan, widest.name, widest.subnet);
-    let lans = text::count(claims.len(), "LAN", "LANs");
+    let lans = count(claims.len(), "LAN", "LANs");
     if addresses > known {
         let message = format!(
             "{room}, for the whole host: a scan of {lan} with its {addresses} addresses fills the table for everybody"
@@ -104,11 +103,13 @@ fn neighbours(claims: &[Claim], limit: Option<u64>) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use decnet_engine::runtime::{ApiVersion, Resource};
     use decnet_topology::TopologyId;
 
     use super::*;
-    use crate::commands::doctor::check::Verdict;
+    use crate::{
+        doctor::Verdict,
+        runtime::{ApiVersion, Resource},
+    };
 
     fn claim(lan: &str, subnet: &str) -> Claim {
         Claim {
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lan_that_is_wider_than_the_table_is_named_with_what_to_set() {
+    fn a_lan_that_overflows_the_table_of_neighbours_is_a_warning_with_the_setting_to_change() {
         let claims = [claim("dmz", "10.0.0.0/24"), claim("office", "10.1.0.0/20")];
         let check = neighbours(&claims, Some(1_024));
         assert_eq!(check.verdict, Verdict::Warn);
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_daemon_cannot_limit_is_named_and_so_are_hidden_visitors() {
+    fn a_daemon_that_cannot_limit_or_hides_visitors_is_a_warning() {
         let warned = |info: &RuntimeInfo| -> Vec<String> {
             let checks = of_daemon(info).into_iter();
             let warned = checks.filter(|check| check.verdict == Verdict::Warn);

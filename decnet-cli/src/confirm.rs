@@ -1,0 +1,36 @@
+//! Asks for confirmation on a terminal.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use crate::{command_error::CommandError, output::Output, text};
+
+/// Asks on a terminal. Elsewhere the command counts as confirmed.
+pub(crate) fn confirm(output: Output, what: &str) -> Result<(), CommandError> {
+    if can_ask(output) { ask(what) } else { Ok(()) }
+}
+
+/// Asks on a terminal. Elsewhere the command is refused.
+pub(crate) fn confirm_or_refuse(output: Output, what: &str) -> Result<(), CommandError> {
+    if can_ask(output) {
+        ask(what)
+    } else {
+        Err(CommandError::Unconfirmed { what: what.into() })
+    }
+}
+
+fn can_ask(output: Output) -> bool {
+    !output.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn ask(what: &str) -> Result<(), CommandError> {
+    let mut stderr = io::stderr().lock();
+    // If the question cannot be shown, there is no answer.
+    let _ = write!(stderr, "{}? [y/N] ", text::one_line(what)).and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        Ok(())
+    } else {
+        Err(CommandError::Unconfirmed { what: what.into() })
+    }
+}

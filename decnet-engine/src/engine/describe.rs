@@ -1,0 +1,144 @@
+//! Text about deckies for people.
+
+use super::{DeckyState, ServiceState};
+use crate::observe::Activity;
+
+impl DeckyState {
+    /// Returns its role: gateway, router, bridge or host.
+    pub fn role(&self) -> &'static str {
+        match (self.gateway, self.router, self.addresses.len()) {
+            (true, ..) => "gateway",
+            (_, true, _) => "router",
+            (_, _, 2..) => "bridge",
+            _ => "host",
+        }
+    }
+
+    /// Lists its addresses for people, with what differs from the maze. Without a base, those of the maze.
+    pub fn address_text(&self) -> String {
+        if self.base.is_none() {
+            let meant = self.addresses.iter().map(|(lan, ip)| format!("{lan} {ip}"));
+            return meant.collect::<Vec<_>>().join(", ");
+        }
+        let found = self.interfaces.iter().map(|interface| {
+            let network = &interface.network;
+            match (interface.expected, interface.found) {
+                (Some(expected), Some(found)) if expected == found => format!("{network} {found}"),
+                (Some(expected), Some(found)) => format!("{network} {found} (not {expected})"),
+                (Some(expected), None) => format!("{network} lost (was {expected})"),
+                (None, Some(found)) => format!("{network} {found} (foreign)"),
+                (None, None) => network.clone(),
+            }
+        });
+        found.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Describes its state in a few words: what its base does, and which services do not run.
+    pub fn state_text(&self) -> String {
+        let Some(base) = self.base else { return "absent".into() };
+        let down: Vec<_> = self
+            .services
+            .iter()
+            .filter(|state| state.crash_loop || state.activity != Some(Activity::Running))
+            .collect();
+        if base != Activity::Running || self.base_crash_loop {
+            return condition(Some(base), self.base_crash_loop, self.base_exit_code);
+        }
+        if down.is_empty() {
+            return "running".into();
+        }
+        let word = |state: &&ServiceState| {
+            let condition = condition(state.activity, state.crash_loop, state.exit_code);
+            format!("{} {condition}", state.service)
+        };
+        let down: Vec<_> = down.iter().map(word).collect();
+        format!("running, but {}", down.join(", "))
+    }
+}
+
+fn condition(activity: Option<Activity>, crash_loop: bool, exit_code: Option<i64>) -> String {
+    let word = match activity {
+        None => "absent",
+        Some(_) if crash_loop => "in a crash loop",
+        Some(Activity::Running) => "running",
+        Some(Activity::Restarting) => "restarting",
+        Some(Activity::Created) => "never started",
+        Some(Activity::Paused) => "paused",
+        Some(_) => "exited",
+    };
+    match exit_code {
+        Some(code) if code != 0 => format!("{word} (code {code})"),
+        _ => word.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::InterfaceState;
+
+    fn decky(interfaces: &[(&str, Option<u8>, Option<u8>)], services: Vec<ServiceState>) -> DeckyState {
+        let ip = |last| [10, 0, 0, last].into();
+        DeckyState {
+            decky: "web".parse().expect("a name"),
+            addresses: vec![("dmz".parse().expect("a name"), ip(2))],
+            interfaces: interfaces
+                .iter()
+                .map(|(network, expected, found)| InterfaceState {
+                    network: (*network).into(),
+                    expected: expected.map(ip),
+                    found: found.map(ip),
+                })
+                .collect(),
+            router: false,
+            gateway: false,
+            base: Some(Activity::Running),
+            base_crash_loop: false,
+            base_exit_code: None,
+            services,
+        }
+    }
+
+    #[test]
+    fn found_addresses_are_listed_with_their_differences() {
+        let strange = decky(
+            &[
+                ("dmz", Some(2), None),
+                ("office", Some(3), Some(9)),
+                ("bridge", None, Some(7)),
+            ],
+            Vec::new(),
+        );
+        assert_eq!(
+            strange.address_text(),
+            "dmz lost (was 10.0.0.2), office 10.0.0.9 (not 10.0.0.3), bridge 10.0.0.7 (foreign)"
+        );
+        let absent = DeckyState { base: None, ..strange };
+        assert_eq!(
+            (absent.address_text(), absent.state_text()),
+            ("dmz 10.0.0.2".into(), "absent".into())
+        );
+    }
+
+    #[test]
+    fn a_crash_loop_is_shown_even_while_the_service_runs() {
+        let looping = ServiceState {
+            service: "ssh".into(),
+            activity: Some(Activity::Running),
+            restarts: 9,
+            crash_loop: true,
+            exit_code: None,
+        };
+        let ended = ServiceState {
+            service: "http".into(),
+            activity: Some(Activity::Exited),
+            restarts: 0,
+            crash_loop: false,
+            exit_code: Some(2),
+        };
+        assert_eq!(
+            decky(&[], vec![looping, ended]).state_text(),
+            "running, but ssh in a crash loop, http exited (code 2)"
+        );
+    }
+}

@@ -1,0 +1,69 @@
+use backon::Retryable as _;
+use decnet_topology::{
+    Draft, RuleSet, TopologyName,
+    model::{DraftLan, Header},
+    repo::NewTopology,
+};
+use ipnet::Ipv4Net;
+
+use super::{
+    StoreOutcome, StoreResult,
+    store::{attempts, is_claimed, is_open},
+};
+use crate::engine::{Engine, EngineError};
+
+/// How an empty topology is stored.
+#[derive(Debug, Clone, Copy, Default)]
+#[must_use]
+#[non_exhaustive]
+pub struct CreateOptions {
+    subnet: Option<Ipv4Net>,
+}
+
+impl CreateOptions {
+    /// Gives the DMZ a subnet; the next free one if it is not called.
+    pub fn subnet(mut self, subnet: Ipv4Net) -> Self {
+        self.subnet = Some(subnet);
+        self
+    }
+}
+
+impl Engine {
+    /// Stores an empty topology: a DMZ without deckies.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Invalid`] if the subnet cannot be used, [`EngineError::Repo`] if the name or the subnet is taken. Nothing was
+    /// stored then.
+    pub async fn create(&self, name: TopologyName, options: CreateOptions) -> Result<StoreOutcome, EngineError> {
+        let draft = Draft {
+            header: Header {
+                name: name.to_string(),
+                ..Header::default()
+            },
+            lans: vec![DraftLan {
+                name: "dmz".into(),
+                subnet: options.subnet,
+                is_dmz: true,
+                ..DraftLan::default()
+            }],
+            ..Draft::default()
+        };
+        (|| self.create_once(&draft, &name))
+            .retry(attempts())
+            .when(|error| is_open(&draft) && is_claimed(error))
+            .await
+    }
+
+    async fn create_once(&self, draft: &Draft, name: &TopologyName) -> Result<StoreOutcome, EngineError> {
+        let topology = self.resolve(draft, None).await?;
+        let valid = topology.validate(&self.options.catalog, RuleSet::deploy())?;
+        let warnings = valid.report().warnings().cloned().collect();
+        let new = NewTopology::new(name.clone(), valid.into_topology());
+        Ok(StoreOutcome {
+            stored: self.store_new(new).await?,
+            result: StoreResult::Created,
+            warnings,
+        })
+    }
+}

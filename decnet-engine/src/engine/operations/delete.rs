@@ -1,0 +1,33 @@
+use decnet_topology::{Status, TopologyId, TopologyRow};
+use jiff::Timestamp;
+
+use crate::{
+    engine::{Engine, EngineError, remains::leftovers},
+    observe::Scope,
+};
+
+impl Engine {
+    /// Deletes a topology that is pending, torn down, or failed with nothing left on the runtime, and returns its last row.
+    ///
+    /// The runtime is asked only about a failed topology.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::LeftOnRuntime`] if something of it is left; [`EngineError::Repo`] with
+    /// [`NotDeletable`](decnet_topology::RepoError::NotDeletable) in any other status. Nothing was changed then.
+    pub async fn delete(&self, id: TopologyId) -> Result<TopologyRow, EngineError> {
+        let row = self.repo.get(id).await?;
+        if row.status == Status::Failed {
+            let scope = Scope::Topology(self.repo.instance().await?, id);
+            let left = leftovers(&self.runtime.inspect(scope).await?);
+            if !left.is_empty() {
+                return Err(EngineError::LeftOnRuntime {
+                    name: row.name,
+                    leftovers: left,
+                });
+            }
+        }
+        self.repo.delete(id, Timestamp::now()).await?;
+        Ok(row)
+    }
+}

@@ -1,0 +1,89 @@
+use decnet_topology::{
+    Catalog, DeploySettings, DmzEgress, Topology,
+    model::{LogDriver, LogOption},
+    publish::{Publish, PublishRule},
+    validate,
+};
+
+use crate::engine::EngineError;
+
+/// A change to the settings that a topology is deployed with.
+///
+/// What it does not name stays as it is.
+///
+/// ```
+/// use decnet_engine::engine::SettingsChange;
+/// use decnet_topology::{DeploySettings, DmzEgress};
+///
+/// let change = SettingsChange::default().publish(["ssh=2222".parse()?]).dmz_egress(DmzEgress::DnsOnly);
+/// let settings = change.apply_to(&DeploySettings::default());
+/// assert_eq!(settings.publish.rules()[0].to_string(), "ssh=2222");
+/// assert_eq!(settings.dmz_egress, DmzEgress::DnsOnly);
+/// # Ok::<(), decnet_topology::publish::PublishError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+#[non_exhaustive]
+pub struct SettingsChange {
+    publish: Vec<PublishRule>,
+    dmz_egress: Option<DmzEgress>,
+    log_driver: Option<LogDriver>,
+    log_options: Vec<LogOption>,
+}
+
+impl SettingsChange {
+    /// Adds publish rules. A rule replaces a stored one for the same ports.
+    pub fn publish(mut self, rules: impl IntoIterator<Item = PublishRule>) -> Self {
+        self.publish.extend(rules);
+        self
+    }
+
+    /// Sets what deckies of the DMZ may send to the outside.
+    pub fn dmz_egress(mut self, egress: DmzEgress) -> Self {
+        self.dmz_egress = Some(egress);
+        self
+    }
+
+    /// Sets the log driver of the containers.
+    pub fn log_driver(mut self, driver: LogDriver) -> Self {
+        self.log_driver = Some(driver);
+        self
+    }
+
+    /// Sets or removes options of the log driver.
+    pub fn log_options(mut self, options: impl IntoIterator<Item = LogOption>) -> Self {
+        self.log_options.extend(options);
+        self
+    }
+
+    /// Returns the settings after the change.
+    pub fn apply_to(&self, before: &DeploySettings) -> DeploySettings {
+        let log = before.log.clone();
+        before
+            .clone()
+            .publish(before.publish.clone().with(self.publish.iter().cloned()))
+            .dmz_egress(self.dmz_egress.unwrap_or(before.dmz_egress))
+            .log(log.with(self.log_driver.clone(), self.log_options.clone()))
+    }
+}
+
+/// Refuses new publish rules that match no port of a gateway. A stored rule may match nothing since a mutation.
+pub(in crate::engine) fn refuse_idle_rules(
+    catalog: &Catalog,
+    topology: &Topology,
+    stored: &Publish,
+    wanted: &Publish,
+) -> Result<(), EngineError> {
+    let published = validate::published(topology, catalog, wanted);
+    let matches = |rule: &PublishRule| {
+        published.iter().any(|port| {
+            let service = catalog.service(port.service.as_str());
+            service.is_some_and(|service| rule.maps_any(&port.decky, service))
+        })
+    };
+    let mut new = wanted.rules().iter().filter(|rule| !stored.rules().contains(rule));
+    match new.find(|rule| !matches(rule)) {
+        None => Ok(()),
+        Some(rule) => Err(EngineError::PublishMapsNothing { rule: rule.to_string() }),
+    }
+}

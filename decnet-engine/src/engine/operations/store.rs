@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use backon::ConstantBuilder;
+use decnet_topology::{Draft, RepoError, StoredTopology, Topology, alloc::ResolveError, repo::NewTopology};
+use jiff::Timestamp;
+
+use crate::{
+    engine::{Engine, EngineError},
+    event::{Envelope, Event},
+};
+
+/// How often an operation chooses subnets, if other processes claim the chosen ones before they are stored. A process that loses
+/// lost to one that succeeded, so this many processes can run at once.
+const ATTEMPTS: usize = 64;
+
+/// Repeats an operation whose free subnets another process claimed in between.
+pub(super) fn attempts() -> ConstantBuilder {
+    ConstantBuilder::default()
+        .with_delay(Duration::ZERO)
+        .with_max_times(ATTEMPTS - 1)
+}
+
+/// Returns whether an operation failed because another topology claimed a subnet.
+pub(super) fn is_claimed(error: &EngineError) -> bool {
+    matches!(error, EngineError::Repo(RepoError::SubnetClaimed { .. }))
+}
+
+/// Returns whether a LAN of a draft has no subnet yet.
+pub(super) fn is_open(draft: &Draft) -> bool {
+    draft.lans.iter().any(|lan| lan.subnet.is_none())
+}
+
+impl Engine {
+    /// Stores a topology and publishes that.
+    pub(in crate::engine) async fn store_new(&self, new: NewTopology) -> Result<StoredTopology, RepoError> {
+        let at = Timestamp::now();
+        let stored = self.repo.create(new, at).await?;
+        let event = Event::Status {
+            topology: stored.row.id,
+            from: None,
+            to: stored.row.status,
+            reason: Some("created".into()),
+        };
+        self.publish(Envelope::new(event, at));
+        Ok(stored)
+    }
+
+    /// Completes a draft with free subnets and addresses. The subnets of the topology `known` are its own.
+    pub(super) async fn resolve(&self, draft: &Draft, known: Option<&StoredTopology>) -> Result<Topology, EngineError> {
+        let taken = if is_open(draft) {
+            self.taken_subnets(known.map(|known| known.row.id)).await?
+        } else {
+            Vec::new()
+        };
+        let resolved = draft.resolve(&decnet_topology::alloc::SubnetPool::past(taken));
+        resolved.map_err(|error| match error {
+            ResolveError::Unsound { report } => decnet_topology::validate::Invalid { report }.into(),
+            error => EngineError::Resolve(error),
+        })
+    }
+}

@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use decnet_topology::{
+    Mutation, MutationId, RepoError, Topology, TopologyId, Version, repo::MutationRow, repo::NewMutation,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, EngineError, Submitted};
+
+/// How long to wait before the state of a mutation that another process applies is read again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Checks a mutation against the current topology and returns the topology that it would make. Changes nothing, and does not ask
+    /// the runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Mutation`] if the mutation would be rejected, [`RepoError::VersionConflict`] if another version than `expected`
+    /// is stored.
+    pub async fn check_mutation(
+        &self,
+        id: TopologyId,
+        mutation: &Mutation,
+        expected: Option<Version>,
+    ) -> Result<Topology, EngineError> {
+        let stored = self.repo.load(id).await?;
+        let current = stored.row.version;
+        if let Some(expected) = expected.filter(|expected| *expected != current) {
+            return Err(RepoError::VersionConflict { expected, current }.into());
+        }
+        Ok(self.mutated(&stored, mutation).await?.into_topology())
+    }
+
+    /// Submits a mutation as [`submit`](Self::submit) does, and waits until a queued one is finished.
+    ///
+    /// The [`state`](MutationRow::state) of the row says how it ended. A runtime that does not answer is an error before anything is
+    /// queued: otherwise the mutation would be applied later, when nobody expects it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`submit`](Self::submit) and [`wait_for`](Self::wait_for).
+    pub async fn submit_and_wait(
+        &self,
+        id: TopologyId,
+        new: NewMutation,
+        expected: Option<Version>,
+        cancel: &CancellationToken,
+    ) -> Result<Submitted, EngineError> {
+        if self.repo.get(id).await?.takes_mutations() {
+            self.runtime.info().await?;
+        }
+        match self.submit(id, new, expected).await? {
+            Submitted::Enqueued(row) => {
+                let row = self.wait_for(row.id, cancel).await?;
+                Ok(Submitted::Enqueued(Box::new(row)))
+            }
+            edited @ Submitted::Edited(_) => Ok(edited),
+        }
+    }
+
+    /// Waits until a queued mutation is finished, and drains the queue unless another process does.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::StillQueued`] if `cancel` fires first; what was begun is finished then.
+    pub async fn wait_for(&self, mutation: MutationId, cancel: &CancellationToken) -> Result<MutationRow, EngineError> {
+        loop {
+            let row = self.repo.mutation(mutation).await?;
+            if row.finished_at.is_some() {
+                return Ok(row);
+            }
+            if cancel.is_cancelled() {
+                return Err(EngineError::StillQueued { mutation });
+            }
+            match self.drain(row.topology, cancel).await {
+                // Another process applies it.
+                Err(EngineError::Busy { .. }) => tokio::time::sleep(PAUSE).await,
+                drained => drained.map(drop)?,
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult};
+use decnet_topology::InstanceId;
+use tokio::sync::OnceCell;
+
+use super::{Docker, DockerOptions};
+use crate::{
+    desired::BaseSpec,
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    plan::Action,
+    runtime::{Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo},
+};
+
+/// A Docker daemon that is connected when it is asked for the first time.
+#[derive(Debug)]
+pub struct LazyDocker {
+    options: Result<DockerOptions, RuntimeError>,
+    docker: OnceCell<Docker>,
+}
+
+impl LazyDocker {
+    /// Connects nothing yet. If the options could not be found, that is the error of every call.
+    pub fn new(options: Result<DockerOptions, RuntimeError>) -> Self {
+        Self {
+            options,
+            docker: OnceCell::new(),
+        }
+    }
+
+    /// Returns the daemon. A connection that failed is tried again by the next call.
+    async fn docker(&self) -> Result<&Docker, RuntimeError> {
+        let connect = async || Docker::connect(self.options.clone()?).await;
+        self.docker.get_or_try_init(connect).await
+    }
+}
+
+#[async_trait]
+impl Runtime for LazyDocker {
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
+        self.docker().await?.info().await
+    }
+
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.docker().await?.list(scope).await
+    }
+
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.docker().await?.inspect(scope).await
+    }
+
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        self.docker().await?.foreign_networks(instance).await
+    }
+
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        self.docker().await?.perform(instance, action).await
+    }
+
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
+        self.docker().await?.check_network(bases).await
+    }
+
+    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+        self.docker().await?.probe(base, probe).await
+    }
+}

@@ -1,0 +1,216 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+use serde::Serialize;
+
+use super::Graph;
+use crate::{
+    id::{DeckyId, LanId},
+    model::{Decky, Lan, Topology},
+    name::Name,
+    shown::count,
+};
+
+/// The shape of a maze by the names of its LANs and deckies, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Shape<'a> {
+    /// The LANs by their distance from the DMZ, the DMZ first.
+    pub layers: Vec<Vec<&'a Name>>,
+    /// The LANs that routers join.
+    pub zones: Vec<Vec<&'a Name>>,
+    /// The LANs that no decky joins to the DMZ.
+    pub orphans: Vec<&'a Name>,
+    /// What splits the maze if it fails.
+    pub choke_points: ChokePointNames<'a>,
+}
+
+/// The names of the deckies and LANs that split a maze if they fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ChokePointNames<'a> {
+    /// The deckies.
+    pub deckies: Vec<&'a Name>,
+    /// The LANs.
+    pub lans: Vec<&'a Name>,
+}
+
+impl<'a> Graph<'a> {
+    /// Returns the shape of the maze by names.
+    pub fn shape(&self) -> Shape<'a> {
+        let topology = self.topology;
+        let names = |lans: &[LanId]| {
+            lans.iter()
+                .filter_map(|lan| topology.lan(*lan))
+                .map(Lan::name)
+                .collect()
+        };
+        let all_names = |sets: Vec<Vec<LanId>>| sets.iter().map(|lans| names(lans)).collect();
+        let chokes = self.choke_points();
+        let deckies = chokes.deckies.iter().filter_map(|id| topology.decky(*id));
+        Shape {
+            layers: all_names(self.layers()),
+            zones: all_names(self.zones()),
+            orphans: names(&self.orphan_lans()),
+            choke_points: ChokePointNames {
+                deckies: deckies.map(Decky::name).collect(),
+                lans: names(&chokes.lans),
+            },
+        }
+    }
+
+    /// Draws the maze as a tree of LANs for terminals, with a summary in the last line.
+    pub fn to_text(&self) -> String {
+        Tree::new(self).draw()
+    }
+}
+
+/// A maze as a tree: each LAN below the one through which it is nearest to the DMZ.
+struct Tree<'g> {
+    topology: &'g Topology,
+    children: BTreeMap<LanId, Vec<LanId>>,
+    roots: Vec<LanId>,
+    depths: BTreeMap<LanId, usize>,
+    residents: BTreeMap<LanId, Vec<&'g Decky>>,
+    chokes: BTreeSet<DeckyId>,
+}
+
+impl<'g> Tree<'g> {
+    fn new(graph: &Graph<'g>) -> Self {
+        let topology = graph.topology();
+        let layers = graph.layers();
+        let depths: BTreeMap<LanId, usize> = layers
+            .iter()
+            .enumerate()
+            .flat_map(|(depth, lans)| lans.iter().map(move |lan| (*lan, depth)))
+            .collect();
+        let mut parents = BTreeMap::new();
+        let mut residents: BTreeMap<LanId, Vec<&Decky>> = BTreeMap::new();
+        for decky in topology.deckies() {
+            if let Some(home) = decky.home() {
+                residents.entry(home.lan).or_default().push(decky);
+            }
+            let depth_of = |lan: LanId| depths.get(&lan).copied();
+            let nearest = decky
+                .attachments()
+                .iter()
+                .filter_map(|edge| Some((depth_of(edge.lan)?, edge.lan)))
+                .min();
+            for edge in decky.attachments() {
+                if let (Some((near, parent)), Some(depth)) = (nearest, depth_of(edge.lan))
+                    && near + 1 == depth
+                {
+                    parents.entry(edge.lan).or_insert(parent);
+                }
+            }
+        }
+        let mut children: BTreeMap<LanId, Vec<LanId>> = BTreeMap::new();
+        for (lan, parent) in &parents {
+            children.entry(*parent).or_default().push(*lan);
+        }
+        let roots = topology
+            .lans()
+            .iter()
+            .map(Lan::id)
+            .filter(|lan| !parents.contains_key(lan))
+            .collect();
+        let chokes = graph.choke_points().deckies.into_iter().collect();
+        Self {
+            topology,
+            children,
+            roots,
+            depths,
+            residents,
+            chokes,
+        }
+    }
+
+    fn draw(&self) -> String {
+        let mut text = String::new();
+        for root in &self.roots {
+            self.lan(&mut text, *root, "", "");
+        }
+        let unattached: Vec<_> = self
+            .topology
+            .deckies()
+            .iter()
+            .filter(|decky| decky.home().is_none())
+            .collect();
+        for decky in unattached {
+            let _ = writeln!(text, "{} (attached to nothing)", decky.name());
+        }
+        let routers = self.topology.deckies().iter().filter(|decky| decky.is_router()).count();
+        let deepest = self.depths.values().max().copied().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "\n{}, {}, {}, depth {deepest}, {}",
+            count(self.topology.lans().len(), "LAN", "LANs"),
+            count(self.topology.deckies().len(), "decky", "deckies"),
+            count(routers, "router", "routers"),
+            count(self.chokes.len(), "choke point", "choke points"),
+        );
+        text
+    }
+
+    /// Draws a LAN, its deckies, and the LANs below it. The depth is not bounded, so the LANs to draw are kept on a stack on the heap.
+    fn lan(&self, text: &mut String, root: LanId, lead: &str, below: &str) {
+        let mut stack = vec![(root, lead.to_owned(), below.to_owned())];
+        while let Some((id, lead, below)) = stack.pop() {
+            let Some(lan) = self.topology.lan(id) else { continue };
+            let mark = match (lan.is_dmz(), self.depths.get(&id)) {
+                (true, _) => " (DMZ)",
+                (_, None) => " (cut off from the DMZ)",
+                _ => "",
+            };
+            let _ = writeln!(text, "{lead}{} {}{mark}", lan.name(), lan.subnet());
+            let children = self.children.get(&id).map_or(&[][..], Vec::as_slice);
+            let bar = if children.is_empty() { "    " } else { "│   " };
+            for decky in self.residents.get(&id).map_or(&[][..], Vec::as_slice) {
+                let _ = writeln!(text, "{below}{bar}{}", self.decky(decky, lan));
+            }
+            let last = children.len().saturating_sub(1);
+            for (at, child) in children.iter().enumerate().rev() {
+                let (branch, trunk) = if at == last {
+                    ("└── ", "    ")
+                } else {
+                    ("├── ", "│   ")
+                };
+                stack.push((*child, format!("{below}{branch}"), format!("{below}{trunk}")));
+            }
+        }
+    }
+
+    fn decky(&self, decky: &Decky, home: &Lan) -> String {
+        let ip = decky.home().map(|home| home.ip.to_string()).unwrap_or_default();
+        let services: Vec<_> = decky.services().iter().map(ToString::to_string).collect();
+        let mut line = format!("• {} {ip}", decky.name());
+        if !services.is_empty() {
+            let _ = write!(line, " [{}]", services.join(" "));
+        }
+        let elsewhere = decky.attachments().iter().filter(|edge| edge.lan != home.id());
+        let elsewhere: Vec<_> = elsewhere
+            .filter_map(|edge| Some(format!("{} {}", self.topology.lan(edge.lan)?.name(), edge.ip)))
+            .collect();
+        if !elsewhere.is_empty() {
+            let sign = if decky.forwards_l3() { "⇄" } else { "┄" };
+            let _ = write!(line, " {sign} {}", elsewhere.join(", "));
+        }
+        let mut marks = Vec::new();
+        if self.topology.is_gateway(decky) {
+            marks.push("gateway");
+        } else if decky.is_router() {
+            marks.push("router");
+        } else if decky.is_bridge() {
+            marks.push("bridge");
+        }
+        if self.chokes.contains(&decky.id()) {
+            marks.push("choke point");
+        }
+        if !marks.is_empty() {
+            let _ = write!(line, " ({})", marks.join(", "));
+        }
+        line
+    }
+}

@@ -1,0 +1,229 @@
+use super::{ListFilter, MutationFilter, MutationQueue, MutationRow, RepoError, TopologyStore};
+use crate::{id::TopologyId, model::TopologyRow, name::TopologyName, spelling, status::Status};
+
+/// Says why a text does not name one topology.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// No topology has that name or an id that starts so.
+    #[error("no maze named `{text}`, and no id starts with `{text}`{}", .suggestion.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default())]
+    NotFound {
+        /// The text.
+        text: String,
+        /// The stored name that is most like it, if one is.
+        suggestion: Option<String>,
+    },
+    /// The ids of several topologies start with the text.
+    #[error("`{text}` could be any of {}", listed(.candidates))]
+    Ambiguous {
+        /// The text.
+        text: String,
+        /// The topologies, in order of creation.
+        candidates: Vec<TopologyRow>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+}
+
+impl FindError {
+    /// Returns a stable name for the kind of error, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::Repo(error) => error.code(),
+        }
+    }
+}
+
+fn listed(rows: &[TopologyRow]) -> String {
+    let rows = rows
+        .iter()
+        .map(|row| format!("{} ({}, {})", row.id, row.name, row.status));
+    rows.collect::<Vec<_>>().join(", ")
+}
+
+/// Finds a topology by its id, its name, or the start of its id.
+///
+/// A whole id comes before a name, so that nobody can hide a topology by naming another like its id. A name comes before the start
+/// of an id. A torn-down topology is found by name only if no other has the name; of several, the newest.
+///
+/// ```
+/// use decnet_topology::{Topology, TopologyStore, repo::{MemoryRepo, NewTopology, find}};
+/// use jiff::Timestamp;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let repo = MemoryRepo::new();
+/// let topology = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
+/// let row = repo.create(NewTopology::new("corp".parse()?, topology), Timestamp::now()).await?.row;
+/// assert_eq!(find(&repo, "CORP").await?.id, row.id);
+/// assert_eq!(find(&repo, &row.id.to_string()[..8]).await?.id, row.id);
+/// let message = find(&repo, "korp").await.unwrap_err().to_string();
+/// assert_eq!(message, "no maze named `korp`, and no id starts with `korp` (did you mean `corp`?)");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn find(store: &dyn TopologyStore, text: &str) -> Result<TopologyRow, FindError> {
+    if let Ok(id) = text.parse::<TopologyId>() {
+        match store.get(id).await {
+            Err(RepoError::NotFound { .. }) => {}
+            found => return Ok(found?),
+        }
+    }
+    choose(store.list(&ListFilter::default()).await?.rows, text)
+}
+
+/// Finds the topology of a name that is not torn down, if there is one.
+pub async fn find_live(store: &dyn TopologyStore, name: &TopologyName) -> Result<Option<TopologyRow>, RepoError> {
+    let rows = store.list(&ListFilter::default()).await?.rows;
+    let mut rows = rows.into_iter();
+    Ok(rows.find(|row| row.status != Status::TornDown && row.name == *name))
+}
+
+/// Returns the last mutations of a topology, oldest first.
+pub async fn last_mutations(
+    queue: &dyn MutationQueue,
+    topology: TopologyId,
+    most: usize,
+) -> Result<Vec<MutationRow>, RepoError> {
+    let filter = MutationFilter::default().topology(topology).limit(0);
+    let total = queue.mutations(&filter).await?.total;
+    let last = filter.limit(most).offset(total.saturating_sub(most));
+    Ok(queue.mutations(&last).await?.rows)
+}
+
+/// Chooses among the rows, which are in order of creation.
+fn choose(rows: Vec<TopologyRow>, text: &str) -> Result<TopologyRow, FindError> {
+    let name = TopologyName::new(text).ok();
+    let named = |row: &&TopologyRow| name.as_ref() == Some(&row.name);
+    let is_live = |row: &&TopologyRow| row.status != Status::TornDown;
+    let mut by_name = rows.iter().filter(named);
+    if let Some(row) = by_name.clone().find(is_live).or_else(|| by_name.next_back()) {
+        return Ok(row.clone());
+    }
+    let suggestion = spelling::nearest(text, rows.iter().map(|row| row.name.as_str())).map(ToOwned::to_owned);
+    let digits = text.to_lowercase().replace('-', "");
+    let is_prefix = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let starts = |row: &TopologyRow| is_prefix && row.id.to_string().replace('-', "").starts_with(&digits);
+    let mut found: Vec<TopologyRow> = rows.into_iter().filter(starts).collect();
+    let text = text.to_owned();
+    match (found.len(), found.pop()) {
+        (1, Some(row)) => Ok(row),
+        (_, None) => Err(FindError::NotFound { text, suggestion }),
+        (_, Some(last)) => {
+            found.push(last);
+            Err(FindError::Ambiguous {
+                text,
+                candidates: found,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        Topology,
+        model::DeploySettings,
+        repo::{MemoryRepo, NewTopology},
+        status::Mode,
+        version::Version,
+    };
+
+    fn row(name: &str, id: &str, status: Status) -> TopologyRow {
+        TopologyRow {
+            id: id.parse().expect("an id"),
+            name: name.parse().expect("a name"),
+            mode: Mode::Unihost,
+            host: None,
+            status,
+            intent: None,
+            version: Version::FIRST,
+            created_at: Timestamp::UNIX_EPOCH,
+            changed_at: Timestamp::UNIX_EPOCH,
+            needs_resync: false,
+            config: None,
+            settings: DeploySettings::default(),
+        }
+    }
+
+    fn rows() -> Vec<TopologyRow> {
+        vec![
+            row("corp", "aaaaaaaa-0000-4000-8000-000000000000", Status::TornDown),
+            row("corp", "aaab0000-0000-4000-8000-000000000000", Status::TornDown),
+            row("Corp", "bbbb0000-0000-4000-8000-000000000000", Status::Active),
+            row("old", "cccc0000-0000-4000-8000-000000000000", Status::TornDown),
+            row("old", "cccd0000-0000-4000-8000-000000000000", Status::TornDown),
+            row("aaaa", "dddd0000-0000-4000-8000-000000000000", Status::Pending),
+        ]
+    }
+
+    #[track_caller]
+    fn check(text: &str, id_start: &str) {
+        let row = choose(rows(), text).expect("found");
+        assert!(row.id.to_string().starts_with(id_start), "{text} is {}", row.id);
+    }
+
+    #[test]
+    fn a_name_finds_the_live_topology_in_any_case() {
+        check("corp", "bbbb");
+        check("CORP", "bbbb");
+    }
+
+    #[test]
+    fn a_name_that_no_live_topology_has_finds_the_newest_torn_down_one() {
+        check("old", "cccd");
+    }
+
+    #[test]
+    fn a_name_comes_before_the_start_of_an_id() {
+        check("aaaa", "dddd");
+    }
+
+    #[test]
+    fn the_start_of_an_id_finds_torn_down_topologies_too() {
+        check("aaab", "aaab");
+        check("aaab0000-0000", "aaab");
+        check("CCCC", "cccc");
+    }
+
+    #[test]
+    fn a_start_that_several_ids_share_lists_them() {
+        let error = choose(rows(), "ccc").expect_err("two ids start so");
+        let said = error.to_string();
+        assert!(
+            said.contains("cccc0000") && said.contains("cccd0000") && said.contains("(old, torn_down)"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_neither_name_nor_id_finds_nothing() {
+        for text in ["corpo", "", "-", "eeee"] {
+            assert!(
+                matches!(choose(rows(), text), Err(FindError::NotFound { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_whole_id_comes_before_a_name() {
+        let repo = MemoryRepo::new();
+        let store = async |name: &str, subnet: &str| {
+            let topology = Topology::builder().dmz("dmz", subnet).build().expect("a topology");
+            let new = NewTopology::new(name.parse().expect("a name"), topology);
+            repo.create(new, Timestamp::UNIX_EPOCH).await.expect("stored").row
+        };
+        let first = store("corp", "10.0.0.0/24").await;
+        store(&first.id.to_string(), "10.0.1.0/24").await;
+        let found = find(&repo, &first.id.to_string()).await.expect("found");
+        assert_eq!(found.id, first.id);
+        let live = find_live(&repo, &"CORP".parse().expect("a name")).await.expect("asked");
+        assert_eq!(live.map(|row| row.id), Some(first.id));
+    }
+}
