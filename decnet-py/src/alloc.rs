@@ -25,6 +25,7 @@ impl IpAllocator {
 impl IpAllocator {
     /// Opens a subnet with every address of it free.
     #[new]
+    #[pyo3(signature = (subnet: "Subnet"))]
     fn new(subnet: &Bound<'_, PyAny>) -> PyResult<Self> {
         let opened = alloc::IpAllocator::new(convert::subnet(subnet, "a subnet")?);
         let addresses = opened.map_err(|error| error.raise(subnet.py()))?;
@@ -52,6 +53,7 @@ impl IpAllocator {
     }
 
     /// Takes one address; one that is taken already is no error.
+    #[pyo3(signature = (address: "Address"))]
     fn reserve(&self, address: &Bound<'_, PyAny>) -> PyResult<()> {
         let address_read = read(address)?;
         self.lock()
@@ -60,6 +62,7 @@ impl IpAllocator {
     }
 
     /// Gives an address back; one that is not taken is no error.
+    #[pyo3(signature = (address: "Address"))]
     fn release(&self, address: &Bound<'_, PyAny>) -> PyResult<()> {
         let address = read(address)?;
         self.lock().release(address);
@@ -67,6 +70,7 @@ impl IpAllocator {
     }
 
     /// Tells whether an address could be taken.
+    #[pyo3(signature = (address: "Address"))]
     fn is_free(&self, address: &Bound<'_, PyAny>) -> PyResult<bool> {
         let address = read(address)?;
         Ok(self.lock().is_free(address))
@@ -109,7 +113,7 @@ impl SubnetAllocator {
 impl SubnetAllocator {
     /// Opens a pool: a CIDR, or its short form like `172.20`.
     #[new]
-    #[pyo3(signature = (base, prefix = None, *, reserved = None))]
+    #[pyo3(signature = (base: "Subnet", prefix: "int | None" = None, *, reserved: "Subnets | None" = None))]
     fn new(
         base: &Bound<'_, PyAny>,
         prefix: Option<&Bound<'_, PyAny>>,
@@ -151,6 +155,7 @@ impl SubnetAllocator {
     }
 
     /// Keeps a subnet of any length from being handed out.
+    #[pyo3(signature = (subnet: "Subnet"))]
     fn reserve(&self, subnet: &Bound<'_, PyAny>) -> PyResult<()> {
         let subnet = convert::subnet(subnet, "a subnet")?;
         self.lock().reserve(subnet);
@@ -158,6 +163,7 @@ impl SubnetAllocator {
     }
 
     /// Tells whether a subnet overlaps nothing reserved or handed out.
+    #[pyo3(signature = (subnet: "Subnet"))]
     fn is_free(&self, subnet: &Bound<'_, PyAny>) -> PyResult<bool> {
         let subnet = convert::subnet(subnet, "a subnet")?;
         Ok(self.lock().is_free(subnet))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
+    inspect::PyStaticExpr,
     prelude::*,
 };
 
@@ -27,6 +28,7 @@ impl Text {
 
 impl FromPyObject<'_, '_> for Text {
     type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = PyStaticExpr::Name { id: "str" };
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         convert::text(&object, "it").map(Self)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     argument::{self, FilePath, Text},
-    convert,
+    convert::{self, Typed},
     errors::Raise as _,
     tree,
 };
@@ -38,12 +38,14 @@ impl Catalog {
 
     /// Reads a catalogue in TOML: it adds to the built-in one, or overrides its entries key by key.
     #[staticmethod]
+    #[pyo3(signature = (text: "str"))]
     fn from_toml(text: &Bound<'_, PyAny>) -> PyResult<Self> {
         Self::builtin().extend(text)
     }
 
     /// Reads a file with a catalogue in TOML.
     #[staticmethod]
+    #[pyo3(signature = (path: "str | PathLike[str]"))]
     fn from_file(py: Python<'_>, path: FilePath) -> PyResult<Self> {
         let path = path.take();
         let text = String::from_utf8(argument::read_file(&path)?);
@@ -52,24 +54,25 @@ impl Catalog {
     }
 
     /// Adds the entries of a catalogue in TOML, or overrides those that are there.
+    #[pyo3(signature = (text: "str"))]
     fn extend(&self, text: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.extended(text.py(), &convert::text(text, "a catalogue")?)
     }
 
     /// The services, by name.
     #[getter]
-    fn services(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn services(&self, py: Python<'_>) -> PyResult<Typed<convert::Documents>> {
         let services: serde_json::Map<String, Value> = self
             .0
             .services()
             .map(|service| (service.name.to_string(), described(service)))
             .collect();
-        convert::to_python(py, &services)
+        Typed::new(py, &services)
     }
 
     /// The archetypes, by slug.
     #[getter]
-    fn archetypes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn archetypes(&self, py: Python<'_>) -> PyResult<Typed<convert::Documents>> {
         let archetypes: serde_json::Map<String, Value> = self
             .0
             .archetypes()
@@ -80,10 +83,11 @@ impl Catalog {
                 )
             })
             .collect();
-        convert::to_python(py, &archetypes)
+        Typed::new(py, &archetypes)
     }
 
     /// Returns the ports that two or more of the services want, each with those that want it.
+    #[pyo3(signature = (services: "Iterable[str]"))]
     fn clashes(&self, services: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Vec<String>)>> {
         let names: Vec<ServiceName> = convert::texts(services, "services")?
             .iter()

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     catalog::Catalog,
-    convert,
+    convert::{self, Typed},
     errors::{self, Raise as _},
 };
 
@@ -19,7 +19,7 @@ pub(crate) struct TopologyConfig(pub(crate) config::TopologyConfig);
 impl TopologyConfig {
     /// Reads a config from its fields; all that is wrong is reported at once.
     #[new]
-    #[pyo3(signature = (*, catalog = None, **fields))]
+    #[pyo3(signature = (*, catalog = None, **fields: "Any"))]
     fn new(py: Python<'_>, catalog: Option<&Bound<'_, Catalog>>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let fields = fields.map_or_else(|| PyDict::new(py), Clone::clone);
         read(fields.as_any(), catalog.map(Bound::get))
@@ -27,7 +27,7 @@ impl TopologyConfig {
 
     /// Reads a config from a dict.
     #[staticmethod]
-    #[pyo3(signature = (fields, *, catalog = None))]
+    #[pyo3(signature = (fields: "Document", *, catalog = None))]
     fn from_dict(fields: &Bound<'_, PyAny>, catalog: Option<&Bound<'_, Catalog>>) -> PyResult<Self> {
         if !fields.is_instance_of::<PyDict>() {
             return Err(PyTypeError::new_err(format!(
@@ -39,11 +39,13 @@ impl TopologyConfig {
     }
 
     /// Returns all fields, the seed among them.
+    #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::to_python(py, &self.0)
     }
 
     /// Returns the same config with another seed.
+    #[pyo3(signature = (seed: "int"))]
     fn with_seed(&self, seed: &Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(Self(self.0.clone().with_seed(read_seed(seed)?)))
     }
@@ -56,8 +58,8 @@ impl TopologyConfig {
 
     /// Where its deckies shall run.
     #[getter]
-    fn mode(&self) -> &str {
-        self.0.mode().as_str()
+    fn mode(&self, py: Python<'_>) -> PyResult<Typed<convert::Mode>> {
+        Typed::new(py, &self.0.mode())
     }
 
     /// The number of levels below the DMZ.

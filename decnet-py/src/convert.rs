@@ -1,11 +1,15 @@
 //! Between Python's objects and JSON values, with nothing guessed.
 
+use std::{convert::Infallible, marker::PhantomData};
+
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use pyo3::{
     IntoPyObjectExt as _,
     exceptions::PyTypeError,
+    inspect::PyStaticExpr,
     prelude::*,
+    type_hint_subscript,
     types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -164,7 +168,15 @@ where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    let text = text(object, what)?;
+    parse(&text(object, what)?, what)
+}
+
+/// Reads a text as [`parsed`] does.
+pub(crate) fn parse<T>(text: &str, what: &str) -> PyResult<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
     text.parse()
         .map_err(|error: T::Err| tree::DecnetError::new_err(format!("{what}: {error}")))
 }
@@ -191,6 +203,88 @@ pub(crate) fn document<T: DeserializeOwned>(object: &Bound<'_, PyAny>, what: &st
 pub(crate) fn to_python(py: Python<'_>, said: &(impl Serialize + ?Sized)) -> PyResult<Py<PyAny>> {
     let value = serde_json::to_value(said).map_err(|error| tree::DecnetError::new_err(error.to_string()))?;
     from_value(py, &value)
+}
+
+/// Turns a result of an operation into Python's objects, as [`to_python`] does.
+pub(crate) fn document_of<T: Serialize>(py: Python<'_>, result: T) -> PyResult<Py<PyAny>> {
+    to_python(py, &result)
+}
+
+/// A type of `decnet.types`, as stubs name it.
+pub(crate) trait Hint {
+    /// The type.
+    const HINT: PyStaticExpr;
+}
+
+/// Declares types of `decnet.types`.
+macro_rules! hints {
+    ($($name:ident = $hint:expr;)*) => {$(
+        /// See `decnet.types`.
+        pub(crate) enum $name {}
+
+        impl Hint for $name {
+            const HINT: PyStaticExpr = $hint;
+        }
+    )*};
+}
+
+const fn named(name: &'static str) -> PyStaticExpr {
+    PyStaticExpr::Name { id: name }
+}
+
+hints! {
+    ComingEvent = type_hint_subscript!(named("Coroutine"), named("Any"), named("Any"), named("Event"));
+    Documents = type_hint_subscript!(named("dict"), named("str"), named("Document"));
+    DeploySettings = named("DeploySettings");
+    Document = named("Document");
+    Event = named("Event");
+    Findings = type_hint_subscript!(named("Iterator"), named("Finding"));
+    Intent = named("Intent");
+    Mode = named("Mode");
+    ReapReport = named("ReapReport");
+    Severity = named("Severity");
+    Snapshot = type_hint_subscript!(named("list"), named("TopologyNow"));
+    Status = named("Status");
+    Steps = type_hint_subscript!(named("Iterator"), named("Step"));
+    Texts = type_hint_subscript!(named("dict"), named("str"), named("str"));
+}
+
+/// An object of Python that has a type of `decnet.types`.
+pub(crate) struct Typed<T>(Py<PyAny>, PhantomData<fn() -> T>);
+
+impl<T> Typed<T> {
+    /// Turns what can be said in JSON into Python's objects.
+    pub(crate) fn new(py: Python<'_>, value: &(impl Serialize + ?Sized)) -> PyResult<Self> {
+        to_python(py, value).map(Self::from)
+    }
+}
+
+impl<T> From<Py<PyAny>> for Typed<T> {
+    fn from(object: Py<PyAny>) -> Self {
+        Self(object, PhantomData)
+    }
+}
+
+impl<'py, T: Hint> IntoPyObject<'py> for Typed<T> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = Infallible;
+    const OUTPUT_TYPE: PyStaticExpr = T::HINT;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
+        Ok(self.0.into_bound(py))
+    }
+}
+
+impl<'py, T: Hint> IntoPyObject<'py> for &Typed<T> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = Infallible;
+    const OUTPUT_TYPE: PyStaticExpr = T::HINT;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
+        Ok(self.0.bind(py).clone())
+    }
 }
 
 /// Turns a JSON value into Python's objects.

@@ -1,348 +1,281 @@
-//! Engines: raising stored mazes, keeping them as they should be, and taking them down.
+//! Engines: the operations on stored mazes.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    bus::{Bus as _, Pattern, local::LocalBus},
-    decoy::{self, DecoyImage},
-    engine::{self, DeployOptions, EngineError, EngineOptions, Submitted},
-    runtime::{
-        Runtime,
-        docker::{DockerHost, DockerOptions},
-    },
+    engine::{self, DeployOptions, EngineError, Submitted},
     watch::{WatchOptions, watch},
 };
-use decnet_topology::{DeploySettings, Repo, TopologyId, repo::NewMutation};
-use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
+use decnet_topology::DeploySettings;
+use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    argument::{self, FilePath, count},
-    catalog::Catalog,
-    convert,
-    errors::{self, Raise as _},
-    events::EventStream,
-    mutation::Mutation,
-    operation::{Operation, Stop, begin},
-    plan::{self, Plan},
+    argument::{self, count},
+    convert, events,
+    operation::{Answer, Operation, Stop, Waiter},
+    plan,
+    prepared::{self, PreparedMethods, ReapMethods},
     queue,
-    repo::{CloseWithRepo, RepoHandle, version},
+    repo::version,
     rows,
     runtime::Native,
-    simulated::Simulated,
+    workbench::{Slot, Workbench},
 };
 
-/// What an engine is made of. Each operation has an engine of its own, which tells of nothing else; all tell the same bus.
-#[derive(Debug, Clone)]
-struct Workbench {
-    repo: Arc<dyn Repo>,
-    runtime: Arc<dyn Runtime>,
-    options: EngineOptions,
-    bus: LocalBus,
-    /// Fires when the engine is closed: what is under way is called off.
-    ending: CancellationToken,
+/// The methods of an engine, which the classes of `open_engine` inherit.
+#[pyclass(frozen, subclass, module = "decnet._decnet")]
+pub(crate) struct EngineMethods {
+    slot: Native<Arc<Slot>>,
+    waiter: Waiter,
 }
 
-impl Workbench {
-    fn engine(&self) -> engine::Engine {
-        engine::Engine::new(Arc::clone(&self.repo), Arc::clone(&self.runtime), self.options.clone())
-    }
-}
-
-/// An engine, until it is closed.
-#[derive(Debug)]
-struct Slot(Mutex<Option<Workbench>>);
-
-impl CloseWithRepo for Slot {
-    fn end(&self) {
-        if let Some(bench) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bench.ending.cancel();
+impl EngineMethods {
+    /// Makes the methods of an engine.
+    pub(crate) fn new(slot: Arc<Slot>, waiter: Waiter) -> Self {
+        Self {
+            slot: Native::new(slot),
+            waiter,
         }
     }
-}
 
-/// An engine on a store, until either is closed. Each method begins an operation.
-#[pyclass(frozen, module = "decnet._decnet")]
-pub(crate) struct EngineHandle(Native<Arc<Slot>>);
-
-/// Where the containers are.
-enum Where {
-    Docker(DockerOptions),
-    There(Arc<dyn Runtime>),
-}
-
-fn place(py: Python<'_>, docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Where> {
-    if let Some(simulated) = docker.and_then(|docker| docker.cast::<Simulated>().ok()) {
-        return Ok(Where::There(simulated.get().runtime()));
-    }
-    let host = match docker {
-        // As any client of Docker does.
-        None => DockerHost::find(
-            |name| std::env::var(name).ok(),
-            |path| std::fs::read_to_string(path).ok(),
-        ),
-        Some(docker) if docker.is_instance_of::<PyString>() => convert::text(docker, "the daemon's address")?.parse(),
-        Some(other) => {
-            let kind = convert::kind(other);
-            return Err(PyTypeError::new_err(format!(
-                "docker is None, a str or a Simulated, not {kind}"
-            )));
-        }
-    };
-    let mut options = DockerOptions::default().host(host.map_err(|error| error.raise(py))?);
-    if let Some(timeout) = timeout {
-        let timeout = argument::seconds(timeout, "a timeout")?;
-        options.timeout =
-            Duration::try_from(timeout).map_err(|_| errors::unusable("a timeout is more than nothing"))?;
-    }
-    Ok(Where::Docker(options))
-}
-
-fn image(decoy: Option<FilePath>) -> PyResult<Option<Arc<DecoyImage>>> {
-    let program = match decoy {
-        Some(path) => Some(argument::read_file(&path.take())?),
-        None => decoy::embedded().map(<[u8]>::to_vec),
-    };
-    Ok(program.map(|program| Arc::new(DecoyImage::pack(&program))))
-}
-
-impl EngineHandle {
-    fn workbench(&self) -> PyResult<Workbench> {
-        let bench = self.0.get()?.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bench.clone().ok_or_else(|| errors::unusable("the engine is closed"))
+    /// Returns the parts of the engine, if it is open.
+    pub(crate) fn workbench(&self) -> PyResult<Workbench> {
+        self.slot.get()?.workbench()
     }
 
-    /// Begins what changes Docker: it can be called off, and tells how far it is.
+    /// Runs an operation that changes Docker. It can be called off, and reports its progress.
     fn change<T, F>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(engine::Engine, CancellationToken) -> F,
-        finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
-    ) -> PyResult<Operation>
+        progress: Option<&Bound<'_, PyAny>>,
+        work: impl FnOnce(engine::Engine, CancellationToken) -> F + Send + 'static,
+        finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
+    ) -> Answer
     where
         T: Send + 'static,
         F: Future<Output = Result<T, EngineError>> + Send + 'static,
     {
         let bench = self.workbench()?;
-        let (engine, cancel) = (bench.engine(), bench.ending.child_token());
-        let events = engine.events();
-        begin(
-            py,
+        let cancel = bench.closing.child_token();
+        let operation = Operation::new(
             Stop::Token(cancel.clone()),
-            Some(events),
-            work(engine, cancel),
+            |inbox| async move {
+                let engine = bench.engine().await?;
+                inbox.follow(engine.events(), work(engine, cancel)).await
+            },
             finish,
-        )
+        );
+        self.waiter.wait(py, operation, progress)
     }
 
-    /// Begins what looks at Docker.
+    /// Runs an operation that only reads.
     fn look<T, F>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(engine::Engine) -> F,
-        finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
-    ) -> PyResult<Operation>
+        work: impl FnOnce(engine::Engine) -> F + Send + 'static,
+        finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
+    ) -> Answer
     where
         T: Send + 'static,
         F: Future<Output = Result<T, EngineError>> + Send + 'static,
     {
-        begin(py, Stop::Drop, None, work(self.workbench()?.engine()), finish)
+        let bench = self.workbench()?;
+        let work = |_| async move { work(bench.engine().await?).await };
+        self.waiter.wait(py, Operation::new(Stop::Drop, work, finish), None)
     }
 }
 
-fn settings(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<DeploySettings>> {
+/// Reads deploy settings.
+pub(crate) fn settings(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<DeploySettings>> {
     object.map(|object| convert::document(object, "settings")).transpose()
 }
 
-fn said<T: serde::Serialize>(py: Python<'_>, said: T) -> PyResult<Py<PyAny>> {
-    convert::to_python(py, &said)
+/// Reads how long `watch` waits between two polls.
+fn poll(object: &Bound<'_, PyAny>) -> PyResult<f64> {
+    argument::seconds(object, "a poll").map(|poll| poll.as_secs_f64())
 }
 
 #[pymethods]
-impl EngineHandle {
-    /// Joins a store and Docker, or the simulation.
-    #[staticmethod]
-    fn open(
-        repo: &Bound<'_, RepoHandle>,
-        docker: Option<&Bound<'_, PyAny>>,
-        catalog: Option<&Bound<'_, Catalog>>,
-        width: Option<&Bound<'_, PyAny>>,
-        timeout: Option<&Bound<'_, PyAny>>,
-        decoy: Option<FilePath>,
-    ) -> PyResult<Operation> {
-        let py = repo.py();
-        let (store, place) = (repo.get().repo()?, place(py, docker, timeout)?);
-        let bus = LocalBus::default();
-        let options = EngineOptions::new((*Catalog::or_builtin(catalog.map(Bound::get))).clone())
-            .bus(Arc::new(bus.clone()))
-            .image(image(decoy)?)
-            .width(width.map(|width| count(width, "a width")).transpose()?)
-            .label("decnet (Python)");
-        let keeper = repo.clone().unbind();
-        let work = async move {
-            let runtime = match place {
-                Where::There(runtime) => runtime,
-                Where::Docker(docker) => {
-                    let engine = engine::Engine::on_docker(Arc::clone(&store), docker, options.clone()).await?;
-                    Arc::clone(engine.runtime())
-                }
-            };
-            Ok::<_, EngineError>(Workbench {
-                repo: store,
-                runtime,
-                options,
-                bus,
-                ending: CancellationToken::new(),
-            })
-        };
-        begin(py, Stop::Drop, None, work, move |py, bench| {
-            let slot = Arc::new(Slot(Mutex::new(Some(bench))));
-            let dependant: Arc<dyn CloseWithRepo> = slot.clone();
-            keeper.get().keep(Arc::downgrade(&dependant))?;
-            Ok(Py::new(py, Self(Native::new(slot)))?.into_any())
-        })
-    }
-
-    /// Closes the engine: what is under way is called off. Twice is no error.
-    fn close(&self) -> PyResult<()> {
-        self.0.get()?.end();
+impl EngineMethods {
+    /// Closes the engine and calls off its operations. It is idempotent.
+    pub(crate) fn close(&self) -> PyResult<()> {
+        use crate::repo::CloseWithRepo as _;
+        self.slot.get()?.end();
         Ok(())
     }
 
-    fn deploy(&self, id: &Bound<'_, PyAny>, force: bool, kept: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
-        let (py, id, options) = (
-            id.py(),
-            rows::topology_id(id)?,
-            DeployOptions::default().force(force).settings(settings(kept)?),
-        );
-        let work = move |engine: engine::Engine, cancel| async move { engine.deploy(id, options, &cancel).await };
-        self.change(py, work, plan::outcome)
+    /// Asks the daemon for its version and settings.
+    #[pyo3(signature = () -> "Answer[Document]")]
+    fn info(&self, py: Python<'_>) -> Answer {
+        let work = |engine: engine::Engine| async move { Ok(engine.runtime().info().await?) };
+        self.look(py, work, convert::document_of)
     }
 
-    fn teardown(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Deploys a topology in any status. It recreates running containers only with `force`.
+    #[pyo3(signature = (id: "TopologyId", *, force = false, settings: "DeploySettings | None" = None, progress: "Progress | None" = None) -> "Answer[Outcome]")]
+    fn deploy(
+        &self,
+        id: &Bound<'_, PyAny>,
+        force: bool,
+        settings: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let (py, id, settings) = (id.py(), rows::topology_id(id)?, self::settings(settings)?);
+        let options = DeployOptions::default().force(force).settings(settings);
+        let work = move |engine: engine::Engine, cancel| async move { engine.deploy(id, options, &cancel).await };
+        self.change(py, progress, work, plan::outcome)
+    }
+
+    /// Takes a topology down. It continues after errors, and reports them at the end.
+    #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[Outcome]")]
+    fn teardown(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let work = move |engine: engine::Engine, cancel| async move { engine.teardown(id, &cancel).await };
-        self.change(py, work, plan::outcome)
+        self.change(py, progress, work, plan::outcome)
     }
 
-    fn reconcile(&self, id: &Bound<'_, PyAny>, force: bool) -> PyResult<Operation> {
+    /// Repairs the drift of a running topology, and nothing else.
+    #[pyo3(signature = (id: "TopologyId", *, force = false, progress: "Progress | None" = None) -> "Answer[Outcome]")]
+    fn reconcile(&self, id: &Bound<'_, PyAny>, force: bool, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let work = move |engine: engine::Engine, cancel| async move { engine.reconcile(id, force, &cancel).await };
-        self.change(py, work, plan::outcome)
+        self.change(py, progress, work, plan::outcome)
     }
 
-    fn drain(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Makes the plan of an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
+    ///
+    /// `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
+    #[pyo3(signature = (id: "TopologyId", operation: "PreparedOperation | None" = None, *, force = false, settings: "DeploySettings | None" = None, actor: "str | None" = None) -> "Answer[Prepared]")]
+    fn prepare(
+        &self,
+        id: &Bound<'_, PyAny>,
+        operation: Option<&Bound<'_, PyAny>>,
+        force: bool,
+        settings: Option<&Bound<'_, PyAny>>,
+        actor: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: engine::Engine, cancel| async move { engine.drain(id, &cancel).await };
-        self.change(py, work, said)
+        let operation = prepared::operation(operation, force, settings, actor)?;
+        let (waiter, closing) = (self.waiter, self.workbench()?.closing);
+        let work = move |engine: engine::Engine| async move {
+            let prepared = engine.prepare(id, operation).await?;
+            Ok((engine, prepared))
+        };
+        self.look(py, work, move |py, (engine, prepared)| {
+            PreparedMethods::make(py, engine, prepared, closing, waiter)
+        })
     }
 
-    fn verify(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
-        let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: engine::Engine, cancel| async move { engine.verify(id, &cancel).await };
-        self.change(py, work, said)
+    /// Makes the plan of a reap and changes nothing. A reap removes the resources of topologies that no longer exist.
+    ///
+    /// With `instance` it removes all resources of a store that was lost. It keeps running containers unless `running` has the id of
+    /// their topology, or its first eight hex digits.
+    #[pyo3(signature = (*, instance: "str | None" = None, running: "Iterable[str] | None" = None) -> "Answer[PreparedReap]")]
+    fn prepare_reap(
+        &self,
+        py: Python<'_>,
+        instance: Option<&Bound<'_, PyAny>>,
+        running: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let options = prepared::reap_options(instance, running)?;
+        let (waiter, closing) = (self.waiter, self.workbench()?.closing);
+        let work = move |engine: engine::Engine| async move {
+            let prepared = engine.prepare_reap(options).await?;
+            Ok((engine, prepared))
+        };
+        self.look(py, work, move |py, (engine, prepared)| {
+            ReapMethods::make(py, engine, prepared, closing, waiter)
+        })
     }
 
+    /// Removes the resources of topologies that no longer exist. The arguments are those of `prepare_reap`.
+    #[pyo3(signature = (*, instance: "str | None" = None, running: "Iterable[str] | None" = None, progress: "Progress | None" = None) -> "Answer[ReapReport]")]
     fn reap(
         &self,
         py: Python<'_>,
         instance: Option<&Bound<'_, PyAny>>,
-        dry_run: bool,
-        running: Vec<String>,
-    ) -> PyResult<Operation> {
-        let instance = instance
-            .map(|id| convert::parsed(id, "the id of a store"))
-            .transpose()?;
-        let mut options = engine::ReapOptions::default().running(running);
-        if let Some(instance) = instance {
-            options = options.instance(instance);
-        }
-        let work = move |engine: engine::Engine, cancel| async move {
-            let prepared = engine.prepare_reap(options).await?;
-            if dry_run {
-                return Ok(prepared.report().clone());
-            }
-            prepared.execute(&cancel).await
-        };
-        self.change(py, work, said)
+        running: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let options = prepared::reap_options(instance, running)?;
+        let work = move |engine: engine::Engine, cancel| async move { engine.reap(options, &cancel).await };
+        self.change(py, progress, work, convert::document_of)
     }
 
-    fn watch(&self, poll: &Bound<'_, PyAny>, width: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
-        let mut options = WatchOptions::default();
-        options.poll = Duration::try_from(argument::seconds(poll, "a poll")?).unwrap_or(options.poll);
-        if let Some(width) = width {
-            options.width = count(width, "a width")?.max(1);
-        }
-        let work = move |engine: engine::Engine, cancel| async move { watch(&engine, &options, &cancel).await };
-        self.change(poll.py(), work, |py, ()| Ok(py.None()))
+    /// Probes from every decky that it reaches what the maze says, and nothing else.
+    #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[VerifyReport]")]
+    fn verify(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        let work = move |engine: engine::Engine, cancel| async move { engine.verify(id, &cancel).await };
+        self.change(py, progress, work, convert::document_of)
     }
 
-    fn plan(&self, id: &Bound<'_, PyAny>, kept: Option<&Bound<'_, PyAny>>, down: bool) -> PyResult<Operation> {
-        let (py, id, settings) = (id.py(), rows::topology_id(id)?, settings(kept)?);
-        let work = move |engine: engine::Engine| async move { planned(&engine, id, settings, down).await };
-        self.look(py, work, |py, steps| Ok(Py::new(py, Plan::new(steps))?.into_any()))
-    }
-
-    fn preview(&self, id: &Bound<'_, PyAny>, mutation: &Bound<'_, PyAny>) -> PyResult<Operation> {
-        let (py, id, mutation) = (id.py(), rows::topology_id(id)?, Mutation::read(mutation)?);
-        let new = NewMutation::new(mutation);
-        let work = move |engine: engine::Engine| async move {
-            let prepared = engine.prepare(id, engine::Operation::Mutate(new)).await?;
-            Ok(serde_json::json!({ "plan": prepared.plan(), "restarts": prepared.restarts() }))
-        };
-        self.look(py, work, said)
-    }
-
-    fn inspect(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Returns the state of each decky.
+    #[pyo3(signature = (id: "TopologyId") -> "Answer[list[DeckyState]]")]
+    fn inspect(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let work = move |engine: engine::Engine| async move { engine.inspect(id).await };
         self.look(py, work, |py, inspection| convert::to_python(py, &inspection.deckies))
     }
 
-    fn info(&self, py: Python<'_>) -> PyResult<Operation> {
-        let work = |engine: engine::Engine| async move { Ok(engine.runtime().info().await?) };
-        self.look(py, work, said)
-    }
-
+    /// Submits a mutation: a running topology gets it in its queue, a pending one is edited at once.
+    #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, actor: "str | None" = None, expected: "int | None" = None) -> "Answer[MutationRow | StoredTopology]")]
     fn enqueue(
         &self,
         id: &Bound<'_, PyAny>,
         mutation: &Bound<'_, PyAny>,
         actor: Option<&Bound<'_, PyAny>>,
         expected: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, expected) = (id.py(), rows::topology_id(id)?, version(expected)?);
-        let (engine, new) = (self.workbench()?.engine(), queue::wanted(mutation, actor)?);
-        let work = async move { engine.submit(id, new, expected).await };
-        begin(py, Stop::Never, None, work, |py, submitted| match submitted {
+        let (bench, new) = (self.workbench()?, queue::wanted(mutation, actor)?);
+        let work = move |_| async move { bench.engine().await?.submit(id, new, expected).await };
+        let finish = |py: Python<'_>, submitted| match submitted {
             Submitted::Edited(stored) => rows::stored(py, *stored),
             Submitted::Enqueued(row) => convert::to_python(py, &row),
             _ => Ok(py.None()),
-        })
+        };
+        self.waiter.wait(py, Operation::new(Stop::Never, work, finish), None)
     }
 
-    fn events(&self) -> PyResult<EventStream> {
-        let bench = self.workbench()?;
-        Ok(EventStream::new(
-            bench.bus.subscribe(&[Pattern::everything()]),
-            bench.ending,
-        ))
+    /// Applies the queued mutations of a topology, and returns their rows.
+    #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[list[MutationRow]]")]
+    fn drain(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        let work = move |engine: engine::Engine, cancel| async move { engine.drain(id, &cancel).await };
+        self.change(py, progress, work, convert::document_of)
     }
-}
 
-async fn planned(
-    engine: &engine::Engine,
-    id: TopologyId,
-    settings: Option<DeploySettings>,
-    down: bool,
-) -> Result<decnet_engine::plan::Plan, EngineError> {
-    let operation = if down {
-        engine::Operation::Teardown
-    } else {
-        engine::Operation::Deploy(DeployOptions::default().force(false).settings(settings))
-    };
-    Ok(engine.prepare(id, operation).await?.plan().clone())
+    /// Applies queued mutations and repairs drift in all mazes, until it is interrupted or the engine is closed.
+    #[pyo3(signature = (*, poll: "float" = 10.0, width: "int | None" = None, progress: "Progress | None" = None) -> "Answer[None]")]
+    fn watch(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = poll)] poll: f64,
+        width: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let mut options = WatchOptions::default();
+        options.poll = Duration::try_from_secs_f64(poll).unwrap_or(options.poll);
+        if let Some(width) = width {
+            options.width = count(width, "a width")?.max(1);
+        }
+        let work = move |engine: engine::Engine, cancel| async move { watch(&engine, &options, &cancel).await };
+        self.change(py, progress, work, |py, ()| Ok(py.None()))
+    }
+
+    /// Returns a snapshot of the store, and every later event of this engine and of the store.
+    ///
+    /// Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
+    #[pyo3(signature = (*, topology: "TopologyId | None" = None, timeout: "float | None" = None) -> "Answer[Events]")]
+    fn events(
+        &self,
+        py: Python<'_>,
+        topology: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let only = topology.map(rows::topology_id).transpose()?;
+        events::open(py, self.workbench()?, only, timeout, self.waiter)
+    }
 }

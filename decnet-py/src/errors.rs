@@ -201,6 +201,7 @@ impl Raise for EngineError {
             }
             Self::PublishMapsNothing { .. } => tree::InvalidConfig::new_err(said(self)),
             Self::Plan(_) => tree::NeedsForce::new_err(said(self)),
+            Self::PlanChanged { .. } => tree::PlanChanged::new_err(said(self)),
             Self::DeployFailed {
                 failures,
                 undo_failures,

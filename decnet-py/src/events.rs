@@ -1,67 +1,144 @@
-//! What an engine tells, one event after the other.
+//! The event feed: a snapshot, and then every event once.
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::bus::{Received, Subscription};
-use pyo3::prelude::*;
+use decnet_engine::{
+    bus::Received,
+    engine::EngineError,
+    feed::{Feed, FeedItem, TopologyNow},
+};
+use decnet_topology::{RepoError, TopologyId};
+use pyo3::{exceptions::PyStopAsyncIteration, prelude::*};
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     argument, convert,
-    errors::Raise,
-    operation::{Operation, Stop, begin},
+    operation::{Answer, Operation, Stop, Waiter},
+    rows,
     runtime::Native,
+    workbench::Workbench,
 };
 
-/// Events on their way, from when it was made: what happens before the first is asked for is not lost.
-#[pyclass(frozen, module = "decnet._decnet")]
-pub(crate) struct EventStream(Native<(Arc<Mutex<Subscription>>, CancellationToken)>);
-
-impl EventStream {
-    /// Follows a subscription until it ends, or the engine does.
-    pub(crate) fn new(events: Subscription, ending: CancellationToken) -> Self {
-        Self(Native::new((Arc::new(Mutex::new(events)), ending)))
-    }
+/// An open feed. It is dropped when its engine is closed.
+struct Follower {
+    feed: Arc<Mutex<Option<Feed>>>,
+    closing: CancellationToken,
+    timeout: Option<Duration>,
 }
 
-/// Nothing goes wrong while events are waited for.
-enum Never {}
-
-impl Raise for Never {
-    fn raise(&self, _: Python<'_>) -> PyErr {
-        match *self {}
-    }
+/// The members of a feed, which [`Events`] and [`AioEvents`] inherit.
+#[pyclass(frozen, subclass, module = "decnet._decnet")]
+pub(crate) struct EventsMethods {
+    follower: Native<Follower>,
+    /// The state of each topology when the feed was opened.
+    #[pyo3(get)]
+    snapshot: convert::Typed<convert::Snapshot>,
 }
 
-#[pymethods]
-impl EventStream {
-    /// Waits for what is next: a dict; none at the end, or when the timeout of so many seconds is at its end.
-    fn next(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
-        let (events, ending) = self.0.get()?;
-        let (events, ending) = (Arc::clone(events), ending.clone());
-        let timeout = timeout
-            .map(|timeout| argument::seconds(timeout, "a timeout"))
-            .transpose()?;
-        let timeout = timeout.map(|timeout| Duration::try_from(timeout).unwrap_or_default());
-        let work = async move {
-            let mut events = events.lock().await;
-            let received = tokio::select! {
-                biased;
-                received = events.recv() => received,
-                () = ending.cancelled() => None,
-                () = pause(timeout) => None,
-            };
-            Ok::<_, Never>(received)
-        };
-        begin(py, Stop::Drop, None, work, |py, received| match received {
-            None => Ok(py.None()),
-            Some(Received::Event(envelope)) => convert::to_python(py, &envelope),
-            Some(Received::Lagged(lost)) => {
-                convert::from_value(py, &json!({"type": "lagged", "payload": {"lost": lost}}))
+/// A snapshot of a store, and an iterator of all later events.
+#[pyclass(frozen, extends = EventsMethods, module = "decnet")]
+pub(crate) struct Events;
+
+/// A snapshot of a store, and an asynchronous iterator of all later events.
+#[pyclass(frozen, extends = EventsMethods, module = "decnet.aio")]
+pub(crate) struct AioEvents;
+
+/// Opens the feed of an engine.
+pub(crate) fn open(
+    py: Python<'_>,
+    bench: Workbench,
+    only: Option<TopologyId>,
+    timeout: Option<&Bound<'_, PyAny>>,
+    waiter: Waiter,
+) -> Answer {
+    let timeout = timeout
+        .map(|timeout| argument::seconds(timeout, "a timeout"))
+        .transpose()?
+        .map(|timeout| Duration::try_from(timeout).unwrap_or_default());
+    let closing = bench.closing.clone();
+    let work = move |_| async move {
+        let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
+        let feed = Arc::new(Mutex::new(Some(feed)));
+        let (closed, weak) = (bench.closing, Arc::downgrade(&feed));
+        tokio::spawn(async move {
+            closed.cancelled().await;
+            if let Some(feed) = weak.upgrade() {
+                feed.lock().await.take();
             }
+        });
+        Ok::<_, RepoError>((snapshot, feed))
+    };
+    let finish = move |py: Python<'_>, (snapshot, feed): (Vec<TopologyNow>, _)| {
+        let methods = PyClassInitializer::from(EventsMethods {
+            follower: Native::new(Follower { feed, closing, timeout }),
+            snapshot: convert::Typed::from(describe(py, snapshot)?),
+        });
+        Ok(match waiter {
+            Waiter::Thread => Py::new(py, methods.add_subclass(Events))?.into_any(),
+            Waiter::EventLoop => Py::new(py, methods.add_subclass(AioEvents))?.into_any(),
         })
+    };
+    waiter.wait(py, Operation::new(Stop::Drop, work, finish), None)
+}
+
+fn describe(py: Python<'_>, snapshot: Vec<TopologyNow>) -> Answer {
+    let topologies = snapshot.into_iter().map(|TopologyNow { row, unfinished, .. }| {
+        let one = pyo3::types::PyDict::new(py);
+        one.set_item("row", rows::row(py, row)?)?;
+        one.set_item("unfinished", convert::to_python(py, &unfinished)?)?;
+        Ok(one)
+    });
+    let topologies: Vec<_> = topologies.collect::<PyResult<_>>()?;
+    Ok(topologies.into_pyobject(py)?.unbind())
+}
+
+/// Makes Python's event. Only the payload of lost events says something: how many they were.
+pub(crate) fn to_python(py: Python<'_>, received: &Received) -> Answer {
+    match received {
+        Received::Event(envelope) => convert::to_python(py, envelope),
+        Received::Lagged(lost) => convert::from_value(py, &json!({"type": "lagged", "payload": {"lost": lost}})),
+    }
+}
+
+impl EventsMethods {
+    /// Returns the operation that waits for the next event; `end` is the result after the last one.
+    fn next(&self, end: impl FnOnce(Python<'_>) -> Answer + Send + 'static) -> PyResult<Operation> {
+        let Follower { feed, closing, timeout } = self.follower.get()?;
+        let (feed, closing, timeout) = (Arc::clone(feed), closing.clone(), *timeout);
+        let work = move |_| async move {
+            let mut feed = feed.lock().await;
+            loop {
+                let item = tokio::select! {
+                    biased;
+                    item = next(&mut feed) => item,
+                    () = closing.cancelled() => None,
+                    () = pause(timeout) => None,
+                };
+                match item.transpose()? {
+                    // A bus within the process is never lost.
+                    Some(FeedItem::BusLost | FeedItem::BusFound) => {}
+                    item => return Ok::<_, EngineError>(item),
+                }
+            }
+        };
+        Ok(Operation::new(Stop::Drop, work, |py, item| match item {
+            Some(FeedItem::Event { envelope, name }) => {
+                let event = to_python(py, &Received::Event(envelope))?;
+                event.bind(py).set_item("name", name)?;
+                Ok(event)
+            }
+            Some(FeedItem::Lagged(lost)) => to_python(py, &Received::Lagged(lost)),
+            _ => end(py),
+        }))
+    }
+}
+
+async fn next(feed: &mut Option<Feed>) -> Option<Result<FeedItem, RepoError>> {
+    match feed {
+        Some(feed) => feed.next().await,
+        None => None,
     }
 }
 
@@ -69,5 +146,30 @@ async fn pause(timeout: Option<Duration>) {
     match timeout {
         Some(timeout) => tokio::time::sleep(timeout).await,
         None => std::future::pending().await,
+    }
+}
+
+#[pymethods]
+impl Events {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>, py: Python<'_>) -> PyResult<Option<convert::Typed<convert::Event>>> {
+        let operation = slf.as_super().get().next(|py| Ok(py.None()))?;
+        let event = Waiter::Thread.wait(py, operation, None)?;
+        Ok((!event.is_none(py)).then(|| event.into()))
+    }
+}
+
+#[pymethods]
+impl AioEvents {
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __anext__(slf: &Bound<'_, Self>, py: Python<'_>) -> PyResult<convert::Typed<convert::ComingEvent>> {
+        let operation = slf.as_super().get().next(|_| Err(PyStopAsyncIteration::new_err(())))?;
+        Waiter::EventLoop.wait(py, operation, None).map(Into::into)
     }
 }

@@ -1,17 +1,15 @@
 //! Findings: what is wrong, or looks wrong, as data.
 
-use decnet_topology::finding::{self, Target};
+use decnet_topology::finding::{self, Severity, Target};
 use pyo3::prelude::*;
 
-use crate::convert;
+use crate::convert::{self, Typed};
 
 /// One thing that is wrong, or looks wrong.
 #[pyclass(frozen, eq, hash, module = "decnet")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Finding {
-    /// How much it weighs: `error` or `warning`.
-    #[pyo3(get)]
-    severity: String,
+    severity: Severity,
     /// Which rule it breaks.
     #[pyo3(get)]
     code: &'static str,
@@ -23,13 +21,20 @@ pub(crate) struct Finding {
 
 #[pymethods]
 impl Finding {
+    /// Its weight: `error` or `warning`.
+    #[getter]
+    fn severity(&self, py: Python<'_>) -> PyResult<Typed<convert::Severity>> {
+        Typed::new(py, &self.severity)
+    }
+
     /// What it is about: a dict with a `kind` and the names.
     #[getter]
-    fn target(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        convert::to_python(py, &self.target)
+    fn target(&self, py: Python<'_>) -> PyResult<Typed<convert::Document>> {
+        Typed::new(py, &self.target)
     }
 
     /// Returns it as a dict.
+    #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let Self {
             severity,
@@ -53,7 +58,7 @@ impl Finding {
 impl From<&finding::Finding> for Finding {
     fn from(finding: &finding::Finding) -> Self {
         Self {
-            severity: finding.severity.to_string(),
+            severity: finding.severity,
             code: finding.code.as_str(),
             message: finding.message.clone(),
             target: finding.target.clone(),

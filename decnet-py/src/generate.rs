@@ -15,7 +15,7 @@ use crate::{
 
 /// Draws the maze of a config, or of the fields of one.
 #[pyfunction]
-#[pyo3(name = "generate", signature = (config = None, *, seed = None, reserved = None, catalog = None, **fields))]
+#[pyo3(name = "generate", signature = (config: "TopologyConfig | Document | None" = None, *, seed: "int | None" = None, reserved: "Subnets | None" = None, catalog = None, **fields: "Any"))]
 pub(crate) fn generate_topology(
     py: Python<'_>,
     config: Option<&Bound<'_, PyAny>>,

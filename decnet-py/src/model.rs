@@ -82,7 +82,7 @@ impl Topology {
 impl Topology {
     /// Reads a document that is a dict, and completes it past what is reserved.
     #[staticmethod]
-    #[pyo3(signature = (document, *, reserved = None))]
+    #[pyo3(signature = (document: "Document", *, reserved: "Subnets | None" = None))]
     fn from_dict(document: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Written::from_dict(document)?
             .resolve(document.py(), reserved)
@@ -91,7 +91,7 @@ impl Topology {
 
     /// Reads a document in JSON, and completes it past what is reserved.
     #[staticmethod]
-    #[pyo3(signature = (text, *, reserved = None))]
+    #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
     fn from_json(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Written::from_text(text, Syntax::Json)?
             .resolve(text.py(), reserved)
@@ -100,7 +100,7 @@ impl Topology {
 
     /// Reads a document in YAML, and completes it past what is reserved.
     #[staticmethod]
-    #[pyo3(signature = (text, *, reserved = None))]
+    #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
     fn from_yaml(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Written::from_text(text, Syntax::Yaml)?
             .resolve(text.py(), reserved)
@@ -109,12 +109,13 @@ impl Topology {
 
     /// Reads a maze file, and completes it past what is reserved.
     #[staticmethod]
-    #[pyo3(signature = (path, *, reserved = None))]
+    #[pyo3(signature = (path: "str | PathLike[str]", *, reserved: "Subnets | None" = None))]
     fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         Written::from_file(&path.take())?.resolve(py, reserved).map(Self::read)
     }
 
     /// Returns the document as a dict.
+    #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let value = py.detach(|| document::to_value(&self.draft()));
         convert::from_value(py, &value)
@@ -174,6 +175,7 @@ impl Topology {
     }
 
     /// Returns the LAN of that name, whatever its case.
+    #[pyo3(signature = (name: "str"))]
     fn lan(&self, name: Text) -> PyResult<Lan> {
         let text = name.take();
         let found = Name::new(&text).ok().and_then(|name| self.maze.lan_named(&name));
@@ -181,6 +183,7 @@ impl Topology {
     }
 
     /// Returns the decky of that name, whatever its case.
+    #[pyo3(signature = (name: "str"))]
     fn decky(&self, name: Text) -> PyResult<Decky> {
         let text = name.take();
         let found = Name::new(&text).ok().and_then(|name| self.maze.decky_named(&name));
@@ -191,7 +194,7 @@ impl Topology {
 
     /// Holds the maze to the rules.
     #[pyo3(
-        signature = (rules = Text::new("deploy"), *, catalog = None, reserved = None),
+        signature = (rules: "Rules" = Text::new("deploy"), *, catalog = None, reserved: "Subnets | None" = None),
         text_signature = "($self, rules='deploy', *, catalog=None, reserved=None)"
     )]
     fn validate(
@@ -211,6 +214,7 @@ impl Topology {
     }
 
     /// Returns the routes that every decky needs, by its name.
+    #[pyo3(signature = () -> "dict[str, list[Route]]")]
     fn routes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let routes = py.detach(|| Graph::new(&self.maze).routes());
         let dict = PyDict::new(py);
@@ -243,7 +247,7 @@ impl Topology {
     }
 
     /// Returns the maze that a mutation makes; this one stays as it is.
-    #[pyo3(signature = (mutation, *, live = false, reserved = None, catalog = None))]
+    #[pyo3(signature = (mutation: "Mutation | Document", *, live = false, reserved: "Subnets | None" = None, catalog = None))]
     fn apply(
         &self,
         py: Python<'_>,
@@ -282,7 +286,7 @@ impl Topology {
     }
 
     /// What a notebook shows: the picture, where it can draw one.
-    #[pyo3(signature = (include = None, exclude = None))]
+    #[pyo3(signature = (include: "object" = None, exclude: "object" = None) -> "dict[str, str]")]
     fn _repr_mimebundle_(
         &self,
         py: Python<'_>,

@@ -28,6 +28,7 @@ impl Mutation {
 impl Mutation {
     /// Reads a mutation from a dict.
     #[staticmethod]
+    #[pyo3(signature = (document: "Document"))]
     fn from_dict(document: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = document.py();
         if !document.is_instance_of::<PyDict>() {
@@ -45,6 +46,7 @@ impl Mutation {
 
     /// Reads a mutation from JSON.
     #[staticmethod]
+    #[pyo3(signature = (text: "str"))]
     fn from_json(text: &Bound<'_, PyAny>) -> PyResult<Self> {
         let written = convert::text(text, "a mutation")?;
         mutation::Mutation::from_json(&written)
@@ -53,6 +55,7 @@ impl Mutation {
     }
 
     /// Returns it as a dict.
+    #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::to_python(py, &self.0)
     }
@@ -71,13 +74,14 @@ impl Mutation {
 
     /// Returns the JSON Schema of a mutation.
     #[staticmethod]
+    #[pyo3(signature = () -> "Document")]
     fn schema(py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::from_value(py, &mutation::Mutation::schema())
     }
 
     /// Adds a LAN.
     #[staticmethod]
-    #[pyo3(signature = (name, *, subnet = None, is_dmz = None, x = None, y = None))]
+    #[pyo3(signature = (name: "str", *, subnet: "Subnet | None" = None, is_dmz: "bool | None" = None, x: "float | None" = None, y: "float | None" = None))]
     fn add_lan(
         name: &Bound<'_, PyAny>,
         subnet: Option<&Bound<'_, PyAny>>,
@@ -100,7 +104,7 @@ impl Mutation {
 
     /// Removes a LAN that is no decky's home, and the attachments to it.
     #[staticmethod]
-    #[pyo3(signature = (name))]
+    #[pyo3(signature = (name: "str"))]
     fn remove_lan(name: &Bound<'_, PyAny>) -> PyResult<Self> {
         made("remove_lan", &[("name", Some(name))], &[])
     }
@@ -108,7 +112,7 @@ impl Mutation {
     /// Adds a decky with its home.
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "what the op may say")]
-    #[pyo3(signature = (name, lan, *, services = None, service_config = None, archetype = None, forwards_l3 = None, ip = None, x = None, y = None))]
+    #[pyo3(signature = (name: "str", lan: "str", *, services: "list[str] | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, forwards_l3: "bool | None" = None, ip: "Address | None" = None, x: "float | None" = None, y: "float | None" = None))]
     fn add_decky(
         name: &Bound<'_, PyAny>,
         lan: &Bound<'_, PyAny>,
@@ -139,7 +143,7 @@ impl Mutation {
 
     /// Attaches a decky to one more LAN.
     #[staticmethod]
-    #[pyo3(signature = (decky, lan, *, ip = None, forwards_l3 = None, force = None))]
+    #[pyo3(signature = (decky: "str", lan: "str", *, ip: "Address | None" = None, forwards_l3: "bool | None" = None, force: "bool | None" = None))]
     fn attach_decky(
         decky: &Bound<'_, PyAny>,
         lan: &Bound<'_, PyAny>,
@@ -162,14 +166,14 @@ impl Mutation {
 
     /// Ends a membership that is not the home.
     #[staticmethod]
-    #[pyo3(signature = (decky, lan))]
+    #[pyo3(signature = (decky: "str", lan: "str"))]
     fn detach_decky(decky: &Bound<'_, PyAny>, lan: &Bound<'_, PyAny>) -> PyResult<Self> {
         made("detach_decky", &[("decky", Some(decky)), ("lan", Some(lan))], &[])
     }
 
     /// Removes a decky.
     #[staticmethod]
-    #[pyo3(signature = (decky))]
+    #[pyo3(signature = (decky: "str"))]
     fn remove_decky(decky: &Bound<'_, PyAny>) -> PyResult<Self> {
         made("remove_decky", &[("decky", Some(decky))], &[])
     }
@@ -177,7 +181,7 @@ impl Mutation {
     /// Changes what a decky runs or is; an archetype that is empty clears the one that it has.
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "what the op may say")]
-    #[pyo3(signature = (decky, *, services = None, x = None, y = None, force = None, service_config = None, archetype = None, forwards_l3 = None))]
+    #[pyo3(signature = (decky: "str", *, services: "list[str] | None" = None, x: "float | None" = None, y: "float | None" = None, force: "bool | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, forwards_l3: "bool | None" = None))]
     fn update_decky(
         decky: &Bound<'_, PyAny>,
         services: Option<&Bound<'_, PyAny>>,
@@ -207,7 +211,7 @@ impl Mutation {
 
     /// Changes a LAN; of a live maze only its place on the canvas.
     #[staticmethod]
-    #[pyo3(signature = (name, *, x = None, y = None, rename = None, subnet = None, is_dmz = None))]
+    #[pyo3(signature = (name: "str", *, x: "float | None" = None, y: "float | None" = None, rename: "str | None" = None, subnet: "Subnet | None" = None, is_dmz: "bool | None" = None))]
     fn update_lan(
         name: &Bound<'_, PyAny>,
         x: Option<&Bound<'_, PyAny>>,

@@ -1,53 +1,114 @@
-//! What runs beside the interpreter: begun by a call, waited for by a thread or an event loop, called off by either.
+//! Operations: work beside the interpreter, which a thread or an event loop waits for and can call off.
 
 use std::{
     collections::VecDeque,
     panic,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    pin::pin,
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
     time::Duration,
 };
 
-use decnet_engine::{
-    bus::{Received, Subscription},
-    event::Envelope,
-};
+use decnet_engine::bus::{Received, Subscription};
 use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    convert,
     errors::Raise,
-    runtime::{Native, threads},
+    events,
+    runtime::{Native, Threads, threads},
     tree,
 };
 
-/// How long a thread waits before it looks for Ctrl-C.
+/// How long a thread waits before it checks for Ctrl-C.
 const PULSE: Duration = Duration::from_millis(50);
 
-/// The Ctrl-C that leaves at once, and lets what is undone be undone without anyone waiting.
+/// The Ctrl-C that returns at once. The undo goes on without a waiter.
 const IMPATIENT: usize = 3;
 
-/// Makes Python's result, once the interpreter's lock is held again.
-type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+/// How many events may wait for a `progress` callable. The oldest are dropped, since Rust never waits for Python.
+const BOUND: usize = 4096;
+
+/// What every method of a store or an engine returns: the result, or a coroutine that returns it.
+pub(crate) type Answer = PyResult<Py<PyAny>>;
+
+/// Converts the result, once the interpreter's lock is held again.
+type Finish = Box<dyn FnOnce(Python<'_>) -> Answer + Send>;
+
+/// Spawns the work, and returns the handle that aborts it.
+type Start = Box<dyn FnOnce(&'static Threads, Inbox) -> AbortHandle + Send>;
 
 /// How an operation is called off.
 #[derive(Debug, Clone)]
 pub(crate) enum Stop {
-    /// By its token: it undoes what it did, and says so.
+    /// By its token. It undoes what it did, and then ends with an error.
     Token(CancellationToken),
-    /// By dropping it: it only looks.
+    /// By dropping it, because it only reads.
     Drop,
-    /// Not at all: it is short, and it writes.
+    /// Not at all, because it is short and writes.
     Never,
 }
 
-/// What arrived, and who wants to hear of it.
+/// Who waits for the operations of a store or an engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Waiter {
+    /// The calling thread.
+    Thread,
+    /// An event loop of asyncio.
+    EventLoop,
+}
+
+impl Waiter {
+    /// Returns the result of an operation, or a coroutine that starts it and returns its result.
+    pub(crate) fn wait(self, py: Python<'_>, operation: Operation, progress: Option<&Bound<'_, PyAny>>) -> Answer {
+        match self {
+            Self::Thread => operation.wait(py, progress),
+            Self::EventLoop => {
+                let wait = py.import("decnet._asyncio")?.getattr("wait")?;
+                Ok(wait.call1((operation, progress))?.unbind())
+            }
+        }
+    }
+}
+
+/// What arrived, and who is called when something does.
 #[derive(Default)]
 struct Mailbox {
-    events: VecDeque<Envelope>,
+    /// Whether anybody wants events.
+    wants_events: bool,
+    events: VecDeque<Received>,
+    /// How many events were dropped.
+    lost: u64,
     finish: Option<Finish>,
     listener: Option<Py<PyAny>>,
+}
+
+impl Mailbox {
+    fn put_event(&mut self, received: Received) {
+        match received {
+            _ if !self.wants_events => {}
+            Received::Lagged(lost) => self.lost += lost,
+            event @ Received::Event(_) => {
+                if self.events.len() == BOUND {
+                    self.events.pop_front();
+                    self.lost += 1;
+                }
+                self.events.push_back(event);
+            }
+        }
+    }
+
+    fn take_events(&mut self) -> VecDeque<Received> {
+        let mut events = std::mem::take(&mut self.events);
+        if self.lost > 0 {
+            events.push_front(Received::Lagged(std::mem::take(&mut self.lost)));
+        }
+        events
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.lost == 0 && self.finish.is_none()
+    }
 }
 
 #[derive(Default)]
@@ -61,118 +122,124 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something into the mailbox, and returns who wants to hear of it.
-    fn put(&self, put: impl FnOnce(&mut Mailbox)) -> bool {
-        let mut mailbox = self.lock();
-        put(&mut mailbox);
-        self.arrived.notify_all();
-        mailbox.listener.is_some()
+    /// Takes what arrived. Waits a moment if nothing did.
+    fn take(&self, timeout: Duration) -> (VecDeque<Received>, Option<Finish>) {
+        let waited = self
+            .arrived
+            .wait_timeout_while(self.lock(), timeout, |mailbox| mailbox.is_empty());
+        let (mut mailbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (mailbox.take_events(), mailbox.finish.take())
     }
 
-    /// Takes what arrived, waiting a moment where nothing did.
-    fn take(&self, timeout: Duration) -> (VecDeque<Envelope>, Option<Finish>) {
-        let empty = |mailbox: &mut Mailbox| mailbox.events.is_empty() && mailbox.finish.is_none();
-        let waited = self.arrived.wait_timeout_while(self.lock(), timeout, empty);
-        let (mut mailbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut mailbox.events), mailbox.finish.take())
+    fn ignore_events(&self) {
+        let mut mailbox = self.lock();
+        mailbox.wants_events = false;
+        mailbox.take_events();
     }
 }
 
-/// Something that was begun: it goes on until it is done or called off.
+/// The end of the mailbox that the work holds.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    shared: Arc<Shared>,
+    callbacks: mpsc::Sender<Py<PyAny>>,
+}
+
+impl Inbox {
+    /// Runs work, and keeps the events of a subscription for the waiter.
+    pub(crate) async fn follow<T>(&self, mut events: Subscription, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let done = loop {
+            tokio::select! {
+                biased;
+                Some(received) = events.recv() => self.put(|mailbox| mailbox.put_event(received)),
+                done = &mut work => break done,
+            }
+        };
+        while let Some(received) = events.try_recv() {
+            self.put(|mailbox| mailbox.put_event(received));
+        }
+        done
+    }
+
+    fn put(&self, put: impl FnOnce(&mut Mailbox)) {
+        let mut mailbox = self.shared.lock();
+        put(&mut mailbox);
+        self.shared.arrived.notify_all();
+        if mailbox.is_empty() {
+            return;
+        }
+        // Only the thread of the callbacks holds the interpreter's lock, which the reference count needs.
+        if let Some(listener) = mailbox.listener.take() {
+            let _ = self.callbacks.send(listener);
+        }
+    }
+}
+
+/// Work that runs from its start until it is done or called off.
 #[pyclass(frozen, module = "decnet._decnet")]
 pub(crate) struct Operation {
     shared: Native<Arc<Shared>>,
     stop: Stop,
-    task: AbortHandle,
+    start: Mutex<Option<Start>>,
+    task: OnceLock<AbortHandle>,
 }
 
-/// Begins an operation. What its subscription tells is kept for whoever waits.
-pub(crate) fn begin<T, E>(
-    py: Python<'_>,
-    stop: Stop,
-    mut told: Option<Subscription>,
-    work: impl Future<Output = Result<T, E>> + Send + 'static,
-    finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
-) -> PyResult<Operation>
-where
-    T: Send + 'static,
-    E: Raise + Send + 'static,
-{
-    let threads = threads(py)?;
-    let shared = Arc::new(Shared::default());
-    let post = {
-        let (shared, callbacks) = (Arc::clone(&shared), threads.callbacks.clone());
-        move |put: &mut dyn FnMut(&mut Mailbox)| {
-            if shared.put(put) {
-                // The reference is counted by who holds the interpreter's lock: the callbacks's thread.
-                let listener = shared.lock().listener.take();
-                if let Some(listener) = listener {
-                    let _ = callbacks.send(listener);
-                }
-            }
-        }
-    };
-    let mut task = threads.tokio.spawn(work);
-    let abort = task.abort_handle();
-    threads.tokio.spawn(async move {
-        let keep = |received| {
-            if let Received::Event(envelope) = received {
-                let mut envelope = Some(envelope);
-                post(&mut |mailbox| mailbox.events.extend(envelope.take()));
-            }
-        };
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                Some(received) = next(&mut told) => keep(received),
-                outcome = &mut task => break outcome,
-            }
-        };
-        while let Some(received) = told.as_mut().and_then(Subscription::try_recv) {
-            keep(received);
-        }
-        let mut finish: Option<Finish> = Some(Box::new(move |py| match outcome {
-            Ok(Ok(done)) => finish(py, done),
-            Ok(Err(error)) => Err(error.raise(py)),
-            Err(ended) => match ended.try_into_panic() {
-                // It goes on as an exception, as any panic of a call does.
-                Ok(panic) => panic::resume_unwind(panic),
-                Err(_) => Err(tree::Interrupted::new_err("the operation was called off")),
-            },
-        }));
-        post(&mut |mailbox| mailbox.finish = finish.take());
-    });
-    Ok(Operation {
-        shared: Native::new(shared),
-        stop,
-        task: abort,
-    })
-}
-
-/// Waits for what is next; none at once where there is no subscription, which ends the branch that asked.
-async fn next(events: &mut Option<Subscription>) -> Option<Received> {
-    match events {
-        Some(subscription) => subscription.recv().await,
-        None => None,
-    }
-}
-
-#[pymethods]
 impl Operation {
-    /// Waits in this thread until it is done, and returns what came of it. Ctrl-C calls it off; then what it undoes is waited for.
-    #[pyo3(signature = (progress = None))]
-    pub(crate) fn wait(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+    /// Makes an operation that nobody started.
+    pub(crate) fn new<T, E, F>(
+        stop: Stop,
+        work: impl FnOnce(Inbox) -> F + Send + 'static,
+        finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: Raise + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let start = move |threads: &'static Threads, inbox: Inbox| {
+            let task = threads.tokio.spawn(work(inbox.clone()));
+            let abort = task.abort_handle();
+            threads.tokio.spawn(async move {
+                let outcome = task.await;
+                let finish = move |py: Python<'_>| match outcome {
+                    Ok(Ok(done)) => finish(py, done),
+                    Ok(Err(error)) => Err(error.raise(py)),
+                    Err(ended) => match ended.try_into_panic() {
+                        // It becomes an exception, like any panic of a call.
+                        Ok(panic) => panic::resume_unwind(panic),
+                        Err(_) => Err(tree::Interrupted::new_err("the operation was called off")),
+                    },
+                };
+                inbox.put(|mailbox| mailbox.finish = Some(Box::new(finish)));
+            });
+            abort
+        };
+        Self {
+            shared: Native::new(Arc::default()),
+            stop,
+            start: Mutex::new(Some(Box::new(start))),
+            task: OnceLock::new(),
+        }
+    }
+
+    /// Waits in this thread until it is done, and returns the result. Ctrl-C calls it off and waits for the undo, and so does an
+    /// exception of `progress`, which is then not called again.
+    fn wait(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
+        self.start(py, progress.is_some())?;
         let shared = self.shared.get()?;
         let mut interruption: Option<PyErr> = None;
         let mut interruptions = 0;
         loop {
             let (events, finish) = py.detach(|| shared.take(PULSE));
-            for event in events {
-                let told = progress.map(|progress| progress.call1((convert::to_python(py, &event)?,)));
-                if let Some(Err(error)) = told {
-                    self.call_off();
-                    interruption.get_or_insert(error);
-                }
+            let reported = progress.map_or(Ok(()), |progress| {
+                let mut events = events.iter();
+                events.try_for_each(|event| progress.call1((events::to_python(py, event)?,)).map(drop))
+            });
+            if let Err(error) = reported {
+                shared.ignore_events();
+                self.call_off();
+                interruption.get_or_insert(error);
             }
             if let Some(finish) = finish {
                 let result = finish(py);
@@ -195,32 +262,63 @@ impl Operation {
         }
     }
 
-    /// Calls `listener` without arguments, from another thread, when something arrives; at once where something has. Once.
-    fn listen(&self, listener: Py<PyAny>) -> PyResult<()> {
-        let py_listener = listener;
-        let shared = self.shared.get()?;
-        let mut mailbox = shared.lock();
-        if mailbox.events.is_empty() && mailbox.finish.is_none() {
-            mailbox.listener = Some(py_listener);
+    fn call_off(&self) {
+        match &self.stop {
+            Stop::Token(token) => token.cancel(),
+            Stop::Drop => drop(self.task.get().map(AbortHandle::abort)),
+            Stop::Never => {}
+        }
+    }
+}
+
+/// The methods that `decnet._asyncio` needs.
+#[pymethods]
+impl Operation {
+    /// Starts it. A second call has no effect.
+    fn start(&self, py: Python<'_>, wants_events: bool) -> PyResult<()> {
+        let (shared, threads) = (self.shared.get()?, threads(py)?);
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(start) = start {
+            shared.lock().wants_events = wants_events;
+            let inbox = Inbox {
+                shared: Arc::clone(shared),
+                callbacks: threads.callbacks.clone(),
+            };
+            let _ = self.task.set(start(threads, inbox));
+        }
+        Ok(())
+    }
+
+    /// Calls `listener` once without arguments, when something arrives: from another thread, or at once.
+    fn listen(&self, py: Python<'_>, listener: Py<PyAny>) -> PyResult<()> {
+        let mut mailbox = self.shared.get()?.lock();
+        if mailbox.is_empty() {
+            mailbox.listener = Some(listener);
             return Ok(());
         }
         drop(mailbox);
-        Python::attach(|py| py_listener.call0(py)).map(drop)
+        listener.call0(py).map(drop)
     }
 
-    /// Takes the events that arrived since.
+    /// Takes the events that arrived.
     fn take_events(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
-        let events = std::mem::take(&mut self.shared.get()?.lock().events);
-        events.iter().map(|event| convert::to_python(py, event)).collect()
+        let events = self.shared.get()?.lock().take_events();
+        events.iter().map(|event| events::to_python(py, event)).collect()
     }
 
-    /// Tells whether it is done, and its result not taken yet.
+    /// Drops the events that arrived, and all later ones.
+    fn ignore_events(&self) -> PyResult<()> {
+        self.shared.get()?.ignore_events();
+        Ok(())
+    }
+
+    /// Returns whether it is done, and its result not taken.
     fn is_done(&self) -> PyResult<bool> {
         Ok(self.shared.get()?.lock().finish.is_some())
     }
 
-    /// Takes what came of it, once it is done.
-    fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// Takes the result, once it is done.
+    fn result(&self, py: Python<'_>) -> Answer {
         let finish = self.shared.get()?.lock().finish.take();
         finish.map_or_else(
             || Err(tree::DecnetError::new_err("the operation has no result to take")),
@@ -228,21 +326,11 @@ impl Operation {
         )
     }
 
-    /// Calls it off: what is under way is finished and undone, which is to be waited for.
+    /// Calls it off. The result comes after the undo.
     fn cancel(&self) -> PyResult<()> {
         self.shared.get()?;
         self.call_off();
         Ok(())
-    }
-}
-
-impl Operation {
-    fn call_off(&self) {
-        match &self.stop {
-            Stop::Token(token) => token.cancel(),
-            Stop::Drop => self.task.abort(),
-            Stop::Never => {}
-        }
     }
 }
 

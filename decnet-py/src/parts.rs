@@ -3,7 +3,7 @@
 use decnet_topology::{Attachment, model};
 use pyo3::prelude::*;
 
-use crate::convert;
+use crate::convert::{self, Typed};
 
 /// One L2 segment with one IPv4 subnet.
 #[pyclass(frozen, eq, get_all, module = "decnet")]
@@ -117,8 +117,8 @@ impl Decky {
 
     /// The configuration of its services.
     #[getter]
-    fn service_config(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        convert::to_python(py, self.inner.service_config())
+    fn service_config(&self, py: Python<'_>) -> PyResult<Typed<convert::Documents>> {
+        Typed::new(py, self.inner.service_config())
     }
 
     /// The archetype, if one was given.

@@ -3,7 +3,11 @@
 use decnet_engine::{engine, plan};
 use pyo3::{prelude::*, types::PyList};
 
-use crate::{convert, finding::Finding, rows};
+use crate::{
+    convert::{self, Typed},
+    finding::Finding,
+    rows::TopologyRow,
+};
 
 /// One effect on Docker, and what must have happened before.
 #[pyclass(frozen, eq, module = "decnet")]
@@ -25,6 +29,7 @@ impl Step {
     }
 
     /// Returns it as a dict.
+    #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::to_python(py, &self.0)
     }
@@ -65,6 +70,7 @@ impl Plan {
     }
 
     /// Returns the steps as dicts.
+    #[pyo3(signature = () -> "list[Document]")]
     fn to_list(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::to_python(py, &self.0)
     }
@@ -73,8 +79,9 @@ impl Plan {
         self.0.steps().len()
     }
 
-    fn __iter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(PyList::new(py, self.steps())?.try_iter()?.into_any().unbind())
+    fn __iter__(&self, py: Python<'_>) -> PyResult<Typed<convert::Steps>> {
+        let steps = PyList::new(py, self.steps())?;
+        Ok(steps.try_iter()?.into_any().unbind().into())
     }
 
     fn __str__(&self) -> String {
@@ -91,7 +98,7 @@ impl Plan {
 #[pyclass(frozen, get_all, module = "decnet")]
 pub(crate) struct Outcome {
     /// The topology's row afterwards; its id differs from the one asked for where a fresh copy was deployed.
-    row: Py<PyAny>,
+    row: Py<TopologyRow>,
     /// How many steps changed something.
     changed: usize,
     /// What is not as it should be, where the topology is degraded.
@@ -104,22 +111,18 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// The id of the topology afterwards.
     #[getter]
-    fn id(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.row.getattr(py, "id")
+    fn id(&self) -> String {
+        self.row.get().id()
     }
 
     /// The status of the topology afterwards.
     #[getter]
-    fn status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.row.getattr(py, "status")
+    fn status(&self, py: Python<'_>) -> PyResult<Typed<convert::Status>> {
+        self.row.get().status(py)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let changed = self.changed;
-        Ok(format!(
-            "<Outcome: {}, {changed} change(s)>",
-            self.status(py)?.bind(py).str()?.to_string_lossy()
-        ))
+    fn __repr__(&self) -> String {
+        format!("<Outcome: {}, {} change(s)>", self.row.get().0.status, self.changed)
     }
 }
 
@@ -132,7 +135,7 @@ pub(crate) fn outcome(py: Python<'_>, outcome: engine::Outcome) -> PyResult<Py<P
         warnings,
     } = outcome;
     let made = Outcome {
-        row: rows::row(py, row)?,
+        row: Py::new(py, TopologyRow(row))?,
         changed,
         reason,
         warnings: warnings.iter().map(Finding::from).collect(),

@@ -1,4 +1,4 @@
-//! Stores: the mutations that wait, and the leases and claims of those who work.
+//! Stores: leases, the queue of mutations, and their claims.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::{
     convert,
     model::Topology,
     mutation::Mutation,
-    operation::Operation,
-    repo::{RepoHandle, nothing, version, words},
+    operation::Answer,
+    repo::{RepoMethods, nothing, offset, version, words},
     rows,
 };
 
@@ -23,12 +23,10 @@ fn mutation_id(object: &Bound<'_, PyAny>) -> PyResult<MutationId> {
     Ok(MutationId::new(count(object, "the number of a mutation")? as u64))
 }
 
-fn said<T: serde::Serialize>(py: Python<'_>, said: T) -> PyResult<Py<PyAny>> {
-    convert::to_python(py, &said)
-}
-
 #[pymethods]
-impl RepoHandle {
+impl RepoMethods {
+    /// Acquires the lease of a topology for `time` seconds.
+    #[pyo3(signature = (id: "TopologyId", holder: "Holder", time: "float", *, superseding: "str | None" = None, at: "Moment | None" = None) -> "Answer[Lease]")]
     fn acquire_lease(
         &self,
         id: &Bound<'_, PyAny>,
@@ -36,7 +34,7 @@ impl RepoHandle {
         time: &Bound<'_, PyAny>,
         superseding: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         let (holder, time) = (
             convert::document::<Holder>(holder, "a holder")?,
@@ -45,48 +43,64 @@ impl RepoHandle {
         let superseding = superseding.map(|token| convert::parsed(token, "a token")).transpose()?;
         let work =
             move |repo: Arc<dyn Repo>| async move { repo.acquire_lease(id, &holder, time, superseding, at).await };
-        self.begin(py, work, said)
+        self.answer(py, work, convert::document_of)
     }
 
+    /// Renews a lease for `time` seconds from now.
+    #[pyo3(signature = (id: "TopologyId", token: "str", time: "float", *, at: "Moment | None" = None) -> "Answer[Lease]")]
     fn renew_lease(
         &self,
         id: &Bound<'_, PyAny>,
         token: &Bound<'_, PyAny>,
         time: &Bound<'_, PyAny>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         let (token, time) = (convert::parsed(token, "a token")?, seconds(time, "a lease")?);
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.renew_lease(id, token, time, at).await },
-            said,
+            convert::document_of,
         )
     }
 
-    fn release_lease(&self, id: &Bound<'_, PyAny>, token: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Releases a lease.
+    #[pyo3(signature = (id: "TopologyId", token: "str") -> "Answer[None]")]
+    fn release_lease(&self, id: &Bound<'_, PyAny>, token: &Bound<'_, PyAny>) -> Answer {
         let (py, id, token) = (id.py(), rows::topology_id(id)?, convert::parsed(token, "a token")?);
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.release_lease(id, token).await },
             nothing,
         )
     }
 
-    fn lease(&self, id: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
+    /// Returns the lease of a topology, if it is held.
+    #[pyo3(signature = (id: "TopologyId", *, at: "Moment | None" = None) -> "Answer[Lease | None]")]
+    fn lease(&self, id: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
-        self.begin(py, move |repo| async move { repo.lease(id, at).await }, said)
-    }
-
-    fn break_lease(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
-        let (py, id) = (id.py(), rows::topology_id(id)?);
-        self.begin(
+        self.answer(
             py,
-            move |repo| async move { decnet_engine::engine::break_lease(repo.as_ref(), id).await },
-            said,
+            move |repo| async move { repo.lease(id, at).await },
+            convert::document_of,
         )
     }
 
+    /// Breaks the lease of a topology and the claim on its mutation, and returns both.
+    ///
+    /// It is for holders that crashed or hang. A holder that still runs stops at its next renewal.
+    #[pyo3(signature = (id: "TopologyId") -> "Answer[Broken]")]
+    fn break_lease(&self, id: &Bound<'_, PyAny>) -> Answer {
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        self.answer(
+            py,
+            move |repo| async move { decnet_engine::engine::break_lease(repo.as_ref(), id).await },
+            convert::document_of,
+        )
+    }
+
+    /// Appends a mutation to the queue of a running topology. `Engine.enqueue` also publishes it.
+    #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, actor: "str | None" = None, expected: "int | None" = None, at: "Moment | None" = None) -> "Answer[MutationRow]")]
     fn enqueue(
         &self,
         id: &Bound<'_, PyAny>,
@@ -94,16 +108,18 @@ impl RepoHandle {
         actor: Option<&Bound<'_, PyAny>>,
         expected: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         let (new, expected) = (wanted(mutation, actor)?, version(expected)?);
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.enqueue(id, new, expected, at).await },
-            said,
+            convert::document_of,
         )
     }
 
+    /// Claims the oldest mutation that can be applied, of one topology or of any.
+    #[pyo3(signature = (holder: "Holder", time: "float", *, topology: "TopologyId | None" = None, superseding: "str | None" = None, at: "Moment | None" = None) -> "Answer[MutationRow | None]")]
     fn claim_mutation(
         &self,
         holder: &Bound<'_, PyAny>,
@@ -111,7 +127,7 @@ impl RepoHandle {
         topology: Option<&Bound<'_, PyAny>>,
         superseding: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, at) = (holder.py(), convert::moment(at)?);
         let (holder, time) = (
             convert::document::<Holder>(holder, "a holder")?,
@@ -122,56 +138,59 @@ impl RepoHandle {
         let work = move |repo: Arc<dyn Repo>| async move {
             repo.claim_mutation(topology, &holder, time, superseding, at).await
         };
-        self.begin(py, work, said)
+        self.answer(py, work, convert::document_of)
     }
 
+    /// Renews a claim for `time` seconds from now.
+    #[pyo3(signature = (id: "int", token: "str", time: "float", *, at: "Moment | None" = None) -> "Answer[MutationClaim]")]
     fn renew_claim(
         &self,
         id: &Bound<'_, PyAny>,
         token: &Bound<'_, PyAny>,
         time: &Bound<'_, PyAny>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), mutation_id(id)?, convert::moment(at)?);
         let (token, time) = (convert::parsed(token, "a token")?, seconds(time, "a claim")?);
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.renew_claim(id, token, time, at).await },
-            said,
+            convert::document_of,
         )
     }
 
-    fn release_claim(
-        &self,
-        id: &Bound<'_, PyAny>,
-        token: &Bound<'_, PyAny>,
-        at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    /// Releases a claimed mutation, which stays in its place in the queue.
+    #[pyo3(signature = (id: "int", token: "str", *, at: "Moment | None" = None) -> "Answer[None]")]
+    fn release_claim(&self, id: &Bound<'_, PyAny>, token: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id, at) = (id.py(), mutation_id(id)?, convert::moment(at)?);
         let token = convert::parsed(token, "a token")?;
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.release_claim(id, token, at).await },
             nothing,
         )
     }
 
+    /// Stores the maze that a claimed mutation makes.
+    #[pyo3(signature = (id: "int", token: "str", topology, *, at: "Moment | None" = None) -> "Answer[StoredTopology]")]
     fn store_mutation(
         &self,
         id: &Bound<'_, PyAny>,
         token: &Bound<'_, PyAny>,
         topology: &Bound<'_, Topology>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), mutation_id(id)?, convert::moment(at)?);
         let (token, maze) = (convert::parsed(token, "a token")?, (*topology.get().maze()).clone());
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.store_mutation(id, token, maze, at).await },
             rows::stored,
         )
     }
 
+    /// Records the outcome of a claimed mutation, and releases it.
+    #[pyo3(signature = (id: "int", token: "str", outcome: "MutationOutcome", *, reason: "str | None" = None, at: "Moment | None" = None) -> "Answer[MutationRow]")]
     fn finish_mutation(
         &self,
         id: &Bound<'_, PyAny>,
@@ -179,7 +198,7 @@ impl RepoHandle {
         outcome: Text,
         reason: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), mutation_id(id)?, convert::moment(at)?);
         let token = convert::parsed(token, "a token")?;
         let reason = reason.map(|reason| convert::text(reason, "a reason")).transpose()?;
@@ -197,43 +216,64 @@ impl RepoHandle {
                 ));
             }
         };
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.finish_mutation(id, token, outcome, at).await },
-            said,
+            convert::document_of,
         )
     }
 
-    fn mutation(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Returns a mutation.
+    #[pyo3(signature = (id: "int") -> "Answer[MutationRow]")]
+    fn mutation(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), mutation_id(id)?);
-        self.begin(py, move |repo| async move { repo.mutation(id).await }, said)
+        self.answer(
+            py,
+            move |repo| async move { repo.mutation(id).await },
+            convert::document_of,
+        )
     }
 
+    /// Returns the mutations that match, in the order of the queue.
+    #[pyo3(signature = (*, topology: "TopologyId | None" = None, states: "Iterable[MutationState] | None" = None, limit: "int | None" = None, offset: "int" = 0) -> "Answer[list[MutationRow]]")]
     fn mutations(
         &self,
+        py: Python<'_>,
         topology: Option<&Bound<'_, PyAny>>,
-        states: &Bound<'_, PyAny>,
+        states: Option<&Bound<'_, PyAny>>,
         limit: Option<&Bound<'_, PyAny>>,
-        offset: &Bound<'_, PyAny>,
-    ) -> PyResult<Operation> {
+        #[pyo3(from_py_with = offset)] offset: usize,
+    ) -> Answer {
         let filter = MutationFilter::default()
             .topology(topology.map(rows::topology_id).transpose()?)
             .states(words(states, "states")?)
             .limit(limit.map(|limit| count(limit, "a limit")).transpose()?)
-            .offset(count(offset, "an offset")?);
+            .offset(offset);
         let work = move |repo: Arc<dyn Repo>| async move { repo.mutations(&filter).await };
-        self.begin(states.py(), work, |py, page| said(py, page.rows))
+        self.answer(py, work, |py, page| convert::document_of(py, page.rows))
     }
 
-    fn has_unfinished(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Returns whether a topology has a mutation that is not finished.
+    #[pyo3(signature = (id: "TopologyId") -> "Answer[bool]")]
+    fn has_unfinished(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        self.begin(py, move |repo| async move { repo.has_unfinished(id).await }, said)
+        self.answer(
+            py,
+            move |repo| async move { repo.has_unfinished(id).await },
+            convert::document_of,
+        )
     }
 
-    fn decky_changes(&self, id: &Bound<'_, PyAny>, since: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
+    /// Returns what edits and mutations changed about the deckies of a topology, oldest first.
+    #[pyo3(signature = (id: "TopologyId", *, since: "Moment | None" = None) -> "Answer[list[RecordedChange]]")]
+    fn decky_changes(&self, id: &Bound<'_, PyAny>, since: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let since = since.map(|since| convert::moment(Some(since))).transpose()?;
-        self.begin(py, move |repo| async move { repo.decky_changes(id, since).await }, said)
+        self.answer(
+            py,
+            move |repo| async move { repo.decky_changes(id, since).await },
+            convert::document_of,
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! Stores: opening and closing, and the topologies in them. What waits and who holds what is in `queue`.
+//! Stores: opening, closing, and topologies. `queue` has leases and mutations.
 
 use std::{
     fmt::Debug,
@@ -7,72 +7,95 @@ use std::{
 
 use decnet_topology::{
     Intent, Mode, Repo, RepoError, Status,
-    repo::{Edit, ListFilter, MemoryRepo, NewMutation, NewTopology, SqliteRepo, StatusChange},
+    repo::{Edit, ListFilter, NewMutation, NewTopology, StatusChange},
     version::Version,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
-    argument::{FilePath, count},
+    argument::{Text, count},
     convert, errors,
     model::Topology,
     mutation::Mutation,
-    operation::{Operation, Stop, begin},
+    operation::{Answer, Operation, Stop, Waiter},
     rows,
     runtime::Native,
     tree,
 };
 
-/// What ends when the store that it works on is closed.
+/// What is closed together with its store.
 pub(crate) trait CloseWithRepo: Send + Sync + Debug {
-    /// Ends it. Twice is no error.
+    /// Closes it. It is idempotent.
     fn end(&self);
 }
 
+/// A store, until it is closed.
 #[derive(Debug)]
-struct OpenRepo {
+pub(crate) struct OpenRepo {
     repo: Mutex<Option<Arc<dyn Repo>>>,
     dependants: Mutex<Vec<Weak<dyn CloseWithRepo>>>,
 }
 
-/// A store that is open, until it is closed. Each method begins an operation.
-#[pyclass(frozen, module = "decnet._decnet")]
-pub(crate) struct RepoHandle(Native<OpenRepo>);
-
-impl RepoHandle {
-    fn new(repo: Arc<dyn Repo>) -> Self {
-        Self(Native::new(OpenRepo {
+impl OpenRepo {
+    /// Takes a store.
+    pub(crate) fn new(repo: Arc<dyn Repo>) -> Arc<Self> {
+        Arc::new(Self {
             repo: Mutex::new(Some(repo)),
             dependants: Mutex::default(),
-        }))
+        })
+    }
+}
+
+/// The methods of an open store, which the classes of `open_repo` inherit.
+#[pyclass(frozen, subclass, module = "decnet._decnet")]
+pub(crate) struct RepoMethods {
+    open: Native<Arc<OpenRepo>>,
+    waiter: Waiter,
+}
+
+impl RepoMethods {
+    /// Makes the methods of a store.
+    pub(crate) fn new(open: Arc<OpenRepo>, waiter: Waiter) -> Self {
+        Self {
+            open: Native::new(open),
+            waiter,
+        }
+    }
+
+    /// Returns the store, open or closed.
+    pub(crate) fn shared(&self) -> PyResult<Arc<OpenRepo>> {
+        self.open.get().map(Arc::clone)
     }
 
     /// Returns the store, if it is open.
     pub(crate) fn repo(&self) -> PyResult<Arc<dyn Repo>> {
-        let repo = self.0.get()?.repo.lock().unwrap_or_else(PoisonError::into_inner);
+        let repo = self.open.get()?.repo.lock().unwrap_or_else(PoisonError::into_inner);
         repo.clone().ok_or_else(|| errors::unusable("the store is closed"))
     }
 
-    /// Has something end with the store.
+    /// Closes something together with the store.
     pub(crate) fn keep(&self, dependant: Weak<dyn CloseWithRepo>) -> PyResult<()> {
-        let mut dependants = self.0.get()?.dependants.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.get()?;
+        let mut dependants = open.dependants.lock().unwrap_or_else(PoisonError::into_inner);
         dependants.retain(|dependant| dependant.strong_count() > 0);
         dependants.push(dependant);
         Ok(())
     }
 
-    /// Begins an operation on the store.
-    pub(crate) fn begin<T, F>(
+    /// Runs an operation on the store.
+    pub(crate) fn answer<T, F>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(Arc<dyn Repo>) -> F,
-        finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
-    ) -> PyResult<Operation>
+        work: impl FnOnce(Arc<dyn Repo>) -> F + Send + 'static,
+        finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
+    ) -> Answer
     where
         T: Send + 'static,
         F: Future<Output = Result<T, RepoError>> + Send + 'static,
     {
-        begin(py, Stop::Never, None, work(self.repo()?), finish)
+        let repo = self.repo()?;
+        self.waiter
+            .wait(py, Operation::new(Stop::Never, |_| work(repo), finish), None)
     }
 }
 
@@ -91,12 +114,18 @@ pub(crate) fn version(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vers
     Ok(read.transpose()?.map(|number| Version::new(number as u64)))
 }
 
-/// Reads words of a closed set.
-pub(crate) fn words<T>(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<T>>
+/// Reads how many rows are skipped.
+pub(crate) fn offset(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count(object, "an offset")
+}
+
+/// Reads words of a closed set; none by default.
+pub(crate) fn words<T>(object: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Vec<T>>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
+    let Some(object) = object else { return Ok(Vec::new()) };
     if object.is_instance_of::<pyo3::types::PyString>() {
         return Err(PyTypeError::new_err(format!("{what} are a list of str, not one")));
     }
@@ -104,27 +133,10 @@ where
 }
 
 #[pymethods]
-impl RepoHandle {
-    /// Makes a store that lives as long as the process.
-    #[staticmethod]
-    fn memory() -> Self {
-        Self::new(Arc::new(MemoryRepo::new()))
-    }
-
-    /// Opens the store in a file.
-    #[staticmethod]
-    fn open(py: Python<'_>, path: FilePath) -> PyResult<Operation> {
-        let work = async move {
-            let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path.take())).await;
-            opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))
-        };
-        let opened = |py: Python<'_>, repo| Ok(Py::new(py, Self::new(Arc::new(repo)))?.into_any());
-        begin(py, Stop::Never, None, work, opened)
-    }
-
-    /// Closes the store, and with it the engines that work on it. Twice is no error.
-    fn close(&self) -> PyResult<()> {
-        let kept = self.0.get()?;
+impl RepoMethods {
+    /// Closes the store and the engines that use it. It is idempotent.
+    pub(crate) fn close(&self) -> PyResult<()> {
+        let kept = self.open.get()?;
         let dependants = std::mem::take(&mut *kept.dependants.lock().unwrap_or_else(PoisonError::into_inner));
         dependants
             .iter()
@@ -137,31 +149,31 @@ impl RepoHandle {
     /// Whether it was closed.
     #[getter]
     fn is_closed(&self) -> PyResult<bool> {
-        Ok(self
-            .0
-            .get()?
-            .repo
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none())
+        let repo = self.open.get()?.repo.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(repo.is_none())
     }
 
-    fn instance(&self, py: Python<'_>) -> PyResult<Operation> {
-        self.begin(
+    /// Returns the id of the store, which labels all its resources on Docker.
+    #[pyo3(signature = () -> "Answer[str]")]
+    fn instance(&self, py: Python<'_>) -> Answer {
+        self.answer(
             py,
             |repo| async move { repo.instance().await },
             |py, id| convert::to_python(py, &id),
         )
     }
 
+    /// Stores a topology as pending, under its own name or another one.
+    #[pyo3(signature = (topology, *, name: "str | None" = None, mode: "Mode" = Text::new("unihost"), host: "str | None" = None, at: "Moment | None" = None) -> "Answer[StoredTopology]",
+        text_signature = "($self, topology, *, name=None, mode='unihost', host=None, at=None)")]
     fn create(
         &self,
         topology: &Bound<'_, Topology>,
         name: Option<&Bound<'_, PyAny>>,
-        mode: &Bound<'_, PyAny>,
+        mode: Text,
         host: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, given, at) = (topology.py(), topology.get(), convert::moment(at)?);
         let own = || {
             let read = given.header().name.parse();
@@ -169,45 +181,53 @@ impl RepoHandle {
         };
         let name = name.map_or_else(own, |name| convert::parsed(name, "the name of a topology"))?;
         let new = NewTopology::new(name, (*given.maze()).clone())
-            .mode(convert::parsed::<Mode>(mode, "a mode")?)
+            .mode(convert::parse::<Mode>(&mode.take(), "a mode")?)
             .host(host.map(|host| convert::text(host, "a host")).transpose()?)
             .config(given.header().config.clone());
-        self.begin(py, move |repo| async move { repo.create(new, at).await }, rows::stored)
+        self.answer(py, move |repo| async move { repo.create(new, at).await }, rows::stored)
     }
 
-    fn get(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Returns the row of a topology.
+    #[pyo3(signature = (id: "TopologyId") -> "Answer[TopologyRow]")]
+    fn get(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        self.begin(py, move |repo| async move { repo.get(id).await }, rows::row)
+        self.answer(py, move |repo| async move { repo.get(id).await }, rows::row)
     }
 
-    fn load(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Returns a topology and its row, as they were at one moment.
+    #[pyo3(signature = (id: "TopologyId") -> "Answer[StoredTopology]")]
+    fn load(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        self.begin(py, move |repo| async move { repo.load(id).await }, rows::stored)
+        self.answer(py, move |repo| async move { repo.load(id).await }, rows::stored)
     }
 
+    /// Returns the rows with one of the statuses, or all rows, in order of creation.
+    #[pyo3(signature = (*, statuses: "Iterable[Status] | None" = None, limit: "int | None" = None, offset: "int" = 0) -> "Answer[list[TopologyRow]]")]
     fn list(
         &self,
-        statuses: &Bound<'_, PyAny>,
+        py: Python<'_>,
+        statuses: Option<&Bound<'_, PyAny>>,
         limit: Option<&Bound<'_, PyAny>>,
-        offset: &Bound<'_, PyAny>,
-    ) -> PyResult<Operation> {
+        #[pyo3(from_py_with = offset)] offset: usize,
+    ) -> Answer {
         let filter = ListFilter::default()
             .statuses(words(statuses, "statuses")?)
             .limit(limit.map(|limit| count(limit, "a limit")).transpose()?)
-            .offset(count(offset, "an offset")?);
+            .offset(offset);
         let work = move |repo: Arc<dyn Repo>| async move { repo.list(&filter).await };
-        self.begin(statuses.py(), work, |py, page| rows::rows(py, page.rows))
+        self.answer(py, work, |py, page| rows::rows(py, page.rows))
     }
 
-    fn count(&self, statuses: &Bound<'_, PyAny>) -> PyResult<Operation> {
-        let filter = ListFilter::default()
-            .statuses(words(statuses, "statuses")?)
-            .limit(0)
-            .offset(0);
+    /// Counts the topologies with one of the statuses, or all.
+    #[pyo3(signature = (*, statuses: "Iterable[Status] | None" = None) -> "Answer[int]")]
+    fn count(&self, py: Python<'_>, statuses: Option<&Bound<'_, PyAny>>) -> Answer {
+        let filter = ListFilter::default().statuses(words(statuses, "statuses")?).limit(0);
         let work = move |repo: Arc<dyn Repo>| async move { repo.list(&filter).await };
-        self.begin(statuses.py(), work, |py, page| convert::to_python(py, &page.total))
+        self.answer(py, work, |py, page| convert::to_python(py, &page.total))
     }
 
+    /// Replaces the maze of a pending topology, if it still has the expected version.
+    #[pyo3(signature = (id: "TopologyId", topology, *, expected: "int | None" = None, mutation: "Mutation | Document | None" = None, actor: "str | None" = None, at: "Moment | None" = None) -> "Answer[StoredTopology]")]
     fn edit(
         &self,
         id: &Bound<'_, PyAny>,
@@ -216,20 +236,22 @@ impl RepoHandle {
         mutation: Option<&Bound<'_, PyAny>>,
         actor: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
         let mutation = mutation.map(Mutation::read).transpose()?;
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         let edit = Edit::new((*topology.get().maze()).clone())
             .expected(version(expected)?)
             .mutation(mutation.map(|mutation| NewMutation::new(mutation).actor(actor)));
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.edit(id, edit, at).await },
             rows::stored,
         )
     }
 
+    /// Changes the status from the one that the caller saw to another, and records when and why.
+    #[pyo3(signature = (id: "TopologyId", status: "Status", to: "Status", *, intent: "Intent | None" = None, reason: "str | None" = None, held: "str | None" = None, at: "Moment | None" = None) -> "Answer[TopologyRow]")]
     #[expect(
         clippy::too_many_arguments,
         reason = "what a change of status says; the Python half names them"
@@ -237,75 +259,77 @@ impl RepoHandle {
     fn set_status(
         &self,
         id: &Bound<'_, PyAny>,
-        from_: &Bound<'_, PyAny>,
+        status: &Bound<'_, PyAny>,
         to: &Bound<'_, PyAny>,
         intent: Option<&Bound<'_, PyAny>>,
         reason: Option<&Bound<'_, PyAny>>,
         held: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
+        let intent = intent.map(|intent| convert::parsed::<Intent>(intent, "an intent"));
         let change = StatusChange::new(
-            convert::parsed::<Status>(from_, "a status")?,
+            convert::parsed::<Status>(status, "a status")?,
             convert::parsed::<Status>(to, "a status")?,
         )
-        .intent(
-            intent
-                .map(|intent| convert::parsed::<Intent>(intent, "an intent"))
-                .transpose()?,
-        )
+        .intent(intent.transpose()?)
         .reason(reason.map(|reason| convert::text(reason, "a reason")).transpose()?)
         .held(held.map(|held| convert::parsed(held, "a token")).transpose()?);
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.set_status(id, change, at).await },
             rows::row,
         )
     }
 
-    fn status_events(&self, id: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    /// Returns the changes of status, oldest first.
+    #[pyo3(signature = (id: "TopologyId") -> "Answer[list[StatusEvent]]")]
+    fn status_events(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let work = move |repo: Arc<dyn Repo>| async move { repo.status_events(id).await };
-        self.begin(py, work, |py, events| convert::to_python(py, &events))
+        self.answer(py, work, |py, events| convert::to_python(py, &events))
     }
 
+    /// Stores the deploy settings of a topology.
+    #[pyo3(signature = (id: "TopologyId", settings: "DeploySettings", *, at: "Moment | None" = None) -> "Answer[TopologyRow]")]
     fn set_settings(
         &self,
         id: &Bound<'_, PyAny>,
         settings: &Bound<'_, PyAny>,
         at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    ) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         let settings = convert::document(settings, "settings")?;
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.set_settings(id, settings, at).await },
             rows::row,
         )
     }
 
-    fn set_needs_resync(
-        &self,
-        id: &Bound<'_, PyAny>,
-        needs_resync: bool,
-        at: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Operation> {
+    /// Records whether Docker may differ from the stored topology.
+    #[pyo3(signature = (id: "TopologyId", needs_resync, *, at: "Moment | None" = None) -> "Answer[None]")]
+    fn set_needs_resync(&self, id: &Bound<'_, PyAny>, needs_resync: bool, at: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
-        self.begin(
+        self.answer(
             py,
             move |repo| async move { repo.set_needs_resync(id, needs_resync, at).await },
             nothing,
         )
     }
 
-    fn claims(&self, py: Python<'_>, left_out: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
+    /// Returns the subnets of all topologies that are not torn down, except for one.
+    #[pyo3(signature = (*, left_out: "TopologyId | None" = None) -> "Answer[list[Claim]]")]
+    fn claims(&self, py: Python<'_>, left_out: Option<&Bound<'_, PyAny>>) -> Answer {
         let left_out = left_out.map(rows::topology_id).transpose()?;
         let work = move |repo: Arc<dyn Repo>| async move { repo.claims(left_out).await };
-        self.begin(py, work, |py, claims| convert::to_python(py, &claims))
+        self.answer(py, work, |py, claims| convert::to_python(py, &claims))
     }
 
-    fn delete(&self, id: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyAny>>) -> PyResult<Operation> {
+    /// Deletes a topology with all its records.
+    #[pyo3(signature = (id: "TopologyId", *, at: "Moment | None" = None) -> "Answer[None]")]
+    fn delete(&self, id: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
-        self.begin(py, move |repo| async move { repo.delete(id, at).await }, nothing)
+        self.answer(py, move |repo| async move { repo.delete(id, at).await }, nothing)
     }
 }

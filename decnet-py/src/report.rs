@@ -13,7 +13,7 @@ use pyo3::{exceptions::PyTypeError, prelude::*, types::PyList};
 use crate::{
     argument::Text,
     catalog::Catalog,
-    convert,
+    convert::{self, Typed},
     finding::{Finding, list},
 };
 
@@ -61,13 +61,14 @@ impl Report {
     }
 
     /// Returns it as a dict.
+    #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::to_python(py, &self.0)
     }
 
-    fn __iter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn __iter__(&self, py: Python<'_>) -> PyResult<Typed<convert::Findings>> {
         let findings = PyList::new(py, self.findings())?;
-        Ok(findings.try_iter()?.into_any().unbind())
+        Ok(findings.try_iter()?.into_any().unbind().into())
     }
 
     fn __str__(&self) -> String {

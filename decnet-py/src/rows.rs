@@ -7,18 +7,22 @@ use jiff::Timestamp;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{config::TopologyConfig, convert, model::Topology};
+use crate::{
+    config::TopologyConfig,
+    convert::{self, Typed},
+    model::Topology,
+};
 
 /// All that the store keeps of a topology beside the maze itself.
 #[pyclass(frozen, eq, subclass, module = "decnet")]
 #[derive(PartialEq)]
-pub(crate) struct TopologyRow(model::TopologyRow);
+pub(crate) struct TopologyRow(pub(crate) model::TopologyRow);
 
 #[pymethods]
 impl TopologyRow {
     /// The id.
     #[getter]
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.0.id.to_string()
     }
 
@@ -30,8 +34,8 @@ impl TopologyRow {
 
     /// Where its deckies run.
     #[getter]
-    fn mode(&self) -> &str {
-        self.0.mode.as_str()
+    fn mode(&self, py: Python<'_>) -> PyResult<Typed<convert::Mode>> {
+        Typed::new(py, &self.0.mode)
     }
 
     /// The host of the agent, if it is for one.
@@ -42,14 +46,14 @@ impl TopologyRow {
 
     /// What it is doing.
     #[getter]
-    fn status(&self) -> &str {
-        self.0.status.as_str()
+    pub(crate) fn status(&self, py: Python<'_>) -> PyResult<Typed<convert::Status>> {
+        Typed::new(py, &self.0.status)
     }
 
     /// What it is meant to be: `up` or `down`; none before its first deploy.
     #[getter]
-    fn intent(&self) -> Option<&str> {
-        self.0.intent.map(decnet_topology::Intent::as_str)
+    fn intent(&self, py: Python<'_>) -> PyResult<Option<Typed<convert::Intent>>> {
+        self.0.intent.map(|intent| Typed::new(py, &intent)).transpose()
     }
 
     /// The count of its edits.
@@ -84,11 +88,12 @@ impl TopologyRow {
 
     /// How it is raised.
     #[getter]
-    fn settings(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        convert::to_python(py, &self.0.settings)
+    fn settings(&self, py: Python<'_>) -> PyResult<Typed<convert::DeploySettings>> {
+        Typed::new(py, &self.0.settings)
     }
 
     /// Returns the row as a dict; the maze is not in it.
+    #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::from_value(py, &described(&self.0))
     }

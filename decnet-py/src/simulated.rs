@@ -14,7 +14,7 @@ use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
     argument::{self, Text, count},
-    convert,
+    convert::{self, Typed},
 };
 
 /// A Docker daemon in memory.
@@ -49,13 +49,13 @@ impl Simulated {
 
     /// The containers that there are, and what they do.
     #[getter]
-    fn containers(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn containers(&self, py: Python<'_>) -> PyResult<Typed<convert::Texts>> {
         let world = self.0.world();
         let containers = world.containers.iter();
         let containers: BTreeMap<&str, Activity> = containers
             .map(|(name, container)| (name.as_str(), container.activity))
             .collect();
-        convert::to_python(py, &containers)
+        Typed::new(py, &containers)
     }
 
     /// The networks that there are, and their subnets.
@@ -69,6 +69,7 @@ impl Simulated {
     }
 
     /// Lets each action take so many seconds.
+    #[pyo3(signature = (seconds: "float"))]
     fn pace(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = argument::seconds(seconds, "a pace")?;
         self.0.pace(time.try_into().unwrap_or_default());
@@ -77,7 +78,7 @@ impl Simulated {
 
     /// Fails one action, counted from now: the next is number 1.
     #[pyo3(
-        signature = (nth, message = Text::new("the fault that was ordered"), moment = Text::new("before")),
+        signature = (nth: "int", message: "str" = Text::new("the fault that was ordered"), moment: "Literal['before', 'half', 'after']" = Text::new("before")),
         text_signature = "($self, nth, message='the fault that was ordered', moment='before')"
     )]
     fn fail(&self, nth: &Bound<'_, PyAny>, message: Text, moment: Text) -> PyResult<()> {
@@ -89,7 +90,7 @@ impl Simulated {
 
     /// Lets the daemon die with one action, counted from now.
     #[pyo3(
-        signature = (nth, moment = Text::new("before")),
+        signature = (nth: "int", moment: "Literal['before', 'half', 'after']" = Text::new("before")),
         text_signature = "($self, nth, moment='before')"
     )]
     fn cut_off(&self, nth: &Bound<'_, PyAny>, moment: Text) -> PyResult<()> {
@@ -108,11 +109,13 @@ impl Simulated {
     }
 
     /// Stops a container behind the engine's back, and tells whether there is one.
+    #[pyo3(signature = (container: "str"))]
     fn stop(&self, container: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.stop(&name(container)?))
     }
 
     /// Removes a container behind the engine's back, and tells whether there is one.
+    #[pyo3(signature = (container: "str"))]
     fn remove(&self, container: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.remove(&name(container)?))
     }

@@ -15,7 +15,7 @@ use crate::{
 #[pyfunction]
 #[pyo3(
     name = "validate",
-    signature = (document, *, rules = Text::new("deploy"), catalog = None, reserved = None),
+    signature = (document: "Maze", *, rules: "Rules" = Text::new("deploy"), catalog = None, reserved: "Subnets | None" = None),
     text_signature = "(document, *, rules='deploy', catalog=None, reserved=None)"
 )]
 pub(crate) fn validate_document(

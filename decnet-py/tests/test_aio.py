@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import pydoc
 from pathlib import Path
 
 import pytest
@@ -18,13 +18,17 @@ def test_a_maze_is_raised_and_taken_down(maze: decnet.Topology, tmp_path: Path) 
         async with await aio.Repo.open(tmp_path / "decnet.db") as repo:
             stored = await repo.create(maze)
             async with aio.Engine(repo, decnet.Simulated()) as engine:
-                events = await engine.events(timeout=0)
+                events = await engine.events(topology=stored)
+                assert [now["row"].name for now in events.snapshot] == ["corp"]
+                prepared = await engine.prepare(stored)
+                assert len(prepared.plan) > 0 and prepared.refusal is None
                 seen: list[Event] = []
-                outcome = await engine.deploy(stored, progress=seen.append)
-                assert outcome.status == "active" and len(await engine.plan(stored)) == 0
-                assert [event["id"] async for event in events] == [event["id"] for event in seen]
+                outcome = await prepared.execute(progress=seen.append)
+                assert outcome.status == "active" and (await engine.prepare(stored)).plan.is_empty
+                assert [(await anext(events))["id"] for _ in seen] == [event["id"] for event in seen]
                 assert (await engine.verify(stored))["deviations"] == []
                 assert (await engine.teardown(stored)).status == "torn_down"
+            assert [event async for event in events] == []
         with pytest.raises(decnet.RepoError, match="closed"):
             await repo.get(stored)
 
@@ -93,13 +97,16 @@ def test_errors_and_exceptions_of_progress_come_through(maze: decnet.Topology) -
         with pytest.raises(decnet.DeployFailed):
             await engine.deploy(stored)
         docker.pace(0.02)
+        calls = 0
 
         def progress(event: object) -> None:
+            nonlocal calls
+            calls += 1
             raise LookupError("enough")
 
         with pytest.raises(LookupError, match="enough"):
             await engine.deploy(stored, progress=progress)
-        assert docker.containers == {}
+        assert docker.containers == {} and calls == 1
         with pytest.raises(decnet.DockerUnavailable):
             await aio.Engine(repo, "unix:///nowhere.sock").info()
 
@@ -144,14 +151,32 @@ def test_a_loop_that_is_closed_leaves_no_one_waiting(maze: decnet.Topology) -> N
     assert repo.get(stored).status == "failed" and docker.containers == {}
 
 
-@pytest.mark.parametrize("name", ["Repo", "Engine"])
-def test_each_method_has_its_coroutine(name: str) -> None:
+@pytest.mark.parametrize("name", ["Engine", "Events", "Prepared", "PreparedReap", "Repo"])
+def test_both_classes_have_the_same_methods(name: str) -> None:
     sync, coroutines = getattr(decnet, name), getattr(aio, name)
-    left_out = {"close", "is_closed", "memory", "__enter__", "__exit__"}
-    for method, function in vars(sync).items():
-        if method.startswith("_") or method in left_out:
-            continue
-        other = inspect.unwrap(getattr(coroutines, method))
-        assert inspect.iscoroutinefunction(other), method
-        assert inspect.signature(getattr(sync, method)).parameters == inspect.signature(other).parameters, method
-        assert inspect.getdoc(other), method
+    methods = {method for method in dir(sync) if not method.startswith("_")}
+    assert methods and methods == {method for method in dir(coroutines) if not method.startswith("_")}
+    for method in methods:
+        assert getattr(sync, method).__doc__, method
+
+
+def test_help_has_the_signature_of_a_method() -> None:
+    text = pydoc.plain(pydoc.render_doc(aio.Engine.deploy))
+    assert "deploy(self, /, id, *, force=False, settings=None, progress=None)" in text
+    assert "Deploys a topology in any status." in text
+
+
+def test_a_coroutine_that_is_never_awaited_starts_nothing(maze: decnet.Topology) -> None:
+    docker = decnet.Simulated()
+
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        stored = await repo.create(maze)
+        engine = aio.Engine(repo, docker)
+        task = asyncio.create_task(engine.deploy(stored))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await repo.get(stored)).status == "pending" and docker.networks == {}
+
+    asyncio.run(main())

@@ -181,7 +181,7 @@ def test_what_is_closed_refuses(tmp_path: Path) -> None:
     assert list(events) == []
     engine.close()
     assert stored.topology.name == "corp", "what was read stays"
-    with pytest.raises(TypeError, match="Repo.memory"):
+    with pytest.raises(TypeError, match="decnet.Repo"):
         decnet.Repo()
 
 

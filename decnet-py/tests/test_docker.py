@@ -33,14 +33,14 @@ def small(pool: str) -> decnet.Topology:
 
 def left_over(engine: decnet.Engine, row: decnet.TopologyRow) -> list[str]:
     """What a teardown would still remove; an image that others of this machine use stays."""
-    return [str(step) for step in engine.plan(row, down=True) if not str(step).startswith("remove image")]
+    return [str(step) for step in engine.prepare(row, "teardown").plan if not str(step).startswith("remove image")]
 
 
 def test_a_maze_is_raised_verified_changed_and_taken_down(repo: decnet.Repo, engine: decnet.Engine) -> None:
     stored = repo.create(small("10.208.0.0/20"))
     outcome = engine.deploy(stored)
     assert outcome.status == "active" and outcome.reason is None
-    assert engine.plan(stored).is_empty
+    assert engine.prepare(stored).plan.is_empty
     report = engine.verify(stored)
     assert report["probes"] > 0 and report["deviations"] == []
     engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ def test_a_maze_is_raised_checked_and_taken_down(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = repo.create(maze)
-    plan = engine.plan(stored)
+    prepared = engine.prepare(stored)
+    plan = prepared.plan
+    assert (prepared.id, prepared.warnings, prepared.restarts, prepared.refusal) == (stored.id, [], [], None)
     assert plan and len(plan) == len(list(plan)) == len(plan.to_list()) and not plan.is_empty
     assert any(str(step).startswith("create network") for step in plan) and str(plan).count("\n") == len(plan) - 1
     assert not any(step.destructive for step in plan)
@@ -28,12 +31,12 @@ def test_a_maze_is_raised_checked_and_taken_down(
     assert (outcome.status, outcome.changed, outcome.reason) == ("active", len(plan), None)
     assert outcome.id == stored.id and outcome.row.settings["publish"] == ["*=127.0.0.1"]
     assert set(docker.containers.values()) == {"running"} and len(docker.networks) == len(maze.lans)
-    assert engine.plan(stored).is_empty
+    assert engine.prepare(stored).plan.is_empty
     assert engine.verify(stored)["deviations"] == []
     states = engine.inspect(stored)
     assert {state["decky"] for state in states} == {decky.name for decky in maze.deckies}
     assert all(state["base"] == "running" for state in states)
-    assert len(engine.plan(stored, down=True)) > 0
+    assert len(engine.prepare(stored, "teardown").plan) > 0
     assert engine.teardown(stored.id).status == "torn_down"
     assert docker.containers == {} and docker.networks == {}
     assert engine.info()["version"] == "simulated"
@@ -51,9 +54,9 @@ def test_what_broke_is_mended_and_what_is_left_is_reaped(
     assert report["live"] == [outcome.id[:8]] and report["orphans"] == []
     with decnet.Repo.memory() as other:
         lost = repo.instance()
-        found = decnet.Engine(other, docker).reap(instance=lost, dry_run=True)
-        assert [orphan["prefix"] for orphan in found["orphans"]] == [outcome.id[:8]] and docker.containers
-        removed = decnet.Engine(other, docker).reap(instance=lost)
+        prepared = decnet.Engine(other, docker).prepare_reap(instance=lost)
+        assert [orphan["prefix"] for orphan in prepared.report["orphans"]] == [outcome.id[:8]] and docker.containers
+        removed = prepared.execute()
         assert all(orphan["left"] == [] for orphan in removed["orphans"]) and not docker.containers
 
 
@@ -93,7 +96,7 @@ def test_progress_is_told_and_only_that_of_the_operation(
     repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     seen: list[Event] = []
-    everything = engine.events(timeout=0)
+    everything = engine.events()
     thread = threading.current_thread()
 
     def progress(event: Event) -> None:
@@ -105,7 +108,7 @@ def test_progress_is_told_and_only_that_of_the_operation(
     done = [event for event in seen if event["topic"].endswith(".step.done")]
     assert len(done) == outcome.changed
     engine.teardown(outcome.id)
-    assert [event["id"] for event in everything][: len(seen)] == [event["id"] for event in seen]
+    assert [next(everything)["id"] for _ in seen] == [event["id"] for event in seen]
 
 
 def test_an_exception_in_progress_calls_the_operation_off(
@@ -113,15 +116,101 @@ def test_an_exception_in_progress_calls_the_operation_off(
 ) -> None:
     stored = repo.create(maze)
     docker.pace(0.02)
+    raised: list[Event] = []
 
     def progress(event: Event) -> None:
-        if event["topic"].endswith(".step.done"):
+        if raised or event["topic"].endswith(".step.done"):
+            raised.append(event)
             raise LookupError("enough")
 
     with pytest.raises(LookupError, match="enough") as stopped:
         engine.deploy(stored, progress=progress)
+    assert len(raised) == 1, "it is not called again"
     assert isinstance(stopped.value.__cause__, decnet.Interrupted) and stopped.value.__cause__.rolled_back is True
     assert docker.containers == {} and docker.networks == {} and repo.get(stored).status == "failed"
+
+
+def test_a_slow_progress_loses_the_oldest_events_and_is_told_how_many(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    attachments = [{"lan": "dmz"}]
+    large = {
+        "format": "decnet.topology/1",
+        "name": "large",
+        "lans": [{"name": "dmz", "subnet": "10.0.0.0/16", "dmz": True}],
+        "deckies": [{"name": f"d{at}", "services": ["ssh"], "attachments": attachments} for at in range(1500)],
+    }
+    stored = repo.create(decnet.Topology.from_dict(large))
+    seen: list[Event] = []
+
+    def progress(event: Event) -> None:
+        while not seen and repo.get(stored).status != "active":
+            time.sleep(0.01)
+        seen.append(event)
+
+    engine.deploy(stored, progress=progress)
+    lagged = [event for event in seen if event["type"] == "lagged"]
+    assert lagged and sum(event["payload"]["lost"] for event in lagged) > 0
+    assert seen[-1]["payload"]["to"] == "active"
+
+
+def test_a_refusal_is_shown_before_and_raised_by_execute(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = engine.deploy(repo.create(maze)).row
+    settings: Any = {"publish": ["*=127.0.0.1"]}
+    refused = engine.prepare(stored, settings=settings)
+    assert refused.refusal is not None and str(refused).endswith(f"refused: {refused.refusal}")
+    assert any(step.destructive for step in refused.plan) and refused.restarts and "refused" in repr(refused)
+    with pytest.raises(decnet.NeedsForce) as raised:
+        refused.execute()
+    assert str(raised.value) == refused.refusal
+    forced = engine.prepare(stored, settings=settings, force=True)
+    assert forced.refusal is None and forced.execute().changed > 0
+    assert engine.prepare(stored).plan.is_empty
+
+
+def test_a_prepared_plan_is_refused_once_docker_changed(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = engine.deploy(repo.create(maze)).row
+    prepared = engine.prepare(stored, "reconcile")
+    docker.remove(next(name for name in docker.containers if "." in name))
+    with pytest.raises(decnet.PlanChanged):
+        prepared.execute()
+    assert engine.prepare(stored, "reconcile").execute().changed == 1
+    engine.close()
+    with pytest.raises(decnet.RepoError, match="closed"):
+        prepared.execute()
+
+
+def test_an_operation_takes_its_own_arguments_only(repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology) -> None:
+    stored = repo.create(maze)
+    mutation = decnet.Mutation.add_lan("annex")
+    wrong: list[dict[str, Any]] = [
+        {"operation": "reap"},
+        {"operation": "teardown", "force": True},
+        {"operation": "reconcile", "settings": {}},
+        {"operation": "deploy", "actor": "me"},
+        {"operation": mutation, "force": True},
+        {"operation": mutation, "settings": {}},
+        {"operation": 3},
+    ]
+    for arguments in wrong:
+        with pytest.raises(TypeError):
+            engine.prepare(stored, **arguments)
+
+
+def test_a_feed_has_a_snapshot_and_the_later_events(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = engine.deploy(repo.create(maze)).row
+    engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+    events = engine.events(topology=stored)
+    [now] = events.snapshot
+    assert (now["row"].status, [row["state"] for row in now["unfinished"]]) == ("active", ["pending"])
+    engine.drain(stored)
+    event = next(event for event in events if event["topic"].endswith(".mutation.applied"))
+    assert event["name"] == "corp"
+    assert list(engine.events(timeout=0.01)) == []
 
 
 def test_ctrl_c_undoes_and_raises_keyboard_interrupt(
@@ -157,8 +246,8 @@ def test_mutations_are_previewed_enqueued_and_made(
         engine.enqueue(stored, decnet.Mutation.remove_lan("LAN-00"))
     engine.deploy(stored)
     mutation = decnet.Mutation.update_decky("extra", services=["ssh", "smb"])
-    preview = engine.preview(stored, mutation)
-    assert len(preview["plan"]) > 0 and preview["restarts"] == []
+    prepared = engine.prepare(stored, mutation, actor="me")
+    assert len(prepared.plan) > 0 and prepared.restarts == []
     row = engine.enqueue(stored, mutation, expected=2)
     assert isinstance(row, dict) and row["state"] == "pending"
     with pytest.raises(decnet.VersionConflict):
@@ -188,7 +277,7 @@ def test_watching_makes_what_is_queued_and_ends_with_the_engine(
     engine.close()
     watcher.join()
     with pytest.raises(decnet.RepoError, match="closed"):
-        engine.plan(stored)
+        engine.prepare(stored)
 
 
 def test_what_runs_is_made_anew_by_force_only(

@@ -1,4 +1,4 @@
-"""Holds maze files to the rules: `check_files.py maze.yaml ...`; without arguments, those of this folder's neighbour."""
+"""Validates maze files: `check_files.py maze.yaml ...`. Without arguments it validates those of `examples/mazes`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Asks networkx where a maze breaks in two: who holds these deckies holds what lies behind."""
+"""Finds the deckies whose loss cuts a maze in two, with networkx. All paths to the part behind them lead through them."""
 
 import networkx
 
@@ -8,4 +8,4 @@ maze = decnet.generate(name="plant", depth=3, branching_factor=2, cross_edge_pro
 graph = maze.to_networkx()
 for kind, name in sorted(networkx.articulation_points(graph)):
     if kind == "decky":
-        print(name, "stands in", ", ".join(edge.lan for edge in maze.decky(name).attachments))
+        print(name, "connects", ", ".join(edge.lan for edge in maze.decky(name).attachments))

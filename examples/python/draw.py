@@ -1,4 +1,4 @@
-"""Draws a maze from a seed, and prints it for Mermaid."""
+"""Generates a maze from a seed, and prints it as a Mermaid diagram."""
 
 import decnet
 

@@ -1,4 +1,4 @@
-"""Raises a maze on Docker, has it checked from inside, and takes it down: `on_docker.py [POOL]`. Ctrl-C undoes."""
+"""Deploys a maze on Docker, verifies it from inside, and takes it down: `on_docker.py [POOL]`. Ctrl-C undoes the deploy."""
 
 import sys
 import tempfile

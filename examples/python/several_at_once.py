@@ -1,4 +1,4 @@
-"""Raises several mazes at once from asyncio, each past the subnets of the others, and follows what happens."""
+"""Deploys several mazes at once from asyncio, with subnets that do not overlap, and follows their events."""
 
 import asyncio
 
@@ -14,11 +14,18 @@ async def main() -> None:
             maze = decnet.generate(name=f"lab {seed}", depth=1, branching_factor=2, seed=seed, reserved=reserved)
             mazes.append(await repo.create(maze))
 
-        events = await engine.events(timeout=0)
+        events = await engine.events()
         outcomes = await asyncio.gather(*(engine.deploy(maze) for maze in mazes))
         print([outcome.status for outcome in outcomes])
-        print(len([event async for event in events]), "events")
         await asyncio.gather(*(engine.teardown(maze) for maze in mazes))
+
+        up = len(mazes)
+        async for event in events:
+            if event["type"] == "status":
+                print(event["name"], "is", event["payload"]["to"])
+                up -= event["payload"]["to"] == "torn_down"
+            if up == 0:
+                break
 
 
 asyncio.run(main())

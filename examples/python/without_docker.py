@@ -1,4 +1,4 @@
-"""Raises a maze on a simulated daemon, breaks it, has it mended, changes it while it runs, and takes it down."""
+"""Deploys a maze on a simulated daemon, breaks it, repairs it, changes it while it runs, and takes it down."""
 
 import decnet
 
@@ -7,13 +7,14 @@ with decnet.Repo.memory() as repo:
     engine = decnet.Engine(repo, docker)
     maze = decnet.generate(name="corp", depth=2, branching_factor=2, seed=7)
     stored = repo.create(maze)
-    print(engine.plan(stored))
+    prepared = engine.prepare(stored)
+    print(prepared)
 
-    outcome = engine.deploy(stored, progress=lambda event: print(event["topic"]))
-    assert outcome.status == "active" and engine.plan(stored).is_empty
+    outcome = prepared.execute(progress=lambda event: print(event["topic"]))
+    assert outcome.status == "active" and engine.prepare(stored).plan.is_empty
 
     docker.remove(next(name for name in docker.containers if "." in name))
-    print("mended:", engine.reconcile(stored).changed, "change(s)")
+    print("repaired:", engine.reconcile(stored).changed, "change(s)")
 
     mutation = decnet.Mutation.add_decky("honey", maze.lans[1].name, services=["ssh", "smb"])
     engine.enqueue(stored, mutation, actor="the example")

@@ -1,4 +1,4 @@
-"""Mazes of decoy hosts: draw them, check them, store them, raise them on Docker, take them down without a trace.
+"""Mazes of decoy hosts: generate them, validate them, store them, deploy them on Docker, and take them down again.
 
 >>> import decnet
 >>> maze = decnet.generate(name="corp", depth=2, branching_factor=2, dmz_gateway=True, seed=7)
@@ -8,61 +8,70 @@ True
 >>> len(wider.lans) - len(maze.lans)
 1
 
-A store keeps mazes, an engine raises them: on Docker, or on a daemon in memory.
+A store keeps mazes, and an engine deploys them: on Docker, or on a daemon in memory.
 
 >>> with decnet.Repo.memory() as repo:
 ...     stored = repo.create(maze)
-...     engine = decnet.Engine(repo, decnet.Simulated())
-...     print(engine.deploy(stored).status)
-...     print(engine.teardown(stored).status)
+...     with decnet.Engine(repo, decnet.Simulated()) as engine:
+...         events = engine.events()
+...         print(engine.deploy(stored).status)
+...         print(engine.teardown(stored).status)
+...         next(event["payload"]["to"] for event in events if event["type"] == "status")
 active
 torn_down
+'deploying'
 
-What waits has its coroutine in `decnet.aio`. Documents go in and out as dicts; all exceptions are `DecnetError`.
+`decnet.aio` has the same stores and engines with coroutines. Documents are dicts. All exceptions are `DecnetError`.
 """
 
 from . import aio, types
 from ._decnet import (
-    AddressError,
-    Busy,
     Catalog,
     Decky,
-    DecnetError,
-    DeployFailed,
-    DockerError,
-    DockerUnavailable,
     Edge,
+    Engine,
+    Events,
     Finding,
-    Interrupted,
-    InvalidCatalog,
-    InvalidConfig,
-    InvalidTopology,
     IpAllocator,
     Lan,
     Mutation,
-    MutationRejected,
-    NeedsForce,
-    NotEditable,
     Outcome,
     Plan,
-    RepoError,
+    Prepared,
+    PreparedReap,
+    Repo,
     Report,
     Simulated,
     Step,
     StoredTopology,
     SubnetAllocator,
-    TeardownFailed,
     Topology,
     TopologyConfig,
     TopologyRow,
-    VersionConflict,
     __version__,
     generate,
     schema,
     validate,
 )
-from ._engine import Engine, Events
-from ._repo import Repo
+from ._exceptions import (
+    AddressError,
+    Busy,
+    DecnetError,
+    DeployFailed,
+    DockerError,
+    DockerUnavailable,
+    Interrupted,
+    InvalidCatalog,
+    InvalidConfig,
+    InvalidTopology,
+    MutationRejected,
+    NeedsForce,
+    NotEditable,
+    PlanChanged,
+    RepoError,
+    TeardownFailed,
+    VersionConflict,
+)
 
 __all__ = [
     "AddressError",
@@ -89,6 +98,9 @@ __all__ = [
     "NotEditable",
     "Outcome",
     "Plan",
+    "PlanChanged",
+    "Prepared",
+    "PreparedReap",
     "Repo",
     "RepoError",
     "Report",

@@ -1,13 +1,13 @@
 """The dicts that go in and out, for type checkers."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
-    from ._decnet import Topology, TopologyRow
+    from ._decnet import Mutation, Topology, TopologyRow
 
 #: A document of the format `decnet.topology/1`, or another JSON object.
 Document: TypeAlias = dict[str, Any]
@@ -26,6 +26,9 @@ Intent: TypeAlias = Literal["up", "down"]
 Severity: TypeAlias = Literal["error", "warning"]
 Status: TypeAlias = Literal["pending", "deploying", "active", "degraded", "failed", "tearing_down", "torn_down"]
 MutationState: TypeAlias = Literal["pending", "applying", "applied", "rejected", "failed"]
+MutationOutcome: TypeAlias = Literal["applied", "rejected", "failed"]
+#: What `Engine.prepare` makes a plan of. A str that is not a mutation is "deploy", "teardown" or "reconcile".
+PreparedOperation: TypeAlias = 'Literal["deploy", "teardown", "reconcile"] | Mutation | Document'
 
 
 class ConfigFault(TypedDict):
@@ -115,7 +118,10 @@ class RecordedChange(TypedDict):
 
 
 class Event(TypedDict, total=False):
-    """Something that happened. Of one whose `type` is `lagged` there is only the `payload`: how many were `lost`."""
+    """Something that happened. If the `type` is `lagged`, the only other key is `payload`: how many events were `lost`.
+
+    The `name` of its topology is in events of a feed, not in those of `progress`.
+    """
 
     v: int
     id: str
@@ -123,6 +129,18 @@ class Event(TypedDict, total=False):
     type: str
     ts: str
     payload: Document
+    name: str | None
+
+
+#: Is called with every event of an operation. An exception calls the operation off, and is raised after the undo.
+Progress: TypeAlias = Callable[[Event], object]
+
+
+class TopologyNow(TypedDict):
+    """A topology in the snapshot of a feed, with its mutations that are not finished."""
+
+    row: "TopologyRow"
+    unfinished: list[MutationRow]
 
 
 class ServiceState(TypedDict):
@@ -186,13 +204,6 @@ class ReapReport(TypedDict):
 
     live: list[str]
     orphans: list[Reaped]
-
-
-class MutationPreview(TypedDict):
-    """What a mutation would come to."""
-
-    plan: list[Document]
-    restarts: list[str]
 
 
 class LogSettings(TypedDict, total=False):

@@ -1,0 +1,113 @@
+//! The two classes of stores: for threads, and for asyncio.
+
+use std::sync::Arc;
+
+use decnet_topology::{
+    RepoError,
+    repo::{MemoryRepo, SqliteRepo},
+};
+use pyo3::{prelude::*, types::PyTuple};
+
+use crate::{
+    argument::FilePath,
+    operation::{Answer, Operation, Stop, Waiter},
+    repo::{OpenRepo, RepoMethods},
+};
+
+/// A store of topologies: in memory, or in one file that several processes may use.
+///
+/// Every method is one transaction, and may be called from any thread. A method that depends on what the caller read takes that (a
+/// version, a status, a token), and is refused if it has changed. `at` is the present moment by default.
+#[pyclass(name = "Repo", frozen, extends = RepoMethods, module = "decnet")]
+pub(crate) struct PyRepo;
+
+/// A store of topologies, with coroutines as methods.
+#[pyclass(frozen, extends = RepoMethods, module = "decnet.aio")]
+pub(crate) struct AioRepo;
+
+/// Opens the store in a file.
+async fn open(path: FilePath) -> Result<Arc<OpenRepo>, RepoError> {
+    let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path.take())).await;
+    let repo = opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))?;
+    Ok(OpenRepo::new(Arc::new(repo)))
+}
+
+#[pymethods]
+impl PyRepo {
+    /// Opens a store that lives as long as the process.
+    #[staticmethod]
+    fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
+        Self::make(py, OpenRepo::new(Arc::new(MemoryRepo::new())))
+    }
+
+    /// Opens the store in a file, and creates the file if it is missing.
+    #[staticmethod]
+    #[pyo3(signature = (path: "str | PathLike[str]") -> "Repo")]
+    fn open(py: Python<'_>, path: FilePath) -> Answer {
+        let finish = |py: Python<'_>, opened| Ok(Self::make(py, opened)?.into_any());
+        Waiter::Thread.wait(py, Operation::new(Stop::Never, |_| open(path), finish), None)
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_arguments: "object"))]
+    fn __exit__(slf: &Bound<'_, Self>, _arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
+        slf.as_super().get().close()
+    }
+}
+
+impl PyRepo {
+    fn make(py: Python<'_>, open: Arc<OpenRepo>) -> PyResult<Py<Self>> {
+        let methods = RepoMethods::new(open, Waiter::Thread);
+        Py::new(py, PyClassInitializer::from(methods).add_subclass(Self))
+    }
+}
+
+#[pymethods]
+impl AioRepo {
+    /// Uses a store that is open.
+    #[new]
+    #[pyo3(signature = (repo: "Repo | AioRepo"))]
+    fn new(repo: &Bound<'_, RepoMethods>) -> PyResult<PyClassInitializer<Self>> {
+        repo.get().shared().map(Self::make)
+    }
+
+    /// Opens a store that lives as long as the process.
+    #[staticmethod]
+    fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
+        Py::new(py, Self::make(OpenRepo::new(Arc::new(MemoryRepo::new()))))
+    }
+
+    /// Opens the store in a file, and creates the file if it is missing.
+    #[staticmethod]
+    #[pyo3(signature = (path: "str | PathLike[str]") -> "Coroutine[Any, Any, AioRepo]")]
+    fn open(py: Python<'_>, path: FilePath) -> Answer {
+        let finish = |py: Python<'_>, opened| Ok(Py::new(py, Self::make(opened))?.into_any());
+        Waiter::EventLoop.wait(py, Operation::new(Stop::Never, |_| open(path), finish), None)
+    }
+
+    #[pyo3(signature = () -> "Coroutine[Any, Any, AioRepo]")]
+    fn __aenter__(slf: &Bound<'_, Self>) -> Answer {
+        at_once(slf.py(), slf.clone().unbind().into_any())
+    }
+
+    #[pyo3(signature = (*_arguments: "object") -> "Coroutine[Any, Any, None]")]
+    fn __aexit__(slf: &Bound<'_, Self>, py: Python<'_>, _arguments: &Bound<'_, PyTuple>) -> Answer {
+        slf.as_super().get().close()?;
+        at_once(py, py.None())
+    }
+}
+
+impl AioRepo {
+    fn make(open: Arc<OpenRepo>) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(RepoMethods::new(open, Waiter::EventLoop)).add_subclass(Self)
+    }
+}
+
+/// Returns a coroutine that returns a value.
+pub(crate) fn at_once(py: Python<'_>, value: Py<PyAny>) -> Answer {
+    let work = |_| async { Ok::<_, RepoError>(()) };
+    Waiter::EventLoop.wait(py, Operation::new(Stop::Never, work, |_, ()| Ok(value)), None)
+}

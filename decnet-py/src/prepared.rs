@@ -1,0 +1,238 @@
+//! Prepared operations: a plan that can be shown, and is the one that runs.
+
+use decnet_engine::engine::{self, DeployOptions, EngineError, Operation as EngineOperation, ReapOptions};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    convert,
+    engine::settings,
+    errors,
+    finding::{Finding, list},
+    operation::{Answer, Operation, Stop, Waiter},
+    plan::{self, Plan},
+    queue,
+    runtime::Native,
+};
+
+/// A prepared operation, and who executes it.
+struct Ready<P> {
+    engine: engine::Engine,
+    prepared: P,
+    closing: CancellationToken,
+    waiter: Waiter,
+}
+
+impl<P: Clone + Send + Sync + 'static> Ready<P> {
+    fn execute<T, F>(
+        &self,
+        py: Python<'_>,
+        progress: Option<&Bound<'_, PyAny>>,
+        work: impl FnOnce(P, CancellationToken) -> F + Send + 'static,
+        finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
+    ) -> Answer
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, EngineError>> + Send + 'static,
+    {
+        if self.closing.is_cancelled() {
+            return Err(errors::unusable("the engine is closed"));
+        }
+        let (cancel, events, prepared) = (self.closing.child_token(), self.engine.events(), self.prepared.clone());
+        let operation = Operation::new(
+            Stop::Token(cancel.clone()),
+            |inbox| async move { inbox.follow(events, work(prepared, cancel)).await },
+            finish,
+        );
+        self.waiter.wait(py, operation, progress)
+    }
+}
+
+/// The members of a prepared operation, which [`Prepared`] and [`AioPrepared`] inherit.
+#[pyclass(frozen, subclass, module = "decnet._decnet")]
+pub(crate) struct PreparedMethods(Native<Ready<engine::Prepared>>);
+
+impl PreparedMethods {
+    /// Makes Python's object.
+    pub(crate) fn make(
+        py: Python<'_>,
+        engine: engine::Engine,
+        prepared: engine::Prepared,
+        closing: CancellationToken,
+        waiter: Waiter,
+    ) -> Answer {
+        let ready = Ready {
+            engine,
+            prepared,
+            closing,
+            waiter,
+        };
+        let methods = PyClassInitializer::from(Self(Native::new(ready)));
+        Ok(match waiter {
+            Waiter::Thread => Py::new(py, methods.add_subclass(Prepared))?.into_any(),
+            Waiter::EventLoop => Py::new(py, methods.add_subclass(AioPrepared))?.into_any(),
+        })
+    }
+
+    fn prepared(&self) -> PyResult<&engine::Prepared> {
+        self.0.get().map(|ready| &ready.prepared)
+    }
+}
+
+/// An operation whose plan was made and not executed. `execute` makes the plan again, and refuses if it differs.
+#[pyclass(frozen, extends = PreparedMethods, module = "decnet")]
+pub(crate) struct Prepared;
+
+/// A prepared operation whose `execute` is a coroutine.
+#[pyclass(frozen, extends = PreparedMethods, module = "decnet.aio")]
+pub(crate) struct AioPrepared;
+
+#[pymethods]
+impl PreparedMethods {
+    /// The id of the topology after the operation. It differs from the present one if a fresh copy is deployed.
+    #[getter]
+    fn id(&self) -> PyResult<String> {
+        Ok(self.prepared()?.id().to_string())
+    }
+
+    /// The steps. There are none if a topology that does not run is edited.
+    #[getter]
+    fn plan(&self) -> PyResult<Plan> {
+        Ok(Plan::new(self.prepared()?.plan().clone()))
+    }
+
+    /// The warnings of the rules.
+    #[getter]
+    fn warnings(&self) -> PyResult<Vec<Finding>> {
+        Ok(list(self.prepared()?.warnings()))
+    }
+
+    /// The running containers that the plan restarts or recreates.
+    #[getter]
+    fn restarts(&self) -> PyResult<Vec<String>> {
+        Ok(self.prepared()?.restarts().iter().map(ToString::to_string).collect())
+    }
+
+    /// Why `execute` would refuse the plan, which is for want of `force`; else None.
+    #[getter]
+    fn refusal(&self) -> PyResult<Option<String>> {
+        Ok(self.prepared()?.refusal().map(ToString::to_string))
+    }
+
+    /// Executes the operation. It is refused with `PlanChanged` if another plan is needed by now.
+    #[pyo3(signature = (*, progress: "Progress | None" = None) -> "Answer[Outcome]")]
+    fn execute(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
+        let work = |prepared: engine::Prepared, cancel| async move { prepared.execute(&cancel).await };
+        self.0.get()?.execute(py, progress, work, plan::outcome)
+    }
+
+    /// Returns the steps, one per line, and the refusal if there is one.
+    fn __str__(&self) -> PyResult<String> {
+        let prepared = self.prepared()?;
+        let steps = prepared.plan().steps().iter().map(ToString::to_string);
+        let refusal = prepared.refusal().map(|refusal| format!("refused: {refusal}"));
+        Ok(steps.chain(refusal).collect::<Vec<_>>().join("\n"))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (kind, prepared) = (slf.get_type().name()?, slf.get().prepared()?);
+        let refused = if prepared.refusal().is_some() { ", refused" } else { "" };
+        Ok(format!("<{kind}: {} step(s){refused}>", prepared.plan().steps().len()))
+    }
+}
+
+/// The members of a prepared reap, which [`PreparedReap`] and [`AioPreparedReap`] inherit.
+#[pyclass(frozen, subclass, module = "decnet._decnet")]
+pub(crate) struct ReapMethods(Native<Ready<engine::PreparedReap>>);
+
+impl ReapMethods {
+    /// Makes Python's object.
+    pub(crate) fn make(
+        py: Python<'_>,
+        engine: engine::Engine,
+        prepared: engine::PreparedReap,
+        closing: CancellationToken,
+        waiter: Waiter,
+    ) -> Answer {
+        let ready = Ready {
+            engine,
+            prepared,
+            closing,
+            waiter,
+        };
+        let methods = PyClassInitializer::from(Self(Native::new(ready)));
+        Ok(match waiter {
+            Waiter::Thread => Py::new(py, methods.add_subclass(PreparedReap))?.into_any(),
+            Waiter::EventLoop => Py::new(py, methods.add_subclass(AioPreparedReap))?.into_any(),
+        })
+    }
+}
+
+/// A reap whose plans were made and not executed. `execute` makes them again, and refuses if they differ.
+#[pyclass(frozen, extends = ReapMethods, module = "decnet")]
+pub(crate) struct PreparedReap;
+
+/// A prepared reap whose `execute` is a coroutine.
+#[pyclass(frozen, extends = ReapMethods, module = "decnet.aio")]
+pub(crate) struct AioPreparedReap;
+
+#[pymethods]
+impl ReapMethods {
+    /// What was found, and the plans that remove it.
+    #[getter]
+    fn report(&self, py: Python<'_>) -> PyResult<convert::Typed<convert::ReapReport>> {
+        convert::Typed::new(py, self.0.get()?.prepared.report())
+    }
+
+    /// Executes the reap. It is refused with `PlanChanged` if another plan is needed by now.
+    #[pyo3(signature = (*, progress: "Progress | None" = None) -> "Answer[ReapReport]")]
+    fn execute(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
+        let work = |prepared: engine::PreparedReap, cancel| async move { prepared.execute(&cancel).await };
+        self.0.get()?.execute(py, progress, work, convert::document_of)
+    }
+}
+
+/// Reads the operation that is prepared, with the arguments that belong to it.
+pub(crate) fn operation(
+    operation: Option<&Bound<'_, PyAny>>,
+    force: bool,
+    settings: Option<&Bound<'_, PyAny>>,
+    actor: Option<&Bound<'_, PyAny>>,
+) -> PyResult<EngineOperation> {
+    let word = match operation {
+        None => "deploy".to_owned(),
+        Some(word) if word.is_instance_of::<PyString>() => convert::text(word, "an operation")?,
+        Some(mutation) if !force && settings.is_none() => {
+            return Ok(EngineOperation::Mutate(queue::wanted(mutation, actor)?));
+        }
+        Some(_) => return Err(PyTypeError::new_err("a mutation has no force and no settings here")),
+    };
+    match (word.as_str(), settings, actor) {
+        ("deploy", _, None) => Ok(EngineOperation::Deploy(
+            DeployOptions::default()
+                .force(force)
+                .settings(self::settings(settings)?),
+        )),
+        ("reconcile", None, None) => Ok(EngineOperation::Reconcile { force }),
+        ("teardown", None, None) if !force => Ok(EngineOperation::Teardown),
+        ("deploy" | "reconcile" | "teardown", ..) => Err(PyTypeError::new_err(format!(
+            "a {word} has no such argument: force is for deploy and reconcile, settings for deploy, actor for a mutation"
+        ))),
+        _ => Err(PyTypeError::new_err(format!(
+            "an operation is 'deploy', 'teardown', 'reconcile' or a mutation, not {word:?}"
+        ))),
+    }
+}
+
+/// Reads the arguments of a reap.
+pub(crate) fn reap_options(
+    instance: Option<&Bound<'_, PyAny>>,
+    running: Option<&Bound<'_, PyAny>>,
+) -> PyResult<ReapOptions> {
+    let running = running.map(|running| convert::texts(running, "running")).transpose()?;
+    let options = ReapOptions::default().running(running.unwrap_or_default());
+    Ok(match instance {
+        Some(instance) => options.instance(convert::parsed(instance, "the id of a store")?),
+        None => options,
+    })
+}
