@@ -6,7 +6,6 @@ use decnet_engine::{
     engine::{self, DeployOptions, EngineError, Submitted},
     watch::{WatchOptions, watch},
 };
-use decnet_topology::DeploySettings;
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -86,11 +85,6 @@ impl EngineMethods {
     }
 }
 
-/// Reads deploy settings.
-pub(crate) fn settings(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<DeploySettings>> {
-    object.map(|object| convert::document(object, "settings")).transpose()
-}
-
 /// Reads how long `watch` waits between two polls.
 fn poll(object: &Bound<'_, PyAny>) -> PyResult<f64> {
     argument::seconds(object, "a poll").map(|poll| poll.as_secs_f64())
@@ -121,7 +115,7 @@ impl EngineMethods {
         settings: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
-        let (py, id, settings) = (id.py(), rows::topology_id(id)?, self::settings(settings)?);
+        let (py, id, settings) = (id.py(), rows::topology_id(id)?, prepared::settings(settings)?);
         let options = DeployOptions::default().force(force).settings(settings);
         let work = move |engine: engine::Engine, cancel| async move { engine.deploy(id, options, &cancel).await };
         self.change(py, progress, work, plan::outcome)

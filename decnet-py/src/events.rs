@@ -9,13 +9,12 @@ use decnet_engine::{
 };
 use decnet_topology::{RepoError, TopologyId};
 use pyo3::{exceptions::PyStopAsyncIteration, prelude::*};
-use serde_json::json;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     argument, convert,
-    operation::{Answer, Operation, Stop, Waiter},
+    operation::{Answer, Operation, Stop, Waiter, event},
     rows,
     runtime::Native,
     workbench::Workbench,
@@ -94,14 +93,6 @@ fn describe(py: Python<'_>, snapshot: Vec<TopologyNow>) -> Answer {
     Ok(topologies.into_pyobject(py)?.unbind())
 }
 
-/// Makes Python's event. Only the payload of lost events says something: how many they were.
-pub(crate) fn to_python(py: Python<'_>, received: &Received) -> Answer {
-    match received {
-        Received::Event(envelope) => convert::to_python(py, envelope),
-        Received::Lagged(lost) => convert::from_value(py, &json!({"type": "lagged", "payload": {"lost": lost}})),
-    }
-}
-
 impl EventsMethods {
     /// Returns the operation that waits for the next event; `end` is the result after the last one.
     fn next(&self, end: impl FnOnce(Python<'_>) -> Answer + Send + 'static) -> PyResult<Operation> {
@@ -125,11 +116,11 @@ impl EventsMethods {
         };
         Ok(Operation::new(Stop::Drop, work, |py, item| match item {
             Some(FeedItem::Event { envelope, name }) => {
-                let event = to_python(py, &Received::Event(envelope))?;
-                event.bind(py).set_item("name", name)?;
-                Ok(event)
+                let dict = event(py, &Received::Event(envelope))?;
+                dict.bind(py).set_item("name", name)?;
+                Ok(dict)
             }
-            Some(FeedItem::Lagged(lost)) => to_python(py, &Received::Lagged(lost)),
+            Some(FeedItem::Lagged(lost)) => event(py, &Received::Lagged(lost)),
             _ => end(py),
         }))
     }

@@ -10,12 +10,13 @@ use std::{
 
 use decnet_engine::bus::{Received, Subscription};
 use pyo3::prelude::*;
+use serde_json::json;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    convert,
     errors::Raise,
-    events,
     runtime::{Native, Threads, threads},
     tree,
 };
@@ -37,6 +38,14 @@ type Finish = Box<dyn FnOnce(Python<'_>) -> Answer + Send>;
 
 /// Spawns the work, and returns the handle that aborts it.
 type Start = Box<dyn FnOnce(&'static Threads, Inbox) -> AbortHandle + Send>;
+
+/// Makes Python's event. Only the payload of lost events says something: how many they were.
+pub(crate) fn event(py: Python<'_>, received: &Received) -> Answer {
+    match received {
+        Received::Event(envelope) => convert::to_python(py, envelope),
+        Received::Lagged(lost) => convert::from_value(py, &json!({"type": "lagged", "payload": {"lost": lost}})),
+    }
+}
 
 /// How an operation is called off.
 #[derive(Debug, Clone)]
@@ -234,7 +243,7 @@ impl Operation {
             let (events, finish) = py.detach(|| shared.take(PULSE));
             let reported = progress.map_or(Ok(()), |progress| {
                 let mut events = events.iter();
-                events.try_for_each(|event| progress.call1((events::to_python(py, event)?,)).map(drop))
+                events.try_for_each(|event| progress.call1((self::event(py, event)?,)).map(drop))
             });
             if let Err(error) = reported {
                 shared.ignore_events();
@@ -303,7 +312,7 @@ impl Operation {
     /// Takes the events that arrived.
     fn take_events(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         let events = self.shared.get()?.lock().take_events();
-        events.iter().map(|event| events::to_python(py, event)).collect()
+        events.iter().map(|event| self::event(py, event)).collect()
     }
 
     /// Drops the events that arrived, and all later ones.

@@ -1,13 +1,12 @@
 //! Prepared operations: a plan that can be shown, and is the one that runs.
 
 use decnet_engine::engine::{self, DeployOptions, EngineError, Operation as EngineOperation, ReapOptions};
+use decnet_topology::DeploySettings;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    convert,
-    engine::settings,
-    errors,
+    convert, errors,
     finding::{Finding, list},
     operation::{Answer, Operation, Stop, Waiter},
     plan::{self, Plan},
@@ -190,6 +189,11 @@ impl ReapMethods {
         let work = |prepared: engine::PreparedReap, cancel| async move { prepared.execute(&cancel).await };
         self.0.get()?.execute(py, progress, work, convert::document_of)
     }
+}
+
+/// Reads deploy settings.
+pub(crate) fn settings(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<DeploySettings>> {
+    object.map(|object| convert::document(object, "settings")).transpose()
 }
 
 /// Reads the operation that is prepared, with the arguments that belong to it.
