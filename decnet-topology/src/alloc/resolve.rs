@@ -1,10 +1,8 @@
-use std::collections::BTreeSet;
-
 use ipnet::Ipv4Net;
 
 use crate::{
     alloc::{AllocError, IpAllocator, SubnetAllocator},
-    finding::{Code, Finding, Findings, Severity, Target},
+    finding::{Findings, Severity},
     id::{DeckyId, LanId},
     model::{Attachment, Decky, Draft, DraftDecky, Lan, Topology, TopologyError, Workloads},
     name::Name,
@@ -42,16 +40,16 @@ impl Default for SubnetPool {
     }
 }
 
-/// Says why a draft could not be completed to a topology.
+/// The reason why a draft could not be completed to a topology.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// The draft has errors that no allocation mends.
+    /// The draft has errors that no allocation fixes.
     #[error("the draft has {} error(s), the first: {}", .report.count(Severity::Error), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
     #[strum(serialize = "invalid")]
     Unsound {
-        /// What was found: by the parser, and names, memberships and subnets that make no topology.
+        /// The findings of the parser, and those on names, attachments and subnets.
         report: Report,
     },
     /// There are too few subnets for the LANs without one.
@@ -70,7 +68,7 @@ pub enum ResolveError {
         /// Why.
         source: AllocError,
     },
-    /// The parts make no topology.
+    /// The parts are not a well-formed topology.
     #[error(transparent)]
     Topology(#[from] TopologyError),
 }
@@ -102,29 +100,24 @@ impl Draft {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resolve(&self, claims: &SubnetPool) -> Result<Topology, ResolveError> {
-        let soundness = self.soundness();
-        let (Some(lan_names), Some(decky_names), true) =
-            (soundness.lans, soundness.deckies, soundness.report.is_clean())
-        else {
-            return Err(ResolveError::Unsound {
-                report: soundness.report,
-            });
-        };
+        let report = self.check();
+        if !report.is_clean() {
+            return Err(ResolveError::Unsound { report });
+        }
+        let name = |text: &str| Name::new(text).expect("the report has no error, so every name is valid");
         let subnets = self
             .subnets(claims)
             .map_err(|source| ResolveError::Subnets { source })?;
         let lans: Vec<Lan> = (0..)
-            .zip(lan_names)
             .zip(self.lans.iter().zip(subnets))
-            .map(|((id, name), (lan, subnet))| Lan::new(LanId::new(id), name, subnet, lan.is_dmz).at(lan.position))
+            .map(|(id, (lan, subnet))| Lan::new(LanId::new(id), name(&lan.name), subnet, lan.is_dmz).at(lan.position))
             .collect();
         let attachments = self.attachments(&lans)?;
         let mut workloads = Workloads::default();
         let deckies = (0..)
-            .zip(decky_names)
             .zip(self.deckies.iter().zip(attachments))
-            .map(|((id, name), (decky, attachments))| {
-                complete(DeckyId::new(id), name, decky, attachments, &mut workloads)
+            .map(|(id, (decky, attachments))| {
+                complete(DeckyId::new(id), name(&decky.name), decky, attachments, &mut workloads)
             })
             .collect();
         Ok(Topology::new(lans, deckies)?)
@@ -156,7 +149,7 @@ impl Draft {
         subnets.collect()
     }
 
-    /// Completes the attachments of every decky. Their LANs are there: soundness was checked.
+    /// Completes the attachments of every decky. Their LANs exist: the form was checked.
     fn attachments(&self, lans: &[Lan]) -> Result<Vec<Vec<Attachment>>, ResolveError> {
         let pool = |lan: &Lan| {
             IpAllocator::new(lan.subnet()).map_err(|source| ResolveError::Addresses {
@@ -202,108 +195,15 @@ impl Draft {
         completed.collect()
     }
 
-    /// Checks what a topology cannot be without: names, each once, memberships in LANs that are there, each once, and subnets
-    /// that have addresses for hosts.
-    fn soundness(&self) -> Soundness {
-        let mut findings = Found::by_parser(&self.findings);
-        let lans = names(&self.lans, &mut findings, Code::LanNameDup, "LAN", |lan| {
-            (&lan.name, Target::Lan { lan: lan.name.clone() })
-        });
-        let deckies = names(&self.deckies, &mut findings, Code::DeckyNameDup, "decky", |decky| {
-            (
-                &decky.name,
-                Target::Decky {
-                    decky: decky.name.clone(),
-                },
-            )
-        });
-        for decky in &self.deckies {
-            self.check_memberships(decky, &mut findings);
-        }
-        let unusable = self
-            .lans
-            .iter()
-            .filter_map(|lan| unusable_subnet(&lan.name, lan.subnet?));
-        findings.all.extend(unusable);
-        Soundness {
-            lans,
-            deckies,
-            report: Report::new(findings.all.into_vec()),
-        }
+    /// Checks what a topology cannot be without: a good form, and subnets that have addresses for hosts.
+    fn check(&self) -> Report {
+        let mut findings = Findings::default();
+        findings.extend(self.findings.iter().cloned());
+        self.check_form(&mut findings);
+        let lans = self.lans.iter();
+        findings.extend(lans.filter_map(|lan| unusable_subnet(&lan.name, lan.subnet?)));
+        Report::new(findings.into_vec())
     }
-
-    fn check_memberships(&self, decky: &DraftDecky, findings: &mut Found) {
-        let mut seen = BTreeSet::new();
-        for attachment in &decky.attachments {
-            let lan = self.lans.get(attachment.lan);
-            let target = Target::Attachment {
-                decky: decky.name.clone(),
-                lan: lan.map_or_else(|| format!("#{}", attachment.lan), |lan| lan.name.clone()),
-            };
-            if lan.is_none() {
-                let message = format!("decky `{}` is attached to a LAN that is not there", decky.name);
-                findings.add(Code::IpUnknownLan, target, message);
-            } else if !seen.insert(attachment.lan) {
-                let message = format!("decky `{}` is attached twice to one LAN", decky.name);
-                findings.add(Code::AttachmentDup, target, message);
-            }
-        }
-    }
-}
-
-struct Soundness {
-    /// The names of the LANs, if all are good.
-    lans: Option<Vec<Name>>,
-    deckies: Option<Vec<Name>>,
-    report: Report,
-}
-
-/// Findings, the parser's first. What the parser reports is not reported again: it saw the same document.
-struct Found {
-    all: Findings,
-    known: BTreeSet<(Code, Target)>,
-    /// The codes of which the parser counts only: each finding is known, by its number.
-    counted: BTreeSet<Code>,
-}
-
-impl Found {
-    fn by_parser(findings: &[Finding]) -> Self {
-        let mut all = Findings::default();
-        all.extend(findings.iter().cloned());
-        let (more, listed): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.count_of_more().is_some());
-        let known = listed.into_iter().map(|finding| (finding.code, finding.target.clone()));
-        Self {
-            all,
-            known: known.collect(),
-            counted: more.into_iter().map(|finding| finding.code).collect(),
-        }
-    }
-
-    fn add(&mut self, code: Code, target: Target, message: String) {
-        if !self.counted.contains(&code) && !self.known.contains(&(code, target.clone())) {
-            self.all.push(Finding::new(code, target, message));
-        }
-    }
-}
-
-/// Reads the names of parts, and finds those that are none or stand twice.
-fn names<'a, T>(
-    parts: &'a [T],
-    findings: &mut Found,
-    dup: Code,
-    what: &str,
-    of: impl Fn(&'a T) -> (&'a str, Target),
-) -> Option<Vec<Name>> {
-    let mut seen = BTreeSet::new();
-    let mut good = Vec::with_capacity(parts.len());
-    for (text, target) in parts.iter().map(of) {
-        match Name::new(text) {
-            Ok(name) if seen.insert(name.clone()) => good.push(name),
-            Ok(_) => findings.add(dup, target, format!("the {what} name `{text}` stands twice")),
-            Err(error) => findings.add(Code::NameInvalid, target, format!("`{text}` is no name: {error}")),
-        }
-    }
-    (good.len() == parts.len()).then_some(good)
 }
 
 fn complete(

@@ -8,7 +8,7 @@ use crate::{
     config::TopologyConfig,
     decode::{At, Fields, Problem},
     finding::{Code, Finding, Target},
-    model::{Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position},
+    model::{Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position, TopologyError},
     name::{CaseInsensitive, ServiceName, TopologyName},
     net, spelling,
     version::Version,
@@ -182,19 +182,16 @@ fn attachment(at: At<'_, '_>, decky: Option<&str>, lans: &mut Lans<'_>) -> Optio
         if !at.counts_only(Code::IpUnknownLan) {
             let names = lans.all.iter().take(HINTED).map(|lan| lan.name.as_str());
             let hint = spelling::hint(lan, names);
-            let message = format!(
-                "decky `{decky}` is attached to LAN `{lan}`, which does not exist{hint}; add the LAN or drop the attachment"
-            );
-            found(*lan_at, Code::IpUnknownLan, target(), message);
+            let (decky, lan) = (decky.into(), lan.into());
+            let finding = TopologyError::UnknownLan { decky, lan }.finding(&hint);
+            lan_at.note(Problem::Found { finding });
         }
         return None;
     };
     if !lans.attach(index) {
-        let message = format!(
-            "decky `{decky}` is attached to LAN `{}` more than once; remove one attachment",
-            lans.all[index].name
-        );
-        found(*lan_at, Code::AttachmentDup, target(), message);
+        let (decky, lan) = (decky.into(), lans.all[index].name.clone());
+        let finding = TopologyError::AttachmentDup { decky, lan }.finding("");
+        lan_at.note(Problem::Found { finding });
         return None;
     }
     Some(DraftAttachment {

@@ -3,35 +3,26 @@ use std::net::Ipv4Addr;
 use crate::{
     id::{DeckyId, LanId},
     model::{Attachment, Decky, Lan, Topology, TopologyError, workload::Workload},
-    name::{Name, NameError, ServiceName},
+    name::{Name, ServiceName},
     net::{self, SubnetError},
 };
 
-/// Says what was wrong with a topology made by hand.
+/// The first fault of a topology made by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A name is none.
-    #[error("`{text}` is no name")]
-    #[strum(serialize = "invalid_name")]
-    Name {
-        /// The text.
-        text: String,
-        /// Why.
-        source: NameError,
-    },
-    /// A subnet is none.
-    #[error("the subnet of LAN `{lan}` cannot be read")]
+    /// A text is not a subnet.
+    #[error("the subnet of LAN `{lan}` is not valid")]
     #[strum(serialize = "malformed_subnet")]
     Subnet {
         /// The LAN.
         lan: String,
-        /// Why.
+        /// The reason.
         source: SubnetError,
     },
-    /// An address is none.
-    #[error("`{text}` is no IPv4 address (decky `{decky}`)")]
+    /// A text is not an address.
+    #[error("`{text}` is not an IPv4 address (decky `{decky}`)")]
     #[strum(serialize = "malformed_address")]
     Address {
         /// The decky.
@@ -39,7 +30,7 @@ pub enum BuildError {
         /// The text.
         text: String,
     },
-    /// The parts make no topology.
+    /// The topology is not well-formed.
     #[error(transparent)]
     Topology(#[from] TopologyError),
 }
@@ -55,13 +46,13 @@ impl BuildError {
 }
 
 impl Topology {
-    /// Starts a topology to be made by hand.
+    /// Starts a topology that is made by hand.
     pub fn builder() -> TopologyBuilder {
         TopologyBuilder::default()
     }
 }
 
-/// Makes a topology by hand; faults are kept until [`build`](Self::build).
+/// Makes a topology by hand; the first fault is kept until [`build`](Self::build).
 ///
 /// ```
 /// use decnet_topology::Topology;
@@ -96,7 +87,11 @@ impl TopologyBuilder {
 
     fn add_lan(mut self, name: &str, subnet: &str, is_dmz: bool) -> Self {
         let id = LanId::new(u32::try_from(self.lans.len()).unwrap_or(u32::MAX));
-        let lan = read_name(name).and_then(|parsed| {
+        let parsed = Name::new(name).map_err(|source| {
+            let name = name.into();
+            TopologyError::LanName { name, source }.into()
+        });
+        let lan = parsed.and_then(|parsed| {
             let subnet = net::parse_subnet(subnet).map_err(|source| BuildError::Subnet {
                 lan: name.into(),
                 source,
@@ -110,11 +105,15 @@ impl TopologyBuilder {
         self
     }
 
-    /// Adds a decky, which the closure fills. Its LANs must have been added before.
+    /// Adds a decky, which the closure fills. Add its LANs first.
     #[must_use]
     pub fn decky(mut self, name: &str, fill: impl FnOnce(DeckyBuilder<'_>) -> DeckyBuilder<'_>) -> Self {
         let id = DeckyId::new(u32::try_from(self.deckies.len()).unwrap_or(u32::MAX));
-        let decky = read_name(name).and_then(|name| {
+        let parsed = Name::new(name).map_err(|source| {
+            let name = name.into();
+            TopologyError::DeckyName { name, source }.into()
+        });
+        let decky = parsed.and_then(|name| {
             let filled = fill(DeckyBuilder {
                 lans: &self.lans,
                 decky: Decky::new(id, name),
@@ -133,20 +132,13 @@ impl TopologyBuilder {
         self
     }
 
-    /// Puts the topology together, or returns the first fault.
+    /// Builds the topology, or returns the first fault.
     pub fn build(self) -> Result<Topology, BuildError> {
         match self.fault {
             Some(fault) => Err(fault),
             None => Ok(Topology::new(self.lans, self.deckies)?),
         }
     }
-}
-
-fn read_name(text: &str) -> Result<Name, BuildError> {
-    Name::new(text).map_err(|source| BuildError::Name {
-        text: text.into(),
-        source,
-    })
 }
 
 /// Fills one decky of a [`TopologyBuilder`].
@@ -170,7 +162,7 @@ impl DeckyBuilder<'_> {
             (Some(found), Ok(ip)) => self.attachments.push(Attachment { lan: found.id(), ip }),
             (None, _) => {
                 let fault = TopologyError::UnknownLan {
-                    decky: self.decky.name().clone(),
+                    decky: self.decky.name().to_string(),
                     lan: lan.into(),
                 };
                 self.fault = self.fault.or(Some(fault.into()));

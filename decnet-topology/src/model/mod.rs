@@ -9,6 +9,7 @@ mod position;
 mod service_config;
 mod stored;
 mod topology;
+mod well_formed;
 mod workload;
 
 pub use builder::{BuildError, DeckyBuilder, TopologyBuilder};
@@ -19,5 +20,6 @@ pub use log::{LogDriver, LogOption, LogSettingError, LogSettings};
 pub use position::{Coordinate, NotFinite, Position};
 pub use service_config::{ServiceConfig, ServiceFields};
 pub use stored::{DeploySettings, DmzEgress, StoredTopology, TopologyRow, UnknownEgress};
-pub use topology::{Topology, TopologyError};
+pub use topology::Topology;
+pub use well_formed::TopologyError;
 pub(crate) use workload::{Workloads, print_alike};

@@ -1,69 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, Workloads},
-    name::{Name, Sums},
+    model::{Decky, Lan, TopologyError, Workloads, well_formed::doubled},
+    name::Name,
 };
-
-/// Says why LANs and deckies make no topology.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-#[non_exhaustive]
-pub enum TopologyError {
-    /// Two LANs have one name.
-    #[error("two LANs are called `{name}`")]
-    LanNameDup {
-        /// The name.
-        name: Name,
-    },
-    /// Two deckies have one name.
-    #[error("two deckies are called `{name}`")]
-    DeckyNameDup {
-        /// The name.
-        name: Name,
-    },
-    /// Two LANs have one id.
-    #[error("two LANs have the id {id}")]
-    LanIdDup {
-        /// The id.
-        id: LanId,
-    },
-    /// Two deckies have one id.
-    #[error("two deckies have the id {id}")]
-    DeckyIdDup {
-        /// The id.
-        id: DeckyId,
-    },
-    /// A decky is attached to a LAN that is not there.
-    #[error("decky `{decky}` is attached to LAN {lan}, which is not there")]
-    UnknownLan {
-        /// The decky.
-        decky: Name,
-        /// The LAN.
-        lan: String,
-    },
-    /// A decky is attached twice to one LAN.
-    #[error("decky `{decky}` is attached twice to LAN {lan}")]
-    AttachmentDup {
-        /// The decky.
-        decky: Name,
-        /// The LAN.
-        lan: String,
-    },
-}
-
-impl TopologyError {
-    /// Returns a stable code for programs.
-    pub fn code(&self) -> &'static str {
-        self.into()
-    }
-}
 
 /// A complete, well-formed maze: LANs, deckies and who is attached to what.
 ///
-/// Names are unique (case ignored), every attachment has its LAN and its address, no decky is twice on one LAN. Whether the
-/// maze makes sense is for the validator to say.
+/// Names are unique (case is ignored), every attachment has a LAN and an address, and no decky is on one LAN twice. The validator
+/// checks whether the maze makes sense.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Topology {
     /// In order of id.
@@ -73,23 +19,21 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Puts LANs and deckies together, in order of their ids.
+    /// Builds a topology of LANs and deckies, in order of their ids.
     pub fn new(mut lans: Vec<Lan>, mut deckies: Vec<Decky>) -> Result<Self, TopologyError> {
         lans.sort_by_key(Lan::id);
         deckies.sort_by_key(Decky::id);
-        let twice = lans.windows(2).find(|pair| pair[0].id() == pair[1].id());
-        if let Some(pair) = twice {
-            return Err(TopologyError::LanIdDup { id: pair[0].id() });
+        if let Some([lan, _]) = lans.array_windows().find(|[one, other]| one.id() == other.id()) {
+            return Err(TopologyError::LanIdDup { id: lan.id() });
         }
-        let twice = deckies.windows(2).find(|pair| pair[0].id() == pair[1].id());
-        if let Some(pair) = twice {
-            return Err(TopologyError::DeckyIdDup { id: pair[0].id() });
+        if let Some([decky, _]) = deckies.array_windows().find(|[one, other]| one.id() == other.id()) {
+            return Err(TopologyError::DeckyIdDup { id: decky.id() });
         }
-        if let Some(name) = first_double(lans.iter().map(Lan::name)) {
-            return Err(TopologyError::LanNameDup { name: name.clone() });
+        if let Some(name) = doubled(lans.iter().map(|lan| lan.name().as_str())).first() {
+            return Err(TopologyError::LanNameDup { name: (*name).into() });
         }
-        if let Some(name) = first_double(deckies.iter().map(Decky::name)) {
-            return Err(TopologyError::DeckyNameDup { name: name.clone() });
+        if let Some(name) = doubled(deckies.iter().map(|decky| decky.name().as_str())).first() {
+            return Err(TopologyError::DeckyNameDup { name: (*name).into() });
         }
         lans.shrink_to_fit();
         deckies.shrink_to_fit();
@@ -100,28 +44,22 @@ impl Topology {
         let topology = Self { lans, deckies };
         for decky in &topology.deckies {
             for (at, attachment) in decky.attachments().iter().enumerate() {
-                let decky_name = || decky.name().clone();
-                let Some(lan) = topology.lan(attachment.lan) else {
-                    return Err(TopologyError::UnknownLan {
-                        decky: decky_name(),
-                        lan: attachment.lan.to_string(),
-                    });
+                let (name, lan) = (decky.name().to_string(), attachment.lan);
+                let Some(known) = topology.lan(lan) else {
+                    let lan = lan.to_string();
+                    return Err(TopologyError::UnknownLan { decky: name, lan });
                 };
-                if decky.attachments()[..at]
-                    .iter()
-                    .any(|earlier| earlier.lan == attachment.lan)
-                {
-                    return Err(TopologyError::AttachmentDup {
-                        decky: decky_name(),
-                        lan: lan.name().to_string(),
-                    });
+                let earlier = &decky.attachments()[..at];
+                if earlier.iter().any(|earlier| earlier.lan == lan) {
+                    let lan = known.name().to_string();
+                    return Err(TopologyError::AttachmentDup { decky: name, lan });
                 }
             }
         }
         Ok(topology)
     }
 
-    /// Puts a LAN in the place of the one of its id, or adds it. Its name must be that of no other.
+    /// Replaces the LAN of the same id, or adds it. Its name must be unique.
     pub(crate) fn with_lan(mut self, lan: Lan) -> Self {
         match self.lans.binary_search_by_key(&lan.id(), Lan::id) {
             Ok(at) => self.lans[at] = lan,
@@ -133,7 +71,7 @@ impl Topology {
         self.debug_well_formed()
     }
 
-    /// Takes a LAN away, and the attachments to it.
+    /// Removes a LAN, and the attachments to it.
     pub(crate) fn without_lan(mut self, id: LanId) -> Self {
         self.lans.retain(|lan| lan.id() != id);
         for decky in &mut self.deckies {
@@ -142,7 +80,7 @@ impl Topology {
         self.debug_well_formed()
     }
 
-    /// Puts a decky in the place of the one of its id, or adds it. Its name must be that of no other, and its LANs there.
+    /// Replaces the decky of the same id, or adds it. Its name must be unique, and its LANs must exist.
     pub(crate) fn with_decky(mut self, decky: Decky) -> Self {
         match self.deckies.binary_search_by_key(&decky.id(), Decky::id) {
             Ok(at) => self.deckies[at] = decky,
@@ -154,7 +92,7 @@ impl Topology {
         self.debug_well_formed()
     }
 
-    /// Takes a decky away.
+    /// Removes a decky.
     pub(crate) fn without_decky(mut self, id: DeckyId) -> Self {
         if let Ok(at) = self.deckies.binary_search_by_key(&id, Decky::id) {
             self.deckies.remove(at);
@@ -165,7 +103,7 @@ impl Topology {
     fn debug_well_formed(self) -> Self {
         if cfg!(debug_assertions) {
             let again = Self::new(self.lans.clone(), self.deckies.clone());
-            debug_assert_eq!(again.err(), None, "a change of one part was checked by who made it");
+            debug_assert_eq!(again.err(), None, "callers check what they change");
         }
         self
     }
@@ -185,7 +123,7 @@ impl Topology {
         (self.lans, self.deckies)
     }
 
-    /// Returns the place of a LAN in [`lans`](Self::lans).
+    /// Returns the index of a LAN in [`lans`](Self::lans).
     pub fn lan_index(&self, id: LanId) -> Option<usize> {
         // Most topologies number their LANs from 0 without a gap.
         let likely = id.ordinal() as usize;
@@ -243,15 +181,4 @@ impl Topology {
             .iter()
             .flat_map(|decky| decky.attachments().iter().map(move |attachment| (decky, *attachment)))
     }
-}
-
-fn first_double<'a>(names: impl Iterator<Item = &'a Name> + Clone) -> Option<&'a Name> {
-    let mut sums = Sums::default();
-    names.clone().for_each(|name| sums.add(name.as_str()));
-    if sums.all_differ() {
-        return None;
-    }
-    let mut seen = BTreeSet::new();
-    let mut names = names;
-    names.find(|name| !seen.insert(*name))
 }

@@ -14,11 +14,7 @@ use compact_str::CompactString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use self::case_insensitive::compare;
-pub(crate) use self::{
-    case_insensitive::{CaseInsensitive, Sums},
-    numbered::Numbered,
-};
+pub(crate) use self::{case_insensitive::CaseInsensitive, numbered::Numbered};
 
 /// Says why a text is no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
@@ -128,7 +124,7 @@ impl Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        CaseInsensitive(&self.0) == CaseInsensitive(&other.0)
     }
 }
 
@@ -142,16 +138,13 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        compare(self.0.as_bytes(), other.0.as_bytes())
+        CaseInsensitive(&self.0).cmp(&CaseInsensitive(&other.0))
     }
 }
 
 impl hash::Hash for Name {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        for byte in self.0.bytes() {
-            state.write_u8(byte.to_ascii_lowercase());
-        }
-        state.write_u8(0xff);
+        CaseInsensitive(&self.0).hash(state);
     }
 }
 

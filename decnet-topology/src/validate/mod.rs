@@ -20,7 +20,6 @@
 mod addresses;
 mod host;
 mod known;
-mod names;
 mod report;
 mod services;
 mod shape;
@@ -37,7 +36,6 @@ use crate::{
     catalog::Catalog,
     finding::{Code, Finding, Findings, Severity},
     model::Topology,
-    name::Sums,
     publish::Publish,
     repo::Claim,
 };
@@ -82,23 +80,19 @@ pub fn validate_in<'a>(
 ) -> Report {
     let view = maze.into();
     let mut findings = Findings::default();
-    findings.extend(view.read().iter().cloned());
+    if let Some(draft) = view.draft() {
+        findings.extend(draft.findings.iter().cloned());
+        draft.check_form(&mut findings);
+    }
     let found = &mut findings;
     let same_ports = Publish::default();
     let publish = surroundings.publish.unwrap_or(&same_ports);
     let mut joined = shape::Joined::new(view.lan_count());
     let mut taken = addresses::Taken::new(view.lan_count());
     let mut members = subnets::Members::new(view.lan_count());
-    let mut decky_names = Sums::default();
     let mut published = Vec::new();
     let mut greedy = shared::Greedy::default();
     view.each_decky(catalog, &mut |decky| {
-        if !view.is_well_formed() {
-            names::invalid_decky(decky, found);
-            names::unknown_lan(decky, found);
-            names::attached_twice(decky, found);
-            decky_names.add(decky.name);
-        }
         shape::orphan_decky(decky, found);
         shape::idle_router(decky, found);
         addresses::misplaced(decky, found);
@@ -116,11 +110,6 @@ pub fn validate_in<'a>(
         published.extend(host::published_by(decky, publish));
     });
     shared::root(&greedy, found);
-    if !view.is_well_formed() {
-        names::invalid_lans(&view, found);
-        names::lan_twice(&view, found);
-        names::decky_twice(&view, decky_names, found);
-    }
     shape::one_dmz(&view, found);
     shape::orphan_lans(&view, joined, found);
     addresses::collisions(&view, taken, found);

@@ -4,7 +4,6 @@ use ipnet::Ipv4Net;
 
 use crate::{
     catalog::{Catalog, Service},
-    finding::Finding,
     model::{Decky, Draft, DraftDecky, DraftLan, Lan, ServiceConfig, Topology},
     name::ServiceName,
     validate::{
@@ -57,17 +56,12 @@ pub(super) struct AttachmentView<'v> {
 }
 
 impl<'a> View<'a> {
-    /// Returns what was found when the document was read.
-    pub(super) fn read(&self) -> &'a [Finding] {
+    /// Returns the draft, whose form is not known to be good; none for a topology.
+    pub(super) fn draft(&self) -> Option<&'a Draft> {
         match self.0 {
-            Maze::Draft(draft) => &draft.findings,
-            Maze::Topology(_) => &[],
+            Maze::Draft(draft) => Some(draft),
+            Maze::Topology(_) => None,
         }
-    }
-
-    /// Returns whether names and attachments are known to be well-formed.
-    pub(super) fn is_well_formed(&self) -> bool {
-        matches!(self.0, Maze::Topology(_))
     }
 
     /// Counts the LANs.
