@@ -8,16 +8,17 @@ use decnet_topology::{Catalog, generate::generate};
 
 fn benches(criterion: &mut Criterion) {
     let catalog = Catalog::builtin();
-    let mut table = Table::new("generate", "cloning what was drawn").limit(Limit::Ratio(5.0));
+    let mut table = Table::new("generate", "").limit(Limit::Growth(2.0));
     for lans in SIZES {
         let (config, maze) = drawn(lans);
-        table.compare(
+        table.measure(
             criterion,
+            "",
             &maze,
             repeat(|| generate(black_box(&config), &catalog, &[])),
-            repeat(|| black_box(&maze).clone()),
         );
     }
+    table.also(Limit::Milliseconds(150.0));
     table.finish().expect("the results are written");
 }
 

@@ -91,20 +91,7 @@ impl Searches {
     }
 }
 
-/// Makes one search for each component that routers join.
-fn once_a_component(maze: &Topology) -> u32 {
-    let mut searches = Searches::new(maze);
-    let mut components = 0;
-    for lan in 0..index(maze.lans().len()) {
-        if searches.seen[lan as usize] == 0 {
-            components += 1;
-            searches.search(lan, components);
-        }
-    }
-    components
-}
-
-/// Makes one search for each set of LANs that deckies stand on, which is how many different tables of routes there are.
+/// Makes one search for each different set of LANs of deckies: that is the number of different tables of routes.
 fn once_a_table(maze: &Topology) -> usize {
     let mut searches = Searches::new(maze);
     let mut is_alone_on = vec![false; maze.lans().len()];
@@ -138,30 +125,17 @@ fn with_circles(maze: Topology) -> Topology {
 }
 
 fn benches(criterion: &mut Criterion) {
-    let floor = "one breadth-first search per router component";
+    let floor = "one breadth-first search, without its routes, for each different table";
     let mut table = Table::new("graph.routes", floor).limit(Limit::Ratio(3.0));
-    let mut by_table = Table::new(
-        "graph.routes, by table",
-        "one breadth-first search, nothing written down, per different set of LANs that deckies stand on",
-    );
     let trees = [10, 100, 1_000, 4_000].map(|lans| ("", maze(lans)));
     let circles = [1_000, 4_000].map(|lans| ("with circles", with_circles(maze(lans))));
     for (kind, maze) in trees.into_iter().chain(circles) {
-        assert_eq!(once_a_component(&maze) as usize, Graph::new(&maze).zones().len());
         let routes = || Graph::new(black_box(&maze)).routes();
         let length: usize = routes().values().map(|routes| routes.len()).sum();
         println!("{length} routes in all");
-        table.compare_kind(
-            criterion,
-            kind,
-            &maze,
-            repeat(routes),
-            repeat(|| once_a_component(&maze)),
-        );
-        by_table.compare_kind(criterion, kind, &maze, repeat(routes), repeat(|| once_a_table(&maze)));
+        table.compare_kind(criterion, kind, &maze, repeat(routes), repeat(|| once_a_table(&maze)));
     }
     table.finish().expect("the results are written");
-    by_table.finish().expect("the results are written");
 }
 
 criterion_group!(group, benches);

@@ -30,7 +30,7 @@ pub fn maze(lans: u32) -> Topology {
 ///
 /// # Panics
 ///
-/// If there are more LANs than subnets, some 16 million.
+/// If there are more LANs than subnets, some 260 000.
 pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
     // The mean LAN has two children: 2^(depth + 1) LANs.
     let depth = u8::try_from(lans.max(2).ilog2()).expect("at most 31");
@@ -38,7 +38,8 @@ pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
         let config = TopologyConfig::builder("bench", depth, 3)
             .deckies_per_lan(2, 2)
             .cross_edge_probability(0.1)
-            .base("0.0.0.0/0")
+            .base("10.0.0.0/8")
+            .lan_prefix(26)
             .seed(seed)
             .build()
             .expect("a config of which the builder knows every field");

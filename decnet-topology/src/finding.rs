@@ -45,7 +45,7 @@ pub enum Code {
     IpMalformed,
     /// A subnet that does not parse, or has host bits set.
     SubnetMalformed,
-    /// An attachment to a LAN that is not there.
+    /// An attachment to a LAN that does not exist.
     IpUnknownLan,
     /// The same decky twice on one LAN.
     AttachmentDup,
@@ -147,7 +147,7 @@ impl Serialize for Code {
     }
 }
 
-/// What a finding is about. Names stand as they were written, even where they are no names.
+/// What a finding is about. Names are as they were written, valid or not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -245,7 +245,7 @@ impl Finding {
         }
     }
 
-    /// Returns how many findings it stands for: one, unless it says how many are not listed.
+    /// Returns how many findings it counts for: one, unless it says how many are not listed.
     pub fn count(&self) -> u64 {
         self.count_of_more().unwrap_or(1)
     }

@@ -42,7 +42,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Says why a text is no hash.
+/// The refusal of a text that is not a hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no hash of 64 lower-case hex digits")]
 pub struct DigestError {
@@ -118,7 +118,7 @@ pub fn canonical_hash(topology: &Topology) -> Digest {
     Digest(canon.hash.finalize().into())
 }
 
-/// The hash is given so many bytes at a time: with a call for each bracket it would take twice as long.
+/// How many bytes the hash gets at a time: with a call for each bracket it would take twice as long.
 const CHUNK: usize = 4_096;
 
 /// Writes canonical JSON into the hash as it goes.
@@ -155,7 +155,7 @@ impl Canon {
         self.raw("}");
     }
 
-    /// Writes a list of parts in the order of their names, in which most stand already.
+    /// Writes a list of parts in the order of their names, in which most are already.
     fn by_name<T>(&mut self, parts: &[T], name: impl Fn(&T) -> &Name, write: impl FnMut(&mut Self, &T)) {
         if parts.is_sorted_by_key(&name) {
             self.list(parts, write);
@@ -273,17 +273,7 @@ impl Canon {
 
     /// Writes a name, in which there is nothing to escape.
     fn name(&mut self, name: &Name) {
-        let name = name.as_str().as_bytes();
-        match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-            // Two copies of a known length that meet are cheaper than one of an unknown length.
-            (Some(head), Some(tail)) if name.len() <= head.len() + tail.len() => {
-                self.ahead.extend_from_slice(head);
-                self.ahead
-                    .truncate(self.ahead.len() + name.len() - head.len() - tail.len());
-                self.ahead.extend_from_slice(tail);
-            }
-            _ => self.ahead.extend_from_slice(name),
-        }
+        self.raw(name.as_str());
     }
 
     fn text(&mut self, text: &str) {

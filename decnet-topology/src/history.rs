@@ -1,4 +1,4 @@
-//! What deckies were: how an edit changed them, and what they were before it.
+//! The history of deckies: how an edit changed them, and their earlier states.
 //!
 //! [`changes`] compares a maze before and after; a store keeps that beside each edit. [`at`] undoes what came later.
 //!
@@ -30,7 +30,7 @@ use crate::{
     name::{Name, ServiceName},
 };
 
-/// What a decky is at some time, but for its place on the canvas; written as in a maze file.
+/// The state of a decky at some time, without its place on the canvas; written as in a maze file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeckyState {
@@ -61,22 +61,22 @@ pub struct Membership {
     pub ip: Ipv4Addr,
 }
 
-/// What an edit made of one decky.
+/// The change of one decky by an edit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeckyChange {
     /// The decky.
     pub decky: Name,
-    /// What it was; none if there was none.
+    /// Its state before; none if it was added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<DeckyState>,
-    /// What it is; none if it went.
+    /// Its state after; none if it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<DeckyState>,
 }
 
 impl DeckyState {
-    /// Writes down what a decky of a topology is.
+    /// Returns the state of a decky of a topology.
     pub fn of(topology: &Topology, decky: &Decky) -> Self {
         let attachments = decky.attachments().iter().filter_map(|attachment| {
             Some(Membership {
@@ -94,10 +94,9 @@ impl DeckyState {
     }
 }
 
-/// Lists the deckies that came, went or differ, in order of their names.
+/// Lists the deckies that were added, removed or changed, in order of their names.
 ///
-/// A decky is known by its name: one that went and came back under another id is one that changed, or did not. The name of
-/// a LAN is a part of what its members are. Costs O(n), and O(m log m) for the m whose ids differ.
+/// Deckies are compared by name, whatever their ids. The name of a LAN is a part of the state of its members. Costs O(n), and O(m log m) for the m whose ids differ.
 pub fn changes(before: &Topology, after: &Topology) -> Vec<DeckyChange> {
     let mut changes = Vec::new();
     let mut note = |one: Option<&Decky>, other: Option<&Decky>| {
@@ -151,8 +150,8 @@ fn is_same((before, one): (&Topology, &Decky), (after, other): (&Topology, &Deck
         && attached()
 }
 
-/// Tells what the deckies were before some changes, which come in the order they were made in: what they are, with the changes
-/// undone, the last one first.
+/// Returns the states of the deckies before some changes, which are in the order in which they were made. It undoes them on the
+/// current states, the last one first.
 pub fn at<'a>(
     current: &Topology,
     changes: impl IntoIterator<Item = &'a DeckyChange, IntoIter: DoubleEndedIterator>,
@@ -161,7 +160,7 @@ pub fn at<'a>(
     let mut states: BTreeMap<Name, DeckyState> = current.deckies().iter().map(state).collect();
     for change in changes.into_iter().rev() {
         match &change.before {
-            // The name as it was spelled then.
+            // The name in the spelling of that time.
             Some(before) => {
                 states.remove(&change.decky);
                 states.insert(change.decky.clone(), before.clone());

@@ -25,7 +25,7 @@
 //! let [web, desk, safe] = maze.deckies() else { unreachable!() };
 //! assert!(maze.is_gateway(web) && web.is_bridge());
 //!
-//! // `desk` stands in both LANs and forwards nothing: who wants the safe must take it over.
+//! // `desk` is in both LANs and forwards nothing: an intruder must take it over to reach the safe.
 //! let graph = Graph::new(&maze);
 //! assert!(graph.reaches(web.id(), desk.id()));
 //! assert!(!graph.reaches(web.id(), safe.id()));

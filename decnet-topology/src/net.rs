@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 pub use special::{SpecialRange, doubtful, is_public, unusable};
 
-/// Says why a text is no subnet.
+/// The reason why a text is not a subnet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -71,47 +71,32 @@ fn parse_cidr(text: &str) -> Option<Ipv4Net> {
     Ipv4Net::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
-/// Writes an address as its `Display` does, in less time.
+/// Writes an address like its `Display`, which takes so long that it would double the time of the canonical hash.
 pub(crate) fn write_address(text: &mut Vec<u8>, address: Ipv4Addr) {
-    for octet in address.octets() {
-        write_dotted(text, octet);
+    let [first, others @ ..] = address.octets();
+    write_number(text, first);
+    for octet in others {
+        text.push(b'.');
+        write_number(text, octet);
     }
-    text.pop();
 }
 
-/// Writes a subnet as its `Display` does, in less time.
+/// Writes a subnet like its `Display`.
 pub(crate) fn write_subnet(text: &mut Vec<u8>, subnet: Ipv4Net) {
     write_address(text, subnet.addr());
     text.push(b'/');
-    write_dotted(text, subnet.prefix_len());
-    text.pop();
+    write_number(text, subnet.prefix_len());
 }
 
-/// Writes a number and a dot.
-fn write_dotted(text: &mut Vec<u8>, octet: u8) {
-    // Cut after a copy of a length that is known: that is cheaper than a copy of one that is not.
-    let spare = usize::from(octet < 100) + usize::from(octet < 10);
-    text.extend_from_slice(&OCTETS[usize::from(octet)]);
-    text.truncate(text.len() - spare);
-}
-
-/// The numbers below 256, each with a dot after it and then what is to be cut off.
-const OCTETS: [[u8; 4]; 256] = {
-    let mut octets = [[0; 4]; 256];
-    let mut octet: u8 = 0;
-    loop {
-        let [hundreds, tens, ones] = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
-        octets[octet as usize] = match octet {
-            0..10 => [ones, b'.', 0, 0],
-            10..100 => [tens, ones, b'.', 0],
-            100.. => [hundreds, tens, ones, b'.'],
-        };
-        if octet == u8::MAX {
-            break octets;
-        }
-        octet += 1;
+fn write_number(text: &mut Vec<u8>, number: u8) {
+    if number >= 100 {
+        text.push(b'0' + number / 100);
     }
-};
+    if number >= 10 {
+        text.push(b'0' + number / 10 % 10);
+    }
+    text.push(b'0' + number % 10);
+}
 
 /// Returns whether two subnets share an address.
 pub fn overlaps(a: Ipv4Net, b: Ipv4Net) -> bool {

@@ -13,7 +13,7 @@ use crate::{
     name::{Name, ServiceName},
 };
 
-/// Says why a text is no mapping.
+/// The reason why a text is not a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no mapping of the form [DECKY.]SERVICE[:PORT]=[ADDRESS:]HOSTPORT, like ssh=2222: {reason}")]
 pub struct PublishError {
@@ -33,7 +33,7 @@ impl PublishError {
 /// One mapping: `ssh=2222`, `web-01.ssh=127.0.0.1:2222`, `smtp:587=1587`, `*=127.0.0.1`.
 ///
 /// Without a port on the left, it is the lowest port of the service that is mapped. With an address alone on the right, the
-/// port stays the same; `*` stands for every service, and maps addresses only. IPv6 is published where an IPv6 address in brackets
+/// port stays the same; `*` means every service, and maps addresses only. IPv6 is published where an IPv6 address in brackets
 /// asks for it: `http=[::]:8080` is every address of the host, those of IPv4 too.
 ///
 /// ```
@@ -137,7 +137,7 @@ fn read(text: &str) -> Result<PublishRule, &'static str> {
     })
 }
 
-/// Reads the right side: a port, an address, or both; an IPv6 address stands in brackets.
+/// Reads the right side: a port, an address, or both; an IPv6 address is in brackets.
 fn read_host(right: &str) -> Result<(Option<IpAddr>, Option<u16>), &'static str> {
     if let Some(rest) = right.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or("the bracket `[` is not closed")?;
@@ -166,7 +166,7 @@ fn read_host(right: &str) -> Result<(Option<IpAddr>, Option<u16>), &'static str>
     Ok((address.map(IpAddr::V4), port))
 }
 
-/// Writes an address as it stands before a port.
+/// Writes an address as it is written before a port.
 fn bracketed(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
@@ -226,7 +226,7 @@ impl HostPort {
         self.address.is_some_and(|address| address.is_ipv6())
     }
 
-    /// Returns the addresses to bind: one, or for `::` those that stand for all of IPv4 and all of IPv6.
+    /// Returns the addresses to bind: one, or for `::` those of all of IPv4 and all of IPv6.
     ///
     /// Docker opens both where it is given no address, so there is always one.
     pub fn bound(self) -> impl Iterator<Item = IpAddr> {

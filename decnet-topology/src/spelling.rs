@@ -1,4 +1,4 @@
-//! Which known word was most likely meant.
+//! Suggestions for misspelled words.
 
 /// Returns the candidate with the fewest typing errors between it and the word, case ignored, if any has few.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

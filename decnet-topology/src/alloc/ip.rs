@@ -85,7 +85,7 @@ impl IpAllocator {
         Ok(Ipv4Addr::from_bits(address))
     }
 
-    /// Takes an address. One that is taken already is no error.
+    /// Takes an address; idempotent.
     pub fn reserve(&mut self, address: Ipv4Addr) -> Result<(), AllocError> {
         if !self.subnet.contains(&address) {
             return Err(AllocError::OutsideSubnet {
@@ -112,7 +112,7 @@ impl IpAllocator {
         Ok(())
     }
 
-    /// Gives an address back. One that is not taken is no error.
+    /// Gives an address back; idempotent.
     pub fn release(&mut self, address: Ipv4Addr) {
         if self.may_be_taken(address) && self.is_taken(address.to_bits()) {
             let bits = address.to_bits();

@@ -87,8 +87,8 @@ impl Draft {
     /// Completes the draft: LANs without a subnet take the next free one of the pool, attachments without an address the
     /// lowest free one of their LAN, both in the order of the document.
     ///
-    /// Subnets are taken past those of `claims` and of the draft itself; addresses that are given stand as they are, even where
-    /// a rule is against them: that is for the validator to say. The ids are the ordinals of the document.
+    /// Subnets are taken past those of `claims` and of the draft itself; given addresses are kept, even where a rule
+    /// forbids them, which the validator reports. The ids are the ordinals of the document.
     ///
     /// ```
     /// use decnet_topology::{Draft, alloc::SubnetPool, model::DraftLan};
@@ -104,22 +104,24 @@ impl Draft {
         if !report.is_clean() {
             return Err(ResolveError::Unsound { report });
         }
-        let name = |text: &str| Name::new(text).expect("the report has no error, so every name is valid");
         let subnets = self
             .subnets(claims)
             .map_err(|source| ResolveError::Subnets { source })?;
-        let lans: Vec<Lan> = (0..)
-            .zip(self.lans.iter().zip(subnets))
-            .map(|(id, (lan, subnet))| Lan::new(LanId::new(id), name(&lan.name), subnet, lan.is_dmz).at(lan.position))
-            .collect();
+        let lans = (0..).zip(self.lans.iter().zip(subnets)).map(|(id, (lan, subnet))| {
+            let name = lan.name.clone();
+            let parsed = Name::new(&name).map_err(|source| TopologyError::LanName { name, source })?;
+            Ok(Lan::new(LanId::new(id), parsed, subnet, lan.is_dmz).at(lan.position))
+        });
+        let lans: Vec<Lan> = lans.collect::<Result<_, TopologyError>>()?;
         let attachments = self.attachments(&lans)?;
         let mut workloads = Workloads::default();
-        let deckies = (0..)
-            .zip(self.deckies.iter().zip(attachments))
-            .map(|(id, (decky, attachments))| {
-                complete(DeckyId::new(id), name(&decky.name), decky, attachments, &mut workloads)
-            })
-            .collect();
+        let deckies = (0..).zip(self.deckies.iter().zip(attachments));
+        let deckies = deckies.map(|(id, (decky, attachments))| {
+            let name = decky.name.clone();
+            let parsed = Name::new(&name).map_err(|source| TopologyError::DeckyName { name, source })?;
+            Ok(complete(DeckyId::new(id), parsed, decky, attachments, &mut workloads))
+        });
+        let deckies = deckies.collect::<Result<_, TopologyError>>()?;
         Ok(Topology::new(lans, deckies)?)
     }
 

@@ -56,7 +56,7 @@ impl SubnetAllocator {
         self.prefix
     }
 
-    /// Keeps a subnet of any length from being handed out. Twice is no error.
+    /// Keeps a subnet of any length from being handed out; idempotent.
     pub fn reserve(&mut self, subnet: Ipv4Net) {
         let (first, last) = bounds(subnet);
         self.taken.insert(first, last);

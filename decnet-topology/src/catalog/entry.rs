@@ -19,7 +19,7 @@ use crate::{
 pub enum ImageSource {
     /// The responder of this project, which needs no registry.
     Builtin,
-    /// A reference, pulled when it is not there.
+    /// A reference; the image is pulled if it is missing.
     Reference(String),
     /// A folder with a Dockerfile, built by the daemon.
     Build(PathBuf),

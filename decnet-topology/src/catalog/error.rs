@@ -26,8 +26,8 @@ pub enum CatalogError {
         /// The service.
         service: ServiceName,
     },
-    /// An image that is no reference.
-    #[error("services.{service}: {image:?} is no image reference, like `registry/name:tag`")]
+    /// An image that is not a reference.
+    #[error("services.{service}: {image:?} is not an image reference like `registry/name:tag`")]
     Image {
         /// The service.
         service: ServiceName,
@@ -49,14 +49,14 @@ pub enum CatalogError {
         port: Port,
     },
     /// The same field twice.
-    #[error("services.{service}.fields: `{key}` stands there twice")]
+    #[error("services.{service}.fields: `{key}` occurs twice")]
     FieldTwice {
         /// The service.
         service: ServiceName,
         /// The field's key.
         key: String,
     },
-    /// Options on a field that is no enum, or none on one that is.
+    /// Options on a field that is not an enum, or an enum without options.
     #[error("services.{service}.fields: `{key}` needs `options` if, and only if, it is an enum or multi_enum")]
     Options {
         /// The service.
@@ -64,7 +64,7 @@ pub enum CatalogError {
         /// The field's key.
         key: String,
     },
-    /// A length on a field that is no text, or a range on one that is no number.
+    /// A length on a field that is not a text, or a range on a field that is not a number.
     #[error(
         "services.{service}.fields: `{key}` takes `max_length` only if it is a text, `minimum` and `maximum` only if it is an int"
     )]
@@ -93,7 +93,7 @@ pub enum CatalogError {
         source: FieldFault,
     },
     /// An archetype that runs what is not in the catalogue.
-    #[error("archetypes.{slug}: `{service}` is no service that a decky may run")]
+    #[error("archetypes.{slug}: a decky cannot run `{service}`")]
     ArchetypeService {
         /// The archetype.
         slug: String,

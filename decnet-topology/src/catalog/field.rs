@@ -108,7 +108,7 @@ impl FieldFault {
 impl Field {
     /// Checks that a value fits the field.
     ///
-    /// JSON types are taken at their word: `"22"` is no number, `1.0` no whole one, `null` fits no field.
+    /// JSON types are strict: `"22"` is not a number, `1.0` is not a whole number, and no field accepts `null`.
     ///
     /// ```
     /// use decnet_topology::Catalog;
@@ -176,7 +176,7 @@ impl Field {
     }
 
     fn check_range(&self, number: &serde_json::Number) -> Result<(), FieldFault> {
-        // What is no i64 is higher than every one.
+        // A number that does not fit an i64 is higher than all that do.
         let value = number.as_i64();
         let fits = self
             .minimum

@@ -23,9 +23,9 @@ impl Protocol {
     }
 }
 
-/// Says why a text is no port.
+/// The refusal of a text that is not a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no port of the form 80/tcp or 53/udp")]
+#[error("`{text}` is not a port of the form 80/tcp or 53/udp")]
 pub struct PortError {
     /// The text.
     pub text: String,

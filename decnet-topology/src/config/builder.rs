@@ -174,7 +174,7 @@ impl ConfigBuilder {
             None if !self.faults.is_empty() => 0,
             None => seed_if_absent(),
         };
-        // A fault is kept wherever there is no name.
+        // Without a name there is a fault.
         let faults = std::mem::take(&mut self.faults);
         let (Some(name), true) = (name, faults.is_empty()) else {
             return Err(InvalidConfig::sorted(faults));

@@ -184,7 +184,7 @@ fn list(faults: &[ConfigFault]) -> String {
     faults.join("; ")
 }
 
-/// Finds services that are not there, are never put on a decky, or want a port that an earlier one has.
+/// Finds services that are unknown, cannot run on a decky, or need a port of an earlier one.
 fn service_faults(services: &[ServiceName], catalog: &Catalog) -> Vec<ConfigFault> {
     let mut faults = Vec::new();
     let mut fault = |message: String| {

@@ -76,7 +76,7 @@ fn read(
     if !matches!(tree, Value::Map(_)) {
         return Err(refused(format!("a config is an object of fields, not {tree}")));
     }
-    // Sound values stand in for required ones until these are read.
+    // Required values have placeholders until they are read.
     let mut config = ConfigBuilder::new("unnamed", *DEPTH.start(), *BRANCHING.start());
     let diagnostics = Diagnostics::new("");
     if let Some(fields) = At::root(&diagnostics, &tree).fields("an object of fields", "a config", KEYS) {

@@ -19,5 +19,8 @@ pub(crate) use self::{
 /// The longest text, in bytes: 64 MiB.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
 
+/// The largest number of values, so that the tree of a hostile text stays below half a gigabyte.
+pub(crate) const MAX_VALUES: usize = 4_000_000;
+
 /// The deepest nesting of lists and maps, the outermost being the first level.
 pub(crate) const MAX_DEPTH: usize = 64;

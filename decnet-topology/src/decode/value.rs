@@ -1,13 +1,13 @@
-use std::{borrow::Cow, fmt, slice};
+use std::{borrow::Cow, cell::Cell, fmt, slice};
 
 use serde::{
     Deserialize,
     de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::decode::MAX_DEPTH;
+use crate::decode::{MAX_DEPTH, MAX_VALUES};
 
-/// A value of a text. Texts are borrowed where they stand in it as they are, so that their address is their place.
+/// A value of a text. Strings without escapes are borrowed, so that their address shows their place in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value<'t> {
     Null,
@@ -17,7 +17,7 @@ pub(crate) enum Value<'t> {
     Float(f64),
     Text(Cow<'t, str>),
     List(Vec<Self>),
-    /// In the order of the text. A key may stand here more than once.
+    /// In the order of the text. A key may occur more than once.
     Map(Vec<(Cow<'t, str>, Self)>),
 }
 
@@ -25,6 +25,11 @@ pub(crate) enum Value<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MAX_DEPTH} levels of lists and maps")]
 pub(crate) struct TooDeep;
+
+/// The refusal of a text with too many values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more than {MAX_VALUES} values; split it into smaller mazes")]
+struct TooMany;
 
 impl<'t> Value<'t> {
     /// Borrows a JSON value.
@@ -108,32 +113,42 @@ impl fmt::Display for Value<'_> {
 
 impl<'de: 't, 't> Deserialize<'de> for Value<'t> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        AnyValue { levels: MAX_DEPTH }.deserialize(deserializer)
+        let left = Cell::new(MAX_VALUES);
+        let seed = AnyValue {
+            levels: MAX_DEPTH,
+            left: &left,
+        };
+        seed.deserialize(deserializer)
     }
 }
 
-/// Builds a value of any type, with that many levels of lists and maps at most.
+/// Builds a value of any type.
 #[derive(Clone, Copy)]
-struct AnyValue {
+struct AnyValue<'c> {
+    /// How many levels of lists and maps it may have.
     levels: usize,
+    /// How many more values the text may have.
+    left: &'c Cell<usize>,
 }
 
-impl AnyValue {
+impl AnyValue<'_> {
     fn inner<E: Error>(self) -> Result<Self, E> {
         let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom(TooDeep))?;
-        Ok(Self { levels })
+        Ok(Self { levels, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for AnyValue {
+impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
     type Value = Value<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| D::Error::custom(TooMany))?);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for AnyValue {
+impl<'de> Visitor<'de> for AnyValue<'_> {
     type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,5 +238,21 @@ impl<'de> Visitor<'de> for Key {
 
     fn visit_string<E: Error>(self, value: String) -> Result<Cow<'de, str>, E> {
         Ok(Cow::Owned(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_too_many_values_is_refused_where_the_first_of_them_is() {
+        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        let most = zeros(MAX_VALUES - 1);
+        let read: Value<'_> = serde_json::from_str(&most).expect("as many as are allowed, the list among them");
+        assert_eq!(read.items().len(), MAX_VALUES - 1);
+        let error = serde_json::from_str::<Value<'_>>(&zeros(MAX_VALUES)).expect_err("one more");
+        let place = format!("line 1 column {}", most.len());
+        assert_eq!(error.to_string(), format!("{TooMany} at {place}"));
     }
 }

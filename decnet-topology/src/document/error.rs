@@ -1,6 +1,6 @@
 use crate::finding::{Code, Finding, Target};
 
-/// Says why a text is no document: it is no JSON or YAML, or not of this format.
+/// The reason why a text is not a document: it is not JSON or YAML, or has another format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .findings.first().map(|finding| finding.message.as_str()).unwrap_or_default())]
 pub struct DocumentError {

@@ -1,7 +1,7 @@
 //! The maze file `decnet.topology/1`: parse and print.
 //!
 //! One document for files, HTTP bodies and agents, in JSON or YAML. Reading it gives a [`Draft`](crate::Draft): what could not
-//! be read is a finding of the draft, the rest stays. Only a text that is no document at all is refused.
+//! be read is a finding of the draft, the rest stays. Only a text that is not a document is refused.
 //!
 //! ```
 //! use decnet_topology::document::{self, Syntax};
@@ -31,12 +31,12 @@
 //!
 //! `format` and `name` are required, and the name of every LAN and decky, and the `lan` of every attachment. Everything else
 //! may be left out. `null` means the same as leaving it out for what has no default: `subnet`, `ip`, `archetype`, `x`, `y`,
-//! `id`, `status`, `version`, `seed` and `config`; anywhere else it is a value of the wrong type. Types are taken at their word:
-//! `"true"` is no boolean.
+//! `id`, `status`, `version`, `seed` and `config`; anywhere else it is a value of the wrong type. Types are strict:
+//! `"true"` is not a boolean.
 //!
 //! # Bounds
 //!
-//! A document is at most [`MAX_BYTES`] long and [`MAX_DEPTH`] levels deep. Of the faults of one code, the first
+//! A document has at most [`MAX_BYTES`], [`MAX_VALUES`] and [`MAX_DEPTH`] levels. Of the faults of one code, the first
 //! [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, the others counted.
 
 mod error;
@@ -60,6 +60,9 @@ pub const FORMAT: &str = "decnet.topology/1";
 /// The longest document, in bytes: 64 MiB.
 pub const MAX_BYTES: usize = decode::MAX_BYTES;
 
+/// The largest number of values of a document, lists and maps among them: four million.
+pub const MAX_VALUES: usize = decode::MAX_VALUES;
+
 /// The deepest nesting of lists and maps, the document itself being the first level.
 pub const MAX_DEPTH: usize = decode::MAX_DEPTH;
 
@@ -77,7 +80,7 @@ pub enum Syntax {
 }
 
 impl Syntax {
-    /// Returns the syntax that the ending of a file's name stands for, case ignored; [`Auto`](Self::Auto) for any other.
+    /// Returns the syntax of a file by the ending of its name, case ignored; [`Auto`](Self::Auto) for any other.
     ///
     /// ```
     /// use decnet_topology::document::Syntax;

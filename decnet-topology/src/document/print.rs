@@ -5,8 +5,8 @@ use crate::{
 
 /// Writes a draft down as a document; its findings are left out.
 ///
-/// [`Syntax::Auto`] writes JSON, indented. What was parsed and printed parses to the same draft; of a draft made by hand,
-/// attachments to LANs that are not there are left out, and numbers that JSON does not have.
+/// [`Syntax::Auto`] writes JSON, indented. A parsed draft that is printed parses to the same draft. Attachments
+/// to LANs that do not exist are left out.
 pub fn print(draft: &Draft, syntax: Syntax) -> String {
     let document = DocumentOut::from(draft);
     match syntax {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer, ser::Error as _};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
     id::TopologyId,
     model::{Coordinate, Draft, DraftDecky, DraftLan, ServiceConfig},
     name::{Name, ServiceName},
-    net,
     status::Status,
     version::Version,
 };
@@ -85,7 +84,7 @@ struct LanOut<'a> {
     name: &'a str,
     /// The subnet, like 172.20.0.0/24, without host bits; one is allocated if there is none.
     #[schemars(with = "Option<String>", regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"))]
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "subnet_text")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     subnet: Option<Ipv4Net>,
     /// Whether it is the one LAN that outsiders may reach.
     #[schemars(default)]
@@ -179,19 +178,6 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-#[expect(
-    clippy::ref_option,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn subnet_text<S: Serializer>(subnet: &Option<Ipv4Net>, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut text = Vec::with_capacity("255.255.255.255/32".len());
-    if let Some(subnet) = *subnet {
-        net::write_subnet(&mut text, subnet);
-    }
-    serializer.serialize_str(str::from_utf8(&text).map_err(S::Error::custom)?)
-}
-
 impl<'a> From<&'a Draft> for DocumentOut<'a> {
     fn from(draft: &'a Draft) -> Self {
         let header = &draft.header;
@@ -223,7 +209,7 @@ fn lan_out(lan: &DraftLan) -> LanOut<'_> {
 }
 
 fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky) -> DeckyOut<'a> {
-    // An attachment to a LAN that is not there has no name to be printed by.
+    // An attachment to a LAN that does not exist has no name to print.
     let attachments = decky.attachments.iter().filter_map(|attachment| {
         lans.get(attachment.lan).map(|lan| AttachmentOut {
             lan: &lan.name,

@@ -22,8 +22,8 @@ impl Findings {
         }
     }
 
-    /// Counts a finding of a code that is an error, and tells whether that is all there is to do: enough are listed. Rules whose
-    /// findings cost much to write ask first.
+    /// Counts a finding of a code that is an error and returns `true`, if enough are listed. Rules whose findings cost much to
+    /// write ask first.
     pub(crate) fn counts_only(&mut self, code: Code) -> bool {
         self.tally.counts_only(code.severity(), code)
     }
@@ -47,7 +47,7 @@ impl Extend<Finding> for Findings {
 pub(crate) struct Tally(BTreeMap<(Severity, Code), u64>);
 
 impl Tally {
-    /// Counts a finding, and tells whether it is to be listed.
+    /// Counts a finding, and returns whether to list it.
     pub(crate) fn lists(&mut self, finding: &Finding) -> bool {
         let count = self.0.entry((finding.severity, finding.code)).or_default();
         let more = finding.count_of_more();
@@ -66,7 +66,7 @@ impl Tally {
         *count <= MAX_LISTED
     }
 
-    /// Counts a finding of a code, if enough of it are listed, and tells whether it did.
+    /// Counts a finding of a code and returns `true`, if enough of it are listed.
     pub(crate) fn counts_only(&mut self, severity: Severity, code: Code) -> bool {
         match self.0.get_mut(&(severity, code)) {
             Some(count) if *count >= MAX_LISTED => {
@@ -93,7 +93,7 @@ impl Tally {
     }
 }
 
-/// Lists at most [`MAX_LISTED`] of each code, and how many more there are. They stand in order, and each once.
+/// Lists at most [`MAX_LISTED`] of each code, and how many more there are. They are in order, and each occurs once.
 pub(crate) fn capped(findings: Vec<Finding>) -> Vec<Finding> {
     let mut collected = Findings::default();
     // What is left out elsewhere comes last: until then, there is room.

@@ -77,7 +77,7 @@ impl Population {
         Ok(deckies)
     }
 
-    /// Checks that every LAN has an address for whoever is attached to it.
+    /// Checks that every LAN has an address for each decky that is attached to it.
     fn check_room(&self, lans: &[Lan]) -> Result<(), GenerateError> {
         let mut members: Vec<u64> = self.lans.iter().map(|residents| residents.count as u64).collect();
         for residents in &self.lans {

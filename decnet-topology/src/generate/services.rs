@@ -14,7 +14,7 @@ use crate::{
 const TRIES: u32 = 20;
 /// How many services a drawn set has at most.
 const MOST: u8 = 3;
-/// Up to so many services, sets are counted to see when they run out.
+/// Up to this number of services, sets are counted to see when they run out.
 const COUNTED: usize = 100;
 
 /// What deckies run: the config's services, or sets drawn from the catalogue.
@@ -24,7 +24,7 @@ pub(super) enum ServiceSets {
     Drawn(Box<Draws>),
 }
 
-/// Places in the list of services, ascending; what is not there is at the end, as `NONE`.
+/// Places in the list of services, ascending; the rest is `NONE`.
 type Set = [u16; MOST as usize];
 
 const NONE: u16 = u16::MAX;
@@ -33,7 +33,7 @@ const NONE: u16 = u16::MAX;
 pub(super) struct Draws {
     seed: u64,
     names: Vec<ServiceName>,
-    /// For each service, which others it may stand beside.
+    /// For each service, the others that can run beside it.
     compatible: Vec<Places>,
     /// Those that may still be drawn for the set at hand.
     open: Places,
@@ -175,13 +175,13 @@ impl Places {
         })
     }
 
-    /// Counts those that stand in the other as well.
+    /// Counts those that are in the other as well.
     fn common(&self, other: &Self) -> usize {
         let both = self.0.iter().zip(&other.0);
         both.map(|(word, other)| (word & other).count_ones() as usize).sum()
     }
 
-    /// Returns the place that so many others stand before; none if there are no more than these.
+    /// Returns the place at an index, counted from 0.
     fn nth(&self, mut others: usize) -> Option<u16> {
         for (first, &word) in (0..).step_by(64).zip(&self.0) {
             let here = word.count_ones() as usize;
@@ -194,7 +194,7 @@ impl Places {
         None
     }
 
-    /// Drops what does not stand in the other.
+    /// Drops what is not in the other.
     fn keep(&mut self, other: &Self) {
         for (word, other) in self.0.iter_mut().zip(&other.0) {
             *word &= other;
@@ -202,7 +202,7 @@ impl Places {
     }
 }
 
-/// Counts the sets of one, two and three services that may stand beside each other.
+/// Counts the sets of one, two and three services that can run beside each other.
 fn count_sets(compatible: &[Places]) -> usize {
     let pairs: usize = compatible.iter().map(Places::len).sum();
     let thirds = compatible

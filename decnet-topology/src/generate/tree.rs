@@ -11,7 +11,7 @@ use crate::{
 pub(super) struct Node {
     /// The LAN above; none for the DMZ.
     pub(super) parent: Option<usize>,
-    /// The LANs below, which stand in a row.
+    /// The LANs below, which are neighbours in the list.
     pub(super) children: Range<usize>,
 }
 

@@ -99,8 +99,8 @@ impl<'a> Graph<'a> {
         &self.maze
     }
 
-    /// Returns the LANs that a decky can send packets to: its own, and those that routers join to these. Empty for a decky that
-    /// is not there.
+    /// Returns the LANs that a decky can send packets to: its own, and those that routers join to these. Empty for an unknown
+    /// decky.
     ///
     /// Routers forward both ways, so reach is mutual: a decky on a LAN that is reached has the way back.
     pub fn reach(&self, decky: DeckyId) -> BTreeSet<LanId> {
@@ -114,7 +114,7 @@ impl<'a> Graph<'a> {
         !self.zones_of(one).is_disjoint(&self.zones_of(other))
     }
 
-    /// Returns the LANs by zone: within one, packets pass from each LAN to each other. Zones stand in the order of their first
+    /// Returns the LANs by zone: within one, packets pass from each LAN to each other. Zones are in the order of their first
     /// LANs.
     pub fn zones(&self) -> Vec<Vec<LanId>> {
         let ids = |zone: &Vec<usize>| {

@@ -12,7 +12,7 @@ use crate::{
     version::Version,
 };
 
-/// What a document says about the maze as a whole.
+/// The fields of a document that describe the maze as a whole.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Header {
     /// The topology's name, as written.
@@ -29,16 +29,16 @@ pub struct Header {
     pub config: Option<TopologyConfig>,
 }
 
-/// A maze as a file, an editor or a test may hold it: names may be doubled or no names, subnets and addresses left open.
+/// A maze as a file or an editor may have it: names may be invalid or doubled, subnets and addresses missing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Draft {
-    /// What is said about the maze as a whole.
+    /// The fields about the maze as a whole.
     pub header: Header,
     /// The LANs, in the order written.
     pub lans: Vec<DraftLan>,
     /// The deckies, in the order written.
     pub deckies: Vec<DraftDecky>,
-    /// What could not be read.
+    /// The findings of the parser.
     pub findings: Vec<Finding>,
 }
 
@@ -84,7 +84,7 @@ pub struct DraftAttachment {
 }
 
 impl From<&Topology> for Draft {
-    /// Writes a topology down as a draft with nothing left open.
+    /// Returns the draft of a topology, with every subnet and address.
     fn from(topology: &Topology) -> Self {
         let lans = topology.lans().iter().map(|lan| DraftLan {
             name: lan.name().to_string(),

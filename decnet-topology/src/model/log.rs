@@ -36,7 +36,7 @@ impl LogSettings {
         self
     }
 
-    /// Returns the options that Docker is told.
+    /// Returns the options that Docker gets.
     pub fn resolved(&self) -> BTreeMap<String, String> {
         let mut options = self.options.clone();
         if self.driver.as_str() == LogDriver::JSON_FILE {

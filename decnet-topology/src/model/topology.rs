@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Decky, Lan, TopologyError, Workloads, well_formed::doubled},
+    model::{Attachment, Decky, Lan, TopologyError, Workloads, well_formed::doubled},
     name::Name,
 };
 
@@ -44,15 +44,15 @@ impl Topology {
         let topology = Self { lans, deckies };
         for decky in &topology.deckies {
             for (at, attachment) in decky.attachments().iter().enumerate() {
-                let (name, lan) = (decky.name().to_string(), attachment.lan);
+                let (name, lan) = (|| decky.name().to_string(), attachment.lan);
                 let Some(known) = topology.lan(lan) else {
                     let lan = lan.to_string();
-                    return Err(TopologyError::UnknownLan { decky: name, lan });
+                    return Err(TopologyError::UnknownLan { decky: name(), lan });
                 };
                 let earlier = &decky.attachments()[..at];
                 if earlier.iter().any(|earlier| earlier.lan == lan) {
                     let lan = known.name().to_string();
-                    return Err(TopologyError::AttachmentDup { decky: name, lan });
+                    return Err(TopologyError::AttachmentDup { decky: name(), lan });
                 }
             }
         }

@@ -91,7 +91,9 @@ impl TopologyError {
             Self::LanNameDup { name } => (Code::LanNameDup, Target::Lan { lan: name }, "rename all but one"),
             Self::DeckyNameDup { name } => (Code::DeckyNameDup, Target::Decky { decky: name }, "rename all but one"),
             // Documents and drafts have no ids, so no report has these.
-            Self::LanIdDup { .. } | Self::DeckyIdDup { .. } => (Code::DocType, Target::Topology, "number them anew"),
+            Self::LanIdDup { .. } | Self::DeckyIdDup { .. } => {
+                (Code::DocType, Target::Topology, "give each its own id")
+            }
             Self::UnknownLan { decky, lan } => {
                 let remedy = "add the LAN or drop the attachment";
                 (Code::IpUnknownLan, Target::Attachment { decky, lan }, remedy)

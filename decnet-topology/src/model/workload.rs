@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::{model::ServiceConfig, name::ServiceName};
 
-/// What a decky runs, apart from who it is and where.
+/// What a decky runs: services, their config and the archetype.
 ///
-/// Few deckies of a maze run what no other runs, so those that run the same share one. Two are equal if they print alike.
+/// Deckies that run the same share one. Two are equal if they print alike.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Workload {
-    /// Of all the rest: workloads that differ hardly ever have it in common.
+    /// The hash of the other fields.
     digest: u64,
     services: BTreeSet<ServiceName>,
     service_config: ServiceConfig,
     archetype: Option<String>,
 }
 
-/// What runs nothing. It needs no allocation.
+/// The workload that runs nothing. It needs no allocation.
 static BARE: Workload = Workload {
     digest: 0,
     services: BTreeSet::new(),
@@ -30,16 +30,16 @@ static BARE: Workload = Workload {
     archetype: None,
 };
 
-/// A workload that others may share; none is the bare one.
+/// A workload that others may share; `None` is the bare one.
 pub(crate) type Shared = Option<Arc<Workload>>;
 
 impl Workload {
-    /// Returns what a shared one is.
+    /// Returns the workload.
     pub(super) fn of(shared: &Shared) -> &Self {
         shared.as_deref().unwrap_or(&BARE)
     }
 
-    /// Changes one, and leaves those as they are who shared it.
+    /// Changes one; others that shared it keep theirs.
     pub(super) fn change(shared: &mut Shared, change: impl FnOnce(&mut Self)) {
         let own = Arc::make_mut(shared.get_or_insert_default());
         change(own);
@@ -86,7 +86,7 @@ impl PartialEq for Workload {
 
 impl Eq for Workload {}
 
-/// Returns whether two configurations print alike. Two that are equal may not: 0.0 is -0.0.
+/// Returns whether two configurations print alike. Two that are equal may not: 0.0 equals -0.0.
 pub(crate) fn print_alike(one: &ServiceConfig, other: &ServiceConfig) -> bool {
     pairwise(one, other, |(service, fields), (other_service, other_fields)| {
         let alike = |(field, value): (&String, _), (other_field, other_value)| {
@@ -112,7 +112,7 @@ fn values_print_alike(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Returns whether there are as many of the one as of the other, and each pair of them is alike.
+/// Returns whether both have the same number of items, and each pair of items is alike.
 fn pairwise<I>(one: I, other: I, mut alike: impl FnMut(I::Item, I::Item) -> bool) -> bool
 where
     I: IntoIterator<IntoIter: ExactSizeIterator>,
@@ -124,7 +124,7 @@ where
 /// The workloads of a maze, each once.
 #[derive(Debug)]
 pub(crate) struct Workloads {
-    /// By digest. Of two that have one in common, the second is not shared.
+    /// By digest. Of two with the same digest, the second is not shared.
     known: HashMap<u64, Arc<Workload>, FixedState>,
 }
 
@@ -136,14 +136,14 @@ impl Default for Workloads {
 }
 
 impl Workloads {
-    /// Returns the workload of these parts, which others may have had before.
+    /// Returns the workload of these parts, shared if it is known.
     pub(crate) fn get(
         &mut self,
         services: &[ServiceName],
         service_config: &ServiceConfig,
         archetype: Option<&str>,
     ) -> Shared {
-        // Where the order is another it takes the set to know.
+        // In another order only the set shows whether it is known.
         if services.is_sorted_by(|one, next| one < next) {
             let digest = digest(services.iter(), service_config, archetype);
             let known = self.known.get(&digest).filter(|known| {
@@ -165,7 +165,7 @@ impl Workloads {
         shared
     }
 
-    /// Puts in the place of a workload the equal one that is known, or keeps it for those that come after.
+    /// Replaces a workload by an equal one that is known, or remembers it.
     pub(super) fn share(&mut self, shared: &mut Shared) {
         let Some(workload) = shared else { return };
         let known = self

@@ -218,7 +218,7 @@ fn decky<'t>(topology: &'t Topology, name: &Name) -> Applied<&'t Decky> {
     })
 }
 
-/// Of so many names one is guessed that may have been meant.
+/// How many names are candidates for a suggestion.
 const HINTED: usize = 1000;
 
 fn next_id(last: Option<u32>, name: &Name) -> Applied<u32> {

@@ -8,17 +8,17 @@ use crate::{
     validate::Report,
 };
 
-/// Says why a mutation is none, or is refused.
+/// The reason why a text is not a mutation, or why a mutation is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MutationError {
-    /// The text is no JSON, is too long or too deep, or has a key twice.
+    /// The text is not JSON, is too long or too deep, or has a key twice.
     #[error("the mutation cannot be read: {message}")]
     Syntax {
         /// What is wrong with it.
         message: String,
     },
-    /// There is no such op.
+    /// The op is unknown.
     #[error("there is no op `{op}`{hint}")]
     UnknownOp {
         /// The word.
@@ -26,10 +26,10 @@ pub enum MutationError {
         /// Which one was meant, or which there are, for people.
         hint: String,
     },
-    /// A key that is not known where it stands.
+    /// An unknown key.
     #[error("{path} is not a key of {op}{hint}")]
     UnknownKey {
-        /// Where it stands.
+        /// Its path.
         path: String,
         /// Of what it is none.
         op: String,
@@ -39,7 +39,7 @@ pub enum MutationError {
     /// A key that must be there is not.
     #[error("{path} is missing; it must be {expected}")]
     MissingKey {
-        /// Where it should stand.
+        /// Its path.
         path: String,
         /// What its value would be.
         expected: &'static str,
@@ -47,17 +47,17 @@ pub enum MutationError {
     /// A value has the wrong JSON type.
     #[error("{path} must be {expected}, not {found}")]
     WrongType {
-        /// Where it stands.
+        /// Its path.
         path: String,
-        /// What should stand there.
+        /// The expected type.
         expected: Cow<'static, str>,
         /// What does.
         found: String,
     },
-    /// A name is no DNS label.
+    /// A name is not a DNS label.
     #[error("{path} is no name: `{text}`")]
     NameInvalid {
-        /// Where it stands.
+        /// Its path.
         path: String,
         /// The text.
         text: String,
@@ -67,7 +67,7 @@ pub enum MutationError {
     /// A subnet does not parse, or has host bits set.
     #[error("{path} is no subnet")]
     SubnetMalformed {
-        /// Where it stands.
+        /// Its path.
         path: String,
         /// Why.
         source: SubnetError,
@@ -75,7 +75,7 @@ pub enum MutationError {
     /// An address does not parse.
     #[error("{path} must be an IPv4 address of the form 10.0.0.2, not `{text}`")]
     IpMalformed {
-        /// Where it stands.
+        /// Its path.
         path: String,
         /// The text.
         text: String,
@@ -234,7 +234,7 @@ impl MutationError {
         }
     }
 
-    /// Returns whether what was given is no mutation at all, whatever the maze; otherwise the maze refuses it.
+    /// Returns whether the input is not a mutation at all; otherwise the maze refuses it.
     pub const fn is_bad_input(&self) -> bool {
         matches!(
             self,

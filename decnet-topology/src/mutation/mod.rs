@@ -1,7 +1,7 @@
 //! One change to a maze, as data, and the pure function that makes it.
 //!
-//! A [`Mutation`] is read from JSON, `{"op": …, "payload": {…}}`, or put together from its payload. [`apply`] makes the maze that
-//! comes of it, or says why not; the maze that was is left alone. What comes of it has passed the live rules.
+//! A [`Mutation`] is read from JSON, `{"op": …, "payload": {…}}`, or made from its payload. [`apply`] returns the maze that it
+//! makes, which has passed the live rules, or an error; the given maze is unchanged.
 //!
 //! ```
 //! use decnet_topology::{Catalog, Mutation, Topology, mutation::{AddDecky, Context, Stage, apply}};
@@ -34,7 +34,7 @@
 //! | `update_lan` | `name`, `patch` {`name`?, `subnet`?, `is_dmz`?}, `x`?, `y`? |
 //!
 //! `null` asks for an `ip` or a `subnet` to be allocated, and clears the `archetype` in a patch; anywhere else it is refused.
-//! Types are taken at their word: `"false"` is no boolean.
+//! Types are strict: `"false"` is not a boolean.
 
 mod apply;
 mod check;
@@ -67,7 +67,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub enum Mutation {
     /// Adds a LAN.
     AddLan(AddLan),
-    /// Removes a LAN that is no decky's home, and the attachments to it.
+    /// Removes a LAN that is not the home of a decky, and the attachments to it.
     RemoveLan(RemoveLan),
     /// Adds a decky with its home.
     AddDecky(AddDecky),

@@ -103,7 +103,7 @@ const NAME: &str = "a name like web-01";
 const OP: &str = "an op like add_lan";
 const ARCHETYPE: &str = "the name of an archetype";
 
-/// How deep the value of a service's field may be: it stands on the sixth level of a maze file.
+/// The deepest nesting of a field's value, which is on the sixth level of a maze file.
 const DEEPEST: usize = MAX_DEPTH - 5;
 
 fn read(at: At<'_, '_>) -> Option<Mutation> {

@@ -32,7 +32,6 @@ impl Ord for CaseInsensitive<'_> {
 
 impl hash::Hash for CaseInsensitive<'_> {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.lowercase().for_each(|byte| state.write_u8(byte));
-        state.write_u8(0xff);
+        self.0.to_ascii_lowercase().hash(state);
     }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{case_insensitive::CaseInsensitive, numbered::Numbered};
 
-/// Says why a text is no name.
+/// The reason why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -34,7 +34,7 @@ pub enum NameError {
         /// The bound.
         max: usize,
     },
-    /// A character is not allowed where it stands.
+    /// A character is not allowed at its position.
     #[error("`{character}` at position {position} is not allowed in a name ({rule})")]
     #[strum(serialize = "name_character")]
     Character {
@@ -90,7 +90,7 @@ impl Name {
             && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
     }
 
-    /// Says why a text is no label.
+    /// Returns the reason why a text is not a label.
     fn fault(text: &str) -> NameError {
         let len = text.chars().count();
         if len == 0 {
@@ -212,7 +212,7 @@ impl Eq for TopologyName {}
 
 /// The name of a service, as the catalogue spells it.
 ///
-/// Any text may stand here: whether the service exists is for the validator to say, with the catalogue at hand.
+/// Any text is accepted: the validator checks it against the catalogue.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServiceName(CompactString);

@@ -1,13 +1,11 @@
-use std::iter;
-
 use super::{Name, NameError};
 
-/// Counts up names: a prefix, and a number from 0 of at least so many digits.
+/// Counts up names: a prefix, and a number from 0 with a least number of digits.
 #[derive(Debug)]
 pub(crate) struct Numbered {
-    next: String,
-    /// How long the prefix is.
+    prefix: String,
     digits: usize,
+    next: u64,
 }
 
 impl Numbered {
@@ -15,27 +13,10 @@ impl Numbered {
     pub(crate) fn new(prefix: &str, digits: usize) -> Result<Self, NameError> {
         Name::new(&format!("{prefix}{}", u64::MAX))?;
         Ok(Self {
-            next: format!("{prefix}{:0digits$}", 0),
-            digits: prefix.len(),
+            prefix: prefix.into(),
+            digits,
+            next: 0,
         })
-    }
-
-    fn step(&mut self) {
-        let nines = self.next[self.digits..]
-            .bytes()
-            .rev()
-            .take_while(|digit| *digit == b'9');
-        let nines = nines.count();
-        self.next.truncate(self.next.len() - nines);
-        // Nothing but nines becomes a digit longer.
-        let last = if self.next.len() > self.digits {
-            self.next.pop()
-        } else {
-            None
-        };
-        let digit = last.and_then(|digit| digit.to_digit(10)).unwrap_or_default() + 1;
-        self.next.extend(char::from_digit(digit, 10));
-        self.next.extend(iter::repeat_n('0', nines));
     }
 }
 
@@ -43,9 +24,9 @@ impl Iterator for Numbered {
     type Item = Name;
 
     fn next(&mut self) -> Option<Name> {
-        let name = Name(self.next.as_str().into());
-        self.step();
-        Some(name)
+        let (prefix, digits, number) = (&self.prefix, self.digits, self.next);
+        self.next += 1;
+        Some(Name(compact_str::format_compact!("{prefix}{number:0digits$}")))
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn refuse_claimed(claims: &[Claim], subnets: impl IntoIterator<Item =
 
 /// Claims in order of address.
 ///
-/// Two subnets are disjoint or one lies in the other, so those that overlap a subnet are those inside it, which stand in a
+/// Two subnets are disjoint or one lies in the other, so those that overlap a subnet are those inside it, which are in a
 /// row, and those that begin where one of its supernets does.
 struct ClaimIndex<'a>(Vec<&'a Claim>);
 

@@ -16,7 +16,7 @@ use crate::{
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum RepoError {
-    /// There is no topology of that id.
+    /// No topology has that id.
     #[error("there is no topology {id}")]
     #[strum(serialize = "not_found")]
     NotFound {
@@ -98,7 +98,7 @@ pub enum RepoError {
         /// The topology.
         id: TopologyId,
     },
-    /// There is no mutation of that id.
+    /// No mutation has that id.
     #[error("there is no mutation {id}")]
     #[strum(serialize = "not_found")]
     MutationNotFound {
@@ -143,7 +143,7 @@ pub enum RepoError {
         /// The newest layout known.
         known: u32,
     },
-    /// The folder that the store should be in is not there.
+    /// The folder of the store does not exist.
     #[error("there is no folder {} for the store", .folder.display())]
     #[strum(serialize = "database")]
     FolderMissing {

@@ -30,7 +30,7 @@ pub trait LeaseStore: Send + Sync {
         at: Timestamp,
     ) -> Result<Lease, RepoError>;
 
-    /// Gives a lease back. One that is no longer held, or whose topology is gone, is no error.
+    /// Gives a lease back; idempotent, also where its topology is gone.
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError>;
 
     /// Keeps off others that cannot write to the store either, and so can take no lease: until what is returned is dropped, they

@@ -2,7 +2,7 @@
 //!
 //! A repo is the truth about what is meant to run: Docker is compared with it, never the other way round. [`MemoryRepo`] lives
 //! as long as the process; `SqliteRepo` (feature `sqlite`) is one file that several processes may use. A repo of one's own
-//! implements the trait and is held to the same suite, `testing::contract` (feature `testing`).
+//! implements the trait and passes the same suite, `testing::contract` (feature `testing`).
 //!
 //! # What a repo promises
 //!
@@ -15,10 +15,9 @@
 //! - A maze that runs is changed by mutations only, one after the other in the order they were
 //!   [enqueued](MutationQueue::enqueue) in, each by one who [claimed](MutationQueue::claim_mutation) it. A claim that its holder let run out is
 //!   another's to take; what the late holder then says is refused.
-//! - What is loaded is what was stored, in its order and as it was written. (A position on the canvas that is no number is
-//!   none.)
+//! - What is loaded is what was stored, in its order and as it was written.
 //!
-//! The repo does not judge mazes: whether one makes sense is for the validator, before it is stored.
+//! The repo does not validate mazes: callers do that before they store one.
 //!
 //! ```
 //! use decnet_topology::{

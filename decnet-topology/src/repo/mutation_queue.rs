@@ -53,7 +53,7 @@ pub trait MutationQueue: Send + Sync {
     async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError>;
 
     /// Puts the maze that a claimed mutation makes in the place of the one before, and keeps what that changed of the deckies.
-    /// It is no edit: that was counted when the mutation was enqueued.
+    /// This does not count as an edit; that happened when the mutation was enqueued.
     ///
     /// This comes once for each mutation, before Docker is changed. Who takes one up again that is stored already (see
     /// [`MutationRow::stored_at`]) goes on with Docker.

@@ -68,7 +68,7 @@ pub trait TopologyStore: Send + Sync + Debug {
     async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError>;
 
     /// Returns what edits and mutations changed of the deckies of a topology, oldest first; only what was stored later than
-    /// `since` if that is given. [`history::at`](crate::history::at) tells from it what they were then.
+    /// `since` if that is given. [`history::at`](crate::history::at) computes their earlier states from it.
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError>;
 
     /// Removes a topology with all that belongs to it. Refused unless pending, failed or torn down

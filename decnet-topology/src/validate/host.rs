@@ -1,4 +1,4 @@
-//! What gateways publish on the host, and what of the host stands in the way.
+//! What gateways publish on the host, and what of the host prevents it.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -190,7 +190,7 @@ pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mu
 
 /// `SUBNET_HOST_OVERLAP`: a foreign Docker network or a route of the host covers a part of a subnet.
 pub(super) fn overlaps(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
-    // The route that a Docker network brings is not told of again.
+    // The route of a Docker network is not reported again.
     let bridged: std::collections::BTreeSet<_> = host.networks.iter().map(|network| network.subnet).collect();
     let networks = host.networks.iter().map(|network| {
         let owner = format!("the Docker network `{}`", network.name);

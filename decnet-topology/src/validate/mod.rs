@@ -1,6 +1,6 @@
-//! Every rule that a maze is held to, one function each.
+//! The rules that a maze is validated against, one function each.
 //!
-//! All rules run on whatever is there and none stops at the first fault, so that one look at the [`Report`] shows everything.
+//! Every rule runs on every maze and none stops at the first fault, so that a [`Report`] shows everything.
 //!
 //! ```
 //! use decnet_topology::{Catalog, Code, RuleSet, Topology, validate::validate};
@@ -40,7 +40,7 @@ use crate::{
     repo::Claim,
 };
 
-/// What is known of the world around a maze.
+/// What is known outside a maze.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
     /// The subnets of other topologies.
@@ -51,14 +51,14 @@ pub struct Surroundings<'a> {
     pub host: Option<&'a HostFacts>,
 }
 
-/// Holds a draft or a topology to the rules, by itself.
+/// Validates a draft or a topology by itself.
 ///
-/// What was found when a draft was read is in the report as well.
+/// The findings of the parser are in the report as well.
 pub fn validate<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules: RuleSet) -> Report {
     validate_in(maze, catalog, rules, Surroundings::default())
 }
 
-/// Holds a draft or a topology to the rules, the subnets of other topologies being what they are.
+/// Validates a draft or a topology against the subnets of other topologies.
 pub fn validate_against<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules: RuleSet, claims: &[Claim]) -> Report {
     let surroundings = Surroundings {
         claims,
@@ -67,10 +67,10 @@ pub fn validate_against<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules:
     validate_in(maze, catalog, rules, surroundings)
 }
 
-/// Holds a draft or a topology to the rules, in its surroundings.
+/// Validates a draft or a topology in its surroundings.
 ///
-/// Of what a subnet overlaps, the four nearest are told; of many that have one address or one host port, each is told of the
-/// first. Otherwise every fault is there, up to [`MAX_LISTED`](crate::finding::MAX_LISTED) of a code; one more finding says how many
+/// Of the subnets that a subnet overlaps, the four nearest are reported; where many have the same address or host port, each
+/// finding names the first. Otherwise every fault is reported, up to [`MAX_LISTED`](crate::finding::MAX_LISTED) of a code; one more finding says how many
 /// are not listed. Runs in O(n log n).
 pub fn validate_in<'a>(
     maze: impl Into<View<'a>>,
@@ -102,8 +102,8 @@ pub fn validate_in<'a>(
         services::undeclared(decky, found);
         services::fields(decky, found);
         services::powerful(decky, found);
-        // What rules about the maze need to know of it.
-        joined.by(decky);
+        // For the rules about the whole maze.
+        joined.add(decky);
         taken.by(decky);
         members.add(decky);
         greedy.by(decky);
@@ -111,7 +111,7 @@ pub fn validate_in<'a>(
     });
     shared::root(&greedy, found);
     shape::one_dmz(&view, found);
-    shape::orphan_lans(&view, joined, found);
+    shape::orphan_lans(&view, &joined, found);
     addresses::collisions(&view, taken, found);
     subnets::overlaps(&view, found);
     subnets::claimed(&view, surroundings.claims, found);
@@ -135,7 +135,7 @@ pub fn validate_in<'a>(
     Report::new(findings)
 }
 
-/// Makes warnings of findings on the maze's shape.
+/// Turns findings on the maze's shape into warnings.
 fn soften(finding: &mut Finding) {
     let shape = [Code::DmzMissing, Code::DmzMultiple, Code::DmzOrphan, Code::DeckyOrphan];
     if shape.contains(&finding.code) {
@@ -144,12 +144,12 @@ fn soften(finding: &mut Finding) {
 }
 
 impl Topology {
-    /// Holds the topology to the rules, and takes note that it passed them.
+    /// Validates the topology; the result proves that it passed.
     pub fn validate(self, catalog: &Catalog, rules: RuleSet) -> Result<ValidTopology, Invalid> {
         self.validate_in(catalog, rules, Surroundings::default())
     }
 
-    /// Holds the topology to the rules, in its surroundings, and takes note that it passed them.
+    /// Validates the topology in its surroundings; the result proves that it passed.
     pub fn validate_in(
         self,
         catalog: &Catalog,

@@ -7,7 +7,7 @@ use crate::{
     model::Topology,
 };
 
-/// Which rules a topology is held to.
+/// The rules that a topology is validated against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleSet {
     shape: bool,
@@ -35,14 +35,14 @@ impl RuleSet {
     }
 }
 
-/// What the rules found, in a stable order: errors first, then by code, target and text.
+/// The findings of the rules, in a stable order: errors first, then by code, target and text.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Brings findings into order; the same finding twice counts once. Of each code,
+    /// Sorts findings; equal ones count once. Of each code,
     /// [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, and one more says how many are not.
     pub fn new(mut findings: Vec<Finding>) -> Self {
         findings.sort();
@@ -102,7 +102,7 @@ impl Report {
     }
 }
 
-/// The refusal to go on with a topology that breaks rules.
+/// The refusal of a topology that breaks rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the topology breaks {}", .report.broken())]
 pub struct Invalid {
@@ -126,7 +126,7 @@ pub struct ValidTopology {
 }
 
 impl ValidTopology {
-    /// Made by [`Topology::validate`] alone, from a clean report.
+    /// Only [`Topology::validate_in`] makes one, of a clean report.
     pub(crate) fn new(topology: Topology, rules: RuleSet, report: Report) -> Self {
         debug_assert!(report.is_clean());
         Self {
@@ -151,7 +151,7 @@ impl ValidTopology {
         &self.topology
     }
 
-    /// Gives the topology back.
+    /// Returns the topology, without the proof.
     pub fn into_topology(self) -> Topology {
         self.topology
     }

@@ -51,7 +51,7 @@ pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut
 
 /// `SERVICE_PORT_CLASH`: two services of one decky that want the same port.
 pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Findings) {
-    // Deckies are many and clashes few: what follows is slow, and tells who.
+    // Clashes are rare: what follows is slow, and finds the services.
     if !decky.has_clash() {
         return;
     }

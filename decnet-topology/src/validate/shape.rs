@@ -1,5 +1,7 @@
 //! The shape of the maze: its DMZ, what hangs on it, and its routers.
 
+use petgraph::unionfind::UnionFind;
+
 use crate::{
     finding::{Code, Finding, Findings, Target},
     validate::view::{DeckyView, View},
@@ -31,11 +33,11 @@ pub(super) fn one_dmz(view: &View<'_>, findings: &mut Findings) {
 }
 
 /// `DMZ_ORPHAN`: a LAN that no chain of bridge deckies joins to the DMZ.
-pub(super) fn orphan_lans(view: &View<'_>, mut joined: Joined, findings: &mut Findings) {
+pub(super) fn orphan_lans(view: &View<'_>, joined: &Joined, findings: &mut Findings) {
     let Some((at, dmz)) = view.dmz() else { return };
-    let root = joined.find(at);
+    let root = joined.0.find(at);
     for (at, lan) in view.lans().enumerate() {
-        if joined.find(at) != root {
+        if joined.0.find(at) != root {
             let message = format!(
                 "no chain of bridge deckies joins LAN `{}` to the DMZ `{}`; attach one of its deckies to a LAN that is joined",
                 lan.name(),
@@ -47,33 +49,22 @@ pub(super) fn orphan_lans(view: &View<'_>, mut joined: Joined, findings: &mut Fi
     }
 }
 
-/// The LANs that deckies join to each other: disjoint sets, each LAN pointing towards the first of its own.
-pub(super) struct Joined(Vec<usize>);
+/// The LANs that bridge deckies join to each other.
+pub(super) struct Joined(UnionFind<usize>);
 
 impl Joined {
     pub(super) fn new(lan_count: usize) -> Self {
-        Self((0..lan_count).collect())
+        Self(UnionFind::new(lan_count))
     }
 
-    /// Takes note of what a decky joins.
-    pub(super) fn by(&mut self, decky: &DeckyView<'_>) {
+    /// Joins the LANs of a decky.
+    pub(super) fn add(&mut self, decky: &DeckyView<'_>) {
         let mut lans = decky.attachments.iter().filter(|at| at.lan.is_some()).map(|at| at.at);
         if let Some(first) = lans.next() {
-            lans.for_each(|other| self.join(first, other));
+            for other in lans {
+                self.0.union(first, other);
+            }
         }
-    }
-
-    fn find(&mut self, mut at: usize) -> usize {
-        while self.0[at] != at {
-            self.0[at] = self.0[self.0[at]];
-            at = self.0[at];
-        }
-        at
-    }
-
-    fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.find(one), self.find(other));
-        self.0[one.max(other)] = one.min(other);
     }
 }
 

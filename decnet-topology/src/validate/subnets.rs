@@ -80,7 +80,7 @@ impl Members {
     }
 }
 
-/// `SUBNET_OVERLAP`: two LANs of the topology whose ranges meet. A LAN is told of the four nearest before it at most.
+/// `SUBNET_OVERLAP`: two LANs of the topology whose ranges meet. Each LAN has a finding for at most the four nearest before it.
 pub(super) fn overlaps(view: &View<'_>, findings: &mut Findings) {
     let mut subnets: Vec<_> = view.subnets().map(|(at, subnet)| (subnet, at)).collect();
     subnets.sort_unstable();

@@ -124,7 +124,7 @@ fn a_faulty_file_is_refused_with_the_place() {
     for (text, told) in [
         ("[services.a\n", "line 1"),
         ("[services.a]\nports = []\nprots = []", "line 3, column 1"),
-        ("[services.a]\nports = [\"80\"]", "line 2, column 9: `80` is no port"),
+        ("[services.a]\nports = [\"80\"]", "line 2, column 9: `80` is not a port"),
         ("[services.a]\nports = 80", "line 2"),
         (
             "[services.a]\nports = []\nimage = 5",
@@ -157,15 +157,15 @@ fn a_faulty_file_is_refused_with_the_place() {
         ),
         (
             "[archetypes.a]\nservices = [\"nope\"]",
-            "archetypes.a: `nope` is no service",
+            "archetypes.a: a decky cannot run `nope`",
         ),
         (
             "[archetypes.a]\nservices = [\"sniffer\"]",
-            "archetypes.a: `sniffer` is no service",
+            "archetypes.a: a decky cannot run `sniffer`",
         ),
         (
             "[services.ssh]\nsingleton = true",
-            "archetypes.container-host: `ssh` is no service",
+            "archetypes.container-host: a decky cannot run `ssh`",
         ),
     ] {
         let error: CatalogError = Catalog::builtin().extend_from_toml(text).expect_err(text);
@@ -265,7 +265,7 @@ fn what_docker_could_not_take_is_refused_when_it_is_read() {
     }
     for image in ["--privileged", "UPPER/..//bad ref", "", "Web", "a//b", "a/../b"] {
         let text = format!("[services.web]\nports = []\nimage = \"{image}\"");
-        assert!(refused(&text).contains("no image reference"), "{image}");
+        assert!(refused(&text).contains("not an image reference"), "{image}");
     }
     for image in [
         "web",

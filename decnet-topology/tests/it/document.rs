@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use decnet_topology::{
     Code, Finding, Target,
-    document::{self, DocumentError, MAX_BYTES, MAX_DEPTH, Syntax},
+    document::{self, DocumentError, MAX_BYTES, MAX_DEPTH, MAX_VALUES, Syntax},
     model::Draft,
 };
 use proptest::prelude::*;
@@ -330,6 +330,31 @@ fn hostile_documents_are_refused_at_once() {
             assert_eq!(refusal(huge(open), syntax).code, Code::DocSyntax, "{open}");
         }
     }
+    let many = format!(
+        "{{\"format\":\"decnet.topology/1\",\"name\":\"a\",\"lans\":[{}0]}}",
+        "0,".repeat(MAX_VALUES)
+    );
+    let refused = refusal(&many, Syntax::Json);
+    assert_eq!(refused.code, Code::DocSyntax);
+    assert!(
+        refused
+            .message
+            .ends_with("more than 4000000 values; split it into smaller mazes"),
+        "{}",
+        refused.message
+    );
+    assert!(
+        matches!(
+            refused.target,
+            Target::Document {
+                line: Some(1),
+                column: Some(_),
+                ..
+            }
+        ),
+        "{:?}",
+        refused.target
+    );
     let too_long = vec![b'['; 100 << 20];
     assert!(refusal(&too_long, Syntax::Auto).message.contains("bytes"));
 }

@@ -54,7 +54,7 @@ impl Graph<'_> {
         of_deckies.collect()
     }
 
-    /// Returns the [routes](Self::routes) of one decky; none for one that is not there.
+    /// Returns the [routes](Self::routes) of one decky; none for an unknown one.
     ///
     /// It makes one search, and takes time and memory in proportion to the maze.
     pub fn routes_of(&self, decky: DeckyId) -> Vec<Route> {

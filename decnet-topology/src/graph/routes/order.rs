@@ -1,4 +1,6 @@
-use std::{iter, ops::Range};
+use std::{iter, net::Ipv4Addr, ops::Range};
+
+use ipnet::Ipv4Subnets;
 
 use super::{
     adjacency::index,
@@ -9,7 +11,7 @@ use crate::{
     model::Topology,
 };
 
-/// LANs that stand one after the other in the order of their subnets, and the router that packets to them go to.
+/// Neighbours in the order of subnets, and the router that packets to them go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub(super) places: Range<u32>,
@@ -25,10 +27,10 @@ pub(super) struct Order {
     pub(super) place_of: Vec<u32>,
     /// For each zone, the places of its LANs.
     zones: Vec<Range<u32>>,
-    /// For each place, the first address and the one after the last.
-    spans: Vec<(u64, u64)>,
+    /// For each place, the first and the last address.
+    spans: Vec<(Ipv4Addr, Ipv4Addr)>,
     /// For each place, where the LANs end that follow it in its zone without a gap between their subnets. Where any two subnets
-    /// of the maze overlap, which is against the rules but may be drawn, each LAN stands alone.
+    /// of the maze overlap, which is against the rules but may be drawn, each LAN is on its own.
     gapless_to: Vec<u32>,
 }
 
@@ -63,13 +65,14 @@ impl Order {
     fn has_overlaps(&self) -> bool {
         let mut spans = self.spans.clone();
         spans.sort_unstable();
-        spans.windows(2).any(|pair| pair[1].0 < pair[0].1)
+        spans.windows(2).any(|pair| pair[1].0 <= pair[0].1)
     }
 
     fn join(&mut self) {
         for zone in &self.zones {
             for place in zone.clone().rev().skip(1).map(|place| place as usize) {
-                if self.spans[place].1 == self.spans[place + 1].0 {
+                let (last, next) = (self.spans[place].1, self.spans[place + 1].0);
+                if last.to_bits().checked_add(1) == Some(next.to_bits()) {
                     self.gapless_to[place] = self.gapless_to[place + 1];
                 }
             }
@@ -107,29 +110,17 @@ impl Order {
             at = end.min(self.gapless_to[start as usize]);
             Some((self.spans[start as usize].0, self.spans[at as usize - 1].1))
         });
-        pieces.flat_map(move |(start, end)| cover(start, end, via))
+        pieces.flat_map(move |(first, last)| {
+            Ipv4Subnets::new(first, last, 0).map(move |subnet| Way {
+                network: subnet.addr().to_bits(),
+                prefix: subnet.prefix_len(),
+                via,
+            })
+        })
     }
 }
 
-fn span(topology: &Topology, lan: u32) -> (u64, u64) {
+fn span(topology: &Topology, lan: u32) -> (Ipv4Addr, Ipv4Addr) {
     let subnet = topology.lans()[lan as usize].subnet();
-    let (first, last) = (subnet.network().to_bits(), subnet.broadcast().to_bits());
-    (u64::from(first), u64::from(last) + 1)
-}
-
-/// Covers addresses exactly with the fewest subnets: each time with the largest that begins there and does not reach too far.
-fn cover(start: u64, end: u64, via: u32) -> impl Iterator<Item = Way> {
-    const ALL: u64 = 1 << 32;
-    let mut at = start;
-    iter::from_fn(move || {
-        let left = end.checked_sub(at).filter(|&left| left > 0)?;
-        let host_bits = (at | ALL).trailing_zeros().min(left.ilog2());
-        let network = u32::try_from(at).expect("it comes before the last address");
-        at += 1 << host_bits;
-        Some(Way {
-            network,
-            prefix: u8::try_from(32 - host_bits).expect("at most 32"),
-            via,
-        })
-    })
+    (subnet.network(), subnet.broadcast())
 }

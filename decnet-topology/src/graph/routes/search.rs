@@ -5,7 +5,7 @@ use super::{
     order::{Order, Stretch},
 };
 
-/// A search through the routed maze, breadth first. What it needs is made once and used for every decky.
+/// A search through the routed maze, breadth first. Its buffers are reused for every decky.
 #[derive(Debug)]
 pub(super) struct Search {
     adjacency: Adjacency,
@@ -21,7 +21,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Prepares a search. `found_with` says the places of the LANs that each LAN and router stands for.
+    /// Prepares a search. `found_with` has the places of the LANs that each LAN and router represents.
     pub(super) fn new(adjacency: Adjacency, found_with: Vec<(Range<u32>, u32)>) -> Self {
         let count = adjacency.lan_count() + adjacency.router_count();
         Self {
@@ -34,7 +34,7 @@ impl Search {
         }
     }
 
-    /// Prepares a search in which each LAN stands for itself.
+    /// Prepares a search in which each LAN represents itself.
     pub(super) fn of_lans(adjacency: Adjacency, order: &Order) -> Self {
         let places = (0..).zip(&order.lan_at).map(|(place, &lan)| (place..place + 1, lan));
         Self::new(adjacency, places.collect())

@@ -1,4 +1,4 @@
-//! How values of the model stand in columns, and back.
+//! Values of the model, to columns and back.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -69,13 +69,13 @@ impl<'row> Columns<'row> {
         error.into()
     }
 
-    /// Reads a column whose text stands for a value.
+    /// Reads a column whose text is parsed to a value.
     pub(super) fn word<T: FromStr<Err: Display>>(&mut self) -> Result<T, Fault> {
         let text = self.text()?;
         self.parse(text)
     }
 
-    /// Reads a column whose text, if there is one, stands for a value.
+    /// Reads a column whose text, if there is one, is parsed to a value.
     pub(super) fn maybe_word<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>, Fault> {
         let text = self.maybe_text()?;
         text.map(|text| self.parse(text)).transpose()

@@ -58,7 +58,7 @@ fn copy(whole: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a file for its owner alone: what services are configured with, passwords too, stands in it. SQLite gives the files that
+/// Makes a file for its owner alone: it holds the config of services, passwords too. SQLite gives the files that
 /// it puts beside it the same mode.
 fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

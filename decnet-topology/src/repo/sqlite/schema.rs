@@ -78,7 +78,7 @@ fn recognise(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Turns the write-ahead log on. Of several processes that open a new file at once all but one are told that it is busy,
+/// Turns the write-ahead log on. Of several processes that open a new file at once all but one get the answer that it is busy,
 /// without the wait that other statements get.
 fn write_ahead(connection: &Connection, timeout: Duration) -> Result<(), Fault> {
     const PAUSE: Duration = Duration::from_millis(10);
@@ -98,7 +98,7 @@ fn write_ahead(connection: &Connection, timeout: Duration) -> Result<(), Fault> 
 /// Brings the layout up to date, in one transaction.
 ///
 /// The version is read before the transaction begins, so another process may have been quicker; then the steps are undone and
-/// looked at anew.
+/// looked at again.
 fn migrate(connection: &mut Connection) -> Result<(), Fault> {
     let version =
         |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));

@@ -99,7 +99,7 @@ fn decky() -> impl Strategy<Value = Decky> {
         position(),
     )
         .prop_map(|(id, services, config, archetype, forwards, attachments, position)| {
-            // The index of a LAN stands for it until the LANs are known.
+            // The index of a LAN is used until the LANs are known.
             let attachments = attachments.into_iter().map(|(lan, ip)| Attachment {
                 lan: LanId::new(u32::try_from(lan.index(1 << 16)).unwrap_or_default()),
                 ip: ip.into(),

@@ -103,7 +103,7 @@ pub(super) async fn of_edits_that_saw_one_version_one_wins(repo: Arc<dyn Repo>) 
     assert_eq!(repo.load(id).await.expect("it is there"), winner);
 }
 
-/// Returns a maze that tells its version by its number of LANs and deckies, and by where they are.
+/// Returns a maze that shows its version by its number of LANs and deckies, and by where they are.
 fn maze_of(version: u64) -> Topology {
     let octet = version % 200;
     let mut maze = Topology::builder().dmz("lan-0", &format!("10.{octet}.0.0/24"));

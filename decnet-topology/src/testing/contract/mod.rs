@@ -1,4 +1,4 @@
-//! What every [`Repo`] must do, as tests that anyone's own repo can be held to.
+//! What every [`Repo`] must do, as tests for any implementation.
 //!
 //! Each clause is a test whose name states what must hold. [`repo_contract!`](crate::repo_contract) makes one test of each:
 //!
@@ -32,7 +32,7 @@ use std::{any::Any, fmt, pin::Pin, sync::Arc};
 
 use crate::repo::Repo;
 
-/// An empty store to be held to the contract.
+/// An empty store for the contract.
 #[derive(Debug)]
 pub struct Subject {
     repo: Arc<dyn Repo>,
@@ -74,7 +74,7 @@ pub struct Clause {
 ///
 /// # Panics
 ///
-/// If the store does not do what the clause says, or there is no such clause.
+/// If the store breaks the clause, or the clause is unknown.
 pub fn hold(clause: &str, factory: impl AsyncFnOnce() -> Subject) {
     let found = CLAUSES.iter().find(|known| known.name == clause);
     let clause = found.expect("the clause is one of CLAUSES");

@@ -18,7 +18,7 @@ use crate::{
 /// The length of the leases.
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(15);
 
-/// Returns a moment, so many seconds into the play.
+/// Returns the moment that many seconds after the start.
 pub(super) fn second(count: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + count).expect("a moment of this century")
 }

@@ -31,7 +31,7 @@ async fn assert_busy(repo: &dyn Repo, id: TopologyId, at: i64) {
     assert_eq!(any(repo, at).await, None);
 }
 
-/// Checks that whoever has this token can do nothing with it.
+/// Checks that this token gives no rights.
 async fn assert_lost(repo: &dyn Repo, id: MutationId, token: ClaimToken, at: i64) {
     let before = stage::snapshot(repo).await;
     repo.release_claim(id, token, second(at)).await.expect("it is no error");

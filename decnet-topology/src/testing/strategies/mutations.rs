@@ -12,9 +12,9 @@ use crate::{
     name::{Name, ServiceName},
 };
 
-/// Gives mutations of a topology: most name what is there and could be legal, some are not.
+/// Generates mutations of a topology: most name existing parts and could be legal, some are not.
 ///
-/// Every fifth decky or LAN that is named is not there, a few addresses and services do not fit, and homes are detached from.
+/// Every fifth named decky or LAN does not exist, a few addresses and services do not fit, and some detach from homes.
 pub fn mutations(topology: &Topology) -> BoxedStrategy<Mutation> {
     let lans = Names::new("l", topology.lans().iter().map(|lan| lan.name().clone()));
     let deckies = Names::new("d", topology.deckies().iter().map(|decky| decky.name().clone()));
@@ -43,7 +43,7 @@ pub fn mutations(topology: &Topology) -> BoxedStrategy<Mutation> {
     .boxed()
 }
 
-/// The names of what is there, and those that new ones may have.
+/// The existing names, and names for new parts.
 struct Names {
     there: Vec<Name>,
     letter: &'static str,
@@ -57,7 +57,7 @@ impl Names {
         }
     }
 
-    /// Gives a name that is likely not there.
+    /// Generates a name that likely does not exist.
     fn new_one(&self) -> BoxedStrategy<Name> {
         let letter = self.letter;
         (100_u32..1000)

@@ -58,7 +58,7 @@ fn row(row: &mut Columns<'_>) -> Result<MutationRow, Fault> {
 /// Finds a mutation.
 pub(in crate::repo::sqlite) fn find(moment: &Transaction<'_>, id: MutationId) -> Result<MutationRow, Fault> {
     let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM mutations WHERE id = ?1"))?;
-    // No number is greater: what cannot be a row's is no mutation's.
+    // SQLite has no greater number, so no mutation has one.
     let number = i64::try_from(id.get()).unwrap_or(-1);
     first(statement.query([number])?, row)?.ok_or_else(|| RepoError::MutationNotFound { id }.into())
 }
