@@ -3,6 +3,7 @@
 mod builder;
 mod decky;
 mod draft;
+mod draft_form;
 mod lan;
 mod log;
 mod position;

@@ -1,12 +1,11 @@
-//! What makes a maze well-formed: valid names, each once, and attachments to LANs that exist, each once.
+//! The faults in the form of a maze: names that are invalid or occur twice, and attachments to LANs that do not exist or occur twice.
 
-use std::{collections::BTreeSet, error::Error as _};
+use std::error::Error as _;
 
 use crate::{
-    finding::{Code, Finding, Findings, Target},
+    finding::{Code, Finding, Target},
     id::{DeckyId, LanId},
-    model::Draft,
-    name::{CaseInsensitive, Name, NameError},
+    name::{CaseInsensitive, NameError},
 };
 
 /// A fault in the form of a maze.
@@ -105,46 +104,6 @@ impl TopologyError {
             ),
         };
         Finding::new(code, target, format!("{text}{hint}; {remedy}"))
-    }
-}
-
-impl Draft {
-    /// Checks that names are valid and unique, and that every decky is attached to LANs that exist, to each once.
-    pub(crate) fn check_form(&self, findings: &mut Findings) {
-        let mut note = |fault: TopologyError| findings.push(fault.finding(""));
-        for lan in &self.lans {
-            if let Err(source) = Name::new(&lan.name) {
-                let name = lan.name.clone();
-                note(TopologyError::LanName { name, source });
-            }
-        }
-        for decky in &self.deckies {
-            if let Err(source) = Name::new(&decky.name) {
-                let name = decky.name.clone();
-                note(TopologyError::DeckyName { name, source });
-            }
-            let mut seen = BTreeSet::new();
-            for attachment in &decky.attachments {
-                let decky = || decky.name.clone();
-                match self.lans.get(attachment.lan) {
-                    None => {
-                        let lan = format!("#{}", attachment.lan);
-                        note(TopologyError::UnknownLan { decky: decky(), lan });
-                    }
-                    Some(lan) if !seen.insert(attachment.lan) => {
-                        let lan = lan.name.clone();
-                        note(TopologyError::AttachmentDup { decky: decky(), lan });
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        for name in doubled(self.lans.iter().map(|lan| lan.name.as_str())) {
-            note(TopologyError::LanNameDup { name: name.into() });
-        }
-        for name in doubled(self.deckies.iter().map(|decky| decky.name.as_str())) {
-            note(TopologyError::DeckyNameDup { name: name.into() });
-        }
     }
 }
 
