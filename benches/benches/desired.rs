@@ -46,7 +46,7 @@ fn observed(desired: &Desired) -> Observed {
         shares: None,
         volumes: BTreeSet::from([volume_of(&spec.name)]),
         pid: None,
-        deviates: false,
+        deviates: None,
         tampered: None,
     });
     let services = desired.services.values().map(|spec| ObservedContainer {
@@ -61,7 +61,7 @@ fn observed(desired: &Desired) -> Observed {
         shares: None,
         volumes: BTreeSet::from([volume_of(&spec.base)]),
         pid: None,
-        deviates: false,
+        deviates: None,
         tampered: None,
     });
     let volumes = desired.bases.values().map(|spec| ObservedVolume {

@@ -316,9 +316,9 @@ impl Bare {
         let (before, desired) = (self.desired(&self.maze)?, self.desired(&after)?);
         let mut observed = self.docker.inspect(Scope::Topology(self.instance, self.id)).await?;
         for container in &mut observed.containers {
-            container.deviates = desired
-                .states_changed_since(&before)
-                .any(|name| *name == container.name);
+            let mut changed = desired.states_changed_since(&before);
+            let deviates = changed.any(|name| *name == container.name);
+            container.deviates = deviates.then(|| "the maze changed".into());
         }
         let plan = diff(&desired, &observed);
         let options = ExecuteOptions::new(OnFailure::SkipDependents, 2 * self.info.cpus);

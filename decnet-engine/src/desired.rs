@@ -3,6 +3,7 @@
 mod bounds;
 mod bridge;
 mod build;
+mod changed;
 mod digest;
 mod seccomp;
 mod spec;
@@ -10,6 +11,7 @@ mod spec;
 pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH};
 pub(crate) use bridge::bridge_options;
 pub use build::{Desired, DesiredContext, DesiredError};
+pub(crate) use changed::{changed_fields, changed_spec_fields};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{
     BASE_CAPABILITIES, BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort,

@@ -127,8 +127,9 @@ pub struct ObservedContainer {
     /// The process that it runs as, counted by the machine of the runtime; none where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// Whether its routes or forwarding were found not to be what they should; false where nobody looked.
-    pub deviates: bool,
+    /// How its interfaces, routes, forwarding or containment differ from the maze; none where nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deviates: Option<String>,
     /// Why what runs in it cannot be trusted, so that it must be recreated; none where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tampered: Option<String>,

@@ -16,7 +16,13 @@ pub(crate) struct Step(plan::Step);
 
 #[pymethods]
 impl Step {
-    /// Whether it takes down something that runs in order to make it anew.
+    /// Why it is needed, in words: `missing`, `spec changed: publish`. `to_dict()` has it as data.
+    #[getter]
+    fn reason(&self) -> String {
+        self.0.reason.to_string()
+    }
+
+    /// Whether it removes a running container in order to recreate it.
     #[getter]
     fn destructive(&self) -> bool {
         self.0.destructive

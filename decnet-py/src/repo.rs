@@ -302,7 +302,7 @@ impl RepoMethods {
         let settings = convert::document(settings, "settings")?;
         self.answer(
             py,
-            move |repo| async move { repo.set_settings(id, settings, at).await },
+            move |repo| async move { repo.set_settings(id, settings, None, at).await },
             rows::row,
         )
     }
@@ -313,7 +313,7 @@ impl RepoMethods {
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         self.answer(
             py,
-            move |repo| async move { repo.set_needs_resync(id, needs_resync, at).await },
+            move |repo| async move { repo.set_needs_resync(id, needs_resync, None, at).await },
             nothing,
         )
     }

@@ -23,7 +23,7 @@ def test_a_maze_is_raised_checked_and_taken_down(
     assert (prepared.id, prepared.warnings, prepared.restarts, prepared.refusal) == (stored.id, [], [], None)
     assert plan and len(plan) == len(list(plan)) == len(plan.to_list()) and not plan.is_empty
     assert any(str(step).startswith("create network") for step in plan) and str(plan).count("\n") == len(plan) - 1
-    assert not any(step.destructive for step in plan)
+    assert not any(step.destructive for step in plan) and {step.reason for step in plan} >= {"missing"}
     assert docker.networks == {}, "a plan touches nothing"
     with pytest.raises(decnet.InvalidConfig, match="maps nothing"):
         engine.deploy(stored, settings={"publish": ["shh=127.0.0.1:2222"]})

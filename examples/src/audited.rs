@@ -88,13 +88,20 @@ impl<R: TopologyStore> TopologyStore for Audited<R> {
         &self,
         id: TopologyId,
         settings: DeploySettings,
+        held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.inner.set_settings(id, settings, at).await
+        self.inner.set_settings(id, settings, held, at).await
     }
 
-    async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {
-        self.inner.set_needs_resync(id, needs_resync, at).await
+    async fn set_needs_resync(
+        &self,
+        id: TopologyId,
+        needs_resync: bool,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<(), RepoError> {
+        self.inner.set_needs_resync(id, needs_resync, held, at).await
     }
 
     async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError> {

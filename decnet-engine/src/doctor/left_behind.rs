@@ -142,7 +142,7 @@ mod tests {
                 shares: None,
                 volumes: BTreeSet::new(),
                 pid: None,
-                deviates: false,
+                deviates: None,
                 tampered: None,
             }],
             ..Observed::default()

@@ -3,31 +3,31 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, Finding, RuleSet, Status, StoredTopology, Topology, TopologyId, ValidTopology, validate::HostFacts,
+    DeploySettings, Finding, RuleSet, Status, StoredTopology, TopologyId, ValidTopology, validate::HostFacts,
 };
 
 use super::{Engine, EngineError, drift::Asked, preflight::Facts};
 use crate::{
     desired::Desired,
-    naming::ContainerName,
     observe::{Activity, Observed},
-    plan::{Plan, diff},
+    plan::{Plan, diff, diff_since},
 };
 
 /// What is known of the insides of the bases, which no list of the runtime shows.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Inside<'a> {
+pub(super) enum Inside {
     /// Nothing: every base is asked.
     Unknown,
-    /// The runtime was last observed to match this maze. No base is asked, and the state is set where the target differs from it.
-    As(&'a Topology),
+    /// The runtime was last observed to match the maze before the change. No base is asked, and the state is set where the target
+    /// differs from that maze.
+    AsBefore,
 }
 
-impl<'a> Inside<'a> {
-    /// Says what is known of a maze from its row: an active one was seen to match, unless something was stored since.
-    pub(super) fn of(before: &'a StoredTopology) -> Self {
+impl Inside {
+    /// Returns what is known of a maze from its row: an active one was seen to match, unless something was stored since.
+    pub(super) fn of(before: &StoredTopology) -> Self {
         if before.row.status == Status::Active && !before.row.needs_resync {
-            Self::As(&before.topology)
+            Self::AsBefore
         } else {
             Self::Unknown
         }
@@ -41,8 +41,10 @@ pub(super) struct Target<'a> {
     pub(super) stored: &'a StoredTopology,
     /// How it is raised.
     pub(super) settings: &'a DeploySettings,
+    /// The maze before the change, in its row; none where it does not run, or is not changed.
+    pub(super) before: Option<&'a StoredTopology>,
     /// What is known already.
-    pub(super) inside: Inside<'a>,
+    pub(super) inside: Inside,
     /// Which rules hold.
     pub(super) rules: RuleSet,
     /// Whose claims are its own: the topology's, or those of the one that it is a copy of.
@@ -51,13 +53,23 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Takes a maze that runs, or that is to take the place of one.
-    pub(super) fn live(stored: &'a StoredTopology, settings: &'a DeploySettings, inside: Inside<'a>) -> Self {
+    pub(super) fn live(stored: &'a StoredTopology, settings: &'a DeploySettings) -> Self {
         Self {
             stored,
             settings,
-            inside,
+            before: None,
+            inside: Inside::Unknown,
             rules: RuleSet::live(),
             claims: stored.row.id,
+        }
+    }
+
+    /// Says what it was before, and what is known of the insides of its bases.
+    pub(super) fn since(self, before: &'a StoredTopology, inside: Inside) -> Self {
+        Self {
+            before: Some(before),
+            inside,
+            ..self
         }
     }
 }
@@ -101,11 +113,14 @@ impl Engine {
         let Target { stored, settings, .. } = target;
         let context = self.desired_context(facts.instance, stored.row.id, &facts.info, settings)?;
         let desired = Desired::new(valid, &context)?;
-        let known = self.known(facts, target, &desired)?;
-        match &known {
-            Some(changed) => {
+        let before = self.desired_before(facts, target)?;
+        let known = before.as_ref().filter(|_| matches!(target.inside, Inside::AsBefore));
+        match known {
+            Some(before) => {
+                let changed: BTreeSet<_> = desired.states_changed_since(before).collect();
                 for container in &mut observed.containers {
-                    container.deviates = changed.contains(&container.name);
+                    let deviates = changed.contains(&container.name);
+                    container.deviates = deviates.then(|| "the maze changed".into());
                 }
             }
             None => {
@@ -113,38 +128,32 @@ impl Engine {
             }
         }
         Ok(Change {
-            plan: diff(&desired, &observed),
+            plan: diff_since(before.as_ref(), &desired, &observed),
+            known: known.is_some(),
             desired,
             observed,
             warnings: valid.report().warnings().cloned().collect(),
-            known: known.is_some(),
         })
     }
 
-    /// Returns the bases whose routes or forwarding must be set again, where that is known without asking them.
-    fn known(
-        &self,
-        facts: &Facts,
-        target: Target<'_>,
-        desired: &Desired,
-    ) -> Result<Option<BTreeSet<ContainerName>>, EngineError> {
-        let Inside::As(before) = target.inside else {
+    /// Returns what should have been there before the change; none where the catalogue of today does not know that maze.
+    fn desired_before(&self, facts: &Facts, target: Target<'_>) -> Result<Option<Desired>, EngineError> {
+        let Some(before) = target.before else {
             return Ok(None);
         };
-        // A maze that the catalogue of today does not know is no guide to what was set.
-        let Ok(before) = before.clone().validate(&self.options.catalog, RuleSet::live()) else {
+        let topology = before.topology.clone();
+        let Ok(valid) = topology.validate(&self.options.catalog, RuleSet::live()) else {
             return Ok(None);
         };
-        let context = self.desired_context(facts.instance, target.stored.row.id, &facts.info, target.settings)?;
-        let before = Desired::new(&before, &context)?;
-        Ok(Some(desired.states_changed_since(&before).cloned().collect()))
+        let context = self.desired_context(facts.instance, before.row.id, &facts.info, &before.row.settings)?;
+        Ok(Some(Desired::new(&valid, &context)?))
     }
 }
 
-/// Says what is not as it should be, if anything is.
+/// Returns how the runtime differs from the maze, if it does.
 pub(super) fn drift(desired: &Desired, observed: &Observed) -> Option<String> {
     if let Some(step) = diff(desired, observed).steps().first() {
-        return Some(format!("not as it should be: needs to {}", step.action));
+        return Some(format!("drift: {step}"));
     }
     let down = observed
         .containers

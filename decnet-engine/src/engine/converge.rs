@@ -38,9 +38,9 @@ pub(super) struct Converged {
 impl Session<'_> {
     /// Looks at what is there, as closely as what is known asks for: what was seen to match is looked at for what changed, and
     /// whether it still matches in all is for a reconcile to see.
-    pub(super) async fn look(&self, inside: Inside<'_>) -> Result<Observed, EngineError> {
+    pub(super) async fn look(&self, inside: Inside) -> Result<Observed, EngineError> {
         match inside {
-            Inside::As(_) => self.list().await,
+            Inside::AsBefore => self.list().await,
             Inside::Unknown => self.observe().await,
         }
     }

@@ -49,8 +49,7 @@ impl Session<'_> {
         let mut row = stored.row;
         let resumed = row.status == Status::Deploying;
         if settings != row.settings {
-            let repo = &self.engine.repo;
-            row = repo.set_settings(self.id, settings, Timestamp::now()).await?;
+            row = self.set_settings(settings).await?;
         }
         if !resumed {
             row = self

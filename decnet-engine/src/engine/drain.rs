@@ -175,7 +175,7 @@ impl Session<'_> {
 
     async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Change, EngineError> {
         let force = self.allowed(claim, &stored.row).await?;
-        let target = Target::live(stored, &stored.row.settings, Inside::Unknown);
+        let target = Target::live(stored, &stored.row.settings);
         let change = self
             .engine
             .change(&self.facts, target, self.observe().await?, None)

@@ -13,7 +13,7 @@ use crate::{
     desired::{BaseSpec, Desired},
     naming::{ContainerName, Role},
     observe::{Activity, Observed, ObservedContainer},
-    runtime::{NetworkCheck, RuntimeError},
+    runtime::{NetworkCheck, RuntimeError, deviation::describe},
 };
 
 /// How often, and after which pauses, a base that deviates is checked again: one that has just started sets its routes a few
@@ -62,7 +62,7 @@ impl Engine {
         for container in &mut observed.containers {
             let check = checks.get(&container.name);
             // One that cannot be checked gets its state again; if that fails too, that says why.
-            container.deviates = check.is_some_and(|check| check.tampered().is_none() && !is_right(check));
+            container.deviates = check.and_then(deviation);
             container.tampered = check.and_then(NetworkCheck::tampered).map(Into::into);
         }
         Ok(())
@@ -89,7 +89,7 @@ impl Engine {
     /// Returns whether a base that has just begun to run is as it should be, or is so a little later.
     pub(super) async fn settles(&self, base: &BaseSpec) -> Result<bool, EngineError> {
         let checks = self.check_settling(&[base], |_| true).await?;
-        Ok(checks.values().all(is_right))
+        Ok(checks.values().all(matches_state))
     }
 
     /// Checks bases. One that deviates, and of which `settling` is true, is checked again.
@@ -102,7 +102,7 @@ impl Engine {
         for _ in 1..CHECKS {
             let again = bases.iter().copied().filter(|base| {
                 let check = checks.get(&base.name);
-                check.is_some_and(|check| check.tampered().is_none() && !is_right(check)) && settling(base)
+                check.and_then(deviation).is_some() && settling(base)
             });
             let again: Vec<_> = again.collect();
             if again.is_empty() {
@@ -115,7 +115,16 @@ impl Engine {
     }
 }
 
-/// Returns whether a base was found to be as it should be.
-fn is_right(check: &NetworkCheck) -> bool {
-    matches!(check, NetworkCheck::Checked { .. }) && check.deviations().is_none()
+/// Returns how a base differs from its state, or why that is not known; none where it was tampered with.
+fn deviation(check: &NetworkCheck) -> Option<String> {
+    match check {
+        NetworkCheck::Checked { report, .. } => describe(report),
+        NetworkCheck::Tampered { .. } => None,
+        NetworkCheck::Unchecked { why } => Some(format!("cannot be checked: {why}")),
+    }
+}
+
+/// Returns whether a base was found to match its state.
+fn matches_state(check: &NetworkCheck) -> bool {
+    matches!(check, NetworkCheck::Checked { .. }) && deviation(check).is_none()
 }

@@ -51,10 +51,8 @@ impl Session<'_> {
         } = task;
         let mut row = stored.row;
         if settings != row.settings {
-            let (repo, at) = (&self.engine.repo, Timestamp::now());
-            // Whoever comes after a death between here and the end must not think that the bases are as the settings say.
-            repo.set_needs_resync(self.id, true, at).await?;
-            row = repo.set_settings(self.id, settings, at).await?;
+            // With that it needs a resync: if this process dies before the end, the bases do not match the settings.
+            row = self.set_settings(settings).await?;
         }
         let Converged {
             changed,
@@ -86,8 +84,8 @@ impl Session<'_> {
         drift: Option<&str>,
     ) -> Result<TopologyRow, EngineError> {
         if drift.is_none() && row.needs_resync {
-            let repo = &self.engine.repo;
-            repo.set_needs_resync(self.id, false, Timestamp::now()).await?;
+            let (repo, held) = (&self.engine.repo, self.lease.token());
+            repo.set_needs_resync(self.id, false, held, Timestamp::now()).await?;
             row.needs_resync = false;
         }
         match (drift, row.status) {

@@ -1,10 +1,13 @@
 //! Executes an operation: the lease is taken, and the plan made under it.
 
-use decnet_topology::{TopologyId, rng};
+use decnet_topology::{RepoError, TopologyId, rng};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, Operation, Outcome, Prepared, session::Session, work::Work};
 use crate::event::Trigger;
+
+/// How often a topology that is edited meanwhile is planned.
+const TRIES: usize = 5;
 
 /// What became of one turn under the lease.
 enum Ended {
@@ -51,7 +54,27 @@ impl Engine {
 }
 
 impl Session<'_> {
+    /// Executes an operation under the lease. A pending topology that is edited between its plan and its deploy is planned again.
     async fn run(
+        &self,
+        operation: &Operation,
+        copy: TopologyId,
+        shown: Option<&Prepared>,
+    ) -> Result<Ended, EngineError> {
+        let mut tries = 1;
+        loop {
+            match self.run_once(operation, copy, shown).await {
+                Err(EngineError::Repo(RepoError::VersionConflict { .. }))
+                    if matches!(operation, Operation::Deploy(_)) && tries < TRIES =>
+                {
+                    tries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn run_once(
         &self,
         operation: &Operation,
         copy: TopologyId,

@@ -36,7 +36,7 @@ pub struct Outcome {
 }
 
 /// By what right an operation changes a topology.
-enum Right {
+pub(super) enum Right {
     /// Its lease.
     Lease(HeldLease),
     /// The lock of those who cannot write to the store, held until it is dropped.
@@ -55,7 +55,7 @@ impl Right {
         }
     }
 
-    fn token(&self) -> Option<LeaseToken> {
+    pub(super) fn token(&self) -> Option<LeaseToken> {
         match self {
             Self::Lease(lease) => Some(lease.token()),
             Self::Lock { .. } => None,
@@ -68,7 +68,7 @@ pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine,
     pub(super) id: TopologyId,
     pub(super) facts: Facts,
-    lease: Right,
+    pub(super) lease: Right,
     pub(super) cancel: CancellationToken,
 }
 
@@ -139,8 +139,10 @@ impl<'a> Session<'a> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
+        // A pending topology can be edited without the lease: the maze that was planned must be the one that is deployed.
         // The lease guards against another owner that took it meanwhile.
         let change = StatusChange::new(row.status, to)
+            .version((to == Status::Deploying).then_some(row.version))
             .intent(intent)
             .reason(reason.clone())
             .held(self.lease.token());
@@ -165,6 +167,12 @@ impl<'a> Session<'a> {
             }
         }
         Ok(row_after)
+    }
+
+    /// Stores how the topology is deployed.
+    pub(super) async fn set_settings(&self, settings: DeploySettings) -> Result<TopologyRow, EngineError> {
+        let (repo, held) = (&self.engine.repo, self.lease.token());
+        Ok(repo.set_settings(self.id, settings, held, Timestamp::now()).await?)
     }
 
     /// Records what an operation that failed came to. Where even that fails, the first error is the one to return: this one is

@@ -8,11 +8,7 @@ mod published;
 mod report;
 mod sources;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, StateReport, Target, TargetResult};
 use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
@@ -26,7 +22,7 @@ use crate::{
     naming::{self, ContainerName},
     observe::{Activity, ObservedContainer, Scope},
     plan::diff,
-    runtime::NetworkCheck,
+    runtime::{NetworkCheck, deviation::describe},
 };
 use expectation::{Expectation, OUTSIDE, was_untried};
 pub use report::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
@@ -56,14 +52,14 @@ struct Subject<'a> {
 /// What came of asking a decky.
 struct Asked {
     report: VerifyReport,
-    /// The base, if it is not in the state that it should have.
-    deviates: Option<ContainerName>,
+    /// The base, and how it differs from its state, if it does.
+    deviates: Option<(ContainerName, String)>,
 }
 
 /// What the check of a base's network means for its verification.
 struct Verdict {
-    /// Whether the base is not in the state that it should have.
-    deviates: bool,
+    /// How the base differs from its state.
+    deviates: Option<String>,
     /// Whether it lets out only what it should, or why that is not known.
     contained: Result<bool, String>,
     report: Option<StateReport>,
@@ -74,14 +70,14 @@ struct Verdict {
 impl Verdict {
     fn of(base: &ContainerName, check: Option<NetworkCheck>) -> Self {
         let unknown = |reason| Self {
-            deviates: false,
+            deviates: None,
             contained: Err(reason),
             report: None,
             inside_only: None,
         };
         match check {
             Some(NetworkCheck::Checked { report, inside_only }) => Self {
-                deviates: report != StateReport::default(),
+                deviates: describe(&report),
                 // Something is refused where another state is kept, which may let more out.
                 contained: Ok(report.refused.is_empty() && !report.deviations.contains(&Deviation::Uncontained)),
                 report: Some(report),
@@ -156,7 +152,7 @@ impl Engine {
         }
         let found: Vec<Asked> = stream::iter(asked).buffered(DECKIES_AT_A_TIME).try_collect().await?;
         let mut report = VerifyReport::default();
-        let mut deviating = BTreeSet::new();
+        let mut deviating = BTreeMap::new();
         for Asked { report: one, deviates } in found {
             report.add(one);
             deviating.extend(deviates);
@@ -165,7 +161,7 @@ impl Engine {
         let unwell = containers::deviations(&desired, &observed, &after, Timestamp::now());
         report.deviations.extend(unwell);
         for container in &mut observed.containers {
-            container.deviates = deviating.contains(&container.name);
+            container.deviates = deviating.remove(&container.name);
             container.tampered = tampered.remove(&container.name);
         }
         let plan = diff(&desired, &observed);
@@ -198,7 +194,7 @@ impl Engine {
     ) -> Result<Asked, EngineError> {
         let mut verdict = Verdict::of(&subject.base.name, check);
         let inside_only = verdict.inside_only.take().map(|why| InsideOnly { why, deckies: 1 });
-        let deviates = verdict.deviates.then(|| subject.base.name.clone());
+        let deviates = verdict.deviates.take().map(|how| (subject.base.name.clone(), how));
         let running = subject.there.filter(|there| there.activity == Activity::Running);
         let interfaces = running.map(|there| interfaces::deviations(subject.base, there, verdict.report.as_ref()));
         let mut report = self.probe_from(subject, verdict.contained, graph).await?;

@@ -210,6 +210,7 @@ impl Engine {
         let target = Target {
             stored: &stored,
             settings: &settings,
+            before: None,
             inside: Inside::Unknown,
             rules: RuleSet::deploy(),
             claims: before.row.id,
@@ -241,12 +242,13 @@ impl Engine {
             try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(row).await?) })?;
         let stand = Stand { facts, observed };
         // What runs has its ports; only other settings may need ports that somebody else has.
+        let mut target = Target::live(&stored, &settings);
         let host = if settings == row.settings {
             None
         } else {
+            target = target.since(&stored, Inside::Unknown);
             Some(self.host_facts(&stand, &stored).await?)
         };
-        let target = Target::live(&stored, &settings, Inside::Unknown);
         let change = self.change(facts, target, stand.observed, host.as_ref()).await?;
         let force = outstanding.or(Force::all_if(options.force));
         let refusal = force.permit(&stored, &change.plan).err();
@@ -284,7 +286,7 @@ impl Engine {
         stand: Stand<'_>,
         before: &StoredTopology,
         valid: ValidTopology,
-        inside: Inside<'_>,
+        inside: Inside,
         force: &Force,
     ) -> Result<Task, EngineError> {
         refuse_agent(&before.row)?;
@@ -294,7 +296,7 @@ impl Engine {
         };
         let host = self.host_facts_of_change(&stand, before, &stored).await?;
         let settings = stored.row.settings.clone();
-        let target = Target::live(&stored, &settings, inside);
+        let target = Target::live(&stored, &settings).since(before, inside);
         let change = match &host {
             // What the mutation made has passed these rules, but for those about the host.
             None => self.change_to(stand.facts, target, &valid, stand.observed).await?,

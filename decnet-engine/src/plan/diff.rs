@@ -9,7 +9,7 @@ use crate::{
     desired::{Desired, Image},
     naming::{self, ContainerName, NetworkName, Role},
     observe::{Activity, Observed, ObservedContainer},
-    plan::{Action, Plan, StepId, pairs::Pairs},
+    plan::{Action, Plan, Reason, Step, StepId, pairs::Pairs},
 };
 
 /// Works out what brings Docker from what is there to what should be. Pure, and empty when nothing differs.
@@ -19,8 +19,13 @@ use crate::{
 /// interfaces of their own base and the neighbours that they lead over are there. Steps stand in an order that interleaves LANs,
 /// so that neighbouring steps seldom wait for the same network.
 pub(crate) fn diff(desired: &Desired, observed: &Observed) -> Plan {
-    let pairs = Pairs::new(desired, observed);
-    let mut differ = PlanBuilder::new(desired, observed, &pairs);
+    diff_since(None, desired, observed)
+}
+
+/// The same, where it is known what should have been `before`: the reasons name the fields of specs that changed.
+pub(crate) fn diff_since(before: Option<&Desired>, desired: &Desired, observed: &Observed) -> Plan {
+    let pairs = Pairs::new(desired, observed, before);
+    let mut differ = PlanBuilder::new(before, desired, observed, &pairs);
     differ.remove_services();
     differ.remove_bases();
     differ.disconnect_bases();
@@ -37,6 +42,7 @@ pub(crate) fn diff(desired: &Desired, observed: &Observed) -> Plan {
 
 /// What is being worked out, and which steps others must wait for.
 pub(super) struct PlanBuilder<'a> {
+    pub(super) before: Option<&'a Desired>,
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
@@ -62,8 +68,9 @@ pub(super) struct PlanBuilder<'a> {
 }
 
 impl<'a> PlanBuilder<'a> {
-    fn new(desired: &'a Desired, observed: &'a Observed, pairs: &'a Pairs<'a>) -> Self {
+    fn new(before: Option<&'a Desired>, desired: &'a Desired, observed: &'a Observed, pairs: &'a Pairs<'a>) -> Self {
         Self {
+            before,
             desired,
             observed,
             plan: Plan::empty(),
@@ -81,15 +88,15 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// The containers of a role that go, so ordered that neighbours are on different LANs.
-    fn going(&self, service: bool) -> Vec<&'a ObservedContainer> {
-        let going = self.pairs.going.iter().copied();
-        let going = going.filter(|container| (container.role() == Some(Role::Service)) == service);
-        interleave(going.map(|container| (container.networks.keys().next(), container)))
+    fn going(&self, service: bool) -> Vec<&'a (&'a ObservedContainer, Reason)> {
+        let going = self.pairs.going.iter();
+        let going = going.filter(|(container, _)| (container.role() == Some(Role::Service)) == service);
+        interleave(going.map(|pair| (pair.0.networks.keys().next(), pair)))
     }
 
     fn remove_services(&mut self) {
-        for container in self.going(true) {
-            let id = self.remove(container, Role::Service, BTreeSet::new(), false);
+        for (container, reason) in self.going(true) {
+            let id = self.remove(container, Role::Service, reason, BTreeSet::new(), false);
             if let Some(decky) = container.labels.get(naming::DECKY) {
                 self.services_leaving.entry(decky.clone()).or_default().insert(id);
             }
@@ -97,14 +104,14 @@ impl<'a> PlanBuilder<'a> {
     }
 
     fn remove_bases(&mut self) {
-        for container in self.going(false) {
+        for (container, reason) in self.going(false) {
             let after = container
                 .labels
                 .get(naming::DECKY)
                 .and_then(|decky| self.services_leaving.get(decky))
                 .cloned();
             let destructive = self.desired.bases.contains_key(&container.name);
-            let id = self.remove(container, Role::Base, after.unwrap_or_default(), destructive);
+            let id = self.remove(container, Role::Base, reason, after.unwrap_or_default(), destructive);
             for network in container.networks.keys() {
                 self.leaving.entry(network.clone()).or_default().insert(id);
             }
@@ -115,6 +122,7 @@ impl<'a> PlanBuilder<'a> {
         &mut self,
         container: &ObservedContainer,
         role: Role,
+        reason: &Reason,
         needs: BTreeSet<StepId>,
         destructive: bool,
     ) -> StepId {
@@ -123,15 +131,17 @@ impl<'a> PlanBuilder<'a> {
             id: Some(container.id.clone()),
             role,
             networks: container.networks.keys().cloned().collect(),
-            reason: container.tampered.clone(),
             deletes_log: container
                 .labels
                 .get(naming::LOG)
                 .is_none_or(|driver| LogDriver::keeps_with_container(driver)),
         };
-        let id = self
-            .plan
-            .push(action, needs, destructive && container.activity == Activity::Running);
+        let id = self.plan.push_step(Step {
+            action,
+            reason: reason.clone(),
+            needs,
+            destructive: destructive && container.activity == Activity::Running,
+        });
         self.freeing.entry(container.name.clone()).or_default().insert(id);
         self.removals.insert(id);
         id
@@ -143,17 +153,19 @@ impl<'a> PlanBuilder<'a> {
         let kept = pairs.bases.iter().filter_map(|pair| Some((pair.spec, pair.there?)));
         for (base, there) in kept {
             for (network, ip) in &there.networks {
-                let fits = base
-                    .interfaces
-                    .iter()
-                    .any(|interface| interface.network == *network && ip.is_none_or(|ip| ip == interface.ip));
-                if !fits {
+                let mut interfaces = base.interfaces.iter();
+                let reason = match interfaces.find(|interface| interface.network == *network) {
+                    Some(interface) if ip.is_none_or(|ip| ip == interface.ip) => None,
+                    Some(_) => Some(Reason::AddressChanged),
+                    None => Some(Reason::NotDesired),
+                };
+                if let Some(reason) = reason {
                     let action = Action::Disconnect {
                         container: base.name.clone(),
                         network: network.clone(),
                         interface: None,
                     };
-                    let id = self.plan.push(action, BTreeSet::new(), false);
+                    let id = self.plan.push(action, reason, BTreeSet::new());
                     self.leaving.entry(network.clone()).or_default().insert(id);
                     self.replugged.entry(&base.name).or_default().insert(id);
                 }
@@ -177,7 +189,11 @@ impl<'a> PlanBuilder<'a> {
                 network: network.name.clone(),
                 id: Some(network.id.clone()),
             };
-            let id = self.plan.push(action, needs, false);
+            // A second network of the name is not in the maze either.
+            let is_first = !self.pairs.networks.contains_key(&network.name);
+            let recreated = self.pairs.recreated.get(network.name.as_str()).filter(|_| is_first);
+            let reason = recreated.cloned().unwrap_or(Reason::NotDesired);
+            let id = self.plan.push(action, reason, needs);
             // What is made on this subnet, under whatever name, waits for it.
             self.leaving.entry(network.name.clone()).or_default().insert(id);
             for spec in self.desired.networks.values() {
@@ -210,8 +226,8 @@ impl<'a> PlanBuilder<'a> {
                 let action = Action::RemoveVolume {
                     volume: volume.name.clone(),
                 };
-                self.plan
-                    .push(action, needs.into_iter().flatten().copied().collect(), false);
+                let needs = needs.into_iter().flatten().copied().collect();
+                self.plan.push(action, Reason::Unused, needs);
             }
         }
     }
@@ -228,9 +244,8 @@ impl<'a> PlanBuilder<'a> {
             .iter()
             .filter(|image| wanted.contains(image.reference()))
         {
-            let id = self
-                .plan
-                .push(Action::EnsureImage { image: image.clone() }, BTreeSet::new(), false);
+            let action = Action::EnsureImage { image: image.clone() };
+            let id = self.plan.push(action, Reason::Needed, BTreeSet::new());
             self.images.insert(image.reference(), id);
         }
     }
@@ -244,7 +259,7 @@ impl<'a> PlanBuilder<'a> {
             let action = Action::CreateNetwork {
                 network: Box::new(network.clone()),
             };
-            let id = self.plan.push(action, needs, false);
+            let id = self.plan.push(action, self.pairs.why_created(name.as_str()), needs);
             self.made.insert(name, id);
         }
     }
@@ -266,7 +281,7 @@ impl<'a> PlanBuilder<'a> {
                 let action = Action::RemoveImage {
                     reference: reference.clone(),
                 };
-                self.plan.push(action, self.removals.clone(), false);
+                self.plan.push(action, Reason::Unused, self.removals.clone());
             }
         }
     }

@@ -12,10 +12,12 @@
 
 mod diff;
 mod pairs;
+mod reason;
 mod settle;
 mod step;
 
-pub(crate) use diff::diff;
+pub(crate) use diff::{diff, diff_since};
 #[cfg(feature = "docker")]
 pub(crate) use pairs::belongs;
+pub use reason::Reason;
 pub use step::{Action, Lane, Plan, PlanError, Step, StepId};

@@ -1,10 +1,13 @@
 //! What should be, beside what is there and stays.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use serde::Serialize;
+
+use super::Reason;
 use crate::{
-    desired::{BaseSpec, Desired, ServiceNetwork, ServiceSpec},
-    naming::{self, ContainerName, NetworkName, Role},
+    desired::{self, BaseSpec, Desired, ServiceNetwork, ServiceSpec},
+    naming::{self, ContainerName, Labels, NetworkName, Role},
     observe::{Observed, ObservedContainer, ObservedNetwork},
 };
 
@@ -18,8 +21,10 @@ pub(super) struct Pairs<'a> {
     pub(super) bases: Vec<BasePair<'a>>,
     /// The services, in order of their names.
     pub(super) services: Vec<ServicePair<'a>>,
-    /// The containers that are there and go.
-    pub(super) going: Vec<&'a ObservedContainer>,
+    /// The containers that are there and go, and why.
+    pub(super) going: Vec<(&'a ObservedContainer, Reason)>,
+    /// Why containers and networks are recreated, by name.
+    pub(super) recreated: HashMap<&'a str, Reason>,
 }
 
 /// A base that should be.
@@ -41,51 +46,100 @@ pub(super) struct ServicePair<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    pub(super) fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
-        let networks = networks(desired, observed);
+    /// Pairs them. `before` is what should have been, as far as it is known: it names the fields of a spec that changed.
+    pub(super) fn new(desired: &'a Desired, observed: &'a Observed, before: Option<&Desired>) -> Self {
+        let mut recreated = HashMap::new();
+        let networks = networks(desired, observed, before, &mut recreated);
         let mut there = ObservedIndex::new(observed);
-        let stays = |container: &ObservedContainer| {
-            let mut names = container.networks.keys();
-            container.tampered.is_none()
-                && names.all(|name| networks.contains_key(name) || !desired.networks.contains_key(name))
-        };
         let bases = desired.bases.values().map(|spec| {
-            // It stays if it was made from the same spec, runs what it should and none of its networks is recreated.
-            let made = made_from(spec.labels.get(naming::SPEC));
-            let there = there.take(&spec.name, Role::Base, |container| made(container) && stays(container));
+            let there = there.take(&spec.name, Role::Base, |container| {
+                let recreates = |name| desired.networks.contains_key(name) && !networks.contains_key(name);
+                if let Some(what) = &container.tampered {
+                    return Err(Reason::Tampered { what: what.clone() });
+                }
+                let old = before.and_then(|before| before.bases.get(&spec.name));
+                require_spec(spec, &spec.labels, &container.labels, old.map(|old| (old, &old.labels)))?;
+                if container.networks.keys().any(recreates) {
+                    return Err(Reason::NetworkRecreated);
+                }
+                Ok(())
+            });
             BasePair { spec, there }
         });
         let bases: Vec<_> = bases.collect();
         let by_name: HashMap<_, _> = bases.iter().map(|pair| (&pair.spec.name, *pair)).collect();
         let services = desired.services.values().map(|spec| {
             let base = by_name.get(&spec.base).copied();
-            // It stays if it was made from the same spec, for the base that stays.
-            let made = made_from(spec.labels.get(naming::SPEC));
             let base_there = base.and_then(|base| base.there);
             let there = there.take(&spec.name, Role::Service, |container| {
-                made(container) && base_there.is_some_and(|base| belongs(spec, container, base))
+                let old = before.and_then(|before| before.services.get(&spec.name));
+                require_spec(spec, &spec.labels, &container.labels, old.map(|old| (old, &old.labels)))?;
+                if base_there.is_some_and(|base| belongs(spec, container, base)) {
+                    Ok(())
+                } else {
+                    Err(Reason::BaseRecreated)
+                }
             });
             ServicePair { spec, there, base }
         });
+        let services = services.collect();
+        let going = there.left();
+        recreated.extend((going.iter()).map(|(container, reason)| (container.name.as_str(), reason.clone())));
         Self {
-            services: services.collect(),
             networks,
             bases,
-            going: there.left(),
+            services,
+            going,
+            recreated,
         }
+    }
+
+    /// Returns why something is created: it is missing, or what there was of it goes.
+    pub(super) fn why_created(&self, name: &str) -> Reason {
+        self.recreated.get(name).cloned().unwrap_or(Reason::Missing)
     }
 }
 
-/// Finds the networks that were made from the same spec.
-fn networks<'a>(desired: &'a Desired, observed: &'a Observed) -> HashMap<&'a NetworkName, &'a ObservedNetwork> {
+/// Finds the networks that were made from the same spec, and notes why others are recreated.
+fn networks<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+    before: Option<&Desired>,
+    recreated: &mut HashMap<&'a str, Reason>,
+) -> HashMap<&'a NetworkName, &'a ObservedNetwork> {
     let mut networks = HashMap::with_capacity(observed.networks.len());
     for network in &observed.networks {
-        let wanted = desired.networks.get(&network.name);
-        if wanted.is_some_and(|spec| spec.labels.get(naming::SPEC) == network.labels.get(naming::SPEC)) {
-            networks.entry(&network.name).or_insert(network);
+        let Some(spec) = desired.networks.get(&network.name) else {
+            continue;
+        };
+        let old = before.and_then(|before| before.networks.get(&network.name));
+        match require_spec(spec, &spec.labels, &network.labels, old.map(|old| (old, &old.labels))) {
+            Ok(()) => {
+                networks.entry(&network.name).or_insert(network);
+            }
+            Err(reason) => {
+                recreated.insert(network.name.as_str(), reason);
+            }
         }
     }
     networks
+}
+
+/// Requires that something was made from a spec. Which fields changed is known where it was made from the old one.
+fn require_spec<S: Serialize>(
+    spec: &S,
+    labels: &Labels,
+    found: &Labels,
+    old: Option<(&S, &Labels)>,
+) -> Result<(), Reason> {
+    let found = found.get(naming::SPEC);
+    if labels.get(naming::SPEC) == found {
+        return Ok(());
+    }
+    let old = old.filter(|(_, labels)| labels.get(naming::SPEC) == found);
+    Err(Reason::SpecChanged {
+        fields: old.map_or_else(BTreeSet::new, |(old, _)| desired::changed_spec_fields(old, spec)),
+    })
 }
 
 /// Returns whether the container of a service was made for the base that is there: shares its namespace, or its volume.
@@ -96,15 +150,11 @@ pub(crate) fn belongs(spec: &ServiceSpec, container: &ObservedContainer, base: &
     }
 }
 
-fn made_from(spec: Option<&String>) -> impl Fn(&ObservedContainer) -> bool {
-    move |container| spec.map(String::as_str) == container.spec()
-}
-
-/// The containers that are there, and which of them were found to stay.
+/// The containers that are there, and why each of them goes; none of those that were found to stay.
 struct ObservedIndex<'a> {
     containers: &'a [ObservedContainer],
     by_name: HashMap<&'a ContainerName, usize>,
-    stays: Vec<bool>,
+    goes: Vec<Option<Reason>>,
 }
 
 impl<'a> ObservedIndex<'a> {
@@ -116,7 +166,7 @@ impl<'a> ObservedIndex<'a> {
         Self {
             containers: &observed.containers,
             by_name,
-            stays: vec![false; observed.containers.len()],
+            goes: vec![Some(Reason::NotDesired); observed.containers.len()],
         }
     }
 
@@ -125,20 +175,21 @@ impl<'a> ObservedIndex<'a> {
         &mut self,
         name: &ContainerName,
         role: Role,
-        stays: impl Fn(&ObservedContainer) -> bool,
+        stays: impl Fn(&ObservedContainer) -> Result<(), Reason>,
     ) -> Option<&'a ObservedContainer> {
         let at = *self.by_name.get(name)?;
         let container = &self.containers[at];
-        let is_it = container.role() == Some(role) && stays(container);
-        self.stays[at] |= is_it;
-        is_it.then_some(container)
+        if container.role() != Some(role) {
+            return None;
+        }
+        self.goes[at] = stays(container).err();
+        self.goes[at].is_none().then_some(container)
     }
 
-    /// Returns those that go.
-    fn left(self) -> Vec<&'a ObservedContainer> {
-        let all = self.containers.iter().zip(self.stays);
-        all.filter(|(_, stays)| !stays)
-            .map(|(container, _)| container)
+    /// Returns those that go, and why.
+    fn left(self) -> Vec<(&'a ObservedContainer, Reason)> {
+        let all = self.containers.iter().zip(self.goes);
+        all.filter_map(|(container, reason)| Some((container, reason?)))
             .collect()
     }
 }

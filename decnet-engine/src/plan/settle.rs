@@ -2,11 +2,11 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::diff::{PlanBuilder, interleave};
 use crate::{
-    desired::{BaseSpec, Interface, ServiceNetwork, ServiceSpec},
+    desired::{self, BaseSpec, Interface, ServiceNetwork, ServiceSpec},
     naming::{NetworkName, Role},
     observe::{Activity, ObservedContainer},
     plan::{
-        Action, StepId,
+        Action, Reason, StepId,
         pairs::{BasePair, ServicePair},
     },
 };
@@ -30,13 +30,12 @@ impl<'a> PlanBuilder<'a> {
         for interface in &base.interfaces {
             needs.extend(self.arrival(&interface.network));
         }
-        let id = self.plan.push(
-            Action::CreateBase {
-                base: Box::new(base.clone()),
-            },
-            needs,
-            false,
-        );
+        let action = Action::CreateBase {
+            base: Box::new(base.clone()),
+        };
+        let id = self
+            .plan
+            .push(action, self.pairs.why_created(base.name.as_str()), needs);
         self.appears(base, id);
     }
 
@@ -60,7 +59,9 @@ impl<'a> PlanBuilder<'a> {
                 container: base.name.clone(),
                 interface: interface.clone(),
             };
-            let id = self.plan.push(action, needs, false);
+            let moved = there.networks.contains_key(&interface.network);
+            let reason = if moved { Reason::AddressChanged } else { Reason::Missing };
+            let id = self.plan.push(action, reason, needs);
             self.appearing.entry(interface.ip).or_default().insert(id);
             self.replugged.entry(&base.name).or_default().insert(id);
         }
@@ -70,7 +71,7 @@ impl<'a> PlanBuilder<'a> {
                 container: base.name.clone(),
                 role: Role::Base,
             };
-            let id = self.plan.push(action, needs, false);
+            let id = self.plan.push(action, Reason::NotRunning, needs);
             self.appears(base, id);
         }
     }
@@ -105,7 +106,7 @@ impl<'a> PlanBuilder<'a> {
             container: base.name.clone(),
             state,
         };
-        self.plan.push(action, needs, false)
+        self.plan.push(action, Reason::InterfacesChanged, needs)
     }
 
     /// Notes the step after which a base has a new namespace.
@@ -131,7 +132,7 @@ impl<'a> PlanBuilder<'a> {
         for (base, there) in routers.into_iter().chain(others) {
             let mut needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
             needs.extend(self.based.get(&base.name));
-            if needs.is_empty() && !there.deviates {
+            if needs.is_empty() && there.deviates.is_none() {
                 continue;
             }
             for route in &base.state.routes {
@@ -141,7 +142,21 @@ impl<'a> PlanBuilder<'a> {
                 container: base.name.clone(),
                 state: base.state.clone(),
             };
-            self.plan.push(action, needs, false);
+            self.plan.push(action, self.why_set(base, there), needs);
+        }
+    }
+
+    /// Returns why the state of a base that stays is set.
+    fn why_set(&self, base: &BaseSpec, there: &ObservedContainer) -> Reason {
+        let old = self.before.and_then(|before| before.bases.get(&base.name));
+        let fields = old.map(|old| desired::changed_fields(&old.state, &base.state));
+        if let Some(fields) = fields.filter(|fields| !fields.is_empty()) {
+            return Reason::SpecChanged { fields };
+        }
+        match &there.deviates {
+            Some(what) => Reason::StateDiffers { what: what.clone() },
+            None if self.based.contains_key(&base.name) => Reason::NotRunning,
+            None => Reason::InterfacesChanged,
         }
     }
 
@@ -152,7 +167,7 @@ impl<'a> PlanBuilder<'a> {
         for pair in interleave(wanting) {
             match pair.there {
                 None => self.create_service(pair.spec),
-                Some(_) => self.restart_service(pair.spec),
+                Some(there) => self.restart_service(pair.spec, there),
             }
         }
     }
@@ -161,19 +176,17 @@ impl<'a> PlanBuilder<'a> {
         let mut needs: BTreeSet<_> = self.images.get(service.image.as_str()).copied().into_iter().collect();
         needs.extend(self.based.get(&service.base));
         needs.extend(self.freeing.get(&service.name).into_iter().flatten());
-        self.plan.push(
-            Action::CreateService {
-                service: Box::new(service.clone()),
-            },
-            needs,
-            false,
-        );
+        let action = Action::CreateService {
+            service: Box::new(service.clone()),
+        };
+        let reason = self.pairs.why_created(service.name.as_str());
+        self.plan.push(action, reason, needs);
     }
 
     /// Returns whether a service that stays needs nothing: it runs, and if it shares its base's namespace, in the one that the
     /// base has now. Any other follows its base by itself.
     fn serves(&self, pair: &ServicePair<'_>, there: &ObservedContainer) -> bool {
-        let runs = matches!(there.activity, Activity::Running | Activity::Restarting);
+        let runs = is_running(there);
         if pair.spec.network == ServiceNetwork::HandedSockets {
             return runs;
         }
@@ -183,7 +196,7 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Starts a service again that does not run, or that shares the namespace of a base that has another one since.
-    fn restart_service(&mut self, service: &ServiceSpec) {
+    fn restart_service(&mut self, service: &ServiceSpec, there: &ObservedContainer) {
         let shares = service.network == ServiceNetwork::OfBase;
         let based = self.based.get(&service.base).filter(|_| shares);
         let needs = based.copied().into_iter().collect();
@@ -191,8 +204,18 @@ impl<'a> PlanBuilder<'a> {
             container: service.name.clone(),
             role: Role::Service,
         };
-        self.plan.push(action, needs, false);
+        let reason = if is_running(there) {
+            Reason::BaseRestarted
+        } else {
+            Reason::NotRunning
+        };
+        self.plan.push(action, reason, needs);
     }
+}
+
+/// Returns whether a service runs, or the runtime restarts it by itself.
+fn is_running(service: &ObservedContainer) -> bool {
+    matches!(service.activity, Activity::Running | Activity::Restarting)
 }
 
 /// Returns the network of a base's home.

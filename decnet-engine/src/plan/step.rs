@@ -7,6 +7,7 @@ use std::{
 use decnet_decoy::protocol::NetState;
 use serde::{Deserialize, Serialize};
 
+use super::Reason;
 use crate::{
     desired::{BaseSpec, Image, Interface, NetworkSpec, ServiceSpec},
     naming::{ContainerName, NetworkName, Role, VolumeName},
@@ -78,9 +79,6 @@ pub enum Action {
         role: Role,
         /// The networks that it is on.
         networks: BTreeSet<NetworkName>,
-        /// Why it cannot stay, where its spec does not say it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
         /// Whether its log goes with it: who came to it, say.
         deletes_log: bool,
     },
@@ -156,7 +154,6 @@ impl Action {
                     .iter()
                     .map(|interface| interface.network.clone())
                     .collect(),
-                reason: None,
                 deletes_log: true,
             }),
             Self::CreateService { service } => Some(Self::RemoveContainer {
@@ -164,7 +161,6 @@ impl Action {
                 id: None,
                 role: Role::Service,
                 networks: BTreeSet::new(),
-                reason: None,
                 deletes_log: true,
             }),
             Self::Connect { container, interface } => Some(Self::Disconnect {
@@ -225,13 +221,7 @@ impl fmt::Display for Action {
                 )
             }
             Self::Restart { container, .. } => write!(f, "start {container} again"),
-            Self::RemoveContainer { container, reason, .. } => {
-                write!(f, "remove container {container}")?;
-                match reason {
-                    Some(reason) => write!(f, ", because {reason}"),
-                    None => Ok(()),
-                }
-            }
+            Self::RemoveContainer { container, .. } => write!(f, "remove container {container}"),
             Self::RemoveNetwork { network, .. } => write!(f, "remove network {network}"),
             Self::RemoveVolume { volume } => write!(f, "remove volume {volume}"),
             Self::RemoveImage { reference } => write!(f, "remove image {reference}"),
@@ -242,28 +232,30 @@ impl fmt::Display for Action {
 /// The place of a step in its plan.
 pub type StepId = usize;
 
-/// One effect, and what must have happened before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One effect, why it is needed, and what must have happened before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
     /// The effect.
     #[serde(flatten)]
     pub action: Action,
+    /// Why it is needed.
+    pub reason: Reason,
     /// The steps that must be done before; all of them stand earlier in the plan.
     pub needs: BTreeSet<StepId>,
-    /// Whether it takes down something that runs in order to make it anew.
+    /// Whether it removes a running container in order to recreate it.
     pub destructive: bool,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = if self.destructive { " (destructive)" } else { "" };
-        write!(f, "{}{mark}", self.action)
+        let mark = if self.destructive { "destructive, " } else { "" };
+        write!(f, "{} ({mark}{})", self.action, self.reason)
     }
 }
 
 /// Steps that bring Docker from what is there to what should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Plan {
     steps: Vec<Step>,
@@ -274,10 +266,10 @@ pub struct Plan {
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The plan takes down something that runs, and nobody said that it may.
-    #[error("the plan takes down what runs, first of all: {step}; {count} such step(s) in all")]
+    /// The plan removes running containers, and nothing allows that.
+    #[error("the plan removes {count} running container(s), first: {step}")]
     Destructive {
-        /// The first such step.
+        /// The first such step, and why it is needed.
         step: String,
         /// How many there are.
         count: usize,
@@ -315,14 +307,22 @@ impl Plan {
     }
 
     /// Adds a step and returns its place. It needs only steps that stand before it.
-    pub(crate) fn push(&mut self, action: Action, needs: BTreeSet<StepId>, destructive: bool) -> StepId {
-        let id = self.steps.len();
-        assert!(needs.iter().all(|need| *need < id), "a step needs only earlier ones");
-        self.steps.push(Step {
+    pub(crate) fn push(&mut self, action: Action, reason: Reason, needs: BTreeSet<StepId>) -> StepId {
+        self.push_step(Step {
             action,
+            reason,
             needs,
-            destructive,
-        });
+            destructive: false,
+        })
+    }
+
+    pub(crate) fn push_step(&mut self, step: Step) -> StepId {
+        let id = self.steps.len();
+        assert!(
+            step.needs.iter().all(|need| *need < id),
+            "a step needs only earlier ones"
+        );
+        self.steps.push(step);
         id
     }
 
@@ -336,7 +336,7 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Refuses a plan that takes down what runs, other than containers that `may_go`.
+    /// Refuses a plan that removes running containers, other than those that `may_go`.
     pub fn require_gentle(&self, may_go: &dyn Fn(&ContainerName) -> bool) -> Result<(), PlanError> {
         let refused = |step: &&Step| {
             step.destructive && !matches!(&step.action, Action::RemoveContainer { container, .. } if may_go(container))
@@ -345,7 +345,7 @@ impl Plan {
         match destructive.next() {
             None => Ok(()),
             Some(first) => Err(PlanError::Destructive {
-                step: first.action.to_string(),
+                step: format!("{} ({})", first.action, first.reason),
                 count: destructive.count() + 1,
             }),
         }
@@ -402,7 +402,7 @@ impl Plan {
                 .filter(|later| self.steps[**later].needs.contains(id))
                 .filter_map(|later| place.get(later).copied())
                 .collect();
-            place.insert(*id, undo.push(inverse, needs, false));
+            place.insert(*id, undo.push(inverse, Reason::Undo, needs));
         }
         undo
     }

@@ -94,6 +94,8 @@ pub enum RuntimeError {
         what: String,
         /// The timeout.
         seconds: u64,
+        /// Whether the daemon answered a ping after that, so that the request alone was too slow.
+        answers: bool,
     },
     /// The operation was cancelled.
     #[error("{what} was cancelled")]
@@ -137,11 +139,11 @@ impl RuntimeError {
         !matches!(self, Self::Foreign { .. } | Self::Conflict { .. })
     }
 
-    /// Returns whether the daemon cannot be reached.
+    /// Returns whether the daemon cannot be reached, so that other requests would fail too.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::TooOld { .. } | Self::TimedOut { .. }
+            Self::Unreachable { .. } | Self::TooOld { .. } | Self::TimedOut { answers: false, .. }
         )
     }
 }

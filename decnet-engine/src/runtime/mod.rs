@@ -1,5 +1,6 @@
 //! Container runtimes: the trait [`Runtime`], Docker, and a simulation.
 
+pub(crate) mod deviation;
 mod error;
 mod ownership;
 pub mod simulated;

@@ -114,11 +114,14 @@ async fn actions_and_observations_survive_json() {
     for container in &mut observed.containers {
         container.pid = Some(7);
         container.exit_code = Some(137);
+        container.deviates = Some("route missing".into());
         container.tampered = Some("its program is missing".into());
     }
     check(&observed);
     check(&simulated.list(scope).await.expect("it answers"));
 
+    check(&diff(&desired, &Observed::default()));
+    check(&diff(&desired, &observed));
     let actions = actions(&desired, &observed);
     actions.iter().for_each(check);
     let kinds: BTreeSet<_> = actions.iter().map(kind).collect();

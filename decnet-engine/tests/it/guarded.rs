@@ -14,8 +14,8 @@ macro_rules! guarded {
                 edit(id: TopologyId, edit: Edit, at: Timestamp) -> StoredTopology;
                 set_status(id: TopologyId, change: StatusChange, at: Timestamp) -> TopologyRow;
                 status_events(id: TopologyId) -> Vec<StatusEvent>;
-                set_settings(id: TopologyId, settings: DeploySettings, at: Timestamp) -> TopologyRow;
-                set_needs_resync(id: TopologyId, needs_resync: bool, at: Timestamp) -> ();
+                set_settings(id: TopologyId, settings: DeploySettings, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
+                set_needs_resync(id: TopologyId, needs_resync: bool, held: Option<LeaseToken>, at: Timestamp) -> ();
                 claims(except: Option<TopologyId>) -> Vec<Claim>;
                 decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;
                 delete(id: TopologyId, at: Timestamp) -> ();

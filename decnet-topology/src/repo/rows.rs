@@ -162,6 +162,8 @@ impl Edit {
 pub struct StatusChange {
     /// The status that the topology must have.
     pub from: Status,
+    /// The version that the topology must have. None is not checked.
+    pub version: Option<Version>,
     /// The new status.
     pub to: Status,
     /// The intent from now on. None keeps it.
@@ -173,15 +175,22 @@ pub struct StatusChange {
 }
 
 impl StatusChange {
-    /// Returns a change without intent, reason and lease.
+    /// Returns a change without version, intent, reason and lease.
     pub fn new(from: Status, to: Status) -> Self {
         Self {
             from,
+            version: None,
             to,
             intent: None,
             reason: None,
             held: None,
         }
+    }
+
+    /// Sets the version that the topology must have: a pending one may be edited meanwhile.
+    pub fn version(mut self, version: impl Into<Option<Version>>) -> Self {
+        self.version = version.into();
+        self
     }
 
     /// Sets the intent from now on.

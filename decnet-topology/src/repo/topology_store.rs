@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Claim, Edit, ListFilter, NewTopology, Page, RecordedChange, RepoError, StatusChange};
 use crate::{
-    id::{InstanceId, TopologyId},
+    id::{InstanceId, LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, TopologyRow},
     status::StatusEvent,
 };
@@ -47,22 +47,32 @@ pub trait TopologyStore: Send + Sync + Debug {
     /// the topology is torn down or failed: then its claim is void, too.
     ///
     /// Refused: a lease that was lost ([`RepoError::LeaseLost`]), another status than `change.from`
-    /// ([`RepoError::StatusConflict`]), a step that is not allowed ([`RepoError::IllegalStatus`]).
+    /// ([`RepoError::StatusConflict`]), another version than `change.version` ([`RepoError::VersionConflict`]), a step that is not
+    /// allowed ([`RepoError::IllegalStatus`]).
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError>;
 
     /// Returns the changes of status, oldest first.
     async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError>;
 
-    /// Remembers how the topology is raised. Refused once it is torn down ([`RepoError::NotEditable`]).
+    /// Stores how the topology is deployed. One that runs needs a resync if the settings differ from those it was deployed with.
+    ///
+    /// Refused: a topology that is torn down ([`RepoError::NotEditable`]), a lease that was lost ([`RepoError::LeaseLost`]).
     async fn set_settings(
         &self,
         id: TopologyId,
         settings: DeploySettings,
+        held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError>;
 
-    /// Remembers whether Docker may differ from what is stored.
-    async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError>;
+    /// Stores whether Docker may differ from what is stored. Refused: a lease that was lost ([`RepoError::LeaseLost`]).
+    async fn set_needs_resync(
+        &self,
+        id: TopologyId,
+        needs_resync: bool,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<(), RepoError>;
 
     /// Returns the subnets of every topology that is not torn down, in order of address; `except` leaves one topology out.
     async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError>;

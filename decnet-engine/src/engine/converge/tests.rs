@@ -186,7 +186,7 @@ async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged,
         topology: after,
     };
     let inside = Inside::of(&before);
-    let target = Target::live(&stored, &before.row.settings, inside);
+    let target = Target::live(&stored, &before.row.settings).since(&before, inside);
     let result = async {
         let observed = session.look(inside).await?;
         let change = lab.engine.change(&session.facts, target, observed, None).await?;

@@ -141,7 +141,7 @@ mod tests {
             shares: None,
             volumes: BTreeSet::new(),
             pid: None,
-            deviates: false,
+            deviates: None,
             tampered: None,
         };
         let report = StateReport {

@@ -13,7 +13,7 @@ use crate::{
     decoy::PROGRAM_PATH,
     desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
     naming::ContainerName,
-    runtime::{Effect, RuntimeError, RuntimeInfo},
+    runtime::{Effect, RuntimeError, RuntimeInfo, deviation},
 };
 
 /// How often, and with which pauses, a base with a default route is asked whether it is contained. It usually is within
@@ -226,7 +226,8 @@ impl Docker {
         }
         if set.code == i64::from(EXIT_DEVIATES) {
             let report = set.text();
-            return Err(refuse(report_text(&report).unwrap_or(report)));
+            let read = serde_json::from_str::<StateReport>(&report).ok();
+            return Err(refuse(read.as_ref().and_then(deviation::describe).unwrap_or(report)));
         }
         let started = |container: &ContainerInspectResponse| container.state.as_ref()?.started_at.clone();
         if started(&self.find_ours(instance, name).await?) != started(&found) {
@@ -236,40 +237,10 @@ impl Docker {
     }
 }
 
-/// Returns the text of a `state set` report: the kernel's refusals, or else the remaining deviations. Returns none if it is not
-/// a report.
-fn report_text(report: &str) -> Option<String> {
-    let report: StateReport = serde_json::from_str(report).ok()?;
-    let left: Vec<_> = if report.refused.is_empty() {
-        report.deviations.iter().map(deviation_text).collect()
-    } else {
-        report.refused
-    };
-    (!left.is_empty()).then(|| left.join("; "))
-}
-
 /// Returns whether the output of `state check` has no deviation of the containment.
 fn is_contained(report: &[u8]) -> bool {
     serde_json::from_slice::<StateReport>(report)
         .is_ok_and(|report| !report.deviations.contains(&Deviation::Uncontained))
-}
-
-fn deviation_text(deviation: &Deviation) -> String {
-    match deviation {
-        Deviation::InterfaceMissing(ip) => format!("no interface has {ip}"),
-        Deviation::InterfaceUndeclared(ip) => format!("an interface has {ip}, but it is not declared"),
-        Deviation::ForwardingOn(ip) => format!("the interface with {ip} forwards"),
-        Deviation::ForwardingOff(ip) => format!("the interface with {ip} does not forward"),
-        Deviation::Unguarded { address, guard, value } => {
-            format!("the interface with {address} has {guard:?} set to {value}")
-        }
-        Deviation::RouteMissing(route) => format!("the route to {} via {} is missing", route.to, route.via),
-        Deviation::RouteUndeclared(to) => format!("there is an undeclared route to {to}"),
-        Deviation::DefaultRouteMissing => "the default route is missing".into(),
-        Deviation::Uncontained => "outgoing traffic is not contained".into(),
-        // A decoy program of a later version may have others.
-        other => format!("{other:?}"),
-    }
 }
 
 /// Returns Docker's form of a port: `80/tcp`.
@@ -304,25 +275,4 @@ fn bindings<'a>(
             .push(binding);
     }
     bindings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::report_text;
-
-    #[test]
-    fn a_report_has_a_text_and_other_output_has_none() {
-        let refused = r#"{"deviations":[{"route_missing":{"to":"10.0.0.0/24","via":"10.0.1.2"}}],"refused":["route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)"]}"#;
-        assert_eq!(
-            report_text(refused).as_deref(),
-            Some("route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)")
-        );
-        let left = r#"{"deviations":[{"route_missing":{"to":"10.0.0.0/24","via":"10.0.1.2"}},{"forwarding_off":"10.0.1.1"}],"refused":[]}"#;
-        assert_eq!(
-            report_text(left).as_deref(),
-            Some("the route to 10.0.0.0/24 via 10.0.1.2 is missing; the interface with 10.0.1.1 does not forward")
-        );
-        assert_eq!(report_text(r#"{"deviations":[],"refused":[]}"#), None);
-        assert_eq!(report_text("panic"), None);
-    }
 }

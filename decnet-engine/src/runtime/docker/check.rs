@@ -105,7 +105,7 @@ impl Docker {
     }
 }
 
-/// Returns the reason why a base cannot be checked. Fails if the daemon does not answer at all.
+/// Returns the reason why a base cannot be checked. Fails if the daemon does not answer at all; one base that hangs is not enough.
 fn unchecked(error: RuntimeError) -> Result<NetworkCheck, RuntimeError> {
     if error.is_unreachable() {
         Err(error)

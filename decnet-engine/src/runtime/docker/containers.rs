@@ -274,6 +274,7 @@ impl Docker {
                 Some(_) => Err(RuntimeError::TimedOut {
                     what: format!("remove container {name}"),
                     seconds: self.timeout.as_secs(),
+                    answers: true,
                 }),
             }
         };

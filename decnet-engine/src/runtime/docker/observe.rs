@@ -185,7 +185,7 @@ pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer
         shares: mode.strip_prefix("container:").map(Into::into),
         volumes: mounted(container.mounts),
         pid: state.pid.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid > 0),
-        deviates: false,
+        deviates: None,
         tampered: None,
     }
 }
@@ -224,7 +224,7 @@ pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
         shares: mode.strip_prefix("container:").map(Into::into),
         volumes: mounted(container.mounts),
         pid: None,
-        deviates: false,
+        deviates: None,
         tampered: None,
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to the daemon with a timeout.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use bollard::errors::Error as Refusal;
 use futures_util::{Stream, StreamExt, stream};
@@ -11,6 +11,9 @@ use super::{
 };
 use crate::runtime::RuntimeError;
 
+/// How long a ping after a timeout waits for its answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Docker {
     /// Sends a request, with a timeout for the response.
     pub(super) async fn ask<T>(
@@ -20,8 +23,8 @@ impl Docker {
     ) -> Result<T, Failure> {
         match tokio::time::timeout(self.timeout, request).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(refusal)) => Err(self.understand(what, refusal)),
-            Err(_) => Err(self.late(what)),
+            Ok(Err(refusal)) => Err(self.understand(what, refusal).await),
+            Err(_) => Err(self.late(what).await),
         }
     }
 
@@ -36,20 +39,23 @@ impl Docker {
             match tokio::time::timeout(self.timeout, pieces.next()).await {
                 Ok(None) => None,
                 Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
-                Ok(Some(Err(refusal))) => Some((Err(self.understand(what, refusal)), None)),
-                Err(_) => Some((Err(self.late(what)), None)),
+                Ok(Some(Err(refusal))) => Some((Err(self.understand(what, refusal).await), None)),
+                Err(_) => Some((Err(self.late(what).await), None)),
             }
         })
     }
 
-    fn late(&self, what: &str) -> Failure {
+    /// Reports a request that took too long, after a ping that finds out whether the daemon answers at all.
+    async fn late(&self, what: &str) -> Failure {
+        let ping = tokio::time::timeout(self.timeout.min(PING_TIMEOUT), self.client.ping());
         Failure::Plain(RuntimeError::TimedOut {
             what: what.into(),
             seconds: self.timeout.as_secs(),
+            answers: matches!(ping.await, Ok(Ok(_))),
         })
     }
 
-    fn understand(&self, what: &str, refusal: Refusal) -> Failure {
+    async fn understand(&self, what: &str, refusal: Refusal) -> Failure {
         match refusal {
             Refusal::DockerResponseServerError { status_code, message } => Failure::Said {
                 status: as_docker(status_code, &message),
@@ -60,7 +66,7 @@ impl Docker {
                 status: 500,
                 message: error,
             },
-            Refusal::RequestTimeoutError => self.late(what),
+            Refusal::RequestTimeoutError => self.late(what).await,
             refusal => match lost(&refusal) {
                 Some(reason) => Failure::Plain(unreachable(&self.host, reason)),
                 None => Failure::Said {

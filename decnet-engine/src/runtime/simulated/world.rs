@@ -186,7 +186,7 @@ impl World {
                     shares: container.shares.clone(),
                     volumes: container.volume.iter().cloned().collect(),
                     pid: None,
-                    deviates: false,
+                    deviates: None,
                     tampered: None,
                 })
                 .collect(),

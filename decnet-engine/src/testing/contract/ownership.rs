@@ -91,7 +91,6 @@ pub(super) async fn another_repo_cannot_touch_what_is_ours(lab: &Lab) {
             id: Some(before.containers[0].id.clone()),
             role: Role::Base,
             networks: BTreeSet::new(),
-            reason: None,
             deletes_log: true,
         },
         Action::RemoveNetwork {

@@ -132,14 +132,15 @@ async fn after_a_restart_of_daemon_or_base_built_in_services_need_nothing_and_fo
     let before = lab.docker.world();
     let base = before.containers.keys().find(|name| name.as_str().ends_with("_web"));
     let base = base.expect("a base");
-    let restarts: [&dyn Fn(); 2] = [&|| lab.docker.restart_daemon(), &|| {
-        assert!(lab.docker.crash(base));
-    }];
-    for restart in restarts {
+    let restarts: [(&dyn Fn(), &str); 2] = [
+        (&|| lab.docker.restart_daemon(), "not running"),
+        (&|| assert!(lab.docker.crash(base)), "base restarted"),
+    ];
+    for (restart, reason) in restarts {
         restart();
         let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
-        assert_eq!(steps, [format!("start {base}.forge again")]);
+        assert_eq!(steps, [format!("start {base}.forge again ({reason})")]);
         lab.reconcile(id).await.expect("reconciled");
         let after = lab.docker.world();
         for (name, container) in &before.containers {
@@ -176,9 +177,9 @@ async fn a_service_of_an_earlier_release_that_shares_its_bases_namespace_is_recr
     assert_eq!(
         steps,
         [
-            format!("remove container {name}"),
-            format!("ensure image {}", before.image),
-            format!("create service {name}")
+            format!("remove container {name} (base recreated)"),
+            format!("ensure image {} (needed by a new container)", before.image),
+            format!("create service {name} (base recreated)")
         ]
     );
     lab.reconcile(id).await.expect("reconciled");

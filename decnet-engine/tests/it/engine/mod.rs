@@ -5,6 +5,7 @@ mod diagnosing;
 #[cfg(feature = "docker")]
 mod docker;
 mod draining;
+mod editing;
 mod faults;
 mod leases;
 mod lifecycle;

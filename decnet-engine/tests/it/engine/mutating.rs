@@ -44,7 +44,11 @@ async fn a_preview_shows_the_steps_and_the_restarts_and_changes_nothing() {
         ),
         (
             r#"{"op": "update_decky", "payload": {"decky": "files", "patch": {"service_config": {"smb": {"banner": "x"}}}}}"#,
-            &["remove container files.smb", "ensure image", "create service files.smb"],
+            &[
+                "remove container files.smb (spec changed: environment)",
+                "ensure image",
+                "create service files.smb (spec changed: environment)",
+            ],
             &["files.smb"],
         ),
         (
@@ -52,7 +56,7 @@ async fn a_preview_shows_the_steps_and_the_restarts_and_changes_nothing() {
             &[
                 "remove container web.http",
                 "remove container web.ssh",
-                "remove container web (destructive)",
+                "remove container web (destructive, spec changed: publish)",
                 "ensure image",
                 "create base web 10.90.0.10 10.90.1.10 publish 80:80",
                 "create service web.http",
@@ -61,7 +65,10 @@ async fn a_preview_shows_the_steps_and_the_restarts_and_changes_nothing() {
         ),
         (
             r#"{"op": "remove_decky", "payload": {"decky": "files"}}"#,
-            &["remove container files.smb", "remove container files"],
+            &[
+                "remove container files.smb (not in the maze)",
+                "remove container files (not in the maze)",
+            ],
             &[],
         ),
         (
@@ -142,7 +149,10 @@ async fn a_preview_shows_drift_and_obstacles() {
     assert!(lab.docker.stop(smb.expect("a service")));
     let add = mutation(r#"{"op": "add_lan", "payload": {"name": "attic", "subnet": "10.90.9.0/24"}}"#);
     let preview = crate::prepared(&lab.engine, id, &add).await.expect("previewed");
-    let expected = ["create network attic 10.90.9.0/24", "start files.smb again"];
+    let expected = [
+        "create network attic 10.90.9.0/24 (missing)",
+        "start files.smb again (not running)",
+    ];
     assert_eq!(steps(id, &preview), expected);
 
     // Another decoy program: every base would be recreated, which was not asked for.

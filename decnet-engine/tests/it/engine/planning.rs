@@ -37,7 +37,7 @@ async fn a_plan_changes_nothing_and_prints_the_steps_of_the_deploy() {
         .iter()
         .map(|performed| performed.action.to_string())
         .collect();
-    let mut planned: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
+    let mut planned: Vec<_> = plan.steps().iter().map(|step| step.action.to_string()).collect();
     done.sort();
     planned.sort();
     assert_eq!(done, planned);
@@ -142,7 +142,29 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
     // To publish elsewhere, a running base is recreated, but only with force.
     let options = DeployOptions::default().settings(DeploySettings::default());
     let refused = lab.engine.deploy(id, options.clone(), &CancellationToken::new()).await;
-    assert!(matches!(refused, Err(EngineError::Plan(_))), "{refused:?}");
+    let Err(EngineError::Plan(refusal)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(
+        refusal.to_string().ends_with("_web (spec changed: publish)"),
+        "{refusal}"
+    );
+    let plan = crate::planned(&lab.engine, id, options.settings.clone())
+        .await
+        .expect("planned");
+    let reasons: Vec<_> = plan.steps().iter().map(|step| step.reason.to_string()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "base recreated",
+            "base recreated",
+            "spec changed: publish",
+            "needed by a new container",
+            "spec changed: publish",
+            "base recreated",
+            "base recreated",
+        ]
+    );
     assert_eq!(
         lab.repo.get(id).await.expect("a row").settings,
         settings,
@@ -209,6 +231,8 @@ async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_
         .await
         .expect("planned");
     assert_eq!(plan.deleted_logs().len(), containers, "{plan:?}");
+    let step = plan.steps()[0].to_string();
+    assert!(step.ends_with("(spec changed: log)"), "{step}");
     let options = DeployOptions::default().settings(elsewhere).force(true);
     let raised = lab.engine.deploy(id, options, &CancellationToken::new()).await;
     raised.expect("deployed");

@@ -36,7 +36,7 @@ async fn leftover_volumes_are_removed_unless_they_are_in_use_or_not_ours() {
     let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
     for (volume, removed) in [(&left, true), (&named, true), (&borrowed, false), (&theirs, false)] {
         assert_eq!(
-            steps.contains(&format!("remove volume {volume}")),
+            steps.contains(&format!("remove volume {volume} (unused)")),
             removed,
             "{volume}: {steps:?}"
         );

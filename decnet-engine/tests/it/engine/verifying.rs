@@ -189,7 +189,7 @@ async fn an_interface_in_a_foreign_network_deviates_until_it_is_removed() {
             "an interface in a network that is not its own".to_owned()
         )]
     );
-    assert!(drift[0].ends_with("files from bridge"), "{drift:?}");
+    assert!(drift[0].ends_with("files from bridge (not in the maze)"), "{drift:?}");
     let shown = lab.engine.inspect(id).await.expect("inspected").deckies;
     let shown = shown.iter().find(|decky| decky.decky.as_str() == "files");
     let interfaces: Vec<_> = shown

@@ -70,10 +70,9 @@ impl Ground {
         let world = self.docker.world();
         for container in &mut observed.containers {
             let inside = &world.containers[&container.name];
-            container.deviates = desired
-                .bases
-                .get(&container.name)
-                .is_some_and(|base| !inside.state_holds || inside.state.as_ref() != Some(&base.state));
+            let base = desired.bases.get(&container.name);
+            let differs = base.filter(|base| !inside.state_holds || inside.state.as_ref() != Some(&base.state));
+            container.deviates = differs.map(|_| "the state differs".into());
         }
         observed
     }

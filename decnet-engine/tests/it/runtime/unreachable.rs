@@ -59,5 +59,15 @@ async fn a_daemon_that_never_answers_is_waited_for_until_the_timeout() {
         .host(DockerHost::Unix(mute))
         .timeout(Duration::from_secs(1));
     let error = Docker::connect(options).await.expect_err("nobody answers");
-    assert!(matches!(error, RuntimeError::TimedOut { seconds: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            RuntimeError::TimedOut {
+                seconds: 1,
+                answers: false,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }

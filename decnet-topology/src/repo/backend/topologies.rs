@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Backend, Tables};
 use crate::{
     history,
-    id::{InstanceId, MutationId, TopologyId},
+    id::{InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
     repo::{
         Claim, Edit, ListFilter, MutationFilter, NewTopology, Page, RecordedChange, RepoError, StatusChange,
@@ -78,11 +78,8 @@ impl<B: Backend> TopologyStore for B {
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
         self.write(move |tables| {
             let mut row = tables.topology(id)?;
-            let lease = match change.held {
-                Some(_) => tables.lease(id)?,
-                None => None,
-            };
-            let event = rules::change(&mut row, lease.as_ref(), change, at)?;
+            require_held(tables, id, change.held)?;
+            let event = rules::change(&mut row, change, at)?;
             tables.update_status(&row)?;
             tables.append_event(id, &event)?;
             if let Some(dismissal) = Dismissal::of(&row) {
@@ -101,10 +98,12 @@ impl<B: Backend> TopologyStore for B {
         &self,
         id: TopologyId,
         settings: DeploySettings,
+        held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
         self.write(move |tables| {
             let mut row = tables.topology(id)?;
+            require_held(tables, id, held)?;
             rules::set_settings(&mut row, settings, at)?;
             tables.update_topology(&row)?;
             Ok(row)
@@ -112,9 +111,16 @@ impl<B: Backend> TopologyStore for B {
         .await
     }
 
-    async fn set_needs_resync(&self, id: TopologyId, needs_resync: bool, at: Timestamp) -> Result<(), RepoError> {
+    async fn set_needs_resync(
+        &self,
+        id: TopologyId,
+        needs_resync: bool,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<(), RepoError> {
         self.write(move |tables| {
             let mut row = tables.topology(id)?;
+            require_held(tables, id, held)?;
             row.needs_resync = needs_resync;
             row.changed_at = at;
             tables.update_topology(&row)
@@ -193,6 +199,15 @@ pub(super) fn replace_maze(
     let changes: Vec<RecordedChange> = changes.map(|change| RecordedChange { at, mutation, change }).collect();
     tables.append_changes(id, &changes)?;
     tables.set_maze(id, maze)
+}
+
+/// Refuses a caller who lost the lease that it names.
+fn require_held(tables: &mut dyn Tables, id: TopologyId, held: Option<LeaseToken>) -> Result<(), RepoError> {
+    let lease = match held {
+        Some(_) => tables.lease(id)?,
+        None => None,
+    };
+    rules::require_held(id, lease.as_ref(), held)
 }
 
 /// Finishes the unfinished mutations of a topology that takes none any more.

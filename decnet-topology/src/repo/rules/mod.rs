@@ -6,7 +6,7 @@ pub(super) mod queue;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    id::TopologyId,
+    id::{LeaseToken, TopologyId},
     model::{DeploySettings, TopologyRow},
     repo::{Lease, NewTopology, RepoError, StatusChange},
     status::{Status, StatusEvent},
@@ -63,14 +63,20 @@ fn count_edit(
     at: Timestamp,
     refuse: impl FnOnce(&TopologyRow) -> Result<(), RepoError>,
 ) -> Result<(), RepoError> {
-    let current = row.version;
-    if let Some(expected) = expected.filter(|expected| *expected != current) {
-        return Err(RepoError::VersionConflict { expected, current });
-    }
+    require_version(row, expected)?;
     refuse(row)?;
-    row.version = current.next();
+    row.version = row.version.next();
     row.changed_at = at;
     Ok(())
+}
+
+/// Refuses another version than the expected one, if one is expected.
+fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
+    let current = row.version;
+    match expected {
+        Some(expected) if expected != current => Err(RepoError::VersionConflict { expected, current }),
+        _ => Ok(()),
+    }
 }
 
 /// Changes how the topology of a row is raised, or refuses.
@@ -78,34 +84,38 @@ pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: 
     if row.status == Status::TornDown {
         return Err(not_editable(row));
     }
+    // What runs was deployed with the settings of before.
+    row.needs_resync |= row.takes_mutations() && row.settings != settings;
     row.settings = settings;
     row.changed_at = at;
     Ok(())
 }
 
-/// Changes the status of a row and returns the event, or refuses. The lease is the one that is stored.
-pub(super) fn change(
-    row: &mut TopologyRow,
-    lease: Option<&Lease>,
-    change: StatusChange,
-    at: Timestamp,
-) -> Result<StatusEvent, RepoError> {
+/// Refuses a caller whose lease is not the one that is stored any more. One who names no lease is not refused.
+pub(super) fn require_held(id: TopologyId, lease: Option<&Lease>, held: Option<LeaseToken>) -> Result<(), RepoError> {
+    match held {
+        Some(_) if held != lease.map(|lease| lease.token) => Err(RepoError::LeaseLost { id }),
+        _ => Ok(()),
+    }
+}
+
+/// Changes the status of a row and returns the event, or refuses.
+pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp) -> Result<StatusEvent, RepoError> {
     let StatusChange {
         from,
+        version,
         to,
         intent,
         reason,
-        held,
+        held: _,
     } = change;
-    if held.is_some() && held != lease.map(|lease| lease.token) {
-        return Err(RepoError::LeaseLost { id: row.id });
-    }
     if row.status != from {
         return Err(RepoError::StatusConflict {
             expected: from,
             current: row.status,
         });
     }
+    require_version(row, version)?;
     if !from.may_become(to) {
         return Err(RepoError::IllegalStatus { from, to });
     }

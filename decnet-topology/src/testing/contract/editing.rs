@@ -6,7 +6,7 @@ use super::stage;
 use crate::{
     model::{DeploySettings, DmzEgress, LogSettings, Topology},
     repo::{Edit, ListFilter, Repo, RepoError},
-    status::Status,
+    status::{Intent, Status},
     version::Version,
 };
 
@@ -171,7 +171,7 @@ pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo
         .publish(["ssh=2222".parse().expect("a rule")].into_iter().collect())
         .dmz_egress(DmzEgress::DnsOnly)
         .log(LogSettings::default().with("journald".parse().ok(), "tag=x".parse()));
-    let set = repo.set_settings(row.id, settings.clone(), stage::second(2)).await;
+    let set = repo.set_settings(row.id, settings.clone(), None, stage::second(2)).await;
     row.settings = settings;
     row.changed_at = stage::second(2);
     assert_eq!(set.expect("set"), row);
@@ -180,7 +180,7 @@ pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo
         .await
         .expect("torn down");
     let refused = repo
-        .set_settings(row.id, DeploySettings::default(), stage::second(4))
+        .set_settings(row.id, DeploySettings::default(), None, stage::second(4))
         .await;
     assert!(matches!(
         refused,
@@ -191,10 +191,54 @@ pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo
     ));
 }
 
+pub(super) async fn other_settings_of_what_runs_need_a_resync(repo: Arc<dyn Repo>) {
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    stage::bring_meaning(&*repo, id, Status::Active, Some(Intent::Up)).await;
+    let other = DeploySettings {
+        dmz_egress: DmzEgress::Open,
+        ..DeploySettings::default()
+    };
+    for (settings, needs_resync) in [(DeploySettings::default(), false), (other, true)] {
+        let set = repo.set_settings(id, settings, None, stage::second(5)).await;
+        let row = set.expect("set");
+        assert_eq!(row.needs_resync, needs_resync);
+        assert_eq!(repo.get(id).await.expect("its row"), row);
+    }
+}
+
+pub(super) async fn settings_under_a_lease_that_was_lost_are_refused(repo: Arc<dyn Repo>) {
+    let row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
+    let take = async |pid| {
+        let lease = repo.acquire_lease(row.id, &stage::holder(pid), stage::LEASE, None, stage::second(1));
+        lease.await.expect("it is free").token
+    };
+    let lost = take(1).await;
+    repo.release_lease(row.id, lost).await.expect("it is given back");
+    let held = take(2).await;
+    let other = DeploySettings {
+        dmz_egress: DmzEgress::Open,
+        ..DeploySettings::default()
+    };
+    let set = async |token| {
+        repo.set_settings(row.id, other.clone(), Some(token), stage::second(2))
+            .await
+    };
+    let resync = async |token| repo.set_needs_resync(row.id, true, Some(token), stage::second(2)).await;
+    let refused = set(lost).await;
+    assert!(matches!(refused, Err(RepoError::LeaseLost { .. })), "{refused:?}");
+    let refused = resync(lost).await;
+    assert!(matches!(refused, Err(RepoError::LeaseLost { .. })), "{refused:?}");
+    assert_eq!(repo.get(row.id).await.expect("its row"), row);
+    assert_eq!(set(held).await.expect("set").settings, other);
+    resync(held).await.expect("set");
+}
+
 pub(super) async fn needs_resync_is_remembered_and_is_no_edit(repo: Arc<dyn Repo>) {
     let mut row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
     for (second, needs_resync) in [(1, true), (2, true), (3, false)] {
-        let set = repo.set_needs_resync(row.id, needs_resync, stage::second(second)).await;
+        let set = repo
+            .set_needs_resync(row.id, needs_resync, None, stage::second(second))
+            .await;
         set.expect("it is remembered");
         row.needs_resync = needs_resync;
         row.changed_at = stage::second(second);

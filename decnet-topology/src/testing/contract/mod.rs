@@ -160,6 +160,8 @@ clauses! { $
         a_list_is_one_moment_while_others_write,
         settings_are_remembered_until_torn_down_and_are_no_edit,
         needs_resync_is_remembered_and_is_no_edit,
+        other_settings_of_what_runs_need_a_resync,
+        settings_under_a_lease_that_was_lost_are_refused,
     }
     status {
         only_the_steps_of_the_status_machine_are_taken,
@@ -168,6 +170,7 @@ clauses! { $
         the_intent_stays_until_another_is_given,
         of_changes_from_one_status_at_once_one_wins,
         a_change_under_a_lease_that_was_lost_is_refused,
+        a_change_of_another_version_is_refused,
     }
     leases {
         a_free_lease_is_taken,

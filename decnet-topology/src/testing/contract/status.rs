@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::stage;
 use crate::{
-    repo::{Repo, RepoError, StatusChange},
+    repo::{Edit, Repo, RepoError, StatusChange},
     status::{Intent, Status, StatusEvent},
 };
 
@@ -154,4 +154,24 @@ pub(super) async fn a_change_under_a_lease_that_was_lost_is_refused(repo: Arc<dy
     // It ran out, but no one took it since.
     let changed = repo.set_status(id, under(newer), stage::second(1000)).await;
     assert_eq!(changed.expect("it is held").status, Status::Deploying);
+}
+
+pub(super) async fn a_change_of_another_version_is_refused(repo: Arc<dyn Repo>) {
+    let seen = stage::create(&*repo, "corp", stage::maze(1)).await.row;
+    let edited = repo
+        .edit(seen.id, Edit::new(stage::maze(2)), stage::second(1))
+        .await;
+    let edited = edited.expect("it is pending").row;
+    let at = |version| StatusChange {
+        version: Some(version),
+        ..stage::step(Status::Pending, Status::Deploying)
+    };
+    let refusal = stage::refused(&*repo, repo.set_status(seen.id, at(seen.version), stage::second(2))).await;
+    assert!(
+        matches!(refusal, RepoError::VersionConflict { expected, current }
+            if (expected, current) == (seen.version, edited.version)),
+        "{refusal:?}"
+    );
+    let changed = repo.set_status(seen.id, at(edited.version), stage::second(2)).await;
+    assert_eq!(changed.expect("it is this version").status, Status::Deploying);
 }

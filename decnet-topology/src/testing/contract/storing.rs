@@ -171,7 +171,7 @@ pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {
         repo.edit(id, Edit::new(stage::maze(1)), at).await.err(),
         repo.set_status(id, change, at).await.err(),
         repo.status_events(id).await.err(),
-        repo.set_needs_resync(id, true, at).await.err(),
+        repo.set_needs_resync(id, true, None, at).await.err(),
         repo.acquire_lease(id, &stage::holder(1), stage::LEASE, None, at)
             .await
             .err(),

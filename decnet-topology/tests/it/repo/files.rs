@@ -184,13 +184,13 @@ fn what_another_process_writes_for_too_long_is_locked_and_can_still_be_read() {
     let repo = options.open(&path).expect("a store");
     let other = Connection::open(&path).expect("a connection");
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
-    let refusal = wait(repo.set_needs_resync(stored.row.id, true, Timestamp::UNIX_EPOCH));
+    let refusal = wait(repo.set_needs_resync(stored.row.id, true, None, Timestamp::UNIX_EPOCH));
     assert!(matches!(refusal, Err(RepoError::Locked)), "{refusal:?}");
     assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
     let another = options.open(&path).expect("it can be opened meanwhile");
     assert_eq!(wait(another.load(stored.row.id)).expect("it is there"), stored);
     other.execute_batch("ROLLBACK").expect("the lock is given back");
-    wait(repo.set_needs_resync(stored.row.id, true, Timestamp::UNIX_EPOCH)).expect("the lock is free");
+    wait(repo.set_needs_resync(stored.row.id, true, None, Timestamp::UNIX_EPOCH)).expect("the lock is free");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn rights(repo: &SqliteRepo) -> String {
         Ok(page) => page.rows[0].id,
         Err(error) => return format!("{error:?}"),
     };
-    match wait(repo.set_needs_resync(id, false, Timestamp::UNIX_EPOCH)) {
+    match wait(repo.set_needs_resync(id, false, None, Timestamp::UNIX_EPOCH)) {
         Ok(()) => "written".into(),
         Err(RepoError::ReadOnly) => "read, not written".into(),
         Err(error) => format!("{error:?}"),

@@ -98,7 +98,9 @@ async fn write_a_store(repo: &dyn Repo) {
             .mutation(new);
         corp = repo.edit(corp.row.id, edit, at(second)).await.expect("edited");
     }
-    repo.set_needs_resync(corp.row.id, true, at(9)).await.expect("written");
+    repo.set_needs_resync(corp.row.id, true, None, at(9))
+        .await
+        .expect("written");
 
     // Active, with settings, a lease and a queue.
     let lab = repo.create(new("Lab", maze(1)), at(10)).await.expect("stored").row.id;
@@ -107,7 +109,7 @@ async fn write_a_store(repo: &dyn Repo) {
         "dmz_egress": "dns-only",
     }));
     let settings = settings.expect("settings");
-    repo.set_settings(lab, settings, at(11)).await.expect("written");
+    repo.set_settings(lab, settings, None, at(11)).await.expect("written");
     change(repo, lab, Status::Pending, Status::Deploying, Intent::Up).await;
     change(repo, lab, Status::Deploying, Status::Active, Intent::Up).await;
     for (second, octet) in (30..).zip(30..36) {

@@ -57,7 +57,7 @@ fn leave_store(folder: &Path) -> decnet_topology::StoredTopology {
     let path = origin.path().join("decnet.db");
     let stored = store_of_one(&path, 6);
     let writer = SqliteRepo::open(&path).expect("a store");
-    wait(writer.set_needs_resync(stored.row.id, true, Timestamp::UNIX_EPOCH)).expect("written to the log");
+    wait(writer.set_needs_resync(stored.row.id, true, None, Timestamp::UNIX_EPOCH)).expect("written to the log");
     mount(&["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"], folder);
     for name in ["decnet.db", "decnet.db-wal"] {
         fs::copy(origin.path().join(name), folder.join(name)).expect("copied");
@@ -95,7 +95,7 @@ pub(super) fn on_a_full_disk(folder: &Path) {
     drop(lock);
     drop(wait(other.lock_unwritten()).expect("free again"));
     fs::remove_file(ballast).expect("removed");
-    wait(repo.set_needs_resync(stored.row.id, false, Timestamp::UNIX_EPOCH)).expect("there is room again");
+    wait(repo.set_needs_resync(stored.row.id, false, None, Timestamp::UNIX_EPOCH)).expect("there is room again");
     assert!(repo.is_writable());
     let after = wait(other.get(stored.row.id)).expect("read");
     assert!(!after.needs_resync, "who only reads sees what was written since");
@@ -110,13 +110,13 @@ pub(super) fn where_all_is_read_only(folder: &Path) {
     let repo = SqliteRepo::open(&path).expect("it is read all the same");
     assert_eq!(wait(repo.load(stored.row.id)).expect("read"), stored);
     assert_eq!(wait(repo.list(&ListFilter::default())).expect("read").total, 1);
-    let refused = wait(repo.set_needs_resync(stored.row.id, false, Timestamp::UNIX_EPOCH));
+    let refused = wait(repo.set_needs_resync(stored.row.id, false, None, Timestamp::UNIX_EPOCH));
     assert!(matches!(refused, Err(RepoError::ReadOnly)), "{refused:?}");
     drop(wait(repo.lock_unwritten()).expect("locked"));
     let refused = SqliteRepo::open(folder.join("new.db")).expect_err("nothing can be made");
     assert!(matches!(refused, RepoError::ReadOnly), "{refused:?}");
     mount(&["-o", "remount,rw"], folder);
-    wait(repo.set_needs_resync(stored.row.id, false, Timestamp::UNIX_EPOCH)).expect("it can be written again");
+    wait(repo.set_needs_resync(stored.row.id, false, None, Timestamp::UNIX_EPOCH)).expect("it can be written again");
     say("done");
 }
 

@@ -212,7 +212,7 @@ async fn a_leftover_volume_of_a_base_is_drift_and_removed_with_the_maze() {
         assert!(names().contains(name));
         let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
-        assert!(steps.contains(&format!("remove volume {name}")), "{steps:?}");
+        assert!(steps.contains(&format!("remove volume {name} (unused)")), "{steps:?}");
         lab.engine
             .reconcile(id, false, &CancellationToken::new())
             .await
@@ -259,12 +259,9 @@ async fn a_replaced_program_is_not_trusted_and_the_base_is_recreated_with_force(
         docker(&["start", &desk]);
 
         let why = "its program is not the deployed one";
-        let step = format!("remove container {desk}, because {why}");
+        let step = format!("remove container {desk} (destructive, tampered with: {why})");
         let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
-        assert!(
-            plan.steps().iter().any(|found| found.action.to_string() == step),
-            "{plan:#?}"
-        );
+        assert!(plan.steps().iter().any(|found| found.to_string() == step), "{plan:#?}");
         let report = verify(lab, id).await;
         assert!(
             report.deviations.iter().any(|deviation| deviation.how == why),

@@ -85,7 +85,8 @@ impl Lab {
         let checks = self.docker.check_network(&bases).await.expect("checked");
         for container in &mut observed.containers {
             let check = checks.get(&container.name);
-            container.deviates = check.is_some_and(|check| check.deviations().is_some());
+            let deviations = check.and_then(|check| check.deviations());
+            container.deviates = deviations.map(|report| format!("{report:?}"));
         }
         observed
     }

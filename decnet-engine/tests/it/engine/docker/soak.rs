@@ -175,7 +175,7 @@ async fn store(lab: &Lab, topology: Topology) -> TopologyId {
     let publish = rules.iter().map(|rule| rule.parse().expect("a rule")).collect();
     // Most of these services arrive with a mutation, so a deploy would refuse the rules as unused.
     let settings = DeploySettings::default().publish(publish);
-    let stored = lab.repo.set_settings(id, settings, Timestamp::now()).await;
+    let stored = lab.repo.set_settings(id, settings, None, Timestamp::now()).await;
     stored.expect("settings are stored");
     let cancel = CancellationToken::new();
     let outcome = lab.engine.deploy(id, DeployOptions::default(), &cancel).await;

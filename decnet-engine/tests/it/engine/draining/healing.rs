@@ -75,12 +75,12 @@ async fn the_force_of_a_mutation_is_for_its_decky_only_and_ends_when_the_maze_is
     };
     let all_but_one = destructive().await;
     assert!(
-        !all_but_one.contains("_web") && all_but_one.contains("4 such step(s)"),
+        !all_but_one.contains("_web") && all_but_one.contains("removes 4 running"),
         "{all_but_one}"
     );
     lab.reconcile(id).await.expect("healed");
     let all = destructive().await;
-    assert!(all.contains("5 such step(s)"), "{all}");
+    assert!(all.contains("removes 5 running"), "{all}");
 }
 
 #[tokio::test]

@@ -232,12 +232,13 @@ async fn a_drain_whose_maze_is_deleted_meanwhile_ends_and_creates_nothing() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_times_out_leaves_the_mutation_in_the_queue_and_the_next_drain_completes_it() {
+async fn a_daemon_that_does_not_answer_leaves_the_mutation_in_the_queue_and_the_next_drain_completes_it() {
     let (lab, id) = Lab::running(yard()).await;
     lab.enqueue(id, LONG.json).await;
     let timed_out = RuntimeError::TimedOut {
         what: "create a container".into(),
         seconds: 60,
+        answers: false,
     };
     lab.docker.fail(1, Moment::Before, timed_out);
     let drained = lab.engine.drain(id, &CancellationToken::new()).await;
@@ -250,4 +251,26 @@ async fn a_daemon_that_times_out_leaves_the_mutation_in_the_queue_and_the_next_d
     let [finished] = lab.drain(id).await.try_into().expect("one");
     assert_eq!(finished.state, MutationState::Applied);
     lab.assert_matches(id, "after the time-out").await;
+}
+
+#[tokio::test]
+async fn a_step_that_times_out_on_a_daemon_that_answers_fails_its_mutation_and_no_other() {
+    let (lab, id) = Lab::running(yard()).await;
+    lab.enqueue(id, LONG.json).await;
+    lab.enqueue(
+        id,
+        r#"{"op": "add_lan", "payload": {"name": "shed", "subnet": "10.97.77.0/24"}}"#,
+    )
+    .await;
+    let slow = RuntimeError::TimedOut {
+        what: "create a container".into(),
+        seconds: 60,
+        answers: true,
+    };
+    lab.docker.fail(1, Moment::Before, slow);
+    let finished = lab.drain(id).await;
+    let states: Vec<_> = finished.iter().map(|row| row.state).collect();
+    assert_eq!(states, [MutationState::Failed, MutationState::Applied]);
+    lab.reconcile(id).await.expect("reconciled");
+    lab.assert_matches(id, "after the reconcile").await;
 }
