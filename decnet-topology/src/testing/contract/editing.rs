@@ -209,7 +209,8 @@ pub(super) async fn other_settings_of_what_runs_need_a_resync(repo: Arc<dyn Repo
 pub(super) async fn settings_under_a_lease_that_was_lost_are_refused(repo: Arc<dyn Repo>) {
     let row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
     let take = async |pid| {
-        let lease = repo.acquire_lease(row.id, &stage::holder(pid), stage::LEASE, None, stage::second(1));
+        let holder = stage::holder(pid);
+        let lease = repo.acquire_lease(row.id, &holder, stage::LEASE, None, stage::second(1));
         lease.await.expect("it is free").token
     };
     let lost = take(1).await;
