@@ -192,7 +192,7 @@ impl<'a> PlanBuilder<'a> {
             // A second network of the name is not in the maze either.
             let is_first = !self.pairs.networks.contains_key(&network.name);
             let recreated = self.pairs.recreated.get(network.name.as_str()).filter(|_| is_first);
-            let reason = recreated.cloned().unwrap_or(Reason::NotDesired);
+            let reason = recreated.unwrap_or(&self.pairs.unwanted).clone();
             let id = self.plan.push(action, reason, needs);
             // What is made on this subnet, under whatever name, waits for it.
             self.leaving.entry(network.name.clone()).or_default().insert(id);
@@ -266,8 +266,13 @@ impl<'a> PlanBuilder<'a> {
 
     /// The images that the engine made and that nothing needs any more go last, once nothing of the topology is left.
     fn remove_images(&mut self) {
+<<<<<<< HEAD
         // One that has networks alone is there, too: the images are others' then.
         if !self.desired.networks.is_empty() || !self.desired.bases.is_empty() {
+=======
+        // A topology of networks alone exists, too: the images belong to others then.
+        if !self.desired.is_nothing() {
+>>>>>>> 503197e (Say teardown where all of a maze is removed)
             return;
         }
         for reference in &self.observed.images {

@@ -25,6 +25,8 @@ pub(super) struct Pairs<'a> {
     pub(super) going: Vec<(&'a ObservedContainer, Reason)>,
     /// Why containers and networks are recreated, by name.
     pub(super) recreated: HashMap<&'a str, Reason>,
+    /// Why something is removed that is not desired.
+    pub(super) unwanted: Reason,
 }
 
 /// A base that should be.
@@ -50,7 +52,12 @@ impl<'a> Pairs<'a> {
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed, before: Option<&Desired>) -> Self {
         let mut recreated = HashMap::new();
         let networks = networks(desired, observed, before, &mut recreated);
-        let mut there = ObservedIndex::new(observed);
+        let unwanted = if desired.is_nothing() {
+            Reason::Teardown
+        } else {
+            Reason::NotDesired
+        };
+        let mut there = ObservedIndex::new(observed, &unwanted);
         let bases = desired.bases.values().map(|spec| {
             let there = there.take(&spec.name, Role::Base, |container| {
                 let recreates = |name| desired.networks.contains_key(name) && !networks.contains_key(name);
@@ -91,6 +98,7 @@ impl<'a> Pairs<'a> {
             services,
             going,
             recreated,
+            unwanted,
         }
     }
 
@@ -158,7 +166,7 @@ struct ObservedIndex<'a> {
 }
 
 impl<'a> ObservedIndex<'a> {
-    fn new(observed: &'a Observed) -> Self {
+    fn new(observed: &'a Observed, unwanted: &Reason) -> Self {
         let mut by_name = HashMap::with_capacity(observed.containers.len());
         for (at, container) in observed.containers.iter().enumerate() {
             by_name.entry(&container.name).or_insert(at);
@@ -166,7 +174,7 @@ impl<'a> ObservedIndex<'a> {
         Self {
             containers: &observed.containers,
             by_name,
-            goes: vec![Some(Reason::NotDesired); observed.containers.len()],
+            goes: vec![Some(unwanted.clone()); observed.containers.len()],
         }
     }
 

@@ -11,6 +11,8 @@ pub enum Reason {
     Missing,
     /// The runtime has it, and the maze does not.
     NotDesired,
+    /// All of the maze is removed.
+    Teardown,
     /// It was made from another spec than the maze has now.
     SpecChanged {
         /// The fields that differ; empty where the earlier spec is not known.
@@ -51,6 +53,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::Missing => "missing",
             Self::NotDesired => "not in the maze",
+            Self::Teardown => "teardown",
             Self::SpecChanged { fields } if fields.is_empty() => "spec changed",
             Self::SpecChanged { fields } => {
                 let fields: Vec<_> = fields.iter().map(String::as_str).collect();
