@@ -266,13 +266,8 @@ impl<'a> PlanBuilder<'a> {
 
     /// The images that the engine made and that nothing needs any more go last, once nothing of the topology is left.
     fn remove_images(&mut self) {
-<<<<<<< HEAD
-        // One that has networks alone is there, too: the images are others' then.
-        if !self.desired.networks.is_empty() || !self.desired.bases.is_empty() {
-=======
         // A topology of networks alone exists, too: the images belong to others then.
-        if !self.desired.is_nothing() {
->>>>>>> 503197e (Say teardown where all of a maze is removed)
+        if self.pairs.unwanted != Reason::Teardown {
             return;
         }
         for reference in &self.observed.images {

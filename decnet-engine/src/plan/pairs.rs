@@ -52,7 +52,7 @@ impl<'a> Pairs<'a> {
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed, before: Option<&Desired>) -> Self {
         let mut recreated = HashMap::new();
         let networks = networks(desired, observed, before, &mut recreated);
-        let unwanted = if desired.is_nothing() {
+        let unwanted = if desired.networks.is_empty() && desired.bases.is_empty() {
             Reason::Teardown
         } else {
             Reason::NotDesired
