@@ -171,7 +171,9 @@ pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo
         .publish(["ssh=2222".parse().expect("a rule")].into_iter().collect())
         .dmz_egress(DmzEgress::DnsOnly)
         .log(LogSettings::default().with("journald".parse().ok(), "tag=x".parse()));
-    let set = repo.set_settings(row.id, settings.clone(), None, stage::second(2)).await;
+    let set = repo
+        .set_settings(row.id, settings.clone(), None, stage::second(2))
+        .await;
     row.settings = settings;
     row.changed_at = stage::second(2);
     assert_eq!(set.expect("set"), row);

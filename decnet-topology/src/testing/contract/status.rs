@@ -158,9 +158,7 @@ pub(super) async fn a_change_under_a_lease_that_was_lost_is_refused(repo: Arc<dy
 
 pub(super) async fn a_change_of_another_version_is_refused(repo: Arc<dyn Repo>) {
     let seen = stage::create(&*repo, "corp", stage::maze(1)).await.row;
-    let edited = repo
-        .edit(seen.id, Edit::new(stage::maze(2)), stage::second(1))
-        .await;
+    let edited = repo.edit(seen.id, Edit::new(stage::maze(2)), stage::second(1)).await;
     let edited = edited.expect("it is pending").row;
     let at = |version| StatusChange {
         version: Some(version),
