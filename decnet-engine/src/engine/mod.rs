@@ -1,30 +1,13 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
-mod change;
 mod converge;
-mod deploy;
 mod describe;
-mod drain;
-mod drift;
 mod error;
-mod force;
-mod inspect;
-mod lifecycle;
-mod mutate;
 mod operations;
 mod options;
-mod preflight;
-mod prepare;
-mod reap;
-mod reconcile;
-mod remains;
-mod run;
+mod outcome;
 mod session;
-mod submit;
-mod teardown;
-mod unwritten;
 mod verify;
-mod work;
 
 use std::sync::Arc;
 
@@ -32,15 +15,15 @@ use decnet_topology::Repo;
 use jiff::Timestamp;
 
 pub use crate::lease::{Broken, HolderState, break_lease, holder_state};
+pub use converge::{Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;
-pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};
 pub use operations::{ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, difference, own_images};
 pub use options::{DeployOptions, EngineOptions, Operation};
-pub use prepare::Prepared;
-pub use reap::{PreparedReap, ReapOptions, ReapReport, Reaped};
-pub use session::Outcome;
-pub use submit::{Submitted, submit};
-pub use verify::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
+pub use outcome::Outcome;
+pub use verify::{
+    DeckyState, InsideOnly, Inspection, InterfaceState, PathEnd, Reach, ReachDeviation, ServiceState, SkippedPath,
+    VerifyReport,
+};
 
 #[cfg(feature = "docker")]
 use crate::runtime::{

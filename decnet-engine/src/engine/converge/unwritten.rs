@@ -5,7 +5,8 @@ use std::{pin::pin, time::Duration};
 use decnet_topology::{RepoError, TopologyId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, Operation, Outcome, Prepared, session::Session, teardown::Before, work::Work};
+use super::{teardown::Before, work::Work};
+use crate::engine::{Engine, EngineError, Operation, Outcome, Prepared, session::lease::Session};
 
 /// How long it takes from one attempt to write to the next.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Engine {
     /// Takes a topology down under a lock in the place of a lease, and records that as soon as the store can be written to: while
     /// containers go, as each makes room, and for a while after the last.
-    pub(super) async fn take_down_unwritten(
+    pub(in crate::engine) async fn take_down_unwritten(
         &self,
         id: TopologyId,
         shown: Option<&Prepared>,

@@ -2,11 +2,12 @@ use decnet_topology::{RuleSet, Status, TopologyId, TopologyRow};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Engine, EngineError, Operation, Outcome, change::drift, converge::Converged, drift::Asked, session::Session,
-    work::Task,
+use super::{carry_out::Converged, change::drift, drift::Asked, work::Task};
+use crate::{
+    desired::Desired,
+    engine::{Engine, EngineError, Operation, Outcome, session::lease::Session},
+    event::Trigger,
 };
-use crate::{desired::Desired, event::Trigger};
 
 impl Engine {
     /// Brings a topology that is up back to what it should be, touching only what is not.
@@ -42,7 +43,7 @@ impl Engine {
 
 impl Session<'_> {
     /// Brings a topology that runs to what should be there.
-    pub(super) async fn mend(&self, task: Task, trigger: Trigger) -> Result<Outcome, EngineError> {
+    pub(in crate::engine) async fn mend(&self, task: Task, trigger: Trigger) -> Result<Outcome, EngineError> {
         let Task {
             stored,
             settings,
@@ -78,7 +79,7 @@ impl Session<'_> {
     }
 
     /// Makes a topology that is up active where nothing ails it, degraded where something does.
-    pub(super) async fn become_as_found(
+    pub(in crate::engine) async fn become_as_found(
         &self,
         mut row: TopologyRow,
         drift: Option<&str>,

@@ -8,9 +8,9 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Engine, EngineError};
 use crate::{
     desired::{BaseSpec, Desired},
+    engine::{Engine, EngineError},
     naming::{ContainerName, Role},
     observe::{Activity, Observed, ObservedContainer},
     runtime::{NetworkCheck, RuntimeError, deviation::describe},
@@ -25,7 +25,7 @@ const JUST_STARTED: SignedDuration = SignedDuration::from_secs(2);
 
 /// Which bases are checked, and how patiently.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Asked<'a> {
+pub(in crate::engine) enum Asked<'a> {
     /// All.
     All,
     /// These, which have just begun to run: they get a moment to set their state.
@@ -34,7 +34,7 @@ pub(super) enum Asked<'a> {
 
 impl Engine {
     /// Checks running bases that should exist, and marks those that deviate or that somebody tampered with.
-    pub(super) async fn look_inside(
+    pub(in crate::engine) async fn look_inside(
         &self,
         desired: &Desired,
         observed: &mut Observed,
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Checks the bases among containers. One that has just started gets a moment to set its state.
-    pub(super) async fn check_networks(
+    pub(in crate::engine) async fn check_networks(
         &self,
         desired: &Desired,
         containers: &[&ObservedContainer],
@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// Returns whether a base that has just begun to run is as it should be, or is so a little later.
-    pub(super) async fn settles(&self, base: &BaseSpec) -> Result<bool, EngineError> {
+    pub(in crate::engine) async fn settles(&self, base: &BaseSpec) -> Result<bool, EngineError> {
         let checks = self.check_settling(&[base], |_| true).await?;
         Ok(checks.values().all(matches_state))
     }

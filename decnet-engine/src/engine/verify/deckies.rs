@@ -1,13 +1,5 @@
 //! Verification: that what the maze says can be reached can be, from inside the deckies, and that nothing else can.
 
-mod containers;
-mod expectation;
-mod host;
-mod interfaces;
-mod published;
-mod report;
-mod sources;
-
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, StateReport, Target, TargetResult};
@@ -16,16 +8,20 @@ use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError};
+use super::{
+    containers,
+    expectation::{self, Expectation, OUTSIDE, was_untried},
+    host, interfaces, published,
+    report::{InsideOnly, PathEnd, Reach, ReachDeviation, VerifyReport},
+};
 use crate::{
     desired::{BaseSpec, Desired, ServiceSpec},
+    engine::{Engine, EngineError},
     naming::{self, ContainerName},
     observe::{Activity, ObservedContainer, Scope},
     plan::diff,
     runtime::{NetworkCheck, deviation::describe},
 };
-use expectation::{Expectation, OUTSIDE, was_untried};
-pub use report::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 
 /// How many deckies are asked at a time: they spend their time waiting for answers that do not come.
 const DECKIES_AT_A_TIME: usize = 16;

@@ -6,11 +6,12 @@ use decnet_topology::{
     repo::NewMutation,
 };
 
-use super::{Engine, EngineError, Outcome, drain::Expected, session::Session, submit::Submitted, work::Task};
+use super::{drain::Expected, submit::Submitted, work::Task};
+use crate::engine::{Engine, EngineError, Outcome, session::lease::Session};
 
 impl Engine {
     /// Returns the maze that a mutation makes of a stored one, validated against the claims of other topologies.
-    pub(super) async fn mutated(
+    pub(in crate::engine) async fn mutated(
         &self,
         before: &StoredTopology,
         mutation: &Mutation,
@@ -31,7 +32,7 @@ impl Engine {
 
 impl Session<'_> {
     /// Edits a topology that is pending.
-    pub(super) async fn edit(&self, row: &TopologyRow, new: NewMutation) -> Result<Outcome, EngineError> {
+    pub(in crate::engine) async fn edit(&self, row: &TopologyRow, new: NewMutation) -> Result<Outcome, EngineError> {
         match self.engine.submit(self.id, new, Some(row.version)).await? {
             Submitted::Edited(stored) => Ok(Outcome {
                 row: stored.row,
@@ -45,7 +46,7 @@ impl Session<'_> {
     }
 
     /// Queues a mutation, and brings the topology to what it makes by the plan that was made for it.
-    pub(super) async fn mutate(&self, task: Task, new: NewMutation) -> Result<Outcome, EngineError> {
+    pub(in crate::engine) async fn mutate(&self, task: Task, new: NewMutation) -> Result<Outcome, EngineError> {
         if self.engine.repo.has_unfinished(self.id).await? {
             return Err(EngineError::QueueNotEmpty { id: self.id });
         }

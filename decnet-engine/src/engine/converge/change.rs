@@ -6,16 +6,17 @@ use decnet_topology::{
     DeploySettings, Finding, RuleSet, Status, StoredTopology, TopologyId, ValidTopology, validate::HostFacts,
 };
 
-use super::{Engine, EngineError, drift::Asked, preflight::Facts};
+use super::drift::Asked;
 use crate::{
     desired::Desired,
+    engine::{Engine, EngineError, session::facts::Facts},
     observe::{Activity, Observed},
     plan::{Plan, diff, diff_since},
 };
 
 /// What is known of the insides of the bases, which no list of the runtime shows.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Inside {
+pub(in crate::engine) enum Inside {
     /// Nothing: every base is asked.
     Unknown,
     /// The runtime was last observed to match the maze before the change. No base is asked, and the state is set where the target
@@ -25,7 +26,7 @@ pub(super) enum Inside {
 
 impl Inside {
     /// Returns what is known of a maze from its row: an active one was seen to match, unless something was stored since.
-    pub(super) fn of(before: &StoredTopology) -> Self {
+    pub(in crate::engine) fn of(before: &StoredTopology) -> Self {
         if before.row.status == Status::Active && !before.row.needs_resync {
             Self::AsBefore
         } else {
@@ -36,24 +37,24 @@ impl Inside {
 
 /// What should be there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(in crate::engine) struct Target<'a> {
     /// The maze as it should be, in its row.
-    pub(super) stored: &'a StoredTopology,
+    pub(in crate::engine) stored: &'a StoredTopology,
     /// How it is raised.
-    pub(super) settings: &'a DeploySettings,
+    pub(in crate::engine) settings: &'a DeploySettings,
     /// The maze before the change, in its row; none where it does not run, or is not changed.
-    pub(super) before: Option<&'a StoredTopology>,
+    pub(in crate::engine) before: Option<&'a StoredTopology>,
     /// What is known already.
-    pub(super) inside: Inside,
+    pub(in crate::engine) inside: Inside,
     /// Which rules hold.
-    pub(super) rules: RuleSet,
+    pub(in crate::engine) rules: RuleSet,
     /// Whose claims are its own: the topology's, or those of the one that it is a copy of.
-    pub(super) claims: TopologyId,
+    pub(in crate::engine) claims: TopologyId,
 }
 
 impl<'a> Target<'a> {
     /// Takes a maze that runs, or that is to take the place of one.
-    pub(super) fn live(stored: &'a StoredTopology, settings: &'a DeploySettings) -> Self {
+    pub(in crate::engine) fn live(stored: &'a StoredTopology, settings: &'a DeploySettings) -> Self {
         Self {
             stored,
             settings,
@@ -65,7 +66,7 @@ impl<'a> Target<'a> {
     }
 
     /// Says what it was before, and what is known of the insides of its bases.
-    pub(super) fn since(self, before: &'a StoredTopology, inside: Inside) -> Self {
+    pub(in crate::engine) fn since(self, before: &'a StoredTopology, inside: Inside) -> Self {
         Self {
             before: Some(before),
             inside,
@@ -76,19 +77,19 @@ impl<'a> Target<'a> {
 
 /// The change from what is there to what should be, worked out and not begun.
 #[derive(Debug, Clone)]
-pub(super) struct Change {
-    pub(super) desired: Desired,
-    pub(super) observed: Observed,
-    pub(super) plan: Plan,
+pub(in crate::engine) struct Change {
+    pub(in crate::engine) desired: Desired,
+    pub(in crate::engine) observed: Observed,
+    pub(in crate::engine) plan: Plan,
     /// What the rules warn of.
-    pub(super) warnings: Vec<Finding>,
+    pub(in crate::engine) warnings: Vec<Finding>,
     /// Whether the insides were known, so that a list is enough to see that the runtime matches.
-    pub(super) known: bool,
+    pub(in crate::engine) known: bool,
 }
 
 impl Engine {
     /// Makes the plan from what is there to what should be. Touches nothing. All that raises or changes a topology goes through here.
-    pub(super) async fn change(
+    pub(in crate::engine) async fn change(
         &self,
         facts: &Facts,
         target: Target<'_>,
@@ -103,7 +104,7 @@ impl Engine {
     }
 
     /// Makes the plan to a maze that has passed the rules of the target.
-    pub(super) async fn change_to(
+    pub(in crate::engine) async fn change_to(
         &self,
         facts: &Facts,
         target: Target<'_>,
@@ -151,7 +152,7 @@ impl Engine {
 }
 
 /// Returns how the runtime differs from the maze, if it does.
-pub(super) fn drift(desired: &Desired, observed: &Observed) -> Option<String> {
+pub(in crate::engine) fn drift(desired: &Desired, observed: &Observed) -> Option<String> {
     if let Some(step) = diff(desired, observed).steps().first() {
         return Some(format!("drift: {step}"));
     }

@@ -4,8 +4,8 @@ use decnet_topology::{Decky, Name, ServiceName, StoredTopology, Topology, Topolo
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Engine, EngineError};
 use crate::{
+    engine::{Engine, EngineError},
     naming,
     observe::{Activity, Observed, ObservedContainer},
 };

@@ -9,15 +9,16 @@ use decnet_topology::{
 use futures_util::try_join;
 
 use super::{
-    DeployOptions, Engine, EngineError, Operation,
     change::{Change, Inside, Target},
     force::Force,
-    operations::refuse_idle_rules,
-    preflight::{Facts, Stand},
     remains::Remains,
-    session::refuse_agent,
 };
 use crate::{
+    engine::{
+        DeployOptions, Engine, EngineError, Operation,
+        operations::refuse_idle_rules,
+        session::facts::{Facts, Stand, refuse_agent},
+    },
     naming::ContainerName,
     observe::Observed,
     plan::{Plan, PlanError},
@@ -25,7 +26,7 @@ use crate::{
 
 /// What an operation has to do, worked out and not begun.
 #[derive(Debug, Clone)]
-pub(super) enum Work {
+pub(in crate::engine) enum Work {
     /// A topology that is pending is edited; nothing of it runs.
     Edit {
         row: TopologyRow,
@@ -52,13 +53,13 @@ pub(super) enum Work {
 
 /// A topology, and the change to what should be there of it.
 #[derive(Debug, Clone)]
-pub(super) struct Task {
+pub(in crate::engine) struct Task {
     /// The maze as it should be, in its row.
-    pub(super) stored: StoredTopology,
-    pub(super) settings: DeploySettings,
-    pub(super) change: Change,
+    pub(in crate::engine) stored: StoredTopology,
+    pub(in crate::engine) settings: DeploySettings,
+    pub(in crate::engine) change: Change,
     /// Why the plan may not be executed.
-    pub(super) refusal: Option<PlanError>,
+    pub(in crate::engine) refusal: Option<PlanError>,
 }
 
 impl Work {
@@ -69,7 +70,7 @@ impl Work {
         }
     }
 
-    pub(super) fn plan(&self) -> &Plan {
+    pub(in crate::engine) fn plan(&self) -> &Plan {
         match self {
             Self::Edit { nothing, .. } => nothing,
             Self::Raise(task) | Self::Mend(task) | Self::Mutate(task) => &task.change.plan,
@@ -78,20 +79,20 @@ impl Work {
         }
     }
 
-    pub(super) fn warnings(&self) -> &[Finding] {
+    pub(in crate::engine) fn warnings(&self) -> &[Finding] {
         self.task().map_or(&[], |task| &task.change.warnings)
     }
 
-    pub(super) fn refusal(&self) -> Option<&PlanError> {
+    pub(in crate::engine) fn refusal(&self) -> Option<&PlanError> {
         self.task()?.refusal.as_ref()
     }
 
-    pub(super) fn restarts(&self) -> BTreeSet<ContainerName> {
+    pub(in crate::engine) fn restarts(&self) -> BTreeSet<ContainerName> {
         let restarts = |task: &Task| task.change.plan.restarts(&task.change.observed);
         self.task().map(restarts).unwrap_or_default()
     }
 
-    pub(super) fn topology(&self) -> Option<&Topology> {
+    pub(in crate::engine) fn topology(&self) -> Option<&Topology> {
         match self {
             Self::Edit { topology, .. } => Some(topology),
             work => work.task().map(|task| &task.stored.topology),
@@ -101,7 +102,7 @@ impl Work {
 
 impl Engine {
     /// Makes the plan of an operation. A fresh copy, where one is deployed, has the id `copy`. Touches nothing.
-    pub(super) async fn work_out(
+    pub(in crate::engine) async fn work_out(
         &self,
         facts: &Facts,
         id: TopologyId,
@@ -281,7 +282,7 @@ impl Engine {
     }
 
     /// Works out how a topology that runs is brought to what a mutation makes of it.
-    pub(super) async fn live_task(
+    pub(in crate::engine) async fn live_task(
         &self,
         stand: Stand<'_>,
         before: &StoredTopology,

@@ -7,10 +7,10 @@ use decnet_topology::{
 };
 use jiff::Timestamp;
 
-use super::{Engine, EngineError};
 use crate::{
     bus::Bus,
-    event::{Envelope, Event},
+    engine::{Engine, EngineError, session::status::mutation_event},
+    event::Envelope,
 };
 
 /// How often an edit is tried if other processes write to the store in between.
@@ -106,17 +106,5 @@ async fn hand_in(
             Err(RepoError::SubnetClaimed { .. }) if tries < TRIES => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// Returns the event that says how far a mutation is.
-pub(super) fn mutation_event(row: &MutationRow) -> Event {
-    Event::Mutation {
-        topology: row.topology,
-        mutation: row.id,
-        op: row.mutation.op().into(),
-        state: row.state.into(),
-        actor: row.actor.clone(),
-        reason: row.reason.clone(),
     }
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 use decnet_topology::{InstanceId, TopologyId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, preflight::Facts, session::Session};
 use crate::{
     desired::Desired,
+    engine::{
+        Engine, EngineError,
+        session::{facts::Facts, lease::Session},
+    },
     event::Trigger,
     execute::{OnFailure, StepFailure},
     observe::{Observed, Scope},
@@ -16,14 +19,14 @@ use crate::{
 
 /// What there is of a topology, and the plan that removes it.
 #[derive(Debug, Clone)]
-pub(super) struct Remains {
-    pub(super) observed: Observed,
-    pub(super) plan: Plan,
+pub(in crate::engine) struct Remains {
+    pub(in crate::engine) observed: Observed,
+    pub(in crate::engine) plan: Plan,
 }
 
 impl Remains {
     /// Makes the plan that removes everything.
-    pub(super) fn new(instance: InstanceId, id: TopologyId, observed: Observed) -> Self {
+    pub(in crate::engine) fn new(instance: InstanceId, id: TopologyId, observed: Observed) -> Self {
         let plan = diff(&Desired::nothing(instance, id), &observed);
         Self { observed, plan }
     }
@@ -35,18 +38,18 @@ const CLEARING_PAUSE: Duration = Duration::from_millis(500);
 
 /// What came of clearing a topology away.
 #[derive(Debug, Default)]
-pub(super) struct Clearing {
+pub(in crate::engine) struct Clearing {
     /// How many steps changed something.
-    pub(super) changed: usize,
+    pub(in crate::engine) changed: usize,
     /// The steps that failed in the last round.
-    pub(super) failures: Vec<StepFailure>,
+    pub(in crate::engine) failures: Vec<StepFailure>,
     /// What is left.
-    pub(super) leftovers: Vec<String>,
+    pub(in crate::engine) leftovers: Vec<String>,
 }
 
 impl Engine {
     /// Looks at what there is of a topology.
-    pub(super) async fn observe(&self, facts: &Facts, id: TopologyId) -> Result<Observed, EngineError> {
+    pub(in crate::engine) async fn observe(&self, facts: &Facts, id: TopologyId) -> Result<Observed, EngineError> {
         let scope = Scope::Topology(facts.instance, id);
         Ok(self.runtime.inspect(scope).await?)
     }
@@ -54,7 +57,7 @@ impl Engine {
 
 impl Session<'_> {
     /// Looks at what there is of the topology, to remove it.
-    pub(super) async fn remains(&self) -> Result<Remains, EngineError> {
+    pub(in crate::engine) async fn remains(&self) -> Result<Remains, EngineError> {
         Ok(Remains::new(self.facts.instance, self.id, self.observe().await?))
     }
 
@@ -62,7 +65,7 @@ impl Session<'_> {
     ///
     /// Where an earlier run was `broken_off`, the runtime may still be at work on what that asked for last, and a network or a
     /// container appear after a look that found nothing: so it waits a moment and looks again.
-    pub(super) async fn clear(
+    pub(in crate::engine) async fn clear(
         &self,
         mut remains: Remains,
         broken_off: bool,
@@ -89,7 +92,7 @@ impl Session<'_> {
 }
 
 /// Names what was found, for people.
-pub(super) fn leftovers(observed: &Observed) -> Vec<String> {
+pub(in crate::engine) fn leftovers(observed: &Observed) -> Vec<String> {
     let containers = observed
         .containers
         .iter()

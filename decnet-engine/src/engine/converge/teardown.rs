@@ -1,11 +1,8 @@
 use decnet_topology::{Intent, Status, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Engine, EngineError, Operation, Outcome,
-    remains::{Clearing, Remains},
-    session::Session,
-};
+use super::remains::{Clearing, Remains};
+use crate::engine::{Engine, EngineError, Operation, Outcome, session::lease::Session};
 
 impl Engine {
     /// Takes a topology down, whatever state it is in: leaves first, past all errors.
@@ -23,15 +20,15 @@ impl Engine {
 
 /// What a teardown finds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Before {
+pub(in crate::engine) struct Before {
     /// An earlier run broke off.
-    pub(super) broken_off: bool,
+    pub(in crate::engine) broken_off: bool,
     /// Nothing is on the runtime, or what should not be there: the status stands.
     settled: bool,
 }
 
 impl Before {
-    pub(super) fn of(row: &TopologyRow) -> Self {
+    pub(in crate::engine) fn of(row: &TopologyRow) -> Self {
         Self {
             broken_off: matches!(row.status, Status::Deploying | Status::TearingDown),
             settled: matches!(row.status, Status::Pending | Status::TornDown),
@@ -40,7 +37,7 @@ impl Before {
 }
 
 impl Session<'_> {
-    pub(super) async fn take_down(
+    pub(in crate::engine) async fn take_down(
         &self,
         row: TopologyRow,
         remains: Remains,
@@ -53,7 +50,7 @@ impl Session<'_> {
     }
 
     /// Records that the topology goes down.
-    pub(super) async fn start_down(&self, row: TopologyRow) -> Result<TopologyRow, EngineError> {
+    pub(in crate::engine) async fn start_down(&self, row: TopologyRow) -> Result<TopologyRow, EngineError> {
         if Before::of(&row).settled || row.status == Status::TearingDown {
             return Ok(row);
         }
@@ -62,7 +59,7 @@ impl Session<'_> {
     }
 
     /// Records what came of it.
-    pub(super) async fn end_down(
+    pub(in crate::engine) async fn end_down(
         &self,
         mut row: TopologyRow,
         before: Before,

@@ -8,16 +8,19 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Engine, EngineError,
+    carry_out::Converged,
     change::{Change, Inside, Target},
-    converge::Converged,
     force::Force,
-    preflight::Stand,
-    session::Session,
-    submit::mutation_event,
     work::Task,
 };
-use crate::{claim::HeldClaim, event::Trigger};
+use crate::{
+    claim::HeldClaim,
+    engine::{
+        Engine, EngineError,
+        session::{facts::Stand, lease::Session, status::mutation_event},
+    },
+    event::Trigger,
+};
 
 impl Engine {
     /// Works off the queue of a topology, in order, and returns the mutations that were finished.
@@ -51,23 +54,23 @@ enum Work {
 }
 
 /// A mutation for which a plan was made already, under the lease that still lasts.
-pub(super) struct Expected {
-    pub(super) mutation: MutationId,
-    pub(super) task: Task,
+pub(in crate::engine) struct Expected {
+    pub(in crate::engine) mutation: MutationId,
+    pub(in crate::engine) task: Task,
 }
 
 /// What a drain came to.
 #[derive(Default)]
-pub(super) struct Drained {
+pub(in crate::engine) struct Drained {
     /// The mutations that were finished.
-    pub(super) finished: Vec<MutationRow>,
+    pub(in crate::engine) finished: Vec<MutationRow>,
     /// How many steps changed something.
-    pub(super) changed: usize,
+    pub(in crate::engine) changed: usize,
 }
 
 impl Session<'_> {
     /// Works off the queue; for the mutation that is expected, its plan is executed.
-    pub(super) async fn drain(&self, mut expected: Option<Expected>) -> Result<Drained, EngineError> {
+    pub(in crate::engine) async fn drain(&self, mut expected: Option<Expected>) -> Result<Drained, EngineError> {
         let mut drained = Drained::default();
         while !self.cancel.is_cancelled() {
             let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? else {

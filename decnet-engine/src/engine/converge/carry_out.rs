@@ -7,13 +7,12 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EngineError,
     change::{Change, Inside, drift},
     drift::Asked,
-    session::Session,
 };
 use crate::{
     desired::Desired,
+    engine::{EngineError, session::lease::Session},
     event::Trigger,
     execute::{ExecutionReport, OnFailure},
     naming::ContainerName,
@@ -24,21 +23,21 @@ use crate::{
 
 /// What carrying it out came to.
 #[derive(Debug, Clone)]
-pub(super) struct Converged {
+pub(in crate::engine) struct Converged {
     /// How many steps changed something.
-    pub(super) changed: usize,
+    pub(in crate::engine) changed: usize,
     /// Whether it was called off before it was through.
-    pub(super) cancelled: bool,
+    pub(in crate::engine) cancelled: bool,
     /// What the runtime said last, if it does not answer any more.
-    pub(super) unreachable: Option<RuntimeError>,
+    pub(in crate::engine) unreachable: Option<RuntimeError>,
     /// What is not as it should be; none where the runtime was seen to match.
-    pub(super) drift: Option<String>,
+    pub(in crate::engine) drift: Option<String>,
 }
 
 impl Session<'_> {
     /// Looks at what is there, as closely as what is known asks for: what was seen to match is looked at for what changed, and
     /// whether it still matches in all is for a reconcile to see.
-    pub(super) async fn look(&self, inside: Inside) -> Result<Observed, EngineError> {
+    pub(in crate::engine) async fn look(&self, inside: Inside) -> Result<Observed, EngineError> {
         match inside {
             Inside::AsBefore => self.list().await,
             Inside::Unknown => self.observe().await,
@@ -51,7 +50,7 @@ impl Session<'_> {
     /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run,
     /// which are asked while the rest is done; who was given routes said that they hold. The deckies that changed are told of,
     /// with what it was done for.
-    pub(super) async fn carry_out(
+    pub(in crate::engine) async fn carry_out(
         &self,
         change: &Change,
         trigger: Trigger,

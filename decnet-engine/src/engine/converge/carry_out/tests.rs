@@ -19,7 +19,10 @@ use super::*;
 use crate::{
     decoy::DecoyImage,
     desired::BaseSpec,
-    engine::{DeployOptions, Engine, EngineOptions, change::Target, force::Force},
+    engine::{
+        DeployOptions, Engine, EngineOptions,
+        converge::{change::Target, force::Force},
+    },
     event::Trigger,
     observe::Scope,
     runtime::{

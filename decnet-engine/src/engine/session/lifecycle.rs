@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{Name, ServiceName, TopologyId};
 
-use super::Engine;
 use crate::{
     desired::Desired,
+    engine::Engine,
     event::{DeckyEvent, Event, Trigger},
     execute::ExecutionReport,
     naming::{self, ContainerName, Role},
@@ -18,7 +18,7 @@ impl Engine {
     /// Tells that all deckies of a maze were created.
     ///
     /// All: of those that an earlier run made before it broke off nobody was told.
-    pub(super) fn publish_creation(&self, topology: TopologyId, desired: &Desired) {
+    pub(in crate::engine) fn publish_creation(&self, topology: TopologyId, desired: &Desired) {
         let mut services: BTreeMap<&Name, BTreeSet<ServiceName>> = BTreeMap::new();
         for base in desired.bases.values() {
             services.entry(&base.decky).or_default();
@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// Tells of the deckies that what was done changed, given what was there before and for whose sake it was done.
-    pub(super) fn publish_deckies(
+    pub(in crate::engine) fn publish_deckies(
         &self,
         topology: TopologyId,
         before: &Observed,

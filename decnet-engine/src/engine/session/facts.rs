@@ -1,34 +1,38 @@
-//! What stands in the way before the first step: foreign networks, routes of the host, ports in use.
+//! What a plan depends on beside the topology: the runtime, and networks, routes and ports of the host.
 
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, InstanceId, Lan, StoredTopology,
+    Catalog, DeploySettings, InstanceId, Lan, Mode, RuleSet, StoredTopology, TopologyId, TopologyRow, ValidTopology,
     catalog::Port,
-    validate::{self, ForeignNetwork, HostFacts},
+    validate::{self, ForeignNetwork, HostFacts, Surroundings},
 };
-
 use futures_util::{TryFutureExt as _, try_join};
 
-use super::{Engine, EngineError};
-use crate::{host, naming, observe::Observed, runtime::RuntimeInfo};
+use crate::{
+    desired::DesiredContext,
+    engine::{Engine, EngineError},
+    host, naming,
+    observe::Observed,
+    runtime::RuntimeInfo,
+};
 
 /// What plans depend on beside the topology.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
-    pub(super) instance: InstanceId,
-    pub(super) info: RuntimeInfo,
+pub(in crate::engine) struct Facts {
+    pub(in crate::engine) instance: InstanceId,
+    pub(in crate::engine) info: RuntimeInfo,
 }
 
 /// Where a topology stands on the runtime.
-pub(super) struct Stand<'a> {
-    pub(super) facts: &'a Facts,
-    pub(super) observed: Observed,
+pub(in crate::engine) struct Stand<'a> {
+    pub(in crate::engine) facts: &'a Facts,
+    pub(in crate::engine) observed: Observed,
 }
 
 impl Engine {
     /// Asks for what plans depend on beside the topology, and so makes sure that the runtime answers.
-    pub(super) async fn facts(&self) -> Result<Facts, EngineError> {
+    pub(in crate::engine) async fn facts(&self) -> Result<Facts, EngineError> {
         let (info, instance) = try_join!(
             self.runtime.info().map_err(EngineError::from),
             self.repo.instance().map_err(EngineError::from)
@@ -36,8 +40,48 @@ impl Engine {
         Ok(Facts { instance, info })
     }
 
+    /// Checks a topology against a rule set, what topologies other than `own_claims` claim, and what is on the host.
+    pub(in crate::engine) async fn validate(
+        &self,
+        stored: &StoredTopology,
+        settings: &DeploySettings,
+        rules: RuleSet,
+        host: Option<&HostFacts>,
+        own_claims: TopologyId,
+    ) -> Result<ValidTopology, EngineError> {
+        refuse_agent(&stored.row)?;
+        let claims = self.repo.claims(Some(own_claims)).await?;
+        let surroundings = Surroundings {
+            claims: &claims,
+            publish: Some(&settings.publish),
+            host,
+        };
+        let topology = stored.topology.clone();
+        Ok(topology.validate_in(&self.options.catalog, rules, surroundings)?)
+    }
+
+    /// Puts together what specs depend on beside the maze.
+    pub(in crate::engine) fn desired_context<'s>(
+        &'s self,
+        instance: InstanceId,
+        topology: TopologyId,
+        info: &'s RuntimeInfo,
+        settings: &'s DeploySettings,
+    ) -> Result<DesiredContext<'s>, EngineError> {
+        let image = self.image.as_ref().ok_or(EngineError::NoDecoy)?;
+        Ok(DesiredContext {
+            instance,
+            topology,
+            catalog: &self.options.catalog,
+            decoy: &image.reference,
+            api: info.api,
+            settings,
+            host_addresses: &info.addresses,
+        })
+    }
+
     /// Looks at the host for what a changed maze takes of it that it did not have; nothing where it takes nothing more.
-    pub(super) async fn host_facts_of_change(
+    pub(in crate::engine) async fn host_facts_of_change(
         &self,
         stand: &Stand<'_>,
         before: &StoredTopology,
@@ -50,7 +94,7 @@ impl Engine {
     }
 
     /// Gathers what the rules on the host need to know. What is the topology's own already is left out.
-    pub(super) async fn host_facts(
+    pub(in crate::engine) async fn host_facts(
         &self,
         stand: &Stand<'_>,
         stored: &StoredTopology,
@@ -117,6 +161,14 @@ impl Engine {
             .filter(|published| standing.contains(published.decky.as_str()))
             .map(|published| published.host.port)
             .collect()
+    }
+}
+
+/// Refuses a topology that an agent on another host is to deploy.
+pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineError> {
+    match row.mode {
+        Mode::Agent => Err(EngineError::AgentMode { host: row.host.clone() }),
+        _ => Ok(()),
     }
 }
 

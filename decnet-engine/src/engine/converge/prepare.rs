@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use decnet_topology::{Finding, Topology, TopologyId, rng};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, Operation, Outcome, error::require_same, work::Work};
+use super::work::Work;
 use crate::{
+    engine::{Engine, EngineError, Operation, Outcome, error::require_same},
     naming::ContainerName,
     plan::{Plan, PlanError},
 };
@@ -74,7 +75,7 @@ impl Prepared {
     }
 
     /// Refuses other work than what was shown.
-    pub(super) fn require_same(&self, work: &Work) -> Result<(), EngineError> {
+    pub(in crate::engine) fn require_same(&self, work: &Work) -> Result<(), EngineError> {
         let shown = match (&self.work, work) {
             // The old topology is cleared by now, and the copy is deployed.
             (Work::Renew { task, .. }, Work::Raise(_)) => &task.change.plan,

@@ -4,14 +4,13 @@ use decnet_topology::{InstanceId, RepoError, Status, TopologyId, id};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Engine, EngineError,
-    error::require_same,
-    preflight::Facts,
-    remains::{Remains, leftovers},
-    session::planned,
-};
+use super::remains::{Remains, leftovers};
 use crate::{
+    engine::{
+        Engine, EngineError,
+        error::require_same,
+        session::{execute::planned, facts::Facts},
+    },
     event::{Event, Trigger},
     execute::{ExecuteOptions, OnFailure, execute},
     naming::{self, Labels},

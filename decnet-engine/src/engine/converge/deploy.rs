@@ -2,11 +2,11 @@ use decnet_topology::{Intent, Status, StoredTopology, TopologyId, TopologyRow, r
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    DeployOptions, Engine, EngineError, Operation, Outcome, change::drift, remains::leftovers, session::Session,
-    work::Task,
+use super::{change::drift, remains::leftovers, work::Task};
+use crate::{
+    engine::{DeployOptions, Engine, EngineError, Operation, Outcome, session::lease::Session},
+    execute::{ExecutionReport, OnFailure},
 };
-use crate::execute::{ExecutionReport, OnFailure};
 
 impl Engine {
     /// Raises a topology, whatever state it is in.
@@ -25,7 +25,7 @@ impl Engine {
     }
 
     /// Stores the copy of a topology whose remains are cleared, as pending.
-    pub(super) async fn store_copy(&self, task: Task) -> Result<TopologyId, EngineError> {
+    pub(in crate::engine) async fn store_copy(&self, task: Task) -> Result<TopologyId, EngineError> {
         let StoredTopology { row, topology } = task.stored;
         let new = NewTopology::new(row.name, topology)
             .mode(row.mode)
@@ -39,7 +39,7 @@ impl Engine {
 
 impl Session<'_> {
     /// Deploys a topology that is pending, or whose deploy broke off.
-    pub(super) async fn raise(&self, task: Task) -> Result<Outcome, EngineError> {
+    pub(in crate::engine) async fn raise(&self, task: Task) -> Result<Outcome, EngineError> {
         let Task {
             stored,
             settings,

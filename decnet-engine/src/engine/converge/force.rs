@@ -8,15 +8,15 @@ use decnet_topology::{
     repo::MutationFilter,
 };
 
-use super::Engine;
 use crate::{
+    engine::Engine,
     naming,
     plan::{Plan, PlanError},
 };
 
 /// Which bases that run may be made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Force {
+pub(in crate::engine) enum Force {
     /// Those of these deckies; none if there are none.
     Deckies(BTreeSet<Name>),
     /// All.
@@ -25,12 +25,12 @@ pub(super) enum Force {
 
 impl Force {
     /// Returns what a mutation allows.
-    pub(super) fn by(mutation: &Mutation) -> Self {
+    pub(in crate::engine) fn by(mutation: &Mutation) -> Self {
         Self::Deckies(forced(mutation).cloned().into_iter().collect())
     }
 
     /// Returns what a flag says.
-    pub(super) fn all_if(force: bool) -> Self {
+    pub(in crate::engine) fn all_if(force: bool) -> Self {
         if force {
             Self::Everything
         } else {
@@ -39,7 +39,7 @@ impl Force {
     }
 
     /// Allows what either allows.
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(in crate::engine) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Deckies(some), Self::Deckies(more)) => Self::Deckies(some.into_iter().chain(more).collect()),
             _ => Self::Everything,
@@ -47,7 +47,7 @@ impl Force {
     }
 
     /// Refuses a plan that makes anew what may not be.
-    pub(super) fn permit(&self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
+    pub(in crate::engine) fn permit(&self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
         match self {
             Self::Everything => Ok(()),
             Self::Deckies(names) => {
@@ -72,7 +72,7 @@ impl Engine {
     /// Returns what those mutations allowed that are in the maze, and that the runtime was not seen to follow yet.
     ///
     /// A mutation that was forced and failed is healed with the force that it came with: nobody gives it again.
-    pub(super) async fn outstanding(&self, row: &TopologyRow) -> Result<Force, RepoError> {
+    pub(in crate::engine) async fn outstanding(&self, row: &TopologyRow) -> Result<Force, RepoError> {
         let events = self.repo.status_events(row.id).await?;
         let matched = events.iter().rfind(|event| event.to == Status::Active);
         let matched = matched.map(|event| event.at);

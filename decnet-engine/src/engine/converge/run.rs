@@ -3,8 +3,11 @@
 use decnet_topology::{RepoError, TopologyId, rng};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, Operation, Outcome, Prepared, session::Session, work::Work};
-use crate::event::Trigger;
+use super::work::Work;
+use crate::{
+    engine::{Engine, EngineError, Operation, Outcome, Prepared, session::lease::Session},
+    event::Trigger,
+};
 
 /// How often a topology that is edited meanwhile is planned.
 const TRIES: usize = 5;
@@ -19,7 +22,7 @@ enum Ended {
 
 impl Engine {
     /// Prepares and executes in one call.
-    pub(super) async fn run_now(
+    pub(in crate::engine) async fn run_now(
         &self,
         id: TopologyId,
         operation: Operation,
@@ -28,7 +31,7 @@ impl Engine {
         self.run(id, &operation, rng::topology_id(), None, cancel).await
     }
     /// Takes the lease, makes the plan under it, and executes that.
-    pub(super) async fn run(
+    pub(in crate::engine) async fn run(
         &self,
         id: TopologyId,
         operation: &Operation,

@@ -1,0 +1,22 @@
+//! How a topology is brought to what it should be: every operation makes its plan here, and executes it.
+
+mod carry_out;
+pub(super) mod change;
+mod deploy;
+mod drain;
+pub(super) mod drift;
+mod force;
+mod mutate;
+mod prepare;
+mod reap;
+mod reconcile;
+mod remains;
+mod run;
+mod submit;
+mod teardown;
+mod unwritten;
+mod work;
+
+pub use prepare::Prepared;
+pub use reap::{PreparedReap, ReapOptions, ReapReport, Reaped};
+pub use submit::{Submitted, submit};

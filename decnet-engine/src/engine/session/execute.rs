@@ -1,0 +1,75 @@
+//! The execution of a plan under the lease.
+
+use decnet_topology::{RepoError, TopologyId};
+use tokio_util::sync::CancellationToken;
+
+use super::lease::Session;
+use crate::{
+    engine::{Engine, EngineError},
+    event::{Event, Progress, StepState},
+    execute::{ExecuteOptions, ExecutionReport, OnFailure, execute},
+    plan::{Plan, StepId},
+    runtime::RuntimeInfo,
+};
+
+impl Session<'_> {
+    fn lost(&self) -> EngineError {
+        RepoError::LeaseLost { id: self.id }.into()
+    }
+
+    /// Executes a plan and tells of every step.
+    ///
+    /// Once the lease is lost it stops where it stands, as a killed process would, and undoes nothing: what is there is in the
+    /// hands of whoever took the lease, and has the same names.
+    pub(in crate::engine) async fn execute(
+        &self,
+        plan: &Plan,
+        on_failure: OnFailure,
+        cancel: &CancellationToken,
+    ) -> Result<ExecutionReport, EngineError> {
+        self.execute_heard(plan, on_failure, cancel, &|_| {}).await
+    }
+
+    /// The same with someone who hears of every step that is done, when it is.
+    pub(in crate::engine) async fn execute_heard(
+        &self,
+        plan: &Plan,
+        on_failure: OnFailure,
+        cancel: &CancellationToken,
+        done: &(dyn Fn(StepId) + Sync),
+    ) -> Result<ExecutionReport, EngineError> {
+        let topology = self.id;
+        self.engine.publish_now(planned(topology, plan));
+        let width = self.engine.width(&self.facts.info);
+        let report = |progress: Progress| {
+            if matches!(progress.state, StepState::Done { .. }) {
+                done(progress.step);
+            }
+            self.engine.publish_now(Event::Step { topology, progress });
+        };
+        let runtime = self.engine.runtime.as_ref();
+        tokio::select! {
+            biased;
+            () = self.lease.lost().cancelled() => Err(self.lost()),
+            execution = execute(runtime, self.facts.instance, plan, ExecuteOptions::new(on_failure, width), cancel, &report) => Ok(execution),
+        }
+    }
+}
+
+impl Engine {
+    /// Returns how many steps on containers run at a time.
+    pub(in crate::engine) fn width(&self, info: &RuntimeInfo) -> usize {
+        self.options.width.unwrap_or(2 * info.cpus)
+    }
+}
+
+/// Tells of a plan that is about to be executed.
+pub(in crate::engine) fn planned(topology: TopologyId, plan: &Plan) -> Event {
+    /// Fewer than would make the event too large for the bus.
+    const LOGS: usize = 1000;
+    Event::Planned {
+        topology,
+        steps: plan.steps().len(),
+        deleted_logs: plan.deleted_logs().into_iter().take(LOGS).cloned().collect(),
+    }
+}

@@ -1,0 +1,106 @@
+//! One operation on one topology, under its lease.
+
+use decnet_topology::{LeaseToken, StoredTopology, TopologyId};
+use tokio_util::sync::CancellationToken;
+
+use super::facts::Facts;
+use crate::{
+    engine::{Engine, EngineError},
+    lease::{HeldLease, refuse_held},
+    observe::Observed,
+};
+
+/// By what right an operation changes a topology.
+pub(in crate::engine) enum Right {
+    /// Its lease.
+    Lease(HeldLease),
+    /// The lock of those who cannot write to the store, held until it is dropped.
+    Lock {
+        _lock: Box<dyn Send + Sync>,
+        lost: CancellationToken,
+    },
+}
+
+impl Right {
+    /// Returns the token that fires when it was lost.
+    pub(in crate::engine) fn lost(&self) -> &CancellationToken {
+        match self {
+            Self::Lease(lease) => lease.lost(),
+            Self::Lock { lost, .. } => lost,
+        }
+    }
+
+    pub(in crate::engine) fn token(&self) -> Option<LeaseToken> {
+        match self {
+            Self::Lease(lease) => Some(lease.token()),
+            Self::Lock { .. } => None,
+        }
+    }
+}
+
+/// One operation on one topology: its lease, the runtime's facts, and the steps that all operations share.
+pub(in crate::engine) struct Session<'a> {
+    pub(in crate::engine) engine: &'a Engine,
+    pub(in crate::engine) id: TopologyId,
+    pub(in crate::engine) facts: Facts,
+    pub(in crate::engine) lease: Right,
+    pub(in crate::engine) cancel: CancellationToken,
+}
+
+impl<'a> Session<'a> {
+    /// Makes sure that the runtime answers, then takes the lease.
+    pub(in crate::engine) async fn begin(
+        engine: &'a Engine,
+        id: TopologyId,
+        cancel: &CancellationToken,
+    ) -> Result<Self, EngineError> {
+        let facts = engine.facts().await?;
+        // Not before it answered: until one that hangs is given up, nobody else could work on the topology.
+        let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
+        Ok(Self {
+            engine,
+            id,
+            facts,
+            lease: Right::Lease(lease),
+            cancel: cancel.clone(),
+        })
+    }
+
+    /// Makes sure that the runtime answers and that nobody else is at work, where the store cannot be written to and so no lease be
+    /// taken.
+    pub(in crate::engine) async fn begin_unwritten(
+        engine: &'a Engine,
+        id: TopologyId,
+        cancel: &CancellationToken,
+    ) -> Result<Self, EngineError> {
+        let facts = engine.facts().await?;
+        let lock = engine.repo.lock_unwritten().await?;
+        refuse_held(engine.repo.as_ref(), id).await?;
+        Ok(Self {
+            engine,
+            id,
+            facts,
+            lease: Right::Lock {
+                _lock: lock,
+                lost: CancellationToken::new(),
+            },
+            cancel: cancel.clone(),
+        })
+    }
+
+    /// Gives the lease back.
+    pub(in crate::engine) async fn end<T>(self, result: Result<T, EngineError>) -> Result<T, EngineError> {
+        if let Right::Lease(lease) = self.lease {
+            lease.release().await;
+        }
+        result
+    }
+
+    pub(in crate::engine) async fn load(&self) -> Result<StoredTopology, EngineError> {
+        Ok(self.engine.repo.load(self.id).await?)
+    }
+
+    pub(in crate::engine) async fn observe(&self) -> Result<Observed, EngineError> {
+        self.engine.observe(&self.facts, self.id).await
+    }
+}

@@ -1,0 +1,7 @@
+//! One operation on one topology: its lease, the facts that it depends on, its status, and the execution of its plan.
+
+pub(super) mod execute;
+pub(super) mod facts;
+pub(super) mod lease;
+mod lifecycle;
+pub(super) mod status;

@@ -1,0 +1,87 @@
+//! The status of the topology that an operation works on.
+
+use decnet_topology::{
+    DeploySettings, Intent, Status, TopologyRow,
+    repo::{MutationFilter, MutationRow, StatusChange},
+};
+use jiff::Timestamp;
+
+use super::lease::Session;
+use crate::{
+    engine::EngineError,
+    event::{Envelope, Event},
+};
+
+impl Session<'_> {
+    /// Changes the status and tells of it.
+    ///
+    /// What was queued of a topology that goes down is finished by the store with that, and told.
+    pub(in crate::engine) async fn become_status(
+        &self,
+        row: &TopologyRow,
+        to: Status,
+        intent: Option<Intent>,
+        reason: Option<String>,
+    ) -> Result<TopologyRow, EngineError> {
+        // A pending topology can be edited without the lease: the maze that was planned must be the one that is deployed.
+        // The lease guards against another owner that took it meanwhile.
+        let change = StatusChange::new(row.status, to)
+            .version((to == Status::Deploying).then_some(row.version))
+            .intent(intent)
+            .reason(reason.clone())
+            .held(self.lease.token());
+        let queued = match to {
+            Status::TearingDown | Status::TornDown | Status::Failed => self.queued().await?,
+            _ => Vec::new(),
+        };
+        // The event carries the time that is stored with the change, so that whoever hears of it twice knows.
+        let at = Timestamp::now();
+        let row_after = self.engine.repo.set_status(self.id, change, at).await?;
+        let event = Event::Status {
+            topology: self.id,
+            from: Some(row.status),
+            to,
+            reason,
+        };
+        self.engine.publish(Envelope::new(event, at));
+        for mutation in queued {
+            let mutation = self.engine.repo.mutation(mutation.id).await?;
+            if mutation.state.is_final() {
+                self.engine.publish_now(mutation_event(&mutation));
+            }
+        }
+        Ok(row_after)
+    }
+
+    /// Stores how the topology is deployed.
+    pub(in crate::engine) async fn set_settings(&self, settings: DeploySettings) -> Result<TopologyRow, EngineError> {
+        let (repo, held) = (&self.engine.repo, self.lease.token());
+        Ok(repo.set_settings(self.id, settings, held, Timestamp::now()).await?)
+    }
+
+    /// Records what an operation that failed came to. Where even that fails, the first error is the one to return: this one is
+    /// logged.
+    pub(in crate::engine) async fn record(&self, row: &TopologyRow, to: Status, reason: String) {
+        if let Err(error) = self.become_status(row, to, None, Some(reason.clone())).await {
+            tracing::error!(id = %self.id, status = %to, reason, error = error.with_causes(), "the status could not be recorded");
+        }
+    }
+
+    /// Returns the mutations that are not finished.
+    async fn queued(&self) -> Result<Vec<MutationRow>, EngineError> {
+        let unfinished = MutationFilter::unfinished(Some(self.id));
+        Ok(self.engine.repo.mutations(&unfinished).await?.rows)
+    }
+}
+
+/// Returns the event that says how far a mutation is.
+pub(in crate::engine) fn mutation_event(row: &MutationRow) -> Event {
+    Event::Mutation {
+        topology: row.topology,
+        mutation: row.id,
+        op: row.mutation.op().into(),
+        state: row.state.into(),
+        actor: row.actor.clone(),
+        reason: row.reason.clone(),
+    }
+}

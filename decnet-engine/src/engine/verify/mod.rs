@@ -1,0 +1,14 @@
+//! What a topology is like on the runtime: inspected from outside, verified from inside its deckies.
+
+mod containers;
+mod deckies;
+mod expectation;
+mod host;
+mod inspect;
+mod interfaces;
+mod published;
+mod report;
+mod sources;
+
+pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};
+pub use report::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
