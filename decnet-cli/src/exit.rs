@@ -182,6 +182,7 @@ fn of_engine(error: &EngineError) -> Exit {
         }
         EngineError::DeployFailed { .. } => Exit::RolledBack,
         EngineError::Interrupted { .. } | EngineError::StillQueued { .. } => Exit::Interrupted,
+        EngineError::MutationQueued { source, .. } => of_engine(source),
         _ => Exit::Failed,
     }
 }

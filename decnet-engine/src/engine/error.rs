@@ -21,7 +21,7 @@ pub enum EngineError {
     /// The store refused.
     #[error(transparent)]
     Repo(RepoError),
-    /// The runtime refused, or cannot be reached. Nothing was changed.
+    /// The runtime refused, or cannot be reached. No step was begun.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// Someone else is at work on the topology.
@@ -140,6 +140,14 @@ pub enum EngineError {
     StillQueued {
         /// The mutation.
         mutation: MutationId,
+    },
+    /// A mutation was queued and not finished. It waits in the queue for the next drain.
+    #[error("mutation {mutation} was queued and is not finished")]
+    MutationQueued {
+        /// The mutation.
+        mutation: MutationId,
+        /// Why it is not finished.
+        source: Box<EngineError>,
     },
     /// What should be there could not be said. Nothing was changed.
     #[error(transparent)]

@@ -66,24 +66,36 @@ pub(in crate::engine) struct Drained {
     pub(in crate::engine) finished: Vec<MutationRow>,
     /// How many steps changed something.
     pub(in crate::engine) changed: usize,
+    /// The topology's row after the last of them.
+    pub(in crate::engine) row: Option<TopologyRow>,
 }
 
 impl Session<'_> {
-    /// Works off the queue; for the mutation that is expected, its plan is executed.
+    /// Works off the queue. Where a mutation is expected, its plan is executed, and no other mutation is touched.
     pub(in crate::engine) async fn drain(&self, mut expected: Option<Expected>) -> Result<Drained, EngineError> {
         let mut drained = Drained::default();
+        let only_expected = expected.is_some();
         while !self.cancel.is_cancelled() {
             let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? else {
                 break;
             };
+            let task = match expected.take() {
+                Some(expected) if expected.mutation != claim.row.id => {
+                    // Somebody queued another one just before: the plan was made without it.
+                    claim.release_claim().await;
+                    return Err(EngineError::QueueNotEmpty { id: self.id });
+                }
+                expected => expected.map(|expected| expected.task),
+            };
             self.engine.publish_now(mutation_event(&claim.row));
-            let task = expected.take_if(|expected| expected.mutation == claim.row.id);
-            let task = task.map(|expected| expected.task);
-            match self.work_on(&claim, task, &mut drained.changed).await {
+            match self.work_on(&claim, task, &mut drained).await {
                 Ok(Work::Finished(outcome)) => {
-                    let row = claim.finish(outcome).await?;
+                    let row = self.finish(claim, outcome).await?;
                     self.engine.publish_now(mutation_event(&row));
                     drained.finished.push(row);
+                    if only_expected {
+                        break;
+                    }
                 }
                 Ok(Work::Left) => {
                     claim.release_claim().await;
@@ -98,7 +110,17 @@ impl Session<'_> {
         Ok(drained)
     }
 
-    async fn work_on(&self, claim: &HeldClaim, task: Option<Task>, count: &mut usize) -> Result<Work, EngineError> {
+    /// Records what became of a mutation. If the store refuses that, the log has the outcome.
+    async fn finish(&self, claim: HeldClaim, outcome: Outcome) -> Result<MutationRow, EngineError> {
+        let (mutation, text) = (claim.row.id, format!("{outcome:?}"));
+        let finished = claim.finish(outcome).await;
+        finished.map_err(|error| {
+            tracing::error!(%mutation, outcome = text, %error, "the outcome of a mutation could not be recorded");
+            error.into()
+        })
+    }
+
+    async fn work_on(&self, claim: &HeldClaim, task: Option<Task>, drained: &mut Drained) -> Result<Work, EngineError> {
         let before = self.load().await?;
         if !before.row.takes_mutations() {
             return Ok(Work::Left);
@@ -107,16 +129,16 @@ impl Session<'_> {
             // Who stored it did not come to its end: what is on the runtime is anybody's guess.
             match self.prepare_stored(claim, &before).await {
                 Ok(change) => (before, change),
-                Err(error) => return self.fail_mutation(&before, refusal(error)?).await,
+                Err(error) => return self.fail_mutation(before, refusal(error)?, drained).await,
             }
         } else {
             match self.prepare_new(claim, &before, task).await {
                 Ok(Some((after, change))) => (after, change),
                 Ok(None) => return Ok(Work::Left),
                 Err(error) => {
-                    return Ok(Work::Finished(Outcome::Rejected {
-                        reason: refusal(error)?,
-                    }));
+                    let reason = refusal(error)?;
+                    drained.row = Some(before.row);
+                    return Ok(Work::Finished(Outcome::Rejected { reason }));
                 }
             }
         };
@@ -126,7 +148,7 @@ impl Session<'_> {
             unreachable,
             drift,
         } = self.carry_out(&change, Trigger::Operator, &self.cancel).await?;
-        *count += changed;
+        drained.changed += changed;
         if cancelled {
             return Ok(Work::Left);
         }
@@ -134,9 +156,9 @@ impl Session<'_> {
             return Err(error.into());
         }
         if let Some(reason) = drift {
-            return self.fail_mutation(&stored, reason).await;
+            return self.fail_mutation(stored, reason, drained).await;
         }
-        self.become_as_found(stored.row, None).await?;
+        drained.row = Some(self.become_as_found(stored.row, None).await?);
         Ok(Work::Finished(Outcome::Applied))
     }
 
@@ -196,8 +218,22 @@ impl Session<'_> {
         Ok(self.engine.outstanding(row).await?.or(allowed))
     }
 
-    async fn fail_mutation(&self, stored: &StoredTopology, reason: String) -> Result<Work, EngineError> {
-        self.become_as_found(stored.row.clone(), Some(&reason)).await?;
+    /// Makes a topology degraded because of a mutation. If the store refuses that, the reason is kept with the mutation all the same:
+    /// the topology needs a resync, so that the next reconcile looks at it.
+    async fn fail_mutation(
+        &self,
+        stored: StoredTopology,
+        reason: String,
+        drained: &mut Drained,
+    ) -> Result<Work, EngineError> {
+        match self.become_as_found(stored.row.clone(), Some(&reason)).await {
+            Ok(row) => drained.row = Some(row),
+            Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => return Err(error),
+            Err(error) => {
+                tracing::error!(id = %self.id, reason, error = error.with_causes(), "the status could not be recorded");
+                drained.row = Some(stored.row);
+            }
+        }
         Ok(Work::Finished(Outcome::Failed { reason }))
     }
 }

@@ -6,7 +6,11 @@ use decnet_topology::{
     repo::NewMutation,
 };
 
-use super::{drain::Expected, submit::Submitted, work::Task};
+use super::{
+    drain::{Drained, Expected},
+    submit::Submitted,
+    work::Task,
+};
 use crate::engine::{Engine, EngineError, Outcome, session::lease::Session};
 
 impl Engine {
@@ -30,21 +34,28 @@ impl Engine {
     }
 }
 
-impl Session<'_> {
-    /// Edits a topology that is pending.
+impl Engine {
+    /// Edits a topology that is pending, which needs neither the lease nor the runtime.
     pub(in crate::engine) async fn edit(&self, row: &TopologyRow, new: NewMutation) -> Result<Outcome, EngineError> {
-        match self.engine.submit(self.id, new, Some(row.version)).await? {
+        match self.submit(row.id, new, Some(row.version)).await? {
             Submitted::Edited(stored) => Ok(Outcome {
                 row: stored.row,
                 changed: 0,
                 reason: None,
                 warnings: Vec::new(),
             }),
-            // The lease was lost, and another process deployed it: the mutation waits in the queue.
-            Submitted::Enqueued(_) => Err(RepoError::LeaseLost { id: self.id }.into()),
+            Submitted::Enqueued(queued) => Err(EngineError::MutationQueued {
+                mutation: queued.id,
+                source: Box::new(EngineError::PlanChanged {
+                    shown: None,
+                    now: Some("the topology was deployed meanwhile".into()),
+                }),
+            }),
         }
     }
+}
 
+impl Session<'_> {
     /// Queues a mutation, and brings the topology to what it makes by the plan that was made for it.
     pub(in crate::engine) async fn mutate(&self, task: Task, new: NewMutation) -> Result<Outcome, EngineError> {
         if self.engine.repo.has_unfinished(self.id).await? {
@@ -56,27 +67,33 @@ impl Session<'_> {
             // The lease was lost, and another process took it down: it was edited, or refused before.
             return Err(RepoError::LeaseLost { id: self.id }.into());
         };
-        let drained = self
-            .drain(Some(Expected {
-                mutation: queued.id,
-                task,
-            }))
-            .await?;
-        let mutation = self.engine.repo.mutation(queued.id).await?;
-        match mutation.state {
-            MutationState::Applied | MutationState::Failed => Ok(Outcome {
-                row: self.engine.repo.get(self.id).await?,
-                changed: drained.changed,
-                reason: mutation.reason,
-                warnings,
-            }),
-            MutationState::Rejected => Err(EngineError::MutationRejected {
-                reason: mutation.reason.unwrap_or_default(),
-            }),
-            _ => Err(EngineError::Interrupted {
+        let expected = Expected {
+            mutation: queued.id,
+            task,
+        };
+        let unfinished = |source| EngineError::MutationQueued {
+            mutation: queued.id,
+            source: Box::new(source),
+        };
+        let Drained {
+            finished, changed, row, ..
+        } = self.drain(Some(expected)).await.map_err(unfinished)?;
+        let Some((mutation, row)) = finished.into_iter().next().zip(row) else {
+            return Err(unfinished(EngineError::Interrupted {
                 id: self.id,
                 undo_failures: Vec::new(),
                 leftovers: Vec::new(),
+            }));
+        };
+        match mutation.state {
+            MutationState::Rejected => Err(EngineError::MutationRejected {
+                reason: mutation.reason.unwrap_or_default(),
+            }),
+            _ => Ok(Outcome {
+                row,
+                changed,
+                reason: mutation.reason,
+                warnings,
             }),
         }
     }

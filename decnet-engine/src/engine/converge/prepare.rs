@@ -15,7 +15,8 @@ use crate::{
 /// An operation whose plan is made and not executed.
 ///
 /// It holds no lease and changed nothing. [`execute`](Self::execute) makes the plan again with the same function, under the lease,
-/// and refuses if that is not the plan that is shown here.
+/// and refuses if that is not the plan that is shown here. Where a fresh copy is deployed, the plan of the copy is compared once more,
+/// after the old topology is cleared and the copy is stored.
 #[derive(Debug, Clone)]
 #[must_use = "nothing was done yet"]
 pub struct Prepared {
@@ -46,7 +47,8 @@ impl Prepared {
         self.work.warnings()
     }
 
-    /// Returns the running containers that the plan restarts or recreates.
+    /// Returns the running containers that the plan restarts or recreates; none where a fresh copy is deployed, whose containers have
+    /// other names.
     pub fn restarts(&self) -> BTreeSet<ContainerName> {
         self.work.restarts()
     }
@@ -65,13 +67,21 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// [`EngineError::PlanChanged`] if another plan is needed by now; nothing was changed then. The others are those of the
-    /// one-call form, such as [`Engine::deploy`].
+    /// [`EngineError::PlanChanged`] if another plan is needed by now. Nothing was changed then, except where a fresh copy is deployed:
+    /// what was left of the old topology may be gone, and the copy be pending.
+    ///
+    /// For a mutation of a topology that runs, [`EngineError::QueueNotEmpty`] if others wait in its queue, which `prepare` does not look
+    /// at; nothing was changed then. [`EngineError::MutationQueued`] if the mutation was queued and then something failed: it is applied by
+    /// the next drain. The others are those of the one-call form, such as [`Engine::deploy`].
     pub async fn execute(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let engine = &self.engine;
         engine
             .run(self.id, &self.operation, self.copy, Some(self), cancel)
             .await
+    }
+
+    pub(in crate::engine) fn work(&self) -> &Work {
+        &self.work
     }
 
     /// Refuses other work than what was shown.
@@ -88,15 +98,19 @@ impl Prepared {
 impl Engine {
     /// Makes the plan of an operation, to be shown and then [executed](Prepared::execute).
     ///
-    /// It writes nothing and takes no lease, so it works beside a running operation, and on a store that cannot be written to.
+    /// It writes nothing and takes no lease, so it works beside a running operation, and on a store that cannot be written to. A mutation
+    /// of a pending topology needs no runtime.
     ///
     /// # Errors
     ///
-    /// All that the operation itself would be refused for, except that a plan which recreates running containers is returned with
-    /// its [refusal](Prepared::refusal).
+    /// All that the operation itself would be refused for, with two exceptions: a plan that recreates running containers is returned
+    /// with its [refusal](Prepared::refusal), and the queue of the topology is not looked at.
     pub async fn prepare(&self, id: TopologyId, operation: Operation) -> Result<Prepared, EngineError> {
         let copy = rng::topology_id();
-        let work = self.work_out(&self.facts().await?, id, &operation, copy).await?;
+        let work = match self.work_out_edit(id, &operation).await? {
+            Some(edit) => edit,
+            None => self.work_out(&self.facts().await?, id, &operation, copy).await?,
+        };
         Ok(Prepared {
             engine: self.clone(),
             id,

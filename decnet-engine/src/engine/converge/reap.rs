@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use decnet_topology::{InstanceId, RepoError, Status, TopologyId, id};
 use serde::Serialize;
@@ -35,6 +35,13 @@ pub struct Reaped {
     pub running: Vec<String>,
     /// Whether it was left alone, because containers of it run and nobody said that they may go.
     pub kept: bool,
+}
+
+impl fmt::Display for Reaped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.kept { "keep" } else { "remove" };
+        write!(f, "{verb} what is left of topology {}", self.prefix)
+    }
 }
 
 /// What a reap is to remove.
@@ -130,6 +137,16 @@ impl PreparedReap {
             .flat_map(|orphan| orphan.plan.steps())
             .collect();
         require_same(shown, needed)?;
+        let (shown, needed) = (&self.report.orphans, &now.report.orphans);
+        match shown.iter().zip(needed).find(|(shown, now)| shown.kept != now.kept) {
+            None => {}
+            Some((shown, now)) => {
+                return Err(EngineError::PlanChanged {
+                    shown: Some(shown.to_string()),
+                    now: Some(now.to_string()),
+                });
+            }
+        }
         now.carry_out(cancel).await
     }
 

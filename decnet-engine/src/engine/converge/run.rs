@@ -30,6 +30,7 @@ impl Engine {
     ) -> Result<Outcome, EngineError> {
         self.run(id, &operation, rng::topology_id(), None, cancel).await
     }
+
     /// Takes the lease, makes the plan under it, and executes that.
     pub(in crate::engine) async fn run(
         &self,
@@ -39,6 +40,16 @@ impl Engine {
         shown: Option<&Prepared>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
+        if let (Operation::Mutate(new), Some(Work::Edit { row, .. })) =
+            (operation, self.work_out_edit(id, operation).await?)
+        {
+            // The version that was shown is the one that is edited.
+            let row = match shown.map(Prepared::work) {
+                Some(Work::Edit { row, .. }) => row,
+                _ => &row,
+            };
+            return self.edit(row, new.clone()).await;
+        }
         let mut id = id;
         loop {
             let session = match Session::begin(self, id, cancel).await {
@@ -102,7 +113,7 @@ impl Session<'_> {
             (Work::TakeDown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Mend(task), Operation::Reconcile { .. }) => self.mend(*task, Trigger::Healer).await?,
             (Work::Mend(task), _) => self.mend(*task, Trigger::Operator).await?,
-            (Work::Edit { row, .. }, Operation::Mutate(new)) => self.edit(&row, new.clone()).await?,
+            (Work::Edit { row, .. }, Operation::Mutate(new)) => self.engine.edit(&row, new.clone()).await?,
             (Work::Mutate(task), Operation::Mutate(new)) => self.mutate(*task, new.clone()).await?,
             (Work::Edit { .. } | Work::Mutate(_), _) => unreachable!("only a mutation edits"),
         };

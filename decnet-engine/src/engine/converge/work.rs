@@ -62,6 +62,19 @@ pub(in crate::engine) struct Task {
     pub(in crate::engine) refusal: Option<PlanError>,
 }
 
+impl Task {
+    /// Takes a change, and notes why it may not be executed.
+    fn new(stored: StoredTopology, settings: DeploySettings, change: Change, force: &Force) -> Self {
+        let refusal = force.permit(&stored, &change.plan).err();
+        Self {
+            stored,
+            settings,
+            change,
+            refusal,
+        }
+    }
+}
+
 impl Work {
     fn task(&self) -> Option<&Task> {
         match self {
@@ -144,8 +157,32 @@ impl Engine {
                 }
             }
             Operation::Teardown => self.taking_down(facts, stored.row).await,
-            Operation::Mutate(new) => self.mutating(facts, stored, &new.mutation).await,
+            Operation::Mutate(new) => match self.work_out_edit(id, operation).await? {
+                Some(edit) => Ok(edit),
+                None => self.mutating(facts, stored, &new.mutation).await,
+            },
         }
+    }
+
+    /// Works out the edit of a pending topology by a mutation; none if the operation is another. It needs no runtime.
+    pub(in crate::engine) async fn work_out_edit(
+        &self,
+        id: TopologyId,
+        operation: &Operation,
+    ) -> Result<Option<Work>, EngineError> {
+        let Operation::Mutate(new) = operation else {
+            return Ok(None);
+        };
+        let stored = self.repo.load(id).await?;
+        if stored.row.status != Status::Pending {
+            return Ok(None);
+        }
+        let topology = self.mutated(&stored, &new.mutation).await?;
+        Ok(Some(Work::Edit {
+            row: stored.row,
+            topology: topology.into_topology(),
+            nothing: Plan::empty(),
+        }))
     }
 
     async fn raising(
@@ -222,13 +259,7 @@ impl Engine {
             Observed::default()
         };
         let change = self.change(stand.facts, target, observed, Some(&host)).await?;
-        let refusal = Force::all_if(options.force).permit(&stored, &change.plan).err();
-        Ok(Task {
-            stored,
-            settings,
-            change,
-            refusal,
-        })
+        Ok(Task::new(stored, settings, change, &Force::all_if(options.force)))
     }
 
     async fn mending(
@@ -252,24 +283,11 @@ impl Engine {
         };
         let change = self.change(facts, target, stand.observed, host.as_ref()).await?;
         let force = outstanding.or(Force::all_if(options.force));
-        let refusal = force.permit(&stored, &change.plan).err();
-        Ok(Work::Mend(Box::new(Task {
-            stored,
-            settings,
-            change,
-            refusal,
-        })))
+        Ok(Work::Mend(Box::new(Task::new(stored, settings, change, &force))))
     }
 
     async fn mutating(&self, facts: &Facts, before: StoredTopology, mutation: &Mutation) -> Result<Work, EngineError> {
         let topology = self.mutated(&before, mutation).await?;
-        if before.row.status == Status::Pending {
-            return Ok(Work::Edit {
-                row: before.row,
-                topology: topology.into_topology(),
-                nothing: Plan::empty(),
-            });
-        }
         let stand = Stand {
             facts,
             observed: self.observe(facts, before.row.id).await?,
@@ -303,13 +321,7 @@ impl Engine {
             None => self.change_to(stand.facts, target, &valid, stand.observed).await?,
             Some(host) => self.change(stand.facts, target, stand.observed, Some(host)).await?,
         };
-        let refusal = force.permit(&stored, &change.plan).err();
-        Ok(Task {
-            stored,
-            settings,
-            change,
-            refusal,
-        })
+        Ok(Task::new(stored, settings, change, force))
     }
 
     async fn taking_down(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {

@@ -45,9 +45,11 @@ impl Session<'_> {
         };
         self.engine.publish(Envelope::new(event, at));
         for mutation in queued {
-            let mutation = self.engine.repo.mutation(mutation.id).await?;
-            if mutation.state.is_final() {
-                self.engine.publish_now(mutation_event(&mutation));
+            match self.engine.repo.mutation(mutation.id).await {
+                Ok(mutation) if mutation.state.is_final() => self.engine.publish_now(mutation_event(&mutation)),
+                Ok(_) => {}
+                // The status is stored; only the event is missing.
+                Err(error) => tracing::warn!(mutation = %mutation.id, %error, "a finished mutation could not be read"),
             }
         }
         Ok(row_after)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, StateReport, Target, TargetResult};
-use decnet_topology::{Decky, RuleSet, TopologyId, graph::Graph};
+use decnet_topology::{Decky, InstanceId, RuleSet, TopologyId, graph::Graph};
 use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,7 @@ const WAIT_FOR_ROOM: Duration = Duration::from_secs(6);
 
 /// A decky that is asked.
 struct Subject<'a> {
+    instance: InstanceId,
     decky: &'a Decky,
     base: &'a BaseSpec,
     /// Its base, if there is one.
@@ -136,6 +137,7 @@ impl Engine {
         for decky in stored.topology.deckies() {
             if let Some(base) = desired.bases.get(&naming::base(id, decky)) {
                 let subject = Subject {
+                    instance,
                     decky,
                     base,
                     there: there.get(&base.name).copied(),
@@ -207,6 +209,7 @@ impl Engine {
         graph: &Graph<'_>,
     ) -> Result<VerifyReport, EngineError> {
         let Subject {
+            instance,
             decky,
             base,
             services,
@@ -258,7 +261,7 @@ impl Engine {
         }
         expectations.extend(expectation::of_services(home.ip, services));
         report.probes = expectations.len();
-        let quick = match self.probe(&base.name, &expectations, QUICK).await? {
+        let quick = match self.probe(instance, &base.name, &expectations, QUICK).await? {
             Ok(results) => results,
             Err(reason) => {
                 report
@@ -276,7 +279,7 @@ impl Engine {
         if suspects.is_empty() {
             return Ok(report);
         }
-        match self.look_again(&base.name, suspects).await? {
+        match self.look_again(instance, &base.name, suspects).await? {
             Ok(found) => report
                 .deviations
                 .extend(found.into_iter().map(|(expectation, result)| ReachDeviation {
@@ -301,12 +304,13 @@ impl Engine {
     /// Tries with timeout what did not hold, and returns what does not hold then either.
     async fn look_again(
         &self,
+        instance: InstanceId,
         base: &ContainerName,
         mut suspects: Vec<Expectation>,
     ) -> Result<Result<Vec<(Expectation, TargetResult)>, String>, EngineError> {
         let mut waits = 0;
         loop {
-            let results = match self.probe(base, &suspects, PATIENT).await? {
+            let results = match self.probe(instance, base, &suspects, PATIENT).await? {
                 Ok(results) => results,
                 Err(reason) => return Ok(Err(reason)),
             };
@@ -332,6 +336,7 @@ impl Engine {
     /// Tries to reach what is expected from a base: one result an expectation, or why it cannot be asked.
     async fn probe(
         &self,
+        instance: InstanceId,
         base: &ContainerName,
         expectations: &[Expectation],
         (timeout_ms, attempts): (u64, u16),
@@ -341,7 +346,7 @@ impl Engine {
             timeout_ms,
             attempts,
         };
-        match self.runtime.probe(base, &probe).await {
+        match self.runtime.probe(instance, base, &probe).await {
             Ok(result) => Ok(Ok(result.targets)),
             Err(error) if error.is_unreachable() => Err(error.into()),
             Err(error) => Ok(Err(format!("it cannot be asked: {error}"))),

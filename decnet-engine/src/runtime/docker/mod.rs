@@ -128,7 +128,12 @@ impl Runtime for Docker {
         self.check_bases(bases).await
     }
 
-    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
-        self.probe_from(base, probe).await
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        self.probe_from(instance, base, probe).await
     }
 }

@@ -1,23 +1,20 @@
 use decnet_decoy::protocol::{Probe, ProbeResult};
+use decnet_topology::InstanceId;
 
-use super::{Docker, containers, labels};
-use crate::{
-    decoy::PROGRAM_PATH,
-    naming::ContainerName,
-    observe,
-    runtime::{RuntimeError, ownership},
-};
+use super::Docker;
+use crate::{decoy::PROGRAM_PATH, naming::ContainerName, runtime::RuntimeError};
 
 /// The maximum number of targets per command, whose arguments must stay below 128 KiB.
 const TARGETS_A_COMMAND: usize = 1000;
 
 impl Docker {
-    pub(super) async fn probe_from(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
-        let found = self.find(base.as_str()).await?.ok_or_else(|| containers::gone(base))?;
-        let labels = labels::of_container(&found);
-        if observe::instance_of(&labels).is_none() {
-            return Err(ownership::foreign(containers::what(base), &labels));
-        }
+    pub(super) async fn probe_from(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        let found = self.find_ours(instance, base).await?;
         let id = found.id.as_deref().unwrap_or(base.as_str());
         let mut targets = Vec::with_capacity(probe.targets.len());
         for some in probe.targets.chunks(TARGETS_A_COMMAND) {

@@ -281,8 +281,13 @@ impl Runtime for Simulated {
         Ok(checks.collect())
     }
 
-    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
         self.reach().await?;
-        self.lock().world.probe(base, probe)
+        self.lock().world.probe(instance, base, probe)
     }
 }

@@ -6,7 +6,10 @@ use decnet_decoy::protocol::{
     Answer, Deviation, Egress, NetState, Probe, ProbeResult, StateReport, Target, TargetResult,
 };
 
-use decnet_topology::catalog::{Port, Protocol};
+use decnet_topology::{
+    InstanceId,
+    catalog::{Port, Protocol},
+};
 
 use super::{
     containers,
@@ -106,7 +109,11 @@ enum Step<'a> {
 
 impl World {
     pub(super) fn check_network(&self, spec: &BaseSpec) -> NetworkCheck {
-        match self.require_base(&spec.name) {
+        let found = match observe::instance_of(&spec.labels) {
+            Some(instance) => self.require_base(instance, &spec.name),
+            None => Err(containers::gone(&spec.name)),
+        };
+        match found {
             Err(error) => NetworkCheck::Unchecked { why: error.to_string() },
             Ok(base) => NetworkCheck::Checked {
                 report: base.check_state(&spec.state),
@@ -115,12 +122,10 @@ impl World {
         }
     }
 
-    /// Finds one of our bases, which must run.
-    fn require_base(&self, name: &ContainerName) -> Result<&Container, RuntimeError> {
+    /// Finds a base of a store, which must run.
+    fn require_base(&self, instance: InstanceId, name: &ContainerName) -> Result<&Container, RuntimeError> {
         let found = self.containers.get(name).ok_or_else(|| containers::gone(name))?;
-        if observe::instance_of(&found.labels).is_none() {
-            return Err(ownership::foreign(containers::what(name), &found.labels));
-        }
+        ownership::require_ours(containers::what(name), &found.labels, instance)?;
         if found.activity == Activity::Running {
             Ok(found)
         } else {
@@ -128,8 +133,13 @@ impl World {
         }
     }
 
-    pub(super) fn probe(&self, from: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
-        self.require_base(from)?;
+    pub(super) fn probe(
+        &self,
+        instance: InstanceId,
+        from: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        self.require_base(instance, from)?;
         let result = |target: &Target| {
             let (address, arrived) = match *target {
                 Target::Icmp { address } | Target::Broadcast { address, .. } => (address, Answer::Answered),

@@ -18,6 +18,7 @@
 //! A second argument marks the tests, as in `runtime_contract!(lab, #[ignore = "needs Docker"])`. Clauses have different blocks, so they can
 //! run at the same time on one engine. One publishes the port 42031 of 127.0.0.1.
 
+mod checking;
 mod existence;
 mod liveness;
 mod ownership;
@@ -105,5 +106,11 @@ clauses! { $
         an_interface_comes_and_goes => 128,
         a_state_can_be_set_in_a_running_base_only => 136,
         an_untouched_container_keeps_its_id_and_start => 144,
+    }
+    checking {
+        a_check_finds_a_base_that_matches_and_one_that_differs => 132,
+        a_base_that_cannot_be_checked_does_not_keep_others_from_it => 140,
+        a_base_of_another_repo_is_neither_checked_nor_probed => 148,
+        a_probe_has_a_result_for_each_target_in_their_order => 156,
     }
 }

@@ -141,7 +141,10 @@ impl Drop for Outsider {
     fn drop(&mut self) {
         clear(&self.label());
         clear(&format!("{}={}", naming::INSTANCE, self.mark));
-        succeeds(&["rmi", &format!("decnet-built:{}", self.mark)]);
+        let built = format!("reference=decnet-built:*{}", self.mark);
+        for image in docker(&["image", "ls", "--quiet", "--filter", &built]).lines() {
+            succeeds(&["rmi", "--force", image]);
+        }
         succeeds(&["rmi", &self.image]);
     }
 }

@@ -1,4 +1,4 @@
-//! A pending maze that is edited while a deploy looks at the runtime.
+//! What other processes do to the store between two calls of an operation.
 
 use std::sync::{
     Arc,
@@ -8,35 +8,82 @@ use std::sync::{
 use decnet_engine::{
     decoy::DecoyImage,
     engine::{DeployOptions, Engine, EngineError, EngineOptions, Operation},
+    runtime::simulated::Moment,
 };
 use decnet_topology::{
-    RepoError, Status, Topology, TopologyId, TopologyStore,
-    repo::{Edit, MemoryRepo},
+    Mutation, MutationQueue, MutationState, RepoError, Status, Topology, TopologyId, TopologyStore,
+    repo::{Edit, MemoryRepo, MutationFilter, NewMutation},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{CATALOG, Lab, small};
+use super::{CATALOG, Lab, lifecycle::refused, small};
 
-/// A store in which somebody edits a maze just before its status is changed first.
-#[derive(Debug)]
-struct Editing {
-    inner: Arc<MemoryRepo>,
-    id: TopologyId,
-    edited: AtomicBool,
+/// What happens just before a call.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// Somebody edits the maze.
+    Edit,
+    /// Somebody queues a mutation.
+    Enqueue,
+    /// The store is full at this call.
+    Full,
 }
 
-impl Editing {
+/// A store in which something happens just before the first call of a name.
+#[derive(Debug)]
+struct Crossed {
+    inner: Arc<MemoryRepo>,
+    id: TopologyId,
+    call: &'static str,
+    event: Event,
+    happened: AtomicBool,
+}
+
+impl Crossed {
     async fn guard<T>(&self, name: &str, call: impl Future<Output = Result<T, RepoError>>) -> Result<T, RepoError> {
-        if name == "set_status" && !self.edited.swap(true, Ordering::Relaxed) {
-            let edit = Edit::new(smaller());
-            self.inner.edit(self.id, edit, Timestamp::now()).await?;
+        if name == self.call && !self.happened.swap(true, Ordering::Relaxed) {
+            match self.event {
+                Event::Edit => {
+                    let edit = Edit::new(smaller());
+                    self.inner.edit(self.id, edit, Timestamp::now()).await?;
+                }
+                Event::Enqueue => {
+                    let new = adding("attic", 9);
+                    self.inner.enqueue(self.id, new, None, Timestamp::now()).await?;
+                }
+                Event::Full => return Err(RepoError::Full),
+            }
         }
         call.await
     }
 }
 
-guarded!(Editing);
+guarded!(Crossed);
+
+fn adding(lan: &str, octet: u8) -> NewMutation {
+    let json = format!(r#"{{"op": "add_lan", "payload": {{"name": "{lan}", "subnet": "10.90.{octet}.0/24"}}}}"#);
+    NewMutation::new(Mutation::from_json(&json).expect("a mutation"))
+}
+
+/// Returns an engine on the store and the daemon of a lab.
+fn crossing(lab: &Lab, id: TopologyId, call: &'static str, event: Event) -> Engine {
+    let repo = Crossed {
+        inner: lab.repo.clone(),
+        id,
+        call,
+        event,
+        happened: AtomicBool::new(false),
+    };
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    Engine::new(Arc::new(repo), Arc::new(lab.docker.clone()), options)
+}
+
+async fn states(lab: &Lab, id: TopologyId) -> Vec<(MutationState, Option<String>)> {
+    let filter = MutationFilter::default().topology(id);
+    let rows = lab.repo.mutations(&filter).await.expect("the mutations").rows;
+    rows.into_iter().map(|row| (row.state, row.reason)).collect()
+}
 
 fn smaller() -> Topology {
     let (lans, mut deckies) = small().into_parts();
@@ -47,13 +94,7 @@ fn smaller() -> Topology {
 async fn edited_before_deploy() -> (Lab, TopologyId, Engine) {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let repo = Editing {
-        inner: lab.repo.clone(),
-        id,
-        edited: AtomicBool::new(false),
-    };
-    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
-    let engine = Engine::new(Arc::new(repo), Arc::new(lab.docker.clone()), options);
+    let engine = crossing(&lab, id, "set_status", Event::Edit);
     (lab, id, engine)
 }
 
@@ -75,4 +116,115 @@ async fn a_plan_that_was_shown_is_refused_when_the_maze_is_edited_meanwhile() {
     assert!(matches!(refused, Err(EngineError::PlanChanged { .. })), "{refused:?}");
     assert_eq!(lab.status(id).await, Status::Pending);
     assert!(lab.docker.log().is_empty());
+}
+
+async fn deployed() -> (Lab, TopologyId) {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    (lab, id)
+}
+
+/// Prepares and executes a mutation that adds a LAN, while something happens.
+async fn add_vault(
+    lab: &Lab,
+    id: TopologyId,
+    call: &'static str,
+    event: Event,
+) -> Result<decnet_engine::engine::Outcome, EngineError> {
+    let engine = crossing(lab, id, call, event);
+    let prepared = engine.prepare(id, Operation::Mutate(adding("vault", 8))).await;
+    prepared.expect("prepared").execute(&CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn the_execution_of_a_mutation_leaves_later_mutations_in_the_queue() {
+    let (lab, id) = deployed().await;
+    let outcome = add_vault(&lab, id, "claim_mutation", Event::Enqueue)
+        .await
+        .expect("executed");
+    assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
+    assert_eq!(
+        states(&lab, id).await,
+        [(MutationState::Applied, None), (MutationState::Pending, None)]
+    );
+}
+
+#[tokio::test]
+async fn a_mutation_that_another_one_precedes_is_queued_and_its_plan_is_not_executed() {
+    let (lab, id) = deployed().await;
+    let world = lab.docker.world();
+    let error = add_vault(&lab, id, "enqueue", Event::Enqueue)
+        .await
+        .expect_err("not alone");
+    assert!(
+        matches!(&error, EngineError::MutationQueued { source, .. } if matches!(**source, EngineError::QueueNotEmpty { .. })),
+        "{error:?}"
+    );
+    assert_eq!(
+        states(&lab, id).await,
+        [(MutationState::Pending, None), (MutationState::Pending, None)]
+    );
+    assert_eq!(lab.docker.world(), world);
+}
+
+#[tokio::test]
+async fn a_mutation_that_is_queued_and_not_finished_says_so() {
+    let (lab, id) = deployed().await;
+    lab.docker.cut_off(1, Moment::Before);
+    let prepared = lab.engine.prepare(id, Operation::Mutate(adding("vault", 8))).await;
+    let error = prepared.expect("prepared").execute(&CancellationToken::new()).await;
+    let error = error.expect_err("nobody answers");
+    assert!(
+        matches!(&error, EngineError::MutationQueued { source, .. } if matches!(**source, EngineError::Runtime(_))),
+        "{error:?}"
+    );
+    assert_eq!(states(&lab, id).await, [(MutationState::Pending, None)]);
+    lab.docker.reconnect();
+    lab.engine.drain(id, &CancellationToken::new()).await.expect("drained");
+    assert_eq!(states(&lab, id).await, [(MutationState::Applied, None)]);
+}
+
+#[tokio::test]
+async fn a_mutation_of_a_pending_maze_needs_no_runtime() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.docker.go_away();
+    let prepared = lab.engine.prepare(id, Operation::Mutate(adding("vault", 8))).await;
+    let prepared = prepared.expect("prepared");
+    assert!(prepared.plan().is_empty());
+    let outcome = prepared.execute(&CancellationToken::new()).await.expect("edited");
+    assert_eq!(outcome.row.status, Status::Pending);
+    assert_eq!(lab.repo.load(id).await.expect("stored").topology.lans().len(), 3);
+
+    let again = prepared.execute(&CancellationToken::new()).await;
+    assert!(
+        matches!(
+            &again,
+            Err(EngineError::Mutation(_) | EngineError::Repo(RepoError::VersionConflict { .. }))
+        ),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_a_failed_mutation_is_recorded_does_not_replace_the_reason() {
+    let (lab, id) = deployed().await;
+    lab.docker.fail(1, Moment::Before, refused());
+    let outcome = add_vault(&lab, id, "set_status", Event::Full).await.expect("stored");
+    let reason = outcome.reason.expect("it failed");
+    assert!(reason.contains("create network"), "{reason}");
+    assert_eq!(states(&lab, id).await, [(MutationState::Failed, Some(reason))]);
+    let row = lab.repo.get(id).await.expect("a row");
+    assert!(row.needs_resync, "the next reconcile looks at it");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_after_the_status_is_stored_does_not_fail_the_teardown() {
+    let (lab, id) = deployed().await;
+    let queued = lab.repo.enqueue(id, adding("vault", 8), None, Timestamp::now()).await;
+    queued.expect("enqueued");
+    let engine = crossing(&lab, id, "mutation", Event::Full);
+    let outcome = engine.teardown(id, &CancellationToken::new()).await.expect("torn down");
+    assert_eq!(outcome.row.status, Status::TornDown);
 }

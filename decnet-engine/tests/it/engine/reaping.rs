@@ -132,6 +132,38 @@ async fn running_containers_are_kept_unless_their_topology_is_named() {
 }
 
 #[tokio::test]
+async fn a_reap_is_refused_where_what_was_stopped_runs_by_now() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let names: Vec<_> = lab.docker.world().containers.into_keys().collect();
+    for name in &names {
+        assert!(lab.docker.stop(name));
+    }
+    let older = Engine::new(
+        Arc::new(OlderCopy {
+            inner: lab.repo.clone(),
+        }),
+        Arc::new(lab.docker.clone()),
+        EngineOptions::new(super::CATALOG.clone()),
+    );
+    let prepared = older.prepare_reap(ReapOptions::default()).await.expect("prepared");
+    assert!(!prepared.report().orphans[0].kept);
+    assert!(lab.docker.crash(&names[0]), "it is started again");
+    let before = lab.docker.world();
+    let refused = prepared.execute(&CancellationToken::new()).await;
+    let Err(EngineError::PlanChanged { shown, now }) = refused else {
+        panic!("{refused:?}")
+    };
+    let texts = [shown, now].map(Option::unwrap_or_default);
+    assert!(
+        texts[0].starts_with("remove") && texts[1].starts_with("keep"),
+        "{texts:?}"
+    );
+    assert_eq!(lab.docker.world(), before);
+}
+
+#[tokio::test]
 async fn reap_leaves_live_topologies_alone_and_can_clear_a_lost_database() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;

@@ -184,7 +184,12 @@ impl Runtime for Stage {
         self.docker.check_network(bases).await
     }
 
-    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
-        self.docker.probe(base, probe).await
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        self.docker.probe(instance, base, probe).await
     }
 }

@@ -118,9 +118,14 @@ impl Runtime for Counting {
         Ok(checks)
     }
 
-    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
         count(&self.asked.other);
-        self.inner.probe(base, probe).await
+        self.inner.probe(instance, base, probe).await
     }
 }
 
