@@ -218,8 +218,8 @@ impl Session<'_> {
         Ok(self.engine.outstanding(row).await?.or(allowed))
     }
 
-    /// Makes a topology degraded because of a mutation. If the store refuses that, the reason is kept with the mutation all the same:
-    /// the topology needs a resync, so that the next reconcile looks at it.
+    /// Makes a topology degraded because of a mutation. If the store refuses that, the topology is marked to need a resync, and the
+    /// mutation fails for its own reason all the same. If the store refuses that too, the mutation stays in the queue.
     async fn fail_mutation(
         &self,
         stored: StoredTopology,
@@ -231,6 +231,8 @@ impl Session<'_> {
             Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => return Err(error),
             Err(error) => {
                 tracing::error!(id = %self.id, reason, error = error.with_causes(), "the status could not be recorded");
+                let (repo, held) = (&self.engine.repo, self.lease.token());
+                repo.set_needs_resync(self.id, true, held, Timestamp::now()).await?;
                 drained.row = Some(stored.row);
             }
         }
