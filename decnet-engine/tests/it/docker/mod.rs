@@ -5,3 +5,4 @@ mod daemon;
 mod hardening;
 mod lab;
 mod network_facts;
+mod slow;
