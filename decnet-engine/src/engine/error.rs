@@ -13,7 +13,7 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// Says why the engine did not do what it was asked.
+/// Explains why an operation of the engine failed.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -24,7 +24,7 @@ pub enum EngineError {
     /// The runtime refused, or cannot be reached. No step was begun.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// Someone else is at work on the topology.
+    /// Another process works on the topology.
     #[error("{} (pid {}) is at work on the topology; its lease lasts until {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
     Busy {
         /// Their lease.
@@ -70,10 +70,10 @@ pub enum EngineError {
         /// The agent's host.
         host: Option<String>,
     },
-    /// There is no decoy program: none was built with this crate, and the options name none. Nothing was changed.
+    /// No decoy program was built with this crate, and the options name none. Nothing was changed.
     #[error("there is no decoy program for the deckies")]
     NoDecoy,
-    /// The mutation is none, or is refused. Nothing was changed.
+    /// The mutation is invalid or refused. Nothing was changed.
     #[error(transparent)]
     Mutation(#[from] MutationError),
     /// The plan was refused. Nothing was changed.
@@ -149,7 +149,7 @@ pub enum EngineError {
         /// Why it is not finished.
         source: Box<EngineError>,
     },
-    /// What should be there could not be said. Nothing was changed.
+    /// The desired resources could not be worked out. Nothing was changed.
     #[error(transparent)]
     Desired(#[from] DesiredError),
     /// Raising the topology failed, and what was done was undone.
@@ -164,7 +164,7 @@ pub enum EngineError {
         /// What is left on the runtime.
         leftovers: Vec<String>,
     },
-    /// The operation was called off.
+    /// The operation was cancelled.
     #[error("the operation on topology {id} was interrupted")]
     Interrupted {
         /// The topology.

@@ -37,11 +37,11 @@ use crate::{
     runtime::Runtime,
 };
 
-/// Raises stored mazes on a runtime, keeps them as they should be, and takes them down.
+/// Deploys stored mazes on a runtime, repairs drift, and takes them down.
 ///
 /// It holds a repo and a runtime and nothing else: no globals, no background work between calls. Every operation that changes
-/// Docker takes the topology's lease, makes a plan from what is there to what should be, and executes it. Dropping a running
-/// operation leaves what a killed process leaves: the next operation on the topology takes it up.
+/// Docker takes the topology's lease, plans the change from the observed resources to the desired ones, and executes it. Dropping a
+/// running operation has the effect of a killed process: the next operation on the topology continues.
 #[derive(Debug, Clone)]
 pub struct Engine {
     repo: Arc<dyn Repo>,
@@ -100,24 +100,24 @@ impl Engine {
         &self.runtime
     }
 
-    /// Follows all that this engine does from now on.
+    /// Subscribes to all events of this engine from now on.
     pub fn events(&self) -> Subscription {
         self.local.subscribe(&[Pattern::everything()])
     }
 
-    /// Returns the bus of the options, on which others are heard too; without one, the engine's own.
+    /// Returns the bus of the options, which also has the events of other processes; without one, the engine's own.
     pub fn bus(&self) -> &dyn Bus {
         self.options.bus.as_deref().unwrap_or(&self.local)
     }
 
-    /// Follows what this engine tells, and beside it the bus of the options, if there is one: that may be down, and says what is
-    /// told here once more if it is not.
+    /// Subscribes to the events of this engine, and to the bus of the options, if there is one. The bus may be down; if it is not,
+    /// it delivers the engine's own events a second time.
     pub(crate) fn listen(&self, patterns: &[Pattern]) -> (Subscription, Option<Subscription>) {
         let shared = self.options.bus.as_ref().map(|bus| bus.subscribe(patterns));
         (self.local.subscribe(patterns), shared)
     }
 
-    /// Tells those who follow this engine, and the bus of the options.
+    /// Publishes an event to the subscribers of this engine, and on the bus of the options.
     pub fn publish(&self, envelope: Envelope) {
         if let Some(bus) = &self.options.bus {
             bus.publish(envelope.clone());
@@ -125,7 +125,7 @@ impl Engine {
         self.local.publish(envelope);
     }
 
-    /// Tells of something that happens now.
+    /// Publishes an event that happens now.
     fn publish_now(&self, event: Event) {
         self.publish(Envelope::new(event, Timestamp::now()));
     }

@@ -1,7 +1,7 @@
 use decnet_topology::{Finding, TopologyRow};
 use serde::Serialize;
 
-/// What an operation came to.
+/// The result of an operation.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// The topology's row afterwards; its id differs from the one asked for where a fresh copy was deployed.
@@ -9,8 +9,8 @@ pub struct Outcome {
     pub row: TopologyRow,
     /// How many steps changed something.
     pub changed: usize,
-    /// What is not as it should be, where the topology is degraded.
+    /// How the runtime differs from the maze, where the topology is degraded.
     pub reason: Option<String>,
-    /// What works, but is most likely not meant, as the rules found it before anything was done.
+    /// The warnings of the rules: what works, but is most likely not intended.
     pub warnings: Vec<Finding>,
 }

@@ -12,17 +12,17 @@ use crate::{
     plan::{Action, Plan, Reason, Step, StepId, pairs::Pairs},
 };
 
-/// Works out what brings Docker from what is there to what should be. Pure, and empty when nothing differs.
+/// Plans the steps from the observed resources to the desired ones. Pure, and empty when nothing differs.
 ///
-/// `observed` holds the resources of the one topology. What stays is changed where it stands: interfaces, routes and forwarding
-/// need no restart. What leaves a network leaves before anything comes onto it and before it is removed; routes are set once the
-/// interfaces of their own base and the neighbours that they lead over are there. Steps stand in an order that interleaves LANs,
-/// so that neighbouring steps seldom wait for the same network.
+/// `observed` has the resources of one topology. Containers that stay are changed in place: interfaces, routes and forwarding need no
+/// restart. Containers leave a network before others join it and before it is removed. Routes are set once the interfaces of their base
+/// and the neighbours that they lead over exist. The order of the steps interleaves LANs, so that neighbouring steps seldom wait for the
+/// same network.
 pub(crate) fn diff(desired: &Desired, observed: &Observed) -> Plan {
     diff_since(None, desired, observed)
 }
 
-/// The same, where it is known what should have been `before`: the reasons name the fields of specs that changed.
+/// The same, where the desired resources `before` a change are known: the reasons name the fields of specs that changed.
 pub(crate) fn diff_since(before: Option<&Desired>, desired: &Desired, observed: &Observed) -> Plan {
     let pairs = Pairs::new(desired, observed, before);
     let mut differ = PlanBuilder::new(before, desired, observed, &pairs);
@@ -40,7 +40,7 @@ pub(crate) fn diff_since(before: Option<&Desired>, desired: &Desired, observed: 
     differ.plan
 }
 
-/// What is being worked out, and which steps others must wait for.
+/// The plan so far, and the steps that others must wait for.
 pub(super) struct PlanBuilder<'a> {
     pub(super) before: Option<&'a Desired>,
     pub(super) desired: &'a Desired,
@@ -55,15 +55,15 @@ pub(super) struct PlanBuilder<'a> {
     pub(super) services_leaving: BTreeMap<String, BTreeSet<StepId>>,
     /// Steps that remove containers.
     pub(super) removals: BTreeSet<StepId>,
-    /// The step that makes a network.
+    /// The step that creates a network.
     pub(super) made: BTreeMap<&'a NetworkName, StepId>,
-    /// The step that makes an image be there.
+    /// The step that ensures an image.
     pub(super) images: BTreeMap<&'a str, StepId>,
     /// The step after which a base has a new namespace.
     pub(super) based: BTreeMap<&'a ContainerName, StepId>,
-    /// The steps after which an address that was not there can be asked.
+    /// The steps after which a new address answers.
     pub(super) appearing: BTreeMap<Ipv4Addr, BTreeSet<StepId>>,
-    /// The steps that give a base that stays, or take from it, an interface.
+    /// The steps that connect or disconnect a base that stays.
     pub(super) replugged: BTreeMap<&'a ContainerName, BTreeSet<StepId>>,
 }
 
@@ -87,7 +87,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// The containers of a role that go, so ordered that neighbours are on different LANs.
+    /// Returns the containers of a role that are removed, ordered so that neighbours are on different LANs.
     fn going(&self, service: bool) -> Vec<&'a (&'a ObservedContainer, Reason)> {
         let going = self.pairs.going.iter();
         let going = going.filter(|(container, _)| (container.role() == Some(Role::Service)) == service);
@@ -147,7 +147,7 @@ impl<'a> PlanBuilder<'a> {
         id
     }
 
-    /// Takes bases that stay off the networks where they should not be, or not with the address that they have.
+    /// Disconnects bases that stay from networks where they should not be, or should have another address.
     fn disconnect_bases(&mut self) {
         let pairs = self.pairs;
         let kept = pairs.bases.iter().filter_map(|pair| Some((pair.spec, pair.there?)));
@@ -173,7 +173,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Removes the networks that go, after all that was on them.
+    /// Removes networks, after all containers left them.
     fn remove_networks(&mut self) {
         for network in &self.observed.networks {
             if self
@@ -194,7 +194,7 @@ impl<'a> PlanBuilder<'a> {
             let recreated = self.pairs.recreated.get(network.name.as_str()).filter(|_| is_first);
             let reason = recreated.unwrap_or(&self.pairs.unwanted).clone();
             let id = self.plan.push(action, reason, needs);
-            // What is made on this subnet, under whatever name, waits for it.
+            // Every network on this subnet waits for it, whatever its name.
             self.leaving.entry(network.name.clone()).or_default().insert(id);
             for spec in self.desired.networks.values() {
                 if network
@@ -207,7 +207,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Removes the volumes that no container uses, or none that stays. Those that are removed with their container need no step.
+    /// Removes volumes that no container uses, or none that stays. Those that are removed with their container need no step.
     fn remove_volumes(&mut self) {
         let containers = &self.observed.containers;
         // One that shares no namespace uses its base's.
@@ -232,7 +232,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Makes sure of the images that containers yet to be made need.
+    /// Ensures the images of containers that are created.
     fn ensure_images(&mut self) {
         let bases = self.pairs.bases.iter().filter(|pair| pair.there.is_none());
         let services = self.pairs.services.iter().filter(|pair| pair.there.is_none());
@@ -264,7 +264,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// The images that the engine made and that nothing needs any more go last, once nothing of the topology is left.
+    /// Removes images that the engine made, last, once nothing of the topology is left.
     fn remove_images(&mut self) {
         // A topology of networks alone exists, too: the images belong to others then.
         if self.pairs.unwanted != Reason::Teardown {

@@ -1,4 +1,4 @@
-//! What should be, beside what is there and stays.
+//! The desired resources, paired with the observed ones that stay.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,17 +11,17 @@ use crate::{
     observe::{Observed, ObservedContainer, ObservedNetwork},
 };
 
-/// What should be, each with what is there of it and stays.
+/// The desired resources, each with the observed one that stays.
 ///
 /// Each is looked up once, here. A large maze does not fit in a processor's caches, and every further look would wait for memory.
 pub(super) struct Pairs<'a> {
-    /// The networks that are there and stay, by name.
+    /// The networks that stay, by name.
     pub(super) networks: HashMap<&'a NetworkName, &'a ObservedNetwork>,
     /// The bases, in order of their names.
     pub(super) bases: Vec<BasePair<'a>>,
     /// The services, in order of their names.
     pub(super) services: Vec<ServicePair<'a>>,
-    /// The containers that are there and go, and why.
+    /// The containers that are removed, and why.
     pub(super) going: Vec<(&'a ObservedContainer, Reason)>,
     /// Why containers and networks are recreated, by name.
     pub(super) recreated: HashMap<&'a str, Reason>,
@@ -29,7 +29,7 @@ pub(super) struct Pairs<'a> {
     pub(super) unwanted: Reason,
 }
 
-/// A base that should be.
+/// A desired base.
 #[derive(Clone, Copy)]
 pub(super) struct BasePair<'a> {
     pub(super) spec: &'a BaseSpec,
@@ -37,18 +37,18 @@ pub(super) struct BasePair<'a> {
     pub(super) there: Option<&'a ObservedContainer>,
 }
 
-/// A service that should be.
+/// A desired service.
 #[derive(Clone, Copy)]
 pub(super) struct ServicePair<'a> {
     pub(super) spec: &'a ServiceSpec,
     /// Its container, if it stays.
     pub(super) there: Option<&'a ObservedContainer>,
-    /// Its base, if that should be.
+    /// Its base, if that is desired.
     pub(super) base: Option<BasePair<'a>>,
 }
 
 impl<'a> Pairs<'a> {
-    /// Pairs them. `before` is what should have been, as far as it is known: it names the fields of a spec that changed.
+    /// Pairs them. `before` has the desired resources before a change, if they are known: with it, the changed fields of a spec are named.
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed, before: Option<&Desired>) -> Self {
         let mut recreated = HashMap::new();
         let networks = networks(desired, observed, before, &mut recreated);
@@ -102,7 +102,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// Returns why something is created: it is missing, or what there was of it goes.
+    /// Returns why something is created: it is missing, or the reason for which the old one is removed.
     pub(super) fn why_created(&self, name: &str) -> Reason {
         self.recreated.get(name).cloned().unwrap_or(Reason::Missing)
     }
@@ -158,7 +158,7 @@ pub(crate) fn belongs(spec: &ServiceSpec, container: &ObservedContainer, base: &
     }
 }
 
-/// The containers that are there, and why each of them goes; none of those that were found to stay.
+/// The observed containers, and why each is removed; none for those that stay.
 struct ObservedIndex<'a> {
     containers: &'a [ObservedContainer],
     by_name: HashMap<&'a ContainerName, usize>,
@@ -194,7 +194,7 @@ impl<'a> ObservedIndex<'a> {
         self.goes[at].is_none().then_some(container)
     }
 
-    /// Returns those that go, and why.
+    /// Returns those that are removed, and why.
     fn left(self) -> Vec<(&'a ObservedContainer, Reason)> {
         let all = self.containers.iter().zip(self.goes);
         all.filter_map(|(container, reason)| Some((container, reason?)))

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// What comes, and what stays and is mended.
+/// Steps that create containers, and that repair those that stay.
 impl<'a> PlanBuilder<'a> {
     pub(super) fn settle_bases(&mut self) {
         let pairs = self.pairs.bases.iter();
@@ -19,7 +19,7 @@ impl<'a> PlanBuilder<'a> {
         for pair in interleave(wanting.map(|pair| (home(pair), pair))) {
             match pair.there {
                 None => self.create_base(pair.spec),
-                Some(there) => self.mend_base(pair.spec, there),
+                Some(there) => self.repair_base(pair.spec, there),
             }
         }
     }
@@ -45,13 +45,13 @@ impl<'a> PlanBuilder<'a> {
         self.made.get(network).into_iter().chain(leaving).copied().collect()
     }
 
-    /// Gives a base that stays the interfaces that it lacks, and starts it if it does not run.
-    fn mend_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
+    /// Connects a base that stays to the networks that it lacks, and starts it if it does not run.
+    fn repair_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
         let (plugged, lacking): (Vec<_>, Vec<_>) =
             (base.interfaces.iter()).partition(|interface| is_plugged(interface, there));
         let runs = there.activity == Activity::Running;
-        let knows_a_way = runs && lacking.iter().any(|interface| self.was_there(interface));
-        let cleared = knows_a_way.then(|| self.clear_way(base, &plugged));
+        let has_route = runs && lacking.iter().any(|interface| self.was_there(interface));
+        let cleared = has_route.then(|| self.clear_way(base, &plugged));
         for interface in lacking {
             let mut needs = self.arrival(&interface.network);
             needs.extend(cleared);
@@ -76,7 +76,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Returns whether others may have had a way to where an interface leads: its network is there, or was on another's subnet.
+    /// Returns whether other bases may have had a route to an interface's network: it exists, or another was on its subnet.
     fn was_there(&self, interface: &Interface) -> bool {
         let subnet = self
             .desired
@@ -87,8 +87,8 @@ impl<'a> PlanBuilder<'a> {
         subnet.is_some_and(|subnet| known.any(|known| decnet_topology::net::overlaps(known, subnet)))
     }
 
-    /// Takes away, before a running base is connected to more networks, its routes to them: Docker refuses an address that lies
-    /// in the destination of a route. What the base is to have over the interfaces that it has stays.
+    /// Removes the routes of a running base to networks that it is about to be connected to: Docker refuses an address that lies in the
+    /// destination of a route. Routes over its present interfaces stay.
     fn clear_way(&mut self, base: &BaseSpec, plugged: &[&Interface]) -> StepId {
         let networks = &self.desired.networks;
         let on_link = |via: Ipv4Addr| {
@@ -122,7 +122,7 @@ impl<'a> PlanBuilder<'a> {
     /// A neighbour is there before a route leads over it. The routers come first, as far as nothing else keeps them waiting, so
     /// that they forward by then; to wait for it could be to wait in a circle, since two routers may lead over each other.
     pub(super) fn set_states(&mut self) {
-        // One that is made sets them as it starts.
+        // A new base sets them as it starts.
         let kept = self
             .pairs
             .bases
@@ -183,8 +183,8 @@ impl<'a> PlanBuilder<'a> {
         self.plan.push(action, reason, needs);
     }
 
-    /// Returns whether a service that stays needs nothing: it runs, and if it shares its base's namespace, in the one that the
-    /// base has now. Any other follows its base by itself.
+    /// Returns whether a service that stays needs no step: it runs, and if it shares its base's namespace, it is the present one. Other
+    /// services follow their base by themselves.
     fn serves(&self, pair: &ServicePair<'_>, there: &ObservedContainer) -> bool {
         let runs = is_running(there);
         if pair.spec.network == ServiceNetwork::HandedSockets {
@@ -195,7 +195,7 @@ impl<'a> PlanBuilder<'a> {
         runs && !stranded && !self.based.contains_key(&pair.spec.base)
     }
 
-    /// Starts a service again that does not run, or that shares the namespace of a base that has another one since.
+    /// Restarts a service that does not run, or that shares an earlier namespace of its base.
     fn restart_service(&mut self, service: &ServiceSpec, there: &ObservedContainer) {
         let shares = service.network == ServiceNetwork::OfBase;
         let based = self.based.get(&service.base).filter(|_| shares);

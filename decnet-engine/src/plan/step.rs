@@ -14,45 +14,45 @@ use crate::{
     observe::{Activity, Observed},
 };
 
-/// One effect on Docker. Each is idempotent: what is there already, or gone already, is no error.
+/// One effect on Docker. Each is idempotent: it is not an error if something exists or is gone already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
-    /// Loads, pulls or builds an image if it is not there.
+    /// Loads, pulls or builds an image if it is missing.
     EnsureImage {
         /// The image.
         image: Image,
     },
-    /// Makes a network.
+    /// Creates a network.
     CreateNetwork {
         /// The network.
         network: Box<NetworkSpec>,
     },
-    /// Makes a base with all its interfaces and starts it.
+    /// Creates a base with all its interfaces and starts it.
     CreateBase {
         /// The base.
         base: Box<BaseSpec>,
     },
-    /// Makes the container of a service and starts it.
+    /// Creates the container of a service and starts it.
     CreateService {
         /// The service.
         service: Box<ServiceSpec>,
     },
-    /// Gives a base one more interface.
+    /// Connects a base to one more network.
     Connect {
         /// The base.
         container: ContainerName,
         /// The interface.
         interface: Interface,
     },
-    /// Takes an interface from a base.
+    /// Disconnects a base from a network.
     Disconnect {
         /// The base.
         container: ContainerName,
         /// The network.
         network: NetworkName,
-        /// The interface as the maze has it, to undo with; none if the maze has none there.
+        /// The interface in the maze, for the undo; none if the maze has none there.
         interface: Option<Interface>,
     },
     /// Sets routes and forwarding in a running base.
@@ -62,7 +62,7 @@ pub enum Action {
         /// What it should be.
         state: NetState,
     },
-    /// Starts a container again, in its base's present namespace if it shares that; one that runs is stopped first.
+    /// Restarts a container, in its base's present namespace if it shares that.
     Restart {
         /// The container.
         container: ContainerName,
@@ -73,35 +73,35 @@ pub enum Action {
     RemoveContainer {
         /// Its name.
         container: ContainerName,
-        /// Docker's id of it, where it was seen; else whatever of ours has the name.
+        /// Its id on Docker, if it was observed; otherwise our container or network of that name.
         id: Option<String>,
         /// What it is.
         role: Role,
         /// The networks that it is on.
         networks: BTreeSet<NetworkName>,
-        /// Whether its log goes with it: who came to it, say.
+        /// Whether its log is deleted with it.
         deletes_log: bool,
     },
     /// Removes a network.
     RemoveNetwork {
         /// Its name.
         network: NetworkName,
-        /// Docker's id of it, where it was seen; else whatever of ours has the name.
+        /// Its id on Docker, if it was observed; otherwise our container or network of that name.
         id: Option<String>,
     },
-    /// Removes a volume that a container left, unless something uses it.
+    /// Removes a volume that a container left, unless it is in use.
     RemoveVolume {
         /// Its name.
         volume: VolumeName,
     },
-    /// Removes an image that the engine made, if nothing uses it any more.
+    /// Removes an image that the engine made, unless it is in use.
     RemoveImage {
         /// What Docker calls it.
         reference: String,
     },
 }
 
-/// Which steps wait for each other's turn, beyond what they need of each other.
+/// Which steps wait for each other, beside those that they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
@@ -124,7 +124,7 @@ impl Action {
     }
 
     /// Returns the networks that no other step may touch meanwhile: removing several containers of one network at once can
-    /// leave it with "active endpoints" for ever (measured on Docker 20.10).
+    /// leave it with "active endpoints" for good (measured on Docker 20.10).
     pub fn locks(&self) -> BTreeSet<&NetworkName> {
         match self {
             Self::RemoveContainer { networks, .. } => networks.iter().collect(),
@@ -133,7 +133,7 @@ impl Action {
         }
     }
 
-    /// Returns what undoes it, if anything does.
+    /// Returns the action that undoes it, if there is one.
     pub fn inverse(&self) -> Option<Self> {
         match self {
             Self::EnsureImage {
@@ -220,7 +220,7 @@ impl fmt::Display for Action {
                     "set routes of {container}: {routes} route{plural}, forwarding {forward}"
                 )
             }
-            Self::Restart { container, .. } => write!(f, "start {container} again"),
+            Self::Restart { container, .. } => write!(f, "restart {container}"),
             Self::RemoveContainer { container, .. } => write!(f, "remove container {container}"),
             Self::RemoveNetwork { network, .. } => write!(f, "remove network {network}"),
             Self::RemoveVolume { volume } => write!(f, "remove volume {volume}"),
@@ -241,7 +241,7 @@ pub struct Step {
     pub action: Action,
     /// Why it is needed.
     pub reason: Reason,
-    /// The steps that must be done before; all of them stand earlier in the plan.
+    /// The steps that must be done before; all of them come earlier in the plan.
     pub needs: BTreeSet<StepId>,
     /// Whether it removes a running container in order to recreate it.
     pub destructive: bool,
@@ -254,7 +254,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Steps that bring Docker from what is there to what should be.
+/// Steps that bring Docker from the observed resources to the desired ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Plan {
@@ -284,12 +284,12 @@ impl PlanError {
 }
 
 impl Plan {
-    /// Makes a plan without steps.
+    /// Returns a plan without steps.
     pub(crate) fn empty() -> Self {
         Self { steps: Vec::new() }
     }
 
-    /// Makes the plan that does all of this one, then all of another.
+    /// Returns the plan that does all of this one, then all of another.
     pub(crate) fn then(&self, later: &Self) -> Self {
         let offset = self.steps.len();
         let needed: BTreeSet<StepId> = self.steps.iter().flat_map(|step| step.needs.iter().copied()).collect();
@@ -306,7 +306,7 @@ impl Plan {
         plan
     }
 
-    /// Adds a step and returns its place. It needs only steps that stand before it.
+    /// Adds a step and returns its place. It needs only earlier steps.
     pub(crate) fn push(&mut self, action: Action, reason: Reason, needs: BTreeSet<StepId>) -> StepId {
         self.push_step(Step {
             action,
@@ -326,7 +326,7 @@ impl Plan {
         id
     }
 
-    /// Returns the steps; each stands after those that it needs.
+    /// Returns the steps; each comes after those that it needs.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -351,8 +351,7 @@ impl Plan {
         }
     }
 
-    /// Returns the containers that run now and will have been started again, or made anew under the same name, when the plan is
-    /// done.
+    /// Returns the running containers that the plan restarts, or recreates under the same name.
     pub fn restarts(&self, observed: &Observed) -> BTreeSet<ContainerName> {
         let made: BTreeSet<_> = self
             .steps

@@ -1,4 +1,4 @@
-//! The one way in which a maze that runs is brought to another, or back to itself: reconcile, the loop and a mutation share it.
+//! Execution of a change of a running maze. Reconcile, the watch loop and mutations share it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,22 +21,21 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// What carrying it out came to.
+/// The result of an executed change.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Converged {
     /// How many steps changed something.
     pub(in crate::engine) changed: usize,
-    /// Whether it was called off before it was through.
+    /// Whether it was cancelled before it was complete.
     pub(in crate::engine) cancelled: bool,
-    /// What the runtime said last, if it does not answer any more.
+    /// The error of a runtime that does not answer any more.
     pub(in crate::engine) unreachable: Option<RuntimeError>,
-    /// What is not as it should be; none where the runtime was seen to match.
+    /// How the runtime differs from the maze; none where it was seen to match.
     pub(in crate::engine) drift: Option<String>,
 }
 
 impl Session<'_> {
-    /// Looks at what is there, as closely as what is known asks for: what was seen to match is looked at for what changed, and
-    /// whether it still matches in all is for a reconcile to see.
+    /// Observes the topology. Where it was seen to match before, a list is enough; a later reconcile finds other drift.
     pub(in crate::engine) async fn look(&self, inside: Inside) -> Result<Observed, EngineError> {
         match inside {
             Inside::AsBefore => self.list().await,
@@ -44,12 +43,11 @@ impl Session<'_> {
         }
     }
 
-    /// Carries out a change, past errors, tells which deckies that changed, and looks whether the runtime matches afterwards.
+    /// Executes a change, continues after errors, publishes which deckies changed, and checks whether the runtime matches afterwards.
     ///
-    /// What needs a step that failed is left out and the rest done; nothing is undone, since the maze is stored: the next
-    /// reconcile takes it up. That it matches is seen in one more list of what is there, and inside the bases that began to run,
-    /// which are asked while the rest is done; who was given routes said that they hold. The deckies that changed are told of,
-    /// with what it was done for.
+    /// Steps that need a failed step are skipped, and the others are done. Nothing is undone, because the maze is stored: the next
+    /// reconcile continues. One more list shows whether the runtime matches. Bases that began to run are checked while other steps run.
+    /// A base whose state was set has confirmed it.
     pub(in crate::engine) async fn carry_out(
         &self,
         change: &Change,
@@ -75,7 +73,7 @@ impl Session<'_> {
         let (execution, settled) = join!(
             async move {
                 let hear = |step| {
-                    // Who does not listen any more failed to ask, and says so.
+                    // If the receiver is gone, its own error is returned below.
                     let _ = done.send(step);
                 };
                 self.execute_heard(plan, OnFailure::SkipDependents, cancel, &hear).await
@@ -109,8 +107,8 @@ impl Session<'_> {
         Ok(self.engine.runtime.list(scope).await?)
     }
 
-    /// Asks the bases that begin to run, as they do, and returns those that are as they should. Those that more is done to
-    /// afterwards are left for later.
+    /// Checks the bases that begin to run, as soon as they do, and returns those that match. Bases that later steps change are left
+    /// out.
     async fn settled(
         &self,
         desired: &Desired,
@@ -167,7 +165,7 @@ impl Session<'_> {
     }
 }
 
-/// The base that has a new namespace after an action, if one has.
+/// Returns the base that has a new namespace after an action, if one has.
 fn beginning(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::CreateBase { base } => Some(&base.name),
@@ -176,7 +174,7 @@ fn beginning(action: &Action) -> Option<&ContainerName> {
     }
 }
 
-/// The base that runs on and is changed by an action, if one is.
+/// Returns the running base that an action changes, if one does.
 fn changing(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::Connect { container, .. }

@@ -1,4 +1,4 @@
-//! The plan from what is there to what should be.
+//! The plan from the observed resources to the desired ones.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ use crate::{
     plan::{Plan, diff, diff_since},
 };
 
-/// What is known of the insides of the bases, which no list of the runtime shows.
+/// What is known of the network state inside the bases, which no list of the runtime shows.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Inside {
-    /// Nothing: every base is asked.
+    /// Nothing: every base is checked.
     Unknown,
-    /// The runtime was last observed to match the maze before the change. No base is asked, and the state is set where the target
-    /// differs from that maze.
+    /// The runtime was last observed to match the maze before the change. No base is checked. The state is set where the target differs
+    /// from that maze.
     AsBefore,
 }
 
@@ -35,7 +35,7 @@ impl Inside {
     }
 }
 
-/// What should be there.
+/// The maze that should run, and what is known before its plan is made.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Target<'a> {
     /// The maze as it should be, in its row.
@@ -46,9 +46,9 @@ pub(in crate::engine) struct Target<'a> {
     pub(in crate::engine) before: Option<&'a StoredTopology>,
     /// What is known already.
     pub(in crate::engine) inside: Inside,
-    /// Which rules hold.
+    /// Which rules it must pass.
     pub(in crate::engine) rules: RuleSet,
-    /// Whose claims are its own: the topology's, or those of the one that it is a copy of.
+    /// The topology whose claims are its own: itself, or the one that it is a copy of.
     pub(in crate::engine) claims: TopologyId,
 }
 
@@ -75,20 +75,20 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The change from what is there to what should be, worked out and not begun.
+/// A change of the runtime, planned and not begun.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Change {
     pub(in crate::engine) desired: Desired,
     pub(in crate::engine) observed: Observed,
     pub(in crate::engine) plan: Plan,
-    /// What the rules warn of.
+    /// The warnings of the rules.
     pub(in crate::engine) warnings: Vec<Finding>,
-    /// Whether the insides were known, so that a list is enough to see that the runtime matches.
+    /// Whether the network state was known, so that a list is enough to see that the runtime matches.
     pub(in crate::engine) known: bool,
 }
 
 impl Engine {
-    /// Makes the plan from what is there to what should be. Touches nothing. All that raises or changes a topology goes through here.
+    /// Plans the change from the observed resources to the target. Changes nothing. Every deploy, reconcile and mutation uses it.
     pub(in crate::engine) async fn change(
         &self,
         facts: &Facts,
@@ -137,7 +137,7 @@ impl Engine {
         })
     }
 
-    /// Returns what should have been there before the change; none where the catalogue of today does not know that maze.
+    /// Returns the desired resources before the change; none where that maze is not valid with the present catalogue.
     fn desired_before(&self, facts: &Facts, target: Target<'_>) -> Result<Option<Desired>, EngineError> {
         let Some(before) = target.before else {
             return Ok(None);

@@ -9,12 +9,11 @@ use crate::{
 };
 
 impl Engine {
-    /// Raises a topology, whatever state it is in.
+    /// Deploys a topology, in any status.
     ///
-    /// A pending one is checked, raised and becomes active; if a step fails or `cancel` fires, what this run did is undone and
-    /// it becomes failed. One whose deploy broke off is taken up where it stopped. One that runs is brought back to what it
-    /// should be. Of a failed or torn-down one, and of one that is going down, what is left is cleared and a fresh copy (new id,
-    /// same name) is deployed.
+    /// A pending topology is validated, raised and becomes active. If a step fails or `cancel` fires, the steps of this run are undone
+    /// and it becomes failed. A deploy that was interrupted is continued. A running topology is brought back to its maze. A failed or
+    /// torn-down topology, and one that is going down, is cleared, and a fresh copy of it (new id, same name) is deployed.
     pub async fn deploy(
         &self,
         id: TopologyId,
@@ -38,7 +37,7 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Deploys a topology that is pending, or whose deploy broke off.
+    /// Deploys a topology that is pending, or whose deploy was interrupted.
     pub(in crate::engine) async fn raise(&self, task: Task) -> Result<Outcome, EngineError> {
         let Task {
             stored,
@@ -76,7 +75,7 @@ impl Session<'_> {
         })
     }
 
-    /// Takes stock after a rollback and says that the deploy failed. What an earlier run that broke off left is cleared too.
+    /// Observes what is left after a rollback and records that the deploy failed. Remains of an earlier, interrupted run are cleared too.
     async fn fail(&self, row: &TopologyRow, execution: ExecutionReport, resumed: bool) -> Result<Outcome, EngineError> {
         let ExecutionReport {
             failures,
@@ -85,7 +84,7 @@ impl Session<'_> {
             ..
         } = execution;
         let left = if resumed {
-            // Whoever called the deploy off wants it gone: that much is not called off.
+            // The caller who cancelled the deploy wants it gone, so the clearing is not cancelled.
             let cleared = async {
                 let remains = self.remains().await?;
                 self.clear(remains, true, &CancellationToken::new()).await

@@ -1,4 +1,4 @@
-//! The queue of one topology, worked off under its lease.
+//! The queue of one topology, drained under its lease.
 
 use decnet_topology::{
     MutationId, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Engine {
-    /// Works off the queue of a topology, in order, and returns the mutations that were finished.
+    /// Drains the queue of a topology, in order, and returns the mutations that were finished.
     ///
     /// # Guarantees
     ///
@@ -31,13 +31,13 @@ impl Engine {
     /// - One that is legal is stored, then the runtime is brought to the new maze. It is called applied only after the runtime was
     ///   seen to match; if it does not follow, the mutation has failed and the topology is degraded, to be
     ///   [reconciled](Self::reconcile).
-    /// - When `cancel` fires, when the runtime is out of reach, when the lease is lost or when the process dies, the mutation stays
-    ///   in the queue, and the next to drain it takes it up where it was left.
+    /// - When `cancel` fires, when the runtime does not answer, when the lease is lost or when the process dies, the mutation stays
+    ///   in the queue, and the next drain continues it.
     ///
     /// # Errors
     ///
-    /// Those of the store and the runtime, and [`EngineError::Busy`] while someone else is at work on the topology. That a
-    /// mutation was rejected or failed is no error: its row says so.
+    /// Those of the store and the runtime, and [`EngineError::Busy`] while another process holds the lease. A mutation that was rejected
+    /// or failed is not an error: its row has the reason.
     pub async fn drain(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Vec<MutationRow>, EngineError> {
         let session = Session::begin(self, id, cancel).await?;
         let result = session.drain(None).await.map(|drained| drained.finished);
@@ -45,21 +45,21 @@ impl Engine {
     }
 }
 
-/// What became of a mutation that was worked on.
+/// The result of the work on a mutation.
 enum Work {
     /// It is finished.
     Finished(Outcome),
-    /// It was called off, or the topology takes no mutations any more.
+    /// The work was cancelled, or the topology takes no mutations any more.
     Left,
 }
 
-/// A mutation for which a plan was made already, under the lease that still lasts.
+/// A mutation whose plan was made already, under the same lease.
 pub(in crate::engine) struct Expected {
     pub(in crate::engine) mutation: MutationId,
     pub(in crate::engine) task: Task,
 }
 
-/// What a drain came to.
+/// The result of a drain.
 #[derive(Default)]
 pub(in crate::engine) struct Drained {
     /// The mutations that were finished.
@@ -71,7 +71,7 @@ pub(in crate::engine) struct Drained {
 }
 
 impl Session<'_> {
-    /// Works off the queue. Where a mutation is expected, its plan is executed, and no other mutation is touched.
+    /// Drains the queue. Where a mutation is expected, its plan is executed, and no other mutation is touched.
     pub(in crate::engine) async fn drain(&self, mut expected: Option<Expected>) -> Result<Drained, EngineError> {
         let mut drained = Drained::default();
         let only_expected = expected.is_some();
@@ -126,7 +126,7 @@ impl Session<'_> {
             return Ok(Work::Left);
         }
         let (stored, change) = if claim.row.stored_at.is_some() {
-            // Who stored it did not come to its end: what is on the runtime is anybody's guess.
+            // The process that stored it did not finish it: the state of the runtime is unknown.
             match self.prepare_stored(claim, &before).await {
                 Ok(change) => (before, change),
                 Err(error) => return self.fail_mutation(before, refusal(error)?, drained).await,
@@ -162,8 +162,7 @@ impl Session<'_> {
         Ok(Work::Finished(Outcome::Applied))
     }
 
-    /// Works out what a mutation makes and what has to be done for it, and stores it; nothing if the topology takes no mutations
-    /// any more. On an error nothing was stored.
+    /// Plans a mutation and stores its maze; none if the topology takes no mutations any more. On an error nothing was stored.
     async fn prepare_new(
         &self,
         claim: &HeldClaim,
@@ -186,7 +185,7 @@ impl Session<'_> {
         }
     }
 
-    /// Works out what a mutation makes of a topology, and how that is brought about.
+    /// Plans the change from a topology to what a mutation makes of it.
     async fn task_of(&self, claim: &HeldClaim, before: &StoredTopology) -> Result<Task, EngineError> {
         let topology = self.engine.mutated(before, &claim.row.mutation).await?;
         let inside = Inside::of(before);
@@ -209,7 +208,7 @@ impl Session<'_> {
         Ok(change)
     }
 
-    /// Returns what a mutation allows, and those before it that failed.
+    /// Returns what this mutation allows, and what earlier failed ones allow.
     async fn allowed(&self, claim: &HeldClaim, row: &TopologyRow) -> Result<Force, EngineError> {
         let allowed = Force::by(&claim.row.mutation);
         if row.status == Status::Active {
@@ -240,7 +239,7 @@ impl Session<'_> {
     }
 }
 
-/// Says in words for people why a mutation was refused, or returns the error if it is none of the mutation's.
+/// Returns why a mutation was refused, for people, or the error if the mutation did not cause it.
 fn refusal(error: EngineError) -> Result<String, EngineError> {
     match error {
         EngineError::Mutation(_)

@@ -1,4 +1,4 @@
-//! Which bases that run may be made anew.
+//! Which running bases may be recreated.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     plan::{Plan, PlanError},
 };
 
-/// Which bases that run may be made anew.
+/// Which running bases may be recreated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine) enum Force {
     /// Those of these deckies; none if there are none.
@@ -46,7 +46,7 @@ impl Force {
         }
     }
 
-    /// Refuses a plan that makes anew what may not be.
+    /// Refuses a plan that recreates other running bases.
     pub(in crate::engine) fn permit(&self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
         match self {
             Self::Everything => Ok(()),
@@ -59,7 +59,7 @@ impl Force {
     }
 }
 
-/// The decky whose base a mutation allows to be made anew, if it does.
+/// Returns the decky whose base a mutation allows to be recreated, if it does.
 fn forced(mutation: &Mutation) -> Option<&Name> {
     match mutation {
         Mutation::AttachDecky(AttachDecky { decky, force: true, .. })

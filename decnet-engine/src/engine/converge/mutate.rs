@@ -1,4 +1,4 @@
-//! Mutations that the engine itself carries out.
+//! Mutations that the engine applies itself.
 
 use decnet_topology::{
     Mutation, MutationState, RepoError, Status, StoredTopology, TopologyRow, ValidTopology,
@@ -64,7 +64,7 @@ impl Session<'_> {
         let version = task.stored.row.version;
         let warnings = task.change.warnings.clone();
         let Submitted::Enqueued(queued) = self.engine.submit(self.id, new, Some(version)).await? else {
-            // The lease was lost, and another process took it down: it was edited, or refused before.
+            // Only a pending topology is edited, and this one runs: the lease must have been lost.
             return Err(RepoError::LeaseLost { id: self.id }.into());
         };
         let expected = Expected {

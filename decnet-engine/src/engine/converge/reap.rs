@@ -18,10 +18,10 @@ use crate::{
     plan::Plan,
 };
 
-/// What was left of one topology that is no more.
+/// The remains of a topology that is deleted or torn down.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reaped {
-    /// The first eight hex digits of its id, or its label as it stands where that is no id.
+    /// The first eight hex digits of its id, or its label where that is not an id.
     pub prefix: String,
     /// What was found.
     pub found: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Reaped {
     pub errors: Vec<String>,
     /// Which of its containers run.
     pub running: Vec<String>,
-    /// Whether it was left alone, because containers of it run and nobody said that they may go.
+    /// Whether it was left alone, because containers of it run and the options do not name it.
     pub kept: bool,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Reaped {
     }
 }
 
-/// What a reap is to remove.
+/// What a reap removes.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 #[non_exhaustive]
@@ -54,7 +54,7 @@ pub struct ReapOptions {
 }
 
 impl ReapOptions {
-    /// Removes everything of another repo, running or not, whose database was lost: the caller must be sure.
+    /// Removes everything of another repo whose database was lost, running or not. The caller must be sure.
     pub fn instance(mut self, instance: InstanceId) -> Self {
         self.instance = Some(instance);
         self
@@ -66,14 +66,14 @@ impl ReapOptions {
         self
     }
 
-    /// Returns whether a topology was named as one that may go although it runs.
+    /// Returns whether the options name a topology, so that it is removed although it runs.
     fn names(&self, label: &str, prefix: &str) -> bool {
         let mut named = self.running.iter();
         named.any(|named| named.eq_ignore_ascii_case(label) || named.eq_ignore_ascii_case(prefix))
     }
 }
 
-/// What a reap found and did.
+/// The result of a reap.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ReapReport {
     /// The prefixes of topologies that are known and were left alone.
@@ -91,7 +91,7 @@ impl ReapReport {
     }
 }
 
-/// What was left of one topology, before it is removed.
+/// The remains of one topology, before they are removed.
 #[derive(Debug, Clone)]
 struct Orphan {
     instance: InstanceId,
@@ -107,7 +107,7 @@ pub struct PreparedReap {
     options: ReapOptions,
     facts: Facts,
     report: ReapReport,
-    /// Those of the report, in its order.
+    /// The remains in the report, in its order.
     orphans: Vec<Orphan>,
 }
 
@@ -117,7 +117,7 @@ impl PreparedReap {
         &self.report
     }
 
-    /// Removes it, past all errors.
+    /// Removes the remains. Errors never stop it early.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl PreparedReap {
         } = self;
         let found = std::mem::take(&mut report.orphans);
         for (mut reaped, orphan) in found.into_iter().zip(orphans) {
-            // A topology that was stored meanwhile is not reaped.
+            // A topology that was stored meanwhile is not removed.
             if orphan.instance == facts.instance && engine.is_live(orphan.topology).await? {
                 report.live.push(reaped.prefix);
                 continue;
@@ -177,8 +177,8 @@ impl PreparedReap {
 impl Engine {
     /// Removes from the runtime what belongs to topologies of this repo that are unknown to it, or torn down.
     ///
-    /// What runs is kept unless the options name it: an older copy of the database does not know what was deployed since. Errors
-    /// never stop it.
+    /// Running topologies are kept unless the options name them: an older copy of the database does not know later deploys. Errors never
+    /// stop it early.
     pub async fn reap(&self, options: ReapOptions, cancel: &CancellationToken) -> Result<ReapReport, EngineError> {
         self.prepare_reap(options).await?.carry_out(cancel).await
     }
@@ -239,7 +239,7 @@ impl Engine {
                 self.publish_deckies(topology, observed, plan, &execution, Trigger::Retirement);
                 execution
             }
-            // What has no topology has no topic either.
+            // Without a topology there is no topic to publish on.
             None => execute(runtime, instance, plan, options, cancel, &|_| {}).await,
         };
         let failures = execution.failures.iter();

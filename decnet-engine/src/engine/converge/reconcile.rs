@@ -10,9 +10,10 @@ use crate::{
 };
 
 impl Engine {
-    /// Brings a topology that is up back to what it should be, touching only what is not.
+    /// Brings a running topology back to its maze, and changes only what drifted.
     ///
-    /// Containers that run are made anew only with `force`, or where a mutation that is not through yet allowed it. A topology that is meant to be down is taken down further.
+    /// Running containers are recreated only with `force`, or where a mutation that has not succeeded yet allowed it. The teardown of a
+    /// topology that is meant to be down is continued.
     pub async fn reconcile(
         &self,
         id: TopologyId,
@@ -22,8 +23,8 @@ impl Engine {
         self.run_now(id, Operation::Reconcile { force }, cancel).await
     }
 
-    /// Says what of a topology that is up is not as it should be: as far as a list of what is there shows it, or, with `inside`,
-    /// what the containers say of their routes, their forwarding and their containment, too. Touches nothing.
+    /// Returns how the runtime differs from a running topology, as far as its resources show; with `inside`, also the routes, forwarding
+    /// and containment of its bases. Changes nothing.
     pub(crate) async fn drift(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
         let facts = self.facts().await?;
@@ -42,8 +43,8 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Brings a topology that runs to what should be there.
-    pub(in crate::engine) async fn mend(&self, task: Task, trigger: Trigger) -> Result<Outcome, EngineError> {
+    /// Brings a running topology to its maze.
+    pub(in crate::engine) async fn converge(&self, task: Task, trigger: Trigger) -> Result<Outcome, EngineError> {
         let Task {
             stored,
             settings,
@@ -62,7 +63,7 @@ impl Session<'_> {
             ..
         } = self.carry_out(&change, trigger, &self.cancel).await?;
         if cancelled {
-            // What was not begun was not looked at either: the status stands.
+            // Steps that were not begun were not checked either: the status is unchanged.
             return Err(EngineError::Interrupted {
                 id: self.id,
                 undo_failures: Vec::new(),
@@ -78,7 +79,7 @@ impl Session<'_> {
         })
     }
 
-    /// Makes a topology that is up active where nothing ails it, degraded where something does.
+    /// Makes a running topology active where it matches its maze, degraded where it does not.
     pub(in crate::engine) async fn become_as_found(
         &self,
         mut row: TopologyRow,

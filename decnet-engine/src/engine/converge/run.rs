@@ -12,11 +12,11 @@ use crate::{
 /// How often a topology that is edited meanwhile is planned.
 const TRIES: usize = 5;
 
-/// What became of one turn under the lease.
+/// The result of one turn under the lease.
 enum Ended {
     /// The operation is done.
     Outcome(Box<Outcome>),
-    /// What was left is cleared and a fresh copy is stored, which is to be deployed under its own lease.
+    /// The remains are cleared, and a fresh copy is stored. It is deployed under its own lease.
     Copied(TopologyId),
 }
 
@@ -111,8 +111,8 @@ impl Session<'_> {
                 return Ok(Ended::Copied(self.engine.store_copy(*task).await?));
             }
             (Work::TakeDown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
-            (Work::Mend(task), Operation::Reconcile { .. }) => self.mend(*task, Trigger::Healer).await?,
-            (Work::Mend(task), _) => self.mend(*task, Trigger::Operator).await?,
+            (Work::Converge(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
+            (Work::Converge(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, .. }, Operation::Mutate(new)) => self.engine.edit(&row, new.clone()).await?,
             (Work::Mutate(task), Operation::Mutate(new)) => self.mutate(*task, new.clone()).await?,
             (Work::Edit { .. } | Work::Mutate(_), _) => unreachable!("only a mutation edits"),

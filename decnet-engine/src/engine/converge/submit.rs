@@ -1,4 +1,4 @@
-//! A mutation handed in: made at once where nothing runs, queued where something does.
+//! Submitting a mutation: a pending topology is edited at once, for a running one it is queued.
 
 use decnet_topology::{
     Catalog, Repo, RepoError, Status, StoredTopology, TopologyId, Version,
@@ -16,7 +16,7 @@ use crate::{
 /// How often an edit is tried if other processes write to the store in between.
 const TRIES: usize = 64;
 
-/// What became of a mutation that was handed in.
+/// The result of a submitted mutation.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Submitted {
@@ -27,17 +27,17 @@ pub enum Submitted {
 }
 
 impl Engine {
-    /// Hands in a mutation, as [`submit`] does.
+    /// Submits a mutation, as [`submit`] does.
     pub async fn submit(
         &self,
         id: TopologyId,
         new: NewMutation,
         expected: Option<Version>,
     ) -> Result<Submitted, EngineError> {
-        hand_in(
+        submit_to(
             self.repo.as_ref(),
             &self.options.catalog,
-            &|told| self.publish(told),
+            &|event| self.publish(event),
             id,
             new,
             expected,
@@ -46,10 +46,10 @@ impl Engine {
     }
 }
 
-/// Hands in a mutation: a pending topology is edited at once, for one that runs it is enqueued, and told of on the bus.
+/// Submits a mutation. A pending topology is edited at once. For a running one the mutation is enqueued and published on the bus.
 ///
-/// It needs no runtime. What is enqueued is made by whoever [drains](Engine::drain) the topology, [`watch`](crate::watch) above
-/// all.
+/// It needs no runtime. An enqueued mutation is applied by the next [drain](Engine::drain) of the topology, usually by
+/// [`watch`](crate::watch).
 ///
 /// # Errors
 ///
@@ -63,10 +63,10 @@ pub async fn submit(
     new: NewMutation,
     expected: Option<Version>,
 ) -> Result<Submitted, EngineError> {
-    hand_in(repo, catalog, &|told| bus.publish(told), id, new, expected).await
+    submit_to(repo, catalog, &|event| bus.publish(event), id, new, expected).await
 }
 
-async fn hand_in(
+async fn submit_to(
     repo: &dyn Repo,
     catalog: &Catalog,
     publish: &(dyn Fn(Envelope) + Sync),

@@ -5,25 +5,25 @@ use super::remains::{Clearing, Remains};
 use crate::engine::{Engine, EngineError, Operation, Outcome, session::lease::Session};
 
 impl Engine {
-    /// Takes a topology down, whatever state it is in: leaves first, past all errors.
+    /// Takes a topology down, in any status. Errors never stop it early.
     ///
     /// It becomes torn down only when nothing of it is left on the runtime, else degraded with what is left. A pending one,
     /// which has nothing there, becomes torn down at once.
     ///
-    /// A store that cannot be written to (its disk is full, say) is no hindrance: what is removed may be what makes room. The
-    /// status is recorded as soon as a write succeeds. If none does, that is [`EngineError::TeardownUnrecorded`], and the next
+    /// It works also if the store cannot be written to, because its disk is full for instance: removing containers may make room. The
+    /// status is recorded as soon as a write succeeds. If none does, the error is [`EngineError::TeardownUnrecorded`], and the next
     /// teardown records it.
     pub async fn teardown(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         self.run_now(id, Operation::Teardown, cancel).await
     }
 }
 
-/// What a teardown finds.
+/// The status before a teardown.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Before {
-    /// An earlier run broke off.
+    /// An earlier run was interrupted.
     pub(in crate::engine) broken_off: bool,
-    /// Nothing is on the runtime, or what should not be there: the status stands.
+    /// Nothing should be on the runtime: the status is unchanged until it is torn down.
     settled: bool,
 }
 
@@ -86,7 +86,7 @@ impl Session<'_> {
                     .become_status(&row, Status::TornDown, Some(Intent::Down), None)
                     .await?;
             }
-            // Nothing of the topology's own is left, but what several share, an image, may be.
+            // Nothing of the topology is left, but an image that several share may be.
             let reason = failures.first();
             return Ok(Outcome {
                 row,

@@ -24,18 +24,18 @@ use crate::{
     plan::{Plan, PlanError},
 };
 
-/// What an operation has to do, worked out and not begun.
+/// The work of an operation, planned and not begun.
 #[derive(Debug, Clone)]
 pub(in crate::engine) enum Work {
-    /// A topology that is pending is edited; nothing of it runs.
+    /// A pending topology is edited.
     Edit {
         row: TopologyRow,
         topology: Topology,
         nothing: Plan,
     },
-    /// A topology that is pending, or whose deploy broke off, is deployed.
+    /// A topology is deployed that is pending, or whose deploy was interrupted.
     Raise(Box<Task>),
-    /// What is left of a topology is cleared, and a fresh copy of it is deployed.
+    /// The remains of a topology are cleared, and a fresh copy of it is deployed.
     Renew {
         row: TopologyRow,
         remains: Option<Remains>,
@@ -43,15 +43,15 @@ pub(in crate::engine) enum Work {
         /// The steps of both, one after the other.
         plan: Plan,
     },
-    /// A topology that runs is brought to what is stored.
-    Mend(Box<Task>),
-    /// A topology that runs is brought to what a mutation makes of it.
+    /// A running topology is brought to the stored maze.
+    Converge(Box<Task>),
+    /// A running topology is changed by a mutation.
     Mutate(Box<Task>),
     /// A topology is taken down.
     TakeDown { row: TopologyRow, remains: Remains },
 }
 
-/// A topology, and the change to what should be there of it.
+/// A topology, and the change that brings the runtime to it.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Task {
     /// The maze as it should be, in its row.
@@ -78,7 +78,7 @@ impl Task {
 impl Work {
     fn task(&self) -> Option<&Task> {
         match self {
-            Self::Raise(task) | Self::Renew { task, .. } | Self::Mend(task) | Self::Mutate(task) => Some(task),
+            Self::Raise(task) | Self::Renew { task, .. } | Self::Converge(task) | Self::Mutate(task) => Some(task),
             Self::Edit { .. } | Self::TakeDown { .. } => None,
         }
     }
@@ -86,7 +86,7 @@ impl Work {
     pub(in crate::engine) fn plan(&self) -> &Plan {
         match self {
             Self::Edit { nothing, .. } => nothing,
-            Self::Raise(task) | Self::Mend(task) | Self::Mutate(task) => &task.change.plan,
+            Self::Raise(task) | Self::Converge(task) | Self::Mutate(task) => &task.change.plan,
             Self::Renew { plan, .. } => plan,
             Self::TakeDown { remains, .. } => &remains.plan,
         }
@@ -133,7 +133,7 @@ impl Engine {
                 match row.status {
                     Status::Pending | Status::Deploying => self.raising(facts, stored, options).await,
                     Status::Active | Status::Degraded if row.takes_mutations() => {
-                        self.mending(facts, stored, options).await
+                        self.converging(facts, stored, options).await
                     }
                     _ => self.renewing(facts, stored, options, copy).await,
                 }
@@ -144,7 +144,7 @@ impl Engine {
                         force: *force,
                         settings: None,
                     };
-                    return self.mending(facts, stored, &options).await;
+                    return self.converging(facts, stored, &options).await;
                 }
                 match row.status {
                     // It is on its way down.
@@ -234,8 +234,8 @@ impl Engine {
         })
     }
 
-    /// Works out how a topology that does not run is deployed, by all the rules. `stand` is where `before` stands: the topology
-    /// itself, or the one that it is a copy of and that is cleared first.
+    /// Plans the deploy of a topology that does not run, by all the rules. `stand` is the state of `before`: the topology itself, or
+    /// the one that it is a copy of and that is cleared first.
     async fn first_task(
         &self,
         stand: Stand<'_>,
@@ -262,7 +262,7 @@ impl Engine {
         Ok(Task::new(stored, settings, change, &Force::all_if(options.force)))
     }
 
-    async fn mending(
+    async fn converging(
         &self,
         facts: &Facts,
         stored: StoredTopology,
@@ -283,7 +283,7 @@ impl Engine {
         };
         let change = self.change(facts, target, stand.observed, host.as_ref()).await?;
         let force = outstanding.or(Force::all_if(options.force));
-        Ok(Work::Mend(Box::new(Task::new(stored, settings, change, &force))))
+        Ok(Work::Converge(Box::new(Task::new(stored, settings, change, &force))))
     }
 
     async fn mutating(&self, facts: &Facts, before: StoredTopology, mutation: &Mutation) -> Result<Work, EngineError> {
@@ -299,7 +299,7 @@ impl Engine {
         Ok(Work::Mutate(Box::new(task)))
     }
 
-    /// Works out how a topology that runs is brought to what a mutation makes of it.
+    /// Plans the change of a running topology to what a mutation makes of it.
     pub(in crate::engine) async fn live_task(
         &self,
         stand: Stand<'_>,

@@ -17,10 +17,10 @@ impl Session<'_> {
         RepoError::LeaseLost { id: self.id }.into()
     }
 
-    /// Executes a plan and tells of every step.
+    /// Executes a plan and publishes every step.
     ///
-    /// Once the lease is lost it stops where it stands, as a killed process would, and undoes nothing: what is there is in the
-    /// hands of whoever took the lease, and has the same names.
+    /// Once the lease is lost it stops at once, as a killed process would, and undoes nothing: another process holds the lease then,
+    /// and its resources have the same names.
     pub(in crate::engine) async fn execute(
         &self,
         plan: &Plan,
@@ -30,7 +30,7 @@ impl Session<'_> {
         self.execute_heard(plan, on_failure, cancel, &|_| {}).await
     }
 
-    /// The same with someone who hears of every step that is done, when it is.
+    /// The same, and calls `done` after each step.
     pub(in crate::engine) async fn execute_heard(
         &self,
         plan: &Plan,
@@ -63,7 +63,7 @@ impl Engine {
     }
 }
 
-/// Tells of a plan that is about to be executed.
+/// Returns the event of a plan that is about to be executed.
 pub(in crate::engine) fn planned(topology: TopologyId, plan: &Plan) -> Event {
     /// Fewer than would make the event too large for the bus.
     const LOGS: usize = 1000;

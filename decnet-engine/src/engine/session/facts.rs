@@ -24,7 +24,7 @@ pub(in crate::engine) struct Facts {
     pub(in crate::engine) info: RuntimeInfo,
 }
 
-/// Where a topology stands on the runtime.
+/// The observed state of a topology on the runtime.
 pub(in crate::engine) struct Stand<'a> {
     pub(in crate::engine) facts: &'a Facts,
     pub(in crate::engine) observed: Observed,
@@ -40,7 +40,7 @@ impl Engine {
         Ok(Facts { instance, info })
     }
 
-    /// Checks a topology against a rule set, what topologies other than `own_claims` claim, and what is on the host.
+    /// Validates a topology against a rule set, the claims of topologies other than `own_claims`, and the host.
     pub(in crate::engine) async fn validate(
         &self,
         stored: &StoredTopology,
@@ -60,7 +60,7 @@ impl Engine {
         Ok(topology.validate_in(&self.options.catalog, rules, surroundings)?)
     }
 
-    /// Puts together what specs depend on beside the maze.
+    /// Returns what specs depend on beside the maze.
     pub(in crate::engine) fn desired_context<'s>(
         &'s self,
         instance: InstanceId,
@@ -80,7 +80,7 @@ impl Engine {
         })
     }
 
-    /// Looks at the host for what a changed maze takes of it that it did not have; nothing where it takes nothing more.
+    /// Looks at the host if a changed maze takes subnets or ports of it that it did not have; none otherwise.
     pub(in crate::engine) async fn host_facts_of_change(
         &self,
         stand: &Stand<'_>,
@@ -93,7 +93,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// Gathers what the rules on the host need to know. What is the topology's own already is left out.
+    /// Gathers what the rules on the host need to know. The topology's own resources are left out.
     pub(in crate::engine) async fn host_facts(
         &self,
         stand: &Stand<'_>,
@@ -146,7 +146,7 @@ impl Engine {
         Ok(facts)
     }
 
-    /// The host ports of gateways that are there already: whoever listens on them is the runtime, on our behalf.
+    /// Returns the host ports of gateways that exist already: the runtime listens on them for us.
     fn held_ports(&self, stored: &StoredTopology, observed: &Observed) -> BTreeSet<Port> {
         let there: BTreeSet<_> = observed.containers.iter().map(|container| &container.name).collect();
         let standing: BTreeSet<&str> = stored

@@ -10,11 +10,11 @@ use crate::{
     observe::Observed,
 };
 
-/// By what right an operation changes a topology.
+/// What allows an operation to change a topology.
 pub(in crate::engine) enum Right {
     /// Its lease.
     Lease(HeldLease),
-    /// The lock of those who cannot write to the store, held until it is dropped.
+    /// A lock in place of the lease, where the store cannot be written to. Held until it is dropped.
     Lock {
         _lock: Box<dyn Send + Sync>,
         lost: CancellationToken,
@@ -22,7 +22,7 @@ pub(in crate::engine) enum Right {
 }
 
 impl Right {
-    /// Returns the token that fires when it was lost.
+    /// Returns the token that fires when it is lost.
     pub(in crate::engine) fn lost(&self) -> &CancellationToken {
         match self {
             Self::Lease(lease) => lease.lost(),
@@ -48,14 +48,14 @@ pub(in crate::engine) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Makes sure that the runtime answers, then takes the lease.
+    /// Checks that the runtime answers, then takes the lease.
     pub(in crate::engine) async fn begin(
         engine: &'a Engine,
         id: TopologyId,
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
         let facts = engine.facts().await?;
-        // Not before it answered: until one that hangs is given up, nobody else could work on the topology.
+        // In this order: while a runtime that hangs is waited for, others can still work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
         Ok(Self {
             engine,
@@ -66,8 +66,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Makes sure that the runtime answers and that nobody else is at work, where the store cannot be written to and so no lease be
-    /// taken.
+    /// Checks that the runtime answers and that no other process holds the lease. For a store that cannot be written to, where no lease
+    /// can be taken.
     pub(in crate::engine) async fn begin_unwritten(
         engine: &'a Engine,
         id: TopologyId,
@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Gives the lease back.
+    /// Releases the lease.
     pub(in crate::engine) async fn end<T>(self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         if let Right::Lease(lease) = self.lease {
             lease.release().await;

@@ -1,4 +1,4 @@
-//! Which deckies came, went or changed by what was done on the runtime.
+//! Which deckies were created, changed or retired by the steps of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +15,9 @@ use crate::{
 };
 
 impl Engine {
-    /// Tells that all deckies of a maze were created.
+    /// Publishes that all deckies of a maze were created.
     ///
-    /// All: of those that an earlier run made before it broke off nobody was told.
+    /// All of them: an earlier, interrupted run did not publish those that it created.
     pub(in crate::engine) fn publish_creation(&self, topology: TopologyId, desired: &Desired) {
         let mut services: BTreeMap<&Name, BTreeSet<ServiceName>> = BTreeMap::new();
         for base in desired.bases.values() {
@@ -38,7 +38,7 @@ impl Engine {
         }
     }
 
-    /// Tells of the deckies that what was done changed, given what was there before and for whose sake it was done.
+    /// Publishes which deckies the executed steps changed.
     pub(in crate::engine) fn publish_deckies(
         &self,
         topology: TopologyId,
@@ -86,7 +86,7 @@ fn changes<'a>(
     }
     let mut new = old.clone();
     let mut touched = BTreeSet::new();
-    // What is made anew is removed and made: whichever is named first, in the end it is there.
+    // A recreated container is removed and created. Removals are applied first, so that it exists in the end.
     let (removals, rest): (Vec<&Action>, Vec<&Action>) =
         actions.partition(|action| matches!(action, Action::RemoveContainer { .. }));
     for action in removals.into_iter().chain(rest) {

@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl Session<'_> {
-    /// Changes the status and tells of it.
+    /// Changes the status and publishes that.
     ///
-    /// What was queued of a topology that goes down is finished by the store with that, and told.
+    /// If the topology goes down, the store finishes its queued mutations; that is published too.
     pub(in crate::engine) async fn become_status(
         &self,
         row: &TopologyRow,
@@ -34,7 +34,7 @@ impl Session<'_> {
             Status::TearingDown | Status::TornDown | Status::Failed => self.queued().await?,
             _ => Vec::new(),
         };
-        // The event carries the time that is stored with the change, so that whoever hears of it twice knows.
+        // The event has the time that is stored with the change, so that a reader of both recognizes it.
         let at = Timestamp::now();
         let row_after = self.engine.repo.set_status(self.id, change, at).await?;
         let event = Event::Status {
@@ -61,8 +61,7 @@ impl Session<'_> {
         Ok(repo.set_settings(self.id, settings, held, Timestamp::now()).await?)
     }
 
-    /// Records what an operation that failed came to. Where even that fails, the first error is the one to return: this one is
-    /// logged.
+    /// Records the result of a failed operation. If that fails too, it is only logged: the caller returns the first error.
     pub(in crate::engine) async fn record(&self, row: &TopologyRow, to: Status, reason: String) {
         if let Err(error) = self.become_status(row, to, None, Some(reason.clone())).await {
             tracing::error!(id = %self.id, status = %to, reason, error = error.with_causes(), "the status could not be recorded");

@@ -1,4 +1,4 @@
-//! Making and removing: what is there already is left alone, what is gone already is no error.
+//! Creating and removing are idempotent.
 
 use std::collections::BTreeSet;
 

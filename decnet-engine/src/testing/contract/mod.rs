@@ -44,7 +44,7 @@ pub struct Clause {
 ///
 /// # Panics
 ///
-/// If the runtime does not do what the clause says, or there is no such clause.
+/// If the runtime does not do what the clause states, or the clause does not exist.
 pub fn hold(clause: &str, factory: impl AsyncFnOnce(u8) -> Lab) {
     let found = CLAUSES.iter().find(|known| known.name == clause);
     let clause = found.expect("the clause is one of CLAUSES");

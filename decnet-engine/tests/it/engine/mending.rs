@@ -140,7 +140,7 @@ async fn after_a_restart_of_daemon_or_base_built_in_services_need_nothing_and_fo
         restart();
         let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
         let steps: Vec<_> = plan.steps().iter().map(ToString::to_string).collect();
-        assert_eq!(steps, [format!("start {base}.forge again ({reason})")]);
+        assert_eq!(steps, [format!("restart {base}.forge ({reason})")]);
         lab.reconcile(id).await.expect("reconciled");
         let after = lab.docker.world();
         for (name, container) in &before.containers {

@@ -151,7 +151,7 @@ async fn a_preview_shows_drift_and_obstacles() {
     let preview = crate::prepared(&lab.engine, id, &add).await.expect("previewed");
     let expected = [
         "create network attic 10.90.9.0/24 (missing)",
-        "start files.smb again (not running)",
+        "restart files.smb (not running)",
     ];
     assert_eq!(steps(id, &preview), expected);
 
