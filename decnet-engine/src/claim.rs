@@ -1,4 +1,4 @@
-//! The right to apply a mutation: taken, kept alive, given back.
+//! The claim on a mutation: acquired, renewed, released.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const TIME: SignedDuration = SignedDuration::from_secs(15);
 /// How often it is renewed.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// A claimed mutation, whose claim is kept alive until it is finished, given back or dropped.
+/// A claimed mutation, whose claim is renewed until it is finished, released or dropped.
 #[derive(Debug)]
 pub(crate) struct HeldClaim {
     repo: Arc<dyn Repo>,
@@ -28,8 +28,8 @@ pub(crate) struct HeldClaim {
 impl HeldClaim {
     /// Takes the first unfinished mutation of a topology, if there is one.
     ///
-    /// Who holds the topology's lease, as the caller must, is alone at work on it. So a claim that someone else still has is that
-    /// of a process that died or lost its lease, and is taken over.
+    /// The caller must hold the topology's lease, so no other process works on it. A claim of another process is then that of one that
+    /// died or lost its lease, and is taken over.
     pub(crate) async fn take(
         repo: &Arc<dyn Repo>,
         topology: TopologyId,
@@ -62,7 +62,7 @@ impl HeldClaim {
         }))
     }
 
-    /// Says what became of the mutation.
+    /// Records the outcome of the mutation.
     pub(crate) async fn finish(self, outcome: Outcome) -> Result<MutationRow, RepoError> {
         self.renewal.abort();
         let finish = self
@@ -71,11 +71,11 @@ impl HeldClaim {
         finish.await
     }
 
-    /// Leaves the mutation to whoever takes it up next.
+    /// Releases the claim, so that the next drain continues the mutation.
     pub(crate) async fn release_claim(self) {
         self.renewal.abort();
         if let Err(error) = self.repo.release_claim(self.row.id, self.token, Timestamp::now()).await {
-            tracing::warn!(mutation = %self.row.id, %error, "the mutation could not be given back; its claim runs out by itself");
+            tracing::warn!(mutation = %self.row.id, %error, "the claim could not be released; it expires by itself");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The right to change a topology on Docker: taken, kept alive, given back.
+//! The lease of a topology: acquired, renewed, released.
 
 use std::{fs, sync::Arc};
 
@@ -16,7 +16,7 @@ const TIME: SignedDuration = SignedDuration::from_secs(15);
 /// How often it is renewed.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Describes this process, so that others can tell when it is dead.
+/// Describes this process, so that others can see when it is dead.
 pub(crate) fn this_process(label: &str) -> Holder {
     let pid = std::process::id();
     Holder {
@@ -27,8 +27,8 @@ pub(crate) fn this_process(label: &str) -> Holder {
     }
 }
 
-/// Names this boot of this host, and the namespace that process ids are of: a process of another container
-/// is not seen from here, and must not be taken for dead. Empty where the kernel does not tell.
+/// Identifies this boot of this host, and the namespace of its process ids: a process of another container is not visible here, and
+/// must not be taken for dead. Empty where the kernel does not provide it.
 fn boot_id() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let namespace = fs::read_link("/proc/self/ns/pid");
@@ -38,8 +38,8 @@ fn boot_id() -> String {
     }
 }
 
-/// Returns when a process started, in clock ticks since the boot: the 22nd field of its stat (proc(5)). None if it is no more:
-/// a zombie does nothing either, it only waits for its parent to ask.
+/// Returns when a process started, in clock ticks since the boot: the 22nd field of its stat (proc(5)). None if it ended; a zombie has
+/// ended too.
 fn started(pid: u32) -> Option<u64> {
     started_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
@@ -60,7 +60,7 @@ fn started_of(stat: &str) -> Option<u64> {
 pub enum HolderState {
     /// It runs on this host.
     Alive,
-    /// It ran on this host, and is no more.
+    /// It ran on this host, and ended.
     Dead,
     /// It is of another host, another boot of this one, or another namespace of process ids.
     Unseen,
@@ -78,7 +78,7 @@ pub fn holder_state(holder: &Holder) -> HolderState {
     }
 }
 
-/// Says why a lease that has not run out is not to be believed, if so.
+/// Returns why a lease that has not expired is not valid, if so.
 ///
 /// The time is asked after the lease was read: who waited for the store would take a fresh lease for one that ends too late.
 async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Result<Option<&'static str>, RepoError> {
@@ -98,7 +98,7 @@ async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Resul
     )
 }
 
-/// Refuses a topology that somebody holds the lease of, as far as that is to be believed.
+/// Refuses a topology whose lease another process holds validly.
 pub(crate) async fn refuse_held(repo: &dyn Repo, topology: TopologyId) -> Result<(), RepoError> {
     match repo.lease(topology, Timestamp::now()).await? {
         Some(lease) if why_void(repo, topology, &lease).await?.is_none() => {
@@ -108,7 +108,7 @@ pub(crate) async fn refuse_held(repo: &dyn Repo, topology: TopologyId) -> Result
     }
 }
 
-/// What was broken, and whose it was.
+/// The lease and claim that were broken, with their holders.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Broken {
     /// The lease of the topology.
@@ -117,12 +117,12 @@ pub struct Broken {
     pub claim: Option<MutationClaim>,
 }
 
-/// Breaks the lease of a topology, and the claim on its mutation, and says whose they were.
+/// Breaks the lease of a topology, and the claim on its mutation, and returns them.
 ///
 /// # Guarantees
 ///
 /// - A holder that still runs loses its right to change the status at once, and stops within its next renewal, as a killed process
-///   would. The next operation takes up what it left.
+///   would. The next operation continues its work.
 /// - Only the lease and the claim that are returned are broken, not newer ones.
 ///
 /// # Assumptions
@@ -147,7 +147,7 @@ pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<Broken
     Ok(Broken { lease, claim })
 }
 
-/// A lease that is held and kept alive until it is dropped or given back.
+/// A lease that is renewed until it is dropped or released.
 #[derive(Debug)]
 pub(crate) struct HeldLease {
     repo: Arc<dyn Repo>,
@@ -200,7 +200,7 @@ impl HeldLease {
         self.token
     }
 
-    /// Gives the lease back.
+    /// Releases the lease.
     pub(crate) async fn release(mut self) {
         self.given_back = true;
         self.renewal.abort();
@@ -209,7 +209,7 @@ impl HeldLease {
 }
 
 impl Drop for HeldLease {
-    /// Gives the lease back in the background where the operation that held it was dropped half way.
+    /// Releases the lease in the background if the operation was dropped before its end.
     fn drop(&mut self) {
         self.renewal.abort();
         if let (false, Ok(handle)) = (self.given_back, tokio::runtime::Handle::try_current()) {
@@ -220,11 +220,11 @@ impl Drop for HeldLease {
 
 async fn release_claim(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseToken) {
     if let Err(error) = repo.release_lease(topology, token).await {
-        tracing::warn!(%topology, %error, "the lease could not be given back; it runs out by itself");
+        tracing::warn!(%topology, %error, "the lease could not be released; it expires by itself");
     }
 }
 
-/// Renews a lease until it is lost: taken by another, or not renewed before it ran out.
+/// Renews a lease until it is lost: another process took it, or it expired before it was renewed.
 async fn renew(repo: Arc<dyn Repo>, topology: TopologyId, mut lease: Lease, lost: CancellationToken) {
     loop {
         tokio::time::sleep(RENEWAL).await;

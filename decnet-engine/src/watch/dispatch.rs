@@ -1,4 +1,4 @@
-//! Who is looked after when: wakes, polls, and one worker a topology.
+//! The loop itself: it wakes on events, polls, and runs one worker for each topology.
 
 use std::{
     collections::BTreeSet,
@@ -104,14 +104,13 @@ impl Default for WatchOptions {
     }
 }
 
-/// Looks after every topology of the engine's store until the token fires.
+/// Applies mutations to every topology of the engine's store, and heals them, until the token fires.
 ///
 /// # Errors
 ///
-/// None for what goes wrong with a topology or the runtime: that is logged and tried again. A store that cannot be read is tried
-/// again too, but for one that is damaged or of a newer program.
+/// A store that is damaged or of a newer program. Other failures of the store, a topology or the runtime are logged and retried.
 pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &CancellationToken) -> Result<(), EngineError> {
-    // Both: what this process tells must not need a bus that may be down.
+    // Both: events of this process must arrive although the bus may be down.
     let (mut own, mut shared) = engine.listen(&wanted());
     let mut watch = Watch {
         engine,
@@ -170,14 +169,14 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
     result
 }
 
-/// What goes on.
+/// The state of the loop.
 struct Watch<'a> {
     engine: &'a Engine,
     schedule: Schedule,
     workers: JoinSet<(TopologyId, Visit)>,
-    /// How many topologies were up when all was looked at last.
+    /// How many topologies were up at the last poll.
     watched: usize,
-    /// Which of them are to be asked inside the next time.
+    /// Those whose bases are checked the next time.
     inside: BTreeSet<TopologyId>,
     /// Whether the runtime did not answer when it was last asked.
     unreachable: bool,
@@ -201,7 +200,7 @@ impl Watch<'_> {
                     .catch_unwind()
                     .await;
                 let turn = turn.unwrap_or_else(|_| {
-                    tracing::error!(%id, "the worker panicked; the topology is taken up again");
+                    tracing::error!(%id, "the worker panicked; the topology is retried");
                     Visit::Again
                 });
                 (id, turn)
@@ -211,10 +210,10 @@ impl Watch<'_> {
 
     /// Takes a topology back from its worker.
     fn finish(&mut self, id: TopologyId, turn: Visit) {
-        // Said once, not for each topology and try.
+        // Logged once, not for each topology and try.
         match (turn, self.unreachable) {
             (Visit::Unreachable, false) => {
-                tracing::warn!("the runtime does not answer; it is waited for");
+                tracing::warn!("the runtime does not answer; waiting for it");
                 self.unreachable = true;
             }
             (Visit::Done | Visit::Again, true) => {
@@ -226,7 +225,7 @@ impl Watch<'_> {
         self.schedule.finish(id, turn, now());
     }
 
-    /// Finds what has something to be done, whatever events were lost.
+    /// Finds topologies with work to do, also if their events were lost.
     async fn look_around(&mut self, depth: Depth) -> Result<(), EngineError> {
         let found = tokio::select! {
             biased;
@@ -246,7 +245,7 @@ impl Watch<'_> {
             }
             Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),
             Err(error) => {
-                tracing::warn!(%error, "the store could not be read; it is tried again");
+                tracing::warn!(%error, "the store could not be read; retrying");
                 Ok(())
             }
         }
@@ -274,12 +273,12 @@ impl Watch<'_> {
     }
 }
 
-/// How close a look is.
+/// What a check looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Depth {
-    /// At lists of what is there.
+    /// The lists of the runtime.
     Outside,
-    /// At what the containers say, too.
+    /// The network state inside the bases, too.
     Inside,
 }
 
@@ -287,9 +286,9 @@ enum Depth {
 enum Wake {
     /// A mutation waits.
     Enqueued(TopologyId),
-    /// A topology is not as it should be.
+    /// A topology is degraded.
     Degraded(TopologyId),
-    /// Something that was lost.
+    /// Events were lost.
     Lost,
     /// Nothing.
     Other,
@@ -299,7 +298,7 @@ fn wanted() -> [Pattern; 2] {
     ["topology.*.mutation.enqueued", "topology.*.status"].map(|pattern| pattern.parse().expect("a pattern"))
 }
 
-/// Waits for the next event; for ever where there is no bus or it is gone, because there is the poll.
+/// Waits for the next event; always where there is no bus or it is gone, because the poll does its work.
 async fn next(events: Option<&mut Subscription>) -> Wake {
     let Some(events) = events else {
         return std::future::pending().await;
@@ -329,7 +328,7 @@ fn every(time: Duration) -> Interval {
     interval
 }
 
-/// Returns the time of the clock that is slept by.
+/// Returns the time of the clock that the loop sleeps by.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

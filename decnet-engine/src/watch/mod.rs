@@ -1,25 +1,24 @@
-//! The loop that keeps stored mazes running as they are meant to: it makes mutations, and heals.
+//! The loop that applies queued mutations and heals running mazes.
 //!
-//! [`watch`] wakes when a mutation is enqueued, and looks at everything every few seconds besides, because events may be lost: what
-//! this engine enqueues is heard even while its bus is down, and an edit that nobody told of is known by the version. Topologies
-//! are worked on side by side, each by one worker at a time, and one that cannot be helped holds up no other: it is tried again
-//! after pauses that grow.
+//! [`watch`] wakes when a mutation is enqueued. It also checks all topologies every few seconds, because events may be lost: mutations
+//! of this engine are noticed while its bus is down, and the version shows an edit without an event. Topologies are worked on at the
+//! same time, each by one worker. One that cannot be healed does not block others: it is retried with backoff.
 //!
 //! # Guarantees
 //!
 //! - A mutation is called applied only after the runtime was seen to match ([`Engine::drain`](crate::engine::Engine::drain)).
-//! - A topology that is up and not as it should be is [reconciled](crate::engine::Engine::reconcile) until it is, whether the
-//!   store says so (degraded), the runtime does (a container is gone), or, asked every minute, a container itself (a route is
-//!   gone). Containers that run are never made anew for that.
-//! - One that is degraded and meant to be down is taken down further, never healed.
-//! - What is to be made does not wait for what is only looked at, nor for a pause to end.
+//! - A running topology that drifted is [reconciled](crate::engine::Engine::reconcile) until it matches its maze: where its status is
+//!   degraded, where the runtime lacks a container, or where a base lacks a route (checked every minute). Running containers are never
+//!   recreated for that.
+//! - The teardown of a degraded topology that is meant to be down is continued; it is never healed.
+//! - Mutations do not wait for checks, nor for a backoff to end.
 //! - A worker that panics is replaced.
-//! - When the token fires, no step is begun any more, what runs is waited for, and claims and leases are given back.
+//! - When the token fires, no further step is begun, running steps are waited for, and claims and leases are released.
 //!
 //! # Assumptions
 //!
-//! Several loops may run on one store, in one process or in many: a lease says who is at work on a topology, and the others come
-//! back to it. A runtime that is out of reach is waited for, and asked every second.
+//! Several loops may run on one store, in one process or in many: a lease allows one of them to work on a topology, and the others try
+//! again later. A runtime that does not answer is asked every second.
 //!
 //! ```
 //! use std::sync::Arc;

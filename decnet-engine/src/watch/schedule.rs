@@ -1,4 +1,4 @@
-//! When which topology is looked at: pure timing, with the time passed in.
+//! Which topology is due when. Pure timing, with the time passed in.
 
 use std::{
     collections::BTreeMap,
@@ -11,28 +11,28 @@ use decnet_topology::{TopologyId, Version};
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
-/// What a worker says when it leaves a topology.
+/// The result of a worker's visit to a topology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visit {
-    /// All is done and as it should be.
+    /// All is done, and the topology is healthy.
     Done,
-    /// Something is not as it should be: to be tried again, after pauses that grow.
+    /// The topology is not healthy: retried with backoff.
     Again,
-    /// Somebody else is at work on it: to be tried again soon.
+    /// Another process works on it: retried soon.
     Busy,
-    /// The runtime does not answer: to be tried again soon, since that says nothing of the topology.
+    /// The runtime does not answer: retried soon, because the topology may be healthy.
     Unreachable,
-    /// It is no longer there, or nothing to be watched.
+    /// It does not exist any more, or is not watched.
     Gone,
 }
 
-/// How long to leave a topology alone that somebody else is at work on, or whose runtime does not answer.
+/// How long to wait where another process works on a topology, or the runtime does not answer.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// From how many topologies on events bring no new ones in.
 const MOST: usize = 4096;
 
-/// Whether something new is to be done at a topology that a worker is at.
+/// Wakes the worker that is at a topology.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WakeSignal(Arc<Notify>);
 
@@ -41,12 +41,12 @@ impl WakeSignal {
         self.0.notify_one();
     }
 
-    /// Takes notice of what came so far, and tells whether anything did.
+    /// Clears the signal, and returns whether it was set.
     pub(super) fn notice(&self) -> bool {
         self.0.notified().now_or_never().is_some()
     }
 
-    /// Waits until something comes, and takes notice of it.
+    /// Waits until the signal is set, and clears it.
     pub(super) async fn come(&self) {
         self.0.notified().await;
     }
@@ -57,15 +57,15 @@ impl WakeSignal {
 struct Entry {
     /// When it is due; never by itself if none.
     due: Option<Instant>,
-    /// Where the worker that is at it hears of news, if one is.
+    /// The signal of the worker that is at it, if one is.
     worker: Option<WakeSignal>,
     /// The version that was last seen.
     version: Option<Version>,
-    /// The pauses to come, while it is not as it should be.
+    /// The pauses to come, while it is not healthy.
     pauses: Option<ExponentialBackoff>,
 }
 
-/// Says which topology is due. No topology is ever handed out twice at once.
+/// Knows which topology is due. A topology is never handed out twice at the same time.
 #[derive(Debug)]
 pub(super) struct Schedule {
     entries: BTreeMap<TopologyId, Entry>,
@@ -87,7 +87,7 @@ impl Schedule {
 
     /// Makes a topology due now, even one that waits for its next try: there is something new to do.
     ///
-    /// Of a flood of ids some are left out: the poll finds those that are there.
+    /// Some of very many ids are left out: the poll finds those that exist.
     pub(super) fn wake(&mut self, id: TopologyId, now: Instant) {
         if self.entries.len() >= MOST && !self.entries.contains_key(&id) {
             return;
@@ -121,7 +121,7 @@ impl Schedule {
         }
     }
 
-    /// Hands out the topology that has been due the longest, if one is, and where its worker hears of news.
+    /// Hands out the topology that has been due the longest, if one is, with the signal of its worker.
     pub(super) fn take(&mut self, now: Instant) -> Option<(TopologyId, WakeSignal)> {
         let due = self
             .entries
@@ -133,7 +133,7 @@ impl Schedule {
         Some((*id, news.clone()))
     }
 
-    /// Takes a topology back from its worker. What that took no notice of makes it due now.
+    /// Takes a topology back from its worker. A signal that it did not clear makes the topology due now.
     pub(super) fn finish(&mut self, id: TopologyId, turn: Visit, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let woken = entry.worker.take().is_some_and(|news| news.notice());

@@ -1,4 +1,4 @@
-//! One look at one topology: its queue is worked off, and what is not as it should be is mended.
+//! One visit to one topology: its queue is drained, and drift is healed.
 
 use decnet_topology::{RepoError, Status, TopologyId};
 use tokio_util::sync::CancellationToken;
@@ -6,37 +6,37 @@ use tokio_util::sync::CancellationToken;
 use super::schedule::{Visit, WakeSignal};
 use crate::engine::{Engine, EngineError};
 
-/// A look at a topology.
+/// A visit to a topology.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     /// Which one.
     pub(super) id: TopologyId,
-    /// Whether its containers are asked, too.
+    /// Whether its bases are checked inside, too.
     pub(super) inside: bool,
 }
 
-/// Looks after a topology once, and hears of news meanwhile.
+/// Visits a topology once. The signal interrupts a check, so that mutations do not wait for it.
 pub(super) async fn take(engine: Engine, look: Look, news: WakeSignal, cancel: CancellationToken) -> Visit {
     let id = look.id;
     match tend(&engine, look, &news, &cancel).await {
         Ok(turn) => turn,
         Err(_) if cancel.is_cancelled() => Visit::Done,
         Err(EngineError::Busy { lease }) => {
-            tracing::debug!(%id, holder = %lease.holder.label, "someone else is at work on the topology");
+            tracing::debug!(%id, holder = %lease.holder.label, "another process works on the topology");
             Visit::Busy
         }
         Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => {
-            tracing::warn!(%id, %error, "someone else took over");
+            tracing::warn!(%id, %error, "another process took over");
             Visit::Busy
         }
         Err(EngineError::Runtime(error)) if error.is_unreachable() => {
             tracing::debug!(%id, %error, "the topology waits for the runtime");
             Visit::Unreachable
         }
-        // Someone deleted it or took it down meanwhile.
+        // It was deleted or taken down meanwhile.
         Err(EngineError::Repo(RepoError::NotFound { .. }) | EngineError::WrongStatus { .. }) => Visit::Gone,
         Err(error) => {
-            tracing::warn!(%id, error = error.with_causes(), "the topology could not be looked after; it is tried again");
+            tracing::warn!(%id, error = error.with_causes(), "the visit to the topology failed; retrying");
             Visit::Again
         }
     }
@@ -50,7 +50,7 @@ async fn tend(
 ) -> Result<Visit, EngineError> {
     let Look { id, inside } = look;
     loop {
-        // Whatever was told of so far is in the queue.
+        // Mutations that were published so far are in the queue.
         news.notice();
         let row = engine.repo().get(id).await?;
         if row.takes_mutations() && engine.repo().has_unfinished(id).await? {
@@ -61,13 +61,13 @@ async fn tend(
         }
         let row = engine.repo().get(id).await?;
         match row.status {
-            // One whose teardown broke off is taken down further; whoever is at work on it holds its lease.
+            // An interrupted teardown is continued. A process that works on it holds its lease.
             Status::Degraded | Status::TearingDown => break,
             Status::Active if row.needs_resync => break,
             Status::Active => {}
             _ => return Ok(Visit::Gone),
         }
-        // A close look takes long where there are many containers: what is to be made does not wait for it.
+        // A check of many containers takes long: mutations do not wait for it.
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(Visit::Done),
@@ -81,11 +81,11 @@ async fn tend(
     let outcome = engine.reconcile(id, false, cancel).await?;
     match (outcome.row.status, outcome.reason) {
         (Status::Active | Status::TornDown, None) => {
-            tracing::info!(%id, status = %outcome.row.status, changed = outcome.changed, "the topology was mended");
+            tracing::info!(%id, status = %outcome.row.status, changed = outcome.changed, "the topology was healed");
             Ok(Visit::Done)
         }
         (_, reason) => {
-            tracing::warn!(%id, reason = reason.as_deref().unwrap_or_default(), "the topology is not mended yet");
+            tracing::warn!(%id, reason = reason.as_deref().unwrap_or_default(), "the topology is not healthy yet");
             Ok(Visit::Again)
         }
     }
