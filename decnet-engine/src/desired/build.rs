@@ -126,11 +126,6 @@ impl Desired {
         }
     }
 
-    /// Returns whether nothing should be there.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.networks.is_empty() && self.bases.is_empty()
-    }
-
     /// Works out what a valid topology is on Docker.
     pub fn new(valid: &ValidTopology, context: &DesiredContext<'_>) -> Result<Self, DesiredError> {
         let topology = valid.topology();
