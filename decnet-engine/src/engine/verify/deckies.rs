@@ -12,7 +12,7 @@ use super::{
     containers,
     expectation::{self, Expectation, OUTSIDE, was_untried},
     host, interfaces, published,
-    report::{InsideOnly, PathEnd, Reach, ReachDeviation, VerifyReport},
+    report::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport},
 };
 use crate::{
     desired::{BaseSpec, Desired, ServiceSpec},

@@ -60,7 +60,8 @@ pub(super) async fn a_foreign_container_of_our_name_is_in_the_way_and_survives(l
         timeout_ms: 1,
         attempts: 1,
     };
-    let error = lab.runtime.probe(&base.name, &probe).await.expect_err("it is foreign");
+    let probed = lab.runtime.probe(lab.instance, &base.name, &probe).await;
+    let error = probed.expect_err("it is foreign");
     assert!(matches!(error, RuntimeError::Foreign { .. }), "{error}");
     lab.keep(&undo(&create_base(&base))).await;
     assert!(lab.outside.has_container(&base.name));

@@ -52,7 +52,7 @@ async fn reached(lab: &Lab, from: &ContainerName, addresses: &[Ipv4Addr]) -> Vec
         timeout_ms: 700,
         attempts: 2,
     };
-    let result = lab.runtime.probe(from, &probe).await.expect("probed");
+    let result = lab.runtime.probe(lab.instance, from, &probe).await.expect("probed");
     result.targets.iter().map(|target| target.reached).collect()
 }
 

@@ -49,11 +49,8 @@ impl Gate {
     }
 
     async fn connect(&self) -> Docker {
-        let options = DockerOptions {
-            host: DockerHost::Unix(self.socket.clone()),
-            timeout: Duration::from_secs(2),
-            ..DockerOptions::default()
-        };
+        let host = DockerHost::Unix(self.socket.clone());
+        let options = DockerOptions::default().host(host).timeout(Duration::from_secs(2));
         Docker::connect(options).await.expect("these tests need Docker")
     }
 }

@@ -91,7 +91,8 @@ impl Lab {
             timeout_ms: 1000,
             attempts: 2,
         };
-        let result = self.docker.probe(&naming::base(id, decky), &probe).await;
+        let instance = self.repo.instance().await.expect("an instance");
+        let result = self.docker.probe(instance, &naming::base(id, decky), &probe).await;
         result.expect("probed")
     }
 
