@@ -126,7 +126,7 @@ impl Desired {
         }
     }
 
-    /// Works out what a valid topology is on Docker.
+    /// Computes the desired state of a valid topology.
     pub fn new(valid: &ValidTopology, context: &DesiredContext<'_>) -> Result<Self, DesiredError> {
         let topology = valid.topology();
         let maker = Maker {
