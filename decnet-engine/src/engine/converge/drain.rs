@@ -217,8 +217,8 @@ impl Session<'_> {
         Ok(self.engine.outstanding(row).await?.or(allowed))
     }
 
-    /// Makes a topology degraded because of a mutation. If the store refuses that, the topology is marked to need a resync, and the
-    /// mutation fails for its own reason all the same. If the store refuses that too, the mutation stays in the queue.
+    /// Makes a topology degraded because of a mutation. A store that fails once is tried again, so that its failure does not take the
+    /// place of the reason. If it fails again, the log has the reason, and the mutation stays in the queue.
     async fn fail_mutation(
         &self,
         stored: StoredTopology,
@@ -230,9 +230,9 @@ impl Session<'_> {
             Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => return Err(error),
             Err(error) => {
                 tracing::error!(id = %self.id, reason, error = error.with_causes(), "the status could not be recorded");
-                let (repo, held) = (&self.engine.repo, self.lease.token());
-                repo.set_needs_resync(self.id, true, held, Timestamp::now()).await?;
-                drained.row = Some(stored.row);
+                // It may be recorded all the same.
+                let row = self.engine.repo.get(self.id).await?;
+                drained.row = Some(self.become_as_found(row, Some(&reason)).await?);
             }
         }
         Ok(Work::Finished(Outcome::Failed { reason }))

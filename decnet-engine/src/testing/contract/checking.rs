@@ -11,7 +11,7 @@ use crate::{
     runtime::{NetworkCheck, RuntimeError},
 };
 
-use super::stage::{Lab, create_base, undo};
+use super::stage::{Lab, create_base, create_network, undo};
 
 /// How often, and after which pauses, a base that has just started is checked: it sets its state within milliseconds.
 const CHECKS: usize = 50;
@@ -77,10 +77,15 @@ pub(super) async fn a_base_of_another_repo_is_neither_checked_nor_probed(lab: &L
 }
 
 pub(super) async fn a_probe_has_a_result_for_each_target_in_their_order(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
-    let sibling = lab.base("db", &[lab.interface("near", 0, 3)]);
-    lab.change(&create_base(&sibling)).await;
+    lab.ensure_decoy().await;
+    lab.change(&create_network(&lab.network("near", 0))).await;
+    let [base, sibling] = [("web", 2), ("db", 3)].map(|(decky, host)| {
+        let mut base = lab.base(decky, &[lab.interface("near", 0, host)]);
+        base.state.lans.push(lab.subnet(0).parse().expect("a subnet"));
+        base
+    });
     for base in [&base, &sibling] {
+        lab.change(&create_base(base)).await;
         settle(lab, base).await;
     }
     let probe = pings(&[lab.ip(0, 77), lab.ip(0, 3), lab.ip(0, 2)]);

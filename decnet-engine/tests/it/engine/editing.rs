@@ -151,20 +151,17 @@ async fn the_execution_of_a_mutation_leaves_later_mutations_in_the_queue() {
 }
 
 #[tokio::test]
-async fn a_mutation_that_another_one_precedes_is_queued_and_its_plan_is_not_executed() {
+async fn a_mutation_that_another_one_precedes_is_not_queued() {
     let (lab, id) = deployed().await;
     let world = lab.docker.world();
     let error = add_vault(&lab, id, "enqueue", Event::Enqueue)
         .await
         .expect_err("not alone");
     assert!(
-        matches!(&error, EngineError::MutationQueued { source, .. } if matches!(**source, EngineError::QueueNotEmpty { .. })),
+        matches!(error, EngineError::Repo(RepoError::VersionConflict { .. })),
         "{error:?}"
     );
-    assert_eq!(
-        states(&lab, id).await,
-        [(MutationState::Pending, None), (MutationState::Pending, None)]
-    );
+    assert_eq!(states(&lab, id).await, [(MutationState::Pending, None)]);
     assert_eq!(lab.docker.world(), world);
 }
 
@@ -215,8 +212,7 @@ async fn a_store_that_fails_while_a_failed_mutation_is_recorded_does_not_replace
     let reason = outcome.reason.expect("it failed");
     assert!(reason.contains("create network"), "{reason}");
     assert_eq!(states(&lab, id).await, [(MutationState::Failed, Some(reason))]);
-    let row = lab.repo.get(id).await.expect("a row");
-    assert!(row.needs_resync, "the next reconcile looks at it");
+    assert_eq!(lab.status(id).await, Status::Degraded);
 }
 
 #[tokio::test]
