@@ -63,7 +63,12 @@ impl Runtime for LazyDocker {
         self.docker().await?.check_network(bases).await
     }
 
-    async fn probe(&self, base: &ContainerName, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
-        self.docker().await?.probe(base, probe).await
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        self.docker().await?.probe(instance, base, probe).await
     }
 }
