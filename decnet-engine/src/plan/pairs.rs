@@ -60,13 +60,13 @@ impl<'a> Pairs<'a> {
         let mut there = ObservedIndex::new(observed, &unwanted);
         let bases = desired.bases.values().map(|spec| {
             let there = there.take(&spec.name, Role::Base, |container| {
-                let recreates = |name| desired.networks.contains_key(name) && !networks.contains_key(name);
+                let must_go = |name| desired.networks.contains_key(name) && !networks.contains_key(name);
                 if let Some(what) = &container.tampered {
                     return Err(Reason::Tampered { what: what.clone() });
                 }
                 let old = before.and_then(|before| before.bases.get(&spec.name));
                 require_spec(spec, &spec.labels, &container.labels, old.map(|old| (old, &old.labels)))?;
-                if container.networks.keys().any(recreates) {
+                if container.networks.keys().any(must_go) {
                     return Err(Reason::NetworkRecreated);
                 }
                 Ok(())
