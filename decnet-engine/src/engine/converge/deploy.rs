@@ -1,5 +1,4 @@
 use decnet_topology::{Intent, Status, StoredTopology, TopologyId, TopologyRow, repo::NewTopology};
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{change::drift, remains::leftovers, work::Task};

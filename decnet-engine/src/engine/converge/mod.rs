@@ -10,7 +10,7 @@ mod mutate;
 mod prepare;
 mod reap;
 mod reconcile;
-mod remains;
+pub(super) mod remains;
 mod run;
 mod submit;
 mod teardown;

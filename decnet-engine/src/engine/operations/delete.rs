@@ -2,7 +2,7 @@ use decnet_topology::{Status, TopologyId, TopologyRow};
 use jiff::Timestamp;
 
 use crate::{
-    engine::{Engine, EngineError, remains::leftovers},
+    engine::{Engine, EngineError, converge::remains::leftovers},
     observe::Scope,
 };
 
