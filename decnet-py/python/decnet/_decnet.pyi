@@ -487,10 +487,13 @@ class Step:
     """One effect on Docker, and what must have happened before."""
     @property
     def destructive(self) -> bool:
-        """Whether it takes down something that runs in order to make it anew."""
+        """Whether it removes a running container in order to recreate it."""
     @property
     def needs(self) -> list[int]:
         """The places of the steps that must be done before."""
+    @property
+    def reason(self) -> str:
+        """Why it is needed, in words: `missing`, `spec changed: publish`. `to_dict()` has it as data."""
     def to_dict(self) -> Document:
         """Returns it as a dict."""
     def __eq__(self, value: object, /) -> bool: ...
