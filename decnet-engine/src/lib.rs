@@ -114,3 +114,5 @@ pub mod runtime;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod watch;
+
+pub use tokio_util::sync::CancellationToken;

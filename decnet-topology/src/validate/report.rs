@@ -92,14 +92,6 @@ impl Report {
             count => format!("{count} rules, the first: {first}"),
         }
     }
-
-    /// Adds the findings of another report.
-    #[must_use]
-    pub fn merge(self, other: Self) -> Self {
-        let mut findings = self.findings;
-        findings.extend(other.findings);
-        Self::new(findings)
-    }
 }
 
 /// The refusal of a topology that breaks rules.

@@ -187,9 +187,6 @@ impl World {
         });
         let reason = match others.next() {
             Some((other, _)) => format!("port {} is already allocated, by {other}", wanted.host_port),
-            None if self.occupied.contains(&wanted.host_port) => {
-                format!("port {}: address already in use", wanted.host_port)
-            }
             None => return Ok(()),
         };
         Err(RuntimeError::PortTaken {

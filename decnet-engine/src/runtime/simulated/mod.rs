@@ -138,11 +138,6 @@ impl Simulated {
         self.lock().pace = time;
     }
 
-    /// Changes the description of the daemon.
-    pub fn edit_info(&self, edit: impl FnOnce(&mut RuntimeInfo)) {
-        edit(&mut self.lock().info);
-    }
-
     /// Waits until a call hangs because of [`hang`](Self::hang).
     ///
     /// A test of a killed process waits for this while the operation runs, and then drops the operation.

@@ -106,17 +106,7 @@ impl Simulated {
         self.lock().world.images.insert(reference.into(), false);
     }
 
-    /// Removes an image from all registries.
-    pub fn withhold_image(&self, reference: &str) {
-        self.lock().world.withheld.insert(reference.into());
-    }
-
-    /// Makes another program listen on a port of the host.
-    pub fn occupy_port(&self, port: u16) {
-        self.lock().world.occupied.insert(port);
-    }
-
-    /// Stops or kills a container. It stays stopped until it is started.
+    /// Stops or kills a container, which stays as it is until somebody starts it.
     pub fn stop(&self, name: &ContainerName) -> bool {
         self.set_activity(name, Activity::Exited)
     }

@@ -121,10 +121,6 @@ pub struct World {
     pub volumes: BTreeMap<VolumeName, Volume>,
     /// The images by reference, and whether the engine created them.
     pub images: BTreeMap<String, bool>,
-    /// Images that are in no registry.
-    pub(super) withheld: BTreeSet<String>,
-    /// Ports of the host that another program listens on.
-    pub(super) occupied: BTreeSet<u16>,
     ids: u64,
     clock: i64,
 }
@@ -275,9 +271,6 @@ impl World {
         let reference = image.reference();
         if self.images.contains_key(reference) {
             return Ok(Effect::Unchanged);
-        }
-        if self.withheld.contains(reference) {
-            return Err(no_image(reference));
         }
         let made = !matches!(image, Image::Pulled { .. });
         self.images.insert(reference.into(), made);
