@@ -111,7 +111,7 @@ impl World {
                 self.ensure_image(&Image::Built {
                     reference: spec.image.clone(),
                     context: context.clone(),
-                })?;
+                });
             }
             None => self.require_image(&spec.image)?,
         }

@@ -198,7 +198,7 @@ impl World {
 
     pub(super) fn perform(&mut self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         match action {
-            Action::EnsureImage { image } => self.ensure_image(image),
+            Action::EnsureImage { image } => Ok(self.ensure_image(image)),
             Action::CreateNetwork { network } => self.create_network(instance, network),
             Action::CreateBase { base } => {
                 let made = self.create_base(instance, base)?;
@@ -267,14 +267,14 @@ impl World {
         Ok(Effect::Changed)
     }
 
-    pub(super) fn ensure_image(&mut self, image: &Image) -> Result<Effect, RuntimeError> {
+    pub(super) fn ensure_image(&mut self, image: &Image) -> Effect {
         let reference = image.reference();
         if self.images.contains_key(reference) {
-            return Ok(Effect::Unchanged);
+            return Effect::Unchanged;
         }
         let made = !matches!(image, Image::Pulled { .. });
         self.images.insert(reference.into(), made);
-        Ok(Effect::Changed)
+        Effect::Changed
     }
 
     fn remove_image(&mut self, reference: &str) -> Result<Effect, RuntimeError> {
