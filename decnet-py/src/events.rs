@@ -10,7 +10,7 @@ use decnet_engine::{
 use decnet_topology::{RepoError, TopologyId};
 use pyo3::{exceptions::PyStopAsyncIteration, prelude::*};
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     argument, convert,
@@ -25,6 +25,8 @@ struct Follower {
     feed: Arc<Mutex<Option<Feed>>>,
     closing: CancellationToken,
     timeout: Option<Duration>,
+    /// Ends the task that waits for the end of the engine.
+    _unwatch: DropGuard,
 }
 
 /// The members of a feed, which [`Events`] and [`AioEvents`] inherit.
@@ -61,17 +63,26 @@ pub(crate) fn open(
         let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
         let feed = Arc::new(Mutex::new(Some(feed)));
         let (closed, weak) = (bench.closing, Arc::downgrade(&feed));
+        let dropped = CancellationToken::new();
+        let unwatch = dropped.clone().drop_guard();
         tokio::spawn(async move {
-            closed.cancelled().await;
+            if dropped.run_until_cancelled(closed.cancelled()).await.is_none() {
+                return;
+            }
             if let Some(feed) = weak.upgrade() {
                 feed.lock().await.take();
             }
         });
-        Ok::<_, RepoError>((snapshot, feed))
+        Ok::<_, RepoError>((snapshot, feed, unwatch))
     };
-    let finish = move |py: Python<'_>, (snapshot, feed): (Vec<TopologyNow>, _)| {
+    let finish = move |py: Python<'_>, (snapshot, feed, unwatch): (Vec<TopologyNow>, _, _)| {
         let methods = PyClassInitializer::from(EventsMethods {
-            follower: Native::new(Follower { feed, closing, timeout }),
+            follower: Native::new(Follower {
+                feed,
+                closing,
+                timeout,
+                _unwatch: unwatch,
+            }),
             snapshot: convert::Typed::from(describe(py, snapshot)?),
         });
         Ok(match waiter {
@@ -96,7 +107,9 @@ fn describe(py: Python<'_>, snapshot: Vec<TopologyNow>) -> Answer {
 impl EventsMethods {
     /// Returns the operation that waits for the next event; `end` is the result after the last one.
     fn next(&self, end: impl FnOnce(Python<'_>) -> Answer + Send + 'static) -> PyResult<Operation> {
-        let Follower { feed, closing, timeout } = self.follower.get()?;
+        let Follower {
+            feed, closing, timeout, ..
+        } = self.follower.get()?;
         let (feed, closing, timeout) = (Arc::clone(feed), closing.clone(), *timeout);
         let work = move |_| async move {
             let mut feed = feed.lock().await;

@@ -1,6 +1,10 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use decnet_engine::doctor::{Check, Verdict, check_hosts, check_runtime, check_statuses};
+use decnet_engine::{
+    doctor::{Check, Verdict, check_hosts, check_runtime, check_statuses},
+    engine::Engine,
+};
+use decnet_topology::Repo;
 use serde_json::json;
 
 use super::db;
@@ -37,10 +41,10 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
         Ok(docker) => {
             checks.extend(check_runtime(&docker, repo.as_deref()).await);
             if let Some(repo) = repo {
-                let engine = context
-                    .engine_on(repo, context.catalog()?, EngineWishes::default())
-                    .await?;
-                checks.extend(check_hosts(&engine).await);
+                match engine(context, repo).await {
+                    Ok(engine) => checks.extend(check_hosts(&engine).await),
+                    Err(error) => checks.push(not_checked(&error)),
+                }
             }
         }
     }
@@ -82,6 +86,18 @@ fn print(output: Output, check: &Check) -> Result<(), CommandError> {
         Some(hint) => output.data(&format!("      {}\n", text::one_line(hint))),
         None => Ok(()),
     }
+}
+
+/// Returns an engine for the checks of mazes that are up.
+async fn engine(context: &Context, repo: Arc<dyn Repo>) -> Result<Engine, CommandError> {
+    context
+        .engine_on(repo, context.catalog()?, EngineWishes::default())
+        .await
+}
+
+fn not_checked(error: &CommandError) -> Check {
+    let message = format!("not checked: {}", error.in_full());
+    Check::warn("host", message, error.hint().unwrap_or_default())
 }
 
 fn failed(what: &'static str, subject: &str, error: &CommandError) -> Check {

@@ -255,7 +255,7 @@ impl fmt::Display for Step {
 }
 
 /// Steps that bring Docker from the observed resources to the desired ones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Plan {
     steps: Vec<Step>,

@@ -168,6 +168,8 @@ pub struct StatusChange {
     pub to: Status,
     /// The intent from now on. None keeps it.
     pub intent: Option<Intent>,
+    /// The settings from now on. None keeps them.
+    pub settings: Option<DeploySettings>,
     /// The reason, for people.
     pub reason: Option<String>,
     /// The lease that the caller must still hold. None is not checked.
@@ -175,13 +177,14 @@ pub struct StatusChange {
 }
 
 impl StatusChange {
-    /// Returns a change without version, intent, reason and lease.
+    /// Returns a change without version, intent, settings, reason and lease.
     pub fn new(from: Status, to: Status) -> Self {
         Self {
             from,
             version: None,
             to,
             intent: None,
+            settings: None,
             reason: None,
             held: None,
         }
@@ -196,6 +199,12 @@ impl StatusChange {
     /// Sets the intent from now on.
     pub fn intent(mut self, intent: impl Into<Option<Intent>>) -> Self {
         self.intent = intent.into();
+        self
+    }
+
+    /// Sets the settings from now on. They are stored together with the status, or not at all.
+    pub fn settings(mut self, settings: impl Into<Option<DeploySettings>>) -> Self {
+        self.settings = settings.into();
         self
     }
 

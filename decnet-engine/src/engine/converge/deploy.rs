@@ -1,4 +1,4 @@
-use decnet_topology::{Intent, Status, StoredTopology, TopologyId, TopologyRow, repo::NewTopology};
+use decnet_topology::{Status, StoredTopology, TopologyId, TopologyRow, repo::NewTopology};
 use tokio_util::sync::CancellationToken;
 
 use super::{change::drift, remains::leftovers, work::Task};
@@ -46,13 +46,10 @@ impl Session<'_> {
         } = task;
         let mut row = stored.row;
         let resumed = row.status == Status::Deploying;
-        if settings != row.settings {
-            row = self.set_settings(settings).await?;
-        }
         if !resumed {
-            row = self
-                .become_status(&row, Status::Deploying, Some(Intent::Up), None)
-                .await?;
+            row = self.begin_deploy(&row, settings).await?;
+        } else if settings != row.settings {
+            row = self.set_settings(settings).await?;
         }
         let execution = self.execute(&change.plan, OnFailure::Undo, &self.cancel).await?;
         if !execution.is_complete() {

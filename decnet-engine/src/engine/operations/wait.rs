@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError, Submitted};
 
-/// How long to wait before the state of a mutation that another process applies is read again.
+/// How long to wait before the state of a mutation that is not finished yet is read again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Engine {
@@ -48,7 +48,14 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Submitted, EngineError> {
         if self.repo.get(id).await?.takes_mutations() {
-            self.runtime.info().await?;
+            let Some(info) = cancel.run_until_cancelled(self.runtime.info()).await else {
+                return Err(EngineError::Interrupted {
+                    id,
+                    undo_failures: Vec::new(),
+                    leftovers: Vec::new(),
+                });
+            };
+            info?;
         }
         match self.submit(id, new, expected).await? {
             Submitted::Enqueued(row) => {
@@ -75,8 +82,11 @@ impl Engine {
             }
             match self.drain(row.topology, cancel).await {
                 // Another process applies it.
-                Err(EngineError::Busy { .. }) => tokio::time::sleep(PAUSE).await,
-                drained => drained.map(drop)?,
+                Ok(_) | Err(EngineError::Busy { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            if self.repo.mutation(mutation).await?.finished_at.is_none() {
+                cancel.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
             }
         }
     }

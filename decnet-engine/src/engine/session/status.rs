@@ -23,13 +23,29 @@ impl Session<'_> {
         intent: Option<Intent>,
         reason: Option<String>,
     ) -> Result<TopologyRow, EngineError> {
-        // A pending topology can be edited without the lease: the maze that was planned must be the one that is deployed.
+        let change = StatusChange::new(row.status, to).intent(intent).reason(reason);
+        self.change_status(change).await
+    }
+
+    /// Starts the deploy of a pending topology, and stores its settings with that.
+    ///
+    /// A pending topology can be edited without the lease: the maze that was planned must be the one that is deployed.
+    pub(in crate::engine) async fn begin_deploy(
+        &self,
+        row: &TopologyRow,
+        settings: DeploySettings,
+    ) -> Result<TopologyRow, EngineError> {
+        let change = StatusChange::new(row.status, Status::Deploying)
+            .version(row.version)
+            .intent(Intent::Up)
+            .settings((settings != row.settings).then_some(settings));
+        self.change_status(change).await
+    }
+
+    async fn change_status(&self, change: StatusChange) -> Result<TopologyRow, EngineError> {
         // The lease guards against another owner that took it meanwhile.
-        let change = StatusChange::new(row.status, to)
-            .version((to == Status::Deploying).then_some(row.version))
-            .intent(intent)
-            .reason(reason.clone())
-            .held(self.lease.token());
+        let change = change.held(self.lease.token());
+        let (from, to, reason) = (change.from, change.to, change.reason.clone());
         let queued = match to {
             Status::TearingDown | Status::TornDown | Status::Failed => self.queued().await?,
             _ => Vec::new(),
@@ -39,7 +55,7 @@ impl Session<'_> {
         let row_after = self.engine.repo.set_status(self.id, change, at).await?;
         let event = Event::Status {
             topology: self.id,
-            from: Some(row.status),
+            from: Some(from),
             to,
             reason,
         };

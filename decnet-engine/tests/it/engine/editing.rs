@@ -11,7 +11,8 @@ use decnet_engine::{
     runtime::simulated::Moment,
 };
 use decnet_topology::{
-    Mutation, MutationQueue, MutationState, RepoError, Status, Topology, TopologyId, TopologyStore,
+    DeploySettings, LogSettings, Mutation, MutationQueue, MutationState, RepoError, Status, Topology, TopologyId,
+    TopologyStore,
     repo::{Edit, MemoryRepo, MutationFilter, NewMutation},
 };
 use jiff::Timestamp;
@@ -116,6 +117,32 @@ async fn a_plan_that_was_shown_is_refused_when_the_maze_is_edited_meanwhile() {
     assert!(matches!(refused, Err(EngineError::PlanChanged { .. })), "{refused:?}");
     assert_eq!(lab.status(id).await, Status::Pending);
     assert!(lab.docker.log().is_empty());
+}
+
+fn with_log() -> DeployOptions {
+    let journald = "journald".parse().expect("a log driver");
+    let log = LogSettings::default().with(Some(journald), []);
+    DeployOptions::default().settings(DeploySettings::default().log(log))
+}
+
+#[tokio::test]
+async fn a_deploy_with_settings_plans_again_when_the_maze_is_edited_meanwhile() {
+    let (lab, id, engine) = edited_before_deploy().await;
+    let deployed = engine.deploy(id, with_log(), &CancellationToken::new()).await;
+    let row = deployed.expect("deployed").row;
+    assert_eq!((row.status, Some(row.settings)), (Status::Active, with_log().settings));
+    assert_eq!(lab.repo.load(id).await.expect("stored").topology, smaller());
+    lab.assert_matches(id, "the edited maze").await;
+}
+
+#[tokio::test]
+async fn a_refused_deploy_does_not_store_its_settings() {
+    let (lab, id, engine) = edited_before_deploy().await;
+    let prepared = engine.prepare(id, Operation::Deploy(with_log())).await;
+    let refused = prepared.expect("prepared").execute(&CancellationToken::new()).await;
+    assert!(matches!(refused, Err(EngineError::PlanChanged { .. })), "{refused:?}");
+    let row = lab.repo.get(id).await.expect("stored");
+    assert_eq!((row.status, row.settings), (Status::Pending, DeploySettings::default()));
 }
 
 async fn deployed() -> (Lab, TopologyId) {

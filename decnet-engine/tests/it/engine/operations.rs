@@ -314,6 +314,22 @@ async fn a_mutation_is_waited_for_until_it_is_applied() {
 }
 
 #[tokio::test]
+async fn a_mutation_that_is_cancelled_before_it_is_queued_is_not_queued() {
+    let lab = Lab::new();
+    let id = lab.store("corp", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
+    let submitted = lab.engine.submit_and_wait(id, add_lan("attic"), None, &cancelled).await;
+    assert!(
+        matches!(submitted, Err(EngineError::Interrupted { .. })),
+        "{submitted:?}"
+    );
+    let unfinished = decnet_topology::MutationQueue::has_unfinished(lab.repo.as_ref(), id).await;
+    assert!(!unfinished.expect("asked"));
+}
+
+#[tokio::test]
 async fn nothing_is_queued_to_wait_for_while_the_runtime_does_not_answer() {
     let lab = Lab::new();
     let id = lab.store("corp", small()).await;

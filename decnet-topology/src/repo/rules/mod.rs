@@ -106,6 +106,7 @@ pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp)
         version,
         to,
         intent,
+        settings,
         reason,
         held: _,
     } = change;
@@ -118,6 +119,9 @@ pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp)
     require_version(row, version)?;
     if !from.may_become(to) {
         return Err(RepoError::IllegalStatus { from, to });
+    }
+    if let Some(settings) = settings {
+        set_settings(row, settings, at)?;
     }
     row.status = to;
     row.intent = intent.or(row.intent);
