@@ -257,3 +257,13 @@ fn a_command_is_not_held_up_by_a_bus_that_hangs() {
     let _socket = std::os::unix::net::UnixListener::bind(sandbox.bus()).expect("bound");
     sandbox.run(&["create", "lab"]).exits(0);
 }
+
+#[test]
+fn a_log_file_that_cannot_be_written_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["create", "corp"]).exits(0);
+    let ran = sandbox
+        .run(&["events", "--rfc5424", "--output", "missing/decnet.log"])
+        .exits(1);
+    ran.says("missing/decnet.log");
+}

@@ -203,3 +203,21 @@ fn what_a_lost_database_left_is_listed_and_reaped() {
     assert!(reaped.stdout.contains("removed"), "{reaped:#?}");
     lab.assert_nothing_left();
 }
+
+#[test]
+#[ignore = "needs Docker"]
+fn the_doctor_reports_a_broken_catalogue_beside_its_other_checks() {
+    let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.17."));
+    let catalog = lab.sandbox.write("broken.toml", "[services.forge]\nports = 3\n");
+    let catalog = catalog.to_str().expect("UTF-8");
+    let doctor = lab.run(&["--catalog", catalog, "doctor", "--json"]).json();
+    let verdicts: Vec<_> = doctor["checks"].as_array().expect("checks").iter().collect();
+    let verdict = |what: &str| {
+        verdicts
+            .iter()
+            .find(|check| check["what"] == what)
+            .map(|check| &check["verdict"])
+    };
+    assert_eq!(verdict("host"), Some(&"warn".into()), "{doctor:#}");
+    assert!(verdict("docker").is_some(), "{doctor:#}");
+}
