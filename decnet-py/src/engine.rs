@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
     engine::{self, DeployOptions, EngineError, Submitted},
+    runtime::RuntimeError,
     watch::{WatchOptions, watch},
 };
 use pyo3::prelude::*;
@@ -43,7 +44,7 @@ impl EngineMethods {
         self.slot.get()?.workbench()
     }
 
-    /// Runs an operation that changes Docker. It can be called off, and reports its progress.
+    /// Runs an operation that changes Docker. It can be cancelled, and reports its progress.
     fn change<T, F>(
         &self,
         py: Python<'_>,
@@ -60,7 +61,8 @@ impl EngineMethods {
         let operation = Operation::new(
             Stop::Token(cancel.clone()),
             |inbox| async move {
-                let engine = bench.engine().await?;
+                let connected = cancel.run_until_cancelled(bench.engine()).await;
+                let engine = connected.unwrap_or_else(|| Err(cancelled()))?;
                 inbox.follow(engine.events(), work(engine, cancel)).await
             },
             finish,
@@ -83,6 +85,12 @@ impl EngineMethods {
         let work = |_| async move { work(bench.engine().await?).await };
         self.waiter.wait(py, Operation::new(Stop::Drop, work, finish), None)
     }
+}
+
+/// Returns the error of an operation that was cancelled before it began.
+fn cancelled() -> EngineError {
+    let what = "the connection to the daemon".into();
+    RuntimeError::Cancelled { what }.into()
 }
 
 /// Reads how long `watch` waits between two polls.

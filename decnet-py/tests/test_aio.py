@@ -1,4 +1,4 @@
-"""Coroutines: the same, and called off by cancelling."""
+"""Coroutines do the same as the blocking calls. A task that is cancelled cancels its operation."""
 
 from __future__ import annotations
 
@@ -109,6 +109,32 @@ def test_errors_and_exceptions_of_progress_come_through(maze: decnet.Topology) -
         assert docker.containers == {} and calls == 1
         with pytest.raises(decnet.DockerUnavailable):
             await aio.Engine(repo, "unix:///nowhere.sock").info()
+
+    asyncio.run(main())
+
+
+def test_an_operation_is_cancelled_while_it_connects(maze: decnet.Topology, tmp_path: Path) -> None:
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        stored = await repo.create(maze)
+        connected = asyncio.Event()
+
+        async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connected.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                writer.close()
+
+        socket = tmp_path / "daemon.sock"
+        server = await asyncio.start_unix_server(silent, socket)
+        engine = aio.Engine(repo, f"unix://{socket}")
+        task = asyncio.ensure_future(engine.deploy(stored))
+        await connected.wait()
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=60)
+        assert task in done and task.cancelled()
+        server.close()
 
     asyncio.run(main())
 
