@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::stage;
 use crate::{
     model::{DeploySettings, DmzEgress, LogSettings, Topology},
-    repo::{Edit, ListFilter, Repo, RepoError},
+    repo::{Edit, ListFilter, Repo, RepoError, StatusChange},
     status::{Intent, Status},
     version::Version,
 };
@@ -191,6 +191,19 @@ pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo
             ..
         })
     ));
+}
+
+pub(super) async fn settings_are_stored_with_a_status_or_not_at_all(repo: Arc<dyn Repo>) {
+    let row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
+    let settings = DeploySettings::default().dmz_egress(DmzEgress::DnsOnly);
+    let deploy = StatusChange::new(Status::Pending, Status::Deploying).settings(settings.clone());
+    let stale = deploy.clone().version(Version::new(9));
+    let refused = repo.set_status(row.id, stale, stage::second(2)).await;
+    assert!(matches!(refused, Err(RepoError::VersionConflict { .. })), "{refused:?}");
+    assert_eq!(repo.get(row.id).await.expect("a row"), row);
+    let set = repo.set_status(row.id, deploy, stage::second(3)).await.expect("set");
+    assert_eq!((set.status, &set.settings), (Status::Deploying, &settings));
+    assert_eq!(repo.get(row.id).await.expect("a row"), set);
 }
 
 pub(super) async fn other_settings_of_what_runs_need_a_resync(repo: Arc<dyn Repo>) {

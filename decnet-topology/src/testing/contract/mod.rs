@@ -159,6 +159,7 @@ clauses! { $
         a_load_is_one_moment_while_others_edit,
         a_list_is_one_moment_while_others_write,
         settings_are_remembered_until_torn_down_and_are_no_edit,
+        settings_are_stored_with_a_status_or_not_at_all,
         needs_resync_is_remembered_and_is_no_edit,
         other_settings_of_what_runs_need_a_resync,
         settings_under_a_lease_that_was_lost_are_refused,
