@@ -69,7 +69,7 @@ impl IpAllocator {
         Ok(())
     }
 
-    /// Tells whether an address could be taken.
+    /// Returns whether an address could be taken.
     #[pyo3(signature = (address: "Address"))]
     fn is_free(&self, address: &Bound<'_, PyAny>) -> PyResult<bool> {
         let address = read(address)?;
@@ -162,7 +162,7 @@ impl SubnetAllocator {
         Ok(())
     }
 
-    /// Tells whether a subnet overlaps nothing reserved or handed out.
+    /// Returns whether a subnet overlaps nothing reserved or handed out.
     #[pyo3(signature = (subnet: "Subnet"))]
     fn is_free(&self, subnet: &Bound<'_, PyAny>) -> PyResult<bool> {
         let subnet = convert::subnet(subnet, "a subnet")?;

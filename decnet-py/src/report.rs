@@ -30,7 +30,7 @@ impl Report {
         list(self.0.findings())
     }
 
-    /// What must be mended.
+    /// What must be fixed.
     #[getter]
     fn errors(&self) -> Vec<Finding> {
         self.0.errors().map(Finding::from).collect()

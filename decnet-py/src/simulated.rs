@@ -108,13 +108,13 @@ impl Simulated {
         self.0.reconnect();
     }
 
-    /// Stops a container behind the engine's back, and tells whether there is one.
+    /// Stops a container behind the engine's back; returns whether there is one.
     #[pyo3(signature = (container: "str"))]
     fn stop(&self, container: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.stop(&name(container)?))
     }
 
-    /// Removes a container behind the engine's back, and tells whether there is one.
+    /// Removes a container behind the engine's back; returns whether there is one.
     #[pyo3(signature = (container: "str"))]
     fn remove(&self, container: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.remove(&name(container)?))

@@ -187,6 +187,15 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Makes the error of an operation that was interrupted with nothing to undo and nothing left.
+    pub(crate) fn interrupted(id: TopologyId) -> Self {
+        Self::Interrupted {
+            id,
+            undo_failures: Vec::new(),
+            leftovers: Vec::new(),
+        }
+    }
+
     /// Returns a stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {

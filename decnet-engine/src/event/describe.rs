@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use decnet_topology::ServiceName;
+use decnet_topology::{ServiceName, shown::count};
 
 use super::{Event, StepState};
 use crate::naming::ContainerName;
@@ -73,10 +73,6 @@ fn services(services: &BTreeSet<ServiceName>) -> String {
     }
     let services: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
     services.join(" ")
-}
-
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Warns of logs that the runtime deletes with their containers. Returns none if there are none.

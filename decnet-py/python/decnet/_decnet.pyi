@@ -232,7 +232,7 @@ class IpAllocator:
     def available(self) -> int:
         """How many addresses are free."""
     def is_free(self, address: Address) -> bool:
-        """Tells whether an address could be taken."""
+        """Returns whether an address could be taken."""
     def next_free(self) -> str:
         """Takes the lowest address above the last one handed out, or, when there is none, the lowest that was given back."""
     def release(self, address: Address) -> None:
@@ -433,7 +433,7 @@ class Report:
         """How many errors there are, those that are not listed too."""
     @property
     def errors(self) -> list[Finding]:
-        """What must be mended."""
+        """What must be fixed."""
     @property
     def findings(self) -> list[Finding]:
         """All that was found."""
@@ -475,9 +475,9 @@ class Simulated:
     def reconnect(self) -> None:
         """Answers again, and forgets all faults that were ordered."""
     def remove(self, container: str) -> bool:
-        """Removes a container behind the engine's back, and tells whether there is one."""
+        """Removes a container behind the engine's back; returns whether there is one."""
     def stop(self, container: str) -> bool:
-        """Stops a container behind the engine's back, and tells whether there is one."""
+        """Stops a container behind the engine's back; returns whether there is one."""
     def __new__(cls) -> Self:
         """Makes an empty world."""
     def __repr__(self) -> str: ...
@@ -512,7 +512,7 @@ class SubnetAllocator:
     def base(self) -> str:
         """The range of addresses."""
     def is_free(self, subnet: Subnet) -> bool:
-        """Tells whether a subnet overlaps nothing reserved or handed out."""
+        """Returns whether a subnet overlaps nothing reserved or handed out."""
     def next_free(self) -> str:
         """Takes the lowest subnet of the pool that overlaps nothing reserved or handed out."""
     @property

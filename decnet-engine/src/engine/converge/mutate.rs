@@ -79,11 +79,7 @@ impl Session<'_> {
             finished, changed, row, ..
         } = self.drain(Some(expected)).await.map_err(unfinished)?;
         let Some((mutation, row)) = finished.into_iter().next().zip(row) else {
-            return Err(unfinished(EngineError::Interrupted {
-                id: self.id,
-                undo_failures: Vec::new(),
-                leftovers: Vec::new(),
-            }));
+            return Err(unfinished(EngineError::interrupted(self.id)));
         };
         match mutation.state {
             MutationState::Rejected => Err(EngineError::MutationRejected {

@@ -64,11 +64,7 @@ impl Session<'_> {
         } = self.carry_out(&change, trigger, &self.cancel).await?;
         if cancelled {
             // Steps that were not begun were not checked either: the status is unchanged.
-            return Err(EngineError::Interrupted {
-                id: self.id,
-                undo_failures: Vec::new(),
-                leftovers: Vec::new(),
-            });
+            return Err(EngineError::interrupted(self.id));
         }
         let row = self.become_as_found(row, drift.as_deref()).await?;
         Ok(Outcome {

@@ -49,11 +49,7 @@ impl Engine {
     ) -> Result<Submitted, EngineError> {
         if self.repo.get(id).await?.takes_mutations() {
             let Some(info) = cancel.run_until_cancelled(self.runtime.info()).await else {
-                return Err(EngineError::Interrupted {
-                    id,
-                    undo_failures: Vec::new(),
-                    leftovers: Vec::new(),
-                });
+                return Err(EngineError::interrupted(id));
             };
             info?;
         }
@@ -81,12 +77,12 @@ impl Engine {
                 return Err(EngineError::StillQueued { mutation });
             }
             match self.drain(row.topology, cancel).await {
+                Ok(finished) if finished.iter().any(|row| row.id == mutation) => {}
                 // Another process applies it.
-                Ok(_) | Err(EngineError::Busy { .. }) => {}
+                Ok(_) | Err(EngineError::Busy { .. }) => {
+                    cancel.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+                }
                 Err(error) => return Err(error),
-            }
-            if self.repo.mutation(mutation).await?.finished_at.is_none() {
-                cancel.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
             }
         }
     }

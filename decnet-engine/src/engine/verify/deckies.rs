@@ -99,11 +99,7 @@ impl Engine {
     pub async fn verify(&self, id: TopologyId, cancel: &CancellationToken) -> Result<VerifyReport, EngineError> {
         tokio::select! {
             biased;
-            () = cancel.cancelled() => Err(EngineError::Interrupted {
-                id,
-                undo_failures: Vec::new(),
-                leftovers: Vec::new(),
-            }),
+            () = cancel.cancelled() => Err(EngineError::interrupted(id)),
             report = self.verify_all(id) => report,
         }
     }

@@ -53,7 +53,7 @@ pub(in crate::repo) trait Tables {
     /// Writes the version, the settings, `needs_resync` and the time of the change.
     fn update_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
 
-    /// Writes the status, the intent and the time of the change.
+    /// Writes all that a change of status may change: status, intent, settings, `needs_resync` and the time of the change.
     fn update_status(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
 
     /// Removes a topology with all rows that refer to it.

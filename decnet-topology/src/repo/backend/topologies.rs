@@ -79,11 +79,7 @@ impl<B: Backend> TopologyStore for B {
         self.write(move |tables| {
             let mut row = tables.topology(id)?;
             require_held(tables, id, change.held)?;
-            let has_settings = change.settings.is_some();
             let event = rules::change(&mut row, change, at)?;
-            if has_settings {
-                tables.update_topology(&row)?;
-            }
             tables.update_status(&row)?;
             tables.append_event(id, &event)?;
             if let Some(dismissal) = Dismissal::of(&row) {

@@ -127,16 +127,19 @@ pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, row: &TopologyRow) -
     Ok(())
 }
 
-/// Writes the status and the intent of a row.
+/// Writes what a change of status may change of a row.
 pub(in crate::repo::sqlite) fn update_status(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
-    let mut statement =
-        tx.prepare_cached("UPDATE topologies SET status = ?2, intent = ?3, changed_at = ?4 WHERE id = ?1")?;
+    let mut statement = tx.prepare_cached(
+        "UPDATE topologies SET status = ?2, intent = ?3, changed_at = ?4, needs_resync = ?5, settings = ?6 WHERE id = ?1",
+    )?;
     let intent = row.intent.map(Intent::as_str);
     statement.execute(params![
         row.id.to_string(),
         row.status.as_str(),
         intent,
-        written(row.changed_at)
+        written(row.changed_at),
+        row.needs_resync,
+        to_json(&row.settings)?,
     ])?;
     Ok(())
 }
