@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 def fragments(library: bytes) -> list[Json]:
-    """Finds the descriptions: a length in four bytes, and so many of JSON."""
+    """Finds the descriptions: a length in four bytes, and as many bytes of JSON."""
     found: dict[bytes, Json] = {}
     for match in re.finditer(rb'\{"', library):
         at = match.start()

@@ -1,4 +1,4 @@
-//! One mutation of a maze that runs, with its check.
+//! One mutation of a running maze, including its validation.
 
 use std::hint::black_box;
 
@@ -25,7 +25,7 @@ fn name(text: &str) -> Name {
     text.parse().expect("a DNS label")
 }
 
-/// One of each kind, on deckies and LANs from the middle of the maze.
+/// One mutation of each kind, on deckies and LANs from the middle of the maze.
 fn mutations() -> [Mutation; 8] {
     [
         AddLan::new(name("annex")).into(),
@@ -43,7 +43,7 @@ fn benches(criterion: &mut Criterion) {
     let catalog = Catalog::builtin();
     let context = Context::new(&catalog, Stage::Live);
     let maze = maze(LANS);
-    let annexed = apply(&maze, &AddLan::new(name("annex")).into(), &context).expect("no LAN is called so");
+    let annexed = apply(&maze, &AddLan::new(name("annex")).into(), &context).expect("no LAN has this name");
     let mut table = Table::new("apply", "").limit(Limit::Milliseconds(1.0));
     for mutation in mutations() {
         let before = if let Mutation::RemoveLan(_) = mutation {
@@ -55,7 +55,7 @@ fn benches(criterion: &mut Criterion) {
             criterion,
             mutation.op(),
             before,
-            repeat(|| apply(black_box(before), &mutation, &context).expect("each is legal")),
+            repeat(|| apply(black_box(before), &mutation, &context).expect("each mutation is legal")),
         );
     }
     let mut table_of_clone = Table::new("apply, its clone", "");

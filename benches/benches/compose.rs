@@ -1,7 +1,7 @@
-//! A maze raised and taken down by Docker Compose, from the file that `decnet compose` prints, and by the engine, in turn.
+//! A maze deployed and torn down by Docker Compose, with the file that `decnet compose` prints, and by the engine, alternately.
 //!
-//! Whichever Compose is there is taken, `docker compose` before `docker-compose`. Without one, or without a daemon, this says so
-//! and leaves.
+//! It uses the installed Compose, `docker compose` before `docker-compose`. Without Compose or a daemon, it prints a message and
+//! exits.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use std::{
 
 use decnet_benches::{
     Table, median,
-    raised::{Raised, Result, Services, maze_for_docker, nanoseconds, wanted},
+    running::{Result, Running, Services, maze_for_docker, nanoseconds, wanted},
 };
 use decnet_engine::{
     compose,
@@ -21,15 +21,15 @@ use decnet_engine::{
 };
 use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId};
 
-/// How many LANs the maze has, of three deckies each.
+/// How many LANs the maze has; each LAN has three deckies.
 const LANS: u8 = 10;
 /// What is measured.
 const SUBJECT: &str = "against Docker Compose";
-/// How often each raises the maze and takes it down for each way in which Compose can.
+/// How often each of them deploys the maze and tears it down, for each way of Compose.
 const ROUNDS: usize = 3;
-/// What Compose calls the maze.
+/// The project name for Compose.
 const PROJECT: &str = "decnet-bench";
-/// How Compose takes a maze down: as it is by default, and without waiting for anybody to leave by himself.
+/// How Compose tears a maze down: by default, or without waiting for containers to stop by themselves.
 const DOWNS: [&[&str]; 2] = [&["down"], &["down", "-t", "0"]];
 
 fn main() -> Result<()> {
@@ -37,26 +37,26 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let Some(program) = Compose::program() else {
-        println!("nothing is measured: there is neither docker compose nor docker-compose");
+        println!("nothing is measured: neither docker compose nor docker-compose is installed");
         return Ok(());
     };
     tokio::runtime::Runtime::new()?.block_on(async {
-        let Some(raised) = Raised::reach(env!("CARGO_TARGET_TMPDIR")).await? else {
+        let Some(running) = Running::reach(env!("CARGO_TARGET_TMPDIR")).await? else {
             return Ok(());
         };
-        let measured = measure(&raised, program).await;
-        raised.finish(measured).await
+        let measured = measure(&running, program).await;
+        running.finish(measured).await
     })
 }
 
-async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
-    raised.keep_image().await?;
-    // The same but for its subnets, which are the twin's while it is stored.
+async fn measure(running: &Running, program: Vec<String>) -> Result<()> {
+    running.keep_image().await?;
+    // The same maze with other subnets, because the twin's are claimed while it is stored.
     let maze = maze_for_docker(0, LANS, Services::One)?;
     let twin = maze_for_docker(100, LANS, Services::One)?;
-    // What Compose raises belongs to a stored maze as well, so that nothing of it can be left behind.
-    let id = raised.store("compose", twin.clone()).await?;
-    let desired = desired(raised, id, &twin).await?;
+    // Compose's resources also belong to a stored maze, so that nothing can be left behind.
+    let id = running.store("compose", twin.clone()).await?;
+    let desired = desired(running, id, &twin).await?;
     let containers = desired.bases.len() + desired.services.len();
     let folder = tempfile::tempdir()?;
     let compose = Compose::new(program, folder.path(), &compose::print(&desired))?;
@@ -68,12 +68,12 @@ async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
             let engine_first = (round + turn) % 2 == 0;
             for engine in [engine_first, !engine_first] {
                 if engine {
-                    let id = raised.store("engine", maze.clone()).await?;
-                    up[0].push(raised.deploy(id).await?);
-                    down[0].push(raised.teardown(id).await?);
+                    let id = running.store("engine", maze.clone()).await?;
+                    up[0].push(running.deploy(id).await?);
+                    down[0].push(running.teardown(id).await?);
                 } else {
                     up[1].push(compose.run(&["up", "-d", "--no-build"])?);
-                    raised.require_running(id, containers).await?;
+                    running.require_running(id, containers).await?;
                     down[1].push(compose.run(way)?);
                 }
             }
@@ -90,15 +90,15 @@ async fn measure(raised: &Raised, program: Vec<String>) -> Result<()> {
     Ok(table.finish()?)
 }
 
-/// Works out what a maze is on the daemon.
-async fn desired(raised: &Raised, id: TopologyId, maze: &Topology) -> Result<Desired> {
+/// Computes the desired resources of a maze on the daemon.
+async fn desired(running: &Running, id: TopologyId, maze: &Topology) -> Result<Desired> {
     let (catalog, settings) = (Catalog::builtin(), DeploySettings::default());
     let context = DesiredContext {
-        instance: raised.instance,
+        instance: running.instance,
         topology: id,
         catalog: &catalog,
-        decoy: &raised.image,
-        api: raised.docker.info().await?.api,
+        decoy: &running.image,
+        api: running.docker.info().await?.api,
         settings: &settings,
         host_addresses: &[],
     };
@@ -113,7 +113,7 @@ struct Compose {
 }
 
 impl Compose {
-    /// Finds out how Compose is called here.
+    /// Finds the command of the installed Compose.
     fn program() -> Option<Vec<String>> {
         let answers = |program: &Vec<String>| {
             let mut command = Command::new(&program[0]);
@@ -141,7 +141,7 @@ impl Compose {
         Ok(format!("{} {}", self.program.join(" "), version.trim()))
     }
 
-    /// Runs a command of it and returns how long that took, in nanoseconds.
+    /// Runs a Compose command and returns its duration in nanoseconds.
     fn run(&self, arguments: &[&str]) -> Result<f64> {
         let mut command = Command::new(&self.program[0]);
         command

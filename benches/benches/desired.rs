@@ -1,4 +1,4 @@
-//! What should be on Docker, beside what is there, when nothing differs.
+//! The desired state compared with the observed state, without differences.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ fn volume_of(base: &ContainerName) -> VolumeName {
     VolumeName::from_docker(format!("volume-of-{base}"))
 }
 
-/// What an engine would show on which all is as it should be.
+/// The observed state of an engine without drift.
 fn observed(desired: &Desired) -> Observed {
     let networks = desired.networks.values().map(|spec| ObservedNetwork {
         id: format!("id-of-{}", spec.name.as_str()),
@@ -93,7 +93,7 @@ fn benches(criterion: &mut Criterion) {
     let mut both = Table::new("desired + diff", "").limit(Limit::Growth(1.5));
     let mut alone = Table::new("desired + diff, diff alone", "").limit(Limit::Growth(1.5));
     for wanted in [1_000, 2_500, 5_000, LARGEST, 2 * LARGEST] {
-        // Two deckies a LAN, three containers each.
+        // Two deckies per LAN, three containers each.
         let lans = u32::try_from(wanted / 6).expect("few");
         let valid = maze(lans).validate(&catalog, RuleSet::live()).expect("a sound maze");
         let make = || Desired::new(black_box(&valid), &context).expect("the catalogue has every service");

@@ -1,9 +1,8 @@
-//! A maze on Docker beside the bare calls of its API that come to the same: raising it, taking it down, and finding that there is
-//! nothing to do.
+//! A maze on Docker compared with the equivalent bare API calls: deploy, teardown, and a reconcile without work.
 //!
-//! The floor makes the containers from what the daemon says of those that the engine made, so that both are the same to the last
-//! field. It has as many calls at a time as is fastest of some widths, and its networks in one lane beside the containers. Where no
-//! daemon answers this says so and leaves.
+//! The floor creates the containers from the daemon's description of the engine's containers, so that both are identical. It uses
+//! the fastest of several concurrency levels, and creates networks in one lane in parallel with the containers. Without a daemon,
+//! it prints a message and exits.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,7 +20,7 @@ use bollard::{
 };
 use decnet_benches::{
     Limit, Table, median,
-    raised::{Raised, Result, Services, maze_for_docker, nanoseconds, wanted},
+    running::{Result, Running, Services, maze_for_docker, nanoseconds, wanted},
 };
 use decnet_engine::naming;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
@@ -29,11 +28,11 @@ use serde_json::json;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How often a maze is raised and taken down by each.
+/// How often each of them deploys a maze and tears it down.
 const ROUNDS: usize = 3;
-/// How often it is looked at by each.
+/// How often each of them observes it.
 const LOOKS: usize = 31;
-/// Among these the floor takes the best width for its inspections.
+/// The concurrency levels that the floor tries for its inspections.
 const WIDTHS: [usize; 4] = [2, 4, 8, 16];
 
 const RAISE: &str = "deploy on Docker";
@@ -45,19 +44,19 @@ fn main() -> Result<()> {
         return Ok(());
     }
     tokio::runtime::Runtime::new()?.block_on(async {
-        let Some(raised) = Raised::reach(env!("CARGO_TARGET_TMPDIR")).await? else {
+        let Some(running) = Running::reach(env!("CARGO_TARGET_TMPDIR")).await? else {
             return Ok(());
         };
         let client = Client::connect_with_defaults()?;
-        let measured = measure(&raised, &client).await;
-        raised.finish(measured).await
+        let measured = measure(&running, &client).await;
+        running.finish(measured).await
     })
 }
 
-async fn measure(raised: &Raised, client: &Client) -> Result<()> {
-    raised.keep_image().await?;
+async fn measure(running: &Running, client: &Client) -> Result<()> {
+    running.keep_image().await?;
     if [RAISE, TAKE_DOWN].into_iter().any(wanted) {
-        raise_and_take_down(raised, client).await?;
+        deploy_and_tear_down(running, client).await?;
     }
     if !wanted(LOOK) {
         return Ok(());
@@ -65,36 +64,36 @@ async fn measure(raised: &Raised, client: &Client) -> Result<()> {
     let floor = "one list of networks, one of containers, and an inspection of each";
     let mut table = Table::new(LOOK, floor).limit(Limit::Ratio(1.5));
     for (lans, services) in [(10, Services::One), (20, Services::None)] {
-        look(raised, client, lans, services, &mut table).await?;
+        reconcile(running, client, lans, services, &mut table).await?;
     }
     Ok(table.finish()?)
 }
 
-async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
+async fn deploy_and_tear_down(running: &Running, client: &Client) -> Result<()> {
     let floor = "the bare calls for the same containers, in the best of three widths, and for the networks in one lane beside them";
     let [mut up, mut down] = [RAISE, TAKE_DOWN].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
     let maze = maze_for_docker(0, 20, Services::One)?;
-    // The first time is not counted; it is where the floor learns what to make.
-    let id = raised.store("bench", maze.clone()).await?;
-    raised.deploy(id).await?;
+    // The first round is not counted; in it, the floor learns what to create.
+    let id = running.store("bench", maze.clone()).await?;
+    running.deploy(id).await?;
     let bare = Bare::learn(client.clone(), &id.to_string()).await?;
 
-    raised.teardown(id).await?;
+    running.teardown(id).await?;
     let mut found: [Vec<f64>; 2] = Default::default();
-    // Among these widths the floor takes the best for raising, and the best for taking down.
-    let widths = [raised.width / 2, raised.width, 2 * raised.width];
+    // The concurrency levels that the floor tries for deploy and teardown.
+    let widths = [running.width / 2, running.width, 2 * running.width];
     let mut floors: [[Vec<f64>; 2]; 3] = Default::default();
     for round in 0..ROUNDS {
         for subject in [round % 2 == 0, round % 2 != 0] {
             if subject {
-                let id = raised.store("bench", maze.clone()).await?;
-                found[0].push(raised.deploy(id).await?);
-                found[1].push(raised.teardown(id).await?);
+                let id = running.store("bench", maze.clone()).await?;
+                found[0].push(running.deploy(id).await?);
+                found[1].push(running.teardown(id).await?);
                 continue;
             }
             for (width, [raising, taking_down]) in widths.into_iter().zip(&mut floors) {
                 let since = Instant::now();
-                bare.raise(width).await?;
+                bare.deploy(width).await?;
                 raising.push(nanoseconds(since));
                 let since = Instant::now();
                 bare.take_down(width).await?;
@@ -121,11 +120,11 @@ async fn raise_and_take_down(raised: &Raised, client: &Client) -> Result<()> {
     Ok(down.finish()?)
 }
 
-/// Looks at a maze in which nothing is to be done.
-async fn look(raised: &Raised, client: &Client, lans: u8, services: Services, table: &mut Table) -> Result<()> {
+/// Reconciles a maze that has no drift.
+async fn reconcile(running: &Running, client: &Client, lans: u8, services: Services, table: &mut Table) -> Result<()> {
     let maze = maze_for_docker(0, lans, services)?;
-    let id = raised.store("bench", maze.clone()).await?;
-    raised.deploy(id).await?;
+    let id = running.store("bench", maze.clone()).await?;
+    running.deploy(id).await?;
     let label = format!("{}={id}", naming::TOPOLOGY);
     let mut widths = Vec::new();
     for width in WIDTHS {
@@ -145,9 +144,12 @@ async fn look(raised: &Raised, client: &Client, lans: u8, services: Services, ta
         for subject in [round % 2 == 0, round % 2 != 0] {
             if subject {
                 let since = Instant::now();
-                let outcome = raised.engine.reconcile(id, false, &CancellationToken::new()).await?;
+                let outcome = running.engine.reconcile(id, false, &CancellationToken::new()).await?;
                 found.push(nanoseconds(since));
-                if let Some(reason) = outcome.reason.or((outcome.changed > 0).then(|| "it was mended".into())) {
+                if let Some(reason) = outcome
+                    .reason
+                    .or((outcome.changed > 0).then(|| "it was changed".into()))
+                {
                     return Err(reason.into());
                 }
             } else {
@@ -157,13 +159,13 @@ async fn look(raised: &Raised, client: &Client, lans: u8, services: Services, ta
             }
         }
     }
-    raised.teardown(id).await?;
+    running.teardown(id).await?;
     let what = format!("{containers} containers, {} of them bases", maze.deckies().len());
     table.push(what, containers, median(found), Some(median(bare)));
     Ok(())
 }
 
-/// Lists and inspects, so many at a time; returns how many containers there are, and the time.
+/// Lists and inspects with a given concurrency; returns the number of containers and the time.
 async fn inspect_all(client: &Client, label: &str, width: usize) -> Result<(usize, f64)> {
     let since = Instant::now();
     let filters = HashMap::from([("label", vec![label])]);
@@ -206,7 +208,7 @@ struct Container {
 }
 
 impl Bare {
-    /// Learns from the daemon what was asked of it for a topology.
+    /// Reads from the daemon the requests that were made for a topology.
     async fn learn(client: Client, topology: &str) -> Result<Self> {
         let label = format!("{}={topology}", naming::TOPOLOGY);
         let filters = HashMap::from([("label", vec![label.as_str()])]);
@@ -249,8 +251,9 @@ impl Bare {
         self.deckies.iter().map(|decky| 1 + decky.services.len()).sum()
     }
 
-    /// Makes the networks one after the other, and beside them the containers, so many at a time, each after its networks.
-    async fn raise(&self, width: usize) -> Result<()> {
+    /// Creates the networks one after the other and, in parallel, the containers with a given concurrency, each after its
+    /// networks.
+    async fn deploy(&self, width: usize) -> Result<()> {
         let permits = Semaphore::new(width);
         let there: BTreeMap<&str, _> = self
             .networks
@@ -282,7 +285,7 @@ impl Bare {
         Ok(())
     }
 
-    /// Makes a container, puts it on its networks and starts it.
+    /// Creates a container, connects it to its networks and starts it.
     async fn start(&self, container: &Container, base: Option<&str>) -> Result<String> {
         let mut body = container.body.clone();
         if let (Some(base), Some(host)) = (base, &mut body.host_config) {
@@ -301,7 +304,7 @@ impl Bare {
         Ok(id)
     }
 
-    /// Removes the containers, so many at a time, and each network after the last container on it.
+    /// Removes the containers with a given concurrency, and each network after the last container on it.
     async fn take_down(&self, width: usize) -> Result<()> {
         let permits = Semaphore::new(width);
         let mut left: BTreeMap<&str, AtomicUsize> = BTreeMap::new();
@@ -378,7 +381,7 @@ impl Container {
     }
 }
 
-/// Of an endpoint, what was asked for.
+/// The requested part of an endpoint.
 fn asked_for((network, endpoint): (String, EndpointSettings)) -> (String, EndpointSettings) {
     let asked = EndpointSettings {
         ipam_config: Some(EndpointIpamConfig {

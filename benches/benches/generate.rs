@@ -1,4 +1,4 @@
-//! Drawing a maze from its seed.
+//! Generating a maze from its seed.
 
 use std::hint::black_box;
 

@@ -8,7 +8,7 @@ use decnet_topology::{Topology, document::FORMAT, hash::canonical_hash};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Writes down what is hashed, by the rule of `docs/canonical-hash.md`. Maps print in order of their keys.
+/// Writes the hashed bytes, by the rule of `docs/canonical-hash.md`. Maps print in order of their keys.
 fn canonical(maze: &Topology) -> Vec<u8> {
     let lan_name = |id| maze.lan(id).map(|lan| lan.name().to_string());
     let mut deckies: Vec<_> = maze.deckies().iter().collect();
@@ -41,8 +41,7 @@ fn canonical(maze: &Topology) -> Vec<u8> {
 }
 
 fn benches(criterion: &mut Criterion) {
-    let mut table =
-        Table::new("canonical_hash", "SHA-256 over the canonical bytes held ready").limit(Limit::Ratio(1.5));
+    let mut table = Table::new("canonical_hash", "SHA-256 over precomputed canonical bytes").limit(Limit::Ratio(1.5));
     for lans in SIZES {
         let maze = maze(lans);
         let bytes = canonical(&maze);

@@ -12,43 +12,43 @@ use decnet_topology::{
     validate::validate,
 };
 
-/// From one to the other in how many steps of ten.
+/// The sizes grow tenfold in this many steps.
 const DECKIES: [u32; 4] = [100, 1_000, 10_000, 100_000];
-/// So many deckies are in memory in all while that is measured: enough that single pages do not count.
+/// The total number of deckies in memory during a measurement: large enough that single pages do not matter.
 const MEASURED: usize = 200_000;
-/// So many rounds of mazes are made at most to fill the holes that others left.
+/// The maximum number of rounds that fill holes in the heap.
 const ROUNDS: usize = 64;
-/// So many rounds are measured then, and the one in the middle counts: glibc keeps or gives back at will what was freed last.
+/// The number of measured rounds; the median counts, because glibc may keep or release recently freed memory.
 const COUNTED: usize = 5;
 
-const NOT_TOLD: &str = "there is no /proc/self/status with RssAnon";
+const NO_RSS: &str = "there is no /proc/self/status with RssAnon";
 const NEVER_FULL: &str = "the holes that others left are never full";
 
-/// Returns how many bytes a maze needs, as the system counts them, or says why it cannot be told.
+/// Returns the memory of a maze in bytes, as the system counts it, or why it cannot be measured.
 ///
-/// Each is made anew of one document that was read, for a clone would share what its deckies run; and the document stays, since what
-/// comes and goes between the mazes would leave holes among them. The first ones fill the holes that others left. They are not
-/// counted, nor is the round with the last of them.
+/// Each maze is created from one parsed document, because a clone would share its workloads. The document stays in memory,
+/// because short-lived allocations between the mazes would leave holes. The first mazes fill existing holes. Neither they nor the
+/// round with the last of them are counted.
 #[expect(clippy::cast_precision_loss, reason = "fewer bytes than 2^53")]
 fn resident(maze: &Topology) -> Result<f64, &'static str> {
     let mut draft = Draft::from(maze);
     draft.header.name = "bench".into();
     let text = document::print(&draft, Syntax::Json);
     let draft = document::parse(text, Syntax::Json).expect("it was printed");
-    // Its clone lies apart from what came and went while it was made, and keeps what its deckies run.
-    let anew = |_| {
+    // Its clone does not share pages with short-lived allocations, and keeps the workloads.
+    let create = |_| {
         draft
             .resolve(&SubnetPool::default())
-            .expect("nothing is left open")
+            .expect("the document is complete")
             .clone()
     };
     let copies = MEASURED.div_ceil(maze.deckies().len()).max(2);
     let least = copies * maze.deckies().len() * size_of::<Decky>();
     let mut kept: Vec<Vec<Topology>> = Vec::new();
     let mut round = || -> Result<u64, &str> {
-        let before = machine::resident().ok_or(NOT_TOLD)?;
-        kept.push((0..copies).map(anew).collect());
-        let after = machine::resident().ok_or(NOT_TOLD)?;
+        let before = machine::resident().ok_or(NO_RSS)?;
+        kept.push((0..copies).map(create).collect());
+        let after = machine::resident().ok_or(NO_RSS)?;
         Ok(after.saturating_sub(before))
     };
     for _ in 0..ROUNDS {
@@ -94,7 +94,7 @@ fn growth(criterion: &mut Criterion) {
             criterion,
             "",
             &drawn,
-            repeat(|| generate(&config, &catalog, &[]).expect("there are subnets enough")),
+            repeat(|| generate(&config, &catalog, &[]).expect("there are enough subnets")),
         );
         let maze = maze(deckies / 2);
         judge.measure(
@@ -111,7 +111,7 @@ fn growth(criterion: &mut Criterion) {
             criterion,
             "",
             &maze,
-            repeat(|| document::parse(&text, Syntax::Json).expect("it was printed")),
+            repeat(|| document::parse(&text, Syntax::Json).expect("the text was printed by the same version")),
         );
         print.measure(criterion, "", &maze, repeat(|| document::print(&draft, Syntax::Json)));
         let name = |text: &str| text.parse().expect("a DNS label");

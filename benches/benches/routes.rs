@@ -7,9 +7,9 @@ use decnet_benches::{Limit, Table, maze, repeat};
 use decnet_topology::{Decky, Topology, graph::Graph};
 use foldhash::fast::FixedState;
 
-/// Which LANs each LAN is joined to by routers, by their places in the maze: lists, one after the other.
+/// The LANs that routers connect to each LAN, by their positions in the maze: concatenated lists.
 struct Joined {
-    /// Where the list of each LAN begins, and where the last one ends.
+    /// The start of the list of each LAN, and the end of the last list.
     starts: Vec<u32>,
     lans: Vec<u32>,
 }
@@ -27,7 +27,7 @@ impl Joined {
             end += *start;
             *start = end;
         }
-        // Each list is filled from its end, and begins where the last one was put.
+        // Each list is filled from its end; its start is where the last item was written.
         let mut lans = vec![0; end as usize];
         for router in routers() {
             for one in places(maze, router) {
@@ -50,13 +50,13 @@ fn index(place: usize) -> u32 {
     u32::try_from(place).expect("there are fewer parts")
 }
 
-/// Walks the places of a decky's LANs, home first.
+/// Walks the positions of a decky's LANs, home first.
 fn places(maze: &Topology, decky: &Decky) -> impl Iterator<Item = u32> {
     let places = decky.attachments().iter().filter_map(|at| maze.lan_index(at.lan));
     places.map(index)
 }
 
-/// Searches of which each marks what it finds with its number.
+/// Searches that mark the found LANs with the number of the search.
 struct Searches {
     joined: Joined,
     seen: Vec<u32>,
@@ -72,7 +72,7 @@ impl Searches {
         }
     }
 
-    /// Searches breadth first from one LAN, and returns how many it finds.
+    /// Searches breadth first from one LAN, and returns the number of found LANs.
     fn search(&mut self, from: u32, mark: u32) -> usize {
         self.queue.clear();
         self.queue.push(from);
@@ -91,7 +91,7 @@ impl Searches {
     }
 }
 
-/// Makes one search for each different set of LANs of deckies: that is the number of different tables of routes.
+/// Makes one search for each distinct set of LANs of deckies, which is the number of distinct route tables.
 fn once_a_table(maze: &Topology) -> usize {
     let mut searches = Searches::new(maze);
     let mut is_alone_on = vec![false; maze.lans().len()];
@@ -114,14 +114,14 @@ fn once_a_table(maze: &Topology) -> usize {
     found
 }
 
-/// Lets all deckies forward that are attached to several LANs, so that packets may go in circles.
+/// Makes all deckies with several LANs forward, so that the routed maze has cycles.
 fn with_circles(maze: Topology) -> Topology {
     let (lans, deckies) = maze.into_parts();
     let deckies = deckies.into_iter().map(|decky| {
         let forwards = decky.forwards_l3() || decky.is_bridge();
         decky.forwarding(forwards)
     });
-    Topology::new(lans, deckies.collect()).expect("names and ids are as they were")
+    Topology::new(lans, deckies.collect()).expect("names and ids are unchanged")
 }
 
 fn benches(criterion: &mut Criterion) {

@@ -21,10 +21,10 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const MOMENT: &str = "2030-01-01T00:00:00.000000000Z";
 
-/// How many LANs the drawn mazes have, about: those whose deckies run different sets of services.
+/// The approximate number of LANs of the generated mazes, whose deckies run different sets of services.
 const DRAWN: [u32; 2] = [1_000, 4_000];
 
-/// A maze as the texts and numbers that stand in the tables.
+/// A maze as the texts and numbers of the tables.
 struct Rows {
     lans: Vec<(u32, String, u32, u32, bool)>,
     deckies: Vec<(u32, String, String, String, Option<String>, bool)>,
@@ -59,8 +59,8 @@ impl Rows {
     }
 }
 
-/// A topology's own row: name, id, mode, host, status, intent, version, when it was made and changed, whether it is to be looked
-/// at again, what it was drawn from, how it is raised.
+/// A topology's own row: name, id, mode, host, status, intent, version, times of creation and change, whether it needs a resync,
+/// its config, its deploy settings.
 type Head = (
     String,
     String,
@@ -76,11 +76,11 @@ type Head = (
     String,
 );
 
-/// A connection that does what is asked and nothing else.
+/// A connection without any checks.
 struct Raw(Connection);
 
 impl Raw {
-    /// Opens a new file of the store's layout.
+    /// Opens a new file with the store's layout.
     fn open(path: &Path) -> Result<Self> {
         drop(SqliteRepo::open(path)?);
         let connection = Connection::open(path)?;
@@ -163,14 +163,14 @@ impl Raw {
     }
 }
 
-/// Times each of some works, and not what is to be done after each.
+/// Times several functions without their cleanup.
 fn timed<T>(times: u64, mut work: impl FnMut() -> Result<T>, mut after: impl FnMut(T) -> Result<()>) -> Duration {
     let mut took = Duration::ZERO;
     for _ in 0..times {
         let start = Instant::now();
         let outcome = work();
         took += start.elapsed();
-        outcome.and_then(&mut after).expect("the store does what it is asked");
+        outcome.and_then(&mut after).expect("the store works");
     }
     took
 }
@@ -215,11 +215,11 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
                 let mut took = Duration::ZERO;
                 for _ in 0..times {
                     let start = Instant::now();
-                    let key = raw.store(&rows).expect("a file of one's own");
+                    let key = raw.store(&rows).expect("no other process uses the file");
                     took += start.elapsed();
                     raw.0
                         .execute("DELETE FROM topologies WHERE key = ?1", [key])
-                        .expect("it is there");
+                        .expect("the maze is stored");
                 }
                 took
             },
@@ -231,8 +231,8 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
             criterion,
             kind,
             &maze,
-            repeat_on_the_clock(|| runtime.block_on(repo.load(id)).expect("it is there")),
-            repeat_on_the_clock(|| raw.load(key).expect("it is there")),
+            repeat_on_the_clock(|| runtime.block_on(repo.load(id)).expect("the maze is stored")),
+            repeat_on_the_clock(|| raw.load(key).expect("the maze is stored")),
         );
     }
     store.finish()?;
@@ -240,7 +240,7 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
     Ok(())
 }
 
-async fn raised(repo: &SqliteRepo, maze: Topology, at: Timestamp) -> Result<TopologyId> {
+async fn running(repo: &SqliteRepo, maze: Topology, at: Timestamp) -> Result<TopologyId> {
     let id = repo.create(new(maze)?, at).await?.row.id;
     for (from, to) in [
         (Status::Pending, Status::Deploying),
@@ -259,7 +259,7 @@ fn queue(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
     let maze = maze(10);
     let at: Timestamp = MOMENT.parse()?;
     let repo = SqliteRepo::open(folder.join("queue.db"))?;
-    let id = runtime.block_on(raised(&repo, maze.clone(), at))?;
+    let id = runtime.block_on(running(&repo, maze.clone(), at))?;
     let mut raw = Raw::open(&folder.join("queue-raw.db"))?;
     let key = raw.store(&Rows::of(&maze)?)?;
     let mutation = UpdateDecky::new("decky-000001".parse()?).services(["ssh", "http"]);
@@ -283,7 +283,7 @@ fn queue(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
                 .block_on(repo.enqueue(id, asked.clone(), None, at))
                 .expect("it runs")
         }),
-        repeat_on_the_clock(|| insert(()).expect("a file of one's own")),
+        repeat_on_the_clock(|| insert(()).expect("no other process uses the file")),
     );
     let holder = Holder {
         boot_id: "4c7f5a0e-0000-4000-8000-000000000000".into(),
@@ -331,13 +331,13 @@ fn queue(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
 }
 
 fn benches(criterion: &mut Criterion) {
-    // On the disk that the program was built on: where temporary files lie in memory, nothing is ever synchronised.
+    // On the disk of the build folder: a temporary folder may be in memory, where nothing is synchronised.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    mazes(criterion, folder.path(), &runtime).expect("the store does what it is asked");
-    queue(criterion, folder.path(), &runtime).expect("the store does what it is asked");
+    mazes(criterion, folder.path(), &runtime).expect("the store works");
+    queue(criterion, folder.path(), &runtime).expect("the store works");
 }
 
 criterion_group!(group, benches);

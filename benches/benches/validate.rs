@@ -1,4 +1,4 @@
-//! Holding a maze to the rules of a deploy.
+//! Validating a maze with the rules of a deploy.
 
 use std::{collections::HashSet, hint::black_box};
 

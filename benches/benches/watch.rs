@@ -1,9 +1,9 @@
-//! What the loop adds to what Docker itself takes: from handing a mutation in, in one process, to hearing that it was applied,
-//! with the loop in another process on the same store, and a bus between them.
+//! The overhead of the loop over Docker itself: from submitting a mutation in one process until its `applied` event, with the
+//! loop in another process on the same store, connected by a bus.
 //!
-//! Two mazes of the same shape stand on one daemon. Each step is made on the first through store, bus and loop; then on the second
-//! with nothing but the actions of its plan, in the same order and width. The difference of the medians is what the loop adds to a
-//! step. Without a daemon that answers it says so and leaves.
+//! Two equal mazes run on one daemon. Each step is made on the first through store, bus and loop, then on the second with only
+//! the actions of its plan, in the same order and concurrency. The difference of the medians is the overhead of the loop. Without
+//! a daemon, it prints a message and exits.
 
 use std::{
     io::Read as _,
@@ -15,7 +15,7 @@ use std::{
 
 use decnet_benches::{
     median,
-    raised::{self, Result},
+    running::{self, Result},
 };
 use decnet_engine::{
     bus::{
@@ -41,13 +41,13 @@ use tokio_util::sync::CancellationToken;
 
 /// How often each step is made.
 const ROUNDS: usize = 40;
-/// The rounds that are not counted.
+/// The number of warm-up rounds.
 const WARM_UP: usize = 3;
-/// How much the loop may add, in milliseconds.
+/// The allowed overhead of the loop, in milliseconds.
 const LIMIT: f64 = 50.0;
 /// The pause between two steps.
 const REST: Duration = Duration::from_millis(100);
-/// The loop's own process is this program under this argument.
+/// The argument that makes this program run the loop.
 const KEEPER: &str = "--keep";
 const DATABASE: &str = "decnet.db";
 const SOCKET: &str = "bus.sock";
@@ -61,11 +61,11 @@ fn main() -> Result<()> {
     }
 }
 
-/// Runs the loop until whoever started it ends.
+/// Runs the loop until the parent process ends.
 async fn keep(folder: &Path) -> Result<()> {
     let repo = Arc::new(SqliteRepo::open(folder.join(DATABASE))?);
     let bus = Arc::new(UnixBus::new(folder.join(SOCKET), "keeper"));
-    let (docker, options) = raised::connect().await?.ok_or("no daemon answers")?;
+    let (docker, options) = running::connect().await?.ok_or("no daemon answers")?;
     let engine = Engine::new(repo, Arc::new(docker), options.bus(bus));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
@@ -95,7 +95,7 @@ impl Drop for Keeper {
     }
 }
 
-/// A DMZ with a gateway that publishes nothing, an office behind it, and a host in each.
+/// A DMZ with a gateway that publishes nothing, an office behind it, and one host in each.
 fn maze(net: &str) -> Result<Topology> {
     let at = |lan: u8, host: u8| format!("{net}{lan}.{host}");
     let maze = Topology::builder()
@@ -110,7 +110,7 @@ fn maze(net: &str) -> Result<Topology> {
     Ok(maze)
 }
 
-/// The mutations of a round; the last one leads back.
+/// The mutations of a round; the last one restores the maze.
 fn round() -> Result<[(&'static str, Mutation); 3]> {
     let add = AddDecky::new("guest".parse()?, "office".parse()?).services(["ssh"]);
     let update = UpdateDecky::new("guest".parse()?).services(["ssh", "http"]);
@@ -122,7 +122,7 @@ fn round() -> Result<[(&'static str, Mutation); 3]> {
     ])
 }
 
-async fn raise(engine: &Engine, repo: &dyn Repo, topology: Topology) -> Result<TopologyId> {
+async fn deploy(engine: &Engine, repo: &dyn Repo, topology: Topology) -> Result<TopologyId> {
     let new = NewTopology::new("bench".parse()?, topology);
     let id = repo.create(new, Timestamp::now()).await?.row.id;
     engine
@@ -132,10 +132,10 @@ async fn raise(engine: &Engine, repo: &dyn Repo, topology: Topology) -> Result<T
 }
 
 async fn measure() -> Result<()> {
-    let Some((docker, options)) = raised::connect().await? else {
+    let Some((docker, options)) = running::connect().await? else {
         return Ok(());
     };
-    // Not where it may be memory, which is never synchronised.
+    // Not in a folder that may be in memory, which is never synchronised.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(Server::bind(folder.path().join(SOCKET))?.serve(stop.clone()));
@@ -144,9 +144,9 @@ async fn measure() -> Result<()> {
     let engine = Engine::new(Arc::clone(&repo), Arc::new(docker.clone()), options.clone());
     let twin_engine = Engine::new(Arc::clone(&twin_repo), Arc::new(docker.clone()), options.clone());
     let measured = async {
-        let id = raise(&engine, repo.as_ref(), maze("10.206.20")?).await?;
+        let id = deploy(&engine, repo.as_ref(), maze("10.206.20")?).await?;
         let twin = maze("10.206.21")?;
-        let twin_id = raise(&twin_engine, twin_repo.as_ref(), twin.clone()).await?;
+        let twin_id = deploy(&twin_engine, twin_repo.as_ref(), twin.clone()).await?;
         let bus = UnixBus::new(folder.path().join(SOCKET), "bench");
         let events = bus.subscribe(&[Pattern::everything()]);
         let _keeper = Keeper::start(folder.path())?;
@@ -180,7 +180,7 @@ async fn measure() -> Result<()> {
     measured
 }
 
-/// A maze that the loop in the other process looks after.
+/// A maze that the loop in the other process manages.
 struct Looped {
     repo: Arc<dyn Repo>,
     catalog: Catalog,
@@ -189,23 +189,23 @@ struct Looped {
     id: TopologyId,
 }
 
-/// How long the parts of a step took, in milliseconds. All clocks are this machine's.
+/// The durations of the parts of a step, in milliseconds. All clocks are this machine's.
 #[derive(Debug, Clone, Copy, Default)]
 struct Parts {
     steps: usize,
-    /// From before it was handed in until it was seen to be applied.
+    /// From the submission until the mutation was observed as applied.
     total: f64,
-    /// Until it was in the queue, and told of.
+    /// Until it was queued and published.
     enqueue: f64,
     /// Until the loop had the lease and the claim.
     claim: f64,
-    /// Until it was stored, and there was a plan.
+    /// Until it was stored and planned.
     plan: f64,
     /// Until the last step was done.
     execute: f64,
-    /// Until Docker was seen to match, and that was stored.
+    /// Until Docker was observed to match, and that was stored.
     confirm: f64,
-    /// Until it was heard of here.
+    /// Until this process received the event.
     hear: f64,
 }
 
@@ -215,7 +215,7 @@ impl Looped {
             match self.events.recv().await {
                 Some(Received::Event(envelope)) => return Ok((envelope.at, envelope.event)),
                 Some(Received::Lagged(_)) => {}
-                None => return Err("the bus is gone".into()),
+                None => return Err("the bus was closed".into()),
             }
         }
     }
@@ -269,7 +269,7 @@ impl Looped {
     }
 }
 
-/// A maze that nobody looks after.
+/// A maze without a loop.
 struct Bare {
     docker: Docker,
     instance: InstanceId,
@@ -310,7 +310,7 @@ impl Bare {
         )?)
     }
 
-    /// Carries out the plan of a mutation and nothing else; returns its steps, and how long they took in milliseconds.
+    /// Executes only the plan of a mutation; returns its number of steps and the duration in milliseconds.
     async fn make(&mut self, mutation: &Mutation) -> Result<(usize, f64)> {
         let after = apply(&self.maze, mutation, &Context::new(&self.catalog, Stage::Live))?;
         let (before, desired) = (self.desired(&self.maze)?, self.desired(&after)?);
@@ -339,7 +339,7 @@ async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
     let mut found: [Vec<(Parts, f64)>; 3] = Default::default();
     for turn in 0..WARM_UP + ROUNDS {
         for ((op, mutation), found) in round.iter().zip(&mut found) {
-            // Neither is always the one that comes after the other, and what the loop does afterwards holds up nobody.
+            // The order alternates, and later work of the loop delays nothing.
             let first = if turn % 2 == 0 {
                 Some(looped.make(mutation).await?)
             } else {
@@ -382,6 +382,6 @@ async fn compare(looped: &mut Looped, bare: &mut Bare) -> Result<()> {
         );
     }
     let verdict = if most < LIMIT { "within" } else { "ABOVE" };
-    println!("the loop adds {most:.1} ms at the most, {verdict} the limit of {LIMIT} ms");
+    println!("the loop adds at most {most:.1} ms, {verdict} the limit of {LIMIT} ms");
     Ok(())
 }

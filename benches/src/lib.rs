@@ -1,11 +1,11 @@
-//! What the benches share: mazes of given sizes, measuring something beside its floor, and tables of what came of it.
+//! Shared code of the benches: mazes of given sizes, measuring something against its floor, and tables of results.
 //!
-//! A **floor** is the least that anything could do that comes to the same result. It is measured in turn with the subject, so what
-//! else the machine does meanwhile slows both alike, and their ratio says how much is left to gain.
+//! A **floor** is the minimal work with the same result. It is measured alternately with the subject, so that other load on the
+//! machine slows both equally, and their ratio shows the possible gain.
 //!
-//! Those on Docker have an engine and mazes from [`raised`]: `docker` has the bare calls of the API as its floor, `compose` has
-//! Docker Compose, and `watch` tells what the loop adds to Docker's own time. `cargo bench --bench docker -- reconcile` makes one
-//! part alone.
+//! Benches on Docker get an engine and mazes from [`running`]: `docker` has the bare calls of the API as its floor, `compose` has
+//! Docker Compose, and `watch` measures what the loop adds to Docker's own time. `cargo bench --bench docker -- reconcile` runs
+//! only one part.
 //!
 //! ```no_run
 //! use criterion::Criterion;
@@ -25,7 +25,7 @@ pub mod machine;
 mod maze;
 mod measure;
 pub mod plain;
-pub mod raised;
+pub mod running;
 mod table;
 
 pub use maze::{SIZES, drawn, maze};

@@ -1,8 +1,8 @@
-//! The machine that measures.
+//! The machine that runs the benches.
 
 use std::{fs, process::Command};
 
-/// Returns the processor's model and how many of it there are.
+/// Returns the processor's model and the number of processors.
 pub fn processor() -> (String, usize) {
     let known = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = known.lines().find_map(|line| line.strip_prefix("model name"));
@@ -11,13 +11,13 @@ pub fn processor() -> (String, usize) {
     (model.into(), count)
 }
 
-/// Returns what the machine has to do, as `/proc/loadavg` says it; empty where there is none.
+/// Returns the load of the machine, from `/proc/loadavg`; empty if it does not exist.
 pub fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the commit that the sources are at, and whether they were changed since.
+/// Returns the commit of the sources, and whether they were changed since.
 pub fn commit() -> String {
     let commit = line_of("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
     let changed = line_of("git", &["status", "--porcelain", "--untracked-files=no"]);
@@ -27,7 +27,7 @@ pub fn commit() -> String {
     }
 }
 
-/// Returns the memory of this process that is its own, in bytes; none where the system does not tell.
+/// Returns the private memory of this process in bytes; none if the system does not report it.
 pub fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;

@@ -4,18 +4,18 @@ use decnet_topology::{
     Catalog, Decky, DeckyId, Lan, LanId, Topology, TopologyConfig, generate::generate, model::Attachment,
 };
 
-/// How many LANs the mazes have that the benches look at.
+/// The numbers of LANs of the benched mazes.
 pub const SIZES: [u32; 5] = [10, 100, 1_000, 4_000, 40_000];
 
-/// Where the first subnet begins: 10.0.0.0.
+/// The first subnet: 10.0.0.0.
 const BASE: u32 = 10 << 24;
-/// How many addresses a subnet has: a /26.
+/// The number of addresses of a subnet: a /26.
 const STRIDE: u32 = 64;
-/// A prime that is no divisor of any size, so that multiples of it lead to each LAN once.
+/// A prime that divides no size, so that its multiples visit each LAN once.
 const LEAP: u32 = 7_919;
 
-/// Makes a maze of exactly so many LANs with two deckies each: a tree with three branches at each LAN. The first decky of a LAN
-/// routes to the LAN above; one LAN in ten has a cross edge to a LAN far away.
+/// Creates a maze with exactly this many LANs and two deckies each: a tree with three branches at each LAN. The first decky of a
+/// LAN routes to the parent LAN; one LAN in ten has a cross edge to a distant LAN.
 ///
 /// # Panics
 ///
@@ -25,14 +25,14 @@ pub fn maze(lans: u32) -> Topology {
     Topology::new((0..lans).map(lan).collect(), deckies.collect()).expect("names and ids are counted")
 }
 
-/// Draws a maze of about so many LANs with two deckies each, one LAN in ten with a cross edge, and returns it with what it was
-/// drawn from.
+/// Generates a maze with about this many LANs and two deckies each, one LAN in ten with a cross edge, and returns it with its
+/// config.
 ///
 /// # Panics
 ///
 /// If there are more LANs than subnets, some 260 000.
 pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
-    // The mean LAN has two children: 2^(depth + 1) LANs.
+    // On average, a LAN has two children: 2^(depth + 1) LANs.
     let depth = u8::try_from(lans.max(2).ilog2()).expect("at most 31");
     let drawn = (0..SEEDS).map(|seed| {
         let config = TopologyConfig::builder("bench", depth, 3)
@@ -43,14 +43,14 @@ pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
             .seed(seed)
             .build()
             .expect("a config of which the builder knows every field");
-        let maze = generate(&config, &Catalog::builtin(), &[]).expect("there are subnets enough");
+        let maze = generate(&config, &Catalog::builtin(), &[]).expect("there are enough subnets");
         (config, maze)
     });
     let distance = |(_, maze): &(_, Topology)| maze.lans().len().abs_diff(lans as usize);
     drawn.min_by_key(distance).expect("there are seeds")
 }
 
-/// So many seeds are tried for a maze of the size that was asked for.
+/// How many seeds are tried for a maze of the requested size.
 const SEEDS: u64 = 24;
 
 fn subnet(lan: u32) -> u32 {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mazes_are_sound_and_of_the_size_that_was_asked_for() {
+    fn mazes_are_valid_and_have_the_requested_size() {
         for lans in [1, 10, 100, 1_000] {
             let maze = maze(lans);
             assert_eq!(maze.lans().len(), lans as usize);

@@ -5,29 +5,29 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How long one sample should take, so that the clock's own steps do not matter.
+/// The duration of one sample, long enough that the resolution of the clock does not matter.
 const SAMPLE: Duration = Duration::from_micros(200);
-/// How long a pair is measured in all.
+/// The total duration of measuring a pair.
 const BUDGET: Duration = Duration::from_secs(2);
-/// The fewest rounds of a pair.
+/// The minimum number of rounds of a pair.
 const FEWEST: usize = 9;
-/// The most.
+/// The maximum.
 const MOST: usize = 301;
-/// So many results are kept until the clock stands, before they are dropped.
+/// How many results are kept until the clock is stopped, before they are dropped.
 const HELD: u64 = 32;
 
-/// What can be asked to do something a number of times, and says how long that took.
+/// A function that can be repeated, and returns the duration.
 pub trait Spell: FnMut(u64) -> Duration {}
 
 impl<F: FnMut(u64) -> Duration> Spell for F {}
 
-/// Times some work that is done on this thread alone, by the processor time that it takes, so that it does not matter how busy the
-/// machine is. Dropping its results is no part of it.
+/// Times a function that runs only on this thread, by its processor time, so that other load does not matter. Dropping its
+/// results is not included.
 pub fn repeat<T>(work: impl FnMut() -> T) -> impl Spell {
     timed_by(processor_time, work)
 }
 
-/// Times some work by the clock: work that waits, or has other threads do it. Dropping its results is no part of it.
+/// Times a function by the clock: it waits, or uses other threads. Dropping its results is not included.
 pub fn repeat_on_the_clock<T>(work: impl FnMut() -> T) -> impl Spell {
     let start = Instant::now();
     timed_by(move || start.elapsed(), work)
@@ -49,15 +49,15 @@ fn timed_by<T>(clock: impl Fn() -> Duration, mut work: impl FnMut() -> T) -> imp
     }
 }
 
-/// Returns the processor time that this thread has had.
+/// Returns the processor time of this thread.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).expect("it begins with nothing")
+    Duration::try_from(time).expect("it starts at zero")
 }
 
-/// Measures two things in turn, and returns the median time of each, in nanoseconds.
+/// Measures two functions alternately, and returns the median time of each, in nanoseconds.
 ///
-/// Which is first changes with every round.
+/// Their order changes with every round.
 pub fn alternate(mut one: impl Spell, mut other: impl Spell) -> (f64, f64) {
     let (times, other_times) = (times(&mut one), times(&mut other));
     let (mut found, mut other_found) = (Vec::new(), Vec::new());
@@ -86,7 +86,7 @@ pub fn median_of(mut work: impl Spell) -> f64 {
     median(found)
 }
 
-/// Finds how often to do something in one sample. That is its warm-up, too.
+/// Finds the number of repetitions for one sample. This is also the warm-up.
 fn times(work: &mut impl Spell) -> u64 {
     let mut times = 1;
     loop {
@@ -103,7 +103,7 @@ fn each(work: &mut impl Spell, times: u64) -> f64 {
     work(times).as_nanos() as f64 / times as f64
 }
 
-/// Returns the median of some figures; NaN of none.
+/// Returns the median of some numbers; NaN if there are none.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_each_is_by_the_piece() {
+    fn the_median_of_each_is_per_repetition() {
         let slow = |times| Duration::from_millis(2) * u32::try_from(times).expect("few");
         let fast = |times| Duration::from_micros(1) * u32::try_from(times).expect("few");
         let (slow, fast) = alternate(slow, fast);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn results_are_made_as_often_as_asked_for() {
+    fn the_function_is_called_as_often_as_requested() {
         let mut made = 0;
         repeat(|| made += 1)(100);
         assert_eq!(made, 100);

@@ -51,7 +51,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Returns how many bytes the names, services, configuration and addresses of a maze have themselves.
+/// Returns the total size in bytes of the names, services, configuration and addresses of a maze.
 pub fn bytes(maze: &Topology) -> usize {
     let lans = maze.lans().iter().map(|lan| lan.name().as_str().len() + 5);
     let deckies = maze.deckies().iter().map(|decky| {

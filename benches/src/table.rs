@@ -13,15 +13,15 @@ use crate::{
     measure::{Spell, alternate, median_of},
 };
 
-/// What something is held to.
+/// The limit of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
-    /// At most so many times its floor.
+    /// At most this many times its floor.
     Ratio(f64),
-    /// At most so many milliseconds.
+    /// At most this many milliseconds.
     Milliseconds(f64),
-    /// At most so many times as much for each decky as in the smallest maze.
+    /// At most this many times as much per decky as in the smallest maze.
     Growth(f64),
 }
 
@@ -46,42 +46,42 @@ pub enum Unit {
     Bytes,
 }
 
-/// What was measured of one maze.
+/// The measurement of one maze.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// The maze, or what was done to it.
+    /// The maze, or the operation on it.
     pub what: String,
-    /// How many parts it has that the figures can be divided by: deckies mostly.
+    /// The number of parts to divide by: usually deckies.
     pub parts: usize,
     /// The figure.
     pub measured: f64,
-    /// That of the floor in the same run.
+    /// The value of the floor in the same run.
     pub floor: Option<f64>,
-    /// What it is held to.
+    /// Its limit.
     pub limits: Vec<Limit>,
 }
 
-/// What was measured of one subject.
+/// The measurements of one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// The subject.
     pub subject: String,
-    /// What its floor is; empty if it has none.
+    /// Its floor; empty if it has none.
     pub floor: String,
     /// What is measured.
     pub unit: Unit,
     /// The rows, in the order of their measurement.
     pub rows: Vec<Row>,
-    /// What the machine had to do meanwhile, as `/proc/loadavg` says it.
+    /// The load of the machine at that time, from `/proc/loadavg`.
     pub load: String,
-    /// The commit that was measured, and whether there were changes beside it.
+    /// The measured commit, and whether there were uncommitted changes.
     #[serde(default)]
     pub commit: String,
     limits: Vec<Limit>,
 }
 
 impl Table {
-    /// Begins a table of times.
+    /// Starts a table of times.
     pub fn new(subject: &str, floor: &str) -> Self {
         Self {
             subject: subject.into(),
@@ -94,28 +94,28 @@ impl Table {
         }
     }
 
-    /// Says that bytes are measured.
+    /// Sets the unit to bytes.
     #[must_use]
     pub fn bytes(mut self) -> Self {
         self.unit = Unit::Bytes;
         self
     }
 
-    /// Sets what the rows to come are held to.
+    /// Sets the limit of the following rows.
     #[must_use]
     pub fn limit(mut self, limit: Limit) -> Self {
         self.limits = vec![limit];
         self
     }
 
-    /// Measures something of a maze beside its floor.
+    /// Measures an operation on a maze against its floor.
     ///
-    /// Criterion looks at the subject first, and says how it has changed since it looked last.
+    /// Criterion measures the subject first, and reports its change since the last time.
     pub fn compare(&mut self, criterion: &mut Criterion, maze: &Topology, subject: impl Spell, floor: impl Spell) {
         self.compare_kind(criterion, "", maze, subject, floor);
     }
 
-    /// Measures something of a maze of some kind beside its floor. The kind is said, unless it is empty.
+    /// Measures an operation on a maze of some kind against its floor. The kind is shown unless it is empty.
     pub fn compare_kind(
         &mut self,
         criterion: &mut Criterion,
@@ -130,7 +130,7 @@ impl Table {
         self.push(what, deckies, measured, Some(floor));
     }
 
-    /// Measures something of a maze that has no floor. `what` is said if it is not the subject itself.
+    /// Measures an operation on a maze without a floor. `what` is shown if it is not the subject itself.
     pub fn measure(&mut self, criterion: &mut Criterion, what: &str, maze: &Topology, mut subject: impl Spell) {
         let (what, deckies) = (of_kind(what, maze), maze.deckies().len());
         self.look(criterion, &what, deckies, &mut subject);
@@ -163,14 +163,14 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Holds the last row to one limit more.
+    /// Adds one more limit to the last row.
     pub fn also(&mut self, limit: Limit) {
         if let Some(last) = self.rows.last_mut() {
             last.limits.push(limit);
         }
     }
 
-    /// Writes the table into the folder of results, for `results` to read.
+    /// Writes the table to the folder of results, for `results`.
     pub fn finish(mut self) -> io::Result<()> {
         self.load = machine::load();
         self.commit = machine::commit();
@@ -180,7 +180,7 @@ impl Table {
         fs::write(folder.join(format!("{file}.json")), serde_json::to_vec_pretty(&self)?)
     }
 
-    /// Reads all tables that were written.
+    /// Reads all written tables.
     pub fn all() -> io::Result<Vec<Self>> {
         let mut paths: Vec<PathBuf> = fs::read_dir(folder()?)?
             .map(|entry| Ok(entry?.path()))
@@ -191,17 +191,17 @@ impl Table {
     }
 }
 
-/// Returns the folder of results: `bench-results` in the target folder that this program lies in.
+/// Returns the folder of results: `bench-results` in the target folder of this program.
 fn folder() -> io::Result<PathBuf> {
     let program = std::env::current_exe()?;
-    // Benches lie in `deps` of their profile's folder, programs in that itself.
+    // Benches are in `deps` of their profile's folder, programs directly in that folder.
     let profile = program.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
     let target = profile.and_then(Path::parent);
-    let target = target.ok_or_else(|| io::Error::other("this program lies in no target folder"))?;
+    let target = target.ok_or_else(|| io::Error::other("this program is not in a target folder"))?;
     Ok(target.join("bench-results"))
 }
 
-/// Says how large a maze is, and before that of what kind, unless that is empty.
+/// Formats the size of a maze, after its kind unless that is empty.
 pub fn of_kind(kind: &str, maze: &Topology) -> String {
     let comma = if kind.is_empty() { "" } else { ", " };
     format!(
@@ -212,18 +212,18 @@ pub fn of_kind(kind: &str, maze: &Topology) -> String {
 }
 
 impl Row {
-    /// Returns how many times the floor it is.
+    /// Returns the ratio to the floor.
     pub fn ratio(&self) -> Option<f64> {
         self.floor.map(|floor| self.measured / floor)
     }
 
-    /// Returns the figure for one part.
+    /// Returns the value per part.
     #[expect(clippy::cast_precision_loss, reason = "fewer parts than 2^53")]
     pub fn each(&self) -> f64 {
         self.measured / self.parts.max(1) as f64
     }
 
-    /// Tells whether it keeps a limit.
+    /// Returns whether it is within a limit.
     pub fn keeps(&self, limit: Limit, smallest: &Self) -> bool {
         match limit {
             Limit::Ratio(limit) => self.ratio().is_some_and(|ratio| ratio <= limit),
@@ -232,7 +232,7 @@ impl Row {
         }
     }
 
-    /// Returns the cells of its line in a table.
+    /// Returns the cells of its row.
     pub fn cells(&self, unit: Unit, smallest: &Self) -> [String; 7] {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "–".into());
         let verdicts = self.limits.iter().map(|limit| {
@@ -261,7 +261,7 @@ impl Row {
 }
 
 impl Unit {
-    /// Writes a figure with three digits that count.
+    /// Formats a number with three significant digits.
     pub fn figure(self, value: f64) -> String {
         let names: &[&str] = match self {
             Self::Nanoseconds => &["ns", "µs", "ms", "s"],

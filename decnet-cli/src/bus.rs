@@ -26,10 +26,10 @@ pub(crate) struct SharedBus {
 }
 
 impl SharedBus {
-    /// Connects nothing yet.
+    /// Does not connect yet.
     pub(crate) fn new(globals: &Globals) -> Self {
         Self {
-            // Without a path nothing is published: the store is the truth.
+            // Without a path nothing is published; the store has the true state.
             path: path(globals).ok(),
             bus: OnceLock::new(),
         }

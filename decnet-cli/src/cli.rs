@@ -4,7 +4,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, builder::FalseyVal
 
 use crate::{commands::Command, globals::Globals};
 
-/// Mazes of decoy hosts: generate one, check it, deploy it on Docker, and tear it down without a trace.
+/// Mazes of decoy hosts: generate, validate and deploy them on Docker, and tear them down completely.
 #[derive(Debug, Parser)]
 #[command(
     name = "decnet",
@@ -21,7 +21,7 @@ pub(crate) struct Cli {
     /// The flags of every command.
     #[command(flatten)]
     pub(crate) globals: Globals,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -65,7 +65,7 @@ fn with_environment(command: clap::Command, prefix: &str) -> clap::Command {
         })
 }
 
-/// Flags that delete data for good. They are never read from the environment.
+/// Flags that delete data permanently. They are never read from the environment.
 const NEVER_FROM_ENVIRONMENT: [&str; 1] = ["DECNET_DB_RESET_FORCE"];
 
 /// Returns the environment variable of a flag, or the prefix of a subcommand.

@@ -16,13 +16,13 @@ use jiff::Timestamp;
 
 use crate::text;
 
-/// Says why a command failed.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     /// The engine refused or failed.
     #[error(transparent)]
     Engine(EngineError),
-    /// A stored maze breaks rules, or something on the host is in its way.
+    /// A stored maze breaks rules, or conflicts with the host.
     #[error("the maze breaks {}; nothing was changed", text::count(.findings.len(), "rule", "rules"))]
     Maze { findings: Vec<Finding> },
     /// A mutation would make a maze break rules.
@@ -37,7 +37,7 @@ pub(crate) enum CommandError {
     /// A config is wrong.
     #[error("the config breaks {}", text::count(.0.faults.len(), "rule", "rules"))]
     Config(InvalidConfig),
-    /// An allocator has nothing free.
+    /// An allocator has no free address or subnet.
     #[error(transparent)]
     Alloc(#[from] AllocError),
     /// A catalogue is wrong.
@@ -59,8 +59,8 @@ pub(crate) enum CommandError {
     /// A file or folder could not be written.
     #[error("{} cannot be written", .path.display())]
     Write { path: PathBuf, source: io::Error },
-    /// The user's data folder is not known.
-    #[error("the user's data folder is not known")]
+    /// The user's data folder is unknown.
+    #[error("the user's data folder is unknown")]
     NoDataFolder,
     /// A text does not name one stored maze.
     #[error(transparent)]
@@ -68,17 +68,17 @@ pub(crate) enum CommandError {
     /// The bus cannot be served.
     #[error(transparent)]
     Bus(#[from] BindError),
-    /// A time is before the topology was stored.
+    /// The given time is before the topology was stored.
     #[error("`{name}` was stored at {created:.3}, which is later than {at:.3}")]
     TooEarly {
         name: String,
         at: Timestamp,
         created: Timestamp,
     },
-    /// There is no LAN, service or other thing of that name.
-    #[error("there is no {kind} `{name}`")]
+    /// A LAN, service or other thing with that name does not exist.
+    #[error("no {kind} named `{name}`")]
     Unknown { kind: &'static str, name: String },
-    /// Another maze of that name is stored and is not pending.
+    /// Another maze with that name is stored and is not pending.
     #[error("`{name}` is {status} and differs from {origin}")]
     Differs {
         name: String,
@@ -86,7 +86,7 @@ pub(crate) enum CommandError {
         origin: String,
     },
     /// A database with running mazes would be removed.
-    #[error("{count} in the database are not down: {names}")]
+    #[error("{count} in the database are still up: {names}")]
     InUse { count: String, names: String },
     /// A reap did not remove everything.
     #[error("the reap is incomplete: {0}")]
@@ -100,7 +100,7 @@ pub(crate) enum CommandError {
     /// A reap would remove running containers, and that was not confirmed.
     #[error("not confirmed: {what}")]
     WouldStop { what: String },
-    /// The arguments make no sense.
+    /// The arguments are invalid.
     #[error("{0}")]
     Usage(String),
     /// Stdout cannot be written to.
@@ -148,7 +148,7 @@ impl From<InvalidConfig> for CommandError {
 }
 
 impl CommandError {
-    /// Makes the error of a text that is not a document.
+    /// Creates the error for a text that is not a document.
     pub(crate) fn document(origin: impl Into<String>, error: DocumentError) -> Self {
         Self::Document {
             origin: origin.into(),
@@ -156,7 +156,7 @@ impl CommandError {
         }
     }
 
-    /// Makes the error of a draft that could not be completed.
+    /// Creates the error for a draft that could not be completed.
     pub(crate) fn resolve(origin: impl Into<String>, error: ResolveError) -> Self {
         match error {
             ResolveError::Unsound { report } => Self::Document {
@@ -201,11 +201,11 @@ impl CommandError {
         }
     }
 
-    /// Returns more details, one per line.
+    /// Returns further details, one per line.
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
-            // Parsers show the place in several lines.
+            // Parsers print the place in several lines.
             Self::Parse { reason, .. } => reason.lines().map(str::to_owned).collect(),
             Self::Engine(error) => error.details(),
             _ => Vec::new(),

@@ -4,12 +4,12 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::{command_error::CommandError, output::Output, text};
 
-/// Asks on a terminal. Elsewhere the command counts as confirmed.
+/// Asks on a terminal. Without a terminal, the command counts as confirmed.
 pub(crate) fn confirm(output: Output, what: &str) -> Result<(), CommandError> {
     if can_ask(output) { ask(what) } else { Ok(()) }
 }
 
-/// Asks on a terminal. Elsewhere the command is refused.
+/// Asks on a terminal. Without a terminal, the command is refused.
 pub(crate) fn confirm_or_refuse(output: Output, what: &str) -> Result<(), CommandError> {
     if can_ask(output) {
         ask(what)
@@ -24,7 +24,7 @@ fn can_ask(output: Output) -> bool {
 
 fn ask(what: &str) -> Result<(), CommandError> {
     let mut stderr = io::stderr().lock();
-    // If the question cannot be shown, there is no answer.
+    // If the question cannot be printed, the answer is no.
     let _ = write!(stderr, "{}? [y/N] ", text::one_line(what)).and_then(|()| stderr.flush());
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);

@@ -1,4 +1,4 @@
-//! What a command works with: catalogue, store, Docker and engine, each opened when it is needed.
+//! The context of a command: catalogue, store, Docker and engine, each opened when it is needed.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use decnet_topology::{Catalog, Repo, catalog::ImageSource};
 
 use crate::{bus::SharedBus, command_error::CommandError, globals::Globals, input::Source, output::Output, store};
 
-/// What a command works with.
+/// The context of a command.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The global flags.
@@ -35,7 +35,7 @@ pub(crate) struct EngineWishes<'a> {
 }
 
 impl Context {
-    /// Opens nothing yet.
+    /// Does not open anything yet.
     pub(crate) fn new(globals: Globals, output: Output) -> Self {
         let bus = SharedBus::new(&globals);
         Self { globals, output, bus }
@@ -91,7 +91,7 @@ impl Context {
     }
 
     /// Connects to Docker with a short timeout.
-    pub(crate) async fn look_at_docker(&self, timeout: Duration) -> Result<Docker, CommandError> {
+    pub(crate) async fn probe_docker(&self, timeout: Duration) -> Result<Docker, CommandError> {
         let options = self.docker_options()?;
         let timeout = options.timeout.min(timeout);
         Ok(Docker::connect(options.timeout(timeout)).await?)
@@ -133,7 +133,7 @@ impl Context {
         }
     }
 
-    /// Connects to Docker for a store that is open.
+    /// Connects to Docker for an open store.
     pub(crate) async fn engine_on(
         &self,
         repo: Arc<dyn Repo>,

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
+    fn usual_forms_of_durations_are_parsed() {
         assert_eq!(read_duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(read_duration("2m"), Ok(Duration::from_mins(2)));
         assert_eq!(read_duration("1m30s"), Ok(Duration::from_secs(90)));

@@ -12,14 +12,14 @@ use decnet_topology::{
 
 use crate::command_error::CommandError;
 
-/// How the process exits.
+/// The exit status of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Success.
     Done,
     /// A failure.
     Failed,
-    /// The arguments make no sense.
+    /// The arguments are invalid.
     Usage,
     /// A document, a config or a maze breaks rules.
     Invalid,
@@ -27,9 +27,9 @@ pub(crate) enum Exit {
     Conflict,
     /// Docker is unreachable.
     Unreachable,
-    /// A failure after which everything was undone.
+    /// A failure; all changes were undone.
     RolledBack,
-    /// Interrupted, after the undo.
+    /// Interrupted; the changes were undone.
     Interrupted,
 }
 
@@ -75,7 +75,7 @@ impl CommandError {
             | Self::WouldStop { .. } => Exit::Usage,
             Self::Differs { .. } | Self::InUse { .. } | Self::Bus(BindError::InUse { .. }) => Exit::Conflict,
             Self::ReapInterrupted => Exit::Interrupted,
-            // A reader that stops reading is not a failure.
+            // It is not a failure if the reader of the output closes it.
             Self::Stdout { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Failed,
         }
@@ -126,7 +126,7 @@ impl CommandError {
                 Some(Code::SubnetSpecial) => "move the LANs to private subnets (`decnet next-subnet` prints one)",
                 Some(Code::HostPortTaken) => "stop what listens there, or publish elsewhere: --publish ssh=2222",
                 Some(Code::SubnetHostOverlap | Code::SubnetOverlap) => {
-                    "move the LANs to other subnets (`decnet next-subnet` prints one), or remove what is in the way"
+                    "move the LANs to other subnets (`decnet next-subnet` prints one), or remove the conflicting network or route"
                 }
                 _ => "fix the maze and apply it again",
             },
@@ -222,7 +222,7 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Repo(error) => return repo_hint(error),
         EngineError::Runtime(error) => return runtime_hint(error),
         EngineError::Busy { .. } => {
-            "wait until it is done; the lease of a process that died expires, and `decnet db unlock MAZE` breaks it"
+            "wait until it is done; the lease of a dead process expires, and `decnet db unlock MAZE` breaks it"
         }
         EngineError::PublishMapsNothing { .. } => "`decnet show` lists the gateways and their services",
         EngineError::Mutation(MutationError::ForceRequired { .. }) => {
@@ -306,7 +306,9 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
             "the file was not changed; give another database with --db or DECNET_DB"
         }
         RepoError::Open { .. } => "check the path and its permissions; --db selects another database",
-        RepoError::Locked => "wait for the other process, or find it: `fuser` lists who has the file open",
+        RepoError::Locked => {
+            "wait for the other process, or find it: `fuser` lists the processes that have the file open"
+        }
         RepoError::ReadOnly => "make the file and its folder writable, or give another database with --db",
         RepoError::Full => {
             "free some space and try again; nothing was lost, and `list`, `show`, `plan`, `teardown` and `reap` still work"
@@ -315,7 +317,7 @@ fn repo_hint(error: &RepoError) -> Option<&'static str> {
             "if it held mazes, restore the newest backup, then check `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
         }
         RepoError::Corrupt { .. } => {
-            "restore the newest backup, then check `decnet reap --dry-run` before you reap: it does not know what was deployed since. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists what runs without it"
+            "restore the newest backup, then check `decnet reap --dry-run` before you reap: it does not know later deploys. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists what runs without it"
         }
         _ => return None,
     })

@@ -14,17 +14,17 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
     #[arg(
-        help = "The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the context in use, else the local socket]"
+        help = "The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the selected context, else the local socket]"
     )]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) host: Option<String>,
-    /// A TOML file of services and archetypes. They are added to the built-in ones, or override them.
+    /// A TOML file of services and archetypes. Its entries are added to the built-in ones, or override them.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) catalog: Option<PathBuf>,
     /// The socket of the bus that carries events between commands [default: decnet/bus.sock in the user's runtime folder].
     #[arg(long, global = true, value_name = "SOCKET", alias = "socket")]
     pub(crate) bus: Option<PathBuf>,
-    /// How long to wait for one answer of Docker: 30s, 2m; a bare number is seconds.
+    /// The timeout for one answer of Docker: 30s, 2m; a bare number is seconds.
     #[arg(long, global = true, value_name = "TIME", value_parser = read_duration)]
     pub(crate) timeout: Option<Duration>,
     /// Print JSON.

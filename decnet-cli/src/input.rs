@@ -41,7 +41,7 @@ impl Source {
         }
     }
 
-    /// Reads it, but no more than the longest document.
+    /// Reads it, up to the size of the longest document.
     pub(crate) fn read(&self) -> Result<Vec<u8>, CommandError> {
         let limit = MAX_BYTES as u64 + 1;
         let mut text = Vec::new();
@@ -64,13 +64,13 @@ impl Source {
         }
     }
 
-    /// Reads a maze file. What could not be read is in the draft's findings.
+    /// Reads a maze file. Unreadable parts are in the draft's findings.
     pub(crate) fn draft(&self) -> Result<Draft, CommandError> {
         let text = self.read()?;
         document::parse(&text, self.syntax()).map_err(|error| CommandError::document(self.name(), error))
     }
 
-    /// Reads a maze file and completes it as if nothing were stored.
+    /// Reads a maze file and completes it as if the store were empty.
     pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
         let draft = self.draft()?;
         let topology = draft
@@ -95,7 +95,7 @@ pub(crate) fn looks_like_file(text: &str) -> bool {
     text.contains('/') || Syntax::of_file(Path::new(text)) != Syntax::Auto
 }
 
-/// Lists the maze files of a path in order: the path itself, or the files in a folder and below.
+/// Lists the maze files of a path in order: the path itself, or all files in a folder and its subfolders.
 pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
     if path == Path::new("-") || !path.is_dir() {
         return Ok(vec![Source::new(path)]);
@@ -108,7 +108,7 @@ pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
     files.sort();
     if files.is_empty() {
         return Err(CommandError::Usage(format!(
-            "the folder {} holds no .yaml, .yml or .json file",
+            "the folder {} contains no .yaml, .yml or .json file",
             path.display()
         )));
     }
@@ -119,7 +119,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
-        // The type of the entry itself: links to folders are not followed, so that there are no cycles.
+        // The type of the entry itself: links to folders are not followed, which prevents cycles.
         if entry.file_type()?.is_dir() {
             walk(&path, files)?;
         } else if Syntax::of_file(&path) != Syntax::Auto {
@@ -129,8 +129,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a text to a file, or to stdout for `-`. An existing file is replaced whole or not at all; a path that is not a file,
-/// such as a pipe, is written to directly.
+/// Writes a text to a file, or to stdout for `-`. An existing file is replaced atomically; a path that is not a file, such as a
+/// pipe, is written to directly.
 pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> Result<(), CommandError> {
     if path == Path::new("-") {
         return output.data(text);
@@ -164,13 +164,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+    fn a_file_is_replaced_atomically_without_leftovers() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("maze.yaml");
         fs::write(&path, "before").expect("written");
         replace(&path, "after").expect("replaced");
         assert_eq!(fs::read_to_string(&path).expect("read"), "after");
-        // A folder has the name of the temporary file, so that it cannot be written.
+        // A folder has the name of the temporary file, so it cannot be written.
         let beside = folder.path().join(format!("maze.yaml.{}.tmp", std::process::id()));
         fs::create_dir(&beside).expect("made");
         replace(&path, "later").expect_err("cannot be written");

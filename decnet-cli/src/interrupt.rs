@@ -1,24 +1,24 @@
-//! Ctrl-C, SIGTERM and the end of the terminal. The first cancels the operation and lets it undo, the third exits at once.
+//! Ctrl-C, SIGTERM and SIGHUP. The first one cancels the operation and lets it undo its changes, the third one exits immediately.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{command_error::CommandError, exit::Exit, output::say};
 
-/// Catches interruptions from now on.
+/// Catches signals from now on.
 ///
-/// Commands that change nothing do not call this: a signal ends them like any program.
+/// Commands that change nothing do not call this: a signal ends them immediately.
 pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
-    catch_saying("interrupted: finishing what was begun, then undoing what this run did")
+    catch_saying("interrupted: finishing started steps, then undoing this run")
 }
 
-/// Catches interruptions from now on, and prints words at the first.
+/// Catches signals from now on, and prints a message at the first.
 pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, CommandError> {
     let wrong = |source| CommandError::Signals { source };
     let mut interrupts = signal(SignalKind::interrupt()).map_err(wrong)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(wrong)?;
     let mut hangups = match std::fs::read_to_string("/proc/self/status") {
-        // Under nohup(1) the end of the terminal does not stop the command.
+        // Under nohup(1), SIGHUP does not stop the command.
         Ok(status) if ignores(&status, HANGUP) => None,
         _ => Some(signal(SignalKind::hangup()).map_err(wrong)?),
     };
@@ -38,7 +38,7 @@ pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, Com
                 }
                 2 => {
                     say(
-                        "still working: exiting now may leave resources on Docker; interrupt once more to exit at once",
+                        "still working: exiting now may leave resources on Docker; interrupt again to exit immediately",
                     );
                 }
                 _ => std::process::exit(Exit::Interrupted.code().into()),
@@ -51,7 +51,7 @@ pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, Com
 /// The number of SIGHUP.
 const HANGUP: u32 = 1;
 
-/// Waits for a signal; never returns without one.
+/// Waits for a signal; waits forever if there is none.
 async fn next(signal: Option<&mut Signal>) {
     match signal {
         Some(signal) => {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_that_is_ignored_from_the_start_is_found() {
+    fn a_signal_that_is_ignored_from_the_start_is_detected() {
         let status = |mask: &str| format!("Name:\tdecnet\nSigIgn:\t{mask}\nSigCgt:\t0000000000000001\n");
         assert!(ignores(&status("0000000000001001"), HANGUP));
         assert!(!ignores(&status("0000000000001000"), HANGUP));

@@ -67,7 +67,7 @@ impl Fields {
             text::one_line(&self.message)
         );
         for (key, value) in &self.others {
-            // Quoted, so that a value with spaces or `=` cannot pass for another field.
+            // Quoted, so that a value with spaces or `=` cannot look like another field.
             let _ = write!(line, " {key}={value:?}");
         }
         line

@@ -15,14 +15,14 @@ pub(crate) async fn find(repo: &dyn Repo, text: &str) -> Result<TopologyRow, Com
 
 /// A maze from a file or from the store.
 pub(crate) enum Maze {
-    /// A file, completed as if nothing else were stored.
+    /// A file, completed as if the store were empty.
     File(Box<Header>, Topology),
     /// A stored maze.
     Stored(Box<StoredTopology>),
 }
 
 impl Maze {
-    /// Returns the maze alone.
+    /// Returns only the maze.
     pub(crate) fn into_topology(self) -> Topology {
         match self {
             Self::File(_, topology) => topology,
@@ -31,7 +31,7 @@ impl Maze {
     }
 }
 
-/// Reads a maze: `-` is stdin, a path of a file that exists is that file, and anything else is a stored maze.
+/// Reads a maze: `-` is stdin, the path of an existing file is that file, and anything else is a stored maze.
 pub(crate) async fn maze(context: &Context, text: &str) -> Result<Maze, CommandError> {
     let source = input::Source::new(text.as_ref());
     let from_file = || {

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         context.bus.settle().await;
         result
     });
-    // A thread that still waits for stdin or a dead daemon must not delay the end.
+    // A thread that still waits for stdin or a dead daemon must not delay the exit.
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit.into(),

@@ -17,7 +17,7 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// Whether to print only errors on stderr.
     pub(crate) quiet: bool,
-    /// How much more to print on stderr.
+    /// The verbosity on stderr.
     pub(crate) verbose: u8,
     /// Whether stderr is coloured.
     pub(crate) color: bool,
@@ -42,7 +42,7 @@ impl Output {
         }
     }
 
-    /// Prints text on stdout as it is.
+    /// Prints text on stdout unchanged.
     #[expect(clippy::unused_self, reason = "printing goes through an output")]
     pub(crate) fn data(self, text: &str) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
@@ -105,13 +105,13 @@ pub(crate) fn say(text: &str) {
 /// A style of text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
-    /// Bad.
+    /// An error.
     Error,
-    /// Warning.
+    /// A warning.
     Warning,
-    /// Advice.
+    /// A hint.
     Hint,
-    /// Good.
+    /// A success.
     Good,
 }
 

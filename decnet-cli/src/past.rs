@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_as_people_write_them() {
+    fn usual_forms_of_times_are_parsed() {
         let exact = read_time("2030-01-31T12:00:00+02:00").expect("a time");
         assert_eq!(exact.to_string(), "2030-01-31T10:00:00Z");
         assert!(read_time("2030-01-31").is_ok() && read_time("2030-01-31 12:00").is_ok());
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_or_to_come_is_refused() {
+    fn an_invalid_or_future_time_is_refused() {
         for text in ["", "soon", "2h", "in 2 hours", "2030-13-01", "-"] {
             assert!(read_time(text).is_err(), "{text}");
         }

@@ -16,7 +16,7 @@ use crate::{
     text,
 };
 
-/// Prints the progress of an engine until it is ended.
+/// Prints the progress of an engine until [`end`](Self::end) is called.
 #[derive(Debug)]
 pub(crate) struct ProgressReporter {
     task: JoinHandle<()>,
@@ -32,7 +32,7 @@ impl ProgressReporter {
         Self { task, stop }
     }
 
-    /// Prints what is left and stops.
+    /// Prints the remaining events and stops.
     pub(crate) async fn end(self) {
         self.stop.cancel();
         // The task returns nothing.
@@ -55,7 +55,7 @@ async fn report(mut events: Subscription, mut output: ProgressOutput, stop: Canc
     output.end();
 }
 
-/// Where progress goes.
+/// The destination of progress.
 #[derive(Debug)]
 enum ProgressOutput {
     Silent { json: bool },
@@ -88,7 +88,7 @@ impl ProgressOutput {
         let event = &envelope.event;
         match self {
             Self::Silent { json: true } => {
-                // A loss of logs is announced before it happens.
+                // The deletion of logs is announced before it happens.
                 if let Event::Planned { deleted_logs, .. } = event
                     && !deleted_logs.is_empty()
                     && let Ok(line) = serde_json::to_string(envelope)

@@ -30,7 +30,7 @@ pub(crate) fn open(globals: &Globals) -> Result<SqliteRepo, CommandError> {
     Ok(SqliteRepo::open(path)?)
 }
 
-/// Opens the database as any repo.
+/// Opens the database as a `Repo`.
 pub(crate) fn open_shared(globals: &Globals) -> Result<Arc<dyn Repo>, CommandError> {
     Ok(Arc::new(open(globals)?))
 }

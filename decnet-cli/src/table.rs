@@ -10,11 +10,11 @@ use crate::text::one_line;
 /// The narrowest terminal for which tables are wrapped.
 const NARROWEST: u16 = 60;
 
-/// Starts a table with aligned columns and no frame, which reads well and works with cut(1).
+/// Creates a table with aligned columns and no frame, which is readable and works with cut(1).
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    // Only a terminal of a known, sensible width is wrapped. A program
+    // Only a terminal with a known, sensible width is wrapped. Other
     // gets each row on one line.
     let is_wide = table.width().is_some_and(|width| width >= NARROWEST);
     let arrangement = if std::io::stdout().is_terminal() && is_wide {
@@ -35,7 +35,7 @@ pub(crate) fn row<const N: usize>(table: &mut Table, cells: [String; N]) {
     table.add_row(cells.map(|cell| one_line(&cell).into_owned()));
 }
 
-/// Prints a table without trailing blanks.
+/// Prints a table without trailing spaces.
 pub(crate) fn lines(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {

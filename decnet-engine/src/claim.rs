@@ -26,10 +26,9 @@ pub(crate) struct HeldClaim {
 }
 
 impl HeldClaim {
-    /// Takes the first unfinished mutation of a topology, if there is one.
-    ///
-    /// The caller must hold the topology's lease, so no other process works on it. A claim of another process is then that of one that
-    /// died or lost its lease, and is taken over.
+    /// Claims the first unfinished mutation of a topology, if there is one.
+    /// The caller must hold the topology's lease, so no other process works on the topology. If another process still has a
+    /// claim, it died or lost its lease, and its claim is taken over.
     pub(crate) async fn take(
         repo: &Arc<dyn Repo>,
         topology: TopologyId,
@@ -46,7 +45,7 @@ impl HeldClaim {
                 .offset(0);
             let left = repo.mutations(&applying).await?.rows.into_iter().next();
             if let Some(left) = left.and_then(|row| row.claim) {
-                tracing::info!(%topology, pid = left.holder.pid, "taking over the mutation of a worker that is gone");
+                tracing::info!(%topology, pid = left.holder.pid, "taking over the mutation of a dead worker");
                 claimed = claim(Some(left.token)).await?;
             }
         }

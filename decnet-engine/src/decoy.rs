@@ -39,7 +39,7 @@ pub fn embedded() -> Option<&'static [u8]> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoyImage {
     /// The digest of the image's configuration, `sha256:` and 64 hex digits. Engines with the classic image store
-    /// use it as the image's id; those with containerd's store use a digest of their own, so look for the
+    /// use it as the image's id; those with containerd's store use another digest, so look for the
     /// [`reference`](Self::reference) there.
     pub id: String,
     /// `decnet-decoy:` and the first 12 hex digits of the program's digest.

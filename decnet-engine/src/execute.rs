@@ -1,4 +1,4 @@
-//! Carries a plan out: bounded, in order of need, undone on failure.
+//! Executes a plan: with bounded concurrency, in order of dependencies, undone on failure.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,41 +16,41 @@ use crate::{
     runtime::{Effect, Runtime, RuntimeError},
 };
 
-/// What to do when a step fails.
+/// The behaviour when a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Begin nothing more, and undo what this run did.
+    /// Start no more steps, and undo those of this run.
     Undo,
-    /// Leave out what needs the step, do the rest, undo nothing.
+    /// Skip the steps that depend on it, do the rest, undo nothing.
     SkipDependents,
-    /// Do all the rest, even what needs the step.
+    /// Do all other steps, even those that depend on it.
     GoOn,
 }
 
-/// How a plan is carried out.
+/// The options of executing a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExecuteOptions {
-    /// What to do when a step fails.
+    /// The behaviour when a step fails.
     pub on_failure: OnFailure,
-    /// How many steps of the container lane run at a time.
+    /// The number of parallel steps in the container lane.
     pub width: usize,
 }
 
 impl ExecuteOptions {
-    /// Returns options with these values.
+    /// Creates options with these values.
     pub fn new(on_failure: OnFailure, width: usize) -> Self {
         Self { on_failure, width }
     }
 }
 
-/// A step that failed.
+/// A failed step.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("could not {step}")]
 pub struct StepFailure {
-    /// The step in one line.
+    /// A description of the step in one line.
     pub step: String,
-    /// Why.
+    /// The reason.
     pub source: RuntimeError,
 }
 
@@ -61,22 +61,22 @@ impl StepFailure {
     }
 }
 
-/// What came of a plan.
+/// The result of executing a plan.
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionReport {
-    /// The steps that changed something.
+    /// The steps that made a change.
     pub changed: BTreeSet<StepId>,
-    /// How many steps were done, whether they changed something or not.
+    /// How many steps were done, with or without a change.
     pub done: usize,
-    /// The steps that failed, in the order in which they did.
+    /// The failed steps, in the order of their failures.
     pub failures: Vec<StepFailure>,
-    /// The steps that were left out because one that they need failed.
+    /// The steps that were skipped because a step that they depend on failed.
     pub skipped: usize,
-    /// Whether it was cancelled before it was through.
+    /// Whether it was cancelled early.
     pub cancelled: bool,
-    /// The steps that could not be undone. They never take the place of `failures`.
+    /// The steps that could not be undone. They are never part of `failures`.
     pub undo_failures: Vec<StepFailure>,
-    /// Whether what this run did was undone, or tried to be.
+    /// Whether an undo of this run was done or attempted.
     pub undone: bool,
 }
 
@@ -87,10 +87,10 @@ impl ExecutionReport {
     }
 }
 
-/// Carries out a plan on behalf of a repo.
+/// Executes a plan for a repo.
 ///
-/// A step begins when those that it needs are done, its lane has room, and no other step holds a network that it locks. When
-/// `cancel` fires nothing more is begun, what runs is waited for, and under [`OnFailure::Undo`] undone.
+/// A step starts when its dependencies are done, its lane has a free slot, and no other step holds a network that it locks. When
+/// `cancel` fires, no more steps start, and running ones are waited for; with [`OnFailure::Undo`] they are undone.
 pub async fn execute(
     runtime: &dyn Runtime,
     instance: InstanceId,
@@ -102,7 +102,7 @@ pub async fn execute(
     let mut run = Run::new(plan, options, false, report);
     let mut outcome = run.through(runtime, instance, Some(cancel)).await;
     if !outcome.is_complete() && options.on_failure == OnFailure::Undo {
-        // A step that failed may have done half: its inverse is as idempotent as itself.
+        // A failed step may be half done: its inverse is idempotent too.
         let mut touched = outcome.changed.clone();
         touched.extend(run.half_done.iter().copied());
         let undo = plan.undo(&touched);
@@ -119,11 +119,11 @@ pub async fn execute(
     outcome
 }
 
-/// A step that came to an end: which, since when it ran, and what it came to.
+/// A finished step: which one, its start time, and its result.
 type Performed = (StepId, Instant, Result<Effect, RuntimeError>);
 
-/// Performs an action. Getting an image may take minutes and leaves nothing when it is dropped, so it does not outlive a
-/// cancellation; everything else is short and runs to its end, so that what it did is known.
+/// Performs an action. Getting an image may take minutes and leaves nothing if it is dropped, so a cancellation stops it; every
+/// other action is short and runs to its end, so that its effect is known.
 async fn perform(
     runtime: &dyn Runtime,
     instance: InstanceId,
@@ -140,21 +140,21 @@ async fn perform(
     }
 }
 
-/// One plan on its way.
+/// One plan in execution.
 struct Run<'a> {
     plan: &'a Plan,
     options: ExecuteOptions,
     undo: bool,
     report: &'a (dyn Fn(Progress) + Sync),
-    /// How many needs of a step are not met yet.
+    /// The number of unfinished dependencies of each step.
     waits: Vec<usize>,
-    /// The steps that need a step.
+    /// The steps that depend on a step.
     dependents: Vec<Vec<StepId>>,
     ready: BTreeSet<StepId>,
     busy: BTreeMap<Lane, usize>,
     locked: BTreeSet<&'a NetworkName>,
     failed: BTreeSet<StepId>,
-    /// The failed steps that may have done something: not those that found their place taken.
+    /// The failed steps that may have changed something: not those that found their name taken.
     half_done: BTreeSet<StepId>,
     skipped: BTreeSet<StepId>,
 }
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         outcome
     }
 
-    /// Nothing more is begun after a failure that is to be undone, or once nobody answers.
+    /// No step starts after a failure with undo, or once the runtime does not answer.
     fn is_stopped(&self, outcome: &ExecutionReport) -> bool {
         let unreachable = outcome.failures.iter().any(|failure| failure.source.is_unreachable());
         unreachable || self.options.on_failure == OnFailure::Undo && !outcome.failures.is_empty()

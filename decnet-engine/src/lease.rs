@@ -27,8 +27,8 @@ pub(crate) fn this_process(label: &str) -> Holder {
     }
 }
 
-/// Identifies this boot of this host, and the namespace of its process ids: a process of another container is not visible here, and
-/// must not be taken for dead. Empty where the kernel does not provide it.
+/// Identifies this boot of this host, and the namespace of its process ids: a process of another container is not visible here,
+/// and must not be considered dead. Empty if the kernel does not provide it.
 fn boot_id() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let namespace = fs::read_link("/proc/self/ns/pid");
@@ -38,14 +38,14 @@ fn boot_id() -> String {
     }
 }
 
-/// Returns when a process started, in clock ticks since the boot: the 22nd field of its stat (proc(5)). None if it ended; a zombie has
-/// ended too.
+/// Returns the start time of a process, in clock ticks since the boot: the 22nd field of its stat (proc(5)). None if it ended; a
+/// zombie counts as ended.
 fn started(pid: u32) -> Option<u64> {
     started_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn started_of(stat: &str) -> Option<u64> {
-    // The second field is the program's name in parentheses, which may hold anything.
+    // The second field is the program's name in parentheses, which may contain anything.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
     if matches!(fields.next()?, "Z" | "X" | "x") {
@@ -54,7 +54,7 @@ fn started_of(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// What is known from here of the process that holds a lease or a claim.
+/// The known state of the process that holds a lease or a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HolderState {
@@ -62,11 +62,11 @@ pub enum HolderState {
     Alive,
     /// It ran on this host, and ended.
     Dead,
-    /// It is of another host, another boot of this one, or another namespace of process ids.
+    /// It belongs to another host, another boot of this one, or another namespace of process ids.
     Unseen,
 }
 
-/// Looks whether the process that holds a lease or a claim runs.
+/// Checks whether the process that holds a lease or a claim is running.
 pub fn holder_state(holder: &Holder) -> HolderState {
     let boot = boot_id();
     if boot.is_empty() || holder.boot_id != boot {
@@ -78,18 +78,18 @@ pub fn holder_state(holder: &Holder) -> HolderState {
     }
 }
 
-/// Returns why a lease that has not expired is not valid, if so.
+/// Returns why an unexpired lease is not valid, if so.
 ///
-/// The time is asked after the lease was read: who waited for the store would take a fresh lease for one that ends too late.
+/// The time is read after the lease: otherwise, after a wait for the store, a fresh lease would seem to end too late.
 async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Result<Option<&'static str>, RepoError> {
-    const OVERLONG: &str = "it ends later than it lasts";
+    const OVERLONG: &str = "it ends too late for its duration";
     Ok(
         match (holder_state(&lease.holder), lease.is_overlong(Timestamp::now())) {
             (HolderState::Dead, _) => Some("its process is dead"),
             (_, false) => None,
             (HolderState::Unseen, true) => Some(OVERLONG),
             (HolderState::Alive, true) => {
-                // It renews the lease by the clock of today, unless it hangs.
+                // It renews the lease with the current clock, unless it hangs.
                 tokio::time::sleep(RENEWAL + RENEWAL).await;
                 let now = repo.lease(topology, Timestamp::now()).await?;
                 (now.as_ref() == Some(lease)).then_some(OVERLONG)
@@ -98,7 +98,7 @@ async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Resul
     )
 }
 
-/// Refuses a topology whose lease another process holds validly.
+/// Refuses a topology with a valid lease of another process.
 pub(crate) async fn refuse_held(repo: &dyn Repo, topology: TopologyId) -> Result<(), RepoError> {
     match repo.lease(topology, Timestamp::now()).await? {
         Some(lease) if why_void(repo, topology, &lease).await?.is_none() => {
@@ -127,7 +127,7 @@ pub struct Broken {
 ///
 /// # Assumptions
 ///
-/// The caller knows that the holder is gone or hangs: until its next renewal, two may be at work on the topology.
+/// The caller knows that the holder is dead or hangs: until its next renewal, two processes may work on the topology.
 pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<Broken, RepoError> {
     let lease = repo.lease(topology, Timestamp::now()).await?;
     if let Some(lease) = &lease {
@@ -159,8 +159,8 @@ pub(crate) struct HeldLease {
 }
 
 impl HeldLease {
-    /// Takes the lease of a topology; one that a dead process of this host holds is taken over at once, and so is one that ends
-    /// later than a lease lasts.
+    /// Takes the lease of a topology. The lease of a dead process of this host is taken over immediately, and so is one that ends
+    /// too late for its duration.
     pub(crate) async fn acquire(repo: Arc<dyn Repo>, topology: TopologyId, label: &str) -> Result<Self, RepoError> {
         let holder = this_process(label);
         let first = repo
@@ -195,7 +195,7 @@ impl HeldLease {
         &self.lost
     }
 
-    /// Returns what proves that the lease is held.
+    /// Returns the token of the lease.
     pub(crate) fn token(&self) -> LeaseToken {
         self.token
     }
@@ -224,7 +224,7 @@ async fn release_claim(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseTo
     }
 }
 
-/// Renews a lease until it is lost: another process took it, or it expired before it was renewed.
+/// Renews a lease until it is lost: another process took it, or it expired before its renewal.
 async fn renew(repo: Arc<dyn Repo>, topology: TopologyId, mut lease: Lease, lost: CancellationToken) {
     loop {
         tokio::time::sleep(RENEWAL).await;
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_dead_only_where_it_could_be_seen_alive() {
+    fn a_process_is_dead_only_if_a_living_one_would_be_visible() {
         let me = this_process("test");
         assert_eq!(holder_state(&me), HolderState::Alive);
         let with = |boot_id: &str, started| Holder {
@@ -266,7 +266,7 @@ mod tests {
         let stat = |state| format!("42 (odd) name) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21");
         assert_eq!(started_of(&stat("S")), Some(777));
         assert_eq!(started_of(&stat("Z")), None);
-        // One of our own: a child that ended and that nobody waited for.
+        // One of this process: a child that ended and was not waited for.
         let mut child = std::process::Command::new("true").spawn().expect("a child");
         let state = |pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         while !state(child.id()).contains(") Z ") {

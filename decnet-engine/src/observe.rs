@@ -1,4 +1,4 @@
-//! What is there on Docker, as data.
+//! The existing resources on Docker, as data.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, ContainerName, Labels, NetworkName, Role, VolumeName};
 
-/// Which resources to look at.
+/// Which resources to observe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scope {
-    /// Those of one topology.
+    /// The resources of one topology.
     Topology(InstanceId, TopologyId),
-    /// Those of one repo.
+    /// The resources of one repo.
     Instance(InstanceId),
-    /// Those of every repo: all that carry the label.
+    /// The resources of all repos: all that have the label.
     Everyone,
 }
 
 impl Scope {
-    /// Returns whether labels are in the scope. Docker's own filters may be wider; this is what counts.
+    /// Returns whether labels are in the scope. Docker's own filters may match more; this function decides.
     pub fn holds(&self, labels: &Labels) -> bool {
         let has = |key: &str, value: String| labels.get(key).is_some_and(|found| *found == value);
         match self {
@@ -38,7 +38,7 @@ impl Scope {
     }
 }
 
-/// What was found.
+/// The observed resources.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Observed {
     /// Networks, by name and id.
@@ -47,7 +47,7 @@ pub struct Observed {
     pub containers: Vec<ObservedContainer>,
     /// Volumes, by name.
     pub volumes: Vec<ObservedVolume>,
-    /// References of the images that the engine loaded or built, whichever repo they were made for.
+    /// References of the images that the engine loaded or built, for any repo.
     pub images: Vec<String>,
 }
 
@@ -58,10 +58,10 @@ impl Observed {
     }
 }
 
-/// A network that was found.
+/// An observed network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedNetwork {
-    /// Docker's id of it.
+    /// Docker's id.
     pub id: String,
     /// Its name.
     pub name: NetworkName,
@@ -71,52 +71,52 @@ pub struct ObservedNetwork {
     pub subnet: Option<Ipv4Net>,
 }
 
-/// A volume that was found.
+/// An observed volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedVolume {
     /// Its name.
     pub name: VolumeName,
     /// Its labels.
     pub labels: Labels,
-    /// Whether it was made for one container and is removed with it, as those are to which nobody gave a name.
+    /// Whether it was created for one container and is removed with it, like all anonymous volumes.
     pub anonymous: bool,
-    /// Whether a container uses it that is not among those that were looked at.
+    /// Whether a container outside of the scope uses it.
     pub used_elsewhere: bool,
 }
 
-/// What a container does.
+/// The activity of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Activity {
     /// It runs.
     Running,
-    /// Docker waits before it starts it again.
+    /// Docker waits before it restarts it.
     Restarting,
     /// It was never started.
     Created,
-    /// It was paused by hand.
+    /// It is paused.
     Paused,
-    /// It ended, or is being removed.
+    /// It exited, or is being removed.
     Exited,
 }
 
-/// A container that was found.
+/// An observed container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedContainer {
-    /// Docker's id of it.
+    /// Docker's id.
     pub id: String,
     /// Its name.
     pub name: ContainerName,
     /// Its labels.
     pub labels: Labels,
-    /// What it does.
+    /// Its activity.
     pub activity: Activity,
-    /// When it was started last.
+    /// Its last start time.
     pub started_at: Option<Timestamp>,
-    /// How often the runtime has restarted it because it ended; zero where nobody looked.
+    /// How often the runtime restarted it after it ended; zero if not inspected.
     pub restarts: u32,
-    /// The exit code of its last process, if it does not run; none where nobody looked.
+    /// The exit code of its last process, if it does not run; none if not inspected.
     pub exit_code: Option<i64>,
     /// Its networks by name, with its address there; none for a service.
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
@@ -124,29 +124,29 @@ pub struct ObservedContainer {
     pub shares: Option<String>,
     /// The volumes that it uses.
     pub volumes: BTreeSet<VolumeName>,
-    /// The process that it runs as, counted by the machine of the runtime; none where nobody looked.
+    /// Its process id on the machine of the runtime; none if not inspected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// How its interfaces, routes, forwarding or containment differ from the maze; none where nobody looked.
+    /// How its interfaces, routes, forwarding or containment differ from the maze; none if not checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deviates: Option<String>,
-    /// Why what runs in it cannot be trusted, so that it must be recreated; none where nobody looked.
+    /// Why its contents cannot be trusted, so that it must be recreated; none if not checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tampered: Option<String>,
 }
 
-/// A container that was restarted this often, and last within this time, is in a crash loop.
+/// A container is in a crash loop if it was restarted at least this often, and last within this time.
 const LOOP_RESTARTS: u32 = 3;
 const LOOP_RECENT: SignedDuration = SignedDuration::from_secs(60);
 
 impl ObservedContainer {
-    /// Returns whether the runtime restarts it again and again. One that ran for a minute is given the benefit of the doubt.
+    /// Returns whether the runtime restarts it repeatedly. A container that ran for a minute does not count.
     pub fn is_crash_looping(&self, now: Timestamp) -> bool {
         let recent = |at| now.duration_since(at) < LOOP_RECENT;
         self.activity == Activity::Restarting || self.restarts >= LOOP_RESTARTS && self.started_at.is_some_and(recent)
     }
 
-    /// Says what it does, as the end of a sentence about it.
+    /// Describes its activity, as the end of a sentence.
     pub fn activity_in_words(&self) -> String {
         match (self.activity, self.exit_code) {
             (Activity::Running, _) => "is running".into(),
@@ -158,14 +158,14 @@ impl ObservedContainer {
         }
     }
 
-    /// Says how often it was restarted, and how it ended where that is known.
+    /// Describes how often it was restarted, and its exit code if known.
     pub fn restarts_in_words(&self) -> String {
         let plural = if self.restarts == 1 { "" } else { "s" };
         let code = self.exit_code.map(|code| format!(", the last exit code is {code}"));
         format!("{} restart{plural}{}", self.restarts, code.unwrap_or_default())
     }
 
-    /// Returns what it is, by its label.
+    /// Returns its role, from its label.
     pub fn role(&self) -> Option<Role> {
         match self.labels.get(naming::ROLE).map(String::as_str) {
             Some("base") => Some(Role::Base),
@@ -174,18 +174,18 @@ impl ObservedContainer {
         }
     }
 
-    /// Returns the digest of what it was made from.
+    /// Returns the digest of its spec.
     pub fn spec(&self) -> Option<&str> {
         self.labels.get(naming::SPEC).map(String::as_str)
     }
 }
 
-/// Returns the topology that labels name, if they name one.
+/// Returns the topology of the labels, if there is one.
 pub fn topology_of(labels: &Labels) -> Option<TopologyId> {
     labels.get(naming::TOPOLOGY)?.parse().ok()
 }
 
-/// Returns the repo that labels name, if they name one.
+/// Returns the repo of the labels, if there is one.
 pub fn instance_of(labels: &Labels) -> Option<InstanceId> {
     labels.get(naming::INSTANCE)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-"""What Python adds: `generate`, `validate` and `canonical_hash` of 1 000 LANs, here and in Rust; and two threads beside each other.
+"""The overhead of Python: `generate`, `validate` and `canonical_hash` of 1 000 LANs, here and in Rust; and two threads in parallel.
 
     cargo build --release --package decnet-benches --bin overhead
     pip install ./decnet-py
@@ -27,7 +27,7 @@ CONFIG = {
 
 
 def least(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Times something: the least of so many rounds, which says least of what else the machine does."""
+    """Times a function: returns the minimum of several rounds, which depends least on other load."""
     times = []
     for _ in range(rounds):
         begun = time.perf_counter()

@@ -23,7 +23,7 @@ impl IpAllocator {
 
 #[pymethods]
 impl IpAllocator {
-    /// Opens a subnet with every address of it free.
+    /// Opens a subnet with all its addresses free.
     #[new]
     #[pyo3(signature = (subnet: "Subnet"))]
     fn new(subnet: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -44,7 +44,7 @@ impl IpAllocator {
         self.lock().available()
     }
 
-    /// Takes the lowest address above the last one handed out, or, when there is none, the lowest that was given back.
+    /// Returns the lowest free address above the last one handed out. If there is none, returns the lowest released address.
     fn next_free(&self, py: Python<'_>) -> PyResult<String> {
         let taken = self.lock().next_free();
         taken
@@ -52,7 +52,7 @@ impl IpAllocator {
             .map_err(|error| error.raise(py))
     }
 
-    /// Takes one address; one that is taken already is no error.
+    /// Reserves one address; idempotent.
     #[pyo3(signature = (address: "Address"))]
     fn reserve(&self, address: &Bound<'_, PyAny>) -> PyResult<()> {
         let address_read = read(address)?;
@@ -61,7 +61,7 @@ impl IpAllocator {
             .map_err(|error| error.raise(address.py()))
     }
 
-    /// Gives an address back; one that is not taken is no error.
+    /// Releases an address; idempotent.
     #[pyo3(signature = (address: "Address"))]
     fn release(&self, address: &Bound<'_, PyAny>) -> PyResult<()> {
         let address = read(address)?;
@@ -84,10 +84,10 @@ impl IpAllocator {
 fn read(address: &Bound<'_, PyAny>) -> PyResult<Ipv4Addr> {
     let text = convert::address_text(address, "an address")?;
     text.parse()
-        .map_err(|_| tree::AddressError::new_err(format!("`{text}` is no IPv4 address of the form 10.0.0.2")))
+        .map_err(|_| tree::AddressError::new_err(format!("`{text}` is not an IPv4 address of the form 10.0.0.2")))
 }
 
-/// Reads the length of a prefix; what cannot be one is longer than any.
+/// Reads the length of a prefix. An impossible value counts as longer than any prefix.
 fn length(prefix: &Bound<'_, PyAny>) -> PyResult<u8> {
     match convert::to_value(prefix) {
         Ok(Value::Number(number)) if number.is_i64() || number.is_u64() => {
@@ -95,11 +95,11 @@ fn length(prefix: &Bound<'_, PyAny>) -> PyResult<u8> {
             Ok(length.unwrap_or(u8::MAX))
         }
         Err(convert::Unfit::Value(_)) => Ok(u8::MAX),
-        _ => Err(PyTypeError::new_err("the length of a prefix is a whole number")),
+        _ => Err(PyTypeError::new_err("the length of a prefix must be a whole number")),
     }
 }
 
-/// Hands out the subnets of one length from a range of addresses, past everything reserved.
+/// Hands out the subnets of one length from a range of addresses, and skips everything reserved.
 #[pyclass(frozen, module = "decnet")]
 pub(crate) struct SubnetAllocator(Mutex<alloc::SubnetAllocator>);
 
@@ -148,13 +148,13 @@ impl SubnetAllocator {
         self.lock().available()
     }
 
-    /// Takes the lowest subnet of the pool that overlaps nothing reserved or handed out.
+    /// Returns the lowest subnet of the pool that overlaps no reserved subnet, and reserves it.
     fn next_free(&self, py: Python<'_>) -> PyResult<String> {
         let taken = self.lock().next_free();
         taken.map(|subnet| subnet.to_string()).map_err(|error| error.raise(py))
     }
 
-    /// Keeps a subnet of any length from being handed out.
+    /// Reserves a subnet of any length, so that it is not handed out.
     #[pyo3(signature = (subnet: "Subnet"))]
     fn reserve(&self, subnet: &Bound<'_, PyAny>) -> PyResult<()> {
         let subnet = convert::subnet(subnet, "a subnet")?;

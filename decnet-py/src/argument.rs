@@ -1,4 +1,4 @@
-//! Arguments whose faults are a `TypeError`, whatever is wrong with them.
+//! Arguments; every fault of them is a `TypeError`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::{convert, tree};
 pub(crate) struct Text(String);
 
 impl Text {
-    /// Takes a text, as the default of an argument.
+    /// Creates a text, for the default of an argument.
     pub(crate) fn new(text: &str) -> Self {
         Self(text.into())
     }
@@ -35,7 +35,7 @@ impl FromPyObject<'_, '_> for Text {
     }
 }
 
-/// The path of a file: a text, or what has one.
+/// The path of a file: a text or a path object.
 pub(crate) struct FilePath(PathBuf);
 
 impl FilePath {
@@ -50,10 +50,10 @@ impl FromPyObject<'_, '_> for FilePath {
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         object.extract().map(Self).map_err(|error: PyErr| {
-            // A text that no path is made of: half a character, say.
+            // A text that cannot be a path, for instance with a lone surrogate.
             let unsayable = error.is_instance_of::<PyValueError>(object.py());
             if unsayable {
-                PyTypeError::new_err(format!("it is no path: {error}"))
+                PyTypeError::new_err(format!("not a valid path: {error}"))
             } else {
                 error
             }
@@ -61,13 +61,13 @@ impl FromPyObject<'_, '_> for FilePath {
     }
 }
 
-/// Reads a file whole.
+/// Reads a whole file.
 pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
     let read = std::fs::read(path);
     read.map_err(|error| tree::DecnetError::new_err(format!("{}: {error}", path.display())))
 }
 
-/// Reads a count that cannot be less than nothing.
+/// Reads a count that must not be negative.
 pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
     match convert::to_value(object) {
         Ok(serde_json::Value::Number(number)) if number.is_u64() => Ok(number
@@ -75,11 +75,11 @@ pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
             .and_then(|number| usize::try_from(number).ok())
             .unwrap_or(usize::MAX)),
         Ok(serde_json::Value::Number(number)) if number.is_i64() => Err(tree::DecnetError::new_err(format!(
-            "{what} is {number}, less than nothing"
+            "{what} must not be negative, but is {number}"
         ))),
         Err(convert::Unfit::Value(message)) => Err(tree::DecnetError::new_err(format!("{what}: {message}"))),
         _ => Err(PyTypeError::new_err(format!(
-            "{what} is a whole number, not {}",
+            "{what} must be a whole number, not {}",
             convert::kind(object)
         ))),
     }
@@ -89,7 +89,7 @@ pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
 pub(crate) fn seconds(object: &Bound<'_, PyAny>, what: &str) -> PyResult<SignedDuration> {
     let Ok(seconds) = object.extract::<f64>() else {
         return Err(PyTypeError::new_err(format!(
-            "{what} is a number of seconds, not {}",
+            "{what} must be a number of seconds, not {}",
             convert::kind(object)
         )));
     };

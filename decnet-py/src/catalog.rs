@@ -13,10 +13,10 @@ use crate::{
     tree,
 };
 
-/// Read once: every call that names no catalogue asks it.
+/// Read once, for all calls without a catalogue argument.
 static BUILTIN: LazyLock<Arc<catalog::Catalog>> = LazyLock::new(|| Arc::new(catalog::Catalog::builtin()));
 
-/// The services and archetypes that there are.
+/// The catalogue of services and archetypes.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct Catalog(Arc<catalog::Catalog>);
@@ -36,7 +36,7 @@ impl Catalog {
         Self(Self::or_builtin(None))
     }
 
-    /// Reads a catalogue in TOML: it adds to the built-in one, or overrides its entries key by key.
+    /// Reads a catalogue in TOML: it adds entries to the built-in one, or overrides them key by key.
     #[staticmethod]
     #[pyo3(signature = (text: "str"))]
     fn from_toml(text: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -53,7 +53,7 @@ impl Catalog {
         Self::builtin().extended(py, &text)
     }
 
-    /// Adds the entries of a catalogue in TOML, or overrides those that are there.
+    /// Adds the entries of a catalogue in TOML, or overrides existing ones.
     #[pyo3(signature = (text: "str"))]
     fn extend(&self, text: &Bound<'_, PyAny>) -> PyResult<Self> {
         self.extended(text.py(), &convert::text(text, "a catalogue")?)
@@ -86,7 +86,7 @@ impl Catalog {
         Typed::new(py, &archetypes)
     }
 
-    /// Returns the ports that two or more of the services want, each with those that want it.
+    /// Returns the ports that two or more of the services use, each with these services.
     #[pyo3(signature = (services: "Iterable[str]"))]
     fn clashes(&self, services: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Vec<String>)>> {
         let names: Vec<ServiceName> = convert::texts(services, "services")?

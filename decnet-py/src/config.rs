@@ -1,4 +1,4 @@
-//! What a maze is generated from.
+//! The parameters of a generated maze.
 
 use decnet_topology::{config, rng};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
@@ -10,14 +10,14 @@ use crate::{
     errors::{self, Raise as _},
 };
 
-/// What a maze is generated from: checked, complete, and with its seed.
+/// The parameters of a generated maze: checked, complete, and with the seed.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct TopologyConfig(pub(crate) config::TopologyConfig);
 
 #[pymethods]
 impl TopologyConfig {
-    /// Reads a config from its fields; all that is wrong is reported at once.
+    /// Reads a config from its fields; all faults are reported at once.
     #[new]
     #[pyo3(signature = (*, catalog = None, **fields: "Any"))]
     fn new(py: Python<'_>, catalog: Option<&Bound<'_, Catalog>>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
@@ -31,14 +31,14 @@ impl TopologyConfig {
     fn from_dict(fields: &Bound<'_, PyAny>, catalog: Option<&Bound<'_, Catalog>>) -> PyResult<Self> {
         if !fields.is_instance_of::<PyDict>() {
             return Err(PyTypeError::new_err(format!(
-                "a config is a dict, not {}",
+                "a config must be a dict, not {}",
                 convert::kind(fields)
             )));
         }
         read(fields, catalog.map(Bound::get))
     }
 
-    /// Returns all fields, the seed among them.
+    /// Returns all fields, including the seed.
     #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         convert::to_python(py, &self.0)
@@ -50,13 +50,13 @@ impl TopologyConfig {
         Ok(Self(self.0.clone().with_seed(read_seed(seed)?)))
     }
 
-    /// The name of the topology to be.
+    /// The name of the topology.
     #[getter]
     fn name(&self) -> &str {
         self.0.name().as_str()
     }
 
-    /// Where its deckies shall run.
+    /// Where its deckies run.
     #[getter]
     fn mode(&self, py: Python<'_>) -> PyResult<Typed<convert::Mode>> {
         Typed::new(py, &self.0.mode())
@@ -68,37 +68,37 @@ impl TopologyConfig {
         self.0.depth()
     }
 
-    /// The most children that a LAN has.
+    /// The largest number of children of a LAN.
     #[getter]
     fn branching_factor(&self) -> u8 {
         self.0.branching_factor()
     }
 
-    /// The fewest deckies of a LAN that is not the DMZ; no LAN ever has none.
+    /// The smallest number of deckies of a LAN that is not the DMZ; at least one.
     #[getter]
     fn deckies_per_lan_min(&self) -> u8 {
         *self.0.deckies_per_lan().start()
     }
 
-    /// The most deckies of a LAN that is not the DMZ.
+    /// The largest number of deckies of a LAN that is not the DMZ.
     #[getter]
     fn deckies_per_lan_max(&self) -> u8 {
         *self.0.deckies_per_lan().end()
     }
 
-    /// The probability that the decky which joins a LAN to its parent forwards packets.
+    /// The probability that the decky that joins a LAN to its parent forwards packets.
     #[getter]
     fn bridge_forward_probability(&self) -> f64 {
         self.0.bridge_forward_probability()
     }
 
-    /// The probability that a decky of a LAN is attached to a LAN elsewhere too.
+    /// The probability that a decky of a LAN is also attached to a LAN elsewhere.
     #[getter]
     fn cross_edge_probability(&self) -> f64 {
         self.0.cross_edge_probability()
     }
 
-    /// The range that subnets are taken from.
+    /// The pool for subnets.
     #[getter]
     fn subnet_base_prefix(&self) -> String {
         self.0.subnet_base_prefix().to_string()
@@ -110,7 +110,7 @@ impl TopologyConfig {
         self.0.lan_prefix()
     }
 
-    /// What every decky runs; none if services are drawn.
+    /// The services that every decky runs; none if services are drawn.
     #[getter]
     fn services_explicit(&self) -> Option<Vec<String>> {
         let services = self.0.services_explicit()?;
@@ -157,7 +157,7 @@ pub(crate) fn read(fields: &Bound<'_, PyAny>, catalog: Option<&Catalog>) -> PyRe
 /// Reads a seed.
 pub(crate) fn read_seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
     let py = seed.py();
-    let message = || format!("a seed is a whole number from 0 to {}", u64::MAX);
+    let message = || format!("a seed must be a whole number from 0 to {}", u64::MAX);
     match convert::to_value(seed) {
         Ok(Value::Number(number)) => number.as_u64().ok_or_else(|| errors::unread_config(py, message())),
         Err(convert::Unfit::Value(_)) => Err(errors::unread_config(py, message())),

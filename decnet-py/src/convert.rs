@@ -1,4 +1,4 @@
-//! Between Python's objects and JSON values, with nothing guessed.
+//! Strict conversion between Python's objects and JSON values.
 
 use std::{convert::Infallible, marker::PhantomData};
 
@@ -17,19 +17,19 @@ use serde_json::{Map, Number, Value};
 
 use crate::tree;
 
-/// How deep lists and dicts may stand in each other; a list that holds itself is deeper than any bound.
+/// The deepest nesting of lists and dicts; a list that contains itself exceeds it.
 const MAX_DEPTH: usize = 128;
 
-/// Says why an object is no JSON value.
+/// The reason why an object is not a JSON value.
 pub(crate) enum Unfit {
-    /// It is of a type that JSON does not know: a `TypeError`, whatever it was for.
+    /// Its type is not a JSON type: always a `TypeError`.
     Type(String),
-    /// It is of a type that JSON knows, but cannot be said: the exception is that of what it was for.
+    /// Its type is a JSON type, but the value cannot be represented: the caller's kind of exception.
     Value(String),
 }
 
 impl Unfit {
-    /// Makes the exception: a `TypeError`, or what `family` makes of the message.
+    /// Creates the exception: a `TypeError`, or the one that `family` creates from the message.
     pub(crate) fn raise(self, family: impl FnOnce(String) -> PyErr) -> PyErr {
         match self {
             Self::Type(message) => PyTypeError::new_err(message),
@@ -52,7 +52,7 @@ pub(crate) fn to_value(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
 
 fn value(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Unfit> {
     if depth > MAX_DEPTH {
-        let message = format!("lists and dicts stand more than {MAX_DEPTH} deep in each other, or in themselves");
+        let message = format!("lists and dicts are nested more than {MAX_DEPTH} levels deep, or contain themselves");
         return Err(Unfit::Value(message));
     }
     if object.is_none() {
@@ -73,7 +73,7 @@ fn value(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Unfit> {
         let number = Number::from_f64(number.value());
         return number
             .map(Value::Number)
-            .ok_or_else(|| Unfit::Value("a number is infinite or none at all".into()));
+            .ok_or_else(|| Unfit::Value("a number is infinite or NaN".into()));
     }
     if let Ok(dict) = object.cast::<PyDict>() {
         return map(dict, depth);
@@ -85,14 +85,14 @@ fn value(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Unfit> {
         return tuple.iter().map(|item| value(&item, depth + 1)).collect();
     }
     Err(Unfit::Type(format!(
-        "{} is none of None, bool, int, float, str, list, tuple and dict",
+        "{} is not one of None, bool, int, float, str, list, tuple and dict",
         kind(object)
     )))
 }
 
 fn map(dict: &Bound<'_, PyDict>, depth: usize) -> Result<Value, Unfit> {
     let mut map = Map::new();
-    // A copy: a dict that changes under an iterator makes that panic.
+    // Copied, because iterating a dict that changes panics.
     for item in dict.items() {
         let (key, item): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
             item.extract().map_err(|error: PyErr| Unfit::Type(error.to_string()))?;
@@ -107,7 +107,7 @@ fn map(dict: &Bound<'_, PyDict>, depth: usize) -> Result<Value, Unfit> {
 /// Reads a text.
 pub(crate) fn text_of(text: &Bound<'_, PyString>) -> Result<String, Unfit> {
     let read = text.to_str().map(Into::into);
-    read.map_err(|_| Unfit::Value("a text holds half of a character: a lone surrogate".into()))
+    read.map_err(|_| Unfit::Value("a text contains a lone surrogate".into()))
 }
 
 /// Names the type of an object, for people.
@@ -116,10 +116,13 @@ pub(crate) fn kind(object: &Bound<'_, PyAny>) -> String {
     name.map_or_else(|_| "an object".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Reads a text that stands for something; anything but a `str` is a `TypeError`.
+/// Reads a text and parses it; another type is a `TypeError`.
 pub(crate) fn text(object: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
     let Ok(text) = object.cast::<PyString>() else {
-        return Err(PyTypeError::new_err(format!("{what} is a str, not {}", kind(object))));
+        return Err(PyTypeError::new_err(format!(
+            "{what} must be a str, not {}",
+            kind(object)
+        )));
     };
     Ok(text_of(text)?)
 }
@@ -136,12 +139,12 @@ pub(crate) fn address_text(object: &Bound<'_, PyAny>, what: &str) -> PyResult<St
     address(object).map_or_else(|| text(object, what), Ok)
 }
 
-/// Reads subnets from any iterable but a `str`.
+/// Reads subnets from any iterable except a `str`.
 pub(crate) fn subnets(object: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Vec<Ipv4Net>> {
     let Some(object) = object else { return Ok(Vec::new()) };
     if object.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err(format!(
-            "{what} is a list of subnets, not one str"
+            "{what} must be a list of subnets, not a str"
         )));
     }
     let subnets = object.try_iter()?.map(|item| subnet(&item?, what));
@@ -154,15 +157,15 @@ pub(crate) fn subnet(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Ipv4Net>
     decnet_topology::net::parse_subnet(&text).map_err(|error| tree::AddressError::new_err(error.to_string()))
 }
 
-/// Reads texts from any iterable but a `str`.
+/// Reads texts from any iterable except a `str`.
 pub(crate) fn texts(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String>> {
     if object.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err(format!("{what} is a list of str, not one")));
+        return Err(PyTypeError::new_err(format!("{what} must be a list of str, not a str")));
     }
     object.try_iter()?.map(|item| text(&item?, what)).collect()
 }
 
-/// Reads what a word or a text stands for; what it does not is an error of the tree.
+/// Parses a text; a failure is an error of the exception tree.
 pub(crate) fn parsed<T>(object: &Bound<'_, PyAny>, what: &str) -> PyResult<T>
 where
     T: std::str::FromStr,
@@ -181,31 +184,31 @@ where
         .map_err(|error: T::Err| tree::DecnetError::new_err(format!("{what}: {error}")))
 }
 
-/// Reads a moment: an aware `datetime`, or a text as in RFC 3339; now if there is none.
+/// Reads a time: an aware `datetime`, or a text as in RFC 3339; the default is now.
 pub(crate) fn moment(object: Option<&Bound<'_, PyAny>>) -> PyResult<Timestamp> {
     match object {
         None => Ok(Timestamp::now()),
         Some(object) if object.is_instance_of::<PyString>() => parsed(object, "a time"),
         Some(object) => object
             .extract()
-            .map_err(|_| PyTypeError::new_err("a time is an aware datetime or a str, as in RFC 3339")),
+            .map_err(|_| PyTypeError::new_err("a time must be an aware datetime, or a str as in RFC 3339")),
     }
 }
 
-/// Reads a dict as what it stands for; what it does not is an error of the tree.
+/// Parses a dict; a failure is an error of the exception tree.
 pub(crate) fn document<T: DeserializeOwned>(object: &Bound<'_, PyAny>, what: &str) -> PyResult<T> {
     let family = |message| tree::DecnetError::new_err(format!("{what}: {message}"));
     let value = to_value(object).map_err(|unfit| unfit.raise(family))?;
     serde_json::from_value(value).map_err(|error| family(error.to_string()))
 }
 
-/// Turns what can be said in JSON into Python's objects.
+/// Converts a serializable value to Python's objects.
 pub(crate) fn to_python(py: Python<'_>, said: &(impl Serialize + ?Sized)) -> PyResult<Py<PyAny>> {
     let value = serde_json::to_value(said).map_err(|error| tree::DecnetError::new_err(error.to_string()))?;
     from_value(py, &value)
 }
 
-/// Turns a result of an operation into Python's objects, as [`to_python`] does.
+/// Converts a result of an operation to Python's objects, like [`to_python`].
 pub(crate) fn document_of<T: Serialize>(py: Python<'_>, result: T) -> PyResult<Py<PyAny>> {
     to_python(py, &result)
 }
@@ -249,11 +252,11 @@ hints! {
     Texts = type_hint_subscript!(named("dict"), named("str"), named("str"));
 }
 
-/// An object of Python that has a type of `decnet.types`.
+/// A Python object with a type of `decnet.types`.
 pub(crate) struct Typed<T>(Py<PyAny>, PhantomData<fn() -> T>);
 
 impl<T> Typed<T> {
-    /// Turns what can be said in JSON into Python's objects.
+    /// Converts a serializable value to Python's objects.
     pub(crate) fn new(py: Python<'_>, value: &(impl Serialize + ?Sized)) -> PyResult<Self> {
         to_python(py, value).map(Self::from)
     }
@@ -287,7 +290,7 @@ impl<'py, T: Hint> IntoPyObject<'py> for &Typed<T> {
     }
 }
 
-/// Turns a JSON value into Python's objects.
+/// Converts a JSON value to Python's objects.
 pub(crate) fn from_value(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
     match value {
         Value::Null => Ok(py.None()),

@@ -1,4 +1,4 @@
-//! Maze files, as Python holds them: dicts, texts and paths.
+//! Maze files as dicts, texts and paths.
 
 use std::path::Path;
 
@@ -17,11 +17,11 @@ use crate::{
     errors::{self, Raise},
 };
 
-/// A document that was not read yet.
+/// A document before it is parsed.
 pub(crate) enum Written {
-    /// As a dict. Its findings have no lines and columns.
+    /// A dict. Its findings have no lines and columns.
     Dict(Value),
-    /// As a text.
+    /// A text.
     Text(Vec<u8>, Syntax),
 }
 
@@ -39,7 +39,7 @@ impl Written {
         }
         let kind = convert::kind(object);
         Err(PyTypeError::new_err(format!(
-            "a document is a dict, a str or a path, not {kind}"
+            "a document must be a dict, a str or a path, not {kind}"
         )))
     }
 
@@ -48,7 +48,7 @@ impl Written {
         let py = object.py();
         if !object.is_instance_of::<PyDict>() {
             let kind = convert::kind(object);
-            return Err(PyTypeError::new_err(format!("a document is a dict, not {kind}")));
+            return Err(PyTypeError::new_err(format!("a document must be a dict, not {kind}")));
         }
         let value = convert::to_value(object).map_err(|unfit| unfit.raise(|message| unread(py, &message)))?;
         Ok(Self::Dict(value))
@@ -59,7 +59,7 @@ impl Written {
         let Ok(text) = object.cast::<PyString>() else {
             let kind = convert::kind(object);
             return Err(PyTypeError::new_err(format!(
-                "the text of a document is a str, not {kind}"
+                "the text of a document must be a str, not {kind}"
             )));
         };
         match convert::text_of(text) {
@@ -74,7 +74,7 @@ impl Written {
         Ok(Self::Text(text, Syntax::of_file(path)))
     }
 
-    /// Reads the document.
+    /// Parses the document.
     pub(crate) fn parse(&self) -> Result<Draft, DocumentError> {
         match self {
             Self::Text(text, syntax) => document::parse(text, *syntax),
@@ -82,7 +82,7 @@ impl Written {
         }
     }
 
-    /// Reads the document and completes it to a maze, past what is reserved.
+    /// Parses the document and completes it to a maze without reserved subnets.
     pub(crate) fn resolve(&self, py: Python<'_>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<(Header, Topology)> {
         let claims = SubnetPool::past(convert::subnets(reserved, "reserved")?);
         let read = py.detach(|| {
@@ -94,14 +94,14 @@ impl Written {
     }
 }
 
-/// Why a document became no topology.
+/// The reason why a document did not become a topology.
 type Refusal = Box<dyn Raise + Send>;
 
 fn refusal(error: impl Raise + Send + 'static) -> Refusal {
     Box::new(error)
 }
 
-/// Says that an object cannot be a document.
+/// Reports that an object cannot be a document.
 fn unread(py: Python<'_>, message: &str) -> PyErr {
     let target = Target::Document {
         path: String::new(),

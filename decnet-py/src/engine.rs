@@ -31,7 +31,7 @@ pub(crate) struct EngineMethods {
 }
 
 impl EngineMethods {
-    /// Makes the methods of an engine.
+    /// Creates the methods of an engine.
     pub(crate) fn new(slot: Arc<Slot>, waiter: Waiter) -> Self {
         Self {
             slot: Native::new(slot),
@@ -93,14 +93,14 @@ fn cancelled() -> EngineError {
     RuntimeError::Cancelled { what }.into()
 }
 
-/// Reads how long `watch` waits between two polls.
+/// Reads the interval between two polls of `watch`.
 fn poll(object: &Bound<'_, PyAny>) -> PyResult<f64> {
     argument::seconds(object, "a poll").map(|poll| poll.as_secs_f64())
 }
 
 #[pymethods]
 impl EngineMethods {
-    /// Closes the engine and calls off its operations. It is idempotent.
+    /// Closes the engine and cancels its operations. It is idempotent.
     pub(crate) fn close(&self) -> PyResult<()> {
         use crate::repo::CloseWithRepo as _;
         self.slot.get()?.end();
@@ -129,7 +129,7 @@ impl EngineMethods {
         self.change(py, progress, work, plan::outcome)
     }
 
-    /// Takes a topology down. It continues after errors, and reports them at the end.
+    /// Tears a topology down. It continues after errors, and reports them at the end.
     #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn teardown(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
@@ -137,7 +137,7 @@ impl EngineMethods {
         self.change(py, progress, work, plan::outcome)
     }
 
-    /// Repairs the drift of a running topology, and nothing else.
+    /// Repairs only the drift of a running topology.
     #[pyo3(signature = (id: "TopologyId", *, force = false, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn reconcile(&self, id: &Bound<'_, PyAny>, force: bool, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
@@ -145,7 +145,7 @@ impl EngineMethods {
         self.change(py, progress, work, plan::outcome)
     }
 
-    /// Makes the plan of an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
+    /// Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
     ///
     /// `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
     #[pyo3(signature = (id: "TopologyId", operation: "PreparedOperation | None" = None, *, force = false, settings: "DeploySettings | None" = None, actor: "str | None" = None) -> "Answer[Prepared]")]
@@ -169,10 +169,10 @@ impl EngineMethods {
         })
     }
 
-    /// Makes the plan of a reap and changes nothing. A reap removes the resources of topologies that no longer exist.
+    /// Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
     ///
-    /// With `instance` it removes all resources of a store that was lost. It keeps running containers unless `running` has the id of
-    /// their topology, or its first eight hex digits.
+    /// With `instance` it removes all resources of a lost store. It keeps running containers unless `running` has the id of their
+    /// topology, or its first eight hex digits.
     #[pyo3(signature = (*, instance: "str | None" = None, running: "Iterable[str] | None" = None) -> "Answer[PreparedReap]")]
     fn prepare_reap(
         &self,
@@ -191,7 +191,7 @@ impl EngineMethods {
         })
     }
 
-    /// Removes the resources of topologies that no longer exist. The arguments are those of `prepare_reap`.
+    /// Removes the resources of deleted and torn-down topologies. The arguments are those of `prepare_reap`.
     #[pyo3(signature = (*, instance: "str | None" = None, running: "Iterable[str] | None" = None, progress: "Progress | None" = None) -> "Answer[ReapReport]")]
     fn reap(
         &self,
@@ -205,7 +205,7 @@ impl EngineMethods {
         self.change(py, progress, work, convert::document_of)
     }
 
-    /// Probes from every decky that it reaches what the maze says, and nothing else.
+    /// Probes from every decky that it reaches what the maze declares, and nothing else.
     #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[VerifyReport]")]
     fn verify(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
@@ -221,7 +221,7 @@ impl EngineMethods {
         self.look(py, work, |py, inspection| convert::to_python(py, &inspection.deckies))
     }
 
-    /// Submits a mutation: a running topology gets it in its queue, a pending one is edited at once.
+    /// Submits a mutation: for a running topology it is queued, a pending one is edited directly.
     #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, actor: "str | None" = None, expected: "int | None" = None) -> "Answer[MutationRow | StoredTopology]")]
     fn enqueue(
         &self,

@@ -1,4 +1,4 @@
-//! The one place that maps errors to exceptions.
+//! The only place that maps errors to exceptions.
 
 use std::{error::Error, fmt::Display, iter::successors};
 
@@ -15,22 +15,22 @@ use pyo3::{IntoPyObjectExt as _, prelude::*};
 
 use crate::{convert, finding, tree};
 
-/// What becomes an exception.
+/// An error that becomes an exception.
 pub(crate) trait Raise {
-    /// Makes the exception.
+    /// Creates the exception.
     fn raise(&self, py: Python<'_>) -> PyErr;
 }
 
-/// Says an error and its causes.
+/// Formats an error with its causes.
 fn said(error: &(dyn Error + 'static)) -> String {
     let causes = successors(Some(error as &dyn Error), |error| (*error).source());
     let mut words: Vec<String> = causes.map(ToString::to_string).collect();
-    // What passes a cause on in its own words says it once.
+    // An error that repeats its cause's text is shown once.
     words.dedup();
     words.join(": ")
 }
 
-/// Gives an exception its attributes. That one cannot be set is no reason to lose the exception.
+/// Sets the attributes of an exception. If setting one fails, the exception is still raised.
 fn with<const N: usize>(py: Python<'_>, error: PyErr, attributes: [(&str, PyResult<Py<PyAny>>); N]) -> PyErr {
     for (name, value) in attributes {
         let set = value.and_then(|value| error.value(py).setattr(name, value));
@@ -41,13 +41,13 @@ fn with<const N: usize>(py: Python<'_>, error: PyErr, attributes: [(&str, PyResu
     error
 }
 
-/// Says what is wrong with a config.
+/// Reports the faults of a config.
 pub(crate) fn invalid_config(py: Python<'_>, error: &ConfigError) -> PyErr {
     let raised = tree::InvalidConfig::new_err(error.to_string());
     with(py, raised, [("faults", convert::to_python(py, &error.faults))])
 }
 
-/// Says that a config cannot be read at all.
+/// Reports that a config cannot be read.
 pub(crate) fn unread_config(py: Python<'_>, message: String) -> PyErr {
     let faults = vec![ConfigFault {
         field: "*".into(),
@@ -56,18 +56,18 @@ pub(crate) fn unread_config(py: Python<'_>, message: String) -> PyErr {
     invalid_config(py, &ConfigError { faults })
 }
 
-/// Says what is wrong with a maze or a document.
+/// Reports the findings of a maze or a document.
 pub(crate) fn invalid_topology(py: Python<'_>, message: impl Display, findings: &[Finding]) -> PyErr {
     let raised = tree::InvalidTopology::new_err(message.to_string());
     with(py, raised, [("findings", finding::list(findings).into_py_any(py))])
 }
 
-/// Says that a mutation cannot be read at all.
+/// Reports that a mutation cannot be read.
 pub(crate) fn unread_mutation(py: Python<'_>, message: String) -> PyErr {
     MutationError::Syntax { message }.raise(py)
 }
 
-/// Says that a store cannot be used.
+/// Reports that a store cannot be used.
 pub(crate) fn unusable(message: impl Display) -> PyErr {
     tree::RepoError::new_err(message.to_string())
 }

@@ -1,19 +1,19 @@
-//! Findings: what is wrong, or looks wrong, as data.
+//! Findings: faults and likely mistakes, as data.
 
 use decnet_topology::finding::{self, Severity, Target};
 use pyo3::prelude::*;
 
 use crate::convert::{self, Typed};
 
-/// One thing that is wrong, or looks wrong.
+/// One fault or likely mistake.
 #[pyclass(frozen, eq, hash, module = "decnet")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Finding {
     severity: Severity,
-    /// Which rule it breaks.
+    /// The broken rule.
     #[pyo3(get)]
     code: &'static str,
-    /// What, where, and what to do, for people.
+    /// What is wrong, where, and what to do, for people.
     #[pyo3(get)]
     message: String,
     target: Target,
@@ -21,13 +21,13 @@ pub(crate) struct Finding {
 
 #[pymethods]
 impl Finding {
-    /// Its weight: `error` or `warning`.
+    /// Its severity: `error` or `warning`.
     #[getter]
     fn severity(&self, py: Python<'_>) -> PyResult<Typed<convert::Severity>> {
         Typed::new(py, &self.severity)
     }
 
-    /// What it is about: a dict with a `kind` and the names.
+    /// Its subject: a dict with a `kind` and the names.
     #[getter]
     fn target(&self, py: Python<'_>) -> PyResult<Typed<convert::Document>> {
         Typed::new(py, &self.target)
@@ -66,7 +66,7 @@ impl From<&finding::Finding> for Finding {
     }
 }
 
-/// Turns findings into Python's.
+/// Converts findings to Python's.
 pub(crate) fn list(findings: &[finding::Finding]) -> Vec<Finding> {
     findings.iter().map(Finding::from).collect()
 }

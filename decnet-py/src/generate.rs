@@ -1,4 +1,4 @@
-//! The drawing of mazes.
+//! The generation of mazes.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     model::Topology,
 };
 
-/// Draws the maze of a config, or of the fields of one.
+/// Generates the maze of a config, or of config fields.
 #[pyfunction]
 #[pyo3(name = "generate", signature = (config: "TopologyConfig | Document | None" = None, *, seed: "int | None" = None, reserved: "Subnets | None" = None, catalog = None, **fields: "Any"))]
 pub(crate) fn generate_topology(
@@ -26,12 +26,15 @@ pub(crate) fn generate_topology(
 ) -> PyResult<Topology> {
     let catalog = catalog.map(Bound::get);
     let mut config = match (config, fields) {
-        (Some(_), Some(_)) => return Err(PyTypeError::new_err("a config or the fields of one, not both")),
+        (Some(_), Some(_)) => return Err(PyTypeError::new_err("give a config or its fields, not both")),
         (Some(config), None) => match config.cast::<TopologyConfig>() {
             Ok(config) => config.get().0.clone(),
             Err(_) if config.is_instance_of::<PyDict>() => read(config, catalog)?.0,
             Err(_) => {
-                let message = format!("a config is a TopologyConfig or a dict, not {}", convert::kind(config));
+                let message = format!(
+                    "a config must be a TopologyConfig or a dict, not {}",
+                    convert::kind(config)
+                );
                 return Err(PyTypeError::new_err(message));
             }
         },

@@ -1,13 +1,13 @@
-//! The Python binding of DECNET: the module `decnet._decnet`, on which the package `python/decnet` stands.
+//! The Python binding of DECNET: the module `decnet._decnet`, which the package `python/decnet` wraps.
 //!
-//! It has no logic of its own: a call is turned into one of `decnet-topology` or `decnet-engine`, what comes back into Python's
-//! objects, and an error into an exception of the tree under `DecnetError`. Documents go in and out as dicts.
+//! It has no logic of its own: a call becomes a call of `decnet-topology` or `decnet-engine`, the result becomes Python objects,
+//! and an error becomes an exception of the tree under `DecnetError`. Documents go in and out as dicts.
 //!
-//! - **The interpreter's lock** is given back while Rust works: mazes are immutable, and everything else is behind a lock of its own.
-//! - **What waits** (stores, Docker, events) is an `operation`: it runs on the threads of `runtime`, and whoever asked for it
-//!   waits in the interpreter, looks for Ctrl-C meanwhile, and calls it off. A thread of the runtime never takes the interpreter's
-//!   lock.
-//! - **A fork** leaves these threads behind. So everything that holds some remembers its process, and refuses in another.
+//! - **The interpreter's lock** is released while Rust works: mazes are immutable, and everything else has its own lock.
+//! - **Calls that wait** (stores, Docker, events) are an `operation`: it runs on the threads of `runtime`. The caller waits in
+//!   the interpreter, checks for Ctrl-C, and cancels it if needed. A thread of the runtime never takes the interpreter's lock.
+//! - **A fork** does not have these threads. So every object that uses them remembers its process, and refuses to work in
+//!   another.
 
 mod alloc;
 mod argument;

@@ -1,4 +1,4 @@
-//! The maze: immutable, so that threads share it.
+//! The maze: immutable, so that threads can share it.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     report::{Report, Rules, claims},
 };
 
-/// A complete, well-formed maze: LANs, deckies and who is attached to what.
+/// A complete, well-formed maze: LANs, deckies and attachments.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct Topology {
@@ -33,7 +33,7 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    /// Takes what was drawn from a config.
+    /// Creates one from a generated maze and its config.
     pub(crate) fn drawn(maze: Arc<model::Topology>, config: Config) -> Self {
         let header = Header {
             name: config.name().to_string(),
@@ -43,7 +43,7 @@ impl Topology {
         Self { header, maze }
     }
 
-    /// Takes what a document said.
+    /// Creates one from a parsed document.
     pub(crate) fn read((header, maze): (Header, model::Topology)) -> Self {
         Self {
             header,
@@ -51,7 +51,7 @@ impl Topology {
         }
     }
 
-    /// Takes what a store holds.
+    /// Creates one from a stored maze.
     pub(crate) fn shared(header: Header, maze: Arc<model::Topology>) -> Self {
         Self { header, maze }
     }
@@ -61,7 +61,7 @@ impl Topology {
         Arc::clone(&self.maze)
     }
 
-    /// Returns what is said about the maze as a whole.
+    /// Returns the fields about the whole maze.
     pub(crate) fn header(&self) -> &Header {
         &self.header
     }
@@ -80,7 +80,7 @@ impl Topology {
 
 #[pymethods]
 impl Topology {
-    /// Reads a document that is a dict, and completes it past what is reserved.
+    /// Reads a document from a dict, and completes it without reserved subnets.
     #[staticmethod]
     #[pyo3(signature = (document: "Document", *, reserved: "Subnets | None" = None))]
     fn from_dict(document: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
@@ -89,7 +89,7 @@ impl Topology {
             .map(Self::read)
     }
 
-    /// Reads a document in JSON, and completes it past what is reserved.
+    /// Reads a document in JSON, and completes it without reserved subnets.
     #[staticmethod]
     #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
     fn from_json(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
@@ -98,7 +98,7 @@ impl Topology {
             .map(Self::read)
     }
 
-    /// Reads a document in YAML, and completes it past what is reserved.
+    /// Reads a document in YAML, and completes it without reserved subnets.
     #[staticmethod]
     #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
     fn from_yaml(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
@@ -107,7 +107,7 @@ impl Topology {
             .map(Self::read)
     }
 
-    /// Reads a maze file, and completes it past what is reserved.
+    /// Reads a maze file, and completes it without reserved subnets.
     #[staticmethod]
     #[pyo3(signature = (path: "str | PathLike[str]", *, reserved: "Subnets | None" = None))]
     fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
@@ -137,7 +137,7 @@ impl Topology {
         &self.header.name
     }
 
-    /// What it was generated from, if it was.
+    /// The config that it was generated from, if any.
     #[getter]
     fn config(&self) -> Option<TopologyConfig> {
         self.header.config.clone().map(TopologyConfig)
@@ -159,7 +159,7 @@ impl Topology {
             .collect()
     }
 
-    /// Who is attached to what, and under which address.
+    /// The attachments: decky, LAN and address.
     #[getter]
     fn edges(&self) -> Vec<Edge> {
         let edges = self.maze.edges();
@@ -168,13 +168,13 @@ impl Topology {
             .collect()
     }
 
-    /// The DMZ; of several, the first.
+    /// The DMZ; if there are several, the first.
     #[getter]
     fn dmz(&self) -> Option<Lan> {
         self.maze.dmz().map(Lan::from)
     }
 
-    /// Returns the LAN of that name, whatever its case.
+    /// Returns the LAN with that name, in any case.
     #[pyo3(signature = (name: "str"))]
     fn lan(&self, name: Text) -> PyResult<Lan> {
         let text = name.take();
@@ -182,7 +182,7 @@ impl Topology {
         found.map(Lan::from).ok_or_else(|| PyKeyError::new_err(text))
     }
 
-    /// Returns the decky of that name, whatever its case.
+    /// Returns the decky with that name, in any case.
     #[pyo3(signature = (name: "str"))]
     fn decky(&self, name: Text) -> PyResult<Decky> {
         let text = name.take();
@@ -192,7 +192,7 @@ impl Topology {
             .ok_or_else(|| PyKeyError::new_err(text))
     }
 
-    /// Holds the maze to the rules.
+    /// Validates the maze.
     #[pyo3(
         signature = (rules: "Rules" = Text::new("deploy"), *, catalog = None, reserved: "Subnets | None" = None),
         text_signature = "($self, rules='deploy', *, catalog=None, reserved=None)"
@@ -208,7 +208,7 @@ impl Topology {
         Ok(py.detach(|| rules.judge(&self.maze)))
     }
 
-    /// Computes the canonical hash: what is not meant for Docker is not in it.
+    /// Computes the canonical hash. It includes only what matters on Docker.
     fn canonical_hash(&self, py: Python<'_>) -> String {
         py.detach(|| canonical_hash(&self.maze).to_string())
     }
@@ -246,7 +246,7 @@ impl Topology {
         py.detach(|| Graph::new(&self.maze).to_mermaid())
     }
 
-    /// Returns the maze that a mutation makes; this one stays as it is.
+    /// Returns the maze after a mutation; this one is unchanged.
     #[pyo3(signature = (mutation: "Mutation | Document", *, live = false, reserved: "Subnets | None" = None, catalog = None))]
     fn apply(
         &self,
@@ -285,7 +285,7 @@ impl Topology {
         crate::network::graph(py, &self.maze)
     }
 
-    /// What a notebook shows: the picture, where it can draw one.
+    /// The output in a notebook: a picture if possible.
     #[pyo3(signature = (include: "object" = None, exclude: "object" = None) -> "dict[str, str]")]
     fn _repr_mimebundle_(
         &self,

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Mutation(mutation::Mutation);
 
 impl Mutation {
-    /// Takes a mutation, or a dict that is one.
+    /// Accepts a mutation, or a dict with one.
     pub(crate) fn read(object: &Bound<'_, PyAny>) -> PyResult<mutation::Mutation> {
         match object.cast::<Self>() {
             Ok(mutation) => Ok(mutation.get().0.clone()),
@@ -33,7 +33,7 @@ impl Mutation {
         let py = document.py();
         if !document.is_instance_of::<PyDict>() {
             return Err(PyTypeError::new_err(format!(
-                "a mutation is a dict, not {}",
+                "a mutation must be a dict, not {}",
                 convert::kind(document)
             )));
         }
@@ -60,13 +60,13 @@ impl Mutation {
         convert::to_python(py, &self.0)
     }
 
-    /// The word for what it does.
+    /// The op.
     #[getter]
     fn op(&self) -> &str {
         self.0.op()
     }
 
-    /// The name of the LAN or decky that it is about.
+    /// The name of the LAN or decky that it changes.
     #[getter]
     fn subject(&self) -> &str {
         self.0.subject().as_str()
@@ -102,7 +102,7 @@ impl Mutation {
         )
     }
 
-    /// Removes a LAN that is no decky's home, and the attachments to it.
+    /// Removes a LAN that is not the home of a decky, and the attachments to it.
     #[staticmethod]
     #[pyo3(signature = (name: "str"))]
     fn remove_lan(name: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -111,7 +111,7 @@ impl Mutation {
 
     /// Adds a decky with its home.
     #[staticmethod]
-    #[expect(clippy::too_many_arguments, reason = "what the op may say")]
+    #[expect(clippy::too_many_arguments, reason = "one argument per key of the op")]
     #[pyo3(signature = (name: "str", lan: "str", *, services: "list[str] | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, forwards_l3: "bool | None" = None, ip: "Address | None" = None, x: "float | None" = None, y: "float | None" = None))]
     fn add_decky(
         name: &Bound<'_, PyAny>,
@@ -164,7 +164,7 @@ impl Mutation {
         )
     }
 
-    /// Ends a membership that is not the home.
+    /// Removes a membership that is not the home.
     #[staticmethod]
     #[pyo3(signature = (decky: "str", lan: "str"))]
     fn detach_decky(decky: &Bound<'_, PyAny>, lan: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -178,9 +178,9 @@ impl Mutation {
         made("remove_decky", &[("decky", Some(decky))], &[])
     }
 
-    /// Changes what a decky runs or is; an archetype that is empty clears the one that it has.
+    /// Changes the workload or role of a decky; an empty archetype removes it.
     #[staticmethod]
-    #[expect(clippy::too_many_arguments, reason = "what the op may say")]
+    #[expect(clippy::too_many_arguments, reason = "one argument per key of the op")]
     #[pyo3(signature = (decky: "str", *, services: "list[str] | None" = None, x: "float | None" = None, y: "float | None" = None, force: "bool | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, forwards_l3: "bool | None" = None))]
     fn update_decky(
         decky: &Bound<'_, PyAny>,
@@ -209,7 +209,7 @@ impl Mutation {
         )
     }
 
-    /// Changes a LAN; of a live maze only its place on the canvas.
+    /// Changes a LAN; in a running maze, only its position on the canvas.
     #[staticmethod]
     #[pyo3(signature = (name: "str", *, x: "float | None" = None, y: "float | None" = None, rename: "str | None" = None, subnet: "Subnet | None" = None, is_dmz: "bool | None" = None))]
     fn update_lan(
@@ -236,13 +236,13 @@ impl Mutation {
     }
 }
 
-/// What is given of a mutation, by key; what is `None` is left out.
+/// The given keys of a mutation; `None` values are left out.
 type Given<'a, 'py> = [(&'a str, Option<&'a Bound<'py, PyAny>>)];
 
-/// Puts a mutation together as it would stand on the wire, and reads that.
+/// Builds a mutation as on the wire, and parses it.
 fn made(op: &str, payload: &Given<'_, '_>, patch: &Given<'_, '_>) -> PyResult<Mutation> {
     let (mut payload, mut patch) = (map(payload)?, map(patch)?);
-    // An empty archetype is none: there is nothing to set, and a patch clears it.
+    // An empty archetype means none: there is nothing to set, and a patch removes it.
     let is_empty = |map: &Map<String, Value>| map.get("archetype").is_some_and(|archetype| archetype == "");
     if is_empty(&payload) {
         payload.remove("archetype");

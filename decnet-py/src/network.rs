@@ -3,7 +3,7 @@
 use decnet_topology::Topology;
 use pyo3::{prelude::*, types::PyDict};
 
-/// Draws the maze with the networkx of the interpreter: nodes `("lan", name)` and `("decky", name)`, an edge an attachment.
+/// Builds the graph with the interpreter's networkx: nodes `("lan", name)` and `("decky", name)`, one edge per attachment.
 pub(crate) fn graph<'py>(py: Python<'py>, maze: &Topology) -> PyResult<Bound<'py, PyAny>> {
     let graph = py.import("networkx")?.call_method0("Graph")?;
     for lan in maze.lans() {

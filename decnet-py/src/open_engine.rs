@@ -17,10 +17,10 @@ use crate::{
     workbench::{Host, Slot, Workbench, image},
 };
 
-/// Deploys the mazes of a store on Docker, keeps them as they are stored, and takes them down.
+/// Deploys the mazes of a store on Docker, reconciles them, and tears them down.
 ///
-/// `docker` is None for the daemon of the `docker` command (`DOCKER_HOST`, else the context in use, else the usual socket), an
-/// address like `unix:///var/run/docker.sock`, or a `Simulated` daemon. Methods may be called from any thread.
+/// `docker` is None for the daemon of the `docker` command (`DOCKER_HOST`, else the selected context, else the default socket),
+/// an address like `unix:///var/run/docker.sock`, or a `Simulated` daemon. Methods can be called from any thread.
 ///
 /// Ctrl-C during a change of Docker undoes the change and then raises `KeyboardInterrupt`. An exception of a `progress` callable, which
 /// is called with every event of the operation, does the same.

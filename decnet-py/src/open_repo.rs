@@ -14,10 +14,10 @@ use crate::{
     repo::{OpenRepo, RepoMethods},
 };
 
-/// A store of topologies: in memory, or in one file that several processes may use.
+/// A store of topologies: in memory, or in one file that several processes can use.
 ///
-/// Every method is one transaction, and may be called from any thread. A method that depends on what the caller read takes that (a
-/// version, a status, a token), and is refused if it has changed. `at` is the present moment by default.
+/// Every method is one transaction, and can be called from any thread. A method that depends on an earlier read takes the value
+/// that was read (a version, a status, a token), and is refused if it has changed. `at` is the current time by default.
 #[pyclass(name = "Repo", frozen, extends = RepoMethods, module = "decnet")]
 pub(crate) struct PyRepo;
 
@@ -34,7 +34,7 @@ async fn open(path: FilePath) -> Result<Arc<OpenRepo>, RepoError> {
 
 #[pymethods]
 impl PyRepo {
-    /// Opens a store that lives as long as the process.
+    /// Opens a store in memory that lives as long as the process.
     #[staticmethod]
     fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
         Self::make(py, OpenRepo::new(Arc::new(MemoryRepo::new())))
@@ -67,14 +67,14 @@ impl PyRepo {
 
 #[pymethods]
 impl AioRepo {
-    /// Uses a store that is open.
+    /// Uses an open store.
     #[new]
     #[pyo3(signature = (repo: "Repo | AioRepo"))]
     fn new(repo: &Bound<'_, RepoMethods>) -> PyResult<PyClassInitializer<Self>> {
         repo.get().shared().map(Self::make)
     }
 
-    /// Opens a store that lives as long as the process.
+    /// Opens a store in memory that lives as long as the process.
     #[staticmethod]
     fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
         Py::new(py, Self::make(OpenRepo::new(Arc::new(MemoryRepo::new()))))

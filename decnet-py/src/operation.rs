@@ -1,4 +1,4 @@
-//! Operations: work beside the interpreter, which a thread or an event loop waits for and can call off.
+//! Operations: work on other threads, which a Python thread or an event loop waits for and can cancel.
 
 use std::{
     collections::VecDeque,
@@ -24,22 +24,22 @@ use crate::{
 /// How long a thread waits before it checks for Ctrl-C.
 const PULSE: Duration = Duration::from_millis(50);
 
-/// The Ctrl-C that returns at once. The undo goes on without a waiter.
+/// The Ctrl-C that returns immediately. The undo continues in the background.
 const IMPATIENT: usize = 3;
 
-/// How many events may wait for a `progress` callable. The oldest are dropped, since Rust never waits for Python.
+/// How many events can be queued for a `progress` callable. The oldest are dropped, because Rust never waits for Python.
 const BOUND: usize = 4096;
 
-/// What every method of a store or an engine returns: the result, or a coroutine that returns it.
+/// The result of every method of a store or an engine: the value, or a coroutine that returns it.
 pub(crate) type Answer = PyResult<Py<PyAny>>;
 
-/// Converts the result, once the interpreter's lock is held again.
+/// Converts the result while the interpreter's lock is held.
 type Finish = Box<dyn FnOnce(Python<'_>) -> Answer + Send>;
 
 /// Spawns the work, and returns the handle that aborts it.
 type Start = Box<dyn FnOnce(&'static Threads, Inbox) -> AbortHandle + Send>;
 
-/// Makes Python's event. Only the payload of lost events says something: how many they were.
+/// Creates Python's event. For lost events, only the payload matters: their number.
 pub(crate) fn event(py: Python<'_>, received: &Received) -> Answer {
     match received {
         Received::Event(envelope) => convert::to_python(py, envelope),
@@ -47,18 +47,18 @@ pub(crate) fn event(py: Python<'_>, received: &Received) -> Answer {
     }
 }
 
-/// How an operation is called off.
+/// How an operation is cancelled.
 #[derive(Debug, Clone)]
 pub(crate) enum Stop {
-    /// By its token. It undoes what it did, and then ends with an error.
+    /// By its token. It undoes its changes, and then ends with an error.
     Token(CancellationToken),
     /// By dropping it, because it only reads.
     Drop,
-    /// Not at all, because it is short and writes.
+    /// It cannot be cancelled, because it is short and writes.
     Never,
 }
 
-/// Who waits for the operations of a store or an engine.
+/// The waiter for the operations of a store or an engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Waiter {
     /// The calling thread.
@@ -80,7 +80,7 @@ impl Waiter {
     }
 }
 
-/// What arrived, and who is called when something does.
+/// What arrived, and the callback for new arrivals.
 #[derive(Default)]
 struct Mailbox {
     /// Whether anybody wants events.
@@ -131,7 +131,7 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what arrived. Waits a moment if nothing did.
+    /// Takes what arrived. Waits a moment if nothing arrived.
     fn take(&self, timeout: Duration) -> (VecDeque<Received>, Option<Finish>) {
         let waited = self
             .arrived
@@ -147,7 +147,7 @@ impl Shared {
     }
 }
 
-/// The end of the mailbox that the work holds.
+/// The sending end of the mailbox, which the work holds.
 #[derive(Clone)]
 pub(crate) struct Inbox {
     shared: Arc<Shared>,
@@ -155,7 +155,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Runs work, and keeps the events of a subscription for the waiter.
+    /// Runs work, and collects the events of a subscription for the waiter.
     pub(crate) async fn follow<T>(&self, mut events: Subscription, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let done = loop {
@@ -185,7 +185,7 @@ impl Inbox {
     }
 }
 
-/// Work that runs from its start until it is done or called off.
+/// Work that runs from its start until it is done or cancelled.
 #[pyclass(frozen, module = "decnet._decnet")]
 pub(crate) struct Operation {
     shared: Native<Arc<Shared>>,
@@ -195,7 +195,7 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// Makes an operation that nobody started.
+    /// Creates an operation that is not started.
     pub(crate) fn new<T, E, F>(
         stop: Stop,
         work: impl FnOnce(Inbox) -> F + Send + 'static,
@@ -217,7 +217,7 @@ impl Operation {
                     Err(ended) => match ended.try_into_panic() {
                         // It becomes an exception, like any panic of a call.
                         Ok(panic) => panic::resume_unwind(panic),
-                        Err(_) => Err(tree::Interrupted::new_err("the operation was called off")),
+                        Err(_) => Err(tree::Interrupted::new_err("the operation was cancelled")),
                     },
                 };
                 inbox.put(|mailbox| mailbox.finish = Some(Box::new(finish)));
@@ -232,7 +232,7 @@ impl Operation {
         }
     }
 
-    /// Waits in this thread until it is done, and returns the result. Ctrl-C calls it off and waits for the undo, and so does an
+    /// Waits in this thread until it is done, and returns the result. Ctrl-C cancels it and waits for the undo. So does an
     /// exception of `progress`, which is then not called again.
     fn wait(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         self.start(py, progress.is_some())?;
@@ -247,7 +247,7 @@ impl Operation {
             });
             if let Err(error) = reported {
                 shared.ignore_events();
-                self.call_off();
+                self.stop();
                 interruption.get_or_insert(error);
             }
             if let Some(finish) = finish {
@@ -261,7 +261,7 @@ impl Operation {
                 return Err(interruption);
             }
             if let Err(error) = py.check_signals() {
-                self.call_off();
+                self.stop();
                 interruptions += 1;
                 if interruptions >= IMPATIENT || matches!(self.stop, Stop::Drop) {
                     return Err(error);
@@ -271,7 +271,7 @@ impl Operation {
         }
     }
 
-    fn call_off(&self) {
+    fn stop(&self) {
         match &self.stop {
             Stop::Token(token) => token.cancel(),
             Stop::Drop => drop(self.task.get().map(AbortHandle::abort)),
@@ -298,7 +298,7 @@ impl Operation {
         Ok(())
     }
 
-    /// Calls `listener` once without arguments, when something arrives: from another thread, or at once.
+    /// Calls `listener` once without arguments when something arrives: from another thread, or immediately.
     fn listen(&self, py: Python<'_>, listener: Py<PyAny>) -> PyResult<()> {
         let mut mailbox = self.shared.get()?.lock();
         if mailbox.is_empty() {
@@ -315,13 +315,13 @@ impl Operation {
         events.iter().map(|event| self::event(py, event)).collect()
     }
 
-    /// Drops the events that arrived, and all later ones.
+    /// Drops all queued and later events.
     fn ignore_events(&self) -> PyResult<()> {
         self.shared.get()?.ignore_events();
         Ok(())
     }
 
-    /// Returns whether it is done, and its result not taken.
+    /// Returns whether it is done and its result is not taken yet.
     fn is_done(&self) -> PyResult<bool> {
         Ok(self.shared.get()?.lock().finish.is_some())
     }
@@ -335,19 +335,19 @@ impl Operation {
         )
     }
 
-    /// Calls it off. The result comes after the undo.
+    /// Cancels it. The result comes after the undo.
     fn cancel(&self) -> PyResult<()> {
         self.shared.get()?;
-        self.call_off();
+        self.stop();
         Ok(())
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        // Nobody can ask for its result any more.
+        // Nobody can take its result any longer.
         if self.shared.get().is_ok() {
-            self.call_off();
+            self.stop();
         }
     }
 }

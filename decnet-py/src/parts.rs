@@ -1,4 +1,4 @@
-//! The parts of a maze, as Python reads them.
+//! The parts of a maze as Python objects.
 
 use decnet_topology::{Attachment, model};
 use pyo3::prelude::*;
@@ -13,13 +13,13 @@ pub(crate) struct Lan {
     name: String,
     /// The subnet.
     subnet: String,
-    /// The address that Docker's bridge has, or would have.
+    /// The address of Docker's bridge.
     gateway: String,
     /// Whether outsiders may reach it.
     is_dmz: bool,
-    /// The place on the canvas, to the right.
+    /// The position on the canvas, to the right.
     x: Option<f64>,
-    /// The place on the canvas, down.
+    /// The position on the canvas, down.
     y: Option<f64>,
 }
 
@@ -79,16 +79,16 @@ impl Edge {
 #[derive(PartialEq)]
 pub(crate) struct Decky {
     inner: model::Decky,
-    /// Where it is attached; the first is the home.
+    /// Its attachments; the first is the home.
     #[pyo3(get)]
     attachments: Vec<Edge>,
-    /// Whether it publishes its services' ports on the host.
+    /// Whether it is a gateway: the host publishes the ports of its services.
     #[pyo3(get)]
     is_gateway: bool,
 }
 
 impl Decky {
-    /// Takes a decky out of its maze.
+    /// Copies a decky out of its maze.
     pub(crate) fn of(maze: &model::Topology, decky: &model::Decky) -> Self {
         let attachments = decky.attachments().iter();
         Self {
@@ -151,13 +151,13 @@ impl Decky {
         self.inner.is_router()
     }
 
-    /// The place on the canvas, to the right.
+    /// The position on the canvas, to the right.
     #[getter]
     fn x(&self) -> Option<f64> {
         self.inner.position().x.map(f64::from)
     }
 
-    /// The place on the canvas, down.
+    /// The position on the canvas, down.
     #[getter]
     fn y(&self) -> Option<f64> {
         self.inner.position().y.map(f64::from)

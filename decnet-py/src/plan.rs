@@ -1,4 +1,4 @@
-//! What an engine would do, and what came of what it did.
+//! The plan of an operation, and its outcome.
 
 use decnet_engine::{engine, plan};
 use pyo3::{prelude::*, types::PyList};
@@ -9,14 +9,14 @@ use crate::{
     rows::TopologyRow,
 };
 
-/// One effect on Docker, and what must have happened before.
+/// One effect on Docker, and the steps that must be done before.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Step(plan::Step);
 
 #[pymethods]
 impl Step {
-    /// Why it is needed, in words: `missing`, `spec changed: publish`. `to_dict()` has it as data.
+    /// The reason, in words: `missing`, `spec changed: publish`. `to_dict()` has it as data.
     #[getter]
     fn reason(&self) -> String {
         self.0.reason.to_string()
@@ -28,7 +28,7 @@ impl Step {
         self.0.destructive
     }
 
-    /// The places of the steps that must be done before.
+    /// The positions of the steps that must be done before.
     #[getter]
     fn needs(&self) -> Vec<usize> {
         self.0.needs.iter().copied().collect()
@@ -49,13 +49,13 @@ impl Step {
     }
 }
 
-/// Steps that bring Docker from what is there to what should be.
+/// Steps that bring Docker from the observed to the desired state.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct Plan(plan::Plan);
 
 impl Plan {
-    /// Takes a plan.
+    /// Creates Python's plan.
     pub(crate) fn new(plan: plan::Plan) -> Self {
         Self(plan)
     }
@@ -63,7 +63,7 @@ impl Plan {
 
 #[pymethods]
 impl Plan {
-    /// The steps; each stands after those that it needs.
+    /// The steps; each comes after the steps that it needs.
     #[getter]
     fn steps(&self) -> Vec<Step> {
         self.0.steps().iter().cloned().map(Step).collect()
@@ -100,16 +100,16 @@ impl Plan {
     }
 }
 
-/// What an operation came to.
+/// The outcome of an operation.
 #[pyclass(frozen, get_all, module = "decnet")]
 pub(crate) struct Outcome {
-    /// The topology's row afterwards; its id differs from the one asked for where a fresh copy was deployed.
+    /// The topology's row afterwards; it has another id if a fresh copy was deployed.
     row: Py<TopologyRow>,
     /// How many steps changed something.
     changed: usize,
-    /// What is not as it should be, where the topology is degraded.
+    /// How Docker differs from the maze, if the topology is degraded.
     reason: Option<String>,
-    /// What works, but is most likely not meant.
+    /// The warnings of the validation: valid, but probably not intended.
     warnings: Vec<Finding>,
 }
 
@@ -132,7 +132,7 @@ impl Outcome {
     }
 }
 
-/// Makes Python's outcome.
+/// Creates Python's outcome.
 pub(crate) fn outcome(py: Python<'_>, outcome: engine::Outcome) -> PyResult<Py<PyAny>> {
     let engine::Outcome {
         row,

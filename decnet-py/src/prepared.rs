@@ -1,4 +1,4 @@
-//! Prepared operations: a plan that can be shown, and is the one that runs.
+//! Prepared operations: the plan that is shown is the plan that runs.
 
 use decnet_engine::engine::{self, DeployOptions, EngineError, Operation as EngineOperation, ReapOptions};
 use decnet_topology::DeploySettings;
@@ -14,7 +14,7 @@ use crate::{
     runtime::Native,
 };
 
-/// A prepared operation, and who executes it.
+/// A prepared operation and its executor.
 struct Ready<P> {
     engine: engine::Engine,
     prepared: P,
@@ -52,7 +52,7 @@ impl<P: Clone + Send + Sync + 'static> Ready<P> {
 pub(crate) struct PreparedMethods(Native<Ready<engine::Prepared>>);
 
 impl PreparedMethods {
-    /// Makes Python's object.
+    /// Creates Python's object.
     pub(crate) fn make(
         py: Python<'_>,
         engine: engine::Engine,
@@ -78,7 +78,7 @@ impl PreparedMethods {
     }
 }
 
-/// An operation whose plan was made and not executed. `execute` makes the plan again, and refuses if it differs.
+/// A planned operation that is not executed yet. `execute` makes the plan again, and refuses if it differs.
 #[pyclass(frozen, extends = PreparedMethods, module = "decnet")]
 pub(crate) struct Prepared;
 
@@ -88,7 +88,7 @@ pub(crate) struct AioPrepared;
 
 #[pymethods]
 impl PreparedMethods {
-    /// The id of the topology after the operation. It differs from the present one if a fresh copy is deployed.
+    /// The id of the topology after the operation. It differs from the current one if a fresh copy is deployed.
     #[getter]
     fn id(&self) -> PyResult<String> {
         Ok(self.prepared()?.id().to_string())
@@ -100,7 +100,7 @@ impl PreparedMethods {
         Ok(Plan::new(self.prepared()?.plan().clone()))
     }
 
-    /// The warnings of the rules.
+    /// The warnings of the validation.
     #[getter]
     fn warnings(&self) -> PyResult<Vec<Finding>> {
         Ok(list(self.prepared()?.warnings()))
@@ -112,13 +112,13 @@ impl PreparedMethods {
         Ok(self.prepared()?.restarts().iter().map(ToString::to_string).collect())
     }
 
-    /// Why `execute` would refuse the plan, which is for want of `force`; else None.
+    /// Why `execute` would refuse the plan: it needs `force`; else None.
     #[getter]
     fn refusal(&self) -> PyResult<Option<String>> {
         Ok(self.prepared()?.refusal().map(ToString::to_string))
     }
 
-    /// Executes the operation. It is refused with `PlanChanged` if another plan is needed by now.
+    /// Executes the operation. It is refused with `PlanChanged` if another plan is needed now.
     #[pyo3(signature = (*, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn execute(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let work = |prepared: engine::Prepared, cancel| async move { prepared.execute(&cancel).await };
@@ -145,7 +145,7 @@ impl PreparedMethods {
 pub(crate) struct ReapMethods(Native<Ready<engine::PreparedReap>>);
 
 impl ReapMethods {
-    /// Makes Python's object.
+    /// Creates Python's object.
     pub(crate) fn make(
         py: Python<'_>,
         engine: engine::Engine,
@@ -167,7 +167,7 @@ impl ReapMethods {
     }
 }
 
-/// A reap whose plans were made and not executed. `execute` makes them again, and refuses if they differ.
+/// A planned reap that is not executed yet. `execute` makes the plans again, and refuses if they differ.
 #[pyclass(frozen, extends = ReapMethods, module = "decnet")]
 pub(crate) struct PreparedReap;
 
@@ -177,13 +177,13 @@ pub(crate) struct AioPreparedReap;
 
 #[pymethods]
 impl ReapMethods {
-    /// What was found, and the plans that remove it.
+    /// The remains that were found, and the plans that remove them.
     #[getter]
     fn report(&self, py: Python<'_>) -> PyResult<convert::Typed<convert::ReapReport>> {
         convert::Typed::new(py, self.0.get()?.prepared.report())
     }
 
-    /// Executes the reap. It is refused with `PlanChanged` if another plan is needed by now.
+    /// Executes the reap. It is refused with `PlanChanged` if another plan is needed now.
     #[pyo3(signature = (*, progress: "Progress | None" = None) -> "Answer[ReapReport]")]
     fn execute(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let work = |prepared: engine::PreparedReap, cancel| async move { prepared.execute(&cancel).await };
@@ -196,7 +196,7 @@ pub(crate) fn settings(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Dep
     object.map(|object| convert::document(object, "settings")).transpose()
 }
 
-/// Reads the operation that is prepared, with the arguments that belong to it.
+/// Reads the operation to prepare, with its arguments.
 pub(crate) fn operation(
     operation: Option<&Bound<'_, PyAny>>,
     force: bool,
@@ -209,7 +209,11 @@ pub(crate) fn operation(
         Some(mutation) if !force && settings.is_none() => {
             return Ok(EngineOperation::Mutate(queue::wanted(mutation, actor)?));
         }
-        Some(_) => return Err(PyTypeError::new_err("a mutation has no force and no settings here")),
+        Some(_) => {
+            return Err(PyTypeError::new_err(
+                "force and settings are not arguments of a mutation",
+            ));
+        }
     };
     match (word.as_str(), settings, actor) {
         ("deploy", _, None) => Ok(EngineOperation::Deploy(
@@ -220,10 +224,10 @@ pub(crate) fn operation(
         ("reconcile", None, None) => Ok(EngineOperation::Reconcile { force }),
         ("teardown", None, None) if !force => Ok(EngineOperation::Teardown),
         ("deploy" | "reconcile" | "teardown", ..) => Err(PyTypeError::new_err(format!(
-            "a {word} has no such argument: force is for deploy and reconcile, settings for deploy, actor for a mutation"
+            "invalid argument for a {word}: force is for deploy and reconcile, settings for deploy, actor for a mutation"
         ))),
         _ => Err(PyTypeError::new_err(format!(
-            "an operation is 'deploy', 'teardown', 'reconcile' or a mutation, not {word:?}"
+            "an operation must be 'deploy', 'teardown', 'reconcile' or a mutation, not {word:?}"
         ))),
     }
 }

@@ -118,7 +118,7 @@ impl RepoMethods {
         )
     }
 
-    /// Claims the oldest mutation that can be applied, of one topology or of any.
+    /// Claims the oldest available mutation of one topology or of any.
     #[pyo3(signature = (holder: "Holder", time: "float", *, topology: "TopologyId | None" = None, superseding: "str | None" = None, at: "Moment | None" = None) -> "Answer[MutationRow | None]")]
     fn claim_mutation(
         &self,
@@ -171,7 +171,7 @@ impl RepoMethods {
         )
     }
 
-    /// Stores the maze that a claimed mutation makes.
+    /// Stores the maze that results from a claimed mutation.
     #[pyo3(signature = (id: "int", token: "str", topology, *, at: "Moment | None" = None) -> "Answer[StoredTopology]")]
     fn store_mutation(
         &self,
@@ -212,7 +212,7 @@ impl RepoMethods {
             },
             _ => {
                 return Err(PyTypeError::new_err(
-                    "an outcome is 'applied', or 'rejected' or 'failed' with a reason",
+                    "an outcome must be 'applied', or 'rejected' or 'failed' with a reason",
                 ));
             }
         };
@@ -234,7 +234,7 @@ impl RepoMethods {
         )
     }
 
-    /// Returns the mutations that match, in the order of the queue.
+    /// Returns the matching mutations, in the order of the queue.
     #[pyo3(signature = (*, topology: "TopologyId | None" = None, states: "Iterable[MutationState] | None" = None, limit: "int | None" = None, offset: "int" = 0) -> "Answer[list[MutationRow]]")]
     fn mutations(
         &self,
@@ -253,7 +253,7 @@ impl RepoMethods {
         self.answer(py, work, |py, page| convert::document_of(py, page.rows))
     }
 
-    /// Returns whether a topology has a mutation that is not finished.
+    /// Returns whether a topology has an unfinished mutation.
     #[pyo3(signature = (id: "TopologyId") -> "Answer[bool]")]
     fn has_unfinished(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
@@ -264,7 +264,7 @@ impl RepoMethods {
         )
     }
 
-    /// Returns what edits and mutations changed about the deckies of a topology, oldest first.
+    /// Returns the changes of the deckies of a topology by edits and mutations, oldest first.
     #[pyo3(signature = (id: "TopologyId", *, since: "Moment | None" = None) -> "Answer[list[RecordedChange]]")]
     fn decky_changes(&self, id: &Bound<'_, PyAny>, since: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
@@ -277,7 +277,7 @@ impl RepoMethods {
     }
 }
 
-/// Reads a mutation that someone asks for.
+/// Reads a requested mutation.
 pub(crate) fn wanted(mutation: &Bound<'_, PyAny>, actor: Option<&Bound<'_, PyAny>>) -> PyResult<NewMutation> {
     let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
     Ok(NewMutation::new(Mutation::read(mutation)?).actor(actor))

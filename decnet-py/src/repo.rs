@@ -23,7 +23,7 @@ use crate::{
     tree,
 };
 
-/// What is closed together with its store.
+/// Something that is closed together with its store.
 pub(crate) trait CloseWithRepo: Send + Sync + Debug {
     /// Closes it. It is idempotent.
     fn end(&self);
@@ -37,7 +37,7 @@ pub(crate) struct OpenRepo {
 }
 
 impl OpenRepo {
-    /// Takes a store.
+    /// Wraps a store.
     pub(crate) fn new(repo: Arc<dyn Repo>) -> Arc<Self> {
         Arc::new(Self {
             repo: Mutex::new(Some(repo)),
@@ -54,7 +54,7 @@ pub(crate) struct RepoMethods {
 }
 
 impl RepoMethods {
-    /// Makes the methods of a store.
+    /// Creates the methods of a store.
     pub(crate) fn new(open: Arc<OpenRepo>, waiter: Waiter) -> Self {
         Self {
             open: Native::new(open),
@@ -102,24 +102,24 @@ impl RepoMethods {
 /// Returns nothing, as Python does.
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "what ends an operation may fail; this never does"
+    reason = "the end of an operation may fail in general; this never fails"
 )]
 pub(crate) fn nothing(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
     Ok(py.None())
 }
 
-/// Reads the version that the caller saw.
+/// Reads the expected version.
 pub(crate) fn version(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Version>> {
     let read = object.map(|object| count(object, "a version"));
     Ok(read.transpose()?.map(|number| Version::new(number as u64)))
 }
 
-/// Reads how many rows are skipped.
+/// Reads how many rows to skip.
 pub(crate) fn offset(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count(object, "an offset")
 }
 
-/// Reads words of a closed set; none by default.
+/// Reads words of a closed set; the default is none.
 pub(crate) fn words<T>(object: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Vec<T>>
 where
     T: std::str::FromStr,
@@ -127,7 +127,7 @@ where
 {
     let Some(object) = object else { return Ok(Vec::new()) };
     if object.is_instance_of::<pyo3::types::PyString>() {
-        return Err(PyTypeError::new_err(format!("{what} are a list of str, not one")));
+        return Err(PyTypeError::new_err(format!("{what} must be a list of str, not a str")));
     }
     object.try_iter()?.map(|item| convert::parsed(&item?, what)).collect()
 }
@@ -194,7 +194,7 @@ impl RepoMethods {
         self.answer(py, move |repo| async move { repo.get(id).await }, rows::row)
     }
 
-    /// Returns a topology and its row, as they were at one moment.
+    /// Returns a topology and its row as a consistent snapshot.
     #[pyo3(signature = (id: "TopologyId") -> "Answer[StoredTopology]")]
     fn load(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
@@ -250,11 +250,11 @@ impl RepoMethods {
         )
     }
 
-    /// Changes the status from the one that the caller saw to another, and records when and why.
+    /// Changes the status if it still is the expected one, and records time and reason.
     #[pyo3(signature = (id: "TopologyId", status: "Status", to: "Status", *, intent: "Intent | None" = None, reason: "str | None" = None, held: "str | None" = None, at: "Moment | None" = None) -> "Answer[TopologyRow]")]
     #[expect(
         clippy::too_many_arguments,
-        reason = "what a change of status says; the Python half names them"
+        reason = "one argument per field; Python passes them by name"
     )]
     fn set_status(
         &self,

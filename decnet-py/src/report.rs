@@ -1,4 +1,4 @@
-//! Reports, and the rules that make them.
+//! Reports, and the rules that create them.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::{
     finding::{Finding, list},
 };
 
-/// What the rules found, errors first.
+/// The findings of a validation, errors first.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq, Eq)]
 pub(crate) struct Report(pub(crate) validate::Report);
 
 #[pymethods]
 impl Report {
-    /// All that was found.
+    /// All findings.
     #[getter]
     fn findings(&self) -> Vec<Finding> {
         list(self.0.findings())
@@ -36,25 +36,25 @@ impl Report {
         self.0.errors().map(Finding::from).collect()
     }
 
-    /// What works, but is most likely not meant.
+    /// The warnings: valid, but probably not intended.
     #[getter]
     fn warnings(&self) -> Vec<Finding> {
         self.0.warnings().map(Finding::from).collect()
     }
 
-    /// How many errors there are, those that are not listed too.
+    /// The number of errors, including those that are not listed.
     #[getter]
     fn error_count(&self) -> u64 {
         self.0.count(Severity::Error)
     }
 
-    /// How many warnings there are, those that are not listed too.
+    /// The number of warnings, including those that are not listed.
     #[getter]
     fn warning_count(&self) -> u64 {
         self.0.count(Severity::Warning)
     }
 
-    /// Whether there is no error; there may be warnings.
+    /// Whether there are no errors; there may be warnings.
     #[getter]
     fn is_clean(&self) -> bool {
         self.0.is_clean()
@@ -91,12 +91,12 @@ fn rule_set(rules: &str) -> PyResult<RuleSet> {
         "deploy" => Ok(RuleSet::deploy()),
         "live" => Ok(RuleSet::live()),
         other => Err(PyTypeError::new_err(format!(
-            "rules are 'deploy' or 'live', not {other:?}"
+            "rules must be 'deploy' or 'live', not {other:?}"
         ))),
     }
 }
 
-/// What a maze is held to.
+/// The rules and surroundings of a validation.
 pub(crate) struct Rules {
     set: RuleSet,
     catalog: Arc<catalog::Catalog>,
@@ -104,7 +104,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Takes what a call says.
+    /// Creates them from the arguments of a call.
     pub(crate) fn new(rules: Text, catalog: Option<&Catalog>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let rules = rule_set(&rules.take())?;
         Ok(Self {
@@ -114,12 +114,12 @@ impl Rules {
         })
     }
 
-    /// Holds a topology to them.
+    /// Validates a topology.
     pub(crate) fn judge(&self, maze: &Topology) -> Report {
         self.judge_view(maze)
     }
 
-    /// Holds a draft to them.
+    /// Validates a draft.
     pub(crate) fn judge_draft(&self, draft: &Draft) -> Report {
         self.judge_view(draft)
     }
@@ -133,7 +133,7 @@ impl Rules {
     }
 }
 
-/// Takes subnets for those of other topologies.
+/// Converts subnets to claims of other topologies.
 pub(crate) fn claims(reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Claim>> {
     let subnets = convert::subnets(reserved, "reserved")?;
     let (Ok(name), Ok(lan)) = (TopologyName::new("reserved"), Name::new("reserved")) else {

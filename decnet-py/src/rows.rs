@@ -1,4 +1,4 @@
-//! What a store keeps of a topology.
+//! The stored data of a topology.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     model::Topology,
 };
 
-/// All that the store keeps of a topology beside the maze itself.
+/// The data that the store keeps for a topology in addition to the maze.
 #[pyclass(frozen, eq, subclass, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct TopologyRow(pub(crate) model::TopologyRow);
@@ -44,13 +44,13 @@ impl TopologyRow {
         self.0.host.as_deref()
     }
 
-    /// What it is doing.
+    /// Its status.
     #[getter]
     pub(crate) fn status(&self, py: Python<'_>) -> PyResult<Typed<convert::Status>> {
         Typed::new(py, &self.0.status)
     }
 
-    /// What it is meant to be: `up` or `down`; none before its first deploy.
+    /// Its intent: `up` or `down`; none before its first deploy.
     #[getter]
     fn intent(&self, py: Python<'_>) -> PyResult<Option<Typed<convert::Intent>>> {
         self.0.intent.map(|intent| Typed::new(py, &intent)).transpose()
@@ -68,7 +68,7 @@ impl TopologyRow {
         self.0.created_at
     }
 
-    /// When it was last written to.
+    /// When it was last changed.
     #[getter]
     fn changed_at(&self) -> Timestamp {
         self.0.changed_at
@@ -80,13 +80,13 @@ impl TopologyRow {
         self.0.needs_resync
     }
 
-    /// What it was generated from, if it was.
+    /// The config that it was generated from, if any.
     #[getter]
     fn config(&self) -> Option<TopologyConfig> {
         self.0.config.clone().map(TopologyConfig)
     }
 
-    /// How it is raised.
+    /// The deploy settings.
     #[getter]
     fn settings(&self, py: Python<'_>) -> PyResult<Typed<convert::DeploySettings>> {
         Typed::new(py, &self.0.settings)
@@ -130,18 +130,18 @@ pub(crate) struct StoredTopology {
     topology: Py<Topology>,
 }
 
-/// Makes Python's row.
+/// Creates Python's row.
 pub(crate) fn row(py: Python<'_>, row: model::TopologyRow) -> PyResult<Py<PyAny>> {
     Ok(Py::new(py, TopologyRow(row))?.into_any())
 }
 
-/// Makes Python's rows.
+/// Creates Python's rows.
 pub(crate) fn rows(py: Python<'_>, rows: Vec<model::TopologyRow>) -> PyResult<Py<PyAny>> {
     let rows: Vec<Py<PyAny>> = rows.into_iter().map(|one| row(py, one)).collect::<PyResult<_>>()?;
     Ok(rows.into_pyobject(py)?.unbind())
 }
 
-/// Makes Python's stored topology.
+/// Creates Python's stored topology.
 pub(crate) fn stored(py: Python<'_>, stored: model::StoredTopology) -> PyResult<Py<PyAny>> {
     let model::StoredTopology { row, topology } = stored;
     let topology = Py::new(py, Topology::shared((&row).into(), Arc::new(topology)))?;
@@ -149,7 +149,7 @@ pub(crate) fn stored(py: Python<'_>, stored: model::StoredTopology) -> PyResult<
     Ok(Py::new(py, made)?.into_any())
 }
 
-/// Reads which topology is meant: its row, or its id.
+/// Reads the id of a topology from its row, or from the id itself.
 pub(crate) fn topology_id(object: &Bound<'_, PyAny>) -> PyResult<TopologyId> {
     match object.cast::<TopologyRow>() {
         Ok(row) => Ok(row.get().0.id),

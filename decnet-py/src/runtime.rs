@@ -1,4 +1,4 @@
-//! The threads that work beside the interpreter, made when they are first needed.
+//! The background threads, started at their first use.
 
 use std::{
     mem,
@@ -16,15 +16,15 @@ pub(crate) struct Threads {
     pid: u32,
     /// Where operations run.
     pub(crate) tokio: tokio::runtime::Runtime,
-    /// Callables to be called in the interpreter, by a thread that does nothing else: those of the runtime never wait for the
+    /// Callables for a dedicated thread that calls them in the interpreter: the threads of the runtime never wait for the
     /// interpreter's lock, so that leases are renewed whatever Python does.
     pub(crate) callbacks: mpsc::Sender<Py<PyAny>>,
 }
 
-/// Locked only by who holds the interpreter's lock, so that no fork finds it locked.
+/// Only locked while the interpreter's lock is held, so that a fork never finds it locked.
 static THREADS: Mutex<Option<&'static Threads>> = Mutex::new(None);
 
-/// Returns the threads of this process. Those of a process that this one is a fork of stayed there.
+/// Returns the threads of this process. A fork starts its own, because threads are not inherited.
 pub(crate) fn threads(py: Python<'_>) -> PyResult<&'static Threads> {
     let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
@@ -35,20 +35,20 @@ pub(crate) fn threads(py: Python<'_>) -> PyResult<&'static Threads> {
             let opened =
                 open(pid, &ended).map_err(|error| errors::unusable(format!("no threads can be started: {error}")))?;
             end_at_exit(py, pid, ended)?;
-            // It lives as long as the process: its threads must not be joined while the interpreter ends.
+            // It lives as long as the process: its threads must not be joined while the interpreter shuts down.
             Ok(*threads.insert(Box::leak(Box::new(opened))))
         }
     }
 }
 
-/// Whether the interpreter is about to end. Locked while a callable is called.
+/// Whether the interpreter is shutting down. Locked while a callable is called.
 type Ended = Mutex<bool>;
 
-/// Lets the callable that is being called return before the interpreter ends, and has none called after it. A thread that is in
-/// the interpreter while that ends would take the process down.
+/// Waits until the current callable returns before the interpreter shuts down, and prevents later calls. A thread that is in the
+/// interpreter during its shutdown would crash the process.
 fn end_at_exit(py: Python<'_>, pid: u32, ended: Arc<Ended>) -> PyResult<()> {
     let end = PyCFunction::new_closure(py, None, None, move |arguments, _| {
-        // In a fork, the thread that may hold the lock stayed behind.
+        // In a fork, the thread that may hold the lock does not exist.
         if std::process::id() == pid {
             let end = || *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
             arguments.py().detach(end);
@@ -72,15 +72,15 @@ fn open(pid: u32, ended: &Arc<Ended>) -> std::io::Result<Threads> {
                 mem::forget(callable);
                 continue;
             }
-            // An event loop that was closed listens no more.
+            // A closed event loop no longer listens.
             let _ = Python::try_attach(move |py| callable.call0(py).is_ok());
         }
     })?;
     Ok(Threads { pid, tokio, callbacks })
 }
 
-/// What must not be used, nor even dropped, in a fork of the process that made it: locks may be held by threads that stayed behind,
-/// and a file that is closed there loses its locks here.
+/// A value that must not be used, or even dropped, in a fork of its process: its locks may be held by threads that do not exist
+/// there, and closing a file would release this process's locks.
 #[derive(Debug)]
 pub(crate) struct Native<T> {
     pid: u32,
@@ -88,7 +88,7 @@ pub(crate) struct Native<T> {
 }
 
 impl<T> Native<T> {
-    /// Keeps a value for this process.
+    /// Stores a value for this process.
     pub(crate) fn new(value: T) -> Self {
         Self {
             pid: std::process::id(),
@@ -96,14 +96,14 @@ impl<T> Native<T> {
         }
     }
 
-    /// Returns the value, in the process that made it.
+    /// Returns the value in the process that created it.
     pub(crate) fn get(&self) -> PyResult<&T> {
         let pid = std::process::id();
         match &self.value {
             Some(value) if self.pid == pid => Ok(value),
             _ => {
                 let message = format!(
-                    "this was opened by process {}, of which {pid} is a fork: open it anew",
+                    "opened by process {}, but this is its fork {pid}: open it again",
                     self.pid
                 );
                 Err(errors::unusable(message))

@@ -1,4 +1,4 @@
-//! The simulated daemon, with faults to order.
+//! The simulated daemon, with injected faults.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -34,20 +34,20 @@ fn moment(moment: &str) -> PyResult<Moment> {
         "half" => Ok(Moment::Half),
         "after" => Ok(Moment::After),
         other => Err(PyTypeError::new_err(format!(
-            "a moment is 'before', 'half' or 'after', not {other:?}"
+            "a moment must be 'before', 'half' or 'after', not {other:?}"
         ))),
     }
 }
 
 #[pymethods]
 impl Simulated {
-    /// Makes an empty world.
+    /// Creates an empty world.
     #[new]
     fn new() -> Self {
         Self(simulated::Simulated::new())
     }
 
-    /// The containers that there are, and what they do.
+    /// The existing containers, and their activities.
     #[getter]
     fn containers(&self, py: Python<'_>) -> PyResult<Typed<convert::Texts>> {
         let world = self.0.world();
@@ -58,7 +58,7 @@ impl Simulated {
         Typed::new(py, &containers)
     }
 
-    /// The networks that there are, and their subnets.
+    /// The existing networks, and their subnets.
     #[getter]
     fn networks(&self) -> BTreeMap<String, String> {
         let world = self.0.world();
@@ -68,7 +68,7 @@ impl Simulated {
             .collect()
     }
 
-    /// Lets each action take so many seconds.
+    /// Sets the duration of each action in seconds.
     #[pyo3(signature = (seconds: "float"))]
     fn pace(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let time = argument::seconds(seconds, "a pace")?;
@@ -76,10 +76,10 @@ impl Simulated {
         Ok(())
     }
 
-    /// Fails one action, counted from now: the next is number 1.
+    /// Makes one action fail, counted from now: the next is number 1.
     #[pyo3(
-        signature = (nth: "int", message: "str" = Text::new("the fault that was ordered"), moment: "Literal['before', 'half', 'after']" = Text::new("before")),
-        text_signature = "($self, nth, message='the fault that was ordered', moment='before')"
+        signature = (nth: "int", message: "str" = Text::new("injected fault"), moment: "Literal['before', 'half', 'after']" = Text::new("before")),
+        text_signature = "($self, nth, message='injected fault', moment='before')"
     )]
     fn fail(&self, nth: &Bound<'_, PyAny>, message: Text, moment: Text) -> PyResult<()> {
         let error = RuntimeError::Refused { reason: message.take() };
@@ -88,7 +88,7 @@ impl Simulated {
         Ok(())
     }
 
-    /// Lets the daemon die with one action, counted from now.
+    /// Makes the daemon die at one action, counted from now.
     #[pyo3(
         signature = (nth: "int", moment: "Literal['before', 'half', 'after']" = Text::new("before")),
         text_signature = "($self, nth, moment='before')"
@@ -98,23 +98,23 @@ impl Simulated {
         Ok(())
     }
 
-    /// Lets every call say that nothing answers, from now on.
+    /// Makes every later call fail as if the daemon did not answer.
     fn go_away(&self) {
         self.0.go_away();
     }
 
-    /// Answers again, and forgets all faults that were ordered.
+    /// Answers again, and removes all injected faults.
     fn reconnect(&self) {
         self.0.reconnect();
     }
 
-    /// Stops a container behind the engine's back; returns whether there is one.
+    /// Stops a container without the engine, and returns whether it existed.
     #[pyo3(signature = (container: "str"))]
     fn stop(&self, container: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.stop(&name(container)?))
     }
 
-    /// Removes a container behind the engine's back; returns whether there is one.
+    /// Removes a container without the engine, and returns whether it existed.
     #[pyo3(signature = (container: "str"))]
     fn remove(&self, container: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.remove(&name(container)?))

@@ -1,4 +1,4 @@
-//! The rules, on whatever is a document.
+//! Validation of documents in any form.
 
 use decnet_topology::validate;
 use pyo3::prelude::*;
@@ -11,7 +11,7 @@ use crate::{
     report::{Report, Rules},
 };
 
-/// Holds a document to the rules as it stands: what it leaves open is no fault.
+/// Validates a document as written: missing values that would be allocated are not faults.
 #[pyfunction]
 #[pyo3(
     name = "validate",
@@ -33,7 +33,7 @@ pub(crate) fn validate_document(
     let written = Written::from_python(document)?;
     Ok(py.detach(|| match written.parse() {
         Ok(draft) => rules.judge_draft(&draft),
-        // A text that is no document breaks a rule as well.
+        // A text that is not a document breaks a rule as well.
         Err(error) => Report(validate::Report::new(error.findings)),
     }))
 }

@@ -27,8 +27,8 @@ use crate::{
     simulated::Simulated,
 };
 
-/// The parts of an engine. Each operation has an engine of its own, whose events are only those of the operation. All publish on the
-/// same bus.
+/// The parts of an engine. Each operation has its own engine, whose events are only those of the operation. All of them publish
+/// on the same bus.
 #[derive(Debug, Clone)]
 pub(crate) struct Workbench {
     pub(crate) repo: Arc<dyn Repo>,
@@ -36,12 +36,12 @@ pub(crate) struct Workbench {
     pub(crate) runtime: Arc<OnceCell<Arc<dyn Runtime>>>,
     pub(crate) options: EngineOptions,
     pub(crate) bus: LocalBus,
-    /// Is cancelled when the engine is closed, and calls off its operations.
+    /// Is cancelled when the engine is closed, which cancels its operations.
     pub(crate) closing: CancellationToken,
 }
 
 impl Workbench {
-    /// Makes an engine. The first one connects to the daemon.
+    /// Creates an engine. The first one connects to the daemon.
     pub(crate) async fn engine(&self) -> Result<engine::Engine, EngineError> {
         let runtime = self.runtime.get_or_try_init(|| self.connect()).await?;
         Ok(engine::Engine::new(
@@ -103,7 +103,7 @@ impl Host {
             return Ok(Self::Simulated(simulated.get().runtime()));
         }
         let host = match docker {
-            // Like any client of Docker.
+            // Other clients of Docker behave the same.
             None => DockerHost::find(
                 |name| std::env::var(name).ok(),
                 |path| std::fs::read_to_string(path).ok(),
@@ -114,14 +114,15 @@ impl Host {
             Some(other) => {
                 let kind = convert::kind(other);
                 return Err(PyTypeError::new_err(format!(
-                    "docker is None, a str or a Simulated, not {kind}"
+                    "docker must be None, a str or a Simulated, not {kind}"
                 )));
             }
         };
         let mut options = DockerOptions::default().host(host.map_err(|error| error.raise(py))?);
         if let Some(timeout) = timeout {
             let timeout = argument::seconds(timeout, "a timeout")?;
-            options.timeout = Duration::try_from(timeout).map_err(|_| errors::unusable("a timeout is negative"))?;
+            options.timeout =
+                Duration::try_from(timeout).map_err(|_| errors::unusable("a timeout must not be negative"))?;
         }
         Ok(Self::Docker(options))
     }

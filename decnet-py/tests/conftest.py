@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Shared fixtures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def ctrl_c() -> Iterator[None]:
-    """Lets Ctrl-C interrupt, also where it was ignored at the start: in the background of a script, say."""
+    """Enables Ctrl-C even if it was ignored at the start, for instance in the background of a script."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
@@ -50,7 +50,7 @@ def engine(repo: decnet.Repo, docker: decnet.Simulated) -> decnet.Engine:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves out what needs Docker where no daemon answers."""
+    """Skips tests that need Docker if no daemon answers."""
     wanting = [item for item in items if item.get_closest_marker("docker")]
     if not wanting:
         return

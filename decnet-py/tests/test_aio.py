@@ -13,7 +13,7 @@ from decnet import aio
 from decnet.types import Event
 
 
-def test_a_maze_is_raised_and_taken_down(maze: decnet.Topology, tmp_path: Path) -> None:
+def test_a_maze_is_deployed_and_torn_down(maze: decnet.Topology, tmp_path: Path) -> None:
     async def main() -> None:
         async with await aio.Repo.open(tmp_path / "decnet.db") as repo:
             stored = await repo.create(maze)
@@ -58,7 +58,7 @@ def test_cancelling_undoes_first(maze: decnet.Topology) -> None:
     asyncio.run(main())
 
 
-def test_operations_run_beside_each_other_and_the_loop_goes_on() -> None:
+def test_operations_run_in_parallel_and_do_not_block_the_loop() -> None:
     docker = decnet.Simulated()
     docker.pace(0.01)
 
@@ -86,7 +86,7 @@ def test_operations_run_beside_each_other_and_the_loop_goes_on() -> None:
     asyncio.run(main())
 
 
-def test_errors_and_exceptions_of_progress_come_through(maze: decnet.Topology) -> None:
+def test_errors_and_exceptions_of_progress_are_raised(maze: decnet.Topology) -> None:
     docker = decnet.Simulated()
 
     async def main() -> None:
@@ -159,7 +159,7 @@ def test_a_watch_is_ended_by_cancelling(maze: decnet.Topology) -> None:
     asyncio.run(main())
 
 
-def test_a_loop_that_is_closed_leaves_no_one_waiting(maze: decnet.Topology) -> None:
+def test_closing_a_loop_leaves_no_waiter(maze: decnet.Topology) -> None:
     docker = decnet.Simulated()
     docker.pace(0.02)
     repo = decnet.Repo.memory()

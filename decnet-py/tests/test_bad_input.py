@@ -1,4 +1,4 @@
-"""Whatever comes in: an exception of the tree or a TypeError, never a panic, an abort or a hang."""
+"""Any input causes an exception of the tree or a TypeError, never a panic, an abort or a hang."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ TREE = (decnet.DecnetError, TypeError)
 
 
 @pytest.mark.parametrize("value", STRANGE, ids=lambda value: repr(type(value).__name__))
-def test_no_strange_value_is_taken(value: Any, tmp_path: Path) -> None:
+def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
     maze = decnet.Topology.from_dict(DOCUMENT)
     repo = decnet.Repo.memory()
     stored = repo.create(maze)
@@ -115,7 +115,7 @@ def test_no_strange_value_is_taken(value: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", STRANGE, ids=lambda value: repr(type(value).__name__))
-def test_any_value_of_a_document_is_judged(value: Any) -> None:
+def test_any_value_in_a_document_is_validated(value: Any) -> None:
     for document in ({**DOCUMENT, "lans": value}, {**DOCUMENT, "deckies": [value]}, {**DOCUMENT, "name": value}):
         try:
             report = decnet.validate(document)
@@ -132,7 +132,7 @@ def test_a_config_of_a_service_may_hold_what_json_holds() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 2**64, "\ud800", CYCLE, DEEP], ids=lambda value: type(value).__name__)
-def test_what_json_cannot_say_is_a_finding(value: Any) -> None:
+def test_a_value_that_is_not_json_is_a_finding(value: Any) -> None:
     with pytest.raises(decnet.InvalidTopology) as refused:
         decnet.validate({**DOCUMENT, "x": value})
     assert [finding.code for finding in refused.value.findings] == ["DOC_TYPE"]
@@ -150,7 +150,7 @@ def test_a_list_of_a_million_subnets_is_read() -> None:
     assert not decnet.validate({**DOCUMENT, "lans": [{"name": "x"}] * 100_000}).is_clean
 
 
-def test_paths_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_missing_paths_are_reported(tmp_path: Path) -> None:
     for call in (decnet.Topology.from_file, decnet.Repo.open):
         with pytest.raises(decnet.DecnetError, match="nowhere"):
             call(tmp_path / "nowhere/decnet.yaml")
@@ -167,7 +167,7 @@ def test_paths_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert gone.value.endpoint == f"unix://{tmp_path}/nowhere.sock"
 
 
-def test_what_is_closed_refuses(tmp_path: Path) -> None:
+def test_closed_objects_refuse_calls(tmp_path: Path) -> None:
     repo = decnet.Repo.open(tmp_path / "decnet.db")
     stored = repo.create(decnet.Topology.from_dict(DOCUMENT))
     engine = decnet.Engine(repo, decnet.Simulated())
@@ -194,7 +194,7 @@ def test_faults_in_a_dict_that_changes_do_no_harm() -> None:
         decnet.Topology.from_dict(Moody(x=1))
 
 
-def test_a_path_may_be_anything_that_is_one(tmp_path: Path) -> None:
+def test_a_path_can_be_any_path_object(tmp_path: Path) -> None:
     class Moody:
         def __fspath__(self) -> str:
             raise RuntimeError("no")

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 
 def vectors(name: str) -> list[dict[str, Any]]:
-    """Returns the rows of the copy in the repository, and of the shared folder beside it, where there is one."""
+    """Returns the rows of the copy in the repository, and of the shared folder next to it, if it exists."""
     folders = [ROOT / "decnet-topology/tests/vectors", ROOT / "../shared/conformance"]
     files = [folder / name for folder in folders if (folder / name).exists()]
     rows = {json.dumps(row): row for file in files for row in json.loads(file.read_text())}
@@ -29,7 +29,7 @@ def test_documents_break_exactly_the_listed_rules() -> None:
         assert found == listed if row["match"] == "exact" else found >= listed, (row["name"], found, listed)
 
 
-def test_a_text_breaks_the_rules_that_its_dict_breaks() -> None:
+def test_a_text_breaks_the_same_rules_as_its_dict() -> None:
     for row in vectors("validate.json")[:50]:
         one, other = decnet.validate(row["topology"]), decnet.validate(json.dumps(row["topology"]))
         assert [found.code for found in one] == [found.code for found in other]
@@ -74,7 +74,7 @@ def allocator(row: dict[str, Any]) -> decnet.IpAllocator | decnet.SubnetAllocato
     return decnet.SubnetAllocator(row["base"], 24, reserved=row.get("reserved"))
 
 
-def test_allocators_hand_out_what_is_listed() -> None:
+def test_allocators_give_the_listed_results() -> None:
     for row in vectors("allocator.json"):
         if not row["new"].get("ok"):
             with pytest.raises(decnet.AddressError):
@@ -149,7 +149,7 @@ def test_mutations_end_as_listed() -> None:
         assert places(maze) == places(final), row["name"]
 
 
-def test_statuses_follow_each_other_as_listed(maze: decnet.Topology) -> None:
+def test_only_the_listed_status_changes_are_allowed(maze: decnet.Topology) -> None:
     ways: dict[str, list[Any]] = {
         "pending": [],
         "deploying": ["deploying"],

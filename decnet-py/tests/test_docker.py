@@ -18,7 +18,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture
 def engine(repo: decnet.Repo) -> Iterator[decnet.Engine]:
-    """An engine that leaves nothing behind, whatever the test did."""
+    """An engine whose resources are removed after the test, whatever its result is."""
     engine = decnet.Engine(repo)
     yield engine
     for row in repo.list():
@@ -32,11 +32,11 @@ def small(pool: str) -> decnet.Topology:
 
 
 def left_over(engine: decnet.Engine, row: decnet.TopologyRow) -> list[str]:
-    """What a teardown would still remove; an image that others of this machine use stays."""
+    """The steps of a teardown, without the image that others may use."""
     return [str(step) for step in engine.prepare(row, "teardown").plan if not str(step).startswith("remove image")]
 
 
-def test_a_maze_is_raised_verified_changed_and_taken_down(repo: decnet.Repo, engine: decnet.Engine) -> None:
+def test_a_maze_is_deployed_verified_changed_and_torn_down(repo: decnet.Repo, engine: decnet.Engine) -> None:
     stored = repo.create(small("10.208.0.0/20"))
     outcome = engine.deploy(stored)
     assert outcome.status == "active" and outcome.reason is None

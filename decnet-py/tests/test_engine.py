@@ -14,7 +14,7 @@ import decnet
 from decnet.types import Event
 
 
-def test_a_maze_is_raised_checked_and_taken_down(
+def test_a_maze_is_deployed_checked_and_torn_down(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = repo.create(maze)
@@ -42,7 +42,7 @@ def test_a_maze_is_raised_checked_and_taken_down(
     assert engine.info()["version"] == "simulated"
 
 
-def test_what_broke_is_mended_and_what_is_left_is_reaped(
+def test_damage_is_repaired_and_leftovers_are_reaped(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     outcome = engine.deploy(repo.create(maze))
@@ -60,7 +60,7 @@ def test_what_broke_is_mended_and_what_is_left_is_reaped(
         assert all(orphan["left"] == [] for orphan in removed["orphans"]) and not docker.containers
 
 
-def test_a_failure_is_undone_and_says_so(
+def test_a_failure_is_undone_and_reported(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = repo.create(maze)
@@ -80,7 +80,7 @@ def test_a_failure_is_undone_and_says_so(
     assert engine.teardown(again.id).status == "torn_down"
 
 
-def test_a_daemon_that_dies_leaves_what_it_says(
+def test_a_dying_daemon_leaves_the_reported_leftovers(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = repo.create(maze)
@@ -92,7 +92,7 @@ def test_a_daemon_that_dies_leaves_what_it_says(
     assert engine.deploy(stored).status == "active"
 
 
-def test_progress_is_told_and_only_that_of_the_operation(
+def test_progress_has_only_the_events_of_the_operation(
     repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     seen: list[Event] = []
@@ -111,7 +111,7 @@ def test_progress_is_told_and_only_that_of_the_operation(
     assert [next(everything)["id"] for _ in seen] == [event["id"] for event in seen]
 
 
-def test_an_exception_in_progress_calls_the_operation_off(
+def test_an_exception_in_progress_cancels_the_operation(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = repo.create(maze)
@@ -130,7 +130,7 @@ def test_an_exception_in_progress_calls_the_operation_off(
     assert docker.containers == {} and docker.networks == {} and repo.get(stored).status == "failed"
 
 
-def test_a_slow_progress_loses_the_oldest_events_and_is_told_how_many(repo: decnet.Repo, engine: decnet.Engine) -> None:
+def test_a_slow_progress_loses_the_oldest_events_and_gets_their_number(repo: decnet.Repo, engine: decnet.Engine) -> None:
     attachments = [{"lan": "dmz"}]
     large = {
         "format": "decnet.topology/1",
@@ -182,7 +182,7 @@ def test_a_prepared_plan_is_refused_once_docker_changed(
         prepared.execute()
 
 
-def test_an_operation_takes_its_own_arguments_only(repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology) -> None:
+def test_an_operation_accepts_only_its_own_arguments(repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology) -> None:
     stored = repo.create(maze)
     mutation = decnet.Mutation.add_lan("annex")
     wrong: list[dict[str, Any]] = [
@@ -236,7 +236,7 @@ def test_ctrl_c_undoes_and_raises_keyboard_interrupt(
     assert docker.containers == {} and docker.networks == {} and repo.get(stored).status == "failed"
 
 
-def test_mutations_are_previewed_enqueued_and_made(
+def test_mutations_are_previewed_queued_and_applied(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = repo.create(maze)
@@ -262,7 +262,7 @@ def test_mutations_are_previewed_enqueued_and_made(
         engine.verify(stored)
 
 
-def test_watching_makes_what_is_queued_and_ends_with_the_engine(
+def test_watch_applies_queued_mutations_and_ends_with_the_engine(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = engine.deploy(repo.create(maze)).row
@@ -280,7 +280,7 @@ def test_watching_makes_what_is_queued_and_ends_with_the_engine(
         engine.prepare(stored)
 
 
-def test_what_runs_is_made_anew_by_force_only(
+def test_running_containers_are_recreated_only_with_force(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = engine.deploy(repo.create(maze)).row
@@ -290,7 +290,7 @@ def test_what_runs_is_made_anew_by_force_only(
     assert engine.deploy(stored, settings=settings, force=True).status == "active"
 
 
-def test_an_invalid_maze_is_not_raised(repo: decnet.Repo, engine: decnet.Engine) -> None:
+def test_an_invalid_maze_is_not_deployed(repo: decnet.Repo, engine: decnet.Engine) -> None:
     lonely = {"format": "decnet.topology/1", "name": "x", "lans": [{"name": "dmz", "dmz": True}, {"name": "attic"}]}
     stored = repo.create(decnet.Topology.from_dict(lonely))
     with pytest.raises(decnet.InvalidTopology) as refused:
@@ -299,7 +299,7 @@ def test_an_invalid_maze_is_not_raised(repo: decnet.Repo, engine: decnet.Engine)
     assert repo.get(stored).status == "pending"
 
 
-def test_someone_at_work_is_named(repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology) -> None:
+def test_the_holder_of_the_lease_is_named(repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology) -> None:
     stored = repo.create(maze)
     from test_repo import HOLDER
 
@@ -309,7 +309,7 @@ def test_someone_at_work_is_named(repo: decnet.Repo, engine: decnet.Engine, maze
     assert busy.value.lease["holder"]["label"] == "test"
 
 
-def test_a_decoy_of_ones_own_must_be_there(repo: decnet.Repo) -> None:
+def test_a_custom_decoy_must_exist(repo: decnet.Repo) -> None:
     with pytest.raises(decnet.DecnetError, match="nowhere"):
         decnet.Engine(repo, decnet.Simulated(), decoy="/nowhere/decoy")
     for place in ("ftp://x", "unix://", "nonsense"):

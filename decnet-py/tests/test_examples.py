@@ -1,4 +1,4 @@
-"""The examples, and what the documentation says, do what they say."""
+"""The examples and the code in the documentation run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores, through every method of theirs."""
+"""All methods of stores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def active(repo: decnet.Repo) -> decnet.TopologyRow:
     return repo.set_status(stored, "deploying", "active")
 
 
-def test_what_is_stored_is_found_again(any_repo: decnet.Repo, maze: decnet.Topology) -> None:
+def test_a_stored_topology_is_loaded_unchanged(any_repo: decnet.Repo, maze: decnet.Topology) -> None:
     stored = any_repo.create(maze, at=AT)
     assert (stored.name, stored.status, stored.version, stored.mode) == ("corp", "pending", 1, "unihost")
     assert stored.created_at == AT and stored.config == maze.config and stored.intent is None
@@ -43,12 +43,12 @@ def test_what_is_stored_is_found_again(any_repo: decnet.Repo, maze: decnet.Topol
     assert {claim["subnet"] for claim in any_repo.claims(left_out=stored)} == {"172.20.0.0/24"}
     any_repo.delete(other)
     assert any_repo.count() == 1
-    with pytest.raises(decnet.RepoError, match="there is no topology"):
+    with pytest.raises(decnet.RepoError, match="no topology has the id"):
         any_repo.get(other)
     assert len(any_repo.instance()) == 36
 
 
-def test_refusals_say_what_is_in_the_way(any_repo: decnet.Repo) -> None:
+def test_refusals_name_the_conflict(any_repo: decnet.Repo) -> None:
     stored = any_repo.create(small())
     with pytest.raises(decnet.RepoError, match="stored already"):
         any_repo.create(small(subnet="10.0.0.0/24"))
@@ -86,7 +86,7 @@ def test_settings_are_kept(any_repo: decnet.Repo) -> None:
         any_repo.set_settings(stored, {"colour": "red"})  # type: ignore[typeddict-unknown-key]
 
 
-def test_leases_are_held_by_one(any_repo: decnet.Repo) -> None:
+def test_a_lease_has_one_holder(any_repo: decnet.Repo) -> None:
     stored = any_repo.create(small())
     assert any_repo.lease(stored) is None
     lease = any_repo.acquire_lease(stored, HOLDER, 15.0)
@@ -141,14 +141,14 @@ def test_mutations_go_through_their_queue(any_repo: decnet.Repo) -> None:
     assert any_repo.decky_changes(row, since=datetime.datetime.now(datetime.timezone.utc)) == []
 
 
-def test_an_edit_remembers_its_mutation(any_repo: decnet.Repo) -> None:
+def test_an_edit_stores_its_mutation(any_repo: decnet.Repo) -> None:
     stored = any_repo.create(small())
     mutation = decnet.Mutation.add_decky("db", "dmz", services=["mysql"])
     any_repo.edit(stored, stored.topology.apply(mutation), mutation=mutation, actor="me")
     assert [(row["state"], row["actor"]) for row in any_repo.mutations()] == [("applied", "me")]
 
 
-def test_a_file_is_shared_and_outlives_its_repo(tmp_path: Path) -> None:
+def test_a_file_is_shared_and_persists(tmp_path: Path) -> None:
     path = tmp_path / "decnet.db"
     with decnet.Repo.open(path) as one, decnet.Repo.open(str(path)) as other:
         stored = one.create(small())
@@ -157,7 +157,7 @@ def test_a_file_is_shared_and_outlives_its_repo(tmp_path: Path) -> None:
         assert again.load(stored.id).topology == stored.topology
 
 
-def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no store")
     with pytest.raises(decnet.RepoError, match="no store of DECNET"):
@@ -171,7 +171,7 @@ def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
         decnet.Repo.open(foreign)
 
 
-def test_a_moment_without_zone_is_none(repo: decnet.Repo) -> None:
+def test_a_time_without_zone_is_refused(repo: decnet.Repo) -> None:
     with pytest.raises(TypeError, match="aware"):
         repo.create(small(), at=datetime.datetime(2030, 1, 1))
     with pytest.raises(decnet.DecnetError, match="a time"):

@@ -17,7 +17,7 @@ import decnet
 
 @pytest.fixture
 def no_switching() -> Iterator[None]:
-    """Lets no thread take the interpreter from another that does not give it."""
+    """Prevents forced thread switches: a thread runs until it releases the interpreter."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1000)
     yield
@@ -67,7 +67,7 @@ def test_threads_use_one_maze_one_store_and_one_engine(tmp_path: Path) -> None:
         assert repo.count(statuses=["torn_down"]) == 24
 
 
-def test_an_allocator_hands_nothing_out_twice() -> None:
+def test_an_allocator_hands_out_each_subnet_once() -> None:
     pool = decnet.IpAllocator("10.0.0.0/20")
     with ThreadPoolExecutor(8) as threads:
         given = [address for some in threads.map(lambda _: [pool.next_free() for _ in range(500)], range(8)) for address in some]
@@ -75,7 +75,7 @@ def test_an_allocator_hands_nothing_out_twice() -> None:
 
 
 def in_fork(work: object) -> int:
-    """Runs something in a fork of this process, and returns its exit code."""
+    """Runs a function in a fork of this process, and returns its exit code."""
     assert callable(work)
     with warnings.catch_warnings():
         # It is what is tested.
@@ -91,7 +91,7 @@ def in_fork(work: object) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_a_fork_refuses_what_was_opened_before_it(tmp_path: Path, maze: decnet.Topology) -> None:
+def test_objects_opened_before_a_fork_refuse_to_work_in_it(tmp_path: Path, maze: decnet.Topology) -> None:
     path = tmp_path / "decnet.db"
     repo = decnet.Repo.open(path)
     stored = repo.create(maze)
@@ -113,7 +113,7 @@ def test_a_fork_refuses_what_was_opened_before_it(tmp_path: Path, maze: decnet.T
     assert repo.get(stored).status == "active"
 
 
-def test_dropping_a_store_in_a_fork_leaves_that_of_its_parent(tmp_path: Path, maze: decnet.Topology) -> None:
+def test_dropping_a_store_in_a_fork_does_not_affect_the_parent(tmp_path: Path, maze: decnet.Topology) -> None:
     holder = [decnet.Repo.open(tmp_path / "decnet.db")]
     stored = holder[0].create(maze)
     assert in_fork(holder.clear) == 0

@@ -1,4 +1,4 @@
-"""Mazes: what is read, printed, changed and looked at."""
+"""Mazes: parsing, printing, changes and graphs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def test_a_document_is_completed_past_what_is_reserved() -> None:
+def test_a_document_is_completed_without_reserved_subnets() -> None:
     maze = decnet.Topology.from_dict(DOCUMENT, reserved=["172.16.0.0/24"])
     assert maze.name == "corp"
     assert [lan.subnet for lan in maze.lans] == ["172.20.0.0/24", "172.16.1.0/24"]
@@ -50,7 +50,7 @@ def test_a_document_is_completed_past_what_is_reserved() -> None:
         maze.lan("attic")
 
 
-def test_what_is_printed_reads_as_it_was(tmp_path: Path) -> None:
+def test_a_printed_maze_is_read_back_unchanged(tmp_path: Path) -> None:
     maze = decnet.Topology.from_dict(DOCUMENT)
     assert decnet.Topology.from_dict(maze.to_dict()) == maze
     assert decnet.Topology.from_json(maze.to_json()) == maze
@@ -59,7 +59,7 @@ def test_what_is_printed_reads_as_it_was(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         assert decnet.Topology.from_file(tmp_path / name) == maze
         assert decnet.Topology.from_file(str(tmp_path / name)) == maze
-    # The ending says the syntax, whatever its case: as JSON, or as what its first characters look like, it is refused.
+    # The extension determines the syntax, in any case: as JSON, or by its first characters, the text is refused.
     (tmp_path / "maze.YAML").write_text('{"format": decnet.topology/1, "name": corp}')
     assert decnet.Topology.from_file(tmp_path / "maze.YAML").name == "corp"
     (tmp_path / "maze.JSON").write_text(maze.to_yaml())
@@ -69,7 +69,7 @@ def test_what_is_printed_reads_as_it_was(tmp_path: Path) -> None:
         assert decnet.Topology.from_file(example).deckies
 
 
-def test_a_draft_is_validated_as_it_stands() -> None:
+def test_an_incomplete_draft_is_validated_as_written() -> None:
     report = decnet.validate({**DOCUMENT, "lans": [*DOCUMENT["lans"], {"name": "attic", "subnet": "172.20.0.0/25"}]})
     assert {finding.code for finding in report.errors} == {"DMZ_ORPHAN", "SUBNET_OVERLAP"}
     assert not report.is_clean and report.findings == list(report)
@@ -82,7 +82,7 @@ def test_a_draft_is_validated_as_it_stands() -> None:
     assert decnet.validate("{not yaml").errors[0].code == "DOC_SYNTAX"
 
 
-def test_what_is_no_topology_says_why() -> None:
+def test_an_invalid_topology_is_refused_with_the_reason() -> None:
     with pytest.raises(decnet.InvalidTopology) as refused:
         decnet.Topology.from_dict({**DOCUMENT, "colour": "red"})
     assert refused.value.findings[0].code == "DOC_UNKNOWN_KEY"
@@ -93,7 +93,7 @@ def test_what_is_no_topology_says_why() -> None:
     assert [finding.code for finding in refused.value.findings] == ["DOC_TYPE", "NAME_INVALID"]
 
 
-def test_a_mutation_makes_another_maze_and_leaves_the_first() -> None:
+def test_a_mutation_returns_a_new_maze_and_keeps_the_first() -> None:
     maze = decnet.Topology.from_dict(DOCUMENT)
     mutations = [
         decnet.Mutation.add_lan("attic", subnet=ipaddress.IPv4Network("10.0.0.0/24")),
@@ -120,7 +120,7 @@ def test_a_mutation_makes_another_maze_and_leaves_the_first() -> None:
     assert maze == decnet.Topology.from_dict(DOCUMENT)
 
 
-def test_a_refused_mutation_says_its_code() -> None:
+def test_a_refused_mutation_has_a_code() -> None:
     maze = decnet.Topology.from_dict(DOCUMENT)
     with pytest.raises(decnet.MutationRejected) as refused:
         maze.apply(decnet.Mutation.remove_lan("office"))
@@ -133,7 +133,7 @@ def test_a_refused_mutation_says_its_code() -> None:
         maze.apply(decnet.Mutation.update_decky("web", services=["http"]), live=True)
 
 
-def test_a_maze_is_looked_at_as_a_graph(maze: decnet.Topology) -> None:
+def test_a_maze_as_a_graph(maze: decnet.Topology) -> None:
     graph = maze.to_networkx()
     assert networkx.is_connected(graph)
     assert graph.number_of_nodes() == len(maze.lans) + len(maze.deckies)
@@ -156,7 +156,7 @@ def test_the_same_seed_gives_the_same_maze() -> None:
     assert maze.config == config and config.seed == decnet.TopologyConfig.from_dict(config.to_dict()).seed
 
 
-def test_all_faults_of_a_config_are_told_at_once() -> None:
+def test_all_faults_of_a_config_are_reported_together() -> None:
     with pytest.raises(decnet.InvalidConfig) as refused:
         decnet.generate(name="", depth=99, branching_factor="2", colour="red", services_explicit=["nope"])
     fields = [fault["field"] for fault in refused.value.faults]
@@ -187,7 +187,7 @@ def test_objects_are_copied_pickled_and_compared(maze: decnet.Topology) -> None:
     assert hash(maze.edges[0]) == hash(maze.edges[0])
 
 
-def test_exceptions_are_pickled_with_what_they_say() -> None:
+def test_exceptions_are_pickled_with_their_attributes() -> None:
     with pytest.raises(decnet.InvalidConfig) as refused:
         decnet.TopologyConfig()
     again = pickle.loads(pickle.dumps(refused.value))
@@ -200,7 +200,7 @@ def test_schemas_are_json() -> None:
     assert decnet.__version__.count(".") == 2
 
 
-def test_messages_are_no_debug_output() -> None:
+def test_messages_are_not_debug_output() -> None:
     for tree in (decnet.DecnetError, *decnet.DecnetError.__subclasses__()):
         assert tree.__module__ == "decnet" and tree.__doc__
     with pytest.raises(decnet.AddressError) as refused:
@@ -209,7 +209,7 @@ def test_messages_are_no_debug_output() -> None:
 
 
 @pytest.mark.parametrize("unusable", ["127.0.0.0/24", "0.0.0.0/8", "224.0.0.0/4", "255.255.255.0/24", "0.0.0.0/0"])
-def test_nothing_is_allocated_where_no_lan_can_be(unusable: str) -> None:
+def test_nothing_is_allocated_in_an_unusable_range(unusable: str) -> None:
     with pytest.raises(decnet.AddressError):
         decnet.IpAllocator(unusable)
     with pytest.raises(decnet.AddressError):

@@ -1,4 +1,4 @@
-//! Findings: what is wrong, or looks wrong, with a document or a topology, as data.
+//! Findings: faults and likely mistakes of a document or a topology, as data.
 
 mod collected;
 
@@ -10,15 +10,15 @@ use strum::{IntoStaticStr, VariantArray};
 pub use collected::MAX_LISTED;
 pub(crate) use collected::{Findings, Tally, capped};
 
-/// How much a finding weighs.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// It must be fixed.
+    /// An error that must be fixed.
     Error,
-    /// It works, but is most likely not meant.
+    /// A likely mistake that does not prevent a deploy.
     Warning,
 }
 
@@ -27,15 +27,15 @@ pub enum Severity {
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum Code {
-    /// The text is no JSON or YAML, is too large or too deeply nested.
+    /// The text is not JSON or YAML, or is too large or too deeply nested.
     DocSyntax,
     /// The document does not say `format: decnet.topology/1`.
     DocFormat,
-    /// A key that the format does not know, or the same key twice.
+    /// An unknown or repeated key.
     DocUnknownKey,
     /// A value of the wrong type, or a required one that is missing.
     DocType,
-    /// A name that is no DNS label.
+    /// A name that is not a DNS label.
     NameInvalid,
     /// Two LANs of one name.
     LanNameDup,
@@ -53,7 +53,7 @@ pub enum Code {
     DmzMissing,
     /// More than one DMZ.
     DmzMultiple,
-    /// A LAN that no chain of bridge deckies joins to the DMZ.
+    /// A LAN that no chain of bridge deckies connects to the DMZ.
     DmzOrphan,
     /// A decky with no attachment.
     DeckyOrphan,
@@ -63,17 +63,17 @@ pub enum Code {
     IpCollision,
     /// A network, broadcast or gateway address.
     IpReserved,
-    /// Two subnets that share addresses.
+    /// Two subnets that overlap.
     SubnetOverlap,
     /// A subnet with too few addresses.
     SubnetTooSmall,
-    /// A subnet in a range that no LAN can use, like loopback; a warning where the LAN works but is likely not meant.
+    /// A subnet in a range that no LAN can use, such as loopback; a warning if the LAN works but is probably a mistake.
     SubnetSpecial,
-    /// A service that is not in the catalogue, or that is never put on a decky.
+    /// A service that is not in the catalogue, or that never runs on a decky.
     UnknownService,
     /// An archetype that is not in the catalogue.
     ArchetypeUnknown,
-    /// Two services of one decky that want the same port.
+    /// Two services of one decky that use the same port.
     ServicePortClash,
     /// Configuration of a service that the decky does not run.
     ServiceCfgUndeclared,
@@ -85,21 +85,21 @@ pub enum Code {
     ServiceRoot,
     /// A service that can fill the host's disk.
     HostDisk,
-    /// Something that mazes rely on and the engine cannot do.
+    /// A feature that mazes need and the engine does not have.
     HostEngine,
-    /// A LAN with more addresses than the host keeps neighbours.
+    /// A LAN with more addresses than the host's neighbour table can hold.
     HostNeighbours,
-    /// A daemon that cannot limit what deckies use of the host.
+    /// A daemon that cannot limit the resources of deckies.
     HostUnlimited,
-    /// A service with a capability that breaks out of its decky.
+    /// A service with a capability that lets an intruder break out of its decky.
     ServiceCapability,
     /// A router with one LAN only, outside the DMZ.
     RouterSingleHomed,
     /// Two gateways that publish the same host port.
     GatewayPortClash,
-    /// A port that is published on IPv6, where the log cannot say who came.
+    /// A port that is published on IPv6: the log does not show the visitor's address.
     PublishIpv6,
-    /// A gateway that is published by a daemon without root's rights, where the log cannot say who came.
+    /// A gateway that a rootless daemon publishes: the log does not show the visitor's address.
     PublishRootless,
     /// A host port that a gateway publishes is in use.
     HostPortTaken,
@@ -116,7 +116,7 @@ impl Code {
         self.into()
     }
 
-    /// Returns the severity that a finding of this code has by itself.
+    /// Returns the default severity of this code.
     pub const fn severity(self) -> Severity {
         match self {
             Self::ArchetypeUnknown
@@ -147,7 +147,7 @@ impl Serialize for Code {
     }
 }
 
-/// What a finding is about. Names are as they were written, valid or not.
+/// The subject of a finding. Names are as written, valid or not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -214,28 +214,28 @@ pub enum Target {
         /// The port on the host.
         port: u16,
     },
-    /// Findings of the same code that are not listed.
+    /// More findings of the same code that are not listed.
     More {
         /// How many.
         count: u64,
     },
 }
 
-/// One thing that is wrong, or looks wrong.
+/// One fault or likely mistake.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
-    /// How much it weighs.
+    /// Its severity.
     pub severity: Severity,
-    /// Which rule it breaks.
+    /// The broken rule.
     pub code: Code,
-    /// What, where, and what to do, for people.
+    /// What is wrong, where, and what to do, for people.
     pub message: String,
-    /// What it is about.
+    /// Its subject.
     pub target: Target,
 }
 
 impl Finding {
-    /// Makes a finding with the severity that its code has by itself.
+    /// Creates a finding with the default severity of its code.
     pub fn new(code: Code, target: Target, message: impl Into<String>) -> Self {
         Self {
             severity: code.severity(),
@@ -245,12 +245,12 @@ impl Finding {
         }
     }
 
-    /// Returns how many findings it counts for: one, unless it says how many are not listed.
+    /// Returns the number of findings that it represents: one, or the number of findings that are not listed.
     pub fn count(&self) -> u64 {
         self.count_of_more().unwrap_or(1)
     }
 
-    /// Returns how many it says that there are more, if that is what it says.
+    /// Returns the number of findings that are not listed, if it reports that.
     pub(crate) fn count_of_more(&self) -> Option<u64> {
         match self.target {
             Target::More { count } => Some(count),
@@ -258,7 +258,7 @@ impl Finding {
         }
     }
 
-    /// Makes it a warning, whatever its code says.
+    /// Makes it a warning, whatever the default severity of its code is.
     #[must_use]
     pub fn as_warning(mut self) -> Self {
         self.severity = Severity::Warning;

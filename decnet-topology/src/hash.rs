@@ -1,9 +1,9 @@
-//! The canonical hash: answers "is what runs there what I mean?".
+//! The canonical hash: it shows whether the running maze is the intended one.
 //!
-//! SHA-256 over [`FORMAT`] and a line feed, and then the canonical JSON of what matters for a deployment: names, subnets,
-//! addresses, services and their configuration, but no ids, no status, no positions, nothing of the order in which things were
-//! written. `docs/canonical-hash.md` has the rule in full, for other languages; `tests/vectors/hash-golden.json` has documents and
-//! their hashes.
+//! SHA-256 over [`FORMAT`], a line feed, and the canonical JSON of the parts that matter for a deployment: names, subnets,
+//! addresses, services and their configuration. Ids, status, positions and the order of the input are not included.
+//! `docs/canonical-hash.md` has the full rule for other languages; `tests/vectors/hash-golden.json` has documents and their
+//! hashes.
 
 use std::{fmt, net::Ipv4Addr, str::FromStr};
 
@@ -42,9 +42,9 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// The refusal of a text that is not a hash.
+/// The error for a text that is not a hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no hash of 64 lower-case hex digits")]
+#[error("`{text}` is not a hash of 64 lower-case hex digits")]
 pub struct DigestError {
     /// The text.
     pub text: String,
@@ -118,16 +118,16 @@ pub fn canonical_hash(topology: &Topology) -> Digest {
     Digest(canon.hash.finalize().into())
 }
 
-/// How many bytes the hash gets at a time: with a call for each bracket it would take twice as long.
+/// The size of the hash's input buffer in bytes: one call for each bracket would take twice as long.
 const CHUNK: usize = 4_096;
 
 /// Writes canonical JSON into the hash as it goes.
 ///
-/// Only numbers and texts in which something is to be escaped go through `serde_json`; of the rest there is so much that its way
-/// of writing would take longer than the hash.
+/// Only numbers and texts with characters to escape go through `serde_json`. For the large rest, its writer would take longer
+/// than the hash.
 struct Canon {
     hash: Sha256,
-    /// What was written and is not in the hash yet.
+    /// The bytes that are written but not hashed yet.
     ahead: Vec<u8>,
 }
 
@@ -137,7 +137,7 @@ impl Canon {
         self.ahead.extend_from_slice(text.as_bytes());
     }
 
-    /// Hands on what was written, if it is enough.
+    /// Hashes the buffer if it is full enough.
     fn pass_on(&mut self) {
         if self.ahead.len() >= CHUNK {
             self.hash.update(&self.ahead);
@@ -155,7 +155,7 @@ impl Canon {
         self.raw("}");
     }
 
-    /// Writes a list of parts in the order of their names, in which most are already.
+    /// Writes a list of items in the order of their names. Most lists are already in order.
     fn by_name<T>(&mut self, parts: &[T], name: impl Fn(&T) -> &Name, write: impl FnMut(&mut Self, &T)) {
         if parts.is_sorted_by_key(&name) {
             self.list(parts, write);
@@ -204,7 +204,7 @@ impl Canon {
     fn attachments(&mut self, topology: &Topology, decky: &Decky) {
         let attachments = decky.attachments();
         let named = |attachment: &Attachment| Some((topology.lan(attachment.lan)?.name(), attachment.ip));
-        // The home stays first, so there is nothing to sort in most.
+        // The home stays first, so most lists need no sorting.
         if attachments.len() <= 2 {
             self.list(attachments.iter().filter_map(named), Self::attachment);
         } else {
@@ -232,7 +232,7 @@ impl Canon {
             Value::String(text) => self.text(text),
             Value::Array(items) => self.list(items, Self::value),
             Value::Object(entries) => {
-                // A build may keep objects in another order.
+                // Some builds keep objects in another order.
                 let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key.as_str(), value)).collect();
                 entries.sort_unstable_by_key(|(key, _)| *key);
                 self.object(entries, Self::value);
@@ -252,7 +252,7 @@ impl Canon {
         self.raw("]");
     }
 
-    /// Writes an object, whose keys must come in order.
+    /// Writes an object. Its keys must be in order.
     fn object<'a, T>(&mut self, entries: impl IntoIterator<Item = (&'a str, T)>, mut write: impl FnMut(&mut Self, T)) {
         self.raw("{");
         for (at, (key, value)) in entries.into_iter().enumerate() {
@@ -271,7 +271,7 @@ impl Canon {
         self.raw(if value { "true" } else { "false" });
     }
 
-    /// Writes a name, in which there is nothing to escape.
+    /// Writes a name, which needs no escaping.
     fn name(&mut self, name: &Name) {
         self.raw(name.as_str());
     }

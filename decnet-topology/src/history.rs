@@ -1,6 +1,6 @@
 //! The history of deckies: how an edit changed them, and their earlier states.
 //!
-//! [`changes`] compares a maze before and after; a store keeps that beside each edit. [`at`] undoes what came later.
+//! [`changes`] compares a maze before and after an edit; a store keeps the result with each edit. [`at`] undoes later changes.
 //!
 //! ```
 //! use decnet_topology::{Topology, history};
@@ -30,28 +30,28 @@ use crate::{
     name::{Name, ServiceName},
 };
 
-/// The state of a decky at some time, without its place on the canvas; written as in a maze file.
+/// The state of a decky at some time, without its position on the canvas; written as in a maze file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeckyState {
-    /// What it runs.
+    /// Its services.
     #[serde(default)]
     pub services: BTreeSet<ServiceName>,
-    /// How that is configured.
+    /// The configuration of its services.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub service_config: ServiceConfig,
-    /// What it poses as.
+    /// Its archetype.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archetype: Option<String>,
     /// Whether it forwards packets.
     #[serde(default)]
     pub forwards_l3: bool,
-    /// Where it is attached; the first is its home.
+    /// Its attachments; the first is its home.
     #[serde(default)]
     pub attachments: Vec<Membership>,
 }
 
-/// A decky's membership in a LAN, by name: LANs may have gone since.
+/// A decky's membership in a LAN, by name: the LAN may have been removed since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Membership {
@@ -96,7 +96,8 @@ impl DeckyState {
 
 /// Lists the deckies that were added, removed or changed, in order of their names.
 ///
-/// Deckies are compared by name, whatever their ids. The name of a LAN is a part of the state of its members. Costs O(n), and O(m log m) for the m whose ids differ.
+/// Deckies are compared by name, not by id. The name of a LAN is a part of the state of its members. Costs O(n), and O(m log m)
+/// for the m deckies with changed ids.
 pub fn changes(before: &Topology, after: &Topology) -> Vec<DeckyChange> {
     let mut changes = Vec::new();
     let mut note = |one: Option<&Decky>, other: Option<&Decky>| {
@@ -150,8 +151,8 @@ fn is_same((before, one): (&Topology, &Decky), (after, other): (&Topology, &Deck
         && attached()
 }
 
-/// Returns the states of the deckies before some changes, which are in the order in which they were made. It undoes them on the
-/// current states, the last one first.
+/// Returns the states of the deckies before some changes, which are in chronological order. It undoes them on the current states,
+/// the last one first.
 pub fn at<'a>(
     current: &Topology,
     changes: impl IntoIterator<Item = &'a DeckyChange, IntoIter: DoubleEndedIterator>,
@@ -160,7 +161,7 @@ pub fn at<'a>(
     let mut states: BTreeMap<Name, DeckyState> = current.deckies().iter().map(state).collect();
     for change in changes.into_iter().rev() {
         match &change.before {
-            // The name in the spelling of that time.
+            // The name as it was spelled at that time.
             Some(before) => {
                 states.remove(&change.decky);
                 states.insert(change.decky.clone(), before.clone());

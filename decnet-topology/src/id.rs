@@ -1,8 +1,8 @@
 //! Typed ids.
 //!
-//! Rows of the store carry random UUIDs, one kind each, so that no id is taken for another. LANs and deckies carry small
-//! ordinals that are unique within their topology: the core needs no randomness for them, and the same seed gives the same
-//! ids. Mutations are counted by the store they are in: people say "twelve", not a UUID.
+//! Rows of the store have random UUIDs, with one type for each kind of row, so that ids cannot be confused. LANs and deckies have
+//! small ordinals that are unique within their topology: the core needs no randomness for them, and the same seed gives the same
+//! ids. Mutations are numbered by their store: people say "twelve", not a UUID.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
@@ -28,15 +28,15 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Names a stored topology (UUID v4).
+    /// The id of a stored topology (UUID v4).
     TopologyKind => TopologyId, "topology";
-    /// Names one store, and with it everything on Docker that belongs to it (UUID v4).
+    /// The id of one store and of everything on Docker that belongs to it (UUID v4).
     InstanceKind => InstanceId, "instance";
-    /// Proves that one holds a lease (UUID v4).
+    /// Proof that the caller holds a lease (UUID v4).
     LeaseKind => LeaseToken, "lease";
-    /// Proves that one is at work on a mutation (UUID v4).
+    /// Proof that the caller holds the claim on a mutation (UUID v4).
     ClaimKind => ClaimToken, "claim";
-    /// Names something that happened (UUID v4).
+    /// The id of an event (UUID v4).
     EventKind => EventId, "event";
 }
 
@@ -80,13 +80,13 @@ macro_rules! ordinals {
 }
 
 ordinals! {
-    /// Names a LAN within its topology.
+    /// The id of a LAN within its topology.
     LanId;
-    /// Names a decky within its topology.
+    /// The id of a decky within its topology.
     DeckyId;
 }
 
-/// Names a mutation within its store: the count of those stored before it, and one. Written `#12`.
+/// The number of a mutation within its store, from 1. Written `#12`.
 ///
 /// ```
 /// use decnet_topology::MutationId;
@@ -101,7 +101,7 @@ ordinals! {
 pub struct MutationId(u64);
 
 impl MutationId {
-    /// Makes the id of its number.
+    /// Creates the id from its number.
     pub const fn new(number: u64) -> Self {
         Self(number)
     }

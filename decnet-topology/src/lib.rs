@@ -1,12 +1,12 @@
-//! Draws, checks and stores mazes of decoy hosts: the pure core of DECNET.
+//! Generates, validates and stores mazes of decoy hosts: the pure core of DECNET.
 //!
-//! A *maze*, here a [`Topology`], is a set of LANs and of *deckies*, decoy hosts that are attached to one LAN or more. One LAN is
-//! the DMZ, which outsiders may reach; everything else lies behind it. A decky on two LANs is a bridge. If it forwards packets it
-//! is a router, and an intruder can walk through it; if not, it has to be broken into. A router whose home is the DMZ is a gateway:
-//! its services' ports are published on the host.
+//! A *maze*, in the API a [`Topology`], is a set of LANs and *deckies*. A decky is a decoy host that is attached to at least one
+//! LAN. One LAN is the DMZ, which outsiders may reach; all others are behind it. A decky on two LANs is a bridge. If it forwards
+//! packets, it is a router, and an intruder's packets pass through it; if not, the intruder must break into it. A router with its
+//! home in the DMZ is a gateway: the host publishes the ports of its services.
 //!
-//! Nothing in this crate knows Docker, a clock, the environment or a network: what it needs is passed in. `decnet-engine` raises
-//! what is made here.
+//! This crate does not know Docker, the clock, the environment or the network: callers pass in what it needs. `decnet-engine`
+//! deploys the mazes.
 //!
 //! # A maze by hand
 //!
@@ -32,10 +32,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # A maze that is drawn
+//! # A generated maze
 //!
-//! A [`TopologyConfig`] says how large; [`generate`](generate::generate) draws. The same config gives the same bytes on every
-//! platform and in every later version, and its seed is always recorded.
+//! A [`TopologyConfig`] sets the size; [`generate`](generate::generate) draws the maze. The same config gives the same bytes on
+//! every platform and in every later version, and the seed is always recorded.
 //!
 //! ```
 //! use decnet_topology::{Catalog, TopologyConfig, generate::generate, hash::canonical_hash};
@@ -50,9 +50,9 @@
 //!
 //! # A maze from a file
 //!
-//! What a person wrote may have holes and faults. [`document::parse`] gives a [`Draft`] that holds all that could be read, and what
-//! could not as [`Finding`]s with stable codes. [`Draft::resolve`](model::Draft::resolve) allocates the subnets and addresses that
-//! were left open, and gives a [`Topology`]: complete and well formed. Whether it makes sense is for the rules to say.
+//! A file written by a person may have gaps and faults. [`document::parse`] returns a [`Draft`] with everything that could be
+//! read, and [`Finding`]s with stable codes for the rest. [`Draft::resolve`](model::Draft::resolve) allocates missing subnets and
+//! addresses, and returns a [`Topology`] that is complete and well-formed. The rules check whether it makes sense.
 //!
 //! ```
 //! use decnet_topology::{Catalog, Code, RuleSet, alloc::SubnetPool, document::{self, Syntax}};
@@ -66,18 +66,18 @@
 //! ";
 //! let maze = document::parse(text, Syntax::Auto)?.resolve(&SubnetPool::default())?;
 //!
-//! // A maze that may be raised passed every rule, and is a type of its own.
+//! A maze that can be deployed has passed every rule, and has its own type.
 //! let refused = maze.validate(&Catalog::builtin(), RuleSet::deploy()).unwrap_err();
 //! let codes: Vec<Code> = refused.report.errors().map(|error| error.code).collect();
-//! assert_eq!(codes, [Code::DmzOrphan], "no one leads to the attic");
+//! assert_eq!(codes, [Code::DmzOrphan], "no decky connects the attic");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # A maze that changes
+//! # Changing a maze
 //!
-//! A [`Mutation`] is one change, as data: on the wire `{"op": …, "payload": {…}}`, in a program a payload of its own type.
-//! [`mutation::apply`] makes the maze that comes of it. What comes of it has passed the live rules, or there is nothing: the maze
-//! that was is left alone. While a maze runs, what is published on the host changes by `force` only.
+//! A [`Mutation`] is one change, as data: on the wire `{"op": …, "payload": {…}}`, in Rust a payload with its own type.
+//! [`mutation::apply`] returns the changed maze if it passes the live rules, or an error. The original maze is not modified.
+//! While a maze runs, published ports change only with `force`.
 //!
 //! ```
 //! use decnet_topology::{Catalog, Mutation, Topology, history, mutation::{AddLan, AttachDecky, Context, Stage, apply}};
@@ -89,11 +89,11 @@
 //! let catalog = Catalog::builtin();
 //! let live = Context::new(&catalog, Stage::Live);
 //!
-//! // What is left open is allocated.
+//! Missing values are allocated.
 //! let wider = apply(&maze, &AddLan::new("office".parse()?).into(), &live)?;
 //! assert_eq!(wider.lans()[1].subnet().to_string(), "172.16.1.0/24");
 //!
-//! // With its home in the DMZ, a router is a gateway: its base would be recreated, to publish its ports.
+//! With its home in the DMZ, a router is a gateway: its base must be recreated to publish its ports.
 //! let route = AttachDecky::new("web".parse()?, "office".parse()?).forwarding();
 //! let refused = apply(&wider, &route.clone().into(), &live).unwrap_err();
 //! assert_eq!(refused.code(), "FORCE_REQUIRED");
@@ -108,10 +108,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where mazes are kept
+//! # Storing mazes
 //!
 //! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`repo::MemoryRepo`] lives as
-//! long as the process; `repo::SqliteRepo` (feature `sqlite`) is a file that several processes share. A store of one's own is right
+//! long as the process; `repo::SqliteRepo` (feature `sqlite`) is a file that several processes share. Your own store is correct
 //! if it passes the suite in `testing::contract` (feature `testing`).
 //!
 //! ```
@@ -124,7 +124,7 @@
 //! let stored = repo.create(NewTopology::new("corp".parse()?, topology.clone()), Timestamp::now()).await?;
 //! assert_eq!(stored.row.status, Status::Pending);
 //!
-//! // What is stored holds its subnets.
+//! A stored maze claims its subnets.
 //! let second = repo.create(NewTopology::new("branch".parse()?, topology), Timestamp::now()).await;
 //! assert!(matches!(second, Err(RepoError::SubnetClaimed { .. })));
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
@@ -133,7 +133,7 @@
 //!
 //! # Features
 //!
-//! - `sqlite`: the store in a file, and with it tokio.
+//! - `sqlite`: the store in a file; adds tokio.
 //! - `testing`: the contract of stores, and strategies for proptest.
 
 pub mod alloc;

@@ -1,4 +1,4 @@
-//! IPv4 subnets and addresses: what a text means, and which addresses of a subnet are for hosts.
+//! IPv4 subnets and addresses: parsing, and the addresses of a subnet that hosts can use.
 
 mod special;
 
@@ -14,7 +14,7 @@ pub use special::{SpecialRange, doubtful, is_public, unusable};
 #[non_exhaustive]
 pub enum SubnetError {
     /// The text is not `a.b.c.d/p`.
-    #[error("`{text}` is no IPv4 subnet of the form 10.0.0.0/24")]
+    #[error("`{text}` is not an IPv4 subnet of the form 10.0.0.0/24")]
     #[strum(serialize = "malformed_subnet")]
     Malformed {
         /// The text.
@@ -26,7 +26,7 @@ pub enum SubnetError {
     HostBits {
         /// The text.
         text: String,
-        /// The subnet that it lies in.
+        /// The subnet that contains it.
         network: Ipv4Net,
     },
 }
@@ -51,8 +51,7 @@ pub fn parse_subnet(text: &str) -> Result<Ipv4Net, SubnetError> {
     }
 }
 
-/// Reads the range that subnets are taken from: a CIDR, whose host bits are dropped, or the short form `172.20`, which means
-/// `172.20.0.0/16`.
+/// Parses the pool for subnets: a CIDR, whose host bits are dropped, or the short form `172.20`, which means
 pub fn parse_base(text: &str) -> Result<Ipv4Net, SubnetError> {
     let net = match text.split_once('.') {
         Some((_, rest)) if !rest.contains(['.', '/']) => parse_cidr(&format!("{text}.0.0/16")),
@@ -71,7 +70,7 @@ fn parse_cidr(text: &str) -> Option<Ipv4Net> {
     Ipv4Net::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
-/// Writes an address like its `Display`, which takes so long that it would double the time of the canonical hash.
+/// Writes an address like its `Display`. `Display` is so slow that it would double the time of the canonical hash.
 pub(crate) fn write_address(text: &mut Vec<u8>, address: Ipv4Addr) {
     let [first, others @ ..] = address.octets();
     write_number(text, first);
@@ -98,17 +97,17 @@ fn write_number(text: &mut Vec<u8>, number: u8) {
     text.push(b'0' + number % 10);
 }
 
-/// Returns whether two subnets share an address.
+/// Returns whether two subnets overlap.
 pub fn overlaps(a: Ipv4Net, b: Ipv4Net) -> bool {
     a.contains(&b.network()) || b.contains(&a.network())
 }
 
-/// Returns the gateway of a subnet: its first host, which Docker gives to the bridge.
+/// Returns the gateway of a subnet: its first host. Docker gives it to the bridge.
 pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(subnet.network()).saturating_add(1))
 }
 
-/// Says what an address of a subnet is kept for, if it is not for hosts.
+/// Returns the role of an address of a subnet if it is reserved.
 pub fn reserved(subnet: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
     if address == subnet.network() {
         Some("network")
@@ -121,8 +120,8 @@ pub fn reserved(subnet: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
-/// Returns a limit for the host's neighbours (`net.ipv4.neigh.default.gc_thresh3`) that a scan of all the subnets at once stays
-/// below: twice all their addresses, or more, as a power of two.
+/// Returns a limit for the host's neighbour table (`net.ipv4.neigh.default.gc_thresh3`) that a scan of all subnets at once does
+/// not reach: at least twice the number of their addresses, as a power of two.
 ///
 /// ```
 /// use decnet_topology::net::{neighbours_for, parse_subnet};
@@ -135,7 +134,7 @@ pub fn neighbours_for(subnets: impl IntoIterator<Item = Ipv4Net>) -> u64 {
     (2 * addresses).next_power_of_two().max(2_048)
 }
 
-/// Counts the addresses of a subnet that hosts may have: all but network, broadcast and gateway.
+/// Counts the addresses of a subnet that hosts can use: all except network, broadcast and gateway.
 pub fn usable(subnet: Ipv4Net) -> u64 {
     (1_u64 << (32 - subnet.prefix_len())).saturating_sub(3)
 }
@@ -145,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_subnets_are_written_as_they_display() {
+    fn addresses_and_subnets_are_written_like_their_display() {
         for octet in 0..=u8::MAX {
             let subnet = Ipv4Net::new_assert(Ipv4Addr::new(octet, 255 - octet, octet / 7, octet), octet % 33);
             let mut text = Vec::new();
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usable_addresses_are_those_that_are_not_reserved() {
+    fn the_usable_addresses_are_the_unreserved_ones() {
         let net = parse_subnet("10.0.0.0/29").expect("subnet");
         let free = net.network().to_bits()..=net.broadcast().to_bits();
         let free = free

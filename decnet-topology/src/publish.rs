@@ -1,4 +1,4 @@
-//! Which ports and addresses of the host the gateways publish their services on.
+//! The ports and addresses of the host where gateways publish their services.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use crate::{
 
 /// The reason why a text is not a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no mapping of the form [DECKY.]SERVICE[:PORT]=[ADDRESS:]HOSTPORT, like ssh=2222: {reason}")]
+#[error("`{text}` is not a mapping of the form [DECKY.]SERVICE[:PORT]=[ADDRESS:]HOSTPORT, like ssh=2222: {reason}")]
 pub struct PublishError {
     /// The text.
     pub text: String,
@@ -32,9 +32,9 @@ impl PublishError {
 
 /// One mapping: `ssh=2222`, `web-01.ssh=127.0.0.1:2222`, `smtp:587=1587`, `*=127.0.0.1`.
 ///
-/// Without a port on the left, it is the lowest port of the service that is mapped. With an address alone on the right, the
-/// port stays the same; `*` means every service, and maps addresses only. IPv6 is published where an IPv6 address in brackets
-/// asks for it: `http=[::]:8080` is every address of the host, those of IPv4 too.
+/// Without a port on the left, the rule maps the lowest port of the service. With only an address on the right, the port stays
+/// the same; `*` means every service, and maps addresses only. A service is published on IPv6 only if the rule has an IPv6
+/// address in brackets: `http=[::]:8080` is every address of the host, including IPv4.
 ///
 /// ```
 /// use decnet_topology::publish::PublishRule;
@@ -46,26 +46,27 @@ impl PublishError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishRule {
-    /// The gateway; every one if none.
+    /// The gateway; every gateway if none.
     pub decky: Option<Name>,
-    /// The service; every one if none.
+    /// The service; every service if none.
     pub service: Option<ServiceName>,
-    /// The service's port; its lowest if none.
+    /// The service's port; the lowest if none.
     pub port: Option<u16>,
-    /// The address of the host. `0.0.0.0` is every address of IPv4 and `::` every one of both kinds. If none, another rule may give one.
+    /// The address of the host. `0.0.0.0` is every IPv4 address, `::` every IPv4 and IPv6 address. If none, another rule may set
+    /// it.
     pub address: Option<IpAddr>,
-    /// The port of the host; the service's own if none.
+    /// The port of the host; the service's own port if none.
     pub host_port: Option<u16>,
 }
 
 impl PublishRule {
-    /// Returns whether two say where the same ports go.
+    /// Returns whether two rules map the same ports.
     fn maps_the_same(&self, other: &Self) -> bool {
         (&self.decky, &self.service, self.port) == (&other.decky, &other.service, other.port)
     }
 
-    /// Returns how specific the rule is for a port of a service on a gateway, if it applies: whether it names the decky, the service
-    /// and the port. `lowest` is the service's lowest port.
+    /// Returns how specific the rule is for a port of a service on a gateway: whether it names the decky, the service and the
+    /// port. Returns none if it does not apply. `lowest` is the service's lowest port.
     fn specificity(&self, decky: &str, service: &ServiceName, port: u16, lowest: Option<u16>) -> Option<[bool; 3]> {
         let names_decky = self.decky.is_some() && !self.names_dotted(service);
         let decky_fits = |name: &Name| name.as_str().eq_ignore_ascii_case(decky);
@@ -79,7 +80,7 @@ impl PublishRule {
         ])
     }
 
-    /// Returns whether decky, dot and service are together the name of one service: a catalogue may have a service `web.api`.
+    /// Returns whether decky, dot and service together are the name of one service: a catalogue may have a service `web.api`.
     fn names_dotted(&self, service: &ServiceName) -> bool {
         let parts = self.decky.as_ref().zip(self.service.as_ref());
         parts
@@ -107,7 +108,7 @@ impl FromStr for PublishRule {
 }
 
 fn read(text: &str) -> Result<PublishRule, &'static str> {
-    let (left, right) = text.split_once('=').ok_or("there is no `=`")?;
+    let (left, right) = text.split_once('=').ok_or("the `=` is missing")?;
     let (decky, rest) = match left.split_once('.') {
         Some((decky, rest)) => (
             Some(Name::new(decky).map_err(|_| "the decky's name is not valid")?),
@@ -120,7 +121,7 @@ fn read(text: &str) -> Result<PublishRule, &'static str> {
         None => (rest, None),
     };
     let service = match service {
-        "" => return Err("there is no service"),
+        "" => return Err("the service is missing"),
         "*" => None,
         service => Some(ServiceName::new(service)),
     };
@@ -144,17 +145,17 @@ fn read_host(right: &str) -> Result<(Option<IpAddr>, Option<u16>), &'static str>
         let address: Ipv6Addr = address
             .parse()
             .map_err(|_| "the address in brackets is not an IPv6 address")?;
-        // An IPv4 address in IPv6's clothes is published as what it is.
+        // An IPv4-mapped IPv6 address is published as IPv4.
         let address = address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4);
         let port = match port.strip_prefix(':') {
             Some(port) => Some(read_port(port)?),
             None if port.is_empty() => None,
-            None => return Err("after the bracket `]` comes `:` and a port, or nothing"),
+            None => return Err("only `:` and a port may follow the bracket `]`"),
         };
         return Ok((Some(address), port));
     }
     if right.matches(':').count() > 1 {
-        return Err("an IPv6 address stands in brackets, like [::]:8080");
+        return Err("write an IPv6 address in brackets, like [::]:8080");
     }
     let (address, port) = match right.split_once(':') {
         Some((address, port)) => (Some(address), Some(read_port(port)?)),
@@ -162,11 +163,11 @@ fn read_host(right: &str) -> Result<(Option<IpAddr>, Option<u16>), &'static str>
         None => (None, Some(read_port(right)?)),
     };
     let address = address.map(str::parse::<Ipv4Addr>).transpose();
-    let address = address.map_err(|_| "the address is no IPv4 address")?;
+    let address = address.map_err(|_| "the address is not an IPv4 address")?;
     Ok((address.map(IpAddr::V4), port))
 }
 
-/// Writes an address as it is written before a port.
+/// Formats an address as written before a port.
 fn bracketed(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
@@ -177,7 +178,7 @@ fn bracketed(address: IpAddr) -> String {
 fn read_port(text: &str) -> Result<u16, &'static str> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|port| plain && *port != 0);
-    port.ok_or("a port is a number from 1 to 65535")
+    port.ok_or("the port must be a number from 1 to 65535")
 }
 
 impl fmt::Display for PublishRule {
@@ -202,14 +203,14 @@ impl fmt::Display for PublishRule {
 /// Where a port of a service is published: an address and a port of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct HostPort {
-    /// The address; every one of IPv4 if none, every one of both kinds if `::`.
+    /// The address; every IPv4 address if none, every address if `::`.
     pub address: Option<IpAddr>,
-    /// The port, with the protocol of the service's.
+    /// The port, with the service's protocol.
     pub port: Port,
 }
 
 impl HostPort {
-    /// Returns whether two cannot be published at once: the same port, and an address in common.
+    /// Returns whether two cannot be published at the same time: the same port, and a common address.
     pub fn clashes(self, other: Self) -> bool {
         const ALL: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         let meet = |one: Option<IpAddr>, two: Option<IpAddr>| match (one, two) {
@@ -220,15 +221,15 @@ impl HostPort {
         self.port == other.port && meet(self.address, other.address)
     }
 
-    /// Returns whether it takes visitors over IPv6. Docker's proxy passes these on, so a service sees the address of the DMZ's bridge
-    /// in the place of theirs.
+    /// Returns whether it accepts visitors over IPv6. Docker's proxy forwards these, so the service sees the address of the DMZ's
+    /// bridge instead of the visitor's.
     pub fn is_ipv6(self) -> bool {
         self.address.is_some_and(|address| address.is_ipv6())
     }
 
-    /// Returns the addresses to bind: one, or for `::` those of all of IPv4 and all of IPv6.
+    /// Returns the addresses to bind: one, or for `::` all of IPv4 and all of IPv6.
     ///
-    /// Docker opens both where it is given no address, so there is always one.
+    /// Docker opens both if no address is given, so an address is always given.
     pub fn bound(self) -> impl Iterator<Item = IpAddr> {
         let ipv4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let also = self
@@ -252,11 +253,12 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// How the ports of gateways are mapped to the host's: each to the same number, unless a rule says otherwise.
+/// How the host publishes the ports of gateways: each on the same number, unless a rule maps it.
 ///
-/// The most specific rule wins: one that names the decky before one that does not, then the service, then the port; of two that are as
-/// specific, the later. A rule without an address takes that of the most specific rule that has one, so that a port rule never
-/// opens a service to more addresses: `*=127.0.0.1` and `ssh=2222` publish on 127.0.0.1:2222. `ssh=0.0.0.0:2222` asks for all.
+/// The most specific rule wins: one that names the decky wins over one that does not, then the service, then the port. Between
+/// equally specific rules, the later one wins. A rule without an address uses the address of the most specific rule that has one,
+/// so that a port rule never opens a service to more addresses: `*=127.0.0.1` and `ssh=2222` publish on 127.0.0.1:2222.
+/// `ssh=0.0.0.0:2222` publishes on all IPv4 addresses.
 ///
 /// ```
 /// use decnet_topology::{Catalog, publish::Publish};
@@ -280,8 +282,8 @@ impl Publish {
         &self.rules
     }
 
-    /// Adds rules given later: one replaces the one that maps the same, the others stay. A rule without an address keeps that of the
-    /// rule that it replaces.
+    /// Adds later rules: each one replaces the rule with the same mapping; the others stay. A rule without an address keeps the
+    /// address of the replaced rule.
     #[must_use]
     pub fn with(mut self, later: impl IntoIterator<Item = PublishRule>) -> Self {
         for mut rule in later {
@@ -292,7 +294,7 @@ impl Publish {
         self
     }
 
-    /// Returns where a port of a service on a gateway is published.
+    /// Returns where the host publishes a port of a service on a gateway.
     pub fn host_port(&self, decky: &str, service: &Service, port: Port) -> HostPort {
         let lowest = service.ports.first().map(|lowest| lowest.number);
         let specificity = |rule: &PublishRule| rule.specificity(decky, &service.name, port.number, lowest);
@@ -318,7 +320,7 @@ impl Publish {
 }
 
 impl Serialize for Publish {
-    /// Writes the rules as they are written by hand.
+    /// Formats the rules as written by hand.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.rules.iter().map(ToString::to_string))
     }
@@ -364,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_given_later_takes_the_place_of_its_like_and_of_no_other() {
+    fn a_later_rule_replaces_only_the_rule_with_the_same_mapping() {
         let rule = |text: &str| text.parse::<PublishRule>().expect("a rule");
         let kept: Publish = ["ssh=127.0.0.1:2222", "http=127.0.0.1:8080"]
             .map(rule)
@@ -380,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_without_an_address_never_widens_what_another_rule_says() {
+    fn a_rule_without_an_address_never_widens_another_rule() {
         let ssh = crate::Catalog::builtin().service("ssh").expect("built in").clone();
         let published = |rules: &[&str]| {
             let rules = rules.iter().map(|rule| rule.parse::<PublishRule>().expect("a rule"));
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_clash_where_they_have_an_address_in_common() {
+    fn ports_clash_if_they_share_an_address() {
         let clash = |one: Option<&str>, two: Option<&str>| {
             let host = |address: Option<&str>| HostPort {
                 address: address.map(|address| address.parse().expect("an address")),
@@ -456,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mapping_is_refused() {
+    fn invalid_mappings_are_refused() {
         for text in [
             "ssh",
             "ssh=",

@@ -1,18 +1,18 @@
-//! The only randomness: seeded streams for mazes, and the few draws from the operating system.
+//! The only source of randomness: seeded streams for mazes, and a few draws from the operating system.
 //!
-//! A maze is drawn from one [`Stream`] per entity, keyed by the seed, the kind of the draw and the ordinal of the entity, so that
-//! a draw more for one entity changes nothing for another. What a stream gives is part of the format: the same on every
+//! A maze is drawn from one [`Stream`] per entity, keyed by the seed, the kind of the draw and the ordinal of the entity. So an
+//! additional draw for one entity changes no other entity. The output of a stream is part of the format: it is the same on every
 //! platform and in every version.
 //!
 //! - **Key**: SHA-256 over the ASCII text `decnet.rng/1`, a zero byte, the seed as 8 bytes, the kind's text, a zero byte, the
 //!   ordinal as 8 bytes; numbers big-endian.
 //! - **Words**: `ChaCha8` with that key, nonce and counter zero; each draw takes the next 64 bits of the key stream, little-endian.
-//! - **Bounded**: words from the largest multiple of the bound below 2^64 upward are dropped; the first other one, modulo the
-//!   bound, is the result.
+//! - **Bounded**: words from the largest multiple of the bound below 2^64 upward are dropped; the result is the first other word
+//!   modulo the bound.
 //! - **Chance**: one word, shifted right by 11, is less than ⌊p · 2^53⌋.
 //!
-//! Ids, lease tokens and seeds that nobody chose come from the operating system, whose source cannot fail where Rust's own hash
-//! maps work; no weaker source takes its place.
+//! Ids, lease tokens and default seeds come from the operating system. Rust's own hash maps use the same source, so it does not
+//! fail; there is no weaker fallback.
 
 use newtype_uuid::{TypedUuid, TypedUuidKind};
 use rand_chacha::ChaCha8Rng;
@@ -38,14 +38,14 @@ pub struct Stream {
     seed: u64,
     kind: &'static str,
     ordinal: u64,
-    /// How many words were passed over before the first that matters.
+    /// How many words were skipped before the first one that matters.
     passed: u64,
-    /// None until a word matters: many a draw can come out in one way only.
+    /// None until a word matters: many draws have only one possible result.
     words: Option<ChaCha8Rng>,
 }
 
 impl Stream {
-    /// Opens the stream of one entity. The kind holds no zero byte.
+    /// Opens the stream of one entity. The kind must not contain a zero byte.
     pub fn new(seed: u64, kind: &'static str, ordinal: u64) -> Self {
         Self {
             seed,
@@ -59,14 +59,14 @@ impl Stream {
     fn word(&mut self) -> u64 {
         let open = || {
             let mut words = ChaCha8Rng::from_seed(key(self.seed, self.kind, self.ordinal));
-            // The position is counted in words of 32 bits.
+            // The position is counted in 32-bit words.
             words.set_word_pos(2 * u128::from(self.passed));
             words
         };
         self.words.get_or_insert_with(open).next_u64()
     }
 
-    /// Passes over a word, whatever it is.
+    /// Skips a word.
     fn pass(&mut self) {
         match &mut self.words {
             Some(words) => {
@@ -87,7 +87,7 @@ impl Stream {
         }
         loop {
             let word = self.word();
-            // What is dropped are less words than the bound, so most need no second division.
+            // Fewer words are dropped than the bound, so most draws need no second division.
             if word <= u64::MAX - bound || word <= u64::MAX - surplus(bound) {
                 return word % bound;
             }
@@ -97,21 +97,21 @@ impl Stream {
     /// Draws one of the numbers from `low` to `high`, both included; `low` if `high` is less.
     pub fn between(&mut self, low: u8, high: u8) -> u8 {
         let drawn = self.below(u64::from(high.saturating_sub(low)) + 1);
-        // The draw is at most `high - low`, so nothing is cut off.
+        // The draw is at most `high - low`, so nothing is truncated.
         low.saturating_add(u8::try_from(drawn).unwrap_or(u8::MAX))
     }
 
     /// Draws the index of an element of a list of that length; 0 if it is empty.
     pub fn index(&mut self, len: usize) -> usize {
-        // The draw is below a length, so nothing is cut off.
+        // The draw is below a length, so nothing is truncated.
         usize::try_from(self.below(len as u64)).unwrap_or(usize::MAX)
     }
 
-    /// Draws whether something of that probability happens. It takes one word, also where the outcome is certain.
+    /// Draws whether an event with that probability happens. It uses one word even if the outcome is certain.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "the product with a power of two is exact, clamped, and what is cut off is the specified floor"
+        reason = "the product with a power of two is exact, clamped, and the truncation is the specified floor"
     )]
     pub fn chance(&mut self, probability: f64) -> bool {
         let threshold = (probability.clamp(0.0, 1.0) * TWO_TO_53) as u64;
@@ -156,12 +156,12 @@ pub fn instance_id() -> InstanceId {
     uuid_v4()
 }
 
-/// Draws the proof of a lease.
+/// Draws the token of a lease.
 pub fn lease_token() -> LeaseToken {
     uuid_v4()
 }
 
-/// Draws the proof of a claim on a mutation.
+/// Draws the token of a claim on a mutation.
 pub fn claim_token() -> ClaimToken {
     uuid_v4()
 }
@@ -204,7 +204,7 @@ mod tests {
             words(0, "a", 1),
             words(u64::MAX, "a", u64::MAX),
         ];
-        // Computed by another implementation, from the description above.
+        // Computed by another implementation of the description above.
         let expected = [
             [0xe58c_c722_5353_1655, 0x0f70_c6f4_64c0_c214],
             [0x8222_c0b7_37e7_e2f9, 0x80da_6b39_c616_91df],
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_that_is_certain_takes_its_word_all_the_same() {
+    fn a_certain_draw_still_uses_its_word() {
         let mut stream = Stream::new(4, "test", 0);
         let mut words = stream.clone();
         stream.below(1);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bounded_draw_gives_every_number_and_no_other() {
+    fn a_bounded_draw_gives_all_numbers_below_the_bound_and_no_others() {
         let mut stream = Stream::new(1, "test", 0);
         for bound in 1..=8_u64 {
             let drawn: BTreeSet<u64> = (0..400).map(|_| stream.below(bound)).collect();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn chances_are_met_and_certainties_are_certain() {
+    fn probabilities_are_met_and_certain_outcomes_always_happen() {
         let mut stream = Stream::new(3, "test", 0);
         let mut count = |probability| (0..2000).filter(|_| stream.chance(probability)).count();
         assert_eq!(count(0.0), 0);

@@ -1,6 +1,6 @@
-//! Text of foreign origin, for people: what a file, a daemon or an intruder wrote must not play tricks on a terminal or a log.
+//! Escapes untrusted text for people: text from a file, a daemon or an intruder must not control a terminal or falsify a log.
 //!
-//! What is for programs stays as it is.
+//! Output for programs is not changed.
 
 use std::{borrow::Cow, fmt::Display};
 
@@ -17,9 +17,9 @@ pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, one: &str, man
     format!("{number} {noun}")
 }
 
-/// Returns whether a character shows nothing of its own: it moves the cursor, ends a line, turns what follows around, or hides.
+/// Returns whether a character is invisible: it moves the cursor, ends a line, reverses the following text, or hides.
 ///
-/// These are the control characters, the separators of lines and paragraphs, and all that Unicode calls format characters or
+/// These are the control characters, line and paragraph separators, and all characters that Unicode calls format characters or
 /// ignorable by default (general categories Cc, Cf, Zl and Zp, property `Default_Ignorable_Code_Point`).
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -34,7 +34,7 @@ pub fn is_hidden(character: char) -> bool {
         )
 }
 
-/// Writes hidden characters as escapes, so that one line stays one line and shows what it holds.
+/// Writes invisible characters as escapes, so that a line stays one line and shows its contents.
 ///
 /// ```
 /// use decnet_topology::shown::one_line;
@@ -45,7 +45,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     escape(text, is_hidden)
 }
 
-/// Writes hidden characters but line feeds and tabs as escapes, in a text that was laid out in lines.
+/// Writes invisible characters except line feeds and tabs as escapes, in a text of several lines.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escape(text, |character| {
         is_hidden(character) && !matches!(character, '\n' | '\t')
@@ -72,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_shown_not_obeyed() {
+    fn control_characters_are_shown_and_have_no_effect() {
         assert_eq!(lines("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
         assert_eq!(one_line("a\nstatus=fine\r"), "a\\nstatus=fine\\r");
         assert_eq!(one_line("täglich 名 ü"), "täglich 名 ü");
     }
 
     #[test]
-    fn text_that_would_turn_around_or_hide_is_shown_as_what_it_is() {
+    fn text_that_would_reverse_or_hide_is_escaped() {
         let bidi = ('\u{202a}'..='\u{202e}')
             .chain('\u{2066}'..='\u{2069}')
             .chain(['\u{200e}', '\u{200f}', '\u{61c}']);

@@ -1,6 +1,6 @@
 //! Suggestions for misspelled words.
 
-/// Returns the candidate with the fewest typing errors between it and the word, case ignored, if any has few.
+/// Returns the candidate with the fewest typing errors relative to the word, case ignored, if it has few.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
     if word.is_empty() || word.len() > LONGEST {
@@ -17,7 +17,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Returns ` (did you mean ...?)`, or nothing where no candidate is near.
+/// Returns ` (did you mean ...?)`, or nothing if no candidate is similar.
 pub(crate) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, candidates).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
 }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_pen_is_recognised_and_another_word_is_not() {
+    fn a_typing_error_is_recognised_and_another_word_is_not() {
         let words = ["http", "https", "ssh", "subnet"];
         assert_eq!(nearest("htpp", words), Some("http"));
         assert_eq!(nearest("SSH", words), Some("ssh"));

@@ -1,4 +1,4 @@
-//! What a stored topology is doing, what it is meant to do, and which step may follow which.
+//! The status and the intent of a stored topology, and the allowed steps.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ macro_rules! words {
             /// Every value, in order.
             pub const ALL: &[Self] = Self::VARIANTS;
 
-            /// Returns the word for it, as stored and printed.
+            /// Returns its word, as stored and printed.
             pub fn as_str(self) -> &'static str {
                 self.into()
             }
@@ -36,13 +36,13 @@ macro_rules! words {
 
 words!(Status, Intent, Mode, MutationState);
 
-/// A word that names none of a closed set of values.
+/// An unknown word for a closed set of values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` is none of {expected}")]
+#[error("`{word}` is not one of {expected}")]
 pub struct UnknownWord {
     /// The word.
     pub word: String,
-    /// The words that there are, separated by commas.
+    /// The known words, separated by commas.
     pub expected: String,
 }
 
@@ -53,7 +53,7 @@ impl UnknownWord {
     }
 }
 
-/// What a stored topology is doing.
+/// The status of a stored topology.
 #[derive(
     Debug,
     Clone,
@@ -74,23 +74,23 @@ impl UnknownWord {
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = Status::unknown)]
 #[non_exhaustive]
 pub enum Status {
-    /// Stored; nothing of it is on Docker.
+    /// Stored; nothing exists on Docker.
     Pending,
-    /// Being raised.
+    /// It is being deployed.
     Deploying,
     /// All of it runs.
     Active,
-    /// Part of it is not as it should be.
+    /// A part of it does not match the desired state.
     Degraded,
-    /// It could not be raised.
+    /// Its deploy failed.
     Failed,
-    /// Being taken down.
+    /// It is being torn down.
     TearingDown,
-    /// Nothing of it is left on Docker. The end.
+    /// Nothing is left on Docker. Final.
     TornDown,
 }
 
-/// What a stored topology is meant to be: set by the first step of a deploy or a teardown.
+/// The intended state of a stored topology: the first step of a deploy or a teardown sets it.
 #[derive(
     Debug,
     Clone,
@@ -113,7 +113,7 @@ pub enum Status {
 pub enum Intent {
     /// It should run.
     Up,
-    /// It should be gone.
+    /// It should not exist on Docker.
     Down,
 }
 
@@ -144,7 +144,7 @@ pub enum Mode {
     Agent,
 }
 
-/// How far a mutation is.
+/// The state of a mutation.
 #[derive(
     Debug,
     Clone,
@@ -165,27 +165,27 @@ pub enum Mode {
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = MutationState::unknown)]
 #[non_exhaustive]
 pub enum MutationState {
-    /// It waits its turn.
+    /// It waits for its turn.
     Pending,
-    /// Someone is at work on it, or was and died.
+    /// Somebody is applying it, or died while doing so.
     Applying,
-    /// It is in the maze and, of a live one, on Docker.
+    /// It is in the maze and, if that runs, on Docker.
     Applied,
-    /// It was illegal, and changed nothing.
+    /// It was illegal and changed nothing.
     Rejected,
-    /// It is in the maze, but Docker does not follow.
+    /// It is in the maze, but Docker could not be changed.
     Failed,
 }
 
 impl MutationState {
-    /// Returns whether it is the last.
+    /// Returns whether it is final.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Applied | Self::Rejected | Self::Failed)
     }
 }
 
 impl Status {
-    /// Returns whether the one status may follow the other.
+    /// Returns whether one status may follow the other.
     pub fn may_become(self, next: Self) -> bool {
         use Status::{Active, Degraded, Deploying, Failed, Pending, TearingDown, TornDown};
         matches!(
@@ -200,7 +200,7 @@ impl Status {
     }
 }
 
-/// One change of status, as the store remembers it.
+/// One change of status, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusEvent {
     /// The status before; none for the first.
@@ -209,6 +209,6 @@ pub struct StatusEvent {
     pub to: Status,
     /// When it changed.
     pub at: Timestamp,
-    /// Why, in words for people.
+    /// The reason, for people.
     pub reason: Option<String>,
 }

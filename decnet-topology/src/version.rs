@@ -1,4 +1,4 @@
-//! The count of edits of a stored topology.
+//! The edit count of a stored topology.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Version(u64);
 
 impl Version {
-    /// The version of a topology that was just stored.
+    /// The version of a newly stored topology.
     pub const FIRST: Self = Self(1);
 
-    /// Makes a version of its number.
+    /// Creates a version from its number.
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
@@ -23,7 +23,7 @@ impl Version {
         self.0
     }
 
-    /// Returns the version after this one.
+    /// Returns the next version.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

@@ -1,4 +1,4 @@
-"""Finds the deckies whose loss cuts a maze in two, with networkx. All paths to the part behind them lead through them."""
+"""Finds with networkx the deckies whose loss splits a maze. All paths to the part behind such a decky lead through it."""
 
 import networkx
 

@@ -1,4 +1,4 @@
-"""Deploys a maze on Docker, verifies it from inside, and takes it down: `on_docker.py [POOL]`. Ctrl-C undoes the deploy."""
+"""Deploys a maze on Docker, verifies it from inside, and tears it down: `on_docker.py [POOL]`. Ctrl-C undoes the deploy."""
 
 import sys
 import tempfile

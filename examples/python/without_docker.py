@@ -1,4 +1,4 @@
-"""Deploys a maze on a simulated daemon, breaks it, repairs it, changes it while it runs, and takes it down."""
+"""Deploys a maze on a simulated daemon, breaks it, repairs it, changes it while it runs, and tears it down."""
 
 import decnet
 

@@ -1,6 +1,7 @@
-//! Does one thing to a maze of 1 000 LANs a number of times, for `instructions` to count under callgrind: `counted validate 3`.
+//! Runs one operation on a maze of 1 000 LANs a number of times, so that `instructions` can count it under callgrind: `counted
+//! validate 3`.
 //!
-//! Everything is made ready whatever the number, so the difference of two runs is that of the work alone.
+//! The preparation does not depend on the number, so the difference of two runs is the operation alone.
 
 use std::{error::Error, hint::black_box};
 
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (add, context) = (Mutation::from(add), Context::new(&catalog, Stage::Live));
             times.for_each(|_| drop(black_box(apply(&maze, &add, &context))));
         }
-        other => return Err(format!("`{other}` is none of generate, validate, hash, parse and apply").into()),
+        other => return Err(format!("`{other}` is not one of generate, validate, hash, parse, apply").into()),
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! A guard that noise cannot fool: counts instructions under callgrind, and holds them to what was recorded.
+//! A regression check without noise: counts instructions under callgrind, and compares them with the record.
 //!
-//! `instructions check` fails if a subject takes more than three in a hundred more than the record says that was made with this
-//! compiler, C library and processor; without such a record it says what it counted. `instructions record` makes the record. Both
-//! run `counted`, which must lie beside this program.
+//! `instructions check` fails if a subject takes more than 3 % more instructions than the record for this compiler, C library and
+//! processor; without such a record it prints the counts. `instructions record` writes the record. Both run `counted`, which must
+//! be next to this program.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ type Counts = BTreeMap<String, u64>;
 const SUBJECTS: [&str; 5] = ["generate", "validate", "hash", "parse", "apply"];
 /// The records, one file for each compiler, C library and processor.
 const RECORDS: &str = "benches/instructions";
-/// How much more is too much, in percent.
+/// The tolerated increase, in percent.
 const TOLERATED: u64 = 3;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -47,7 +47,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     if !record.exists() {
-        println!("there is no {}: `make bench-record` makes it", record.display());
+        println!("{} does not exist: `make bench-record` creates it", record.display());
         return Ok(ExitCode::SUCCESS);
     }
     let recorded: Counts = serde_json::from_slice(&fs::read(&record)?)?;
@@ -66,9 +66,9 @@ fn count_all() -> Result<Counts, Box<dyn Error>> {
     let counted = std::env::current_exe()?.with_file_name("counted");
     let mut counts = Counts::new();
     for subject in SUBJECTS {
-        // The first time may fill caches of the allocator; it is in both.
-        let (once, thrice) = (run(&counted, subject, 1)?, run(&counted, subject, 3)?);
-        let count = thrice.saturating_sub(once) / 2;
+        // The first call may fill caches of the allocator; it is in both runs.
+        let (one, three) = (run(&counted, subject, 1)?, run(&counted, subject, 3)?);
+        let count = three.saturating_sub(one) / 2;
         println!("{subject:<9} {count:>12} instructions");
         counts.insert(subject.into(), count);
     }
@@ -86,12 +86,12 @@ fn run(counted: &PathBuf, subject: &str, times: u32) -> Result<u64, Box<dyn Erro
     count.ok_or_else(|| format!("valgrind could not run {}: {said}", counted.display()).into())
 }
 
-/// Reads what callgrind says at its end: `==1234== Collected : 5678`.
+/// Parses callgrind's last output: `==1234== Collected : 5678`.
 fn collected(line: &str) -> Option<u64> {
     line.split_once("Collected : ")?.1.trim().parse().ok()
 }
 
-/// Returns a line for each subject that takes too many instructions more than were recorded.
+/// Returns a line for each subject that exceeds its record.
 fn worse(counts: &Counts, recorded: &Counts) -> Vec<String> {
     let lines = counts.iter().filter_map(|(subject, now)| {
         let before = recorded.get(subject)?;
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_in_a_hundred_more_are_too_many() {
+    fn an_increase_of_more_than_three_percent_fails() {
         let counts = |count| Counts::from([("hash".to_owned(), count)]);
         assert_eq!(worse(&counts(1_030), &counts(1_000)), Vec::<String>::new());
         assert_eq!(
@@ -128,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_without_a_record_is_not_worse() {
+    fn a_subject_without_a_record_passes() {
         assert!(worse(&Counts::from([("hash".to_owned(), 1)]), &Counts::new()).is_empty());
     }
 
     #[test]
-    fn the_count_is_read_from_what_callgrind_says() {
+    fn the_count_is_parsed_from_callgrinds_output() {
         assert_eq!(collected("==1234== Collected : 5678"), Some(5_678));
         assert_eq!(collected("==1234== Events    : Ir"), None);
     }

@@ -1,11 +1,11 @@
-//! Writes what the benches found down as `benches/RESULTS.md`: `cargo run --release --package decnet-benches --bin results`.
+//! Writes the results of the benches to `benches/RESULTS.md`: `cargo run --release --package decnet-benches --bin results`.
 
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, path::Path};
 
 use decnet_benches::{Limit, Row, Table, Unit, machine};
 use jiff::Timestamp;
 
-/// The subjects, in the order in which they are told of, and what each is held to.
+/// The subjects in the order of the report, with their limits.
 const SUBJECTS: [(&str, &str); 17] = [
     ("validate", "≤ 3 ×; 40 000 LANs ≤ 40 ms"),
     ("canonical_hash", "≤ 1.5 ×"),
@@ -25,9 +25,9 @@ const SUBJECTS: [(&str, &str); 17] = [
     ("reconcile on Docker, nothing to do", "≤ 1.5 ×"),
     ("against Docker Compose", "–"),
 ];
-/// What the tables are called that tell how time grows.
+/// The name of the tables that show growth.
 const GROWTH: &str = "growth, ";
-/// What stands where nothing was measured.
+/// The placeholder for a missing measurement.
 const NONE: &str = "–";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     growth(&mut page, &tables)?;
     let path = Path::new("benches/RESULTS.md");
     fs::write(path, page)?;
-    println!("{} tells of {} tables", path.display(), tables.len());
+    println!("{} contains {} tables", path.display(), tables.len());
     Ok(())
 }
 
@@ -49,7 +49,7 @@ fn heading() -> String {
     let rustc = machine::line_of("rustc", &["--version"]).unwrap_or_else(|| "unknown".into());
     let system = machine::line_of("uname", &["-srm"]).unwrap_or_else(|| "unknown".into());
     format!(
-        "# What the benches found\n\nWritten by `make bench`; what stands in `benches/notes` is put beside the tables.\n\n\
+        "# What the benches found\n\nWritten by `make bench`; the texts in `benches/notes` are added to the tables.\n\n\
          - machine: {count} × {model}\n- system: {system}\n- compiler: {rustc}\n- date: {}\n- commit: {}\n\n\
          Figures are medians. A subject and its floor are measured in turn in one run, so the ratio holds on a machine that is \
          busy. Times are processor time, but for those of the store and of Docker, which are by the clock. The load is that of \
@@ -63,7 +63,7 @@ fn find<'t>(tables: &'t [Table], subject: &str) -> Option<&'t Table> {
     tables.iter().find(|table| table.subject == subject)
 }
 
-/// The tables of the subjects, each with those that shed light on it.
+/// The tables of the subjects, each with its related tables.
 fn ordered(tables: &[Table]) -> impl Iterator<Item = &Table> {
     SUBJECTS.iter().flat_map(move |(subject, _)| {
         let beside = format!("{subject}, ");
@@ -74,7 +74,7 @@ fn ordered(tables: &[Table]) -> impl Iterator<Item = &Table> {
 }
 
 fn summary(page: &mut String, tables: &[Table]) -> std::fmt::Result {
-    page.push_str("| subject | to reach | worst | |\n|---|---|---|---|\n");
+    page.push_str("| subject | limit | worst | |\n|---|---|---|---|\n");
     for (subject, limit) in SUBJECTS {
         let Some(table) = find(tables, subject) else {
             writeln!(page, "| {subject} | {limit} | – | not measured |")?;
@@ -98,7 +98,7 @@ fn summary(page: &mut String, tables: &[Table]) -> std::fmt::Result {
 }
 
 fn smallest(table: &Table) -> &Row {
-    // A table without rows is never asked.
+    // A table without rows is never printed.
     &table.rows[0]
 }
 
@@ -129,7 +129,7 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
     };
     writeln!(
         page,
-        "| | {measured} | {each} | floor | ratio | to reach | |\n|---|---|---|---|---|---|---|"
+        "| | {measured} | {each} | floor | ratio | limit | |\n|---|---|---|---|---|---|---|"
     )?;
     for row in &table.rows {
         writeln!(page, "| {} |", row.cells(table.unit, smallest(table)).join(" | "))?;
@@ -142,14 +142,14 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
     Ok(())
 }
 
-/// Writes time and memory per decky, a line for each size.
+/// Writes time and memory per decky, one line per size.
 fn growth(page: &mut String, tables: &[Table]) -> std::fmt::Result {
     let grown = |table: &&Table| table.subject.starts_with(GROWTH) || table.subject == "memory";
     let tables: Vec<&Table> = tables.iter().filter(grown).collect();
     let mut lines: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (at, table) in tables.iter().enumerate() {
         for row in &table.rows {
-            // What was drawn has about so many deckies.
+            // A generated maze has about this many deckies.
             let parts = 10_u64.pow(row.parts.max(1).ilog10());
             let near = if row.parts as u64 > 5 * parts {
                 10 * parts
@@ -157,7 +157,7 @@ fn growth(page: &mut String, tables: &[Table]) -> std::fmt::Result {
                 parts
             };
             let line = lines.entry(near).or_insert_with(|| vec![NONE.into(); tables.len()]);
-            // Mazes of a kind of their own come after the usual ones of the size.
+            // Mazes of a special kind come after the usual ones of their size.
             if line[at] == NONE {
                 line[at] = format!(
                     "{} ({:.2})",
@@ -167,7 +167,7 @@ fn growth(page: &mut String, tables: &[Table]) -> std::fmt::Result {
             }
         }
     }
-    page.push_str("## Growth\n\nPer decky; in brackets, how many times the line of 100 deckies.\n\n| deckies |");
+    page.push_str("## Growth\n\nPer decky; in brackets, the factor relative to 100 deckies.\n\n| deckies |");
     for table in &tables {
         write!(page, " {} |", table.subject.trim_start_matches(GROWTH))?;
     }

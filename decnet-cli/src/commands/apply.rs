@@ -9,10 +9,10 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, input::So
 
 /// Store a maze file.
 ///
-/// The maze is new, replaces the pending maze of its name, or is stored already.
+/// The maze is new, replaces the pending maze with its name, or is already stored.
 ///
-/// Subnets and addresses that the file leaves open are allocated; those that the stored maze has are kept. A maze that runs and
-/// differs is not changed: the command prints the difference and exits with status 4.
+/// Missing subnets and addresses are taken from the stored maze, or allocated. If the maze runs and differs from the file, it is
+/// not changed: the command prints the difference and exits with status 4.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze file; - is stdin.

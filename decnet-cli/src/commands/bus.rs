@@ -9,8 +9,8 @@ use crate::{bus, command_error::CommandError, context::Context, exit::Exit};
 
 /// Serve the bus that carries events between commands, until Ctrl-C or SIGTERM.
 ///
-/// Every command works without it. With it, `decnet watch` applies a change at once, and `decnet events` prints every
-/// step. Its socket, set by --bus, is open to its user and to the group `decnet`, if there is one. A socket that a dead server left is
+/// Every command works without it. With it, `decnet watch` applies a change immediately, and `decnet events` prints every step.
+/// The socket, set by --bus, can be used by its user and by the group `decnet`, if that exists. The socket of a dead server is
 /// replaced.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
@@ -42,7 +42,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
         }
         cancel.cancel();
     });
-    // Printed only now: a reader of this line may connect.
+    // Printed only now: a reader of this line may connect immediately.
     let value = json!({"socket": server.path(), "pid": std::process::id()});
     if context.output.json {
         context.output.json_line(&value)?;

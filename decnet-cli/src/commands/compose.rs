@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or start of its id.
     #[arg(value_name = "FILE|TOPOLOGY")]
     maze: String,
-    /// Write it here; - is stdout.
+    /// The output file; - is stdout.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Another decoy program than the one in this command.
@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 
 async fn find(text: &str, context: &Context) -> Result<Maze, CommandError> {
     Ok(match lookup::maze(context, text).await? {
-        // A file belongs to no store; what runs from it is never taken for a store's own.
+        // A file belongs to no store; containers started from it are never considered a store's own.
         lookup::Maze::File(header, topology) => Maze {
             topology,
             instance: rng::instance_id(),

@@ -17,7 +17,7 @@ use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Co
 /// Manage the database.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What to do.
+    /// The task.
     #[command(subcommand)]
     task: Task,
 }
@@ -29,7 +29,7 @@ enum Task {
     Path,
     /// Check it for damage.
     Check,
-    /// Break the lease of a maze whose holder is gone or hangs, and print who held it.
+    /// Break the lease of a maze whose holder is dead or hangs, and print the holder.
     Unlock {
         /// The maze's name, its id, or the start of its id.
         topology: String,
@@ -37,12 +37,12 @@ enum Task {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Remove it with every maze in it. Refused while a maze in it is up.
+    /// Remove it with every maze in it. Refused while one of its mazes is up.
     Reset {
         /// Do not ask for confirmation.
         #[arg(long, short)]
         yes: bool,
-        /// Remove it even while mazes are up, or if it cannot be read.
+        /// Remove it even while mazes are up, or if it is unreadable.
         #[arg(long)]
         force: bool,
     },
@@ -104,7 +104,7 @@ async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
 async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result<Exit, CommandError> {
     if !path.exists() {
         context.output.either(&json!({"path": path, "removed": false}), || {
-            "there is no database\n".into()
+            "the database does not exist\n".into()
         })?;
         return Ok(Exit::Done);
     }
@@ -117,7 +117,7 @@ async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result
         let what = format!("remove {} with every maze in it", path.display());
         confirm_or_refuse(context.output, &what)?;
     }
-    // The log and its index are removed first: a database is complete without them, but not the other way round.
+    // The log and its index are removed first: a database is complete without them, but they are useless without it.
     for ending in ["-wal", "-shm", ""] {
         let mut file = path.as_os_str().to_owned();
         file.push(ending);
@@ -135,7 +135,7 @@ async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result
     Ok(Exit::Done)
 }
 
-/// Refuses to remove a file that is not a database of ours, even with force: a typing error in `--db` must not delete a file.
+/// Refuses to remove a file that is not a DECNET database, even with force: a typo in `--db` must not delete a file.
 fn refuse_if_foreign(path: &Path) -> Result<(), CommandError> {
     match SqliteRepo::open(path) {
         Err(foreign @ (RepoError::NotAStore { .. } | RepoError::IsFolder { .. })) => Err(foreign.into()),

@@ -24,7 +24,7 @@ use crate::{
 
 /// Deploy a maze on Docker, in any state.
 ///
-/// On Ctrl-C or a failure, the command undoes what this run did, and nothing else.
+/// On Ctrl-C or a failure, the command undoes only what this run did.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 /// Options for work on Docker.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Work {
-    /// Only print what would be done.
+    /// Only print the plan.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Allow running containers to be recreated.
@@ -139,8 +139,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
              `decnet watch` as a service (contrib/decnet-watch.service) starts it again",
             crate::text::count(
                 sharing.len(),
-                "service has an image of its own",
-                "services have images of their own"
+                "service has its own image",
+                "services have their own images"
             )
         ));
     }
@@ -180,6 +180,6 @@ pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) ->
             context.output.note(format!("  {reason}"));
         }
     }
-    // The maze does not run as it should yet.
+    // The maze does not match its desired state yet.
     Ok(if reason.is_some() { Exit::Failed } else { Exit::Done })
 }

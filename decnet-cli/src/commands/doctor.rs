@@ -19,16 +19,16 @@ use crate::{
 /// How long the daemon may take for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Check everything that mazes need.
+/// Check the prerequisites of mazes.
 ///
-/// Checked are Docker, the kernel, the database, what was left behind on Docker, and whether the host lets the packets of mazes that
-/// are up pass and shows who connects to their published ports.
+/// It checks Docker, the kernel, the database, leftovers on Docker, whether the host forwards the packets of running mazes, and
+/// whether visitors of their published ports are visible.
 ///
 /// Exits with status 1 if something fails; a warning is not a failure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
-/// Checks everything.
+/// Checks the prerequisites.
 pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let (check, has_database) = database(context).await?;
     let mut checks = vec![check];
@@ -36,7 +36,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
     if let Some(repo) = &repo {
         checks.extend(check_statuses(repo.as_ref()).await);
     }
-    match context.look_at_docker(TIMEOUT).await {
+    match context.probe_docker(TIMEOUT).await {
         Err(error) => checks.push(failed("docker", "", &error)),
         Ok(docker) => {
             checks.extend(check_runtime(&docker, repo.as_deref()).await);
@@ -105,13 +105,13 @@ fn failed(what: &'static str, subject: &str, error: &CommandError) -> Check {
     Check::fail(what, message, error.hint().map(str::to_owned))
 }
 
-/// Checks the database file; also returns whether it can be used.
+/// Checks the database file; also returns whether it is usable.
 async fn database(context: &Context) -> Result<(Check, bool), CommandError> {
     const WHAT: &str = "database";
     let path = store::path(&context.globals)?;
     let subject = format!("{}: ", path.display());
     if !path.exists() {
-        let message = format!("{subject}not there yet; the first command that stores something creates it");
+        let message = format!("{subject}does not exist yet; the first command that stores something creates it");
         return Ok((Check::ok(WHAT, message), false));
     }
     let repo = match db::existing(&path) {

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use crate::{bus, command_error::CommandError, context::Context, exit::Exit, lookup, text};
 
-/// Print the present state and then every event, until interrupted.
+/// Print the current state and then every event, until interrupted.
 ///
-/// With --json each line is an object: a `snapshot`, then events, and `lagged` where events were lost. Without a bus (`decnet bus`)
+/// With --json each line is an object: a `snapshot`, then events, and `lagged` if events were lost. Without a bus (`decnet bus`)
 /// the command reads the database every second. It then prints changes of status and mutations, but no steps and deckies.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Only events of one maze: its name, its id, or the start of its id.
     #[arg(long)]
     topology: Option<String>,
-    /// Print what happens to mazes and deckies as RFC 5424 lines, for a log.
+    /// Print changes of mazes and deckies as RFC 5424 lines, for a log.
     #[arg(long, conflicts_with = "json")]
     rfc5424: bool,
     /// Append to a file, or send to the socket of a log daemon, instead of printing.

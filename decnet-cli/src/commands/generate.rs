@@ -21,10 +21,10 @@ use crate::{
 
 /// Generate a maze from a config.
 ///
-/// The maze is stored as pending, or with -o written to a file and not stored.
+/// The maze is stored as pending; with -o it is written to a file instead.
 ///
-/// The same config and seed make the same maze everywhere. A maze that is stored also avoids the subnets of other stored
-/// mazes and, if a daemon answers, of Docker's networks and this machine's routes.
+/// The same config and seed give the same maze everywhere. A stored maze also avoids the subnets of other stored mazes and, if a
+/// daemon answers, those of Docker's networks and this machine's routes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The config: a .json, .yaml or .toml file, or - for stdin. Flags override its fields.
@@ -48,13 +48,13 @@ struct Fields {
     /// The number of levels below the DMZ: 1 to 16.
     #[arg(long, value_name = "LEVELS", allow_negative_numbers = true)]
     depth: Option<i64>,
-    /// The most child LANs of a LAN: 1 to 8.
+    /// The largest number of child LANs of a LAN: 1 to 8.
     #[arg(long, value_name = "CHILDREN", allow_negative_numbers = true)]
     branching_factor: Option<i64>,
-    /// The fewest deckies on a LAN other than the DMZ: 0 to 32 [default: 1].
+    /// The smallest number of deckies on a LAN other than the DMZ: 0 to 32 [default: 1].
     #[arg(long, value_name = "DECKIES", allow_negative_numbers = true)]
     deckies_per_lan_min: Option<i64>,
-    /// The most deckies on a LAN other than the DMZ: 1 to 32 [default: 3].
+    /// The largest number of deckies on a LAN other than the DMZ: 1 to 32 [default: 3].
     #[arg(long, value_name = "DECKIES", allow_negative_numbers = true)]
     deckies_per_lan_max: Option<i64>,
     /// The probability that the decky between a LAN and its parent forwards packets: 0 to 1 [default: 1].
@@ -63,7 +63,7 @@ struct Fields {
     /// The probability that a decky is also attached to a LAN elsewhere: 0 to 1 [default: 0].
     #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true)]
     cross_edge_probability: Option<f64>,
-    /// The range to take subnets from: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
+    /// The pool for subnets: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
     #[arg(long, value_name = "RANGE")]
     subnet_base_prefix: Option<String>,
     /// The prefix length of a subnet: 16 to 29 [default: 24].
@@ -86,7 +86,7 @@ struct Fields {
     mode: Option<String>,
 }
 
-/// Prints a maze.
+/// Generates a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
     let mut value = match &arguments.config {
@@ -143,7 +143,7 @@ fn read(source: &Source) -> Result<Value, CommandError> {
     }
 }
 
-/// Prints what was stored.
+/// Prints the stored maze.
 pub(super) fn say(context: &Context, outcome: &StoreOutcome, what: &str) -> Result<(), CommandError> {
     context.output.either(outcome, || {
         let (row, topology) = (&outcome.stored.row, &outcome.stored.topology);

@@ -20,11 +20,11 @@ enum Format {
     Text,
     /// For Graphviz: `| dot -Tsvg`.
     Dot,
-    /// For Mermaid, which many viewers of Markdown draw.
+    /// For Mermaid, which many Markdown viewers can draw.
     Mermaid,
 }
 
-/// Prints a maze.
+/// Prints the shape of a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let topology = lookup::maze(context, &arguments.maze).await?.into_topology();
     let graph = Graph::new(&topology);

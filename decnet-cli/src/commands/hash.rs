@@ -5,8 +5,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
 /// Print the canonical hash of a maze.
 ///
-/// Mazes that are the same on Docker have the same hash. What a file leaves open is allocated as if
-/// nothing else were stored.
+/// Mazes that are the same on Docker have the same hash. Missing values of a file are allocated as if the store were empty.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or start of its id.

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if page.rows.is_empty() {
         context
             .output
-            .note("no mazes; `decnet generate` makes one, `decnet apply -f FILE` stores a file");
+            .note("no mazes; `decnet generate` creates one, `decnet apply -f FILE` stores a file");
         return Ok(Exit::Done);
     }
     let mut table = table::table(["NAME", "ID", "STATUS", "VERSION", "CHANGED"]);

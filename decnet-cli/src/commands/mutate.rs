@@ -35,17 +35,17 @@ Examples:
   decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait
   decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"patch\": {\"forwards_l3\": true}}' --plan";
 
-/// Change a maze, whether or not it runs.
+/// Change a maze, running or not.
 ///
-/// A pending maze is edited at once. A change to a running maze is queued and applied by `decnet watch`, or by this command with
-/// --wait. Then the exit status is 0 if the change is applied, 3 if it is rejected (nothing was changed), and 1 if it failed
-/// (it is stored, but Docker does not match yet).
+/// A pending maze is edited directly. A change to a running maze is queued and applied by `decnet watch`, or by this command with
+/// --wait. Then the exit status is 0 if the change is applied, 3 if it is rejected (nothing was changed), and 1 if it failed (it
+/// is stored, but Docker does not match yet).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = KEYS_AND_EXAMPLES)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,
-    /// What to do.
+    /// The operation.
     #[arg(value_parser = PossibleValuesParser::new(Mutation::OPS))]
     op: String,
     /// The payload as JSON; its keys may be given as flags instead.
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     /// Wait until the change is applied, and apply it unless another process does.
     #[arg(long, conflicts_with = "plan")]
     wait: bool,
-    /// Only print what would be done, and which containers would be restarted or recreated.
+    /// Only print the plan, and which containers would be restarted or recreated.
     #[arg(long)]
     plan: bool,
     /// Allow the decky's running container to be recreated.
@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     /// Change the maze only if it still has this version.
     #[arg(long, value_name = "NUMBER")]
     expected_version: Option<u64>,
-    /// Who makes the change, for the audit trail [default: the user].
+    /// The author of the change, for the audit trail [default: the user].
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
 }
@@ -95,7 +95,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
     let new = NewMutation::new(mutation).actor(actor.or_else(user));
     let submitted = if wait {
-        let cancel = interrupt::catch_saying("interrupted: finishing what was begun; the rest stays queued")?;
+        let cancel = interrupt::catch_saying("interrupted: finishing started work; the rest stays queued")?;
         let reporter = ProgressReporter::start(&engine, context.output);
         let submitted = engine.submit_and_wait(row.id, new, expected, &cancel).await;
         reporter.end().await;
@@ -111,7 +111,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
 }
 
-/// Shows what would be done. Nothing runs of a pending maze, so Docker is not asked about it.
+/// Shows the plan. A pending maze does not run, so Docker is not needed.
 async fn show_plan(
     context: &Context,
     engine: &Engine,
@@ -127,7 +127,7 @@ async fn show_plan(
     if status == Status::Pending {
         let value = json!({ "steps": [], "restarts": [], "deleted_logs": [], "refusal": null });
         context.output.either(&value, || {
-            format!("{} would be edited at once: it does not run\n", row.name)
+            format!("{} would be edited directly, because it does not run\n", row.name)
         })?;
         return Ok(Exit::Done);
     }
@@ -163,7 +163,10 @@ async fn show_plan(
 
 fn say_edited(context: &Context, stored: &StoredTopology) -> Result<Exit, CommandError> {
     context.output.either(&json!({ "topology": stored.row }), || {
-        format!("{} is edited, and at version {}\n", stored.row.name, stored.row.version)
+        format!(
+            "{} was edited and is at version {}\n",
+            stored.row.name, stored.row.version
+        )
     })?;
     Ok(Exit::Done)
 }
@@ -212,7 +215,7 @@ async fn say_done(context: &Context, engine: &Engine, mutation: &MutationRow) ->
     Ok(exit)
 }
 
-/// Returns whether a mutation was rejected because it lacks `force`. The row has only words for people, so it is checked again.
+/// Returns whether a mutation was rejected because it lacks `force`. The row only has a text, so the mutation is checked again.
 async fn wants_force(engine: &Engine, row: &MutationRow) -> bool {
     let checked = engine.check_mutation(row.topology, &row.mutation, None).await;
     matches!(checked, Err(EngineError::Mutation(MutationError::ForceRequired { .. })))

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// Show at most N.
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
-    /// Skip the N oldest.
+    /// Skip the first N, which are the oldest.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     offset: usize,
 }
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     if page.rows.is_empty() {
         context.output.note(match page.total {
-            0 if filter == MutationFilter::default() => "no mutations; `decnet mutate` changes a maze".into(),
+            0 if filter == MutationFilter::default() => "no mutations; `decnet mutate` makes one".into(),
             0 => "no mutation matches".into(),
             some => format!("0 of {some}"),
         });
@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 fn lines(rows: &[MutationRow], names: &BTreeMap<TopologyId, String>) -> String {
     let mut table = table::table(["NUMBER", "MAZE", "OP", "ABOUT", "STATE", "ENQUEUED", "ACTOR", "REASON"]);
     for row in rows {
-        // A maze may have been deleted in between.
+        // A maze may have been deleted meanwhile.
         let maze = names.get(&row.topology).cloned();
         table::row(
             &mut table,

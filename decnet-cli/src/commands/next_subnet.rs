@@ -10,10 +10,11 @@ use crate::{command_error::CommandError, context::Context, exit::Exit};
 
 /// Print the next free subnet.
 ///
-/// It is not used by a stored maze and, if a daemon answers, by a network of Docker or a route of this machine.
+/// It does not overlap the subnets of stored mazes and, if a daemon answers, those of Docker's networks and this machine's
+/// routes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The range to take it from: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
+    /// The pool: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
     #[arg(long, value_name = "RANGE", value_parser = |text: &str| net::parse_base(text))]
     subnet_base_prefix: Option<Ipv4Net>,
     /// Its prefix length.

@@ -12,14 +12,14 @@ use crate::{
     lookup, text,
 };
 
-/// Show what a deploy would do now.
+/// Show the plan of a deploy.
 ///
-/// With --down, what a teardown would do. Changes nothing.
+/// With --down, show the plan of a teardown. Changes nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,
-    /// Show what a teardown would do.
+    /// Show the plan of a teardown.
     #[arg(long)]
     down: bool,
 }
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Shows the plan of an operation, and fails as the operation itself would.
+/// Shows the plan of an operation, and fails like the operation itself.
 pub(crate) async fn dry_run(
     context: &Context,
     engine: &Engine,
@@ -56,7 +56,7 @@ pub(crate) async fn dry_run(
     }
 }
 
-/// Prints the steps of a plan, a line each.
+/// Prints the steps of a plan, one line each.
 fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     if context.output.json {
         return context
@@ -74,7 +74,7 @@ fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Prints which logs a plan deletes.
+/// Prints the logs that a plan deletes.
 pub(crate) fn warn_of_logs(context: &Context, plan: &Plan) {
     let containers: Vec<_> = plan.deleted_logs().into_iter().cloned().collect();
     if let Some(warning) = text::deleted_logs(&containers) {
@@ -82,7 +82,7 @@ pub(crate) fn warn_of_logs(context: &Context, plan: &Plan) {
     }
 }
 
-/// Prints the steps alone.
+/// Prints only the steps.
 pub(crate) fn lines(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     for step in plan.steps() {
         context.output.line(step.to_string())?;

@@ -11,22 +11,22 @@ use crate::{
 
 /// Remove Docker resources left by deleted or torn-down mazes.
 ///
-/// Resources of others are never touched. Running containers are removed only if that is confirmed: an older copy of the database does not know
-/// the mazes that were deployed since.
+/// Resources of others are never touched. Running containers are removed only after a confirmation, because an older copy of the
+/// database does not know the mazes that were deployed since.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Remove everything of another database that was lost, by its id. `decnet doctor` lists the ids.
+    /// Remove all resources of another, lost database, by its id. `decnet doctor` lists the ids.
     #[arg(long, value_name = "UUID")]
     instance: Option<InstanceId>,
-    /// Only print what would be done.
+    /// Only print the plan.
     #[arg(long)]
     dry_run: bool,
-    /// Confirm that the other database is lost; with ids, that running containers of these mazes may be removed.
+    /// Confirm that the other database is lost. With ids: confirm that running containers of these mazes may be removed.
     #[arg(long, short, value_name = "ID", num_args = 0.., value_delimiter = ',')]
     yes: Option<Vec<String>>,
 }
 
-/// Removes what deleted or torn-down mazes left.
+/// Removes resources left by deleted or torn-down mazes.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { instance, dry_run, yes } = arguments;
     let engine = context.engine(EngineWishes::default()).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if let Some(instance) = instance {
         options = options.instance(instance);
         if !dry_run && yes.is_none() {
-            let what = format!("remove everything of the database {instance} from Docker");
+            let what = format!("remove all resources of the database {instance} from Docker");
             confirm_or_refuse(context.output, &what)?;
         }
     }
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             let running = text::count(orphan.running.len(), "running container", "running containers");
             let first = orphan.running.first().map(String::as_str).unwrap_or_default();
             let what = format!(
-                "remove {running} (first: {first}) of the maze {}, which this database does not have up",
+                "remove {running} (first: {first}) of the maze {}, which is not up in this database",
                 orphan.prefix
             );
             confirm_or_refuse(context.output, &what).map_err(|_| CommandError::WouldStop { what })?;

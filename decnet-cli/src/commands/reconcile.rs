@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, progress::ProgressReporter};
 
-/// Repair the drift of a maze: bring Docker back to what is stored.
+/// Reconcile a maze: repair differences between Docker and the stored maze.
 ///
-/// Only what differs is changed.
+/// Only differences are changed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.

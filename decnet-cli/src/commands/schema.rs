@@ -6,13 +6,13 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, input};
 
 /// Print the JSON Schema of maze files or of mutations, for editors.
 ///
-/// With `# yaml-language-server: $schema=decnet.schema.json` as the first line of a YAML file, editors complete it.
+/// If the first line of a YAML file is `# yaml-language-server: $schema=decnet.schema.json`, editors complete it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Print the schema of mutations: `{"op": …, "payload": …}`. `decnet mutate` takes the payload.
+    /// Print the schema of mutations: `{"op": …, "payload": …}`. `decnet mutate` accepts the payload.
     #[arg(long)]
     mutation: bool,
-    /// Write it here; - is stdout.
+    /// The output file; - is stdout.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 }

@@ -21,7 +21,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, p
 /// How many mutations to read.
 const MUTATIONS: usize = 100;
 
-/// How long to wait for a daemon. Without an answer the stored maze is shown.
+/// How long to wait for a daemon. If it does not answer, the stored maze is shown.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Show a maze and the state of its deckies.
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// Print the maze file instead.
     #[arg(long, conflicts_with = "json")]
     document: bool,
-    /// Show the deckies at this time, from the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
+    /// Show the deckies at an earlier time, from the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
     #[arg(long, value_name = "TIME", value_parser = past::read_time, allow_hyphen_values = true, conflicts_with = "document")]
     at: Option<Timestamp>,
 }
@@ -55,7 +55,7 @@ struct Shown<'a> {
     mutations: &'a [MutationRow],
 }
 
-/// What happened to a topology.
+/// A past event of a topology.
 #[derive(Clone, Copy)]
 struct Trail<'a> {
     events: &'a [StatusEvent],
@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 async fn observe(context: &Context, repo: &dyn Repo, stored: &StoredTopology) -> Result<Observed, CommandError> {
-    let docker = context.look_at_docker(PATIENCE).await?;
+    let docker = context.probe_docker(PATIENCE).await?;
     Ok(docker
         .inspect(Scope::Topology(repo.instance().await?, stored.row.id))
         .await?)

@@ -13,15 +13,15 @@ use crate::{
 
 /// Tear a maze down, in any state.
 ///
-/// Its status becomes `torn_down` only when nothing of it is left on Docker.
+/// Its status becomes `torn_down` only if nothing of it is left on Docker.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,
-    /// Only print what would be done.
+    /// Only print the plan.
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask for confirmation. Without a terminal the command never asks.
+    /// Do not ask for confirmation. The command never asks without a terminal.
     #[arg(long, short)]
     yes: bool,
     /// How many containers to change at the same time [default: twice the daemon's processors].

@@ -17,29 +17,29 @@ use crate::{
     text,
 };
 
-/// Check maze files against every rule.
+/// Validate maze files with all rules.
 ///
 /// Exits with status 3 if an error is found. Opens no database unless --against-store is given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Maze files, folders of them, or - for stdin.
+    /// Maze files, folders with maze files, or - for stdin.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Also check for subnets that stored mazes use.
+    /// Also check for overlaps with stored mazes.
     #[arg(long)]
     against_store: bool,
-    /// Use the rules for running mazes, in which a DMZ may be missing for a moment.
+    /// Use the rules for running mazes, which allow a temporary lack of a DMZ.
     #[arg(long)]
     live: bool,
 }
 
-/// What was found in one file.
+/// The findings of one file.
 struct Found {
     file: String,
     findings: Vec<Finding>,
 }
 
-/// A finding, with its file if there are several.
+/// A finding, with its file if several files are checked.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

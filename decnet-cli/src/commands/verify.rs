@@ -8,11 +8,11 @@ use crate::{
     lookup, table, text,
 };
 
-/// Check from inside the deckies that a maze is as it says.
+/// Verify from inside the deckies that a maze works as declared.
 ///
-/// Every decky must reach the others that the maze lets it reach, and nothing else: not the host, not the outside, not Docker's
-/// resolver. Its interfaces must be those of the maze, and every service must run and answer on its ports. The maze must be up:
-/// active or degraded. Changes nothing. Exits with status 1 if anything deviates, and prints what.
+/// Every decky must reach exactly the deckies that the maze lets it reach, and nothing else: not the host, not the outside, not
+/// Docker's resolver. Its interfaces must match the maze, and every service must run and answer on its ports. The maze must be
+/// active or degraded. The command changes nothing, prints all deviations, and exits with status 1 if there are any.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             let deckies = text::count(only.deckies, "decky was", "deckies were");
             context
                 .output
-                .note(format!("{deckies} only asked from inside: {}", only.why));
+                .note(format!("{deckies} only checked from inside: {}", only.why));
         }
         context.output.note(summary(&report));
         for line in advice(&report, &arguments.topology) {
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
 }
 
-/// Prints what deviates, a line each; nothing where nothing does.
+/// Prints the deviations, one line each; nothing if there are none.
 fn deviations(report: &VerifyReport) -> String {
     if report.is_clean() {
         return String::new();
@@ -69,10 +69,10 @@ fn deviations(report: &VerifyReport) -> String {
     table::lines(&table)
 }
 
-/// How many steps of a plan are named.
+/// How many steps of a plan are printed.
 const STEPS: usize = 5;
 
-/// Says what to do about what was found.
+/// Prints what to do about the findings.
 fn advice(report: &VerifyReport, maze: &str) -> Vec<String> {
     let mut lines = Vec::new();
     if !report.drift.is_empty() {
@@ -98,7 +98,7 @@ fn summary(report: &VerifyReport) -> String {
         text::count(report.probes, "probe", "probes")
     );
     match report.deviations.len() {
-        0 if report.is_clean() => format!("{tried}: all is as the maze says"),
+        0 if report.is_clean() => format!("{tried}: everything matches the maze"),
         some => format!("{tried}: {}", text::count(some, "deviation", "deviations")),
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_deviates_is_a_line_each() {
+    fn deviations_are_printed_one_per_line() {
         let deviation = |to, found, how: &str| ReachDeviation {
             from: PathEnd::Decky("web-01".parse().unwrap()),
             to,

@@ -15,9 +15,9 @@ use crate::{
     output::Output,
 };
 
-/// Keep all mazes as they should be: apply queued mutations and reconcile unhealthy mazes.
+/// Apply queued mutations and reconcile unhealthy mazes, continuously.
 ///
-/// It runs until it is interrupted. Then it finishes what it began and releases its leases.
+/// It runs until it is interrupted. Then it finishes started work and releases its leases.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// How often to check all mazes, in addition to events: 10s, 1m.
@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         decoy: None,
     };
     let engine = context.engine(work).await?;
-    let cancel = interrupt::catch_saying("stopping: finishing what was begun, and releasing leases")?;
+    let cancel = interrupt::catch_saying("stopping: finishing started work and releasing leases")?;
     let mut options = WatchOptions::default();
     options.poll = arguments.poll;
     let mut events = engine.events();
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     });
     context.output.note("watching; Ctrl-C stops");
     let result = watch(&engine, &options, &cancel).await;
-    // The events end when the engine is dropped. Print the last ones before.
+    // The events end when the engine is dropped, so the last ones are printed before.
     drop(engine);
     let _ = reporter.await;
     result?;
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 fn say(output: Output, received: &Received) {
     let Received::Event(envelope) = received else { return };
     if output.json {
-        // The watch continues even if nobody reads its output.
+        // The watch continues even if its output is closed.
         let _ = output.json_line(envelope);
         return;
     }

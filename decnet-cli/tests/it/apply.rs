@@ -37,7 +37,7 @@ deckies:
 ";
 
 #[test]
-fn gateways_on_one_port_are_stored_since_a_deploy_can_part_them() {
+fn gateways_on_one_port_are_stored_because_a_deploy_can_separate_them() {
     let sandbox = Sandbox::new();
     sandbox.write("doors.yaml", DOORS);
     let ran = sandbox.run(&["apply", "-f", "doors.yaml"]).exits(0);
@@ -48,7 +48,7 @@ fn gateways_on_one_port_are_stored_since_a_deploy_can_part_them() {
 }
 
 #[test]
-fn what_a_file_leaves_open_is_allocated_once() {
+fn missing_values_of_a_file_are_allocated_once() {
     let sandbox = Sandbox::new();
     sandbox.write("open.yaml", OPEN);
     let first = sandbox.run(&["apply", "-f", "open.yaml", "--json"]).exits(0).json();
@@ -60,7 +60,7 @@ fn what_a_file_leaves_open_is_allocated_once() {
 }
 
 #[test]
-fn only_the_new_parts_of_an_open_file_are_allocated() {
+fn only_new_parts_of_an_incomplete_file_are_allocated() {
     let sandbox = Sandbox::new();
     sandbox.write("open.yaml", OPEN);
     sandbox.run(&["apply", "-f", "open.yaml"]).exits(0);
@@ -116,7 +116,7 @@ fn the_file_may_come_from_stdin_and_get_another_name() {
 }
 
 #[test]
-fn what_is_shown_as_a_document_can_be_applied_again() {
+fn a_shown_document_can_be_applied_again() {
     let sandbox = Sandbox::new();
     sandbox.run_with(&["apply", "-f", "-"], OPEN.as_bytes()).exits(0);
     let document = sandbox.run(&["show", "corp", "--document"]).exits(0).stdout;

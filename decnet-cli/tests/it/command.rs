@@ -1,4 +1,4 @@
-//! Runs the program, in a folder of its own, and looks at what came of it.
+//! Runs the program in a separate folder and inspects the result.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A socket that nobody listens on.
+/// A socket without a listener.
 pub(crate) const NO_DOCKER: &str = "unix:///nonexistent/docker.sock";
 
 /// A folder with a database that no other test sees.
@@ -20,7 +20,7 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes a sandbox from where no Docker is reached.
+    /// Creates a sandbox without access to Docker.
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
@@ -28,7 +28,7 @@ impl Sandbox {
         }
     }
 
-    /// Makes a sandbox from where Docker is reached as usual.
+    /// Creates a sandbox with the usual access to Docker.
     pub(crate) fn with_docker() -> Self {
         Self {
             host: None,
@@ -36,7 +36,7 @@ impl Sandbox {
         }
     }
 
-    /// Makes a sandbox from where one daemon is reached.
+    /// Creates a sandbox with access to one daemon.
     pub(crate) fn with_daemon(host: &str) -> Self {
         Self {
             host: Some(host.into()),
@@ -44,17 +44,17 @@ impl Sandbox {
         }
     }
 
-    /// Names a file of the sandbox.
+    /// Returns the path of a file of the sandbox.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Names the database.
+    /// Returns the path of the database.
     pub(crate) fn database(&self) -> PathBuf {
         self.path("decnet.db")
     }
 
-    /// Names the socket of the bus.
+    /// Returns the path of the bus socket.
     pub(crate) fn bus(&self) -> PathBuf {
         self.path("bus.sock")
     }
@@ -66,7 +66,7 @@ impl Sandbox {
         path
     }
 
-    /// Prepares a run.
+    /// Prepares a command.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_decnet"));
         command.args(arguments).current_dir(self.folder.path());
@@ -95,19 +95,19 @@ impl Sandbox {
         Ran::new(arguments, &self.command(arguments).output().expect("the program runs"))
     }
 
-    /// Runs the program and gives it something on stdin.
+    /// Runs the program with input on stdin.
     pub(crate) fn run_with(&self, arguments: &[&str], stdin: &[u8]) -> Ran {
         let mut child = self.spawn(arguments, Stdio::piped());
         let mut input = child.stdin.take().expect("piped");
         let text = stdin.to_vec();
-        // The program may end before it has read all.
+        // The program may exit before it has read all input.
         let writer = std::thread::spawn(move || input.write_all(&text));
         let output = child.wait_with_output().expect("the program runs");
         let _ = writer.join();
         Ran::new(arguments, &output)
     }
 
-    /// Starts the program, with its output kept.
+    /// Starts the program and captures its output.
     pub(crate) fn spawn(&self, arguments: &[&str], stdin: Stdio) -> Child {
         let mut command = self.command(arguments);
         command
@@ -118,7 +118,7 @@ impl Sandbox {
             .expect("the program runs")
     }
 
-    /// Says what a run came to, with what differs from run to run made the same.
+    /// Returns the output with variable parts replaced by constants.
     pub(crate) fn redact(&self, text: &str) -> String {
         let folder = self.folder.path().display().to_string();
         let text = text.replace(&folder, "[folder]");
@@ -128,7 +128,7 @@ impl Sandbox {
     }
 }
 
-/// Replaces every stretch of so many characters that is one of a kind.
+/// Replaces every run of exactly this many characters of one kind.
 fn replace(text: &str, is_one: fn(&str) -> bool, length: usize, with: &str) -> String {
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
@@ -161,7 +161,7 @@ fn is_time(text: &str) -> bool {
     })
 }
 
-/// The twelve hex digits after `decnet-decoy:` are found by holding letters and digits both.
+/// The twelve hex digits after `decnet-decoy:` are found because they contain both letters and digits.
 fn is_digest(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
@@ -169,7 +169,7 @@ fn is_digest(text: &str) -> bool {
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     what: String,
@@ -188,34 +188,34 @@ impl Ran {
         }
     }
 
-    /// Insists on an exit code.
+    /// Asserts an exit code.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
-    /// Insists on words on stderr.
+    /// Asserts that stderr contains a text.
     #[track_caller]
     pub(crate) fn says(self, words: &str) -> Self {
         assert!(self.stderr.contains(words), "stderr lacks `{words}`: {self:#?}");
         self
     }
 
-    /// Reads stdout as JSON.
+    /// Parses stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// Reads stderr as one error object.
+    /// Parses stderr as one error object.
     #[track_caller]
     pub(crate) fn error(&self) -> Value {
         let value: Value = serde_json::from_str(&self.stderr).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
         value["error"].clone()
     }
 
-    /// Says all that people see of it, for snapshots.
+    /// Formats everything that people see, for snapshots.
     pub(crate) fn seen(&self, sandbox: &Sandbox) -> String {
         let code = self.code.map_or("killed".into(), |code| code.to_string());
         let text = format!(
@@ -226,7 +226,7 @@ impl Ran {
     }
 }
 
-/// Compares what people see with what they should.
+/// Compares the visible output with the expected one.
 macro_rules! assert_seen {
     ($sandbox:expr, $($ran:expr),+ $(,)?) => {{
         let sandbox = &$sandbox;
@@ -236,7 +236,7 @@ macro_rules! assert_seen {
 }
 pub(crate) use assert_seen;
 
-/// A maze of two LANs that is valid.
+/// A valid maze of two LANs.
 pub(crate) const CORP: &str = "\
 format: decnet.topology/1
 name: corp
@@ -253,7 +253,7 @@ deckies:
     attachments: [{lan: office, ip: 10.204.241.2}, {lan: dmz, ip: 10.204.240.2}]
 ";
 
-/// Tells whether a file is there.
+/// Returns whether a file exists.
 pub(crate) fn exists(path: &Path) -> bool {
     fs::metadata(path).is_ok()
 }

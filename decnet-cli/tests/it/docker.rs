@@ -1,4 +1,4 @@
-//! On a Docker daemon: what people do, and what must not happen.
+//! Tests on a Docker daemon: common tasks, and accidents.
 
 mod accidents;
 mod daemon;

@@ -1,4 +1,4 @@
-//! The bus and those who follow it, as processes.
+//! The bus and its clients, as processes.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::command::{CORP, Sandbox};
 
-/// The program, at work, with its output read line by line. It is killed when the test is over.
+/// The running program; its output is read line by line. It is killed when the test ends.
 pub(crate) struct Following {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -29,11 +29,11 @@ impl Following {
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let read = self.stdout.read_line(&mut line).expect("text");
-        assert!(read > 0, "it ended: {}", self.said());
+        assert!(read > 0, "it ended: {}", self.printed());
         line
     }
 
-    /// Reads lines of JSON until one is found.
+    /// Reads lines of JSON until one matches.
     pub(crate) fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
             let line = self.line();
@@ -44,15 +44,15 @@ impl Following {
         }
     }
 
-    fn said(&mut self) -> String {
+    fn printed(&mut self) -> String {
         let mut said = String::new();
         let stderr = self.child.stderr.as_mut().expect("piped");
         stderr.read_to_string(&mut said).expect("text");
         said
     }
 
-    /// Reads stderr until something was said.
-    fn until_said(&mut self, words: &str) {
+    /// Reads stderr until a text was printed.
+    fn until_printed(&mut self, words: &str) {
         let mut stderr = BufReader::with_capacity(1, self.child.stderr.as_mut().expect("piped"));
         let mut said = String::new();
         while !said.contains(words) {
@@ -80,14 +80,14 @@ impl Drop for Following {
     }
 }
 
-/// Serves the bus of a sandbox; returns when it is there.
+/// Serves the bus of a sandbox; returns when it is ready.
 pub(crate) fn serve(sandbox: &Sandbox) -> Following {
     let mut bus = Following::start(sandbox, &["bus"]);
     assert!(bus.line().starts_with("serving "));
     bus
 }
 
-/// Insists that a line says that a topology became this.
+/// Asserts that a line reports this new status of a topology.
 fn became<'a>(name_of: &'a str, to: &'a str) -> impl Fn(&Value) -> bool + 'a {
     move |value| value["type"] == "status" && value["payload"]["topology"] == name_of && value["payload"]["to"] == to
 }
@@ -101,7 +101,7 @@ fn id(sandbox: &Sandbox, name: &str) -> String {
 fn the_feed_begins_with_a_snapshot_and_continues_with_events() {
     let sandbox = Sandbox::new();
     sandbox.run(&["create", "old"]).exits(0);
-    sandbox.run(&["create", "gone"]).exits(0);
+    sandbox.run(&["create", "removed"]).exits(0);
     let _bus = serve(&sandbox);
     let mut events = Following::start(&sandbox, &["events", "--json"]);
     let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
@@ -115,7 +115,7 @@ fn the_feed_begins_with_a_snapshot_and_continues_with_events() {
         seen,
         [
             (Some("old"), Some("pending"), Some(1)),
-            (Some("gone"), Some("pending"), Some(1))
+            (Some("removed"), Some("pending"), Some(1))
         ]
     );
     assert_eq!(topologies[0]["mutations"], serde_json::json!([]));
@@ -131,7 +131,7 @@ fn the_feed_begins_with_a_snapshot_and_continues_with_events() {
 }
 
 #[test]
-fn one_maze_can_be_followed_by_itself() {
+fn the_events_of_one_maze_can_be_selected() {
     let sandbox = Sandbox::new();
     sandbox.run(&["create", "mine"]).exits(0);
     let _bus = serve(&sandbox);
@@ -148,29 +148,29 @@ fn without_a_bus_the_database_is_read_until_one_is_served() {
     let mut events = Following::start(&sandbox, &["events", "--json"]);
     let snapshot: Value = serde_json::from_str(&events.line()).expect("JSON");
     assert_eq!(snapshot["payload"]["topologies"], serde_json::json!([]));
-    events.until_said("reading the database every second");
+    events.until_printed("reading the database every second");
     sandbox.run(&["create", "first"]).exits(0);
     events.until(became(&id(&sandbox, "first"), "pending"));
 
     let bus = serve(&sandbox);
-    events.until_said("found the bus");
+    events.until_printed("found the bus");
     sandbox.run(&["create", "second"]).exits(0);
     events.until(became(&id(&sandbox, "second"), "pending"));
 
     bus.signal("KILL");
     assert_eq!(bus.end(), None);
-    events.until_said("reading the database every second");
+    events.until_printed("reading the database every second");
     sandbox.run(&["create", "third"]).exits(0);
     events.until(became(&id(&sandbox, "third"), "pending"));
 }
 
 #[test]
-fn a_bus_that_was_killed_leaves_a_socket_that_the_next_takes_over() {
+fn the_socket_of_a_killed_bus_is_taken_over_by_the_next() {
     let sandbox = Sandbox::new();
     let bus = serve(&sandbox);
     bus.signal("KILL");
     assert_eq!(bus.end(), None);
-    assert!(sandbox.bus().exists(), "a killed server cannot tidy up");
+    assert!(sandbox.bus().exists(), "a killed server cannot clean up");
     let bus = serve(&sandbox);
     let _events = Following::start(&sandbox, &["events", "--json"]).line();
     bus.signal("TERM");
@@ -179,7 +179,7 @@ fn a_bus_that_was_killed_leaves_a_socket_that_the_next_takes_over() {
 }
 
 #[test]
-fn a_second_bus_on_a_live_socket_is_refused_and_the_first_goes_on() {
+fn a_second_bus_on_a_live_socket_is_refused_and_the_first_continues() {
     let sandbox = Sandbox::new();
     let bus = serve(&sandbox);
     let ran = sandbox.run(&["bus"]).exits(4).says("another bus is already served at");
@@ -197,7 +197,7 @@ fn a_second_bus_on_a_live_socket_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn what_is_no_socket_is_not_replaced_by_one() {
+fn a_file_that_is_not_a_socket_is_not_replaced() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.bus(), "precious").expect("written");
     sandbox.run(&["bus"]).exits(1).says("is not a socket");
@@ -209,7 +209,7 @@ fn what_is_no_socket_is_not_replaced_by_one() {
 }
 
 #[test]
-fn people_get_lines_and_logs_get_rfc_5424() {
+fn people_get_text_lines_and_logs_get_rfc_5424() {
     let sandbox = Sandbox::new();
     let _bus = serve(&sandbox);
     sandbox.run(&["create", "lab"]).exits(0);
@@ -218,7 +218,7 @@ fn people_get_lines_and_logs_get_rfc_5424() {
     let log = sandbox.path("decnet.log");
     let mut logged = Following::start(&sandbox, &["events", "--rfc5424"]);
     let mut appended = Following::start(&sandbox, &["events", "--rfc5424", "-o", "decnet.log", "-v"]);
-    // Whoever is not yet there when it happens does not log it.
+    // An event before the connection is not logged.
     let is_heard = AtomicBool::new(false);
     let line = thread::scope(|scope| {
         scope.spawn(|| {
@@ -243,7 +243,7 @@ fn people_get_lines_and_logs_get_rfc_5424() {
     let _ = appended.child.wait();
 }
 
-/// A number that no other call gives.
+/// A number that no other call returns.
 fn rand() -> u32 {
     use std::sync::atomic::AtomicU32;
     static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -251,9 +251,9 @@ fn rand() -> u32 {
 }
 
 #[test]
-fn a_command_is_not_held_up_by_a_bus_that_hangs() {
+fn a_command_is_not_delayed_by_a_hanging_bus() {
     let sandbox = Sandbox::new();
-    // It listens and never answers.
+    // The socket listens and never answers.
     let _socket = std::os::unix::net::UnixListener::bind(sandbox.bus()).expect("bound");
     sandbox.run(&["create", "lab"]).exits(0);
 }

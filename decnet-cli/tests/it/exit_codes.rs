@@ -1,4 +1,4 @@
-//! Every exit code that needs no Docker; 0, 4, 6 and 130 on Docker are in `docker`.
+//! Every exit code that needs no Docker; 0, 4, 6 and 130 are tested in `docker`.
 
 use crate::command::{CORP, Sandbox, assert_seen};
 
@@ -20,9 +20,9 @@ fn usage_exits_with_2() {
 }
 
 #[test]
-fn a_beginning_that_several_ids_share_exits_with_2() {
+fn an_ambiguous_start_of_an_id_exits_with_2() {
     let sandbox = Sandbox::new();
-    // Of 17 ids two begin with the same digit.
+    // Of 17 ids, two start with the same digit.
     for number in 0..17 {
         sandbox.run(&["create", &format!("lab-{number}")]).exits(0);
     }
@@ -39,11 +39,11 @@ fn a_beginning_that_several_ids_share_exits_with_2() {
         .find(|pair| pair[0] == pair[1])
         .map(|pair| pair[0].clone())
         .expect("pigeons");
-    sandbox.run(&["show", &shared]).exits(2).says("could be any of");
+    sandbox.run(&["show", &shared]).exits(2).says("is ambiguous");
 }
 
 #[test]
-fn what_breaks_rules_exits_with_3() {
+fn an_invalid_maze_or_config_exits_with_3() {
     Sandbox::new()
         .run_with(&["validate", "-"], b"format: decnet.topology/1\nname: x\n")
         .exits(3);
@@ -55,7 +55,7 @@ fn conflicts_exit_with_4() {
 }
 
 #[test]
-fn without_docker_everything_that_needs_it_exits_with_5() {
+fn without_docker_every_command_that_needs_it_exits_with_5() {
     let sandbox = with_corp();
     assert_seen!(sandbox, sandbox.run(&["deploy", "corp"]).exits(5));
     for arguments in [
@@ -83,7 +83,7 @@ fn without_docker_everything_that_needs_it_exits_with_5() {
 }
 
 #[test]
-fn a_host_that_cannot_be_meant_exits_with_5() {
+fn an_invalid_host_exits_with_5() {
     let sandbox = with_corp();
     sandbox
         .run(&["plan", "corp", "--host", "gopher://nowhere"])

@@ -1,4 +1,4 @@
-//! Commands on files: no database is made for them.
+//! Commands on files; they create no database.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ deckies:
 ";
 
 #[test]
-fn a_valid_file_exits_with_0_and_makes_no_database() {
+fn a_valid_file_exits_with_0_and_creates_no_database() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     assert_seen!(sandbox, sandbox.run(&["validate", "corp.yaml"]).exits(0));
@@ -26,7 +26,7 @@ fn a_valid_file_exits_with_0_and_makes_no_database() {
 }
 
 #[test]
-fn a_subnet_that_no_lan_can_use_is_refused_by_every_command_that_takes_one() {
+fn an_unusable_subnet_is_refused_by_every_command_with_a_subnet() {
     let sandbox = Sandbox::new();
     sandbox.write("loop.yaml", &CORP.replace("10.204.240.", "127.0.0."));
     for arguments in [
@@ -62,14 +62,14 @@ fn a_subnet_that_no_lan_can_use_is_refused_by_every_command_that_takes_one() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn all_findings_are_printed_together() {
     let sandbox = Sandbox::new();
     sandbox.write("wrong.yaml", WRONG);
     assert_seen!(sandbox, sandbox.run(&["validate", "wrong.yaml"]).exits(3));
 }
 
 #[test]
-fn findings_for_programs_have_severity_code_message_and_target() {
+fn findings_as_json_have_severity_code_message_and_target() {
     let sandbox = Sandbox::new();
     sandbox.write("wrong.yaml", WRONG);
     let ran = sandbox.run(&["validate", "wrong.yaml", "--json"]).exits(3);
@@ -109,7 +109,7 @@ fn of_very_many_findings_the_first_are_listed_and_all_are_counted() {
 }
 
 #[test]
-fn a_clean_file_has_no_findings_for_programs() {
+fn a_valid_file_has_no_findings_as_json() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     let ran = sandbox.run(&["validate", "corp.yaml", "--json"]).exits(0);
@@ -117,7 +117,7 @@ fn a_clean_file_has_no_findings_for_programs() {
 }
 
 #[test]
-fn a_document_comes_from_stdin_as_well() {
+fn a_document_can_come_from_stdin() {
     let sandbox = Sandbox::new();
     sandbox.run_with(&["validate", "-"], CORP.as_bytes()).exits(0);
     sandbox.run_with(&["validate", "-"], b"{\"format\":").exits(3);
@@ -126,7 +126,7 @@ fn a_document_comes_from_stdin_as_well() {
 }
 
 #[test]
-fn a_folder_stands_for_the_maze_files_in_it() {
+fn a_folder_means_the_maze_files_in_it() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("mazes")).expect("made");
     sandbox.write("mazes/a.yaml", CORP);
@@ -139,7 +139,7 @@ fn a_folder_stands_for_the_maze_files_in_it() {
 }
 
 #[test]
-fn huge_and_deep_documents_are_refused_in_a_moment() {
+fn huge_and_deep_documents_are_refused_quickly() {
     let sandbox = Sandbox::new();
     let huge = vec![b'['; 100 << 20];
     sandbox.run_with(&["validate", "-", "--json"], &huge).exits(3);
@@ -148,7 +148,7 @@ fn huge_and_deep_documents_are_refused_in_a_moment() {
 }
 
 #[test]
-fn what_a_file_says_cannot_play_tricks_on_the_terminal() {
+fn the_contents_of_a_file_cannot_control_the_terminal() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "odd.json",
@@ -159,13 +159,13 @@ fn what_a_file_says_cannot_play_tricks_on_the_terminal() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let sandbox = Sandbox::new();
     assert_seen!(sandbox, sandbox.run(&["validate", "nowhere.yaml"]).exits(1));
 }
 
 #[test]
-fn the_rules_of_live_mazes_forgive_a_missing_dmz() {
+fn live_rules_allow_a_missing_dmz() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "half.yaml",
@@ -176,7 +176,7 @@ fn the_rules_of_live_mazes_forgive_a_missing_dmz() {
 }
 
 #[test]
-fn subnets_of_stored_mazes_are_found_when_asked_for() {
+fn overlaps_with_stored_mazes_are_found_on_request() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     sandbox.write("twin.yaml", &CORP.replace("name: corp", "name: twin"));
@@ -184,12 +184,12 @@ fn subnets_of_stored_mazes_are_found_when_asked_for() {
     sandbox.run(&["validate", "twin.yaml"]).exits(0);
     let ran = sandbox.run(&["validate", "twin.yaml", "--against-store"]).exits(3);
     assert!(ran.stdout.contains("SUBNET_OVERLAP"), "{ran:#?}");
-    // A stored maze does not stand in its own way.
+    // A stored maze does not conflict with itself.
     sandbox.run(&["validate", "corp.yaml", "--against-store"]).exits(0);
 }
 
 #[test]
-fn the_hash_is_the_same_however_a_maze_is_written() {
+fn the_hash_does_not_depend_on_the_form_of_the_file() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     let hash = sandbox.run(&["hash", "corp.yaml"]).exits(0).stdout;
@@ -203,7 +203,7 @@ fn the_hash_is_the_same_however_a_maze_is_written() {
 }
 
 #[test]
-fn the_hash_of_a_file_that_is_no_maze_says_why() {
+fn the_hash_of_an_invalid_file_is_refused_with_the_reason() {
     let sandbox = Sandbox::new();
     sandbox.write("wrong.yaml", WRONG);
     sandbox.run(&["hash", "wrong.yaml"]).exits(3).says("nowhere");
@@ -217,7 +217,7 @@ fn a_maze_is_drawn_as_a_tree() {
 }
 
 #[test]
-fn a_maze_is_drawn_for_other_programs() {
+fn a_maze_is_drawn_for_graphviz_and_mermaid() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     assert!(
@@ -240,7 +240,7 @@ fn a_maze_is_drawn_for_other_programs() {
 }
 
 #[test]
-fn the_schema_is_json_and_goes_where_it_should() {
+fn the_schema_is_json_and_is_written_to_the_given_file() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run(&["schema"]).exits(0).json()["title"], "decnet.topology/1");
     sandbox.run(&["schema", "-o", "schema.json"]).exits(0);
@@ -284,11 +284,11 @@ fn services_and_archetypes_are_listed() {
     sandbox
         .run(&["services", "sssh"])
         .exits(1)
-        .says("there is no service `sssh`");
+        .says("no service named `sssh`");
 }
 
 #[test]
-fn all_is_told_of_a_service_that_is_named() {
+fn a_named_service_is_shown_in_full() {
     let sandbox = Sandbox::new();
     sandbox.write("own.toml", OWN);
     let named = ["services", "gopher", "--catalog", "own.toml"];
@@ -314,7 +314,7 @@ fields = [
 "#;
 
 #[test]
-fn a_catalogue_of_ones_own_adds_services() {
+fn a_custom_catalogue_adds_services() {
     let sandbox = Sandbox::new();
     sandbox.write("own.toml", "[services.gopher]\nports = [\"70/tcp\"]\n");
     let ran = sandbox.run(&["services", "gopher", "--catalog", "own.toml"]).exits(0);

@@ -1,4 +1,4 @@
-//! Drawing mazes, from the command line.
+//! Generating mazes on the command line.
 
 use std::process::Stdio;
 
@@ -41,7 +41,7 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_file_is_written_as_its_ending_says_and_is_valid() {
+fn the_format_of_the_output_file_follows_its_extension() {
     let sandbox = Sandbox::new();
     for file in ["maze.json", "maze.yaml"] {
         sandbox.run(&[&generate(&[])[..], &["-o", file]].concat()).exits(0);
@@ -52,7 +52,7 @@ fn a_file_is_written_as_its_ending_says_and_is_valid() {
 }
 
 #[test]
-fn a_config_may_be_json_yaml_or_toml_and_flags_win() {
+fn a_config_can_be_json_yaml_or_toml_and_flags_override_it() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "c.json",
@@ -76,7 +76,7 @@ fn a_config_may_be_json_yaml_or_toml_and_flags_win() {
 }
 
 #[test]
-fn all_faults_of_a_config_are_said_at_once() {
+fn all_faults_of_a_config_are_printed_together() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "c.yaml",
@@ -92,7 +92,7 @@ fn all_faults_of_a_config_are_said_at_once() {
 }
 
 #[test]
-fn a_config_that_cannot_be_read_is_named() {
+fn an_unreadable_config_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write("c.toml", "name = corp");
     sandbox
@@ -122,7 +122,7 @@ fn without_a_file_the_maze_is_stored_as_pending_and_named() {
 }
 
 #[test]
-fn for_programs_the_name_and_id_are_fields() {
+fn the_json_has_name_and_id_as_fields() {
     let sandbox = Sandbox::new();
     let value = sandbox.run(&generate(&["--json"])).exits(0).json();
     assert_eq!(value["name"], "corp");
@@ -140,7 +140,7 @@ fn for_programs_the_name_and_id_are_fields() {
 }
 
 #[test]
-fn a_stored_maze_avoids_the_subnets_of_those_before() {
+fn a_stored_maze_avoids_the_subnets_of_earlier_ones() {
     let sandbox = Sandbox::new();
     sandbox.run(&generate(&[])).exits(0);
     sandbox
@@ -166,7 +166,7 @@ fn a_stored_maze_avoids_the_subnets_of_those_before() {
 }
 
 #[test]
-fn a_pool_that_ran_dry_says_how_many_there_were() {
+fn an_exhausted_pool_is_reported_with_the_numbers() {
     let sandbox = Sandbox::new();
     let ran = sandbox
         .run(&generate(&["--subnet-base-prefix", "10.204.0.0/22"]))
@@ -175,7 +175,7 @@ fn a_pool_that_ran_dry_says_how_many_there_were() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_a_conflict() {
+fn a_name_in_use_is_a_conflict() {
     let sandbox = Sandbox::new();
     sandbox.run(&generate(&[])).exits(0);
     assert_seen!(
@@ -187,7 +187,7 @@ fn a_name_that_is_taken_is_a_conflict() {
 }
 
 #[test]
-fn many_processes_at_once_get_mazes_that_do_not_overlap() {
+fn many_concurrent_processes_get_mazes_that_do_not_overlap() {
     let sandbox = Sandbox::new();
     let names: Vec<String> = (0..6).map(|number| format!("maze-{number}")).collect();
     let children: Vec<_> = names

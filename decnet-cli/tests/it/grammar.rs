@@ -1,4 +1,4 @@
-//! The help, and what is no command line.
+//! The help, and invalid command lines.
 
 use crate::command::{Sandbox, assert_seen};
 
@@ -35,7 +35,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 #[test]
-fn the_help_names_every_command_and_what_the_exit_codes_mean() {
+fn the_help_lists_all_commands_and_exit_codes() {
     let sandbox = Sandbox::new();
     assert_seen!(sandbox, sandbox.run(&["-h"]).exits(0));
 }
@@ -56,7 +56,7 @@ fn the_help_of_generate_has_every_field_of_a_config() {
 }
 
 #[test]
-fn the_help_of_deploy_says_how_docker_is_worked_on() {
+fn the_help_of_deploy_lists_the_options_for_docker() {
     let sandbox = Sandbox::new();
     assert_seen!(sandbox, sandbox.run(&["deploy", "--help"]).exits(0));
 }
@@ -68,7 +68,7 @@ fn the_help_of_mutate_names_the_keys_of_every_op() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_exits_with_2() {
+fn an_invalid_command_line_exits_with_2() {
     let sandbox = Sandbox::new();
     for arguments in [
         &["deplow", "corp"][..],
@@ -90,7 +90,7 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
 }
 
 #[test]
-fn with_json_a_command_line_that_makes_no_sense_is_an_error_object() {
+fn with_json_an_invalid_command_line_is_an_error_object() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["show", "--json"]).exits(2);
     let error = ran.error();
@@ -105,7 +105,7 @@ fn with_json_a_command_line_that_makes_no_sense_is_an_error_object() {
 }
 
 #[test]
-fn flags_may_come_from_the_environment() {
+fn flags_can_come_from_the_environment() {
     let sandbox = Sandbox::new();
     let output = sandbox
         .command(&["services"])
@@ -133,7 +133,7 @@ fn flags_may_come_from_the_environment() {
 const SMALL: [&str; 7] = ["generate", "--name", "corp", "--depth", "1", "--branching-factor", "1"];
 
 #[test]
-fn a_variable_of_one_command_does_not_reach_another() {
+fn a_variable_of_one_command_does_not_affect_another() {
     let sandbox = Sandbox::new();
     for variable in ["DECNET_OUTPUT", "DECNET_COMPOSE_OUTPUT"] {
         let sandbox = Sandbox::new();
@@ -152,7 +152,7 @@ fn a_variable_of_one_command_does_not_reach_another() {
 #[test]
 fn a_reset_of_the_database_is_never_forced_from_the_environment() {
     let sandbox = Sandbox::new();
-    // One that was cut off can be removed by force only.
+    // A truncated database can be removed only by force.
     std::fs::write(sandbox.database(), "").expect("written");
     for variable in ["DECNET_FORCE", "DECNET_DB_RESET_FORCE", "DECNET_RESET_FORCE"] {
         let mut command = sandbox.command(&["db", "reset", "--yes"]);
@@ -165,7 +165,7 @@ fn a_reset_of_the_database_is_never_forced_from_the_environment() {
 }
 
 #[test]
-fn a_flag_wins_over_the_environment() {
+fn a_flag_overrides_the_environment() {
     let sandbox = Sandbox::new();
     let other = sandbox.path("other.db");
     let ran = sandbox.run(&["db", "path", "--db", &other.to_string_lossy()]).exits(0);
@@ -173,7 +173,7 @@ fn a_flag_wins_over_the_environment() {
 }
 
 #[test]
-fn completions_come_for_every_shell() {
+fn completions_exist_for_every_shell() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = sandbox.run(&["completions", shell]).exits(0);

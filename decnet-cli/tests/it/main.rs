@@ -1,4 +1,4 @@
-//! The command as people and scripts meet it: the real program, its words and its exit codes.
+//! The command as people and scripts use it: the real program, its texts and its exit codes.
 
 mod apply;
 mod command;

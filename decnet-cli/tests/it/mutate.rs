@@ -1,4 +1,4 @@
-//! Changes to mazes that are pending, what is no change, and what a maze will not become.
+//! Changes of pending mazes, invalid changes, and refused changes.
 
 use decnet_topology::{
     Intent, Status, TopologyStore,
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::command::{Ran, Sandbox, assert_seen};
 
-/// A maze with a LAN that is full.
+/// A maze with a full LAN.
 const MAZE: &str = "\
 format: decnet.topology/1
 name: corp
@@ -35,7 +35,7 @@ pub(crate) fn with_corp() -> Sandbox {
     sandbox
 }
 
-/// Takes `corp` through statuses, as a deploy and a teardown would.
+/// Changes the status of `corp`, like a deploy and a teardown.
 pub(crate) fn becomes(sandbox: &Sandbox, statuses: &[Status]) {
     with_repo(sandbox, async |repo| {
         let row = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
@@ -50,7 +50,7 @@ pub(crate) fn becomes(sandbox: &Sandbox, statuses: &[Status]) {
     });
 }
 
-/// Does something with the store of a sandbox.
+/// Uses the store of a sandbox.
 pub(crate) fn with_repo<T>(sandbox: &Sandbox, act: impl AsyncFnOnce(&SqliteRepo) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -64,7 +64,7 @@ fn mutate(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
     sandbox.run(&[&["mutate", "corp"], arguments].concat())
 }
 
-/// Returns the maze as a file, without what only this store says of it.
+/// Returns the maze as a file, without data of this store.
 fn document(sandbox: &Sandbox) -> String {
     let document = sandbox.run(&["show", "corp", "--document"]).exits(0).stdout;
     let lines = document
@@ -73,7 +73,7 @@ fn document(sandbox: &Sandbox) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// What no refused mutation changes: the canonical hash, the version, the status, and how many mutations there are.
+/// The data that a refused mutation does not change: the canonical hash, the version, the status, and the number of mutations.
 fn stored(sandbox: &Sandbox) -> (String, Value, Value, Value) {
     let shown = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     let hash = sandbox.run(&["hash", "corp"]).exits(0).stdout;
@@ -81,7 +81,7 @@ fn stored(sandbox: &Sandbox) -> (String, Value, Value, Value) {
     (hash, shown["version"].clone(), shown["status"].clone(), total)
 }
 
-/// Runs commands that are refused, shows what people see, and insists that nothing was stored.
+/// Runs commands that are refused, compares the output, and asserts that nothing was stored.
 macro_rules! assert_refused {
     ($sandbox:expr, $($arguments:expr => $code:literal),+ $(,)?) => {{
         let sandbox = &$sandbox;
@@ -93,7 +93,7 @@ macro_rules! assert_refused {
 }
 
 #[test]
-fn each_op_edits_a_pending_maze_at_once_whether_it_is_typed_as_json_or_as_flags() {
+fn each_op_edits_a_pending_maze_directly_from_json_or_flags() {
     let steps: [(&str, &str, &[&str]); 8] = [
         (
             "add_lan",
@@ -168,7 +168,7 @@ fn each_op_edits_a_pending_maze_at_once_whether_it_is_typed_as_json_or_as_flags(
     let (typed, flagged) = (with_corp(), with_corp());
     let mut before = document(&typed);
     for (version, (op, json, flags)) in (2..).zip(steps) {
-        // A subnet that moves takes no addresses along.
+        // Moving a subnet does not move addresses.
         if op == "update_lan" {
             let without = json.replace(r#", "subnet": "10.207.244.0/24""#, "");
             mutate(&typed, &[op, json]).exits(3).says("IP_OUT_OF_SUBNET");
@@ -185,11 +185,11 @@ fn each_op_edits_a_pending_maze_at_once_whether_it_is_typed_as_json_or_as_flags(
         before = after;
     }
     let (first, last) = (with_corp(), document(&typed));
-    assert_eq!(document(&first), last, "what was added is removed again");
+    assert_eq!(document(&first), last, "all additions are removed again");
 }
 
 #[test]
-fn people_are_told_what_an_edit_came_to() {
+fn the_result_of_an_edit_is_printed() {
     let sandbox = with_corp();
     assert_seen!(
         sandbox,
@@ -208,7 +208,7 @@ fn people_are_told_what_an_edit_came_to() {
 }
 
 #[test]
-fn an_edit_is_made_at_the_expected_version_only() {
+fn an_edit_needs_the_expected_version() {
     let sandbox = with_corp();
     let add = [
         "add_lan",
@@ -228,7 +228,7 @@ fn an_edit_is_made_at_the_expected_version_only() {
 }
 
 #[test]
-fn what_is_no_mutation_exits_with_2_and_says_what_would_be() {
+fn an_invalid_mutation_exits_with_2_and_shows_valid_ones() {
     let sandbox = with_corp();
     assert_refused!(sandbox,
         ["add_lam", "{}"] => 2,
@@ -248,7 +248,7 @@ fn what_is_no_mutation_exits_with_2_and_says_what_would_be() {
 }
 
 #[test]
-fn a_payload_that_is_no_object_or_says_a_thing_twice_exits_with_2() {
+fn a_payload_that_is_not_an_object_or_has_a_repeated_key_exits_with_2() {
     let sandbox = with_corp();
     assert_refused!(sandbox,
         ["add_lan", r#"["z"]"#] => 2,
@@ -262,7 +262,7 @@ fn a_payload_that_is_no_object_or_says_a_thing_twice_exits_with_2() {
 }
 
 #[test]
-fn what_a_maze_will_not_become_exits_with_3_and_shows_what_was_found() {
+fn a_change_that_breaks_rules_exits_with_3_and_shows_the_findings() {
     let sandbox = with_corp();
     assert_refused!(sandbox,
         ["add_decky", "--name", "z", "--lan", "ofice"] => 3,
@@ -280,7 +280,7 @@ fn what_a_maze_will_not_become_exits_with_3_and_shows_what_was_found() {
 }
 
 #[test]
-fn a_pool_that_ran_dry_is_said() {
+fn an_exhausted_pool_is_reported() {
     let sandbox = Sandbox::new();
     let pool = ["--subnet-base-prefix", "10.207.250.0/28", "--lan-prefix", "29"];
     let size = [
@@ -301,7 +301,7 @@ fn a_pool_that_ran_dry_is_said() {
 }
 
 #[test]
-fn a_maze_that_is_not_there_or_was_taken_down_is_not_changed() {
+fn an_unknown_or_torn_down_maze_is_not_changed() {
     let sandbox = with_corp();
     assert_seen!(
         sandbox,

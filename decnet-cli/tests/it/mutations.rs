@@ -1,4 +1,4 @@
-//! What was, is and will be changed: the queue of a maze that runs, and the trail of one that is edited.
+//! The queue of a running maze, and the audit trail of an edited one.
 
 use decnet_topology::{
     MutationQueue, Status,
@@ -12,14 +12,14 @@ use crate::{
     mutate::{becomes, with_corp, with_repo},
 };
 
-/// A sandbox where `corp` runs, as far as the store knows.
+/// A sandbox where `corp` runs, according to the store.
 fn with_running() -> Sandbox {
     let sandbox = with_corp();
     becomes(&sandbox, &[Status::Deploying, Status::Active]);
     sandbox
 }
 
-/// Has the oldest mutation that waits rejected, as one who works off the queue would.
+/// Rejects the oldest queued mutation, like a worker.
 fn reject(sandbox: &Sandbox, reason: &str) {
     with_repo(sandbox, async |repo| {
         let now = Timestamp::now();
@@ -40,7 +40,7 @@ fn reject(sandbox: &Sandbox, reason: &str) {
 }
 
 #[test]
-fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
+fn a_change_to_a_running_maze_is_queued_without_docker() {
     let sandbox = with_running();
     let add = ["mutate", "corp", "add_lan", "--name", "vault", "--actor", "eve"];
     assert_seen!(sandbox, sandbox.run(&add).exits(0));
@@ -81,7 +81,7 @@ fn a_change_to_a_maze_that_runs_waits_in_the_queue_without_docker_too() {
 }
 
 #[test]
-fn who_waits_without_docker_queues_nothing() {
+fn with_wait_and_without_docker_nothing_is_queued() {
     let sandbox = with_running();
     sandbox
         .run(&["mutate", "corp", "remove_decky", "--decky", "mop", "--wait"])
@@ -153,7 +153,7 @@ fn mutations_are_listed_oldest_first_and_filtered() {
 }
 
 #[test]
-fn what_is_edited_shows_in_what_was() {
+fn an_edit_is_shown_in_the_history() {
     let sandbox = with_corp();
     let shown = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     let before = shown["changed_at"].as_str().expect("a time");

@@ -1,4 +1,4 @@
-//! What was, by the audit trail.
+//! The past, from the audit trail.
 
 use crate::command::{CORP, Sandbox};
 
@@ -15,7 +15,7 @@ fn now(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn a_maze_is_shown_as_it_was() {
+fn a_maze_is_shown_at_an_earlier_time() {
     let sandbox = with_history();
     let before = now(&sandbox);
     sandbox.write("corp.yaml", &CORP.replace("[http]", "[http, ssh]"));
@@ -27,7 +27,7 @@ fn a_maze_is_shown_as_it_was() {
         let web = deckies
             .iter()
             .find(|decky| decky["decky"] == "web-01")
-            .expect("it is there");
+            .expect("the decky exists");
         (web["services"].clone(), web["trigger"].clone())
     };
     assert_eq!(services(&before), (serde_json::json!(["http"]), "creation".into()));
@@ -52,7 +52,7 @@ fn a_maze_is_shown_as_it_was() {
 }
 
 #[test]
-fn before_it_was_stored_a_maze_was_not() {
+fn a_time_before_the_maze_was_stored_is_refused() {
     let sandbox = with_history();
     sandbox
         .run(&["show", "corp", "--at", "-2h"])
@@ -69,7 +69,7 @@ fn before_it_was_stored_a_maze_was_not() {
 }
 
 #[test]
-fn a_maze_that_was_torn_down_had_deckies_before() {
+fn a_torn_down_maze_has_its_earlier_deckies() {
     let sandbox = with_history();
     let before = now(&sandbox);
     let value = sandbox
@@ -81,7 +81,7 @@ fn a_maze_that_was_torn_down_had_deckies_before() {
 }
 
 #[test]
-fn what_happened_is_shown_with_the_maze() {
+fn past_changes_are_shown_with_the_maze() {
     let sandbox = with_history();
     let ran = sandbox.run(&["show", "corp"]).exits(0);
     assert!(

@@ -1,10 +1,10 @@
-//! The schema of mutations, held to what the command takes.
+//! The schema of mutations matches the input of the command.
 
 use serde_json::Value;
 
 use crate::mutate::with_corp;
 
-/// Tells whether a value fits a schema; only the words of ours are known.
+/// Returns whether a value matches a schema; only the keywords in use are supported.
 fn fits(schema: &Value, root: &Value, value: &Value) -> bool {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.strip_prefix("#/$defs/").expect("a definition");
@@ -51,7 +51,7 @@ fn fits(schema: &Value, root: &Value, value: &Value) -> bool {
 }
 
 #[test]
-fn the_schema_of_mutations_fits_what_is_taken_and_not_what_is_no_mutation() {
+fn the_schema_of_mutations_matches_valid_mutations_and_no_others() {
     let sandbox = with_corp();
     let schema = sandbox.run(&["schema", "--mutation"]).exits(0).json();
     let text = schema.to_string();
@@ -88,7 +88,7 @@ fn the_schema_of_mutations_fits_what_is_taken_and_not_what_is_no_mutation() {
     ] {
         let value = serde_json::json!({"op": op, "payload": serde_json::from_str::<Value>(payload).expect("JSON")});
         assert_eq!(fits(&schema, &schema, &value), is_one, "the schema, {value}");
-        // What the maze makes of it is another matter: 2 is what is no mutation.
+        // The maze may still refuse it: exit status 2 means an invalid mutation.
         let ran = sandbox.run(&["mutate", "corp", op, payload, "--plan"]);
         assert_eq!(ran.code != Some(2), is_one, "{ran:#?}");
     }

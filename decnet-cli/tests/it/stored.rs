@@ -17,7 +17,7 @@ fn with_corp() -> Sandbox {
 }
 
 #[test]
-fn a_maze_is_shown_without_docker_too() {
+fn a_maze_is_shown_without_docker() {
     let sandbox = with_corp();
     assert_seen!(sandbox, sandbox.run(&["show", "corp"]).exits(0));
     let value = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
@@ -25,13 +25,13 @@ fn a_maze_is_shown_without_docker_too() {
     assert!(
         value["docker"]
             .as_str()
-            .is_some_and(|trouble| trouble.contains("no such socket")),
+            .is_some_and(|trouble| trouble.contains("the socket does not exist")),
         "{value}"
     );
 }
 
 #[test]
-fn a_maze_is_found_by_name_id_and_beginning_of_its_id() {
+fn a_maze_is_found_by_name_id_and_start_of_its_id() {
     let sandbox = with_corp();
     let id = sandbox.run(&["show", "corp", "--json"]).exits(0).json()["id"]
         .as_str()
@@ -67,7 +67,7 @@ fn a_stored_maze_with_the_name_of_a_file_is_found_unless_that_file_exists() {
 }
 
 #[test]
-fn a_file_name_that_is_wrong_does_not_create_a_database() {
+fn a_wrong_file_name_does_not_create_a_database() {
     let sandbox = Sandbox::new();
     sandbox
         .run(&["graph", "nothing.yaml"])
@@ -92,7 +92,7 @@ fn mazes_are_stored_with_a_docker_host_that_is_not_valid() {
 }
 
 #[test]
-fn what_is_stored_nowhere_is_not_found() {
+fn an_unknown_maze_is_not_found() {
     let sandbox = with_corp();
     assert_seen!(sandbox, sandbox.run(&["show", "korp"]).exits(1));
     assert_eq!(
@@ -118,7 +118,7 @@ fn an_empty_maze_has_a_dmz_with_a_subnet() {
 }
 
 #[test]
-fn addresses_that_deckies_have_are_not_free() {
+fn used_addresses_are_not_free() {
     let sandbox = with_corp();
     assert_eq!(
         sandbox.run(&["next-ip", "corp", "office"]).exits(0).stdout,
@@ -131,7 +131,7 @@ fn addresses_that_deckies_have_are_not_free() {
 }
 
 #[test]
-fn a_pending_maze_is_forgotten() {
+fn a_pending_maze_is_deleted() {
     let sandbox = with_corp();
     assert_seen!(
         sandbox,
@@ -141,7 +141,7 @@ fn a_pending_maze_is_forgotten() {
 }
 
 #[test]
-fn lists_are_cut_and_counted() {
+fn lists_are_limited_and_counted() {
     let sandbox = Sandbox::new();
     for name in ["a1", "b2", "c3"] {
         sandbox.run(&["create", name]).exits(0);
@@ -160,7 +160,7 @@ fn lists_are_cut_and_counted() {
 }
 
 #[test]
-fn the_database_is_made_in_the_users_data_folder_on_first_use() {
+fn the_database_is_created_in_the_users_data_folder_on_first_use() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.command(&["create", "lab"]);
     command
@@ -186,7 +186,7 @@ fn the_database_is_checked_and_reset() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused_and_left_alone() {
+fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
     let sandbox = Sandbox::new();
     sandbox.write("decnet.db", &"no database at all, ".repeat(100));
     let ran = sandbox.run(&["list"]).exits(1);
@@ -201,14 +201,11 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
     );
     sandbox.run(&["db", "reset", "--yes"]).exits(1);
     sandbox.run(&["db", "reset", "--yes", "--force"]).exits(1);
-    assert!(
-        exists(&sandbox.database()),
-        "what is not ours stays, whatever is forced"
-    );
+    assert!(exists(&sandbox.database()), "a foreign file stays, even with force");
 }
 
 #[test]
-fn a_folder_that_is_missing_is_named() {
+fn a_missing_folder_is_named() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["list", "--db", "/nonexistent/decnet.db"]).exits(1);
     assert!(
@@ -218,7 +215,7 @@ fn a_folder_that_is_missing_is_named() {
 }
 
 #[test]
-fn the_doctor_fails_without_docker_and_makes_no_database() {
+fn the_doctor_fails_without_docker_and_creates_no_database() {
     let sandbox = Sandbox::new();
     assert_seen!(sandbox, sandbox.run(&["doctor"]).exits(1));
     let value = sandbox.run(&["doctor", "--json"]).exits(1).json();
@@ -251,20 +248,20 @@ fn a_lease_is_broken_and_its_holder_named() {
     let sandbox = with_corp();
     let ran = sandbox.run(&["db", "unlock", "corp"]).exits(0);
     assert_eq!(ran.stdout, "corp  no lease is held\n");
-    let gone = Holder {
+    let dead = Holder {
         boot_id: "another boot".into(),
         pid: 42,
         started: 7,
         label: "decnet deploy".into(),
     };
-    hold_corp(&sandbox, &gone);
+    hold_corp(&sandbox, &dead);
     sandbox.run(&["delete", "corp"]).exits(4);
     let ran = sandbox.run(&["db", "unlock", "corp", "--json"]).exits(0).json();
     assert_eq!(ran["lease"]["holder"]["label"], "decnet deploy", "{ran}");
-    // One that is seen to run is not broken without being told twice.
+    // The lease of a running holder is broken only with force.
     hold_corp(&sandbox, &this_process());
     let refused = sandbox.run(&["db", "unlock", "corp"]).exits(2);
-    assert!(refused.stderr.contains("runs on this machine"), "{refused:#?}");
+    assert!(refused.stderr.contains("running on this machine"), "{refused:#?}");
     let ran = sandbox.run(&["db", "unlock", "corp", "--yes"]).exits(0);
     assert!(ran.stdout.contains("broke the lease of this test"), "{ran:#?}");
     sandbox.run(&["delete", "corp"]).exits(0);
@@ -315,11 +312,11 @@ fn a_reason_is_one_line_for_people_and_exact_for_programs() {
 }
 
 #[test]
-fn an_empty_database_is_refused_with_what_to_do() {
+fn an_empty_database_is_refused_with_a_hint() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.database(), "").expect("written");
     let refused = sandbox.run(&["list"]).exits(1);
-    assert!(refused.stderr.contains("cut off"), "{refused:#?}");
+    assert!(refused.stderr.contains("truncated"), "{refused:#?}");
     assert!(refused.stderr.contains("db reset --force --yes"), "{refused:#?}");
     assert_eq!(
         sandbox.run(&["list", "--json"]).exits(1).error()["code"],

@@ -1,11 +1,11 @@
-//! Data on stdout, everything else on stderr, and what happens when nobody reads.
+//! Data on stdout, everything else on stderr, and closed output.
 
 use std::{io::Read as _, process::Stdio};
 
 use crate::command::{CORP, Sandbox};
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error() {
+fn a_reader_that_closes_early_is_not_an_error() {
     let sandbox = Sandbox::new();
     let mut child = sandbox.spawn(&["completions", "bash"], Stdio::null());
     drop(child.stdout.take());
@@ -14,7 +14,7 @@ fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[test]
-fn what_is_data_goes_to_stdout_and_what_is_not_does_not() {
+fn data_goes_to_stdout_and_everything_else_to_stderr() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     let ran = sandbox.run(&["validate", "corp.yaml"]).exits(0);
@@ -24,7 +24,7 @@ fn what_is_data_goes_to_stdout_and_what_is_not_does_not() {
 }
 
 #[test]
-fn no_colour_goes_where_no_terminal_is_unless_asked_for() {
+fn colours_are_off_without_a_terminal_unless_requested() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["show", "x"]).exits(1);
     assert!(!ran.stderr.contains('\u{1b}'), "{ran:#?}");
@@ -33,7 +33,7 @@ fn no_colour_goes_where_no_terminal_is_unless_asked_for() {
 }
 
 #[test]
-fn logs_for_programs_are_json_lines() {
+fn logs_as_json_are_lines() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["create", "lab", "--json", "-v"]).exits(0);
     ran.json();
@@ -44,7 +44,7 @@ fn logs_for_programs_are_json_lines() {
 }
 
 #[test]
-fn nothing_waits_for_a_terminal_that_is_not_there() {
+fn nothing_waits_for_a_missing_terminal() {
     let sandbox = Sandbox::new();
     sandbox.run(&["create", "lab"]).exits(0);
     let mut child = sandbox.spawn(&["db", "reset"], Stdio::piped());

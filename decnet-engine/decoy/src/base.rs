@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     let mut ended = signals(&[SIGCHLD])?;
     let state = StateFile::of_base().read_or_first().map_err(|error| {
         if error.kind() == io::ErrorKind::InvalidInput {
-            Failure::usage("there is no first state", error)
+            Failure::usage("the first state is missing", error)
         } else {
             Failure::new("the kept state cannot be read", error)
         }

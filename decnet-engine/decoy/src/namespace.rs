@@ -64,7 +64,7 @@ impl Namespace {
             .collect())
     }
 
-    /// Makes one change. If the object is gone already, this is not an error.
+    /// Makes one change. It is not an error if the object is already removed.
     pub(crate) fn make(&mut self, change: &Change) -> io::Result<()> {
         let done = match change {
             Change::Forwarding { link, on, .. } => self.ask(|sequence| netlink::set_forwarding(sequence, *link, *on)),
@@ -73,7 +73,7 @@ impl Namespace {
             Change::RemoveRoute(entry) => self.ask(|sequence| netlink::delete_route(sequence, entry)),
         };
         match done {
-            Err(error) if is_gone(change, &error) => Ok(()),
+            Err(error) if is_missing(change, &error) => Ok(()),
             done => done.map(|_| ()),
         }
     }
@@ -96,10 +96,10 @@ impl Namespace {
 }
 
 /// Returns whether an error means that there is nothing left to remove or to set.
-fn is_gone(change: &Change, error: &io::Error) -> bool {
-    let gone = [Errno::SRCH, Errno::NODEV].map(Errno::raw_os_error);
-    let is_gone = error.raw_os_error().is_some_and(|errno| gone.contains(&errno));
-    is_gone && !matches!(change, Change::PutRoute(_))
+fn is_missing(change: &Change, error: &io::Error) -> bool {
+    let missing = [Errno::SRCH, Errno::NODEV].map(Errno::raw_os_error);
+    let is_missing = error.raw_os_error().is_some_and(|errno| missing.contains(&errno));
+    is_missing && !matches!(change, Change::PutRoute(_))
 }
 
 /// Replaces the table. Requires `NET_ADMIN`.

@@ -2,7 +2,7 @@
 //!
 //! A built-in service has no network. PID 1 of its base binds the service's ports in the base's namespace and sends the sockets
 //! over a Unix socket in a volume that both mount. The service then accepts, reads and answers by itself. The connection stays
-//! open: when it ends, the base is gone and the sockets are useless.
+//! open: when it ends, the base has ended and the sockets are useless.
 
 mod desk;
 mod obtain;

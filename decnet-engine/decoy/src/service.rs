@@ -116,7 +116,7 @@ impl Responder {
         }
     }
 
-    /// Serves until `stop` is readable (returns an exit code) or the base is gone (returns none).
+    /// Serves until `stop` is readable (returns an exit code) or the base ended (returns none).
     fn answer(&mut self, stop: &UnixStream, base: &OwnedFd) -> Option<u8> {
         loop {
             let now = Instant::now();
@@ -239,7 +239,7 @@ impl Responder {
                     let now = Instant::now();
                     if self.complaints.take(now) {
                         let detail = serde_json::json!(error.to_string());
-                        log("warn", "there is no room for another connection", &detail);
+                        log("warn", "no room for another connection", &detail);
                     }
                     if !self.displace(Ipv4Addr::UNSPECIFIED, 0, now) {
                         self.accept_after = Some(now + self.limits.accept_pause);

@@ -37,7 +37,7 @@ impl fmt::Display for NotApplied {
             Self::Uncontained(error) => {
                 write!(
                     f,
-                    "no nf_tables, so what has a default route cannot be contained: {error}"
+                    "no nf_tables, so a namespace with a default route cannot be contained: {error}"
                 )
             }
         }

@@ -279,7 +279,7 @@ impl<'a> Maker<'_, 'a> {
             decky: decky.name().clone(),
             hostname: decky.name().to_string(),
             image: context.decoy.into(),
-            // Left out of the digest: interfaces are changed in the running base.
+            // Not part of the digest: interfaces are changed in the running base.
             interfaces: Vec::new(),
             publish,
             state: NetState::default(),
@@ -366,7 +366,7 @@ impl<'a> Maker<'_, 'a> {
                 ServiceNetwork::OfBase
             },
             image: image.reference().into(),
-            // Left out of the digest, like the ports: the container does not depend on them.
+            // Not part of the digest, like the ports: the container does not depend on them.
             build: None,
             command,
             environment,
@@ -453,7 +453,7 @@ fn sysctls() -> Sysctls {
     sysctls.map(|(name, value)| (name.into(), value.into())).into()
 }
 
-/// Replaces the default limits by those of a catalogue entry.
+/// Replaces the default limits with those of a catalogue entry.
 fn bounded(usual: Limits, own: catalog::Limits) -> Limits {
     Limits {
         pids: own.pids.map_or(usual.pids, i64::from),

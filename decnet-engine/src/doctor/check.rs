@@ -43,22 +43,22 @@ impl Check {
         }
     }
 
-    /// Makes a check that found nothing wrong.
+    /// Creates a check that passed.
     pub fn ok(what: &'static str, message: impl Into<String>) -> Self {
         Self::new(Verdict::Ok, what, message, None)
     }
 
-    /// Makes a check that found something to improve.
+    /// Creates a check with a warning.
     pub fn warn(what: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Verdict::Warn, what, message, Some(hint.into()))
     }
 
-    /// Makes a check that found something wrong.
+    /// Creates a check that failed.
     pub fn fail(what: &'static str, message: impl Into<String>, hint: Option<String>) -> Self {
         Self::new(Verdict::Fail, what, message, hint)
     }
 
-    /// Makes a check that could not be made. The hint is left to the caller.
+    /// Creates a check that could not be made. The caller sets the hint.
     pub(super) fn error(verdict: Verdict, what: &'static str, subject: &str, error: impl Into<EngineError>) -> Self {
         let error = error.into();
         let message = format!("{subject}{}", error.with_causes());

@@ -11,8 +11,8 @@ use crate::{
     runtime::{Runtime, RuntimeInfo},
 };
 
-/// Checks a runtime, the kernel of its machine if that is this one, and what was left behind there. Without a store, everything on
-/// the runtime belongs to others.
+/// Checks a runtime, its machine's kernel if it is local, and leftovers. Without a store, all resources on the runtime count as
+/// those of others.
 pub async fn check_runtime(runtime: &dyn Runtime, repo: Option<&dyn Repo>) -> Vec<Check> {
     let info = match runtime.info().await {
         Ok(info) => info,
@@ -30,7 +30,7 @@ pub async fn check_runtime(runtime: &dyn Runtime, repo: Option<&dyn Repo>) -> Ve
         checks.push(Check::warn(
             "kernel",
             "the daemon is on another machine, whose kernel is not checked",
-            "run this there",
+            "run `decnet doctor` on that machine",
         ));
     }
     match runtime.inspect(Scope::Everyone).await {
@@ -77,11 +77,11 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
     } else {
         let hint = concat!(
             r#"write "live-restore": true into /etc/docker/daemon.json and reload the daemon; "#,
-            "`decnet watch` as a service (contrib/decnet-watch.service) starts services with images of their own again"
+            "`decnet watch` as a service (contrib/decnet-watch.service) starts services with their own images again"
         );
         Check::warn(
             "live-restore",
-            "off: a restart of the daemon restarts every decky, and may leave services with images of their own exited",
+            "off: a restart of the daemon restarts every decky, and may leave services with their own images stopped",
             hint,
         )
     });

@@ -8,7 +8,7 @@ pub(super) fn read(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// Checks what the kernel of this machine does with packets.
+/// Checks how this machine's kernel forwards packets.
 pub(super) fn checks(podman: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     checks.push(match read("/proc/sys/net/ipv4/ip_forward").as_deref() {
@@ -29,11 +29,11 @@ pub(super) fn checks(podman: bool) -> Vec<Check> {
     });
     let filtered = read("/proc/sys/net/bridge/bridge-nf-call-iptables");
     checks.push(match filtered.as_deref() {
-        // What Podman does then is said above.
+        // The earlier check reports what Podman does in that case.
         Some("1") if podman => Check::ok("bridge-nf-call-iptables", "1"),
         Some("1") => Check::ok(
             "bridge-nf-call-iptables",
-            "1: Docker's rules see bridged packets; mazes allow for it",
+            "1: Docker's rules see bridged packets; mazes take this into account",
         ),
         Some(other) => Check::ok("bridge-nf-call-iptables", other),
         None => Check::ok("bridge-nf-call-iptables", "not loaded"),
@@ -62,12 +62,12 @@ fn nf_tables() -> Check {
     } else {
         let message = match asked {
             Err(error) => format!("not found, and the kernel does not say: {error}"),
-            Ok(_) => "the kernel has none".into(),
+            Ok(_) => "the kernel does not have it".into(),
         };
         Check::warn(
             WHAT,
             message,
-            "gateways are contained by it: load it with `modprobe nf_tables`, or take a kernel that has it",
+            "it contains the gateways: load it with `modprobe nf_tables`, or use a kernel that has it",
         )
     }
 }

@@ -1,4 +1,4 @@
-//! What deleted or torn-down mazes left on the daemon, and what belongs to other databases.
+//! Resources on the daemon that are left by deleted or torn-down mazes, or belong to other databases.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,12 +10,12 @@ use crate::{
     observe::{self, Activity, Observed},
 };
 
-/// How much there is of one repo or topology.
+/// The number of resources of one repo or topology.
 #[derive(Default)]
 struct Remains {
     networks: usize,
     containers: usize,
-    /// How many of the containers run.
+    /// How many of the containers are running.
     running: usize,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Remains {
     }
 }
 
-/// Lists what deleted or torn-down mazes left, and what belongs to other databases.
+/// Lists resources left by deleted or torn-down mazes, and those of other databases.
 pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Result<Vec<Check>, RepoError> {
     const WHAT: &str = "left behind";
     let own = match repo {
@@ -69,7 +69,7 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
     let (theirs, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, remains)| remains.running > 0);
     for (instance, remains) in others {
         let message = format!(
-            "{remains} of another database ({}={instance}), none of which runs",
+            "{remains} of another database ({}={instance}), none of them running",
             naming::INSTANCE
         );
         let hint = format!(

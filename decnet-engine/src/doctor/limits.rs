@@ -1,25 +1,27 @@
-//! What mazes share with the host, and its limits.
+//! Limits that mazes share with the host.
 
 use decnet_topology::{net, repo::Claim, shown::count};
 
 use super::{Check, kernel::read};
 use crate::{host, runtime::RuntimeInfo};
 
-/// Where the kernel says how many connections it follows, and whether packets between deckies of one LAN are among them.
+/// The files with the kernel's limit of tracked connections, and with the setting for packets between deckies of one LAN.
 const CONNECTIONS: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 const BRIDGED: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 
 /// Checks the limits of the daemon.
 pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
     let seccomp = if info.seccomp {
-        Some(Check::ok("seccomp", "deckies get a profile of their own"))
+        Some(Check::ok("seccomp", "deckies have their own profile"))
     } else {
         // Another check lists what Podman lacks.
-        (!info.podman).then(|| Check::warn(
-            "seccomp",
-            "the daemon takes no profile with a container: deckies may make the system calls that it allows by itself",
-            "docs/hardening.md says which of them matter",
-        ))
+        (!info.podman).then(|| {
+            Check::warn(
+                "seccomp",
+                "the daemon accepts no profile per container: its default profile applies to deckies",
+                "see docs/hardening.md",
+            )
+        })
     };
     let storage = if info.limits_roots {
         Check::ok("storage", format!("{}: writable roots are limited", info.storage))
@@ -30,21 +32,21 @@ pub(super) fn of_daemon(info: &RuntimeInfo) -> Vec<Check> {
                 "{} does not limit roots: a service with `writable_root` can fill the disk",
                 info.storage
             ),
-            "keep Docker's data on btrfs, zfs or XFS with pquota; services without `writable_root` write to memory alone",
+            "keep Docker's data on btrfs, zfs or XFS with pquota; services without `writable_root` write only to memory",
         )
     };
     let mut checks: Vec<_> = seccomp.into_iter().chain([storage, cgroups(info)]).collect();
     if info.rootless {
         checks.push(Check::warn(
             "rootless",
-            "a program of the daemon forwards published ports: unless it is slirp4netns, no log has the address of a visitor",
-            "set DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER=slirp4netns for the daemon, or publish from a daemon of root",
+            "a program of the daemon forwards published ports: unless it is slirp4netns, logs do not show the addresses of visitors",
+            "set DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER=slirp4netns for the daemon, or publish from a rootful daemon",
         ));
     }
     checks
 }
 
-/// Checks whether the daemon can limit what a decky uses.
+/// Checks whether the daemon can limit the resources of a decky.
 fn cgroups(info: &RuntimeInfo) -> Check {
     const WHAT: &str = "cgroups";
     if info.unlimited.is_empty() {
@@ -65,18 +67,18 @@ fn cgroups(info: &RuntimeInfo) -> Check {
 pub(super) fn of_kernel(claims: &[Claim]) -> Vec<Check> {
     let mut checks = vec![neighbours(claims, host::neighbours())];
     if let (Some(most), Some("1")) = (read(CONNECTIONS), read(BRIDGED).as_deref()) {
-        let message = format!("{most} (nf_conntrack_max): what deckies of one LAN send each other counts as well");
+        let message = format!("{most} (nf_conntrack_max): connections between deckies of one LAN count too");
         checks.push(Check::ok("connections", message));
     }
     checks
 }
 
-/// Compares the LANs of the stored mazes with the kernel's table of neighbours.
+/// Compares the LANs of the stored mazes with the kernel's neighbour table.
 fn neighbours(claims: &[Claim], limit: Option<u64>) -> Check {
     const WHAT: &str = "neighbours";
     let known = limit.unwrap_or(host::USUAL_NEIGHBOURS);
     let room = match limit {
-        Some(limit) => format!("room for {limit}"),
+        Some(limit) => format!("{limit} neighbours"),
         None => format!("room for {known} by default (this network namespace does not say)"),
     };
     let subnets = || claims.iter().map(|claim| claim.subnet);
@@ -89,11 +91,11 @@ fn neighbours(claims: &[Claim], limit: Option<u64>) -> Check {
     let lans = count(claims.len(), "LAN", "LANs");
     if addresses > known {
         let message = format!(
-            "{room}, for the whole host: a scan of {lan} with its {addresses} addresses fills the table for everybody"
+            "{room}, for the whole host: a scan of {lan} with its {addresses} addresses fills the table for the whole host"
         );
         let wanted = net::neighbours_for(subnets());
         let hint = format!(
-            "`sysctl -w net.ipv4.neigh.default.gc_thresh3={wanted}` on the host, and keep it in /etc/sysctl.d; or take narrower subnets"
+            "`sysctl -w net.ipv4.neigh.default.gc_thresh3={wanted}` on the host, and set it in /etc/sysctl.d; or use smaller subnets"
         );
         return Check::warn(WHAT, message, hint);
     }
@@ -121,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lan_that_overflows_the_table_of_neighbours_is_a_warning_with_the_setting_to_change() {
+    fn a_lan_larger_than_the_neighbour_table_is_a_warning_with_the_setting_to_change() {
         let claims = [claim("dmz", "10.0.0.0/24"), claim("office", "10.1.0.0/20")];
         let check = neighbours(&claims, Some(1_024));
         assert_eq!(check.verdict, Verdict::Warn);
         assert_eq!(
             check.message,
-            "room for 1024, for the whole host: a scan of LAN office of corp (10.1.0.0/20) with its 4093 addresses fills the table for everybody"
+            "1024 neighbours, for the whole host: a scan of LAN office of corp (10.1.0.0/20) with its 4093 addresses fills the table for the whole host"
         );
         let hint = check.hint.expect("a hint");
         assert!(hint.contains("net.ipv4.neigh.default.gc_thresh3=16384"), "{hint}");
@@ -170,7 +172,7 @@ mod tests {
             warned(&info(&[Resource::Memory, Resource::Processes], true)),
             [
                 "cgroups: the daemon cannot limit memory, processes of containers: an intruder in one decky can use up the host's",
-                "rootless: a program of the daemon forwards published ports: unless it is slirp4netns, no log has the address of a visitor",
+                "rootless: a program of the daemon forwards published ports: unless it is slirp4netns, logs do not show the addresses of visitors",
             ]
         );
     }

@@ -13,7 +13,7 @@ pub async fn check_statuses(repo: &dyn Repo) -> Vec<Check> {
     }
 }
 
-/// Checks whether the host lets the packets of mazes that are up pass, and shows who connects to their published ports.
+/// Checks whether the host forwards the packets of running mazes, and whether visitors of published ports are visible.
 pub async fn check_hosts(engine: &Engine) -> Vec<Check> {
     let rows = match engine.repo().list(&ListFilter::default()).await {
         Ok(page) => page.rows,
@@ -36,7 +36,7 @@ fn of_degraded(row: &TopologyRow) -> Check {
     Check::warn("mazes", format!("{name} is degraded"), hint)
 }
 
-/// Makes checks of the report about one maze.
+/// Converts the report about one maze to checks.
 fn of_report(name: &str, report: &VerifyReport) -> Vec<Check> {
     let hidden = report.deviations.iter().map(|deviation| {
         let message = format!("{name}: {} at {}: {}", deviation.to, deviation.address, deviation.how);
@@ -53,7 +53,7 @@ fn of_report(name: &str, report: &VerifyReport) -> Vec<Check> {
     if checks.is_empty() {
         let skipped = report.skipped.first();
         let but = skipped.map(|path| format!(", but {}", path.why)).unwrap_or_default();
-        checks.push(Check::ok(WHAT, format!("lets the packets of {name} pass{but}")));
+        checks.push(Check::ok(WHAT, format!("forwards the packets of {name}{but}")));
     }
     checks
 }

@@ -1,6 +1,6 @@
-//! Checks of everything that mazes need: the runtime, the kernel of its machine, what was left behind, and the mazes themselves.
+//! Checks of the prerequisites of mazes: the runtime, the kernel of its machine, leftovers, and the mazes themselves.
 //!
-//! The results are data. The hints name commands of `decnet`, and the settings to change.
+//! The results are data. The hints name `decnet` commands and settings.
 //!
 //! ```
 //! use decnet_engine::{doctor::{Verdict, check_runtime}, runtime::simulated::Simulated};

@@ -13,7 +13,7 @@ use crate::{
     runtime::RuntimeError,
 };
 
-/// Explains why an operation of the engine failed.
+/// The reason why an operation of the engine failed.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -21,26 +21,26 @@ pub enum EngineError {
     /// The store refused.
     #[error(transparent)]
     Repo(RepoError),
-    /// The runtime refused, or cannot be reached. No step was begun.
+    /// The runtime refused or cannot be reached. No step was started.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// Another process works on the topology.
-    #[error("{} (pid {}) is at work on the topology; its lease lasts until {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    /// Another process holds the topology's lease.
+    #[error("{} (pid {}) is working on the topology; its lease expires at {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
     Busy {
-        /// Their lease.
+        /// The lease.
         lease: Box<Lease>,
     },
-    /// The topology was taken down as far as it went, and the store could not be written to: it still says what it said.
+    /// The topology was torn down as far as possible, but the store could not be written to, so it has the old status.
     #[error("{}, but the store still says that the topology is {status}", if .leftovers.is_empty() { "nothing of the topology is left".to_owned() } else { format!("{} is left of the topology", .leftovers.join(", ")) })]
     #[strum(serialize = "teardown_unrecorded")]
     TeardownUnrecorded {
         /// The topology.
         id: TopologyId,
-        /// What the store says.
+        /// The stored status.
         status: Status,
         /// What is left.
         leftovers: Vec<String>,
-        /// Why it could not be written to.
+        /// Why the store could not be written to.
         source: RepoError,
     },
     /// The topology breaks rules. Nothing was changed.
@@ -51,12 +51,12 @@ pub enum EngineError {
     WrongStatus {
         /// The status.
         status: Status,
-        /// What the topology is meant to be.
+        /// The intent of the topology.
         intent: Option<Intent>,
-        /// What was asked for, as a past participle.
+        /// The requested operation, as a past participle.
         verb: &'static str,
     },
-    /// A publish rule maps no port of a gateway, so that the port that was meant would be published on every address. Nothing was
+    /// A publish rule matches no port of a gateway, so the intended port would be published on every address. Nothing was
     /// changed.
     #[error("the publish rule {rule} maps nothing: no gateway of the maze has such a port")]
     #[strum(serialize = "publish_maps_nothing")]
@@ -65,13 +65,13 @@ pub enum EngineError {
         rule: String,
     },
     /// The topology is for an agent on another host.
-    #[error("the topology is for an agent{}, and there are no agents yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
+    #[error("the topology is for an agent{}, and agents are not supported yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
     AgentMode {
         /// The agent's host.
         host: Option<String>,
     },
-    /// No decoy program was built with this crate, and the options name none. Nothing was changed.
-    #[error("there is no decoy program for the deckies")]
+    /// This crate was built without a decoy program, and the options have none. Nothing was changed.
+    #[error("no decoy program is available for the deckies")]
     NoDecoy,
     /// The mutation is invalid or refused. Nothing was changed.
     #[error(transparent)]
@@ -79,15 +79,15 @@ pub enum EngineError {
     /// The plan was refused. Nothing was changed.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// Another plan is needed than the one that was shown. Nothing was changed.
+    /// Another plan is needed than the one shown. Nothing was changed.
     #[error("the plan is not the one that was shown: {}", difference(.shown.as_deref(), .now.as_deref()))]
     PlanChanged {
-        /// The first step that differs, as it was shown; none if there was none.
+        /// The first different step, as shown; none if the shown plan ends there.
         shown: Option<String>,
-        /// The step that is needed in its place; none if there is none.
+        /// The step that is needed instead; none if no step is needed.
         now: Option<String>,
     },
-    /// Other mutations wait in the queue of the topology, and a plan was made without them. Nothing was changed.
+    /// Other mutations of the topology are queued, and the plan does not include them. Nothing was changed.
     #[error("other mutations of topology {id} wait in its queue")]
     QueueNotEmpty {
         /// The topology.
@@ -97,15 +97,15 @@ pub enum EngineError {
     #[error("the mutation was rejected: {reason}")]
     #[strum(serialize = "mutation_rejected")]
     MutationRejected {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A text is not a valid name of a topology. Nothing was changed.
+    /// A text is not a valid topology name. Nothing was changed.
     #[error("`{text}` is not a valid name")]
     InvalidName {
         /// The text.
         text: String,
-        /// Why.
+        /// The reason.
         source: NameError,
     },
     /// A config breaks rules. Nothing was changed.
@@ -117,15 +117,15 @@ pub enum EngineError {
     /// A draft could not be completed. Nothing was changed.
     #[error("the maze could not be completed")]
     Resolve(#[source] ResolveError),
-    /// Another topology of that name is not pending, and a file does not replace it. Nothing was changed.
-    #[error("`{}` is {} and differs from the maze to be applied", .stored.row.name, .stored.row.status)]
+    /// Another topology with that name is not pending, so a file cannot replace it. Nothing was changed.
+    #[error("`{}` is {} and differs from the file", .stored.row.name, .stored.row.status)]
     Differs {
-        /// What is stored.
+        /// The stored topology.
         stored: Box<StoredTopology>,
-        /// What was to be applied, completed with what is stored.
+        /// The maze to apply, completed from the stored one.
         wanted: Box<Topology>,
     },
-    /// Something of a failed topology is left on the runtime, so it was not deleted.
+    /// Resources of a failed topology are left on the runtime, so it was not deleted.
     #[error("`{name}` still has {} on Docker", count(.leftovers.len(), "resource", "resources"))]
     #[strum(serialize = "left_on_docker")]
     LeftOnRuntime {
@@ -141,19 +141,19 @@ pub enum EngineError {
         /// The mutation.
         mutation: MutationId,
     },
-    /// A mutation was queued and not finished. It waits in the queue for the next drain.
+    /// A mutation was queued but not finished. It stays in the queue for the next drain.
     #[error("mutation {mutation} was queued and is not finished")]
     MutationQueued {
         /// The mutation.
         mutation: MutationId,
-        /// Why it is not finished.
+        /// The reason.
         source: Box<EngineError>,
     },
-    /// The desired resources could not be worked out. Nothing was changed.
+    /// The desired resources could not be computed. Nothing was changed.
     #[error(transparent)]
     Desired(#[from] DesiredError),
-    /// Raising the topology failed, and what was done was undone.
-    #[error("topology {id} could not be raised: {}", failures.first().map(describe).unwrap_or_default())]
+    /// The deploy failed, and its steps were undone.
+    #[error("topology {id} could not be deployed: {}", failures.first().map(describe).unwrap_or_default())]
     DeployFailed {
         /// The topology.
         id: TopologyId,
@@ -174,8 +174,8 @@ pub enum EngineError {
         /// What is left on the runtime that this run should have removed.
         leftovers: Vec<String>,
     },
-    /// Taking the topology down left something.
-    #[error("topology {id} is not wholly down: {} resource(s) left{}", .leftovers.len(), failures.first().map(|failure| format!("; {}", describe(failure))).unwrap_or_default())]
+    /// The teardown left resources.
+    #[error("topology {id} is not completely torn down: {} resource(s) left{}", .leftovers.len(), failures.first().map(|failure| format!("; {}", describe(failure))).unwrap_or_default())]
     TeardownIncomplete {
         /// The topology.
         id: TopologyId,
@@ -212,7 +212,7 @@ impl EngineError {
         }
     }
 
-    /// Returns details that the text does not have, one per line: further failed steps, and what is left on the runtime.
+    /// Returns details that are not in the text, one per line: further failed steps, and leftovers on the runtime.
     pub fn details(&self) -> Vec<String> {
         let (failures, undo_failures, leftovers): (&[_], &[_], &[_]) = match self {
             Self::DeployFailed {
@@ -232,7 +232,7 @@ impl EngineError {
             Self::LeftOnRuntime { leftovers, .. } => (&[], &[], leftovers),
             _ => return Vec::new(),
         };
-        // The text has the first failure.
+        // The text contains the first failure.
         let failures = failures.iter().skip(1).map(describe);
         let undone = undo_failures
             .iter()
@@ -241,14 +241,14 @@ impl EngineError {
         failures.chain(undone).chain(left).collect()
     }
 
-    /// Says the error with its causes, for people.
+    /// Formats the error with its causes, for people.
     pub(crate) fn with_causes(&self) -> String {
         let causes = iter::successors(Some(self as &dyn Error), |error| (*error).source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }
 
-/// Refuses steps other than those that were shown.
+/// Refuses steps that differ from those shown.
 pub(super) fn require_same<'a>(
     shown: impl IntoIterator<Item = &'a Step>,
     now: impl IntoIterator<Item = &'a Step>,
@@ -268,12 +268,12 @@ pub(super) fn require_same<'a>(
     }
 }
 
-/// Says where a plan differs from the one that was shown.
+/// Describes the first difference from the shown plan.
 fn difference(shown: Option<&str>, now: Option<&str>) -> String {
     match (shown, now) {
-        (Some(shown), Some(now)) => format!("`{now}` is needed in place of `{shown}`"),
-        (Some(shown), None) => format!("`{shown}` is not needed any more"),
-        (None, Some(now)) => format!("`{now}` is needed as well"),
+        (Some(shown), Some(now)) => format!("`{now}` is needed instead of `{shown}`"),
+        (Some(shown), None) => format!("`{shown}` is no longer needed"),
+        (None, Some(now)) => format!("`{now}` is also needed"),
         (None, None) => "it has the same steps".into(),
     }
 }

@@ -37,11 +37,11 @@ use crate::{
     runtime::Runtime,
 };
 
-/// Deploys stored mazes on a runtime, repairs drift, and takes them down.
+/// Deploys stored mazes on a runtime, repairs drift, and tears them down.
 ///
-/// It holds a repo and a runtime and nothing else: no globals, no background work between calls. Every operation that changes
-/// Docker takes the topology's lease, plans the change from the observed resources to the desired ones, and executes it. Dropping a
-/// running operation has the effect of a killed process: the next operation on the topology continues.
+/// It holds a repo and a runtime, and has no globals and no background work between calls. Every operation that changes Docker
+/// takes the topology's lease, plans the change from the observed to the desired resources, and executes it. Dropping a running
+/// operation has the same effect as killing the process: the next operation on the topology continues.
 #[derive(Debug, Clone)]
 pub struct Engine {
     repo: Arc<dyn Repo>,
@@ -52,7 +52,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Joins a repo and a runtime.
+    /// Creates an engine from a repo and a runtime.
     pub fn new(repo: Arc<dyn Repo>, runtime: Arc<dyn Runtime>, options: EngineOptions) -> Self {
         let image = options.image_or_embedded();
         Self {
@@ -64,9 +64,9 @@ impl Engine {
         }
     }
 
-    /// Joins a repo and a Docker daemon that is connected when the engine asks it for the first time.
+    /// Creates an engine from a repo and a Docker daemon that is connected at its first use.
     ///
-    /// Operations that need no runtime, such as [`create`](Self::create), work without a daemon, and without options for one.
+    /// Operations without a runtime, such as [`create`](Self::create), work without a daemon and without its options.
     #[cfg(feature = "docker")]
     pub fn on_docker_when_needed(
         repo: Arc<dyn Repo>,
@@ -78,7 +78,7 @@ impl Engine {
         Self::new(repo, Arc::new(docker), options.image(image))
     }
 
-    /// Joins a repo and a Docker daemon, which is given the image of the options.
+    /// Creates an engine from a repo and a Docker daemon. The daemon gets the image of the options.
     #[cfg(feature = "docker")]
     pub async fn on_docker(
         repo: Arc<dyn Repo>,
@@ -105,13 +105,13 @@ impl Engine {
         self.local.subscribe(&[Pattern::everything()])
     }
 
-    /// Returns the bus of the options, which also has the events of other processes; without one, the engine's own.
+    /// Returns the bus of the options, which also has the events of other processes; if there is none, the engine's own bus.
     pub fn bus(&self) -> &dyn Bus {
         self.options.bus.as_deref().unwrap_or(&self.local)
     }
 
-    /// Subscribes to the events of this engine, and to the bus of the options, if there is one. The bus may be down; if it is not,
-    /// it delivers the engine's own events a second time.
+    /// Subscribes to the events of this engine, and to the bus of the options if there is one. That bus may be down; otherwise it
+    /// delivers the engine's own events a second time.
     pub(crate) fn listen(&self, patterns: &[Pattern]) -> (Subscription, Option<Subscription>) {
         let shared = self.options.bus.as_ref().map(|bus| bus.subscribe(patterns));
         (self.local.subscribe(patterns), shared)
@@ -125,7 +125,7 @@ impl Engine {
         self.local.publish(envelope);
     }
 
-    /// Publishes an event that happens now.
+    /// Publishes an event with the current time.
     fn publish_now(&self, event: Event) {
         self.publish(Envelope::new(event, Timestamp::now()));
     }

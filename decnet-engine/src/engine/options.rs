@@ -16,7 +16,7 @@ pub struct EngineOptions {
     pub catalog: Catalog,
     /// The image of bases and built-in services. None means the program that was built with this crate.
     pub image: Option<Arc<DecoyImage>>,
-    /// How many steps on containers run at a time. None means twice the number of the runtime's processors.
+    /// The number of parallel steps on containers. None means twice the number of the runtime's processors.
     pub width: Option<usize>,
     /// Whether a deploy first checks the routes and ports of this machine. This is done only if the runtime is local.
     pub check_host: bool,
@@ -54,7 +54,7 @@ impl EngineOptions {
         })
     }
 
-    /// Returns the image of bases and built-in services: the given one, or that of the embedded program, if there is one.
+    /// Returns the image of bases and built-in services: the given one, or that of the embedded program.
     pub(super) fn image_or_embedded(&self) -> Option<Arc<DecoyImage>> {
         self.image
             .clone()
@@ -67,7 +67,7 @@ impl EngineOptions {
         self
     }
 
-    /// Sets how many steps on containers run at a time.
+    /// Sets the number of parallel steps on containers.
     pub fn width(mut self, width: impl Into<Option<usize>>) -> Self {
         self.width = width.into();
         self
@@ -93,7 +93,7 @@ impl EngineOptions {
 pub struct DeployOptions {
     /// Whether running containers may be recreated.
     pub force: bool,
-    /// The settings from now on. None means the stored settings.
+    /// The new settings. None keeps the stored settings.
     pub settings: Option<DeploySettings>,
 }
 
@@ -104,26 +104,26 @@ impl DeployOptions {
         self
     }
 
-    /// Sets the settings from now on.
+    /// Sets the new settings.
     pub fn settings(mut self, settings: impl Into<Option<DeploySettings>>) -> Self {
         self.settings = settings.into();
         self
     }
 }
 
-/// What an engine does with one topology.
+/// An operation on one topology.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Operation {
     /// Deploys it, in any status, as [`Engine::deploy`](super::Engine::deploy) does.
     Deploy(DeployOptions),
-    /// Takes it down, as [`Engine::teardown`](super::Engine::teardown) does.
+    /// Tears it down, as [`Engine::teardown`](super::Engine::teardown) does.
     Teardown,
-    /// Brings it back to what is stored, as [`Engine::reconcile`](super::Engine::reconcile) does.
+    /// Reconciles it with the stored maze, as [`Engine::reconcile`](super::Engine::reconcile) does.
     Reconcile {
         /// Whether running containers may be recreated.
         force: bool,
     },
-    /// Changes it by a mutation: at once if it is pending, live if it runs.
+    /// Changes it by a mutation: directly if it is pending, live if it is running.
     Mutate(NewMutation),
 }

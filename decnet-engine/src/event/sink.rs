@@ -1,4 +1,4 @@
-//! A file or socket that takes the lines of a log.
+//! A file or socket for the lines of a log.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file that lines are appended to, or the socket of a log daemon that takes a datagram a line.
+/// A file to append to, or the socket of a log daemon that accepts one datagram per line.
 #[derive(Debug)]
 pub struct LogSink {
     path: PathBuf,
@@ -40,7 +40,7 @@ impl LogSink {
     /// Writes one line.
     pub fn put(&mut self, line: &str) -> io::Result<()> {
         match &mut self.kind {
-            // One write per line, so that lines of other writers do not come in between.
+            // One write per line, so that lines of other writers are not mixed in.
             Kind::File(file) => file.write_all(format!("{line}\n").as_bytes()),
             Kind::Socket(socket) => match socket.send(line.as_bytes()) {
                 // The daemon was restarted and has another socket.
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_daemon_gets_a_datagram_a_line_also_after_a_restart() {
+    fn a_log_daemon_gets_one_datagram_per_line_even_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let first = UnixDatagram::bind(&path).unwrap();

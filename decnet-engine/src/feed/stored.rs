@@ -122,7 +122,7 @@ impl StoredEvents {
         }
         let mut all = Vec::new();
         for row in self.rows().await? {
-            let Some(events) = unless_gone(self.repo.status_events(row.id).await)? else {
+            let Some(events) = unless_deleted(self.repo.status_events(row.id).await)? else {
                 continue;
             };
             let seen = self.statuses.entry(row.id).or_default();
@@ -133,7 +133,7 @@ impl StoredEvents {
             if row.status == Status::TornDown && self.only.is_none() {
                 continue;
             }
-            let Some(row) = unless_gone(self.repo.get(row.id).await)? else {
+            let Some(row) = unless_deleted(self.repo.get(row.id).await)? else {
                 continue;
             };
             let unfinished = self.unfinished(Some(row.id)).await?;
@@ -166,7 +166,7 @@ impl StoredEvents {
                 continue;
             }
             let seen = self.statuses.entry(row.id).or_default();
-            let events = unless_gone(self.repo.status_events(row.id).await)?.unwrap_or_default();
+            let events = unless_deleted(self.repo.status_events(row.id).await)?.unwrap_or_default();
             let known = std::mem::replace(&mut seen.stored, events.len());
             for event in events.into_iter().skip(known) {
                 if seen.note(event.at) {
@@ -189,7 +189,7 @@ impl StoredEvents {
             .filter(|(id, seen)| **seen < END && !fresh.contains(id));
         let mut gone = BTreeSet::new();
         for (id, _) in unfinished {
-            match unless_gone(self.repo.mutation(*id).await)? {
+            match unless_deleted(self.repo.mutation(*id).await)? {
                 Some(row) => changed.push(row),
                 None => drop(gone.insert(*id)),
             }
@@ -208,7 +208,7 @@ impl StoredEvents {
     async fn rows(&mut self) -> Result<Vec<TopologyRow>, RepoError> {
         let rows = match self.only {
             None => self.repo.list(&ListFilter::default()).await?.rows,
-            Some(id) => unless_gone(self.repo.get(id).await)?.into_iter().collect(),
+            Some(id) => unless_deleted(self.repo.get(id).await)?.into_iter().collect(),
         };
         let names: BTreeMap<_, _> = rows.iter().map(|row| (row.id, row.name.to_string())).collect();
         // A topology that is missing now was deleted.
@@ -227,7 +227,7 @@ impl StoredEvents {
     }
 
     async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError> {
-        let page = unless_gone(self.repo.mutations(filter).await)?;
+        let page = unless_deleted(self.repo.mutations(filter).await)?;
         Ok(page.unwrap_or_else(|| MutationPage {
             rows: Vec::new(),
             total: 0,
@@ -269,7 +269,7 @@ impl StoredEvents {
 }
 
 /// Returns the value, or none if its topology was deleted.
-fn unless_gone<T>(found: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
+fn unless_deleted<T>(found: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
     match found {
         Err(RepoError::NotFound { .. } | RepoError::MutationNotFound { .. }) => Ok(None),
         found => found.map(Some),

@@ -14,15 +14,15 @@ use crate::{
 
 /// Plans the steps from the observed resources to the desired ones. Pure, and empty when nothing differs.
 ///
-/// `observed` has the resources of one topology. Containers that stay are changed in place: interfaces, routes and forwarding need no
-/// restart. Containers leave a network before others join it and before it is removed. Routes are set once the interfaces of their base
-/// and the neighbours that they lead over exist. The order of the steps interleaves LANs, so that neighbouring steps seldom wait for the
-/// same network.
+/// `observed` has the resources of one topology. Containers that stay are changed in place: interfaces, routes and forwarding
+/// need no restart. Containers leave a network before others join it and before it is removed. Routes are set after the
+/// interfaces of the base and the routers that they use exist. The order of the steps interleaves LANs, so that consecutive steps
+/// rarely wait for the same network.
 pub(crate) fn diff(desired: &Desired, observed: &Observed) -> Plan {
     diff_since(None, desired, observed)
 }
 
-/// The same, where the desired resources `before` a change are known: the reasons name the fields of specs that changed.
+/// Does the same with the desired resources `before` a change: the reasons then name the changed fields of specs.
 pub(crate) fn diff_since(before: Option<&Desired>, desired: &Desired, observed: &Observed) -> Plan {
     let pairs = Pairs::new(desired, observed, before);
     let mut differ = PlanBuilder::new(before, desired, observed, &pairs);
@@ -40,18 +40,18 @@ pub(crate) fn diff_since(before: Option<&Desired>, desired: &Desired, observed: 
     differ.plan
 }
 
-/// The plan so far, and the steps that others must wait for.
+/// The plan so far, and the steps that later steps depend on.
 pub(super) struct PlanBuilder<'a> {
     pub(super) before: Option<&'a Desired>,
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
     pub(super) pairs: &'a Pairs<'a>,
-    /// Steps that take containers or interfaces off a network.
+    /// Steps that remove containers or interfaces from a network.
     pub(super) leaving: BTreeMap<NetworkName, BTreeSet<StepId>>,
     /// Steps that free a container's name.
     pub(super) freeing: BTreeMap<ContainerName, BTreeSet<StepId>>,
-    /// Removals of services, by their decky's base: it goes after them.
+    /// Removals of services, by their decky's base: the base is removed after them.
     pub(super) services_leaving: BTreeMap<String, BTreeSet<StepId>>,
     /// Steps that remove containers.
     pub(super) removals: BTreeSet<StepId>,
@@ -59,9 +59,9 @@ pub(super) struct PlanBuilder<'a> {
     pub(super) made: BTreeMap<&'a NetworkName, StepId>,
     /// The step that ensures an image.
     pub(super) images: BTreeMap<&'a str, StepId>,
-    /// The step after which a base has a new namespace.
+    /// The step that gives a base a new namespace.
     pub(super) based: BTreeMap<&'a ContainerName, StepId>,
-    /// The steps after which a new address answers.
+    /// The steps that make a new address answer.
     pub(super) appearing: BTreeMap<Ipv4Addr, BTreeSet<StepId>>,
     /// The steps that connect or disconnect a base that stays.
     pub(super) replugged: BTreeMap<&'a ContainerName, BTreeSet<StepId>>,
@@ -147,7 +147,7 @@ impl<'a> PlanBuilder<'a> {
         id
     }
 
-    /// Disconnects bases that stay from networks where they should not be, or should have another address.
+    /// Disconnects bases that stay from networks where they should not be, or where their address should change.
     fn disconnect_bases(&mut self) {
         let pairs = self.pairs;
         let kept = pairs.bases.iter().filter_map(|pair| Some((pair.spec, pair.there?)));
@@ -189,12 +189,12 @@ impl<'a> PlanBuilder<'a> {
                 network: network.name.clone(),
                 id: Some(network.id.clone()),
             };
-            // A second network of the name is not in the maze either.
+            // A second network with the same name is not in the maze either.
             let is_first = !self.pairs.networks.contains_key(&network.name);
             let recreated = self.pairs.recreated.get(network.name.as_str()).filter(|_| is_first);
             let reason = recreated.unwrap_or(&self.pairs.unwanted).clone();
             let id = self.plan.push(action, reason, needs);
-            // Every network on this subnet waits for it, whatever its name.
+            // Every new network on this subnet depends on it, whatever its name is.
             self.leaving.entry(network.name.clone()).or_default().insert(id);
             for spec in self.desired.networks.values() {
                 if network
@@ -207,10 +207,10 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Removes volumes that no container uses, or none that stays. Those that are removed with their container need no step.
+    /// Removes volumes that no remaining container uses. Those that are removed with their container need no step.
     fn remove_volumes(&mut self) {
         let containers = &self.observed.containers;
-        // One that shares no namespace uses its base's.
+        // A service with its own namespace uses the volume of its base.
         let owns =
             |container: &&ObservedContainer| container.role() != Some(Role::Service) || container.shares.is_some();
         let used = containers.iter().filter(owns).flat_map(|container| &container.volumes);
@@ -264,9 +264,9 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Removes images that the engine made, last, once nothing of the topology is left.
+    /// Removes images of the engine as the last steps, if nothing of the topology is left.
     fn remove_images(&mut self) {
-        // A topology of networks alone exists, too: the images belong to others then.
+        // A topology that has only networks exists, too: the images then belong to others.
         if self.pairs.unwanted != Reason::Teardown {
             return;
         }
@@ -287,7 +287,7 @@ impl<'a> PlanBuilder<'a> {
     }
 }
 
-/// Takes one of each group in turn, so that neighbours are of different groups as long as there are several.
+/// Takes one of each group in turn, so that consecutive items are of different groups as long as possible.
 pub(super) fn interleave<G: Ord, T>(items: impl IntoIterator<Item = (G, T)>) -> Vec<T> {
     let mut groups: BTreeMap<G, VecDeque<T>> = BTreeMap::new();
     for (group, item) in items {

@@ -1,4 +1,4 @@
-//! What to do to Docker, as data.
+//! Steps that change Docker, as data.
 //!
 //! Only [`Engine::prepare`](crate::engine::Engine::prepare) makes plans: nothing else can compare or construct them.
 //!

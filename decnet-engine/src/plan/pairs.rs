@@ -13,7 +13,7 @@ use crate::{
 
 /// The desired resources, each with the observed one that stays.
 ///
-/// Each is looked up once, here. A large maze does not fit in a processor's caches, and every further look would wait for memory.
+/// Each is looked up once, here. A large maze does not fit in a processor's caches, so further lookups would wait for memory.
 pub(super) struct Pairs<'a> {
     /// The networks that stay, by name.
     pub(super) networks: HashMap<&'a NetworkName, &'a ObservedNetwork>,
@@ -25,7 +25,7 @@ pub(super) struct Pairs<'a> {
     pub(super) going: Vec<(&'a ObservedContainer, Reason)>,
     /// Why containers and networks are recreated, by name.
     pub(super) recreated: HashMap<&'a str, Reason>,
-    /// Why something is removed that is not desired.
+    /// Why resources are removed that are not desired.
     pub(super) unwanted: Reason,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct ServicePair<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// Pairs them. `before` has the desired resources before a change, if they are known: with it, the changed fields of a spec are named.
+    /// Pairs them. With the desired resources `before` a change, the reasons name the changed fields of a spec.
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed, before: Option<&Desired>) -> Self {
         let mut recreated = HashMap::new();
         let networks = networks(desired, observed, before, &mut recreated);
@@ -102,13 +102,13 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// Returns why something is created: it is missing, or the reason for which the old one is removed.
+    /// Returns why a resource is created: it is missing, or the old one is removed for a reason.
     pub(super) fn why_created(&self, name: &str) -> Reason {
         self.recreated.get(name).cloned().unwrap_or(Reason::Missing)
     }
 }
 
-/// Finds the networks that were made from the same spec, and notes why others are recreated.
+/// Finds the networks with the same spec, and records why others are recreated.
 fn networks<'a>(
     desired: &'a Desired,
     observed: &'a Observed,
@@ -133,7 +133,7 @@ fn networks<'a>(
     networks
 }
 
-/// Requires that something was made from a spec. Which fields changed is known where it was made from the old one.
+/// Requires the same spec. The changed fields are known if the resource has the spec from before the change.
 fn require_spec<S: Serialize>(
     spec: &S,
     labels: &Labels,
@@ -150,7 +150,7 @@ fn require_spec<S: Serialize>(
     })
 }
 
-/// Returns whether the container of a service was made for the base that is there: shares its namespace, or its volume.
+/// Returns whether the container of a service belongs to the existing base: it shares its namespace or its volume.
 pub(crate) fn belongs(spec: &ServiceSpec, container: &ObservedContainer, base: &ObservedContainer) -> bool {
     match spec.network {
         ServiceNetwork::OfBase => container.shares.as_deref() == Some(&base.id),
@@ -178,7 +178,7 @@ impl<'a> ObservedIndex<'a> {
         }
     }
 
-    /// Returns the container of a name and role, if it stays.
+    /// Returns the container with a name and role, if it stays.
     fn take(
         &mut self,
         name: &ContainerName,
@@ -194,7 +194,7 @@ impl<'a> ObservedIndex<'a> {
         self.goes[at].is_none().then_some(container)
     }
 
-    /// Returns those that are removed, and why.
+    /// Returns the removed containers, with the reasons.
     fn left(self) -> Vec<(&'a ObservedContainer, Reason)> {
         let all = self.containers.iter().zip(self.goes);
         all.filter_map(|(container, reason)| Some((container, reason?)))

@@ -2,49 +2,49 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// Why a plan has a step.
+/// The reason for a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
-    /// The maze has it, and the runtime does not.
+    /// It is in the maze, but not on the runtime.
     Missing,
-    /// The runtime has it, and the maze does not.
+    /// It is on the runtime, but not in the maze.
     NotDesired,
-    /// All of the maze is removed.
+    /// The whole maze is removed.
     Teardown,
-    /// It was made from another spec than the maze has now.
+    /// Its spec changed.
     SpecChanged {
-        /// The fields that differ; empty where the earlier spec is not known.
+        /// The changed fields; empty if the earlier spec is unknown.
         fields: BTreeSet<String>,
     },
-    /// A network that it is on is recreated.
+    /// One of its networks is recreated.
     NetworkRecreated,
-    /// It was made for another container of its base, or its base is recreated.
+    /// It belongs to another container of its base, or its base is recreated.
     BaseRecreated,
-    /// Its base has another network namespace since it was started.
+    /// Its base has a new network namespace.
     BaseRestarted,
-    /// What runs in it is not what was deployed.
+    /// Its contents are not those that were deployed.
     Tampered {
-        /// What was found.
+        /// The finding.
         what: String,
     },
-    /// It does not run.
+    /// It is not running.
     NotRunning,
     /// It has another address than in the maze.
     AddressChanged,
-    /// An interface of the base comes or goes, and its routes change with it.
+    /// An interface of the base is added or removed, and its routes change with it.
     InterfacesChanged,
     /// Interfaces, routes, forwarding or containment differ from the maze.
     StateDiffers {
-        /// What differs.
+        /// The differences.
         what: String,
     },
-    /// A container that the plan creates is made from it.
+    /// A new container needs it.
     Needed,
-    /// No container uses it any more.
+    /// No container uses it any longer.
     Unused,
-    /// It undoes a step of a plan that failed.
+    /// It undoes a step of a failed plan.
     Undo,
 }
 

@@ -39,13 +39,13 @@ impl<'a> PlanBuilder<'a> {
         self.appears(base, id);
     }
 
-    /// The steps before anything new may come onto a network: it must be there, and addresses given up on it be free.
+    /// The steps before a new interface can join a network: the network must exist, and released addresses must be free.
     fn arrival(&self, network: &NetworkName) -> BTreeSet<StepId> {
         let leaving = self.leaving.get(network).into_iter().flatten();
         self.made.get(network).into_iter().chain(leaving).copied().collect()
     }
 
-    /// Connects a base that stays to the networks that it lacks, and starts it if it does not run.
+    /// Connects a base that stays to its missing networks, and starts it if it is stopped.
     fn repair_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
         let (plugged, lacking): (Vec<_>, Vec<_>) =
             (base.interfaces.iter()).partition(|interface| is_plugged(interface, there));
@@ -76,7 +76,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Returns whether other bases may have had a route to an interface's network: it exists, or another was on its subnet.
+    /// Returns whether other bases may have had a route to an interface's network: it exists, or another network used its subnet.
     fn was_there(&self, interface: &Interface) -> bool {
         let subnet = self
             .desired
@@ -87,8 +87,8 @@ impl<'a> PlanBuilder<'a> {
         subnet.is_some_and(|subnet| known.any(|known| decnet_topology::net::overlaps(known, subnet)))
     }
 
-    /// Removes the routes of a running base to networks that it is about to be connected to: Docker refuses an address that lies in the
-    /// destination of a route. Routes over its present interfaces stay.
+    /// Removes the routes of a running base to networks that it is about to join: Docker refuses an address inside the
+    /// destination of a route. Routes over its existing interfaces stay.
     fn clear_way(&mut self, base: &BaseSpec, plugged: &[&Interface]) -> StepId {
         let networks = &self.desired.networks;
         let on_link = |via: Ipv4Addr| {
@@ -109,7 +109,7 @@ impl<'a> PlanBuilder<'a> {
         self.plan.push(action, Reason::InterfacesChanged, needs)
     }
 
-    /// Notes the step after which a base has a new namespace.
+    /// Records the step that gives a base a new namespace.
     fn appears(&mut self, base: &'a BaseSpec, id: StepId) {
         self.based.insert(&base.name, id);
         for interface in &base.interfaces {
@@ -117,12 +117,12 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Sets routes and forwarding in the bases that stay, where they are not what they should be or their interfaces change.
+    /// Sets routes and forwarding in the bases that stay, if they deviate or their interfaces change.
     ///
-    /// A neighbour is there before a route leads over it. The routers come first, as far as nothing else keeps them waiting, so
-    /// that they forward by then; to wait for it could be to wait in a circle, since two routers may lead over each other.
+    /// A router exists before a route uses it. Routers are set first where possible, so that they already forward. This order is
+    /// not a dependency, because two routers may use each other, and would wait in a cycle.
     pub(super) fn set_states(&mut self) {
-        // A new base sets them as it starts.
+        // A new base sets them at its start.
         let kept = self
             .pairs
             .bases
@@ -146,7 +146,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Returns why the state of a base that stays is set.
+    /// Returns why the state of a base that stays must be set.
     fn why_set(&self, base: &BaseSpec, there: &ObservedContainer) -> Reason {
         let old = self.before.and_then(|before| before.bases.get(&base.name));
         let fields = old.map(|old| desired::changed_fields(&old.state, &base.state));
@@ -183,8 +183,8 @@ impl<'a> PlanBuilder<'a> {
         self.plan.push(action, reason, needs);
     }
 
-    /// Returns whether a service that stays needs no step: it runs, and if it shares its base's namespace, it is the present one. Other
-    /// services follow their base by themselves.
+    /// Returns whether a service that stays needs no step: it runs, and if it shares its base's namespace, it shares the current
+    /// one. Other services follow their base without a step.
     fn serves(&self, pair: &ServicePair<'_>, there: &ObservedContainer) -> bool {
         let runs = is_running(there);
         if pair.spec.network == ServiceNetwork::HandedSockets {
@@ -195,7 +195,7 @@ impl<'a> PlanBuilder<'a> {
         runs && !stranded && !self.based.contains_key(&pair.spec.base)
     }
 
-    /// Restarts a service that does not run, or that shares an earlier namespace of its base.
+    /// Restarts a service that is stopped, or that shares an old namespace of its base.
     fn restart_service(&mut self, service: &ServiceSpec, there: &ObservedContainer) {
         let shares = service.network == ServiceNetwork::OfBase;
         let based = self.based.get(&service.base).filter(|_| shares);
@@ -213,7 +213,7 @@ impl<'a> PlanBuilder<'a> {
     }
 }
 
-/// Returns whether a service runs, or the runtime restarts it by itself.
+/// Returns whether a service runs, or will be restarted by the runtime.
 fn is_running(service: &ObservedContainer) -> bool {
     matches!(service.activity, Activity::Running | Activity::Restarting)
 }
@@ -223,13 +223,13 @@ fn home<'a>(pair: &BasePair<'a>) -> Option<&'a NetworkName> {
     Some(&pair.spec.interfaces.first()?.network)
 }
 
-/// Returns whether a base that stays runs, and has the interfaces that it should.
+/// Returns whether a base that stays runs and has the right interfaces.
 fn is_whole(base: &BaseSpec, there: &ObservedContainer) -> bool {
     let mut interfaces = base.interfaces.iter();
     there.activity == Activity::Running && interfaces.all(|interface| is_plugged(interface, there))
 }
 
-/// Returns whether a base has an interface; where Docker does not say its address, it has it if it is on the network.
+/// Returns whether a base has an interface. If Docker does not report its address, being on the network is enough.
 fn is_plugged(interface: &Interface, there: &ObservedContainer) -> bool {
     let found = there.networks.get(&interface.network);
     found.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip))

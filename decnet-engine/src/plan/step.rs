@@ -14,7 +14,7 @@ use crate::{
     observe::{Activity, Observed},
 };
 
-/// One effect on Docker. Each is idempotent: it is not an error if something exists or is gone already.
+/// One effect on Docker. Each is idempotent: it is not an error if the resource already exists or is already removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -39,7 +39,7 @@ pub enum Action {
         /// The service.
         service: Box<ServiceSpec>,
     },
-    /// Connects a base to one more network.
+    /// Connects a base to a network.
     Connect {
         /// The base.
         container: ContainerName,
@@ -52,32 +52,32 @@ pub enum Action {
         container: ContainerName,
         /// The network.
         network: NetworkName,
-        /// The interface in the maze, for the undo; none if the maze has none there.
+        /// The interface in the maze, for the undo; none if the maze does not have it.
         interface: Option<Interface>,
     },
     /// Sets routes and forwarding in a running base.
     SetState {
         /// The base.
         container: ContainerName,
-        /// What it should be.
+        /// The new state.
         state: NetState,
     },
-    /// Restarts a container, in its base's present namespace if it shares that.
+    /// Restarts a container, in its base's current namespace if it shares that.
     Restart {
         /// The container.
         container: ContainerName,
-        /// What it is.
+        /// Its role.
         role: Role,
     },
-    /// Kills and removes a container, with the volumes that were made for it alone.
+    /// Kills and removes a container, with its own anonymous volumes.
     RemoveContainer {
         /// Its name.
         container: ContainerName,
-        /// Its id on Docker, if it was observed; otherwise our container or network of that name.
+        /// Its id on Docker, if it was observed; otherwise our container with that name is meant.
         id: Option<String>,
-        /// What it is.
+        /// Its role.
         role: Role,
-        /// The networks that it is on.
+        /// Its networks.
         networks: BTreeSet<NetworkName>,
         /// Whether its log is deleted with it.
         deletes_log: bool,
@@ -86,35 +86,35 @@ pub enum Action {
     RemoveNetwork {
         /// Its name.
         network: NetworkName,
-        /// Its id on Docker, if it was observed; otherwise our container or network of that name.
+        /// Its id on Docker, if it was observed; otherwise our network with that name is meant.
         id: Option<String>,
     },
-    /// Removes a volume that a container left, unless it is in use.
+    /// Removes a volume of a removed container, unless it is in use.
     RemoveVolume {
         /// Its name.
         volume: VolumeName,
     },
-    /// Removes an image that the engine made, unless it is in use.
+    /// Removes an image of the engine, unless it is in use.
     RemoveImage {
-        /// What Docker calls it.
+        /// Its reference on Docker.
         reference: String,
     },
 }
 
-/// Which steps wait for each other, beside those that they need.
+/// The lane of a step: which steps wait for each other, besides their dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// Images: one at a time.
     Image,
-    /// Networks: one at a time, beside the containers.
+    /// Networks: one at a time, in parallel with containers.
     Network,
-    /// Containers: as many as the daemon gains from.
+    /// Containers: as many in parallel as the daemon can use.
     Container,
 }
 
 impl Action {
-    /// Returns the lane that it runs in.
+    /// Returns its lane.
     pub fn lane(&self) -> Lane {
         match self {
             Self::EnsureImage { .. } | Self::RemoveImage { .. } => Lane::Image,
@@ -123,8 +123,8 @@ impl Action {
         }
     }
 
-    /// Returns the networks that no other step may touch meanwhile: removing several containers of one network at once can
-    /// leave it with "active endpoints" for good (measured on Docker 20.10).
+    /// Returns the networks that no other step may use at the same time: removing several containers of one network at once can
+    /// leave it with "active endpoints" permanently (measured on Docker 20.10).
     pub fn locks(&self) -> BTreeSet<&NetworkName> {
         match self {
             Self::RemoveContainer { networks, .. } => networks.iter().collect(),
@@ -229,19 +229,19 @@ impl fmt::Display for Action {
     }
 }
 
-/// The place of a step in its plan.
+/// The position of a step in its plan.
 pub type StepId = usize;
 
-/// One effect, why it is needed, and what must have happened before.
+/// One effect, its reason, and its dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
     /// The effect.
     #[serde(flatten)]
     pub action: Action,
-    /// Why it is needed.
+    /// The reason.
     pub reason: Reason,
-    /// The steps that must be done before; all of them come earlier in the plan.
+    /// The steps that must be done before; all of them are earlier in the plan.
     pub needs: BTreeSet<StepId>,
     /// Whether it removes a running container in order to recreate it.
     pub destructive: bool,
@@ -261,12 +261,12 @@ pub struct Plan {
     steps: Vec<Step>,
 }
 
-/// The refusal of a plan.
+/// The reason why a plan was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The plan removes running containers, and nothing allows that.
+    /// The plan removes running containers, and no `force` allows it.
     #[error("the plan removes {count} running container(s), first: {step}")]
     Destructive {
         /// The first such step, and why it is needed.
@@ -289,7 +289,7 @@ impl Plan {
         Self { steps: Vec::new() }
     }
 
-    /// Returns the plan that does all of this one, then all of another.
+    /// Returns a plan with the steps of this one, then those of another.
     pub(crate) fn then(&self, later: &Self) -> Self {
         let offset = self.steps.len();
         let needed: BTreeSet<StepId> = self.steps.iter().flat_map(|step| step.needs.iter().copied()).collect();
@@ -306,7 +306,7 @@ impl Plan {
         plan
     }
 
-    /// Adds a step and returns its place. It needs only earlier steps.
+    /// Adds a step and returns its position. Its dependencies must be earlier steps.
     pub(crate) fn push(&mut self, action: Action, reason: Reason, needs: BTreeSet<StepId>) -> StepId {
         self.push_step(Step {
             action,
@@ -320,13 +320,13 @@ impl Plan {
         let id = self.steps.len();
         assert!(
             step.needs.iter().all(|need| *need < id),
-            "a step needs only earlier ones"
+            "a step depends only on earlier ones"
         );
         self.steps.push(step);
         id
     }
 
-    /// Returns the steps; each comes after those that it needs.
+    /// Returns the steps; each comes after its dependencies.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -336,7 +336,7 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Refuses a plan that removes running containers, other than those that `may_go`.
+    /// Refuses a plan that removes running containers, except those that `may_go` returns true for.
     pub fn require_gentle(&self, may_go: &dyn Fn(&ContainerName) -> bool) -> Result<(), PlanError> {
         let refused = |step: &&Step| {
             step.destructive && !matches!(&step.action, Action::RemoveContainer { container, .. } if may_go(container))
@@ -374,7 +374,7 @@ impl Plan {
             .collect()
     }
 
-    /// Returns the containers whose logs are deleted: they are removed, and Docker keeps their logs with them.
+    /// Returns the containers whose logs are deleted with them.
     pub fn deleted_logs(&self) -> BTreeSet<&ContainerName> {
         let deleted = self.steps.iter().filter_map(|step| match &step.action {
             Action::RemoveContainer {
@@ -387,7 +387,7 @@ impl Plan {
         deleted.collect()
     }
 
-    /// Returns the plan that undoes the given steps: their inverses, newest first, each after those that needed its step.
+    /// Returns the plan that undoes the given steps: their inverses, newest first, in reverse order of dependencies.
     #[must_use]
     pub(crate) fn undo(&self, done: &BTreeSet<StepId>) -> Self {
         let mut undo = Self::empty();

@@ -1,8 +1,8 @@
-//! The differences between a base's network and its state, in words.
+//! Descriptions of the differences between a base's network and its state.
 
 use decnet_decoy::protocol::{Deviation, StateReport};
 
-/// Describes what the kernel refused, or else what differs; none where nothing does.
+/// Describes what the kernel refused, or otherwise the differences; none if there are none.
 pub(crate) fn describe(report: &StateReport) -> Option<String> {
     let parts: Vec<_> = if report.refused.is_empty() {
         report.deviations.iter().map(describe_one).collect()
@@ -23,7 +23,7 @@ fn describe_one(deviation: &Deviation) -> String {
         Deviation::RouteUndeclared(to) => format!("undeclared route: {to}"),
         Deviation::DefaultRouteMissing => "default route missing".into(),
         Deviation::Uncontained => "containment missing".into(),
-        // A decoy program of another version knows more.
+        // A decoy program of another version may report more.
         other => format!("{other:?}"),
     }
 }
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_described_by_what_was_refused_or_else_by_what_differs() {
+    fn a_report_is_described_by_its_refusals_or_else_its_differences() {
         check(
             r#"{"deviations":[{"route_missing":{"to":"10.0.0.0/24","via":"10.0.1.2"}}],"refused":["route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)"]}"#,
             Some("route 10.0.0.0/24 via 10.0.1.2: Network is unreachable (os error 101)"),

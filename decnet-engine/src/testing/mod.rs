@@ -1,4 +1,4 @@
-//! What tests need: the suite that any runtime must pass, and plans made without a store.
+//! Support for tests: the contract for runtimes, and plans without a store.
 
 pub mod contract;
 mod oracle;

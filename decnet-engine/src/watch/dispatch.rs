@@ -30,19 +30,19 @@ use crate::{
 #[must_use]
 #[non_exhaustive]
 pub struct WatchOptions {
-    /// The interval at which all topologies are checked. 10 s unless set.
+    /// The interval at which all topologies are checked; 10 s by default.
     pub poll: Duration,
-    /// The interval at which routes, forwarding and containment are checked inside the containers. 1 min unless set.
+    /// The interval at which routes, forwarding and containment are checked inside the containers; 1 min by default.
     pub inside: Duration,
-    /// How many topologies are worked on at the same time. 16 unless set.
+    /// How many topologies are processed in parallel; 16 by default.
     pub width: usize,
-    /// The first backoff after a failed repair. It doubles each time. 1 s unless set.
+    /// The first backoff after a failed repair; 1 s by default. It doubles each time.
     pub first_pause: Duration,
-    /// The longest backoff. 1 min unless set.
+    /// The longest backoff; 1 min by default.
     pub longest_pause: Duration,
-    /// The interval of the loop's health events. 30 s unless set.
+    /// The interval of the loop's health events; 30 s by default.
     pub health: Duration,
-    /// The name of the loop on the bus. `watch-` and the process id unless set.
+    /// The name of the loop on the bus; `watch-` and the process id by default.
     pub worker: Option<Name>,
 }
 
@@ -59,7 +59,7 @@ impl WatchOptions {
         self
     }
 
-    /// Sets how many topologies are worked on at the same time.
+    /// Sets how many topologies are processed in parallel.
     pub fn width(mut self, width: usize) -> Self {
         self.width = width;
         self
@@ -104,13 +104,14 @@ impl Default for WatchOptions {
     }
 }
 
-/// Applies mutations to every topology of the engine's store, and heals them, until the token fires.
+/// Applies mutations to all topologies of the engine's store, and heals them, until the token fires.
 ///
 /// # Errors
 ///
-/// A store that is damaged or of a newer program. Other failures of the store, a topology or the runtime are logged and retried.
+/// A store that is damaged or created by a newer program. Other errors of the store, a topology or the runtime are logged and
+/// retried.
 pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &CancellationToken) -> Result<(), EngineError> {
-    // Both: events of this process must arrive although the bus may be down.
+    // Both: events of this process must arrive even if the bus is down.
     let (mut own, mut shared) = engine.listen(&wanted());
     let mut watch = Watch {
         engine,
@@ -141,13 +142,13 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             heard = next(Some(&mut own)) => heard,
             heard = next(shared.as_mut()) => heard,
             _ = inside.tick() => {
-                if let Err(error) = watch.look_around(Depth::Inside).await {
+                if let Err(error) = watch.poll(Depth::Inside).await {
                     break Err(error);
                 }
                 continue;
             }
             _ = poll.tick() => {
-                if let Err(error) = watch.look_around(Depth::Outside).await {
+                if let Err(error) = watch.poll(Depth::Outside).await {
                     break Err(error);
                 }
                 continue;
@@ -174,11 +175,11 @@ struct Watch<'a> {
     engine: &'a Engine,
     schedule: Schedule,
     workers: JoinSet<(TopologyId, Visit)>,
-    /// How many topologies were up at the last poll.
+    /// How many topologies were running at the last poll.
     watched: usize,
-    /// Those whose bases are checked the next time.
+    /// The topologies whose bases are checked next time.
     inside: BTreeSet<TopologyId>,
-    /// Whether the runtime did not answer when it was last asked.
+    /// Whether the last call to the runtime got no answer.
     unreachable: bool,
     cancel: &'a CancellationToken,
 }
@@ -210,7 +211,7 @@ impl Watch<'_> {
 
     /// Takes a topology back from its worker.
     fn finish(&mut self, id: TopologyId, turn: Visit) {
-        // Logged once, not for each topology and try.
+        // Logged once, not for each topology and attempt.
         match (turn, self.unreachable) {
             (Visit::Unreachable, false) => {
                 tracing::warn!("the runtime does not answer; waiting for it");
@@ -225,8 +226,8 @@ impl Watch<'_> {
         self.schedule.finish(id, turn, now());
     }
 
-    /// Finds topologies with work to do, also if their events were lost.
-    async fn look_around(&mut self, depth: Depth) -> Result<(), EngineError> {
+    /// Finds topologies with work, even if their events were lost.
+    async fn poll(&mut self, depth: Depth) -> Result<(), EngineError> {
         let found = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Ok(()),
@@ -273,18 +274,18 @@ impl Watch<'_> {
     }
 }
 
-/// What a check looks at.
+/// The depth of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Depth {
     /// The lists of the runtime.
     Outside,
-    /// The network state inside the bases, too.
+    /// Also the network state inside the bases.
     Inside,
 }
 
-/// What an event means to the loop.
+/// The meaning of an event for the loop.
 enum Wake {
-    /// A mutation waits.
+    /// A mutation is queued.
     Enqueued(TopologyId),
     /// A topology is degraded.
     Degraded(TopologyId),
@@ -298,7 +299,7 @@ fn wanted() -> [Pattern; 2] {
     ["topology.*.mutation.enqueued", "topology.*.status"].map(|pattern| pattern.parse().expect("a pattern"))
 }
 
-/// Waits for the next event; always where there is no bus or it is gone, because the poll does its work.
+/// Waits for the next event. Without a bus it waits forever; the poll does its work.
 async fn next(events: Option<&mut Subscription>) -> Wake {
     let Some(events) = events else {
         return std::future::pending().await;
@@ -328,7 +329,7 @@ fn every(time: Duration) -> Interval {
     interval
 }
 
-/// Returns the time of the clock that the loop sleeps by.
+/// Returns the time of the loop's clock.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

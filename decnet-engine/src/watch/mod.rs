@@ -1,24 +1,24 @@
 //! The loop that applies queued mutations and heals running mazes.
 //!
-//! [`watch`] wakes when a mutation is enqueued. It also checks all topologies every few seconds, because events may be lost: mutations
-//! of this engine are noticed while its bus is down, and the version shows an edit without an event. Topologies are worked on at the
-//! same time, each by one worker. One that cannot be healed does not block others: it is retried with backoff.
+//! [`watch`] wakes up when a mutation is queued. It also checks all topologies every few seconds, because events may be lost:
+//! mutations by this engine are noticed even if its bus is down, and the version reveals an edit without an event. Topologies are
+//! processed in parallel, each by one worker. A topology that cannot be healed does not block others: it is retried with backoff.
 //!
 //! # Guarantees
 //!
-//! - A mutation is called applied only after the runtime was seen to match ([`Engine::drain`](crate::engine::Engine::drain)).
-//! - A running topology that drifted is [reconciled](crate::engine::Engine::reconcile) until it matches its maze: where its status is
-//!   degraded, where the runtime lacks a container, or where a base lacks a route (checked every minute). Running containers are never
-//!   recreated for that.
-//! - The teardown of a degraded topology that is meant to be down is continued; it is never healed.
-//! - Mutations do not wait for checks, nor for a backoff to end.
+//! - A mutation becomes applied only after the runtime was observed to match ([`Engine::drain`](crate::engine::Engine::drain)).
+//! - A running topology that drifted is [reconciled](crate::engine::Engine::reconcile) until it matches its maze: if its status
+//!   is degraded, if a container is missing, or if a base lacks a route (checked every minute). This never recreates running
+//!   containers.
+//! - A degraded topology that is meant to be down is not healed; its teardown is continued.
+//! - Mutations do not wait for checks or for the end of a backoff.
 //! - A worker that panics is replaced.
-//! - When the token fires, no further step is begun, running steps are waited for, and claims and leases are released.
+//! - When the token fires, no more steps start, running steps are waited for, and claims and leases are released.
 //!
 //! # Assumptions
 //!
-//! Several loops may run on one store, in one process or in many: a lease allows one of them to work on a topology, and the others try
-//! again later. A runtime that does not answer is asked every second.
+//! Several loops may run on one store, in one or several processes: a lease allows only one of them to work on a topology, and
+//! the others retry soon. A runtime that does not answer is retried every second.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which topology is due when. Pure timing, with the time passed in.
+//! Decides when each topology is due. Pure timing; the time is passed in.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 /// The result of a worker's visit to a topology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visit {
-    /// All is done, and the topology is healthy.
+    /// Everything is done, and the topology is healthy.
     Done,
     /// The topology is not healthy: retried with backoff.
     Again,
@@ -22,17 +22,17 @@ pub(super) enum Visit {
     Busy,
     /// The runtime does not answer: retried soon, because the topology may be healthy.
     Unreachable,
-    /// It does not exist any more, or is not watched.
+    /// It no longer exists, or is not watched.
     Gone,
 }
 
-/// How long to wait where another process works on a topology, or the runtime does not answer.
+/// The pause if another process works on a topology, or the runtime does not answer.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
-/// From how many topologies on events bring no new ones in.
+/// Above this number of topologies, events add no new ones.
 const MOST: usize = 4096;
 
-/// Wakes the worker that is at a topology.
+/// Wakes the worker of a topology.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WakeSignal(Arc<Notify>);
 
@@ -52,20 +52,20 @@ impl WakeSignal {
     }
 }
 
-/// What is known of one topology.
+/// The state of one topology.
 #[derive(Debug, Default)]
 struct Entry {
-    /// When it is due; never by itself if none.
+    /// When it is due; none if only an event makes it due.
     due: Option<Instant>,
-    /// The signal of the worker that is at it, if one is.
+    /// The signal of its worker, if one works on it.
     worker: Option<WakeSignal>,
-    /// The version that was last seen.
+    /// The last known version.
     version: Option<Version>,
-    /// The pauses to come, while it is not healthy.
+    /// The remaining backoff, while it is not healthy.
     pauses: Option<ExponentialBackoff>,
 }
 
-/// Knows which topology is due. A topology is never handed out twice at the same time.
+/// Knows which topology is due. A topology is never handed to two workers at the same time.
 #[derive(Debug)]
 pub(super) struct Schedule {
     entries: BTreeMap<TopologyId, Entry>,
@@ -73,7 +73,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Makes an empty schedule, with the first and the longest pause between two tries.
+    /// Creates an empty schedule with the first and the longest backoff.
     pub(super) fn new(first_pause: Duration, longest_pause: Duration) -> Self {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(first_pause)
@@ -85,9 +85,9 @@ impl Schedule {
         }
     }
 
-    /// Makes a topology due now, even one that waits for its next try: there is something new to do.
+    /// Makes a topology due immediately, even during its backoff, because there is new work.
     ///
-    /// Some of very many ids are left out: the poll finds those that exist.
+    /// If there are too many ids, some are ignored: the poll finds the existing ones.
     pub(super) fn wake(&mut self, id: TopologyId, now: Instant) {
         if self.entries.len() >= MOST && !self.entries.contains_key(&id) {
             return;
@@ -99,7 +99,7 @@ impl Schedule {
         }
     }
 
-    /// Makes a topology due now that was seen at a version: as [`wake`](Self::wake) does if that is news, else as
+    /// Makes a topology due after its version was read: if the version is new, as [`wake`](Self::wake) does, otherwise as
     /// [`remind`](Self::remind) does.
     pub(super) fn see(&mut self, id: TopologyId, version: Version, now: Instant) {
         let entry = self.entries.entry(id).or_default();
@@ -110,7 +110,7 @@ impl Schedule {
         }
     }
 
-    /// Makes a topology due now unless it waits for its next try, or a worker is at it.
+    /// Makes a topology due, unless it is in backoff or a worker is at it.
     pub(super) fn remind(&mut self, id: TopologyId, now: Instant) {
         if self.entries.len() >= MOST && !self.entries.contains_key(&id) {
             return;
@@ -121,7 +121,7 @@ impl Schedule {
         }
     }
 
-    /// Hands out the topology that has been due the longest, if one is, with the signal of its worker.
+    /// Hands out the topology that has been due the longest, with the signal for its worker.
     pub(super) fn take(&mut self, now: Instant) -> Option<(TopologyId, WakeSignal)> {
         let due = self
             .entries
@@ -133,7 +133,7 @@ impl Schedule {
         Some((*id, news.clone()))
     }
 
-    /// Takes a topology back from its worker. A signal that it did not clear makes the topology due now.
+    /// Takes a topology back from its worker. If the signal is still set, the topology is due immediately.
     pub(super) fn finish(&mut self, id: TopologyId, turn: Visit, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let woken = entry.worker.take().is_some_and(|news| news.notice());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topology_is_handed_out_once_however_often_it_is_woken() {
+    fn a_topology_is_handed_out_once_even_if_woken_repeatedly() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
         schedule.wake(id, now);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_woken_while_a_worker_is_at_it_is_due_again_at_once() {
+    fn a_topology_woken_during_a_visit_is_due_again_immediately() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
         take(&mut schedule, now);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_worker_took_notice_of_is_not_due_again() {
+    fn a_signal_that_the_worker_cleared_does_not_make_the_topology_due_again() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
         let (_, news) = schedule.take(now).expect("due");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_that_no_event_told_of_cuts_a_pause_short_once() {
+    fn an_edit_without_an_event_shortens_a_backoff_once() {
         let (mut schedule, id, now) = schedule();
         let [first, second] = [1, 2].map(Version::new);
         schedule.see(id, first, now);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_up_to_the_longest_and_begin_anew_after_a_success() {
+    fn backoff_grows_up_to_the_maximum_and_restarts_after_a_success() {
         let (mut schedule, id, mut now) = schedule();
         let mut pause_after = |turn, now: &mut Instant| {
             schedule.wake(id, *now);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reminder_does_not_shorten_a_pause_but_news_do() {
+    fn a_reminder_does_not_shorten_a_backoff_but_new_work_does() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
         take(&mut schedule, now);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_due_the_longest_comes_first() {
+    fn the_topology_that_is_due_the_longest_comes_first() {
         let (mut schedule, first, now) = schedule();
         let second = decnet_topology::rng::topology_id();
         schedule.wake(first, now + SECOND);

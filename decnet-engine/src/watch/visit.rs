@@ -1,4 +1,4 @@
-//! One visit to one topology: its queue is drained, and drift is healed.
+//! One visit to one topology: drains its queue, and heals drift.
 
 use decnet_topology::{RepoError, Status, TopologyId};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,7 @@ use crate::engine::{Engine, EngineError};
 pub(super) struct Look {
     /// Which one.
     pub(super) id: TopologyId,
-    /// Whether its bases are checked inside, too.
+    /// Whether its bases are also checked inside.
     pub(super) inside: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn take(engine: Engine, look: Look, news: WakeSignal, cancel: C
             tracing::debug!(%id, %error, "the topology waits for the runtime");
             Visit::Unreachable
         }
-        // It was deleted or taken down meanwhile.
+        // It was deleted or torn down meanwhile.
         Err(EngineError::Repo(RepoError::NotFound { .. }) | EngineError::WrongStatus { .. }) => Visit::Gone,
         Err(error) => {
             tracing::warn!(%id, error = error.with_causes(), "the visit to the topology failed; retrying");
@@ -50,7 +50,7 @@ async fn tend(
 ) -> Result<Visit, EngineError> {
     let Look { id, inside } = look;
     loop {
-        // Mutations that were published so far are in the queue.
+        // All mutations published so far are in the queue.
         news.notice();
         let row = engine.repo().get(id).await?;
         if row.takes_mutations() && engine.repo().has_unfinished(id).await? {
@@ -67,7 +67,7 @@ async fn tend(
             Status::Active => {}
             _ => return Ok(Visit::Gone),
         }
-        // A check of many containers takes long: mutations do not wait for it.
+        // A check of many containers takes long, and mutations do not wait for it.
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(Visit::Done),

@@ -1,4 +1,4 @@
-"""Mazes of decoy hosts: generate them, validate them, store them, deploy them on Docker, and take them down again.
+"""Mazes of decoy hosts: generate them, validate them, store them, deploy them on Docker, and tear them down.
 
 >>> import decnet
 >>> maze = decnet.generate(name="corp", depth=2, branching_factor=2, dmz_gateway=True, seed=7)

@@ -11,7 +11,7 @@ from .types import Event
 
 
 async def wait(operation: Operation, progress: Callable[[Event], object] | None) -> Any:
-    """Starts an operation and returns its result. An interruption calls it off, and is raised after the undo."""
+    """Starts an operation and returns its result. A cancellation of the task cancels it, and is raised after the undo."""
     loop = asyncio.get_running_loop()
     arrived = asyncio.Event()
     interruption: BaseException | None = None

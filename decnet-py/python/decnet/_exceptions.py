@@ -20,7 +20,7 @@ class InvalidConfig(DecnetError):
 
 
 class InvalidTopology(DecnetError):
-    """A maze breaks rules, or a document is not a maze. `findings` says how."""
+    """A maze breaks rules, or a document is not a maze. `findings` lists the faults."""
 
     findings: list[Finding]
 
@@ -94,7 +94,7 @@ class TeardownFailed(DecnetError):
 
 
 class Interrupted(DecnetError):
-    """An operation was called off and undone, except for the leftovers."""
+    """An operation was cancelled and undone, except for the leftovers."""
 
     rolled_back: bool
     leftovers: list[str]

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 #: A document of the format `decnet.topology/1`, or another JSON object.
 Document: TypeAlias = dict[str, Any]
-#: A maze in any form: itself, a dict, the text of a maze file, or the path of one.
+#: A maze in any form: a Topology, a dict, the text of a maze file, or the path of one.
 Maze: TypeAlias = "Topology | Document | str | PathLike[str]"
-#: Which topology is meant: its row, or its id.
+#: A topology: its row, or its id.
 TopologyId: TypeAlias = "TopologyRow | str"
-#: A moment: an aware datetime, or a text as in RFC 3339.
+#: A time: an aware datetime, or a text as in RFC 3339.
 Moment: TypeAlias = datetime.datetime | str
 Subnet: TypeAlias = str | IPv4Network
 Address: TypeAlias = str | IPv4Address
@@ -27,7 +27,7 @@ Severity: TypeAlias = Literal["error", "warning"]
 Status: TypeAlias = Literal["pending", "deploying", "active", "degraded", "failed", "tearing_down", "torn_down"]
 MutationState: TypeAlias = Literal["pending", "applying", "applied", "rejected", "failed"]
 MutationOutcome: TypeAlias = Literal["applied", "rejected", "failed"]
-#: What `Engine.prepare` makes a plan of. A str that is not a mutation is "deploy", "teardown" or "reconcile".
+#: An operation that `Engine.prepare` can plan. A str that is not a mutation is "deploy", "teardown" or "reconcile".
 PreparedOperation: TypeAlias = 'Literal["deploy", "teardown", "reconcile"] | Mutation | Document'
 
 
@@ -39,14 +39,14 @@ class ConfigFault(TypedDict):
 
 
 class Route(TypedDict):
-    """Packets to these addresses go to that router."""
+    """A route: packets to these addresses go to that router."""
 
     destination: str
     via: str
 
 
 class Claim(TypedDict):
-    """A subnet that a stored topology has."""
+    """A subnet that a stored topology claims."""
 
     topology: str
     name: str
@@ -59,7 +59,7 @@ StatusEvent = TypedDict("StatusEvent", {"from": Status | None, "to": Status, "at
 
 
 class Holder(TypedDict):
-    """Who holds a lease: a process of a host."""
+    """The holder of a lease: a process of a host."""
 
     boot_id: str
     pid: int
@@ -68,7 +68,7 @@ class Holder(TypedDict):
 
 
 class Lease(TypedDict):
-    """The right to change a topology on Docker, for a time."""
+    """The right to change a topology on Docker, for a limited time."""
 
     token: str
     holder: Holder
@@ -77,7 +77,7 @@ class Lease(TypedDict):
 
 
 class MutationClaim(TypedDict):
-    """The right to apply a mutation, for a time."""
+    """The right to apply a mutation, for a limited time."""
 
     token: str
     holder: Holder
@@ -85,14 +85,14 @@ class MutationClaim(TypedDict):
 
 
 class Broken(TypedDict):
-    """What was broken, and whose it was."""
+    """The broken lease and claim, with their holders."""
 
     lease: Lease | None
     claim: MutationClaim | None
 
 
 class MutationRow(TypedDict):
-    """All that the store keeps of a mutation."""
+    """The data that the store keeps for a mutation."""
 
     id: int
     topology: str
@@ -110,7 +110,7 @@ class MutationRow(TypedDict):
 
 
 class RecordedChange(TypedDict):
-    """A change of a decky, as the store remembers it."""
+    """A change of a decky, as stored."""
 
     at: str
     mutation: int | None
@@ -118,7 +118,7 @@ class RecordedChange(TypedDict):
 
 
 class Event(TypedDict, total=False):
-    """Something that happened. If the `type` is `lagged`, the only other key is `payload`: how many events were `lost`.
+    """An event. If the `type` is `lagged`, the only other key is `payload`: how many events were `lost`.
 
     The `name` of its topology is in events of a feed, not in those of `progress`.
     """
@@ -132,19 +132,19 @@ class Event(TypedDict, total=False):
     name: str | None
 
 
-#: Is called with every event of an operation. An exception calls the operation off, and is raised after the undo.
+#: Is called with every event of an operation. An exception cancels the operation, and is raised after the undo.
 Progress: TypeAlias = Callable[[Event], object]
 
 
 class TopologyNow(TypedDict):
-    """A topology in the snapshot of a feed, with its mutations that are not finished."""
+    """A topology in the snapshot of a feed, with its unfinished mutations."""
 
     row: "TopologyRow"
     unfinished: list[MutationRow]
 
 
 class ServiceState(TypedDict):
-    """How one service of a decky fares."""
+    """The state of one service of a decky."""
 
     service: str
     activity: str | None
@@ -154,7 +154,7 @@ class ServiceState(TypedDict):
 
 
 class InterfaceState(TypedDict):
-    """One interface of a decky: as the maze has it, and as it was found."""
+    """One interface of a decky: expected and actual."""
 
     network: str
     expected: str | None
@@ -162,7 +162,7 @@ class InterfaceState(TypedDict):
 
 
 class DeckyState(TypedDict):
-    """How one decky fares; `addresses` are those of the maze, `interfaces` those that were found."""
+    """The state of one decky; `addresses` are the expected ones, `interfaces` the actual ones."""
 
     decky: str
     addresses: list[list[str]]
@@ -176,7 +176,7 @@ class DeckyState(TypedDict):
 
 
 class VerifyReport(TypedDict):
-    """What a verification found; all is as the maze says where `deviations` and `drift` are empty."""
+    """The result of a verification; if `deviations` and `drift` are empty, everything matches the maze."""
 
     deckies: int
     probes: int
@@ -188,7 +188,7 @@ class VerifyReport(TypedDict):
 
 
 class Reaped(TypedDict):
-    """What was left of one topology that is no more."""
+    """The remains of one deleted or torn-down topology."""
 
     prefix: str
     found: list[str]
@@ -200,21 +200,21 @@ class Reaped(TypedDict):
 
 
 class ReapReport(TypedDict):
-    """What a reap found and did."""
+    """The remains that a reap found, and what it did."""
 
     live: list[str]
     orphans: list[Reaped]
 
 
 class LogSettings(TypedDict, total=False):
-    """Where Docker keeps what the containers print."""
+    """The log driver of the containers."""
 
     driver: str
     options: dict[str, str]
 
 
 class DeploySettings(TypedDict, total=False):
-    """How a topology is raised."""
+    """The deploy settings of a topology."""
 
     publish: list[str]
     dmz_egress: Literal["none", "dns-only", "rate-limited", "open"]

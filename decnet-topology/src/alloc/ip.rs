@@ -9,8 +9,8 @@ use crate::{
 
 /// Hands out the addresses of one subnet.
 ///
-/// Network, broadcast and gateway (the first host) are never handed out. A call costs O(log n) in the number of gaps between
-/// the addresses in use, hardly anything where there are none, and opening one costs the same for a `/8` as for a `/29`.
+/// The network, broadcast and gateway (first host) addresses are never handed out. A call costs O(log n) in the number of gaps
+/// between used addresses. Opening a `/8` costs the same as opening a `/29`.
 ///
 /// ```
 /// use decnet_topology::alloc::IpAllocator;
@@ -26,15 +26,15 @@ use crate::{
 pub struct IpAllocator {
     subnet: Ipv4Net,
     used: u64,
-    /// Where to look next: below, every address is taken or in `returned`.
+    /// The next address to try: every lower address is in use or in `returned`.
     next: u32,
     returned: BTreeSet<u32>,
-    /// What is taken from there upward.
+    /// The used addresses from there upward.
     ahead: Ranges,
 }
 
 impl IpAllocator {
-    /// Opens a subnet with every address of it free. Host bits are dropped.
+    /// Opens a subnet with all its addresses free. Host bits are dropped.
     ///
     /// Refused: a subnet that shares an address with a range that no LAN can use
     /// ([`net::unusable`](crate::net::unusable)).
@@ -55,12 +55,12 @@ impl IpAllocator {
         self.subnet
     }
 
-    /// Counts the addresses that are free.
+    /// Counts the free addresses.
     pub fn available(&self) -> u64 {
         net::usable(self.subnet) - self.used
     }
 
-    /// Takes the lowest address above the last one handed out, or, when there is none, the lowest that was given back.
+    /// Returns the lowest free address above the last one handed out. If there is none, returns the lowest released address.
     pub fn next_free(&mut self) -> Result<Ipv4Addr, AllocError> {
         let end = self.subnet.broadcast().to_bits();
         let free = match self.ahead.pop_at(self.next.into()) {
@@ -85,7 +85,7 @@ impl IpAllocator {
         Ok(Ipv4Addr::from_bits(address))
     }
 
-    /// Takes an address; idempotent.
+    /// Reserves an address; idempotent.
     pub fn reserve(&mut self, address: Ipv4Addr) -> Result<(), AllocError> {
         if !self.subnet.contains(&address) {
             return Err(AllocError::OutsideSubnet {
@@ -112,7 +112,7 @@ impl IpAllocator {
         Ok(())
     }
 
-    /// Gives an address back; idempotent.
+    /// Releases an address; idempotent.
     pub fn release(&mut self, address: Ipv4Addr) {
         if self.may_be_taken(address) && self.is_taken(address.to_bits()) {
             let bits = address.to_bits();
@@ -125,7 +125,7 @@ impl IpAllocator {
         }
     }
 
-    /// Returns whether an address could be taken.
+    /// Returns whether an address is free.
     pub fn is_free(&self, address: Ipv4Addr) -> bool {
         self.may_be_taken(address) && !self.is_taken(address.to_bits())
     }
@@ -134,7 +134,7 @@ impl IpAllocator {
         self.subnet.contains(&address) && net::reserved(self.subnet, address).is_none()
     }
 
-    /// Returns whether an address that may be taken is.
+    /// Returns whether an address of the subnet is free.
     fn is_taken(&self, address: u32) -> bool {
         if address < self.next {
             !self.returned.contains(&address)

@@ -1,7 +1,7 @@
-//! Pure allocators of addresses and subnets, and what they complete a draft to.
+//! Pure allocators of addresses and subnets. They complete a draft.
 //!
-//! [`IpAllocator`] hands out the addresses of one subnet, [`SubnetAllocator`] the subnets of one pool. Neither keeps a list of
-//! what is free, only the ranges in use. [`Draft::resolve`](crate::Draft::resolve) fills with them what a draft leaves open.
+//! [`IpAllocator`] hands out the addresses of one subnet, [`SubnetAllocator`] the subnets of one pool. Both keep only the used
+//! ranges, not a list of free ones. [`Draft::resolve`](crate::Draft::resolve) uses them to fill the gaps in a draft.
 
 mod ip;
 mod ranges;
@@ -18,18 +18,18 @@ pub use subnet::SubnetAllocator;
 
 use crate::net::{self, SpecialRange};
 
-/// Refuses a range that shares an address with one that no LAN can use.
+/// Refuses a range that overlaps one that no LAN can use.
 fn refuse_special(range: Ipv4Net) -> Result<(), AllocError> {
     net::unusable(range).map_or(Ok(()), |special| Err(AllocError::Special { range, special }))
 }
 
-/// Says why an address or a subnet was not taken.
+/// The reason why an address or a subnet was not allocated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum AllocError {
     /// The pool cannot hold one subnet of that length.
-    #[error("the pool {base} holds no subnet of /{prefix}")]
+    #[error("the pool {base} contains no subnet of /{prefix}")]
     #[strum(serialize = "exhausted")]
     PoolTooSmall {
         /// The pool.
@@ -37,13 +37,13 @@ pub enum AllocError {
         /// The length of a subnet.
         prefix: u8,
     },
-    /// The pool or the subnet lies, if only in part, where no LAN can be.
-    #[error("{range} shares addresses with {special}, which no LAN can use")]
+    /// The pool or the subnet overlaps a range that no LAN can use.
+    #[error("{range} overlaps {special}, which no LAN can use")]
     #[strum(serialize = "SUBNET_SPECIAL")]
     Special {
         /// The pool or the subnet.
         range: Ipv4Net,
-        /// What it shares addresses with.
+        /// The range that it overlaps.
         special: SpecialRange,
     },
     /// The pool has too few subnets.
@@ -54,9 +54,9 @@ pub enum AllocError {
         base: Ipv4Net,
         /// The length of a subnet.
         prefix: u8,
-        /// How many were asked for (at least, where counting on would have been in vain).
+        /// How many were requested; a lower bound if counting stopped early.
         needed: u64,
-        /// How many were free then.
+        /// How many were free at that time.
         available: u64,
     },
     /// The subnet has too few addresses.
@@ -65,12 +65,12 @@ pub enum AllocError {
     AddressesExhausted {
         /// The subnet.
         subnet: Ipv4Net,
-        /// How many were asked for.
+        /// How many were requested.
         needed: u64,
-        /// How many were free then.
+        /// How many were free at that time.
         available: u64,
     },
-    /// The address lies elsewhere.
+    /// The address is outside the subnet.
     #[error("{address} is not in {subnet}")]
     OutsideSubnet {
         /// The address.
@@ -78,14 +78,14 @@ pub enum AllocError {
         /// The subnet.
         subnet: Ipv4Net,
     },
-    /// The address is kept for something else.
+    /// The address is reserved.
     #[error("{address} is the {role} address of {subnet}")]
     Reserved {
         /// The address.
         address: Ipv4Addr,
         /// The subnet.
         subnet: Ipv4Net,
-        /// What it is kept for: network, broadcast or gateway.
+        /// Its role: network, broadcast or gateway.
         role: &'static str,
     },
 }

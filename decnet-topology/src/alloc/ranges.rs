@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 
-/// A set of numbers, kept as disjoint ranges that do not touch: first number to last, both in the set.
+/// A set of numbers, stored as disjoint ranges that do not touch: first number to last, both included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Ranges {
     last_by_first: BTreeMap<u64, u64>,
 }
 
 impl Ranges {
-    /// Adds a range; what it meets or touches becomes one with it.
+    /// Adds a range and merges it with all ranges that it overlaps or touches.
     pub(super) fn insert(&mut self, first: u64, last: u64) {
-        // A range that only grows upward stays where it is.
+        // A range that only grows upward keeps its key.
         if let Some((&start, end)) = self.last_by_first.range_mut(..=last.saturating_add(1)).next_back()
             && start <= first
             && first <= end.saturating_add(1)
@@ -29,7 +29,7 @@ impl Ranges {
         self.last_by_first.insert(first, last);
     }
 
-    /// Takes one number out, and says whether it was in.
+    /// Removes one number, and returns whether it was in the set.
     pub(super) fn remove(&mut self, number: u64) -> bool {
         let Some((first, last)) = self.meeting(number, number) else {
             return false;
@@ -44,7 +44,7 @@ impl Ranges {
         true
     }
 
-    /// Takes out the range that begins with a number, and returns its last.
+    /// Removes the range that begins with a number, and returns its last number.
     pub(super) fn pop_at(&mut self, first: u64) -> Option<u64> {
         self.last_by_first.remove(&first)
     }

@@ -9,19 +9,19 @@ use crate::{
     validate::{Report, unusable_subnet},
 };
 
-/// Where missing subnets are taken from, and which are taken by others.
+/// The pool for missing subnets, and the subnets that other mazes use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubnetPool {
     /// The range of addresses; the default is 172.16.0.0/12.
     pub pool: Ipv4Net,
     /// The length of a subnet; the default is 24.
     pub prefix: u8,
-    /// The subnets that others have, of any length.
+    /// The subnets of other mazes, of any length.
     pub taken: Vec<Ipv4Net>,
 }
 
 impl SubnetPool {
-    /// Takes from the default pool, past what others have.
+    /// Uses the default pool without these subnets.
     pub fn past(taken: impl IntoIterator<Item = Ipv4Net>) -> Self {
         Self {
             taken: taken.into_iter().collect(),
@@ -45,7 +45,7 @@ impl Default for SubnetPool {
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// The draft has errors that no allocation fixes.
+    /// The draft has errors that allocation cannot fix.
     #[error("the draft has {} error(s), the first: {}", .report.count(Severity::Error), .report.errors().next().map(ToString::to_string).unwrap_or_default())]
     #[strum(serialize = "invalid")]
     Unsound {
@@ -53,22 +53,22 @@ pub enum ResolveError {
         report: Report,
     },
     /// There are too few subnets for the LANs without one.
-    #[error("the LANs without a subnet cannot all have one")]
+    #[error("not all LANs without a subnet can get one")]
     #[strum(serialize = "exhausted")]
     Subnets {
-        /// Why.
+        /// The reason.
         source: AllocError,
     },
     /// There are too few addresses for the deckies of a LAN.
-    #[error("the deckies of LAN `{lan}` cannot all have an address")]
+    #[error("not all deckies of LAN `{lan}` can get an address")]
     #[strum(serialize = "exhausted")]
     Addresses {
         /// The LAN.
         lan: Name,
-        /// Why.
+        /// The reason.
         source: AllocError,
     },
-    /// The parts are not a well-formed topology.
+    /// The topology is not well-formed.
     #[error(transparent)]
     Topology(#[from] TopologyError),
 }
@@ -84,11 +84,11 @@ impl ResolveError {
 }
 
 impl Draft {
-    /// Completes the draft: LANs without a subnet take the next free one of the pool, attachments without an address the
-    /// lowest free one of their LAN, both in the order of the document.
+    /// Completes the draft: each LAN without a subnet gets the next free subnet of the pool, and each attachment without an
+    /// address gets the lowest free address of its LAN, in the order of the document.
     ///
-    /// Subnets are taken past those of `claims` and of the draft itself; given addresses are kept, even where a rule
-    /// forbids them, which the validator reports. The ids are the ordinals of the document.
+    /// Subnets that overlap `claims` or the draft itself are skipped. Given addresses are kept even if they break a rule; the
+    /// validator reports them. The ids are the positions in the document.
     ///
     /// ```
     /// use decnet_topology::{Draft, alloc::SubnetPool, model::DraftLan};
@@ -151,7 +151,7 @@ impl Draft {
         subnets.collect()
     }
 
-    /// Completes the attachments of every decky. Their LANs exist: the form was checked.
+    /// Completes the attachments of every decky. Their LANs exist because the form was checked.
     fn attachments(&self, lans: &[Lan]) -> Result<Vec<Vec<Attachment>>, ResolveError> {
         let pool = |lan: &Lan| {
             IpAllocator::new(lan.subnet()).map_err(|source| ResolveError::Addresses {
@@ -163,7 +163,7 @@ impl Draft {
         let mut open = vec![0_u64; lans.len()];
         for attachment in self.deckies.iter().flat_map(|decky| &decky.attachments) {
             match attachment.ip {
-                // An address outside the subnet, or reserved, takes none of those that are handed out.
+                // An address that is outside the subnet or reserved uses up none of the free ones.
                 Some(ip) => drop(pools[attachment.lan].reserve(ip)),
                 None => open[attachment.lan] += 1,
             }
@@ -197,7 +197,7 @@ impl Draft {
         completed.collect()
     }
 
-    /// Checks what a topology cannot be without: a good form, and subnets that have addresses for hosts.
+    /// Checks what every topology needs: a good form, and subnets with addresses for hosts.
     fn check(&self) -> Report {
         let mut findings = Findings::default();
         findings.extend(self.findings.iter().cloned());
@@ -217,7 +217,7 @@ fn complete(
 ) -> Decky {
     let workload = workloads.get(&draft.services, &draft.service_config, draft.archetype.as_deref());
     Decky::new(id, name)
-        .with_loadout(workload)
+        .with_workload(workload)
         .forwarding(draft.forwards_l3)
         .with_attachments(attachments)
         .at(draft.position)

@@ -4,11 +4,11 @@ use ipnet::Ipv4Net;
 
 use crate::alloc::{AllocError, ranges::Ranges, refuse_special};
 
-/// Hands out the subnets of one length from a range of addresses, past everything reserved.
+/// Hands out the subnets of one length from a range of addresses. It skips everything reserved.
 ///
-/// Subnets are compared as ranges of addresses: one of any length may be reserved, inside the pool or not, and none that
-/// shares an address with it is handed out. A call costs O(log n) in the number of gaps between what is reserved, and opening
-/// one costs the same for a `/8` as for a `/24`.
+/// Subnets are compared as ranges of addresses: one of any length may be reserved, inside or outside the pool, and no subnet that
+/// overlaps it is handed out. A call costs O(log n) in the number of gaps between reserved ranges. Opening a `/8` costs the same
+/// as opening a `/24`.
 ///
 /// ```
 /// use decnet_topology::alloc::SubnetAllocator;
@@ -23,15 +23,15 @@ pub struct SubnetAllocator {
     base: Ipv4Net,
     prefix: u8,
     taken: Ranges,
-    /// Where to look next: below, no subnet is free.
+    /// The next place to try: no lower subnet is free.
     next: u64,
 }
 
 impl SubnetAllocator {
     /// Opens a pool of subnets of `prefix` bits each. Host bits of the base are dropped.
     ///
-    /// Refused: a prefix that is shorter than the base's, or over 32, and a base that shares an address with a range that no
-    /// LAN can use ([`net::unusable`](crate::net::unusable)).
+    /// Refused: a prefix that is shorter than the base's or longer than 32, and a base that overlaps a range that no LAN can use
+    /// ([`net::unusable`](crate::net::unusable)).
     pub fn new(base: Ipv4Net, prefix: u8) -> Result<Self, AllocError> {
         let base = base.trunc();
         if prefix < base.prefix_len() || prefix > 32 {
@@ -56,13 +56,13 @@ impl SubnetAllocator {
         self.prefix
     }
 
-    /// Keeps a subnet of any length from being handed out; idempotent.
+    /// Reserves a subnet of any length, so that it is not handed out; idempotent.
     pub fn reserve(&mut self, subnet: Ipv4Net) {
         let (first, last) = bounds(subnet);
         self.taken.insert(first, last);
     }
 
-    /// Takes the lowest subnet of the pool that overlaps nothing reserved or handed out.
+    /// Returns the lowest subnet of the pool that overlaps no reserved subnet, and reserves it.
     pub fn next_free(&mut self) -> Result<Ipv4Net, AllocError> {
         let size = self.size();
         let (base, end) = bounds(self.base);
@@ -84,18 +84,19 @@ impl SubnetAllocator {
         })
     }
 
-    /// Returns whether a subnet of any length, inside the pool or not, overlaps nothing reserved or handed out.
+    /// Returns whether a subnet of any length is free: it overlaps nothing that is reserved or handed out. It may be outside the
+    /// pool.
     pub fn is_free(&self, subnet: Ipv4Net) -> bool {
         let (first, last) = bounds(subnet);
         self.taken.meeting(first, last).is_none()
     }
 
-    /// Counts the subnets that are free: O(n) in the number of gaps.
+    /// Counts the free subnets: O(n) in the number of gaps.
     pub fn available(&self) -> u64 {
         let (base, end) = bounds(self.base);
         let size = self.size();
         let mut touched = 0;
-        // The first block not counted yet: two ranges may meet one block.
+        // The first block that is not counted yet: two ranges may overlap one block.
         let mut uncounted = 0;
         for (first, last) in self.taken.iter() {
             if last < base || first > end {
@@ -118,7 +119,7 @@ fn bounds(subnet: Ipv4Net) -> (u64, u64) {
     (subnet.network().to_bits().into(), subnet.broadcast().to_bits().into())
 }
 
-/// Turns the bits of an address of the pool into it.
+/// Converts the bits of an address of the pool to the address.
 fn address(bits: u64) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::try_from(bits).expect("a subnet of the pool lies below 2^32"))
 }

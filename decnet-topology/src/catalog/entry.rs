@@ -10,38 +10,38 @@ use crate::{
     name::ServiceName,
 };
 
-/// Where the image of a service comes from.
+/// The source of a service's image.
 ///
 /// In a catalogue file: `"builtin"`, a reference like `"nginx:1.27"`, or `{ build = "path/to/folder" }`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ImageSource {
-    /// The responder of this project, which needs no registry.
+    /// The responder of this project. It needs no registry.
     Builtin,
-    /// A reference; the image is pulled if it is missing.
+    /// An image reference; a missing image is pulled.
     Reference(String),
-    /// A folder with a Dockerfile, built by the daemon.
+    /// A folder with a Dockerfile. The daemon builds it.
     Build(PathBuf),
 }
 
-/// What a container of a service may use, where it differs from the engine's bounds for all.
+/// The resource limits of a service's containers where they differ from the engine's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Memory, in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u32>,
-    /// Processes and threads.
+    /// The number of processes and threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pids: Option<u32>,
-    /// Processors; 0.5 is half of one.
+    /// The number of processors; 0.5 is half of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<f64>,
-    /// Open files of one process.
+    /// The number of open files of one process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_files: Option<u32>,
-    /// What it may write to a writable root, in MiB.
+    /// The space on a writable root, in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_mib: Option<u32>,
 }
@@ -51,12 +51,12 @@ pub struct Limits {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Seccomp {
-    /// Those that the engine's profile for deckies allows.
+    /// The calls that the engine's profile for deckies allows.
     #[default]
     Decnet,
-    /// Those that Docker's own profile allows: `io_uring`, AIO and programs of 32 bits, for example.
+    /// The calls that Docker's own profile allows: `io_uring`, AIO and 32-bit programs, for example.
     Engine,
-    /// All of them.
+    /// All calls.
     Unconfined,
 }
 
@@ -69,11 +69,11 @@ pub struct Service {
     pub ports: BTreeSet<Port>,
     /// The UDP ports to which it sends broadcasts and multicasts; on inner LANs only, never where a decky is on the DMZ.
     pub broadcast: BTreeSet<Port>,
-    /// Where its image comes from.
+    /// The source of its image.
     pub image: ImageSource,
-    /// What is run instead of the image's own command; nothing if empty.
+    /// The command that replaces the image's own; empty to keep that.
     pub command: Vec<String>,
-    /// What a built-in responder says to who connects.
+    /// The text that a built-in responder sends to each visitor.
     pub banner: Option<String>,
     /// The fields of its configuration.
     pub fields: Vec<Field>,
@@ -81,20 +81,20 @@ pub struct Service {
     pub capabilities: BTreeSet<String>,
     /// Whether its root must be writable.
     pub writable_root: bool,
-    /// The user that it runs as, `uid[:gid]`. If none is given, that of the image, or 65534:65534 where that would be root.
+    /// The user that it runs as, `uid[:gid]`. The default is the image's user, or 65534:65534 if that is root.
     pub user: Option<String>,
-    /// What it may use.
+    /// Its resource limits.
     pub limits: Limits,
-    /// Which system calls it may make.
+    /// The system calls that it may make.
     pub seccomp: Seccomp,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
-    /// Whether there is one for a whole installation, never one on a decky.
+    /// Whether one instance serves a whole installation. Such a service never runs on a decky.
     pub singleton: bool,
 }
 
 impl Service {
-    /// Puts a service together that the built-in responder answers for, silently and without configuration.
+    /// Creates a service that the built-in responder serves, without banner and configuration.
     pub fn new(name: ServiceName, ports: impl IntoIterator<Item = Port>) -> Self {
         Self {
             name,
@@ -114,7 +114,7 @@ impl Service {
         }
     }
 
-    /// Returns whether the entry asks for root: by name, or by the number 0.
+    /// Returns whether the entry runs as root: by name, or by the number 0.
     pub fn is_root(&self) -> bool {
         self.user.as_deref().is_some_and(is_root)
     }
@@ -145,6 +145,6 @@ pub struct Archetype {
     pub slug: String,
     /// The name for people.
     pub title: String,
-    /// What such a host runs.
+    /// The services that such a host runs.
     pub services: BTreeSet<ServiceName>,
 }

@@ -1,4 +1,4 @@
-//! What a container can be given at its start: Linux bounds each text, and all of them together.
+//! Limits on command and environment: Linux limits each text, and all texts together.
 
 use std::io;
 
@@ -6,27 +6,27 @@ use serde_json::Value;
 
 use crate::catalog::{ImageSource, Service};
 
-/// How many bytes one variable of the environment, or one argument, may have: Linux takes 128 KiB with the name and the NUL
-/// (`MAX_ARG_STRLEN`), and refuses to start what has more.
+/// The longest environment variable or argument, in bytes. Linux allows 128 KiB with the name and the NUL (`MAX_ARG_STRLEN`), and
+/// does not start a program with a longer one.
 pub(crate) const TEXT_BYTES: usize = 127 * 1024;
 
-/// How many bytes all of them may have together: a quarter of the stack, which is 8 MiB where nobody changed it (execve(2)), with
-/// room for what images bring.
+/// The total length in bytes: a quarter of the stack, which is 8 MiB by default (execve(2)), with room for the variables of
+/// images.
 pub(crate) const TOTAL_BYTES: usize = 1024 * 1024;
 
-/// How many ports a service may have: each is a part of one variable, and a socket.
+/// The largest number of ports of a service: each one is a part of one variable, and a socket.
 pub(crate) const PORTS: usize = 512;
 
-/// What one port takes of a variable at most: `{"port":65535,"protocol":"tcp"},`.
+/// The largest part of a variable for one port: `{"port":65535,"protocol":"tcp"},`.
 const PORT_BYTES: usize = 34;
 
 impl Service {
-    /// Returns how many bytes the longest variable has that a container of the service is given, with these fields set.
+    /// Returns the length in bytes of the longest variable that a container of the service gets with these fields.
     pub(crate) fn environment_bytes<'v>(&'v self, set: impl Fn(&str) -> Option<&'v Value>) -> usize {
         let mut config = 0;
         for field in &self.fields {
             if let Some(value) = set(&field.key).or(field.default.as_ref()) {
-                // Quotes, the colon and the comma.
+                // The quotes, the colon and the comma.
                 config += field.key.len() + 4 + json_bytes(value);
             }
         }
@@ -53,7 +53,7 @@ fn json_bytes(value: &(impl serde::Serialize + ?Sized)) -> usize {
     }
 
     let mut count = Count(0);
-    // Nothing fails but the writer, and this one cannot.
+    // Only the writer can fail, and this one cannot.
     let _ = serde_json::to_writer(&mut count, value);
     count.0
 }

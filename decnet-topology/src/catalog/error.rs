@@ -3,12 +3,12 @@ use crate::{
     name::ServiceName,
 };
 
-/// Says why a catalogue file was refused.
+/// The reason why a catalogue file was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// The text is no TOML, or holds an unknown key or a value of the wrong type.
+    /// The text is not TOML, or has an unknown key or a value of the wrong type.
     #[error("line {line}, column {column}: {message}")]
     Syntax {
         /// The line, from 1.
@@ -18,7 +18,7 @@ pub enum CatalogError {
         /// What is wrong.
         message: String,
     },
-    /// A service whose name could not be part of a container's.
+    /// The name of a service that cannot be part of a container's name.
     #[error(
         "services.{service:?}: a service's name is made of letters, digits, `_`, `.` and `-`, and begins with a letter or digit"
     )]
@@ -34,13 +34,13 @@ pub enum CatalogError {
         /// The reference.
         image: String,
     },
-    /// A new service that says no ports.
+    /// A new service without `ports`.
     #[error("services.{service}: a new service needs `ports` (an empty list if it has none)")]
     NoPorts {
         /// The service.
         service: ServiceName,
     },
-    /// A port for broadcasts that is none of UDP.
+    /// A broadcast port that is not a UDP port.
     #[error("services.{service}.broadcast: `{port}` is not a UDP port, and nothing else can be sent to a whole LAN")]
     Broadcast {
         /// The service.
@@ -48,7 +48,7 @@ pub enum CatalogError {
         /// The port.
         port: Port,
     },
-    /// The same field twice.
+    /// A field occurs twice.
     #[error("services.{service}.fields: `{key}` occurs twice")]
     FieldTwice {
         /// The service.
@@ -66,7 +66,7 @@ pub enum CatalogError {
     },
     /// A length on a field that is not a text, or a range on a field that is not a number.
     #[error(
-        "services.{service}.fields: `{key}` takes `max_length` only if it is a text, `minimum` and `maximum` only if it is an int"
+        "services.{service}.fields: `{key}` accepts `max_length` only if it is a text, `minimum` and `maximum` only if it is an int"
     )]
     Bounds {
         /// The service.
@@ -79,7 +79,7 @@ pub enum CatalogError {
     NeverStarts {
         /// The service.
         service: ServiceName,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A default that does not fit its field.
@@ -89,10 +89,10 @@ pub enum CatalogError {
         service: ServiceName,
         /// The field's key.
         key: String,
-        /// Why.
+        /// The reason.
         source: FieldFault,
     },
-    /// An archetype that runs what is not in the catalogue.
+    /// An archetype with a service that is not in the catalogue.
     #[error("archetypes.{slug}: a decky cannot run `{service}`")]
     ArchetypeService {
         /// The archetype.

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub enum FieldType {
     /// One line of text.
     String,
-    /// A text that is not shown.
+    /// A text that is not displayed.
     Password,
     /// A whole number.
     Int,
@@ -34,7 +34,7 @@ pub struct Field {
     /// The values that an enum may have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
-    /// How many bytes a text may have, where that differs from what is usual: 4 096, and 16 384 for text of several lines.
+    /// The longest text in bytes, if it differs from the default: 4 096, and 16 384 for text of several lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// The lowest whole number.
@@ -43,15 +43,15 @@ pub struct Field {
     /// The highest whole number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<i64>,
-    /// The value when none is given.
+    /// The default value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// What it is for.
+    /// The purpose of the field.
     #[serde(default)]
     pub help: String,
 }
 
-/// Says why a value does not fit a field.
+/// The reason why a value does not fit a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -62,20 +62,20 @@ pub enum FieldFault {
     Type {
         /// What was expected.
         expected: &'static str,
-        /// What is there.
+        /// What was found.
         found: &'static str,
     },
     /// A line break in a text of one line.
     #[error("must be one line")]
     #[strum(serialize = "not_one_line")]
     Lines,
-    /// A text that a container could not be given, or that no datagram could carry.
+    /// A text that is too long for a container's environment or for a datagram.
     #[error("must have at most {limit} bytes, not {length}")]
     #[strum(serialize = "too_long")]
     Long {
-        /// How many bytes it has.
+        /// Its length in bytes.
         length: usize,
-        /// How many it may have.
+        /// The longest length in bytes.
         limit: usize,
     },
     /// A number that is too low or too high.
@@ -84,10 +84,10 @@ pub enum FieldFault {
     Range {
         /// The number.
         value: String,
-        /// What it may be.
+        /// The allowed range.
         range: String,
     },
-    /// The value is none of the options.
+    /// The value is not one of the options.
     #[error("must be one of {options}, not `{value}`")]
     #[strum(serialize = "unknown_option")]
     Option {
@@ -125,7 +125,7 @@ impl Field {
         };
         match (self.kind, value) {
             (FieldType::String | FieldType::Password, Value::String(text)) => {
-                // A banner may well end its one line.
+                // A banner may end with a line break.
                 if text.trim_end_matches(['\r', '\n']).contains('\n') {
                     Err(FieldFault::Lines)
                 } else {
@@ -157,7 +157,7 @@ impl Field {
         }
     }
 
-    /// Returns how many bytes a text may have.
+    /// Returns the longest length of a text in bytes.
     pub fn text_limit(&self) -> usize {
         let usual = if self.kind == FieldType::Text {
             16 * 1024
@@ -176,7 +176,7 @@ impl Field {
     }
 
     fn check_range(&self, number: &serde_json::Number) -> Result<(), FieldFault> {
-        // A number that does not fit an i64 is higher than all that do.
+        // A number that does not fit an i64 is above every maximum.
         let value = number.as_i64();
         let fits = self
             .minimum

@@ -1,7 +1,7 @@
-//! The services and archetypes that there are: ports, images, fields of configuration.
+//! The catalogue of services and archetypes: ports, images, fields of configuration.
 //!
-//! [`Catalog::builtin`] knows the services that DECNET answers for by itself. A file of one's own, in the same TOML that the
-//! built-in catalogue is written in, adds entries or overrides them key by key:
+//! [`Catalog::builtin`] has the services that DECNET answers for by itself. A catalogue file in the same TOML format adds entries
+//! or overrides them key by key:
 //!
 //! ```
 //! use decnet_topology::Catalog;
@@ -42,7 +42,7 @@ pub use port::{Port, PortError, Protocol};
 
 use crate::name::ServiceName;
 
-/// The services and archetypes that there are.
+/// The services and archetypes that mazes can use.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Catalog {
     services: BTreeMap<ServiceName, Service>,
@@ -50,7 +50,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Returns a catalogue with nothing in it.
+    /// Returns an empty catalogue.
     pub fn empty() -> Self {
         Self::default()
     }
@@ -66,22 +66,22 @@ impl Catalog {
             .expect("the built-in catalogue is read by a test")
     }
 
-    /// Adds a service, and returns the one of that name that it replaces.
+    /// Adds a service, and returns the service of that name that it replaces.
     pub fn insert_service(&mut self, service: Service) -> Option<Service> {
         self.services.insert(service.name.clone(), service)
     }
 
-    /// Adds an archetype, and returns the one of that slug that it replaces.
+    /// Adds an archetype, and returns the archetype of that slug that it replaces.
     pub fn insert_archetype(&mut self, archetype: Archetype) -> Option<Archetype> {
         self.archetypes.insert(archetype.slug.clone(), archetype)
     }
 
-    /// Returns a service, the singletons among them.
+    /// Returns a service; singletons are included.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.get(name)
     }
 
-    /// Returns a service that may be put on a decky.
+    /// Returns a service that a decky may run.
     pub fn decky_service(&self, name: &str) -> Option<&Service> {
         self.service(name).filter(|service| !service.singleton)
     }
@@ -101,9 +101,9 @@ impl Catalog {
         self.archetypes.values()
     }
 
-    /// Returns the ports that two or more of the services want, each with those that want it.
+    /// Returns the ports that two or more of the services use, each with these services.
     ///
-    /// A service named twice counts once; one that is not in the catalogue wants nothing.
+    /// A service that is named twice counts once. An unknown service uses no ports.
     ///
     /// ```
     /// use decnet_topology::{Catalog, ServiceName};
@@ -129,7 +129,7 @@ impl Catalog {
             .collect()
     }
 
-    /// Returns the names of the services that an archetype runs but the catalogue does not know, or that never run on a decky.
+    /// Returns the services of an archetype that are unknown to the catalogue or never run on a decky.
     fn unknown_to_archetype(&self, archetype: &Archetype) -> BTreeSet<ServiceName> {
         let missing = |name: &&ServiceName| self.decky_service(name.as_str()).is_none();
         archetype.services.iter().filter(missing).cloned().collect()

@@ -23,7 +23,7 @@ impl Protocol {
     }
 }
 
-/// The refusal of a text that is not a port.
+/// The error for a text that is not a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a port of the form 80/tcp or 53/udp")]
 pub struct PortError {

@@ -13,10 +13,10 @@ use crate::{
 };
 
 impl Catalog {
-    /// Adds the entries of a TOML file, or overrides those that are there.
+    /// Adds the entries of a TOML file, or overrides the existing ones.
     ///
-    /// Of an entry that is there already, only the keys that the file gives are replaced; `fields`, `ports` and the other
-    /// lists are replaced whole. Unknown keys and bad values are errors that say where.
+    /// In an existing entry, only the keys that the file gives are replaced. `fields`, `ports` and the other lists are replaced
+    /// as a whole. Unknown keys and bad values are errors with their place.
     pub fn extend_from_toml(self, text: &str) -> Result<Self, CatalogError> {
         extend(self, text)
     }
@@ -32,7 +32,7 @@ struct File {
     archetypes: BTreeMap<String, ArchetypeEntry>,
 }
 
-/// What a file says of a service; what it does not say stays as it was.
+/// The keys of a service in a file; missing ones keep their values.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServiceEntry {
@@ -103,7 +103,7 @@ pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, Catalo
         let archetype = entry.onto(catalog.archetypes.remove(&slug), slug);
         catalog.insert_archetype(archetype);
     }
-    // Only now, since a file may turn a service of an earlier archetype into a singleton.
+    // This check comes last, because a file may make a service of an earlier archetype a singleton.
     for archetype in catalog.archetypes() {
         if let Some(service) = catalog.unknown_to_archetype(archetype).pop_first() {
             let slug = archetype.slug.clone();
@@ -113,7 +113,7 @@ pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, Catalo
     Ok(catalog)
 }
 
-/// Returns whether Docker takes a text as the end of a container's name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
+/// Returns whether Docker accepts a text as the end of a container's name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
 fn is_container_name(text: &str) -> bool {
     let inner = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
     text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(inner)
@@ -200,7 +200,7 @@ impl ArchetypeEntry {
     }
 }
 
-/// Refuses what Docker would take, and Linux would not start.
+/// Refuses services that Docker would accept, but Linux would not start.
 fn check_start(service: &Service) -> Result<(), CatalogError> {
     let refuse = |reason: String| {
         Err(CatalogError::NeverStarts {
@@ -240,7 +240,7 @@ fn check_start(service: &Service) -> Result<(), CatalogError> {
             environment::TOTAL_BYTES
         ));
     }
-    // The engine's own field, whether or not the service lets a maze set it.
+    // The engine always sets this field, even if the service does not let a maze set it.
     let field = service.field("banner");
     let limit = field.map_or(16 * 1024, Field::text_limit);
     if let Some(length) = service.banner.as_deref().map(str::len).filter(|length| *length > limit) {
@@ -260,7 +260,7 @@ fn check_start(service: &Service) -> Result<(), CatalogError> {
         open_files,
         root_mib,
     } = service.limits;
-    // Docker asks for 6 MiB; 0 would be no limit at all.
+    // Docker requires 6 MiB; 0 would mean no limit.
     if memory_mib.is_some_and(|memory| memory < 6) {
         return refuse("`limits.memory_mib` is less than 6".into());
     }
@@ -270,7 +270,7 @@ fn check_start(service: &Service) -> Result<(), CatalogError> {
     if cpus.is_some_and(|cpus| !cpus.is_finite() || cpus <= 0.0) {
         return refuse("`limits.cpus` is not a number above 0".into());
     }
-    // A program needs some before it says a word; no kernel gives more than 2^20 by default (fs.nr_open).
+    // A program needs some open files before it can log an error; no kernel allows more than 2^20 by default (fs.nr_open).
     if open_files.is_some_and(|files| !(16..=1 << 20).contains(&files)) {
         return refuse("`limits.open_files` is not from 16 to 1048576".into());
     }

@@ -19,7 +19,7 @@ impl TopologyConfig {
     }
 }
 
-/// Builds a config; faults are collected until [`build`](Self::build).
+/// Builds a config. [`build`](Self::build) returns all faults.
 ///
 /// ```
 /// use decnet_topology::TopologyConfig;
@@ -69,32 +69,32 @@ impl ConfigBuilder {
         }
     }
 
-    /// Sets where the deckies shall run. The default is this host.
+    /// Sets where the deckies run. The default is this host.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Sets how many deckies a LAN has, but for the DMZ: fewest (0 to 32) to most (1 to 32). The default is 1 to 3.
+    /// Sets how many deckies each LAN except the DMZ has: minimum (0 to 32) and maximum (1 to 32). The default is 1 to 3.
     pub fn deckies_per_lan(mut self, min: u8, max: u8) -> Self {
         self.deckies_per_lan_min = min;
         self.deckies_per_lan_max = max;
         self
     }
 
-    /// Sets the probability, 0 to 1, that a decky which joins a LAN to its parent forwards packets. The default is 1.
+    /// Sets the probability, 0 to 1, that a decky that joins a LAN to its parent forwards packets. The default is 1.
     pub fn bridge_forward_probability(mut self, probability: f64) -> Self {
         self.bridge_forward_probability = probability;
         self
     }
 
-    /// Sets the probability, 0 to 1, that a decky of a LAN is attached to a LAN elsewhere too. The default is 0.
+    /// Sets the probability, 0 to 1, that a decky of a LAN is also attached to a LAN elsewhere. The default is 0.
     pub fn cross_edge_probability(mut self, probability: f64) -> Self {
         self.cross_edge_probability = probability;
         self
     }
 
-    /// Sets the range that subnets are taken from: a CIDR, or the short form `172.20`. The default is 172.16.0.0/12.
+    /// Sets the pool for subnets: a CIDR, or the short form `172.20`. The default is 172.16.0.0/12.
     pub fn base(mut self, base: &str) -> Self {
         match net::parse_base(base) {
             Ok(base) => self.subnet_base_prefix = base,
@@ -103,13 +103,15 @@ impl ConfigBuilder {
         self
     }
 
-    /// Refuses a range of addresses that shares one with a range that no LAN can use.
+    /// Refuses a range that overlaps one that no LAN can use.
     pub(super) fn check_base(&mut self) {
         let base = self.subnet_base_prefix;
         if let Some(special) = net::unusable(base) {
             self.fault(
                 "subnet_base_prefix",
-                format_args!("{base} shares addresses with {special}, which no LAN can use; take a private range, like {DEFAULT_BASE}"),
+                format_args!(
+                    "{base} overlaps {special}, which no LAN can use; use a private range, like {DEFAULT_BASE}"
+                ),
             );
         }
     }
@@ -120,27 +122,26 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets what every decky runs, instead of drawn services.
+    /// Sets the services that every decky runs, instead of drawn ones.
     pub fn services<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
         self.services_explicit = Some(services.into_iter().map(ServiceName::new).collect());
         self.randomize_services = false;
         self
     }
 
-    /// Sets whether the DMZ's decky is a gateway. The default is that it is not.
+    /// Sets whether the DMZ's decky is a gateway. The default is false.
     pub fn dmz_gateway(mut self, gateway: bool) -> Self {
         self.dmz_gateway = gateway;
         self
     }
 
-    /// Sets the seed. Without, one is drawn from the operating system.
+    /// Sets the seed. Without it, a seed is drawn from the operating system.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Checks every bound and puts the config together. Whether the services exist is for
-    /// [`TopologyConfig::check_services`] to say.
+    /// Checks all bounds and builds the config. [`TopologyConfig::check_services`] checks whether the services exist.
     pub fn build(mut self) -> Result<TopologyConfig, InvalidConfig> {
         self.check_base();
         self.build_or_seed(rng::os_seed)
@@ -170,11 +171,11 @@ impl ConfigBuilder {
         self.check_across();
         let seed = match self.seed {
             Some(seed) => seed,
-            // Nothing is drawn for a config that is refused anyway.
+            // No seed is drawn for a config that is refused.
             None if !self.faults.is_empty() => 0,
             None => seed_if_absent(),
         };
-        // Without a name there is a fault.
+        // A config without a name has a fault.
         let faults = std::mem::take(&mut self.faults);
         let (Some(name), true) = (name, faults.is_empty()) else {
             return Err(InvalidConfig::sorted(faults));
@@ -246,7 +247,7 @@ impl ConfigBuilder {
         if base.prefix_len() > prefix && self.is_sound(&["subnet_base_prefix", "lan_prefix"]) {
             self.fault(
                 "subnet_base_prefix",
-                format_args!("{base} holds no subnet of /{prefix} (lan_prefix)"),
+                format_args!("{base} contains no subnet of /{prefix} (lan_prefix)"),
             );
         }
         let explicit = self
@@ -254,7 +255,7 @@ impl ConfigBuilder {
             .as_ref()
             .is_some_and(|services| !services.is_empty());
         if !explicit && !self.randomize_services && self.is_sound(&["services_explicit", "randomize_services"]) {
-            self.fault("*", "without randomize_services, services_explicit must name a service");
+            self.fault("*", "services_explicit is required if randomize_services is false");
         }
     }
 }

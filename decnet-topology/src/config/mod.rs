@@ -1,8 +1,8 @@
-//! What a maze is generated from: [`TopologyConfig`], checked and complete.
+//! The input of `generate`: [`TopologyConfig`], checked and complete.
 //!
-//! A config is read from a JSON value ([`TopologyConfig::from_value`]; what is YAML, TOML or command line flags becomes one
-//! first) or built ([`TopologyConfig::builder`]). Both report every fault at once. A stored config serialises with all its
-//! fields, its seed among them, so that every maze can be made again.
+//! A config is read from a JSON value ([`TopologyConfig::from_value`]; convert YAML, TOML or command line flags to one first) or
+//! built ([`TopologyConfig::builder`]). Both report all faults at once. A stored config serializes with all its fields, including
+//! its seed, so that every maze can be generated again.
 
 mod builder;
 mod read;
@@ -21,9 +21,9 @@ use crate::{
     status::Mode,
 };
 
-/// The pool that subnets come from when none is named: 172.16.0.0/12 (RFC 1918, section 3).
+/// The default pool for subnets: 172.16.0.0/12 (RFC 1918, section 3).
 pub const DEFAULT_BASE: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 16, 0, 0), 12);
-/// The length of a subnet when none is named.
+/// The default length of a subnet.
 pub const DEFAULT_LAN_PREFIX: u8 = 24;
 
 const DEPTH: RangeInclusive<u8> = 1..=16;
@@ -32,7 +32,7 @@ const DECKIES_MIN: RangeInclusive<u8> = 0..=32;
 const DECKIES_MAX: RangeInclusive<u8> = 1..=32;
 const LAN_PREFIX: RangeInclusive<u8> = 16..=29;
 
-/// What a maze is generated from: checked, complete, and with its seed.
+/// The parameters of a generated maze: checked, complete, and with the seed.
 ///
 /// ```
 /// use decnet_topology::{Catalog, TopologyConfig};
@@ -63,12 +63,12 @@ pub struct TopologyConfig {
 }
 
 impl TopologyConfig {
-    /// Returns the name of the topology to be.
+    /// Returns the name of the topology.
     pub fn name(&self) -> &TopologyName {
         &self.name
     }
 
-    /// Returns where its deckies shall run.
+    /// Returns where its deckies run.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -78,27 +78,27 @@ impl TopologyConfig {
         self.depth
     }
 
-    /// Returns the most children that a LAN has, 1 to 8.
+    /// Returns the largest number of children of a LAN, 1 to 8.
     pub fn branching_factor(&self) -> u8 {
         self.branching_factor
     }
 
-    /// Returns how many deckies a LAN has, but for the DMZ: fewest to most, where no LAN ever has none.
+    /// Returns how many deckies each LAN except the DMZ has: minimum and maximum. No LAN has fewer than one.
     pub fn deckies_per_lan(&self) -> RangeInclusive<u8> {
         self.deckies_per_lan_min.max(1)..=self.deckies_per_lan_max
     }
 
-    /// Returns the probability that the decky which joins a LAN to its parent forwards packets.
+    /// Returns the probability that the decky that joins a LAN to its parent forwards packets.
     pub fn bridge_forward_probability(&self) -> f64 {
         self.bridge_forward_probability
     }
 
-    /// Returns the probability that a decky of a LAN is attached to a LAN elsewhere too.
+    /// Returns the probability that a decky of a LAN is also attached to a LAN elsewhere.
     pub fn cross_edge_probability(&self) -> f64 {
         self.cross_edge_probability
     }
 
-    /// Returns the range of addresses that subnets are taken from.
+    /// Returns the pool for subnets.
     pub fn subnet_base_prefix(&self) -> Ipv4Net {
         self.subnet_base_prefix
     }
@@ -108,7 +108,7 @@ impl TopologyConfig {
         self.lan_prefix
     }
 
-    /// Returns what every decky runs; none if services are drawn.
+    /// Returns the services that every decky runs; none if services are drawn.
     pub fn services_explicit(&self) -> Option<&[ServiceName]> {
         self.services_explicit.as_deref()
     }
@@ -130,7 +130,7 @@ impl TopologyConfig {
         self
     }
 
-    /// Checks the services named against a catalogue: each known and for deckies, no two that want the same port.
+    /// Checks the named services against a catalogue: each is known, may run on a decky, and no two use the same port.
     pub fn check_services(&self, catalog: &Catalog) -> Result<(), InvalidConfig> {
         let faults = service_faults(self.services_explicit().unwrap_or_default(), catalog);
         if faults.is_empty() {
@@ -144,9 +144,9 @@ impl TopologyConfig {
 /// One fault of a config.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ConfigFault {
-    /// The key, or `*` for a fault that no key has alone.
+    /// The key, or `*` for a fault of several keys.
     pub field: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and how to fix it.
     pub message: String,
 }
 
@@ -159,7 +159,7 @@ impl fmt::Display for ConfigFault {
     }
 }
 
-/// Says all that is wrong with a config.
+/// All faults of a config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the config has {} fault(s): {}", .faults.len(), list(.faults))]
 pub struct InvalidConfig {
@@ -198,16 +198,16 @@ fn service_faults(services: &[ServiceName], catalog: &Catalog) -> Vec<ConfigFaul
         match catalog.decky_service(name.as_str()) {
             Some(service) => chosen.push(service),
             None if catalog.service(name.as_str()).is_some() => {
-                fault(format!("`{name}` is a singleton, which no decky runs"));
+                fault(format!("`{name}` is a singleton that never runs on a decky"));
             }
-            None => fault(format!("there is no service `{name}`")),
+            None => fault(format!("no service named `{name}`")),
         }
     }
     for (at, one) in chosen.iter().enumerate() {
         let earlier = chosen[..at].iter().filter(|other| other.name != one.name);
         for other in earlier {
             if !one.ports.is_disjoint(&other.ports) {
-                fault(format!("`{}` and `{}` want the same port", other.name, one.name));
+                fault(format!("`{}` and `{}` use the same port", other.name, one.name));
             }
         }
     }

@@ -17,11 +17,11 @@ use crate::{
 };
 
 impl TopologyConfig {
-    /// Reads a config, and reports all that is wrong with it at once.
+    /// Reads a config, and reports all its faults at once.
     ///
-    /// JSON types are taken at their word: `"3"` and `3.0` are no whole numbers. An unknown key is a fault, and so is `null`, but
-    /// for `seed` and `services_explicit`, where it means that none is given. A seed is drawn only for a config without faults
-    /// that has none; most callers pass [`rng::os_seed`](crate::rng::os_seed).
+    /// Types are strict: `"3"` and `3.0` are not whole numbers. An unknown key is a fault. So is `null`, except for `seed` and
+    /// `services_explicit`, where it means that no value is given. A seed is drawn only for a config that has no faults and no
+    /// seed. Most callers pass [`rng::os_seed`](crate::rng::os_seed).
     pub fn from_value(
         value: &Json,
         catalog: &Catalog,
@@ -34,7 +34,7 @@ impl TopologyConfig {
 impl TryFrom<Json> for TopologyConfig {
     type Error = InvalidConfig;
 
-    /// Reads a stored config, which has its seed. Whether the catalogue still has its services is not asked.
+    /// Reads a stored config, which has its seed. It does not check that the catalogue still has its services.
     fn try_from(value: Json) -> Result<Self, InvalidConfig> {
         if value.get("seed").is_none_or(Json::is_null) && value.is_object() {
             return Err(InvalidConfig::sorted(vec![ConfigFault {
@@ -90,7 +90,8 @@ fn read(
         let faults = service_faults(services, catalog);
         config.add_faults(faults);
     }
-    // A stored config may be of an earlier release, which took any base: it is read, and nothing is allocated from it.
+    // A stored config may come from an earlier release that accepted any base. It is read, but nothing is allocated from that
+    // base.
     if catalog.is_some() {
         config.check_base();
     }
@@ -200,7 +201,7 @@ impl From<Fault> for ConfigFault {
             Problem::Other { message } => message,
             Problem::Found { finding } => finding.message,
         };
-        // An item of a list belongs to the field that has the list.
+        // An item of a list belongs to the field of the list.
         let (field, item) = path.split_at(path.find('[').unwrap_or(path.len()));
         let message = if item.is_empty() {
             message

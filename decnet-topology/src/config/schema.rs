@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::{config::TopologyConfig, status::Mode};
 
-/// What a maze is generated from.
+/// The parameters of a generated maze.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -12,42 +12,42 @@ struct Shape {
     /// The name of the topology.
     #[schemars(length(min = 1, max = 64))]
     name: String,
-    /// Where its deckies shall run.
+    /// Where its deckies run.
     #[schemars(default = "unihost")]
     mode: Mode,
     /// The number of levels below the DMZ.
     #[schemars(range(min = 1, max = 16))]
     depth: u8,
-    /// The most children that a LAN has.
+    /// The largest number of children of a LAN.
     #[schemars(range(min = 1, max = 8))]
     branching_factor: u8,
-    /// The fewest deckies of a LAN that is not the DMZ; never fewer than one.
+    /// The smallest number of deckies of a LAN that is not the DMZ; at least one.
     #[schemars(range(min = 0, max = 32), default = "one")]
     deckies_per_lan_min: u8,
-    /// The most deckies of a LAN that is not the DMZ.
+    /// The largest number of deckies of a LAN that is not the DMZ.
     #[schemars(range(min = 1, max = 32), default = "three")]
     deckies_per_lan_max: u8,
-    /// The probability that the decky which joins a LAN to its parent forwards packets.
+    /// The probability that the decky that joins a LAN to its parent forwards packets.
     #[schemars(range(min = 0, max = 1), default = "certain")]
     bridge_forward_probability: f64,
-    /// The probability that a decky of a LAN is attached to a LAN elsewhere too.
+    /// The probability that a decky of a LAN is also attached to a LAN elsewhere.
     #[schemars(range(min = 0, max = 1), default)]
     cross_edge_probability: f64,
-    /// The range that subnets are taken from: a CIDR, or the short form `172.20`.
+    /// The pool for subnets: a CIDR, or the short form `172.20`.
     #[schemars(default = "base")]
     subnet_base_prefix: String,
     /// The length of a subnet.
     #[schemars(range(min = 16, max = 29), default = "lan_prefix")]
     lan_prefix: u8,
-    /// Whether services are drawn where none are named.
+    /// Whether services are drawn if none are named.
     #[schemars(default = "yes")]
     randomize_services: bool,
-    /// What every decky runs, instead of drawn services.
+    /// The services that every decky runs, instead of drawn ones.
     services_explicit: Option<Vec<String>>,
     /// Whether the DMZ's decky is a gateway.
     #[schemars(default)]
     dmz_gateway: bool,
-    /// What the maze is drawn from; drawn from the operating system if absent.
+    /// The seed of the maze; drawn from the operating system if absent.
     seed: Option<u64>,
 }
 

@@ -31,7 +31,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A value, and where it is.
+/// A value and its path.
 #[derive(Clone, Copy)]
 pub(crate) struct At<'p, 't> {
     diagnostics: &'p Diagnostics<'p>,
@@ -54,7 +54,7 @@ impl<'p, 't> At<'p, 't> {
         self.value
     }
 
-    /// Returns where the value is in the text, or the key of a value that is not a text itself.
+    /// Returns the position of the value in the text, or of its key if the value is not a text itself.
     pub(crate) fn offset(self) -> Option<usize> {
         match (self.value, self.path) {
             (Value::Text(text), _) => self.diagnostics.offset_of(text),
@@ -63,7 +63,7 @@ impl<'p, 't> At<'p, 't> {
         }
     }
 
-    /// Notes a problem of the value.
+    /// Records a problem of the value.
     pub(crate) fn note(self, problem: Problem) {
         self.diagnostics.note(self.offset(), self.path.to_string(), problem);
     }
@@ -73,7 +73,7 @@ impl<'p, 't> At<'p, 't> {
         self.diagnostics.counts_only(code)
     }
 
-    /// Notes that the value should be something else.
+    /// Records that the value has the wrong type.
     pub(crate) fn mismatch(self, expected: impl Into<Cow<'static, str>>) {
         self.mismatched(expected, self.value.type_name());
     }
@@ -93,7 +93,7 @@ impl<'p, 't> At<'p, 't> {
         Some(self).filter(|at| *at.value != Value::Null)
     }
 
-    /// Returns what the value was read as, or notes that it should be something else.
+    /// Returns the value, or records that it has the wrong type.
     pub(crate) fn expect<T>(self, read: Option<T>, expected: impl Into<Cow<'static, str>>) -> Option<T> {
         if read.is_none() {
             self.mismatch(expected);
@@ -139,10 +139,7 @@ impl<'p, 't> At<'p, 't> {
     }
 
     /// Returns the value if it is a number.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "who needs a float can live with the nearest one"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "the nearest float is precise enough")]
     pub(crate) fn as_f64(self) -> Option<f64> {
         match self.value {
             Value::Unsigned(number) => Some(*number as f64),
@@ -164,7 +161,7 @@ impl<'p, 't> At<'p, 't> {
         })
     }
 
-    /// Reads a map with a closed set of keys; others are noted, and so are those that it has twice.
+    /// Reads a map with a closed set of keys. Unknown and repeated keys are recorded.
     pub(crate) fn fields(
         self,
         expected: &'static str,
@@ -199,7 +196,7 @@ impl<'p, 't> At<'p, 't> {
         }
     }
 
-    /// Walks the entries of a map with any keys; of a key that it has twice, the first counts.
+    /// Walks the entries of a map with any keys. Of a repeated key, the first counts.
     fn entries(&self, expected: &'static str) -> impl Iterator<Item = (&'t str, At<'_, 't>)> {
         let entries = match self.value {
             Value::Map(entries) => Some(entries.as_slice()),
@@ -221,7 +218,7 @@ impl<'p, 't> At<'p, 't> {
         })
     }
 
-    /// Reads any value as JSON; what JSON does not have is left out.
+    /// Reads any value as JSON. Values that JSON cannot represent are dropped.
     pub(crate) fn json(self) -> Option<serde_json::Value> {
         Some(match self.value {
             Value::Null => serde_json::Value::Null,
@@ -245,7 +242,7 @@ impl<'p, 't> At<'p, 't> {
         })
     }
 
-    /// Notes every key that a map has twice, at any depth.
+    /// Records every repeated key of a map, at any depth.
     pub(crate) fn check_keys(self) {
         match self.value {
             Value::List(_) => self.items("a list").for_each(At::check_keys),
@@ -292,7 +289,7 @@ pub(crate) struct Fields<'p, 't> {
 }
 
 impl<'t> Fields<'_, 't> {
-    /// Returns the value of a key; of a doubled key, the first.
+    /// Returns the value of a key; of a repeated key, the first.
     pub(crate) fn get(&self, key: &str) -> Option<At<'_, 't>> {
         let (key, value) = self.entries.iter().find(|(name, _)| name == key)?;
         Some(At {
@@ -307,7 +304,7 @@ impl<'t> Fields<'_, 't> {
         self.get(key)?.given()
     }
 
-    /// Returns the value of a key that must be there.
+    /// Returns the value of a required key.
     pub(crate) fn required(&self, key: &'static str, expected: &'static str) -> Option<At<'_, 't>> {
         let found = self.get(key);
         if found.is_none() && !self.at.diagnostics.counts_only(Code::DocType) {
@@ -319,19 +316,19 @@ impl<'t> Fields<'_, 't> {
         found
     }
 
-    /// Reads a boolean that is false where it is left out.
+    /// Reads a boolean; the default is false.
     pub(crate) fn flag(&self, key: &str) -> bool {
         self.get(key).and_then(At::flag).unwrap_or_default()
     }
 
-    /// Returns where the last entry is: after it, what is missing could be added.
+    /// Returns the position of the last entry. A missing key could be added after it.
     fn end(&self) -> Option<usize> {
         let (key, value) = self.entries.last()?;
         let text = match value {
             Value::Text(text) => text,
             _ => key,
         };
-        // A maze file is missing its name as a whole, not at some place.
+        // A missing name belongs to the whole maze file, not to a place in it.
         let is_root = matches!(self.at.path, Path::Root);
         self.at.diagnostics.offset_of(text).filter(|_| !is_root)
     }

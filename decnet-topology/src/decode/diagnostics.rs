@@ -6,10 +6,10 @@ use crate::{
     net::SubnetError,
 };
 
-/// What is wrong with a value.
+/// The fault of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Problem {
-    /// A map has a key that is not one of its own.
+    /// A map has an unknown key.
     UnknownKey {
         /// The path to the map.
         parent: String,
@@ -18,7 +18,7 @@ pub(crate) enum Problem {
         of: &'static str,
         known: &'static [&'static str],
     },
-    /// A map has a key twice; the first counts.
+    /// A map has a repeated key; the first counts.
     DoubledKey { parent: String, key: String },
     /// A map lacks a required key.
     MissingKey {
@@ -45,7 +45,7 @@ pub(crate) enum Problem {
     Address { text: String },
     /// Another fault of a value, described.
     Other { message: String },
-    /// A fault of a maze, for which there is a finding.
+    /// A fault of a maze that has its own finding.
     Found { finding: Finding },
 }
 
@@ -64,7 +64,7 @@ impl Problem {
     }
 }
 
-/// A problem, and where it is.
+/// A problem and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fault {
     /// The path of keys and indices; empty for the whole.
@@ -74,7 +74,7 @@ pub(crate) struct Fault {
     pub(crate) problem: Problem,
 }
 
-/// Collects the faults of one text: of each code those that are listed, and how many more there are.
+/// Collects the faults of one text: those that are listed, and for each code how many more there are.
 pub(crate) struct Diagnostics<'t> {
     text: &'t str,
     found: RefCell<Vec<(Option<usize>, String, Problem)>>,
@@ -82,7 +82,7 @@ pub(crate) struct Diagnostics<'t> {
 }
 
 impl<'t> Diagnostics<'t> {
-    /// Collects faults of a text. What was not read from a text has the empty one, and no places.
+    /// Collects faults of a text. A value that was not read from text passes an empty text; its faults have no places.
     pub(crate) fn new(text: &'t str) -> Self {
         Self {
             text,
@@ -91,25 +91,26 @@ impl<'t> Diagnostics<'t> {
         }
     }
 
-    /// Returns where in the text a borrowed part of it begins.
+    /// Returns the offset of a borrowed part of the text.
     pub(crate) fn offset_of(&self, part: &str) -> Option<usize> {
         let offset = (part.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize);
         offset.filter(|offset| *offset < self.text.len())
     }
 
-    /// Returns whether enough faults of a code are listed, and counts one more if so. Faults whose description takes long ask first.
+    /// Returns whether enough faults of a code are listed, and counts one more if so. Faults with an expensive description check
+    /// this first.
     pub(crate) fn counts_only(&self, code: Code) -> bool {
         self.tally.borrow_mut().counts_only(code.severity(), code)
     }
 
-    /// Notes a problem.
+    /// Records a problem.
     pub(crate) fn note(&self, offset: Option<usize>, path: String, problem: Problem) {
         if self.tally.borrow_mut().admits(problem.code()) {
             self.found.borrow_mut().push((offset, path, problem));
         }
     }
 
-    /// Returns the faults in the order of the text, and a finding for each code of which some are not listed.
+    /// Returns the faults in the order of the text, and a finding for each code with faults that are not listed.
     pub(crate) fn finish(self) -> (Vec<Fault>, impl Iterator<Item = Finding>) {
         let mut found = self.found.into_inner();
         found.sort_by_key(|(offset, ..)| *offset);
@@ -128,7 +129,7 @@ pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     Lines::new(text).place(offset)
 }
 
-/// Finds the lines of offsets that only grow.
+/// Finds the lines of ascending offsets.
 struct Lines<'t> {
     text: &'t str,
     seen: usize,

@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use crate::decode::{MAX_BYTES, MAX_DEPTH, Value};
 
-/// Says why a text is not JSON or YAML.
+/// The reason why a text is not JSON or YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TextError {
     /// The line and the column, from 1, where they are known.
@@ -24,22 +24,22 @@ pub(crate) fn json(text: &str) -> Result<Value<'_>, TextError> {
     })
 }
 
-/// Reads YAML 1.2, one document of it.
+/// Reads one YAML 1.2 document.
 pub(crate) fn yaml(text: &str) -> Result<Value<'_>, TextError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            // The length of the text bounds these; aliases have bounds of their own.
+            // The length of the text limits these; aliases have limits of their own.
             max_events: MAX_BYTES,
             max_nodes: MAX_BYTES,
             max_total_scalar_bytes: MAX_BYTES,
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
             max_documents: 1,
-            // A thousand deckies may well share one list of services.
+            // A thousand deckies may share one list of services.
             enforce_alias_anchor_ratio: false,
         },
         emit_comments: false,
-        // Both entries are in the tree then.
+        // Both entries are then in the tree.
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
         non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
         strict_booleans: true,
@@ -55,7 +55,7 @@ pub(crate) fn yaml(text: &str) -> Result<Value<'_>, TextError> {
             Some((line, usize::try_from(location.column()).ok()?.max(1)))
         });
         if is_second_document(&error) {
-            let message = "a second document begins here; a file holds one maze, so write each to a file of its own";
+            let message = "a second document begins here; a file holds one maze, so write each one to a separate file";
             return TextError {
                 place,
                 message: message.into(),

@@ -7,7 +7,7 @@ use serde::{
 
 use crate::decode::{MAX_DEPTH, MAX_VALUES};
 
-/// A value of a text. Strings without escapes are borrowed, so that their address shows their place in the text.
+/// A value of a text. Strings without escapes are borrowed, so that their address gives their position in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value<'t> {
     Null,
@@ -75,7 +75,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns whether lists and maps are nested in it more deeply than that.
+    /// Returns whether its lists and maps are nested more deeply than that.
     pub(crate) fn is_deeper(&self, levels: usize) -> bool {
         let deeper = |value: &Self| value.is_deeper(levels - 1);
         match self {
@@ -95,7 +95,7 @@ impl<'t> Value<'t> {
 }
 
 impl fmt::Display for Value<'_> {
-    /// Shows a value as JSON, or for a long one what it is.
+    /// Displays a value as JSON; of a long one, only its type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("null"),
@@ -246,10 +246,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_too_many_values_is_refused_where_the_first_of_them_is() {
+    fn a_text_with_too_many_values_is_refused_at_the_first_extra_value() {
         let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
         let most = zeros(MAX_VALUES - 1);
-        let read: Value<'_> = serde_json::from_str(&most).expect("as many as are allowed, the list among them");
+        let read: Value<'_> = serde_json::from_str(&most).expect("exactly the allowed number, including the list");
         assert_eq!(read.items().len(), MAX_VALUES - 1);
         let error = serde_json::from_str::<Value<'_>>(&zeros(MAX_VALUES)).expect_err("one more");
         let place = format!("line 1 column {}", most.len());

@@ -30,7 +30,7 @@ const DECKY_KEYS: &[&str] = &[
 ];
 const ATTACHMENT_KEYS: &[&str] = &["lan", "ip"];
 
-/// How many LANs are considered as the one that was meant.
+/// How many LANs are considered for a suggestion.
 const HINTED: usize = 100;
 
 /// Decodes a document.
@@ -91,10 +91,10 @@ fn found(at: At<'_, '_>, code: Code, target: Target, message: String) {
     at.note(Problem::Found { finding });
 }
 
-/// Notes a range that later LANs of the maze could not get a subnet from.
+/// Records a pool in the config that later LANs cannot use.
 fn check_base(at: At<'_, '_>, base: Ipv4Net) {
     if let Some(special) = net::unusable(base) {
-        let message = format!("the base {base} of the config shares addresses with {special}, which no LAN can use");
+        let message = format!("the base {base} of the config overlaps {special}, which no LAN can use");
         found(at, Code::SubnetSpecial, document("config.subnet_base_prefix"), message);
     }
 }
@@ -157,7 +157,7 @@ fn decky(at: At<'_, '_>, lans: &mut Lans<'_>) -> Option<DraftDecky> {
     name.map(|_| decky)
 }
 
-/// Decodes an attachment. Those of a decky without a name come to nothing, so they are not looked up.
+/// Decodes an attachment. Attachments of a decky without a name are dropped, so their LANs are not looked up.
 fn attachment(at: At<'_, '_>, decky: Option<&str>, lans: &mut Lans<'_>) -> Option<DraftAttachment> {
     let fields = at.fields("a map with `lan` and `ip`", "an attachment", ATTACHMENT_KEYS)?;
     let lan = fields.required("lan", "a text");
@@ -200,7 +200,7 @@ fn attachment(at: At<'_, '_>, decky: Option<&str>, lans: &mut Lans<'_>) -> Optio
     })
 }
 
-/// The LANs by their names, and which of them the decky at hand is attached to.
+/// The LANs by name, and which of them the current decky is attached to.
 struct Lans<'l> {
     all: &'l [DraftLan],
     by_name: HashMap<CaseInsensitive<'l>, usize>,
@@ -223,7 +223,7 @@ impl<'l> Lans<'l> {
         }
     }
 
-    /// Returns the place of the LAN of that name; of several, the first.
+    /// Returns the position of the LAN of that name; of several, the first.
     fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(&CaseInsensitive(name)).copied()
     }
@@ -232,7 +232,7 @@ impl<'l> Lans<'l> {
         self.decky += 1;
     }
 
-    /// Attaches the decky at hand to a LAN, and returns whether it was not attached to it yet.
+    /// Attaches the current decky to a LAN, and returns whether it was not attached before.
     fn attach(&mut self, lan: usize) -> bool {
         std::mem::replace(&mut self.attached[lan], self.decky) != self.decky
     }

@@ -1,7 +1,7 @@
 //! The maze file `decnet.topology/1`: parse and print.
 //!
-//! One document for files, HTTP bodies and agents, in JSON or YAML. Reading it gives a [`Draft`](crate::Draft): what could not
-//! be read is a finding of the draft, the rest stays. Only a text that is not a document is refused.
+//! One document for files, HTTP bodies and agents, in JSON or YAML. Reading it gives a [`Draft`](crate::Draft). Unreadable parts
+//! become findings of the draft, and the rest is kept. Only a text that is not a document is refused.
 //!
 //! ```
 //! use decnet_topology::document::{self, Syntax};
@@ -27,17 +27,16 @@
 //! # Ok::<(), document::DocumentError>(())
 //! ```
 //!
-//! # What may be left out, and what `null` means
+//! # Optional keys, and the meaning of `null`
 //!
-//! `format` and `name` are required, and the name of every LAN and decky, and the `lan` of every attachment. Everything else
-//! may be left out. `null` means the same as leaving it out for what has no default: `subnet`, `ip`, `archetype`, `x`, `y`,
-//! `id`, `status`, `version`, `seed` and `config`; anywhere else it is a value of the wrong type. Types are strict:
-//! `"true"` is not a boolean.
+//! `format`, `name`, the name of every LAN and decky, and the `lan` of every attachment are required. All other keys are
+//! optional. For keys without a default (`subnet`, `ip`, `archetype`, `x`, `y`, `id`, `status`, `version`, `seed` and `config`),
+//! `null` means the same as no key; elsewhere it is a value of the wrong type. Types are strict: `"true"` is not a boolean.
 //!
 //! # Bounds
 //!
-//! A document has at most [`MAX_BYTES`], [`MAX_VALUES`] and [`MAX_DEPTH`] levels. Of the faults of one code, the first
-//! [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, the others counted.
+//! A document has at most [`MAX_BYTES`], [`MAX_VALUES`] and [`MAX_DEPTH`] levels. For each code, the first
+//! [`MAX_LISTED`](crate::finding::MAX_LISTED) faults are listed and the others counted.
 
 mod error;
 mod maze;
@@ -54,19 +53,19 @@ pub use parse::{from_value, parse};
 pub use print::{print, print_topology, to_value};
 pub use schema::schema;
 
-/// What a document says in its first key.
+/// The value of a document's `format`.
 pub const FORMAT: &str = "decnet.topology/1";
 
 /// The longest document, in bytes: 64 MiB.
 pub const MAX_BYTES: usize = decode::MAX_BYTES;
 
-/// The largest number of values of a document, lists and maps among them: four million.
+/// The largest number of values of a document, including lists and maps: four million.
 pub const MAX_VALUES: usize = decode::MAX_VALUES;
 
-/// The deepest nesting of lists and maps, the document itself being the first level.
+/// The deepest nesting of lists and maps; the document itself is the first level.
 pub const MAX_DEPTH: usize = decode::MAX_DEPTH;
 
-/// How a document is written.
+/// The syntax of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Syntax {
@@ -74,13 +73,13 @@ pub enum Syntax {
     Json,
     /// YAML 1.2.
     Yaml,
-    /// JSON where the first character is `{` and a quote or a brace follows it, else YAML. Prints JSON.
+    /// JSON if the first character is `{` and a quote or a brace follows it, else YAML. Prints JSON.
     #[default]
     Auto,
 }
 
 impl Syntax {
-    /// Returns the syntax of a file by the ending of its name, case ignored; [`Auto`](Self::Auto) for any other.
+    /// Returns the syntax for a file by its extension, in any case; [`Auto`](Self::Auto) for other extensions.
     ///
     /// ```
     /// use decnet_topology::document::Syntax;

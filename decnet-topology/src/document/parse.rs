@@ -8,13 +8,12 @@ use crate::{
 
 /// Reads a maze file.
 ///
-/// What could not be read is in [`Draft::findings`], the rest in the draft: a LAN whose subnet is not one has none, an
-/// attachment whose address is not one is a membership without address, one to an unknown LAN and the second of two to the
-/// same LAN are dropped, and so is a LAN or decky without a name. An attachment names its LAN without regard to case; of
-/// two LANs of one name, it means the first.
+/// Unreadable parts are in [`Draft::findings`], the rest is in the draft. A LAN with an invalid subnet has none. An attachment
+/// with an invalid address has none. Attachments to unknown LANs, repeated attachments, and LANs and deckies without a name are
+/// dropped. An attachment names its LAN without regard to case; if two LANs have that name, it means the first.
 ///
-/// [`validate`](crate::validate::validate()) checks that names are valid and unique, as a draft made by hand may have such
-/// faults as well.
+/// [`validate`](crate::validate::validate()) checks that names are valid and unique, because drafts that are built in code may
+/// have such faults as well.
 ///
 /// # Errors
 ///
@@ -136,7 +135,7 @@ impl From<Fault> for Finding {
                 (Code::DocUnknownKey, message)
             }
             Problem::DoubledKey { parent, key } => {
-                let message = format!("`{key}` stands twice in {}; remove one", whole(&parent));
+                let message = format!("`{key}` occurs twice in {}; remove one", whole(&parent));
                 (Code::DocUnknownKey, message)
             }
             Problem::MissingKey { parent, key, .. } => {

@@ -3,7 +3,7 @@ use crate::{
     model::{Draft, Header, Topology, TopologyRow},
 };
 
-/// Writes a draft down as a document; its findings are left out.
+/// Writes a draft as a document. Its findings are left out.
 ///
 /// [`Syntax::Auto`] writes JSON, indented. A parsed draft that is printed parses to the same draft. Attachments
 /// to LANs that do not exist are left out.
@@ -15,12 +15,12 @@ pub fn print(draft: &Draft, syntax: Syntax) -> String {
     }
 }
 
-/// Writes a draft down as the JSON value of a document; its findings are left out.
+/// Writes a draft as the JSON value of a document. Its findings are left out.
 pub fn to_value(draft: &Draft) -> serde_json::Value {
     value(&DocumentOut::from(draft))
 }
 
-/// Writes a stored topology down as a document.
+/// Writes a stored topology as a document.
 pub fn print_topology(row: &TopologyRow, topology: &Topology, syntax: Syntax) -> String {
     let draft = Draft {
         header: Header::from(row),

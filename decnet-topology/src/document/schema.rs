@@ -1,4 +1,4 @@
-//! The types that describe a document: its JSON Schema comes from them, and it is printed by them.
+//! The types that describe a document. They define its JSON Schema and its printed form.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -17,7 +17,7 @@ use crate::{
     version::Version,
 };
 
-/// A maze of decoy hosts: LANs, deckies and who is attached to what.
+/// A maze of decoy hosts: LANs, deckies and attachments.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename = "decnet.topology/1", deny_unknown_fields)]
 pub(super) struct DocumentOut<'a> {
@@ -27,14 +27,14 @@ pub(super) struct DocumentOut<'a> {
     /// The topology's name: free text without control characters.
     #[schemars(length(min = 1, max = 64))]
     name: &'a str,
-    /// The id of the stored topology that this was printed from.
+    /// The id of the printed topology in the store.
     #[schemars(with = "Option<uuid_text::UuidText>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<TopologyId>,
-    /// Its status then.
+    /// Its status when it was printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
-    /// Its version then: the count of its edits.
+    /// Its version when it was printed: the count of its edits.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<Version>,
     /// The seed that it was generated from.
@@ -52,7 +52,7 @@ pub(super) struct DocumentOut<'a> {
     deckies: Deckies<'a>,
 }
 
-/// The LANs, each made ready for print when its turn comes.
+/// The LANs; each is converted when it is printed.
 #[derive(Debug, Default)]
 struct Lans<'a>(&'a [DraftLan]);
 
@@ -62,7 +62,7 @@ impl Serialize for Lans<'_> {
     }
 }
 
-/// The deckies, each made ready for print when its turn comes.
+/// The deckies; each is converted when it is printed.
 #[derive(Debug, Default)]
 struct Deckies<'a> {
     deckies: &'a [DraftDecky],
@@ -90,10 +90,10 @@ struct LanOut<'a> {
     #[schemars(default)]
     #[serde(skip_serializing_if = "is_false")]
     dmz: bool,
-    /// Its place on the canvas, to the right.
+    /// The position on the canvas, to the right.
     #[serde(skip_serializing_if = "Option::is_none")]
     x: Option<Coordinate>,
-    /// Its place on the canvas, down.
+    /// The position on the canvas, down.
     #[serde(skip_serializing_if = "Option::is_none")]
     y: Option<Coordinate>,
 }
@@ -108,7 +108,7 @@ struct DeckyOut<'a> {
     /// The archetype, for people; it adds no services.
     #[serde(skip_serializing_if = "Option::is_none")]
     archetype: Option<&'a str>,
-    /// The services that it runs.
+    /// The services of the decky.
     #[schemars(default, with = "Vec<String>")]
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     services: &'a [ServiceName],
@@ -116,8 +116,8 @@ struct DeckyOut<'a> {
     #[schemars(default = "no_config", with = "BTreeMap<String, BTreeMap<String, Value>>")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     service_config: &'a ServiceConfig,
-    /// Whether it forwards packets between its LANs. With its home in the DMZ that makes it a gateway, which publishes its
-    /// services' ports on the host.
+    /// Whether it forwards packets between its LANs. With its home in the DMZ it is then a gateway: the host publishes the ports
+    /// of its services.
     #[schemars(default)]
     #[serde(skip_serializing_if = "is_false")]
     forwards_l3: bool,
@@ -125,10 +125,10 @@ struct DeckyOut<'a> {
     #[schemars(default)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<AttachmentOut<'a>>,
-    /// Its place on the canvas, to the right.
+    /// The position on the canvas, to the right.
     #[serde(skip_serializing_if = "Option::is_none")]
     x: Option<Coordinate>,
-    /// Its place on the canvas, down.
+    /// The position on the canvas, down.
     #[serde(skip_serializing_if = "Option::is_none")]
     y: Option<Coordinate>,
 }
@@ -139,7 +139,7 @@ struct DeckyOut<'a> {
 struct AttachmentOut<'a> {
     /// The name of the LAN.
     lan: &'a str,
-    /// The address there; the lowest free one is allocated if there is none.
+    /// The address on the LAN; the lowest free one is allocated if absent.
     #[schemars(with = "Option<std::net::Ipv4Addr>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<Ipv4Addr>,
@@ -230,8 +230,8 @@ fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky) -> DeckyOut<'a> {
 
 /// Returns the JSON Schema (draft 2020-12) of a document.
 ///
-/// Editors complete and check maze files with it. It is a little more lenient than [`parse`](super::parse()), which knows
-/// what a subnet is.
+/// Editors can complete and check maze files with it. It accepts slightly more than [`parse`](super::parse()), which also checks
+/// subnets.
 ///
 /// ```
 /// let schema = decnet_topology::document::schema();

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 
 use super::{Code, Finding, Severity, Target};
 
-/// How many findings of one code are listed. Of the others, one last finding says how many there are.
+/// How many findings of one code are listed. A last finding reports how many more there are.
 pub const MAX_LISTED: u64 = 1000;
 
-/// Findings as they are made: of each code the first [`MAX_LISTED`], and how many more there are.
+/// A collector of findings: the first [`MAX_LISTED`] of each code, and how many more there are.
 ///
-/// A document of 64 MiB can have a million faults; nobody reads them, and they would take more memory than the document.
+/// A document of 64 MiB can have a million faults. Nobody reads them all, and they would take more memory than the document.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     listed: Vec<Finding>,
@@ -22,13 +22,13 @@ impl Findings {
         }
     }
 
-    /// Counts a finding of a code that is an error and returns `true`, if enough are listed. Rules whose findings cost much to
-    /// write ask first.
+    /// Counts a finding of a code that is an error and returns `true` if enough are listed. Rules with expensive findings check
+    /// this first.
     pub(crate) fn counts_only(&mut self, code: Code) -> bool {
         self.tally.counts_only(code.severity(), code)
     }
 
-    /// Returns them, those of each code that are not listed as one.
+    /// Returns the findings, with one for each code that has more.
     pub(crate) fn into_vec(self) -> Vec<Finding> {
         let Self { mut listed, tally } = self;
         listed.extend(tally.more());
@@ -51,7 +51,7 @@ impl Tally {
     pub(crate) fn lists(&mut self, finding: &Finding) -> bool {
         let count = self.0.entry((finding.severity, finding.code)).or_default();
         let more = finding.count_of_more();
-        // What another collector left out is left out here, however few there are.
+        // Findings that another collector dropped stay dropped, even if there are few.
         *count = match more {
             Some(more) => (*count).max(MAX_LISTED) + more,
             None => *count + 1,
@@ -59,7 +59,7 @@ impl Tally {
         more.is_none() && *count <= MAX_LISTED
     }
 
-    /// Counts a finding of a code that has its own severity, and returns whether it is to be listed.
+    /// Counts a finding of a code with its own severity, and returns whether to list it.
     pub(crate) fn admits(&mut self, code: Code) -> bool {
         let count = self.0.entry((code.severity(), code)).or_default();
         *count += 1;
@@ -77,7 +77,7 @@ impl Tally {
         }
     }
 
-    /// Returns one finding for each code of which some are not listed.
+    /// Returns one finding for each code with findings that are not listed.
     pub(crate) fn more(self) -> impl Iterator<Item = Finding> {
         self.0.into_iter().filter_map(|((severity, code), count)| {
             let more = count.checked_sub(MAX_LISTED).filter(|more| *more > 0)?;
@@ -96,7 +96,7 @@ impl Tally {
 /// Lists at most [`MAX_LISTED`] of each code, and how many more there are. They are in order, and each occurs once.
 pub(crate) fn capped(findings: Vec<Finding>) -> Vec<Finding> {
     let mut collected = Findings::default();
-    // What is left out elsewhere comes last: until then, there is room.
+    // Findings about dropped findings come last: until then, there is room.
     let (more, listed): (Vec<_>, Vec<_>) = findings
         .into_iter()
         .partition(|finding| finding.count_of_more().is_some());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn of_one_code_a_thousand_are_listed_and_the_others_counted() {
+    fn a_thousand_findings_of_one_code_are_listed_and_the_others_counted() {
         let mut findings = Findings::default();
         findings.extend((0..5000).map(finding));
         findings.push(Finding::new(Code::DmzMissing, Target::Topology, "no DMZ"));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_twice_is_counted_together() {
+    fn findings_that_two_collectors_dropped_are_counted_together() {
         let half = |from: u64| {
             let mut findings = Findings::default();
             findings.extend((from..from + 3000).map(finding));

@@ -5,35 +5,35 @@ use crate::{
     name::{Name, NameError},
 };
 
-/// Says why no maze was generated.
+/// The reason why no maze was generated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum GenerateError {
-    /// The config names services that cannot be.
+    /// The config names services that are unknown or cannot run on a decky.
     #[error(transparent)]
     Config(#[from] InvalidConfig),
-    /// Services are to be drawn, but the catalogue has none for deckies.
+    /// Services would be drawn, but the catalogue has none for deckies.
     #[error("the catalogue has no service that a decky may run")]
     #[strum(serialize = "no_services")]
     NoServices,
-    /// The pool has too few subnets. The number needed is a lower bound: the tree is drawn only as far as there is room.
-    #[error("the LANs cannot all have a subnet")]
+    /// The pool has too few subnets. The number needed is a lower bound, because drawing stops when there is no more room.
+    #[error("not all LANs can get a subnet")]
     #[strum(serialize = "exhausted")]
     Subnets {
-        /// Why.
+        /// The reason.
         source: AllocError,
     },
     /// A LAN has too few addresses.
-    #[error("the deckies on LAN `{lan}` cannot all have an address")]
+    #[error("not all deckies on LAN `{lan}` can get an address")]
     #[strum(serialize = "exhausted")]
     Addresses {
         /// The LAN.
         lan: Name,
-        /// Why.
+        /// The reason.
         source: AllocError,
     },
-    /// The parts make no topology: the maze has more parts than there are ids.
+    /// The maze has more parts than ids.
     #[error(transparent)]
     Topology(#[from] TopologyError),
     /// A number is too long for a name.

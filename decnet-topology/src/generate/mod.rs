@@ -1,25 +1,25 @@
-//! From a config to a maze: [`generate`].
+//! Generates a maze from a config: [`generate`].
 //!
 //! # What is drawn
 //!
-//! The LANs form a tree, `LAN-00` the DMZ and its root, numbered breadth first: each LAN above the last level has 1 to
-//! `branching_factor` children. The DMZ has one decky, every other LAN `deckies_per_lan_min` to `deckies_per_lan_max`, never
-//! fewer than one. They are numbered through, LAN by LAN: `decky-000`, `decky-001` and so on; numbers of more digits are just
-//! longer. One decky of each LAN but the DMZ is attached to the parent LAN too, and forwards with
-//! `bridge_forward_probability`; then, with `cross_edge_probability`, one decky of the LAN is attached to a LAN that is neither
-//! its own nor the parent nor a child of that. It forwards nothing because of that.
+//! The LANs form a tree with the DMZ, `LAN-00`, as its root. They are numbered breadth first. Each LAN above the last level has 1
+//! to `branching_factor` children. The DMZ has one decky; every other LAN has `deckies_per_lan_min` to `deckies_per_lan_max`, but
+//! at least one. Deckies are numbered LAN by LAN: `decky-000`, `decky-001` and so on; larger numbers have more digits. In each
+//! LAN except the DMZ, one decky is also attached to the parent LAN, and forwards with `bridge_forward_probability`. With
+//! `cross_edge_probability`, one decky of the LAN is attached to a LAN that is neither its own, nor the parent, nor a child. This
+//! attachment does not make it forward.
 //!
-//! Each LAN takes the lowest subnet of the pool that overlaps nothing reserved. On a LAN, its own deckies have the lowest
-//! addresses, then come the deckies of its children, then those of cross edges.
+//! Each LAN gets the lowest subnet of the pool that overlaps no reserved one. On a LAN, its own deckies have the lowest
+//! addresses, followed by the deckies of its children and those of cross edges.
 //!
-//! A decky runs the config's services, or one to three drawn from the catalogue: no two that want the same port, and a set that
-//! no earlier decky runs, unless twenty draws give none.
+//! A decky runs the config's services, or one to three services drawn from the catalogue. No two of them use the same port. The
+//! set differs from those of all earlier deckies, unless twenty draws give no new one.
 //!
-//! # What stays the same
+//! # What is stable
 //!
-//! One config, one catalogue and one list of reserved subnets give the same topology on every platform and in every later version of
-//! the format. Each decision has a [stream](crate::rng) of its own, keyed by the LAN's number (and the decky's number within the
-//! LAN): more deckies a LAN leave the tree of LANs and its subnets as they were.
+//! The same config, catalogue and list of reserved subnets give the same topology on every platform and in every later version of
+//! the format. Each decision has its own [stream](crate::rng), keyed by the LAN's number (and the decky's number within the LAN).
+//! So more deckies per LAN do not change the tree of LANs and its subnets.
 
 mod error;
 mod populate;
@@ -41,9 +41,9 @@ use populate::Population;
 use services::ServiceSets;
 use tree::Tree;
 
-/// Draws the maze of a config. No subnet of it overlaps a reserved one.
+/// Generates the maze of a config. None of its subnets overlaps a reserved one.
 ///
-/// Takes time and memory in proportion to what is drawn.
+/// Takes time and memory in proportion to the size of the maze.
 ///
 /// ```
 /// use decnet_topology::{Catalog, TopologyConfig, generate::generate};

@@ -16,9 +16,9 @@ use crate::{
 #[derive(Debug)]
 struct Residents {
     count: usize,
-    /// Who joins the LAN to its parent; none in the DMZ.
+    /// The decky that joins the LAN to its parent; none in the DMZ.
     bridge: Option<Bridge>,
-    /// Who is attached to a LAN elsewhere, and to which.
+    /// The decky that is attached to a LAN elsewhere, and that LAN.
     cross: Option<(usize, usize)>,
 }
 
@@ -29,7 +29,7 @@ struct Bridge {
     forwards: bool,
 }
 
-/// Who lives where and is attached to what.
+/// The deckies of all LANs, and their attachments.
 #[derive(Debug)]
 pub(super) struct Population {
     lans: Vec<Residents>,
@@ -49,7 +49,7 @@ impl Population {
         Self { lans: lans.collect() }
     }
 
-    /// Gives the deckies their names, services and addresses.
+    /// Sets the names, services and addresses of the deckies.
     pub(super) fn settle(
         &self,
         config: &TopologyConfig,
@@ -121,7 +121,7 @@ impl Population {
         };
         let count = self.lans.iter().map(|residents| residents.count).sum();
         let mut attachments = Vec::with_capacity(count);
-        // Where the deckies of each LAN start.
+        // The number of the first decky of each LAN.
         let mut starts = Vec::with_capacity(self.lans.len());
         for (lan, residents) in self.lans.iter().enumerate() {
             starts.push(attachments.len());
@@ -158,7 +158,7 @@ impl Residents {
         };
         let mut cross = stream("lan.cross");
         let crossed = cross.chance(config.cross_edge_probability());
-        // Drawn for those only that cross, but from the same words as if for all.
+        // Drawn only for deckies with a cross edge, but the words of the stream are used for all.
         let cross = crossed.then(|| {
             let target = elsewhere(tree, lan, node, parent, &mut cross)?;
             Some((cross.index(count), target))
@@ -186,7 +186,7 @@ fn elsewhere(tree: &Tree, lan: usize, node: &Node, parent: usize, stream: &mut S
         return None;
     }
     let mut drawn = stream.index(others);
-    // The parent comes before the LAN, and the LAN before its children: each step over one shifts what follows.
+    // The parent comes before the LAN, and the LAN before its children: skipping one shifts those that follow.
     for (first, length) in [(parent, 1), (lan, 1), (node.children.start, node.children.len())] {
         if drawn >= first && length > 0 {
             drawn += length;

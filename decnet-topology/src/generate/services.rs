@@ -10,21 +10,21 @@ use crate::{
     rng::Stream,
 };
 
-/// How many draws are made for a set that no decky runs yet.
+/// How many times a set is drawn to find one that no decky runs yet.
 const TRIES: u32 = 20;
-/// How many services a drawn set has at most.
+/// The largest number of services in a drawn set.
 const MOST: u8 = 3;
-/// Up to this number of services, sets are counted to see when they run out.
+/// With at most this many services, the sets are counted to detect when they are used up.
 const COUNTED: usize = 100;
 
-/// What deckies run: the config's services, or sets drawn from the catalogue.
+/// The services of deckies: those of the config, or sets drawn from the catalogue.
 #[derive(Debug)]
 pub(super) enum ServiceSets {
     Explicit(Vec<ServiceName>),
     Drawn(Box<Draws>),
 }
 
-/// Places in the list of services, ascending; the rest is `NONE`.
+/// Positions in the list of services, ascending; unused entries are `NONE`.
 type Set = [u16; MOST as usize];
 
 const NONE: u16 = u16::MAX;
@@ -33,12 +33,12 @@ const NONE: u16 = u16::MAX;
 pub(super) struct Draws {
     seed: u64,
     names: Vec<ServiceName>,
-    /// For each service, the others that can run beside it.
+    /// For each service, the others that can run together with it.
     compatible: Vec<Places>,
-    /// Those that may still be drawn for the set at hand.
+    /// The services that can still be added to the current set.
     open: Places,
     used: HashSet<u64, FixedState>,
-    /// How many sets there are, where they are few enough to run out. Small mazes need not know.
+    /// How many sets there are, if they are few enough to be used up. Small mazes do not need it.
     possible: OnceCell<Option<usize>>,
 }
 
@@ -63,7 +63,7 @@ impl ServiceSets {
         })))
     }
 
-    /// Returns what a decky runs, which is known by the number of its LAN and its own number there.
+    /// Returns the services of a decky, given the number of its LAN and its own number there.
     pub(super) fn next(&mut self, lan: usize, number: usize) -> Vec<ServiceName> {
         match self {
             Self::Explicit(services) => services.clone(),
@@ -76,7 +76,7 @@ impl Draws {
     fn next(&mut self, lan: usize, number: usize) -> Vec<ServiceName> {
         let mut stream = Stream::new(self.seed, "decky.services", (lan as u64) << 8 | number as u64);
         let mut set = self.draw(&mut stream);
-        // Where no set is left, trying on would be in vain.
+        // If no set is left, more draws are useless.
         let left = self.has_sets_left();
         let mut tries = 1;
         while left && !self.used.insert(packed(set)) && tries < TRIES {
@@ -87,7 +87,8 @@ impl Draws {
         places.map(|&place| self.names[usize::from(place)].clone()).collect()
     }
 
-    /// Returns whether there is a set that no decky runs. Each service is one, so they last for as many deckies at least.
+    /// Returns whether there is a set that no decky runs. Every single service is a set, so there are at least as many sets as
+    /// services.
     fn has_sets_left(&self) -> bool {
         let possible = || (self.compatible.len() <= COUNTED).then(|| count_sets(&self.compatible));
         let used = self.used.len();
@@ -98,7 +99,7 @@ impl Draws {
                 .is_none_or(|possible| used < possible)
     }
 
-    /// Draws how many services there are, then one after the other from those that go with the ones before.
+    /// Draws the number of services, then each service from those that fit the earlier ones.
     fn draw(&mut self, stream: &mut Stream) -> Set {
         let wanted = usize::from(stream.between(1, MOST));
         let first = stream.index(self.names.len());
@@ -117,7 +118,7 @@ impl Draws {
     }
 }
 
-/// Returns, for each service, which others want none of its ports.
+/// Returns, for each service, the others that use none of its ports.
 fn compatible(services: &[&Service]) -> Vec<Places> {
     let mut compatible = vec![Places::of(services.iter().map(|_| true)); services.len()];
     for (place, others) in compatible.iter_mut().enumerate() {
@@ -142,7 +143,7 @@ fn packed(set: Set) -> u64 {
     set.iter().fold(0, |packed, &place| packed << 16 | u64::from(place))
 }
 
-/// Some of the services: a bit for the place of each.
+/// A set of services: one bit for each position.
 #[derive(Debug, Clone, Default)]
 struct Places(Vec<u64>);
 
@@ -175,13 +176,13 @@ impl Places {
         })
     }
 
-    /// Counts those that are in the other as well.
+    /// Counts the services that are in both sets.
     fn common(&self, other: &Self) -> usize {
         let both = self.0.iter().zip(&other.0);
         both.map(|(word, other)| (word & other).count_ones() as usize).sum()
     }
 
-    /// Returns the place at an index, counted from 0.
+    /// Returns the position at an index, from 0.
     fn nth(&self, mut others: usize) -> Option<u16> {
         for (first, &word) in (0..).step_by(64).zip(&self.0) {
             let here = word.count_ones() as usize;
@@ -194,7 +195,7 @@ impl Places {
         None
     }
 
-    /// Drops what is not in the other.
+    /// Keeps only the services that are also in the other set.
     fn keep(&mut self, other: &Self) {
         for (word, other) in self.0.iter_mut().zip(&other.0) {
             *word &= other;
@@ -202,13 +203,13 @@ impl Places {
     }
 }
 
-/// Counts the sets of one, two and three services that can run beside each other.
+/// Counts the sets of one, two and three services that can run together.
 fn count_sets(compatible: &[Places]) -> usize {
     let pairs: usize = compatible.iter().map(Places::len).sum();
     let thirds = compatible
         .iter()
         .flat_map(|one| one.iter().map(|other| one.common(&compatible[other])));
-    // Each pair was seen from both of its services, each three in six orders.
+    // Each pair was counted from both of its services, each triple in six orders.
     compatible.len() + pairs / 2 + thirds.sum::<usize>() / 6
 }
 
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_counted_found_and_dropped_beyond_one_word() {
+    fn positions_beyond_one_word_are_counted_found_and_dropped() {
         let mut thirds = Places::of((0..200).map(|at| at % 3 == 0));
         assert_eq!(
             (thirds.len(), thirds.nth(0), thirds.nth(66), thirds.nth(67)),
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn every_set_of_the_catalogue_is_used_before_one_comes_twice_for_long() {
+    fn every_set_of_the_catalogue_is_used_before_one_repeats() {
         let config = TopologyConfig::builder("sets", 1, 1).seed(1).build().expect("config");
         let ServiceSets::Drawn(mut draws) = ServiceSets::new(&config, &Catalog::builtin()).expect("services") else {
             panic!("nothing is explicit");

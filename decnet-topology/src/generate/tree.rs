@@ -6,12 +6,12 @@ use crate::{
     rng::Stream,
 };
 
-/// A LAN of the tree; LANs are known by their place in it.
+/// A LAN of the tree; LANs are identified by their positions in it.
 #[derive(Debug)]
 pub(super) struct Node {
     /// The LAN above; none for the DMZ.
     pub(super) parent: Option<usize>,
-    /// The LANs below, which are neighbours in the list.
+    /// The child LANs, which are adjacent in the list.
     pub(super) children: Range<usize>,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Draws the tree level by level, and stops after the level that the pool has no room for.
+    /// Draws the tree level by level, and stops after the level that does not fit the pool.
     pub(super) fn grow(config: &TopologyConfig, pool: &SubnetAllocator) -> Result<Self, AllocError> {
         let available = pool.available();
         let mut lans = vec![Node {
@@ -37,7 +37,7 @@ impl Tree {
                 let mut stream = Stream::new(config.seed(), "lan.children", parent as u64);
                 let children = stream.between(1, config.branching_factor());
                 needed += u64::from(children);
-                // Past what there is room for, the level is only counted.
+                // Beyond the room of the pool, the level is only counted.
                 if needed <= available {
                     let first = lans.len();
                     lans[parent].children = first..first + usize::from(children);

@@ -5,7 +5,7 @@ use crate::{
     model::{Decky, Lan},
 };
 
-/// What a decky is in the maze.
+/// The role of a decky in the maze.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Host,
@@ -14,7 +14,7 @@ enum Role {
     Gateway,
 }
 
-/// A decky with its edges, that to the LAN nearest to the DMZ first, so that the DMZ is drawn on top.
+/// A decky with its edges. The edge to the LAN nearest to the DMZ comes first, so that the DMZ is drawn at the top.
 struct Drawn<'g> {
     decky: &'g Decky,
     role: Role,
@@ -26,7 +26,7 @@ impl Graph<'_> {
     /// gateways green houses; lines of bridge deckies that do not forward are dashed.
     pub fn to_dot(&self) -> String {
         let mut text = String::new();
-        // A string takes all that is written to it.
+        // Writing to a string cannot fail.
         let _ = self.write_dot(&mut text);
         text
     }
@@ -153,7 +153,7 @@ fn decky_label(decky: &Decky) -> [String; 2] {
     [decky.name().to_string(), services]
 }
 
-/// Escapes text for a quoted string of Graphviz. Services may be any text.
+/// Escapes text for a quoted string of Graphviz. The name of a service may be any text.
 fn dot_text(text: &str) -> String {
     let escaped = |character: char| match character {
         '"' => "\\\"".into(),
@@ -164,7 +164,7 @@ fn dot_text(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-/// Escapes text for a quoted label of Mermaid, which takes it for HTML with entities of its own.
+/// Escapes text for a quoted label of Mermaid, which reads it as HTML with its own entities.
 fn mermaid_text(text: &str) -> String {
     let escaped = |character: char| match character {
         plain if plain.is_alphanumeric() || " ._-/,()".contains(plain) => plain.to_string(),

@@ -1,8 +1,7 @@
-//! The maze as a graph: who reaches whom, which routes that takes, how deep it is and where it breaks.
+//! The maze as a graph: reachability, routes, depth and weak points.
 //!
-//! A [`Graph`] looks at a [`Topology`] in two ways. **The maze** joins LANs by every bridge decky: that is how an intruder gets
-//! on, who may break into each. **The routed maze** joins them by routers alone: that is where packets go by themselves.
-//!
+//! A [`Graph`] has two views of a [`Topology`]. **The maze** connects LANs by every bridge decky: an intruder who breaks into
+//! each bridge can move this way. **The routed maze** connects them only by routers: packets can travel this way.
 //! ```
 //! use decnet_topology::{Topology, graph::Graph};
 //!
@@ -54,19 +53,19 @@ pub enum Node {
     Decky(DeckyId),
 }
 
-/// A topology, looked at as a graph of LANs and deckies. Making one costs time and memory in proportion to the topology.
+/// A topology as a graph of LANs and deckies. Creating one takes time and memory in proportion to the topology.
 #[derive(Debug, Clone)]
 pub struct Graph<'a> {
     topology: &'a Topology,
     maze: UnGraph<Node, Ipv4Addr>,
-    /// For each LAN, by its place in the topology, the zone that it lies in.
+    /// For each LAN, by its position in the topology, its zone.
     zone_of: Vec<usize>,
-    /// Places of LANs that routers join, in order of their subnets.
+    /// Positions of LANs that routers connect, in order of their subnets.
     zones: Vec<Vec<usize>>,
 }
 
 impl<'a> Graph<'a> {
-    /// Looks at a topology.
+    /// Creates the graph of a topology.
     pub fn new(topology: &'a Topology) -> Self {
         let (lans, deckies) = (topology.lans(), topology.deckies());
         let mut maze = UnGraph::with_capacity(lans.len() + deckies.len(), topology.edges().count());
@@ -93,29 +92,29 @@ impl<'a> Graph<'a> {
         self.topology
     }
 
-    /// Returns the graph itself: LANs first, then deckies, each in the order of the topology; an edge is an attachment and weighs
-    /// its address.
+    /// Returns the graph: LANs first, then deckies, each in the order of the topology. An edge is an attachment; its weight is
+    /// the address.
     pub fn as_petgraph(&self) -> &UnGraph<Node, Ipv4Addr> {
         &self.maze
     }
 
-    /// Returns the LANs that a decky can send packets to: its own, and those that routers join to these. Empty for an unknown
-    /// decky.
+    /// Returns the LANs that a decky can send packets to: its own LANs, and those that routers connect to them. Empty for an
+    /// unknown decky.
     ///
-    /// Routers forward both ways, so reach is mutual: a decky on a LAN that is reached has the way back.
+    /// Routers forward in both directions, so reach is mutual: a decky on a reached LAN can reply.
     pub fn reach(&self, decky: DeckyId) -> BTreeSet<LanId> {
         let zones = self.zones_of(decky);
         let places = zones.iter().flat_map(|&zone| &self.zones[zone]);
         places.map(|&lan| self.topology.lans()[lan].id()).collect()
     }
 
-    /// Returns whether one decky can send packets to another, on some address of that.
+    /// Returns whether one decky can send packets to at least one address of another.
     pub fn reaches(&self, one: DeckyId, other: DeckyId) -> bool {
         !self.zones_of(one).is_disjoint(&self.zones_of(other))
     }
 
-    /// Returns the LANs by zone: within one, packets pass from each LAN to each other. Zones are in the order of their first
-    /// LANs.
+    /// Returns the LANs by zone. Within a zone, packets can pass from each LAN to every other one. Zones are in the order of
+    /// their first LANs.
     pub fn zones(&self) -> Vec<Vec<LanId>> {
         let ids = |zone: &Vec<usize>| {
             let mut ids: Vec<LanId> = zone.iter().map(|&lan| self.topology.lans()[lan].id()).collect();
@@ -132,13 +131,13 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Walks where a decky is attached: the LANs' places in the topology, and its addresses.
+/// Walks the attachments of a decky: the positions of the LANs in the topology, and the addresses.
 fn places<'a>(topology: &'a Topology, decky: &'a Decky) -> impl Iterator<Item = (usize, Ipv4Addr)> + 'a {
     let attachments = decky.attachments().iter();
     attachments.filter_map(|attachment| Some((topology.lan_index(attachment.lan)?, attachment.ip)))
 }
 
-/// Puts LANs that routers join into zones, the LANs of each in the order of their subnets.
+/// Puts LANs that routers connect into zones; the LANs of each zone are in the order of their subnets.
 fn zones(topology: &Topology) -> (Vec<usize>, Vec<Vec<usize>>) {
     let lans = topology.lans();
     let mut joined = UnionFind::<usize>::new(lans.len());

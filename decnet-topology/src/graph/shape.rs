@@ -8,18 +8,18 @@ use crate::{
     model::{Decky, Lan},
 };
 
-/// Where the maze breaks in two.
+/// The places where the maze splits if one decky or LAN is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChokePoints {
-    /// Deckies without whom LANs that were joined are no longer.
+    /// Deckies whose removal disconnects LANs.
     pub deckies: Vec<DeckyId>,
-    /// LANs without which bridge deckies that were joined are no longer.
+    /// LANs whose removal disconnects bridge deckies.
     pub lans: Vec<LanId>,
 }
 
 impl Graph<'_> {
-    /// Returns the LANs by their distance from the DMZ (of several, the first), in bridge deckies: the DMZ itself, the LANs next
-    /// to it, and so on. LANs that no chain joins to it are in none; see [`orphan_lans`](Self::orphan_lans).
+    /// Returns the LANs by their distance from the DMZ (of several, the first), counted in bridge deckies: the DMZ itself, the
+    /// adjacent LANs, and so on. Disconnected LANs are not included; see [`orphan_lans`](Self::orphan_lans).
     pub fn layers(&self) -> Vec<Vec<LanId>> {
         let mut layers: Vec<Vec<LanId>> = Vec::new();
         for (lan, depth) in self.topology.lans().iter().zip(self.depths()) {
@@ -33,13 +33,13 @@ impl Graph<'_> {
         layers
     }
 
-    /// Returns how many bridge deckies lie between the DMZ and a LAN; none if no chain of them joins it to the DMZ. It searches
-    /// the whole maze; for all LANs, [`layers`](Self::layers) is cheaper.
+    /// Returns the number of bridge deckies between the DMZ and a LAN; none if they are not connected. It searches the whole
+    /// maze; for all LANs, [`layers`](Self::layers) is cheaper.
     pub fn depth(&self, lan: LanId) -> Option<usize> {
         self.depths()[self.topology.lan_index(lan)?]
     }
 
-    /// Returns the LANs that no chain of bridge deckies joins to the DMZ; all, where there is no DMZ.
+    /// Returns the LANs that no chain of bridge deckies connects to the DMZ; all LANs if there is no DMZ.
     pub fn orphan_lans(&self) -> Vec<LanId> {
         let lans = self.topology.lans().iter().zip(self.depths());
         lans.filter(|(_, depth)| depth.is_none())
@@ -47,7 +47,7 @@ impl Graph<'_> {
             .collect()
     }
 
-    /// Returns the deckies that are attached to nothing.
+    /// Returns the deckies without attachments.
     pub fn orphan_deckies(&self) -> Vec<DeckyId> {
         let deckies = self.topology.deckies().iter();
         deckies
@@ -56,7 +56,7 @@ impl Graph<'_> {
             .collect()
     }
 
-    /// Returns the LANs that bridge deckies join, in the order of their first LANs.
+    /// Returns the groups of LANs that bridge deckies connect, in the order of their first LANs.
     pub fn components(&self) -> Vec<Vec<LanId>> {
         let lans = self.topology.lans();
         let mut found = vec![None; lans.len()];
@@ -72,7 +72,7 @@ impl Graph<'_> {
         components
     }
 
-    /// Finds the places where the maze breaks in two: articulation points of the graph of LANs and bridge deckies.
+    /// Finds the articulation points of the graph of LANs and bridge deckies.
     pub fn choke_points(&self) -> ChokePoints {
         let bridges_only = self.maze.filter_map(
             |at, node| match node {
@@ -95,7 +95,7 @@ impl Graph<'_> {
         chokes
     }
 
-    /// Returns how far each LAN is from the DMZ, in bridge deckies.
+    /// Returns the distance of each LAN from the DMZ, in bridge deckies.
     pub(super) fn depths(&self) -> Vec<Option<usize>> {
         let lans = self.topology.lans();
         let mut depths = vec![None; lans.len()];
@@ -109,7 +109,7 @@ impl Graph<'_> {
         vec![false; self.topology.deckies().len()]
     }
 
-    /// Searches the maze from a LAN, breadth first. Writes down how far each LAN is, and returns those found, by their places.
+    /// Searches the maze from a LAN, breadth first. Records the distance of each LAN, and returns the positions of those found.
     fn search(&self, start: usize, depths: &mut [Option<usize>], crossed: &mut [bool]) -> Vec<usize> {
         depths[start] = Some(0);
         let mut queue = vec![start];

@@ -19,9 +19,9 @@ use crate::{
 pub struct Shape<'a> {
     /// The LANs by their distance from the DMZ, the DMZ first.
     pub layers: Vec<Vec<&'a Name>>,
-    /// The LANs that routers join.
+    /// The LANs that routers connect.
     pub zones: Vec<Vec<&'a Name>>,
-    /// The LANs that no decky joins to the DMZ.
+    /// The LANs that no decky connects to the DMZ.
     pub orphans: Vec<&'a Name>,
     /// What splits the maze if it fails.
     pub choke_points: ChokePointNames<'a>,
@@ -139,7 +139,7 @@ impl<'g> Tree<'g> {
             .filter(|decky| decky.home().is_none())
             .collect();
         for decky in unattached {
-            let _ = writeln!(text, "{} (attached to nothing)", decky.name());
+            let _ = writeln!(text, "{} (not attached)", decky.name());
         }
         let routers = self.topology.deckies().iter().filter(|decky| decky.is_router()).count();
         let deepest = self.depths.values().max().copied().unwrap_or_default();
@@ -154,7 +154,8 @@ impl<'g> Tree<'g> {
         text
     }
 
-    /// Draws a LAN, its deckies, and the LANs below it. The depth is not bounded, so the LANs to draw are kept on a stack on the heap.
+    /// Draws a LAN, its deckies, and the LANs below it. The depth is not bounded, so pending LANs are kept on a stack on the
+    /// heap.
     fn lan(&self, text: &mut String, root: LanId, lead: &str, below: &str) {
         let mut stack = vec![(root, lead.to_owned(), below.to_owned())];
         while let Some((id, lead, below)) = stack.pop() {

@@ -7,7 +7,7 @@ use crate::{
     net::{self, SubnetError},
 };
 
-/// The first fault of a topology made by hand.
+/// The first fault of a topology that is built in code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -46,13 +46,13 @@ impl BuildError {
 }
 
 impl Topology {
-    /// Starts a topology that is made by hand.
+    /// Starts to build a topology in code.
     pub fn builder() -> TopologyBuilder {
         TopologyBuilder::default()
     }
 }
 
-/// Makes a topology by hand; the first fault is kept until [`build`](Self::build).
+/// Builds a topology in code; [`build`](Self::build) returns the first fault.
 ///
 /// ```
 /// use decnet_topology::Topology;
@@ -105,7 +105,7 @@ impl TopologyBuilder {
         self
     }
 
-    /// Adds a decky, which the closure fills. Add its LANs first.
+    /// Adds a decky; the closure configures it. Add its LANs first.
     #[must_use]
     pub fn decky(mut self, name: &str, fill: impl FnOnce(DeckyBuilder<'_>) -> DeckyBuilder<'_>) -> Self {
         let id = DeckyId::new(u32::try_from(self.deckies.len()).unwrap_or(u32::MAX));
@@ -181,7 +181,7 @@ impl DeckyBuilder<'_> {
     /// Adds services.
     #[must_use]
     pub fn services<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
-        Workload::change(self.decky.loadout_mut(), |workload| {
+        Workload::change(self.decky.workload_mut(), |workload| {
             workload
                 .services_mut()
                 .extend(services.into_iter().map(ServiceName::new));
@@ -192,7 +192,7 @@ impl DeckyBuilder<'_> {
     /// Sets one field of a service's configuration.
     #[must_use]
     pub fn config(mut self, service: &str, field: &str, value: impl Into<serde_json::Value>) -> Self {
-        Workload::change(self.decky.loadout_mut(), |workload| {
+        Workload::change(self.decky.workload_mut(), |workload| {
             let config = workload.service_config_mut();
             let fields = config.entry(ServiceName::new(service)).or_default();
             fields.insert(field.into(), value.into());

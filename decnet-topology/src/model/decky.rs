@@ -18,35 +18,35 @@ pub struct Attachment {
     pub ip: Ipv4Addr,
 }
 
-/// How many attachments a decky has in itself.
+/// How many attachments a decky stores inline.
 const NEAR: usize = 2;
 
 /// A decoy host: a base that owns the network namespace, and one container a service that shares it.
 ///
-/// Mazes have very many of them. What most deckies have in common, and what most do not have, is therefore kept elsewhere, and
-/// shared with the copies.
+/// Mazes have many deckies. So the parts that most deckies share, and the parts that few deckies have, are stored elsewhere and
+/// shared between copies.
 #[derive(Clone)]
 pub struct Decky {
     name: Name,
     workload: Shared,
     seldom: Option<Arc<Seldom>>,
-    /// The attachments, if there are no more than this.
+    /// The attachments, if they fit inline.
     near: [Attachment; NEAR],
     id: DeckyId,
-    /// How many there are in `near`.
+    /// How many attachments are in `near`.
     held: u8,
     forwards_l3: bool,
 }
 
-/// What few deckies have.
+/// The parts that few deckies have.
 struct Seldom {
     position: Position,
-    /// All attachments, if there are more than a decky has in itself.
+    /// All attachments, if they do not fit inline.
     attachments: Box<[Attachment]>,
 }
 
 impl Decky {
-    /// Puts a decky together that runs nothing and is attached to nothing.
+    /// Creates a decky without services and attachments.
     pub fn new(id: DeckyId, name: Name) -> Self {
         const NOWHERE: Attachment = Attachment {
             lan: LanId::new(0),
@@ -63,7 +63,7 @@ impl Decky {
         }
     }
 
-    /// Puts another decky together that runs what this one runs, and is attached to nothing.
+    /// Creates another decky with the same workload and no attachments.
     #[cfg(feature = "sqlite")]
     pub(crate) fn twin(&self, id: DeckyId, name: Name) -> Self {
         Self {
@@ -99,14 +99,14 @@ impl Decky {
         self
     }
 
-    /// Sets all that it runs.
-    pub(crate) fn with_loadout(mut self, workload: Shared) -> Self {
+    /// Sets its workload.
+    pub(crate) fn with_workload(mut self, workload: Shared) -> Self {
         self.workload = workload;
         self
     }
 
-    /// Returns what it runs, to be changed.
-    pub(super) fn loadout_mut(&mut self) -> &mut Shared {
+    /// Returns its workload, for changes.
+    pub(super) fn workload_mut(&mut self) -> &mut Shared {
         &mut self.workload
     }
 
@@ -138,7 +138,7 @@ impl Decky {
         }
     }
 
-    /// Takes it off a LAN.
+    /// Removes it from a LAN.
     pub(super) fn detach(&mut self, lan: LanId) {
         if self.ip_on(lan).is_some() {
             let kept = self.attachments().iter().filter(|attachment| attachment.lan != lan);
@@ -147,7 +147,7 @@ impl Decky {
         }
     }
 
-    /// Sets the place on the canvas.
+    /// Sets the position on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         if position != self.position() {
@@ -157,7 +157,7 @@ impl Decky {
         self
     }
 
-    /// Sets the place, and the attachments if they are more than it has in itself.
+    /// Sets the position, and the attachments if they do not fit inline.
     fn set_seldom(&mut self, position: Position, attachments: Box<[Attachment]>) {
         let is_any = position != Position::default() || !attachments.is_empty();
         self.seldom = is_any.then(|| Arc::new(Seldom { position, attachments }));
@@ -224,7 +224,7 @@ impl Decky {
         self.forwards_l3 && self.is_bridge()
     }
 
-    /// Returns the place on the canvas.
+    /// Returns the position on the canvas.
     pub fn position(&self) -> Position {
         self.seldom
             .as_ref()
@@ -245,7 +245,7 @@ impl PartialEq for Decky {
 
 #[expect(
     clippy::missing_fields_in_debug,
-    reason = "it tells what a decky is, not where that is kept"
+    reason = "prints the contents of a decky, not their storage"
 )]
 impl fmt::Debug for Decky {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

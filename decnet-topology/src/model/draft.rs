@@ -19,9 +19,9 @@ pub struct Header {
     pub name: String,
     /// The id of the stored topology that was printed.
     pub id: Option<TopologyId>,
-    /// Its status then.
+    /// Its status when it was printed.
     pub status: Option<Status>,
-    /// Its version then.
+    /// Its version when it was printed.
     pub version: Option<Version>,
     /// The seed it was generated from.
     pub seed: Option<u64>,
@@ -29,7 +29,7 @@ pub struct Header {
     pub config: Option<TopologyConfig>,
 }
 
-/// A maze as a file or an editor may have it: names may be invalid or doubled, subnets and addresses missing.
+/// A maze as a file or an editor has it: names may be invalid or repeated, subnets and addresses may be missing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Draft {
     /// The fields about the maze as a whole.
@@ -47,11 +47,11 @@ pub struct Draft {
 pub struct DraftLan {
     /// The name, as written.
     pub name: String,
-    /// The subnet; none if one is to be allocated, or what was written could not be read.
+    /// The subnet; none if it is to be allocated or was unreadable.
     pub subnet: Option<Ipv4Net>,
     /// Whether outsiders may reach it.
     pub is_dmz: bool,
-    /// The place on the canvas.
+    /// The position on the canvas.
     pub position: Position,
 }
 
@@ -70,16 +70,16 @@ pub struct DraftDecky {
     pub forwards_l3: bool,
     /// Where it is attached; the first is its home.
     pub attachments: Vec<DraftAttachment>,
-    /// The place on the canvas.
+    /// The position on the canvas.
     pub position: Position,
 }
 
 /// An attachment of a [`DraftDecky`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DraftAttachment {
-    /// The place of the LAN in [`Draft::lans`].
+    /// The position of the LAN in [`Draft::lans`].
     pub lan: usize,
-    /// The address; none if one is to be allocated, or what was written could not be read.
+    /// The address; none if it is to be allocated or was unreadable.
     pub ip: Option<Ipv4Addr>,
 }
 

@@ -11,12 +11,12 @@ pub struct Lan {
     name: Name,
     subnet: Ipv4Net,
     is_dmz: bool,
-    /// None of the default, which most have.
+    /// None for the default, which most LANs have.
     position: Option<Arc<Position>>,
 }
 
 impl Lan {
-    /// Puts a LAN together. Host bits of the subnet are dropped.
+    /// Creates a LAN. Host bits of the subnet are dropped.
     pub fn new(id: LanId, name: Name, subnet: Ipv4Net, is_dmz: bool) -> Self {
         Self {
             id,
@@ -27,7 +27,7 @@ impl Lan {
         }
     }
 
-    /// Sets the place on the canvas.
+    /// Sets the position on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         self.position = (position != Position::default()).then(|| Arc::new(position));
@@ -49,7 +49,7 @@ impl Lan {
         self.subnet
     }
 
-    /// Returns the address that Docker's bridge has, or would have: the first host of the subnet.
+    /// Returns the address of Docker's bridge: the first host of the subnet.
     pub fn gateway(&self) -> Ipv4Addr {
         net::gateway(self.subnet)
     }
@@ -59,7 +59,7 @@ impl Lan {
         self.is_dmz
     }
 
-    /// Returns the place on the canvas.
+    /// Returns the position on the canvas.
     pub fn position(&self) -> Position {
         self.position.as_deref().copied().unwrap_or_default()
     }

@@ -2,21 +2,21 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Where Docker keeps what the containers of a topology print: who came to its services.
+/// The log driver of a topology's containers. Their output shows who visited the services.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// The log driver.
     pub driver: LogDriver,
-    /// Its options. `json-file` has the bounds of [`JSON_FILE_BOUNDS`](Self::JSON_FILE_BOUNDS) where none are given.
+    /// Its options. `json-file` has the limits of [`JSON_FILE_BOUNDS`](Self::JSON_FILE_BOUNDS) by default.
     pub options: BTreeMap<String, String>,
 }
 
 impl LogSettings {
-    /// How much `json-file` keeps of a container where nothing else is said: two files of 5 MB.
+    /// The default limits of `json-file` for a container: two files of 5 MB.
     pub const JSON_FILE_BOUNDS: [(&'static str, &'static str); 2] = [("max-size", "5m"), ("max-file", "2")];
 
-    /// Returns the settings with another driver, or with more options, or both. Another driver has none of the options of before. An
+    /// Returns the settings with another driver, more options, or both. Another driver starts without the previous options. An
     /// option without a value is removed.
     #[must_use]
     pub fn with(mut self, driver: Option<LogDriver>, options: impl IntoIterator<Item = LogOption>) -> Self {
@@ -36,7 +36,7 @@ impl LogSettings {
         self
     }
 
-    /// Returns the options that Docker gets.
+    /// Returns the options for Docker.
     pub fn resolved(&self) -> BTreeMap<String, String> {
         let mut options = self.options.clone();
         if self.driver.as_str() == LogDriver::JSON_FILE {
@@ -47,7 +47,7 @@ impl LogSettings {
         options
     }
 
-    /// Returns whether nothing else than usual is said.
+    /// Returns whether these are the default settings.
     pub fn is_usual(&self) -> bool {
         *self == Self::default()
     }
@@ -59,7 +59,7 @@ impl LogSettings {
 pub struct LogDriver(String);
 
 impl LogDriver {
-    /// The usual one.
+    /// The default driver.
     pub const JSON_FILE: &'static str = "json-file";
 
     /// Returns its name.
@@ -67,7 +67,7 @@ impl LogDriver {
         &self.0
     }
 
-    /// Returns whether it keeps a log with the container, so that the log goes when the container does.
+    /// Returns whether it keeps the log with the container, so that removing the container deletes the log.
     pub fn keeps_with_container(name: &str) -> bool {
         matches!(name, "json-file" | "local" | "none")
     }
@@ -107,10 +107,10 @@ impl<'de> Deserialize<'de> for LogDriver {
     }
 }
 
-/// An option of a log driver, as it is written by hand: `max-size=50m`, or `max-size=` to remove it.
+/// An option of a log driver, as written by hand: `max-size=50m`, or `max-size=` to remove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOption {
-    /// What it is about.
+    /// Its name.
     pub key: String,
     /// Its value; empty to remove it.
     pub value: String,
@@ -130,7 +130,7 @@ impl FromStr for LogOption {
     }
 }
 
-/// The refusal of a text about logs.
+/// The error for an invalid text about logs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_driver_begins_without_options_and_json_file_is_always_bounded() {
+    fn a_new_driver_starts_without_options_and_json_file_is_always_bounded() {
         let options = |texts: &[&str]| -> Vec<LogOption> { texts.iter().map(|text| text.parse().unwrap()).collect() };
         let driver = |text: &str| Some(text.parse::<LogDriver>().unwrap());
         let usual = LogSettings::default();

@@ -1,4 +1,4 @@
-//! The maze itself, in its degrees of certainty: [`Draft`], [`Topology`], and the row it is stored in.
+//! The maze itself: an unchecked [`Draft`], a well-formed [`Topology`], and the stored row.
 
 mod builder;
 mod decky;

@@ -14,7 +14,7 @@ pub struct Position {
     pub y: Option<Coordinate>,
 }
 
-/// A coordinate of a [`Position`]: a finite number. There is one zero, without a sign.
+/// A coordinate of a [`Position`]: a finite number. Negative zero becomes zero.
 ///
 /// ```
 /// use decnet_topology::model::Coordinate;

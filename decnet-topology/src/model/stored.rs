@@ -14,7 +14,7 @@ use crate::{
     version::Version,
 };
 
-/// How a topology is raised: kept, so that every later change of Docker does as the deploy did.
+/// The settings of a deploy. They are stored, so that later changes on Docker use the same settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use]
@@ -24,7 +24,7 @@ pub struct DeploySettings {
     pub publish: Publish,
     /// What deckies on the DMZ may send to the outside.
     pub dmz_egress: DmzEgress,
-    /// Where what the containers print is kept.
+    /// The log driver of the containers.
     #[serde(skip_serializing_if = "LogSettings::is_usual")]
     pub log: LogSettings,
 }
@@ -49,9 +49,9 @@ impl DeploySettings {
     }
 }
 
-/// What deckies on the DMZ may send to the outside of their own accord. Answers to whoever came in always pass.
+/// What deckies on the DMZ may send to the outside on their own. Replies to visitors always pass.
 ///
-/// Read from its name, or from a boolean, which it was once: `true` is [`Open`](Self::Open).
+/// Parsed from its name, or from a boolean, the former format: `true` is [`Open`](Self::Open).
 #[derive(
     Debug,
     Clone,
@@ -76,9 +76,9 @@ pub enum DmzEgress {
     #[default]
     #[strum(to_string = "none", serialize = "false")]
     None,
-    /// Queries to port 53.
+    /// Only queries to port 53.
     DnsOnly,
-    /// A few packets a second.
+    /// A limited rate of packets.
     RateLimited,
     /// Everything.
     #[strum(to_string = "open", serialize = "true")]
@@ -105,9 +105,9 @@ impl fmt::Display for DmzEgress {
     }
 }
 
-/// The refusal of a text that names no [`DmzEgress`].
+/// The error for a text that is not the name of a [`DmzEgress`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is none of none, dns-only, rate-limited and open")]
+#[error("`{0}` is not one of none, dns-only, rate-limited, open")]
 pub struct UnknownEgress(String);
 
 #[derive(Deserialize)]
@@ -144,7 +144,7 @@ impl From<Spelling> for DmzEgress {
     }
 }
 
-/// All that the store keeps of a topology beside the maze itself.
+/// The data that the store keeps for a topology in addition to the maze.
 ///
 /// It serializes without its host, config and settings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -153,9 +153,9 @@ pub struct TopologyRow {
     pub id: TopologyId,
     /// The name, unique without case among those not torn down.
     pub name: TopologyName,
-    /// What it is doing.
+    /// Its current status.
     pub status: Status,
-    /// What it is meant to be; none before its first deploy.
+    /// Its intended state; none before its first deploy.
     pub intent: Option<Intent>,
     /// Where its deckies run.
     pub mode: Mode,
@@ -166,20 +166,20 @@ pub struct TopologyRow {
     pub version: Version,
     /// When it was stored.
     pub created_at: Timestamp,
-    /// When it was last written to.
+    /// When it was last changed.
     pub changed_at: Timestamp,
     /// Whether Docker may differ from what is stored.
     pub needs_resync: bool,
-    /// What it was generated from.
+    /// The config that it was generated from.
     #[serde(skip)]
     pub config: Option<TopologyConfig>,
-    /// How it is raised.
+    /// How it is deployed.
     #[serde(skip)]
     pub settings: DeploySettings,
 }
 
 impl TopologyRow {
-    /// Returns whether mutations of it are queued: it runs, and is not meant to be down.
+    /// Returns whether mutations are queued: it runs, and its intent is not down.
     pub fn takes_mutations(&self) -> bool {
         matches!(self.status, Status::Active | Status::Degraded) && self.intent != Some(Intent::Down)
     }
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn egress_reads_as_it_prints_and_as_the_boolean_that_it_was() {
+    fn egress_is_parsed_from_its_name_and_from_the_former_boolean() {
         for egress in DmzEgress::ALL.iter().copied() {
             let json = serde_json::to_string(&egress).unwrap();
             assert_eq!(json, format!("\"{egress}\""));

@@ -6,7 +6,7 @@ use crate::{
     name::Name,
 };
 
-/// A complete, well-formed maze: LANs, deckies and who is attached to what.
+/// A complete, well-formed maze: LANs, deckies and attachments.
 ///
 /// Names are unique (case is ignored), every attachment has a LAN and an address, and no decky is on one LAN twice. The validator
 /// checks whether the maze makes sense.
@@ -19,7 +19,7 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Builds a topology of LANs and deckies, in order of their ids.
+    /// Builds a topology from LANs and deckies, in order of their ids.
     pub fn new(mut lans: Vec<Lan>, mut deckies: Vec<Decky>) -> Result<Self, TopologyError> {
         lans.sort_by_key(Lan::id);
         deckies.sort_by_key(Decky::id);
@@ -39,7 +39,7 @@ impl Topology {
         deckies.shrink_to_fit();
         let mut workloads = Workloads::default();
         for decky in &mut deckies {
-            workloads.share(decky.loadout_mut());
+            workloads.share(decky.workload_mut());
         }
         let topology = Self { lans, deckies };
         for decky in &topology.deckies {
@@ -59,7 +59,7 @@ impl Topology {
         Ok(topology)
     }
 
-    /// Replaces the LAN of the same id, or adds it. Its name must be unique.
+    /// Replaces the LAN with the same id, or adds it. Its name must be unique.
     pub(crate) fn with_lan(mut self, lan: Lan) -> Self {
         match self.lans.binary_search_by_key(&lan.id(), Lan::id) {
             Ok(at) => self.lans[at] = lan,
@@ -80,7 +80,7 @@ impl Topology {
         self.debug_well_formed()
     }
 
-    /// Replaces the decky of the same id, or adds it. Its name must be unique, and its LANs must exist.
+    /// Replaces the decky with the same id, or adds it. Its name must be unique, and its LANs must exist.
     pub(crate) fn with_decky(mut self, decky: Decky) -> Self {
         match self.deckies.binary_search_by_key(&decky.id(), Decky::id) {
             Ok(at) => self.deckies[at] = decky,
@@ -103,7 +103,7 @@ impl Topology {
     fn debug_well_formed(self) -> Self {
         if cfg!(debug_assertions) {
             let again = Self::new(self.lans.clone(), self.deckies.clone());
-            debug_assert_eq!(again.err(), None, "callers check what they change");
+            debug_assert_eq!(again.err(), None, "callers check their changes");
         }
         self
     }
@@ -118,14 +118,14 @@ impl Topology {
         &self.deckies
     }
 
-    /// Takes the topology apart into its LANs and deckies.
+    /// Splits the topology into its LANs and deckies.
     pub fn into_parts(self) -> (Vec<Lan>, Vec<Decky>) {
         (self.lans, self.deckies)
     }
 
     /// Returns the index of a LAN in [`lans`](Self::lans).
     pub fn lan_index(&self, id: LanId) -> Option<usize> {
-        // Most topologies number their LANs from 0 without a gap.
+        // Most topologies number their LANs from 0 without gaps.
         let likely = id.ordinal() as usize;
         if self.lans.get(likely).is_some_and(|lan| lan.id() == id) {
             return Some(likely);
@@ -133,12 +133,12 @@ impl Topology {
         self.lans.binary_search_by_key(&id, Lan::id).ok()
     }
 
-    /// Returns the LAN of that id.
+    /// Returns the LAN with that id.
     pub fn lan(&self, id: LanId) -> Option<&Lan> {
         self.lan_index(id).map(|at| &self.lans[at])
     }
 
-    /// Returns the LAN of that name. It walks all LANs; for many names, [`lans_by_name`](Self::lans_by_name) is cheaper.
+    /// Returns the LAN with that name. It walks all LANs; for many names, [`lans_by_name`](Self::lans_by_name) is cheaper.
     pub fn lan_named(&self, name: &Name) -> Option<&Lan> {
         self.lans.iter().find(|lan| lan.name() == name)
     }
@@ -148,7 +148,7 @@ impl Topology {
         self.lans.iter().map(|lan| (lan.name(), lan)).collect()
     }
 
-    /// Returns the decky of that id.
+    /// Returns the decky with that id.
     pub fn decky(&self, id: DeckyId) -> Option<&Decky> {
         self.deckies
             .binary_search_by_key(&id, Decky::id)
@@ -156,17 +156,17 @@ impl Topology {
             .map(|at| &self.deckies[at])
     }
 
-    /// Returns the decky of that name. It walks all deckies.
+    /// Returns the decky with that name. It walks all deckies.
     pub fn decky_named(&self, name: &Name) -> Option<&Decky> {
         self.deckies.iter().find(|decky| decky.name() == name)
     }
 
-    /// Returns the DMZ; of several, the first.
+    /// Returns the DMZ; if there are several, the first.
     pub fn dmz(&self) -> Option<&Lan> {
         self.lans.iter().find(|lan| lan.is_dmz())
     }
 
-    /// Returns whether a decky publishes its services' ports on the host: it forwards and its home is the DMZ.
+    /// Returns whether a decky is a gateway, whose ports the host publishes: it forwards and its home is the DMZ.
     pub fn is_gateway(&self, decky: &Decky) -> bool {
         decky.forwards_l3()
             && decky
@@ -175,7 +175,7 @@ impl Topology {
                 .is_some_and(Lan::is_dmz)
     }
 
-    /// Walks every attachment with its decky.
+    /// Walks all attachments, each with its decky.
     pub fn edges(&self) -> impl Iterator<Item = (&Decky, Attachment)> {
         self.deckies
             .iter()

@@ -1,4 +1,4 @@
-//! The faults in the form of a maze: names that are invalid or occur twice, and attachments to LANs that do not exist or occur twice.
+//! Faults of form: names that are invalid or occur twice, and attachments to LANs that do not exist or occur twice.
 
 use std::error::Error as _;
 
@@ -8,7 +8,7 @@ use crate::{
     name::{CaseInsensitive, NameError},
 };
 
-/// A fault in the form of a maze.
+/// A fault of form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -60,7 +60,7 @@ pub enum TopologyError {
     UnknownLan {
         /// The decky.
         decky: String,
-        /// The LAN: its name, its id, or its place in a draft, like `#3`.
+        /// The LAN: its name, its id, or its position in a draft, like `#3`.
         lan: String,
     },
     /// A decky is attached to the same LAN twice.
@@ -79,7 +79,7 @@ impl TopologyError {
         self.into()
     }
 
-    /// Returns the finding that reports the fault. The hint for people, which may be empty, follows its text.
+    /// Returns the finding for the fault. The hint for people, which may be empty, is appended to its text.
     pub(crate) fn finding(self, hint: &str) -> Finding {
         let text = self
             .source()
@@ -89,7 +89,7 @@ impl TopologyError {
             Self::DeckyName { name, .. } => (Code::NameInvalid, Target::Decky { decky: name }, "rename it"),
             Self::LanNameDup { name } => (Code::LanNameDup, Target::Lan { lan: name }, "rename all but one"),
             Self::DeckyNameDup { name } => (Code::DeckyNameDup, Target::Decky { decky: name }, "rename all but one"),
-            // Documents and drafts have no ids, so no report has these.
+            // Documents and drafts have no ids, so no report contains these.
             Self::LanIdDup { .. } | Self::DeckyIdDup { .. } => {
                 (Code::DocType, Target::Topology, "give each its own id")
             }
@@ -107,7 +107,7 @@ impl TopologyError {
     }
 }
 
-/// Returns each name that occurs more than once, as it is written the second time.
+/// Returns each name that occurs more than once, as its second occurrence is written.
 pub(super) fn doubled<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut names: Vec<_> = names.map(CaseInsensitive).collect();
     names.sort();

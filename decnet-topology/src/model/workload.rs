@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::{model::ServiceConfig, name::ServiceName};
 
-/// What a decky runs: services, their config and the archetype.
+/// The workload of a decky: services, their configuration and the archetype.
 ///
-/// Deckies that run the same share one. Two are equal if they print alike.
+/// Deckies with the same workload share it. Two workloads are equal if they print the same.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Workload {
     /// The hash of the other fields.
@@ -22,7 +22,7 @@ pub(crate) struct Workload {
     archetype: Option<String>,
 }
 
-/// The workload that runs nothing. It needs no allocation.
+/// The empty workload. It needs no allocation.
 static BARE: Workload = Workload {
     digest: 0,
     services: BTreeSet::new(),
@@ -30,7 +30,7 @@ static BARE: Workload = Workload {
     archetype: None,
 };
 
-/// A workload that others may share; `None` is the bare one.
+/// A workload that can be shared; `None` is the empty one.
 pub(crate) type Shared = Option<Arc<Workload>>;
 
 impl Workload {
@@ -39,7 +39,7 @@ impl Workload {
         shared.as_deref().unwrap_or(&BARE)
     }
 
-    /// Changes one; others that shared it keep theirs.
+    /// Changes a workload; others that shared it keep the old one.
     pub(super) fn change(shared: &mut Shared, change: impl FnOnce(&mut Self)) {
         let own = Arc::make_mut(shared.get_or_insert_default());
         change(own);
@@ -86,7 +86,7 @@ impl PartialEq for Workload {
 
 impl Eq for Workload {}
 
-/// Returns whether two configurations print alike. Two that are equal may not: 0.0 equals -0.0.
+/// Returns whether two configurations print the same. Equal ones may not: 0.0 equals -0.0.
 pub(crate) fn print_alike(one: &ServiceConfig, other: &ServiceConfig) -> bool {
     pairwise(one, other, |(service, fields), (other_service, other_fields)| {
         let alike = |(field, value): (&String, _), (other_field, other_value)| {
@@ -112,7 +112,7 @@ fn values_print_alike(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Returns whether both have the same number of items, and each pair of items is alike.
+/// Returns whether both have the same number of items, and all pairs of items print the same.
 fn pairwise<I>(one: I, other: I, mut alike: impl FnMut(I::Item, I::Item) -> bool) -> bool
 where
     I: IntoIterator<IntoIter: ExactSizeIterator>,
@@ -124,7 +124,7 @@ where
 /// The workloads of a maze, each once.
 #[derive(Debug)]
 pub(crate) struct Workloads {
-    /// By digest. Of two with the same digest, the second is not shared.
+    /// By digest. If two have the same digest, the second is not shared.
     known: HashMap<u64, Arc<Workload>, FixedState>,
 }
 
@@ -136,14 +136,14 @@ impl Default for Workloads {
 }
 
 impl Workloads {
-    /// Returns the workload of these parts, shared if it is known.
+    /// Returns the workload of these parts; shared if it is already known.
     pub(crate) fn get(
         &mut self,
         services: &[ServiceName],
         service_config: &ServiceConfig,
         archetype: Option<&str>,
     ) -> Shared {
-        // In another order only the set shows whether it is known.
+        // If the order differs, only the set shows whether it is known.
         if services.is_sorted_by(|one, next| one < next) {
             let digest = digest(services.iter(), service_config, archetype);
             let known = self.known.get(&digest).filter(|known| {
@@ -165,7 +165,7 @@ impl Workloads {
         shared
     }
 
-    /// Replaces a workload by an equal one that is known, or remembers it.
+    /// Replaces a workload by an equal known one, or records it.
     pub(super) fn share(&mut self, shared: &mut Shared) {
         let Some(workload) = shared else { return };
         let known = self

@@ -17,10 +17,10 @@ use crate::{
 
 type Applied<T = Topology> = Result<T, MutationError>;
 
-/// Returns the maze that a mutation makes of another, or the reason for a refusal.
+/// Returns the maze after a mutation, or the reason for a refusal.
 ///
 /// The given maze is unchanged. The new one has passed the live rules against the claims of other topologies, so it has no
-/// error, not even one that the given maze had before. Ids stay; a new LAN or decky takes the id after the greatest.
+/// errors; errors of the given maze must be fixed too. Ids stay the same; a new LAN or decky gets the id after the greatest.
 pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> Result<ValidTopology, MutationError> {
     let after = match mutation {
         Mutation::AddLan(add) => add_lan(before, add, context),
@@ -218,7 +218,7 @@ fn decky<'t>(topology: &'t Topology, name: &Name) -> Applied<&'t Decky> {
     })
 }
 
-/// How many names are candidates for a suggestion.
+/// The largest number of names that are candidates for a suggestion.
 const HINTED: usize = 1000;
 
 fn next_id(last: Option<u32>, name: &Name) -> Applied<u32> {
@@ -233,7 +233,7 @@ fn moved(from: Position, x: Option<Coordinate>, y: Option<Coordinate>) -> Positi
     }
 }
 
-/// Takes the next subnet of the pool that overlaps none of any topology.
+/// Returns the next subnet of the pool that overlaps no subnet of any topology.
 fn free_subnet(topology: &Topology, lan: &Name, context: &Context<'_>) -> Applied<Ipv4Net> {
     let exhausted = |source| MutationError::SubnetPoolExhausted {
         lan: lan.clone(),
@@ -246,7 +246,7 @@ fn free_subnet(topology: &Topology, lan: &Name, context: &Context<'_>) -> Applie
     pool.next_free().map_err(exhausted)
 }
 
-/// Makes a membership in a LAN, with the lowest free address if none is given.
+/// Creates a membership in a LAN, with the lowest free address if none is given.
 fn membership(topology: &Topology, lan: &Lan, decky: &Name, ip: Option<Ipv4Addr>) -> Applied<Attachment> {
     let refused = |source| MutationError::AddressPoolExhausted {
         lan: lan.name().clone(),
@@ -256,7 +256,7 @@ fn membership(topology: &Topology, lan: &Lan, decky: &Name, ip: Option<Ipv4Addr>
     let allocated = || {
         let mut pool = IpAllocator::new(lan.subnet()).map_err(refused)?;
         for (_, attachment) in topology.edges().filter(|(_, attachment)| attachment.lan == lan.id()) {
-            // One outside the subnet, or reserved, takes none of those that are handed out.
+            // An address that is outside the subnet or reserved uses up none of the free ones.
             drop(pool.reserve(attachment.ip));
         }
         pool.next_free().map_err(refused)

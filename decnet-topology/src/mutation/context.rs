@@ -5,35 +5,35 @@ use crate::{
     status::Status,
 };
 
-/// Whether something of a maze is on Docker.
+/// Whether parts of a maze exist on Docker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Nothing is: everything may change.
+    /// Nothing exists: everything may change.
     Pending,
-    /// It runs: LANs keep their names and subnets, and what a gateway publishes changes by force only.
+    /// It runs: LANs keep their names and subnets, and the published ports of a gateway change only with `force`.
     Live,
 }
 
-/// What a mutation needs to know beside the maze.
+/// The data that a mutation needs in addition to the maze.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// The services and archetypes that there are.
+    /// The catalogue of services and archetypes.
     pub catalog: &'a Catalog,
     /// The subnets of all other topologies that are not torn down.
     pub claims: &'a [Claim],
     /// Whether the maze runs.
     pub stage: Stage,
-    /// The range that subnets are allocated from.
+    /// The pool for allocated subnets.
     pub pool: Ipv4Net,
-    /// The length of a subnet that is allocated.
+    /// The length of allocated subnets.
     pub prefix: u8,
-    /// How gateways publish ports on the host; each port to the same number if none.
+    /// How gateways publish ports on the host; by default each port on the same number.
     pub publish: Option<&'a Publish>,
 }
 
 impl<'a> Context<'a> {
-    /// Knows a catalogue and no other topology; subnets come from the default pool, 172.16.0.0/12 by /24.
+    /// Creates a context with a catalogue and no other topologies; subnets come from the default pool, 172.16.0.0/12 by /24.
     pub fn new(catalog: &'a Catalog, stage: Stage) -> Self {
         let SubnetPool { pool, prefix, .. } = SubnetPool::default();
         Self {
@@ -46,7 +46,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Knows what the row of a stored topology says, and the claims of the others.
+    /// Creates a context from the row of a stored topology and the claims of the others.
     pub fn of(row: &'a TopologyRow, catalog: &'a Catalog, claims: &'a [Claim]) -> Self {
         let stage = if row.status == Status::Pending {
             Stage::Pending

@@ -12,18 +12,18 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MutationError {
-    /// The text is not JSON, is too long or too deep, or has a key twice.
+    /// The text is not JSON, is too long or too deep, or has a repeated key.
     #[error("the mutation cannot be read: {message}")]
     Syntax {
         /// What is wrong with it.
         message: String,
     },
     /// The op is unknown.
-    #[error("there is no op `{op}`{hint}")]
+    #[error("unknown op `{op}`{hint}")]
     UnknownOp {
         /// The word.
         op: String,
-        /// Which one was meant, or which there are, for people.
+        /// A suggestion, or the list of ops, for people.
         hint: String,
     },
     /// An unknown key.
@@ -31,17 +31,17 @@ pub enum MutationError {
     UnknownKey {
         /// Its path.
         path: String,
-        /// Of what it is none.
+        /// The op or object that does not have it.
         op: String,
-        /// Which one was meant, or which there are, for people.
+        /// A suggestion, or the list of keys, for people.
         hint: String,
     },
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("{path} is missing; it must be {expected}")]
     MissingKey {
         /// Its path.
         path: String,
-        /// What its value would be.
+        /// The expected value.
         expected: &'static str,
     },
     /// A value has the wrong JSON type.
@@ -51,25 +51,25 @@ pub enum MutationError {
         path: String,
         /// The expected type.
         expected: Cow<'static, str>,
-        /// What does.
+        /// The type that was found.
         found: String,
     },
     /// A name is not a DNS label.
-    #[error("{path} is no name: `{text}`")]
+    #[error("{path} is not a valid name: `{text}`")]
     NameInvalid {
         /// Its path.
         path: String,
         /// The text.
         text: String,
-        /// Why.
+        /// The reason.
         source: NameError,
     },
     /// A subnet does not parse, or has host bits set.
-    #[error("{path} is no subnet")]
+    #[error("{path} is not a valid subnet")]
     SubnetMalformed {
         /// Its path.
         path: String,
-        /// Why.
+        /// The reason.
         source: SubnetError,
     },
     /// An address does not parse.
@@ -81,43 +81,43 @@ pub enum MutationError {
         text: String,
     },
     /// No LAN has that name.
-    #[error("there is no LAN `{lan}`{hint}")]
+    #[error("no LAN named `{lan}`{hint}")]
     UnknownLan {
         /// The name.
         lan: Name,
-        /// Which one was meant, for people; may be empty.
+        /// A suggestion for people; may be empty.
         hint: String,
     },
     /// No decky has that name.
-    #[error("there is no decky `{decky}`{hint}")]
+    #[error("no decky named `{decky}`{hint}")]
     UnknownDecky {
         /// The name.
         decky: Name,
-        /// Which one was meant, for people; may be empty.
+        /// A suggestion for people; may be empty.
         hint: String,
     },
-    /// A LAN has the name already.
-    #[error("there is a LAN `{lan}` already")]
+    /// A LAN already has the name.
+    #[error("a LAN named `{lan}` already exists")]
     LanNameDup {
         /// The LAN that has it.
         lan: Name,
     },
-    /// A decky has the name already.
-    #[error("there is a decky `{decky}` already")]
+    /// A decky already has the name.
+    #[error("a decky named `{decky}` already exists")]
     DeckyNameDup {
         /// The decky that has it.
         decky: Name,
     },
-    /// The LAN is the home of a decky, and homes stay.
+    /// The LAN is the home of a decky. A home cannot be removed.
     #[error("LAN `{lan}` is the home of decky `{decky}`; remove the decky first")]
     LanIsHome {
         /// The LAN.
         lan: Name,
-        /// One of those at home there.
+        /// One of the deckies with this home.
         decky: Name,
     },
-    /// The decky is on the LAN already.
-    #[error("decky `{decky}` is attached to LAN `{lan}` already, as {ip}")]
+    /// The decky is already on the LAN.
+    #[error("decky `{decky}` is already attached to LAN `{lan}` as {ip}")]
     AlreadyAttached {
         /// The decky.
         decky: Name,
@@ -134,70 +134,70 @@ pub enum MutationError {
         /// The LAN.
         lan: Name,
     },
-    /// The membership is the decky's home, and homes stay.
-    #[error("LAN `{lan}` is the home of decky `{decky}`, which it cannot leave; remove the decky")]
+    /// The membership is the decky's home. A decky cannot leave its home.
+    #[error("decky `{decky}` cannot leave its home `{lan}`; remove the decky")]
     DetachFromHome {
         /// The decky.
         decky: Name,
         /// The LAN.
         lan: Name,
     },
-    /// A decky that has nothing to forward between was to forward.
+    /// The mutation makes a decky forward, but it has only one LAN.
     #[error(
-        "decky `{decky}` cannot forward packets: it has no two LANs to forward between, nor the DMZ; attach it to another first"
+        "decky `{decky}` cannot forward packets: it has only one LAN, and its home is not the DMZ; attach it to another LAN first"
     )]
     RouterSingleHomed {
         /// The decky.
         decky: Name,
     },
-    /// What a gateway publishes on the host would change, and with it its base.
-    #[error("what decky `{decky}` publishes on the host changes, so its base is recreated; that wants `force`")]
+    /// The published ports of a gateway would change, so its base would be recreated.
+    #[error("this changes the published ports of decky `{decky}` and recreates its base; repeat it with `force`")]
     ForceRequired {
         /// The decky.
         decky: Name,
     },
-    /// A LAN that runs keeps its name and its subnet.
+    /// A running LAN keeps its name and its subnet.
     #[error("`{field}` of LAN `{lan}` cannot change while the maze runs")]
     FrozenWhileLive {
         /// The LAN.
         lan: Name,
-        /// What was to change.
+        /// The field that would change.
         field: &'static str,
     },
     /// The pool has no subnet left.
-    #[error("LAN `{lan}` cannot have a subnet")]
+    #[error("no subnet can be allocated for LAN `{lan}`")]
     SubnetPoolExhausted {
         /// The LAN.
         lan: Name,
-        /// Why.
+        /// The reason.
         source: AllocError,
     },
     /// The LAN has no address left.
-    #[error("LAN `{lan}` has no address for decky `{decky}`")]
+    #[error("no address on LAN `{lan}` can be allocated for decky `{decky}`")]
     AddressPoolExhausted {
         /// The LAN.
         lan: Name,
         /// The decky.
         decky: Name,
-        /// Why.
+        /// The reason.
         source: AllocError,
     },
-    /// The topology has no id left for one more.
-    #[error("there are no ids left for `{name}`")]
+    /// The topology has no free ids.
+    #[error("no ids are left for `{name}`")]
     IdsExhausted {
-        /// What was to be added.
+        /// The part that would be added.
         name: Name,
     },
-    /// What comes of it breaks rules.
+    /// The changed maze breaks rules.
     #[error("the maze would break {}", .report.broken())]
     ResultInvalid {
-        /// What was found.
+        /// The findings.
         report: Report,
     },
 }
 
 impl MutationError {
-    /// Returns the stable code. Where the validator has one for the same fault, it is that.
+    /// Returns the stable code. If the validator has a code for the same fault, it is that code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Syntax { .. } => "SYNTAX",
@@ -234,7 +234,7 @@ impl MutationError {
         }
     }
 
-    /// Returns whether the input is not a mutation at all; otherwise the maze refuses it.
+    /// Returns whether the input is not a valid mutation. If false, the maze refuses it.
     pub const fn is_bad_input(&self) -> bool {
         matches!(
             self,

@@ -1,7 +1,7 @@
 //! One change to a maze, as data, and the pure function that makes it.
 //!
-//! A [`Mutation`] is read from JSON, `{"op": …, "payload": {…}}`, or made from its payload. [`apply`] returns the maze that it
-//! makes, which has passed the live rules, or an error; the given maze is unchanged.
+//! A [`Mutation`] is read from JSON, `{"op": …, "payload": {…}}`, or created from its payload. [`apply`] returns the changed
+//! maze, which has passed the live rules, or an error; the given maze is unchanged.
 //!
 //! ```
 //! use decnet_topology::{Catalog, Mutation, Topology, mutation::{AddDecky, Context, Stage, apply}};
@@ -20,7 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What a mutation may say
+//! # Payloads
 //!
 //! | op | payload |
 //! |---|---|
@@ -33,8 +33,8 @@
 //! | `update_decky` | `decky`, `patch` {`service_config`?, `archetype`?, `forwards_l3`?}, `services`?, `x`?, `y`?, `force` = false |
 //! | `update_lan` | `name`, `patch` {`name`?, `subnet`?, `is_dmz`?}, `x`?, `y`? |
 //!
-//! `null` asks for an `ip` or a `subnet` to be allocated, and clears the `archetype` in a patch; anywhere else it is refused.
-//! Types are strict: `"false"` is not a boolean.
+//! `null` for `ip` or `subnet` allocates one, and `null` for `archetype` in a patch clears it. It is refused elsewhere. Types are
+//! strict: `"false"` is not a boolean.
 
 mod apply;
 mod check;
@@ -57,7 +57,7 @@ pub use payload::{
 };
 pub use published::changes_published;
 
-/// The longest mutation that is read, in bytes: 1 MiB.
+/// The longest mutation text, in bytes: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;
 
 /// One change to a maze: on the wire `{"op": …, "payload": {…}}`.
@@ -73,18 +73,18 @@ pub enum Mutation {
     AddDecky(AddDecky),
     /// Attaches a decky to one more LAN.
     AttachDecky(AttachDecky),
-    /// Ends a membership that is not the home.
+    /// Removes a membership that is not the home.
     DetachDecky(DetachDecky),
     /// Removes a decky.
     RemoveDecky(RemoveDecky),
-    /// Changes what a decky runs or is.
+    /// Changes the workload or the role of a decky.
     UpdateDecky(UpdateDecky),
-    /// Changes a LAN; of a live maze only its place on the canvas.
+    /// Changes a LAN; in a live maze, only its position on the canvas.
     UpdateLan(UpdateLan),
 }
 
 impl Mutation {
-    /// The words for what a mutation does.
+    /// The ops.
     pub const OPS: &[&str] = &[
         "add_lan",
         "remove_lan",
@@ -96,7 +96,7 @@ impl Mutation {
         "update_lan",
     ];
 
-    /// Returns the word for what it does, as on the wire.
+    /// Returns the op, as on the wire.
     pub const fn op(&self) -> &'static str {
         match self {
             Self::AddLan(_) => "add_lan",
@@ -110,7 +110,7 @@ impl Mutation {
         }
     }
 
-    /// Returns the name of the LAN or decky that it is about.
+    /// Returns the name of the LAN or decky that it changes.
     pub const fn subject(&self) -> &Name {
         match self {
             Self::AddLan(add) => &add.name,
@@ -124,7 +124,7 @@ impl Mutation {
         }
     }
 
-    /// Returns whether a base may be recreated for it.
+    /// Returns whether it may recreate a base.
     pub const fn force(&self) -> bool {
         match self {
             Self::AttachDecky(attach) => attach.force,
@@ -133,8 +133,8 @@ impl Mutation {
         }
     }
 
-    /// Returns the JSON Schema (draft 2020-12) of a mutation. It is a little more lenient than what is read: `from_value` knows
-    /// what a subnet is.
+    /// Returns the JSON Schema (draft 2020-12) of a mutation. It accepts slightly more than `from_value`, which also checks
+    /// subnets.
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
     }

@@ -3,10 +3,10 @@ use crate::{
     name::Name,
 };
 
-/// Lists the deckies, there before and after, whose published ports change: those that become gateways or cease to be, and
-/// gateways whose services change.
+/// Lists the deckies, present before and after, whose published ports change: deckies that become gateways or stop being
+/// gateways, and gateways with changed services.
 ///
-/// Ports are fixed when a base is created, so each of these has its base recreated. Costs O(n).
+/// The ports of a base are fixed when it is created, so each of these bases is recreated. Costs O(n).
 pub fn changes_published<'a>(before: &'a Topology, after: &'a Topology) -> Vec<&'a Name> {
     let mut news = after.deckies().iter().peekable();
     let pairs = before.deckies().iter().filter_map(|old| {

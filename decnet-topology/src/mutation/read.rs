@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Mutation {
-    /// Reads a mutation from a JSON text, of at most [`MAX_BYTES`] and as deep as a maze file may be.
+    /// Reads a mutation from a JSON text of at most [`MAX_BYTES`]. The nesting limit is that of a maze file.
     pub fn from_json(text: &str) -> Result<Self, MutationError> {
         let syntax = |message| MutationError::Syntax { message };
         if text.len() > MAX_BYTES {
@@ -34,8 +34,8 @@ impl Mutation {
         Self::from_tree(&tree)
     }
 
-    /// Refuses a mutation that was put together in code and that [`from_value`](Self::from_value) would not read: one with a
-    /// config that is nested too deeply, or a subnet with host bits.
+    /// Refuses a mutation that was built in code and that [`from_value`](Self::from_value) would not read: the configuration is
+    /// nested too deeply, or a subnet has host bits.
     pub(crate) fn check_readable(&self) -> Result<(), MutationError> {
         let config = match self {
             Self::AddDecky(add) => add
@@ -78,12 +78,12 @@ impl Mutation {
     fn from_tree(tree: &Value<'_>) -> Result<Self, MutationError> {
         let diagnostics = Diagnostics::new("");
         let at = At::root(&diagnostics, tree);
-        // First of all, so that a text which says a thing twice is refused whatever else is wrong with it.
+        // This check is first, so that a repeated key is always reported, whatever else is wrong.
         at.check_keys();
         let mutation = read(at);
         match diagnostics.finish().0.into_iter().next() {
             Some(fault) => Err(fault.into()),
-            None => Ok(mutation.expect("what is not a mutation has a fault")),
+            None => Ok(mutation.expect("an invalid mutation has a fault")),
         }
     }
 }
@@ -103,7 +103,7 @@ const NAME: &str = "a name like web-01";
 const OP: &str = "an op like add_lan";
 const ARCHETYPE: &str = "the name of an archetype";
 
-/// The deepest nesting of a field's value, which is on the sixth level of a maze file.
+/// The deepest nesting of a field's value. It is on the sixth level of a maze file.
 const DEEPEST: usize = MAX_DEPTH - 5;
 
 fn read(at: At<'_, '_>) -> Option<Mutation> {
@@ -255,7 +255,7 @@ fn services<C: FromIterator<ServiceName>>(at: At<'_, '_>) -> C {
 }
 
 fn service_config(at: At<'_, '_>) -> Option<ServiceConfig> {
-    // The service and its fields are two levels more.
+    // The service and its fields are two more levels.
     if at.value().is_deeper(DEEPEST + 2) {
         at.note(Problem::Other { message: too_deep() });
         return None;
@@ -267,7 +267,7 @@ fn too_deep() -> String {
     format!("has values of more than {DEEPEST} levels of lists and objects")
 }
 
-/// Returns whether lists and objects are nested in a value more deeply than that.
+/// Returns whether the lists and objects in a value are nested more deeply than that.
 fn is_deeper(value: &Json, levels: usize) -> bool {
     let deeper = |value: &Json| is_deeper(value, levels - 1);
     match value {
@@ -277,7 +277,7 @@ fn is_deeper(value: &Json, levels: usize) -> bool {
     }
 }
 
-/// Says which word was most likely meant, or which there are.
+/// Suggests the most likely word, or lists the known ones.
 fn hint(word: &str, known: &[&str]) -> String {
     match spelling::hint(word, known.iter().copied()) {
         none if none.is_empty() => format!("; there are {}", known.join(", ")),
@@ -296,7 +296,7 @@ impl From<Fault> for MutationError {
                 hint: hint(&key, known),
             },
             Problem::DoubledKey { parent, key } => Self::Syntax {
-                message: format!("`{key}` stands twice in {}; remove one", whole(parent)),
+                message: format!("`{key}` occurs twice in {}; remove one", whole(parent)),
             },
             Problem::MissingKey { expected, .. } => Self::MissingKey { path, expected },
             Problem::WrongType { expected, found, .. } => Self::WrongType {

@@ -1,6 +1,6 @@
 use std::{cmp::Ordering, hash};
 
-/// A text that compares without case, like a [`Name`](super::Name), whether or not it is a valid one.
+/// A text that compares without case, like a [`Name`](super::Name), even if it is not a valid name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CaseInsensitive<'a>(pub(crate) &'a str);
 

@@ -31,7 +31,7 @@ pub enum NameError {
     TooLong {
         /// Its length in characters.
         len: usize,
-        /// The bound.
+        /// The largest number of characters.
         max: usize,
     },
     /// A character is not allowed at its position.
@@ -40,9 +40,9 @@ pub enum NameError {
     Character {
         /// The character.
         character: char,
-        /// Its place, from 1.
+        /// Its position, from 1.
         position: usize,
-        /// What is allowed.
+        /// The allowed characters.
         rule: &'static str,
     },
 }
@@ -74,7 +74,7 @@ impl Name {
     const MAX: usize = 63;
     const RULE: &'static str = "letters, digits and inner hyphens";
 
-    /// Checks the text and makes a name of it.
+    /// Checks the text and creates a name from it.
     pub fn new(text: &str) -> Result<Self, NameError> {
         if Self::is_label(text.as_bytes()) {
             Ok(Self(text.into()))
@@ -116,7 +116,7 @@ impl Name {
         &self.0
     }
 
-    /// Returns the name in lower case: what two equal names have in common.
+    /// Returns the name in lower case; equal names have the same one.
     pub fn to_lowercase(&self) -> String {
         self.0.as_str().to_ascii_lowercase()
     }
@@ -172,7 +172,7 @@ pub struct TopologyName(Box<str>);
 impl TopologyName {
     const MAX: usize = 64;
 
-    /// Checks the text and makes a topology's name of it.
+    /// Checks the text and creates a topology name from it.
     pub fn new(text: &str) -> Result<Self, NameError> {
         if text.trim().is_empty() {
             return Err(NameError::Empty);
@@ -196,7 +196,7 @@ impl TopologyName {
         &self.0
     }
 
-    /// Returns the name in lower case: what two equal names have in common.
+    /// Returns the name in lower case; equal names have the same one.
     pub fn to_lowercase(&self) -> String {
         self.0.to_lowercase()
     }
@@ -218,7 +218,7 @@ impl Eq for TopologyName {}
 pub struct ServiceName(CompactString);
 
 impl ServiceName {
-    /// Takes the text as a service's name.
+    /// Creates a service name from the text.
     pub fn new(text: &str) -> Self {
         Self(text.into())
     }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn names_compare_without_case_and_order_as_their_lower_case() {
+    fn names_compare_without_case_and_sort_by_their_lower_case() {
         let mut names: Vec<Name> = ["b", "A", "a-1", "B2"]
             .iter()
             .map(|text| text.parse().expect("name"))

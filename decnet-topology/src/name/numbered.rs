@@ -1,6 +1,6 @@
 use super::{Name, NameError};
 
-/// Counts up names: a prefix, and a number from 0 with a least number of digits.
+/// Generates numbered names: a prefix, and a number from 0 with a minimum number of digits.
 #[derive(Debug)]
 pub(crate) struct Numbered {
     prefix: String,
@@ -9,7 +9,7 @@ pub(crate) struct Numbered {
 }
 
 impl Numbered {
-    /// Checks once that the prefix makes names with every number.
+    /// Checks once that the prefix gives valid names with every number.
     pub(crate) fn new(prefix: &str, digits: usize) -> Result<Self, NameError> {
         Name::new(&format!("{prefix}{}", u64::MAX))?;
         Ok(Self {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counted_names_are_those_of_their_numbers() {
+    fn numbered_names_equal_formatted_ones() {
         let names = Numbered::new("x-", 2).expect("names").take(1100);
         for (number, name) in names.enumerate() {
             assert_eq!(name.as_str(), format!("x-{number:02}"));

@@ -6,12 +6,12 @@ use ipnet::Ipv4Net;
 
 use super::overlaps;
 
-/// A range of addresses that has a meaning of its own.
+/// A range of addresses with a special purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpecialRange {
     /// The range.
     pub range: Ipv4Net,
-    /// What it is for, in a few words.
+    /// Its purpose, in a few words.
     pub purpose: &'static str,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for SpecialRange {
     }
 }
 
-/// No host of a LAN is reached at these.
+/// No host of a LAN can be reached at these.
 const UNUSABLE: [SpecialRange; 4] = [
     SpecialRange::new([0, 0, 0, 0], 8, "this network"),
     SpecialRange::new([127, 0, 0, 0], 8, "loopback"),
@@ -39,13 +39,14 @@ const UNUSABLE: [SpecialRange; 4] = [
     SpecialRange::new([255, 255, 255, 255], 32, "limited broadcast"),
 ];
 
-/// Hosts of a LAN may be reached at these, but not everywhere.
+/// Hosts of a LAN can be reached at these, but not on every system.
 const DOUBTFUL: [SpecialRange; 2] = [
     SpecialRange::new([169, 254, 0, 0], 16, "link-local"),
     SpecialRange::new([240, 0, 0, 0], 4, "reserved"),
 ];
 
-/// Nobody on the internet has these: private, shared (RFC 6598), protocol assignments, documentation (RFC 5737) and benchmarks
+/// These belong to nobody on the internet: private, shared (RFC 6598), protocol assignments, documentation (RFC 5737) and
+/// benchmarks
 /// (RFC 2544).
 const NOT_PUBLIC: [Ipv4Net; 9] = [
     SpecialRange::new([10, 0, 0, 0], 8, "").range,
@@ -59,13 +60,13 @@ const NOT_PUBLIC: [Ipv4Net; 9] = [
     SpecialRange::new([203, 0, 113, 0], 24, "").range,
 ];
 
-/// Returns a range that no LAN can use, if the subnet shares an address with one: 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 or
+/// Returns a range that no LAN can use if the subnet overlaps one: 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 or
 /// 255.255.255.255.
 pub fn unusable(subnet: Ipv4Net) -> Option<SpecialRange> {
     first_shared(&UNUSABLE, subnet)
 }
 
-/// Returns a range that a LAN should not use, if the subnet shares an address with one: 169.254.0.0/16 or 240.0.0.0/4.
+/// Returns a range that a LAN should not use if the subnet overlaps one: 169.254.0.0/16 or 240.0.0.0/4.
 pub fn doubtful(subnet: Ipv4Net) -> Option<SpecialRange> {
     first_shared(&DOUBTFUL, subnet)
 }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subnet_that_shares_one_address_with_an_unusable_range_is_unusable() {
+    fn a_subnet_that_overlaps_an_unusable_range_is_unusable() {
         for bad in [
             "0.0.0.0/8",
             "0.1.2.0/24",
@@ -100,7 +101,7 @@ mod tests {
             "239.255.255.248/29",
             "255.255.255.255/32",
             "255.255.255.248/29",
-            // Wider than the range, which lies in it.
+            // Wider than the range, and contains it.
             "0.0.0.0/0",
             "0.0.0.0/1",
             "126.0.0.0/7",
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_no_range_of_the_registry_is_public() {
+    fn addresses_outside_the_registry_are_public() {
         for public in [
             "8.8.8.0/24",
             "1.0.0.0/8",

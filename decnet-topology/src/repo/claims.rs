@@ -2,7 +2,7 @@ use ipnet::Ipv4Net;
 
 use crate::{repo::Claim, repo::RepoError};
 
-/// Refuses subnets of which one overlaps a claim.
+/// Refuses subnets if one of them overlaps a claim.
 pub(super) fn refuse_claimed(claims: &[Claim], subnets: impl IntoIterator<Item = Ipv4Net>) -> Result<(), RepoError> {
     let index = ClaimIndex::new(claims);
     for subnet in subnets {
@@ -20,8 +20,8 @@ pub(super) fn refuse_claimed(claims: &[Claim], subnets: impl IntoIterator<Item =
 
 /// Claims in order of address.
 ///
-/// Two subnets are disjoint or one lies in the other, so those that overlap a subnet are those inside it, which are in a
-/// row, and those that begin where one of its supernets does.
+/// Two subnets are disjoint or nested. So the claims that overlap a subnet are those inside it, which are contiguous, and those
+/// that begin at one of its supernets.
 struct ClaimIndex<'a>(Vec<&'a Claim>);
 
 impl<'a> ClaimIndex<'a> {

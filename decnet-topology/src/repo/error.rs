@@ -11,13 +11,13 @@ use crate::{
     version::Version,
 };
 
-/// Says why the store did not do what it was asked. Nothing was changed.
+/// The reason why the store refused or failed. Nothing was changed.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum RepoError {
     /// No topology has that id.
-    #[error("there is no topology {id}")]
+    #[error("no topology has the id {id}")]
     #[strum(serialize = "not_found")]
     NotFound {
         /// The id.
@@ -28,36 +28,36 @@ pub enum RepoError {
     NameTaken {
         /// The name.
         name: TopologyName,
-        /// Who has it.
+        /// The topology that has it.
         id: TopologyId,
     },
-    /// Another topology, not torn down, has the subnet or a part of it.
+    /// Another topology, not torn down, claims an overlapping subnet.
     #[error("subnet {subnet} overlaps {claimed} of LAN `{lan}` in topology `{by}`")]
     SubnetClaimed {
-        /// The subnet wanted.
+        /// The wanted subnet.
         subnet: Ipv4Net,
-        /// The subnet that is claimed.
+        /// The claimed subnet.
         claimed: Ipv4Net,
         /// Its LAN.
         lan: Name,
         /// The topology that claims it.
         by: TopologyName,
     },
-    /// The topology was edited in between.
+    /// The topology was edited meanwhile.
     #[error("the topology is at version {current}, not {expected}")]
     VersionConflict {
-        /// The version that the caller saw.
+        /// The version that the caller expected.
         expected: Version,
-        /// The version that it has.
+        /// The current version.
         current: Version,
     },
-    /// The topology cannot be edited so in its status, or in that status with that intent.
+    /// The topology cannot be edited this way in its status, or with its intent.
     #[error("a topology that is {status} {}", takes(*.status, *.intent))]
     #[strum(serialize = "wrong_status")]
     NotEditable {
         /// The status.
         status: Status,
-        /// What it is meant to be.
+        /// Its intent.
         intent: Option<Intent>,
     },
     /// The topology cannot be deleted in its status.
@@ -67,31 +67,31 @@ pub enum RepoError {
         /// The status.
         status: Status,
     },
-    /// The status changed in between.
+    /// The status changed meanwhile.
     #[error("the topology is {current}, not {expected}")]
     StatusConflict {
-        /// The status that the caller saw.
+        /// The status that the caller expected.
         expected: Status,
-        /// The status that it has.
+        /// The current status.
         current: Status,
     },
-    /// The one status never follows the other.
+    /// The status machine does not have this step.
     #[error("a topology that is {from} cannot become {to}")]
     #[strum(serialize = "wrong_status")]
     IllegalStatus {
-        /// The status that it has.
+        /// The current status.
         from: Status,
-        /// The status asked for.
+        /// The requested status.
         to: Status,
     },
-    /// Someone else is at work on the topology.
-    #[error("{} is at work on the topology (pid {}, until {})", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    /// Another process holds the lease of the topology.
+    #[error("the topology is locked by {} (pid {}, until {})", .lease.holder.label, .lease.holder.pid, .lease.until)]
     #[strum(serialize = "busy")]
     LeaseHeld {
         /// The lease that is held.
         lease: Box<Lease>,
     },
-    /// The lease ran out and someone else took it.
+    /// The lease ran out and another process took it.
     #[error("the lease on topology {id} was lost")]
     #[strum(serialize = "busy")]
     LeaseLost {
@@ -99,75 +99,75 @@ pub enum RepoError {
         id: TopologyId,
     },
     /// No mutation has that id.
-    #[error("there is no mutation {id}")]
+    #[error("no mutation has the number {id}")]
     #[strum(serialize = "not_found")]
     MutationNotFound {
         /// The id.
         id: MutationId,
     },
-    /// The mutation could not be read back: a config in it is nested too deeply, or a subnet has host bits.
-    #[error("the mutation cannot be kept")]
+    /// The mutation could not be read back: its configuration is nested too deeply, or a subnet has host bits.
+    #[error("the mutation cannot be stored")]
     MutationUnreadable {
-        /// Why.
+        /// The reason.
         source: Box<MutationError>,
     },
-    /// The claim on the mutation ran out and someone else took it, or it was given back, or the mutation is finished.
+    /// The claim on the mutation ran out and another process took it, the claim was released, or the mutation is finished.
     #[error("the claim on mutation {id} was lost")]
     #[strum(serialize = "busy")]
     ClaimLost {
         /// The mutation.
         id: MutationId,
     },
-    /// The mutation is in the maze: it can neither be stored again nor be rejected any more.
-    #[error("mutation {id} is in the maze already")]
+    /// The mutation is already in the maze: it can neither be stored again nor rejected.
+    #[error("mutation {id} is already in the maze")]
     #[strum(serialize = "mutation_conflict")]
     MutationStored {
         /// The mutation.
         id: MutationId,
     },
-    /// The mutation is not in the maze: it can neither be applied nor have failed.
+    /// The mutation is not in the maze: it can neither be applied nor failed.
     #[error("mutation {id} is not in the maze yet")]
     #[strum(serialize = "mutation_conflict")]
     MutationNotStored {
         /// The mutation.
         id: MutationId,
     },
-    /// The store was made by a newer program.
-    #[error("the store {} has layout {found}, this program knows {known} at most", .path.display())]
+    /// A newer program created the store.
+    #[error("the store {} has layout {found}, this program supports layouts up to {known}", .path.display())]
     #[strum(serialize = "database_too_new")]
     TooNew {
         /// The file.
         path: PathBuf,
-        /// The layout found.
+        /// The layout of the store.
         found: u32,
-        /// The newest layout known.
+        /// The newest supported layout.
         known: u32,
     },
     /// The folder of the store does not exist.
-    #[error("there is no folder {} for the store", .folder.display())]
+    #[error("the folder {} of the store does not exist", .folder.display())]
     #[strum(serialize = "database")]
     FolderMissing {
         /// The folder.
         folder: PathBuf,
     },
-    /// There is a folder where the store should be.
+    /// The path of the store is a folder.
     #[error("{} is a folder, not a store", .path.display())]
     #[strum(serialize = "database")]
     IsFolder {
         /// The folder.
         path: PathBuf,
     },
-    /// The file is something else than a store. It was left as it is.
-    #[error("{} is no store of DECNET: it is {what}", .path.display())]
+    /// The file is not a store. It was left unchanged.
+    #[error("{} is not a DECNET store: it is {what}", .path.display())]
     #[strum(serialize = "database")]
     NotAStore {
         /// The file.
         path: PathBuf,
-        /// What it is instead.
+        /// What the file is.
         what: String,
     },
-    /// The file is empty: it was cut off, or is not yet a store. It was left as it is.
-    #[error("the store {} is an empty file: it was cut off, or never written", .path.display())]
+    /// The file is empty: it was truncated, or never written. It was left unchanged.
+    #[error("the store {} is an empty file: it was truncated, or never written", .path.display())]
     #[strum(serialize = "database_empty")]
     Empty {
         /// The file.
@@ -179,10 +179,10 @@ pub enum RepoError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Another process held the store for too long.
+    /// Another process locked the store for too long.
     #[error("the store is locked by another process")]
     #[strum(serialize = "database_locked")]
     Locked,
@@ -194,18 +194,18 @@ pub enum RepoError {
     #[error("the disk of the store is full")]
     #[strum(serialize = "disk_full")]
     Full,
-    /// The store holds what it cannot hold.
+    /// The store has invalid contents.
     #[error("the store is damaged: {what}")]
     #[strum(serialize = "database_damaged")]
     Corrupt {
-        /// What was found.
+        /// The invalid contents.
         what: String,
     },
-    /// Anything else that the store's medium said.
+    /// Any other error of the storage medium.
     #[error("the store failed")]
     #[strum(serialize = "database")]
     Medium {
-        /// Why.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
@@ -222,12 +222,12 @@ impl RepoError {
     }
 }
 
-/// Says which changes a topology takes that does not take the one that was wanted.
+/// Describes the changes that a topology does accept.
 fn takes(status: Status, intent: Option<Intent>) -> &'static str {
     match (status, intent) {
-        (Status::Pending, _) => "is edited at once, and queues no mutations",
+        (Status::Pending, _) => "is edited directly and does not queue mutations",
         (Status::Active | Status::Degraded, Some(Intent::Down)) => "and meant to be down cannot be edited",
-        (Status::Active | Status::Degraded, _) => "cannot be edited as a whole; it takes mutations",
+        (Status::Active | Status::Degraded, _) => "cannot be edited as a whole; use mutations",
         _ => "cannot be edited",
     }
 }

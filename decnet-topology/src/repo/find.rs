@@ -1,20 +1,20 @@
 use super::{ListFilter, MutationFilter, MutationQueue, MutationRow, RepoError, TopologyStore};
 use crate::{id::TopologyId, model::TopologyRow, name::TopologyName, spelling, status::Status};
 
-/// Says why a text does not name one topology.
+/// The reason why a text does not identify one topology.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FindError {
-    /// No topology has that name or an id that starts so.
+    /// No topology has that name or an id that starts with the text.
     #[error("no maze named `{text}`, and no id starts with `{text}`{}", .suggestion.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default())]
     NotFound {
         /// The text.
         text: String,
-        /// The stored name that is most like it, if one is.
+        /// The most similar stored name, if there is one.
         suggestion: Option<String>,
     },
     /// The ids of several topologies start with the text.
-    #[error("`{text}` could be any of {}", listed(.candidates))]
+    #[error("`{text}` is ambiguous: it matches {}", listed(.candidates))]
     Ambiguous {
         /// The text.
         text: String,
@@ -27,7 +27,7 @@ pub enum FindError {
 }
 
 impl FindError {
-    /// Returns a stable name for the kind of error, for programs.
+    /// Returns a stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "not_found",
@@ -46,8 +46,9 @@ fn listed(rows: &[TopologyRow]) -> String {
 
 /// Finds a topology by its id, its name, or the start of its id.
 ///
-/// A whole id comes before a name, so that nobody can hide a topology by naming another like its id. A name comes before the start
-/// of an id. A torn-down topology is found by name only if no other has the name; of several, the newest.
+/// A complete id wins over a name, so that nobody can hide a topology by naming another one like its id. A name wins over the
+/// start of an id. A torn-down topology is found by name only if no other topology has the name; if there are several, the newest
+/// wins.
 ///
 /// ```
 /// use decnet_topology::{Topology, TopologyStore, repo::{MemoryRepo, NewTopology, find}};
@@ -74,7 +75,7 @@ pub async fn find(store: &dyn TopologyStore, text: &str) -> Result<TopologyRow, 
     choose(store.list(&ListFilter::default()).await?.rows, text)
 }
 
-/// Finds the topology of a name that is not torn down, if there is one.
+/// Finds the topology with a name that is not torn down, if there is one.
 pub async fn find_live(store: &dyn TopologyStore, name: &TopologyName) -> Result<Option<TopologyRow>, RepoError> {
     let rows = store.list(&ListFilter::default()).await?.rows;
     let mut rows = rows.into_iter();
@@ -93,7 +94,7 @@ pub async fn last_mutations(
     Ok(queue.mutations(&last).await?.rows)
 }
 
-/// Chooses among the rows, which are in order of creation.
+/// Chooses one of the rows, which are in order of creation.
 fn choose(rows: Vec<TopologyRow>, text: &str) -> Result<TopologyRow, FindError> {
     let name = TopologyName::new(text).ok();
     let named = |row: &&TopologyRow| name.as_ref() == Some(&row.name);
@@ -175,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_live_topology_has_finds_the_newest_torn_down_one() {
+    fn a_name_without_a_live_topology_finds_the_newest_torn_down_one() {
         check("old", "cccd");
     }
 
     #[test]
-    fn a_name_comes_before_the_start_of_an_id() {
+    fn a_name_wins_over_the_start_of_an_id() {
         check("aaaa", "dddd");
     }
 
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_start_that_several_ids_share_lists_them() {
-        let error = choose(rows(), "ccc").expect_err("two ids start so");
+        let error = choose(rows(), "ccc").expect_err("two ids start with it");
         let said = error.to_string();
         assert!(
             said.contains("cccc0000") && said.contains("cccd0000") && said.contains("(old, torn_down)"),
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_neither_name_nor_id_finds_nothing() {
+    fn a_text_that_matches_no_name_or_id_finds_nothing() {
         for text in ["corpo", "", "-", "eeee"] {
             assert!(
                 matches!(choose(rows(), text), Err(FindError::NotFound { .. })),
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_whole_id_comes_before_a_name() {
+    async fn a_complete_id_wins_over_a_name() {
         let repo = MemoryRepo::new();
         let store = async |name: &str, subnet: &str| {
             let topology = Topology::builder().dmz("dmz", subnet).build().expect("a topology");

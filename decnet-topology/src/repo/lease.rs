@@ -12,20 +12,20 @@ pub struct Holder {
     pub pid: u32,
     /// When the process started, in clock ticks since the boot.
     pub started: u64,
-    /// What it is, for people.
+    /// A description for people.
     pub label: String,
 }
 
 /// An exclusive right for a limited time: to change a topology on Docker, or to apply a mutation ([`MutationClaim`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease<T = LeaseToken> {
-    /// Proves that the caller holds it.
+    /// Proof that the caller holds it.
     pub token: T,
-    /// Who holds it.
+    /// Its holder.
     pub holder: Holder,
-    /// When it runs out.
+    /// When it expires.
     pub until: Timestamp,
-    /// How long it lasts from when it is taken or renewed. Stores keep it for topologies, and not for mutations.
+    /// Its duration from when it is acquired or renewed. Stores keep it for topologies, not for mutations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<SignedDuration>,
 }
@@ -34,10 +34,10 @@ pub struct Lease<T = LeaseToken> {
 pub type MutationClaim = Lease<ClaimToken>;
 
 impl<T> Lease<T> {
-    /// Returns whether it ends later than it can if it was taken or renewed by `now`: the clock was set back since.
+    /// Returns whether it ends later than is possible if it was acquired or renewed by `now`: the clock was set back since.
     ///
-    /// Ask for the time after the lease was read. Otherwise a lease that was taken while the caller waited for the store seems
-    /// to end too late.
+    /// Read the time after the lease. Otherwise a lease that was acquired while the caller waited for the store seems to end too
+    /// late.
     pub fn is_overlong(&self, now: Timestamp) -> bool {
         let latest = self.length.and_then(|length| now.checked_add(length).ok());
         latest.is_some_and(|latest| latest < self.until)

@@ -7,10 +7,10 @@ use crate::id::{LeaseToken, TopologyId};
 /// Stores the leases of topologies: at most one process changes a topology on Docker at a time.
 #[async_trait]
 pub trait LeaseStore: Send + Sync {
-    /// Takes the lease of a topology for a time.
+    /// Acquires the lease of a topology for a time.
     ///
-    /// A lease that ran out is taken over; one that is held is refused ([`RepoError::LeaseHeld`]) unless its token is
-    /// `superseding`: who found its holder dead takes over what it read, and nothing newer.
+    /// An expired lease is taken over. A held lease is refused ([`RepoError::LeaseHeld`]) unless its token is `superseding`: a
+    /// caller that found the holder dead takes over that lease, but not a newer one.
     async fn acquire_lease(
         &self,
         id: TopologyId,
@@ -20,8 +20,8 @@ pub trait LeaseStore: Send + Sync {
         at: Timestamp,
     ) -> Result<Lease, RepoError>;
 
-    /// Makes a lease last for a time from `at`, even one that ran out, if no one took it since. Refused if another took it or
-    /// it was released ([`RepoError::LeaseLost`]).
+    /// Renews a lease for a time from `at`, even an expired one if nobody took it since. Refused if another process took it or it
+    /// was released ([`RepoError::LeaseLost`]).
     async fn renew_lease(
         &self,
         id: TopologyId,
@@ -30,15 +30,16 @@ pub trait LeaseStore: Send + Sync {
         at: Timestamp,
     ) -> Result<Lease, RepoError>;
 
-    /// Gives a lease back; idempotent, also where its topology is gone.
+    /// Releases a lease; idempotent, even if its topology was deleted.
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError>;
 
-    /// Keeps off others that cannot write to the store either, and so can take no lease: until what is returned is dropped, they
-    /// are refused ([`RepoError::Locked`]). It needs no write. A store that can always be written to needs no such lock.
+    /// Blocks other processes that cannot write to the store either, and so cannot acquire a lease: they are refused
+    /// ([`RepoError::Locked`]) until the returned value is dropped. It needs no write. A store that is always writable needs no
+    /// such lock.
     async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {
         Ok(Box::new(()))
     }
 
-    /// Returns who holds the lease of a topology, if anyone does at that time.
+    /// Returns the holder of the lease of a topology at that time, if there is one.
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError>;
 }

@@ -1,21 +1,22 @@
-//! Where topologies are stored: the trait [`Repo`], its error, and its two implementations.
+//! Storage of topologies: the trait [`Repo`], its error, and its two implementations.
 //!
-//! A repo is the truth about what is meant to run: Docker is compared with it, never the other way round. [`MemoryRepo`] lives
-//! as long as the process; `SqliteRepo` (feature `sqlite`) is one file that several processes may use. A repo of one's own
-//! implements the trait and passes the same suite, `testing::contract` (feature `testing`).
+//! A repo is the source of truth: Docker is reconciled with it, never the other way round. [`MemoryRepo`] lives as long as the
+//! process; `SqliteRepo` (feature `sqlite`) is one file that several processes can use. Your own repo implements the traits and
+//! passes the same suite, `testing::contract` (feature `testing`).
 //!
-//! # What a repo promises
+//! # Guarantees
 //!
-//! - Every method happens whole or not at all. A refusal ([`RepoError`]) leaves the store exactly as it was.
-//! - A write says what it was decided upon: [`edit`](TopologyStore::edit) a version, [`set_status`](TopologyStore::set_status) a status, the
-//!   leases a token. If that has changed meanwhile the write is refused, so two programs never overwrite each other unseen.
-//! - No two topologies that are not torn down share a name (case ignored) or an address: a topology *claims* the subnets of
-//!   its LANs from when it is stored until it is torn down or deleted. That is checked in the same transaction as the write.
-//! - A status follows another only as [`Status::may_become`](crate::Status::may_become) says, and each change leaves its event.
-//! - A maze that runs is changed by mutations only, one after the other in the order they were
-//!   [enqueued](MutationQueue::enqueue) in, each by one who [claimed](MutationQueue::claim_mutation) it. A claim that its holder let run out is
-//!   another's to take; what the late holder then says is refused.
-//! - What is loaded is what was stored, in its order and as it was written.
+//! - Every method is atomic. A refusal ([`RepoError`]) leaves the store unchanged.
+//! - A write states what it expects: [`edit`](TopologyStore::edit) a version, [`set_status`](TopologyStore::set_status) a status,
+//!   the leases a token. If that has changed, the write is refused, so two programs never overwrite each other's changes
+//!   unnoticed.
+//! - No two topologies that are not torn down share a name (case ignored) or an address: a topology *claims* the subnets of its
+//!   LANs from when it is stored until it is torn down or deleted. The check is in the same transaction as the write.
+//! - Status changes follow [`Status::may_become`](crate::Status::may_become), and each one appends its event.
+//! - A running maze is changed only by mutations, one after the other in the order in which they were
+//!   [enqueued](MutationQueue::enqueue). The process that applies one must [claim](MutationQueue::claim_mutation) it first.
+//!   Others can take an expired claim; later writes of its former holder are refused.
+//! - A load returns what was stored, in the same order and spelling.
 //!
 //! The repo does not validate mazes: callers do that before they store one.
 //!
@@ -77,11 +78,11 @@ pub use rows::{Claim, Edit, ListFilter, NewTopology, Page, StatusChange};
 pub use sqlite::{SqliteOptions, SqliteRepo};
 pub use topology_store::TopologyStore;
 
-/// A store of topologies, of their leases and of their queues of mutations. A type that implements the three traits is one.
+/// A store of topologies, leases and mutation queues. A type that implements the three traits is a repo.
 ///
-/// Every method is one transaction: it happens whole or not at all. Plain data goes in and comes out; no transaction is ever
-/// held by a caller. Where a method depends on what was read before, the caller says what it read (a version, a status, a
-/// token), and the write is refused if that has changed.
+/// Every method is one atomic transaction with plain data as input and output; callers never hold a transaction. A method that
+/// depends on an earlier read takes the value that was read (a version, a status, a token), and the write is refused if it has
+/// changed.
 ///
 /// Time is passed in. The suite in `testing::contract` states what every repo must do.
 pub trait Repo: TopologyStore + LeaseStore + MutationQueue {}

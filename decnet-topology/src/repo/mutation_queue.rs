@@ -8,10 +8,10 @@ use crate::{
     version::Version,
 };
 
-/// Stores the queues of mutations: the changes to topologies that run, in their order.
+/// Stores the queues of mutations: the pending changes of running topologies, in order.
 #[async_trait]
 pub trait MutationQueue: Send + Sync {
-    /// Appends a mutation to the queue of a topology that runs, and counts it as an edit.
+    /// Appends a mutation to the queue of a running topology, and counts it as an edit.
     ///
     /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a topology that [takes no
     /// mutations](crate::TopologyRow::takes_mutations) ([`RepoError::NotEditable`]), a mutation that could not be read back
@@ -24,11 +24,11 @@ pub trait MutationQueue: Send + Sync {
         at: Timestamp,
     ) -> Result<MutationRow, RepoError>;
 
-    /// Takes the oldest mutation that can be worked on, of one topology or of any; none if there is none.
+    /// Claims the oldest available mutation of one topology or of any. Returns none if there is none.
     ///
-    /// That is the first unfinished one of a topology that takes mutations, if it is pending, or if the claim on it ran out or its token is
-    /// `superseding`: then the same mutation is taken up again. So mutations of a topology are worked on in the order they
-    /// were enqueued in, by one at a time.
+    /// That is the first unfinished mutation of a topology that takes mutations, if it is pending, its claim expired, or the
+    /// token of its claim is `superseding`; in the last two cases the same mutation is resumed. So mutations of a topology are
+    /// processed one at a time, in the order in which they were enqueued.
     async fn claim_mutation(
         &self,
         topology: Option<TopologyId>,
@@ -38,8 +38,8 @@ pub trait MutationQueue: Send + Sync {
         at: Timestamp,
     ) -> Result<Option<MutationRow>, RepoError>;
 
-    /// Makes a claim last for a time from `at`, even one that ran out, if no one took the mutation since. Refused if someone
-    /// did or it is finished ([`RepoError::ClaimLost`]).
+    /// Renews a claim for a time from `at`, even an expired one if nobody took the mutation since. Refused if somebody did or the
+    /// mutation is finished ([`RepoError::ClaimLost`]).
     async fn renew_claim(
         &self,
         id: MutationId,
@@ -48,18 +48,19 @@ pub trait MutationQueue: Send + Sync {
         at: Timestamp,
     ) -> Result<MutationClaim, RepoError>;
 
-    /// Gives a claimed mutation back, to be taken up again in its turn. One whose claim was lost, or whose topology is gone, is
-    /// no error. Where the topology takes no mutations any more it is finished as [`set_status`](super::TopologyStore::set_status) would have.
+    /// Releases a claimed mutation, so that it can be claimed again in its turn. It is not an error if the claim was lost or the
+    /// topology was deleted. If the topology no longer takes mutations, the mutation is finished as
+    /// [`set_status`](super::TopologyStore::set_status) would have done.
     async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError>;
 
-    /// Puts the maze that a claimed mutation makes in the place of the one before, and keeps what that changed of the deckies.
+    /// Replaces the maze with the result of a claimed mutation, and records the changes of the deckies.
     /// This does not count as an edit; that happened when the mutation was enqueued.
     ///
-    /// This comes once for each mutation, before Docker is changed. Who takes one up again that is stored already (see
-    /// [`MutationRow::stored_at`]) goes on with Docker.
+    /// This is called once for each mutation, before Docker is changed. A caller that resumes a mutation that is already stored
+    /// (see [`MutationRow::stored_at`]) continues with Docker.
     ///
     /// Refused: a lost claim ([`RepoError::ClaimLost`]), a mutation that is stored ([`RepoError::MutationStored`]), a topology
-    /// that takes no mutations any more ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]).
+    /// that no longer takes mutations ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]).
     async fn store_mutation(
         &self,
         id: MutationId,
@@ -68,10 +69,10 @@ pub trait MutationQueue: Send + Sync {
         at: Timestamp,
     ) -> Result<StoredTopology, RepoError>;
 
-    /// Says what became of a claimed mutation, and gives it up.
+    /// Records the outcome of a claimed mutation, and releases it.
     ///
-    /// Refused: a lost claim ([`RepoError::ClaimLost`]), rejecting what is in the maze ([`RepoError::MutationStored`]),
-    /// anything else for what is not ([`RepoError::MutationNotStored`]).
+    /// Refused: a lost claim ([`RepoError::ClaimLost`]), rejecting a mutation that is in the maze
+    /// ([`RepoError::MutationStored`]), any other outcome for one that is not ([`RepoError::MutationNotStored`]).
     async fn finish_mutation(
         &self,
         id: MutationId,
@@ -83,9 +84,9 @@ pub trait MutationQueue: Send + Sync {
     /// Returns a mutation.
     async fn mutation(&self, id: MutationId) -> Result<MutationRow, RepoError>;
 
-    /// Returns the mutations that match, in the order they were enqueued in, and how many there are in all.
+    /// Returns the matching mutations, in the order in which they were enqueued, and their total number.
     async fn mutations(&self, filter: &MutationFilter) -> Result<MutationPage, RepoError>;
 
-    /// Returns whether a topology has a mutation that is not finished. Its cost does not grow with those that are.
+    /// Returns whether a topology has an unfinished mutation. Its cost does not depend on the number of finished ones.
     async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError>;
 }

@@ -15,9 +15,9 @@ use crate::{
 #[must_use]
 #[non_exhaustive]
 pub struct NewMutation {
-    /// What to change.
+    /// The change.
     pub mutation: Mutation,
-    /// Who asks for it, for people.
+    /// Who requested it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
 }
@@ -28,65 +28,65 @@ impl NewMutation {
         Self { mutation, actor: None }
     }
 
-    /// Sets who asks for it, for people.
+    /// Sets who requested it, for people.
     pub fn actor(mut self, actor: impl Into<Option<String>>) -> Self {
         self.actor = actor.into();
         self
     }
 }
 
-/// All that the store keeps of a mutation.
+/// The data that the store keeps for a mutation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MutationRow {
-    /// Its number; of two mutations of one topology the one with the lower number comes first.
+    /// Its number; mutations of a topology are processed in order of their numbers.
     pub id: MutationId,
     /// The topology it changes.
     pub topology: TopologyId,
-    /// What it changes.
+    /// The change.
     pub mutation: Mutation,
-    /// Who wanted it.
+    /// Who requested it.
     pub actor: Option<String>,
-    /// How far it is.
+    /// Its state.
     pub state: MutationState,
-    /// The version that it made the topology.
+    /// The version of the topology after it.
     pub version: Version,
-    /// How often someone set to work on it.
+    /// How often it was claimed.
     pub attempts: u32,
-    /// When it was asked for.
+    /// When it was requested.
     pub enqueued_at: Timestamp,
-    /// When someone first set to work on it.
+    /// When it was first claimed.
     pub begun_at: Option<Timestamp>,
-    /// When the maze that it makes was stored. From then on it is in the maze, whatever becomes of it.
+    /// When the changed maze was stored. From then on it is in the maze, whatever its outcome is.
     pub stored_at: Option<Timestamp>,
     /// When it was finished.
     pub finished_at: Option<Timestamp>,
     /// Why it was rejected or failed.
     pub reason: Option<String>,
-    /// Who is at work on it, or was when it died; there is one exactly while the mutation is applying.
+    /// The current or last holder; set exactly while the mutation is applying.
     pub claim: Option<MutationClaim>,
 }
 
-/// What became of a mutation.
+/// The outcome of a mutation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Docker was seen to match the maze that it made.
+    /// Docker matches the changed maze.
     Applied,
-    /// It was illegal, and changed nothing.
+    /// The change was illegal, and nothing was changed.
     Rejected {
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
-    /// It is in the maze, but Docker does not follow.
+    /// It is in the maze, but Docker could not be changed.
     Failed {
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
 }
 
 impl Outcome {
-    /// Returns the state that follows.
+    /// Returns the resulting state.
     pub const fn state(&self) -> MutationState {
         match self {
             Self::Applied => MutationState::Applied,
@@ -146,22 +146,22 @@ impl MutationFilter {
     }
 }
 
-/// Some of the mutations that match, and how many do.
+/// One page of mutations, and the total number of matches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MutationPage {
     /// The mutations.
     pub rows: Vec<MutationRow>,
-    /// How many match in all.
+    /// The total number of matches.
     pub total: usize,
 }
 
-/// A change of a decky, as the store remembers it.
+/// A change of a decky, as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedChange {
     /// When it was stored.
     pub at: Timestamp,
-    /// The mutation that made it; none if the maze was edited as a whole.
+    /// The mutation that made it; none for an edit of the whole maze.
     pub mutation: Option<MutationId>,
-    /// What changed.
+    /// The change.
     pub change: DeckyChange,
 }

@@ -22,7 +22,7 @@ pub struct NewTopology {
     pub mode: Mode,
     /// The host of the agent, for [`Mode::Agent`].
     pub host: Option<String>,
-    /// What it was generated from.
+    /// The config that it was generated from.
     pub config: Option<TopologyConfig>,
     /// How it is deployed.
     pub settings: DeploySettings,
@@ -33,7 +33,7 @@ pub struct NewTopology {
 }
 
 impl NewTopology {
-    /// Takes a maze for this host that was not generated, to be deployed with the default settings.
+    /// Creates one from a maze for this host that was not generated, with the default settings.
     pub fn new(name: TopologyName, topology: Topology) -> Self {
         Self {
             name,
@@ -110,12 +110,12 @@ impl ListFilter {
     }
 }
 
-/// Some of the rows that match, and how many do.
+/// One page of rows, and the total number of matches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The rows.
     pub rows: Vec<TopologyRow>,
-    /// How many match in all.
+    /// The total number of matches.
     pub total: usize,
 }
 
@@ -128,12 +128,12 @@ pub struct Edit {
     pub expected: Option<Version>,
     /// The new maze.
     pub topology: Topology,
-    /// The mutation that made the edit. It is kept as applied.
+    /// The mutation that made the edit. It is stored as applied.
     pub mutation: Option<NewMutation>,
 }
 
 impl Edit {
-    /// Returns an edit that no mutation made, of whatever version.
+    /// Returns an edit without a mutation, for any version.
     pub fn new(topology: Topology) -> Self {
         Self {
             expected: None,
@@ -148,7 +148,7 @@ impl Edit {
         self
     }
 
-    /// Sets the mutation that made the edit. It is kept as applied.
+    /// Sets the mutation that made the edit. It is stored as applied.
     pub fn mutation(mut self, mutation: impl Into<Option<NewMutation>>) -> Self {
         self.mutation = mutation.into();
         self
@@ -166,7 +166,7 @@ pub struct StatusChange {
     pub version: Option<Version>,
     /// The new status.
     pub to: Status,
-    /// The intent from now on. None keeps it.
+    /// The new intent. None keeps it.
     pub intent: Option<Intent>,
     /// The settings from now on. None keeps them.
     pub settings: Option<DeploySettings>,
@@ -196,7 +196,7 @@ impl StatusChange {
         self
     }
 
-    /// Sets the intent from now on.
+    /// Sets the new intent.
     pub fn intent(mut self, intent: impl Into<Option<Intent>>) -> Self {
         self.intent = intent.into();
         self
@@ -221,7 +221,7 @@ impl StatusChange {
     }
 }
 
-/// A subnet that a stored topology has.
+/// A subnet that a stored topology claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Claim {
     /// The topology.

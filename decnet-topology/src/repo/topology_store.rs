@@ -13,11 +13,11 @@ use crate::{
 /// Stores topologies: their mazes, status, settings and history.
 #[async_trait]
 pub trait TopologyStore: Send + Sync + Debug {
-    /// Returns the store's own id, made when the store was made. It labels everything of it on Docker.
+    /// Returns the store's own id, drawn when the store was created. It labels all its resources on Docker.
     async fn instance(&self) -> Result<InstanceId, RepoError>;
 
     /// Stores a topology as pending, at [`Version::FIRST`](crate::Version::FIRST), under the wanted id or a fresh one: no two
-    /// topologies have the same first eight hex digits. The first status event is its creation.
+    /// topologies have the same first eight hex digits. Its creation is the first status event.
     ///
     /// Refused: a name in use ([`RepoError::NameTaken`]), a subnet that overlaps one of another topology not torn down
     /// ([`RepoError::SubnetClaimed`]).
@@ -29,11 +29,11 @@ pub trait TopologyStore: Send + Sync + Debug {
     /// Returns the rows that match, in order of creation and id, and how many there are in all.
     async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError>;
 
-    /// Returns a topology and its row as they were at one moment.
+    /// Returns a topology and its row as a consistent snapshot.
     async fn load(&self, id: TopologyId) -> Result<StoredTopology, RepoError>;
 
-    /// Puts another maze in the place of a pending one, counts the edit, and returns the new state. What it changed of the
-    /// deckies is kept, and so is the mutation that made it, if one did, as [applied](crate::MutationState::Applied).
+    /// Replaces the maze of a pending topology, counts the edit, and returns the new state. The changes of the deckies are
+    /// recorded, and the mutation that made them, if there is one, is stored as [applied](crate::MutationState::Applied).
     ///
     /// Refused: another version than the expected one if that is given ([`RepoError::VersionConflict`]), a status other than
     /// pending ([`RepoError::NotEditable`]), a claimed subnet ([`RepoError::SubnetClaimed`]), a mutation that could not be read
@@ -42,9 +42,9 @@ pub trait TopologyStore: Send + Sync + Debug {
 
     /// Changes the status, sets the intent if one is given, and appends the event.
     ///
-    /// A topology that [takes no mutations](TopologyRow::takes_mutations) any more loses those that are pending: they are
-    /// rejected (or have failed, if they are in the maze already). One that is being applied is left to who applies it, until
-    /// the topology is torn down or failed: then its claim is void, too.
+    /// If a topology no longer [takes mutations](TopologyRow::takes_mutations), its pending ones are rejected, or failed if they
+    /// are already in the maze. A mutation that is being applied is left to its holder until the topology is torn down or failed;
+    /// then its claim is void, too.
     ///
     /// Refused: a lease that was lost ([`RepoError::LeaseLost`]), another status than `change.from`
     /// ([`RepoError::StatusConflict`]), another version than `change.version` ([`RepoError::VersionConflict`]), a step that is not
@@ -54,7 +54,7 @@ pub trait TopologyStore: Send + Sync + Debug {
     /// Returns the changes of status, oldest first.
     async fn status_events(&self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError>;
 
-    /// Stores how the topology is deployed. One that runs needs a resync if the settings differ from those it was deployed with.
+    /// Stores the deploy settings. A running topology needs a resync if they differ from those it was deployed with.
     ///
     /// Refused: a topology that is torn down ([`RepoError::NotEditable`]), a lease that was lost ([`RepoError::LeaseLost`]).
     async fn set_settings(
@@ -74,14 +74,14 @@ pub trait TopologyStore: Send + Sync + Debug {
         at: Timestamp,
     ) -> Result<(), RepoError>;
 
-    /// Returns the subnets of every topology that is not torn down, in order of address; `except` leaves one topology out.
+    /// Returns the subnets of all topologies that are not torn down, in order of address, without those of `except`.
     async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError>;
 
-    /// Returns what edits and mutations changed of the deckies of a topology, oldest first; only what was stored later than
-    /// `since` if that is given. [`history::at`](crate::history::at) computes their earlier states from it.
+    /// Returns the changes of the deckies of a topology by edits and mutations, oldest first; if `since` is given, only later
+    /// ones. [`history::at`](crate::history::at) computes earlier states from them.
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError>;
 
-    /// Removes a topology with all that belongs to it. Refused unless pending, failed or torn down
+    /// Removes a topology with all its data. Refused unless pending, failed or torn down
     /// ([`RepoError::NotDeletable`]), or while its lease is held ([`RepoError::LeaseHeld`]).
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError>;
 }

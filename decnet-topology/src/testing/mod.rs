@@ -1,4 +1,4 @@
-//! What a test of an own repo needs.
+//! Support for tests of custom repos.
 
 pub mod contract;
 pub mod strategies;

@@ -10,16 +10,16 @@ use crate::{
     validate::view::{DeckyView, LanView, View},
 };
 
-/// The longest prefix with a network, a broadcast and a gateway address to speak of.
+/// The longest prefix of a subnet that has network, broadcast and gateway addresses.
 const LONGEST_WITH_RESERVED: u8 = 30;
 
-/// `IP_OUT_OF_SUBNET`, `IP_RESERVED`: an address that no host of its LAN may have.
+/// `IP_OUT_OF_SUBNET`, `IP_RESERVED`: an address that a host of its LAN cannot have.
 pub(super) fn misplaced(decky: &DeckyView<'_>, findings: &mut Findings) {
     for (lan, ip) in decky.lans() {
         let (Some(ip), Some(subnet)) = (ip, lan.subnet()) else {
             continue;
         };
-        // Nearly all are.
+        // Nearly all addresses are valid.
         if is_for_hosts(subnet, ip) {
             continue;
         }
@@ -28,7 +28,7 @@ pub(super) fn misplaced(decky: &DeckyView<'_>, findings: &mut Findings) {
     }
 }
 
-/// Returns whether an address of a subnet lies between that of the gateway and that for broadcasts.
+/// Returns whether an address of a subnet is between the gateway and the broadcast address.
 fn is_for_hosts(subnet: Ipv4Net, ip: Ipv4Addr) -> bool {
     let (ip, base, hosts) = (ip.to_bits(), subnet.addr().to_bits(), subnet.hostmask().to_bits());
     (ip ^ base) & !hosts == 0 && 1 < ip & hosts && ip & hosts < hosts
@@ -39,7 +39,7 @@ fn outside(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Find
     let is_outside = !subnet.contains(&ip);
     is_outside.then(|| {
         let message = format!(
-            "{ip} of decky `{decky}` lies outside {subnet} of LAN `{lan}`; take an address of the LAN, or none to have one allocated"
+            "{ip} of decky `{decky}` is outside {subnet} of LAN `{lan}`; use an address of the LAN, or omit it to allocate one"
         );
         Finding::new(Code::IpOutOfSubnet, target(decky, lan), message)
     })
@@ -52,13 +52,13 @@ fn reserved(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Fin
     }
     let purpose = net::reserved(subnet, ip)?;
     let message =
-        format!("{ip} of decky `{decky}` is the {purpose} address of LAN `{lan}` ({subnet}); take another address");
+        format!("{ip} of decky `{decky}` is the {purpose} address of LAN `{lan}` ({subnet}); use another address");
     Some(Finding::new(Code::IpReserved, target(decky, lan), message))
 }
 
-/// `IP_COLLISION`: two deckies with one address on one LAN. Each is told of the first that has it.
+/// `IP_COLLISION`: two deckies with the same address on one LAN. Each finding names the first decky with the address.
 pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Findings) {
-    if !taken.twice() {
+    if !taken.has_repeated() {
         return;
     }
     let mut addresses = view.addresses();
@@ -72,7 +72,7 @@ pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Findings)
         };
         for (_, _, decky) in later {
             let message = format!(
-                "decky `{decky}` has the address {ip} on LAN `{lan}`, which decky `{first}` has already; take another address",
+                "decky `{decky}` has the address {ip} on LAN `{lan}`, which decky `{first}` already has; use another address",
             );
             findings.push(Finding::new(Code::IpCollision, target(decky, lan), message));
         }
@@ -81,11 +81,11 @@ pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Findings)
 
 /// The addresses that deckies have on each LAN.
 pub(super) struct Taken {
-    /// Of each LAN, a bit for every address whose first three bytes are those of the subnet: all there are, mostly.
+    /// For each LAN, one bit for every address that shares the first three bytes with the subnet: usually all.
     near: Vec<[u64; 4]>,
-    /// The others, each with the place of its LAN.
+    /// The other addresses, each with the position of its LAN.
     other: Vec<(usize, Ipv4Addr)>,
-    twice: bool,
+    repeated: bool,
 }
 
 impl Taken {
@@ -93,11 +93,11 @@ impl Taken {
         Self {
             near: vec![[0; 4]; lan_count],
             other: Vec::new(),
-            twice: false,
+            repeated: false,
         }
     }
 
-    /// Takes note of a decky's addresses.
+    /// Records a decky's addresses.
     pub(super) fn by(&mut self, decky: &DeckyView<'_>) {
         for attachment in decky.attachments {
             let (Some(lan), Some(ip)) = (attachment.lan, attachment.ip) else {
@@ -108,7 +108,7 @@ impl Taken {
                 let [.., last] = ip.octets();
                 let word = &mut self.near[attachment.at][usize::from(last / 64)];
                 let bit = 1 << (last % 64);
-                self.twice |= *word & bit != 0;
+                self.repeated |= *word & bit != 0;
                 *word |= bit;
             } else {
                 self.other.push((attachment.at, ip));
@@ -116,10 +116,10 @@ impl Taken {
         }
     }
 
-    /// Returns whether an address of a LAN was taken twice.
-    fn twice(mut self) -> bool {
+    /// Returns whether an address of a LAN is used more than once.
+    fn has_repeated(mut self) -> bool {
         self.other.sort_unstable();
-        self.twice || self.other.array_windows().any(|[one, other]| one == other)
+        self.repeated || self.other.array_windows().any(|[one, other]| one == other)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What gateways publish on the host, and what of the host prevents it.
+//! What gateways publish on the host, and conflicts with the host.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -16,37 +16,37 @@ use crate::{
     },
 };
 
-/// What the rules of the preflight need to know of the host, gathered by the engine.
+/// The facts about the host for the rules of the preflight. The engine collects them.
 ///
-/// What belongs to the topology itself (its networks, their routes, the ports it publishes) must be left out.
+/// They must exclude everything of the topology itself (its networks, their routes, its published ports).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostFacts {
-    /// The sockets that listen.
+    /// The listening sockets.
     pub listeners: Vec<Listener>,
-    /// Docker networks that are not the topology's.
+    /// Docker networks of others.
     pub networks: Vec<ForeignNetwork>,
-    /// The host's routes. Default routes overlap nothing.
+    /// The host's routes. Default routes do not count as overlapping.
     pub routes: Vec<HostRoute>,
-    /// How many neighbours the kernel keeps for all its network namespaces together (`gc_thresh3`); none if nobody looked.
+    /// The size of the kernel's neighbour table for all its network namespaces together (`gc_thresh3`); none if unknown.
     pub neighbours: Option<u64>,
-    /// What containers are stored with, where that does not limit what they write to their roots.
+    /// The storage of containers, if it cannot limit writes to their roots.
     pub unlimited_storage: Option<String>,
-    /// What of a container's use the daemon cannot limit, in words: `memory`.
+    /// The resources that the daemon cannot limit, in words: `memory`.
     pub unlimited: Vec<String>,
-    /// Whether the daemon runs rootless, so that a program of its own forwards published ports.
+    /// Whether the daemon runs rootless, so that a proxy forwards published ports.
     pub rootless: bool,
-    /// What the engine cannot do that mazes rely on, each with what helps.
+    /// The missing features of the engine that mazes need, each with a remedy.
     pub engine_lacks: Vec<String>,
 }
 
-/// A socket of the host that listens.
+/// A listening socket of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// The address; every one of IPv4 if none. A socket on `::` usually takes IPv4 as well.
+    /// The address; every IPv4 address if none. A socket on `::` usually accepts IPv4 as well.
     pub address: Option<IpAddr>,
     /// The port.
     pub port: Port,
-    /// Whose it is, if known: a process, a container.
+    /// Its owner, if known: a process, a container.
     pub owner: Option<String>,
 }
 
@@ -62,13 +62,13 @@ pub struct ForeignNetwork {
 /// A route of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRoute {
-    /// Where it leads to.
+    /// Its destination.
     pub subnet: Ipv4Net,
-    /// Whose it is: an interface, for people.
+    /// Its interface, for people.
     pub owner: String,
 }
 
-/// A port of a gateway's service, and where it is published.
+/// A port of a gateway's service, and its host port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct PublishedPort {
     /// The gateway.
@@ -77,11 +77,11 @@ pub struct PublishedPort {
     pub service: ServiceName,
     /// The port that the service listens on.
     pub port: Port,
-    /// Where it is published.
+    /// The host port.
     pub host: HostPort,
 }
 
-/// Lists what the gateways of a maze publish on the host, in order of decky as written, service and port.
+/// Lists the published ports of a maze's gateways, in order of decky as written, service and port.
 ///
 /// ```
 /// use decnet_topology::{Catalog, Topology, publish::Publish, validate};
@@ -102,7 +102,7 @@ pub fn published<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, publish: &Pub
     published
 }
 
-/// Walks what a decky publishes: nothing, unless it is a gateway.
+/// Walks the published ports of a decky: none unless it is a gateway.
 pub(super) fn published_by(decky: &DeckyView<'_>, publish: &Publish) -> impl Iterator<Item = PublishedPort> {
     let gateway = Some(decky).filter(|decky| decky.is_gateway());
     let running = gateway.into_iter().flat_map(DeckyView::running);
@@ -116,18 +116,18 @@ pub(super) fn published_by(decky: &DeckyView<'_>, publish: &Publish) -> impl Ite
     })
 }
 
-/// `GATEWAY_PORT_CLASH`: two gateways that publish the same host port, or one that publishes two ports there.
+/// `GATEWAY_PORT_CLASH`: two gateways publish the same host port, or one publishes two ports there.
 pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Findings) {
     let mut by_port: BTreeMap<Port, Vec<&PublishedPort>> = BTreeMap::new();
     for one in published {
         let earlier = by_port.entry(one.host.port).or_default();
-        // Two services of one decky on one port are SERVICE_PORT_CLASH.
+        // Two services of one decky on one port are a SERVICE_PORT_CLASH instead.
         let other = |other: &&&PublishedPort| {
             other.host.clashes(one.host) && (other.decky != one.decky || other.port != one.port)
         };
         if let Some(other) = earlier.iter().find(other) {
             let message = format!(
-                "`{}` of gateway `{}` and `{}` of gateway `{}` both publish host port {}; publish one elsewhere ({}.{}:{}=PORT)",
+                "`{}` of gateway `{}` and `{}` of gateway `{}` both publish host port {}; publish one of them elsewhere ({}.{}:{}=PORT)",
                 other.service, other.decky, one.service, one.decky, one.host, one.decky, one.service, one.port.number
             );
             findings.push(Finding::new(Code::GatewayPortClash, target(one), message));
@@ -136,7 +136,7 @@ pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Findin
     }
 }
 
-/// `PUBLISH_IPV6`: a port that is published on IPv6, where visitors are anonymous.
+/// `PUBLISH_IPV6`: a port published on IPv6, where the log does not show the visitor's address.
 pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Findings) {
     for one in published.iter().filter(|one| one.host.is_ipv6()) {
         let message = format!(
@@ -148,7 +148,7 @@ pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Findings) {
     }
 }
 
-/// `PUBLISH_ROOTLESS`: a gateway that is published by a daemon without root's rights, where visitors are anonymous.
+/// `PUBLISH_ROOTLESS`: a gateway published by a rootless daemon, where the log does not show the visitor's address.
 pub(super) fn rootless(published: &[PublishedPort], host: &HostFacts, findings: &mut Findings) {
     let is_open = |one: &&PublishedPort| one.host.address.is_none_or(|address| !address.is_loopback());
     let Some(one) = published.iter().find(is_open).filter(|_| host.rootless) else {
@@ -188,9 +188,9 @@ pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mu
     }
 }
 
-/// `SUBNET_HOST_OVERLAP`: a foreign Docker network or a route of the host covers a part of a subnet.
+/// `SUBNET_HOST_OVERLAP`: a foreign Docker network or a route of the host overlaps a subnet.
 pub(super) fn overlaps(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
-    // The route of a Docker network is not reported again.
+    // The route of a Docker network is not reported as well.
     let bridged: std::collections::BTreeSet<_> = host.networks.iter().map(|network| network.subnet).collect();
     let networks = host.networks.iter().map(|network| {
         let owner = format!("the Docker network `{}`", network.name);
@@ -206,7 +206,7 @@ pub(super) fn overlaps(view: &View<'_>, host: &HostFacts, findings: &mut Finding
     for (lan, subnet, other) in meetings(view, &subnets) {
         let (other, owner) = &others[other];
         let message = format!(
-            "{subnet} of LAN `{}` shares addresses with {other} of {owner}; take another subnet, or remove what is in the way",
+            "{subnet} of LAN `{}` overlaps {other} of {owner}; use another subnet, or remove the other",
             lan.name()
         );
         let target = Target::Lan { lan: lan.name().into() };

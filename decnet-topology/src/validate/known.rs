@@ -7,22 +7,22 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServiceView<'v> {
     pub(super) name: &'v ServiceName,
-    /// What the catalogue says of it.
+    /// Its catalogue entry.
     pub(super) known: Option<&'v Service>,
-    /// A bit for each port that it wants of a decky; several ports may share one.
+    /// A bit for each port that it uses; several ports may share a bit.
     pub(super) ports: u128,
 }
 
-/// What the catalogue says of services, kept for those asked for of late: a maze has few, and asks for each on many deckies.
+/// A cache of catalogue entries for recently used services: a maze has few, and looks each up for many deckies.
 pub(super) struct Known<'v> {
     catalog: &'v Catalog,
-    /// For each place, the number of its service among the views, counted from 1; 0 if there is none yet. A small maze is
-    /// judged in less time than it takes to lay out all the views.
+    /// For each slot, the number of its service among the views, counted from 1; 0 if empty. This way, a small maze is validated
+    /// in less time than it would take to create all views.
     places: [u16; KEPT],
     views: Vec<ServiceView<'v>>,
 }
 
-/// Each name has one place, which a later one may take over; with many more than there are services, hardly one does.
+/// Each name has one slot, which a later name may take over; with many more slots than services, this is rare.
 const KEPT: usize = 256;
 
 impl<'v> Known<'v> {
@@ -34,7 +34,7 @@ impl<'v> Known<'v> {
         }
     }
 
-    /// Looks a service up.
+    /// Looks up a service.
     pub(super) fn look_up(&mut self, name: &'v ServiceName) -> ServiceView<'v> {
         let text = name.as_str();
         let number = &mut self.places[place(text)];
@@ -59,9 +59,9 @@ impl<'v> Known<'v> {
     }
 }
 
-/// Returns a bit for each port that a service wants of a decky.
+/// Returns a bit for each port that a service uses.
 fn bits(service: &Service) -> u128 {
-    // With so many, all but one pair of the built-in services that want no port in common have no bit in common either.
+    // With this many bits, all but one pair of built-in services without a common port have no common bit.
     const BITS: u32 = 119;
     let ports = service.ports.iter().filter(|_| !service.singleton);
     ports.fold(0, |bits, port| {

@@ -1,6 +1,6 @@
-//! The rules that a maze is validated against, one function each.
+//! The validation rules of mazes, one function each.
 //!
-//! Every rule runs on every maze and none stops at the first fault, so that a [`Report`] shows everything.
+//! All rules run, and none stops at the first fault, so that a [`Report`] shows everything.
 //!
 //! ```
 //! use decnet_topology::{Catalog, Code, RuleSet, Topology, validate::validate};
@@ -40,20 +40,20 @@ use crate::{
     repo::Claim,
 };
 
-/// What is known outside a maze.
+/// The known surroundings of a maze.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
     /// The subnets of other topologies.
     pub claims: &'a [Claim],
-    /// How gateways publish ports on the host; each port to the same number if none.
+    /// How gateways publish ports on the host; by default each port on the same number.
     pub publish: Option<&'a Publish>,
-    /// What is on the host.
+    /// The facts about the host.
     pub host: Option<&'a HostFacts>,
 }
 
-/// Validates a draft or a topology by itself.
+/// Validates a draft or a topology on its own.
 ///
-/// The findings of the parser are in the report as well.
+/// The report also has the findings of the parser.
 pub fn validate<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules: RuleSet) -> Report {
     validate_in(maze, catalog, rules, Surroundings::default())
 }
@@ -69,9 +69,9 @@ pub fn validate_against<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules:
 
 /// Validates a draft or a topology in its surroundings.
 ///
-/// Of the subnets that a subnet overlaps, the four nearest are reported; where many have the same address or host port, each
-/// finding names the first. Otherwise every fault is reported, up to [`MAX_LISTED`](crate::finding::MAX_LISTED) of a code; one more finding says how many
-/// are not listed. Runs in O(n log n).
+/// For each subnet, at most four overlapping ones are reported, the nearest ones. If many deckies share an address or host port,
+/// each finding names the first. Otherwise every fault is reported, up to [`MAX_LISTED`](crate::finding::MAX_LISTED) for each
+/// code; one more finding has the number of the others. Runs in O(n log n).
 pub fn validate_in<'a>(
     maze: impl Into<View<'a>>,
     catalog: &Catalog,
@@ -102,7 +102,7 @@ pub fn validate_in<'a>(
         services::undeclared(decky, found);
         services::fields(decky, found);
         services::powerful(decky, found);
-        // For the rules about the whole maze.
+        // The rules about the whole maze.
         joined.add(decky);
         taken.by(decky);
         members.add(decky);
@@ -144,12 +144,12 @@ fn soften(finding: &mut Finding) {
 }
 
 impl Topology {
-    /// Validates the topology; the result proves that it passed.
+    /// Validates the topology; the returned type proves that it passed.
     pub fn validate(self, catalog: &Catalog, rules: RuleSet) -> Result<ValidTopology, Invalid> {
         self.validate_in(catalog, rules, Surroundings::default())
     }
 
-    /// Validates the topology in its surroundings; the result proves that it passed.
+    /// Validates the topology in its surroundings; the returned type proves that it passed.
     pub fn validate_in(
         self,
         catalog: &Catalog,

@@ -7,19 +7,19 @@ use crate::{
     model::Topology,
 };
 
-/// The rules that a topology is validated against.
+/// A set of validation rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleSet {
     shape: bool,
 }
 
 impl RuleSet {
-    /// Every rule.
+    /// All rules.
     pub const fn deploy() -> Self {
         Self { shape: true }
     }
 
-    /// Every rule, but those of shape (`DMZ_*`, `DECKY_ORPHAN`), which may fail between two live edits, only warn.
+    /// All rules; those of shape (`DMZ_*`, `DECKY_ORPHAN`), which may be broken between two live edits, only warn.
     pub const fn live() -> Self {
         Self { shape: false }
     }
@@ -29,7 +29,7 @@ impl RuleSet {
         self.shape
     }
 
-    /// Returns whether a topology that passed this set passed the other as well.
+    /// Returns whether a topology that passed this set also passed the other one.
     pub const fn covers(self, other: Self) -> bool {
         self.shape || !other.shape
     }
@@ -42,25 +42,25 @@ pub struct Report {
 }
 
 impl Report {
-    /// Sorts findings; equal ones count once. Of each code,
-    /// [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, and one more says how many are not.
+    /// Sorts findings and removes duplicates. For each code, [`MAX_LISTED`](crate::finding::MAX_LISTED) are listed, and one more
+    /// has the number of the others.
     pub fn new(mut findings: Vec<Finding>) -> Self {
         findings.sort();
-        // Of what is not listed, two equal counts are two.
+        // Two equal counts of unlisted findings are both kept.
         findings.dedup_by(|one, other| one == other && one.count_of_more().is_none());
         let mut findings = capped(findings);
-        // How many more there are comes after those that are listed.
+        // The counts of unlisted findings come after the listed ones.
         findings.sort_by_key(|finding| (finding.severity, finding.code, finding.count_of_more()));
         Self { findings }
     }
 
-    /// Counts the findings of a severity, those that are not listed too.
+    /// Counts the findings of a severity, including those that are not listed.
     pub fn count(&self, severity: Severity) -> u64 {
         let of_it = self.findings.iter().filter(|finding| finding.severity == severity);
         of_it.map(Finding::count).sum()
     }
 
-    /// Returns what was found.
+    /// Returns the findings.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -79,12 +79,12 @@ impl Report {
             .filter(|finding| finding.severity == Severity::Warning)
     }
 
-    /// Returns whether there is no error; there may be warnings.
+    /// Returns whether there are no errors; there may be warnings.
     pub fn is_clean(&self) -> bool {
         self.errors().next().is_none()
     }
 
-    /// Says how many rules are broken, and the first of them, for the text of an error.
+    /// Describes how many rules are broken, with the first one, for the text of an error.
     pub(crate) fn broken(&self) -> String {
         let first = self.errors().next().map(ToString::to_string).unwrap_or_default();
         match self.count(Severity::Error) {
@@ -94,11 +94,11 @@ impl Report {
     }
 }
 
-/// The refusal of a topology that breaks rules.
+/// The error for a topology that breaks rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the topology breaks {}", .report.broken())]
 pub struct Invalid {
-    /// What was found.
+    /// The findings.
     pub report: Report,
 }
 
@@ -118,7 +118,7 @@ pub struct ValidTopology {
 }
 
 impl ValidTopology {
-    /// Only [`Topology::validate_in`] makes one, of a clean report.
+    /// Only [`Topology::validate_in`] creates one, from a report without errors.
     pub(crate) fn new(topology: Topology, rules: RuleSet, report: Report) -> Self {
         debug_assert!(report.is_clean());
         Self {
@@ -133,7 +133,7 @@ impl ValidTopology {
         self.rules
     }
 
-    /// Returns the warnings that it passed with.
+    /// Returns its warnings.
     pub fn report(&self) -> &Report {
         &self.report
     }
@@ -163,7 +163,7 @@ mod tests {
     use crate::finding::{Code, Target};
 
     #[test]
-    fn an_error_of_a_report_counts_the_rules_and_names_the_first() {
+    fn the_summary_of_a_report_counts_the_broken_rules_and_names_the_first() {
         let of = |text: &str| Finding::new(Code::NameInvalid, Target::Topology, text);
         let one = Report::new(vec![of("x")]);
         assert!(

@@ -1,4 +1,4 @@
-//! What a decky runs, and how it is configured.
+//! The services of deckies, and their configuration.
 
 use crate::{
     catalog::{Catalog, environment},
@@ -16,13 +16,13 @@ pub(super) fn unknown(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut F
             Some(known) if !known.singleton => continue,
             _ if findings.counts_only(Code::UnknownService) => continue,
             Some(_) => {
-                format!("decky `{decky_name}` runs `{name}`, of which there is one a host, never on a decky; remove it")
+                format!("decky `{decky_name}` runs `{name}`, which runs once per host and never on a decky; remove it")
             }
             None => {
                 let deckys = catalog.services().filter(|known| !known.singleton);
                 let hint = spelling::hint(name.as_str(), deckys.map(|known| known.name.as_str()));
                 format!(
-                    "decky `{decky_name}` runs `{name}`, which is not in the catalogue{hint}; remove it, or add it there"
+                    "decky `{decky_name}` runs `{name}`, which is not in the catalogue{hint}; remove it, or add it to the catalogue"
                 )
             }
         };
@@ -39,7 +39,7 @@ pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut
         }
         let hint = spelling::hint(slug, catalog.archetypes().map(|known| known.slug.as_str()));
         let message = format!(
-            "decky `{}` is a `{slug}`, which is not in the catalogue{hint}; drop it, or add it there",
+            "decky `{}` is a `{slug}`, which is not in the catalogue{hint}; remove it, or add it to the catalogue",
             decky.name
         );
         let target = Target::Decky {
@@ -49,16 +49,16 @@ pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut
     }
 }
 
-/// `SERVICE_PORT_CLASH`: two services of one decky that want the same port.
+/// `SERVICE_PORT_CLASH`: two services of one decky use the same port.
 pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Findings) {
-    // Clashes are rare: what follows is slow, and finds the services.
+    // Clashes are rare: the following is slow, and finds the services.
     if !decky.has_clash() {
         return;
     }
     for (port, services) in catalog.clashes(decky.services.iter().map(|service| service.name)) {
         let names: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
         let message = format!(
-            "{} of decky `{}` want the same port {port}; keep one",
+            "{} of decky `{}` use the same port {port}; keep one of them",
             names.join(" and "),
             decky.name
         );
@@ -71,7 +71,7 @@ pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &
 pub(super) fn undeclared(decky: &DeckyView<'_>, findings: &mut Findings) {
     for service in decky.config.keys().filter(|name| decky.declared(name).is_none()) {
         let message = format!(
-            "decky `{}` configures `{service}` but does not run it; add the service or drop its config",
+            "decky `{}` configures `{service}` but does not run it; add the service or remove its config",
             decky.name
         );
         findings.push(Finding::new(
@@ -82,7 +82,7 @@ pub(super) fn undeclared(decky: &DeckyView<'_>, findings: &mut Findings) {
     }
 }
 
-/// `SERVICE_CFG_INVALID`, `SERVICE_CFG_UNKNOWN_FIELD`: a value that does not fit its field, and a field that is none.
+/// `SERVICE_CFG_INVALID`, `SERVICE_CFG_UNKNOWN_FIELD`: a value that does not fit its field, and an unknown field.
 pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Findings) {
     for (service, fields) in decky.config {
         let declared = decky.declared(service).and_then(|declared| declared.known);
@@ -113,7 +113,7 @@ pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Findings) {
         let length = known.environment_bytes(|key| fields.get(key));
         if length > environment::TEXT_BYTES {
             let message = format!(
-                "the config of `{service}` on decky `{}` has {length} bytes as JSON, of {} that a container can be given; shorten it",
+                "the config of `{service}` on decky `{}` has {length} bytes as JSON, but a container can get at most {}; shorten it",
                 decky.name,
                 environment::TEXT_BYTES
             );
@@ -122,7 +122,7 @@ pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Findings) {
     }
 }
 
-/// What code with a capability can do that no decky should; nothing is said of the others.
+/// What an intruder can do with a capability that no decky should have; nothing for other capabilities.
 fn power(capability: &str) -> Option<&'static str> {
     Some(match capability {
         "NET_RAW" => "send frames past the decky's packet filter, to the host too",
@@ -146,7 +146,7 @@ pub(super) fn powerful(decky: &DeckyView<'_>, findings: &mut Findings) {
             };
             let (decky_name, name) = (decky.name, service.name);
             let message = format!(
-                "`{name}` on decky `{decky_name}` has the capability {capability}: whoever breaks into it can {power}; take \
+                "`{name}` on decky `{decky_name}` has the capability {capability}: an intruder in it can {power}; take \
                  it out of the catalogue if the service works without it"
             );
             findings.push(Finding::new(Code::ServiceCapability, target(decky, name), message));

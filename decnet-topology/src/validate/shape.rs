@@ -1,4 +1,4 @@
-//! The shape of the maze: its DMZ, what hangs on it, and its routers.
+//! The shape of the maze: its DMZ, the connected LANs, and its routers.
 
 use petgraph::unionfind::UnionFind;
 
@@ -7,7 +7,7 @@ use crate::{
     validate::view::{DeckyView, View},
 };
 
-/// `DMZ_MISSING`, `DMZ_MULTIPLE`: not exactly one DMZ.
+/// `DMZ_MISSING`, `DMZ_MULTIPLE`: there is not exactly one DMZ.
 pub(super) fn one_dmz(view: &View<'_>, findings: &mut Findings) {
     let names: Vec<_> = view
         .lans()
@@ -32,14 +32,14 @@ pub(super) fn one_dmz(view: &View<'_>, findings: &mut Findings) {
     findings.push(Finding::new(code, Target::Topology, message));
 }
 
-/// `DMZ_ORPHAN`: a LAN that no chain of bridge deckies joins to the DMZ.
+/// `DMZ_ORPHAN`: a LAN that no chain of bridge deckies connects to the DMZ.
 pub(super) fn orphan_lans(view: &View<'_>, joined: &Joined, findings: &mut Findings) {
     let Some((at, dmz)) = view.dmz() else { return };
     let root = joined.0.find(at);
     for (at, lan) in view.lans().enumerate() {
         if joined.0.find(at) != root {
             let message = format!(
-                "no chain of bridge deckies joins LAN `{}` to the DMZ `{}`; attach one of its deckies to a LAN that is joined",
+                "no chain of bridge deckies connects LAN `{}` to the DMZ `{}`; attach one of its deckies to a connected LAN",
                 lan.name(),
                 dmz.name()
             );
@@ -49,7 +49,7 @@ pub(super) fn orphan_lans(view: &View<'_>, joined: &Joined, findings: &mut Findi
     }
 }
 
-/// The LANs that bridge deckies join to each other.
+/// The LANs that bridge deckies connect.
 pub(super) struct Joined(UnionFind<usize>);
 
 impl Joined {
@@ -57,7 +57,7 @@ impl Joined {
         Self(UnionFind::new(lan_count))
     }
 
-    /// Joins the LANs of a decky.
+    /// Connects the LANs of a decky.
     pub(super) fn add(&mut self, decky: &DeckyView<'_>) {
         let mut lans = decky.attachments.iter().filter(|at| at.lan.is_some()).map(|at| at.at);
         if let Some(first) = lans.next() {
@@ -72,7 +72,7 @@ impl Joined {
 pub(super) fn orphan_decky(decky: &DeckyView<'_>, findings: &mut Findings) {
     if decky.attachments.is_empty() {
         let message = format!(
-            "decky `{}` is attached to no LAN; attach it to one or remove it",
+            "decky `{}` is not attached to a LAN; attach it to one or remove it",
             decky.name
         );
         let target = Target::Decky {
@@ -82,14 +82,14 @@ pub(super) fn orphan_decky(decky: &DeckyView<'_>, findings: &mut Findings) {
     }
 }
 
-/// `ROUTER_SINGLE_HOMED`: a decky that forwards but has one LAN only, and that is not the DMZ.
+/// `ROUTER_SINGLE_HOMED`: a decky that forwards but has only one LAN, which is not the DMZ.
 pub(super) fn idle_router(decky: &DeckyView<'_>, findings: &mut Findings) {
     let [only] = decky.attachments else { return };
     let Some(lan) = only.lan.filter(|lan| decky.forwards_l3 && !lan.is_dmz()) else {
         return;
     };
     let message = format!(
-        "decky `{}` forwards packets but is attached to LAN `{}` only; attach it to another LAN or drop `forwards_l3`",
+        "decky `{}` forwards packets but is only attached to LAN `{}`; attach it to another LAN or remove `forwards_l3`",
         decky.name,
         lan.name()
     );

@@ -1,4 +1,4 @@
-//! What a maze may use up of what it shares with its host.
+//! Resources of the host that a maze may use up.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// The services that take more of the host than others, each with the first decky that runs it: they are few, and their deckies
-/// may be many.
+/// The services that use more of the host than others, each with the first decky that runs it: there are few services, but maybe
+/// many deckies.
 #[derive(Default)]
 pub(super) struct Greedy {
     root: BTreeMap<ServiceName, String>,
@@ -40,7 +40,7 @@ impl Greedy {
     }
 }
 
-/// `SERVICE_ROOT`: a service whose entry asks for root.
+/// `SERVICE_ROOT`: a service that runs as root.
 pub(super) fn root(greedy: &Greedy, findings: &mut Findings) {
     for (service, decky) in &greedy.root {
         let message = format!(
@@ -50,7 +50,7 @@ pub(super) fn root(greedy: &Greedy, findings: &mut Findings) {
     }
 }
 
-/// `HOST_DISK`: a service with a writable root, where the storage driver does not limit that.
+/// `HOST_DISK`: a service with a writable root that the storage driver does not limit.
 pub(super) fn disk(greedy: &Greedy, host: &HostFacts, findings: &mut Findings) {
     let Some(storage) = &host.unlimited_storage else {
         return;
@@ -63,7 +63,7 @@ pub(super) fn disk(greedy: &Greedy, host: &HostFacts, findings: &mut Findings) {
     }
 }
 
-/// `HOST_UNLIMITED`: a daemon that cannot limit what deckies use of its machine.
+/// `HOST_UNLIMITED`: a daemon that cannot limit the resources of deckies.
 pub(super) fn unlimited(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
     if host.unlimited.is_empty() || view.decky_names().next().is_none() {
         return;
@@ -76,14 +76,14 @@ pub(super) fn unlimited(view: &View<'_>, host: &HostFacts, findings: &mut Findin
     findings.push(Finding::new(Code::HostUnlimited, Target::Topology, message));
 }
 
-/// `HOST_ENGINE`: an engine that cannot do all that mazes rely on.
+/// `HOST_ENGINE`: an engine that lacks features that mazes need.
 pub(super) fn engine(host: &HostFacts, findings: &mut Findings) {
     for lack in &host.engine_lacks {
         findings.push(Finding::new(Code::HostEngine, Target::Topology, lack.clone()));
     }
 }
 
-/// `HOST_NEIGHBOURS`: a LAN with more addresses than the host's kernel keeps neighbours.
+/// `HOST_NEIGHBOURS`: a LAN with more addresses than the host's neighbour table can hold.
 pub(super) fn neighbours(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
     let Some(limit) = host.neighbours else { return };
     for lan in view.lans() {
@@ -94,7 +94,7 @@ pub(super) fn neighbours(view: &View<'_>, host: &HostFacts, findings: &mut Findi
             continue;
         }
         let message = format!(
-            "LAN `{}` ({subnet}) has {} addresses, and the host's kernel keeps {limit} neighbours for all networks together: whoever scans the LAN fills that table for the whole host; `sysctl -w net.ipv4.neigh.default.gc_thresh3={}`, or take a narrower subnet",
+            "LAN `{}` ({subnet}) has {} addresses, and the host's neighbour table has {limit} entries for all networks together: a scan of the LAN fills it for the whole host; `sysctl -w net.ipv4.neigh.default.gc_thresh3={}`, or take a narrower subnet",
             lan.name(),
             net::usable(subnet),
             net::neighbours_for([subnet])

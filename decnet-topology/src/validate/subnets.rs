@@ -1,4 +1,4 @@
-//! Subnets: their size, and whose ranges meet.
+//! Subnets: their size, and their overlaps.
 
 use ipnet::Ipv4Net;
 
@@ -10,10 +10,10 @@ use crate::{
     validate::view::{DeckyView, LanView, View},
 };
 
-/// How many of those that a subnet overlaps are named. Of `n` equal subnets there are `n²/2` pairs.
+/// The largest number of reported overlaps of a subnet. `n` equal subnets have `n²/2` pairs.
 const TOLD: usize = 4;
 
-/// The narrowest subnet that a LAN may have.
+/// The smallest subnet that a LAN may have.
 const NARROWEST: u8 = 29;
 
 /// `SUBNET_TOO_SMALL`: fewer usable addresses than deckies, or narrower than /29.
@@ -24,9 +24,9 @@ pub(super) fn too_small(view: &View<'_>, members: &Members, findings: &mut Findi
         };
         let usable = net::usable(subnet);
         let message = if subnet.prefix_len() > NARROWEST {
-            format!("{subnet} of LAN `{lan}` is narrower than /{NARROWEST}; take a wider subnet")
+            format!("{subnet} of LAN `{lan}` is smaller than /{NARROWEST}; use a larger subnet")
         } else if usable < *members {
-            format!("{subnet} of LAN `{lan}` has {usable} usable addresses for {members} deckies; take a wider subnet")
+            format!("{subnet} of LAN `{lan}` has {usable} usable addresses for {members} deckies; use a larger subnet")
         } else {
             continue;
         };
@@ -44,28 +44,28 @@ pub(super) fn special(view: &View<'_>, findings: &mut Findings) {
     findings.extend(judged);
 }
 
-/// The error for a subnet in a range that no LAN can use.
+/// Returns the error for a subnet in a range that no LAN can use.
 pub(crate) fn unusable(lan: &str, subnet: Ipv4Net) -> Option<Finding> {
     let special = net::unusable(subnet)?;
-    let fault = format!("shares addresses with {special}, which no LAN can use");
+    let fault = format!("overlaps {special}, which no LAN can use");
     Some(of_range(lan, subnet, &fault))
 }
 
 fn doubtful(lan: &str, subnet: Ipv4Net) -> Option<Finding> {
     let fault = match net::doubtful(subnet) {
-        Some(special) => format!("shares addresses with {special}, which some systems refuse"),
-        None if net::is_public(subnet) => "is public: this machine would not reach the hosts that own it".into(),
+        Some(special) => format!("overlaps {special}, which some systems refuse"),
+        None if net::is_public(subnet) => "is public: this machine could no longer reach its real hosts".into(),
         None => return None,
     };
     Some(of_range(lan, subnet, &fault).as_warning())
 }
 
 fn of_range(lan: &str, subnet: Ipv4Net, fault: &str) -> Finding {
-    let message = format!("{subnet} of LAN `{lan}` {fault}; take a private subnet, for example from {DEFAULT_BASE}");
+    let message = format!("{subnet} of LAN `{lan}` {fault}; use a private subnet, for example from {DEFAULT_BASE}");
     Finding::new(Code::SubnetSpecial, Target::Lan { lan: lan.into() }, message)
 }
 
-/// How many deckies each LAN has.
+/// The number of deckies of each LAN.
 pub(super) struct Members(Vec<u64>);
 
 impl Members {
@@ -80,14 +80,14 @@ impl Members {
     }
 }
 
-/// `SUBNET_OVERLAP`: two LANs of the topology whose ranges meet. Each LAN has a finding for at most the four nearest before it.
+/// `SUBNET_OVERLAP`: two LANs of the topology that overlap. Each LAN has findings for at most the four nearest earlier ones.
 pub(super) fn overlaps(view: &View<'_>, findings: &mut Findings) {
     let mut subnets: Vec<_> = view.subnets().map(|(at, subnet)| (subnet, at)).collect();
     subnets.sort_unstable();
     let mut around = Around::default();
     for (subnet, at) in subnets {
         for (other_subnet, other) in around.enter(subnet) {
-            // Named in the order written.
+            // Named in the order of the document.
             let (one, two) = (other.min(at), other.max(at));
             let (Some(lan), Some(other)) = (view.lan(one), view.lan(two)) else {
                 continue;
@@ -98,8 +98,7 @@ pub(super) fn overlaps(view: &View<'_>, findings: &mut Findings) {
             } else {
                 (other_subnet, subnet)
             };
-            let message =
-                format!("{first} of LAN `{lan}` and {second} of LAN `{other}` share addresses; move one of them");
+            let message = format!("{first} of LAN `{lan}` overlaps {second} of LAN `{other}`; move one of them");
             let target = Target::LanPair {
                 lan: lan.into(),
                 other: other.into(),
@@ -110,13 +109,13 @@ pub(super) fn overlaps(view: &View<'_>, findings: &mut Findings) {
     }
 }
 
-/// `SUBNET_OVERLAP`: a LAN whose range meets that of another topology.
+/// `SUBNET_OVERLAP`: a LAN that overlaps one of another topology.
 pub(super) fn claimed(view: &View<'_>, claims: &[Claim], findings: &mut Findings) {
     let others: Vec<_> = claims.iter().map(|claim| claim.subnet).collect();
     for (lan, subnet, other) in meetings(view, &others) {
         let (lan, claim) = (lan.name(), &claims[other]);
         let message = format!(
-            "{subnet} of LAN `{lan}` shares addresses with {} of LAN `{}` in topology `{}`; take another subnet, or none to have one allocated",
+            "{subnet} of LAN `{lan}` overlaps {} of LAN `{}` in topology `{}`; use another subnet, or omit it to allocate one",
             claim.subnet, claim.lan, claim.name
         );
         let target = Target::Lan { lan: lan.into() };
@@ -124,7 +123,7 @@ pub(super) fn claimed(view: &View<'_>, claims: &[Claim], findings: &mut Findings
     }
 }
 
-/// Finds the LANs whose ranges meet one of the others, with its place there; of each, the four nearest at most.
+/// Finds the LANs that overlap one of the others, with its position there; at most the four nearest for each.
 pub(super) fn meetings<'a>(view: &View<'a>, others: &[Ipv4Net]) -> Vec<(LanView<'a>, Ipv4Net, usize)> {
     if others.is_empty() {
         return Vec::new();
@@ -151,13 +150,13 @@ pub(super) fn meetings<'a>(view: &View<'a>, others: &[Ipv4Net]) -> Vec<(LanView<
     lans.collect()
 }
 
-/// The subnets around the place that a walk in order of address has come to. Two subnets either nest or do not meet, so
-/// these are all that meet the next one.
+/// The subnets that contain the current position of a walk in order of address. Two subnets are nested or disjoint, so these are
+/// all that overlap the next one.
 #[derive(Default)]
 struct Around(Vec<(Ipv4Net, usize)>);
 
 impl Around {
-    /// Goes on to a subnet, and walks those around it, the nearest first.
+    /// Advances to a subnet, and walks those that contain it, the nearest first.
     fn enter(&mut self, subnet: Ipv4Net) -> impl Iterator<Item = (Ipv4Net, usize)> {
         self.leave_for(subnet);
         self.0.iter().rev().take(TOLD).copied()
@@ -168,7 +167,7 @@ impl Around {
         self.0.push((subnet, at));
     }
 
-    /// Drops what ended before the subnet.
+    /// Removes the subnets that end before this one.
     fn leave_for(&mut self, subnet: Ipv4Net) {
         while self.0.last().is_some_and(|(outer, _)| !net::overlaps(*outer, subnet)) {
             self.0.pop();

@@ -12,10 +12,10 @@ use crate::{
     },
 };
 
-/// What the rules look at: a [`Draft`] or a [`Topology`], borrowed.
+/// The input of the rules: a borrowed [`Draft`] or [`Topology`].
 ///
-/// Nothing of it is copied. A large maze does not fit in a processor's caches, so the deckies are walked
-/// once, and every rule about one decky judges it while it is at hand.
+/// Nothing is copied. A large maze does not fit in a processor's caches, so the deckies are walked once, and every rule about
+/// single deckies checks each one while it is in the cache.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a>(Maze<'a>);
 
@@ -25,14 +25,14 @@ enum Maze<'a> {
     Topology(&'a Topology),
 }
 
-/// A LAN of either kind of maze.
+/// A LAN of a draft or a topology.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LanView<'a> {
     Draft(&'a DraftLan),
     Topology(&'a Lan),
 }
 
-/// A decky of either kind of maze, with what is known of its services and its LANs.
+/// A decky of a draft or a topology, with its services and LANs looked up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DeckyView<'v> {
     pub(super) name: &'v str,
@@ -48,15 +48,15 @@ pub(super) struct DeckyView<'v> {
 /// An attachment of a decky.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AttachmentView<'v> {
-    /// The place of the LAN among [`View::lans`].
+    /// The position of the LAN among [`View::lans`].
     pub(super) at: usize,
-    /// The LAN; none if a draft made by hand points nowhere.
+    /// The LAN; none if a draft built in code refers to no LAN.
     pub(super) lan: Option<LanView<'v>>,
     pub(super) ip: Option<Ipv4Addr>,
 }
 
 impl<'a> View<'a> {
-    /// Returns the draft, whose form is not known to be good; none for a topology.
+    /// Returns the draft, which may not be well-formed; none for a topology.
     pub(super) fn draft(&self) -> Option<&'a Draft> {
         match self.0 {
             Maze::Draft(draft) => Some(draft),
@@ -72,7 +72,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns the LAN at a place.
+    /// Returns the LAN at a position.
     pub(super) fn lan(&self, at: usize) -> Option<LanView<'a>> {
         match self.0 {
             Maze::Draft(draft) => draft.lans.get(at).map(LanView::Draft),
@@ -86,13 +86,13 @@ impl<'a> View<'a> {
         (0..self.lan_count()).filter_map(move |at| view.lan(at))
     }
 
-    /// Walks the LANs that have a subnet, with their places.
+    /// Walks the LANs with a subnet, with their positions.
     pub(super) fn subnets(&self) -> impl Iterator<Item = (usize, Ipv4Net)> {
         let lans = self.lans().enumerate();
         lans.filter_map(|(at, lan)| lan.subnet().map(|subnet| (at, subnet)))
     }
 
-    /// Returns the DMZ with its place; of several, the first.
+    /// Returns the DMZ with its position; if there are several, the first.
     pub(super) fn dmz(&self) -> Option<(usize, LanView<'a>)> {
         self.lans().enumerate().find(|(_, lan)| lan.is_dmz())
     }
@@ -110,7 +110,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Lists the addresses that deckies have: the place of the LAN, the address, the name of the decky.
+    /// Lists the addresses of deckies: the position of the LAN, the address, the name of the decky.
     pub(super) fn addresses(&self) -> Vec<(usize, Ipv4Addr, &'a str)> {
         match self.0 {
             Maze::Draft(draft) => {
@@ -130,7 +130,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Shows each decky to a judge.
+    /// Calls a function with each decky.
     pub(super) fn each_decky(&self, catalog: &Catalog, judge: &mut dyn FnMut(&DeckyView<'_>)) {
         let mut known = Known::new(catalog);
         let (mut services, mut attachments) = (Vec::new(), Vec::new());
@@ -171,7 +171,7 @@ impl<'a> View<'a> {
 }
 
 fn list<'v>(names: &'v BTreeSet<ServiceName>, known: &mut Known<'v>, services: &mut Vec<ServiceView<'v>>) {
-    // A loop: `extend` would ask the set for its size first.
+    // A loop, because `extend` would first ask the set for its size.
     for name in names {
         services.push(known.look_up(name));
     }
@@ -206,7 +206,7 @@ impl<'v> DeckyView<'v> {
         known.filter(|service| !service.singleton)
     }
 
-    /// Returns whether two of its services want the same port.
+    /// Returns whether two of its services use the same port.
     pub(super) fn has_clash(&self) -> bool {
         let mut wanted = 0;
         let apart = self.services.iter().all(|service| {
@@ -222,13 +222,13 @@ impl<'v> DeckyView<'v> {
         distinct.len() < ports.len()
     }
 
-    /// Returns what the catalogue says of a service that the decky declares; none if it does not.
+    /// Returns the catalogue entry of a service of the decky; none if the decky does not have it.
     pub(super) fn declared(&self, name: &ServiceName) -> Option<&'v ServiceView<'v>> {
         let at = self.services.binary_search_by_key(&name, |service| service.name);
         at.ok().map(|at| &self.services[at])
     }
 
-    /// Walks the LANs that it is attached to, with its address there.
+    /// Walks its LANs, with its address on each.
     pub(super) fn lans(&self) -> impl Iterator<Item = (LanView<'v>, Option<Ipv4Addr>)> {
         let attachments = self.attachments.iter();
         attachments.filter_map(|attachment| Some((attachment.lan?, attachment.ip)))

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::vectors::vectors;
 
-/// What the rows of the conformance data drive; `Err(None)` is exhaustion, `Err(Some)` a refusal.
+/// The operations of the conformance rows; `Err(None)` is exhaustion, `Err(Some)` a refusal.
 trait Pool {
     fn next_free(&mut self) -> Result<String, AllocError>;
     fn call(&mut self, op: &str, argument: &str) -> Result<Value, String>;
@@ -227,7 +227,7 @@ proptest! {
     }
 }
 
-/// A decky's name, and where it is attached: the place of a LAN, and the address if it is given.
+/// A decky's name and attachments: the position of a LAN, and the address if it is given.
 type Attached<'a> = (&'a str, &'a [(usize, Option<&'a str>)]);
 
 fn draft(lans: &[(&str, Option<&str>)], deckies: &[Attached<'_>]) -> Draft {
@@ -255,7 +255,7 @@ fn draft(lans: &[(&str, Option<&str>)], deckies: &[Attached<'_>]) -> Draft {
 }
 
 #[test]
-fn a_draft_takes_subnets_past_its_own_and_those_of_others() {
+fn a_draft_gets_subnets_that_overlap_neither_its_own_nor_claimed_ones() {
     let open = draft(&[("a", None), ("b", Some("172.16.0.0/23")), ("c", None)], &[]);
     let topology = open
         .resolve(&SubnetPool::past([subnet("172.16.2.128/25")]))
@@ -265,7 +265,7 @@ fn a_draft_takes_subnets_past_its_own_and_those_of_others() {
 }
 
 #[test]
-fn a_draft_takes_the_lowest_addresses_in_the_order_of_its_deckies() {
+fn a_draft_gets_the_lowest_addresses_in_the_order_of_its_deckies() {
     let open = draft(
         &[("a", None), ("b", None)],
         &[
@@ -307,7 +307,7 @@ fn a_complete_draft_is_the_topology_it_came_from() {
 }
 
 #[test]
-fn a_draft_that_asks_for_too_much_is_refused_with_the_numbers() {
+fn a_draft_that_needs_too_much_is_refused_with_the_numbers() {
     let claims = |pool, prefix| SubnetPool {
         pool: subnet(pool),
         prefix,
@@ -360,10 +360,10 @@ fn a_draft_with_errors_is_refused_with_all_of_them() {
     assert_eq!(
         codes(&bad),
         all,
-        "the validator reports the same faults in the same words"
+        "the validator reports the same faults with the same messages"
     );
     let mut unread = draft(&[("a", None)], &[]);
-    let said = Finding::new(Code::SubnetMalformed, Target::Topology, "said by the parser");
+    let said = Finding::new(Code::SubnetMalformed, Target::Topology, "from the parser");
     unread.findings.push(said);
     assert_eq!(codes(&unread), [Code::SubnetMalformed]);
     let warning = Finding::new(Code::ArchetypeUnknown, Target::Topology, "only a warning");

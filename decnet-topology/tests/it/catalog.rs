@@ -61,7 +61,7 @@ fn the_built_in_archetypes_run_the_agreed_services_and_never_clash() {
 }
 
 #[test]
-fn every_built_in_field_says_what_it_is_for() {
+fn every_built_in_field_has_a_description() {
     for service in Catalog::builtin().services() {
         assert_eq!(service.image, ImageSource::Builtin, "{}", service.name);
         for field in &service.fields {
@@ -71,7 +71,7 @@ fn every_built_in_field_says_what_it_is_for() {
 }
 
 #[test]
-fn what_a_file_does_not_say_of_an_entry_stays() {
+fn missing_keys_of_an_overriding_entry_keep_their_values() {
     let before = Catalog::builtin();
     let after = before
         .clone()
@@ -86,7 +86,7 @@ fn what_a_file_does_not_say_of_an_entry_stays() {
 }
 
 #[test]
-fn an_entry_says_all_that_there_is_to_say() {
+fn an_entry_can_have_every_key() {
     let catalog = Catalog::empty().extend_from_toml(
         r#"
         [services.forge]
@@ -121,7 +121,7 @@ fn an_entry_says_all_that_there_is_to_say() {
 
 #[test]
 fn a_faulty_file_is_refused_with_the_place() {
-    for (text, told) in [
+    for (text, expected) in [
         ("[services.a\n", "line 1"),
         ("[services.a]\nports = []\nprots = []", "line 3, column 1"),
         ("[services.a]\nports = [\"80\"]", "line 2, column 9: `80` is not a port"),
@@ -169,7 +169,7 @@ fn a_faulty_file_is_refused_with_the_place() {
         ),
     ] {
         let error: CatalogError = Catalog::builtin().extend_from_toml(text).expect_err(text);
-        assert!(error.to_string().contains(told), "{text}: {error}");
+        assert!(error.to_string().contains(expected), "{text}: {error}");
     }
 }
 
@@ -193,7 +193,7 @@ fn a_service_declares_the_udp_ports_that_it_broadcasts_to_and_no_others() {
 }
 
 #[test]
-fn a_catalogue_is_made_by_hand_too() {
+fn a_catalogue_can_be_built_in_code() {
     let mut catalog = Catalog::empty();
     let port = "1/tcp".parse().expect("a port");
     assert_eq!(catalog.insert_service(Service::new("a".into(), [port])), None);
@@ -227,7 +227,7 @@ fn ports_read_strictly() {
 }
 
 #[test]
-fn field_values_are_held_to_their_type() {
+fn field_values_must_have_the_declared_type() {
     let catalog = Catalog::builtin();
     let check = |service: &str, key: &str, value| {
         let field = catalog
@@ -255,7 +255,7 @@ fn field_values_are_held_to_their_type() {
 }
 
 #[test]
-fn what_docker_could_not_take_is_refused_when_it_is_read() {
+fn entries_that_docker_would_refuse_are_refused_when_read() {
     let refused = |text: &str| Catalog::builtin().extend_from_toml(text).expect_err(text).to_string();
     for name in ["a b", "-a", "ä", "a\\u001b[31m", ""] {
         assert!(
@@ -279,7 +279,7 @@ fn what_docker_could_not_take_is_refused_when_it_is_read() {
 }
 
 #[test]
-fn what_a_container_could_not_be_given_is_no_value() {
+fn a_value_that_no_container_can_get_is_refused() {
     let catalog = Catalog::builtin();
     let fault = |service: &str, key: &str, value| {
         let field = catalog.service(service).and_then(|service| service.field(key));
@@ -295,13 +295,13 @@ fn what_a_container_could_not_be_given_is_no_value() {
         Err("must have at most 4096 bytes, not 4098".into())
     );
     for number in [json!(0), json!(-1), json!(u64::MAX)] {
-        let told = format!("must be from 1 to 100000, not {number}");
-        assert_eq!(fault("smtp_relay", "max_recipients", number), Err(told));
+        let expected = format!("must be from 1 to 100000, not {number}");
+        assert_eq!(fault("smtp_relay", "max_recipients", number), Err(expected));
     }
 }
 
 #[test]
-fn a_service_that_could_never_start_is_refused_when_it_is_read() {
+fn a_service_that_could_never_start_is_refused_when_read() {
     let long = "x".repeat(200_000);
     let ports: Vec<String> = (1..600).map(|port| format!("\"{port}/tcp\"")).collect();
     let many = (0..10).map(|number| format!("K{number} = \"{}\"\n", "x".repeat(120_000)));
@@ -309,7 +309,7 @@ fn a_service_that_could_never_start_is_refused_when_it_is_read() {
         "[services.a]\nports = []\n[services.a.environment]\n{}",
         many.collect::<String>()
     );
-    for (text, told) in [
+    for (text, expected) in [
         (
             format!("[services.ssh]\nbanner = \"{long}\""),
             "`banner` has 200000 bytes",
@@ -341,8 +341,14 @@ fn a_service_that_could_never_start_is_refused_when_it_is_read() {
         ("[services.a]\nports = []\nlimits = { cpus = nan }".into(), "cpus"),
         ("[services.a]\nports = []\nlimits = { cpus = -1.0 }".into(), "cpus"),
     ] {
-        let error = Catalog::builtin().extend_from_toml(&text).expect_err(told).to_string();
-        assert!(error.contains("could never start") && error.contains(told), "{error}");
+        let error = Catalog::builtin()
+            .extend_from_toml(&text)
+            .expect_err(expected)
+            .to_string();
+        assert!(
+            error.contains("could never start") && error.contains(expected),
+            "{error}"
+        );
     }
     let bounds = "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"bool\", max_length = 5 }]";
     let error = Catalog::builtin()
@@ -353,7 +359,7 @@ fn a_service_that_could_never_start_is_refused_when_it_is_read() {
 }
 
 #[test]
-fn an_entry_that_asks_for_root_is_warned_of_once_and_others_are_not() {
+fn an_entry_that_runs_as_root_causes_one_warning() {
     let catalog = Catalog::builtin()
         .extend_from_toml(
             r#"

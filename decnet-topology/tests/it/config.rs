@@ -19,14 +19,14 @@ fn services_that_no_decky_can_run_are_faults() {
             .map(|fault| fault.message)
             .collect::<Vec<_>>()
     };
-    assert_eq!(faults(json!(["ssh", "gopher"])), ["there is no service `gopher`"]);
+    assert_eq!(faults(json!(["ssh", "gopher"])), ["no service named `gopher`"]);
     assert_eq!(
         faults(json!(["sniffer"])),
-        ["`sniffer` is a singleton, which no decky runs"]
+        ["`sniffer` is a singleton that never runs on a decky"]
     );
     assert_eq!(
         faults(json!(["http", "ssh", "conpot"])),
-        ["`http` and `conpot` want the same port"]
+        ["`http` and `conpot` use the same port"]
     );
     let typed = seeded(1, 1).services(["gopher"]).build().expect("config");
     assert!(matches!(
@@ -36,7 +36,7 @@ fn services_that_no_decky_can_run_are_faults() {
 }
 
 #[test]
-fn all_faults_of_a_config_are_said_at_once() {
+fn all_faults_of_a_config_are_reported_together() {
     let value = json!({
         "name": "", "depth": "3", "branching_factor": 2.0, "mode": "cloud", "deckies_per_lan_min": 33, "deckies_per_lan_max": 0,
         "bridge_forward_probability": "1", "cross_edge_probability": 1.5, "subnet_base_prefix": "10", "lan_prefix": 30,
@@ -57,7 +57,7 @@ fn all_faults_of_a_config_are_said_at_once() {
 }
 
 #[test]
-fn a_config_built_is_held_to_the_same_bounds_as_one_read() {
+fn a_built_config_has_the_same_bounds_as_a_parsed_one() {
     let wild = TopologyConfig::builder("", 17, 0)
         .deckies_per_lan(33, 0)
         .bridge_forward_probability(f64::NAN)
@@ -113,7 +113,7 @@ fn a_seed_is_drawn_once_and_then_stored() {
 
 proptest! {
     #[test]
-    fn a_stored_config_is_read_back_as_it_was(config in strategies::configs()) {
+    fn a_stored_config_is_read_back_unchanged(config in strategies::configs()) {
         let text = serde_json::to_string(&config).expect("json");
         prop_assert_eq!(serde_json::from_str::<TopologyConfig>(&text).expect("config"), config.clone());
         let value = serde_json::to_value(&config).expect("json");

@@ -14,24 +14,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 512 } else { 4096 }))]
 
     #[test]
-    fn what_was_printed_as_json_parses_to_the_same(draft in strategies::draft()) {
+    fn a_draft_printed_as_json_parses_to_the_same(draft in strategies::draft()) {
         check_round_trip(&draft, Syntax::Json)?;
     }
 
     #[test]
-    fn what_was_printed_as_yaml_parses_to_the_same(draft in strategies::draft()) {
+    fn a_draft_printed_as_yaml_parses_to_the_same(draft in strategies::draft()) {
         check_round_trip(&draft, Syntax::Yaml)?;
     }
 
     #[test]
-    fn no_text_brings_the_parser_down(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for syntax in [Syntax::Json, Syntax::Yaml, Syntax::Auto] {
             let _ = document::parse(&bytes, syntax);
         }
     }
 
     #[test]
-    fn no_yaml_brings_the_parser_down(text in "(format: decnet.topology/1\n)?[a-z&*!{}\\[\\],:?|> \n\"'#-]{0,60}") {
+    fn no_yaml_makes_the_parser_panic(text in "(format: decnet.topology/1\n)?[a-z&*!{}\\[\\],:?|> \n\"'#-]{0,60}") {
         let _ = document::parse(&text, Syntax::Yaml);
     }
 }
@@ -51,14 +51,14 @@ fn parse(text: &str) -> Draft {
 }
 
 fn refusal(text: impl AsRef<[u8]>, syntax: Syntax) -> Finding {
-    let DocumentError { findings } = document::parse(text, syntax).expect_err("it is no document");
+    let DocumentError { findings } = document::parse(text, syntax).expect_err("it is not a document");
     assert_eq!(findings.len(), 1);
     findings.into_iter().next().expect("one")
 }
 
 /// Parses a document and returns `CODE path line:column message` of each finding.
-fn told(text: &str) -> Vec<String> {
-    let tell = |finding: &Finding| match &finding.target {
+fn findings_of(text: &str) -> Vec<String> {
+    let describe = |finding: &Finding| match &finding.target {
         Target::Document { path, line, column } => {
             let place = line
                 .zip(*column)
@@ -67,11 +67,11 @@ fn told(text: &str) -> Vec<String> {
         }
         _ => format!("{}: {}", finding.code, finding.message),
     };
-    parse(text).findings.iter().map(tell).collect()
+    parse(text).findings.iter().map(describe).collect()
 }
 
 #[test]
-fn a_document_is_read_whole_in_both_syntaxes() {
+fn a_complete_document_is_read_in_both_syntaxes() {
     let yaml = "
 format: decnet.topology/1
 name: corp
@@ -112,7 +112,7 @@ deckies:
 }
 
 #[test]
-fn every_fault_is_told_with_its_place_and_the_rest_is_read() {
+fn every_fault_is_reported_with_its_place_and_the_rest_is_read() {
     let text = r#"format: decnet.topology/1
 name: corp
 colour: blue
@@ -134,7 +134,7 @@ deckies:
       - {ip: 10.0.0.1}
   - {name: null, x: far}
 "#;
-    insta::assert_snapshot!(told(text).join("\n"));
+    insta::assert_snapshot!(findings_of(text).join("\n"));
     let draft = parse(text);
     assert_eq!(draft.lans.len(), 2);
     assert_eq!(draft.deckies.len(), 1);
@@ -148,13 +148,13 @@ fn json_findings_have_line_and_column_too() {
     let text =
         "{\"format\": \"decnet.topology/1\", \"name\": \"a\",\n \"lans\": [\n  {\"name\": \"dmz\", \"dmzz\": true}]}";
     assert_eq!(
-        told(text),
+        findings_of(text),
         ["DOC_UNKNOWN_KEY lans[0].dmzz 3:20: lans[0] has no key `dmzz` (did you mean `dmz`?)"]
     );
 }
 
 #[test]
-fn types_are_taken_at_their_word() {
+fn types_are_strict() {
     for (key, value) in [
         ("name", "5"),
         ("name", "null"),
@@ -188,17 +188,17 @@ fn types_are_taken_at_their_word() {
 }
 
 #[test]
-fn null_stands_for_what_is_left_out_where_there_is_no_default() {
+fn null_means_a_missing_value_for_keys_without_a_default() {
     let text = "{format: decnet.topology/1, name: a, id: null, status: null, version: null, seed: null, config: null,
         lans: [{name: a, subnet: null, x: null, y: null}],
         deckies: [{name: a, archetype: null, x: ~, attachments: [{lan: a, ip: }]}]}";
-    assert_eq!(told(text), [""; 0]);
+    assert_eq!(findings_of(text), [""; 0]);
 }
 
 #[test]
-fn a_name_that_is_missing_or_none_is_a_fault() {
+fn a_missing_or_empty_name_is_a_fault() {
     assert_eq!(
-        told("{format: decnet.topology/1}"),
+        findings_of("{format: decnet.topology/1}"),
         ["DOC_TYPE name: the document has no `name`; add it"]
     );
     let codes = |name: &str| {
@@ -215,7 +215,7 @@ fn a_name_that_is_missing_or_none_is_a_fault() {
 }
 
 #[test]
-fn what_is_no_document_is_refused_with_a_reason() {
+fn a_text_that_is_not_a_document_is_refused_with_a_reason() {
     let cases: &[(&[u8], Syntax, Code, &str)] = &[
         (b"", Syntax::Auto, Code::DocSyntax, "empty"),
         (b" \r\n\t", Syntax::Auto, Code::DocSyntax, "empty"),
@@ -323,7 +323,7 @@ fn exactly_the_allowed_depth_is_read() {
 }
 
 #[test]
-fn hostile_documents_are_refused_at_once() {
+fn hostile_documents_are_refused_quickly() {
     let huge = |open: &str| open.repeat(MAX_BYTES / open.len());
     for open in ["[", "{\"a\":", "{\"format\":[", "- ", "{\"", "a: &a [*a"] {
         for syntax in [Syntax::Json, Syntax::Yaml] {
@@ -360,7 +360,7 @@ fn hostile_documents_are_refused_at_once() {
 }
 
 #[test]
-fn an_alias_bomb_does_not_go_off() {
+fn an_alias_bomb_is_refused() {
     let mut text = String::from("format: decnet.topology/1\nname: a\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = format!("*a{}", level - 1);
@@ -371,7 +371,7 @@ fn an_alias_bomb_does_not_go_off() {
 }
 
 #[test]
-fn anchors_and_merges_are_for_use() {
+fn anchors_and_merges_are_supported() {
     let deckies: Vec<_> = (0..300)
         .map(|n| format!("  - {{<<: *web, name: web-{n}, services: *both}}\n"))
         .collect();
@@ -386,7 +386,7 @@ fn anchors_and_merges_are_for_use() {
 }
 
 #[test]
-fn of_very_many_faults_the_first_are_told() {
+fn of_very_many_faults_only_the_first_are_listed() {
     let keys: Vec<_> = (0..20_000).map(|n| format!(", \"k{n}\": 1")).collect();
     let keys = keys.concat();
     let text = format!("{{\"format\": \"decnet.topology/1\", \"name\": \"a\"{keys}}}");
@@ -398,7 +398,7 @@ fn of_very_many_faults_the_first_are_told() {
 }
 
 #[test]
-fn the_schema_knows_the_keys_that_the_parser_knows() {
+fn the_schema_has_the_keys_of_the_parser() {
     let schema = document::schema();
     let keys = |schema: &serde_json::Value| -> Vec<String> {
         assert_eq!(schema["additionalProperties"], json!(false));

@@ -1,4 +1,4 @@
-//! Maze files that are JSON values, not texts.
+//! Maze files given as JSON values instead of texts.
 
 use decnet_topology::{
     Catalog, Code, Target, TopologyConfig,
@@ -11,7 +11,7 @@ use crate::strategies;
 
 proptest! {
     #[test]
-    fn a_draft_reads_back_from_its_value_and_the_value_is_what_is_printed(draft in strategies::draft()) {
+    fn a_draft_is_read_back_from_its_value_which_equals_the_printed_json(draft in strategies::draft()) {
         let value = document::to_value(&draft);
         let printed: Value = serde_json::from_str(&document::print(&draft, Syntax::Json)).expect("JSON");
         prop_assert_eq!(&value, &printed);
@@ -20,7 +20,7 @@ proptest! {
 }
 
 #[test]
-fn the_faults_of_a_value_are_those_of_its_text_without_lines_and_columns() {
+fn a_value_has_the_same_faults_as_its_text_but_without_lines_and_columns() {
     let value = json!({
         "format": "decnet.topology/1", "name": "corp", "colour": "blue",
         "lans": [{"name": "dmz", "dmz": "true", "subnett": null}],

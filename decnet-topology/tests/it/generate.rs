@@ -23,7 +23,7 @@ use crate::vectors::vectors;
 /// Read once: thousands of mazes are drawn from it.
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
-/// Writes down all that a maze is, one line a part.
+/// Describes a maze completely, one line per part.
 fn written(topology: &Topology) -> String {
     let mut text = String::new();
     for lan in topology.lans() {
@@ -75,13 +75,13 @@ fn drawn(config: ConfigBuilder) -> Topology {
     generate(&config, &CATALOG, &[]).unwrap_or_else(|error| panic!("{config:?}: {error:?}"))
 }
 
-/// The fewest and the most LANs that a config may give.
+/// The smallest and the largest number of LANs of a config.
 fn lan_bounds(config: &TopologyConfig) -> (usize, usize) {
     let levels = |branching: usize| (0..=u32::from(config.depth())).map(|level| branching.pow(level)).sum();
     (levels(1), levels(config.branching_factor().into()))
 }
 
-/// Holds a maze against the rules that its config gives it.
+/// Checks a maze against the bounds of its config.
 fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net]) {
     let context = format!("{config:?}");
     let (lans, deckies) = (topology.lans(), topology.deckies());
@@ -108,7 +108,7 @@ fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net
         assert_eq!(topology.is_gateway(decky), gateway && config.dmz_gateway(), "{context}");
         assert!(gateway || !decky.forwards_l3() || decky.is_bridge(), "{context}");
         assert!(!gateway || !decky.is_bridge(), "{context}");
-        // A cross edge follows that to the parent, if the decky has one.
+        // A cross edge comes after the edge to the parent, if the decky has both.
         match decky.attachments() {
             [_] => {}
             [_, other] if !joined.contains_key(&home) && other.lan < home => {
@@ -203,7 +203,7 @@ fn the_conformance_rows_hold() {
             (Err(invalid), "invalid_config") => {
                 let mut fields: Vec<&str> = invalid.faults.iter().map(|fault| fault.field.as_str()).collect();
                 fields.dedup();
-                // A row may leave open which fields it is.
+                // A row may omit the fields at fault.
                 if let Some(expected) = row.get("fields") {
                     assert_eq!(json!(fields), *expected, "{name}: {invalid}");
                 }
@@ -221,7 +221,7 @@ fn the_conformance_rows_hold() {
 }
 
 #[test]
-fn ten_thousand_random_configs_give_mazes_of_their_shape() {
+fn ten_thousand_random_configs_give_mazes_within_their_bounds() {
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 10_000,
         ..ProptestConfig::default()
@@ -260,7 +260,7 @@ fn the_mazes_are_pinned() {
             "d809cf4850b2a942"
         ]
     );
-    // The canonical hash leaves out ids and the order of parts, which the digests above hold.
+    // The canonical hash does not include ids and the order of parts, but the digests above do.
     let canonical = canonical_hash(&drawn(seeded(1, 1))).to_string();
     assert_eq!(
         canonical,
@@ -288,13 +288,13 @@ fn the_same_config_gives_the_same_bytes_in_100_processes() {
         let out = String::from_utf8(child.stdout).expect("text");
         assert!(
             out.lines().any(|line| line.ends_with(&said)),
-            "process {number} said {out}, not {said}"
+            "process {number} printed {out}, not {said}"
         );
     }
 }
 
 #[test]
-fn more_deckies_leave_the_tree_and_what_was_drawn_before() {
+fn more_deckies_per_lan_keep_the_tree_and_earlier_draws() {
     let tree = |min, max| {
         let topology = drawn(seeded(4, 3).deckies_per_lan(min, max).base("10.0.0.0/8"));
         let parents = topology.deckies().iter().filter(|decky| decky.is_bridge());
@@ -313,7 +313,7 @@ fn more_deckies_leave_the_tree_and_what_was_drawn_before() {
 }
 
 #[test]
-fn a_set_of_services_comes_twice_only_when_few_are_left() {
+fn a_set_of_services_repeats_only_if_few_are_left() {
     let topology = drawn(seeded(3, 3));
     let mut sets: Vec<_> = topology
         .deckies()
@@ -351,7 +351,7 @@ fn too_small_pools_are_refused_with_the_numbers() {
     };
     let lan = "LAN-01".parse().expect("name");
     assert_eq!(error, GenerateError::Addresses { lan, source });
-    // The widest and deepest tree would have more LANs than there are addresses: it is not drawn to its end.
+    // The widest and deepest tree would have more LANs than there are addresses: drawing stops early.
     let error = refused(seeded(16, 8), &[]);
     assert!(matches!(
         error,

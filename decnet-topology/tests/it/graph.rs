@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 type Routes = BTreeMap<DeckyId, Arc<[Route]>>;
 
-/// Knows whose an address is.
+/// Finds the owner of an address.
 struct Addresses<'a>(BTreeMap<Ipv4Addr, &'a Decky>);
 
 impl<'a> Addresses<'a> {
@@ -23,7 +23,7 @@ impl<'a> Addresses<'a> {
     }
 }
 
-/// The route that a kernel takes: the longest prefix that holds the address.
+/// Returns the route that a kernel uses: the longest matching prefix.
 fn lookup(routes: &[Route], to: Ipv4Addr) -> Option<&Route> {
     let holding = routes.iter().filter(|route| route.destination.contains(&to));
     holding.max_by_key(|route| route.destination.prefix_len())
@@ -38,7 +38,7 @@ fn is_attached(topology: &Topology, decky: &Decky, to: Ipv4Addr) -> bool {
     subnets.any(|subnet| subnet.contains(&to))
 }
 
-/// Sends a packet hop by hop, as the routes say. Returns the number of routers it crossed; none if it is lost.
+/// Sends a packet hop by hop along the routes. Returns the number of crossed routers; none if it is lost.
 fn send(topology: &Topology, addresses: &Addresses<'_>, routes: &Routes, from: &Decky, to: Ipv4Addr) -> Option<usize> {
     let mut at = from;
     for hops in 0..=topology.deckies().len() {
@@ -49,13 +49,16 @@ fn send(topology: &Topology, addresses: &Addresses<'_>, routes: &Routes, from: &
             return None;
         }
         let route = lookup(&routes[&at.id()], to)?;
-        assert!(is_attached(topology, at, route.via), "the next hop is next door");
+        assert!(
+            is_attached(topology, at, route.via),
+            "the next hop is on a LAN of the decky"
+        );
         at = addresses.0[&route.via];
     }
-    panic!("a packet from {} to {to} goes in circles", from.name());
+    panic!("a packet from {} to {to} loops", from.name());
 }
 
-/// Finds by brute force how many routers lie between a decky and each LAN.
+/// Computes by brute force the number of routers between a decky and each LAN.
 fn distances(topology: &Topology, decky: &Decky) -> BTreeMap<LanId, usize> {
     let mut distances: BTreeMap<LanId, usize> = decky.attachments().iter().map(|edge| (edge.lan, 0)).collect();
     for round in 0..topology.lans().len() {
@@ -74,7 +77,7 @@ fn distances(topology: &Topology, decky: &Decky) -> BTreeMap<LanId, usize> {
     distances
 }
 
-/// Finds by brute force which router next door packets from a decky to each LAN go to: the nearest, then one on the home LAN, then
+/// Computes by brute force the adjacent router for packets from a decky to each LAN: the nearest, then one on the home LAN, then
 /// the one with the lowest address.
 fn preferred(topology: &Topology, decky: &Decky) -> BTreeMap<LanId, Ipv4Addr> {
     let own: Vec<LanId> = decky.attachments().iter().map(|edge| edge.lan).collect();
@@ -100,14 +103,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn packets_that_follow_the_routes_reach_what_is_reachable_and_nothing_else(topology in strategies::topologies()) {
+    fn packets_that_follow_the_routes_reach_exactly_the_reachable_lans(topology in strategies::topologies()) {
         let graph = Graph::new(&topology);
         let (addresses, routes) = (Addresses::of(&topology), graph.routes());
         for decky in topology.deckies() {
             let distances = distances(&topology, decky);
             prop_assert_eq!(&graph.reach(decky.id()), &distances.keys().copied().collect::<BTreeSet<_>>());
             for lan in topology.lans() {
-                // Any address of the LAN will do: the last one, which no decky of so small a maze has.
+                // Any address of the LAN works: the last one, which no decky of such a small maze has.
                 let to = Ipv4Addr::from_bits(lan.subnet().broadcast().to_bits() - 1);
                 let hops = send(&topology, &addresses, &routes, decky, to);
                 prop_assert_eq!(hops, distances.get(&lan.id()).copied(), "{} to {}", decky.name(), lan.name());
@@ -128,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_is_reached_has_the_way_back(topology in strategies::topologies()) {
+    fn every_reached_decky_can_reply(topology in strategies::topologies()) {
         let graph = Graph::new(&topology);
         let (addresses, routes) = (Addresses::of(&topology), graph.routes());
         for one in topology.deckies() {
@@ -137,17 +140,17 @@ proptest! {
                     continue;
                 }
                 prop_assert!(graph.reaches(one.id(), other.id()) && graph.reaches(other.id(), one.id()));
-                // It is sent from the address on the LAN that it leaves by.
+                // It is sent from the address on the outgoing LAN.
                 let leaving = lookup(&routes[&one.id()], edge.ip).map_or(edge.ip, |route| route.via);
                 let on = one.attachments().iter().find(|own| topology.lan(own.lan).is_some_and(|lan| lan.subnet().contains(&leaving)));
-                let source = on.expect("it leaves by a LAN of its own").ip;
+                let source = on.expect("the outgoing LAN is one of the decky's").ip;
                 prop_assert!(send(&topology, &addresses, &routes, other, source).is_some());
             }
         }
     }
 
     #[test]
-    fn routes_cover_exactly_the_lans_that_are_reached_but_not_next_door(topology in strategies::topologies()) {
+    fn routes_cover_exactly_the_reached_lans_that_are_not_attached(topology in strategies::topologies()) {
         let graph = Graph::new(&topology);
         for (id, routes) in graph.routes() {
             let mut own = topology.decky(id).expect("decky").attachments().iter().map(|edge| edge.lan);
@@ -166,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn the_routes_of_one_decky_are_those_it_has_among_all(topology in strategies::topologies()) {
+    fn the_routes_of_one_decky_equal_its_entry_in_all_routes(topology in strategies::topologies()) {
         let graph = Graph::new(&topology);
         for (id, routes) in graph.routes() {
             prop_assert_eq!(&*routes, graph.routes_of(id), "{}", id);
@@ -174,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn a_choke_point_is_what_the_maze_falls_apart_without(topology in strategies::topologies()) {
+    fn removing_a_choke_point_disconnects_the_maze(topology in strategies::topologies()) {
         let graph = Graph::new(&topology);
         let chokes = graph.choke_points();
         for decky in topology.deckies() {
@@ -204,10 +207,10 @@ proptest! {
     }
 }
 
-/// Counts the parts that the bridge deckies on a LAN fall into when it goes.
-fn parts_without(topology: &Topology, gone: LanId) -> usize {
+/// Counts the parts into which the bridge deckies on a LAN are split if the LAN is removed.
+fn parts_without(topology: &Topology, removed: LanId) -> usize {
     let bridges: Vec<&Decky> = topology.deckies().iter().filter(|decky| decky.is_bridge()).collect();
-    let concerned = |decky: &&&Decky| decky.ip_on(gone).is_some();
+    let concerned = |decky: &&&Decky| decky.ip_on(removed).is_some();
     let mut left: BTreeSet<DeckyId> = bridges.iter().filter(concerned).map(|decky| decky.id()).collect();
     let mut parts = 0;
     while let Some(start) = left.pop_first() {
@@ -219,7 +222,7 @@ fn parts_without(topology: &Topology, gone: LanId) -> usize {
                 .filter(|decky| reached.contains(&decky.id()))
                 .flat_map(|decky| decky.attachments())
                 .map(|edge| edge.lan)
-                .filter(|lan| *lan != gone)
+                .filter(|lan| *lan != removed)
                 .collect();
             let more = bridges
                 .iter()
@@ -235,7 +238,7 @@ fn parts_without(topology: &Topology, gone: LanId) -> usize {
     parts
 }
 
-/// With the LAN they are one part, if there are any.
+/// With the LAN, they are one part, if there are any.
 fn parts_without_bridges_of(topology: &Topology, lan: LanId) -> usize {
     let mut on = topology
         .deckies()
@@ -244,7 +247,7 @@ fn parts_without_bridges_of(topology: &Topology, lan: LanId) -> usize {
     usize::from(on.next().is_some())
 }
 
-/// Four LANs in a ring of routers, and one decky on the first LAN.
+/// Four LANs in a cycle of routers, and one decky on the first LAN.
 fn ring() -> Topology {
     Topology::builder()
         .dmz("a", "10.0.0.0/24")
@@ -271,7 +274,7 @@ fn routes_of(topology: &Topology, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn packets_take_the_shortest_way_then_that_over_home_then_the_lowest_address() {
+fn packets_take_the_shortest_path_then_the_home_lan_then_the_lowest_address() {
     let ring = ring();
     let host = ["10.0.1.0/24 via 10.0.0.9", "10.0.2.0/23 via 10.0.0.6"];
     assert_eq!(
@@ -290,7 +293,7 @@ fn packets_take_the_shortest_way_then_that_over_home_then_the_lowest_address() {
     );
 }
 
-/// A chain of LANs whose subnets are out of order, with a short cut from the first to the middle one, and a decky on each LAN.
+/// A chain of LANs whose subnets are out of order, with a shortcut from the first to the middle one, and a decky on each LAN.
 fn chain(lans: u32) -> Topology {
     let at = |lan: u32, host: u32| Attachment {
         lan: LanId::new(lan),
@@ -314,7 +317,7 @@ fn chain(lans: u32) -> Topology {
 }
 
 #[test]
-fn in_a_long_chain_with_a_circle_one_decky_has_the_routes_it_has_among_all() {
+fn in_a_long_chain_with_a_cycle_the_routes_of_one_decky_equal_its_entry_in_all_routes() {
     let chain = chain(120);
     let graph = Graph::new(&chain);
     let routes = graph.routes();
@@ -328,7 +331,7 @@ fn in_a_long_chain_with_a_circle_one_decky_has_the_routes_it_has_among_all() {
 }
 
 #[test]
-fn a_bridge_decky_that_does_not_forward_joins_the_maze_but_no_routes() {
+fn a_bridge_decky_that_does_not_forward_connects_the_maze_but_adds_no_routes() {
     let topology = Topology::builder()
         .dmz("dmz", "10.0.0.0/24")
         .lan("in", "10.0.1.0/24")
@@ -352,7 +355,7 @@ fn a_bridge_decky_that_does_not_forward_joins_the_maze_but_no_routes() {
 }
 
 #[test]
-fn the_graph_underneath_has_a_node_a_part_and_an_edge_an_attachment() {
+fn the_graph_has_one_node_per_part_and_one_edge_per_attachment() {
     let ring = ring();
     let graph = Graph::new(&ring);
     let nodes: Vec<Node> = graph.as_petgraph().node_weights().copied().collect();

@@ -11,7 +11,7 @@ use sha2::Digest as _;
 
 use crate::{strategies, vectors::vectors};
 
-/// Makes a topology of a document that leaves nothing open.
+/// Creates a topology from a complete document.
 fn topology(document: &Value) -> Topology {
     let draft = document::parse(document.to_string(), Syntax::Json).expect("a document");
     assert_eq!(draft.findings, []);
@@ -60,7 +60,7 @@ fn the_published_documents_have_the_published_hashes() {
 }
 
 #[test]
-fn a_hash_reads_as_it_prints_and_nothing_else_does() {
+fn a_hash_is_parsed_from_its_printed_form_only() {
     let text = "0123456789abcdef".repeat(4);
     assert_eq!(
         text.parse::<Digest>().map(|digest| digest.to_string()),
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_writing_ids_and_places_do_not_count(topology in any_topology(), x in -1e6..1e6) {
+    fn order_ids_and_positions_do_not_affect_the_hash(topology in any_topology(), x in -1e6..1e6) {
         prop_assert_eq!(canonical_hash(&reversed(&topology, x)), canonical_hash(&topology));
     }
 }
@@ -99,7 +99,7 @@ fn naive(topology: &Topology) -> Digest {
     hex.concat().parse().expect("a digest")
 }
 
-/// The canonical JSON, by way of a tree of values, whose objects are ordered by key.
+/// The canonical JSON, built from a tree of values whose objects are ordered by key.
 fn naive_json(topology: &Topology) -> String {
     let lan_name = |id| topology.lan(id).expect("known").name();
     let mut lans: Vec<_> = topology.lans().iter().collect();
@@ -134,7 +134,7 @@ fn naive_json(topology: &Topology) -> String {
     json!({"lans": lans, "deckies": deckies}).to_string()
 }
 
-/// The same maze, everything but homes in reverse order, with other ids and places.
+/// The same maze with everything except homes in reverse order, and with other ids and positions.
 fn reversed(topology: &Topology, x: f64) -> Topology {
     let place = Position {
         x: Coordinate::new(x).ok(),

@@ -39,7 +39,7 @@ fn changed(after: &Topology) -> Vec<String> {
 }
 
 #[test]
-fn a_place_on_the_canvas_and_an_id_are_no_part_of_what_a_decky_is() {
+fn positions_and_ids_are_not_part_of_a_deckys_state() {
     let place = Position {
         x: Some(1.into()),
         y: None,
@@ -54,7 +54,7 @@ fn a_place_on_the_canvas_and_an_id_are_no_part_of_what_a_decky_is() {
 }
 
 #[test]
-fn a_field_that_loses_or_gets_the_sign_of_zero_changed() {
+fn a_change_of_the_sign_of_zero_is_recorded() {
     let maze = |zero: f64| {
         let topology = Topology::builder().dmz("dmz", "10.0.0.0/24");
         let topology = topology.decky("web", |decky| decky.on("dmz", "10.0.0.2").config("http", "delay", zero));
@@ -79,7 +79,7 @@ fn a_renamed_lan_changes_its_members() {
 }
 
 #[test]
-fn the_order_of_memberships_counts_as_the_first_is_the_home() {
+fn the_order_of_memberships_matters_because_the_first_is_the_home() {
     let moved = parts(|_, deckies| {
         let turned: Vec<_> = deckies[0].attachments().iter().rev().copied().collect();
         deckies[0] = deckies[0].clone().with_attachments(turned);
@@ -88,7 +88,7 @@ fn the_order_of_memberships_counts_as_the_first_is_the_home() {
 }
 
 #[test]
-fn a_change_is_written_as_a_maze_file_is() {
+fn a_change_is_written_like_a_maze_file() {
     let changes = history::changes(&Topology::default(), &maze(&["ssh"]));
     let expected = json!([
         {"decky": "desk", "after": {"services": [], "forwards_l3": false, "attachments": [{"lan": "office", "ip": "10.0.1.3"}]}},
@@ -106,7 +106,7 @@ fn a_change_is_written_as_a_maze_file_is() {
 
 proptest! {
     #[test]
-    fn undoing_changes_gives_what_was(mazes in prop::collection::vec(strategies::topologies(), 1..5)) {
+    fn undoing_changes_gives_the_earlier_state(mazes in prop::collection::vec(strategies::topologies(), 1..5)) {
         let steps: Vec<_> = mazes.array_windows().map(|[one, other]| history::changes(one, other)).collect();
         let current = mazes.last().expect("one");
         for (at, then) in mazes.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The behaviour of the core, seen from outside.
+//! Tests of the core's public API.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests read files, keep time and start processes; the core does not"

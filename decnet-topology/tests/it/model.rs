@@ -12,14 +12,14 @@ use decnet_topology::{
 use jiff::Timestamp;
 use serde_json::json;
 
-/// Counts the sets of services that the deckies hold, however many hold each.
+/// Counts the distinct workloads of the deckies, shared or not.
 fn sets(topology: &Topology) -> usize {
     let deckies = topology.deckies().iter();
     let sets: BTreeSet<_> = deckies.map(|decky| std::ptr::from_ref(decky.services())).collect();
     sets.len()
 }
 
-/// Draws a maze in which all run the same.
+/// Generates a maze whose deckies have the same services.
 fn uniform() -> Topology {
     let config = TopologyConfig::builder("uniform", 3, 3)
         .services(["ssh", "http"])
@@ -44,7 +44,7 @@ fn deckies_and_lans_stay_small() {
 }
 
 #[test]
-fn deckies_that_run_the_same_share_it_whether_generated_parsed_or_loaded() {
+fn deckies_with_the_same_workload_share_it_after_generating_parsing_and_loading() {
     let generated = uniform();
     assert!(generated.deckies().len() > 2);
     let repo = SqliteRepo::open_in_memory().expect("a store");
@@ -59,7 +59,7 @@ fn deckies_that_run_the_same_share_it_whether_generated_parsed_or_loaded() {
     }
 }
 
-/// Makes two deckies of one configuration, but that a number is 0.0 in one and -0.0 in the other, as the texts say it.
+/// Creates two deckies with the same configuration, except that a number is 0.0 in one and -0.0 in the other.
 fn zeros(one: &str, other: &str) -> Topology {
     let decky = |name: &str, zero: &str| {
         let config = format!(r#"{{"ssh": {{"delay": {zero}, "deep": [{{"jitter": {zero}}}]}}}}"#);
@@ -72,7 +72,7 @@ fn zeros(one: &str, other: &str) -> Topology {
 }
 
 #[test]
-fn deckies_that_differ_in_the_sign_of_a_zero_alone_keep_each_their_own() {
+fn deckies_that_differ_only_in_the_sign_of_zero_keep_their_own_configuration() {
     let zeros = |one: &str, other: &str| {
         let maze = zeros(one, other);
         let again = parsed(&maze);
@@ -102,7 +102,7 @@ fn deckies_that_differ_in_the_sign_of_a_zero_alone_keep_each_their_own() {
 }
 
 #[test]
-fn a_configuration_is_set_anew_where_the_sign_of_a_zero_alone_is_another() {
+fn a_configuration_is_replaced_even_if_only_the_sign_of_zero_differs() {
     let config =
         |zero: f64| ServiceConfig::from([("ssh".into(), ServiceFields::from([("delay".into(), json!(zero))]))]);
     let decky = Decky::new(DeckyId::new(0), "one".parse().expect("a name")).with_service_config(config(0.0));
@@ -113,7 +113,7 @@ fn a_configuration_is_set_anew_where_the_sign_of_a_zero_alone_is_another() {
 }
 
 #[test]
-fn changing_what_one_decky_runs_leaves_the_others_as_they_are() {
+fn changing_the_workload_of_one_decky_does_not_change_others() {
     let (lans, mut deckies) = uniform().into_parts();
     let others = deckies[1..].to_vec();
     deckies[0] = deckies[0]
@@ -127,7 +127,7 @@ fn changing_what_one_decky_runs_leaves_the_others_as_they_are() {
 }
 
 #[test]
-fn attachments_beyond_two_and_places_are_kept_and_go_one_without_the_other() {
+fn more_than_two_attachments_and_positions_are_kept_independently() {
     let at = |lan| Attachment {
         lan: LanId::new(lan),
         ip: Ipv4Addr::new(10, 0, 0, u8::try_from(lan).expect("a small number")),

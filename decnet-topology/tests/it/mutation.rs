@@ -1,4 +1,4 @@
-//! Changes to a maze: how they are read, what they make, and what is refused.
+//! Changes to a maze: parsing, results and refusals.
 
 mod apply;
 mod conformance;

@@ -1,4 +1,4 @@
-//! The homes of the repo: both keep the contract; SQLite also survives other processes, crashes and bad files.
+//! The repo backends: both pass the contract; SQLite also survives other processes, crashes and bad files.
 
 mod conformance;
 mod crash;
@@ -43,7 +43,7 @@ fn new(name: &str, topology: Topology) -> NewTopology {
     NewTopology::new(name.parse().expect("a name"), topology)
 }
 
-/// Returns a maze of so many /28 LANs, with a bridge decky from each to the one before.
+/// Returns a maze of this many /28 LANs, with a bridge decky from each to the previous one.
 fn maze(lans: u32) -> Topology {
     let address = |lan: u32, host: u32| std::net::Ipv4Addr::from_bits(0x0a00_0000 + lan * 16 + host).to_string();
     let mut maze = Topology::builder().dmz("lan-0", &format!("{}/28", address(0, 0)));
@@ -62,13 +62,13 @@ fn maze(lans: u32) -> Topology {
     maze.build().expect("a maze")
 }
 
-/// Makes a store that holds one topology.
+/// Creates a store with one topology.
 fn store_of_one(path: &Path, lans: u32) -> StoredTopology {
     let repo = SqliteRepo::open(path).expect("a store");
     wait(repo.create(new("corp", maze(lans)), Timestamp::UNIX_EPOCH)).expect("it is stored")
 }
 
-/// Runs a future on a runtime of its own.
+/// Runs a future on its own runtime.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

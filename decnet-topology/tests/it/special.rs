@@ -1,4 +1,4 @@
-//! Ranges that no LAN can use, or should not use, in everything that names a subnet.
+//! Ranges that no LAN can use, or should not use, in all inputs with a subnet.
 
 use decnet_topology::{
     Catalog, Code, Draft, Mutation, RuleSet, Severity, Topology, TopologyConfig, ValidTopology,
@@ -77,30 +77,30 @@ fn a_file_with_a_doubtful_subnet_is_valid_with_a_warning() {
 }
 
 #[test]
-fn the_finding_says_which_range_it_is_and_what_to_take_instead() {
+fn the_finding_names_the_range_and_an_alternative() {
     let said = |text| {
         let report = validate(&file(text), &Catalog::builtin(), RuleSet::deploy());
         report.findings()[0].to_string()
     };
     assert_eq!(
         said("127.0.0.0/24"),
-        "error SUBNET_SPECIAL: 127.0.0.0/24 of LAN `dmz` shares addresses with 127.0.0.0/8 (loopback), which no LAN can use; \
-         take a private subnet, for example from 172.16.0.0/12"
+        "error SUBNET_SPECIAL: 127.0.0.0/24 of LAN `dmz` overlaps 127.0.0.0/8 (loopback), which no LAN can use; \
+         use a private subnet, for example from 172.16.0.0/12"
     );
     assert_eq!(
         said("169.254.0.0/24"),
-        "warning SUBNET_SPECIAL: 169.254.0.0/24 of LAN `dmz` shares addresses with 169.254.0.0/16 (link-local), which some systems refuse; \
-         take a private subnet, for example from 172.16.0.0/12"
+        "warning SUBNET_SPECIAL: 169.254.0.0/24 of LAN `dmz` overlaps 169.254.0.0/16 (link-local), which some systems refuse; \
+         use a private subnet, for example from 172.16.0.0/12"
     );
     assert_eq!(
         said("1.1.1.0/24"),
-        "warning SUBNET_SPECIAL: 1.1.1.0/24 of LAN `dmz` is public: this machine would not reach the hosts that own it; \
-         take a private subnet, for example from 172.16.0.0/12"
+        "warning SUBNET_SPECIAL: 1.1.1.0/24 of LAN `dmz` is public: this machine could no longer reach its real hosts; \
+         use a private subnet, for example from 172.16.0.0/12"
     );
 }
 
 #[test]
-fn a_draft_in_a_range_that_no_lan_can_use_is_unsound() {
+fn a_draft_in_an_unusable_range_is_refused() {
     let Err(ResolveError::Unsound { report }) = file("127.0.0.0/24").resolve(&SubnetPool::default()) else {
         panic!("no LAN can be on loopback");
     };
@@ -108,7 +108,7 @@ fn a_draft_in_a_range_that_no_lan_can_use_is_unsound() {
 }
 
 #[test]
-fn nothing_is_allocated_where_no_lan_can_be() {
+fn nothing_is_allocated_in_an_unusable_range() {
     for base in UNUSABLE.map(subnet) {
         let refused = SubnetAllocator::new(base, 29).map(drop).expect_err("a pool");
         assert!(
@@ -132,12 +132,12 @@ fn nothing_is_allocated_where_no_lan_can_be() {
     let refused = SubnetAllocator::new(subnet("126.0.0.0/7"), 24).expect_err("loopback lies in it");
     assert_eq!(
         refused.to_string(),
-        "126.0.0.0/7 shares addresses with 127.0.0.0/8 (loopback), which no LAN can use"
+        "126.0.0.0/7 overlaps 127.0.0.0/8 (loopback), which no LAN can use"
     );
 }
 
 #[test]
-fn a_config_with_an_unusable_base_is_refused_read_or_built() {
+fn a_config_with_an_unusable_base_is_refused_when_parsed_or_built() {
     for base in UNUSABLE.into_iter().chain(["127.0", "0.7", "255.255"]) {
         let value =
             json!({"name": "x", "depth": 1, "branching_factor": 1, "subnet_base_prefix": base, "lan_prefix": 29});
@@ -154,7 +154,7 @@ fn a_config_with_an_unusable_base_is_refused_read_or_built() {
 }
 
 #[test]
-fn a_config_that_an_earlier_release_stored_is_read_but_allocates_nothing() {
+fn a_config_stored_by_an_earlier_release_is_read_but_allocates_nothing() {
     let mut value =
         serde_json::to_value(TopologyConfig::builder("x", 1, 1).seed(7).build().expect("a config")).expect("JSON");
     value["subnet_base_prefix"] = "127.0.0.0/8".into();
@@ -169,7 +169,7 @@ fn a_config_that_an_earlier_release_stored_is_read_but_allocates_nothing() {
     let add = AddLan::new("new".parse().expect("a name")).into();
     let refused = apply(&maze(), &add, &context).expect_err("no LAN can be there");
     assert_eq!(refused.code(), "SUBNET_SPECIAL");
-    // A file that carries such a config says so where it stands.
+    // A file with such a config is reported with the place.
     let text = json!({"format": "decnet.topology/1", "name": "x", "config": value, "lans": [], "deckies": []});
     let draft = document::parse(text.to_string(), Syntax::Json).expect("a document");
     let codes: Vec<_> = draft.findings.iter().map(|finding| finding.code).collect();
@@ -194,7 +194,7 @@ fn assert_special(outcome: Result<ValidTopology, MutationError>, case: &str) {
 }
 
 #[test]
-fn no_mutation_takes_a_lan_to_an_unusable_range_pending_or_live() {
+fn no_mutation_moves_a_lan_to_an_unusable_range() {
     let catalog = Catalog::builtin();
     let name = |text: &str| text.parse().expect("a name");
     for text in UNUSABLE {
@@ -207,7 +207,7 @@ fn no_mutation_takes_a_lan_to_an_unusable_range_pending_or_live() {
         let pending = Context::new(&catalog, Stage::Pending);
         assert_special(apply(&maze(), &update, &pending), text);
     }
-    // A maze that an earlier release let onto loopback gets no more deckies there.
+    // A maze that an earlier release allowed on loopback gets no more deckies there.
     let old = Topology::builder().dmz("dmz", "127.0.0.0/24").build().expect("a maze");
     let add: Mutation = AddDecky::new(name("b"), name("dmz")).into();
     let refused = apply(&old, &add, &Context::new(&catalog, Stage::Live)).expect_err("loopback");

@@ -3,7 +3,7 @@ use decnet_topology::Status;
 use crate::vectors::vectors;
 
 #[test]
-fn exactly_the_listed_transitions_are_legal() {
+fn only_the_listed_transitions_are_legal() {
     let rows = vectors("status.json");
     assert_eq!(rows.len(), Status::ALL.len() * Status::ALL.len());
     for row in rows {

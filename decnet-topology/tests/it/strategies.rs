@@ -1,4 +1,4 @@
-//! Documents of all sorts, for property tests.
+//! Random documents, for property tests.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use decnet_topology::{
 use proptest::{collection, option, prelude::*};
 use serde_json::{Number, Value};
 
-/// Text that has been trouble somewhere: quotes, indicators, words that YAML takes for something else, control characters.
+/// Text that often causes faults: quotes, indicators, words with a special meaning in YAML, control characters.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z][a-z0-9 _-]{0,12}",
@@ -89,7 +89,7 @@ fn decky() -> impl Strategy<Value = DraftDecky> {
                 service_config,
                 archetype,
                 forwards_l3,
-                // Places in the list of LANs; `draft` brings them into range.
+                // Positions in the list of LANs; `draft` brings them into range.
                 attachments: attachments
                     .into_iter()
                     .map(|(lan, ip)| DraftAttachment {

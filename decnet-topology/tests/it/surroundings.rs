@@ -33,7 +33,7 @@ fn publish(rules: &[&str]) -> Publish {
     rules.iter().map(|rule| rule.parse().expect("a rule")).collect()
 }
 
-/// Validates the two gateways and returns `CODE message` of what is found.
+/// Validates the two gateways and returns `CODE message` of each finding.
 fn around(publish: &Publish, host: &HostFacts, claims: &[Claim]) -> Vec<String> {
     let surroundings = Surroundings {
         claims,
@@ -45,7 +45,7 @@ fn around(publish: &Publish, host: &HostFacts, claims: &[Claim]) -> Vec<String> 
 }
 
 #[test]
-fn gateways_clash_unless_their_ports_are_mapped_apart() {
+fn gateways_clash_unless_their_ports_are_mapped_to_different_ones() {
     let host = HostFacts::default();
     let clashes = |rules: &[&str]| around(&publish(rules), &host, &[]).len();
     assert_eq!(clashes(&[]), 1);
@@ -60,7 +60,7 @@ fn gateways_clash_unless_their_ports_are_mapped_apart() {
 }
 
 #[test]
-fn a_port_of_the_host_that_is_in_use_is_told() {
+fn a_host_port_in_use_is_reported() {
     let listener = |address: Option<[u8; 4]>, port: &str, owner: Option<&str>| HostFacts {
         listeners: vec![Listener {
             address: address.map(Into::into),
@@ -70,20 +70,20 @@ fn a_port_of_the_host_that_is_in_use_is_told() {
         ..HostFacts::default()
     };
     let rules = publish(&["two.ssh=127.0.0.1:2222"]);
-    let told = |facts: &HostFacts| around(&rules, facts, &[]);
+    let findings = |facts: &HostFacts| around(&rules, facts, &[]);
     assert_eq!(
-        told(&listener(None, "22/tcp", Some("sshd"))),
+        findings(&listener(None, "22/tcp", Some("sshd"))),
         [
             "error HOST_PORT_TAKEN: sshd on the host listens on 22/tcp, where gateway `one` publishes `ssh`; stop it, or publish \
           elsewhere (one.ssh:22=PORT)"
         ]
     );
-    assert_eq!(told(&listener(Some([127, 0, 0, 53]), "53/udp", None)).len(), 1);
-    assert_eq!(told(&listener(Some([127, 0, 0, 1]), "2222/tcp", None)).len(), 1);
-    assert_eq!(told(&listener(None, "2222/tcp", None)).len(), 1);
-    assert_eq!(told(&listener(Some([10, 0, 0, 1]), "2222/tcp", None)), [""; 0]);
-    assert_eq!(told(&listener(None, "22/udp", None)), [""; 0]);
-    assert_eq!(told(&listener(None, "80/tcp", None)), [""; 0]);
+    assert_eq!(findings(&listener(Some([127, 0, 0, 53]), "53/udp", None)).len(), 1);
+    assert_eq!(findings(&listener(Some([127, 0, 0, 1]), "2222/tcp", None)).len(), 1);
+    assert_eq!(findings(&listener(None, "2222/tcp", None)).len(), 1);
+    assert_eq!(findings(&listener(Some([10, 0, 0, 1]), "2222/tcp", None)), [""; 0]);
+    assert_eq!(findings(&listener(None, "22/udp", None)), [""; 0]);
+    assert_eq!(findings(&listener(None, "80/tcp", None)), [""; 0]);
 }
 
 #[test]
@@ -96,29 +96,32 @@ fn a_port_on_ipv6_meets_listeners_there_and_is_warned_of() {
         }],
         ..HostFacts::default()
     };
-    let told = |rule: &str, address: &str| {
+    let findings = |rule: &str, address: &str| {
         let found = around(&publish(&[rule]), &listener(address), &[]);
         let codes = found
             .iter()
             .map(|line| line.split([' ', ':']).nth(1).unwrap_or_default().to_owned());
         codes.collect::<Vec<_>>()
     };
-    assert_eq!(told("one.ssh=2222", "::1"), [""; 0]);
-    assert_eq!(told("one.ssh=2222", "::"), ["HOST_PORT_TAKEN"]);
-    assert_eq!(told("one.ssh=[::]:2222", "::1"), ["HOST_PORT_TAKEN", "PUBLISH_IPV6"]);
+    assert_eq!(findings("one.ssh=2222", "::1"), [""; 0]);
+    assert_eq!(findings("one.ssh=2222", "::"), ["HOST_PORT_TAKEN"]);
     assert_eq!(
-        told("one.ssh=[::]:2222", "127.0.0.1"),
+        findings("one.ssh=[::]:2222", "::1"),
         ["HOST_PORT_TAKEN", "PUBLISH_IPV6"]
     );
-    assert_eq!(told("one.ssh=[fd00::1]:2222", "127.0.0.1"), ["PUBLISH_IPV6"]);
     assert_eq!(
-        told("one.ssh=[fd00::1]:2222", "fd00::1"),
+        findings("one.ssh=[::]:2222", "127.0.0.1"),
+        ["HOST_PORT_TAKEN", "PUBLISH_IPV6"]
+    );
+    assert_eq!(findings("one.ssh=[fd00::1]:2222", "127.0.0.1"), ["PUBLISH_IPV6"]);
+    assert_eq!(
+        findings("one.ssh=[fd00::1]:2222", "fd00::1"),
         ["HOST_PORT_TAKEN", "PUBLISH_IPV6"]
     );
 }
 
 #[test]
-fn a_foreign_network_or_route_on_a_subnet_is_told_once_with_its_owner() {
+fn an_overlap_with_a_foreign_network_or_route_is_reported_once_with_its_owner() {
     let subnet = |text: &str| text.parse().expect("a subnet");
     let facts = HostFacts {
         networks: vec![
@@ -179,7 +182,7 @@ fn a_claimed_subnet_overlaps() {
 
 proptest! {
     #[test]
-    fn overlaps_are_found_exactly_where_they_are(
+    fn exactly_the_existing_overlaps_are_found(
         nets in prop::collection::vec((0_u32..64, 26_u8..=32), 1..5),
         others in prop::collection::vec((0_u32..64, 26_u8..=32), 0..5),
     ) {
@@ -195,24 +198,24 @@ proptest! {
         let facts = HostFacts { networks: networks.collect(), ..HostFacts::default() };
         let surroundings = Surroundings { host: Some(&facts), ..Surroundings::default() };
         let report = validate_in(&draft, &Catalog::builtin(), RuleSet::live(), surroundings);
-        let told = |code| report.errors().filter(move |finding| finding.code == code);
+        let of_code = |code| report.errors().filter(move |finding| finding.code == code);
         let meet = |one: &(u32, u8), two: &(u32, u8)| {
             let (one, two) = (subnet(one), subnet(two));
             one.network() <= two.broadcast() && two.network() <= one.broadcast()
         };
         let pairs = (0..nets.len()).flat_map(|one| (0..one).map(move |two| (one, two)));
         let own = pairs.filter(|(one, two)| meet(&nets[*one], &nets[*two])).count();
-        prop_assert_eq!(told(Code::SubnetOverlap).count(), own);
-        // Networks all have one name, so that equal ones are told once.
+        prop_assert_eq!(of_code(Code::SubnetOverlap).count(), own);
+        // All networks have the same name, so equal ones are reported once.
         let distinct: BTreeSet<_> = others.iter().map(subnet).collect();
         let distinct: Vec<_> = distinct.iter().map(|net| (u32::from(net.network()), net.prefix_len())).collect();
         let foreign = nets.iter().flat_map(|net| distinct.iter().filter(move |other| meet(net, other))).count();
-        prop_assert_eq!(told(Code::SubnetHostOverlap).count(), foreign);
+        prop_assert_eq!(of_code(Code::SubnetHostOverlap).count(), foreign);
     }
 }
 
 #[test]
-fn what_a_maze_may_use_up_of_its_host_is_warned_of() {
+fn heavy_use_of_host_resources_causes_warnings() {
     let catalog = Catalog::builtin()
         .extend_from_toml("[services.forge]\nports = []\nimage = \"forge:1\"\nwritable_root = true\n")
         .expect("a catalogue");
@@ -255,15 +258,15 @@ fn what_a_maze_may_use_up_of_its_host_is_warned_of() {
             "warning HOST_DISK: `forge` has a writable root (first on decky `web`), which overlay2 on extfs does not limit: \
              it can fill the host's disk; keep Docker's data on btrfs, zfs or XFS with pquota, or drop `writable_root`",
             "warning HOST_ENGINE: it has no seccomp; use another",
-            "warning HOST_NEIGHBOURS: LAN `office` (10.64.0.0/20) has 4093 addresses, and the host's kernel keeps 1024 \
-             neighbours for all networks together: whoever scans the LAN fills that table for the whole host; \
+            "warning HOST_NEIGHBOURS: LAN `office` (10.64.0.0/20) has 4093 addresses, and the host's neighbour table has 1024 \
+             entries for all networks together: a scan of the LAN fills it for the whole host; \
              `sysctl -w net.ipv4.neigh.default.gc_thresh3=8192`, or take a narrower subnet",
         ]
     );
 }
 
 #[test]
-fn what_the_daemon_cannot_do_for_a_maze_is_warned_of_once() {
+fn each_missing_feature_of_the_daemon_causes_one_warning() {
     let maze = Topology::builder()
         .dmz("dmz", "172.20.0.0/24")
         .decky("one", |decky| {
@@ -313,7 +316,7 @@ fn what_the_daemon_cannot_do_for_a_maze_is_warned_of_once() {
         warning.contains("`http` of gateway `one`") && warning.contains("slirp4netns"),
         "{warning}"
     );
-    // What is published for the host alone hides nobody.
+    // Ports published only for the host hide no visitors.
     let [warning] = &warned(&rootless, "one.http=127.0.0.1:8080")[..] else {
         panic!("one warning")
     };

@@ -33,7 +33,7 @@ fn the_conformance_documents_break_exactly_the_listed_rules() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// A clean maze: LANs as a tree, one decky each that reaches the LAN above, and one more that reaches no other.
+/// A valid maze: a tree of LANs, each with one decky that connects to the parent LAN and one more without other LANs.
 fn clean(parents: &[usize]) -> Draft {
     let mut draft = Draft::default();
     for at in 0..=parents.len() {
@@ -75,7 +75,7 @@ fn clean(parents: &[usize]) -> Draft {
 
 type Fault = (Code, fn(&mut Draft, usize));
 
-/// One fault each, at a LAN that is neither the DMZ nor the last. The bridge decky of LAN `n` is decky `2n`, its other one
+/// One fault each, on a LAN that is neither the DMZ nor the last. The bridge decky of LAN `n` is decky `2n`, the other one is
 /// `2n + 1`.
 const FAULTS: &[Fault] = &[
     (Code::NameInvalid, |draft, at| draft.lans[at].name = "no_label".into()),
@@ -225,7 +225,7 @@ fn configure(draft: &mut Draft, lan: usize, service: &str, field: &str, value: s
 
 proptest! {
     #[test]
-    fn every_injected_fault_is_found_by_its_code_and_only_that(parents in prop::collection::vec(any::<usize>(), 2..20)) {
+    fn every_injected_fault_is_reported_with_its_code_and_no_other(parents in prop::collection::vec(any::<usize>(), 2..20)) {
         let catalog = Catalog::builtin();
         let draft = clean(&parents);
         let before = validate(&draft, &catalog, RuleSet::deploy());
@@ -241,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn no_draft_brings_the_rules_down(draft in strategies::draft()) {
+    fn no_draft_makes_the_rules_panic(draft in strategies::draft()) {
         let report = validate(&draft, &Catalog::builtin(), RuleSet::deploy());
         let live = validate(&draft, &Catalog::builtin(), RuleSet::live());
         prop_assert_eq!(report.findings().len(), live.findings().len());
@@ -249,12 +249,12 @@ proptest! {
 }
 
 #[test]
-fn at_least_twenty_faults_are_tried() {
+fn at_least_twenty_faults_are_tested() {
     let codes: BTreeSet<_> = FAULTS.iter().map(|(code, _)| code).collect();
     assert!(FAULTS.len() >= 20 && codes.len() >= 20, "{}", codes.len());
 }
 
-/// Shows a report as a person would read it.
+/// Formats a report for people.
 pub(crate) fn shown(report: &Report) -> String {
     let lines = report
         .findings()
@@ -264,7 +264,7 @@ pub(crate) fn shown(report: &Report) -> String {
 }
 
 #[test]
-fn messages_say_what_is_wrong_where_and_what_to_do() {
+fn messages_name_the_fault_the_place_and_the_remedy() {
     let draft = clean(&[0, 1]);
     let mut all = Vec::new();
     for (code, inject) in FAULTS {
@@ -277,7 +277,7 @@ fn messages_say_what_is_wrong_where_and_what_to_do() {
 }
 
 #[test]
-fn live_rules_make_warnings_of_the_shape_and_of_nothing_else() {
+fn live_rules_turn_only_findings_on_the_shape_into_warnings() {
     let catalog = Catalog::builtin();
     let shape = [Code::DmzMissing, Code::DmzMultiple, Code::DmzOrphan, Code::DeckyOrphan];
     for (code, inject) in FAULTS {
@@ -288,7 +288,7 @@ fn live_rules_make_warnings_of_the_shape_and_of_nothing_else() {
             validate(&faulty, &catalog, RuleSet::live()),
         );
         assert_eq!(deploy.findings().len(), live.findings().len());
-        let told = live
+        let found = live
             .findings()
             .iter()
             .find(|finding| finding.code == *code)
@@ -298,12 +298,12 @@ fn live_rules_make_warnings_of_the_shape_and_of_nothing_else() {
         } else {
             code.severity()
         };
-        assert_eq!(told.severity, expected, "{code}");
+        assert_eq!(found.severity, expected, "{code}");
     }
 }
 
 #[test]
-fn every_pair_of_few_overlapping_lans_is_told_and_many_do_not_explode() {
+fn every_pair_of_few_overlapping_lans_is_reported_and_the_report_of_many_is_bounded() {
     let lans = |count: usize| Draft {
         lans: (0..count)
             .map(|at| DraftLan {
@@ -327,7 +327,7 @@ fn every_pair_of_few_overlapping_lans_is_told_and_many_do_not_explode() {
 }
 
 #[test]
-fn a_capability_that_leads_out_of_a_decky_is_a_warning_and_others_are_none() {
+fn a_capability_that_allows_a_breakout_is_a_warning_and_others_are_not() {
     let found = |capability: &str| {
         let text = format!("[services.http]\ncapabilities = [\"{capability}\", \"NET_BIND_SERVICE\"]");
         let catalog = Catalog::builtin().extend_from_toml(&text).expect("a catalogue");
@@ -402,7 +402,7 @@ fn ports_clash_if_they_are_the_same_and_only_then() {
 
 proptest! {
     #[test]
-    fn addresses_are_faulted_exactly_where_they_are_doubled_outside_or_reserved(
+    fn exactly_the_repeated_outside_and_reserved_addresses_are_reported(
         subnets in prop::collection::vec(prop::option::of((0_u32..2048, 21_u8..=32)), 1..4),
         attached in prop::collection::vec((0_usize..3, prop::option::of(0_u32..2048)), 0..24),
     ) {
@@ -424,16 +424,16 @@ proptest! {
         });
         let draft = Draft { lans: lans.collect(), deckies: deckies.collect(), ..Draft::default() };
         let report = validate(&draft, &Catalog::builtin(), RuleSet::deploy());
-        let told = |code| report.findings().iter().filter(move |finding| finding.code == code).count();
+        let count_of = |code| report.findings().iter().filter(move |finding| finding.code == code).count();
         let doubled = |at: &usize| attached[*at].ip.is_some() && attached[..*at].contains(&attached[*at]);
-        prop_assert_eq!(told(Code::IpCollision), (0..attached.len()).filter(doubled).count());
+        prop_assert_eq!(count_of(Code::IpCollision), (0..attached.len()).filter(doubled).count());
         let placed: Vec<_> = attached.iter().filter_map(|on| Some((subnets[on.lan]?, on.ip?))).collect();
         let outside = placed.iter().filter(|(net, ip)| *ip < net.network() || *ip > net.broadcast());
-        prop_assert_eq!(told(Code::IpOutOfSubnet), outside.count());
+        prop_assert_eq!(count_of(Code::IpOutOfSubnet), outside.count());
         let reserved = placed.iter().filter(|(net, ip)| {
             let gateway = net.network().to_bits() + 1;
             net.prefix_len() <= 30 && (*ip == net.network() || *ip == net.broadcast() || ip.to_bits() == gateway)
         });
-        prop_assert_eq!(told(Code::IpReserved), reserved.count());
+        prop_assert_eq!(count_of(Code::IpReserved), reserved.count());
     }
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-/// Returns the rows of one file of conformance data: those of the copy in this crate, and those that the shared folder beside
-/// the workspace has besides, where there is one.
+/// Returns the rows of one conformance file: those of the copy in this crate, and additional ones of the shared folder next to
+/// the workspace, if it exists.
 pub(crate) fn vectors(name: &str) -> Vec<Value> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = [

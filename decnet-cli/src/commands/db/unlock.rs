@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
         && !yes
     {
         let what = format!(
-            "break the lease of `{}`, whose holder runs: {}",
+            "break the lease of `{}`, whose holder is running: {}",
             row.name,
             named(&lease.holder)
         );
@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
 /// Describes a holder.
 fn named(holder: &Holder) -> String {
     let state = match holder_state(holder) {
-        HolderState::Alive => "runs on this machine",
+        HolderState::Alive => "running on this machine",
         HolderState::Dead => "ended",
         _ => "of another machine, boot or container",
     };

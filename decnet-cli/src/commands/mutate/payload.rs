@@ -12,13 +12,13 @@ use crate::command_error::CommandError;
 #[derive(Debug, Default, Serialize, Args)]
 #[command(next_help_heading = "Payload")]
 pub(super) struct Payload {
-    /// The LAN to add, remove or change; of `add_decky`, the new decky.
+    /// The LAN to add, remove or change; for `add_decky`, the new decky.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The decky to change, attach, detach or remove.
     #[arg(long, value_name = "NAME")]
     decky: Option<String>,
-    /// The LAN to attach the decky to, or to detach it from; of `add_decky`, its home.
+    /// The LAN to attach the decky to, or to detach it from; for `add_decky`, its home.
     #[arg(long, value_name = "NAME")]
     lan: Option<String>,
     /// The LAN's subnet [default: the next free one].
@@ -30,7 +30,7 @@ pub(super) struct Payload {
     /// Whether the LAN is the DMZ.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     is_dmz: Option<bool>,
-    /// The services that the decky runs from now on, separated by commas; empty for none.
+    /// The new services of the decky, separated by commas; empty for none.
     #[arg(long, value_name = "SERVICES")]
     services: Option<String>,
     /// The configuration of the decky's services, as JSON: `{"ssh": {"password": "hunter2"}}`.
@@ -53,14 +53,14 @@ pub(super) struct Payload {
     y: Option<Coordinate>,
 }
 
-/// The keys that belong into the patch of an update.
+/// The keys that belong in the patch of an update.
 const PATCHED: [&str; 5] = ["service_config", "archetype", "forwards_l3", "subnet", "is_dmz"];
 
-/// The operations that can recreate a running container; the others never need to.
+/// The operations that can recreate a running container; the others never do.
 const FORCED: [&str; 2] = ["attach_decky", "update_decky"];
 
 impl Payload {
-    /// Merges JSON and flags. The same key in both is refused.
+    /// Merges JSON and flags. The same key in both is an error.
     pub(super) fn read(self, op: &str, json: Option<&str>, force: bool) -> Result<Value, CommandError> {
         let mut payload = match json {
             Some(text) => object(text, "the payload")?,
@@ -72,7 +72,7 @@ impl Payload {
             .into_iter()
             .flatten()
             .filter(|(_, value)| !value.is_null());
-        // The patch comes first, so that other flags are put into it.
+        // The patch comes first, because other flags are put into it.
         let (patch, others): (Vec<_>, Vec<_>) = flags.partition(|(key, _)| *key == "patch");
         for (key, value) in patch.into_iter().chain(others) {
             let value = match (key.as_str(), value.as_str()) {
@@ -101,7 +101,7 @@ impl Payload {
     }
 }
 
-/// Names the flag of a key.
+/// Returns the flag of a key.
 fn flag_of(key: &str) -> String {
     format!("--{}", key.replace('_', "-"))
 }
@@ -110,7 +110,7 @@ fn insert(target: &mut Map<String, Value>, key: &str, value: Value) -> Result<()
     if target.contains_key(key) {
         let flag = flag_of(key);
         return Err(CommandError::Usage(format!(
-            "`{key}` is given in the JSON and by {flag}"
+            "`{key}` is given both in the JSON and by {flag}"
         )));
     }
     target.insert(key.into(), value);
@@ -128,7 +128,7 @@ fn object(text: &str, what: &str) -> Result<Map<String, Value>, CommandError> {
         Ok(_) => return Err(refused("must be an object like {\"name\": \"web-01\"}".into())),
         Err(error) => return Err(refused(format!("is not JSON: {error}"))),
     };
-    // Flags may complete a payload, but they cannot repair a repeated key.
+    // Flags may complete a payload, but not override a repeated key.
     match Mutation::from_json(&format!(r#"{{"op": "", "payload": {text}}}"#)) {
         Err(MutationError::Syntax { message }) => Err(refused(format!("is ambiguous: {message}"))),
         _ => Ok(object),

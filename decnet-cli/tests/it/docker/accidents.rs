@@ -6,10 +6,10 @@ const UNDER_WAY: &str = "done: create base";
 
 #[test]
 #[ignore = "needs Docker"]
-fn of_two_deploys_at_once_one_leaves_with_4() {
+fn one_of_two_concurrent_deploys_exits_with_4() {
     let lab = Lab::generate(20);
     let first = lab.start(&["deploy", "lab"], "status: deploying");
-    lab.run(&["deploy", "lab"]).exits(4).says("is at work on the topology");
+    lab.run(&["deploy", "lab"]).exits(4).says("is working on the topology");
     lab.run(&["teardown", "lab"]).exits(4).says("hint:");
     let (status, said) = first.end();
     assert_eq!(status.code(), Some(0), "{said}");
@@ -19,7 +19,7 @@ fn of_two_deploys_at_once_one_leaves_with_4() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn an_interrupted_deploy_leaves_nothing_and_130() {
+fn an_interrupted_deploy_leaves_nothing_and_exits_with_130() {
     let lab = Lab::generate(21);
     for signal in ["INT", "TERM"] {
         let deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
@@ -37,7 +37,7 @@ fn an_interrupted_deploy_leaves_nothing_and_130() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn the_third_interruption_leaves_at_once_and_teardown_clears_up() {
+fn the_third_interruption_exits_immediately_and_teardown_cleans_up() {
     let lab = Lab::generate(22);
     let mut deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
     deploy.signal("INT");
@@ -54,7 +54,7 @@ fn the_third_interruption_leaves_at_once_and_teardown_clears_up() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn after_a_killed_deploy_the_next_goes_on() {
+fn after_a_killed_deploy_the_next_one_continues() {
     let lab = Lab::generate(23);
     let deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
     deploy.signal("KILL");
@@ -69,7 +69,7 @@ fn after_a_killed_deploy_the_next_goes_on() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn after_a_killed_deploy_a_teardown_clears_up() {
+fn after_a_killed_deploy_a_teardown_cleans_up() {
     let lab = Lab::generate(24);
     let deploy = lab.start(&["deploy", "lab"], UNDER_WAY);
     deploy.signal("KILL");
@@ -81,7 +81,7 @@ fn after_a_killed_deploy_a_teardown_clears_up() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn after_a_killed_teardown_the_next_goes_on() {
+fn after_a_killed_teardown_the_next_one_continues() {
     let lab = Lab::generate(25);
     kill_teardown(&lab);
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
@@ -99,7 +99,7 @@ fn after_a_killed_teardown_deploy_finishes_it_and_deploys_a_fresh_copy() {
     lab.assert_nothing_left();
 }
 
-/// Deploys, and kills a teardown after the first removal.
+/// Deploys a maze, and kills its teardown after the first removal.
 fn kill_teardown(lab: &Lab) {
     lab.run(&["deploy", "lab", "--quiet"]).exits(0);
     let teardown = lab.start(&["teardown", "lab"], "done: remove container");

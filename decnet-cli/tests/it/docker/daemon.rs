@@ -1,4 +1,4 @@
-//! A Docker daemon of a test's own, which may be killed.
+//! A separate Docker daemon for one test, which may be killed.
 
 use std::{
     fs::{self, File},
@@ -12,13 +12,13 @@ use std::{
 use tempfile::TempDir;
 
 const PAUSE: Duration = Duration::from_millis(50);
-/// So often it is looked for a daemon that comes or goes, a pause apart.
+/// How often, with a pause in between, to check for a starting or stopping daemon.
 const LOOKS: usize = 600;
 
-/// A daemon in namespaces of its own: network, mounts and processes, all of which end with it.
+/// A daemon in its own namespaces: network, mounts and processes, which all end with it.
 pub(crate) struct Daemon {
     folder: TempDir,
-    /// Holds the namespaces.
+    /// Keeps the namespaces alive.
     holder: Child,
     /// The first process in them, as this process sees it.
     init: String,
@@ -26,13 +26,13 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Makes the namespaces and starts the daemon.
+    /// Creates the namespaces and starts the daemon.
     pub(crate) fn start() -> Self {
-        // A socket's path must be short.
+        // The path of a socket must be short.
         let folder = tempfile::Builder::new().prefix("dockerd-").tempdir_in("/tmp");
         let folder = folder.expect("a folder");
-        // A containerd that runs on the machine is hidden: it would mount what it runs where this daemon does not see it. What the
-        // test is killed before is ended by the end of its input.
+        // The machine's containerd is hidden: it would mount containers where this daemon does not see them. If the test is
+        // killed, the end of its input stops this process.
         let script =
             "ip link set lo up && mkdir -p /run/containerd && mount -t tmpfs none /run/containerd && echo ready && cat";
         let unshare = [
@@ -51,7 +51,7 @@ impl Daemon {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("unshare is there");
+            .expect("unshare is installed");
         let mut line = String::new();
         let stdout = holder.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("text");
@@ -64,11 +64,11 @@ impl Daemon {
             init,
             server: None,
         };
-        daemon.raise();
+        daemon.start_server();
         daemon
     }
 
-    /// Returns what `DOCKER_HOST` must be.
+    /// Returns the value for `DOCKER_HOST`.
     pub(crate) fn host(&self) -> String {
         format!("unix://{}", self.path("docker.sock").display())
     }
@@ -77,7 +77,7 @@ impl Daemon {
         self.folder.path().join(name)
     }
 
-    /// Prepares a command that runs in the namespaces.
+    /// Prepares a command in the namespaces.
     fn inside(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.init, "--net", "--mount", "--pid", program]);
@@ -85,8 +85,8 @@ impl Daemon {
     }
 
     /// Starts the daemon and waits until it answers.
-    pub(crate) fn raise(&mut self) {
-        // A process of another time may have the number now.
+    pub(crate) fn start_server(&mut self) {
+        // An unrelated process may have the id now.
         let _ = fs::remove_file(self.path("pid"));
         let log = File::options().create(true).append(true).open(self.path("log"));
         let log = log.expect("a log");
@@ -96,11 +96,11 @@ impl Daemon {
         }
         server.args(["--host", &self.host(), "--cgroup-parent", &self.cgroup()]);
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.server = Some(server.spawn().expect("nsenter is there"));
+        self.server = Some(server.spawn().expect("nsenter is installed"));
         self.wait("answer", |daemon| daemon.try_docker(&["version"]).status.success());
     }
 
-    /// Sends the daemon a signal and waits until it is gone.
+    /// Sends the daemon a signal and waits until it has exited.
     pub(crate) fn end(&mut self, signal: &str) {
         let pid = fs::read_to_string(self.path("pid")).expect("a pid");
         let killed = self.inside("kill").args(["-s", signal, pid.trim()]).status();
@@ -124,7 +124,7 @@ impl Daemon {
         panic!("the daemon does not {to}: {last:#?}");
     }
 
-    /// Runs `docker` on it and returns the lines that it prints.
+    /// Runs `docker` on it and returns the printed lines.
     #[track_caller]
     pub(crate) fn docker(&self, arguments: &[&str]) -> Vec<String> {
         let output = self.try_docker(arguments);
@@ -138,10 +138,10 @@ impl Daemon {
             .args(["--host", &self.host()])
             .args(arguments)
             .output()
-            .expect("docker is there")
+            .expect("docker is installed")
     }
 
-    /// Names the group of all that its containers run.
+    /// Returns the cgroup of all its containers.
     fn cgroup(&self) -> String {
         let name = self.folder.path().file_name().expect("a name");
         format!("/decnet-{}", name.display())
@@ -150,7 +150,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // With the first process the kernel ends all others in the namespace, containers too, and what was mounted there goes.
+        // When the first process ends, the kernel ends all others in the namespace, including containers, and removes its mounts.
         let _ = Command::new("kill").args(["-s", "KILL", &self.init]).status();
         let _ = self.holder.wait();
         if let Some(mut server) = self.server.take() {

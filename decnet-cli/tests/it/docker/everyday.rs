@@ -1,4 +1,4 @@
-//! What people do.
+//! Common tasks.
 
 use super::lab::{Lab, docker};
 use crate::command::assert_seen;
@@ -16,7 +16,7 @@ deckies:
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_maze_goes_up_is_looked_at_mended_and_taken_down() {
+fn a_maze_is_deployed_inspected_repaired_and_torn_down() {
     let lab = Lab::generate(10);
     lab.run(&["verify", "lab"]).exits(4);
     let deployed = lab.run(&["deploy", "lab"]).exits(0);
@@ -29,7 +29,7 @@ fn a_maze_goes_up_is_looked_at_mended_and_taken_down() {
 
     let verified = lab.run(&["verify", "lab"]).exits(0);
     assert_eq!(verified.stdout, "");
-    assert!(verified.stderr.contains("all is as the maze says"), "{verified:#?}");
+    assert!(verified.stderr.contains("everything matches the maze"), "{verified:#?}");
 
     let before = lab.on_docker();
     let reconciled = lab.run(&["reconcile", "lab"]).exits(0);
@@ -49,7 +49,7 @@ fn a_maze_goes_up_is_looked_at_mended_and_taken_down() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn what_people_see_of_a_small_maze() {
+fn the_output_for_a_small_maze() {
     let lab = Lab::apply(ONE);
     let plan = lab.run(&["plan", "lab"]).exits(0);
     let deployed = without_progress(lab.run(&["deploy", "lab"]).exits(0));
@@ -63,8 +63,8 @@ fn what_people_see_of_a_small_maze() {
     insta::assert_snapshot!(without_short_ids(&text));
 }
 
-/// Leaves out the lines of single steps, which come in an order and with times of their own, and how many there were: the
-/// image may be there for another maze.
+/// Removes the lines of single steps and their number: their order and times vary, and the image may already exist for another
+/// maze.
 fn without_progress(mut ran: crate::command::Ran) -> crate::command::Ran {
     let lines = ran.stderr.lines().filter(|line| !line.starts_with("done"));
     let lines = lines.map(|line| {
@@ -88,7 +88,7 @@ fn without_short_ids(text: &str) -> String {
 
 #[test]
 #[ignore = "needs Docker"]
-fn what_broke_is_seen_and_mended_and_nothing_else_is_touched() {
+fn damage_is_reported_and_repaired_and_nothing_else_is_touched() {
     let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.12."));
     lab.run(&["deploy", "lab"]).exits(0);
     let before = lab.on_docker();
@@ -112,7 +112,7 @@ fn what_broke_is_seen_and_mended_and_nothing_else_is_touched() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_dry_run_touches_nothing() {
+fn a_dry_run_changes_nothing() {
     let lab = Lab::generate(13);
     for arguments in [
         &["plan", "lab"][..],
@@ -148,7 +148,7 @@ fn a_dry_run_touches_nothing() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_file_is_applied_and_raised_at_once_and_what_runs_is_not_replaced() {
+fn a_file_is_applied_and_deployed_together_and_a_running_maze_is_not_replaced() {
     let document = ONE.replace("10.204.11.", "10.204.14.");
     let lab = Lab::apply(&document);
     lab.sandbox.write(
@@ -177,7 +177,7 @@ fn a_file_is_applied_and_raised_at_once_and_what_runs_is_not_replaced() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_torn_down_maze_goes_up_again_as_a_fresh_copy() {
+fn a_torn_down_maze_is_deployed_again_as_a_fresh_copy() {
     let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.15."));
     let first = lab.run(&["deploy", "lab", "--json"]).exits(0).json();
     lab.run(&["teardown", "lab", "--json"]).exits(0);
@@ -190,12 +190,15 @@ fn a_torn_down_maze_goes_up_again_as_a_fresh_copy() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn what_a_lost_database_left_is_listed_and_reaped() {
+fn the_remains_of_a_lost_database_are_listed_and_reaped() {
     let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.16."));
     lab.run(&["deploy", "lab", "--quiet"]).exits(0);
     lab.run(&["db", "reset", "--yes", "--force"]).exits(0);
     lab.run(&["reap"]).exits(0);
-    assert!(!lab.on_docker().is_empty(), "another database's things are left alone");
+    assert!(
+        !lab.on_docker().is_empty(),
+        "resources of another database are left alone"
+    );
     let doctor = lab.run(&["doctor"]);
     assert!(doctor.stdout.contains(lab.instance()), "{doctor:#?}");
     lab.run(&["reap", "--instance", lab.instance()]).exits(2).says("--yes");

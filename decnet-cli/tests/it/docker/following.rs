@@ -1,4 +1,4 @@
-//! What others hear of what is done on Docker.
+//! Events of operations on Docker, as seen by other processes.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ deckies:
     attachments: [{lan: dmz, ip: 10.204.17.10}]
 ";
 
-/// Reads until a decky changed; returns what from, what to and why.
+/// Reads until a decky changed; returns the services before and after, and the trigger.
 fn change(events: &mut Following) -> (Value, Value, Value) {
     let event = events.until(|event| event["type"] == "decky");
     let payload = &event["payload"];
@@ -33,7 +33,7 @@ fn became(events: &mut Following, status: &str) {
 
 #[test]
 #[ignore = "needs Docker"]
-fn other_processes_hear_of_a_maze_that_comes_is_mended_and_goes() {
+fn other_processes_see_the_creation_repair_and_removal_of_a_maze() {
     let lab = Lab::apply(MAZE);
     let _bus = serve(&lab.sandbox);
     let mut events = Following::start(&lab.sandbox, &["events", "--topology", "lab", "--json"]);

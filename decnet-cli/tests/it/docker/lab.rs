@@ -1,4 +1,4 @@
-//! A maze on Docker that is gone when the test is, however that ends.
+//! A maze on Docker that is removed when the test ends, however it ends.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -7,14 +7,14 @@ use std::{
 
 use crate::command::{Ran, Sandbox};
 
-/// A sandbox with a maze whose subnets no other test has.
+/// A sandbox with a maze whose subnets no other test uses.
 pub(crate) struct Lab {
     pub(crate) sandbox: Sandbox,
     instance: String,
 }
 
 impl Lab {
-    /// Draws a maze of five LANs, called `lab`, in `10.204.<number>.0/24`.
+    /// Generates a maze of five LANs, named `lab`, in `10.204.<number>.0/24`.
     pub(crate) fn generate(number: u8) -> Self {
         let sandbox = Sandbox::with_docker();
         let base = format!("10.204.{number}.0/24");
@@ -72,7 +72,7 @@ impl Lab {
         format!("label=decnet.instance={}", self.instance)
     }
 
-    /// Lists everything of the store that is on Docker: containers with their ids and start times, and networks.
+    /// Lists all resources of the store on Docker: containers with their ids and start times, and networks.
     pub(crate) fn on_docker(&self) -> Vec<String> {
         let ids = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &self.label()]);
         let mut found = docker(&[
@@ -97,13 +97,13 @@ impl Lab {
         found
     }
 
-    /// Insists that nothing of the store is on Docker.
+    /// Asserts that no resource of the store is on Docker.
     #[track_caller]
     pub(crate) fn assert_nothing_left(&self) {
         assert_eq!(self.on_docker(), Vec::<String>::new());
     }
 
-    /// Starts the program and waits until it has said something on stderr.
+    /// Starts the program and waits until it has printed a text on stderr.
     pub(crate) fn start(&self, arguments: &[&str], until: &str) -> Running {
         Running::start(&self.sandbox, arguments, until)
     }
@@ -121,7 +121,7 @@ impl Drop for Lab {
     }
 }
 
-/// The program, at work. It is killed when the test is over.
+/// The running program. It is killed when the test ends.
 pub(crate) struct Running {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
@@ -129,7 +129,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the program and waits until it has said something on stderr.
+    /// Starts the program and waits until it has printed a text on stderr.
     pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str], until: &str) -> Self {
         let mut child = sandbox.spawn(arguments, Stdio::null());
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
@@ -142,7 +142,7 @@ impl Running {
         running
     }
 
-    /// Waits until it has said something on stderr.
+    /// Waits until it has printed a text on stderr.
     #[track_caller]
     pub(crate) fn until(&mut self, words: &str) {
         while !self.said.contains(words) {
@@ -161,7 +161,7 @@ impl Running {
         assert!(status.is_ok_and(|status| status.success()));
     }
 
-    /// Waits for its end; returns what it left with and all that it said on stderr.
+    /// Waits for its end; returns its exit status and its stderr.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         std::io::Read::read_to_string(&mut self.stderr, &mut self.said).expect("text");
         (self.child.wait().expect("ended"), std::mem::take(&mut self.said))
@@ -175,18 +175,18 @@ impl Drop for Running {
     }
 }
 
-/// Runs `docker` and returns the lines that it prints.
+/// Runs `docker` and returns the printed lines.
 #[track_caller]
 pub(crate) fn docker(arguments: &[&str]) -> Vec<String> {
     let output = Command::new("docker")
         .args(arguments)
         .output()
-        .expect("docker is there");
+        .expect("docker is installed");
     assert!(output.status.success(), "docker {arguments:?}: {output:?}");
     lines(&output.stdout)
 }
 
-/// Runs `docker`, whatever comes of it.
+/// Runs `docker` and ignores failures.
 pub(crate) fn quietly(arguments: &[&str]) -> Vec<String> {
     Command::new("docker")
         .args(arguments)

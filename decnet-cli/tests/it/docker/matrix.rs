@@ -1,5 +1,5 @@
-//! One maze through all of its life, on whatever daemon there is. `scripts/test-matrix` runs this on daemons of many settings, and
-//! says what each of them cannot do.
+//! The whole life of one maze, on any daemon. `scripts/test-matrix` runs this on daemons with many settings, and states the
+//! missing features of each.
 
 use std::{
     collections::BTreeSet,
@@ -27,19 +27,19 @@ deckies:
   - {name: safe, services: [mysql], attachments: [{lan: vault}]}
 ";
 
-/// Above those that are for root alone, which a daemon without root's rights cannot publish.
+/// Above the privileged ports, which a rootless daemon cannot publish.
 const PORT: u16 = 20_420;
 
-/// The warnings of a deploy that are about what the daemon cannot do, whatever the maze is.
+/// The warnings of a deploy about missing features of the daemon.
 const ABOUT_THE_DAEMON: [&str; 2] = ["HOST_UNLIMITED", "PUBLISH_ROOTLESS"];
 
-/// What the daemon cannot do, as the matrix says; of a daemon that nobody said anything of, nothing.
+/// The missing features of the daemon, from the matrix; none for an unknown daemon.
 struct Lacks {
     /// The codes of the warnings of a deploy.
     warnings: BTreeSet<String>,
     /// The checks of `doctor` that warn.
     checks: BTreeSet<String>,
-    /// Why the addresses of visitors are lost; none where they are seen.
+    /// Why the addresses of visitors are hidden; none if they are visible.
     hides_visitors: Option<String>,
 }
 
@@ -77,7 +77,7 @@ fn check_doctor(lab: &Lab, lacks: &Lacks) {
     assert_eq!(warned, lacks.checks, "{doctor:#}");
 }
 
-/// Verifies the maze: it is as it says, but for what the daemon hides.
+/// Verifies the maze: it matches, except for what the daemon hides.
 fn check(lab: &Lab, lacks: &Lacks) {
     let ran = verified_in_time(lab, lacks);
     let report = ran.json();
@@ -89,7 +89,7 @@ fn check(lab: &Lab, lacks: &Lacks) {
     let found = each(&report["deviations"], "found");
     assert_eq!(found, ["anonymous"], "{report:#}");
     assert_eq!(each(&report["causes"], "code"), [cause.as_str()], "{report:#}");
-    // Who looks at the host alone hears the same.
+    // A check of only the host gives the same result.
     let doctor = lab.run(&["doctor", "--json"]).json();
     let hosts = doctor["checks"].as_array().expect("checks").iter();
     let said: Vec<_> = hosts
@@ -102,7 +102,7 @@ fn check(lab: &Lab, lacks: &Lacks) {
     );
 }
 
-/// A service that was just started listens a moment later.
+/// A newly started service listens a moment later.
 fn verified_in_time(lab: &Lab, lacks: &Lacks) -> Ran {
     let expected = Some(i32::from(lacks.hides_visitors.is_some()));
     for _ in 0..10 {
@@ -115,7 +115,7 @@ fn verified_in_time(lab: &Lab, lacks: &Lacks) -> Ran {
     lab.run(&["verify", "lab", "--json"])
 }
 
-/// Reads what the published service says at once.
+/// Reads the banner of the published service.
 fn banner() -> String {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let mut banner = [0; 8];
@@ -140,7 +140,7 @@ fn mutate(lab: &Lab, change: &[&str]) {
     lab.run(&arguments).exits(0);
 }
 
-/// Lists the volumes and images of ours, which tests on a daemon that others use cannot.
+/// Lists our volumes and images. Tests on a shared daemon cannot do this.
 fn volumes(lab: &Lab) -> Vec<String> {
     let label = format!("label=decnet.instance={}", lab.instance());
     docker(&["volume", "ls", "--quiet", "--filter", &label])
@@ -148,7 +148,7 @@ fn volumes(lab: &Lab) -> Vec<String> {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_maze_lives_through_all_of_this() {
+fn the_whole_life_of_a_maze() {
     let lacks = Lacks::of_daemon();
     let lab = Lab::apply(MAZE);
     check_doctor(&lab, &lacks);
@@ -181,7 +181,7 @@ fn a_maze_lives_through_all_of_this() {
     assert_eq!(
         lab.on_docker(),
         before,
-        "what does not change keeps its ids and start times"
+        "unchanged containers keep their ids and start times"
     );
     assert_eq!(banner(), "SSH-2.0-");
 

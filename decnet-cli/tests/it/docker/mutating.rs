@@ -1,4 +1,4 @@
-//! Changes to a maze while it runs, and the check from inside that it is what it says.
+//! Changes of a running maze, and their verification from inside.
 
 use std::net::TcpListener;
 
@@ -34,13 +34,13 @@ fn mutate(lab: &Lab, arguments: &[&str]) -> Ran {
     lab.run(&[&["mutate", "lab"], arguments].concat())
 }
 
-/// Takes a maze down, and insists that nothing is left.
+/// Tears a maze down, and asserts that nothing is left.
 fn teardown(lab: &Lab) {
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
     lab.assert_nothing_left();
 }
 
-/// Leaves out what belongs to one decky.
+/// Removes the lines of one decky.
 fn without(lines: &[String], decky: &str) -> Vec<String> {
     let is_its = |line: &&String| line.contains(&format!("_{decky} ")) || line.contains(&format!("_{decky}."));
     lines.iter().filter(|line| !is_its(line)).cloned().collect()
@@ -48,7 +48,7 @@ fn without(lines: &[String], decky: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_change_is_planned_then_made_and_touches_nothing_else() {
+fn a_change_is_planned_then_applied_and_touches_nothing_else() {
     let lab = deployed(1);
     let _bus = serve(&lab.sandbox);
     let mut events = Following::start(&lab.sandbox, &["events", "--topology", "lab", "--json"]);
@@ -98,19 +98,19 @@ fn a_change_is_planned_then_made_and_touches_nothing_else() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_gateway_is_recreated_only_by_force_and_what_is_illegal_is_rejected_with_the_reason() {
+fn a_gateway_is_recreated_only_with_force_and_an_illegal_change_is_rejected_with_the_reason() {
     let lab = deployed(2);
     let before = lab.on_docker();
     let close = ["update_decky", "--decky", "gate", "--services", "http"];
     for arguments in [&["--plan"][..], &["--wait"]] {
         mutate(&lab, &[&close[..], arguments].concat())
             .exits(3)
-            .says("publishes on the host changes, so its base is recreated; that wants `force`")
+            .says("recreates its base; repeat it with `force`")
             .says("--force allows the running container to be recreated");
     }
     let home = ["remove_lan", "--name", "office", "--wait", "--json"];
     assert_eq!(mutate(&lab, &home).exits(3).json()["mutation"]["state"], "rejected");
-    assert_eq!(lab.on_docker(), before, "what is rejected changes nothing");
+    assert_eq!(lab.on_docker(), before, "a rejected change has no effect");
     assert_eq!(lab.status(), "active");
 
     let forced = [&close[..], &["--force"]].concat();
@@ -143,7 +143,7 @@ fn a_gateway_is_recreated_only_by_force_and_what_is_illegal_is_rejected_with_the
 
 #[test]
 #[ignore = "needs Docker"]
-fn what_was_broken_by_hand_is_found_by_verify_and_mended() {
+fn manual_damage_is_found_by_verify_and_repaired() {
     let lab = deployed(3);
     let clean = lab.run(&["verify", "lab", "--json"]).exits(0).json();
     assert_eq!(clean["deviations"], json!([]));
@@ -157,7 +157,7 @@ fn what_was_broken_by_hand_is_found_by_verify_and_mended() {
         "{{.Names}}",
     ]);
     let desk = names.iter().find(|name| name.ends_with("_desk")).expect("runs");
-    // As it is meant to be, but for the route over the gate.
+    // Correct, except for the route over the gateway.
     let state = json!({
         "forward": false, "default_route": false, "interfaces": ["10.207.3.18"], "routes": [],
         "lans": ["10.207.3.16/28"], "closed": [], "egress": "none",
@@ -195,7 +195,7 @@ fn what_was_broken_by_hand_is_found_by_verify_and_mended() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_wait_that_is_interrupted_leaves_the_change_in_the_queue_and_the_next_makes_it() {
+fn an_interrupted_wait_leaves_the_change_in_the_queue_and_the_next_one_applies_it() {
     let lab = deployed(4);
     let add = |name| {
         [

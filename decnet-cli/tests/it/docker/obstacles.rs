@@ -1,4 +1,4 @@
-//! What stands in the way.
+//! Conflicts with other resources.
 
 use std::net::TcpListener;
 
@@ -14,7 +14,7 @@ fn gateway(number: u8, service: &str) -> String {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_host_port_that_is_taken_is_told_before_anything_is_done() {
+fn a_host_port_in_use_is_reported_before_anything_changes() {
     let lab = Lab::apply(&gateway(30, "ssh"));
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("bound").port();
@@ -36,7 +36,7 @@ fn a_host_port_that_is_taken_is_told_before_anything_is_done() {
         &format!("ssh=127.0.0.1:{port}"),
     ])
     .exits(0);
-    // Of a maze that runs, the dry run finds what the deploy finds.
+    // For a running maze, the dry run finds the same as the deploy.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let rule = format!("ssh=127.0.0.1:{}", taken.local_addr().expect("bound").port());
     for dry_run in [&["--dry-run"][..], &[]] {
@@ -47,7 +47,7 @@ fn a_host_port_that_is_taken_is_told_before_anything_is_done() {
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
 }
 
-/// A network that is not ours.
+/// A foreign network.
 struct Foreign(String);
 
 impl Foreign {
@@ -69,7 +69,7 @@ impl Drop for Foreign {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_foreign_network_on_the_subnet_is_named_and_survives_everything() {
+fn a_foreign_network_on_the_subnet_is_named_and_survives_every_command() {
     let foreign = Foreign::create("decnet-test-foreign", "10.204.31.0/28");
     let lab = Lab::apply(&gateway(31, "redis"));
     let ran = lab.run(&["deploy", "lab"]).exits(3);
@@ -93,7 +93,7 @@ fn a_foreign_network_on_the_subnet_is_named_and_survives_everything() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_choice_of_our_own_avoids_foreign_networks() {
+fn automatic_subnets_avoid_foreign_networks() {
     let _foreign = Foreign::create("decnet-test-avoided", "10.204.32.0/28");
     let sandbox = Sandbox::with_docker();
     let ran = sandbox
@@ -120,7 +120,7 @@ fn a_choice_of_our_own_avoids_foreign_networks() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn an_image_that_cannot_be_pulled_rolls_back_and_leaves_with_6() {
+fn an_image_that_cannot_be_pulled_rolls_back_and_exits_with_6() {
     let lab = Lab::apply(&gateway(33, "redis").replace("forwards_l3: true, ", ""));
     // Nobody listens on port 1 of this machine.
     let catalog = lab.sandbox.write(
@@ -145,7 +145,7 @@ fn an_image_that_cannot_be_pulled_rolls_back_and_leaves_with_6() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_maze_for_an_agent_says_that_there_are_none_yet() {
+fn a_maze_for_an_agent_is_refused() {
     let sandbox = Sandbox::with_docker();
     sandbox
         .run(&[
@@ -163,13 +163,13 @@ fn a_maze_for_an_agent_says_that_there_are_none_yet() {
     sandbox
         .run(&["deploy", "far"])
         .exits(1)
-        .says("there are no agents yet")
+        .says("agents are not supported yet")
         .says("hint: store it in mode `unihost`");
 }
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_publish_rule_that_maps_nothing_exits_with_2() {
+fn a_publish_rule_that_matches_nothing_exits_with_2() {
     let lab = Lab::apply(&gateway(39, "ssh"));
     for rule in ["shh=2222", "side.ssh=2222", "ssh:23=2222", "http=2222"] {
         lab.run(&["deploy", "lab", "--publish", rule])

@@ -1,4 +1,4 @@
-//! Docker is started again under the loop.
+//! Docker is restarted while the loop runs.
 
 use std::{thread, time::Duration};
 
@@ -26,7 +26,7 @@ deckies:
 const PAUSE: Duration = Duration::from_millis(200);
 const LOOKS: usize = 200;
 
-fn is_as_it_should_be(sandbox: &Sandbox) -> bool {
+fn matches_the_maze(sandbox: &Sandbox) -> bool {
     let shown = sandbox.run(&["show", "lab", "--json"]).exits(0).json();
     let queued = sandbox.run(&["mutations", "lab", "--state", "pending,applying", "--json"]);
     shown["status"] == "active"
@@ -43,7 +43,7 @@ fn ask_for(sandbox: &Sandbox, decky: &str, services: &str) {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_for_meanwhile_is_made() {
+fn after_a_killed_or_stopped_daemon_the_maze_is_restored_and_queued_mutations_are_applied() {
     let mut daemon = Daemon::start();
     let sandbox = Sandbox::with_daemon(&daemon.host());
     sandbox.write("lab.yaml", MAZE);
@@ -55,9 +55,9 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
         watch.until(&format!("#{number} add_decky: applying"));
         daemon.end(signal);
         ask_for(&sandbox, &format!("after-{number}"), "ssh");
-        daemon.raise();
+        daemon.start_server();
         for look in 1.. {
-            if is_as_it_should_be(&sandbox) {
+            if matches_the_maze(&sandbox) {
                 break;
             }
             assert!(look < LOOKS, "{signal}: {}", sandbox.run(&["show", "lab"]).stdout);
@@ -81,7 +81,7 @@ fn a_maze_whose_daemon_was_killed_or_ended_is_brought_back_and_what_was_asked_fo
 
 #[test]
 #[ignore = "needs Docker"]
-fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_watches() {
+fn after_a_restart_of_daemon_or_base_every_service_answers_again_without_the_loop() {
     let mut daemon = Daemon::start();
     let sandbox = Sandbox::with_daemon(&daemon.host());
     sandbox.write("lab.yaml", MAZE);
@@ -94,13 +94,13 @@ fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_w
         ids
     };
     let before = ids(&daemon);
-    // What the host publishes is in the daemon's own namespace, and not seen from here.
+    // Published ports are in the daemon's own namespace, and not visible from here.
     let answers = |sandbox: &Sandbox| {
         let report = sandbox.run(&["verify", "lab", "--json"]);
         let report: Option<serde_json::Value> = serde_json::from_str(&report.stdout).ok();
         let deviations = report.as_ref().and_then(|report| report["deviations"].as_array());
         deviations.is_some_and(|all| all.iter().all(|deviation| deviation["from"] == "host"))
-            && is_as_it_should_be(sandbox)
+            && matches_the_maze(sandbox)
     };
     for what in ["TERM", "KILL", "a base"] {
         if what == "a base" {
@@ -113,7 +113,7 @@ fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_w
             daemon.docker(&["restart", "--time", "0", &base[0]]);
         } else {
             daemon.end(what);
-            daemon.raise();
+            daemon.start_server();
         }
         for look in 1.. {
             if answers(&sandbox) {
@@ -130,24 +130,23 @@ fn after_a_restart_of_daemon_or_base_every_service_answers_again_though_nobody_w
 
 #[test]
 #[ignore = "needs Docker"]
-fn deploy_names_the_unit_that_starts_services_with_images_of_their_own_again() {
+fn deploy_names_the_unit_that_restarts_services_with_their_own_images() {
     let lab = Lab::apply(&MAZE.replace("10.204.43", "10.204.44"));
     let plain = lab.run(&["deploy", "lab"]).exits(0);
     assert!(!plain.stderr.contains("contrib/"), "{plain:#?}");
-    // Another image than the built-in one, as the catalogue has it, which runs on: it waits for sockets.
+    // An image other than the built-in one, from the catalogue. It keeps running and waits for sockets.
     let file = lab.run(&["compose", "lab"]).exits(0).stdout;
     let image = file.lines().find_map(|line| line.trim().strip_prefix("image: "));
     let image = image.expect("an image");
-    let told = r#"{\"decky\":\"files\",\"service\":\"smb\",\"listen\":[]}"#;
+    let service = r#"{\"decky\":\"files\",\"service\":\"smb\",\"listen\":[]}"#;
     let entry = format!(
-        "[services.smb]\nimage = \"{image}\"\ncommand = [\"service\"]\nenvironment = {{ DECNET_SERVICE = \"{told}\" }}\n"
+        "[services.smb]\nimage = \"{image}\"\ncommand = [\"service\"]\nenvironment = {{ DECNET_SERVICE = \"{service}\" }}\n"
     );
     let catalog = lab.sandbox.write("own.toml", &entry);
     let catalog = catalog.to_string_lossy();
     let ran = lab.run(&["deploy", "lab", "--catalog", &catalog]).exits(0);
     assert!(
-        ran.stderr
-            .contains("1 service has an image of its own (first: files.smb)")
+        ran.stderr.contains("1 service has its own image (first: files.smb)")
             && ran.stderr.contains("contrib/decnet-watch.service"),
         "{ran:#?}"
     );

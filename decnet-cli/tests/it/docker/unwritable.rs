@@ -1,4 +1,4 @@
-//! Databases that cannot be written to, and those that are older than what runs.
+//! Databases that cannot be written to, and outdated ones.
 
 use std::{fs, process::Command};
 
@@ -13,7 +13,7 @@ deckies:
   - {name: web-01, services: [http], attachments: [{lan: dmz}]}
 ";
 
-/// Runs commands with a copy of the database on a small file system that is full, then makes room and goes on.
+/// Runs commands with a copy of the database on a small full file system, then frees space and continues.
 const ON_A_FULL_DISK: &str = r#"
 mkdir disk; mount -t tmpfs -o size=2m tmpfs disk
 cp decnet.db disk/; export DECNET_DB=disk/decnet.db
@@ -29,7 +29,7 @@ rm disk/ballast
 
 #[test]
 #[ignore = "needs Docker"]
-fn on_a_full_disk_all_is_looked_at_and_taken_down() {
+fn on_a_full_disk_everything_can_be_inspected_and_torn_down() {
     let lab = Lab::apply(ONE);
     lab.run(&["deploy", "lab", "--quiet"]).exits(0);
     let prepared = lab.sandbox.command(&[]);
@@ -47,13 +47,13 @@ fn on_a_full_disk_all_is_looked_at_and_taken_down() {
     assert!(output.status.success(), "{output:?}");
     assert!(!said.contains("refused") && !said.contains("RECORDED"), "{said}");
     assert!(said.contains("\"code\":\"teardown_unrecorded\""), "{said}");
-    assert!(said.contains("\"torn_down\""), "there was room again: {said}");
+    assert!(said.contains("\"torn_down\""), "there was space again: {said}");
     lab.assert_nothing_left();
 }
 
 #[test]
 #[ignore = "needs Docker"]
-fn an_older_copy_of_the_database_does_not_cost_what_runs() {
+fn an_older_copy_of_the_database_does_not_remove_running_mazes() {
     let lab = Lab::apply(&ONE.replace("10.204.17.", "10.204.18."));
     lab.run(&["delete", "lab"]).exits(0);
     let older = fs::read(lab.sandbox.database()).expect("a database");

@@ -1,4 +1,4 @@
-//! The loop as a process of its own, on Docker.
+//! The loop as a separate process, on Docker.
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,11 @@ use super::lab::{Lab, docker};
 use crate::events::{Following, serve};
 
 const WATCHING: &str = "watching; Ctrl-C stops";
-/// Longer than any test takes.
+/// Longer than any test.
 const NEVER: &str = "1000h";
 
-/// Stores and raises a gateway on a DMZ `10.204.<number>.0/24`.
-fn raise(number: u8) -> Lab {
+/// Stores and deploys a gateway on a DMZ `10.204.<number>.0/24`.
+fn deploy(number: u8) -> Lab {
     let net = format!("10.204.{number}");
     let lab = Lab::apply(&format!(
         "\
@@ -28,14 +28,14 @@ deckies:
     lab
 }
 
-/// Asks for one more decky.
+/// Submits a mutation that adds a decky.
 fn ask_for(lab: &Lab, decky: &str) {
     let payload = ["--name", decky, "--lan", "dmz", "--services", "ssh,smb,ftp"];
     lab.run(&[&["mutate", "lab", "add_decky"][..], &payload].concat())
         .exits(0);
 }
 
-/// Returns how far all mutations are.
+/// Returns the states of all mutations.
 fn states(lab: &Lab) -> Vec<Value> {
     let page = lab.run(&["mutations", "lab", "--json"]).exits(0).json();
     let rows = page["mutations"].as_array().expect("a list");
@@ -43,20 +43,20 @@ fn states(lab: &Lab) -> Vec<Value> {
 }
 
 #[track_caller]
-fn assert_as_it_should_be(lab: &Lab) {
+fn assert_matches_the_maze(lab: &Lab) {
     assert_eq!(lab.status(), "active");
     assert_eq!(lab.run(&["plan", "lab", "--json"]).exits(0).json()["steps"], json!([]));
 }
 
 #[test]
 #[ignore = "needs Docker"]
-fn what_another_process_asks_for_is_made_with_a_bus_and_without_and_what_is_killed_is_back() {
-    let lab = raise(40);
+fn mutations_of_other_processes_are_applied_with_and_without_a_bus_and_killed_containers_are_restored() {
+    let lab = deploy(40);
     let mut watch = lab.start(&["watch", "--poll", "500ms"], WATCHING);
     ask_for(&lab, "polled");
     watch.until("#1 add_decky: applied");
     assert_eq!(states(&lab), ["applied"]);
-    assert_as_it_should_be(&lab);
+    assert_matches_the_maze(&lab);
     watch.signal("TERM");
     let (status, said) = watch.end();
     assert_eq!(status.code(), Some(0), "{said}");
@@ -65,11 +65,11 @@ fn what_another_process_asks_for_is_made_with_a_bus_and_without_and_what_is_kill
     let mut events = Following::start(&lab.sandbox, &["events", "--json"]);
     events.until(|line| line["type"] == "snapshot");
     let mut watch = lab.start(&["watch", "--poll", NEVER], WATCHING);
-    // Who says that it is there on the bus hears what is said on it.
+    // The health event shows that the loop is connected to the bus.
     events.until(|event| event["type"] == "health");
-    ask_for(&lab, "told");
+    ask_for(&lab, "published");
     watch.until("#2 add_decky: applied");
-    assert_as_it_should_be(&lab);
+    assert_matches_the_maze(&lab);
     drop(watch);
 
     let _watch = lab.start(&["watch", "--poll", "500ms"], WATCHING);
@@ -86,19 +86,19 @@ fn what_another_process_asks_for_is_made_with_a_bus_and_without_and_what_is_kill
     assert_eq!(healed["payload"]["decky"], "web");
     assert_eq!(docker(&[&["ps", "--quiet"][..], &service].concat()), ids);
 
-    let base = ["--filter", &label, "--filter", "label=decnet.topology.decky=told"];
+    let base = ["--filter", &label, "--filter", "label=decnet.topology.decky=published"];
     for id in docker(&[&["ps", "--quiet"][..], &base].concat()) {
         docker(&["rm", "--force", &id]);
     }
-    events.until(|event| event["payload"]["trigger"] == "healer" && event["payload"]["decky"] == "told");
+    events.until(|event| event["payload"]["trigger"] == "healer" && event["payload"]["decky"] == "published");
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
     lab.assert_nothing_left();
 }
 
 #[test]
 #[ignore = "needs Docker"]
-fn ended_in_the_middle_of_a_mutation_it_leaves_with_0_and_holds_nothing() {
-    let lab = raise(41);
+fn interrupted_during_a_mutation_it_exits_with_0_and_holds_no_lease() {
+    let lab = deploy(41);
     let mut watch = lab.start(&["watch", "--poll", "200ms"], WATCHING);
     ask_for(&lab, "extra");
     watch.until(": applying");
@@ -114,8 +114,8 @@ fn ended_in_the_middle_of_a_mutation_it_leaves_with_0_and_holds_nothing() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn what_a_killed_one_left_half_done_the_next_finishes() {
-    let lab = raise(42);
+fn the_half_done_work_of_a_killed_loop_is_finished_by_the_next() {
+    let lab = deploy(42);
     let mut watch = lab.start(&["watch", "--poll", "200ms"], WATCHING);
     ask_for(&lab, "extra");
     watch.until(": applying");
@@ -124,7 +124,7 @@ fn what_a_killed_one_left_half_done_the_next_finishes() {
     assert_eq!(states(&lab), ["applying"]);
     let mut watch = lab.start(&["watch"], WATCHING);
     watch.until("#1 add_decky: applied");
-    assert_as_it_should_be(&lab);
+    assert_matches_the_maze(&lab);
     watch.signal("INT");
     assert_eq!(watch.end().0.code(), Some(0));
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);

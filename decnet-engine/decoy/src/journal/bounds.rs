@@ -189,8 +189,8 @@ impl Bounds {
         let mut seen: Vec<_> = self.sources.values().map(|source| source.seen).collect();
         seen.sort_unstable();
         let Some(&until) = seen.get(SOURCES / 4) else { return };
-        let gone = self.sources.extract_if(.., |_, source| source.seen <= until);
-        for (_, source) in gone {
+        let expired = self.sources.extract_if(.., |_, source| source.seen <= until);
+        for (_, source) in expired {
             if let Some(tally) = source.waiting.tally {
                 self.others.add(&tally, now);
             }

@@ -39,7 +39,7 @@ fn gateway(net: &str, ports: &[(u16, Protocol)]) -> NetState {
     }
 }
 
-fn raise(lab: &Lab, net: &str, state: &NetState) {
+fn create_base(lab: &Lab, net: &str, state: &NetState) {
     lab.dmz("dmz", &format!("{net}.0/24"));
     lab.base("one", state, &[("dmz", &format!("{net}.5"))]);
     lab.settled("one");
@@ -65,7 +65,7 @@ fn heard(socket: &UdpSocket) -> Option<SocketAddr> {
 fn the_host_reaches_published_ports_and_no_others() {
     const NET: &str = "10.203.7";
     let lab = Lab::new("asked");
-    raise(&lab, NET, &gateway(NET, &[(80, Protocol::Tcp), (80, Protocol::Udp)]));
+    create_base(&lab, NET, &gateway(NET, &[(80, Protocol::Tcp), (80, Protocol::Udp)]));
     let listen = [80, 81]
         .into_iter()
         .flat_map(|port| [Protocol::Tcp, Protocol::Udp].map(|protocol| Listen { port, protocol }));
@@ -97,7 +97,7 @@ fn broadcasts_do_not_reach_the_host_and_answers_open_no_way_to_it() {
     const NET: &str = "10.203.8";
     let lab = Lab::new("everybody");
     let state = gateway(NET, &[(80, Protocol::Udp)]);
-    raise(&lab, NET, &state);
+    create_base(&lab, NET, &state);
     let host = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = host.local_addr().unwrap().port();
     let everybody = [
@@ -199,7 +199,7 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
     const LENGTH: usize = 1400;
     const NET: &str = "10.203.10";
     let lab = Lab::new("bounded");
-    raise(
+    create_base(
         &lab,
         NET,
         &gateway(NET, &[(9000, Protocol::Udp), (9000, Protocol::Tcp)]),

@@ -159,8 +159,8 @@ fn a_base_that_cannot_set_its_state_logs_one_line_and_fails() {
         let line: serde_json::Value = serde_json::from_str(&done.stderr).unwrap();
         line["event"].as_str().unwrap().to_owned()
     };
-    assert_eq!(fails(&["--cap-add", "NET_ADMIN"], 2), "there is no first state");
-    assert_eq!(fails(&["--env", "NET_STATE={"], 2), "there is no first state");
+    assert_eq!(fails(&["--cap-add", "NET_ADMIN"], 2), "the first state is missing");
+    assert_eq!(fails(&["--env", "NET_STATE={"], 2), "the first state is missing");
     let state = format!("NET_STATE={}", serde_json::to_string(&NetState::default()).unwrap());
     // Docker's default route must be removed.
     assert_eq!(fails(&["--env", &state], 1), "the state cannot be applied");

@@ -26,16 +26,16 @@ use crate::{
 pub(in crate::engine) struct Converged {
     /// How many steps changed something.
     pub(in crate::engine) changed: usize,
-    /// Whether it was cancelled before it was complete.
+    /// Whether it was cancelled early.
     pub(in crate::engine) cancelled: bool,
-    /// The error of a runtime that does not answer any more.
+    /// The error of a runtime that no longer answers.
     pub(in crate::engine) unreachable: Option<RuntimeError>,
-    /// How the runtime differs from the maze; none where it was seen to match.
+    /// How the runtime differs from the maze; none if it matches.
     pub(in crate::engine) drift: Option<String>,
 }
 
 impl Session<'_> {
-    /// Observes the topology. Where it was seen to match before, a list is enough; a later reconcile finds other drift.
+    /// Observes the topology. If it was known to match before, a list is enough; a later reconcile finds other drift.
     pub(in crate::engine) async fn look(&self, inside: Inside) -> Result<Observed, EngineError> {
         match inside {
             Inside::AsBefore => self.list().await,
@@ -45,9 +45,9 @@ impl Session<'_> {
 
     /// Executes a change, continues after errors, publishes which deckies changed, and checks whether the runtime matches afterwards.
     ///
-    /// Steps that need a failed step are skipped, and the others are done. Nothing is undone, because the maze is stored: the next
-    /// reconcile continues. One more list shows whether the runtime matches. Bases that began to run are checked while other steps run.
-    /// A base whose state was set has confirmed it.
+    /// Steps that depend on a failed step are skipped; all others are done. Nothing is undone, because the maze is stored: the
+    /// next reconcile continues. A final list shows whether the runtime matches. New bases are checked while other steps run. A
+    /// base whose state was set has confirmed it.
     pub(in crate::engine) async fn carry_out(
         &self,
         change: &Change,
@@ -73,7 +73,7 @@ impl Session<'_> {
         let (execution, settled) = join!(
             async move {
                 let hear = |step| {
-                    // If the receiver is gone, its own error is returned below.
+                    // If the receiver was dropped, its own error is returned below.
                     let _ = done.send(step);
                 };
                 self.execute_heard(plan, OnFailure::SkipDependents, cancel, &hear).await
@@ -85,7 +85,7 @@ impl Session<'_> {
             .publish_deckies(self.id, observed, plan, &execution, trigger);
         let drift = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
-            None => self.look_again(desired, plan, *known, &settled?).await?,
+            None => self.check_again(desired, plan, *known, &settled?).await?,
         };
         let ExecutionReport {
             changed,
@@ -107,8 +107,7 @@ impl Session<'_> {
         Ok(self.engine.runtime.list(scope).await?)
     }
 
-    /// Checks the bases that begin to run, as soon as they do, and returns those that match. Bases that later steps change are left
-    /// out.
+    /// Checks bases as soon as they run, and returns those that match. Bases that later steps change are skipped.
     async fn settled(
         &self,
         desired: &Desired,
@@ -144,7 +143,7 @@ impl Session<'_> {
         Ok(settled)
     }
 
-    async fn look_again(
+    async fn check_again(
         &self,
         desired: &Desired,
         plan: &Plan,
@@ -159,13 +158,13 @@ impl Session<'_> {
         let began = plan.steps().iter().filter_map(|step| beginning(&step.action));
         let began: BTreeSet<_> = began.filter(|name| !settled.contains(*name)).collect();
         self.engine
-            .look_inside(desired, &mut observed, Asked::Settling(&began))
+            .check_inside(desired, &mut observed, Asked::Settling(&began))
             .await?;
         Ok(drift(desired, &observed))
     }
 }
 
-/// Returns the base that has a new namespace after an action, if one has.
+/// Returns the base that has a new namespace after an action, if there is one.
 fn beginning(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::CreateBase { base } => Some(&base.name),
@@ -174,7 +173,7 @@ fn beginning(action: &Action) -> Option<&ContainerName> {
     }
 }
 
-/// Returns the running base that an action changes, if one does.
+/// Returns the running base that an action changes, if there is one.
 fn changing(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::Connect { container, .. }

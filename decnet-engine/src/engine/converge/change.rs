@@ -14,18 +14,18 @@ use crate::{
     plan::{Plan, diff, diff_since},
 };
 
-/// What is known of the network state inside the bases, which no list of the runtime shows.
+/// The known network state inside the bases, which lists of the runtime do not show.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Inside {
-    /// Nothing: every base is checked.
+    /// Nothing is known: every base is checked.
     Unknown,
-    /// The runtime was last observed to match the maze before the change. No base is checked. The state is set where the target differs
-    /// from that maze.
+    /// The runtime matched the maze before the change. No base is checked. The state is set where the target differs from that
+    /// maze.
     AsBefore,
 }
 
 impl Inside {
-    /// Returns what is known of a maze from its row: an active one was seen to match, unless something was stored since.
+    /// Derives the knowledge from a topology's row: an active one matched, unless it was changed since.
     pub(in crate::engine) fn of(before: &StoredTopology) -> Self {
         if before.row.status == Status::Active && !before.row.needs_resync {
             Self::AsBefore
@@ -35,25 +35,25 @@ impl Inside {
     }
 }
 
-/// The maze that should run, and what is known before its plan is made.
+/// The maze that should run, and what is known before planning.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Target<'a> {
-    /// The maze as it should be, in its row.
+    /// The desired maze, in its row.
     pub(in crate::engine) stored: &'a StoredTopology,
-    /// How it is raised.
+    /// The deploy settings.
     pub(in crate::engine) settings: &'a DeploySettings,
-    /// The maze before the change, in its row; none where it does not run, or is not changed.
+    /// The maze before the change, in its row; none if it does not run or is not changed.
     pub(in crate::engine) before: Option<&'a StoredTopology>,
-    /// What is known already.
+    /// What is already known.
     pub(in crate::engine) inside: Inside,
-    /// Which rules it must pass.
+    /// The rules that it must pass.
     pub(in crate::engine) rules: RuleSet,
-    /// The topology whose claims are its own: itself, or the one that it is a copy of.
+    /// The topology whose claims count as its own: itself, or the one that it is a copy of.
     pub(in crate::engine) claims: TopologyId,
 }
 
 impl<'a> Target<'a> {
-    /// Takes a maze that runs, or that is to take the place of one.
+    /// Creates a target from a running maze, or one that replaces it.
     pub(in crate::engine) fn live(stored: &'a StoredTopology, settings: &'a DeploySettings) -> Self {
         Self {
             stored,
@@ -65,7 +65,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Says what it was before, and what is known of the insides of its bases.
+    /// Sets the previous maze, and what is known about the insides of its bases.
     pub(in crate::engine) fn since(self, before: &'a StoredTopology, inside: Inside) -> Self {
         Self {
             before: Some(before),
@@ -75,15 +75,15 @@ impl<'a> Target<'a> {
     }
 }
 
-/// A change of the runtime, planned and not begun.
+/// A change of the runtime that is planned but not begun.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Change {
     pub(in crate::engine) desired: Desired,
     pub(in crate::engine) observed: Observed,
     pub(in crate::engine) plan: Plan,
-    /// The warnings of the rules.
+    /// The warnings of the validation.
     pub(in crate::engine) warnings: Vec<Finding>,
-    /// Whether the network state was known, so that a list is enough to see that the runtime matches.
+    /// Whether the network state was known, so that a list is enough to confirm the result.
     pub(in crate::engine) known: bool,
 }
 
@@ -103,7 +103,7 @@ impl Engine {
         self.change_to(facts, target, &valid, observed).await
     }
 
-    /// Makes the plan to a maze that has passed the rules of the target.
+    /// Plans the change to a maze that has passed the rules of the target.
     pub(in crate::engine) async fn change_to(
         &self,
         facts: &Facts,
@@ -125,7 +125,7 @@ impl Engine {
                 }
             }
             None => {
-                self.look_inside(&desired, &mut observed, Asked::All).await?;
+                self.check_inside(&desired, &mut observed, Asked::All).await?;
             }
         }
         Ok(Change {
@@ -137,7 +137,7 @@ impl Engine {
         })
     }
 
-    /// Returns the desired resources before the change; none where that maze is not valid with the present catalogue.
+    /// Returns the desired resources before the change; none if that maze is not valid with the current catalogue.
     fn desired_before(&self, facts: &Facts, target: Target<'_>) -> Result<Option<Desired>, EngineError> {
         let Some(before) = target.before else {
             return Ok(None);

@@ -10,9 +10,9 @@ use crate::{
 impl Engine {
     /// Deploys a topology, in any status.
     ///
-    /// A pending topology is validated, raised and becomes active. If a step fails or `cancel` fires, the steps of this run are undone
-    /// and it becomes failed. A deploy that was interrupted is continued. A running topology is brought back to its maze. A failed or
-    /// torn-down topology, and one that is going down, is cleared, and a fresh copy of it (new id, same name) is deployed.
+    /// A pending topology is validated and deployed, and becomes active. If a step fails or `cancel` fires, the steps of this run
+    /// are undone and it becomes failed. An interrupted deploy is continued. A running topology is reconciled. A topology that is
+    /// failed, torn down or being torn down is cleared, and a fresh copy of it (new id, same name) is deployed.
     pub async fn deploy(
         &self,
         id: TopologyId,
@@ -22,7 +22,7 @@ impl Engine {
         self.run_now(id, Operation::Deploy(options), cancel).await
     }
 
-    /// Stores the copy of a topology whose remains are cleared, as pending.
+    /// Stores the copy of a topology as pending, after the remains of the original are cleared.
     pub(in crate::engine) async fn store_copy(&self, task: Task) -> Result<TopologyId, EngineError> {
         let StoredTopology { row, topology } = task.stored;
         let new = NewTopology::new(row.name, topology)
@@ -36,8 +36,8 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Deploys a topology that is pending, or whose deploy was interrupted.
-    pub(in crate::engine) async fn raise(&self, task: Task) -> Result<Outcome, EngineError> {
+    /// Deploys a topology that is pending or whose deploy was interrupted.
+    pub(in crate::engine) async fn deploy_task(&self, task: Task) -> Result<Outcome, EngineError> {
         let Task {
             stored,
             settings,
@@ -71,7 +71,8 @@ impl Session<'_> {
         })
     }
 
-    /// Observes what is left after a rollback and records that the deploy failed. Remains of an earlier, interrupted run are cleared too.
+    /// Observes the leftovers of a rollback and records that the deploy failed. Remains of an earlier, interrupted run are
+    /// cleared too.
     async fn fail(&self, row: &TopologyRow, execution: ExecutionReport, resumed: bool) -> Result<Outcome, EngineError> {
         let ExecutionReport {
             failures,
@@ -80,7 +81,7 @@ impl Session<'_> {
             ..
         } = execution;
         let left = if resumed {
-            // The caller who cancelled the deploy wants it gone, so the clearing is not cancelled.
+            // The caller who cancelled the deploy wants it removed, so the clearing is not cancelled.
             let cleared = async {
                 let remains = self.remains().await?;
                 self.clear(remains, true, &CancellationToken::new()).await

@@ -23,21 +23,20 @@ use crate::{
 };
 
 impl Engine {
-    /// Drains the queue of a topology, in order, and returns the mutations that were finished.
+    /// Drains the queue of a topology in order, and returns the finished mutations.
     ///
     /// # Guarantees
     ///
-    /// - A mutation that is illegal is rejected, and store, runtime and status are as before.
-    /// - One that is legal is stored, then the runtime is brought to the new maze. It is called applied only after the runtime was
-    ///   seen to match; if it does not follow, the mutation has failed and the topology is degraded, to be
-    ///   [reconciled](Self::reconcile).
-    /// - When `cancel` fires, when the runtime does not answer, when the lease is lost or when the process dies, the mutation stays
-    ///   in the queue, and the next drain continues it.
+    /// - An illegal mutation is rejected; store, runtime and status are unchanged.
+    /// - A legal mutation is stored, then the runtime is changed to match the new maze. It becomes applied only after the runtime
+    ///   was observed to match. Otherwise it becomes failed and the topology degraded; [reconcile](Self::reconcile) repairs it.
+    /// - If `cancel` fires, the runtime does not answer, the lease is lost or the process dies, the mutation stays in the queue,
+    ///   and the next drain continues it.
     ///
     /// # Errors
     ///
-    /// Those of the store and the runtime, and [`EngineError::Busy`] while another process holds the lease. A mutation that was rejected
-    /// or failed is not an error: its row has the reason.
+    /// Those of the store and the runtime, and [`EngineError::Busy`] while another process holds the lease. A rejected or failed
+    /// mutation is not an error: its row has the reason.
     pub async fn drain(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Vec<MutationRow>, EngineError> {
         let session = Session::begin(self, id, cancel).await?;
         let result = session.drain(None).await.map(|drained| drained.finished);
@@ -45,15 +44,15 @@ impl Engine {
     }
 }
 
-/// The result of the work on a mutation.
+/// The result of processing a mutation.
 enum Work {
     /// It is finished.
     Finished(Outcome),
-    /// The work was cancelled, or the topology takes no mutations any more.
+    /// It was cancelled, or the topology no longer takes mutations.
     Left,
 }
 
-/// A mutation whose plan was made already, under the same lease.
+/// A mutation that was already planned under the same lease.
 pub(in crate::engine) struct Expected {
     pub(in crate::engine) mutation: MutationId,
     pub(in crate::engine) task: Task,
@@ -62,16 +61,16 @@ pub(in crate::engine) struct Expected {
 /// The result of a drain.
 #[derive(Default)]
 pub(in crate::engine) struct Drained {
-    /// The mutations that were finished.
+    /// The finished mutations.
     pub(in crate::engine) finished: Vec<MutationRow>,
     /// How many steps changed something.
     pub(in crate::engine) changed: usize,
-    /// The topology's row after the last of them.
+    /// The topology's row after the last mutation.
     pub(in crate::engine) row: Option<TopologyRow>,
 }
 
 impl Session<'_> {
-    /// Drains the queue. Where a mutation is expected, its plan is executed, and no other mutation is touched.
+    /// Drains the queue. If a mutation is expected, its plan is executed, and other mutations are left alone.
     pub(in crate::engine) async fn drain(&self, mut expected: Option<Expected>) -> Result<Drained, EngineError> {
         let mut drained = Drained::default();
         let only_expected = expected.is_some();
@@ -81,7 +80,7 @@ impl Session<'_> {
             };
             let task = match expected.take() {
                 Some(expected) if expected.mutation != claim.row.id => {
-                    // Somebody queued another one just before: the plan was made without it.
+                    // Another mutation was queued meanwhile: the plan does not include it.
                     claim.release_claim().await;
                     return Err(EngineError::QueueNotEmpty { id: self.id });
                 }
@@ -110,7 +109,7 @@ impl Session<'_> {
         Ok(drained)
     }
 
-    /// Records what became of a mutation. If the store refuses that, the log has the outcome.
+    /// Records the outcome of a mutation. If the store refuses, the log has the outcome.
     async fn finish(&self, claim: HeldClaim, outcome: Outcome) -> Result<MutationRow, EngineError> {
         let (mutation, text) = (claim.row.id, format!("{outcome:?}"));
         let finished = claim.finish(outcome).await;
@@ -126,7 +125,7 @@ impl Session<'_> {
             return Ok(Work::Left);
         }
         let (stored, change) = if claim.row.stored_at.is_some() {
-            // The process that stored it did not finish it: the state of the runtime is unknown.
+            // The process that stored it did not finish it, so the state of the runtime is unknown.
             match self.prepare_stored(claim, &before).await {
                 Ok(change) => (before, change),
                 Err(error) => return self.fail_mutation(before, refusal(error)?, drained).await,
@@ -162,7 +161,7 @@ impl Session<'_> {
         Ok(Work::Finished(Outcome::Applied))
     }
 
-    /// Plans a mutation and stores its maze; none if the topology takes no mutations any more. On an error nothing was stored.
+    /// Plans a mutation and stores the new maze; none if the topology no longer takes mutations. Nothing is stored on an error.
     async fn prepare_new(
         &self,
         claim: &HeldClaim,
@@ -185,7 +184,7 @@ impl Session<'_> {
         }
     }
 
-    /// Plans the change from a topology to what a mutation makes of it.
+    /// Plans the change from a topology to its state after a mutation.
     async fn task_of(&self, claim: &HeldClaim, before: &StoredTopology) -> Result<Task, EngineError> {
         let topology = self.engine.mutated(before, &claim.row.mutation).await?;
         let inside = Inside::of(before);
@@ -208,7 +207,7 @@ impl Session<'_> {
         Ok(change)
     }
 
-    /// Returns what this mutation allows, and what earlier failed ones allow.
+    /// Returns what this mutation and earlier failed ones allow.
     async fn allowed(&self, claim: &HeldClaim, row: &TopologyRow) -> Result<Force, EngineError> {
         let allowed = Force::by(&claim.row.mutation);
         if row.status == Status::Active {
@@ -217,8 +216,8 @@ impl Session<'_> {
         Ok(self.engine.outstanding(row).await?.or(allowed))
     }
 
-    /// Makes a topology degraded because of a mutation. A store that fails once is tried again, so that its failure does not take the
-    /// place of the reason. If it fails again, the log has the reason, and the mutation stays in the queue.
+    /// Marks a topology as degraded because of a mutation. The write is retried once, so that a single failure of the store does
+    /// not replace the reason. If it fails again, the log has the reason, and the mutation stays in the queue.
     async fn fail_mutation(
         &self,
         stored: StoredTopology,
@@ -230,7 +229,7 @@ impl Session<'_> {
             Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => return Err(error),
             Err(error) => {
                 tracing::error!(id = %self.id, reason, error = error.with_causes(), "the status could not be recorded");
-                // It may be recorded all the same.
+                // It may have been recorded despite the error.
                 let row = self.engine.repo.get(self.id).await?;
                 drained.row = Some(self.become_as_found(row, Some(&reason)).await?);
             }
@@ -239,7 +238,7 @@ impl Session<'_> {
     }
 }
 
-/// Returns why a mutation was refused, for people, or the error if the mutation did not cause it.
+/// Returns the reason for a refusal, for people, or the error if the mutation did not cause it.
 fn refusal(error: EngineError) -> Result<String, EngineError> {
     match error {
         EngineError::Mutation(_)

@@ -1,5 +1,5 @@
-//! Drift inside the bases, which no list of the runtime shows: routes, forwarding and containment that differ from their state, and
-//! programs that were replaced.
+//! Drift inside the bases, which lists of the runtime do not show: routes, forwarding and containment that differ from their
+//! state, and replaced programs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,25 +16,25 @@ use crate::{
     runtime::{NetworkCheck, RuntimeError, deviation::describe},
 };
 
-/// How often, and after which pauses, a base that deviates is checked again: one that has just started sets its routes a few
-/// milliseconds after the runtime calls it started.
+/// The number and pauses of further checks of a base that deviates: after a start, a base sets its routes a few milliseconds
+/// later.
 const CHECKS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a base may have run to count as one that has just started.
+/// How long a base counts as newly started.
 const JUST_STARTED: SignedDuration = SignedDuration::from_secs(2);
 
-/// Which bases are checked, and how patiently.
+/// Which bases are checked, and with which retries.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Asked<'a> {
     /// All.
     All,
-    /// These, which have just begun to run: they get a moment to set their state.
+    /// These newly started bases, which get a moment to set their state.
     Settling(&'a BTreeSet<&'a ContainerName>),
 }
 
 impl Engine {
-    /// Checks running bases that should exist, and marks those that deviate or that somebody tampered with.
-    pub(in crate::engine) async fn look_inside(
+    /// Checks running bases that should exist, and marks those that deviate or were tampered with.
+    pub(in crate::engine) async fn check_inside(
         &self,
         desired: &Desired,
         observed: &mut Observed,
@@ -61,14 +61,14 @@ impl Engine {
         };
         for container in &mut observed.containers {
             let check = checks.get(&container.name);
-            // One that cannot be checked gets its state again; if that fails too, that says why.
+            // If a base cannot be checked, its state is set again; if that fails too, the error has the reason.
             container.deviates = check.and_then(deviation);
             container.tampered = check.and_then(NetworkCheck::tampered).map(Into::into);
         }
         Ok(())
     }
 
-    /// Checks the bases among containers. One that has just started gets a moment to set its state.
+    /// Checks the bases among the containers. A newly started one gets a moment to set its state.
     pub(in crate::engine) async fn check_networks(
         &self,
         desired: &Desired,
@@ -86,13 +86,13 @@ impl Engine {
         self.check_settling(&bases, just_started).await
     }
 
-    /// Returns whether a base that has just begun to run is as it should be, or is so a little later.
+    /// Returns whether a newly started base matches its state now or shortly after.
     pub(in crate::engine) async fn settles(&self, base: &BaseSpec) -> Result<bool, EngineError> {
         let checks = self.check_settling(&[base], |_| true).await?;
         Ok(checks.values().all(matches_state))
     }
 
-    /// Checks bases. One that deviates, and of which `settling` is true, is checked again.
+    /// Checks bases. If one deviates and `settling` is true for it, it is checked again.
     async fn check_settling(
         &self,
         bases: &[&BaseSpec],
@@ -115,7 +115,7 @@ impl Engine {
     }
 }
 
-/// Returns how a base differs from its state, or why that is not known; none where it was tampered with.
+/// Returns how a base differs from its state, or why that is unknown; none if it was tampered with.
 fn deviation(check: &NetworkCheck) -> Option<String> {
     match check {
         NetworkCheck::Checked { report, .. } => describe(report),

@@ -17,7 +17,7 @@ use crate::{
 /// Which running bases may be recreated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine) enum Force {
-    /// Those of these deckies; none if there are none.
+    /// The bases of these deckies; may be empty.
     Deckies(BTreeSet<Name>),
     /// All.
     Everything,
@@ -29,7 +29,7 @@ impl Force {
         Self::Deckies(forced(mutation).cloned().into_iter().collect())
     }
 
-    /// Returns what a flag says.
+    /// Returns what the `force` flag allows.
     pub(in crate::engine) fn all_if(force: bool) -> Self {
         if force {
             Self::Everything
@@ -38,7 +38,7 @@ impl Force {
         }
     }
 
-    /// Allows what either allows.
+    /// Allows what at least one of the two allows.
     pub(in crate::engine) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Deckies(some), Self::Deckies(more)) => Self::Deckies(some.into_iter().chain(more).collect()),
@@ -46,7 +46,7 @@ impl Force {
         }
     }
 
-    /// Refuses a plan that recreates other running bases.
+    /// Refuses a plan that recreates any other running base.
     pub(in crate::engine) fn permit(&self, stored: &StoredTopology, plan: &Plan) -> Result<(), PlanError> {
         match self {
             Self::Everything => Ok(()),
@@ -59,7 +59,7 @@ impl Force {
     }
 }
 
-/// Returns the decky whose base a mutation allows to be recreated, if it does.
+/// Returns the decky whose base a mutation allows to recreate, if any.
 fn forced(mutation: &Mutation) -> Option<&Name> {
     match mutation {
         Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
@@ -69,9 +69,9 @@ fn forced(mutation: &Mutation) -> Option<&Name> {
 }
 
 impl Engine {
-    /// Returns what those mutations allowed that are in the maze, and that the runtime was not seen to follow yet.
+    /// Returns what was allowed by mutations that are in the maze but not yet confirmed on the runtime.
     ///
-    /// A mutation that was forced and failed is healed with the force that it came with: nobody gives it again.
+    /// A failed mutation with `force` is repaired with that force: nobody needs to give it again.
     pub(in crate::engine) async fn outstanding(&self, row: &TopologyRow) -> Result<Force, RepoError> {
         let events = self.repo.status_events(row.id).await?;
         let matched = events.iter().rfind(|event| event.to == Status::Active);
@@ -83,7 +83,7 @@ impl Engine {
         ]);
         let unmade = self.repo.mutations(&unmade).await?.rows;
         let deckies = unmade.iter().filter_map(|mutation| {
-            // Of one that is finished the runtime was seen to match what came of it, if that was later.
+            // After a mutation finished, the runtime was observed to match, if that was later.
             let late = matched.is_none_or(|matched| mutation.stored_at.is_some_and(|stored| stored >= matched));
             let counts = mutation.stored_at.is_some() && (late || !mutation.state.is_final());
             forced(&mutation.mutation).filter(|_| counts)

@@ -1,4 +1,4 @@
-//! How a topology is brought to what it should be: every operation makes its plan here, and executes it.
+//! Convergence of a topology to its desired state: every operation is planned and executed here.
 
 mod carry_out;
 pub(super) mod change;

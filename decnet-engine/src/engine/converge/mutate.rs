@@ -1,4 +1,4 @@
-//! Mutations that the engine applies itself.
+//! Mutations that the engine applies directly.
 
 use decnet_topology::{
     Mutation, MutationState, RepoError, Status, StoredTopology, TopologyRow, ValidTopology,
@@ -14,7 +14,7 @@ use super::{
 use crate::engine::{Engine, EngineError, Outcome, session::lease::Session};
 
 impl Engine {
-    /// Returns the maze that a mutation makes of a stored one, validated against the claims of other topologies.
+    /// Returns a stored maze after a mutation, validated against the claims of other topologies.
     pub(in crate::engine) async fn mutated(
         &self,
         before: &StoredTopology,
@@ -35,7 +35,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Edits a topology that is pending, which needs neither the lease nor the runtime.
+    /// Edits a pending topology, which needs neither the lease nor the runtime.
     pub(in crate::engine) async fn edit(&self, row: &TopologyRow, new: NewMutation) -> Result<Outcome, EngineError> {
         match self.submit(row.id, new, Some(row.version)).await? {
             Submitted::Edited(stored) => Ok(Outcome {
@@ -56,7 +56,7 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Queues a mutation, and brings the topology to what it makes by the plan that was made for it.
+    /// Queues a mutation, and applies it with the plan that was made for it.
     pub(in crate::engine) async fn mutate(&self, task: Task, new: NewMutation) -> Result<Outcome, EngineError> {
         if self.engine.repo.has_unfinished(self.id).await? {
             return Err(EngineError::QueueNotEmpty { id: self.id });
@@ -64,7 +64,7 @@ impl Session<'_> {
         let version = task.stored.row.version;
         let warnings = task.change.warnings.clone();
         let Submitted::Enqueued(queued) = self.engine.submit(self.id, new, Some(version)).await? else {
-            // Only a pending topology is edited, and this one runs: the lease must have been lost.
+            // Only a pending topology is edited directly, and this one runs: the lease must have been lost.
             return Err(RepoError::LeaseLost { id: self.id }.into());
         };
         let expected = Expected {

@@ -1,4 +1,4 @@
-//! Prepare, then execute: a plan that can be shown, and is the one that runs.
+//! Prepare, then execute: the plan that is shown is the plan that runs.
 
 use std::collections::BTreeSet;
 
@@ -12,24 +12,24 @@ use crate::{
     plan::{Plan, PlanError},
 };
 
-/// An operation whose plan is made and not executed.
+/// A planned operation that is not executed yet.
 ///
-/// It holds no lease and changed nothing. [`execute`](Self::execute) makes the plan again with the same function, under the lease,
-/// and refuses if that is not the plan that is shown here. Where a fresh copy is deployed, the plan of the copy is compared once more,
-/// after the old topology is cleared and the copy is stored.
+/// It holds no lease and has changed nothing. [`execute`](Self::execute) makes the plan again with the same function, under the
+/// lease, and refuses if it differs. If a fresh copy is deployed, the plan of the copy is compared once more after the old
+/// topology is cleared and the copy is stored.
 #[derive(Debug, Clone)]
 #[must_use = "nothing was done yet"]
 pub struct Prepared {
     engine: Engine,
     id: TopologyId,
     operation: Operation,
-    /// The id of the fresh copy, where the operation deploys one.
+    /// The id of the fresh copy, if the operation deploys one.
     copy: TopologyId,
     work: Work,
 }
 
 impl Prepared {
-    /// Returns the id that the topology has after the operation: that of the fresh copy, where one is deployed.
+    /// Returns the id of the topology after the operation: that of the fresh copy, if one is deployed.
     pub fn id(&self) -> TopologyId {
         match &self.work {
             Work::Renew { .. } => self.copy,
@@ -37,28 +37,28 @@ impl Prepared {
         }
     }
 
-    /// Returns the plan. It is empty where a topology that does not run is edited.
+    /// Returns the plan. It is empty if a topology that does not run is edited.
     pub fn plan(&self) -> &Plan {
         self.work.plan()
     }
 
-    /// Returns what works, but is most likely not meant, as the rules found it.
+    /// Returns the warnings of the validation: valid, but probably not intended.
     pub fn warnings(&self) -> &[Finding] {
         self.work.warnings()
     }
 
-    /// Returns the running containers that the plan restarts or recreates; none where a fresh copy is deployed, whose containers have
-    /// other names.
+    /// Returns the running containers that the plan restarts or recreates; none if a fresh copy is deployed, because its
+    /// containers have other names.
     pub fn restarts(&self) -> BTreeSet<ContainerName> {
         self.work.restarts()
     }
 
-    /// Returns why `execute` would refuse the plan: it recreates running containers, and nothing allows that.
+    /// Returns why `execute` would refuse the plan: it recreates running containers without `force`.
     pub fn refusal(&self) -> Option<&PlanError> {
         self.work.refusal()
     }
 
-    /// Returns the maze afterwards; none where the operation takes it down.
+    /// Returns the maze after the operation; none for a teardown.
     pub fn topology(&self) -> Option<&Topology> {
         self.work.topology()
     }
@@ -67,12 +67,12 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// [`EngineError::PlanChanged`] if another plan is needed by now. Nothing was changed then, except where a fresh copy is deployed:
-    /// what was left of the old topology may be gone, and the copy be pending.
+    /// [`EngineError::PlanChanged`] if another plan is needed now. Nothing was changed, except if a fresh copy is deployed: then
+    /// the remains of the old topology may be removed and the copy pending.
     ///
-    /// For a mutation of a topology that runs, [`EngineError::QueueNotEmpty`] if others wait in its queue, which `prepare` does not look
-    /// at; nothing was changed then. [`EngineError::MutationQueued`] if the mutation was queued and then something failed: it is applied by
-    /// the next drain. The others are those of the one-call form, such as [`Engine::deploy`].
+    /// For a mutation of a running topology: [`EngineError::QueueNotEmpty`] if other mutations are queued, which `prepare` does
+    /// not check; nothing was changed then. [`EngineError::MutationQueued`] if something failed after the mutation was queued:
+    /// the next drain applies it. The others are those of the one-call form, such as [`Engine::deploy`].
     pub async fn execute(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let engine = &self.engine;
         engine
@@ -84,7 +84,7 @@ impl Prepared {
         &self.work
     }
 
-    /// Refuses other work than what was shown.
+    /// Refuses work that differs from the plan that was shown.
     pub(in crate::engine) fn require_same(&self, work: &Work) -> Result<(), EngineError> {
         let shown = match (&self.work, work) {
             // The old topology is cleared by now, and the copy is deployed.
@@ -96,15 +96,15 @@ impl Prepared {
 }
 
 impl Engine {
-    /// Makes the plan of an operation, to be shown and then [executed](Prepared::execute).
+    /// Plans an operation, to be shown and then [executed](Prepared::execute).
     ///
-    /// It writes nothing and takes no lease, so it works beside a running operation, and on a store that cannot be written to. A mutation
-    /// of a pending topology needs no runtime.
+    /// It writes nothing and takes no lease, so it works during another operation, and with a read-only store. A mutation of a
+    /// pending topology needs no runtime.
     ///
     /// # Errors
     ///
-    /// All that the operation itself would be refused for, with two exceptions: a plan that recreates running containers is returned
-    /// with its [refusal](Prepared::refusal), and the queue of the topology is not looked at.
+    /// All refusals of the operation itself, with two exceptions: a plan that recreates running containers is returned with its
+    /// [refusal](Prepared::refusal), and the queue of the topology is not checked.
     pub async fn prepare(&self, id: TopologyId, operation: Operation) -> Result<Prepared, EngineError> {
         let copy = rng::topology_id();
         let work = match self.work_out_edit(id, &operation).await? {

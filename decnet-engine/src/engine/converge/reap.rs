@@ -21,26 +21,26 @@ use crate::{
 /// The remains of a topology that is deleted or torn down.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reaped {
-    /// The first eight hex digits of its id, or its label where that is not an id.
+    /// The first eight hex digits of its id, or its label if that is not an id.
     pub prefix: String,
     /// What was found.
     pub found: Vec<String>,
-    /// What would be done, or was done.
+    /// The planned or executed steps.
     pub plan: Plan,
-    /// What is still there.
+    /// What still exists.
     pub left: Vec<String>,
-    /// What went wrong.
+    /// The errors.
     pub errors: Vec<String>,
-    /// Which of its containers run.
+    /// Which of its containers are running.
     pub running: Vec<String>,
-    /// Whether it was left alone, because containers of it run and the options do not name it.
+    /// Whether it was kept, because it has running containers and the options do not name it.
     pub kept: bool,
 }
 
 impl fmt::Display for Reaped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = if self.kept { "keep" } else { "remove" };
-        write!(f, "{verb} what is left of topology {}", self.prefix)
+        write!(f, "{verb} the resources of topology {}", self.prefix)
     }
 }
 
@@ -54,19 +54,19 @@ pub struct ReapOptions {
 }
 
 impl ReapOptions {
-    /// Removes everything of another repo whose database was lost, running or not. The caller must be sure.
+    /// Removes everything of another repo whose database was lost, even if it is running. The caller must be sure.
     pub fn instance(mut self, instance: InstanceId) -> Self {
         self.instance = Some(instance);
         self
     }
 
-    /// Removes these topologies too where containers of them run, by id or the first eight hex digits of it.
+    /// Also removes these topologies if they are running, by id or its first eight hex digits.
     pub fn running(mut self, topologies: impl IntoIterator<Item = String>) -> Self {
         self.running.extend(topologies);
         self
     }
 
-    /// Returns whether the options name a topology, so that it is removed although it runs.
+    /// Returns whether the options name a topology, so that it is removed even if it is running.
     fn names(&self, label: &str, prefix: &str) -> bool {
         let mut named = self.running.iter();
         named.any(|named| named.eq_ignore_ascii_case(label) || named.eq_ignore_ascii_case(prefix))
@@ -76,14 +76,14 @@ impl ReapOptions {
 /// The result of a reap.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ReapReport {
-    /// The prefixes of topologies that are known and were left alone.
+    /// The prefixes of known topologies, which were kept.
     pub live: Vec<String>,
-    /// What was left of others.
+    /// What was found of others.
     pub orphans: Vec<Reaped>,
 }
 
 impl ReapReport {
-    /// Returns whether nothing went wrong and nothing is left.
+    /// Returns whether there was no error and nothing is left.
     pub fn is_clean(&self) -> bool {
         self.orphans
             .iter()
@@ -99,7 +99,7 @@ struct Orphan {
     remains: Remains,
 }
 
-/// A reap whose plans are made and not executed.
+/// A planned reap that is not executed yet.
 #[derive(Debug, Clone)]
 #[must_use = "nothing was done yet"]
 pub struct PreparedReap {
@@ -121,7 +121,7 @@ impl PreparedReap {
     ///
     /// # Errors
     ///
-    /// [`EngineError::PlanChanged`] if another plan is needed by now; nothing was changed then.
+    /// [`EngineError::PlanChanged`] if another plan is needed now; nothing was changed then.
     pub async fn execute(&self, cancel: &CancellationToken) -> Result<ReapReport, EngineError> {
         let now = self.engine.prepare_reap(self.options.clone()).await?;
         let shown: Vec<_> = self
@@ -160,7 +160,7 @@ impl PreparedReap {
         } = self;
         let found = std::mem::take(&mut report.orphans);
         for (mut reaped, orphan) in found.into_iter().zip(orphans) {
-            // A topology that was stored meanwhile is not removed.
+            // A topology that was stored meanwhile is kept.
             if orphan.instance == facts.instance && engine.is_live(orphan.topology).await? {
                 report.live.push(reaped.prefix);
                 continue;
@@ -175,15 +175,15 @@ impl PreparedReap {
 }
 
 impl Engine {
-    /// Removes from the runtime what belongs to topologies of this repo that are unknown to it, or torn down.
+    /// Removes runtime resources of this repo's topologies that are deleted or torn down.
     ///
-    /// Running topologies are kept unless the options name them: an older copy of the database does not know later deploys. Errors never
-    /// stop it early.
+    /// Running topologies are kept unless the options name them, because an older copy of the database does not know later
+    /// deploys. Errors never stop it early.
     pub async fn reap(&self, options: ReapOptions, cancel: &CancellationToken) -> Result<ReapReport, EngineError> {
         self.prepare_reap(options).await?.carry_out(cancel).await
     }
 
-    /// Makes the plans of a reap, to be shown and then [executed](PreparedReap::execute). It changes nothing.
+    /// Plans a reap, to be shown and then [executed](PreparedReap::execute). It changes nothing.
     pub async fn prepare_reap(&self, options: ReapOptions) -> Result<PreparedReap, EngineError> {
         let facts = self.facts().await?;
         let instance = options.instance.unwrap_or(facts.instance);
@@ -260,7 +260,7 @@ impl Engine {
         }
     }
 
-    /// Returns which of the things found are still there.
+    /// Returns which of the found resources still exist.
     async fn left_of(&self, instance: InstanceId, found: &[String]) -> Vec<String> {
         match self.runtime.inspect(Scope::Instance(instance)).await {
             Ok(observed) => leftovers(&observed)
@@ -272,7 +272,7 @@ impl Engine {
     }
 }
 
-/// Sorts what was found by the topology that it is labelled with.
+/// Groups the found resources by the topology in their labels.
 fn by_topology(observed: &Observed) -> BTreeMap<String, Observed> {
     let label = |labels: &Labels| labels.get(naming::TOPOLOGY).cloned().unwrap_or_default();
     let mut groups: BTreeMap<String, Observed> = BTreeMap::new();

@@ -10,10 +10,10 @@ use crate::{
 };
 
 impl Engine {
-    /// Brings a running topology back to its maze, and changes only what drifted.
+    /// Reconciles a running topology with its maze, and changes only what drifted.
     ///
-    /// Running containers are recreated only with `force`, or where a mutation that has not succeeded yet allowed it. The teardown of a
-    /// topology that is meant to be down is continued.
+    /// Running containers are recreated only with `force`, or if an unfinished mutation allows it. If the topology is meant to be
+    /// down, its teardown is continued.
     pub async fn reconcile(
         &self,
         id: TopologyId,
@@ -23,8 +23,8 @@ impl Engine {
         self.run_now(id, Operation::Reconcile { force }, cancel).await
     }
 
-    /// Returns how the runtime differs from a running topology, as far as its resources show; with `inside`, also the routes, forwarding
-    /// and containment of its bases. Changes nothing.
+    /// Returns how the runtime differs from a running topology, as far as lists show; with `inside`, also routes, forwarding and
+    /// containment of its bases. Changes nothing.
     pub(crate) async fn drift(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
         let facts = self.facts().await?;
@@ -36,7 +36,7 @@ impl Engine {
             &self.desired_context(facts.instance, id, &facts.info, settings)?,
         )?;
         if inside {
-            self.look_inside(&desired, &mut observed, Asked::All).await?;
+            self.check_inside(&desired, &mut observed, Asked::All).await?;
         }
         Ok(drift(&desired, &observed))
     }
@@ -53,7 +53,7 @@ impl Session<'_> {
         } = task;
         let mut row = stored.row;
         if settings != row.settings {
-            // With that it needs a resync: if this process dies before the end, the bases do not match the settings.
+            // It then needs a resync: if this process dies early, the bases do not match the settings.
             row = self.set_settings(settings).await?;
         }
         let Converged {
@@ -63,7 +63,7 @@ impl Session<'_> {
             ..
         } = self.carry_out(&change, trigger, &self.cancel).await?;
         if cancelled {
-            // Steps that were not begun were not checked either: the status is unchanged.
+            // If steps were not begun, the result is unknown: the status is unchanged.
             return Err(EngineError::interrupted(self.id));
         }
         let row = self.become_as_found(row, drift.as_deref()).await?;
@@ -75,7 +75,7 @@ impl Session<'_> {
         })
     }
 
-    /// Makes a running topology active where it matches its maze, degraded where it does not.
+    /// Marks a running topology as active if it matches its maze, otherwise as degraded.
     pub(in crate::engine) async fn become_as_found(
         &self,
         mut row: TopologyRow,

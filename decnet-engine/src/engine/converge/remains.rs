@@ -1,4 +1,4 @@
-//! What is there of a topology, and how all of it is removed.
+//! The remaining resources of a topology, and their removal.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     plan::{Plan, diff},
 };
 
-/// What there is of a topology, and the plan that removes it.
+/// The resources of a topology, and the plan that removes them.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Remains {
     pub(in crate::engine) observed: Observed,
@@ -32,11 +32,11 @@ impl Remains {
     }
 }
 
-/// How often a topology is cleared, as long as something turns up that was not there before, and after which pause.
+/// How often a topology is cleared while new resources keep appearing, and the pause between two rounds.
 const CLEARING_ROUNDS: usize = 5;
 const CLEARING_PAUSE: Duration = Duration::from_millis(500);
 
-/// What came of clearing a topology away.
+/// The result of clearing a topology.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Clearing {
     /// How many steps changed something.
@@ -48,7 +48,7 @@ pub(in crate::engine) struct Clearing {
 }
 
 impl Engine {
-    /// Looks at what there is of a topology.
+    /// Observes the resources of a topology.
     pub(in crate::engine) async fn observe(&self, facts: &Facts, id: TopologyId) -> Result<Observed, EngineError> {
         let scope = Scope::Topology(facts.instance, id);
         Ok(self.runtime.inspect(scope).await?)
@@ -56,15 +56,15 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Looks at what there is of the topology, to remove it.
+    /// Observes the resources of the topology, to remove them.
     pub(in crate::engine) async fn remains(&self) -> Result<Remains, EngineError> {
         Ok(Remains::new(self.facts.instance, self.id, self.observe().await?))
     }
 
-    /// Executes the plan to nothing, past all errors, and returns what came of it and what is left.
+    /// Removes all resources, continues after errors, and returns the result with what is left.
     ///
-    /// Where an earlier run was `broken_off`, the runtime may still be at work on what that asked for last, and a network or a
-    /// container appear after a look that found nothing: so it waits a moment and looks again.
+    /// If an earlier run was `broken_off`, the runtime may still work on its last request, so a network or container may appear
+    /// later: it waits a moment and observes again.
     pub(in crate::engine) async fn clear(
         &self,
         mut remains: Remains,
@@ -91,7 +91,7 @@ impl Session<'_> {
     }
 }
 
-/// Names what was found, for people.
+/// Names the found resources, for people.
 pub(in crate::engine) fn leftovers(observed: &Observed) -> Vec<String> {
     let containers = observed
         .containers

@@ -1,4 +1,4 @@
-//! Executes an operation: the lease is taken, and the plan made under it.
+//! Executes an operation: takes the lease, and makes the plan under it.
 
 use decnet_topology::{RepoError, TopologyId, rng};
 use tokio_util::sync::CancellationToken;
@@ -9,7 +9,7 @@ use crate::{
     event::Trigger,
 };
 
-/// How often a topology that is edited meanwhile is planned.
+/// How often a topology that is edited meanwhile is planned again.
 const TRIES: usize = 5;
 
 /// The result of one turn under the lease.
@@ -31,7 +31,7 @@ impl Engine {
         self.run(id, &operation, rng::topology_id(), None, cancel).await
     }
 
-    /// Takes the lease, makes the plan under it, and executes that.
+    /// Takes the lease, makes the plan under it, and executes it.
     pub(in crate::engine) async fn run(
         &self,
         id: TopologyId,
@@ -43,7 +43,7 @@ impl Engine {
         if let (Operation::Mutate(new), Some(Work::Edit { row, .. })) =
             (operation, self.work_out_edit(id, operation).await?)
         {
-            // The version that was shown is the one that is edited.
+            // The shown version is the one that is edited.
             let row = match shown.map(Prepared::work) {
                 Some(Work::Edit { row, .. }) => row,
                 _ => &row,
@@ -103,7 +103,7 @@ impl Session<'_> {
         }
         let cancel = &self.cancel;
         let outcome = match (work, operation) {
-            (Work::Raise(task), _) => self.raise(*task).await?,
+            (Work::Raise(task), _) => self.deploy_task(*task).await?,
             (Work::Renew { row, remains, task, .. }, _) => {
                 if let Some(remains) = remains {
                     self.take_down(row, remains, cancel).await?;
@@ -115,7 +115,7 @@ impl Session<'_> {
             (Work::Converge(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, .. }, Operation::Mutate(new)) => self.engine.edit(&row, new.clone()).await?,
             (Work::Mutate(task), Operation::Mutate(new)) => self.mutate(*task, new.clone()).await?,
-            (Work::Edit { .. } | Work::Mutate(_), _) => unreachable!("only a mutation edits"),
+            (Work::Edit { .. } | Work::Mutate(_), _) => unreachable!("only a mutation edits a topology"),
         };
         Ok(Ended::Outcome(Box::new(outcome)))
     }

@@ -1,4 +1,4 @@
-//! Submitting a mutation: a pending topology is edited at once, for a running one it is queued.
+//! Submits a mutation: a pending topology is edited directly, and for a running one it is queued.
 
 use decnet_topology::{
     Catalog, Repo, RepoError, Status, StoredTopology, TopologyId, Version,
@@ -13,7 +13,7 @@ use crate::{
     event::Envelope,
 };
 
-/// How often an edit is tried if other processes write to the store in between.
+/// How often an edit is retried if other processes write to the store meanwhile.
 const TRIES: usize = 64;
 
 /// The result of a submitted mutation.
@@ -22,7 +22,7 @@ const TRIES: usize = 64;
 pub enum Submitted {
     /// The topology is pending, and was edited.
     Edited(Box<StoredTopology>),
-    /// The topology runs: the mutation waits for its turn.
+    /// The topology runs: the mutation is queued.
     Enqueued(Box<MutationRow>),
 }
 
@@ -46,15 +46,15 @@ impl Engine {
     }
 }
 
-/// Submits a mutation. A pending topology is edited at once. For a running one the mutation is enqueued and published on the bus.
+/// Submits a mutation. A pending topology is edited directly. For a running one, the mutation is queued and published on the bus.
 ///
-/// It needs no runtime. An enqueued mutation is applied by the next [drain](Engine::drain) of the topology, usually by
-/// [`watch`](crate::watch).
+/// It needs no runtime. The next [drain](Engine::drain) of the topology, usually by [`watch`](crate::watch), applies a queued
+/// mutation.
 ///
 /// # Errors
 ///
-/// [`EngineError::Mutation`] if a pending topology cannot be edited so; [`RepoError::VersionConflict`] if another version than
-/// `expected` is stored; [`RepoError::NotEditable`] in any other status. Nothing was changed then.
+/// [`EngineError::Mutation`] if a pending topology cannot be edited this way; [`RepoError::VersionConflict`] if the stored
+/// version is not `expected`; [`RepoError::NotEditable`] in any other status. Nothing was changed then.
 pub async fn submit(
     repo: &dyn Repo,
     catalog: &Catalog,
@@ -99,10 +99,10 @@ async fn submit_to(
         tries += 1;
         match repo.edit(id, edit, Timestamp::now()).await {
             Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),
-            // Another process edited or deployed it first: decide again.
+            // Another process edited or deployed it first: start again.
             Err(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. })
                 if expected.is_none() && tries < TRIES => {}
-            // Another topology claimed the subnet that was free: apply allocates another, or refuses the given one.
+            // Another topology claimed the free subnet: apply allocates another, or refuses the given one.
             Err(RepoError::SubnetClaimed { .. }) if tries < TRIES => {}
             Err(error) => return Err(error.into()),
         }

@@ -5,14 +5,14 @@ use super::remains::{Clearing, Remains};
 use crate::engine::{Engine, EngineError, Operation, Outcome, session::lease::Session};
 
 impl Engine {
-    /// Takes a topology down, in any status. Errors never stop it early.
+    /// Tears a topology down, in any status. Errors never stop it early.
     ///
-    /// It becomes torn down only when nothing of it is left on the runtime, else degraded with what is left. A pending one,
-    /// which has nothing there, becomes torn down at once.
+    /// It becomes torn down only if nothing is left on the runtime, otherwise degraded with the list of leftovers. A pending one
+    /// has nothing there, and becomes torn down immediately.
     ///
-    /// It works also if the store cannot be written to, because its disk is full for instance: removing containers may make room. The
-    /// status is recorded as soon as a write succeeds. If none does, the error is [`EngineError::TeardownUnrecorded`], and the next
-    /// teardown records it.
+    /// It also works if the store cannot be written to, for instance because its disk is full: removing containers may free
+    /// space. The status is recorded as soon as a write succeeds. If no write does, the error is
+    /// [`EngineError::TeardownUnrecorded`], and the next teardown records it.
     pub async fn teardown(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         self.run_now(id, Operation::Teardown, cancel).await
     }
@@ -23,7 +23,7 @@ impl Engine {
 pub(in crate::engine) struct Before {
     /// An earlier run was interrupted.
     pub(in crate::engine) broken_off: bool,
-    /// Nothing should be on the runtime: the status is unchanged until it is torn down.
+    /// The runtime should have nothing: the status is unchanged until the topology is torn down.
     settled: bool,
 }
 
@@ -49,7 +49,7 @@ impl Session<'_> {
         self.end_down(row, before, cleared, cancel).await
     }
 
-    /// Records that the topology goes down.
+    /// Records that the teardown began.
     pub(in crate::engine) async fn start_down(&self, row: TopologyRow) -> Result<TopologyRow, EngineError> {
         if Before::of(&row).settled || row.status == Status::TearingDown {
             return Ok(row);
@@ -58,7 +58,7 @@ impl Session<'_> {
             .await
     }
 
-    /// Records what came of it.
+    /// Records the result.
     pub(in crate::engine) async fn end_down(
         &self,
         mut row: TopologyRow,
@@ -86,7 +86,7 @@ impl Session<'_> {
                     .become_status(&row, Status::TornDown, Some(Intent::Down), None)
                     .await?;
             }
-            // Nothing of the topology is left, but an image that several share may be.
+            // Nothing of the topology is left; an image that several topologies share may remain.
             let reason = failures.first();
             return Ok(Outcome {
                 row,

@@ -1,4 +1,4 @@
-//! A teardown while the store cannot be written to.
+//! A teardown while the store is not writable.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::{teardown::Before, work::Work};
 use crate::engine::{Engine, EngineError, Operation, Outcome, Prepared, session::lease::Session};
 
-/// How long it takes from one attempt to write to the next.
+/// The pause between two attempts to write.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long it is tried to record what was done, after all of it was done.
+/// How long attempts to record the result continue after the teardown.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Takes a topology down under a lock in the place of a lease, and records that as soon as the store can be written to: while
-    /// containers go, as each makes room, and for a while after the last.
+    /// Tears a topology down under a lock instead of a lease, and records that as soon as the store is writable: it tries while
+    /// containers are removed, because each frees space, and for a while after the last.
     pub(in crate::engine) async fn take_down_unwritten(
         &self,
         id: TopologyId,
@@ -30,7 +30,7 @@ impl Engine {
             shown.require_same(&work)?;
         }
         let Work::TakeDown { row, remains } = work else {
-            unreachable!("a teardown takes down");
+            unreachable!("only a teardown runs without a lease");
         };
         let before = Before::of(&row);
         let mut record = pin!(self.begin_when_writable(id, cancel));
@@ -43,7 +43,7 @@ impl Engine {
             }
             recording = &mut record => {
                 if recording.is_err() {
-                    // Someone else took the topology over: what is left is theirs.
+                    // Another process took over the topology, and is responsible for what is left.
                     stop.cancel();
                 }
                 (clearing.await, recording)
@@ -70,7 +70,7 @@ impl Engine {
         session.end(result).await
     }
 
-    /// Begins as soon as the store can be written to, and records that the topology goes down.
+    /// Waits until the store is writable, and records that the teardown began.
     async fn begin_when_writable(
         &self,
         id: TopologyId,
@@ -88,7 +88,7 @@ impl Engine {
             };
             match started {
                 Ok(_) => return Ok(session),
-                // There was room for the lease, and none for the status.
+                // There was space for the lease, but not for the status.
                 Err(EngineError::Repo(error)) if error.is_unwritable() => session.end(Ok(())).await?,
                 Err(error) => return session.end(Err(error)).await,
             }

@@ -1,4 +1,4 @@
-//! The one place where the plan of an operation on a topology is made.
+//! The only place where an operation on a topology is planned.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ use crate::{
     plan::{Plan, PlanError},
 };
 
-/// The work of an operation, planned and not begun.
+/// The planned work of an operation, not begun yet.
 #[derive(Debug, Clone)]
 pub(in crate::engine) enum Work {
     /// A pending topology is edited.
@@ -33,37 +33,37 @@ pub(in crate::engine) enum Work {
         topology: Topology,
         nothing: Plan,
     },
-    /// A topology is deployed that is pending, or whose deploy was interrupted.
+    /// A topology is deployed that is pending or whose deploy was interrupted.
     Raise(Box<Task>),
     /// The remains of a topology are cleared, and a fresh copy of it is deployed.
     Renew {
         row: TopologyRow,
         remains: Option<Remains>,
         task: Box<Task>,
-        /// The steps of both, one after the other.
+        /// The steps of both, in order.
         plan: Plan,
     },
-    /// A running topology is brought to the stored maze.
+    /// A running topology is reconciled with the stored maze.
     Converge(Box<Task>),
     /// A running topology is changed by a mutation.
     Mutate(Box<Task>),
-    /// A topology is taken down.
+    /// A topology is torn down.
     TakeDown { row: TopologyRow, remains: Remains },
 }
 
-/// A topology, and the change that brings the runtime to it.
+/// A topology, and the change that makes the runtime match it.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Task {
-    /// The maze as it should be, in its row.
+    /// The desired maze, in its row.
     pub(in crate::engine) stored: StoredTopology,
     pub(in crate::engine) settings: DeploySettings,
     pub(in crate::engine) change: Change,
-    /// Why the plan may not be executed.
+    /// The reason why the plan must not be executed, if any.
     pub(in crate::engine) refusal: Option<PlanError>,
 }
 
 impl Task {
-    /// Takes a change, and notes why it may not be executed.
+    /// Wraps a change, and records why it must not be executed.
     fn new(stored: StoredTopology, settings: DeploySettings, change: Change, force: &Force) -> Self {
         let refusal = force.permit(&stored, &change.plan).err();
         Self {
@@ -114,7 +114,7 @@ impl Work {
 }
 
 impl Engine {
-    /// Makes the plan of an operation. A fresh copy, where one is deployed, has the id `copy`. Touches nothing.
+    /// Plans an operation. If a fresh copy is deployed, it gets the id `copy`. Changes nothing.
     pub(in crate::engine) async fn work_out(
         &self,
         facts: &Facts,
@@ -147,7 +147,7 @@ impl Engine {
                     return self.converging(facts, stored, &options).await;
                 }
                 match row.status {
-                    // It is on its way down.
+                    // It is already being torn down.
                     Status::TearingDown | Status::Degraded => self.taking_down(facts, stored.row).await,
                     status => Err(EngineError::WrongStatus {
                         status,
@@ -164,7 +164,7 @@ impl Engine {
         }
     }
 
-    /// Works out the edit of a pending topology by a mutation; none if the operation is another. It needs no runtime.
+    /// Plans the edit of a pending topology by a mutation; none for other operations. It needs no runtime.
     pub(in crate::engine) async fn work_out_edit(
         &self,
         id: TopologyId,
@@ -234,8 +234,8 @@ impl Engine {
         })
     }
 
-    /// Plans the deploy of a topology that does not run, by all the rules. `stand` is the state of `before`: the topology itself, or
-    /// the one that it is a copy of and that is cleared first.
+    /// Plans the deploy of a topology that does not run, with all rules. `stand` is the state of `before`: the topology itself,
+    /// or the one that it is a copy of and that is cleared first.
     async fn first_task(
         &self,
         stand: Stand<'_>,
@@ -273,7 +273,7 @@ impl Engine {
         let (observed, outstanding) =
             try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(row).await?) })?;
         let stand = Stand { facts, observed };
-        // What runs has its ports; only other settings may need ports that somebody else has.
+        // A running maze already has its ports; only changed settings may need ports of somebody else.
         let mut target = Target::live(&stored, &settings);
         let host = if settings == row.settings {
             None
@@ -299,7 +299,7 @@ impl Engine {
         Ok(Work::Mutate(Box::new(task)))
     }
 
-    /// Plans the change of a running topology to what a mutation makes of it.
+    /// Plans the change of a running topology by a mutation.
     pub(in crate::engine) async fn live_task(
         &self,
         stand: Stand<'_>,
@@ -317,7 +317,7 @@ impl Engine {
         let settings = stored.row.settings.clone();
         let target = Target::live(&stored, &settings).since(before, inside);
         let change = match &host {
-            // What the mutation made has passed these rules, but for those about the host.
+            // The changed maze has already passed these rules, except those about the host.
             None => self.change_to(stand.facts, target, &valid, stand.observed).await?,
             Some(host) => self.change(stand.facts, target, stand.observed, Some(host)).await?,
         };
@@ -332,7 +332,7 @@ impl Engine {
         })
     }
 
-    /// Refuses to copy a topology that is torn down and whose name another has by now.
+    /// Refuses to copy a torn-down topology if another one has its name now.
     async fn refuse_taken_name(&self, row: &TopologyRow) -> Result<(), EngineError> {
         let rows = self.repo.list(&ListFilter::default()).await?.rows;
         let is_namesake =

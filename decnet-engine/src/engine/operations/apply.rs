@@ -17,7 +17,7 @@ use super::{
 };
 use crate::engine::{Engine, EngineError};
 
-/// How a maze file is applied.
+/// The options of applying a maze file.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 #[non_exhaustive]
@@ -26,8 +26,8 @@ pub struct ApplyOptions {
 }
 
 impl ApplyOptions {
-    /// Checks the maze with these settings. A new topology is stored with them; for one that is stored already, they take effect
-    /// when a deploy is given them.
+    /// Validates the maze with these settings. A new topology is stored with them. A stored topology keeps its own; they are used
+    /// only if a deploy gets them too.
     pub fn settings(mut self, settings: SettingsChange) -> Self {
         self.settings = settings;
         self
@@ -37,8 +37,8 @@ impl ApplyOptions {
 impl Engine {
     /// Stores a maze file under the name in its header.
     ///
-    /// The maze is new, or replaces the pending one of its name, or is stored already. Subnets and addresses that it leaves open are
-    /// allocated; those that the stored maze has are kept, so that applying a file twice changes nothing.
+    /// The maze is new, replaces the pending one with its name, or is already stored. Missing subnets and addresses are taken
+    /// from the stored maze, or allocated, so that applying a file twice changes nothing.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Invalid`] if the maze breaks rules, [`EngineError::Differs`] if another maze of its name is up,
+    /// [`EngineError::Invalid`] if the maze breaks rules, [`EngineError::Differs`] if a different maze with its name is running,
     /// [`EngineError::PublishMapsNothing`] if a publish rule matches no port. Nothing was changed then.
     pub async fn apply(&self, draft: &Draft, options: ApplyOptions) -> Result<StoreOutcome, EngineError> {
         let text = &draft.header.name;
@@ -130,8 +130,8 @@ impl Engine {
 
     /// Validates the maze by the rules of an edit and returns the warnings.
     ///
-    /// Two gateways that publish the same host port are a warning here: a file cannot say where they publish, a deploy can, and a
-    /// deploy refuses a clash.
+    /// Two gateways that publish the same host port are only a warning here: a file cannot set where they publish. A deploy can,
+    /// and refuses a clash.
     async fn check_applied(
         &self,
         topology: &Topology,
@@ -153,7 +153,7 @@ impl Engine {
     }
 }
 
-/// Fills what a draft leaves open with what the stored maze has.
+/// Fills the gaps in a draft from the stored maze.
 fn keep_allocations(draft: &mut Draft, known: &Topology) {
     let lans = known.lans_by_name();
     let lan_of = |text: &str| Name::new(text).ok().and_then(|name| lans.get(&name).copied());
@@ -184,7 +184,7 @@ fn keep_allocations(draft: &mut Draft, known: &Topology) {
     }
 }
 
-/// Returns whether two mazes are deployed alike and are drawn alike on the canvas.
+/// Returns whether two mazes have the same deployment and the same positions.
 fn is_same(one: &Topology, other: &Topology) -> bool {
     canonical_hash(one) == canonical_hash(other) && positions(one) == positions(other)
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::engine::{Engine, EngineError};
 
-/// How an empty topology is stored.
+/// The options of creating an empty topology.
 #[derive(Debug, Clone, Copy, Default)]
 #[must_use]
 #[non_exhaustive]
@@ -21,7 +21,7 @@ pub struct CreateOptions {
 }
 
 impl CreateOptions {
-    /// Gives the DMZ a subnet; the next free one if it is not called.
+    /// Sets the subnet of the DMZ; the default is the next free one.
     pub fn subnet(mut self, subnet: Ipv4Net) -> Self {
         self.subnet = Some(subnet);
         self

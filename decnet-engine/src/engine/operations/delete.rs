@@ -9,11 +9,11 @@ use crate::{
 impl Engine {
     /// Deletes a topology that is pending, torn down, or failed with nothing left on the runtime, and returns its last row.
     ///
-    /// The runtime is asked only about a failed topology.
+    /// The runtime is only used for a failed topology.
     ///
     /// # Errors
     ///
-    /// [`EngineError::LeftOnRuntime`] if something of it is left; [`EngineError::Repo`] with
+    /// [`EngineError::LeftOnRuntime`] if resources of it are left; [`EngineError::Repo`] with
     /// [`NotDeletable`](decnet_topology::RepoError::NotDeletable) in any other status. Nothing was changed then.
     pub async fn delete(&self, id: TopologyId) -> Result<TopologyRow, EngineError> {
         let row = self.repo.get(id).await?;

@@ -9,7 +9,7 @@ use decnet_topology::{
 };
 use similar::{ChangeTag, TextDiff};
 
-/// Returns how two mazes differ as files, as a unified diff. `name` is the name of the wanted one.
+/// Returns the difference of two mazes as files, as a unified diff. `name` is the name of the new one.
 pub fn difference(stored: &StoredTopology, wanted: &Topology, name: &str) -> String {
     let old = print_topology(&stored.row, &stored.topology, Syntax::Yaml);
     let new = print_topology(&stored.row, wanted, Syntax::Yaml);
@@ -19,7 +19,7 @@ pub fn difference(stored: &StoredTopology, wanted: &Topology, name: &str) -> Str
 /// How long to search for the shortest difference.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns the lines that differ, `-` for the first text and `+` for the second, with three lines around them.
+/// Returns the different lines, `-` for the first text and `+` for the second, with three lines of context.
 fn unified(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
     let diff = TextDiff::configure()
         .deadline(Instant::now() + TIMEOUT)
@@ -42,7 +42,7 @@ fn unified(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn only_what_differs_is_shown_with_what_is_around_it() {
+    fn only_differences_and_their_context_are_shown() {
         let old = "a\nb\nc\nd\ne\nf\ng\n";
         let new = "a\nb\nc\nd\nE\nf\ng\n";
         let diff = super::unified("stored", old, "file", new);

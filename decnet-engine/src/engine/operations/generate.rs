@@ -10,8 +10,8 @@ use crate::engine::{Engine, EngineError};
 impl Engine {
     /// Generates a topology from a config and stores it as pending.
     ///
-    /// It avoids the [subnets that are taken](Self::taken_subnets). [`generate`] alone stores nothing, and
-    /// returns the same topology for the same config everywhere.
+    /// It avoids [used subnets](Self::taken_subnets). The function [`generate`] stores nothing, and returns the same topology for
+    /// the same config everywhere.
     ///
     /// # Errors
     ///

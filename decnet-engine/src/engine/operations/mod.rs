@@ -1,4 +1,4 @@
-//! Operations on stored topologies that need no runtime, or only ask it: create, generate, apply, delete, submit and wait.
+//! Operations on stored topologies that do not change the runtime: create, generate, apply, delete, submit and wait.
 
 mod apply;
 mod create;

@@ -3,16 +3,16 @@ use std::fmt;
 use decnet_topology::{Finding, StoredTopology};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-/// What happened to the store.
+/// The change of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreResult {
     /// The topology was stored.
     Created,
-    /// It replaced the pending topology of its name.
+    /// It replaced the pending topology with its name.
     Replaced,
-    /// The same topology was stored already.
+    /// The same topology was already stored.
     Unchanged,
 }
 
@@ -33,18 +33,18 @@ impl fmt::Display for StoreResult {
     }
 }
 
-/// A topology as it is stored after an operation, and what the operation did.
+/// The stored topology after an operation, and the change.
 ///
 /// It serializes as a summary: `id`, `name`, `status`, `version`, `result`, the number of `lans` and `deckies`, and the `seed` of a
 /// generated one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StoreOutcome {
-    /// What is stored now.
+    /// The stored topology.
     pub stored: StoredTopology,
-    /// What happened to the store.
+    /// The change of the store.
     pub result: StoreResult,
-    /// What works, but is most likely not meant. A `GATEWAY_PORT_CLASH` among them makes a deploy fail unless publish rules
+    /// The warnings of the validation. A `GATEWAY_PORT_CLASH` among them makes a deploy fail unless publish rules
     /// separate the gateways.
     pub warnings: Vec<Finding>,
 }

@@ -1,8 +1,8 @@
 use decnet_topology::{Catalog, Topology, catalog::ImageSource};
 
-/// Lists the services with images of their own, as `decky.service`.
+/// Lists the services with their own images, as `decky.service`.
 ///
-/// They share the network of their base. After a restart of the daemon they may stay exited until a
+/// They share the network of their base. After a restart of the daemon they may stay stopped until a
 /// [reconcile](crate::engine::Engine::reconcile) or [`watch`](crate::watch) starts them.
 pub fn own_images(topology: &Topology, catalog: &Catalog) -> Vec<String> {
     let services = topology.deckies().iter().flat_map(|decky| {
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_services_with_images_of_their_own_are_listed() {
+    fn only_services_with_their_own_images_are_listed() {
         let catalog = Catalog::builtin()
             .extend_from_toml("[services.forge]\nports = [\"3000/tcp\"]\nimage = \"forge:1\"")
             .expect("a catalogue");

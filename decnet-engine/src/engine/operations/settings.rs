@@ -9,7 +9,7 @@ use crate::engine::EngineError;
 
 /// A change to the settings that a topology is deployed with.
 ///
-/// What it does not name stays as it is.
+/// Settings that it does not mention stay the same.
 ///
 /// ```
 /// use decnet_engine::engine::SettingsChange;
@@ -67,7 +67,7 @@ impl SettingsChange {
     }
 }
 
-/// Refuses new publish rules that match no port of a gateway. A stored rule may match nothing since a mutation.
+/// Refuses new publish rules that match no port of a gateway. A stored rule may have stopped matching after a mutation.
 pub(in crate::engine) fn refuse_idle_rules(
     catalog: &Catalog,
     topology: &Topology,

@@ -9,11 +9,11 @@ use crate::{
     event::{Envelope, Event},
 };
 
-/// How often an operation chooses subnets, if other processes claim the chosen ones before they are stored. A process that loses
-/// lost to one that succeeded, so this many processes can run at once.
+/// How often an operation chooses subnets again if other processes claim them first. Each lost race means that another process
+/// succeeded, so this many processes can run at the same time.
 const ATTEMPTS: usize = 64;
 
-/// Repeats an operation whose free subnets another process claimed in between.
+/// Repeats an operation if another process claimed its free subnets meanwhile.
 pub(super) fn attempts() -> ConstantBuilder {
     ConstantBuilder::default()
         .with_delay(Duration::ZERO)
@@ -31,7 +31,7 @@ pub(super) fn is_open(draft: &Draft) -> bool {
 }
 
 impl Engine {
-    /// Stores a topology and publishes that.
+    /// Stores a topology and publishes the event.
     pub(in crate::engine) async fn store_new(&self, new: NewTopology) -> Result<StoredTopology, RepoError> {
         let at = Timestamp::now();
         let stored = self.repo.create(new, at).await?;
@@ -45,7 +45,7 @@ impl Engine {
         Ok(stored)
     }
 
-    /// Completes a draft with free subnets and addresses. The subnets of the topology `known` are its own.
+    /// Completes a draft with free subnets and addresses. The subnets of the topology `known` count as its own.
     pub(super) async fn resolve(&self, draft: &Draft, known: Option<&StoredTopology>) -> Result<Topology, EngineError> {
         let taken = if is_open(draft) {
             self.taken_subnets(known.map(|known| known.row.id)).await?

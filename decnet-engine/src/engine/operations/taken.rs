@@ -12,10 +12,10 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Engine {
-    /// Lists the subnets that a new LAN should avoid: those of stored topologies and, if the runtime answers, those of its other
-    /// networks and of this machine's routes. `except` leaves out one topology.
+    /// Lists the subnets that a new LAN should avoid: those of stored topologies and, if the runtime answers, those of foreign
+    /// networks and of this machine's routes. `except` excludes one topology.
     ///
-    /// A runtime that does not answer within a few seconds is no error: a deploy checks its networks again.
+    /// It is not an error if the runtime does not answer within a few seconds: a deploy checks its networks again.
     pub async fn taken_subnets(&self, except: Option<TopologyId>) -> Result<Vec<Ipv4Net>, EngineError> {
         let claims = self.repo.claims(except).await?;
         let instance = self.repo.instance().await?;

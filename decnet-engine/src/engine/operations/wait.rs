@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError, Submitted};
 
-/// How long to wait before the state of a mutation that is not finished yet is read again.
+/// The pause before the state of an unfinished mutation is read again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Checks a mutation against the current topology and returns the topology that it would make. Changes nothing, and does not ask
-    /// the runtime.
+    /// Checks a mutation against the current topology and returns the resulting topology. Changes nothing, and does not use the
+    /// runtime.
     ///
     /// # Errors
     ///
@@ -34,8 +34,8 @@ impl Engine {
 
     /// Submits a mutation as [`submit`](Self::submit) does, and waits until a queued one is finished.
     ///
-    /// The [`state`](MutationRow::state) of the row says how it ended. A runtime that does not answer is an error before anything is
-    /// queued: otherwise the mutation would be applied later, when nobody expects it.
+    /// The [`state`](MutationRow::state) of the row is the outcome. If the runtime does not answer, the mutation is not queued:
+    /// otherwise it would be applied later, when nobody expects it.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::StillQueued`] if `cancel` fires first; what was begun is finished then.
+    /// [`EngineError::StillQueued`] if `cancel` fires first; started work is finished then.
     pub async fn wait_for(&self, mutation: MutationId, cancel: &CancellationToken) -> Result<MutationRow, EngineError> {
         loop {
             let row = self.repo.mutation(mutation).await?;

@@ -19,8 +19,8 @@ impl Session<'_> {
 
     /// Executes a plan and publishes every step.
     ///
-    /// Once the lease is lost it stops at once, as a killed process would, and undoes nothing: another process holds the lease then,
-    /// and its resources have the same names.
+    /// If the lease is lost, it stops immediately, like a killed process, and undoes nothing: another process holds the lease
+    /// then, and its resources have the same names.
     pub(in crate::engine) async fn execute(
         &self,
         plan: &Plan,
@@ -30,7 +30,7 @@ impl Session<'_> {
         self.execute_heard(plan, on_failure, cancel, &|_| {}).await
     }
 
-    /// The same, and calls `done` after each step.
+    /// Does the same, and calls `done` after each step.
     pub(in crate::engine) async fn execute_heard(
         &self,
         plan: &Plan,
@@ -57,7 +57,7 @@ impl Session<'_> {
 }
 
 impl Engine {
-    /// Returns how many steps on containers run at a time.
+    /// Returns the number of parallel steps on containers.
     pub(in crate::engine) fn width(&self, info: &RuntimeInfo) -> usize {
         self.options.width.unwrap_or(2 * info.cpus)
     }
@@ -65,7 +65,7 @@ impl Engine {
 
 /// Returns the event of a plan that is about to be executed.
 pub(in crate::engine) fn planned(topology: TopologyId, plan: &Plan) -> Event {
-    /// Fewer than would make the event too large for the bus.
+    /// A limit, so that the event is not too large for the bus.
     const LOGS: usize = 1000;
     Event::Planned {
         topology,

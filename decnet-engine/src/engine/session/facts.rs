@@ -1,4 +1,4 @@
-//! What a plan depends on beside the topology: the runtime, and networks, routes and ports of the host.
+//! The inputs of a plan besides the topology: the runtime, and networks, routes and ports of the host.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
     runtime::RuntimeInfo,
 };
 
-/// What plans depend on beside the topology.
+/// The inputs of plans besides the topology.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Facts {
     pub(in crate::engine) instance: InstanceId,
@@ -31,7 +31,7 @@ pub(in crate::engine) struct Stand<'a> {
 }
 
 impl Engine {
-    /// Asks for what plans depend on beside the topology, and so makes sure that the runtime answers.
+    /// Reads the inputs of plans besides the topology. This also checks that the runtime answers.
     pub(in crate::engine) async fn facts(&self) -> Result<Facts, EngineError> {
         let (info, instance) = try_join!(
             self.runtime.info().map_err(EngineError::from),
@@ -40,7 +40,7 @@ impl Engine {
         Ok(Facts { instance, info })
     }
 
-    /// Validates a topology against a rule set, the claims of topologies other than `own_claims`, and the host.
+    /// Validates a topology against a rule set, the claims of other topologies (without `own_claims`), and the host.
     pub(in crate::engine) async fn validate(
         &self,
         stored: &StoredTopology,
@@ -60,7 +60,7 @@ impl Engine {
         Ok(topology.validate_in(&self.options.catalog, rules, surroundings)?)
     }
 
-    /// Returns what specs depend on beside the maze.
+    /// Returns the inputs of specs besides the maze.
     pub(in crate::engine) fn desired_context<'s>(
         &'s self,
         instance: InstanceId,
@@ -80,20 +80,20 @@ impl Engine {
         })
     }
 
-    /// Looks at the host if a changed maze takes subnets or ports of it that it did not have; none otherwise.
+    /// Reads the facts of the host if a changed maze uses subnets or ports of it that it did not use before; none otherwise.
     pub(in crate::engine) async fn host_facts_of_change(
         &self,
         stand: &Stand<'_>,
         before: &StoredTopology,
         after: &StoredTopology,
     ) -> Result<Option<HostFacts>, EngineError> {
-        if takes_more_of_the_host(&self.options.catalog, before, after) {
+        if uses_more_of_the_host(&self.options.catalog, before, after) {
             return Ok(Some(self.host_facts(stand, before).await?));
         }
         Ok(None)
     }
 
-    /// Gathers what the rules on the host need to know. The topology's own resources are left out.
+    /// Gathers the facts for the rules on the host. The topology's own resources are excluded.
     pub(in crate::engine) async fn host_facts(
         &self,
         stand: &Stand<'_>,
@@ -146,7 +146,7 @@ impl Engine {
         Ok(facts)
     }
 
-    /// Returns the host ports of gateways that exist already: the runtime listens on them for us.
+    /// Returns the host ports of existing gateways: the runtime listens on them for this maze.
     fn held_ports(&self, stored: &StoredTopology, observed: &Observed) -> BTreeSet<Port> {
         let there: BTreeSet<_> = observed.containers.iter().map(|container| &container.name).collect();
         let standing: BTreeSet<&str> = stored
@@ -164,7 +164,7 @@ impl Engine {
     }
 }
 
-/// Refuses a topology that an agent on another host is to deploy.
+/// Refuses a topology that is meant for an agent on another host.
 pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineError> {
     match row.mode {
         Mode::Agent => Err(EngineError::AgentMode { host: row.host.clone() }),
@@ -172,8 +172,8 @@ pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineErr
     }
 }
 
-/// Returns whether a maze takes subnets or ports of the host that it did not have.
-fn takes_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
+/// Returns whether a maze uses subnets or ports of the host that it did not use before.
+fn uses_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
     let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
     let ports = |stored: &StoredTopology| {
         let published = validate::published(&stored.topology, catalog, &stored.row.settings.publish);

@@ -10,11 +10,11 @@ use crate::{
     observe::Observed,
 };
 
-/// What allows an operation to change a topology.
+/// The right of an operation to change a topology.
 pub(in crate::engine) enum Right {
     /// Its lease.
     Lease(HeldLease),
-    /// A lock in place of the lease, where the store cannot be written to. Held until it is dropped.
+    /// A lock instead of the lease, if the store cannot be written to. Held until it is dropped.
     Lock {
         _lock: Box<dyn Send + Sync>,
         lost: CancellationToken,
@@ -22,7 +22,7 @@ pub(in crate::engine) enum Right {
 }
 
 impl Right {
-    /// Returns the token that fires when it is lost.
+    /// Returns the token that fires when the right is lost.
     pub(in crate::engine) fn lost(&self) -> &CancellationToken {
         match self {
             Self::Lease(lease) => lease.lost(),
@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
         let facts = engine.facts().await?;
-        // In this order: while a runtime that hangs is waited for, others can still work on the topology.
+        // In this order: while this waits for a hanging runtime, others can still work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
         Ok(Self {
             engine,
@@ -66,8 +66,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Checks that the runtime answers and that no other process holds the lease. For a store that cannot be written to, where no lease
-    /// can be taken.
+    /// Checks that the runtime answers and that no other process holds the lease. Used if the store cannot be written to, so that
+    /// no lease can be taken.
     pub(in crate::engine) async fn begin_unwritten(
         engine: &'a Engine,
         id: TopologyId,

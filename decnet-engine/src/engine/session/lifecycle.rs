@@ -1,4 +1,4 @@
-//! Which deckies were created, changed or retired by the steps of a plan.
+//! The deckies that were created, changed or retired by the steps of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
 impl Engine {
     /// Publishes that all deckies of a maze were created.
     ///
-    /// All of them: an earlier, interrupted run did not publish those that it created.
+    /// This includes all deckies: an earlier, interrupted run did not publish those that it created.
     pub(in crate::engine) fn publish_creation(&self, topology: TopologyId, desired: &Desired) {
         let mut services: BTreeMap<&Name, BTreeSet<ServiceName>> = BTreeMap::new();
         for base in desired.bases.values() {
@@ -54,16 +54,16 @@ impl Engine {
     }
 }
 
-/// What there is of a decky.
+/// The existing parts of a decky.
 #[derive(Debug, Clone, Default)]
 struct Stand {
-    /// Whether its base is there.
+    /// Whether its base exists.
     base: bool,
-    /// The services that run.
+    /// The running services.
     services: BTreeSet<ServiceName>,
 }
 
-/// Works out which deckies the actions changed, and how.
+/// Determines which deckies the actions changed, and how.
 fn changes<'a>(
     topology: TopologyId,
     before: &Observed,
@@ -86,7 +86,7 @@ fn changes<'a>(
     }
     let mut new = old.clone();
     let mut touched = BTreeSet::new();
-    // A recreated container is removed and created. Removals are applied first, so that it exists in the end.
+    // A recreated container is removed and created. Removals are applied first, so that it exists at the end.
     let (removals, rest): (Vec<&Action>, Vec<&Action>) =
         actions.partition(|action| matches!(action, Action::RemoveContainer { .. }));
     for action in removals.into_iter().chain(rest) {
@@ -136,7 +136,7 @@ fn changes<'a>(
             _ if trigger == Trigger::Healer => trigger,
             (false, true) => Trigger::Creation,
             (false, false) => Trigger::Retirement,
-            // What was to go and could not is still there.
+            // A resource whose removal failed still exists.
             (true, true) if trigger == Trigger::Retirement => Trigger::Operator,
             (true, true) => trigger,
         };
@@ -144,7 +144,7 @@ fn changes<'a>(
             topology,
             decky,
             old_services: was.services,
-            // Without a base nothing is reached, whatever is left.
+            // Without a base, nothing of the decky can be reached.
             new_services: if is.base { is.services } else { BTreeSet::new() },
             trigger,
         }

@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl Session<'_> {
-    /// Changes the status and publishes that.
+    /// Changes the status and publishes the change.
     ///
-    /// If the topology goes down, the store finishes its queued mutations; that is published too.
+    /// If the topology is torn down, the store finishes its queued mutations; this is published too.
     pub(in crate::engine) async fn become_status(
         &self,
         row: &TopologyRow,
@@ -29,7 +29,7 @@ impl Session<'_> {
 
     /// Starts the deploy of a pending topology, and stores its settings with that.
     ///
-    /// A pending topology can be edited without the lease: the maze that was planned must be the one that is deployed.
+    /// A pending topology can be edited without the lease, so the planned version must be the deployed one.
     pub(in crate::engine) async fn begin_deploy(
         &self,
         row: &TopologyRow,
@@ -50,7 +50,7 @@ impl Session<'_> {
             Status::TearingDown | Status::TornDown | Status::Failed => self.queued().await?,
             _ => Vec::new(),
         };
-        // The event has the time that is stored with the change, so that a reader of both recognizes it.
+        // The event has the stored time of the change, so that a reader of both recognizes it.
         let at = Timestamp::now();
         let row_after = self.engine.repo.set_status(self.id, change, at).await?;
         let event = Event::Status {
@@ -71,7 +71,7 @@ impl Session<'_> {
         Ok(row_after)
     }
 
-    /// Stores how the topology is deployed.
+    /// Stores the deploy settings of the topology.
     pub(in crate::engine) async fn set_settings(&self, settings: DeploySettings) -> Result<TopologyRow, EngineError> {
         let (repo, held) = (&self.engine.repo, self.lease.token());
         Ok(repo.set_settings(self.id, settings, held, Timestamp::now()).await?)
@@ -84,14 +84,14 @@ impl Session<'_> {
         }
     }
 
-    /// Returns the mutations that are not finished.
+    /// Returns the unfinished mutations.
     async fn queued(&self) -> Result<Vec<MutationRow>, EngineError> {
         let unfinished = MutationFilter::unfinished(Some(self.id));
         Ok(self.engine.repo.mutations(&unfinished).await?.rows)
     }
 }
 
-/// Returns the event that says how far a mutation is.
+/// Returns the event for the state of a mutation.
 pub(in crate::engine) fn mutation_event(row: &MutationRow) -> Event {
     Event::Mutation {
         topology: row.topology,

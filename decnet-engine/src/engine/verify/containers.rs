@@ -1,4 +1,4 @@
-//! The containers of a maze: that each runs, and goes on running.
+//! Checks that each container of a maze runs and keeps running.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +18,9 @@ pub(super) fn by_name(observed: &Observed) -> BTreeMap<&ContainerName, &Observed
     containers.map(|container| (&container.name, container)).collect()
 }
 
-/// Compares the services, and the bases that are in a crash loop, with what the maze says.
+/// Compares the services with the maze, and finds bases in a crash loop.
 ///
-/// One restart between the two looks is no crash loop: a service leaves with its base and comes back.
+/// One restart between the two observations is not a crash loop: a service exits with its base and restarts.
 pub(super) fn deviations(
     desired: &Desired,
     before: &Observed,
@@ -41,7 +41,7 @@ pub(super) fn deviations(
         })
     };
     let bases = desired.bases.values().filter_map(|base| {
-        // One that does not run cannot be asked, which is a deviation already.
+        // A base that does not run cannot be probed; that is already reported.
         let looping = before
             .get(&base.name)
             .is_some_and(|there| there.activity == Activity::Running);
@@ -55,7 +55,7 @@ pub(super) fn deviations(
     bases.chain(services).collect()
 }
 
-/// Returns the services that run, so that it makes sense to ask them, by their base.
+/// Returns the running services, which can be probed, by base.
 pub(super) fn running<'a>(
     desired: &'a Desired,
     observed: &BTreeMap<&ContainerName, &ObservedContainer>,
@@ -70,10 +70,10 @@ pub(super) fn running<'a>(
     running
 }
 
-/// Says why a container does not serve, if it does not.
+/// Returns why a container does not serve, if so.
 fn trouble(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>, now: Timestamp) -> Option<String> {
     let Some(after) = after.or(before) else {
-        return Some("there is no container".into());
+        return Some("its container does not exist".into());
     };
     let again = before.is_some_and(|before| before.id == after.id && before.restarts + 1 < after.restarts);
     if after.is_crash_looping(now) || again {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_runs_on_is_well_and_one_that_crashes_again_and_again_is_not_though_it_runs_now() {
+    fn a_running_container_is_healthy_and_a_crash_loop_is_reported_even_while_it_runs() {
         let well = container(Activity::Running, 0, 10, None);
         check(Some(&well), Some(&well), None);
         let came_back = container(Activity::Running, 7, 900, None);
@@ -148,8 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn one_that_ended_or_is_not_there_is_told() {
-        check(None, None, Some("there is no container"));
+    fn an_exited_or_missing_container_is_reported() {
+        check(None, None, Some("its container does not exist"));
         let ended = container(Activity::Exited, 0, 10, Some(1));
         check(Some(&ended), Some(&ended), Some("its container exited with code 1"));
         let paused = container(Activity::Paused, 0, 10, None);

@@ -1,4 +1,4 @@
-//! Verification: that what the maze says can be reached can be, from inside the deckies, and that nothing else can.
+//! Verification from inside the deckies: everything that the maze declares reachable is reachable, and nothing else is.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
@@ -23,41 +23,42 @@ use crate::{
     runtime::{NetworkCheck, deviation::describe},
 };
 
-/// How many deckies are asked at a time: they spend their time waiting for answers that do not come.
+/// How many deckies are probed at the same time: most of the time is spent waiting for answers that do not come.
 const DECKIES_AT_A_TIME: usize = 16;
-/// A first look is quick. What is not as expected then is looked at again with timeout: packets are lost on a busy machine.
+/// The first probe has a short timeout. Unexpected results are probed again with a longer one, because a busy machine loses
+/// packets.
 const QUICK: (u64, u16) = (500, 2);
 const PATIENT: (u64, u16) = (1500, 3);
-/// How often is waited for room in the kernel's table of neighbours, which all namespaces of a host share (1024 by default), and how
-/// long: what was not used for five seconds may go when room is needed.
+/// How often, and how long, to wait for space in the kernel's neighbour table, which all namespaces of a host share (1024 by
+/// default). Entries that were unused for five seconds can be evicted.
 const WAITS_FOR_ROOM: usize = 8;
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(6);
 
-/// A decky that is asked.
+/// A decky to probe.
 struct Subject<'a> {
     instance: InstanceId,
     decky: &'a Decky,
     base: &'a BaseSpec,
-    /// Its base, if there is one.
+    /// Its base, if it exists.
     there: Option<&'a ObservedContainer>,
-    /// Its services that run.
+    /// Its running services.
     services: Vec<&'a ServiceSpec>,
     /// The host's addresses.
     host: &'a [Ipv4Addr],
 }
 
-/// What came of asking a decky.
+/// The result of probing a decky.
 struct Asked {
     report: VerifyReport,
-    /// The base, and how it differs from its state, if it does.
+    /// The base, and its deviation from its state, if any.
     deviates: Option<(ContainerName, String)>,
 }
 
-/// What the check of a base's network means for its verification.
+/// The meaning of a network check for the verification.
 struct Verdict {
-    /// How the base differs from its state.
+    /// The base's deviation from its state.
     deviates: Option<String>,
-    /// Whether it lets out only what it should, or why that is not known.
+    /// Whether it blocks forbidden packets, or why that is unknown.
     contained: Result<bool, String>,
     report: Option<StateReport>,
     /// Why only the program in the base was asked.
@@ -75,27 +76,27 @@ impl Verdict {
         match check {
             Some(NetworkCheck::Checked { report, inside_only }) => Self {
                 deviates: describe(&report),
-                // Something is refused where another state is kept, which may let more out.
+                // If another state is kept, the containment may allow more.
                 contained: Ok(report.refused.is_empty() && !report.deviations.contains(&Deviation::Uncontained)),
                 report: Some(report),
                 inside_only,
             },
             Some(NetworkCheck::Tampered { what }) => unknown(what),
-            Some(NetworkCheck::Unchecked { why }) => unknown(format!("it cannot be asked: {why}")),
-            None => unknown(format!("it cannot be asked: container {base} is not there")),
+            Some(NetworkCheck::Unchecked { why }) => unknown(format!("it cannot be probed: {why}")),
+            None => unknown(format!("it cannot be probed: container {base} does not exist")),
         }
     }
 }
 
 impl Engine {
-    /// Probes from inside every decky that it reaches what the maze says and nothing else: not the host, not the outside, not
-    /// the engine's resolver. Of a gateway it also tries the published TCP ports from here, where the runtime is local.
+    /// Probes from inside every decky that it reaches what the maze declares and nothing else: not the host, not the outside, not
+    /// the engine's resolver. If the runtime is local, it also connects to the published TCP ports of gateways.
     ///
-    /// It compares the interfaces with the maze, looks whether every container runs and goes on running, and asks every service,
-    /// from inside its decky, on each of its ports. What a plan would change is listed, too.
+    /// It compares the interfaces with the maze, checks that every container runs and keeps running, and probes every service on
+    /// each of its ports from inside its decky. It also lists the steps of a plan that would repair drift.
     ///
-    /// It changes nothing and takes no lease. No packet is sent to the outside from a decky that is not contained: that is a
-    /// deviation by itself. One that is let out by the topology's settings is not tried.
+    /// It changes nothing and takes no lease. A decky that is not contained sends no packet to the outside: the missing
+    /// containment is already a deviation. Egress that the topology's settings allow is not probed.
     pub async fn verify(&self, id: TopologyId, cancel: &CancellationToken) -> Result<VerifyReport, EngineError> {
         tokio::select! {
             biased;
@@ -128,7 +129,7 @@ impl Engine {
         let tampered =
             |(base, check): (&ContainerName, &NetworkCheck)| Some((base.clone(), check.tampered()?.to_owned()));
         let mut tampered: BTreeMap<_, _> = checks.iter().filter_map(tampered).collect();
-        // Boxed before they are waited for: else the compiler cannot see that this future may be spawned.
+        // Boxed before the await: otherwise the compiler cannot see that this future is `Send`.
         let mut asked = Vec::new();
         for decky in stored.topology.deckies() {
             if let Some(base) = desired.bases.get(&naming::base(id, decky)) {
@@ -179,7 +180,7 @@ impl Engine {
         Ok(report)
     }
 
-    /// Tries everything from inside one decky.
+    /// Runs all probes from inside one decky.
     async fn verify_from(
         &self,
         subject: Subject<'_>,
@@ -242,7 +243,7 @@ impl Engine {
             expectations.extend(expectation::of_host(host));
         }
         if !contained {
-            let how = "not tried: what may leave is not held to the maze".to_owned();
+            let how = "not tried: the containment is unknown".to_owned();
             report
                 .deviations
                 .push(unknown(PathEnd::Outside, OUTSIDE, Reach::Unreachable, how));
@@ -252,7 +253,7 @@ impl Engine {
             report.skipped.push(SkippedPath {
                 from: from.clone(),
                 to: PathEnd::Outside,
-                why: "the settings let deckies of the DMZ out".into(),
+                why: "the settings allow egress of DMZ deckies".into(),
             });
         }
         expectations.extend(expectation::of_services(home.ip, services));
@@ -275,7 +276,7 @@ impl Engine {
         if suspects.is_empty() {
             return Ok(report);
         }
-        match self.look_again(instance, &base.name, suspects).await? {
+        match self.probe_again(instance, &base.name, suspects).await? {
             Ok(found) => report
                 .deviations
                 .extend(found.into_iter().map(|(expectation, result)| ReachDeviation {
@@ -297,8 +298,8 @@ impl Engine {
         Ok(report)
     }
 
-    /// Tries with timeout what did not hold, and returns what does not hold then either.
-    async fn look_again(
+    /// Repeats failed expectations with a longer timeout, and returns those that fail again.
+    async fn probe_again(
         &self,
         instance: InstanceId,
         base: &ContainerName,
@@ -314,7 +315,7 @@ impl Engine {
             let left: Vec<_> = left
                 .filter(|(expectation, result)| !expectation.holds(result))
                 .collect();
-            // Where there is no room to ask there was none to answer, either: those that were silent are asked again, too.
+            // If there was no space to send, there was none to answer either: silent targets are probed again, too.
             if waits == WAITS_FOR_ROOM || !left.iter().any(|(_, result)| was_untried(result)) {
                 return Ok(Ok(left));
             }
@@ -322,14 +323,14 @@ impl Engine {
             tracing::warn!(
                 base = %base,
                 waits,
-                "the kernel has no room for more neighbours, waiting for some; a larger net.ipv4.neigh.default.gc_thresh3 ends that"
+                "the kernel's neighbour table is full, waiting for space; increase net.ipv4.neigh.default.gc_thresh3 to avoid this"
             );
             tokio::time::sleep(WAIT_FOR_ROOM).await;
             suspects = left.into_iter().map(|(expectation, _)| expectation).collect();
         }
     }
 
-    /// Tries to reach what is expected from a base: one result an expectation, or why it cannot be asked.
+    /// Probes the expected targets from a base: returns one result per expectation, or why it cannot be probed.
     async fn probe(
         &self,
         instance: InstanceId,
@@ -345,7 +346,7 @@ impl Engine {
         match self.runtime.probe(instance, base, &probe).await {
             Ok(result) => Ok(Ok(result.targets)),
             Err(error) if error.is_unreachable() => Err(error.into()),
-            Err(error) => Ok(Err(format!("it cannot be asked: {error}"))),
+            Err(error) => Ok(Err(format!("it cannot be probed: {error}"))),
         }
     }
 }
@@ -365,7 +366,7 @@ fn how(to: &PathEnd, result: &TargetResult) -> String {
         Answer::Unreachable => "no route",
         Answer::TimedOut => "no answer",
         Answer::Failed(why) => why,
-        _ => "no answer that is known",
+        _ => "unknown answer",
     };
     format!("{tried}: {came}")
 }

@@ -10,23 +10,23 @@ use decnet_topology::{
 use super::PathEnd;
 use crate::desired::ServiceSpec;
 
-/// An address for documentation (RFC 5737), which is nobody's.
+/// A documentation address (RFC 5737), which belongs to nobody.
 pub(super) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
-/// Where Docker's resolver listens in the namespace of every container.
+/// The address of Docker's resolver in the namespace of every container.
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const DNS: u16 = 53;
 
-/// What hosts answer on when whole LANs are asked: names, addresses, files, printers, music.
+/// The ports that hosts usually answer on for broadcasts: names, addresses, files, printers, music.
 const BROADCAST_PORTS: [u16; 7] = [53, 67, 111, 123, 137, 1900, 5353];
 
-/// How many of the host's addresses are tried.
+/// How many of the host's addresses are probed.
 const HOST_ADDRESSES: usize = 64;
 
-/// How the decoy program says ENOBUFS, after the kernel's words for it.
+/// How the decoy program reports ENOBUFS, after the kernel's message.
 const NO_ROOM: &str = "(os error 105)";
 
-/// What becomes of one attempt from inside a decky if all is as the maze says.
+/// The expected result of one probe from inside a decky.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expectation {
     pub(super) to: PathEnd,
@@ -36,17 +36,17 @@ pub(super) struct Expectation {
     pub(super) counts: Counts,
 }
 
-/// What counts as reached beside an answer.
+/// Which results, besides an answer, count as reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counts {
-    /// A refusal: it comes from the address itself.
+    /// A refusal: it comes from the target itself.
     Refusal,
-    /// Silence, and a refusal. Nobody answers from the outside, so that silence says nothing but that a packet left: one that is
-    /// held back fails where it is sent.
+    /// Silence and a refusal. Nobody answers from the outside, so silence only shows that a packet left: a blocked one fails when
+    /// it is sent.
     Silence,
-    /// Nothing: a service has to answer.
+    /// None: a service must answer.
     Nothing,
-    /// Silence alone: a service may keep it, but a refusal says that nobody listens.
+    /// Only silence: a service may not answer, but a refusal shows that nobody listens.
     SilenceAlone,
 }
 
@@ -66,14 +66,14 @@ impl Expectation {
     }
 }
 
-/// Returns whether the kernel had no room for one more neighbour, so that nothing was sent and nothing can be said.
+/// Returns whether the neighbour table was full, so that nothing was sent and the result is unknown.
 pub(super) fn was_untried(result: &TargetResult) -> bool {
     matches!(&result.detail, Answer::Failed(why) if why.contains(NO_ROOM))
 }
 
-/// Lists what is tried from inside a decky: every address of every other, by ping and on a TCP port of its services; the address
-/// that the host has or could have on every LAN that the decky reaches, and by UDP the addresses of whole LANs on which the host could
-/// listen; the outside; the engine's resolver.
+/// Lists the probes from inside a decky: every address of every other decky, by ping and on a TCP port of its services; the
+/// address that the host has or could have on every LAN that the decky reaches, and by UDP the broadcast addresses on which the
+/// host could listen; the outside; the engine's resolver.
 pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Expectation> {
     let topology = graph.topology();
     let reach = graph.reach(decky.id());
@@ -124,7 +124,7 @@ pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Exp
     expectations
 }
 
-/// Lists what is tried of the services of a decky, from inside it: every port, at the address where it is at home.
+/// Lists the probes of a decky's own services, from inside it: every port, at its home address.
 pub(super) fn of_services<'a>(
     home: Ipv4Addr,
     services: impl IntoIterator<Item = &'a ServiceSpec>,
@@ -148,7 +148,7 @@ pub(super) fn of_services<'a>(
     })
 }
 
-/// The host's other addresses, as many as it is likely to have.
+/// The host's other addresses, as many as it usually has.
 pub(super) fn of_host(addresses: &[Ipv4Addr]) -> impl Iterator<Item = Expectation> {
     let targets = addresses.iter().take(HOST_ADDRESSES).flat_map(|address| {
         let (address, port) = (*address, DNS);
@@ -163,7 +163,7 @@ pub(super) fn of_host(addresses: &[Ipv4Addr]) -> impl Iterator<Item = Expectatio
     })
 }
 
-/// Datagrams to all of an own LAN: neither the host nor anybody else answers them.
+/// Broadcasts on the decky's own LAN: neither the host nor anybody else may answer them.
 fn to_everybody(decky: &Decky, topology: &Topology, catalog: &Catalog) -> Vec<Expectation> {
     let lans = decky.attachments().iter().filter_map(|at| topology.lan(at.lan));
     let addresses = lans.flat_map(|lan| [lan.subnet().network(), lan.subnet().broadcast()]);
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_not_be_sent_proves_neither_that_an_address_is_reached_nor_that_it_is_not() {
+    fn an_unsent_packet_proves_nothing() {
         let address = Ipv4Addr::new(10, 0, 0, 2);
         let target = Target::Icmp { address };
         let result = |why: &str| TargetResult {
@@ -222,13 +222,13 @@ mod tests {
             assert_eq!(
                 expectation.holds(&result("Operation not permitted (os error 1)")),
                 !reached,
-                "what the containment holds back is not reached"
+                "a packet that the containment blocks reaches nothing"
             );
         }
     }
 
     #[test]
-    fn a_service_has_to_answer_and_one_that_may_keep_silent_must_not_refuse() {
+    fn a_service_must_answer_and_a_silent_one_must_not_refuse() {
         let address = Ipv4Addr::new(10, 0, 0, 2);
         let holds = |counts, detail: Answer| {
             let target = Target::Udp { address, port: 53 };

@@ -1,4 +1,4 @@
-//! What the host does to a maze: to its packets, and to the addresses of those who come.
+//! Effects of the host on a maze: on its packets, and on the addresses of visitors.
 
 use decnet_topology::{RuleSet, TopologyId};
 
@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Engine {
-    /// Looks whether the settings of the host lose packets of a topology that is up, or hide who comes to its published ports.
+    /// Checks whether settings of the host drop packets of a running topology, or hide the visitors of its published ports.
     ///
-    /// It asks nothing of the deckies but one connection to a published port of each gateway, and changes nothing.
+    /// It makes one connection to a published port of each gateway, sends nothing else to the deckies, and changes nothing.
     pub async fn check_host(&self, id: TopologyId) -> Result<VerifyReport, EngineError> {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
@@ -30,7 +30,7 @@ impl Engine {
     }
 }
 
-/// Tries whether gateways see who comes to their published ports.
+/// Checks whether gateways see the addresses of visitors.
 pub(super) async fn sources(report: &mut VerifyReport, desired: &Desired, observed: &Observed, info: &RuntimeInfo) {
     let there = containers::by_name(observed);
     for base in desired.bases.values().filter(|base| !base.publish.is_empty()) {
@@ -47,7 +47,7 @@ pub(super) async fn sources(report: &mut VerifyReport, desired: &Desired, observ
     }
 }
 
-/// Looks for what makes the host lose the maze's packets. Where Docker has all of the maze, something must.
+/// Finds out why the host drops the maze's packets. If Docker has all resources of the maze, there must be a reason.
 pub(super) async fn causes(observed: &Observed, info: &RuntimeInfo, whole: bool) -> Vec<Cause> {
     let mut causes: Vec<_> = host::podman_masquerades()
         .filter(|_| info.podman && info.local)

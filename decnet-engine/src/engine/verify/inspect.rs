@@ -10,57 +10,57 @@ use crate::{
     observe::{Activity, Observed, ObservedContainer},
 };
 
-/// A topology, and how it fares on the runtime.
+/// A topology and its state on the runtime.
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// What is stored.
+    /// The stored topology.
     pub stored: StoredTopology,
-    /// How each decky fares, in the topology's order.
+    /// The state of each decky, in the topology's order.
     pub deckies: Vec<DeckyState>,
 }
 
-/// How one decky fares.
+/// The state of one decky.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeckyState {
     /// The decky.
     pub decky: Name,
     /// Its addresses by LAN as the maze has them, home first.
     pub addresses: Vec<(Name, Ipv4Addr)>,
-    /// Its interfaces as they are, those of the maze first, home first; none where there is no base.
+    /// Its actual interfaces, those of the maze first, home first; none if it has no base.
     pub interfaces: Vec<InterfaceState>,
     /// Whether it forwards packets between its LANs.
     pub router: bool,
     /// Whether it publishes ports on the host.
     pub gateway: bool,
-    /// What its base does; none if there is none.
+    /// The activity of its base; none if it has no base.
     pub base: Option<Activity>,
     /// Whether its base is in a crash loop.
     pub base_crash_loop: bool,
     /// The exit code of its base, if it does not run.
     pub base_exit_code: Option<i64>,
-    /// What its services do.
+    /// The state of its services.
     pub services: Vec<ServiceState>,
 }
 
-/// One interface of a decky: as the maze has it, and as it was found.
+/// One interface of a decky: expected and actual.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InterfaceState {
-    /// The LAN; the runtime's name of the network where it is not of the decky's own.
+    /// The LAN; the runtime's name of the network if the decky should not be on it.
     pub network: String,
-    /// The address that the maze has; none where the decky should not be there.
+    /// The expected address; none if the decky should not be on the network.
     pub expected: Option<Ipv4Addr>,
-    /// The address that was found; none where the decky is not there.
+    /// The actual address; none if the decky is not on the LAN.
     pub found: Option<Ipv4Addr>,
 }
 
-/// How one service of a decky fares.
+/// The state of one service of a decky.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceState {
     /// The service.
     pub service: ServiceName,
-    /// What its container does; none if there is none.
+    /// The activity of its container; none if it has no container.
     pub activity: Option<Activity>,
-    /// How often the runtime has restarted it because it ended.
+    /// How often the runtime restarted it after it ended.
     pub restarts: u32,
     /// Whether it is in a crash loop.
     pub crash_loop: bool,
@@ -69,7 +69,7 @@ pub struct ServiceState {
 }
 
 impl Engine {
-    /// Looks at how a topology fares on the runtime.
+    /// Inspects a topology on the runtime.
     pub async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
         let stored = self.repo.load(id).await?;
         let observed = self.observe(&self.facts().await?, id).await?;
@@ -78,7 +78,7 @@ impl Engine {
 }
 
 impl Inspection {
-    /// Puts together what is stored and what was observed now.
+    /// Combines the stored and the observed state.
     pub fn new(stored: StoredTopology, observed: &Observed, now: Timestamp) -> Self {
         let there: BTreeMap<_, &ObservedContainer> = observed
             .containers
@@ -129,7 +129,7 @@ impl ServiceState {
     }
 }
 
-/// Puts the interfaces that a decky should have beside those that its base has.
+/// Matches the expected interfaces of a decky with the actual ones of its base.
 fn interfaces(id: TopologyId, topology: &Topology, decky: &Decky, base: &ObservedContainer) -> Vec<InterfaceState> {
     let mut others = base.networks.clone();
     let own = decky.attachments().iter().filter_map(|attachment| {
@@ -138,7 +138,7 @@ fn interfaces(id: TopologyId, topology: &Topology, decky: &Decky, base: &Observe
         Some(InterfaceState {
             network: lan.name().to_string(),
             expected: Some(attachment.ip),
-            // Where Docker does not say the address, the decky is there all the same.
+            // The decky is on the network even if Docker does not report the address.
             found: found.map(|ip| ip.unwrap_or(attachment.ip)),
         })
     });

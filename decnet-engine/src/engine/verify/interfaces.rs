@@ -1,4 +1,4 @@
-//! The interfaces of a base: those that the maze says, where it says, and no others.
+//! Checks that a base has exactly the interfaces and addresses that the maze declares.
 
 use std::net::Ipv4Addr;
 
@@ -8,8 +8,8 @@ use decnet_topology::Name;
 use super::report::{PathEnd, Reach, ReachDeviation};
 use crate::{desired::BaseSpec, observe::ObservedContainer};
 
-/// Compares the interfaces of a base that runs with what the maze says: as the runtime lists them, and as the program inside
-/// finds them where it was asked.
+/// Compares the interfaces of a running base with the maze: as the runtime lists them, and as the program inside sees them if it
+/// was asked.
 pub(super) fn deviations(
     base: &BaseSpec,
     there: &ObservedContainer,
@@ -41,14 +41,14 @@ pub(super) fn deviations(
             how.into(),
         )
     };
-    let told = inside.map(|report| report.deviations.as_slice()).unwrap_or_default();
+    let reported = inside.map(|report| report.deviations.as_slice()).unwrap_or_default();
     let mut found = Vec::new();
     for interface in &base.interfaces {
         let (lan, ip) = (&interface.lan, interface.ip);
         match there.networks.get(&interface.network) {
             None => found.push(lost(lan, ip, "no interface in this LAN".into())),
             Some(Some(other)) if *other != ip => found.push(lost(lan, ip, format!("its address there is {other}"))),
-            Some(_) if told.contains(&Deviation::InterfaceMissing(ip)) => {
+            Some(_) if reported.contains(&Deviation::InterfaceMissing(ip)) => {
                 found.push(lost(
                     lan,
                     ip,
@@ -64,11 +64,11 @@ pub(super) fn deviations(
             found.push(foreign(
                 network.to_string(),
                 address,
-                "an interface in a network that is not its own",
+                "an interface on a foreign network",
             ));
         }
     }
-    for deviation in told {
+    for deviation in reported {
         if let Deviation::InterfaceUndeclared(ip) = deviation
             && !there.networks.values().any(|listed| *listed == Some(*ip))
         {
@@ -156,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_a_foreign_and_a_moved_interface_are_each_told() {
+    fn lost_foreign_and_moved_interfaces_are_each_reported() {
         let (a, b) = (("p_a", [10, 0, 0, 2]), ("p_b", [10, 0, 1, 2]));
         check(&[a, b], &[], &[]);
         check(&[a], &[], &["LAN b 10.0.1.2 unreachable: no interface in this LAN"]);
         check(
             &[a, b, ("bridge", [172, 17, 0, 2])],
             &[Deviation::InterfaceUndeclared([172, 17, 0, 2].into())],
-            &["network bridge 172.17.0.2 reachable: an interface in a network that is not its own"],
+            &["network bridge 172.17.0.2 reachable: an interface on a foreign network"],
         );
         check(
             &[a, ("p_b", [10, 0, 1, 9])],
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_runtime_does_not_list_is_told_by_the_program_inside() {
+    fn interfaces_that_the_runtime_does_not_list_are_reported_by_the_program_inside() {
         check(
             &[("p_a", [10, 0, 0, 2]), ("p_b", [10, 0, 1, 2])],
             &[

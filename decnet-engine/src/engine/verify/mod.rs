@@ -1,4 +1,4 @@
-//! What a topology is like on the runtime: inspected from outside, verified from inside its deckies.
+//! The state of a topology on the runtime: inspected from outside, verified from inside its deckies.
 
 mod containers;
 mod deckies;

@@ -11,11 +11,11 @@ use decnet_topology::catalog::Protocol;
 use super::report::{PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 use crate::desired::{BaseSpec, PublishedPort};
 
-/// How long a published port has to answer, and to close the connection again if nobody is behind it.
+/// The timeout for a published port to answer, or to close the connection if nobody is behind it.
 const CONNECT: Duration = Duration::from_secs(3);
 const LINGER: Duration = Duration::from_millis(300);
 
-/// Tries the published TCP ports of a gateway from this machine.
+/// Connects to the published TCP ports of a gateway from this machine.
 pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
     let mut report = VerifyReport::default();
     let to = PathEnd::Decky(base.decky.clone());
@@ -48,7 +48,7 @@ pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
     report
 }
 
-/// Where this machine finds a published port: on loopback, where it is published on all addresses.
+/// The address of a published port for this machine: loopback if it is published on all addresses.
 fn reached_at(port: &PublishedPort) -> (IpAddr, u16) {
     let address = match port.host_ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -58,12 +58,12 @@ fn reached_at(port: &PublishedPort) -> (IpAddr, u16) {
     (address, port.host_port)
 }
 
-/// Connects, and waits a moment: Docker's proxy takes every connection, and closes it at once where nobody is behind it.
+/// Connects, and waits a moment: Docker's proxy accepts every connection, and closes it immediately if nobody is behind it.
 fn answers(at: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&at, CONNECT)?;
     stream.set_read_timeout(Some(LINGER))?;
     match stream.read(&mut [0; 1]) {
-        Ok(0) => Err(io::Error::new(ErrorKind::ConnectionReset, "closed at once")),
+        Ok(0) => Err(io::Error::new(ErrorKind::ConnectionReset, "closed immediately")),
         Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(error),
         _ => Ok(()),
     }

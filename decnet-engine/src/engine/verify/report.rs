@@ -16,13 +16,13 @@ pub enum PathEnd {
     Service(Name, ServiceName),
     /// A LAN of the maze.
     Lan(Name),
-    /// A network that is not the maze's, by the runtime's name of it; empty where the runtime knows of none.
+    /// A foreign network, by the runtime's name; empty if the runtime does not know it.
     Network(String),
     /// The machine with the daemon.
     Host,
-    /// An address that is nobody's, on the other side of that machine.
+    /// An address of nobody, beyond that machine.
     Outside,
-    /// The engine's own resolver, inside every container.
+    /// The engine's own resolver, which is in every container.
     Resolver,
 }
 
@@ -41,17 +41,17 @@ impl fmt::Display for PathEnd {
     }
 }
 
-/// Whether one place reaches another.
+/// Whether one end reaches the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// It answers.
     Reachable,
-    /// It does not.
+    /// It does not answer.
     Unreachable,
-    /// It answers, but sees another address than that of whoever asks.
+    /// It answers, but sees another source address than the visitor's.
     Anonymous,
-    /// It could not be tried.
+    /// It could not be probed.
     Unknown,
 }
 
@@ -72,69 +72,69 @@ impl fmt::Display for Reach {
     }
 }
 
-/// One path that is not as the maze says.
+/// A path that differs from the maze.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReachDeviation {
-    /// Where it begins.
+    /// The start of the path.
     pub from: PathEnd,
-    /// Where it leads.
+    /// The end of the path.
     pub to: PathEnd,
-    /// The address that was tried.
+    /// The probed address.
     pub address: IpAddr,
-    /// What the maze says.
+    /// The expected result.
     pub expected: Reach,
-    /// What was found.
+    /// The actual result.
     pub found: Reach,
-    /// What was tried, and what came of it, for people.
+    /// The probe and its result, for people.
     pub how: String,
 }
 
-/// One path that was not tried.
+/// A path that was not probed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedPath {
-    /// Where it begins.
+    /// The start of the path.
     pub from: PathEnd,
-    /// Where it leads.
+    /// The end of the path.
     pub to: PathEnd,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// Deckies whose containment nobody saw from outside, so that the program in them was asked.
+/// Deckies whose containment was not checked from outside, so that the program in them was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InsideOnly {
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// How many there are.
+    /// Their number.
     pub deckies: usize,
 }
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct VerifyReport {
-    /// How many deckies were asked.
+    /// How many deckies were probed.
     pub deckies: usize,
-    /// How many paths were tried.
+    /// How many paths were probed.
     pub probes: usize,
-    /// The paths that are not as the maze says, by the decky where they begin.
+    /// The paths that differ from the maze, by the decky where they start.
     pub deviations: Vec<ReachDeviation>,
-    /// The paths that were not tried because of how the maze is raised.
+    /// The paths that were not probed because of the deploy settings.
     pub skipped: Vec<SkippedPath>,
-    /// The steps that would bring the runtime back to what the maze says, as `plan` prints them.
+    /// The steps that would reconcile the runtime with the maze, as `plan` prints them.
     pub drift: Vec<String>,
-    /// What on the host explains that packets are lost; looked for only where some are.
+    /// The reasons on the host for lost packets; determined only if packets are lost.
     pub causes: Vec<Cause>,
-    /// The deckies that were only asked from inside, by the reason.
+    /// The deckies that were only checked from inside, by reason.
     pub inside_only: Vec<InsideOnly>,
 }
 
 impl VerifyReport {
-    /// Returns whether all is as the maze says.
+    /// Returns whether everything matches the maze.
     pub fn is_clean(&self) -> bool {
         self.deviations.is_empty() && self.drift.is_empty()
     }
 
-    /// Returns whether packets do not arrive that should.
+    /// Returns whether expected packets do not arrive.
     pub(super) fn loses_packets(&self) -> bool {
         let lost = |one: &ReachDeviation| one.expected == Reach::Reachable && one.found == Reach::Unreachable;
         let mut between = self

@@ -1,4 +1,4 @@
-//! Whether those who come to published ports are seen with their own addresses.
+//! Checks whether gateways see the real addresses of visitors to published ports.
 
 use std::{
     collections::BTreeSet,
@@ -18,40 +18,40 @@ use crate::{
     runtime::RuntimeInfo,
 };
 
-/// How long a connection may take to be made, and to show in the namespace of the gateway.
+/// The timeout for a connection, and for it to appear in the namespace of the gateway.
 const CONNECT: Duration = Duration::from_secs(3);
 const LOOKS: usize = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A published port that is tried.
+/// A published port to check.
 struct Trial {
     port: PublishedPort,
-    /// The address of this machine at which it is tried; where there is none, the rules of the packet filter have to say.
+    /// The address of this machine that is used for the check; if none, the rules of the packet filter decide.
     own: Option<Ipv4Addr>,
-    /// The address of the gateway to which it leads.
+    /// The address of the gateway behind it.
     to: Ipv4Addr,
-    /// The host's addresses on the gateway's LANs, which connections have that a program forwards.
+    /// The host's addresses on the gateway's LANs: the source addresses of connections that a proxy forwards.
     forwarded: BTreeSet<Ipv4Addr>,
     pid: u32,
 }
 
-/// What came of a trial.
+/// The result of a check.
 enum Seen {
     /// The gateway sees this machine's own address.
     Own,
-    /// It sees this one instead.
+    /// It sees this address instead.
     Other(Ipv4Addr),
-    /// No rule leads to it.
+    /// No rule forwards to it.
     NotLed,
-    /// Nothing can be said.
+    /// The result is unknown.
     Unknown(String),
 }
 
-/// Connects to one published port of a gateway from this machine's own address, and looks, from outside, which address the gateway
-/// sees. Where this machine has no address that says something of visitors, the rules of the packet filter are looked at instead.
+/// Connects to one published port of a gateway from this machine's own address, and observes from outside which source address
+/// the gateway sees. If this machine has no suitable address, the rules of the packet filter are checked instead.
 ///
-/// Where a packet is led on by a rule of the packet filter that is the same address; where a program forwards what it reads, it is
-/// the host's on the gateway's LAN. No packet leaves this machine.
+/// If a rule of the packet filter forwards the packet, the address is unchanged; if a proxy forwards the data, it is the host's
+/// address on the gateway's LAN. No packet leaves this machine.
 pub(super) async fn verify(base: &BaseSpec, there: Option<&ObservedContainer>, info: &RuntimeInfo) -> VerifyReport {
     let mut report = VerifyReport::default();
     let to = PathEnd::Decky(base.decky.clone());
@@ -72,8 +72,8 @@ pub(super) async fn verify(base: &BaseSpec, there: Option<&ObservedContainer>, i
             report.skipped.push(skipped(to, &why));
             return report;
         }
-        Seen::Other(other) => format!("the service sees {other} in place of the visitor's address"),
-        Seen::NotLed => "no NAT rule leads to the gateway, so that its services see the host's address".to_owned(),
+        Seen::Other(other) => format!("the service sees {other} instead of the visitor's address"),
+        Seen::NotLed => "no NAT rule forwards to the gateway, so its services see the host's address".to_owned(),
     };
     report.deviations.push(ReachDeviation {
         from: PathEnd::Host,
@@ -93,11 +93,11 @@ fn skipped(to: PathEnd, why: &str) -> SkippedPath {
     SkippedPath {
         from: PathEnd::Host,
         to,
-        why: format!("whether the addresses of visitors are seen could not be tried: {why}"),
+        why: format!("could not check whether the addresses of visitors are visible: {why}"),
     }
 }
 
-/// Chooses what is tried; nothing where nobody from outside can come.
+/// Chooses what to check; nothing if nobody can come from outside.
 fn trial(base: &BaseSpec, there: Option<&ObservedContainer>, info: &RuntimeInfo) -> Result<Option<Trial>, String> {
     let open: Vec<_> = base.publish.iter().filter(|port| !port.host_ip.is_loopback()).collect();
     let tried = open.iter().find_map(|port| match port.host_ip {
@@ -116,7 +116,7 @@ fn trial(base: &BaseSpec, there: Option<&ObservedContainer>, info: &RuntimeInfo)
     let Some(there) = there.filter(|there| there.activity == Activity::Running) else {
         return Ok(None);
     };
-    let pid = there.pid.ok_or("the process of its base is not known")?;
+    let pid = there.pid.ok_or("the process of its base is unknown")?;
     let forwarded = base.state.closed.iter().copied().collect::<BTreeSet<_>>();
     let own = Some(ip).filter(|ip| !ip.is_unspecified()).or_else(|| {
         let own = host::own_addresses();
@@ -166,18 +166,18 @@ fn try_to_look(trial: &Trial) -> io::Result<Seen> {
             .iter()
             .find(|peer| !before.contains(peer) && trial.forwarded.contains(peer.ip()));
         other = other.or(new.map(|new| *new.ip()));
-        // Somebody else may have come by the program meanwhile: the own address gets some looks to show first.
+        // Another visitor may use the proxy at the same time: the check waits a few times for its own address to appear.
         if other.is_some() && look >= LOOKS / 8 {
             break;
         }
         thread::sleep(PAUSE);
     }
     Ok(match other {
-        // Without a userland proxy, Docker masks what comes from this machine, and nobody else.
+        // Without a userland proxy, Docker masquerades only the connections of this machine.
         Some(_) if host::led(&trial.port, trial.to).is_some_and(|led| led.is_forwarded && led.masquerades_own) => {
             Seen::Own
         }
         Some(other) => Seen::Other(other),
-        None => Seen::Unknown("its connection does not show in the gateway".into()),
+        None => Seen::Unknown("its connection does not appear in the gateway".into()),
     })
 }

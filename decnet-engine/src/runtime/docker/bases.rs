@@ -109,7 +109,7 @@ impl Docker {
         };
         let command = [PROGRAM_PATH, "state", "check"].map(str::to_owned);
         for _ in 0..CONTAINMENT_LOOKS {
-            let found = self.find(id).await?.ok_or_else(|| containers::gone(&spec.name))?;
+            let found = self.find(id).await?.ok_or_else(|| containers::missing(&spec.name))?;
             let code = found.state.as_ref().and_then(|state| state.exit_code);
             if !containers::is_running(&found) && code == Some(EXIT_UNCONTAINED.into()) {
                 return Err(refused("its log says that the kernel has no nf_tables".into()));

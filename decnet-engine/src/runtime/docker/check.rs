@@ -40,7 +40,7 @@ impl Docker {
                 }
             }
         }
-        let seen = self.look_from_outside(&subjects).await;
+        let seen = self.check_from_outside(&subjects).await;
         let mut hidden = Vec::new();
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
         for (subject, seen) in subjects.iter().zip(seen) {
@@ -65,7 +65,10 @@ impl Docker {
     /// Finds the container of a base. It must run.
     async fn find_base(&self, spec: &BaseSpec) -> Result<ContainerInspectResponse, RuntimeError> {
         let name = &spec.name;
-        let found = self.find(name.as_str()).await?.ok_or_else(|| containers::gone(name))?;
+        let found = self
+            .find(name.as_str())
+            .await?
+            .ok_or_else(|| containers::missing(name))?;
         let labels = labels::of_container(&found);
         if labels.get(naming::INSTANCE) != spec.labels.get(naming::INSTANCE) {
             return Err(ownership::foreign(containers::what(name), &labels));
@@ -79,7 +82,7 @@ impl Docker {
     }
 
     #[cfg(not(target_os = "linux"))]
-    async fn look_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
+    async fn check_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
         let nothing = || Err("this system has no network namespaces".to_owned());
         subjects.iter().map(|_| nothing()).collect()
     }

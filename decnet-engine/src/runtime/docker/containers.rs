@@ -35,7 +35,7 @@ pub(super) fn what(container: &ContainerName) -> String {
     format!("container {container}")
 }
 
-pub(super) fn gone(container: &ContainerName) -> RuntimeError {
+pub(super) fn missing(container: &ContainerName) -> RuntimeError {
     RuntimeError::Gone { what: what(container) }
 }
 
@@ -107,7 +107,7 @@ impl Docker {
         instance: InstanceId,
         name: &ContainerName,
     ) -> Result<ContainerInspectResponse, RuntimeError> {
-        let found = self.find(name.as_str()).await?.ok_or_else(|| gone(name))?;
+        let found = self.find(name.as_str()).await?.ok_or_else(|| missing(name))?;
         ownership::require_ours(what(name), &labels::of_container(&found), instance)?;
         Ok(found)
     }
@@ -257,15 +257,15 @@ impl Docker {
             Ok(()) => Ok(Effect::Changed),
             Err(failure) if failure.is(404) => Ok(Effect::Unchanged),
             Err(failure) if failure.is(409) && failure.says("already in progress") => {
-                self.await_gone(name, id).await?;
+                self.await_removal(name, id).await?;
                 Ok(Effect::Changed)
             }
             Err(failure) => Err(failure.into()),
         }
     }
 
-    /// Waits until a container is gone that another process removes.
-    async fn await_gone(&self, name: &ContainerName, id: &str) -> Result<(), RuntimeError> {
+    /// Waits until a container that another process removes no longer exists.
+    async fn await_removal(&self, name: &ContainerName, id: &str) -> Result<(), RuntimeError> {
         const PAUSE: Duration = Duration::from_millis(100);
         let pauses = usize::try_from(self.timeout.as_millis() / PAUSE.as_millis()).unwrap_or(usize::MAX);
         let look = || async {

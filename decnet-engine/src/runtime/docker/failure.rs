@@ -54,7 +54,7 @@ pub(super) fn unreachable(host: &DockerHost, reason: String) -> RuntimeError {
 /// Explains a failed connection.
 pub(super) fn explain(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such socket".into(),
+        io::ErrorKind::NotFound => "the socket does not exist".into(),
         io::ErrorKind::PermissionDenied => {
             "permission denied; it is open to root and to members of the group docker".into()
         }
@@ -94,7 +94,7 @@ pub(super) fn lost(refusal: &Refusal) -> Option<String> {
         Refusal::HyperLegacyError { .. } | Refusal::HyperResponseError { .. } => {
             Some(format!("the connection failed: {}", chain(refusal)))
         }
-        Refusal::SocketNotFoundError(_) => Some("there is no such socket".into()),
+        Refusal::SocketNotFoundError(_) => Some("the socket does not exist".into()),
         _ => None,
     }
 }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_socket_says_who_may_use_it() {
+    fn a_denied_socket_is_reported_with_the_allowed_users() {
         let said = explain(&io::Error::from(io::ErrorKind::PermissionDenied));
         assert!(
             said.contains("permission denied") && said.contains("group docker"),

@@ -57,7 +57,7 @@ struct Base {
 
 impl Docker {
     /// Checks bases. Returns one result per base, in the same order.
-    pub(super) async fn look_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
+    pub(super) async fn check_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
         if !self.host.is_local() {
             let elsewhere = || Err("the daemon is not on this machine".to_owned());
             return subjects.iter().map(|_| elsewhere()).collect();
@@ -72,8 +72,7 @@ impl Docker {
     }
 }
 
-/// Looks into some bases on a thread of its own, which ends with that: none that others work on may be left in a namespace of
-/// another.
+/// Checks some bases on a separate thread, which then ends: a shared thread must never stay in the namespace of another base.
 ///
 /// The thread logs nothing: a subscriber of the log would run in the namespace of a base.
 async fn look(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<Seen> {
@@ -85,7 +84,7 @@ async fn look(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<Seen> {
             let seen = base.check(known.as_deref(), &mut right);
             seen.map_err(|error| error.to_string())
         });
-        // The receiver may have given up.
+        // The receiver may have been dropped.
         let _ = send.send(seen.collect());
     });
     let seen: Result<Vec<Seen>, String> = match looking {

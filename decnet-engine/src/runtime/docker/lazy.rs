@@ -14,7 +14,7 @@ use crate::{
     runtime::{Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo},
 };
 
-/// A Docker daemon that is connected when it is asked for the first time.
+/// A Docker daemon that is connected at its first use.
 #[derive(Debug)]
 pub struct LazyDocker {
     options: Result<DockerOptions, RuntimeError>,
@@ -22,7 +22,7 @@ pub struct LazyDocker {
 }
 
 impl LazyDocker {
-    /// Connects nothing yet. If the options could not be found, that is the error of every call.
+    /// Creates the connection without using it. If the options could not be found, every call returns that error.
     pub fn new(options: Result<DockerOptions, RuntimeError>) -> Self {
         Self {
             options,
@@ -30,7 +30,7 @@ impl LazyDocker {
         }
     }
 
-    /// Returns the daemon. A connection that failed is tried again by the next call.
+    /// Returns the daemon. After a failed connection, the next call tries again.
     async fn docker(&self) -> Result<&Docker, RuntimeError> {
         let connect = async || Docker::connect(self.options.clone()?).await;
         self.docker.get_or_try_init(connect).await

@@ -19,7 +19,7 @@ impl Docker {
         spec: &ServiceSpec,
     ) -> Result<Effect, RuntimeError> {
         let base = self.find_ours(instance, &spec.base).await?;
-        let id = base.id.clone().ok_or_else(|| containers::gone(&spec.base))?;
+        let id = base.id.clone().ok_or_else(|| containers::missing(&spec.base))?;
         let source = match &spec.build {
             Some(folder) => Source::Folder(instance, folder),
             None => Source::Nothing,
@@ -39,7 +39,7 @@ impl Docker {
                 self.start_found(&spec.name, &found).await
             }
             // The base was removed meanwhile.
-            Err(failure) if failure.is(404) => Err(containers::gone(&spec.base)),
+            Err(failure) if failure.is(404) => Err(containers::missing(&spec.base)),
             Err(failure) => Err(failure.into()),
         }
     }

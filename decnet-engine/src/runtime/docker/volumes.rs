@@ -16,7 +16,7 @@ use crate::{
     runtime::{Effect, RuntimeError, ownership},
 };
 
-/// Returns the mount of a base's state: an anonymous volume of its own.
+/// Returns the mount of a base's state: a separate anonymous volume.
 pub(super) fn state_folder(base: &Labels) -> Mount {
     Mount {
         target: Some(STATE_FOLDER.into()),

@@ -18,7 +18,7 @@ pub(super) fn what(container: &ContainerName) -> String {
     format!("container {container}")
 }
 
-pub(super) fn gone(container: &ContainerName) -> RuntimeError {
+pub(super) fn missing(container: &ContainerName) -> RuntimeError {
     RuntimeError::Gone { what: what(container) }
 }
 
@@ -91,7 +91,7 @@ impl World {
     /// Creates the container of a service without starting it.
     pub(super) fn create_service(&mut self, instance: InstanceId, spec: &ServiceSpec) -> Result<Effect, RuntimeError> {
         let made = self.find_made(instance, &spec.name, &spec.labels)?;
-        let base = self.containers.get(&spec.base).ok_or_else(|| gone(&spec.base))?;
+        let base = self.containers.get(&spec.base).ok_or_else(|| missing(&spec.base))?;
         ownership::require_ours(what(&spec.base), &base.labels, instance)?;
         let (shares, volume) = match spec.network {
             ServiceNetwork::OfBase => (Some(base.id.clone()), None),
@@ -146,7 +146,7 @@ impl World {
     }
 
     pub(super) fn start(&mut self, name: &ContainerName) -> Result<(), RuntimeError> {
-        let container = self.containers.get(name).ok_or_else(|| gone(name))?;
+        let container = self.containers.get(name).ok_or_else(|| missing(name))?;
         if let Some(base) = &container.shares {
             let mut others = self.containers.iter();
             match others.find(|(_, other)| other.id == *base) {
@@ -201,7 +201,7 @@ impl World {
         name: &ContainerName,
         state: &NetState,
     ) -> Result<Effect, RuntimeError> {
-        let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
+        let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
         ownership::require_ours(what(name), &container.labels, instance)?;
         if container.activity != Activity::Running {
             return Err(not_running(name));
@@ -225,7 +225,7 @@ impl World {
         name: &ContainerName,
         state: &NetState,
     ) -> Result<Effect, RuntimeError> {
-        let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
+        let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
         ownership::require_ours(what(name), &container.labels, instance)?;
         if container.activity != Activity::Running {
             return Err(not_running(name));
@@ -236,7 +236,7 @@ impl World {
     }
 
     pub(super) fn restart(&mut self, instance: InstanceId, name: &ContainerName) -> Result<Effect, RuntimeError> {
-        let container = self.containers.get_mut(name).ok_or_else(|| gone(name))?;
+        let container = self.containers.get_mut(name).ok_or_else(|| missing(name))?;
         ownership::require_ours(what(name), &container.labels, instance)?;
         container.activity = Activity::Exited;
         container.restarts = 0;

@@ -126,6 +126,6 @@ impl Faults {
 fn unreachable() -> RuntimeError {
     RuntimeError::Unreachable {
         endpoint: ENDPOINT.into(),
-        reason: "the fault that was ordered".into(),
+        reason: "injected fault".into(),
     }
 }

@@ -111,7 +111,7 @@ impl World {
     pub(super) fn check_network(&self, spec: &BaseSpec) -> NetworkCheck {
         let found = match observe::instance_of(&spec.labels) {
             Some(instance) => self.require_base(instance, &spec.name),
-            None => Err(containers::gone(&spec.name)),
+            None => Err(containers::missing(&spec.name)),
         };
         match found {
             Err(error) => NetworkCheck::Unchecked { why: error.to_string() },
@@ -124,7 +124,7 @@ impl World {
 
     /// Finds a base of a store, which must run.
     fn require_base(&self, instance: InstanceId, name: &ContainerName) -> Result<&Container, RuntimeError> {
-        let found = self.containers.get(name).ok_or_else(|| containers::gone(name))?;
+        let found = self.containers.get(name).ok_or_else(|| containers::missing(name))?;
         ownership::require_ours(containers::what(name), &found.labels, instance)?;
         if found.activity == Activity::Running {
             Ok(found)

@@ -13,7 +13,7 @@ use crate::{
 
 use super::stage::{Lab, create_base, create_network, undo};
 
-/// How often, and after which pauses, a base that has just started is checked: it sets its state within milliseconds.
+/// The number and pauses of checks of a newly started base: it sets its state within milliseconds.
 const CHECKS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -37,7 +37,7 @@ async fn settle(lab: &Lab, base: &BaseSpec) {
 }
 
 pub(super) async fn a_check_finds_a_base_that_matches_and_one_that_differs(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     settle(lab, &base).await;
     let mut other = base.clone();
     other.state.routes.push(Route {
@@ -48,8 +48,8 @@ pub(super) async fn a_check_finds_a_base_that_matches_and_one_that_differs(lab: 
     assert!(found.deviations().is_some(), "{found:?}");
 }
 
-pub(super) async fn a_base_that_cannot_be_checked_does_not_keep_others_from_it(lab: &Lab) {
-    let (stopped, gone) = (lab.raise("near", "web").await, lab.base("gone", &[]));
+pub(super) async fn a_base_that_cannot_be_checked_does_not_prevent_the_check_of_others(lab: &Lab) {
+    let (stopped, gone) = (lab.create_base("near", "web").await, lab.base("gone", &[]));
     let sound = lab.base("db", &[lab.interface("near", 0, 3)]);
     lab.change(&create_base(&sound)).await;
     settle(lab, &sound).await;
@@ -66,7 +66,7 @@ pub(super) async fn a_base_that_cannot_be_checked_does_not_keep_others_from_it(l
 }
 
 pub(super) async fn a_base_of_another_repo_is_neither_checked_nor_probed(lab: &Lab) {
-    let mut base = lab.raise("near", "web").await;
+    let mut base = lab.create_base("near", "web").await;
     let stranger = rng::instance_id();
     let probe = pings(&[lab.ip(0, 2)]);
     let refused = lab.runtime.probe(stranger, &base.name, &probe).await;
@@ -76,7 +76,7 @@ pub(super) async fn a_base_of_another_repo_is_neither_checked_nor_probed(lab: &L
     assert!(matches!(found, NetworkCheck::Unchecked { .. }), "{found:?}");
 }
 
-pub(super) async fn a_probe_has_a_result_for_each_target_in_their_order(lab: &Lab) {
+pub(super) async fn a_probe_returns_one_result_per_target_in_order(lab: &Lab) {
     lab.ensure_decoy().await;
     lab.change(&create_network(&lab.network("near", 0))).await;
     let [base, sibling] = [("web", 2), ("db", 3)].map(|(decky, host)| {

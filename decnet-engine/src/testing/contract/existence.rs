@@ -1,4 +1,4 @@
-//! Creating and removing are idempotent.
+//! Create and remove are idempotent.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use decnet_topology::catalog::Protocol;
 
 use super::stage::{Lab, create_base, create_network, create_service, restart, undo};
 
-pub(super) async fn what_is_made_twice_is_made_once(lab: &Lab) {
+pub(super) async fn creating_twice_creates_once(lab: &Lab) {
     let image = Action::EnsureImage {
         image: Image::Decoy {
             reference: lab.decoy.clone(),
@@ -41,8 +41,8 @@ pub(super) async fn what_is_made_twice_is_made_once(lab: &Lab) {
     assert!(made.images.contains(&lab.decoy));
 }
 
-pub(super) async fn a_base_is_not_made_again_though_its_network_is_gone(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+pub(super) async fn an_existing_base_is_not_recreated_if_its_network_was_removed(lab: &Lab) {
+    let base = lab.create_base("near", "web").await;
     lab.change(&Action::Disconnect {
         container: base.name.clone(),
         network: lab.network_name("near"),
@@ -55,8 +55,8 @@ pub(super) async fn a_base_is_not_made_again_though_its_network_is_gone(lab: &La
     assert_eq!(lab.observe().await, before);
 }
 
-pub(super) async fn what_is_removed_twice_is_removed_once(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+pub(super) async fn removing_twice_removes_once(lab: &Lab) {
+    let base = lab.create_base("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
     let observed = lab.observe().await;
@@ -75,7 +75,7 @@ pub(super) async fn what_is_removed_twice_is_removed_once(lab: &Lab) {
 }
 
 pub(super) async fn each_action_is_undone_by_its_inverse(lab: &Lab) {
-    lab.raise("near", "web").await;
+    lab.create_base("near", "web").await;
     lab.change(&create_network(&lab.network("far", 1))).await;
     let connect = Action::Connect {
         container: lab.base_name("web"),
@@ -102,7 +102,7 @@ pub(super) async fn each_action_is_undone_by_its_inverse(lab: &Lab) {
 }
 
 pub(super) async fn a_name_with_another_spec_is_refused(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let before = lab.observe().await;
     let mut network = lab.network("near", 1);
     network.name = lab.network_name("near");
@@ -115,8 +115,8 @@ pub(super) async fn a_name_with_another_spec_is_refused(lab: &Lab) {
     assert_eq!(lab.observe().await, before);
 }
 
-pub(super) async fn what_an_action_needs_and_is_not_there_is_named(lab: &Lab) {
-    lab.raise("near", "web").await;
+pub(super) async fn a_missing_dependency_of_an_action_is_named(lab: &Lab) {
+    lab.create_base("near", "web").await;
     let mut service = lab.service("web", "telnet");
     service.image = "decnet-decoy:never".into();
     let error = lab.refuse(&create_service(&service)).await;
@@ -150,7 +150,7 @@ pub(super) async fn what_an_action_needs_and_is_not_there_is_named(lab: &Lab) {
 }
 
 pub(super) async fn a_network_with_containers_is_busy(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let remove = undo(&create_network(&lab.network("near", 0)));
     let error = lab.refuse(&remove).await;
     assert!(
@@ -162,8 +162,8 @@ pub(super) async fn a_network_with_containers_is_busy(lab: &Lab) {
     lab.change(&remove).await;
 }
 
-pub(super) async fn an_image_that_is_used_stays(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+pub(super) async fn an_image_in_use_is_kept(lab: &Lab) {
+    let base = lab.create_base("near", "web").await;
     let remove = Action::RemoveImage {
         reference: lab.decoy.clone(),
     };
@@ -176,7 +176,7 @@ pub(super) async fn an_image_that_is_used_stays(lab: &Lab) {
 }
 
 pub(super) async fn a_built_image_that_another_maze_removed_is_built_again(lab: &Lab) {
-    lab.raise("near", "web").await;
+    lab.create_base("near", "web").await;
     let (reference, context) = (format!("decnet-built:{}", lab.instance), lab.outside.build_context());
     let ensure = Action::EnsureImage {
         image: Image::Built {
@@ -185,7 +185,7 @@ pub(super) async fn a_built_image_that_another_maze_removed_is_built_again(lab: 
         },
     };
     lab.change(&ensure).await;
-    // The teardown of another maze finds no container that uses the image.
+    // The teardown of another maze finds no container with the image.
     lab.change(&undo(&ensure)).await;
     let service = ServiceSpec {
         image: reference.clone(),
@@ -199,7 +199,7 @@ pub(super) async fn a_built_image_that_another_maze_removed_is_built_again(lab: 
     lab.change(&undo(&ensure)).await;
 }
 
-pub(super) async fn a_published_port_is_taken_once(lab: &Lab) {
+pub(super) async fn a_host_port_is_published_only_once(lab: &Lab) {
     lab.ensure_decoy().await;
     let mut network = lab.network("dmz", 0);
     network.reach = NetworkReach::Outside;

@@ -1,11 +1,11 @@
-//! Containers that run: starts, restarts, interfaces, state.
+//! Running containers: starts, restarts, interfaces, state.
 
 use crate::{naming::Role, observe::Activity, plan::Action, runtime::RuntimeError};
 
 use super::stage::{Lab, create_base, create_network, create_service, restart, state, undo};
 
-pub(super) async fn a_service_belongs_to_its_base_by_the_volume_and_outlives_a_restart_of_it(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+pub(super) async fn a_service_is_tied_to_its_base_by_the_volume_and_survives_a_restart_of_the_base(lab: &Lab) {
+    let base = lab.create_base("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
     lab.keep(&create_service(&service)).await;
@@ -16,11 +16,11 @@ pub(super) async fn a_service_belongs_to_its_base_by_the_volume_and_outlives_a_r
     lab.change(&restart(&base.name, Role::Base)).await;
     assert_eq!(lab.find(&service.name).await, before);
 
-    // It starts though its base does not run.
+    // It starts although its base is stopped.
     lab.outside.stop(&base.name);
     lab.change(&restart(&service.name, Role::Service)).await;
     assert_eq!(lab.find(&service.name).await.activity, Activity::Running);
-    // With it goes nothing that its base has, and with the base the rest.
+    // Removing it removes nothing of its base; removing the base removes the rest.
     lab.change(&undo(&create_service(&service))).await;
     assert_eq!(lab.find(&base.name).await.volumes, before.volumes);
     lab.change(&undo(&create_base(&base))).await;
@@ -28,7 +28,7 @@ pub(super) async fn a_service_belongs_to_its_base_by_the_volume_and_outlives_a_r
 }
 
 pub(super) async fn a_service_of_a_recreated_base_must_be_recreated_too(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
     let before = lab.find(&service.name).await;
@@ -43,7 +43,7 @@ pub(super) async fn a_service_of_a_recreated_base_must_be_recreated_too(lab: &La
 }
 
 pub(super) async fn a_restart_of_a_base_makes_services_that_share_its_namespace_stale(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let service = lab.sharing("web", "telnet");
     lab.change(&create_service(&service)).await;
     let (base_before, service_before) = (lab.find(&base.name).await, lab.find(&service.name).await);
@@ -62,8 +62,8 @@ pub(super) async fn a_restart_of_a_base_makes_services_that_share_its_namespace_
     assert!(fresh.started_at > base_after.started_at);
 }
 
-pub(super) async fn a_stopped_base_is_started_by_making_it_again(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+pub(super) async fn creating_a_stopped_base_again_starts_it(lab: &Lab) {
+    let base = lab.create_base("near", "web").await;
     let before = lab.find(&base.name).await;
     lab.outside.stop(&base.name);
     assert_eq!(lab.find(&base.name).await.activity, Activity::Exited);
@@ -78,8 +78,8 @@ pub(super) async fn a_stopped_base_is_started_by_making_it_again(lab: &Lab) {
     assert!(after.started_at > before.started_at);
 }
 
-pub(super) async fn an_interface_comes_and_goes(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+pub(super) async fn an_interface_is_connected_and_disconnected(lab: &Lab) {
+    let base = lab.create_base("near", "web").await;
     lab.change(&create_network(&lab.network("far", 1))).await;
     let before = lab.find(&base.name).await;
     let connect = |host| Action::Connect {
@@ -103,12 +103,12 @@ pub(super) async fn an_interface_comes_and_goes(lab: &Lab) {
     lab.refuse(&create_base(&taken)).await;
     lab.perform(&undo(&create_base(&taken)))
         .await
-        .expect("what was half made can be removed");
+        .expect("a half-created container can be removed");
     assert!(!lab.outside.has_container(&taken.name));
 }
 
 pub(super) async fn a_state_can_be_set_in_a_running_base_only(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let set = Action::SetState {
         container: base.name.clone(),
         state: state(&base.interfaces),
@@ -124,7 +124,7 @@ pub(super) async fn a_state_can_be_set_in_a_running_base_only(lab: &Lab) {
 }
 
 pub(super) async fn an_untouched_container_keeps_its_id_and_start(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let before = lab.find(&base.name).await;
     let sibling = lab.base("db", &[lab.interface("near", 0, 3)]);
     let service = lab.service("web", "telnet");

@@ -1,4 +1,4 @@
-//! What every [`Runtime`](crate::runtime::Runtime) must do, as tests that any runtime can run.
+//! The contract of [`Runtime`](crate::runtime::Runtime), as tests for any runtime.
 //!
 //! Each clause is a test whose name states what must hold. [`runtime_contract!`](crate::runtime_contract) makes one test of each, given
 //! a function that makes a [`Lab`] for a block of subnets, `10.203.<block>.0/24` and the seven after it:
@@ -30,21 +30,21 @@ pub use stage::{Lab, Outside, create_base, create_network, create_service, resta
 
 type Held<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// One thing that every runtime must do.
+/// One requirement for every runtime.
 #[derive(Debug, Clone, Copy)]
 pub struct Clause {
-    /// What must hold, in snake case.
+    /// The requirement, in snake case.
     pub name: &'static str,
     /// The third byte of its first subnet.
     block: u8,
     hold: fn(&Lab) -> Held<'_>,
 }
 
-/// Holds a runtime to one clause.
+/// Runs one clause against a runtime.
 ///
 /// # Panics
 ///
-/// If the runtime does not do what the clause states, or the clause does not exist.
+/// If the runtime breaks the clause, or the clause does not exist.
 pub fn hold(clause: &str, factory: impl AsyncFnOnce(u8) -> Lab) {
     let found = CLAUSES.iter().find(|known| known.name == clause);
     let clause = found.expect("the clause is one of CLAUSES");
@@ -62,7 +62,7 @@ macro_rules! clauses {
             $($(Clause { name: stringify!($name), block: $block, hold: |lab| Box::pin($module::$name(lab)) },)*)*
         ];
 
-        /// Makes one `#[test]` of each clause of the [contract](crate::testing::contract) for the runtimes in the
+        /// Creates one `#[test]` for each clause of the [contract](crate::testing::contract) for the runtimes in the
         /// [labs](crate::testing::contract::Lab) that an async function of a block of subnets makes.
         #[macro_export]
         macro_rules! runtime_contract {
@@ -79,38 +79,38 @@ macro_rules! clauses {
 
 clauses! { $
     existence {
-        what_is_made_twice_is_made_once => 0,
-        what_is_removed_twice_is_removed_once => 8,
+        creating_twice_creates_once => 0,
+        removing_twice_removes_once => 8,
         each_action_is_undone_by_its_inverse => 16,
         a_name_with_another_spec_is_refused => 24,
-        what_an_action_needs_and_is_not_there_is_named => 32,
+        a_missing_dependency_of_an_action_is_named => 32,
         a_network_with_containers_is_busy => 40,
-        an_image_that_is_used_stays => 48,
-        a_published_port_is_taken_once => 56,
+        an_image_in_use_is_kept => 48,
+        a_host_port_is_published_only_once => 56,
         a_built_image_that_another_maze_removed_is_built_again => 208,
-        a_base_is_not_made_again_though_its_network_is_gone => 152,
+        an_existing_base_is_not_recreated_if_its_network_was_removed => 152,
     }
     ownership {
-        a_foreign_network_of_our_name_is_in_the_way_and_survives => 64,
-        a_foreign_container_of_our_name_is_in_the_way_and_survives => 72,
+        a_foreign_network_with_our_name_is_an_error_and_survives => 64,
+        a_foreign_container_with_our_name_is_an_error_and_survives => 72,
         a_foreign_network_on_our_subnet_survives => 80,
-        another_repo_cannot_touch_what_is_ours => 88,
-        a_scope_shows_exactly_what_is_in_it => 96,
-        foreign_networks_are_those_of_others => 104,
+        another_repo_cannot_touch_our_resources => 88,
+        a_scope_contains_exactly_its_resources => 96,
+        foreign_networks_belong_to_others => 104,
     }
     liveness {
         a_restart_of_a_base_makes_services_that_share_its_namespace_stale => 112,
-        a_service_belongs_to_its_base_by_the_volume_and_outlives_a_restart_of_it => 116,
+        a_service_is_tied_to_its_base_by_the_volume_and_survives_a_restart_of_the_base => 116,
         a_service_of_a_recreated_base_must_be_recreated_too => 124,
-        a_stopped_base_is_started_by_making_it_again => 120,
-        an_interface_comes_and_goes => 128,
+        creating_a_stopped_base_again_starts_it => 120,
+        an_interface_is_connected_and_disconnected => 128,
         a_state_can_be_set_in_a_running_base_only => 136,
         an_untouched_container_keeps_its_id_and_start => 144,
     }
     checking {
         a_check_finds_a_base_that_matches_and_one_that_differs => 132,
-        a_base_that_cannot_be_checked_does_not_keep_others_from_it => 140,
+        a_base_that_cannot_be_checked_does_not_prevent_the_check_of_others => 140,
         a_base_of_another_repo_is_neither_checked_nor_probed => 148,
-        a_probe_has_a_result_for_each_target_in_their_order => 156,
+        a_probe_returns_one_result_per_target_in_order => 156,
     }
 }

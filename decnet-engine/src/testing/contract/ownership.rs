@@ -1,4 +1,4 @@
-//! Ownership is the instance label: what lacks it is never touched.
+//! Ownership is the instance label: resources without it are never touched.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use decnet_topology::rng;
 
 use super::stage::{Lab, create_base, create_network, create_service, restart, state, undo};
 
-pub(super) async fn a_foreign_network_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
+pub(super) async fn a_foreign_network_with_our_name_is_an_error_and_survives(lab: &Lab) {
     lab.ensure_decoy().await;
     let network = lab.network("near", 0);
     lab.outside.add_network(&network.name, &lab.subnet(1));
@@ -30,7 +30,7 @@ pub(super) async fn a_foreign_network_of_our_name_is_in_the_way_and_survives(lab
     assert!(!lab.outside.has_container(&base.name));
 }
 
-pub(super) async fn a_foreign_container_of_our_name_is_in_the_way_and_survives(lab: &Lab) {
+pub(super) async fn a_foreign_container_with_our_name_is_an_error_and_survives(lab: &Lab) {
     lab.ensure_decoy().await;
     lab.change(&create_network(&lab.network("near", 0))).await;
     let base = lab.base("web", &[lab.interface("near", 0, 2)]);
@@ -80,8 +80,8 @@ pub(super) async fn a_foreign_network_on_our_subnet_survives(lab: &Lab) {
     assert!(!lab.outside.has_network(&network.name));
 }
 
-pub(super) async fn another_repo_cannot_touch_what_is_ours(lab: &Lab) {
-    let base = lab.raise("near", "web").await;
+pub(super) async fn another_repo_cannot_touch_our_resources(lab: &Lab) {
+    let base = lab.create_base("near", "web").await;
     let before = lab.observe().await;
     let stranger = rng::instance_id();
     let removals = [
@@ -137,8 +137,8 @@ fn names(observed: &Observed) -> (BTreeSet<NetworkName>, BTreeSet<ContainerName>
     (networks.collect(), containers.collect())
 }
 
-pub(super) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
-    lab.raise("LAN-10", "web").await;
+pub(super) async fn a_scope_contains_exactly_its_resources(lab: &Lab) {
+    lab.create_base("LAN-10", "web").await;
     lab.change(&create_network(&lab.network("LAN-100", 1))).await;
     let shorter = lab.network_name("LAN-10");
     let longer = lab.network_name("LAN-100");
@@ -159,7 +159,7 @@ pub(super) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
     let (networks, _) = names(&lab.runtime.inspect(Scope::Everyone).await.expect("observe"));
     assert!(networks.is_superset(&both.0));
 
-    // A name that begins another takes nothing with it.
+    // A name that is the prefix of another does not match the other.
     lab.perform(&undo(&create_base(&lab.base("web", &[]))))
         .await
         .expect("remove");
@@ -167,7 +167,7 @@ pub(super) async fn a_scope_shows_exactly_what_is_in_it(lab: &Lab) {
     assert_eq!(names(&lab.observe().await).0, BTreeSet::from([longer]));
 }
 
-pub(super) async fn foreign_networks_are_those_of_others(lab: &Lab) {
+pub(super) async fn foreign_networks_belong_to_others(lab: &Lab) {
     let foreign = lab.network_name("foreign");
     lab.outside.add_network(&foreign, &lab.subnet(0));
     let ours = lab.network("near", 1);

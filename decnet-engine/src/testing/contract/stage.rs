@@ -1,4 +1,4 @@
-//! What the clauses work with.
+//! The fixtures of the clauses.
 
 #![expect(clippy::missing_panics_doc, reason = "a clause fails by a panic")]
 
@@ -23,7 +23,7 @@ use crate::{
     runtime::{Effect, Runtime, RuntimeError},
 };
 
-/// Does what others than the runtime do on the same engine, by other means than the runtime.
+/// Changes the engine without the runtime, as other programs do.
 pub trait Outside: Send + Sync + Debug {
     /// Creates a network without a label of this program.
     fn add_network(&self, name: &NetworkName, subnet: &str);
@@ -39,16 +39,16 @@ pub trait Outside: Send + Sync + Debug {
     fn build_context(&self) -> PathBuf;
 }
 
-/// A runtime, and what a clause may use: ids, and subnets of its own.
+/// A runtime, with ids and subnets for one clause.
 #[derive(Debug)]
 pub struct Lab {
     /// The runtime.
     pub runtime: Box<dyn Runtime>,
     /// Others on the same engine.
     pub outside: Box<dyn Outside>,
-    /// A repo that nothing else belongs to.
+    /// A repo without other resources.
     pub instance: InstanceId,
-    /// A topology that nothing else belongs to.
+    /// A topology without other resources.
     pub topology: TopologyId,
     /// The reference of the decoy's image.
     pub decoy: String,
@@ -57,17 +57,17 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Does something.
+    /// Performs an action.
     pub async fn perform(&self, action: &Action) -> Result<Effect, RuntimeError> {
         self.runtime.perform(self.instance, action).await
     }
 
-    /// Does something that changes something.
+    /// Performs an action that changes something.
     pub async fn change(&self, action: &Action) {
         self.come_to(action, Effect::Changed).await;
     }
 
-    /// Does something that changes nothing.
+    /// Performs an action that changes nothing.
     pub async fn keep(&self, action: &Action) {
         self.come_to(action, Effect::Unchanged).await;
     }
@@ -79,7 +79,7 @@ impl Lab {
         }
     }
 
-    /// Tries something that fails.
+    /// Performs an action that fails.
     pub async fn refuse(&self, action: &Action) -> RuntimeError {
         match self.perform(action).await {
             Ok(effect) => panic!("{action}: {effect:?}"),
@@ -102,7 +102,7 @@ impl Lab {
             .containers
             .into_iter()
             .find(|container| container.name == *name);
-        found.unwrap_or_else(|| panic!("{name} is not there"))
+        found.unwrap_or_else(|| panic!("{name} does not exist"))
     }
 
     fn prefix(&self) -> String {
@@ -115,7 +115,7 @@ impl Lab {
         labels
     }
 
-    /// Names the network of a LAN.
+    /// Returns the name of a LAN's network.
     pub fn network_name(&self, lan: &str) -> NetworkName {
         NetworkName::from_docker(format!("{}_{}", self.prefix(), lan.to_lowercase()))
     }
@@ -152,7 +152,7 @@ impl Lab {
         }
     }
 
-    /// Names the base of a decky.
+    /// Returns the name of a decky's base.
     pub fn base_name(&self, decky: &str) -> ContainerName {
         ContainerName::from_docker(format!("{}_{decky}", self.prefix()))
     }
@@ -207,7 +207,7 @@ impl Lab {
         }
     }
 
-    /// A service that shares its base's namespace, as one with an image of another origin.
+    /// A service that shares its base's namespace, like one with its own image.
     pub fn sharing(&self, decky: &str, service: &str) -> ServiceSpec {
         ServiceSpec {
             network: ServiceNetwork::OfBase,
@@ -215,7 +215,7 @@ impl Lab {
         }
     }
 
-    /// Makes sure of the decoy's image.
+    /// Ensures the decoy's image.
     pub async fn ensure_decoy(&self) {
         let image = Image::Decoy {
             reference: self.decoy.clone(),
@@ -223,8 +223,8 @@ impl Lab {
         self.perform(&Action::EnsureImage { image }).await.expect("image");
     }
 
-    /// Makes a LAN on the first subnet and a base on it.
-    pub async fn raise(&self, lan: &str, decky: &str) -> BaseSpec {
+    /// Creates a LAN on the first subnet and a base on it.
+    pub async fn create_base(&self, lan: &str, decky: &str) -> BaseSpec {
         self.ensure_decoy().await;
         self.change(&create_network(&self.network(lan, 0))).await;
         let base = self.base(decky, &[self.interface(lan, 0, 2)]);

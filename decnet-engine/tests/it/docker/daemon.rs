@@ -37,7 +37,7 @@ async fn the_daemon_describes_itself_and_the_api_is_negotiated() {
 #[ignore = "needs Docker"]
 async fn a_state_refused_by_the_program_inside_is_reported_with_its_message() {
     let lab = docker_lab(160).await;
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let set = Action::SetState {
         container: base.name.clone(),
         state: decnet_decoy::protocol::NetState {
@@ -109,7 +109,7 @@ async fn an_image_that_was_removed_meanwhile_is_loaded_again() {
 #[ignore = "needs Docker"]
 async fn containers_are_confined() {
     let lab = docker_lab(176).await;
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
     let inspect = |name: &str, format: &str| docker(&["inspect", "--format", format, name]);
@@ -149,7 +149,7 @@ async fn containers_are_confined() {
 #[ignore = "needs Docker"]
 async fn removing_a_container_that_another_process_removes_is_not_an_error() {
     let lab = docker_lab(184).await;
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let remove = create_base(&base).inverse().expect("inverse");
     let (first, second) = tokio::join!(lab.perform(&remove), lab.perform(&remove));
     let effects = [first.expect("remove"), second.expect("remove")];

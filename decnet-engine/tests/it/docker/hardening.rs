@@ -64,7 +64,7 @@ fn of_process(name: &ContainerName, file: &str) -> String {
 #[ignore = "needs Docker"]
 async fn an_image_runs_as_its_own_user_but_as_root_only_if_the_entry_allows_it() {
     let lab = docker_lab(208).await;
-    lab.raise("near", "web").await;
+    lab.create_base("near", "web").await;
     let mut images = Vec::new();
     for (at, (says, user, expected)) in [
         ("", None, "65534:65534"),
@@ -95,7 +95,7 @@ async fn an_image_runs_as_its_own_user_but_as_root_only_if_the_entry_allows_it()
 #[ignore = "needs Docker"]
 async fn volumes_of_an_image_are_in_memory_and_removed_with_their_container() {
     let lab = docker_lab(216).await;
-    lab.raise("near", "web").await;
+    lab.create_base("near", "web").await;
     let image = build(&lab, "volume", "VOLUME /data /var/lib/much /tmp").await;
     let spec = foreign(&lab, "telnet", &image);
     lab.change(&create_service(&spec)).await;
@@ -127,7 +127,7 @@ async fn volumes_of_an_image_are_in_memory_and_removed_with_their_container() {
 #[ignore = "needs Docker"]
 async fn resources_counted_per_user_are_limited_in_every_container() {
     let lab = docker_lab(224).await;
-    let base = lab.raise("near", "web").await;
+    let base = lab.create_base("near", "web").await;
     let service = lab.service("web", "telnet");
     lab.change(&create_service(&service)).await;
     for name in [&base.name, &service.name] {
@@ -153,7 +153,7 @@ async fn resources_counted_per_user_are_limited_in_every_container() {
 #[ignore = "needs Docker"]
 async fn a_writable_root_is_limited_if_the_storage_driver_can_and_created_anyway() {
     let lab = docker_lab(232).await;
-    lab.raise("near", "web").await;
+    lab.create_base("near", "web").await;
     let spec = ServiceSpec {
         writable_root: Some(64 << 20),
         ..lab.service("web", "telnet")
@@ -219,7 +219,7 @@ async fn first_word(name: &ContainerName) -> String {
 #[ignore = "needs Docker"]
 async fn system_calls_outside_the_profile_fail_unless_the_entry_opts_out() {
     let lab = docker_lab(240).await;
-    lab.raise("near", "web").await;
+    lab.create_base("near", "web").await;
     let folder = tempfile::tempdir().expect("folder");
     let (source, program) = (folder.path().join("try.c"), folder.path().join("try"));
     fs::write(&source, TRY).expect("written");

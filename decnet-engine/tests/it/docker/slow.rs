@@ -78,10 +78,10 @@ async fn pass(client: UnixStream, daemon: PathBuf, held: Arc<Mutex<Option<String
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_request_that_hangs_is_a_failure_of_its_own_unless_the_daemon_does_not_answer_a_ping() {
+async fn a_hanging_request_fails_alone_unless_the_daemon_does_not_answer_a_ping() {
     let lab = docker_lab(248).await;
     let (hung, sound) = (
-        lab.raise("near", "web").await,
+        lab.create_base("near", "web").await,
         lab.base("db", &[lab.interface("near", 0, 3)]),
     );
     lab.change(&create_base(&sound)).await;

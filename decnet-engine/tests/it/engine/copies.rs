@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Lab,
-    shaky::{Shaky, Strike},
+    failing_store::{FailingStore, Strike},
     small,
 };
 
@@ -22,10 +22,10 @@ async fn a_deploy_that_ends_at_any_call_of_the_store_leaves_a_copy_with_its_sett
         let options = DeployOptions::default().settings(settings.clone());
         lab.engine.deploy(id, options, &cancel).await.expect("deployed");
         lab.teardown(id).await.expect("torn down");
-        let (shaky, engine) = Shaky::in_place_of(&lab);
-        shaky.strike(nth, Strike::After);
+        let (failing_store, engine) = FailingStore::in_place_of(&lab);
+        failing_store.strike(nth, Strike::After);
         let deployed = engine.deploy(id, DeployOptions::default(), &cancel).await;
-        if !shaky.has_struck() {
+        if !failing_store.has_struck() {
             deployed.expect("deployed");
             break;
         }

@@ -117,7 +117,7 @@ pub(super) fn mutation(json: &str) -> Mutation {
 }
 
 impl Lab {
-    /// A running maze with an empty log.
+    /// A running maze with an empty log of actions.
     pub(super) async fn running(topology: Topology) -> (Self, TopologyId) {
         let lab = Self::new();
         let id = lab.store("maze", topology).await;

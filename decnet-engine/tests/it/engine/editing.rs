@@ -1,4 +1,4 @@
-//! What other processes do to the store between two calls of an operation.
+//! Changes by other processes between two store calls of an operation.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CATALOG, Lab, lifecycle::refused, small};
 
-/// What happens just before a call.
+/// The event just before a call.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     /// Somebody edits the maze.
@@ -31,7 +31,7 @@ enum Event {
     Full,
 }
 
-/// A store in which something happens just before the first call of a name.
+/// A store where an event happens just before the first call with a name.
 #[derive(Debug)]
 struct Crossed {
     inner: Arc<MemoryRepo>,
@@ -100,7 +100,7 @@ async fn edited_before_deploy() -> (Lab, TopologyId, Engine) {
 }
 
 #[tokio::test]
-async fn a_deploy_plans_again_when_the_maze_is_edited_meanwhile() {
+async fn a_deploy_is_planned_again_if_the_maze_is_edited_meanwhile() {
     let (lab, id, engine) = edited_before_deploy().await;
     let cancel = CancellationToken::new();
     let deployed = engine.deploy(id, DeployOptions::default(), &cancel).await;
@@ -110,7 +110,7 @@ async fn a_deploy_plans_again_when_the_maze_is_edited_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_plan_that_was_shown_is_refused_when_the_maze_is_edited_meanwhile() {
+async fn a_shown_plan_is_refused_if_the_maze_is_edited_meanwhile() {
     let (lab, id, engine) = edited_before_deploy().await;
     let prepared = engine.prepare(id, Operation::Deploy(DeployOptions::default())).await;
     let refused = prepared.expect("prepared").execute(&CancellationToken::new()).await;
@@ -152,7 +152,7 @@ async fn deployed() -> (Lab, TopologyId) {
     (lab, id)
 }
 
-/// Prepares and executes a mutation that adds a LAN, while something happens.
+/// Prepares and executes a mutation that adds a LAN, with an event in between.
 async fn add_vault(
     lab: &Lab,
     id: TopologyId,
@@ -165,7 +165,7 @@ async fn add_vault(
 }
 
 #[tokio::test]
-async fn the_execution_of_a_mutation_leaves_later_mutations_in_the_queue() {
+async fn executing_a_mutation_leaves_later_mutations_in_the_queue() {
     let (lab, id) = deployed().await;
     let outcome = add_vault(&lab, id, "claim_mutation", Event::Enqueue)
         .await
@@ -178,7 +178,7 @@ async fn the_execution_of_a_mutation_leaves_later_mutations_in_the_queue() {
 }
 
 #[tokio::test]
-async fn a_mutation_that_another_one_precedes_is_not_queued() {
+async fn a_mutation_is_not_queued_if_another_one_is_queued_first() {
     let (lab, id) = deployed().await;
     let world = lab.docker.world();
     let error = add_vault(&lab, id, "enqueue", Event::Enqueue)
@@ -193,7 +193,7 @@ async fn a_mutation_that_another_one_precedes_is_not_queued() {
 }
 
 #[tokio::test]
-async fn a_mutation_that_is_queued_and_not_finished_says_so() {
+async fn a_queued_unfinished_mutation_is_reported() {
     let (lab, id) = deployed().await;
     lab.docker.cut_off(1, Moment::Before);
     let prepared = lab.engine.prepare(id, Operation::Mutate(adding("vault", 8))).await;
@@ -232,7 +232,7 @@ async fn a_mutation_of_a_pending_maze_needs_no_runtime() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_while_a_failed_mutation_is_recorded_does_not_replace_the_reason() {
+async fn a_store_failure_while_recording_a_failed_mutation_does_not_replace_the_reason() {
     let (lab, id) = deployed().await;
     lab.docker.fail(1, Moment::Before, refused());
     let outcome = add_vault(&lab, id, "set_status", Event::Full).await.expect("stored");
@@ -243,7 +243,7 @@ async fn a_store_that_fails_while_a_failed_mutation_is_recorded_does_not_replace
 }
 
 #[tokio::test]
-async fn a_store_that_fails_after_the_status_is_stored_does_not_fail_the_teardown() {
+async fn a_store_failure_after_the_status_is_stored_does_not_fail_the_teardown() {
     let (lab, id) = deployed().await;
     let queued = lab.repo.enqueue(id, adding("vault", 8), None, Timestamp::now()).await;
     queued.expect("enqueued");

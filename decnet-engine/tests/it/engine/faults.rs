@@ -19,7 +19,7 @@ async fn steps() -> usize {
         .len()
 }
 
-/// Brings the maze up from any state, checks it, and tears it down again.
+/// Deploys the maze from any state, checks it, and tears it down again.
 async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
     let up = lab
         .deploy(id)
@@ -41,7 +41,7 @@ async fn check_recovers(lab: &Lab, id: TopologyId, context: &str) {
     lab.assert_nothing_left(context);
 }
 
-/// Checks that the next command, whichever it is, cleans up.
+/// Checks that any next command cleans up.
 async fn check_next_command(lab: &Lab, id: TopologyId, teardown: bool, context: &str) {
     if teardown {
         lab.teardown(id)

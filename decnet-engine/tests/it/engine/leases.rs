@@ -29,7 +29,7 @@ async fn take_away(lab: &Lab, id: TopologyId) {
     taken.expect("taken");
 }
 
-/// Takes the lease for a holder and sets the clock back: it was taken an hour in the future.
+/// Takes the lease for a holder and sets the clock back, so that the lease is an hour in the future.
 async fn hold_from_the_future(lab: &Lab, id: TopologyId, holder: &Holder) -> Lease {
     let in_an_hour = Timestamp::now() + SignedDuration::from_hours(1);
     let length = SignedDuration::from_secs(15);
@@ -38,7 +38,7 @@ async fn hold_from_the_future(lab: &Lab, id: TopologyId, holder: &Holder) -> Lea
 }
 
 fn this_process() -> Holder {
-    let read = |path: &str| fs::read_to_string(path).expect("of this process");
+    let read = |path: &str| fs::read_to_string(path).expect("files of this process");
     let namespace = fs::read_link("/proc/self/ns/pid").expect("a namespace");
     let stat = read("/proc/self/stat");
     let (_, fields) = stat.rsplit_once(')').expect("a name");
@@ -78,7 +78,7 @@ async fn a_lease_from_the_future_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_lease_that_ends_within_its_length_is_respected_whatever_its_length() {
+async fn a_lease_that_ends_within_its_duration_is_valid_for_any_duration() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let hour = SignedDuration::from_hours(1);
@@ -96,7 +96,7 @@ async fn a_lease_that_ends_within_its_length_is_respected_whatever_its_length() 
 
 // When all tasks wait, the clock jumps.
 #[tokio::test(start_paused = true)]
-async fn a_lease_from_the_future_belongs_to_its_holder_while_that_renews_it() {
+async fn a_lease_from_the_future_is_valid_while_its_holder_renews_it() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let me = this_process();
@@ -177,7 +177,7 @@ async fn a_deploy_that_lost_its_lease_undoes_nothing_and_leaves_the_status_to_th
 
 // When all tasks wait, the clock jumps.
 #[tokio::test(start_paused = true)]
-async fn while_a_daemon_does_not_answer_no_lease_is_taken_and_nothing_is_written() {
+async fn without_an_answer_of_the_daemon_no_lease_is_taken_and_nothing_is_written() {
     let other = Lab::new();
     let lab = Lab::sharing(other.docker.clone());
     let others = other.store("maze", small()).await;
@@ -218,5 +218,5 @@ async fn a_continued_deploy_that_is_cancelled_leaves_nothing() {
     };
     assert_eq!(leftovers, Vec::<String>::new());
     assert_eq!(lab.status(id).await, Status::Failed);
-    lab.assert_nothing_left("called off");
+    lab.assert_nothing_left("cancelled");
 }

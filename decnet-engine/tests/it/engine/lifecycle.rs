@@ -247,6 +247,6 @@ async fn containers_start_in_parallel_and_networks_one_by_one() {
 
 pub(super) fn refused() -> RuntimeError {
     RuntimeError::Refused {
-        reason: "the fault that was ordered".into(),
+        reason: "injected fault".into(),
     }
 }

@@ -6,19 +6,19 @@ mod diagnosing;
 mod docker;
 mod draining;
 mod editing;
+mod failing_store;
 mod faults;
 mod leases;
 mod lifecycle;
-mod mending;
 mod mutating;
 mod operations;
 mod planning;
 mod preparing;
+mod publishing_events;
 mod reaping;
-mod shaky;
+mod repairing;
 mod state_machine;
 mod statuses;
-mod telling;
 mod unwritten;
 mod verifying;
 
@@ -52,15 +52,15 @@ impl Lab {
     }
 
     fn with_catalog(catalog: Catalog) -> Self {
-        Self::made_of(Simulated::new(), catalog)
+        Self::with_runtime(Simulated::new(), catalog)
     }
 
     /// Another installation on the same daemon.
     fn sharing(docker: Simulated) -> Self {
-        Self::made_of(docker, CATALOG.clone())
+        Self::with_runtime(docker, CATALOG.clone())
     }
 
-    fn made_of(docker: Simulated, catalog: Catalog) -> Self {
+    fn with_runtime(docker: Simulated, catalog: Catalog) -> Self {
         let repo = Arc::new(MemoryRepo::new());
         let engine = Engine::new(
             repo.clone(),

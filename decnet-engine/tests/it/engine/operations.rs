@@ -160,7 +160,7 @@ async fn a_generated_maze_is_stored_with_its_config_and_published() {
 }
 
 #[tokio::test]
-async fn a_file_is_created_then_unchanged_then_replaced_and_never_replaces_what_runs() {
+async fn a_file_is_created_then_unchanged_then_replaced_but_never_replaces_a_running_maze() {
     let lab = Lab::new();
     let engine = &lab.engine;
     let created = engine.apply(&file(), ApplyOptions::default()).await.expect("stored");
@@ -215,13 +215,13 @@ async fn a_file_that_breaks_rules_or_has_no_valid_name_is_not_stored() {
         .engine
         .apply(&twice, ApplyOptions::default())
         .await
-        .expect_err("two LANs of one name");
+        .expect_err("two LANs with one name");
     assert_eq!(refused.code(), "invalid");
     assert_eq!(count(&lab).await, 0);
 }
 
 #[tokio::test]
-async fn a_publish_rule_that_matches_nothing_is_refused_before_anything_is_stored() {
+async fn a_publish_rule_that_matches_nothing_is_refused_before_storing() {
     let lab = Lab::new();
     let refused = lab.engine.apply(&file(), publish("shh=127.0.0.1:2222")).await;
     assert_eq!(refused.expect_err("no such service").code(), "publish_maps_nothing");
@@ -278,7 +278,7 @@ async fn a_failed_maze_is_deleted_only_when_nothing_of_it_is_left() {
 }
 
 #[tokio::test]
-async fn a_mutation_is_waited_for_until_it_is_applied() {
+async fn a_wait_ends_when_the_mutation_is_applied() {
     let lab = Lab::new();
     let id = lab.store("corp", small()).await;
     let never = CancellationToken::new();
@@ -330,7 +330,7 @@ async fn a_mutation_that_is_cancelled_before_it_is_queued_is_not_queued() {
 }
 
 #[tokio::test]
-async fn nothing_is_queued_to_wait_for_while_the_runtime_does_not_answer() {
+async fn with_wait_nothing_is_queued_if_the_runtime_does_not_answer() {
     let lab = Lab::new();
     let id = lab.store("corp", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -343,7 +343,7 @@ async fn nothing_is_queued_to_wait_for_while_the_runtime_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_mutation_is_checked_without_a_runtime_and_not_applied() {
+async fn a_mutation_is_checked_without_a_runtime_or_changes() {
     let lab = Lab::new();
     let stored = lab
         .engine
@@ -354,7 +354,7 @@ async fn a_mutation_is_checked_without_a_runtime_and_not_applied() {
     lab.docker.go_away();
     let id = stored.row.id;
     let checked = lab.engine.check_mutation(id, &add_lan("attic").mutation, None).await;
-    assert_eq!(checked.expect("it may be applied").lans().len(), 3);
+    assert_eq!(checked.expect("the mutation is valid").lans().len(), 3);
     let twice = lab.engine.check_mutation(id, &add_lan("office").mutation, None).await;
     assert!(matches!(twice, Err(EngineError::Mutation(_))), "{twice:?}");
     let stale = Some(decnet_topology::Version::new(9));
@@ -404,7 +404,7 @@ async fn other_subnets_are_chosen_if_another_process_claims_the_free_ones_first(
     let applied = Raced::engine().apply(&open_file(), ApplyOptions::default()).await;
     assert_eq!(dmz(&applied.expect("stored").stored.topology), "172.16.4.0/24");
 
-    // A given subnet is not exchanged for another.
+    // A given subnet is not replaced by another.
     let given = CreateOptions::default().subnet("172.16.0.0/24".parse().expect("a subnet"));
     let refused = Raced::engine()
         .create(name("corp"), given)
@@ -414,7 +414,7 @@ async fn other_subnets_are_chosen_if_another_process_claims_the_free_ones_first(
 }
 
 #[tokio::test]
-async fn a_lan_that_is_added_gets_another_subnet_if_its_own_is_claimed_first() {
+async fn an_added_lan_gets_another_subnet_if_its_own_is_claimed_first() {
     let repo = Arc::new(MemoryRepo::new());
     let topology = Topology::builder()
         .dmz("dmz", "10.90.0.0/24")
@@ -431,7 +431,7 @@ async fn a_lan_that_is_added_gets_another_subnet_if_its_own_is_claimed_first() {
 
 #[cfg(feature = "docker")]
 #[tokio::test]
-async fn docker_is_connected_when_it_is_needed_and_not_before() {
+async fn docker_is_connected_at_its_first_use_only() {
     use decnet_engine::runtime::docker::{DockerHost, DockerOptions};
     let variable = |name: &str| (name == "DOCKER_HOST").then(|| "unix:///nonexistent/docker.sock".to_owned());
     let host = DockerHost::find(variable, |_| None).expect("a host");

@@ -44,7 +44,7 @@ async fn a_plan_changes_nothing_and_prints_the_steps_of_the_deploy() {
 }
 
 #[tokio::test]
-async fn a_publish_rule_that_maps_nothing_is_refused_and_nothing_is_changed() {
+async fn a_publish_rule_that_matches_nothing_is_refused_without_changes() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let settings =
@@ -68,7 +68,7 @@ async fn a_publish_rule_that_maps_nothing_is_refused_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn an_address_that_the_host_gets_is_closed_to_what_is_let_out_a_little_and_nothing_is_restarted() {
+async fn a_new_host_address_is_blocked_for_limited_egress_without_a_restart() {
     for (egress, closes) in [
         (DmzEgress::None, false),
         (DmzEgress::DnsOnly, true),
@@ -116,7 +116,7 @@ async fn a_plan_is_refused_for_the_same_reasons_as_a_deploy() {
 }
 
 #[tokio::test]
-async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deploy_keeps_them() {
+async fn a_plan_and_a_deploy_use_the_given_settings_and_a_deploy_stores_them() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let settings = DeploySettings::default().publish(["ssh=2222".parse().expect("a rule")].into_iter().collect());
@@ -179,7 +179,7 @@ async fn a_plan_and_a_deploy_follow_the_settings_that_they_are_given_and_a_deplo
 }
 
 #[tokio::test]
-async fn a_service_gets_the_values_of_the_maze_and_the_defaults_of_the_rest() {
+async fn a_service_gets_the_values_of_the_maze_and_defaults_for_the_others() {
     let mut options = EngineOptions::new(Catalog::builtin());
     options.catalog = options
         .catalog
@@ -218,7 +218,7 @@ async fn a_service_gets_the_values_of_the_maze_and_the_defaults_of_the_rest() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_logs_that_go() {
+async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_deleted_logs() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");

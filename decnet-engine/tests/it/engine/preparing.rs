@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Lab,
-    shaky::{Shaky, Strike},
+    failing_store::{FailingStore, Strike},
     small,
 };
 
@@ -27,7 +27,7 @@ fn actions(plan: &Plan) -> Vec<String> {
     texts(plan.steps().iter().map(|step| &step.action))
 }
 
-/// Deploys a maze in which one action fails and nothing can be removed.
+/// Deploys a maze with one failing action while no resource can be removed.
 async fn failed(lab: &Lab) -> decnet_topology::TopologyId {
     use decnet_engine::runtime::simulated::Moment;
     let id = lab.store("maze", small()).await;
@@ -44,7 +44,7 @@ async fn failed(lab: &Lab) -> decnet_topology::TopologyId {
 }
 
 #[tokio::test]
-async fn the_plan_of_a_failed_or_torn_down_maze_is_what_its_deploy_does() {
+async fn the_plan_of_a_failed_or_torn_down_maze_equals_its_deploy() {
     for torn_down in [false, true] {
         let lab = Lab::new();
         let id = failed(&lab).await;
@@ -77,7 +77,7 @@ async fn the_plan_of_a_failed_or_torn_down_maze_is_what_its_deploy_does() {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_not_needed_any_more_is_refused() {
+async fn an_outdated_plan_is_refused() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let prepared = lab.engine.prepare(id, deploy()).await.expect("prepared");
@@ -98,7 +98,7 @@ async fn a_plan_that_is_not_needed_any_more_is_refused() {
 }
 
 #[tokio::test]
-async fn a_mutation_is_executed_as_it_was_shown() {
+async fn a_mutation_is_executed_as_shown() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -118,7 +118,7 @@ async fn a_mutation_is_executed_as_it_was_shown() {
 }
 
 #[tokio::test]
-async fn the_dry_run_of_a_reconcile_is_refused_and_continues_as_the_reconcile() {
+async fn the_dry_run_of_a_reconcile_behaves_like_the_reconcile() {
     let lab = Lab::new();
     let reconcile = || Operation::Reconcile { force: false };
     let id = lab.store("maze", small()).await;
@@ -131,7 +131,7 @@ async fn the_dry_run_of_a_reconcile_is_refused_and_continues_as_the_reconcile() 
         decnet_engine::runtime::simulated::Moment::Before,
         super::lifecycle::refused(),
     );
-    lab.teardown(id).await.expect_err("a network is left");
+    lab.teardown(id).await.expect_err("a network cannot be removed");
     lab.docker.reconnect();
     assert_eq!(lab.status(id).await, Status::Degraded);
     let prepared = lab.engine.prepare(id, reconcile()).await.expect("prepared");
@@ -142,19 +142,19 @@ async fn the_dry_run_of_a_reconcile_is_refused_and_continues_as_the_reconcile() 
 }
 
 #[tokio::test]
-async fn a_store_that_fails_while_a_failed_deploy_is_recorded_does_not_replace_the_first_error() {
+async fn a_store_failure_while_recording_a_failed_deploy_does_not_replace_the_first_error() {
     let mut reached = false;
     for nth in 1.. {
         let lab = Lab::new();
         let id = lab.store("maze", small()).await;
         let moment = decnet_engine::runtime::simulated::Moment::Before;
         lab.docker.fail(6, moment, super::lifecycle::refused());
-        let (shaky, engine) = Shaky::in_place_of(&lab);
-        shaky.strike(nth, Strike::Before);
+        let (failing_store, engine) = FailingStore::in_place_of(&lab);
+        failing_store.strike(nth, Strike::Before);
         let deployed = engine
             .deploy(id, DeployOptions::default(), &CancellationToken::new())
             .await;
-        if !shaky.has_struck() {
+        if !failing_store.has_struck() {
             break;
         }
         let error = deployed.expect_err("a step or the store fails");

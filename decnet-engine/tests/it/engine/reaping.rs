@@ -71,9 +71,7 @@ async fn reap_removes_the_remains_of_a_deleted_row_and_nothing_else() {
         decnet_engine::runtime::simulated::Moment::Before,
         super::lifecycle::refused(),
     );
-    lab.deploy(lost)
-        .await
-        .expect_err("the deploy fails and cannot be undone");
+    lab.deploy(lost).await.expect_err("the deploy fails and its undo fails");
     lab.docker.reconnect();
     assert_eq!(lab.status(lost).await, Status::Failed);
     lab.repo.delete(lost, Timestamp::now()).await.expect("deleted");
@@ -86,7 +84,7 @@ async fn reap_removes_the_remains_of_a_deleted_row_and_nothing_else() {
         .expect("reaped");
     assert!(
         report.orphans.is_empty(),
-        "another installation sees nothing of its own"
+        "another installation finds no resources of its own"
     );
     assert!(!lab.docker.world().containers.is_empty());
 
@@ -132,7 +130,7 @@ async fn running_containers_are_kept_unless_their_topology_is_named() {
 }
 
 #[tokio::test]
-async fn a_reap_is_refused_where_what_was_stopped_runs_by_now() {
+async fn a_reap_is_refused_if_a_stopped_container_runs_again() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
@@ -149,7 +147,7 @@ async fn a_reap_is_refused_where_what_was_stopped_runs_by_now() {
     );
     let prepared = older.prepare_reap(ReapOptions::default()).await.expect("prepared");
     assert!(!prepared.report().orphans[0].kept);
-    assert!(lab.docker.crash(&names[0]), "it is started again");
+    assert!(lab.docker.crash(&names[0]), "it restarts");
     let before = lab.docker.world();
     let refused = prepared.execute(&CancellationToken::new()).await;
     let Err(EngineError::PlanChanged { shown, now }) = refused else {

@@ -33,16 +33,16 @@ use super::{
     lifecycle::refused,
 };
 
-/// A subnet of another topology in the same store.
+/// A claimed subnet of another topology in the store.
 const CLAIMED: &str = "192.168.8.0/22";
-/// A subnet of a network of another owner.
+/// A subnet of a foreign network.
 const FOREIGN: &str = "192.168.16.0/23";
 
 fn subnet(text: &str) -> Ipv4Net {
     text.parse().expect("a subnet")
 }
 
-/// A mutation, and the step that fails, if there are so many.
+/// A mutation, and the failing step if there are that many.
 #[derive(Debug, Clone)]
 struct Change {
     mutation: Mutation,
@@ -120,7 +120,7 @@ struct Home {
 }
 
 impl Home {
-    async fn raise(repo: Arc<dyn Repo>, topology: Topology) -> Self {
+    async fn deploy(repo: Arc<dyn Repo>, topology: Topology) -> Self {
         let docker = Simulated::new();
         docker.add_network(NetworkName::from_docker("theirs"), subnet(FOREIGN));
         let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
@@ -210,8 +210,8 @@ impl StateMachineTest for Walk {
         let file = SqliteRepo::open(folder.path().join("decnet.db")).expect("a store");
         let homes = runtime.block_on(async {
             [
-                Home::raise(Arc::new(MemoryRepo::new()), model.topology.clone()).await,
-                Home::raise(Arc::new(file), model.topology.clone()).await,
+                Home::deploy(Arc::new(MemoryRepo::new()), model.topology.clone()).await,
+                Home::deploy(Arc::new(file), model.topology.clone()).await,
             ]
         });
         Self {
@@ -233,5 +233,5 @@ prop_state_machine! {
     #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_walk_of_mutations_keeps_the_maze_the_store_and_the_daemon_the_same(sequential 50 => Walk);
+    fn any_sequence_of_mutations_keeps_maze_store_and_daemon_equal(sequential 50 => Walk);
 }

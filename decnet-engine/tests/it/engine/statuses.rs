@@ -60,7 +60,7 @@ fn expected(operation: Operation, status: Status, intent: Option<Intent>) -> End
     }
 }
 
-/// Brings a maze to a status like a killed process: with most of it on Docker, or with nothing.
+/// Changes a maze to a status like a killed process: with most of it on Docker, or with nothing.
 async fn bring(lab: &Lab, status: Status, intent: Option<Intent>, leftovers: bool) -> TopologyId {
     let id = lab.store("maze", small()).await;
     if status == Status::Pending {
@@ -96,7 +96,7 @@ async fn become_status(lab: &Lab, id: TopologyId, to: Status, intent: Option<Int
     lab.repo
         .set_status(id, change, Timestamp::now())
         .await
-        .expect("a step that is allowed");
+        .expect("the step is allowed");
 }
 
 /// Performs an operation. Returns the maze that it affected, or the status for which it was refused.

@@ -64,7 +64,7 @@ const UP: [Status; 3] = [Status::Pending, Status::Deploying, Status::Active];
 
 // When all tasks wait, the clock jumps.
 #[tokio::test(start_paused = true)]
-async fn a_teardown_on_a_full_disk_removes_all_and_reports_that_it_is_not_recorded() {
+async fn a_teardown_on_a_full_disk_removes_everything_and_reports_that_it_is_unrecorded() {
     let (lab, id, engine) = deployed(|_| Box::new(|| true)).await;
     let refused = engine
         .teardown(id, &CancellationToken::new())
@@ -123,7 +123,7 @@ async fn a_teardown_that_fails_on_a_full_disk_is_not_recorded_as_torn_down() {
         let failed = engine
             .teardown(id, &CancellationToken::new())
             .await
-            .expect_err("a network stays");
+            .expect_err("a network cannot be removed");
         let left = match &failed {
             EngineError::TeardownUnrecorded { leftovers, .. } if !frees => leftovers,
             EngineError::TeardownIncomplete { leftovers, .. } if frees => leftovers,

@@ -1,4 +1,4 @@
-//! Verification of a world that matches the maze, and of worlds that do not.
+//! Verification of worlds that match the maze, and of worlds that do not.
 
 use decnet_decoy::protocol::Route;
 use decnet_engine::{
@@ -15,7 +15,7 @@ async fn verify(lab: &Lab, id: TopologyId) -> VerifyReport {
     report.expect("verified")
 }
 
-async fn raised(topology: Topology) -> (Lab, TopologyId) {
+async fn deployed(topology: Topology) -> (Lab, TopologyId) {
     let lab = Lab::new();
     let id = lab.store("maze", topology).await;
     lab.deploy(id).await.expect("deployed");
@@ -45,8 +45,8 @@ fn paths(report: &VerifyReport) -> Vec<(PathEnd, PathEnd, Reach)> {
 }
 
 #[tokio::test]
-async fn a_verification_may_be_a_task_of_its_own() {
-    let (lab, id) = raised(small()).await;
+async fn a_verification_can_be_spawned_as_a_task() {
+    let (lab, id) = deployed(small()).await;
     let engine = lab.engine.clone();
     let report = tokio::spawn(async move { engine.verify(id, &CancellationToken::new()).await });
     let report = report.await.expect("it ends").expect("verified");
@@ -55,7 +55,7 @@ async fn a_verification_may_be_a_task_of_its_own() {
 
 #[tokio::test]
 async fn a_new_maze_matches_and_every_decky_is_probed() {
-    let (lab, id) = raised(twelve()).await;
+    let (lab, id) = deployed(twelve()).await;
     let report = verify(&lab, id).await;
     assert_eq!((report.deckies, &report.deviations[..]), (23, &[][..]));
     let others = 22 * 23;
@@ -69,13 +69,13 @@ async fn a_new_maze_matches_and_every_decky_is_probed() {
 
 #[tokio::test]
 async fn a_router_that_stopped_forwarding_disconnects_both_sides() {
-    let (lab, id) = raised(twelve()).await;
+    let (lab, id) = deployed(twelve()).await;
     let router = base(&lab, id, "bridge-01").await;
     assert!(lab.docker.bend(&router, |state| state.forward = false));
     let report = verify(&lab, id).await;
     let lost = paths(&report);
     let codes: Vec<_> = report.causes.iter().map(|cause| cause.code).collect();
-    assert_eq!(codes, ["HOST_ELSEWHERE"], "the simulated daemon is on no machine");
+    assert_eq!(codes, ["HOST_ELSEWHERE"], "the simulated daemon is not on this machine");
     for (from, to) in [("gate", "host-01"), ("host-01", "gate")] {
         assert!(lost.contains(&(decky(from), decky(to), Reach::Unreachable)), "{lost:?}");
     }
@@ -96,7 +96,7 @@ async fn a_bridge_that_forwards_lets_forbidden_packets_through() {
         .decky("files", |decky| decky.on("office", "10.92.1.12"))
         .build()
         .expect("a topology");
-    let (lab, id) = raised(topology).await;
+    let (lab, id) = deployed(topology).await;
     assert!(verify(&lab, id).await.is_clean());
 
     let lead = |to: &str, via: &str| Route {
@@ -134,7 +134,7 @@ async fn a_bridge_that_forwards_lets_forbidden_packets_through() {
 
 #[tokio::test]
 async fn an_uncontained_decky_reaches_the_host_and_does_not_probe_the_outside() {
-    let (lab, id) = raised(small()).await;
+    let (lab, id) = deployed(small()).await;
     let web = base(&lab, id, "web").await;
     assert!(lab.docker.uncontain(&web));
     let report = verify(&lab, id).await;
@@ -151,8 +151,8 @@ async fn an_uncontained_decky_reaches_the_host_and_does_not_probe_the_outside() 
 }
 
 #[tokio::test]
-async fn a_decky_whose_base_does_not_run_deviates_from_both_sides() {
-    let (lab, id) = raised(small()).await;
+async fn a_stopped_base_deviates_from_both_sides() {
+    let (lab, id) = deployed(small()).await;
     assert!(lab.docker.stop(&base(&lab, id, "files").await));
     let report = verify(&lab, id).await;
     assert_eq!(
@@ -173,7 +173,7 @@ fn reported(report: &VerifyReport) -> (Vec<String>, Vec<(String, String)>) {
 
 #[tokio::test]
 async fn an_interface_in_a_foreign_network_deviates_until_it_is_removed() {
-    let (lab, id) = raised(small()).await;
+    let (lab, id) = deployed(small()).await;
     let files = base(&lab, id, "files").await;
     let foreign = NetworkName::from_docker("bridge");
     lab.docker
@@ -186,7 +186,7 @@ async fn an_interface_in_a_foreign_network_deviates_until_it_is_removed() {
         deviations,
         [(
             "files to network bridge".to_owned(),
-            "an interface in a network that is not its own".to_owned()
+            "an interface on a foreign network".to_owned()
         )]
     );
     assert!(drift[0].ends_with("files from bridge (not in the maze)"), "{drift:?}");
@@ -217,7 +217,7 @@ async fn an_interface_in_a_foreign_network_deviates_until_it_is_removed() {
 
 #[tokio::test]
 async fn a_lost_membership_deviates_and_is_shown_as_lost() {
-    let (lab, id) = raised(small()).await;
+    let (lab, id) = deployed(small()).await;
     let files = base(&lab, id, "files").await;
     let stored = lab.repo.load(id).await.expect("stored");
     let office = stored.topology.lan_named(&"office".parse().expect("a name"));
@@ -241,7 +241,7 @@ async fn a_lost_membership_deviates_and_is_shown_as_lost() {
 
 #[tokio::test]
 async fn a_crash_looping_an_exited_and_an_unresponsive_service_are_named() {
-    let (lab, id) = raised(small()).await;
+    let (lab, id) = deployed(small()).await;
     let service = async |decky: &str, service: &str| {
         let base = base(&lab, id, decky).await;
         ContainerName::from_docker(format!("{base}.{service}"))
@@ -309,7 +309,7 @@ async fn a_topology_that_is_not_up_is_refused_and_a_cancelled_verification_is_in
 
 #[tokio::test]
 async fn a_report_is_plain_data() {
-    let (lab, id) = raised(small()).await;
+    let (lab, id) = deployed(small()).await;
     lab.docker.stop(&base(&lab, id, "files").await);
     let report = serde_json::to_value(verify(&lab, id).await).expect("JSON");
     assert_eq!(

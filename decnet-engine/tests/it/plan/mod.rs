@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// Parsed once: these tests create thousands of mazes.
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
 
-/// A daemon in memory with one maze, which changes from one topology to the next without a store.
+/// An in-memory daemon with one maze, which is changed from one topology to the next without a store.
 struct Ground {
     docker: Simulated,
     instance: InstanceId,

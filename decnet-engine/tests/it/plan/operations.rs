@@ -104,7 +104,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
-        what: "a LAN goes with the memberships of deckies that stay",
+        what: "a LAN is removed with the memberships of deckies that stay",
         change: |maze| {
             maze.lans.remove("lab");
             maze.deckies.remove("lone");
@@ -290,7 +290,7 @@ async fn the_routes_of_the_two_mazes_match_a_check_inside() {
 }
 
 #[tokio::test]
-async fn an_op_that_fails_or_is_interrupted_at_any_step_is_finished_by_the_next_plan() {
+async fn the_next_plan_finishes_an_op_that_failed_or_was_interrupted_at_any_step() {
     for Operation { what, change, steps } in OPERATIONS {
         for step in 1..=steps.len() {
             let moments = [Moment::Before, Moment::Half, Moment::After];

@@ -31,7 +31,7 @@ fn served(topology: Topology, bits: u64) -> Topology {
 fn mazes() -> impl Strategy<Value = Topology> {
     (strategies::topologies(), any::<u64>())
         .prop_map(|(topology, bits)| served(topology, bits))
-        // Two gateways with one port could not run at once.
+        // Two gateways with one port could not run together.
         .prop_filter("valid", |topology| {
             topology
                 .clone()
@@ -44,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_plan_between_any_two_mazes_leads_to_the_second_and_spares_their_common_part(
+    fn the_plan_between_any_two_mazes_reaches_the_second_and_keeps_the_common_part(
         before in mazes(), after in mazes(), seed: u64,
     ) {
         block_on(async {

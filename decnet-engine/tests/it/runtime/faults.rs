@@ -28,7 +28,7 @@ async fn lab() -> (Lab, Simulated) {
         runtime: Box::new(simulated.clone()),
         ..simulate(0).await
     };
-    lab.raise("near", "web").await;
+    lab.create_base("near", "web").await;
     simulated.clear_log();
     (lab, simulated)
 }
@@ -39,7 +39,9 @@ async fn an_action_takes_the_set_time_and_an_observation_takes_none() {
     simulated.pace(Duration::from_secs(7));
     let begun = Instant::now();
     let network = lab.network("lan-1", 1);
-    lab.perform(&create_network(&network)).await.expect("it is created");
+    lab.perform(&create_network(&network))
+        .await
+        .expect("the network is created");
     assert_eq!(begun.elapsed(), Duration::from_secs(7));
     lab.runtime.info().await.expect("it answers");
     assert_eq!(begun.elapsed(), Duration::from_secs(7));
@@ -138,7 +140,7 @@ async fn a_hanging_call_is_dropped_like_a_killed_process() {
     let mut context = std::task::Context::from_waker(waker);
     assert_eq!(observe.as_mut().poll(&mut context).map(drop), answered);
     simulated.reconnect();
-    // The base is gone, but its volume is not; no container uses it.
+    // The base is removed, but its volume is not; no container uses it.
     let left = lab.observe().await;
     assert_eq!((left.containers.len(), left.volumes.len()), (0, 1));
     lab.keep(&remove).await;
@@ -148,7 +150,7 @@ async fn a_hanging_call_is_dropped_like_a_killed_process() {
 }
 
 #[tokio::test]
-async fn a_daemon_restart_leaves_only_services_with_a_shared_namespace_exiteds() {
+async fn a_daemon_restart_leaves_only_services_with_a_shared_namespace_exited() {
     let (lab, simulated) = lab().await;
     let (sharing, service) = (lab.sharing("web", "telnet"), lab.service("web", "ssh"));
     for service in [&sharing, &service] {

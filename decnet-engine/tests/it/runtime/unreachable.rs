@@ -22,7 +22,7 @@ async fn check_unreachable(host: DockerHost, words: &str) {
 async fn a_missing_dead_or_silent_socket_is_named_with_the_reason() {
     let folder = tempfile::tempdir().expect("folder");
     let missing = folder.path().join("missing.sock");
-    check_unreachable(DockerHost::Unix(missing), "no such socket").await;
+    check_unreachable(DockerHost::Unix(missing), "the socket does not exist").await;
 
     let dead = folder.path().join("dead.sock");
     drop(std::os::unix::net::UnixListener::bind(&dead).expect("socket"));

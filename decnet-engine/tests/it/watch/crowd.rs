@@ -18,7 +18,7 @@ async fn topologies_are_drained_in_parallel_each_by_one_worker_up_to_the_width()
         let lab = Lab::new();
         let mut mazes = Vec::new();
         for number in 0..MAZES {
-            mazes.push(lab.raise(number).await);
+            mazes.push(lab.deploy(number).await);
         }
         lab.stage.look_for(SECOND / 10);
         let mut options = by_polls(10 * SECOND);
@@ -36,7 +36,7 @@ async fn topologies_are_drained_in_parallel_each_by_one_worker_up_to_the_width()
         keeper.end().await;
         assert_eq!(lab.stage.most(), (width.min(MAZES.into()), 1), "width {width}");
         for id in mazes {
-            assert!(lab.is_as_it_should_be(id).await);
+            assert!(lab.matches_the_store(id).await);
         }
     }
 }
@@ -46,7 +46,7 @@ async fn two_loops_on_one_store_share_the_work_and_apply_each_mutation_once() {
     let lab = Lab::new();
     let mut mazes = Vec::new();
     for number in 0..MAZES {
-        let id = lab.raise(number).await;
+        let id = lab.deploy(number).await;
         mazes.push(id);
         for round in 0..EACH {
             enqueue(&lab.engine, id, &format!("extra-{round}")).await;
@@ -86,14 +86,14 @@ async fn two_loops_on_one_store_share_the_work_and_apply_each_mutation_once() {
     let rows = lab.repo.mutations(&MutationFilter::default()).await.expect("rows").rows;
     assert!(rows.iter().all(|row| row.attempts == 1), "{rows:?}");
     for id in mazes {
-        assert!(lab.is_as_it_should_be(id).await);
+        assert!(lab.matches_the_store(id).await);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_topology_deleted_during_the_loop_is_dropped_and_the_others_are_not() {
     let lab = Lab::new();
-    let (going, staying) = (lab.raise(0).await, lab.raise(1).await);
+    let (going, staying) = (lab.deploy(0).await, lab.deploy(1).await);
     let keeper = Keeper::start(&lab.engine, by_polls(SECOND));
     let other = lab.elsewhere();
     for round in 0..5 {
@@ -104,7 +104,7 @@ async fn a_topology_deleted_during_the_loop_is_dropped_and_the_others_are_not() 
     let mutation = enqueue(&lab.engine, staying, "extra").await;
     assert!(until!(lab.is_applied(mutation).await) < SECOND);
     tokio::time::sleep(10 * SECOND).await;
-    assert!(lab.is_as_it_should_be(staying).await);
+    assert!(lab.matches_the_store(staying).await);
     assert!(lab.repo.get(going).await.is_err());
     keeper.end().await;
 }
@@ -113,7 +113,7 @@ async fn a_topology_deleted_during_the_loop_is_dropped_and_the_others_are_not() 
 async fn the_loop_publishes_its_health() {
     let lab = Lab::new();
     for number in 0..3 {
-        lab.raise(number).await;
+        lab.deploy(number).await;
     }
     let mut events = lab.engine.events();
     let mut options = by_events();

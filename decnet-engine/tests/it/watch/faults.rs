@@ -5,12 +5,12 @@ use std::sync::Arc;
 use decnet_engine::engine::EngineError;
 use decnet_topology::RepoError;
 
-use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, settle, shaky::Shaky, until};
+use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, failing_store::FailingStore, settle, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_panics_is_replaced() {
     let lab = Lab::new();
-    let (id, other) = (lab.raise(0).await, lab.raise(1).await);
+    let (id, other) = (lab.deploy(0).await, lab.deploy(1).await);
     let keeper = Keeper::start(&lab.engine, by_events());
     settle().await;
     lab.stage.panic_once();
@@ -18,17 +18,17 @@ async fn a_worker_that_panics_is_replaced() {
     until!(lab.stage.has_panicked());
     let unharmed = enqueue(&lab.engine, other, "extra").await;
     assert!(until!(lab.is_applied(unharmed).await) < SECOND);
-    // The half-done work of the worker and its claim are continued.
+    // The worker's half-done work and its claim are continued.
     assert!(until!(lab.is_applied(mutation).await) < 5 * SECOND);
-    assert!(lab.is_as_it_should_be(id).await && lab.is_as_it_should_be(other).await);
+    assert!(lab.matches_the_store(id).await && lab.matches_the_store(other).await);
     keeper.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_temporarily_unreadable_store_is_read_again() {
-    let repo = Shaky::default();
+    let repo = FailingStore::default();
     let lab = Lab::on(Arc::new(repo.clone()));
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     let mutation = enqueue(&lab.elsewhere(), id, "extra").await;
@@ -41,10 +41,10 @@ async fn a_temporarily_unreadable_store_is_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_failure_during_a_mutation_loses_no_mutation() {
-    let repo = Shaky::default();
+async fn a_store_failure_during_a_mutation_does_not_lose_the_mutation() {
+    let repo = FailingStore::default();
     let lab = Lab::on(Arc::new(repo.clone()));
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     lab.stage.open(false);
@@ -55,16 +55,16 @@ async fn a_store_failure_during_a_mutation_loses_no_mutation() {
     lab.stage.open(true);
     tokio::time::sleep(30 * SECOND).await;
     repo.fail(None);
-    until!(lab.unfinished().await == 0 && lab.is_as_it_should_be(id).await);
+    until!(lab.unfinished().await == 0 && lab.matches_the_store(id).await);
     assert!(lab.is_applied(mutation).await);
     keeper.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_store_ends_the_loop() {
-    let repo = Shaky::default();
+    let repo = FailingStore::default();
     let lab = Lab::on(Arc::new(repo.clone()));
-    lab.raise(0).await;
+    lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     repo.fail(Some(|_| Some(RepoError::Corrupt { what: "a page".into() })));

@@ -41,12 +41,12 @@ async fn manual_damage_is_repaired_by_the_next_poll() {
     ];
     for (what, break_it) in breaks {
         let lab = Lab::new();
-        let id = lab.raise(0).await;
+        let id = lab.deploy(0).await;
         let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
         settle().await;
         break_it(&lab, id);
-        assert!(!lab.is_as_it_should_be(id).await, "{what}");
-        let took = until!(lab.is_as_it_should_be(id).await);
+        assert!(!lab.matches_the_store(id).await, "{what}");
+        let took = until!(lab.matches_the_store(id).await);
         assert!(took < 11 * SECOND, "{what}: {took:?}");
         keeper.end().await;
     }
@@ -55,7 +55,7 @@ async fn manual_damage_is_repaired_by_the_next_poll() {
 #[tokio::test(start_paused = true)]
 async fn the_loop_waits_for_a_daemon_that_restarts() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     lab.docker().go_away();
@@ -64,7 +64,7 @@ async fn the_loop_waits_for_a_daemon_that_restarts() {
     assert_eq!((lab.unfinished().await, lab.status(id).await), (1, Status::Active));
     lab.docker().reconnect();
     lab.docker().restart_daemon();
-    assert!(until!(lab.is_applied(mutation).await && lab.is_as_it_should_be(id).await) < 3 * SECOND);
+    assert!(until!(lab.is_applied(mutation).await && lab.matches_the_store(id).await) < 3 * SECOND);
     keeper.end().await;
 }
 
@@ -73,14 +73,14 @@ async fn a_daemon_that_dies_in_the_middle_of_a_mutation_leaves_nothing_undone() 
     for step in 1..=3 {
         for moment in [Moment::Before, Moment::Half, Moment::After] {
             let lab = Lab::new();
-            let id = lab.raise(0).await;
+            let id = lab.deploy(0).await;
             let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
             settle().await;
             lab.docker().cut_off(step, moment);
             enqueue(&lab.engine, id, "extra").await;
             tokio::time::sleep(30 * SECOND).await;
             lab.docker().reconnect();
-            until!(lab.unfinished().await == 0 && lab.is_as_it_should_be(id).await);
+            until!(lab.unfinished().await == 0 && lab.matches_the_store(id).await);
             assert!(
                 lab.docker()
                     .world()
@@ -95,7 +95,7 @@ async fn a_daemon_that_dies_in_the_middle_of_a_mutation_leaves_nothing_undone() 
 #[tokio::test(start_paused = true)]
 async fn a_degraded_maze_with_the_intent_down_is_torn_down() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     lab.docker().fail_where(
         |action| action.to_string().contains("_office"),
         Moment::Before,
@@ -118,7 +118,7 @@ async fn a_degraded_maze_with_the_intent_down_is_torn_down() {
 #[tokio::test(start_paused = true)]
 async fn tampered_routes_are_repaired_after_the_bases_are_checked() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     let files = lab.container(id, "_files");
@@ -128,6 +128,6 @@ async fn tampered_routes_are_repaired_after_the_bases_are_checked() {
         took > 30 * SECOND && took < 90 * SECOND,
         "a list does not show it: {took:?}"
     );
-    until!(lab.is_as_it_should_be(id).await);
+    until!(lab.matches_the_store(id).await);
     keeper.end().await;
 }

@@ -3,10 +3,10 @@
 //! The clock is paused: it jumps when all tasks wait, so that pauses of minutes take no time and are exact.
 
 mod crowd;
+mod failing_store;
 mod faults;
 mod healing;
 mod pausing;
-mod shaky;
 mod stage;
 mod stopping;
 mod waking;
@@ -70,7 +70,7 @@ impl Lab {
     }
 
     /// Stores and deploys a maze with subnets of its own number.
-    async fn raise(&self, number: u8) -> TopologyId {
+    async fn deploy(&self, number: u8) -> TopologyId {
         let new = NewTopology::new(format!("maze-{number}").parse().expect("a name"), maze(number));
         let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
         let deployed = self
@@ -99,7 +99,7 @@ impl Lab {
     }
 
     /// Returns whether store and daemon agree.
-    async fn is_as_it_should_be(&self, id: TopologyId) -> bool {
+    async fn matches_the_store(&self, id: TopologyId) -> bool {
         self.status(id).await == Status::Active
             && crate::planned(&self.engine, id, None)
                 .await

@@ -10,14 +10,14 @@ use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, heard, settle, un
 
 pub(super) fn refused() -> RuntimeError {
     RuntimeError::Refused {
-        reason: "the fault that was ordered".into(),
+        reason: "injected fault".into(),
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let mut events = lab.engine.events();
     let keeper = Keeper::start(&lab.engine, by_events());
     settle().await;
@@ -30,11 +30,11 @@ async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
     assert_eq!(lab.status(id).await, Status::Degraded);
 
     lab.docker().reconnect();
-    let took = until!(lab.is_as_it_should_be(id).await);
+    let took = until!(lab.matches_the_store(id).await);
     assert!(took <= 65 * SECOND, "{took:?}");
     keeper.end().await;
 
-    // When the mutation was applied and at once afterwards, then after one second, two, four, …
+    // When the mutation was applied and immediately afterwards, then after one second, two, four, …
     let tries = lab.stage.tries("_extra");
     let tries: Vec<_> = tries
         .windows(2)
@@ -63,15 +63,15 @@ async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_event_does_not_wait_for_the_end_of_a_pause() {
+async fn a_new_event_does_not_wait_for_the_end_of_a_backoff() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     lab.docker()
         .fail_where(|action| action.to_string().contains("extra"), Moment::Before, refused());
     enqueue(&lab.engine, id, "extra").await;
-    // By now the pauses are a minute long.
+    // By now the backoff is a minute.
     tokio::time::sleep(300 * SECOND).await;
     let reported = enqueue(&lab.engine, id, "reported").await;
     assert!(until!(lab.mutation(reported).await.finished_at.is_some()) < SECOND);
@@ -82,9 +82,9 @@ async fn a_new_event_does_not_wait_for_the_end_of_a_pause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_do_not_shorten_the_pauses() {
+async fn polls_do_not_shorten_the_backoff() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(SECOND));
     settle().await;
     lab.docker()
@@ -99,7 +99,7 @@ async fn polls_do_not_shorten_the_pauses() {
 #[tokio::test(start_paused = true)]
 async fn a_topology_that_cannot_be_healed_does_not_delay_others() {
     let lab = Lab::new();
-    let (bad, good) = (lab.raise(0).await, lab.raise(1).await);
+    let (bad, good) = (lab.deploy(0).await, lab.deploy(1).await);
     lab.stage.hide(bad, true);
     let mut options = by_events();
     options.width = 1;
@@ -111,6 +111,6 @@ async fn a_topology_that_cannot_be_healed_does_not_delay_others() {
     }
     lab.stage.hide(bad, false);
     until!(lab.unfinished().await == 0);
-    assert!(lab.is_as_it_should_be(bad).await && lab.is_as_it_should_be(good).await);
+    assert!(lab.matches_the_store(bad).await && lab.matches_the_store(good).await);
     keeper.end().await;
 }

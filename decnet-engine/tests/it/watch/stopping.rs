@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, settle, until};
 
 #[tokio::test(start_paused = true)]
-async fn a_loop_cancelled_in_the_middle_finishes_the_step_and_starts_and_holds_nothing() {
+async fn a_cancelled_loop_finishes_the_current_step_and_releases_everything() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
     settle().await;
     lab.docker().clear_log();
@@ -37,14 +37,14 @@ async fn a_loop_cancelled_in_the_middle_finishes_the_step_and_starts_and_holds_n
     let keeper = Keeper::start(&lab.elsewhere(), by_events());
     assert!(until!(lab.unfinished().await == 0) < SECOND);
     assert!(lab.is_applied(first).await && lab.is_applied(second).await);
-    assert!(lab.is_as_it_should_be(id).await);
+    assert!(lab.matches_the_store(id).await);
     keeper.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_half_done_maze_can_be_torn_down_at_once() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
     settle().await;
     lab.stage.open(false);
@@ -62,7 +62,7 @@ async fn a_half_done_maze_can_be_torn_down_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_loop_does_not_wait_for_an_inspection() {
     let lab = Lab::new();
-    lab.raise(0).await;
+    lab.deploy(0).await;
     lab.stage.look_for(60 * SECOND);
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
@@ -74,7 +74,7 @@ async fn a_cancelled_loop_does_not_wait_for_an_inspection() {
 #[tokio::test(start_paused = true)]
 async fn a_loop_cancelled_before_its_start_does_nothing() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     enqueue(&lab.engine, id, "extra").await;
     lab.docker().clear_log();
     let keeper = Keeper::start(&lab.engine, by_events());

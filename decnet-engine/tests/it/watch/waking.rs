@@ -13,19 +13,19 @@ use super::{Keeper, Lab, SECOND, by_events, by_polls, engine, enqueue, settle, u
 #[tokio::test(start_paused = true)]
 async fn a_queued_mutation_is_applied_long_before_the_next_poll() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
     settle().await;
     let mutation = enqueue(&lab.engine, id, "extra").await;
     assert!(until!(lab.is_applied(mutation).await) < SECOND);
-    assert!(lab.is_as_it_should_be(id).await);
+    assert!(lab.matches_the_store(id).await);
     keeper.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_without_an_event_is_found_by_the_poll() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     let mutation = enqueue(&lab.elsewhere(), id, "extra").await;
@@ -40,12 +40,12 @@ async fn a_change_by_another_process_is_found_by_the_poll() {
     let path = folder.path().join("decnet.db");
     let open = || Arc::new(SqliteRepo::open(&path).expect("a store"));
     let lab = Lab::on(open());
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     let mutation = enqueue(&engine(open(), &lab.stage, None), id, "extra").await;
     assert!(until!(lab.is_applied(mutation).await) < 12 * SECOND);
-    assert!(lab.is_as_it_should_be(id).await);
+    assert!(lab.matches_the_store(id).await);
     keeper.end().await;
 }
 
@@ -53,7 +53,7 @@ async fn a_change_by_another_process_is_found_by_the_poll() {
 async fn events_of_other_processes_on_the_bus_wake_the_loop() {
     let bus = Arc::new(LocalBus::default());
     let lab = Lab::with_bus(bus.clone());
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
     settle().await;
     let other = engine(lab.repo.clone(), &lab.stage, Some(bus));
@@ -62,7 +62,7 @@ async fn events_of_other_processes_on_the_bus_wake_the_loop() {
     keeper.end().await;
 }
 
-/// A bus that delivers nothing. Its subscriptions end at once or never.
+/// A bus without events. Its subscriptions end immediately or never.
 #[derive(Debug)]
 struct Dead {
     ends: bool,
@@ -86,7 +86,7 @@ async fn events_of_this_process_wake_the_loop_although_the_bus_is_down() {
     for ends in [true, false] {
         let outlets = Mutex::default();
         let lab = Lab::with_bus(Arc::new(Dead { ends, outlets }));
-        let id = lab.raise(0).await;
+        let id = lab.deploy(0).await;
         let keeper = Keeper::start(&lab.engine, by_events());
         settle().await;
         let mutation = enqueue(&lab.engine, id, "extra").await;
@@ -100,7 +100,7 @@ async fn after_lost_events_the_store_is_read_at_once() {
     let outlets = Mutex::default();
     let bus = Arc::new(Dead { ends: false, outlets });
     let lab = Lab::with_bus(bus.clone());
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     let keeper = Keeper::start(&lab.engine, by_events());
     settle().await;
     let mutation = enqueue(&lab.elsewhere(), id, "extra").await;
@@ -116,7 +116,7 @@ async fn after_lost_events_the_store_is_read_at_once() {
 #[tokio::test(start_paused = true)]
 async fn an_inspection_does_not_delay_new_events() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     lab.stage.look_for(60 * SECOND);
     let keeper = Keeper::start(&lab.engine, by_events());
     for decky in ["first", "second", "third"] {
@@ -130,11 +130,11 @@ async fn an_inspection_does_not_delay_new_events() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_loop_does_nothing_on_the_daemon() {
     let lab = Lab::new();
-    let id = lab.raise(0).await;
+    let id = lab.deploy(0).await;
     lab.docker().clear_log();
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     tokio::time::sleep(600 * SECOND).await;
     assert!(lab.docker().log().is_empty());
-    assert!(lab.is_as_it_should_be(id).await);
+    assert!(lab.matches_the_store(id).await);
     keeper.end().await;
 }

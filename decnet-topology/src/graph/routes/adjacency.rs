@@ -3,7 +3,7 @@ use crate::{
     model::{Decky, Topology},
 };
 
-/// Who is next to whom in the routed maze: the routers on each LAN, and the LANs of each router. LANs are numbered by their places
+/// The neighbours in the routed maze: the routers on each LAN, and the LANs of each router. LANs are numbered by their positions
 /// in the topology, routers in the order of the deckies.
 #[derive(Debug, Clone)]
 pub(super) struct Adjacency {
@@ -16,12 +16,12 @@ pub(super) struct Adjacency {
 pub(super) struct Neighbour {
     /// The router's address on the LAN.
     pub(super) address: u32,
-    /// The number of the one or the other.
+    /// The number of the router or LAN.
     pub(super) number: u32,
 }
 
 impl Adjacency {
-    /// Looks at a topology.
+    /// Collects the neighbours of a topology.
     pub(super) fn new(topology: &Topology) -> Self {
         let mut on_lan = vec![Vec::new(); topology.lans().len()];
         let mut of_router = Vec::new();
@@ -42,7 +42,7 @@ impl Adjacency {
         }
     }
 
-    /// Leaves LANs and routers out. Their numbers stay.
+    /// Removes LANs and routers. The others keep their numbers.
     pub(super) fn of_those(&self, lan: impl Fn(u32) -> bool, router: impl Fn(u32) -> bool) -> Self {
         Self {
             routers_of_lan: self.routers_of_lan.of_those(&lan, &router),
@@ -79,12 +79,12 @@ fn lans_of<'t>(topology: &'t Topology, decky: &'t Decky) -> impl Iterator<Item =
     })
 }
 
-/// Returns a place in a list as the 32 bits that are enough for it.
+/// Returns a position in a list as 32 bits, which are enough for it.
 pub(super) fn index(place: usize) -> u32 {
     u32::try_from(place).expect("ids have 32 bits, so there are fewer parts")
 }
 
-/// Lists of neighbours, one after the other in one piece of memory.
+/// Lists of neighbours in one contiguous block of memory.
 #[derive(Debug, Clone)]
 struct Lists {
     starts: Vec<usize>,

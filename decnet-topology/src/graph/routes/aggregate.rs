@@ -15,14 +15,14 @@ pub(super) struct Way {
 impl Way {
     /// Returns whether the first bits of an address are those of the destination.
     fn holds(&self, address: u32) -> bool {
-        // A shift by all bits is none: a prefix of 0 holds everything.
+        // A shift by all bits is undefined: a prefix of 0 contains every address.
         (self.network ^ address)
             .checked_shr(32 - u32::from(self.prefix))
             .unwrap_or(0)
             == 0
     }
 
-    /// Returns the subnet that this one is a half of.
+    /// Returns the subnet of twice the size that contains this one.
     fn whole(&self) -> Option<Self> {
         let prefix = self.prefix.checked_sub(1)?;
         let low_bit = 1 << (31 - prefix);
@@ -41,12 +41,12 @@ impl Way {
     }
 }
 
-/// Joins routes, given in the order of their destinations, as long as the same addresses go the same way.
+/// Merges routes, given in the order of their destinations, as long as the same addresses use the same router.
 pub(super) fn aggregate(ways: impl IntoIterator<Item = Way>) -> Vec<Route> {
     let mut joined: Vec<Way> = Vec::new();
     for way in ways {
         if let Some(last) = joined.last() {
-            // Subnets that overlap are against the rules, but may be drawn: the same again, or an inner one, says nothing new.
+            // Overlapping subnets break a rule, but can be drawn. A repeated or inner subnet adds nothing.
             let same = (last.network, last.prefix) == (way.network, way.prefix);
             if same || last.via == way.via && last.prefix <= way.prefix && last.holds(way.network) {
                 continue;
@@ -61,7 +61,7 @@ pub(super) fn aggregate(ways: impl IntoIterator<Item = Way>) -> Vec<Route> {
     joined.iter().map(Way::route).collect()
 }
 
-/// Joins the last two routes, if they are the halves of a subnet that has no route of its own.
+/// Merges the last two routes if they are the halves of a subnet without its own route.
 fn joined_halves(ways: &[Way]) -> Option<Way> {
     let [before @ .., low, high] = ways else { return None };
     if low.via != high.via || low.prefix != high.prefix {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_subnets_keep_their_ways() {
+    fn overlapping_subnets_keep_their_routes() {
         assert_eq!(
             joined(&[("10.0.0.0/23", 1), ("10.0.0.0/24", 1), ("10.0.1.0/24", 1)]),
             ["10.0.0.0/23 via 0.0.0.1"]

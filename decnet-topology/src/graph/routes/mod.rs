@@ -24,19 +24,19 @@ use crate::{
 };
 
 impl Graph<'_> {
-    /// Returns the routes that every decky needs, routers among them: to each LAN that it reaches but is not attached to, and
-    /// nothing else.
+    /// Returns the routes that every decky needs, including routers: one to each LAN that it reaches but is not attached to, and
+    /// no others.
     ///
-    /// A packet goes to the router that is nearest to its LAN, by the number of routers on the way; of several, to one on the home
-    /// LAN, else to the one with the lowest address. Every step brings it nearer, so it never goes in circles. The way back may
-    /// lead over other routers, where there are several: a reverse path filter on routers must be loose (RFC 3704, section 2.4).
+    /// A packet goes to the router that is nearest to the destination LAN, counted in routers. Of several nearest ones, a router
+    /// on the home LAN wins, then the one with the lowest address. Every hop brings the packet nearer, so there are no loops. The
+    /// return path may use other routers, so a reverse path filter on routers must be loose (RFC 3704, section 2.4).
     ///
-    /// Routes are in the order of their destinations, and aggregated: neighbours with the same router become one where
-    /// that covers exactly the same addresses. Space that no LAN declares is never announced.
+    /// Routes are in the order of their destinations, and aggregated: neighbours with the same router are merged if the result
+    /// covers exactly the same addresses. Address space that no LAN declares is never announced.
     ///
-    /// Deckies that are attached to the same one LAN share their routes. Where there is one way alone, none is searched for: a
-    /// maze without circles takes time in proportion to its routes. From each LAN on a circle, and each bridge decky that does
-    /// not forward between LANs of one zone, one search is made.
+    /// Deckies that are attached to the same single LAN share their routes. A maze without cycles needs no search, and takes time
+    /// in proportion to its routes. One search is made from each LAN on a cycle, and from each non-forwarding bridge decky
+    /// between LANs of one zone.
     pub fn routes(&self) -> BTreeMap<DeckyId, Arc<[Route]>> {
         let mut tables = Tables::new(self);
         let mut of_lan: Vec<Option<Arc<[Route]>>> = vec![None; self.topology.lans().len()];
@@ -84,12 +84,12 @@ fn own_lans(graph: &Graph<'_>, decky: &Decky) -> Vec<u32> {
     places(graph.topology, decky).map(|(lan, _)| index(lan)).collect()
 }
 
-/// Takes the home, which comes first, from the other LANs of a decky; there is none if it is attached to nothing.
+/// Splits the home, which comes first, from the other LANs of a decky; none if it has no attachments.
 fn home_and_others(lans: &[u32]) -> (&[u32], &[u32]) {
     lans.split_at(lans.len().min(1))
 }
 
-/// Returns the places of the LANs in the zones of some LANs, each zone once.
+/// Returns the positions of the LANs in the zones of some LANs, each zone once.
 fn own_zones(graph: &Graph<'_>, order: &Order, lans: &[u32]) -> Vec<Range<u32>> {
     let mut zones: Vec<usize> = lans.iter().map(|&lan| graph.zone_of[lan as usize]).collect();
     zones.sort_unstable();
@@ -97,7 +97,7 @@ fn own_zones(graph: &Graph<'_>, order: &Order, lans: &[u32]) -> Vec<Range<u32>> 
     zones.into_iter().map(|zone| order.zone(zone)).collect()
 }
 
-/// What it takes to make the tables of routes.
+/// The data that is needed to build the route tables.
 #[derive(Debug)]
 struct Tables<'g> {
     graph: &'g Graph<'g>,
@@ -124,13 +124,13 @@ impl<'g> Tables<'g> {
         }
     }
 
-    /// Makes the table of a decky. `router` is its number, if it is one.
+    /// Builds the table of a decky. `router` is its number if it is a router.
     fn routes(&mut self, decky: &Decky, router: Option<u32>) -> Vec<Route> {
         let lans = own_lans(self.graph, decky);
         let zones = own_zones(self.graph, &self.order, &lans);
         let mut ways = Vec::new();
-        // From two LANs of one zone there are two ways to everything. A router joins its LANs: from each, the rest of the maze is
-        // on the other side.
+        // Between two LANs of one zone there are two paths to every destination. A router connects its LANs: from each of them,
+        // the rest of the maze is on the other side.
         if router.is_some() || zones.len() == lans.len() {
             self.ways_from_each(&lans, router, zones, &mut ways);
         } else {

@@ -21,16 +21,16 @@ pub(super) struct Stretch {
 /// The order of the LANs: zone by zone, the LANs of each by their subnets.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// For each place, the LAN.
+    /// For each position, the LAN.
     pub(super) lan_at: Vec<u32>,
-    /// For each LAN, its place.
+    /// For each LAN, its position.
     pub(super) place_of: Vec<u32>,
-    /// For each zone, the places of its LANs.
+    /// For each zone, the positions of its LANs.
     zones: Vec<Range<u32>>,
-    /// For each place, the first and the last address.
+    /// For each position, the first and the last address.
     spans: Vec<(Ipv4Addr, Ipv4Addr)>,
-    /// For each place, where the LANs end that follow it in its zone without a gap between their subnets. Where any two subnets
-    /// of the maze overlap, which is against the rules but may be drawn, each LAN is on its own.
+    /// For each position, the end of the run of LANs in its zone whose subnets follow each other without a gap. If any two
+    /// subnets of the maze overlap (against the rules, but possible in a draft), each LAN is its own run.
     gapless_to: Vec<u32>,
 }
 
@@ -84,9 +84,9 @@ impl Order {
         self.zones[zone].clone()
     }
 
-    /// Makes routes of stretches, no two of which share a place.
+    /// Builds routes from runs that do not overlap.
     pub(super) fn routes(&self, stretches: &mut Vec<Stretch>) -> Vec<Route> {
-        // Most come in a few ascending lists, which a stable sort merges.
+        // Most are a few ascending lists, which a stable sort merges.
         stretches.sort_by_key(|stretch| stretch.places.start);
         stretches.dedup_by(|next, stretch| {
             let goes_on = stretch.places.end == next.places.start && stretch.via == next.via;
@@ -96,12 +96,12 @@ impl Order {
             goes_on
         });
         let mut ways: Vec<Way> = stretches.iter().flat_map(|stretch| self.ways(stretch)).collect();
-        // They are, unless they lead to several zones.
+        // They are in order unless they lead to several zones.
         ways.sort_by_key(|way| (way.network, way.prefix));
         aggregate(ways)
     }
 
-    /// Covers a stretch exactly with the fewest subnets.
+    /// Covers a run exactly with the fewest subnets.
     fn ways(&self, stretch: &Stretch) -> impl Iterator<Item = Way> {
         let (end, via) = (stretch.places.end, stretch.via);
         let mut at = stretch.places.start;

@@ -9,12 +9,12 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Search {
     adjacency: Adjacency,
-    /// What is found with each LAN and router, in the order of the places: LANs are counted first, then routers.
+    /// What each LAN and router represents, in the order of positions: LANs first, then routers.
     found_with: Vec<(Range<u32>, u32)>,
-    /// Which search found a LAN or router last.
+    /// The search that found a LAN or router last.
     found: Vec<u32>,
     number: u32,
-    /// Over which address on the decky's LANs each was found; none for these LANs themselves.
+    /// The address on the decky's LANs over which each was found; none for these LANs themselves.
     via: Vec<Option<u32>>,
     /// LANs, in the order in which they were found.
     queue: Vec<u32>,
@@ -40,10 +40,10 @@ impl Search {
         Self::new(adjacency, places.collect())
     }
 
-    /// Finds for each LAN in the zones the router, on one of the decky's own LANs, that packets go to.
+    /// Finds, for each LAN in the zones, the router on one of the decky's own LANs that packets go to.
     ///
-    /// The routers next door are tried in the order of preference. The queue keeps that order in every layer, so the first way found
-    /// to a LAN is the preferred one of the shortest. None leads over `except`.
+    /// The adjacent routers are tried in order of preference. The queue keeps that order in every layer, so the first path found
+    /// to a LAN is the preferred one of the shortest. No path uses `except`.
     pub(super) fn ways_from(
         &mut self,
         (home, others): (&[u32], &[u32]),
@@ -97,7 +97,7 @@ impl Search {
         }
     }
 
-    /// Goes over a router, unless an earlier way did, to its LANs.
+    /// Visits the LANs of a router, unless an earlier path already did.
     fn cross(&mut self, router: u32, via: u32) {
         let at = self.adjacency.lan_count() + router as usize;
         if std::mem::replace(&mut self.found[at], self.number) == self.number {

@@ -6,19 +6,19 @@ use super::{
 };
 use crate::graph::Graph;
 
-/// The routed maze, taken apart: trees, and what they hang from.
+/// The routed maze, split into trees and cores.
 ///
-/// LANs with one router, and routers with one LAN left, are taken away again and again. What then is left of a zone is one
-/// LAN or router, which is the root of a tree, or its **core**, where packets may go in circles. In the trees there is one way to
-/// everything, which needs no search: down to what hangs below, and up to the rest.
+/// LANs with one router, and routers with one remaining LAN, are removed repeatedly. The rest of a zone is one LAN or router,
+/// which is the root of a tree, or its **core**, which has cycles. In a tree there is one path to every destination, so no search
+/// is needed: down to the subtree, and up to the rest.
 ///
-/// LANs and routers have one count of numbers here: first the LANs, then the routers.
+/// LANs and routers share one numbering: first the LANs, then the routers.
 #[derive(Debug)]
 pub(super) struct Trees {
     lan_count: u32,
-    /// For each, the one above it; none for roots, and in the core.
+    /// For each, its parent; none for roots and in the core.
     above: Vec<Option<u32>>,
-    /// For each, the places of the LANs that hang from it, its own among them: ascending.
+    /// For each, the positions of the LANs in its subtree, including itself: ascending.
     below: Vec<Vec<Range<u32>>>,
     /// For each, whether it is in the core.
     in_core: Vec<bool>,
@@ -46,7 +46,7 @@ impl Trees {
         let mut next = 0;
         while let Some(&end) = ends.get(next) {
             next += 1;
-            // None is left of it if it is the last of its zone.
+            // No neighbour is left if it is the last of its zone.
             let Some(above) = neighbours(end).find(|&above| !is_gone[above as usize]) else {
                 continue;
             };
@@ -72,7 +72,7 @@ impl Trees {
         self.in_core[lan as usize]
     }
 
-    /// Returns the core alone.
+    /// Returns only the core.
     pub(super) fn core(&self, adjacency: &Adjacency) -> Adjacency {
         adjacency.of_those(
             |lan| self.in_core[lan as usize],
@@ -80,7 +80,7 @@ impl Trees {
         )
     }
 
-    /// Lists what hangs from each part of the core, in the order of the places.
+    /// Lists the subtrees of each part of the core, in the order of positions.
     pub(super) fn hanging_from_core(&self) -> Vec<(Range<u32>, u32)> {
         let core = (0..).zip(&self.below).filter(|(one, _)| self.in_core[*one as usize]);
         let mut hanging: Vec<_> = core
@@ -90,8 +90,8 @@ impl Trees {
         hanging
     }
 
-    /// Lists the ways over the routers on a LAN that are above it, or hang from it, but not over `except`: all ways, if the LAN
-    /// is not in the core.
+    /// Lists the paths over the routers on a LAN that are its parent or its children, but not over `except`. If the LAN is not in
+    /// the core, these are all paths.
     pub(super) fn ways_from(
         &self,
         lan: u32,
@@ -125,7 +125,7 @@ fn trees_neighbours(adjacency: &Adjacency, lan_count: u32, one: u32) -> impl Ite
     list.iter().map(move |neighbour| first + neighbour.number)
 }
 
-/// Puts ranges in order, and joins those that follow each other.
+/// Sorts ranges, and merges adjacent ones.
 fn join(ranges: &mut Vec<Range<u32>>) {
     ranges.sort_unstable_by_key(|range| range.start);
     ranges.dedup_by(|next, range| {
@@ -138,7 +138,7 @@ fn join(ranges: &mut Vec<Range<u32>>) {
     ranges.shrink_to_fit();
 }
 
-/// Walks what is left of a range without some of its parts, which are in order.
+/// Walks the parts of a range that remain without some subranges, which are in order.
 fn without(whole: Range<u32>, parts: &[Range<u32>]) -> impl Iterator<Item = Range<u32>> {
     let starts = [whole.start].into_iter().chain(parts.iter().map(|part| part.end));
     let ends = parts.iter().map(|part| part.start).chain([whole.end]);

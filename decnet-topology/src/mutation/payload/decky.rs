@@ -20,36 +20,36 @@ pub struct AddDecky {
     pub name: Name,
     /// Its home.
     pub lan: Name,
-    /// What it runs.
+    /// Its services.
     #[schemars(with = "Vec<String>", default)]
     pub services: BTreeSet<ServiceName>,
-    /// How its services are configured.
+    /// The configuration of its services.
     #[schemars(with = "BTreeMap<String, BTreeMap<String, Value>>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_config: Option<ServiceConfig>,
-    /// What it poses as.
+    /// Its archetype.
     #[schemars(with = "String", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archetype: Option<String>,
     /// Whether it forwards packets.
     #[schemars(default)]
     pub forwards_l3: bool,
-    /// Its address; the lowest that is free if there is none.
+    /// Its address; the lowest free one if absent.
     #[schemars(default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
-    /// Its place on the canvas, to the right.
+    /// Its position on the canvas, to the right.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<Coordinate>,
-    /// Its place on the canvas, down.
+    /// Its position on the canvas, down.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<Coordinate>,
 }
 
 impl AddDecky {
-    /// Adds a decky that runs nothing, with an allocated address.
+    /// Adds a decky without services, with an allocated address.
     pub fn new(name: Name, lan: Name) -> Self {
         Self {
             name,
@@ -64,21 +64,21 @@ impl AddDecky {
         }
     }
 
-    /// Sets what it runs.
+    /// Sets its services.
     #[must_use]
     pub fn services(mut self, services: impl IntoIterator<Item = impl Into<ServiceName>>) -> Self {
         self.services = services.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets how its services are configured.
+    /// Sets the configuration of its services.
     #[must_use]
     pub fn service_config(mut self, config: ServiceConfig) -> Self {
         self.service_config = Some(config);
         self
     }
 
-    /// Sets what it poses as.
+    /// Sets its archetype.
     #[must_use]
     pub fn archetype(mut self, slug: &str) -> Self {
         self.archetype = Some(slug.into());
@@ -92,14 +92,14 @@ impl AddDecky {
         self
     }
 
-    /// Gives it an address; else the lowest that is free.
+    /// Sets its address; the default is the lowest free one.
     #[must_use]
     pub fn ip(mut self, ip: Ipv4Addr) -> Self {
         self.ip = Some(ip);
         self
     }
 
-    /// Sets its place on the canvas.
+    /// Sets its position on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         (self.x, self.y) = (position.x, position.y);
@@ -115,11 +115,11 @@ pub struct AttachDecky {
     pub decky: Name,
     /// The LAN.
     pub lan: Name,
-    /// Its address there; the lowest that is free if there is none.
+    /// Its address on the LAN; the lowest free one if absent.
     #[schemars(default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,
-    /// Whether it forwards from now on; `false` leaves it as it is.
+    /// Whether it forwards from now on; `false` changes nothing.
     #[schemars(default)]
     pub forwards_l3: bool,
     /// Whether its base may be recreated.
@@ -139,7 +139,7 @@ impl AttachDecky {
         }
     }
 
-    /// Gives it an address; else the lowest that is free.
+    /// Sets its address; the default is the lowest free one.
     #[must_use]
     pub fn ip(mut self, ip: Ipv4Addr) -> Self {
         self.ip = Some(ip);
@@ -153,7 +153,7 @@ impl AttachDecky {
         self
     }
 
-    /// Lets its base be recreated.
+    /// Allows its base to be recreated.
     #[must_use]
     pub fn force(mut self) -> Self {
         self.force = true;
@@ -172,7 +172,7 @@ pub struct DetachDecky {
 }
 
 impl DetachDecky {
-    /// Takes a decky off a LAN.
+    /// Removes a decky from a LAN.
     pub fn new(decky: Name, lan: Name) -> Self {
         Self { decky, lan }
     }
@@ -199,18 +199,18 @@ impl RemoveDecky {
 pub struct UpdateDecky {
     /// The decky.
     pub decky: Name,
-    /// What changes of it.
+    /// The changes.
     #[schemars(default)]
     pub patch: DeckyPatch,
-    /// What it runs from now on.
+    /// Its new services.
     #[schemars(with = "Vec<String>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<BTreeSet<ServiceName>>,
-    /// Its place on the canvas, to the right.
+    /// Its position on the canvas, to the right.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<Coordinate>,
-    /// Its place on the canvas, down.
+    /// Its position on the canvas, down.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<Coordinate>,
@@ -220,7 +220,7 @@ pub struct UpdateDecky {
 }
 
 impl UpdateDecky {
-    /// Changes nothing of a decky yet.
+    /// Creates an update without changes.
     pub fn new(decky: Name) -> Self {
         Self {
             decky,
@@ -232,7 +232,7 @@ impl UpdateDecky {
         }
     }
 
-    /// Sets what it runs.
+    /// Sets its services.
     #[must_use]
     pub fn services(mut self, services: impl IntoIterator<Item = impl Into<ServiceName>>) -> Self {
         self.services = Some(services.into_iter().map(Into::into).collect());
@@ -246,7 +246,7 @@ impl UpdateDecky {
         self
     }
 
-    /// Sets what it poses as; none clears it.
+    /// Sets its archetype; none clears it.
     #[must_use]
     pub fn archetype(mut self, slug: Option<&str>) -> Self {
         self.patch.archetype = Some(slug.map(Into::into));
@@ -260,14 +260,14 @@ impl UpdateDecky {
         self
     }
 
-    /// Sets its place on the canvas.
+    /// Sets its position on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         (self.x, self.y) = (position.x, position.y);
         self
     }
 
-    /// Lets its base be recreated.
+    /// Allows its base to be recreated.
     #[must_use]
     pub fn force(mut self) -> Self {
         self.force = true;
@@ -275,7 +275,7 @@ impl UpdateDecky {
     }
 }
 
-/// What changes of a decky.
+/// The changes of a decky.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeckyPatch {
@@ -283,7 +283,7 @@ pub struct DeckyPatch {
     #[schemars(with = "BTreeMap<String, BTreeMap<String, Value>>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_config: Option<ServiceConfig>,
-    /// Sets what it poses as; `Some(None)`, on the wire `null`, clears it.
+    /// Sets its archetype; `Some(None)`, on the wire `null`, clears it.
     #[schemars(with = "Option<String>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archetype: Option<Option<String>>,

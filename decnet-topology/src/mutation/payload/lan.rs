@@ -13,7 +13,7 @@ use crate::{
 pub struct AddLan {
     /// The name of the new LAN.
     pub name: Name,
-    /// Its subnet; one is allocated if there is none.
+    /// Its subnet; allocated if absent.
     #[schemars(
         with = "Option<String>",
         regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"),
@@ -24,11 +24,11 @@ pub struct AddLan {
     /// Whether it is the DMZ.
     #[schemars(default)]
     pub is_dmz: bool,
-    /// Its place on the canvas, to the right.
+    /// Its position on the canvas, to the right.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<Coordinate>,
-    /// Its place on the canvas, down.
+    /// Its position on the canvas, down.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<Coordinate>,
@@ -46,7 +46,7 @@ impl AddLan {
         }
     }
 
-    /// Gives it a subnet; else one is allocated.
+    /// Sets its subnet; the default is an allocated one.
     #[must_use]
     pub fn subnet(mut self, subnet: Ipv4Net) -> Self {
         self.subnet = Some(subnet.trunc());
@@ -60,7 +60,7 @@ impl AddLan {
         self
     }
 
-    /// Sets its place on the canvas.
+    /// Sets its position on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         (self.x, self.y) = (position.x, position.y);
@@ -89,21 +89,21 @@ impl RemoveLan {
 pub struct UpdateLan {
     /// The LAN.
     pub name: Name,
-    /// What changes of it; nothing may while the maze runs.
+    /// The changes; none are allowed while the maze runs.
     #[schemars(default)]
     pub patch: LanPatch,
-    /// Its place on the canvas, to the right.
+    /// Its position on the canvas, to the right.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<Coordinate>,
-    /// Its place on the canvas, down.
+    /// Its position on the canvas, down.
     #[schemars(with = "Coordinate", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<Coordinate>,
 }
 
 impl UpdateLan {
-    /// Changes nothing of a LAN yet.
+    /// Creates an update without changes.
     pub fn new(name: Name) -> Self {
         Self {
             name,
@@ -120,7 +120,7 @@ impl UpdateLan {
         self
     }
 
-    /// Gives it another subnet; none allocates one.
+    /// Sets another subnet; none allocates one.
     #[must_use]
     pub fn subnet(mut self, subnet: Option<Ipv4Net>) -> Self {
         self.patch.subnet = Some(subnet.map(|subnet| subnet.trunc()));
@@ -134,7 +134,7 @@ impl UpdateLan {
         self
     }
 
-    /// Sets its place on the canvas.
+    /// Sets its position on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         (self.x, self.y) = (position.x, position.y);
@@ -142,7 +142,7 @@ impl UpdateLan {
     }
 }
 
-/// What changes of a LAN.
+/// The changes of a LAN.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LanPatch {
@@ -150,7 +150,7 @@ pub struct LanPatch {
     #[schemars(with = "Name", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Gives it another subnet; `Some(None)`, on the wire `null`, allocates one.
+    /// Sets another subnet; `Some(None)`, on the wire `null`, allocates one.
     #[schemars(
         with = "Option<String>",
         regex(pattern = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"),

@@ -1,10 +1,10 @@
 //! The transactions of a repo, written once for all backends.
 //!
-//! A [`Backend`] runs a transaction; within it, [`Tables`] reads and writes rows. Everything else is here and in
-//! [`rules`](super::rules): the three traits of the repo are implemented for every backend, by subject.
+//! A [`Backend`] runs a transaction; inside it, [`Tables`] reads and writes rows. Everything else is here and in
+//! [`rules`](super::rules), which implement the three traits of the repo for every backend.
 //!
-//! A transaction makes all its refusals before its first write. So a backend that cannot roll back, as the one in memory, is
-//! left as it was all the same.
+//! A transaction makes all its refusals before its first write. So a backend without rollback, such as the one in memory, is
+//! unchanged after a refusal.
 
 mod leases;
 mod queue;

@@ -12,13 +12,13 @@ use crate::{
 
 /// Runs transactions.
 pub(in crate::repo) trait Backend: Send + Sync + Debug + 'static {
-    /// Reads one moment of the store.
+    /// Reads a consistent snapshot of the store.
     fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
     ) -> impl Future<Output = Result<T, RepoError>> + Send;
 
-    /// Writes to the store, or leaves it as it was. No other transaction writes meanwhile.
+    /// Runs a write transaction; the store is unchanged if it fails. No other transaction writes at the same time.
     fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
@@ -28,7 +28,7 @@ pub(in crate::repo) trait Backend: Send + Sync + Debug + 'static {
     fn lock_unwritten(&self) -> impl Future<Output = Result<Box<dyn Send + Sync>, RepoError>> + Send;
 }
 
-/// Reads and writes rows within a transaction. It has no rules.
+/// Reads and writes rows inside a transaction. It enforces no rules.
 ///
 /// A method that takes the id of a topology refuses an unknown one with [`RepoError::NotFound`], unless it says otherwise.
 pub(in crate::repo) trait Tables {
@@ -41,10 +41,10 @@ pub(in crate::repo) trait Tables {
     /// Returns the rows that match, in order of creation and id.
     fn topologies(&mut self, filter: &ListFilter) -> Result<Page, RepoError>;
 
-    /// Finds the topology, not torn down, that has a name, whatever its case. Returns the name as it is written there.
+    /// Finds the topology, not torn down, with a name, in any case. Returns the name as stored.
     fn namesake(&mut self, name: &TopologyName) -> Result<Option<(TopologyName, TopologyId)>, RepoError>;
 
-    /// Returns whether a topology has the first eight hex digits of an id.
+    /// Returns whether a topology has these first eight hex digits of the id.
     fn has_short_id(&mut self, id: TopologyId) -> Result<bool, RepoError>;
 
     /// Adds the row of a topology that has no maze yet.
@@ -68,22 +68,22 @@ pub(in crate::repo) trait Tables {
     /// Returns the maze of a topology.
     fn maze(&mut self, id: TopologyId) -> Result<Topology, RepoError>;
 
-    /// Writes the maze of a topology in place of the one before.
+    /// Replaces the maze of a topology.
     fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError>;
 
     /// Returns the LANs of topologies that are not torn down whose subnets overlap a range of addresses, in order of address.
     fn claims(&mut self, except: Option<TopologyId>, range: RangeInclusive<u32>) -> Result<Vec<Claim>, RepoError>;
 
-    /// Returns what edits and mutations changed of deckies, oldest first; only changes later than `since` if that is given.
+    /// Returns the changes of deckies by edits and mutations, oldest first; if `since` is given, only later ones.
     fn changes(&mut self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError>;
 
     /// Appends changes of deckies.
     fn append_changes(&mut self, id: TopologyId, changes: &[RecordedChange]) -> Result<(), RepoError>;
 
-    /// Returns the lease that is stored, also if it ran out.
+    /// Returns the stored lease, even if it ran out.
     fn lease(&mut self, id: TopologyId) -> Result<Option<Lease>, RepoError>;
 
-    /// Writes the lease of a topology in place of the one before.
+    /// Replaces the lease of a topology.
     fn set_lease(&mut self, id: TopologyId, lease: &Lease) -> Result<(), RepoError>;
 
     /// Removes the lease of a topology.
@@ -101,9 +101,9 @@ pub(in crate::repo) trait Tables {
     /// Returns the topologies that have unfinished mutations, in order of the first of each.
     fn with_unfinished(&mut self) -> Result<Vec<TopologyId>, RepoError>;
 
-    /// Adds a mutation under a number that was never given before, and returns it with that.
+    /// Adds a mutation with a number that was never used before, and returns it with that number.
     fn insert_mutation(&mut self, row: MutationRow) -> Result<MutationRow, RepoError>;
 
-    /// Writes what may change of a mutation.
+    /// Writes the mutable fields of a mutation.
     fn update_mutation(&mut self, row: &MutationRow) -> Result<(), RepoError>;
 }

@@ -146,7 +146,7 @@ impl<B: Backend> TopologyStore for B {
     }
 }
 
-/// Stores a topology under the wanted id, or else the first one drawn, whose first eight hex digits no other topology has.
+/// Stores a topology under the wanted id, or else the first drawn id whose first eight hex digits are unique.
 pub(in crate::repo) fn create(
     tables: &mut dyn Tables,
     draw: &mut dyn FnMut() -> TopologyId,
@@ -171,7 +171,7 @@ pub(in crate::repo) fn create(
     })
 }
 
-/// Refuses a maze of which a subnet overlaps a claim of another topology.
+/// Refuses a maze with a subnet that overlaps a claim of another topology.
 pub(super) fn refuse_claimed(
     tables: &mut dyn Tables,
     except: Option<TopologyId>,
@@ -187,7 +187,7 @@ pub(super) fn refuse_claimed(
     claims::refuse_claimed(&claims, subnets())
 }
 
-/// Writes a maze in place of the one before, and records what that changes of its deckies.
+/// Replaces a maze, and records the changes of its deckies.
 pub(super) fn replace_maze(
     tables: &mut dyn Tables,
     id: TopologyId,
@@ -201,7 +201,7 @@ pub(super) fn replace_maze(
     tables.set_maze(id, maze)
 }
 
-/// Refuses a caller who lost the lease that it names.
+/// Refuses a caller that lost its lease.
 fn require_held(tables: &mut dyn Tables, id: TopologyId, held: Option<LeaseToken>) -> Result<(), RepoError> {
     let lease = match held {
         Some(_) => tables.lease(id)?,
@@ -210,7 +210,7 @@ fn require_held(tables: &mut dyn Tables, id: TopologyId, held: Option<LeaseToken
     rules::require_held(id, lease.as_ref(), held)
 }
 
-/// Finishes the unfinished mutations of a topology that takes none any more.
+/// Finishes the unfinished mutations of a topology that no longer takes mutations.
 fn dismiss(tables: &mut dyn Tables, id: TopologyId, dismissal: &Dismissal, at: Timestamp) -> Result<(), RepoError> {
     let unfinished = tables.mutations(&MutationFilter::unfinished(Some(id)))?.rows;
     for mut mutation in unfinished.into_iter().filter(|mutation| dismissal.concerns(mutation)) {

@@ -8,7 +8,7 @@ use crate::repo::{
 
 /// A store that lives as long as the process: for tests, previews and embedders that keep their mazes elsewhere.
 ///
-/// It needs no runtime: its futures are ready at once.
+/// It needs no async runtime: its futures are ready immediately.
 #[derive(Debug)]
 pub struct MemoryRepo {
     stock: Mutex<Stock>,
@@ -21,14 +21,14 @@ impl Default for MemoryRepo {
 }
 
 impl MemoryRepo {
-    /// Makes an empty store with an instance id of its own.
+    /// Creates an empty store with its own instance id.
     pub fn new() -> Self {
         Self {
             stock: Mutex::new(Stock::new()),
         }
     }
 
-    /// Locks the store. A panic elsewhere leaves it whole: a transaction makes its writes after all its refusals.
+    /// Locks the store. A panic elsewhere leaves it intact: a transaction makes its writes after all its refusals.
     fn stock(&self) -> MutexGuard<'_, Stock> {
         self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }

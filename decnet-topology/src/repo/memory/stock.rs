@@ -19,18 +19,18 @@ use crate::{
     status::{Status, StatusEvent},
 };
 
-/// All that is stored.
+/// The contents of the store.
 #[derive(Debug)]
 pub(super) struct Stock {
     instance: InstanceId,
     topologies: BTreeMap<TopologyId, Entry>,
     mutations: BTreeMap<MutationId, MutationRow>,
     unfinished: BTreeSet<(TopologyId, MutationId)>,
-    /// The number of a mutation whose topology was deleted is not given again.
+    /// The number of a mutation is not reused after its topology was deleted.
     last_mutation: u64,
 }
 
-/// One topology with all that refers to it but its mutations.
+/// One topology with everything that refers to it, except its mutations.
 #[derive(Debug)]
 struct Entry {
     row: TopologyRow,
@@ -247,7 +247,7 @@ impl Tables for Stock {
     }
 }
 
-/// Cuts a page out of a list.
+/// Returns one page of a list.
 fn page<T: Clone>(rows: Vec<&T>, limit: Option<usize>, offset: usize) -> Vec<T> {
     let page = rows.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX));
     page.cloned().collect()

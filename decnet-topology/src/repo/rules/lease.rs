@@ -1,4 +1,4 @@
-//! The one rule for leases of topologies and claims on mutations.
+//! The shared rule for leases of topologies and claims on mutations.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,9 +8,9 @@ use crate::{
     rng,
 };
 
-/// What proves a lease.
+/// The token of a lease.
 pub(in crate::repo) trait Token: Copy + PartialEq {
-    /// Whether stores keep the length of the lease.
+    /// Whether stores keep the duration of the lease.
     const KEEPS_LENGTH: bool;
 
     /// Draws a fresh token.
@@ -33,7 +33,7 @@ impl Token for ClaimToken {
     }
 }
 
-/// Returns the lease if it has not run out.
+/// Returns the lease if it has not expired.
 pub(in crate::repo) fn held<T>(stored: Option<Lease<T>>, at: Timestamp) -> Option<Lease<T>> {
     stored.filter(|lease| at < lease.until)
 }
@@ -57,8 +57,8 @@ pub(in crate::repo) fn acquire<T: Token>(
     }
 }
 
-/// Returns the stored lease with a later end; none if the token does not prove it. A lease that ran out is renewed if no one
-/// took it since.
+/// Returns the stored lease with a later end; none if the token does not match. An expired lease is renewed if nobody took it
+/// since.
 pub(in crate::repo) fn renew<T: Token>(
     stored: Option<Lease<T>>,
     token: T,
@@ -73,12 +73,12 @@ pub(in crate::repo) fn renew<T: Token>(
     })
 }
 
-/// Returns whether the token proves the stored lease.
+/// Returns whether the token matches the stored lease.
 pub(in crate::repo) fn is_proven<T: Token>(stored: Option<&Lease<T>>, token: T) -> bool {
     stored.is_some_and(|lease| lease.token == token)
 }
 
-/// Returns when a time that begins at `at` is over.
+/// Returns the end of a duration that begins at `at`.
 pub(in crate::repo) fn ending(at: Timestamp, time: SignedDuration) -> Timestamp {
     at.saturating_add(time).unwrap_or(Timestamp::MAX)
 }

@@ -1,4 +1,4 @@
-//! The rules of status, versions, leases and queues. They are pure, and every backend obeys them.
+//! The rules of status, versions, leases and queues. They are pure, and every backend applies them.
 
 pub(super) mod lease;
 pub(super) mod queue;
@@ -13,7 +13,7 @@ use crate::{
     version::Version,
 };
 
-/// Returns the row of a topology that was just stored.
+/// Returns the row of a newly stored topology.
 pub(super) fn first_row(id: TopologyId, new: &NewTopology, at: Timestamp) -> TopologyRow {
     TopologyRow {
         id,
@@ -56,7 +56,7 @@ fn not_editable(row: &TopologyRow) -> RepoError {
     }
 }
 
-/// Counts an edit of what the caller saw, or refuses.
+/// Counts an edit if the version is the expected one, or refuses.
 fn count_edit(
     row: &mut TopologyRow,
     expected: Option<Version>,
@@ -79,19 +79,19 @@ fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), R
     }
 }
 
-/// Changes how the topology of a row is raised, or refuses.
+/// Changes the deploy settings of a row, or refuses.
 pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: Timestamp) -> Result<(), RepoError> {
     if row.status == Status::TornDown {
         return Err(not_editable(row));
     }
-    // What runs was deployed with the settings of before.
+    // The running containers were deployed with the previous settings.
     row.needs_resync |= row.takes_mutations() && row.settings != settings;
     row.settings = settings;
     row.changed_at = at;
     Ok(())
 }
 
-/// Refuses a caller whose lease is not the one that is stored any more. One who names no lease is not refused.
+/// Refuses a caller whose lease is no longer the stored one. A caller without a lease is not refused.
 pub(super) fn require_held(id: TopologyId, lease: Option<&Lease>, held: Option<LeaseToken>) -> Result<(), RepoError> {
     match held {
         Some(_) if held != lease.map(|lease| lease.token) => Err(RepoError::LeaseLost { id }),
@@ -134,12 +134,13 @@ pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp)
     })
 }
 
-/// Refuses to delete what may have something on Docker, or what someone is at work on.
+/// Refuses to delete a topology that may exist on Docker or whose lease is held.
 pub(super) fn refuse_delete(status: Status, lease: Option<Lease>, at: Timestamp) -> Result<(), RepoError> {
     if !matches!(status, Status::Pending | Status::Failed | Status::TornDown) {
         return Err(RepoError::NotDeletable { status });
     }
-    // The caller may have waited for the store. A lease taken meanwhile seems to end too late, by at most that time.
+    // The caller may have waited for the store. Then a lease that was acquired meanwhile seems to end too late, by at most that
+    // time.
     let now = lease::ending(at, SignedDuration::from_mins(1));
     match lease::held(lease, at).filter(|lease| !lease.is_overlong(now)) {
         Some(lease) => Err(RepoError::LeaseHeld { lease: Box::new(lease) }),

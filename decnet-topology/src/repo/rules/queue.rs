@@ -11,7 +11,7 @@ use crate::{
     version::Version,
 };
 
-/// Refuses mutations to a topology that takes none.
+/// Refuses mutations of a topology that takes none.
 fn refuse(row: &TopologyRow) -> Result<(), RepoError> {
     if row.takes_mutations() {
         return Ok(());
@@ -25,7 +25,7 @@ pub(in crate::repo) fn refuse_unreadable(new: &NewMutation) -> Result<(), RepoEr
     readable.map_err(|error| RepoError::MutationUnreadable { source: error.into() })
 }
 
-/// Counts a mutation as an edit of the topology that it is for, or refuses it.
+/// Counts a mutation as an edit of its topology, or refuses it.
 pub(in crate::repo) fn enqueue(
     row: &mut TopologyRow,
     expected: Option<Version>,
@@ -34,10 +34,10 @@ pub(in crate::repo) fn enqueue(
     count_edit(row, expected, at, refuse)
 }
 
-/// Stands for the number that the table will give.
+/// A placeholder for the number that the table will assign.
 pub(in crate::repo) const UNNUMBERED: MutationId = MutationId::new(0);
 
-/// Returns a mutation that was just asked for.
+/// Returns a newly requested mutation.
 pub(in crate::repo) fn enqueued(id: MutationId, row: &TopologyRow, new: NewMutation, at: Timestamp) -> MutationRow {
     let NewMutation { mutation, actor } = new;
     MutationRow {
@@ -57,7 +57,7 @@ pub(in crate::repo) fn enqueued(id: MutationId, row: &TopologyRow, new: NewMutat
     }
 }
 
-/// Returns a mutation that an edit of a pending topology made at once.
+/// Returns the mutation of a direct edit of a pending topology.
 pub(in crate::repo) fn applied(id: MutationId, row: &TopologyRow, new: NewMutation, at: Timestamp) -> MutationRow {
     MutationRow {
         state: MutationState::Applied,
@@ -68,7 +68,7 @@ pub(in crate::repo) fn applied(id: MutationId, row: &TopologyRow, new: NewMutati
     }
 }
 
-/// Gives the first unfinished mutation of a topology to a holder. Returns whether it could be claimed.
+/// Lets a holder claim the first unfinished mutation of a topology. Returns whether it could be claimed.
 pub(in crate::repo) fn claim(
     first: &mut MutationRow,
     topology: &TopologyRow,
@@ -90,7 +90,7 @@ pub(in crate::repo) fn claim(
     true
 }
 
-/// Refuses a token that does not prove the claim on a mutation.
+/// Refuses a token that does not match the claim on a mutation.
 fn refuse_lost(row: &MutationRow, token: ClaimToken) -> Result<(), RepoError> {
     if lease::is_proven(row.claim.as_ref(), token) {
         return Ok(());
@@ -98,7 +98,7 @@ fn refuse_lost(row: &MutationRow, token: ClaimToken) -> Result<(), RepoError> {
     Err(RepoError::ClaimLost { id: row.id })
 }
 
-/// Makes a claim last longer, or refuses.
+/// Renews a claim, or refuses.
 pub(in crate::repo) fn renew(
     row: &mut MutationRow,
     token: ClaimToken,
@@ -110,8 +110,8 @@ pub(in crate::repo) fn renew(
     Ok(claim)
 }
 
-/// Makes a claimed mutation pending again, if the token still proves the claim, and returns whether it did. Where the topology
-/// takes no mutations any more it is finished instead.
+/// Makes a claimed mutation pending again if the token still matches the claim, and returns whether it did. If the topology no
+/// longer takes mutations, the mutation is finished instead.
 pub(in crate::repo) fn release_claim(
     row: &mut MutationRow,
     topology: &TopologyRow,
@@ -129,7 +129,7 @@ pub(in crate::repo) fn release_claim(
     true
 }
 
-/// Marks the maze that a mutation makes as stored, or refuses.
+/// Marks the changed maze of a mutation as stored, or refuses.
 pub(in crate::repo) fn store(
     row: &mut MutationRow,
     topology: &mut TopologyRow,
@@ -166,25 +166,25 @@ pub(in crate::repo) fn finish(
     Ok(())
 }
 
-/// Why unfinished mutations of a topology come to nothing, and which.
+/// Why unfinished mutations of a topology are dismissed, and which.
 pub(in crate::repo) struct Dismissal {
     reason: String,
-    /// Whether those go too that somebody is at work on.
+    /// Whether mutations that somebody is applying are dismissed too.
     claimed: bool,
 }
 
 impl Dismissal {
-    /// Returns the dismissal that follows from a topology's status; none if it takes mutations.
+    /// Returns the dismissal for a topology's status; none if it takes mutations.
     ///
-    /// One that is being applied is left to who applies it, until the topology is down for good: then nobody is at work any
-    /// more, but one who died.
+    /// A mutation that is being applied is left to its holder until the topology is torn down or failed: then a remaining holder
+    /// must be dead.
     pub(in crate::repo) fn of(topology: &TopologyRow) -> Option<Self> {
         if topology.takes_mutations() {
             return None;
         }
         let reason = match topology.status {
             Status::TearingDown => "the topology is being torn down".into(),
-            status @ (Status::Active | Status::Degraded) => format!("the topology is {status} and meant to be down"),
+            status @ (Status::Active | Status::Degraded) => format!("the topology is {status}, and its intent is down"),
             status => format!("the topology is {status}"),
         };
         Some(Self {
@@ -193,12 +193,12 @@ impl Dismissal {
         })
     }
 
-    /// Returns whether it concerns a mutation.
+    /// Returns whether it applies to a mutation.
     pub(in crate::repo) fn concerns(&self, row: &MutationRow) -> bool {
         row.state == MutationState::Pending || (self.claimed && row.state == MutationState::Applying)
     }
 
-    /// Finishes a mutation that will not be applied: rejected, unless it is in the maze already.
+    /// Finishes a mutation that will not be applied: rejected, or failed if it is already in the maze.
     pub(in crate::repo) fn dismiss(&self, row: &mut MutationRow, at: Timestamp) {
         row.state = match row.stored_at {
             Some(_) => MutationState::Failed,

@@ -1,4 +1,4 @@
-//! The way to the file of a store.
+//! Access to the file of a store.
 
 use std::{path::Path, time::Duration};
 
@@ -7,12 +7,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{fault, image::Image, schema};
 use crate::repo::RepoError;
 
-/// How the store is reached.
+/// The access to the store.
 #[derive(Debug)]
 pub(super) enum Access {
-    /// In its file.
+    /// Through its file.
     File(Connection),
-    /// By what was read of its file, which cannot be written to.
+    /// Through a copy in memory, because the file cannot be written to.
     Image(Image),
 }
 
@@ -24,7 +24,7 @@ impl Access {
         }
     }
 
-    /// Opens the file, or reads it where it cannot be written to.
+    /// Opens the file, or reads it into memory if it cannot be written to.
     pub(super) fn open(path: &Path, timeout: Duration) -> Result<Self, RepoError> {
         match open_file(path, timeout) {
             Err(error) if error.is_unwritable() && path.exists() => Ok(Self::Image(Image::read(path)?)),
@@ -32,7 +32,7 @@ impl Access {
         }
     }
 
-    /// Gets ready to read or to write.
+    /// Prepares to read or to write.
     pub(super) fn prepare(
         &mut self,
         path: Option<&Path>,

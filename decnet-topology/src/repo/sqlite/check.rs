@@ -1,4 +1,4 @@
-//! Looks for damage.
+//! The check for damage.
 
 use std::fmt::Display;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::repo::{ListFilter, RepoError};
 
-/// Looks for damage, first what SQLite can see, then what it cannot.
+/// Checks for damage that SQLite can detect, then for other damage.
 pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     let mut found = of_file(moment)?;
     if !found.is_empty() {
@@ -31,7 +31,7 @@ pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     Ok(found)
 }
 
-/// Keeps what is wrong with a part of the store; any other fault ends the search.
+/// Collects the faults of a part of the store; any other error ends the check.
 fn note<T>(found: &mut Vec<String>, part: impl Display, outcome: Result<T, Fault>) -> Result<(), Fault> {
     match outcome {
         Err(Fault::Refusal(RepoError::Corrupt { what })) => found.push(format!("{part}: {what}")),
@@ -47,7 +47,7 @@ fn of_file(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     let mut statement = moment.prepare("PRAGMA foreign_key_check")?;
     found.extend(collect(statement.query([])?, |row| {
         let (child, _, parent): (String, Option<i64>, String) = (row.value()?, row.value()?, row.value()?);
-        Ok(format!("a row of {child} refers to one of {parent} that is not there"))
+        Ok(format!("a row of {child} refers to a missing row of {parent}"))
     })?);
     Ok(found)
 }

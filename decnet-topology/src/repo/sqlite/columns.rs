@@ -1,4 +1,4 @@
-//! Values of the model, to columns and back.
+//! Conversion of values of the model to columns and back.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -16,7 +16,7 @@ use crate::{
     repo::{Holder, RepoError},
 };
 
-/// A row that is read from left to right: each column once, in the order in which the statement names them.
+/// A row that is read from left to right: each column once, in the order of the statement.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'row> {
     row: &'row Row<'row>,
@@ -34,26 +34,26 @@ impl<'row> Columns<'row> {
         column
     }
 
-    /// Returns the name of the column that was read last.
+    /// Returns the name of the last column that was read.
     fn name(&self) -> &'row str {
         let column = self.next.saturating_sub(1);
         self.row.as_ref().column_name(column).unwrap_or_default()
     }
 
-    /// Reads a column that holds a value as SQLite knows it.
+    /// Reads a column with a native SQLite value.
     pub(super) fn value<T: FromSql>(&mut self) -> Result<T, Fault> {
         let column = self.step();
         Ok(self.row.get(column)?)
     }
 
-    /// Reads a column that holds text, and leaves the text where it is.
+    /// Reads a column of text without a copy.
     pub(super) fn text(&mut self) -> Result<&'row str, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
         value.as_str().map_err(|error| self.no_text(value, &error))
     }
 
-    /// Reads a column that holds text, if anything, and leaves the text where it is.
+    /// Reads a nullable column of text without a copy.
     pub(super) fn maybe_text(&mut self) -> Result<Option<&'row str>, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
@@ -69,13 +69,13 @@ impl<'row> Columns<'row> {
         error.into()
     }
 
-    /// Reads a column whose text is parsed to a value.
+    /// Reads a column of text and parses it.
     pub(super) fn word<T: FromStr<Err: Display>>(&mut self) -> Result<T, Fault> {
         let text = self.text()?;
         self.parse(text)
     }
 
-    /// Reads a column whose text, if there is one, is parsed to a value.
+    /// Reads a nullable column of text and parses it.
     pub(super) fn maybe_word<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>, Fault> {
         let text = self.maybe_text()?;
         text.map(|text| self.parse(text)).transpose()
@@ -92,7 +92,7 @@ impl<'row> Columns<'row> {
         self.parse_json(text)
     }
 
-    /// Reads a column that holds JSON, if anything.
+    /// Reads a nullable column of JSON.
     pub(super) fn maybe_json<T: Deserialize<'row>>(&mut self) -> Result<Option<T>, Fault> {
         let text = self.maybe_text()?;
         text.map(|text| self.parse_json(text)).transpose()
@@ -102,13 +102,13 @@ impl<'row> Columns<'row> {
         serde_json::from_str(text).map_err(|error| corrupt(format!("{}: {error}", self.name())))
     }
 
-    /// Reads a column that holds a whole number of another width.
+    /// Reads a column with an integer of another width.
     pub(super) fn whole<T: TryFrom<i64>>(&mut self) -> Result<T, Fault> {
         let number = self.value()?;
         self.narrow(number)
     }
 
-    /// Reads a column that holds a whole number of another width, if any.
+    /// Reads a nullable column with an integer of another width.
     pub(super) fn maybe_whole<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, Fault> {
         let number: Option<i64> = self.value()?;
         number.map(|number| self.narrow(number)).transpose()
@@ -142,7 +142,7 @@ impl<'row> Columns<'row> {
         coordinate.map_err(|error| corrupt(format!("{}: {error}", self.name())))
     }
 
-    /// Reads the subnet that goes from the address in one column to that in the next.
+    /// Reads a subnet from its first address in one column and its last address in the next.
     pub(super) fn subnet(&mut self) -> Result<Ipv4Net, Fault> {
         let (first, last): (u32, u32) = (self.whole()?, self.whole()?);
         let prefix = u8::try_from((first ^ last).leading_zeros()).unwrap_or(u8::MAX);
@@ -173,7 +173,7 @@ pub(super) fn first<T>(
     rows.next()?.map(|row| read(&mut Columns::of(row))).transpose()
 }
 
-/// Reads a row's only column.
+/// Reads the only column of a row.
 pub(super) fn only<T: FromSql>(row: &mut Columns<'_>) -> Result<T, Fault> {
     row.value()
 }
@@ -183,7 +183,7 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|error| RepoError::Medium { source: error.into() }.into())
 }
 
-/// Writes a moment so that texts sort as the moments do: all nine digits of the second.
+/// Writes a timestamp so that texts sort in order of time: with all nine digits of the second.
 pub(super) fn moment(at: Timestamp) -> String {
     format!("{at:.9}")
 }

@@ -1,4 +1,4 @@
-//! A new store: made whole under another name, and only then there.
+//! Creates a new store: it is completed under another name, then renamed.
 
 #![expect(clippy::disallowed_methods, reason = "a store opens its own file")]
 
@@ -14,9 +14,9 @@ use rusqlite::Connection;
 use super::{fault, schema};
 use crate::{repo::RepoError, rng};
 
-/// Makes the store if there is none. Of several processes that do so at once, one's store stays.
+/// Creates the store if it does not exist. If several processes do so at the same time, one store remains.
 ///
-/// A crash leaves a file of another name, never an empty or a half store: those are refused.
+/// A crash leaves a file with another name, never an empty or incomplete store: those are refused.
 pub(super) fn if_missing(path: &Path, timeout: Duration) -> Result<(), RepoError> {
     if path.symlink_metadata().is_ok() {
         return Ok(());
@@ -25,21 +25,21 @@ pub(super) fn if_missing(path: &Path, timeout: Duration) -> Result<(), RepoError
     beside.make_private().map_err(|error| refusal(error, path))?;
     let mut connection = Connection::open(&beside.0).map_err(|error| fault::opening(error, path))?;
     schema::prepare(&mut connection, path, timeout).map_err(|fault| fault::preparing(fault, path))?;
-    // The log is written to the file and removed.
+    // SQLite checkpoints the log into the file and removes it.
     connection
         .close()
         .map_err(|(_, error)| fault::preparing(error.into(), path))?;
     take_place(&beside.0, path).map_err(|error| refusal(error, path))
 }
 
-/// Gives a whole file its name, unless another has it.
+/// Gives a complete file its name, unless another file has it.
 fn take_place(whole: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(whole, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(_) => copy(whole, path)?,
         Ok(()) => {}
     }
-    // The name is to outlive a power failure, too. Where a folder cannot be synced, it may not.
+    // The name should survive a power failure. On file systems that cannot sync a folder, it may not.
     if let Some(folder) = folder(path) {
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
@@ -58,8 +58,8 @@ fn copy(whole: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a file for its owner alone: it holds the config of services, passwords too. SQLite gives the files that
-/// it puts beside it the same mode.
+/// Creates a file that only its owner can access: it contains the configuration of services, including passwords. SQLite gives
+/// the same mode to the files that it creates next to it.
 fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -88,7 +88,7 @@ fn refusal(error: io::Error, path: &Path) -> RepoError {
     }
 }
 
-/// A file beside the store, removed with those that SQLite put beside it.
+/// A file next to the store. It is removed together with those that SQLite created next to it.
 struct Beside(PathBuf);
 
 impl Beside {

@@ -1,4 +1,4 @@
-//! What SQLite says, in words of the repo.
+//! Converts SQLite's errors to errors of the repo.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use rusqlite::ffi::{self, ErrorCode};
 
 use crate::repo::RepoError;
 
-/// A refusal of our own, or an error of SQLite that was not read yet.
+/// A refusal of the repo, or a raw error of SQLite.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Ours.
+    /// An error of the repo.
     Refusal(RepoError),
-    /// SQLite's.
+    /// An error of SQLite.
     Sqlite(rusqlite::Error),
 }
 
@@ -36,7 +36,7 @@ impl From<Fault> for RepoError {
     }
 }
 
-/// Returns the fault of a stored value that is none.
+/// Returns the error for an invalid stored value.
 pub(super) fn corrupt(what: impl Into<String>) -> Fault {
     RepoError::Corrupt { what: what.into() }.into()
 }
@@ -44,14 +44,14 @@ pub(super) fn corrupt(what: impl Into<String>) -> Fault {
 fn read(error: rusqlite::Error) -> RepoError {
     let full = error
         .sqlite_error()
-        .is_some_and(|told| told.extended_code == ffi::SQLITE_IOERR_SHMSIZE);
+        .is_some_and(|found| found.extended_code == ffi::SQLITE_IOERR_SHMSIZE);
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             RepoError::Locked
         }
         Some(ErrorCode::ReadOnly) => RepoError::ReadOnly,
         Some(ErrorCode::DiskFull) => RepoError::Full,
-        // The index of the write-ahead log is a mapped file: where there is no room for it, growing it fails.
+        // The index of the write-ahead log is a mapped file: without free disk space, growing it fails.
         Some(ErrorCode::SystemIoFailure) if full => RepoError::Full,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => RepoError::Corrupt {
             what: error.to_string(),
@@ -71,7 +71,7 @@ fn is_conversion(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Says why a file cannot be opened, before SQLite is asked: it has one answer for many causes.
+/// Finds the reason why a file cannot be opened before SQLite tries: SQLite has one error for many causes.
 pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
@@ -81,22 +81,22 @@ pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
     if file.is_dir() {
         return Err(RepoError::IsFolder { path: path.into() });
     }
-    // SQLite takes a file of one byte for an empty one, and would write over it.
+    // SQLite treats a file of one byte as empty, and would overwrite it.
     if file.len() == 1 {
         return Err(RepoError::NotAStore {
             path: path.into(),
             what: "no database".into(),
         });
     }
-    // An empty file is what is left of a store that was cut off. Whoever makes a store makes it whole, under another name.
-    // SQLite would take the file for a new one and throw the log away, with all that is only there. The file has its first page
-    // before there is a log, so the log is looked at first: another process may be making the store right now.
+    // An empty file is a truncated store, because a new store is completed under another name. SQLite would treat the file as new
+    // and discard the log with its uncheckpointed contents. The file has its first page before there is a log, so the log is
+    // checked first: another process may be creating the store at this moment.
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let has_log = Path::new(&log).metadata().is_ok_and(|log| log.len() > 0);
     if has_log && path.metadata().is_ok_and(|file| file.len() == 0) {
         return Err(RepoError::Corrupt {
-            what: "the file is empty, its write-ahead log is not".into(),
+            what: "the file is empty, but its write-ahead log is not".into(),
         });
     }
     if file.len() == 0 {
@@ -105,12 +105,12 @@ pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Says why SQLite could not open a file in a folder that is there.
+/// Finds the reason why SQLite could not open a file in an existing folder.
 pub(super) fn opening(error: rusqlite::Error, path: &Path) -> RepoError {
     at(path, read(error))
 }
 
-/// Says why SQLite could not make a connection to an open file ready.
+/// Finds the reason why SQLite could not prepare a connection to an open file.
 pub(super) fn preparing(fault: Fault, path: &Path) -> RepoError {
     let error = match fault {
         Fault::Refusal(refusal) => return refusal,
@@ -121,18 +121,18 @@ pub(super) fn preparing(fault: Fault, path: &Path) -> RepoError {
             path: path.into(),
             what: "no database".into(),
         },
-        // The file is open: what cannot be made is the log beside it.
+        // The file is open, so the log next to it is what cannot be created.
         Some(ErrorCode::CannotOpen) => RepoError::ReadOnly,
         _ => at(path, read(error)),
     }
 }
 
-fn at(path: &Path, told: RepoError) -> RepoError {
-    match told {
+fn at(path: &Path, error: RepoError) -> RepoError {
+    match error {
         RepoError::Medium { source } => RepoError::Open {
             path: path.into(),
             source,
         },
-        told => told,
+        error => error,
     }
 }

@@ -1,4 +1,4 @@
-//! A store that cannot be written to, read into memory: the disk is full, or the file or its folder is read-only.
+//! A store that cannot be written to, as a copy in memory: the disk is full, or the file or its folder is read-only.
 
 #![expect(clippy::disallowed_methods, reason = "a store opens its own file")]
 
@@ -16,13 +16,13 @@ use super::{
 };
 use crate::repo::RepoError;
 
-/// How often a file is read that others write to meanwhile.
+/// How many times a file is read if others write to it meanwhile.
 const TRIES: usize = 20;
 
-/// The lengths of the database and its log, and when they were written to.
+/// The lengths and modification times of the database and its log.
 type Stamps = [Option<(u64, SystemTime)>; 2];
 
-/// The file at one moment, in memory.
+/// A consistent copy of the file in memory.
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) connection: Connection,
@@ -30,7 +30,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Reads a file and its log, and brings an older layout up to date in memory.
+    /// Reads a file and its log, and migrates an older layout in memory.
     pub(super) fn read(path: &Path) -> Result<Self, RepoError> {
         let (read_from, bytes) = snapshot(path)?;
         let mut connection = Connection::open_in_memory().map_err(Fault::from)?;
@@ -42,7 +42,7 @@ impl Image {
         Ok(Self { connection, read_from })
     }
 
-    /// Reads the file again if it was written to since.
+    /// Reads the file again if it was changed.
     pub(super) fn refresh(&mut self, path: &Path) -> Result<(), RepoError> {
         if stamps(path) != self.read_from {
             *self = Self::read(path)?;
@@ -58,7 +58,7 @@ fn files(path: &Path) -> [PathBuf; 2] {
     [path.into(), log.into()]
 }
 
-/// Returns what changes when the files are written to.
+/// Returns the values that change when the files are written to.
 fn stamps(path: &Path) -> Stamps {
     files(path).map(|file| {
         let file = file.metadata().ok()?;
@@ -66,10 +66,10 @@ fn stamps(path: &Path) -> Stamps {
     })
 }
 
-/// Reads the database with all that was committed.
+/// Reads the database with all committed transactions.
 ///
-/// What is written from the log to the database while that is read stays in the log until the log begins again. So if the log is
-/// the same after the database was read, both together are one moment.
+/// A page that is checkpointed from the log to the database during the read stays in the log until the log restarts. So if the
+/// log is the same after the database was read, both together are a consistent snapshot.
 fn snapshot(path: &Path) -> Result<(Stamps, Vec<u8>), RepoError> {
     let [database, log] = files(path);
     let failed = |source: io::Error| RepoError::Open {
@@ -86,7 +86,7 @@ fn snapshot(path: &Path) -> Result<(Stamps, Vec<u8>), RepoError> {
         let mut bytes = fs::read(&database).map_err(failed)?;
         if log_bytes()? == before && stamps(path) == stamps_before {
             wal::apply(&mut bytes, &before);
-            // A database in memory has no log: bytes 18 and 19 say how the file is written.
+            // A database in memory has no log: bytes 18 and 19 hold the journal mode of the file.
             if let Some(versions) = bytes.get_mut(18..20) {
                 versions.fill(1);
             }

@@ -1,4 +1,4 @@
-//! The lock of those who cannot write to the store.
+//! The lock for processes that cannot write to the store.
 
 #![expect(clippy::disallowed_methods, reason = "a store opens its own file")]
 
@@ -9,10 +9,10 @@ use std::{
 
 use crate::repo::RepoError;
 
-/// Locks the folder of a store, which works on a full disk and where nothing can be written. The store's own file is SQLite's to
-/// lock: to close it would give up the locks that SQLite has on it in this process.
+/// Locks the folder of a store. This works on a full disk and on a read-only file system. The store's own file must not be locked
+/// here: closing it would release SQLite's locks on it in this process.
 ///
-/// The lock ends with the value, and with the process.
+/// The lock ends when the value is dropped or the process ends.
 pub(super) fn take(path: &Path) -> Result<File, RepoError> {
     let failed = |source: std::io::Error| RepoError::Open {
         path: path.into(),

@@ -1,4 +1,4 @@
-//! The layout of the file, and how a connection to it is made ready.
+//! The layout of the file, and the preparation of a connection to it.
 
 use std::{path::Path, thread, time::Duration};
 
@@ -8,24 +8,24 @@ use rusqlite_migration::{HookError, M, Migrations};
 use super::fault::Fault;
 use crate::{repo::RepoError, rng};
 
-/// Tells our files from those of other programs: `DCNT`.
+/// Identifies the files of DECNET: `DCNT`.
 const APPLICATION_ID: i64 = 0x4443_4e54;
 
-/// The steps that lead from an empty file to today's layout, in order. Their number is the version of the layout.
+/// The migrations from an empty file to the current layout, in order. Their number is the version of the layout.
 ///
-/// Steps that were released are never changed.
+/// Released migrations never change.
 pub(super) const STEPS: &[&str] = &[
     include_str!("1-topologies.sql"),
     include_str!("2-mutations.sql"),
     include_str!("3-lease-lengths.sql"),
 ];
 
-/// The newest layout known.
+/// The newest supported layout.
 pub(super) fn latest() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
-/// Makes a connection ready: nobody else's file is touched, an older layout is brought up to date.
+/// Prepares a connection: foreign files are refused, and an older layout is migrated.
 pub(super) fn prepare(connection: &mut Connection, path: &Path, timeout: Duration) -> Result<(), Fault> {
     connection.busy_timeout(timeout)?;
     recognise(connection, path)?;
@@ -37,7 +37,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path, timeout: Duratio
     finish(connection)
 }
 
-/// Makes a connection to a store in memory ready.
+/// Prepares a connection to a store in memory.
 pub(super) fn prepare_in_memory(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
     recognise(connection, path)?;
     finish(connection)
@@ -49,7 +49,7 @@ fn finish(connection: &mut Connection) -> Result<(), Fault> {
     migrate(connection)
 }
 
-/// Refuses files that are not ours, or newer than this program, before anything is written to them.
+/// Refuses files of other programs and files of a newer layout before anything is written to them.
 fn recognise(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
     let moment = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let application: i64 = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -78,15 +78,15 @@ fn recognise(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Turns the write-ahead log on. Of several processes that open a new file at once all but one get the answer that it is busy,
-/// without the wait that other statements get.
+/// Turns on the write-ahead log. If several processes open a new file at the same time, all except one get a busy error
+/// immediately, without the usual wait.
 fn write_ahead(connection: &Connection, timeout: Duration) -> Result<(), Fault> {
     const PAUSE: Duration = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < timeout => {
-                #[expect(clippy::disallowed_methods, reason = "another process is at work on the file")]
+                #[expect(clippy::disallowed_methods, reason = "another process has locked the file")]
                 thread::sleep(PAUSE);
                 waited += PAUSE;
             }
@@ -95,10 +95,10 @@ fn write_ahead(connection: &Connection, timeout: Duration) -> Result<(), Fault> 
     }
 }
 
-/// Brings the layout up to date, in one transaction.
+/// Migrates the layout in one transaction.
 ///
-/// The version is read before the transaction begins, so another process may have been quicker; then the steps are undone and
-/// looked at again.
+/// The version is read before the transaction begins, so another process may have been faster. Then the migrations are rolled
+/// back and the version is read again.
 fn migrate(connection: &mut Connection) -> Result<(), Fault> {
     let version =
         |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
@@ -114,7 +114,7 @@ fn migrate(connection: &mut Connection) -> Result<(), Fault> {
     }
 }
 
-/// Returns the steps, each of which goes back if the layout is no longer the one that was seen.
+/// Returns the migrations. Each one fails if the layout is no longer the one that was read.
 fn migrations(seen: u32) -> Migrations<'static> {
     let steps = STEPS.iter().enumerate().map(|(at, step)| {
         M::up_with_hook(step, move |transaction: &rusqlite::Transaction<'_>| {

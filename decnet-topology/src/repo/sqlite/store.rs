@@ -18,16 +18,16 @@ use crate::repo::{
     backend::{Backend, Tables},
 };
 
-/// A store in one SQLite file, which several processes may use at once.
+/// A store in one SQLite file that several processes can use at the same time.
 ///
-/// Writes go through a write-ahead log and are on the disk when a method returns; a crash at any moment leaves what was
-/// written before it, whole. A process that finds the file locked waits for its turn for [`SqliteOptions::timeout`].
+/// Writes use a write-ahead log and are on disk when a method returns. A crash at any time loses no completed write. A process
+/// that finds the file locked waits up to [`SqliteOptions::timeout`].
 ///
-/// A store that cannot be written to, because the disk is full or the file or its folder is read-only, is read all the same, into
-/// memory. Writes are refused then ([`RepoError::Full`], [`RepoError::ReadOnly`]); each tries the file again first.
+/// A store that cannot be written to, because the disk is full or the file or its folder is read-only, is read into memory.
+/// Writes are then refused ([`RepoError::Full`], [`RepoError::ReadOnly`]); each write tries the file again first.
 ///
-/// The methods of [`Repo`](crate::Repo) need a tokio runtime, whose blocking threads they do their work on. A future that is dropped
-/// half way leaves the store whole, but what it asked for may have been done all the same.
+/// The methods of [`Repo`](crate::Repo) need a tokio runtime and work on its blocking threads. A future that is dropped early
+/// leaves the store consistent, but its change may still have been made.
 ///
 /// ```
 /// use decnet_topology::{TopologyStore, repo::SqliteRepo};
@@ -49,12 +49,12 @@ pub struct SqliteRepo {
     timeout: Duration,
 }
 
-/// How a [`SqliteRepo`] is opened.
+/// The options to open a [`SqliteRepo`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub struct SqliteOptions {
-    /// How long to wait for other processes before [`RepoError::Locked`]; 10 s unless set.
+    /// How long to wait for other processes before [`RepoError::Locked`]; 10 s by default.
     pub timeout: Duration,
 }
 
@@ -84,16 +84,15 @@ impl SqliteOptions {
 }
 
 impl SqliteRepo {
-    /// Opens the store in a file, makes it if the file is missing, and brings an older layout up to date. Blocks the thread
-    /// meanwhile.
+    /// Opens the store in a file, creates it if the file is missing, and migrates an older layout. Blocks the thread meanwhile.
     ///
-    /// Refused, with the file left as it is: a folder that is missing or a path that is one, a file that is no store, is empty or
-    /// of a newer program, one that is damaged or locked for too long.
+    /// Refused, with the file unchanged: a missing folder, a path that is a folder, a file that is not a store, is empty, damaged
+    /// or of a newer program, or is locked for too long.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RepoError> {
         SqliteOptions::default().open(path)
     }
 
-    /// Makes a store that lives as long as the value.
+    /// Creates a store in memory that lives as long as the value.
     pub fn open_in_memory() -> Result<Self, RepoError> {
         let mut connection = Connection::open_in_memory().map_err(Fault::from)?;
         let timeout = SqliteOptions::default().timeout;
@@ -115,7 +114,7 @@ impl SqliteRepo {
         matches!(*access, Access::File(_))
     }
 
-    /// Returns the file, unless the store is in memory.
+    /// Returns the path of the file; none if the store is in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -125,8 +124,8 @@ impl SqliteRepo {
         schema::latest()
     }
 
-    /// Looks for damage: in the file, in the references between rows, in every topology and every mutation. Returns what was
-    /// found, one line each; nothing if the store is sound. Takes as long as reading all of it.
+    /// Checks for damage: in the file, in references between rows, in every topology and every mutation. Returns one line for
+    /// each fault; none if the store is sound. It reads the whole store.
     pub async fn check(&self) -> Result<Vec<String>, RepoError> {
         match self.transact(TransactionBehavior::Deferred, check::damage).await {
             Err(RepoError::Corrupt { what }) => Ok(vec![what]),
@@ -142,7 +141,7 @@ impl SqliteRepo {
     ) -> Result<T, RepoError> {
         let (access, path, timeout) = (Arc::clone(&self.access), self.path.clone(), self.timeout);
         on_blocking_thread(move || {
-            // A panic has undone its transaction, so the connection is as good as before.
+            // A panic has rolled back its transaction, so the connection is still usable.
             let mut access = access.lock().unwrap_or_else(PoisonError::into_inner);
             access.prepare(path.as_deref(), behavior, timeout)?;
             let transaction = access.connection().transaction_with_behavior(behavior)?;

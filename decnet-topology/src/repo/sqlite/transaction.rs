@@ -1,4 +1,4 @@
-//! The tables of a store within one transaction.
+//! The tables of a store inside one transaction.
 
 use std::ops::RangeInclusive;
 
@@ -35,7 +35,7 @@ pub(super) fn maze(moment: &Transaction<'_>, key: i64) -> Result<Topology, Fault
     Topology::new(lans, deckies).map_err(|error| corrupt(error.to_string()))
 }
 
-/// Removes the maze of a topology: rows before the rows that they refer to, which spares a search for each.
+/// Removes the maze of a topology. Referring rows are removed first, which saves SQLite a search for each row.
 fn delete_maze(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
     attachments::delete(tx, key)?;
     deckies::delete(tx, key)?;

@@ -1,16 +1,16 @@
 //! The write-ahead log of SQLite, read without SQLite: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 //!
-//! SQLite needs an index of the log in a file beside it, and cannot make one on a full disk or in a folder that is read-only. What
-//! was committed can be read all the same: each frame of the log holds a page, and sums that prove it.
+//! SQLite needs an index of the log in a file next to it, and cannot create it on a full disk or in a read-only folder. Committed
+//! changes can still be read: each frame of the log has a page, and checksums that prove it.
 
-/// The length of the header of the log, and of that of a frame.
+/// The length of the log's header, and of a frame's header.
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
-/// The first number of a log; the last bit says that its sums are big-endian.
+/// The magic number of a log; the last bit says that its checksums are big-endian.
 const MAGIC: u32 = 0x377f_0682;
 
-/// Brings a database to what its log says was committed last. A log that is none, or of another time, changes nothing.
+/// Applies the committed frames of a log to a database. An invalid log, or one with another salt, changes nothing.
 pub(super) fn apply(database: &mut Vec<u8>, log: &[u8]) {
     let Some(header) = Header::read(log) else { return };
     let mut sums = header.sums;
@@ -64,7 +64,7 @@ impl Header {
         is_sound.then_some(header)
     }
 
-    /// Goes on with the sums over some more bytes.
+    /// Continues the checksums over more bytes.
     fn sum(&self, (mut one, mut two): (u32, u32), bytes: &[u8]) -> (u32, u32) {
         let read = |at: usize| {
             let number = word(bytes, at);

@@ -1,4 +1,4 @@
-//! Any topology that the model can hold, sensible or not.
+//! Random topologies that the model can represent, sensible or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
     status::Mode,
 };
 
-/// Makes any topology to be stored.
+/// Generates a random topology to store.
 pub(super) fn new_topology() -> impl Strategy<Value = NewTopology> {
     let host = proptest::option::of("[a-z.]{1,20}");
     (topology_name(), any::<bool>(), host, any::<bool>(), topology()).prop_map(
@@ -28,7 +28,7 @@ pub(super) fn new_topology() -> impl Strategy<Value = NewTopology> {
     )
 }
 
-/// Returns what a maze may have been generated from.
+/// Returns a random config for a maze.
 pub(super) fn config() -> TopologyConfig {
     let written = serde_json::json!({
         "name": "Generated", "mode": "unihost", "depth": 3, "branching_factor": 2,
@@ -134,7 +134,7 @@ fn topology() -> impl Strategy<Value = Topology> {
     })
 }
 
-/// Gives a decky its name, and attachments to LANs that are there, in an order that is not theirs.
+/// Gives a decky its name, and attachments to existing LANs in random order.
 fn settle(decky: &Decky, name: Name, lans: &[Lan]) -> Decky {
     let mut seen = BTreeSet::new();
     let attachments = decky.attachments().iter().filter_map(|attachment| {

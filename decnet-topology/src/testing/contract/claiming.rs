@@ -17,7 +17,7 @@ pub(super) async fn claims_are_in_order_of_address(repo: Arc<dyn Repo>) {
     let wide = stage::create(&*repo, "Wide", wide.build().expect("a maze")).await;
     let narrow = stage::create(&*repo, "narrow", stage::maze(10)).await;
     let claims = repo.claims(None).await.expect("the claims");
-    let told: Vec<_> = claims
+    let found: Vec<_> = claims
         .iter()
         .map(|claim| {
             (
@@ -36,10 +36,10 @@ pub(super) async fn claims_are_in_order_of_address(repo: Arc<dyn Repo>) {
         (narrow, "narrow", "office", "10.10.1.0/24".to_owned()),
         (wide, "Wide", "Lab", "10.100.0.0/24".to_owned()),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
-pub(super) async fn claims_leave_out_the_torn_down_and_the_excepted(repo: Arc<dyn Repo>) {
+pub(super) async fn claims_exclude_torn_down_and_excepted_topologies(repo: Arc<dyn Repo>) {
     let mut alive = Vec::new();
     for (octet, status) in (0..).zip(Status::ALL) {
         let stored = stage::create(&*repo, &status.to_string(), stage::maze(octet)).await;
@@ -57,7 +57,7 @@ pub(super) async fn claims_leave_out_the_torn_down_and_the_excepted(repo: Arc<dy
     }
 }
 
-/// Subnets that share an address with `10.1.0.0/24`.
+/// Subnets that overlap `10.1.0.0/24`.
 const OVERLAPPING: [&str; 8] = [
     "10.1.0.0/24",
     "10.1.0.0/25",
@@ -79,8 +79,8 @@ fn assert_claimed(refusal: &RepoError, wanted: &str) {
     else {
         panic!("{wanted}: {refusal:?}");
     };
-    let told = (subnet.to_string(), claimed.to_string(), lan.as_str(), by.as_str());
-    assert_eq!(told, (wanted.to_owned(), "10.1.0.0/24".to_owned(), "dmz", "corp"));
+    let reported = (subnet.to_string(), claimed.to_string(), lan.as_str(), by.as_str());
+    assert_eq!(reported, (wanted.to_owned(), "10.1.0.0/24".to_owned(), "dmz", "corp"));
 }
 
 pub(super) async fn a_subnet_that_overlaps_a_claimed_one_is_refused(repo: Arc<dyn Repo>) {
@@ -91,7 +91,7 @@ pub(super) async fn a_subnet_that_overlaps_a_claimed_one_is_refused(repo: Arc<dy
             .lan("wanted", wanted)
             .build();
         let new = stage::new("other", topology.expect("a maze"));
-        // A range that holds both is refused for what it is, not for its own free LAN.
+        // A range that contains both is refused as a whole, even though one half is free.
         assert_claimed(
             &stage::refused(&*repo, repo.create(new, stage::second(1))).await,
             wanted,
@@ -99,7 +99,7 @@ pub(super) async fn a_subnet_that_overlaps_a_claimed_one_is_refused(repo: Arc<dy
     }
 }
 
-pub(super) async fn a_subnet_beside_a_claimed_one_is_free(repo: Arc<dyn Repo>) {
+pub(super) async fn a_subnet_next_to_a_claimed_one_is_free(repo: Arc<dyn Repo>) {
     stage::create(&*repo, "corp", stage::lan("10.1.0.0/24")).await;
     for (at, subnet) in [
         "10.1.1.0/24",
@@ -131,7 +131,7 @@ pub(super) async fn an_edit_may_keep_its_own_subnets(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::lan("10.1.0.0/24")).await.row.id;
     for wanted in OVERLAPPING {
         let edited = repo.edit(id, Edit::new(stage::lan(wanted)), stage::second(1)).await;
-        assert_eq!(edited.expect("it is edited").topology, stage::lan(wanted));
+        assert_eq!(edited.expect("the edit is allowed").topology, stage::lan(wanted));
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn the_subnets_of_a_torn_down_topology_are_free(repo: Arc<dyn R
     }
 }
 
-pub(super) async fn of_creations_with_overlapping_subnets_at_once_one_wins(repo: Arc<dyn Repo>) {
+pub(super) async fn one_of_several_concurrent_creations_with_overlapping_subnets_wins(repo: Arc<dyn Repo>) {
     let outcomes = stage::at_once(&repo, 8, |repo, at| async move {
         let topology = stage::lan(&format!("10.0.0.0/{}", 8 + at));
         repo.create(stage::new(&format!("corp {at}"), topology), stage::second(0))

@@ -32,7 +32,7 @@ pub(super) async fn an_edit_replaces_the_maze_and_counts(repo: Arc<dyn Repo>) {
     assert_eq!(
         repo.status_events(id).await.expect("its events").len(),
         1,
-        "an edit is no change of status"
+        "an edit does not change the status"
     );
     assert_eq!(repo.load(other.row.id).await.expect("it is there"), other);
     let again = repo
@@ -45,7 +45,7 @@ pub(super) async fn an_edit_replaces_the_maze_and_counts(repo: Arc<dyn Repo>) {
     assert_eq!(again.expect("it is edited").row.version, Version::new(3));
 }
 
-pub(super) async fn an_edit_that_expects_nothing_is_made(repo: Arc<dyn Repo>) {
+pub(super) async fn an_edit_without_an_expected_version_succeeds(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     for version in 2..5 {
         let edited = repo.edit(id, Edit::new(Topology::default()), stage::second(1)).await;
@@ -53,7 +53,7 @@ pub(super) async fn an_edit_that_expects_nothing_is_made(repo: Arc<dyn Repo>) {
     }
 }
 
-pub(super) async fn an_edit_of_another_version_is_refused(repo: Arc<dyn Repo>) {
+pub(super) async fn an_edit_that_expects_another_version_is_refused(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     repo.edit(id, Edit::new(stage::maze(2)), stage::second(1))
         .await
@@ -68,7 +68,7 @@ pub(super) async fn an_edit_of_another_version_is_refused(repo: Arc<dyn Repo>) {
     }
 }
 
-pub(super) async fn only_a_pending_topology_is_edited(repo: Arc<dyn Repo>) {
+pub(super) async fn only_a_pending_topology_can_be_edited(repo: Arc<dyn Repo>) {
     for (octet, status) in (0..).zip(Status::ALL).skip(1) {
         let id = stage::create(&*repo, &status.to_string(), stage::maze(octet))
             .await
@@ -86,7 +86,7 @@ pub(super) async fn only_a_pending_topology_is_edited(repo: Arc<dyn Repo>) {
     }
 }
 
-pub(super) async fn of_edits_that_saw_one_version_one_wins(repo: Arc<dyn Repo>) {
+pub(super) async fn one_of_several_edits_of_the_same_version_wins(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(100)).await.row.id;
     let outcomes = stage::at_once(&repo, 8, move |repo, at| async move {
         repo.edit(
@@ -103,7 +103,7 @@ pub(super) async fn of_edits_that_saw_one_version_one_wins(repo: Arc<dyn Repo>) 
     assert_eq!(repo.load(id).await.expect("it is there"), winner);
 }
 
-/// Returns a maze that shows its version by its number of LANs and deckies, and by where they are.
+/// Returns a maze whose LANs, deckies and positions encode its version.
 fn maze_of(version: u64) -> Topology {
     let octet = version % 200;
     let mut maze = Topology::builder().dmz("lan-0", &format!("10.{octet}.0.0/24"));
@@ -118,7 +118,7 @@ fn maze_of(version: u64) -> Topology {
     maze.build().expect("a maze")
 }
 
-pub(super) async fn a_load_is_one_moment_while_others_edit(repo: Arc<dyn Repo>) {
+pub(super) async fn a_load_is_a_consistent_snapshot_during_edits(repo: Arc<dyn Repo>) {
     const LAST: u64 = 60;
     let id = stage::create(&*repo, "corp", maze_of(1)).await.row.id;
     let writer = Arc::clone(&repo);
@@ -131,7 +131,7 @@ pub(super) async fn a_load_is_one_moment_while_others_edit(repo: Arc<dyn Repo>) 
     loop {
         let stored = repo.load(id).await.expect("it is there");
         let version = stored.row.version.get();
-        assert_eq!(stored.topology, maze_of(version), "the maze is that of its version");
+        assert_eq!(stored.topology, maze_of(version), "the maze belongs to the version");
         if version == LAST {
             break;
         }
@@ -139,7 +139,7 @@ pub(super) async fn a_load_is_one_moment_while_others_edit(repo: Arc<dyn Repo>) 
     writer.await.expect("the edits are made");
 }
 
-pub(super) async fn a_list_is_one_moment_while_others_write(repo: Arc<dyn Repo>) {
+pub(super) async fn a_list_is_a_consistent_snapshot_during_writes(repo: Arc<dyn Repo>) {
     const ROUNDS: u8 = 30;
     let writer = Arc::clone(&repo);
     let writer = tokio::spawn(async move {
@@ -155,17 +155,13 @@ pub(super) async fn a_list_is_one_moment_while_others_write(repo: Arc<dyn Repo>)
     });
     while !writer.is_finished() {
         let page = repo.list(&ListFilter::default()).await.expect("the list");
-        assert_eq!(
-            page.rows.len(),
-            page.total,
-            "the rows and their count are of one moment"
-        );
+        assert_eq!(page.rows.len(), page.total, "the rows and their count are consistent");
         tokio::task::yield_now().await;
     }
     writer.await.expect("the writes are made");
 }
 
-pub(super) async fn settings_are_remembered_until_torn_down_and_are_no_edit(repo: Arc<dyn Repo>) {
+pub(super) async fn settings_are_stored_until_torn_down_and_do_not_count_as_an_edit(repo: Arc<dyn Repo>) {
     let mut row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
     let settings = DeploySettings::default()
         .publish(["ssh=2222".parse().expect("a rule")].into_iter().collect())
@@ -206,7 +202,7 @@ pub(super) async fn settings_are_stored_with_a_status_or_not_at_all(repo: Arc<dy
     assert_eq!(repo.get(row.id).await.expect("a row"), set);
 }
 
-pub(super) async fn other_settings_of_what_runs_need_a_resync(repo: Arc<dyn Repo>) {
+pub(super) async fn changed_settings_of_a_running_topology_need_a_resync(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     stage::bring_meaning(&*repo, id, Status::Active, Some(Intent::Up)).await;
     let other = DeploySettings {
@@ -221,7 +217,7 @@ pub(super) async fn other_settings_of_what_runs_need_a_resync(repo: Arc<dyn Repo
     }
 }
 
-pub(super) async fn settings_under_a_lease_that_was_lost_are_refused(repo: Arc<dyn Repo>) {
+pub(super) async fn settings_with_a_lost_lease_are_refused(repo: Arc<dyn Repo>) {
     let row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
     let take = async |pid| {
         let holder = stage::holder(pid);
@@ -229,7 +225,7 @@ pub(super) async fn settings_under_a_lease_that_was_lost_are_refused(repo: Arc<d
         lease.await.expect("it is free").token
     };
     let lost = take(1).await;
-    repo.release_lease(row.id, lost).await.expect("it is given back");
+    repo.release_lease(row.id, lost).await.expect("the lease is released");
     let held = take(2).await;
     let other = DeploySettings {
         dmz_egress: DmzEgress::Open,
@@ -249,13 +245,13 @@ pub(super) async fn settings_under_a_lease_that_was_lost_are_refused(repo: Arc<d
     resync(held).await.expect("set");
 }
 
-pub(super) async fn needs_resync_is_remembered_and_is_no_edit(repo: Arc<dyn Repo>) {
+pub(super) async fn needs_resync_is_stored_and_does_not_count_as_an_edit(repo: Arc<dyn Repo>) {
     let mut row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
     for (second, needs_resync) in [(1, true), (2, true), (3, false)] {
         let set = repo
             .set_needs_resync(row.id, needs_resync, None, stage::second(second))
             .await;
-        set.expect("it is remembered");
+        set.expect("it is stored");
         row.needs_resync = needs_resync;
         row.changed_at = stage::second(second);
         assert_eq!(repo.get(row.id).await.expect("its row"), row);

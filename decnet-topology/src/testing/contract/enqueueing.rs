@@ -15,7 +15,7 @@ use crate::{
     version::Version,
 };
 
-pub(super) async fn a_mutation_is_enqueued_as_it_was_asked_for(repo: Arc<dyn Repo>) {
+pub(super) async fn a_mutation_is_enqueued_as_requested(repo: Arc<dyn Repo>) {
     let before = stage::run(&*repo, "corp", stage::maze(1)).await;
     let other = stage::run(&*repo, "other", stage::maze(2)).await;
     let id = before.row.id;
@@ -46,14 +46,14 @@ pub(super) async fn a_mutation_is_enqueued_as_it_was_asked_for(repo: Arc<dyn Rep
     assert_eq!(
         (after.row, after.topology),
         (row, before.topology),
-        "it is only counted"
+        "only the version changes"
     );
     assert_eq!(repo.load(other.row.id).await.expect("it is there"), other);
     let next = enqueue(&*repo, id, "attic").await;
     assert!(next.id > enqueued.id && next.version == Version::new(3), "{next:?}");
 }
 
-pub(super) async fn every_mutation_comes_back_as_it_was_asked_for(repo: Arc<dyn Repo>) {
+pub(super) async fn every_mutation_is_returned_as_requested(repo: Arc<dyn Repo>) {
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     for written in [
         r#"{"op": "add_lan", "payload": {"name": "Lab", "subnet": "10.9.0.0/24", "is_dmz": true, "x": 0.1, "y": -1e300}}"#,
@@ -75,7 +75,7 @@ pub(super) async fn every_mutation_comes_back_as_it_was_asked_for(repo: Arc<dyn 
         assert_eq!(
             format!("{kept:?}"),
             format!("{enqueued:?}"),
-            "names as they were written"
+            "names keep their spelling"
         );
     }
 }
@@ -126,7 +126,7 @@ pub(super) async fn a_mutation_that_could_not_be_read_back_is_refused(repo: Arc<
     }
 }
 
-pub(super) async fn a_mutation_of_another_version_is_refused(repo: Arc<dyn Repo>) {
+pub(super) async fn a_mutation_that_expects_another_version_is_refused(repo: Arc<dyn Repo>) {
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     enqueue(&*repo, id, "lab").await;
     for other in [0, 1, 3, u64::MAX].map(Version::new) {
@@ -138,7 +138,7 @@ pub(super) async fn a_mutation_of_another_version_is_refused(repo: Arc<dyn Repo>
     }
 }
 
-pub(super) async fn only_a_topology_that_runs_and_is_meant_to_takes_mutations(repo: Arc<dyn Repo>) {
+pub(super) async fn only_a_running_topology_with_intent_up_takes_mutations(repo: Arc<dyn Repo>) {
     let mut octet = 0;
     for status in Status::ALL.iter().copied() {
         for meant in [None, Some(Intent::Up), Some(Intent::Down)] {
@@ -163,7 +163,7 @@ pub(super) async fn only_a_topology_that_runs_and_is_meant_to_takes_mutations(re
     }
 }
 
-pub(super) async fn of_mutations_that_saw_one_version_one_wins(repo: Arc<dyn Repo>) {
+pub(super) async fn one_of_several_mutations_of_the_same_version_wins(repo: Arc<dyn Repo>) {
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     let outcomes = stage::at_once(&repo, 8, move |repo, at| async move {
         repo.enqueue(id, adding(&format!("lan-{at}")), Some(Version::FIRST), second(2))
@@ -177,7 +177,7 @@ pub(super) async fn of_mutations_that_saw_one_version_one_wins(repo: Arc<dyn Rep
     assert_eq!(page.rows, [winner]);
 }
 
-/// Makes two topologies with a mutation of each state, and returns them with all mutations in order.
+/// Creates two topologies with a mutation in each state, and returns them with all mutations in order.
 async fn one_of_each_state(repo: &dyn Repo) -> ([TopologyId; 2], Vec<MutationRow>) {
     let one = stage::run(repo, "one", stage::maze(1)).await;
     let two = stage::run(repo, "two", stage::maze(2)).await;
@@ -211,7 +211,7 @@ async fn one_of_each_state(repo: &dyn Repo) -> ([TopologyId; 2], Vec<MutationRow
     (ids, rows)
 }
 
-pub(super) async fn mutations_are_listed_in_order_by_topology_and_state(repo: Arc<dyn Repo>) {
+pub(super) async fn mutations_are_listed_in_order_and_filtered_by_topology_and_state(repo: Arc<dyn Repo>) {
     use MutationState::{Applied, Applying, Failed, Pending, Rejected};
     let ([one, two], all) = one_of_each_state(&*repo).await;
     for topology in [None, Some(one), Some(two)] {
@@ -234,7 +234,7 @@ pub(super) async fn mutations_are_listed_in_order_by_topology_and_state(repo: Ar
     }
 }
 
-pub(super) async fn limit_and_offset_cut_the_mutations_but_not_the_total(repo: Arc<dyn Repo>) {
+pub(super) async fn limit_and_offset_apply_to_the_mutations_but_not_to_the_total(repo: Arc<dyn Repo>) {
     let (_, all) = one_of_each_state(&*repo).await;
     for (limit, offset) in [
         (None, 0),
@@ -262,15 +262,17 @@ pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
     let (token, unknown) = (rng::claim_token(), rng::topology_id());
     for id in [0, known.get() + 1, u64::MAX].map(MutationId::new) {
         let before = stage::snapshot(&*repo).await;
-        repo.release_claim(id, token, second(3)).await.expect("it is no error");
+        repo.release_claim(id, token, second(3))
+            .await
+            .expect("releasing an unknown claim is not an error");
         for refusal in [
             repo.mutation(id).await.err(),
             repo.renew_claim(id, token, LEASE, second(3)).await.err(),
             repo.store_mutation(id, token, stage::maze(1), second(3)).await.err(),
             repo.finish_mutation(id, token, Outcome::Applied, second(3)).await.err(),
         ] {
-            let told = matches!(refusal, Some(RepoError::MutationNotFound { id: it }) if it == id);
-            assert!(told, "{refusal:?}");
+            let is_not_found = matches!(refusal, Some(RepoError::MutationNotFound { id: it }) if it == id);
+            assert!(is_not_found, "{refusal:?}");
         }
         assert_eq!(stage::snapshot(&*repo).await, before);
     }
@@ -291,7 +293,7 @@ pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
     }
 }
 
-pub(super) async fn a_mutation_is_pending_until_it_is_finished(repo: Arc<dyn Repo>) {
+pub(super) async fn a_mutation_is_unfinished_until_it_is_finished(repo: Arc<dyn Repo>) {
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     let other = stage::run(&*repo, "other", stage::maze(2)).await.row.id;
     enqueue(&*repo, other, "lab").await;
@@ -303,7 +305,7 @@ pub(super) async fn a_mutation_is_pending_until_it_is_finished(repo: Arc<dyn Rep
     for _ in 0..2 {
         assert!(pending().await);
         let (mutation, token) = stage::claim(&*repo, id, 1, 2).await;
-        assert!(pending().await, "who is at work on it may not come to its end");
+        assert!(pending().await, "its holder may not finish it");
         let no = Outcome::Rejected { reason: "no".into() };
         repo.finish_mutation(mutation, token, no, second(3))
             .await
@@ -312,7 +314,7 @@ pub(super) async fn a_mutation_is_pending_until_it_is_finished(repo: Arc<dyn Rep
     assert!(!pending().await);
 }
 
-pub(super) async fn of_a_topology_that_takes_no_mutations_none_is_claimed(repo: Arc<dyn Repo>) {
+pub(super) async fn no_mutation_of_a_topology_that_takes_none_is_claimed(repo: Arc<dyn Repo>) {
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     enqueue(&*repo, id, "lab").await;
     stage::claim(&*repo, id, 1, 3).await;
@@ -321,7 +323,7 @@ pub(super) async fn of_a_topology_that_takes_no_mutations_none_is_claimed(repo: 
             .await
             .expect("asked")
     };
-    // Its holder died; nobody takes it up while the topology goes down, nor when that stops half way.
+    // Its holder died. Nobody resumes it during the teardown, nor after the teardown got stuck.
     stage::tear_down(&*repo, id, 9).await;
     assert_eq!((claimed(Some(id)).await, claimed(None).await), (None, None));
     let stuck = stage::step(Status::TearingDown, Status::Degraded);
@@ -329,7 +331,7 @@ pub(super) async fn of_a_topology_that_takes_no_mutations_none_is_claimed(repo: 
     assert_eq!((claimed(Some(id)).await, claimed(None).await), (None, None));
 }
 
-pub(super) async fn what_a_dead_worker_held_is_finished_when_its_topology_is_down(repo: Arc<dyn Repo>) {
+pub(super) async fn the_mutation_of_a_dead_worker_is_finished_when_its_topology_is_torn_down(repo: Arc<dyn Repo>) {
     for (octet, is_stored, state) in [(1, false, MutationState::Rejected), (2, true, MutationState::Failed)] {
         let stored = stage::run(&*repo, &format!("corp {octet}"), stage::maze(octet)).await;
         let id = stored.row.id;
@@ -351,7 +353,7 @@ pub(super) async fn what_a_dead_worker_held_is_finished_when_its_topology_is_dow
     }
 }
 
-pub(super) async fn what_is_pending_is_rejected_by_a_teardown(repo: Arc<dyn Repo>) {
+pub(super) async fn pending_mutations_are_rejected_by_a_teardown(repo: Arc<dyn Repo>) {
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     let other = stage::run(&*repo, "other", stage::maze(2)).await.row.id;
     let spared = enqueue(&*repo, other, "lab").await;
@@ -383,7 +385,7 @@ pub(super) async fn what_is_pending_is_rejected_by_a_teardown(repo: Arc<dyn Repo
     assert!(!repo.has_unfinished(id).await.expect("it is there"));
 }
 
-pub(super) async fn what_is_stored_and_pending_has_failed_after_a_teardown(repo: Arc<dyn Repo>) {
+pub(super) async fn a_stored_pending_mutation_fails_at_a_teardown(repo: Arc<dyn Repo>) {
     let stored = stage::run(&*repo, "corp", stage::maze(1)).await;
     let id = stored.row.id;
     enqueue(&*repo, id, "lab").await;
@@ -392,12 +394,12 @@ pub(super) async fn what_is_stored_and_pending_has_failed_after_a_teardown(repo:
     kept.expect("it is stored");
     repo.release_claim(mutation, token, second(5))
         .await
-        .expect("it is given back");
+        .expect("the claim is released");
     stage::tear_down(&*repo, id, 9).await;
     let row = repo.mutation(mutation).await.expect("it is there");
-    let told = (row.state, row.reason.as_deref(), row.finished_at);
+    let outcome = (row.state, row.reason.as_deref(), row.finished_at);
     assert_eq!(
-        told,
+        outcome,
         (
             MutationState::Failed,
             Some("the topology is being torn down"),
@@ -406,7 +408,7 @@ pub(super) async fn what_is_stored_and_pending_has_failed_after_a_teardown(repo:
     );
 }
 
-pub(super) async fn mutations_go_with_their_topology_and_numbers_are_not_given_again(repo: Arc<dyn Repo>) {
+pub(super) async fn mutations_are_deleted_with_their_topology_and_numbers_are_not_reused(repo: Arc<dyn Repo>) {
     let kept = stage::run(&*repo, "kept", stage::maze(1)).await.row.id;
     enqueue(&*repo, kept, "lab").await;
     let before = stage::snapshot(&*repo).await;
@@ -419,11 +421,11 @@ pub(super) async fn mutations_go_with_their_topology_and_numbers_are_not_given_a
         .await
         .expect("it is stored");
     stage::tear_down(&*repo, id, 9).await;
-    let gone = stage::step(Status::TearingDown, Status::TornDown);
-    repo.set_status(id, gone, second(10)).await.expect("it is gone");
+    let down = stage::step(Status::TearingDown, Status::TornDown);
+    repo.set_status(id, down, second(10)).await.expect("it is torn down");
     repo.delete(id, second(11)).await.expect("it is deleted");
     assert_eq!(stage::snapshot(&*repo).await, before);
-    // Its holder finds that out.
+    // Its holder gets the error.
     let refusal = repo.renew_claim(mutation, token, LEASE, second(12)).await;
     assert!(
         matches!(refusal, Err(RepoError::MutationNotFound { .. })),

@@ -29,7 +29,7 @@ fn assert_held(refusal: &RepoError, by: &Lease) {
     );
 }
 
-pub(super) async fn a_free_lease_is_taken(repo: Arc<dyn Repo>) {
+pub(super) async fn a_free_lease_is_acquired(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     assert_eq!(repo.lease(id, second(0)).await.expect("none"), None);
     let lease = take(&*repo, id, 1, 0).await;
@@ -37,10 +37,10 @@ pub(super) async fn a_free_lease_is_taken(repo: Arc<dyn Repo>) {
     assert_eq!(repo.lease(id, second(0)).await.expect("one"), Some(lease.clone()));
     let other = stage::create(&*repo, "other", stage::maze(2)).await.row.id;
     let of_other = take(&*repo, other, 1, 0).await;
-    assert_ne!(of_other.token, lease.token, "a token proves one lease");
+    assert_ne!(of_other.token, lease.token, "every lease has its own token");
 }
 
-pub(super) async fn a_held_lease_is_refused_and_says_who_holds_it(repo: Arc<dyn Repo>) {
+pub(super) async fn a_held_lease_is_refused_and_the_holder_is_returned(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let lease = take(&*repo, id, 1, 0).await;
     for (pid, at) in [(2, 0), (2, 14), (1, 1)] {
@@ -50,7 +50,7 @@ pub(super) async fn a_held_lease_is_refused_and_says_who_holds_it(repo: Arc<dyn 
     }
 }
 
-pub(super) async fn a_lease_is_free_once_its_time_is_over(repo: Arc<dyn Repo>) {
+pub(super) async fn an_expired_lease_is_free(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let first = take(&*repo, id, 1, 0).await;
     assert_eq!(repo.lease(id, second(14)).await.expect("one"), Some(first.clone()));
@@ -60,20 +60,22 @@ pub(super) async fn a_lease_is_free_once_its_time_is_over(repo: Arc<dyn Repo>) {
     assert_eq!(repo.lease(id, second(15)).await.expect("one"), Some(next));
 }
 
-pub(super) async fn a_holder_found_dead_is_superseded(repo: Arc<dyn Repo>) {
+pub(super) async fn a_dead_holder_is_superseded(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let dead = take(&*repo, id, 1, 0).await;
     let lease = take_from(&*repo, id, 2, dead.token, 1).await.expect("it is superseded");
     assert_ne!(lease.token, dead.token);
     assert_eq!((&lease.holder, lease.until), (&holder(2), second(16)));
     assert_eq!(repo.lease(id, second(1)).await.expect("one"), Some(lease.clone()));
-    repo.release_lease(id, lease.token).await.expect("it is given back");
+    repo.release_lease(id, lease.token)
+        .await
+        .expect("the lease is released");
     take_from(&*repo, id, 3, lease.token, 1)
         .await
-        .expect("a lease given back since is free");
+        .expect("a released lease is free");
 }
 
-pub(super) async fn a_newer_lease_than_the_one_found_dead_is_not_superseded(repo: Arc<dyn Repo>) {
+pub(super) async fn a_lease_newer_than_the_dead_one_is_not_superseded(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let dead = take(&*repo, id, 1, 0).await;
     let newer = take_from(&*repo, id, 2, dead.token, 1).await.expect("it is superseded");
@@ -81,7 +83,7 @@ pub(super) async fn a_newer_lease_than_the_one_found_dead_is_not_superseded(repo
     assert_held(&refusal, &newer);
 }
 
-pub(super) async fn a_renewed_lease_lasts_from_then_on(repo: Arc<dyn Repo>) {
+pub(super) async fn a_renewed_lease_lasts_from_its_renewal(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let lease = take(&*repo, id, 1, 0).await;
     let renewed = repo
@@ -99,7 +101,7 @@ pub(super) async fn a_renewed_lease_lasts_from_then_on(repo: Arc<dyn Repo>) {
     assert_eq!(repo.lease(id, second(25)).await.expect("none"), None);
 }
 
-pub(super) async fn a_lease_that_ran_out_is_renewed_if_no_one_took_it(repo: Arc<dyn Repo>) {
+pub(super) async fn an_expired_lease_is_renewed_if_nobody_took_it(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let lease = take(&*repo, id, 1, 0).await;
     let renewed = repo
@@ -110,7 +112,7 @@ pub(super) async fn a_lease_that_ran_out_is_renewed_if_no_one_took_it(repo: Arc<
     assert_eq!(repo.lease(id, second(100)).await.expect("one"), Some(renewed));
 }
 
-pub(super) async fn a_lease_that_another_took_is_lost(repo: Arc<dyn Repo>) {
+pub(super) async fn a_lease_that_another_process_took_is_lost(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let lost = take(&*repo, id, 1, 0).await;
     let held = take(&*repo, id, 2, 15).await;
@@ -119,32 +121,36 @@ pub(super) async fn a_lease_that_another_took_is_lost(repo: Arc<dyn Repo>) {
         matches!(refusal, RepoError::LeaseLost { id: it } if it == id),
         "{refusal:?}"
     );
-    repo.release_lease(id, held.token).await.expect("it is given back");
+    repo.release_lease(id, held.token).await.expect("the lease is released");
     for token in [lost.token, held.token] {
         let refusal = stage::refused(&*repo, repo.renew_lease(id, token, LEASE, second(16))).await;
         assert!(matches!(refusal, RepoError::LeaseLost { .. }), "{refusal:?}");
     }
 }
 
-pub(super) async fn a_lease_given_back_is_free_and_giving_it_back_again_is_no_error(repo: Arc<dyn Repo>) {
+pub(super) async fn a_released_lease_is_free_and_release_is_idempotent(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let lease = take(&*repo, id, 1, 0).await;
     for _ in 0..2 {
-        repo.release_lease(id, lease.token).await.expect("it is given back");
+        repo.release_lease(id, lease.token)
+            .await
+            .expect("the lease is released");
         assert_eq!(repo.lease(id, second(0)).await.expect("none"), None);
     }
     take(&*repo, id, 2, 0).await;
 }
 
-pub(super) async fn a_lease_that_another_took_is_not_given_back(repo: Arc<dyn Repo>) {
+pub(super) async fn a_lost_lease_cannot_release_the_new_one(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let lost = take(&*repo, id, 1, 0).await;
     let held = take(&*repo, id, 2, 15).await;
-    repo.release_lease(id, lost.token).await.expect("it is no error");
+    repo.release_lease(id, lost.token)
+        .await
+        .expect("releasing a lost lease is not an error");
     assert_eq!(repo.lease(id, second(16)).await.expect("one"), Some(held));
 }
 
-pub(super) async fn leases_are_no_edit_of_the_topology(repo: Arc<dyn Repo>) {
+pub(super) async fn leases_do_not_count_as_edits(repo: Arc<dyn Repo>) {
     let before = stage::create(&*repo, "corp", stage::maze(1)).await;
     let id = before.row.id;
     let lease = take(&*repo, id, 1, 5).await;
@@ -152,15 +158,17 @@ pub(super) async fn leases_are_no_edit_of_the_topology(repo: Arc<dyn Repo>) {
         .await
         .expect("it is renewed");
     assert_eq!(repo.load(id).await.expect("it is there"), before);
-    repo.release_lease(id, lease.token).await.expect("it is given back");
+    repo.release_lease(id, lease.token)
+        .await
+        .expect("the lease is released");
     assert_eq!(repo.load(id).await.expect("it is there"), before);
 }
 
-pub(super) async fn of_many_that_want_one_lease_at_once_one_gets_it(repo: Arc<dyn Repo>) {
+pub(super) async fn one_of_many_concurrent_requests_gets_the_lease(repo: Arc<dyn Repo>) {
     let id = stored(&*repo).await;
     let dead = take(&*repo, id, 99, 0).await;
     for superseding in [Some(dead.token), None] {
-        // First all of them found the holder dead; then its time is over.
+        // First all of them found the holder dead; then the lease expires.
         let at = if superseding.is_some() { second(1) } else { second(1000) };
         let outcomes = stage::at_once(&repo, 8, move |repo, pid| async move {
             repo.acquire_lease(id, &holder(pid.into()), LEASE, superseding, at)

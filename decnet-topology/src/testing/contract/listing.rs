@@ -34,7 +34,7 @@ async fn rows_of_three_statuses(repo: &dyn Repo) -> Vec<TopologyRow> {
     rows
 }
 
-pub(super) async fn the_list_holds_only_the_statuses_asked_for(repo: Arc<dyn Repo>) {
+pub(super) async fn the_list_contains_only_the_requested_statuses(repo: Arc<dyn Repo>) {
     let rows = rows_of_three_statuses(&*repo).await;
     for statuses in [
         vec![],
@@ -55,7 +55,7 @@ pub(super) async fn the_list_holds_only_the_statuses_asked_for(repo: Arc<dyn Rep
     }
 }
 
-pub(super) async fn limit_and_offset_cut_the_list_but_not_the_total(repo: Arc<dyn Repo>) {
+pub(super) async fn limit_and_offset_apply_to_the_list_but_not_to_the_total(repo: Arc<dyn Repo>) {
     let mut rows = rows_of_three_statuses(&*repo).await;
     rows.retain(|row| row.status != Status::Active);
     for limit in [None, Some(0), Some(1), Some(4), Some(6), Some(usize::MAX)] {

@@ -1,6 +1,6 @@
-//! What every [`Repo`] must do, as tests for any implementation.
+//! The contract of [`Repo`], as tests for any implementation.
 //!
-//! Each clause is a test whose name states what must hold. [`repo_contract!`](crate::repo_contract) makes one test of each:
+//! Each clause is a test whose name states the requirement. [`repo_contract!`](crate::repo_contract) creates one test for each:
 //!
 //! ```
 //! use decnet_topology::repo::MemoryRepo;
@@ -10,11 +10,11 @@
 //! #   use super::*;
 //!     decnet_topology::repo_contract!(async || Subject::new(MemoryRepo::new()));
 //! }
-//! # decnet_topology::testing::contract::hold("a_free_lease_is_taken", async || Subject::new(MemoryRepo::new()));
+//! # decnet_topology::testing::contract::hold("a_free_lease_is_acquired", async || Subject::new(MemoryRepo::new()));
 //! ```
 //!
-//! The factory is called once a clause and must give an empty store each time. The clauses run on a tokio runtime of their
-//! own; some call the store from several threads at once.
+//! The factory is called once for each clause and must return an empty store each time. The clauses run on their own tokio
+//! runtime; some call the store from several threads at the same time.
 
 mod any;
 mod claiming;
@@ -44,7 +44,7 @@ trait Kept: Any + Send + fmt::Debug {}
 impl<T: Any + Send + fmt::Debug> Kept for T {}
 
 impl Subject {
-    /// Holds a store to the contract.
+    /// Wraps a store for the contract.
     pub fn new(repo: impl Repo + 'static) -> Self {
         Self {
             repo: Arc::new(repo),
@@ -52,7 +52,7 @@ impl Subject {
         }
     }
 
-    /// Keeps something, a temporary folder say, until the clause is over.
+    /// Keeps a value, for instance a temporary folder, until the clause ends.
     #[must_use]
     pub fn keeping(mut self, guard: impl Any + Send + fmt::Debug) -> Self {
         self.keep = Box::new(guard);
@@ -62,19 +62,19 @@ impl Subject {
 
 type Held = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One thing that every repo must do.
+/// One requirement for every repo.
 #[derive(Debug, Clone, Copy)]
 pub struct Clause {
-    /// What must hold, in snake case.
+    /// The requirement, in snake case.
     pub name: &'static str,
     hold: fn(Arc<dyn Repo>) -> Held,
 }
 
-/// Holds an empty store to one clause.
+/// Runs one clause against an empty store.
 ///
 /// # Panics
 ///
-/// If the store breaks the clause, or the clause is unknown.
+/// If the store breaks the clause, or the clause does not exist.
 pub fn hold(clause: &str, factory: impl AsyncFnOnce() -> Subject) {
     let found = CLAUSES.iter().find(|known| known.name == clause);
     let clause = found.expect("the clause is one of CLAUSES");
@@ -86,11 +86,11 @@ pub fn hold(clause: &str, factory: impl AsyncFnOnce() -> Subject) {
     });
 }
 
-/// Holds a store to every clause, each time an empty one, for who wants one test instead of one a clause.
+/// Runs every clause, each time against an empty store, as a single test.
 ///
 /// # Panics
 ///
-/// At the first clause that does not hold.
+/// At the first broken clause.
 pub fn run(factory: impl AsyncFn() -> Subject) {
     for clause in CLAUSES {
         hold(clause.name, &factory);
@@ -104,8 +104,8 @@ macro_rules! clauses {
             $($(Clause { name: stringify!($name), hold: |repo| Box::pin($module::$name(repo)) },)*)*
         ];
 
-        /// Makes one `#[test]` of each clause of the [contract](crate::testing::contract) for the stores that the expression,
-        /// an async closure that returns a [`Subject`](crate::testing::contract::Subject), makes.
+        /// Creates one `#[test]` for each clause of the [contract](crate::testing::contract) for the stores that the expression,
+        /// an async closure that returns a [`Subject`](crate::testing::contract::Subject), creates.
         #[macro_export]
         macro_rules! repo_contract {
             ($d factory:expr) => {$($(
@@ -120,108 +120,108 @@ macro_rules! clauses {
 
 clauses! { $
     storing {
-        a_store_keeps_its_instance_id,
+        the_instance_id_of_a_store_is_stable,
         a_new_topology_is_pending_at_the_first_version,
         the_first_event_is_the_creation,
-        every_field_comes_back_as_it_was_stored,
-        any_topology_comes_back_as_it_was_stored,
-        a_topology_gets_the_id_that_it_wants_unless_another_has_it,
+        every_field_is_loaded_as_stored,
+        any_topology_is_loaded_as_stored,
+        a_topology_gets_the_wanted_id_unless_it_is_taken,
         an_unknown_topology_is_not_found,
-        a_name_in_use_is_refused_whatever_its_case,
+        a_name_in_use_is_refused_in_any_case,
         a_name_is_free_again_once_torn_down,
         a_name_is_free_again_once_deleted,
-        a_deleted_topology_leaves_nothing,
-        what_may_be_on_docker_is_not_deleted,
-        what_someone_is_at_work_on_is_not_deleted,
-        of_creations_of_one_name_at_once_one_wins,
+        a_deleted_topology_leaves_no_rows,
+        a_topology_that_may_exist_on_docker_is_not_deleted,
+        a_topology_with_a_held_lease_is_not_deleted,
+        one_of_several_concurrent_creations_of_one_name_wins,
     }
     listing {
         the_list_is_in_order_of_creation_and_id,
-        the_list_holds_only_the_statuses_asked_for,
-        limit_and_offset_cut_the_list_but_not_the_total,
+        the_list_contains_only_the_requested_statuses,
+        limit_and_offset_apply_to_the_list_but_not_to_the_total,
     }
     claiming {
         claims_are_in_order_of_address,
-        claims_leave_out_the_torn_down_and_the_excepted,
+        claims_exclude_torn_down_and_excepted_topologies,
         a_subnet_that_overlaps_a_claimed_one_is_refused,
-        a_subnet_beside_a_claimed_one_is_free,
+        a_subnet_next_to_a_claimed_one_is_free,
         an_edit_to_a_claimed_subnet_is_refused,
         an_edit_may_keep_its_own_subnets,
         the_subnets_of_a_torn_down_topology_are_free,
-        of_creations_with_overlapping_subnets_at_once_one_wins,
+        one_of_several_concurrent_creations_with_overlapping_subnets_wins,
     }
     editing {
         an_edit_replaces_the_maze_and_counts,
-        an_edit_that_expects_nothing_is_made,
-        an_edit_of_another_version_is_refused,
-        only_a_pending_topology_is_edited,
-        of_edits_that_saw_one_version_one_wins,
-        a_load_is_one_moment_while_others_edit,
-        a_list_is_one_moment_while_others_write,
-        settings_are_remembered_until_torn_down_and_are_no_edit,
+        an_edit_without_an_expected_version_succeeds,
+        an_edit_that_expects_another_version_is_refused,
+        only_a_pending_topology_can_be_edited,
+        one_of_several_edits_of_the_same_version_wins,
+        a_load_is_a_consistent_snapshot_during_edits,
+        a_list_is_a_consistent_snapshot_during_writes,
+        settings_are_stored_until_torn_down_and_do_not_count_as_an_edit,
         settings_are_stored_with_a_status_or_not_at_all,
-        needs_resync_is_remembered_and_is_no_edit,
-        other_settings_of_what_runs_need_a_resync,
-        settings_under_a_lease_that_was_lost_are_refused,
+        needs_resync_is_stored_and_does_not_count_as_an_edit,
+        changed_settings_of_a_running_topology_need_a_resync,
+        settings_with_a_lost_lease_are_refused,
     }
     status {
-        only_the_steps_of_the_status_machine_are_taken,
-        a_change_from_a_status_it_no_longer_has_is_refused,
+        only_steps_of_the_status_machine_are_allowed,
+        a_change_from_an_outdated_status_is_refused,
         each_change_appends_its_event,
-        the_intent_stays_until_another_is_given,
-        of_changes_from_one_status_at_once_one_wins,
-        a_change_under_a_lease_that_was_lost_is_refused,
-        a_change_of_another_version_is_refused,
+        the_intent_is_kept_until_another_is_set,
+        one_of_several_concurrent_changes_from_one_status_wins,
+        a_change_with_a_lost_lease_is_refused,
+        a_change_that_expects_another_version_is_refused,
     }
     leases {
-        a_free_lease_is_taken,
-        a_held_lease_is_refused_and_says_who_holds_it,
-        a_lease_is_free_once_its_time_is_over,
-        a_holder_found_dead_is_superseded,
-        a_newer_lease_than_the_one_found_dead_is_not_superseded,
-        a_renewed_lease_lasts_from_then_on,
-        a_lease_that_ran_out_is_renewed_if_no_one_took_it,
-        a_lease_that_another_took_is_lost,
-        a_lease_given_back_is_free_and_giving_it_back_again_is_no_error,
-        a_lease_that_another_took_is_not_given_back,
-        leases_are_no_edit_of_the_topology,
-        of_many_that_want_one_lease_at_once_one_gets_it,
+        a_free_lease_is_acquired,
+        a_held_lease_is_refused_and_the_holder_is_returned,
+        an_expired_lease_is_free,
+        a_dead_holder_is_superseded,
+        a_lease_newer_than_the_dead_one_is_not_superseded,
+        a_renewed_lease_lasts_from_its_renewal,
+        an_expired_lease_is_renewed_if_nobody_took_it,
+        a_lease_that_another_process_took_is_lost,
+        a_released_lease_is_free_and_release_is_idempotent,
+        a_lost_lease_cannot_release_the_new_one,
+        leases_do_not_count_as_edits,
+        one_of_many_concurrent_requests_gets_the_lease,
     }
     enqueueing {
-        a_mutation_is_enqueued_as_it_was_asked_for,
-        every_mutation_comes_back_as_it_was_asked_for,
+        a_mutation_is_enqueued_as_requested,
+        every_mutation_is_returned_as_requested,
         a_mutation_that_could_not_be_read_back_is_refused,
-        a_mutation_of_another_version_is_refused,
-        only_a_topology_that_runs_and_is_meant_to_takes_mutations,
-        of_mutations_that_saw_one_version_one_wins,
-        mutations_are_listed_in_order_by_topology_and_state,
-        limit_and_offset_cut_the_mutations_but_not_the_total,
+        a_mutation_that_expects_another_version_is_refused,
+        only_a_running_topology_with_intent_up_takes_mutations,
+        one_of_several_mutations_of_the_same_version_wins,
+        mutations_are_listed_in_order_and_filtered_by_topology_and_state,
+        limit_and_offset_apply_to_the_mutations_but_not_to_the_total,
         an_unknown_mutation_is_not_found,
-        a_mutation_is_pending_until_it_is_finished,
-        what_is_pending_is_rejected_by_a_teardown,
-        of_a_topology_that_takes_no_mutations_none_is_claimed,
-        what_a_dead_worker_held_is_finished_when_its_topology_is_down,
-        what_is_stored_and_pending_has_failed_after_a_teardown,
-        mutations_go_with_their_topology_and_numbers_are_not_given_again,
+        a_mutation_is_unfinished_until_it_is_finished,
+        pending_mutations_are_rejected_by_a_teardown,
+        no_mutation_of_a_topology_that_takes_none_is_claimed,
+        the_mutation_of_a_dead_worker_is_finished_when_its_topology_is_torn_down,
+        a_stored_pending_mutation_fails_at_a_teardown,
+        mutations_are_deleted_with_their_topology_and_numbers_are_not_reused,
     }
     working {
-        the_oldest_mutation_is_claimed,
-        a_topology_is_worked_on_by_one_at_a_time,
-        topologies_are_worked_on_side_by_side,
-        a_mutation_whose_claim_ran_out_is_taken_up_again,
-        a_holder_of_a_claim_found_dead_is_superseded,
-        a_renewed_claim_lasts_from_then_on,
-        a_claim_that_was_lost_is_refused,
-        a_mutation_given_back_keeps_its_place,
-        a_mutation_given_back_after_a_teardown_is_finished,
-        a_mutation_is_stored_once_and_is_no_edit,
-        a_claimed_subnet_is_not_stored_by_a_mutation,
-        nothing_is_stored_for_a_topology_that_does_not_run,
-        what_is_in_the_maze_is_not_rejected_and_what_is_not_is_not_applied,
-        each_mutation_is_claimed_once_and_in_order_by_many_at_once,
+        the_oldest_mutation_is_claimed_first,
+        only_one_mutation_of_a_topology_is_claimed_at_a_time,
+        mutations_of_several_topologies_are_claimed_in_parallel,
+        a_mutation_with_an_expired_claim_is_claimed_again,
+        a_dead_holder_of_a_claim_is_superseded,
+        a_renewed_claim_lasts_from_its_renewal,
+        a_lost_claim_is_refused,
+        a_released_mutation_keeps_its_place,
+        a_mutation_released_after_a_teardown_is_finished,
+        a_mutation_is_stored_once_and_does_not_count_as_an_edit,
+        a_mutation_cannot_store_a_claimed_subnet,
+        no_mutation_is_stored_for_a_topology_that_does_not_run,
+        a_stored_mutation_cannot_be_rejected_and_an_unstored_one_cannot_be_applied,
+        each_mutation_is_claimed_once_and_in_order_by_many_concurrent_workers,
     }
     recording {
-        an_edit_keeps_the_mutation_that_made_it,
-        edits_and_mutations_keep_what_they_changed_of_deckies,
+        an_edit_stores_the_mutation_that_made_it,
+        edits_and_mutations_record_the_changes_of_deckies,
     }
 }

@@ -1,4 +1,4 @@
-//! Clauses on what is kept of edits.
+//! Clauses on the records of edits.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     version::Version,
 };
 
-pub(super) async fn an_edit_keeps_the_mutation_that_made_it(repo: Arc<dyn Repo>) {
+pub(super) async fn an_edit_stores_the_mutation_that_made_it(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     let new = adding("lab").actor("ada".to_owned());
     let edit = Edit::new(stage::lan("10.1.0.0/24"))
@@ -45,7 +45,7 @@ pub(super) async fn an_edit_keeps_the_mutation_that_made_it(repo: Arc<dyn Repo>)
     assert_eq!(page.total, 1, "no mutation made the last one");
 }
 
-pub(super) async fn edits_and_mutations_keep_what_they_changed_of_deckies(repo: Arc<dyn Repo>) {
+pub(super) async fn edits_and_mutations_record_the_changes_of_deckies(repo: Arc<dyn Repo>) {
     let maze = |names: &[&str], service: &str| {
         let mut maze = Topology::builder().dmz("dmz", "10.1.0.0/24");
         for (host, name) in (10..).zip(names) {
@@ -106,6 +106,6 @@ pub(super) async fn edits_and_mutations_keep_what_they_changed_of_deckies(repo: 
             _ => 3,
         };
         let undone = history::at(&mazes[3], later.iter().map(|recorded| &recorded.change));
-        assert_eq!(undone, history::at(&mazes[then], []), "what the deckies were at {at}");
+        assert_eq!(undone, history::at(&mazes[then], []), "the deckies at {at}");
     }
 }

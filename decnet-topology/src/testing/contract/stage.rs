@@ -1,4 +1,4 @@
-//! What the clauses are played with: moments, mazes, and a picture of the whole store.
+//! The fixtures of the clauses: times, mazes, and a picture of the whole store.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -18,9 +18,9 @@ use crate::{
 /// The length of the leases.
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(15);
 
-/// Returns the moment that many seconds after the start.
+/// Returns the time this many seconds after the start.
 pub(super) fn second(count: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + count).expect("a moment of this century")
+    Timestamp::from_second(1_800_000_000 + count).expect("a time of this century")
 }
 
 /// Returns a maze of two LANs and a router in `10.<third octet's parent>.0.0/23`.
@@ -56,12 +56,12 @@ pub(super) fn step(from: Status, to: Status) -> StatusChange {
     StatusChange::new(from, to).reason(format!("{from} to {to}"))
 }
 
-/// Takes a pending topology to a status, by the shortest way.
+/// Changes a pending topology to a status by the shortest path.
 pub(super) async fn bring(repo: &dyn Repo, id: TopologyId, to: Status) {
     bring_meaning(repo, id, to, None).await;
 }
 
-/// Takes a pending topology to a status, by the shortest way, and says at each step what it is meant to be.
+/// Changes a pending topology to a status by the shortest path, with an intent at each step.
 pub(super) async fn bring_meaning(repo: &dyn Repo, id: TopologyId, to: Status, intent: Option<Intent>) {
     use Status::{Active, Degraded, Deploying, Failed, Pending, TearingDown, TornDown};
     let way: &[Status] = match to {
@@ -82,14 +82,14 @@ pub(super) async fn bring_meaning(repo: &dyn Repo, id: TopologyId, to: Status, i
     }
 }
 
-/// Stores a topology, and says that it runs and is meant to.
+/// Stores a topology as running, with intent up.
 pub(super) async fn run(repo: &dyn Repo, name: &str, topology: Topology) -> StoredTopology {
     let id = create(repo, name, topology).await.row.id;
     bring_meaning(repo, id, Status::Active, Some(Intent::Up)).await;
     repo.load(id).await.expect("it is there")
 }
 
-/// Says that an active topology is being torn down.
+/// Starts the teardown of an active topology.
 pub(super) async fn tear_down(repo: &dyn Repo, id: TopologyId, at: i64) {
     let change = step(Status::Active, Status::TearingDown).intent(Intent::Down);
     repo.set_status(id, change, second(at)).await.expect("it is torn down");
@@ -112,7 +112,7 @@ pub(super) async fn enqueue(repo: &dyn Repo, id: TopologyId, lan: &str) -> Mutat
     enqueued.expect("the topology runs")
 }
 
-/// Claims the mutation of a topology that is next.
+/// Claims the next mutation of a topology.
 pub(super) async fn claim(repo: &dyn Repo, id: TopologyId, pid: u32, at: i64) -> (MutationId, ClaimToken) {
     let claimed = repo
         .claim_mutation(Some(id), &holder(pid), LEASE, None, second(at))
@@ -133,7 +133,7 @@ pub(super) fn holder(pid: u32) -> Holder {
     }
 }
 
-/// All that a store says.
+/// The contents of a store.
 #[derive(Debug, PartialEq)]
 pub(super) struct Snapshot {
     instance: InstanceId,
@@ -146,7 +146,7 @@ pub(super) struct Snapshot {
     changes: Vec<Vec<RecordedChange>>,
 }
 
-/// Asks a store for all that it says.
+/// Reads the contents of a store.
 pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
     let page = repo.list(&ListFilter::default()).await.expect("the list");
     let mutations = repo.mutations(&MutationFilter::default()).await.expect("the mutations");
@@ -176,7 +176,7 @@ pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
         snapshot
             .changes
             .push(repo.decky_changes(row.id, None).await.expect("the changes"));
-        // At the beginning of time no lease has run out yet.
+        // At the beginning of time, no lease has expired.
         snapshot
             .leases
             .push(repo.lease(row.id, Timestamp::MIN).await.expect("the lease"));
@@ -184,7 +184,7 @@ pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
     snapshot
 }
 
-/// Does what must be refused, checks that the store is as it was, and returns the refusal.
+/// Makes a call that must be refused, checks that the store is unchanged, and returns the refusal.
 pub(super) async fn refused<T: Debug>(
     repo: &dyn Repo,
     attempt: impl Future<Output = Result<T, RepoError>>,
@@ -199,7 +199,7 @@ pub(super) async fn refused<T: Debug>(
     refusal
 }
 
-/// Does one thing from many tasks at once and returns what came of each.
+/// Makes a call from many tasks at the same time and returns all results.
 pub(super) async fn at_once<T, F>(
     repo: &Arc<dyn Repo>,
     count: u8,
@@ -219,7 +219,7 @@ where
     outcomes
 }
 
-/// Checks that one of several attempts won, and returns its outcome with the refusals of the others.
+/// Checks that one of several attempts succeeded, and returns its result with the refusals of the others.
 pub(super) fn one_winner<T: Debug>(outcomes: Vec<Result<T, RepoError>>) -> (T, Vec<RepoError>) {
     let (mut won, mut lost) = (Vec::new(), Vec::new());
     for outcome in outcomes {

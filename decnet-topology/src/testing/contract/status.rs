@@ -8,7 +8,7 @@ use crate::{
     status::{Intent, Status, StatusEvent},
 };
 
-pub(super) async fn only_the_steps_of_the_status_machine_are_taken(repo: Arc<dyn Repo>) {
+pub(super) async fn only_steps_of_the_status_machine_are_allowed(repo: Arc<dyn Repo>) {
     for from in Status::ALL.iter().copied() {
         for to in Status::ALL.iter().copied() {
             let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
@@ -18,15 +18,15 @@ pub(super) async fn only_the_steps_of_the_status_machine_are_taken(repo: Arc<dyn
                 assert_eq!(change.await.expect("it is allowed").status, to);
             } else {
                 let refusal = stage::refused(&*repo, change).await;
-                let told = matches!(refusal, RepoError::IllegalStatus { from: a, to: b } if (a, b) == (from, to));
-                assert!(told, "{refusal:?}");
+                let is_illegal = matches!(refusal, RepoError::IllegalStatus { from: a, to: b } if (a, b) == (from, to));
+                assert!(is_illegal, "{refusal:?}");
             }
             clear(&*repo, id).await;
         }
     }
 }
 
-/// Takes a topology down, so that its name and subnets are free.
+/// Tears a topology down, so that its name and subnets are free.
 async fn clear(repo: &dyn Repo, id: crate::TopologyId) {
     loop {
         let from = repo.get(id).await.expect("its row").status;
@@ -40,7 +40,7 @@ async fn clear(repo: &dyn Repo, id: crate::TopologyId) {
     }
 }
 
-pub(super) async fn a_change_from_a_status_it_no_longer_has_is_refused(repo: Arc<dyn Repo>) {
+pub(super) async fn a_change_from_an_outdated_status_is_refused(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     stage::bring(&*repo, id, Status::Active).await;
     for (from, to) in [
@@ -91,7 +91,7 @@ pub(super) async fn each_change_appends_its_event(repo: Arc<dyn Repo>) {
     assert_eq!(repo.status_events(other).await.expect("its events").len(), 1);
 }
 
-pub(super) async fn the_intent_stays_until_another_is_given(repo: Arc<dyn Repo>) {
+pub(super) async fn the_intent_is_kept_until_another_is_set(repo: Arc<dyn Repo>) {
     use Status::{Active, Degraded, Deploying, Pending, TearingDown};
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     for (from, to, given, kept) in [
@@ -110,7 +110,7 @@ pub(super) async fn the_intent_stays_until_another_is_given(repo: Arc<dyn Repo>)
     }
 }
 
-pub(super) async fn of_changes_from_one_status_at_once_one_wins(repo: Arc<dyn Repo>) {
+pub(super) async fn one_of_several_concurrent_changes_from_one_status_wins(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     let outcomes = stage::at_once(&repo, 8, move |repo, at| async move {
         let to = if at % 2 == 0 {
@@ -131,7 +131,7 @@ pub(super) async fn of_changes_from_one_status_at_once_one_wins(repo: Arc<dyn Re
     assert_eq!(repo.status_events(id).await.expect("its events").len(), 2);
 }
 
-pub(super) async fn a_change_under_a_lease_that_was_lost_is_refused(repo: Arc<dyn Repo>) {
+pub(super) async fn a_change_with_a_lost_lease_is_refused(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     let under = |held| stage::step(Status::Pending, Status::Deploying).held(held);
     let take = async |pid, at| {
@@ -139,9 +139,9 @@ pub(super) async fn a_change_under_a_lease_that_was_lost_is_refused(repo: Arc<dy
         let lease = repo.acquire_lease(id, &holder, stage::LEASE, None, stage::second(at));
         lease.await.expect("it is free").token
     };
-    let given_back = take(1, 1).await;
-    repo.release_lease(id, given_back).await.expect("it is given back");
-    let refusal = stage::refused(&*repo, repo.set_status(id, under(given_back), stage::second(2))).await;
+    let released = take(1, 1).await;
+    repo.release_lease(id, released).await.expect("it is given back");
+    let refusal = stage::refused(&*repo, repo.set_status(id, under(released), stage::second(2))).await;
     assert!(
         matches!(refusal, RepoError::LeaseLost { id: it } if it == id),
         "{refusal:?}"
@@ -151,12 +151,12 @@ pub(super) async fn a_change_under_a_lease_that_was_lost_is_refused(repo: Arc<dy
     let refusal = stage::refused(&*repo, repo.set_status(id, under(late), stage::second(101))).await;
     assert!(matches!(refusal, RepoError::LeaseLost { .. }), "{refusal:?}");
 
-    // It ran out, but no one took it since.
+    // It expired, but nobody took it since.
     let changed = repo.set_status(id, under(newer), stage::second(1000)).await;
     assert_eq!(changed.expect("it is held").status, Status::Deploying);
 }
 
-pub(super) async fn a_change_of_another_version_is_refused(repo: Arc<dyn Repo>) {
+pub(super) async fn a_change_that_expects_another_version_is_refused(repo: Arc<dyn Repo>) {
     let seen = stage::create(&*repo, "corp", stage::maze(1)).await.row;
     let edited = repo.edit(seen.id, Edit::new(stage::maze(2)), stage::second(1)).await;
     let edited = edited.expect("it is pending").row;

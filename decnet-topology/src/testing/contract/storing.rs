@@ -17,7 +17,7 @@ use crate::{
     version::Version,
 };
 
-pub(super) async fn a_store_keeps_its_instance_id(repo: Arc<dyn Repo>) {
+pub(super) async fn the_instance_id_of_a_store_is_stable(repo: Arc<dyn Repo>) {
     let instance = repo.instance().await.expect("the instance");
     assert!(!instance.is_nil(), "the instance is drawn");
     stage::create(&*repo, "corp", stage::maze(1)).await;
@@ -55,7 +55,7 @@ pub(super) async fn the_first_event_is_the_creation(repo: Arc<dyn Repo>) {
     assert_eq!(at, stage::second(0));
 }
 
-/// Checks that what is loaded prints like what was stored: names compare without case, but print as they were written.
+/// Checks that the loaded topology prints like the stored one: names compare without case, but keep their spelling.
 fn same(stored: &NewTopology, loaded: &crate::StoredTopology) {
     let NewTopology {
         name,
@@ -76,7 +76,7 @@ fn same(stored: &NewTopology, loaded: &crate::StoredTopology) {
     assert_eq!(loaded.topology, *topology);
 }
 
-pub(super) async fn every_field_comes_back_as_it_was_stored(repo: Arc<dyn Repo>) {
+pub(super) async fn every_field_is_loaded_as_stored(repo: Arc<dyn Repo>) {
     let topology = Topology::builder()
         .dmz("Z-dmz", "10.0.0.0/24")
         .lan("Office", "10.0.1.0/29")
@@ -130,7 +130,7 @@ pub(super) async fn every_field_comes_back_as_it_was_stored(repo: Arc<dyn Repo>)
     }
 }
 
-pub(super) async fn any_topology_comes_back_as_it_was_stored(repo: Arc<dyn Repo>) {
+pub(super) async fn any_topology_is_loaded_as_stored(repo: Arc<dyn Repo>) {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for _ in 0..64 {
@@ -150,7 +150,7 @@ pub(super) async fn any_topology_comes_back_as_it_was_stored(repo: Arc<dyn Repo>
     }
 }
 
-pub(super) async fn a_topology_gets_the_id_that_it_wants_unless_another_has_it(repo: Arc<dyn Repo>) {
+pub(super) async fn a_topology_gets_the_wanted_id_unless_it_is_taken(repo: Arc<dyn Repo>) {
     let id: TopologyId = "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id");
     let new = |name, number| stage::new(name, stage::maze(number)).id(id);
     let first = repo.create(new("corp", 1), stage::second(0)).await;
@@ -187,10 +187,10 @@ pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {
     }
     repo.release_lease(id, token)
         .await
-        .expect("a lease that is not held may be given back");
+        .expect("releasing a free lease is not an error");
 }
 
-pub(super) async fn a_name_in_use_is_refused_whatever_its_case(repo: Arc<dyn Repo>) {
+pub(super) async fn a_name_in_use_is_refused_in_any_case(repo: Arc<dyn Repo>) {
     let first = stage::create(&*repo, "Ünïcorp", stage::maze(1)).await;
     for status in [Status::Pending, Status::Deploying, Status::Failed, Status::TearingDown] {
         if status == Status::TearingDown {
@@ -234,7 +234,7 @@ pub(super) async fn a_name_is_free_again_once_deleted(repo: Arc<dyn Repo>) {
     stage::create(&*repo, "CORP", stage::maze(1)).await;
 }
 
-pub(super) async fn a_deleted_topology_leaves_nothing(repo: Arc<dyn Repo>) {
+pub(super) async fn a_deleted_topology_leaves_no_rows(repo: Arc<dyn Repo>) {
     stage::create(&*repo, "other", stage::maze(9)).await;
     let before = stage::snapshot(&*repo).await;
     for (octet, status) in (1..).zip([Status::Pending, Status::Failed, Status::TornDown]) {
@@ -250,7 +250,7 @@ pub(super) async fn a_deleted_topology_leaves_nothing(repo: Arc<dyn Repo>) {
     }
 }
 
-pub(super) async fn what_may_be_on_docker_is_not_deleted(repo: Arc<dyn Repo>) {
+pub(super) async fn a_topology_that_may_exist_on_docker_is_not_deleted(repo: Arc<dyn Repo>) {
     let kept = [Status::Deploying, Status::Active, Status::Degraded, Status::TearingDown];
     for (octet, status) in (1..).zip(kept) {
         let id = stage::create(&*repo, &status.to_string(), stage::maze(octet))
@@ -266,7 +266,7 @@ pub(super) async fn what_may_be_on_docker_is_not_deleted(repo: Arc<dyn Repo>) {
     }
 }
 
-pub(super) async fn what_someone_is_at_work_on_is_not_deleted(repo: Arc<dyn Repo>) {
+pub(super) async fn a_topology_with_a_held_lease_is_not_deleted(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     let lease = repo
         .acquire_lease(id, &stage::holder(1), stage::LEASE, None, stage::second(0))
@@ -277,8 +277,10 @@ pub(super) async fn what_someone_is_at_work_on_is_not_deleted(repo: Arc<dyn Repo
         matches!(&refusal, RepoError::LeaseHeld { lease: held } if **held == lease),
         "{refusal:?}"
     );
-    repo.release_lease(id, lease.token).await.expect("it is given back");
-    // One from a time that is not yet holds nothing up: the clock was set back.
+    repo.release_lease(id, lease.token)
+        .await
+        .expect("the lease is released");
+    // A lease from the future blocks nothing: the clock was set back.
     let hour = 60 * 60;
     repo.acquire_lease(id, &stage::holder(1), stage::LEASE, None, stage::second(hour))
         .await
@@ -286,7 +288,7 @@ pub(super) async fn what_someone_is_at_work_on_is_not_deleted(repo: Arc<dyn Repo
     repo.delete(id, stage::second(14)).await.expect("it is deleted");
 }
 
-pub(super) async fn of_creations_of_one_name_at_once_one_wins(repo: Arc<dyn Repo>) {
+pub(super) async fn one_of_several_concurrent_creations_of_one_name_wins(repo: Arc<dyn Repo>) {
     let outcomes = stage::at_once(&repo, 8, |repo, at| async move {
         let name = if at % 2 == 0 { "corp" } else { "CORP" };
         repo.create(stage::new(name, stage::maze(at)), stage::second(0)).await

@@ -1,4 +1,4 @@
-//! Clauses on working on mutations: claims, storing, finishing.
+//! Clauses on processing mutations: claims, storing, finishing.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,17 +24,19 @@ fn no() -> Outcome {
     Outcome::Rejected { reason: "no".into() }
 }
 
-/// Checks that nothing of a topology can be claimed.
+/// Checks that no mutation of a topology can be claimed.
 async fn assert_busy(repo: &dyn Repo, id: TopologyId, at: i64) {
     let claimed = repo.claim_mutation(Some(id), &holder(9), LEASE, None, second(at)).await;
     assert_eq!(claimed.expect("the store answers"), None);
     assert_eq!(any(repo, at).await, None);
 }
 
-/// Checks that this token gives no rights.
+/// Checks that this token is not valid.
 async fn assert_lost(repo: &dyn Repo, id: MutationId, token: ClaimToken, at: i64) {
     let before = stage::snapshot(repo).await;
-    repo.release_claim(id, token, second(at)).await.expect("it is no error");
+    repo.release_claim(id, token, second(at))
+        .await
+        .expect("releasing a lost claim is not an error");
     for refusal in [
         repo.renew_claim(id, token, LEASE, second(at)).await.err(),
         repo.store_mutation(id, token, stage::maze(1), second(at)).await.err(),
@@ -51,7 +53,7 @@ async fn assert_lost(repo: &dyn Repo, id: MutationId, token: ClaimToken, at: i64
     assert_eq!(stage::snapshot(repo).await, before);
 }
 
-pub(super) async fn the_oldest_mutation_is_claimed(repo: Arc<dyn Repo>) {
+pub(super) async fn the_oldest_mutation_is_claimed_first(repo: Arc<dyn Repo>) {
     let one = running(&*repo).await;
     let two = stage::run(&*repo, "other", stage::maze(2)).await.row.id;
     assert_eq!(any(&*repo, 2).await, None);
@@ -80,7 +82,7 @@ pub(super) async fn the_oldest_mutation_is_claimed(repo: Arc<dyn Repo>) {
     assert_eq!(any(&*repo, 5).await, None);
 }
 
-pub(super) async fn a_topology_is_worked_on_by_one_at_a_time(repo: Arc<dyn Repo>) {
+pub(super) async fn only_one_mutation_of_a_topology_is_claimed_at_a_time(repo: Arc<dyn Repo>) {
     let id = running(&*repo).await;
     for lan in ["a", "b", "c"] {
         enqueue(&*repo, id, lan).await;
@@ -95,7 +97,7 @@ pub(super) async fn a_topology_is_worked_on_by_one_at_a_time(repo: Arc<dyn Repo>
     assert_busy(&*repo, id, 17).await;
 }
 
-pub(super) async fn topologies_are_worked_on_side_by_side(repo: Arc<dyn Repo>) {
+pub(super) async fn mutations_of_several_topologies_are_claimed_in_parallel(repo: Arc<dyn Repo>) {
     let one = running(&*repo).await;
     let two = stage::run(&*repo, "other", stage::maze(2)).await.row.id;
     for id in [one, one, one, two, two] {
@@ -106,7 +108,7 @@ pub(super) async fn topologies_are_worked_on_side_by_side(repo: Arc<dyn Repo>) {
     assert_eq!(any(&*repo, 3).await, None);
 }
 
-pub(super) async fn a_mutation_whose_claim_ran_out_is_taken_up_again(repo: Arc<dyn Repo>) {
+pub(super) async fn a_mutation_with_an_expired_claim_is_claimed_again(repo: Arc<dyn Repo>) {
     let stored = stage::run(&*repo, "corp", stage::maze(1)).await;
     let id = stored.row.id;
     enqueue(&*repo, id, "lab").await;
@@ -119,9 +121,9 @@ pub(super) async fn a_mutation_whose_claim_ran_out_is_taken_up_again(repo: Arc<d
     let again = again.expect("the store answers").expect("it ran out");
     let token = again.claim.as_ref().expect("it is claimed").token;
     assert_ne!(token, first);
-    let told = (again.id, again.state, again.attempts, again.begun_at, again.stored_at);
+    let row = (again.id, again.state, again.attempts, again.begun_at, again.stored_at);
     let expected = (mutation, MutationState::Applying, 2, Some(second(3)), Some(second(4)));
-    assert_eq!(told, expected);
+    assert_eq!(row, expected);
     assert_lost(&*repo, mutation, first, 19).await;
     assert_busy(&*repo, id, 19).await;
     let finished = repo
@@ -131,7 +133,7 @@ pub(super) async fn a_mutation_whose_claim_ran_out_is_taken_up_again(repo: Arc<d
     assert!(claim(&*repo, id, 1, 21).await.0 > mutation);
 }
 
-pub(super) async fn a_holder_of_a_claim_found_dead_is_superseded(repo: Arc<dyn Repo>) {
+pub(super) async fn a_dead_holder_of_a_claim_is_superseded(repo: Arc<dyn Repo>) {
     let id = running(&*repo).await;
     let (mutation, _) = (enqueue(&*repo, id, "lab").await.id, enqueue(&*repo, id, "attic").await);
     let mut dead = claim(&*repo, id, 1, 3).await.1;
@@ -144,18 +146,18 @@ pub(super) async fn a_holder_of_a_claim_found_dead_is_superseded(repo: Arc<dyn R
         };
         let taken = take().await.expect("its holder is dead");
         assert_eq!(taken.id, mutation);
-        // Who found the same holder dead a moment later does not take it from who took it over.
+        // A caller that found the same holder dead a moment later does not take the claim from the new holder.
         assert_eq!(take().await, None);
         assert_lost(&*repo, mutation, dead, 4).await;
         dead = taken.claim.expect("it is claimed").token;
     }
 }
 
-pub(super) async fn a_renewed_claim_lasts_from_then_on(repo: Arc<dyn Repo>) {
+pub(super) async fn a_renewed_claim_lasts_from_its_renewal(repo: Arc<dyn Repo>) {
     let id = running(&*repo).await;
     enqueue(&*repo, id, "lab").await;
     let (mutation, token) = claim(&*repo, id, 1, 0).await;
-    // The second one ran out before, but no one took it.
+    // The second one expired earlier, but nobody took it.
     for at in [10, 100] {
         let renewed = repo
             .renew_claim(mutation, token, LEASE, second(at))
@@ -171,7 +173,7 @@ pub(super) async fn a_renewed_claim_lasts_from_then_on(repo: Arc<dyn Repo>) {
     claim(&*repo, id, 2, 115).await;
 }
 
-pub(super) async fn a_claim_that_was_lost_is_refused(repo: Arc<dyn Repo>) {
+pub(super) async fn a_lost_claim_is_refused(repo: Arc<dyn Repo>) {
     let id = running(&*repo).await;
     enqueue(&*repo, id, "lab").await;
     let mutation = enqueue(&*repo, id, "attic").await.id;
@@ -188,25 +190,25 @@ pub(super) async fn a_claim_that_was_lost_is_refused(repo: Arc<dyn Repo>) {
     assert_lost(&*repo, mutation, late, 9).await;
 }
 
-pub(super) async fn a_mutation_given_back_keeps_its_place(repo: Arc<dyn Repo>) {
+pub(super) async fn a_released_mutation_keeps_its_place(repo: Arc<dyn Repo>) {
     let id = running(&*repo).await;
     enqueue(&*repo, id, "lab").await;
     enqueue(&*repo, id, "attic").await;
     let (first, token) = claim(&*repo, id, 1, 3).await;
     repo.release_claim(first, token, second(4))
         .await
-        .expect("it is given back");
+        .expect("the claim is released");
     let row = repo.mutation(first).await.expect("it is there");
     assert_eq!((row.state, row.claim, row.attempts), (MutationState::Pending, None, 1));
     assert!(repo.has_unfinished(id).await.expect("it is there"));
     repo.release_claim(first, token, second(5))
         .await
-        .expect("it is no error");
+        .expect("releasing twice is not an error");
     assert_eq!(claim(&*repo, id, 2, 5).await.0, first);
     assert_eq!(repo.mutation(first).await.expect("it is there").attempts, 2);
 }
 
-pub(super) async fn a_mutation_given_back_after_a_teardown_is_finished(repo: Arc<dyn Repo>) {
+pub(super) async fn a_mutation_released_after_a_teardown_is_finished(repo: Arc<dyn Repo>) {
     for (octet, is_stored, state) in [(1, false, MutationState::Rejected), (2, true, MutationState::Failed)] {
         let stored = stage::run(&*repo, &format!("corp {octet}"), stage::maze(octet)).await;
         let id = stored.row.id;
@@ -219,7 +221,7 @@ pub(super) async fn a_mutation_given_back_after_a_teardown_is_finished(repo: Arc
         stage::tear_down(&*repo, id, 5).await;
         repo.release_claim(mutation, token, second(6))
             .await
-            .expect("it is given back");
+            .expect("the claim is released");
         let row = repo.mutation(mutation).await.expect("it is there");
         assert_eq!((row.state, row.claim, row.finished_at), (state, None, Some(second(6))));
         assert_eq!(row.reason.as_deref(), Some("the topology is being torn down"));
@@ -227,7 +229,7 @@ pub(super) async fn a_mutation_given_back_after_a_teardown_is_finished(repo: Arc
     }
 }
 
-pub(super) async fn a_mutation_is_stored_once_and_is_no_edit(repo: Arc<dyn Repo>) {
+pub(super) async fn a_mutation_is_stored_once_and_does_not_count_as_an_edit(repo: Arc<dyn Repo>) {
     let before = stage::run(&*repo, "corp", stage::maze(1)).await;
     let id = before.row.id;
     enqueue(&*repo, id, "lab").await;
@@ -251,7 +253,7 @@ pub(super) async fn a_mutation_is_stored_once_and_is_no_edit(repo: Arc<dyn Repo>
     );
 }
 
-pub(super) async fn a_claimed_subnet_is_not_stored_by_a_mutation(repo: Arc<dyn Repo>) {
+pub(super) async fn a_mutation_cannot_store_a_claimed_subnet(repo: Arc<dyn Repo>) {
     stage::create(&*repo, "other", stage::lan("10.9.0.0/24")).await;
     let id = running(&*repo).await;
     enqueue(&*repo, id, "lab").await;
@@ -263,24 +265,24 @@ pub(super) async fn a_claimed_subnet_is_not_stored_by_a_mutation(repo: Arc<dyn R
     kept.expect("its own subnets are free");
 }
 
-pub(super) async fn nothing_is_stored_for_a_topology_that_does_not_run(repo: Arc<dyn Repo>) {
+pub(super) async fn no_mutation_is_stored_for_a_topology_that_does_not_run(repo: Arc<dyn Repo>) {
     let id = running(&*repo).await;
     enqueue(&*repo, id, "lab").await;
     let (mutation, token) = claim(&*repo, id, 1, 3).await;
     stage::tear_down(&*repo, id, 5).await;
     let late = repo.store_mutation(mutation, token, stage::lan("10.1.0.0/24"), second(6));
     let refusal = stage::refused(&*repo, late).await;
-    let told = matches!(
+    let is_refused = matches!(
         refusal,
         RepoError::NotEditable {
             status: Status::TearingDown,
             intent: Some(Intent::Down)
         }
     );
-    assert!(told, "{refusal:?}");
+    assert!(is_refused, "{refusal:?}");
 }
 
-pub(super) async fn what_is_in_the_maze_is_not_rejected_and_what_is_not_is_not_applied(repo: Arc<dyn Repo>) {
+pub(super) async fn a_stored_mutation_cannot_be_rejected_and_an_unstored_one_cannot_be_applied(repo: Arc<dyn Repo>) {
     let stored = stage::run(&*repo, "corp", stage::maze(1)).await;
     let id = stored.row.id;
     let failed = || Outcome::Failed { reason: "alas".into() };
@@ -322,7 +324,7 @@ async fn is_idle(repo: &dyn Repo) -> Result<bool, RepoError> {
     Ok(true)
 }
 
-pub(super) async fn each_mutation_is_claimed_once_and_in_order_by_many_at_once(repo: Arc<dyn Repo>) {
+pub(super) async fn each_mutation_is_claimed_once_and_in_order_by_many_concurrent_workers(repo: Arc<dyn Repo>) {
     const TOPOLOGIES: u8 = 4;
     const EACH: usize = 6;
     let mut enqueued: BTreeMap<TopologyId, Vec<MutationId>> = BTreeMap::new();

@@ -25,10 +25,10 @@ use crate::{
     name::Name,
 };
 
-/// Gives configs that always have room: every maze of theirs can be drawn.
+/// Generates configs with enough room, so that every maze can be generated.
 #[expect(clippy::missing_panics_doc, reason = "every value drawn is within its bounds")]
 pub fn configs() -> impl Strategy<Value = TopologyConfig> {
-    // Most are small; the widest has 156 LANs.
+    // Most mazes are small; the widest has 156 LANs.
     let shape = prop_oneof![
         4 => (1_u8..=3, 1_u8..=3),
         2 => (1_u8..=16, Just(1_u8)),
@@ -77,9 +77,9 @@ fn chance() -> impl Strategy<Value = f64> {
     prop_oneof![Just(0.0), Just(1.0), 0.0..=1.0]
 }
 
-/// Gives well-formed topologies of up to 12 LANs and 24 deckies, which are joined at random: with loops, orphans, several ways
-/// round, routers and bridge deckies that do not forward, some of them on most of the LANs. LANs' subnets differ in length and never overlap; the first LAN is
-/// the DMZ.
+/// Generates well-formed topologies of up to 12 LANs and 24 deckies with random attachments: with cycles, orphans, several paths,
+/// routers, and bridge deckies that do not forward, some of them on most of the LANs. Subnets have different lengths and never
+/// overlap; the first LAN is the DMZ.
 #[expect(clippy::missing_panics_doc, reason = "every value drawn is within its bounds")]
 pub fn topologies() -> impl Strategy<Value = Topology> {
     let lans = prop::collection::vec(22_u8..=26, 1..=12);
@@ -116,7 +116,7 @@ pub fn topologies() -> impl Strategy<Value = Topology> {
     })
 }
 
-/// Makes LANs whose subnets lie close together, so that some can be aggregated, in an order that is not that of their ids.
+/// Generates LANs with adjacent subnets, so that some can be aggregated, in an order that differs from that of their ids.
 fn random_lans(lengths: &[u8], order: u64) -> Vec<Lan> {
     let mut subnets = Vec::with_capacity(lengths.len());
     let mut free = u32::from(Ipv4Addr::new(10, 0, 0, 0));

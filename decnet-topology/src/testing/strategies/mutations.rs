@@ -12,9 +12,9 @@ use crate::{
     name::{Name, ServiceName},
 };
 
-/// Generates mutations of a topology: most name existing parts and could be legal, some are not.
+/// Generates mutations of a topology: most name existing parts and could be legal, others are not.
 ///
-/// Every fifth named decky or LAN does not exist, a few addresses and services do not fit, and some detach from homes.
+/// Every fifth named decky or LAN does not exist, a few addresses and services do not fit, and some mutations detach from homes.
 pub fn mutations(topology: &Topology) -> BoxedStrategy<Mutation> {
     let lans = Names::new("l", topology.lans().iter().map(|lan| lan.name().clone()));
     let deckies = Names::new("d", topology.deckies().iter().map(|decky| decky.name().clone()));
@@ -65,7 +65,7 @@ impl Names {
             .boxed()
     }
 
-    /// Gives a name that is likely there.
+    /// Generates a name that likely exists.
     fn some(&self) -> BoxedStrategy<Name> {
         if self.there.is_empty() {
             return self.new_one();
@@ -73,13 +73,13 @@ impl Names {
         prop_oneof![4 => select(self.there.clone()), 1 => self.new_one()].boxed()
     }
 
-    /// Gives a name that is likely free.
+    /// Generates a name that is likely free.
     fn free(&self) -> BoxedStrategy<Name> {
         prop_oneof![9 => self.new_one(), 1 => self.some()].boxed()
     }
 }
 
-/// Gives addresses near those of the LANs: free, taken, reserved or outside.
+/// Generates addresses near those of the LANs: free, used, reserved or outside.
 fn address(topology: &Topology) -> BoxedStrategy<Ipv4Addr> {
     let gateways: Vec<Ipv4Addr> = topology.lans().iter().map(Lan::gateway).collect();
     if gateways.is_empty() {

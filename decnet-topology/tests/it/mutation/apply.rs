@@ -13,7 +13,7 @@ fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
-/// A DMZ with a gateway and a decky that is none, an office behind the gateway, and an attic that no one is in.
+/// A DMZ with a gateway and a plain decky, an office behind the gateway, and an attic without deckies.
 fn maze() -> Topology {
     Topology::builder()
         .dmz("dmz", "172.16.0.0/24")
@@ -50,10 +50,10 @@ fn decky<'m>(maze: &'m Topology, text: &str) -> &'m Decky {
 }
 
 #[test]
-fn what_a_gateway_publishes_changes_live_by_force_only() {
+fn the_published_ports_of_a_live_gateway_change_only_with_force() {
     let update = |text: &str| UpdateDecky::new(name(text));
     let cases: [(Mutation, Mutation); 4] = [
-        // Becoming one, by a patch or by an attachment, ceasing to be one, other services.
+        // Becoming a gateway by a patch or an attachment, ceasing to be one, other services.
         (
             update("web").forwarding(true).into(),
             update("web").forwarding(true).force().into(),
@@ -82,7 +82,7 @@ fn what_a_gateway_publishes_changes_live_by_force_only() {
 }
 
 #[test]
-fn what_changes_nothing_that_is_published_wants_no_force() {
+fn a_change_without_effect_on_published_ports_needs_no_force() {
     let cases: [Mutation; 7] = [
         UpdateDecky::new(name("gate")).services(["ssh", "http"]).into(),
         UpdateDecky::new(name("gate"))
@@ -104,30 +104,30 @@ fn what_changes_nothing_that_is_published_wants_no_force() {
 }
 
 #[test]
-fn a_router_that_is_no_gateway_is_switched_without_force() {
+fn a_router_that_is_not_a_gateway_is_switched_without_force() {
     let bridge = live(AttachDecky::new(name("desk"), name("attic"))).expect("legal");
     assert!(!decky(&bridge, "desk").is_router());
     let router = change(&bridge, Stage::Live, UpdateDecky::new(name("desk")).forwarding(true)).expect("legal");
     assert!(decky(&router, "desk").is_router());
     let again = AttachDecky::new(name("desk"), name("dmz"));
     let wider = change(&router, Stage::Live, again).expect("legal");
-    assert!(decky(&wider, "desk").is_router(), "`false` leaves it as it is");
+    assert!(decky(&wider, "desk").is_router(), "`false` changes nothing");
 }
 
 #[test]
-fn a_decky_forwards_only_where_there_is_something_to_forward_between() {
+fn a_decky_forwards_only_if_it_has_something_to_forward_between() {
     for stage in [Stage::Live, Stage::Pending] {
         let forward = UpdateDecky::new(name("desk")).forwarding(true).force();
         assert_eq!(code(change(&maze(), stage, forward)), "ROUTER_SINGLE_HOMED");
     }
-    // One that forwards already is let be.
+    // A decky that already forwards is not refused.
     let idle = pending(AddDecky::new(name("idle"), name("office")).forwarding()).expect("a warning only");
     let again = UpdateDecky::new(name("idle")).forwarding(true);
     assert_eq!(code(change(&idle, Stage::Live, again)), "applied");
 }
 
 #[test]
-fn a_service_that_is_dropped_takes_its_config_along() {
+fn dropping_a_service_drops_its_config() {
     let after = pending(UpdateDecky::new(name("gate")).services(["http"])).expect("legal");
     assert!(decky(&after, "gate").service_config().is_empty());
     let kept = pending(UpdateDecky::new(name("gate")).services(["ssh"])).expect("legal");
@@ -139,14 +139,14 @@ fn a_service_that_is_dropped_takes_its_config_along() {
         .services(["http"])
         .service_config([("ssh".into(), [].into())].into());
     let Err(MutationError::ResultInvalid { report }) = pending(both) else {
-        panic!("the config of a service that goes");
+        panic!("the config of a dropped service");
     };
     let codes: Vec<_> = report.errors().map(|error| error.code).collect();
     assert_eq!(codes, [Code::ServiceCfgUndeclared]);
 }
 
 #[test]
-fn a_lan_that_runs_changes_its_place_only() {
+fn a_running_lan_changes_only_its_position() {
     let update = || UpdateLan::new(name("attic"));
     let place = Position {
         x: Some(4.into()),
@@ -204,9 +204,12 @@ fn homes_stay() {
     );
     assert_eq!(code(live(RemoveLan::new(lan))), "LAN_IS_A_HOME");
     let visited = live(AttachDecky::new(decky_name, name("attic"))).expect("legal");
-    let gone = change(&visited, Stage::Live, RemoveLan::new(name("ATTIC"))).expect("visitors only");
-    assert_eq!(decky(&gone, "gate").attachments(), decky(&maze(), "gate").attachments());
-    assert_eq!(gone.lans().len(), 2);
+    let after = change(&visited, Stage::Live, RemoveLan::new(name("ATTIC"))).expect("visitors only");
+    assert_eq!(
+        decky(&after, "gate").attachments(),
+        decky(&maze(), "gate").attachments()
+    );
+    assert_eq!(after.lans().len(), 2);
 }
 
 #[test]
@@ -241,7 +244,7 @@ fn the_first_membership_of_a_decky_without_any_is_its_home() {
 }
 
 #[test]
-fn new_ids_are_past_the_greatest_and_those_there_stay() {
+fn new_ids_are_greater_than_all_existing_ones_which_stay() {
     let (mut lans, deckies) = maze().into_parts();
     lans.push(Lan::new(
         LanId::new(40),
@@ -270,7 +273,7 @@ fn new_ids_are_past_the_greatest_and_those_there_stay() {
 }
 
 #[test]
-fn subnets_come_from_the_pool_past_every_claim() {
+fn allocated_subnets_avoid_every_claim() {
     let catalog = Catalog::builtin();
     let claim = |subnet: &str| Claim {
         topology: TopologyId::nil(),
@@ -304,7 +307,7 @@ fn subnets_come_from_the_pool_past_every_claim() {
 }
 
 #[test]
-fn ports_that_are_published_elsewhere_do_not_clash() {
+fn ports_mapped_to_different_host_ports_do_not_clash() {
     let catalog = Catalog::builtin();
     let second: Mutation = AddDecky::new(name("second"), name("dmz"))
         .services(["ssh"])
@@ -321,7 +324,7 @@ fn ports_that_are_published_elsewhere_do_not_clash() {
 }
 
 #[test]
-fn a_maze_with_a_fault_of_old_is_changed_only_so_that_it_is_mended() {
+fn a_change_of_a_maze_with_an_existing_fault_must_fix_the_fault() {
     let (lans, mut deckies) = maze().into_parts();
     deckies[1] = deckies[1].clone().with_services(["warp".into()]);
     let faulty = Topology::new(lans, deckies).expect("a maze");
@@ -340,9 +343,9 @@ fn a_maze_with_a_fault_of_old_is_changed_only_so_that_it_is_mended() {
 }
 
 #[test]
-fn a_name_that_is_not_there_is_told_with_the_one_that_was_meant() {
+fn an_unknown_name_is_reported_with_a_suggestion() {
     let error = live(AttachDecky::new(name("gat"), name("attic"))).expect_err("no such decky");
-    assert_eq!(error.to_string(), "there is no decky `gat` (did you mean `gate`?)");
+    assert_eq!(error.to_string(), "no decky named `gat` (did you mean `gate`?)");
     let error = live(RemoveLan::new(name("attick"))).expect_err("no such LAN");
-    assert_eq!(error.to_string(), "there is no LAN `attick` (did you mean `attic`?)");
+    assert_eq!(error.to_string(), "no LAN named `attick` (did you mean `attic`?)");
 }

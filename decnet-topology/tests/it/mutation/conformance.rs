@@ -39,7 +39,7 @@ fn step(maze: &Topology, step: &Value, context: &Context<'_>) -> Result<Topology
     apply(maze, &mutation, context).map(ValidTopology::into_topology)
 }
 
-/// What is compared: everything but ids and the order of lists; the home is told from other memberships.
+/// The compared parts: everything except ids and the order of lists; the home is distinguished from other memberships.
 fn facts(maze: &Topology) -> impl PartialEq + std::fmt::Debug + use<> {
     let lans = maze.lans().iter();
     let lans: BTreeMap<_, _> = lans
@@ -59,7 +59,7 @@ fn facts(maze: &Topology) -> impl PartialEq + std::fmt::Debug + use<> {
     (lans, positions, deckies)
 }
 
-/// Which codes a label of the conformance data may mean.
+/// The codes that a label of the conformance data stands for.
 fn codes(label: &str) -> Vec<&'static str> {
     match label.split(':').next().unwrap_or_default() {
         "already-attached" => vec!["ALREADY_ATTACHED"],
@@ -83,7 +83,7 @@ fn codes(label: &str) -> Vec<&'static str> {
     }
 }
 
-/// Tells what is wrong with an outcome, if anything is.
+/// Returns the difference from the expected outcome, if any.
 fn fault(row: &Value, outcome: &Result<Topology, MutationError>) -> Option<String> {
     let (expected, label) = (text(row, "outcome"), row["reason"].as_str().unwrap_or_default());
     let found = match outcome {

@@ -24,7 +24,7 @@ fn maze(seed: u64) -> Topology {
     generate(&config, &Catalog::builtin(), &[]).expect("a maze")
 }
 
-/// Tells whether gateways that are there before and after publish the same.
+/// Returns whether the remaining gateways publish the same ports before and after.
 fn unchanged_on_the_host(before: &Topology, after: &Topology, catalog: &Catalog) -> bool {
     let of_both = |maze: &Topology| {
         let both = [before, after];
@@ -44,7 +44,7 @@ fn draw(maze: &Topology, runner: &mut TestRunner) -> Mutation {
 }
 
 #[test]
-fn any_walk_of_mutations_keeps_a_maze_valid_and_a_refusal_changes_nothing() {
+fn any_sequence_of_mutations_keeps_a_maze_valid_and_a_refusal_changes_nothing() {
     let catalog = Catalog::builtin();
     let mut runner = TestRunner::deterministic();
     let (mut applied, mut refused): (BTreeMap<&str, u32>, BTreeMap<&str, u32>) = Default::default();
@@ -80,7 +80,7 @@ fn any_walk_of_mutations_keeps_a_maze_valid_and_a_refusal_changes_nothing() {
             maze = after;
         }
     }
-    // The walks are worth something: every op was applied, and most refusals came up.
+    // The sequences cover enough: every op was applied, and most refusals occurred.
     assert_eq!(applied.len(), Mutation::OPS.len(), "{applied:?}");
     assert!(refused.len() >= 11, "{refused:?}");
 }
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_mutation_did_to_deckies_can_be_undone_in_history(seed in any::<u64>(), length in 1_usize..12, then in any::<Index>()) {
+    fn history_undoes_the_changes_of_mutations(seed in any::<u64>(), length in 1_usize..12, then in any::<Index>()) {
         let (catalog, mut runner) = (Catalog::builtin(), TestRunner::deterministic());
         let context = Context::new(&catalog, Stage::Pending);
         let mut mazes = vec![maze(seed)];
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn no_json_brings_the_reader_down(value in crate::strategies::value(), op in prop::sample::select(Mutation::OPS), key in "[a-z_]{0,8}") {
+    fn no_json_makes_the_reader_panic(value in crate::strategies::value(), op in prop::sample::select(Mutation::OPS), key in "[a-z_]{0,8}") {
         drop(Mutation::from_value(&value));
         drop(Mutation::from_value(&serde_json::json!({"op": op, "payload": value})));
         drop(Mutation::from_value(&serde_json::json!({"op": op, "payload": {"name": "a", "lan": "b", "decky": "c", key: value}})));

@@ -10,8 +10,8 @@ use decnet_topology::{
 };
 use serde_json::{Value, json};
 
-/// Tells why a mutation is none, with its causes.
-fn told(mutation: &Value) -> String {
+/// Returns why a text is not a mutation, with the causes.
+fn refusal(mutation: &Value) -> String {
     let error = Mutation::from_value(mutation).expect_err("no mutation");
     assert!(error.is_bad_input());
     let chain = iter::successors(Some(&error as &dyn Error), |&error| error.source());
@@ -20,7 +20,7 @@ fn told(mutation: &Value) -> String {
 }
 
 #[test]
-fn what_is_no_mutation_is_told_with_its_place_and_what_is_expected() {
+fn an_invalid_mutation_is_reported_with_the_place_and_the_expected_value() {
     let op = |op: &str, payload: Value| json!({"op": op, "payload": payload});
     let cases = [
         json!([]),
@@ -64,20 +64,23 @@ fn what_is_no_mutation_is_told_with_its_place_and_what_is_expected() {
         op("update_lan", json!({"name": "a", "patch": {"is_dmz": null}})),
         op("update_lan", json!({"name": "a", "patch": {"subnet": "10.0.0.0/33"}})),
     ];
-    let all: Vec<_> = cases.iter().map(|case| format!("{case}\n    {}", told(case))).collect();
+    let all: Vec<_> = cases
+        .iter()
+        .map(|case| format!("{case}\n    {}", refusal(case)))
+        .collect();
     insta::assert_snapshot!(all.join("\n"));
 }
 
 #[test]
-fn a_text_with_a_doubled_key_or_too_long_or_too_deep_is_refused() {
+fn a_mutation_with_a_repeated_key_or_too_long_or_too_deep_is_refused() {
     let refused = |text: &str| match Mutation::from_json(text) {
         Err(MutationError::Syntax { message }) => message,
         other => panic!("{other:?}"),
     };
     let doubled = r#"{"op": "add_lan", "payload": {"name": "a", "name": "b"}}"#;
-    assert_eq!(refused(doubled), "`name` stands twice in payload; remove one");
+    assert_eq!(refused(doubled), "`name` occurs twice in payload; remove one");
     let again = serde_json::from_str::<Mutation>(doubled).expect_err("a doubled key");
-    assert!(again.to_string().contains("stands twice"), "{again}");
+    assert!(again.to_string().contains("occurs twice"), "{again}");
     refused("");
     refused("{");
     refused(r#"{"op": "add_lan", "payload": {"name": "a", "x": 1e999}}"#);
@@ -121,7 +124,7 @@ fn null_asks_for_an_allocation_or_clears() {
     );
 }
 
-/// One mutation of each op that says all that it can.
+/// One mutation of each op with every key.
 fn fullest() -> [Mutation; 8] {
     let name = |text: &str| text.parse().expect("a name");
     let (subnet, ip) = ("10.0.0.0/24".parse().expect("a subnet"), [10, 0, 0, 9].into());
@@ -198,7 +201,7 @@ fn the_schema_knows_the_keys_that_are_read_and_written() {
         );
         assert_eq!(said, known, "{}", mutation.op());
         assert_eq!(Mutation::from_value(&written).as_ref(), Ok(mutation));
-        // Keys that must be there are the names.
+        // Required keys are the names.
         for required in payload["required"].as_array().expect("required keys") {
             let mut lacking = written.clone();
             let key = required.as_str().expect("a key");

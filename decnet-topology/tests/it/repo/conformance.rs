@@ -28,7 +28,7 @@ fn topology(document: &Value) -> Topology {
     draft.resolve(&SubnetPool::default()).expect("a topology")
 }
 
-/// What is compared: all that counts for deployment, and the positions.
+/// The compared parts: everything that matters for a deployment, and the positions.
 fn facts(maze: &Topology) -> (String, BTreeMap<(&str, String), Position>) {
     let lans = maze
         .lans()
@@ -39,7 +39,7 @@ fn facts(maze: &Topology) -> (String, BTreeMap<(&str, String), Position>) {
     (canonical_hash(maze).to_string(), lans.chain(deckies).collect())
 }
 
-/// Stores a topology and takes it to a status.
+/// Stores a topology and changes it to a status.
 async fn store(repo: &dyn Repo, name: &str, topology: Topology, status: Status) -> TopologyId {
     use Status::{Active, Degraded, Deploying, Failed, TearingDown, TornDown};
     let way = match status {
@@ -59,7 +59,7 @@ async fn store(repo: &dyn Repo, name: &str, topology: Topology, status: Status) 
     row.id
 }
 
-/// Makes a step as the program would, and returns what became of it.
+/// Performs a step like the program, and returns the outcome.
 async fn step(repo: &dyn Repo, id: TopologyId, mutation: Mutation, is_pending: bool) -> MutationState {
     let catalog = Catalog::builtin();
     let claims = repo.claims(Some(id)).await.expect("the claims");
@@ -97,7 +97,7 @@ async fn step(repo: &dyn Repo, id: TopologyId, mutation: Mutation, is_pending: b
     finished.expect("it is finished").state
 }
 
-/// Takes a row of the conformance data through a store and returns what is wrong with what came of it.
+/// Runs a row of the conformance data through a store and returns the differences.
 async fn faults(repo: &dyn Repo, row: &Value) -> Vec<String> {
     for (at, other) in row["others"].as_array().into_iter().flatten().enumerate() {
         let mut lans = Topology::builder();
@@ -113,7 +113,7 @@ async fn faults(repo: &dyn Repo, row: &Value) -> Vec<String> {
     let mut outcomes = Vec::new();
     for (at, listed) in row["steps"].as_array().expect("steps").iter().enumerate() {
         let written = serde_json::json!({"op": listed["op"], "payload": listed["payload"]});
-        // What is no mutation never comes as far as the store.
+        // An invalid mutation never reaches the store.
         let state = match Mutation::from_value(&written) {
             Ok(mutation) => {
                 let state = step(repo, id, mutation, status == Status::Pending).await;

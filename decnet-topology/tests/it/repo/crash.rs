@@ -10,15 +10,15 @@ use jiff::Timestamp;
 
 use super::{maze, new, processes, wait};
 
-/// The sizes of the mazes that are written: version n of a topology has the nth, over and over.
+/// The sizes of the written mazes: version n of a topology has the nth, repeatedly.
 const SIZES: [u32; 3] = [150, 40, 90];
 
 fn size(version: Version) -> u32 {
     SIZES[usize::try_from(version.get() - 1).expect("a version") % SIZES.len()]
 }
 
-/// Creates, edits, changes and deletes one topology after another, and says when each write is done.
-pub(super) fn write_for_ever(store: &Path) {
+/// Creates, edits, changes and deletes topologies one after another, and reports each finished write.
+pub(super) fn write_forever(store: &Path) {
     let repo = SqliteRepo::open(store).expect("a store");
     let at = Timestamp::UNIX_EPOCH;
     loop {
@@ -37,14 +37,14 @@ pub(super) fn write_for_ever(store: &Path) {
 }
 
 #[test]
-fn a_process_killed_while_it_writes_leaves_whole_topologies_only() {
+fn a_process_killed_while_writing_leaves_only_complete_topologies() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let instance = wait(SqliteRepo::open(&path).expect("a store").instance()).expect("the instance");
     for round in 0..12 {
         let mut child = processes::child_of(&processes::this_program(), "write", &path);
         let mut child = child.spawn().expect("a child process");
-        // After each of its kinds of write in turn: it is in the middle of the next one, or near it.
+        // After each kind of write in turn: the child is in the next write, or near it.
         let said = processes::words(&mut child).nth(round).expect("it writes");
         child.kill().expect("killed");
         child.wait().expect("its end");
@@ -76,13 +76,13 @@ fn a_process_killed_while_it_writes_leaves_whole_topologies_only() {
 }
 
 #[test]
-fn what_is_loaded_while_another_process_writes_is_of_one_moment() {
+fn a_load_during_writes_of_another_process_is_a_consistent_snapshot() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let repo = SqliteRepo::open(&path).expect("a store");
     let mut child = processes::child_of(&processes::this_program(), "write", &path);
     let mut child = child.spawn().expect("a child process");
-    // Read to the end below, so that the child is never held up by a full pipe.
+    // Read to the end below, so that a full pipe never blocks the child.
     let words = processes::words(&mut child);
     let reader = std::thread::spawn(|| words.count());
     let mut loaded = 0;

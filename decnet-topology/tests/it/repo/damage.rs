@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use super::{maze, store_of_one, wait};
 
-/// Makes a store, damages it with SQL, and returns what the check finds and what a load says.
+/// Creates a store, damages it with SQL, and returns the findings of the check and the result of a load.
 fn after(damage: &str) -> (Vec<String>, Result<(), RepoError>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
@@ -23,7 +23,7 @@ fn after(damage: &str) -> (Vec<String>, Result<(), RepoError>) {
     let other = Connection::open(&path).expect("a connection");
     other
         .pragma_update(None, "foreign_keys", false)
-        .expect("references are not looked at");
+        .expect("references are not checked");
     assert!(other.execute(damage, []).expect("damaged") > 0, "{damage}");
     let repo = SqliteRepo::open(&path).expect("it can be opened");
     let found = wait(repo.check()).expect("it can be checked");
@@ -31,8 +31,8 @@ fn after(damage: &str) -> (Vec<String>, Result<(), RepoError>) {
 }
 
 #[test]
-fn a_value_that_is_none_is_found_and_told() {
-    for (damage, told) in [
+fn an_invalid_value_is_found_and_reported() {
+    for (damage, expected) in [
         ("UPDATE topologies SET status = 'flying'", "flying"),
         ("UPDATE topologies SET created_at = 'yesterday'", "yesterday"),
         ("UPDATE topologies SET config = '{'", "config"),
@@ -49,19 +49,19 @@ fn a_value_that_is_none_is_found_and_told() {
         ("UPDATE deckies SET services = '[7]' WHERE id = 4", "services"),
     ] {
         let (found, load) = after(damage);
-        assert!(found.iter().any(|line| line.contains(told)), "{damage}: {found:?}");
-        let says = matches!(&load, Err(RepoError::Corrupt { what }) if what.contains(told));
+        assert!(found.iter().any(|line| line.contains(expected)), "{damage}: {found:?}");
+        let says = matches!(&load, Err(RepoError::Corrupt { what }) if what.contains(expected));
         assert!(says, "{damage}: {load:?}");
     }
 }
 
 #[test]
-fn a_reference_to_nothing_is_found() {
+fn a_dangling_reference_is_found() {
     let (found, _) = after("DELETE FROM deckies WHERE id = 3");
     assert!(
         found
             .iter()
-            .any(|line| line.contains("attachments refers to one of deckies")),
+            .any(|line| line.contains("attachments refers to a missing row of deckies")),
         "{found:?}"
     );
     let (found, load) = after("DELETE FROM lans WHERE id = 3");
@@ -69,7 +69,7 @@ fn a_reference_to_nothing_is_found() {
     assert!(matches!(load, Err(RepoError::Corrupt { .. })), "{load:?}");
 }
 
-/// Makes a store with a mutation and what it changed, damages it with SQL, and returns what the check finds.
+/// Creates a store with a mutation and its changes, damages it with SQL, and returns the findings of the check.
 fn after_edit(damage: &str) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
@@ -81,14 +81,14 @@ fn after_edit(damage: &str) -> Vec<String> {
     assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());
     let other = Connection::open(&path).expect("a connection");
     let unguarded = other.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON");
-    unguarded.expect("nothing is looked at");
+    unguarded.expect("constraints are not checked");
     assert!(other.execute(damage, []).expect("damaged") > 0, "{damage}");
     wait(repo.check()).expect("checked")
 }
 
 #[test]
 fn damage_to_the_queue_and_the_history_is_found() {
-    for (damage, told) in [
+    for (damage, expected) in [
         ("UPDATE mutations SET mutation = '{}'", "mutation #1"),
         ("UPDATE mutations SET version = -1", "version -1"),
         ("UPDATE mutations SET stored_at = 'yesterday'", "yesterday"),
@@ -98,18 +98,18 @@ fn damage_to_the_queue_and_the_history_is_found() {
         ),
         (
             "UPDATE mutations SET topology = 77",
-            "mutations refers to one of topologies",
+            "mutations refers to a missing row of topologies",
         ),
         ("UPDATE decky_changes SET change = '[]'", "change"),
         ("UPDATE decky_changes SET at = 'yesterday'", "yesterday"),
         (
             "UPDATE decky_changes SET mutation = 77",
-            "decky_changes refers to one of mutations",
+            "decky_changes refers to a missing row of mutations",
         ),
         ("UPDATE status_events SET to_status = 'flying'", "flying"),
     ] {
         let found = after_edit(damage);
-        assert!(found.iter().any(|line| line.contains(told)), "{damage}: {found:?}");
+        assert!(found.iter().any(|line| line.contains(expected)), "{damage}: {found:?}");
     }
 }
 
@@ -119,7 +119,7 @@ fn a_store_without_its_instance_id_is_damaged() {
     assert_eq!(found, ["0 instance ids"]);
 }
 
-/// Opens a store whose file was damaged and returns what was found, on opening or by the check.
+/// Opens a damaged file and returns the findings, when it is opened or checked.
 fn found_in(path: &Path) -> Vec<String> {
     match SqliteRepo::open(path) {
         Ok(repo) => wait(repo.check()).expect("it can be checked"),
@@ -129,7 +129,7 @@ fn found_in(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_file_that_was_cut_off_is_damaged() {
+fn a_truncated_file_is_damaged() {
     for part in 1..4 {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("decnet.db");

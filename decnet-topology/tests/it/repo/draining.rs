@@ -1,4 +1,4 @@
-//! Many that work on one queue.
+//! Many workers on one queue.
 
 use std::{path::Path, thread};
 
@@ -15,7 +15,7 @@ use super::{new, processes, wait};
 const TOPOLOGIES: usize = 50;
 const MUTATIONS: usize = 10_000;
 
-/// Claims and finishes mutations until none is left, and returns how many it was given.
+/// Claims and finishes mutations until none is left, and returns how many it got.
 pub(super) fn drain(store: &Path) -> usize {
     let repo = SqliteRepo::open(store).expect("a store");
     let (holder, time) = (processes::holder(std::process::id()), SignedDuration::from_hours(1));
@@ -41,8 +41,7 @@ pub(super) fn drain(store: &Path) -> usize {
     })
 }
 
-/// Makes a store with ten thousand pending mutations of many topologies, in turn. It keeps a log of claims, which the file
-/// itself writes.
+/// Creates a store with ten thousand pending mutations of many topologies, alternating. The file itself keeps a log of claims.
 fn fill(path: &Path) {
     let repo = SqliteRepo::open(path).expect("a store");
     let written = r#"{"op": "remove_decky", "payload": {"decky": "web"}}"#;
@@ -67,7 +66,7 @@ fn fill(path: &Path) {
         for id in ids {
             repo.enqueue(id, asked.clone(), None, at).await.expect("it runs");
         }
-        // The others like these, without a wait for the disk after each.
+        // The others are similar, without a wait for the disk after each.
         let copied = other.execute(
             "WITH RECURSIVE round (number) AS (VALUES (2) UNION ALL SELECT number + 1 FROM round LIMIT ?1)
              INSERT INTO mutations (topology, mutation, state, version, attempts, enqueued_at)
@@ -80,8 +79,8 @@ fn fill(path: &Path) {
 }
 
 #[test]
-fn of_ten_thousand_mutations_each_is_claimed_once_and_in_order_by_twenty_threads_and_four_processes() {
-    // What is tried here is who gets what, not the disk: where there is a folder in memory, it is there.
+fn ten_thousand_mutations_are_each_claimed_once_and_in_order_by_twenty_threads_and_four_processes() {
+    // This tests the distribution, not the disk: it uses a folder in memory if there is one.
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() {
         tempfile::tempdir_in(memory)
@@ -115,11 +114,7 @@ fn of_ten_thousand_mutations_each_is_claimed_once_and_in_order_by_twenty_threads
                     SELECT mutation < lag(mutation, 1, 0) OVER (PARTITION BY topology ORDER BY number) AS is_late
                     FROM claim_log
                 ) WHERE is_late";
-    assert_eq!(
-        count(late),
-        0,
-        "each after those of its topology that were there before"
-    );
+    assert_eq!(count(late), 0, "each after the earlier ones of its topology");
     assert_eq!(
         count("SELECT count(*) FROM mutations WHERE state <> 'rejected' OR attempts <> 1"),
         0

@@ -18,7 +18,7 @@ fn refusal(path: &Path) -> RepoError {
 
 #[test]
 #[cfg(unix)]
-fn a_new_store_is_for_its_owner_alone() {
+fn a_new_store_is_accessible_only_to_its_owner() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -40,11 +40,11 @@ fn a_missing_folder_is_named() {
         matches!(&refusal, RepoError::FolderMissing { folder } if *folder == missing),
         "{refusal:?}"
     );
-    assert!(!missing.exists(), "no folder is made");
+    assert!(!missing.exists(), "no folder is created");
 }
 
 #[test]
-fn a_file_in_the_place_of_the_folder_is_named() {
+fn a_file_instead_of_the_folder_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     fs::write(&file, "text").expect("written");
@@ -56,7 +56,7 @@ fn a_file_in_the_place_of_the_folder_is_named() {
 }
 
 #[test]
-fn a_folder_is_no_store() {
+fn a_folder_is_not_a_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let refusal = refusal(folder.path());
     assert!(
@@ -66,7 +66,7 @@ fn a_folder_is_no_store() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_as_it_is() {
+fn a_file_that_is_not_a_database_is_left_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notes.txt");
     for content in ["x".to_owned(), "format: decnet.topology/1\n".repeat(1000)] {
@@ -81,7 +81,7 @@ fn a_file_that_is_no_database_is_left_as_it_is() {
 }
 
 #[test]
-fn a_database_of_another_program_is_left_as_it_is() {
+fn a_database_of_another_program_is_left_unchanged() {
     for layout in [
         "CREATE TABLE bookmarks (url)",
         "CREATE TABLE bookmarks (url); PRAGMA user_version = 1",
@@ -107,7 +107,7 @@ fn a_database_of_another_program_is_left_as_it_is() {
 }
 
 #[test]
-fn a_store_of_a_newer_program_is_left_as_it_is() {
+fn a_store_of_a_newer_program_is_left_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     store_of_one(&path, 3);
@@ -116,14 +116,14 @@ fn a_store_of_a_newer_program_is_left_as_it_is() {
     newer.expect("made newer");
     let content = fs::read(&path).expect("read");
     let refusal = refusal(&path);
-    let told = matches!(&refusal, RepoError::TooNew { path: it, found, known: newest }
+    let is_too_new = matches!(&refusal, RepoError::TooNew { path: it, found, known: newest }
         if *it == path && (*found, *newest) == (known + 1, known));
-    assert!(told, "{refusal:?}");
+    assert!(is_too_new, "{refusal:?}");
     assert!(fs::read(&path).expect("read") == content, "the file is as it was");
 }
 
 #[test]
-fn an_empty_file_is_refused_and_left_as_it_is() {
+fn an_empty_file_is_refused_and_left_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     fs::write(&path, "").expect("written");
@@ -133,7 +133,7 @@ fn an_empty_file_is_refused_and_left_as_it_is() {
         "{refusal:?}"
     );
     assert_eq!(path.metadata().expect("its length").len(), 0);
-    // A store that was cut off to nothing is no new one either.
+    // A store that was truncated to zero bytes is not treated as new either.
     fs::remove_file(&path).expect("removed");
     store_of_one(&path, 3);
     let file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
@@ -142,7 +142,7 @@ fn an_empty_file_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn making_a_store_leaves_nothing_beside_it() {
+fn creating_a_store_leaves_no_other_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     drop(SqliteRepo::open(&path).expect("a store"));
@@ -154,7 +154,7 @@ fn making_a_store_leaves_nothing_beside_it() {
 }
 
 #[test]
-fn an_empty_file_with_a_log_beside_it_is_damaged_and_the_log_is_kept() {
+fn an_empty_file_next_to_a_log_is_damaged_and_the_log_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let log = folder.path().join("decnet.db-wal");
@@ -176,7 +176,7 @@ fn a_file_whose_name_looks_like_an_address_is_a_file() {
 }
 
 #[test]
-fn what_another_process_writes_for_too_long_is_locked_and_can_still_be_read() {
+fn a_store_that_another_process_writes_to_for_too_long_is_locked_and_still_readable() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let stored = store_of_one(&path, 3);
@@ -189,12 +189,12 @@ fn what_another_process_writes_for_too_long_is_locked_and_can_still_be_read() {
     assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
     let another = options.open(&path).expect("it can be opened meanwhile");
     assert_eq!(wait(another.load(stored.row.id)).expect("it is there"), stored);
-    other.execute_batch("ROLLBACK").expect("the lock is given back");
+    other.execute_batch("ROLLBACK").expect("the lock is released");
     wait(repo.set_needs_resync(stored.row.id, true, None, Timestamp::UNIX_EPOCH)).expect("the lock is free");
 }
 
 #[test]
-fn a_file_that_another_process_keeps_to_itself_is_locked() {
+fn a_file_that_another_process_locks_exclusively_is_locked() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let stored = store_of_one(&path, 2);
@@ -202,15 +202,15 @@ fn a_file_that_another_process_keeps_to_itself_is_locked() {
     other
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE topologies SET version = version")
         .expect("the lock");
-    let told = refusal(&path);
-    assert!(matches!(told, RepoError::Locked), "{told:?}");
+    let error = refusal(&path);
+    assert!(matches!(error, RepoError::Locked), "{error:?}");
     drop(other);
-    let repo = SqliteRepo::open(&path).expect("the lock is given back");
+    let repo = SqliteRepo::open(&path).expect("the lock is released");
     assert_eq!(wait(repo.load(stored.row.id)).expect("it is there"), stored);
 }
 
 #[test]
-fn a_store_is_the_same_after_it_was_closed() {
+fn a_store_is_unchanged_after_closing_and_opening() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let stored = store_of_one(&path, 40);

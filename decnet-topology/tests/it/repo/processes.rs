@@ -1,4 +1,4 @@
-//! Several processes, or several connections, at one file.
+//! Several processes or connections on one file.
 
 use std::{
     env,
@@ -21,7 +21,7 @@ const ROLE: &str = "DECNET_TEST_ROLE";
 const STORE: &str = "DECNET_TEST_STORE";
 const TOPOLOGY: &str = "DECNET_TEST_TOPOLOGY";
 
-/// Returns a command that runs this program once more, as a child with a role.
+/// Returns a command that runs this program again as a child with a role.
 pub(super) fn child_of(program: &Path, role: &str, store: &Path) -> Command {
     let mut command = Command::new(program);
     command
@@ -43,20 +43,20 @@ pub(super) fn this_program() -> std::path::PathBuf {
     env::current_exe().expect("this program's path")
 }
 
-/// Says a word to the parent.
+/// Sends a word to the parent.
 pub(super) fn say(word: &str) {
     println!("said {word}");
 }
 
-/// Returns the next words that a child says.
+/// Returns the next words of a child.
 pub(super) fn words(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let output = BufReader::new(child.stdout.take().expect("its output"));
     let lines = output.lines().map(|line| line.expect("a line"));
-    // The test harness may write in front of the first word.
+    // The test harness may write text before the first word.
     lines.filter_map(|line| line.split_once("said ").map(|(_, word)| word.to_owned()))
 }
 
-/// Says what may be done with a store of one topology.
+/// Describes the possible operations on a store of one topology.
 fn rights(repo: &SqliteRepo) -> String {
     let id = match wait(repo.list(&ListFilter::default())) {
         Ok(page) => page.rows[0].id,
@@ -77,9 +77,9 @@ fn child() {
     };
     let store = Path::new(&store);
     match role.as_str() {
-        "write" => crash::write_for_ever(store),
+        "write" => crash::write_forever(store),
         "full" => unwritable::on_a_full_disk(store),
-        "read-only" => unwritable::where_all_is_read_only(store),
+        "read-only" => unwritable::on_a_read_only_file_system(store),
         "open" => match SqliteRepo::open(store) {
             Ok(repo) => say(&rights(&repo)),
             Err(RepoError::ReadOnly) => say("read-only"),
@@ -130,12 +130,13 @@ pub(super) fn holder(pid: u32) -> Holder {
     }
 }
 
-/// Lets so many processes do one thing at once and returns the last word of each.
+/// Runs this many processes in parallel with one role, and returns the last word of each.
 fn at_once(role: &str, store: &Path, topology: Option<TopologyId>, count: usize) -> Vec<String> {
     at_once_with(role, store, topology, count, || ()).0
 }
 
-/// Lets so many processes do one thing at once, and this one another, and returns the last word of each and what came of that.
+/// Runs this many processes in parallel with one role and this process with another, and returns the last word of each and the
+/// result.
 pub(super) fn at_once_with<T>(
     role: &str,
     store: &Path,
@@ -185,7 +186,7 @@ fn processes_that_open_a_new_file_at_once_find_one_store() {
 }
 
 #[test]
-fn of_processes_that_create_overlapping_topologies_at_once_one_wins() {
+fn one_of_several_processes_that_create_overlapping_topologies_wins() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let repo = SqliteRepo::open(&path).expect("a store");
@@ -197,7 +198,7 @@ fn of_processes_that_create_overlapping_topologies_at_once_one_wins() {
 }
 
 #[test]
-fn of_processes_that_want_one_lease_at_once_one_gets_it() {
+fn one_of_several_processes_gets_the_lease() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let id = store_of_one(&path, 2).row.id;
@@ -208,7 +209,7 @@ fn of_processes_that_want_one_lease_at_once_one_gets_it() {
 }
 
 #[test]
-fn of_connections_that_want_one_lease_at_once_one_gets_it() {
+fn one_of_several_connections_gets_the_lease() {
     const COUNT: u32 = 16;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
@@ -249,10 +250,10 @@ mod rights {
 
     use super::*;
 
-    /// Lets a process that is nobody in particular open a store, and returns what it says.
+    /// Opens a store in a process without privileges, and returns its output.
     ///
-    /// The superuser may write everywhere, so the child of a superuser gives its rights up. It cannot look into every folder
-    /// either, so the program is copied to where it can.
+    /// The superuser can write everywhere, so the child drops its privileges. It then cannot read every folder, so the program is
+    /// copied to a readable one.
     fn opened_by_nobody(folder: &Path, store: &Path) -> String {
         let program = folder.join("program");
         fs::copy(this_program(), &program).expect("the program is copied");
@@ -275,7 +276,7 @@ mod rights {
         fs::write(closed.join("file"), "").is_ok()
     }
 
-    /// Makes a folder that everyone may look into, and in it one for the store.
+    /// Creates a folder that everyone can read, and in it one for the store.
     fn folders() -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its rights");
@@ -312,17 +313,17 @@ mod rights {
     }
 
     #[test]
-    fn a_read_only_file_is_told() {
+    fn a_read_only_file_is_reported() {
         assert_refused(Some(0o444), 0o777);
     }
 
     #[test]
-    fn a_store_in_a_read_only_folder_is_told() {
+    fn a_store_in_a_read_only_folder_is_reported() {
         assert_refused(Some(0o666), 0o555);
     }
 
     #[test]
-    fn a_read_only_folder_without_a_store_is_told() {
+    fn a_read_only_folder_without_a_store_is_reported() {
         assert_refused(None, 0o555);
     }
 }

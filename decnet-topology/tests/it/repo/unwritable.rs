@@ -1,6 +1,6 @@
-//! Stores that cannot be written to: on a full disk, and where everything is read-only.
+//! Stores that cannot be written to: on a full disk, or on a read-only file system.
 //!
-//! They are on a file system of their own, which a child mounts in a mount namespace of its own.
+//! They are on a separate file system, which a child mounts in its own mount namespace.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use super::{
     store_of_one, wait,
 };
 
-/// Runs a role of the child in a mount namespace of its own, and returns the words that it says.
+/// Runs a role of the child in its own mount namespace, and returns its words.
 fn in_a_namespace(role: &str, store: &Path) -> Vec<String> {
     let child = child_of(&this_program(), role, store);
     let mut unshare = Command::new("unshare");
@@ -51,7 +51,7 @@ fn mount(arguments: &[&str], folder: &Path) {
     assert!(mounted.success(), "mount {arguments:?}");
 }
 
-/// Mounts a small file system and puts a store there as a killed process leaves it: with a log, and without the index of the log.
+/// Mounts a small file system and creates a store there in the state after a kill: with a log, but without the index of the log.
 fn leave_store(folder: &Path) -> decnet_topology::StoredTopology {
     let origin = tempfile::tempdir().expect("a folder");
     let path = origin.path().join("decnet.db");
@@ -74,7 +74,7 @@ fn fill(folder: &Path) -> std::path::PathBuf {
     path
 }
 
-/// What the child does on a full disk.
+/// The child's role on a full disk.
 pub(super) fn on_a_full_disk(folder: &Path) {
     let stored = leave_store(folder);
     let path = folder.join("decnet.db");
@@ -88,7 +88,7 @@ pub(super) fn on_a_full_disk(folder: &Path) {
     let refused = SqliteRepo::open(folder.join("new.db")).expect_err("no room for a new one");
     assert!(refused.is_unwritable(), "{refused:?}");
     assert!(!folder.join("new.db").exists(), "no half store is left");
-    // One lock for all who cannot write: it needs no room.
+    // One lock for all processes that cannot write: it needs no disk space.
     let lock = wait(repo.lock_unwritten()).expect("locked");
     let other = SqliteRepo::open(&path).expect("read");
     assert!(matches!(wait(other.lock_unwritten()), Err(RepoError::Locked)));
@@ -98,12 +98,12 @@ pub(super) fn on_a_full_disk(folder: &Path) {
     wait(repo.set_needs_resync(stored.row.id, false, None, Timestamp::UNIX_EPOCH)).expect("there is room again");
     assert!(repo.is_writable());
     let after = wait(other.get(stored.row.id)).expect("read");
-    assert!(!after.needs_resync, "who only reads sees what was written since");
+    assert!(!after.needs_resync, "a reader sees later writes");
     say("done");
 }
 
-/// What the child does where everything is read-only.
-pub(super) fn where_all_is_read_only(folder: &Path) {
+/// The child's role on a read-only file system.
+pub(super) fn on_a_read_only_file_system(folder: &Path) {
     let stored = leave_store(folder);
     mount(&["-o", "remount,ro"], folder);
     let path = folder.join("decnet.db");
@@ -121,13 +121,13 @@ pub(super) fn where_all_is_read_only(folder: &Path) {
 }
 
 #[test]
-fn a_store_on_a_full_disk_is_read_and_written_again_when_there_is_room() {
+fn a_store_on_a_full_disk_is_readable_and_becomes_writable_when_there_is_space() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(in_a_namespace("full", folder.path()), ["done"]);
 }
 
 #[test]
-fn a_store_that_is_read_only_is_read_with_what_only_its_log_has() {
+fn a_read_only_store_is_read_including_the_contents_of_its_log() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(in_a_namespace("read-only", folder.path()), ["done"]);
 }

@@ -31,14 +31,14 @@ use crate::{
     },
 };
 
-/// A simulated daemon that counts what it is asked.
+/// A simulated daemon that counts its calls.
 #[derive(Debug, Default)]
 struct Counting {
     inner: Simulated,
     asked: Calls,
-    /// The number of checks to come that find a deviation.
+    /// The number of upcoming checks that find a deviation.
     deviations: AtomicUsize,
-    /// Services are made only once some base was asked.
+    /// If true, services are created only after a base was checked.
     services_wait: AtomicBool,
 }
 
@@ -168,7 +168,7 @@ fn running(services: &'static [&'static str]) -> impl Fn(Decky) -> Decky {
     move |decky| decky.with_services(services.iter().copied().map(ServiceName::new))
 }
 
-async fn raised() -> Lab {
+async fn deployed() -> Lab {
     let repo = Arc::new(MemoryRepo::new());
     let runtime = Arc::new(Counting::default());
     let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"a program")));
@@ -183,7 +183,7 @@ async fn raised() -> Lab {
     Lab { runtime, engine, id }
 }
 
-/// Prepares and carries out a change of what runs, under a lease, as if it had been stored.
+/// Prepares and executes a change of a running maze under a lease, as if it had been stored.
 async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged, EngineError> {
     let cancel = CancellationToken::new();
     let session = Session::begin(&lab.engine, lab.id, &cancel).await?;
@@ -206,18 +206,18 @@ async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged,
 }
 
 #[tokio::test]
-async fn a_service_more_takes_two_lists_and_its_own_steps_however_many_deckies_there_are() {
-    let lab = raised().await;
+async fn adding_a_service_takes_two_lists_and_its_own_steps_for_any_number_of_deckies() {
+    let lab = deployed().await;
     let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
     let converged = converge(&lab, after, Force::all_if(false)).await.expect("converged");
     assert_eq!((converged.drift, converged.cancelled), (None, false));
-    // The image, which is there, and the service's container; no base is asked anything.
+    // The steps are the image, which exists, and the service's container; no base is checked.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 2, 0, 0]);
 }
 
 #[tokio::test]
-async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
-    let lab = raised().await;
+async fn a_change_of_routes_is_sent_to_the_affected_bases_without_checks() {
+    let lab = deployed().await;
     let after = with(&thirty(), "gate", |gate| gate.forwarding(false));
     let converged = converge(&lab, after, Force::Deckies(["gate".parse().expect("a name")].into()))
         .await
@@ -228,8 +228,8 @@ async fn a_change_of_routes_tells_those_that_it_concerns_and_asks_nobody() {
 }
 
 #[tokio::test]
-async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
-    let lab = raised().await;
+async fn only_a_newly_started_base_is_checked_for_its_routes() {
+    let lab = deployed().await;
     let (lans, mut deckies) = thirty().into_parts();
     let host = deckies[5].clone();
     deckies[5] =
@@ -237,11 +237,11 @@ async fn only_a_base_that_began_to_run_is_asked_whether_its_routes_hold() {
     let after = Topology::new(lans, deckies).expect("a topology");
     let converged = converge(&lab, after, Force::all_if(false)).await.expect("converged");
     assert_eq!(converged.drift, None);
-    // Two containers of the old decky go; the image is ensured and the base made.
+    // Two containers of the old decky are removed; the image is ensured and the base created.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
 }
 
-/// One decky more, with a service.
+/// One more decky, with a service.
 fn one_more() -> Topology {
     let (lans, mut deckies) = thirty().into_parts();
     let home = Attachment {
@@ -254,8 +254,8 @@ fn one_more() -> Topology {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_base_that_began_to_run_is_asked_while_its_services_are_made() {
-    let lab = raised().await;
+async fn a_newly_started_base_is_checked_while_its_services_are_created() {
+    let lab = deployed().await;
     lab.runtime.services_wait.store(true, Ordering::Relaxed);
     let following = converge(&lab, one_more(), Force::all_if(false));
     let converged = tokio::time::timeout(Duration::from_mins(1), following).await;
@@ -265,9 +265,9 @@ async fn a_base_that_began_to_run_is_asked_while_its_services_are_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_base_whose_routes_do_not_hold_is_no_match_and_one_is_whose_routes_hold_a_little_later() {
+async fn a_base_matches_only_once_its_routes_are_set() {
     for (deviations, holds) in [(2, true), (usize::MAX, false)] {
-        let lab = raised().await;
+        let lab = deployed().await;
         lab.runtime.deviations.store(deviations, Ordering::Relaxed);
         let converged = converge(&lab, one_more(), Force::all_if(false))
             .await
@@ -277,16 +277,16 @@ async fn a_base_whose_routes_do_not_hold_is_no_match_and_one_is_whose_routes_hol
 }
 
 #[tokio::test]
-async fn what_is_as_it_should_be_takes_one_list() {
-    let lab = raised().await;
+async fn a_matching_maze_takes_one_list() {
+    let lab = deployed().await;
     let converged = converge(&lab, thirty(), Force::all_if(false)).await.expect("converged");
     assert_eq!((converged.drift, converged.changed), (None, 0));
     assert_eq!(lab.runtime.asked.take(), [0, 1, 0, 0, 0]);
 }
 
 #[tokio::test]
-async fn a_base_is_made_anew_only_where_its_own_decky_was_named() {
-    let lab = raised().await;
+async fn a_base_is_recreated_only_if_force_names_its_decky() {
+    let lab = deployed().await;
     let after = with(&thirty(), "gate", running(&["http"]));
     let world = lab.runtime.inner.world();
     for force in [
@@ -305,8 +305,8 @@ async fn a_base_is_made_anew_only_where_its_own_decky_was_named() {
 }
 
 #[tokio::test]
-async fn a_step_that_fails_is_told_and_the_rest_is_done() {
-    let lab = raised().await;
+async fn a_failed_step_is_reported_and_the_rest_is_done() {
+    let lab = deployed().await;
     let after = with(&thirty(), "host-7", running(&["http", "smb"]));
     let smb =
         |action: &Action| matches!(action, Action::CreateService { service } if service.service.as_str() == "smb");
@@ -316,7 +316,7 @@ async fn a_step_that_fails_is_told_and_the_rest_is_done() {
     lab.runtime.inner.fail_where(smb, Moment::Before, refused);
     let converged = converge(&lab, after, Force::all_if(false))
         .await
-        .expect("as far as it goes");
+        .expect("a failed step is not an error of the change");
     let drift = converged.drift.expect("drift");
     assert!(drift.contains("no space left on device"), "{drift}");
     let world = lab.runtime.inner.world();

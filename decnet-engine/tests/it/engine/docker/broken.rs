@@ -26,7 +26,7 @@ use crate::engine::twelve_on;
 async fn a_reconcile_repairs_broken_resources_and_leaves_the_rest_running() {
     on_docker(async |lab| {
         let topology = twelve_on("10.205");
-        let id = lab.store("mend", topology.clone()).await;
+        let id = lab.store("repair", topology.clone()).await;
         lab.deploy(id).await;
         let instance = lab.repo.instance().await.expect("an instance");
         let scope = Scope::Topology(instance, id);

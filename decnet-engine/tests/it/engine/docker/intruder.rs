@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Lab, docker, on_docker,
-    verifying::{base_of, raise, three, verify},
+    verifying::{base_of, deploy, three, verify},
 };
 
 /// The default capabilities of engines.
@@ -95,7 +95,7 @@ async fn assert_whole(lab: &Lab, id: TopologyId) {
 async fn root_in_a_base_cannot_change_its_containment() {
     on_docker(async |lab| {
         let topology = three("10.203.7");
-        let id = raise(lab, &topology, "ssh=127.0.0.1:20327").await;
+        let id = deploy(lab, &topology, "ssh=127.0.0.1:20327").await;
         let gate = base_of(id, &topology, "gate");
         // A state that was set while the base ran, so that it has a file.
         let shown = docker(&["exec", &gate, PROGRAM_PATH, "state", "show"]);
@@ -174,7 +174,7 @@ async fn root_in_a_base_cannot_change_its_containment() {
 async fn a_container_with_the_processes_of_a_base_cannot_enter_it() {
     on_docker(async |lab| {
         let topology = three("10.203.8");
-        let id = raise(lab, &topology, "ssh=127.0.0.1:20328").await;
+        let id = deploy(lab, &topology, "ssh=127.0.0.1:20328").await;
         let gate = base_of(id, &topology, "gate");
         let refused = as_intruder(&gate, BY_DEFAULT, |intruder| {
             ["mem", "root/var/lib", "cwd/var/lib", "ns/net", "exe", "environ"].map(|path| {
@@ -197,7 +197,7 @@ async fn a_container_with_the_processes_of_a_base_cannot_enter_it() {
 async fn a_leftover_volume_of_a_base_is_drift_and_removed_with_the_maze() {
     on_docker(async |lab| {
         let topology = three("10.203.9");
-        let id = raise(lab, &topology, "ssh=127.0.0.1:20329").await;
+        let id = deploy(lab, &topology, "ssh=127.0.0.1:20329").await;
         let desk = base_of(id, &topology, "desk");
         let folder = |base: &str| docker(&["inspect", "--format", "{{(index .Mounts 0).Source}}", base]);
         let left = folder(&desk);
@@ -237,7 +237,7 @@ async fn a_leftover_volume_of_a_base_is_drift_and_removed_with_the_maze() {
 async fn a_replaced_program_is_not_trusted_and_the_base_is_recreated_with_force() {
     on_docker(async |lab| {
         let topology = three("10.203.10");
-        let id = raise(lab, &topology, "ssh=127.0.0.1:20330").await;
+        let id = deploy(lab, &topology, "ssh=127.0.0.1:20330").await;
         assert_eq!(verify(lab, id).await.inside_only, []);
         let desk = base_of(id, &topology, "desk");
         let layers = docker(&["inspect", "--format", "{{.GraphDriver.Data.LowerDir}}", &desk]);

@@ -18,7 +18,7 @@ use rustix::{
 
 use super::{
     outsider::{Outsider, run, text},
-    verifying::{base_of, raise, three},
+    verifying::{base_of, deploy, three},
     *,
 };
 
@@ -55,7 +55,7 @@ async fn a_visitor_behind_a_smaller_mtu_gets_a_complete_page_and_causes_no_drift
     on_docker(async |lab| {
         let outsider = Outsider::beside_host();
         let topology = three("10.203.5");
-        let id = raise(lab, &topology, &format!("ssh={}:20324", Outsider::HOST)).await;
+        let id = deploy(lab, &topology, &format!("ssh={}:20324", Outsider::HOST)).await;
         let gate = base_of(id, &topology, "gate");
         outsider.narrow(1400);
         // Replaces the service by one with a longer answer.
@@ -125,7 +125,7 @@ fn set_checksum(bytes: &mut [u8], at: usize) {
 async fn redirects_change_no_route_and_every_interface_is_guarded() {
     on_docker(async |lab| {
         let topology = three("10.203.8");
-        let id = raise(lab, &topology, "ssh=127.0.0.1:20325").await;
+        let id = deploy(lab, &topology, "ssh=127.0.0.1:20325").await;
         let address = |text: &str| -> Ipv4Addr { text.parse().expect("an address") };
         let (desk, web, gate) = (address("10.203.81.3"), address("10.203.80.3"), address("10.203.81.2"));
         // The router itself sends them, so that the source is one that the kernel would trust.

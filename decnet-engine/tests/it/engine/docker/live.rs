@@ -91,7 +91,7 @@ impl Lab {
         observed
     }
 
-    /// Changes the running maze to another one. Checks that nothing unnecessary was touched and that no drift is left.
+    /// Changes the running maze to another one. Checks that nothing else was touched and that no drift is left.
     async fn go_on(&self, id: TopologyId, what: &str, topology: &Topology) -> Plan {
         let desired = self.desired(id, topology).await;
         let before = self.look(id, &desired).await;
@@ -170,7 +170,7 @@ impl Talk {
         Self { stop, talking }
     }
 
-    /// Ends it and returns how many bytes were sent.
+    /// Closes it and returns how many bytes were sent.
     fn end(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.talking.join().expect("nothing broke the connection")

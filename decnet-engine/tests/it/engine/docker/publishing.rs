@@ -7,7 +7,7 @@ use decnet_topology::DeploySettings;
 use super::*;
 
 /// Deploys one gateway with a publish rule.
-async fn raise(lab: &Lab, name: &str, subnet: &str, rule: &str) -> TopologyId {
+async fn deploy(lab: &Lab, name: &str, subnet: &str, rule: &str) -> TopologyId {
     let topology = Topology::builder()
         .dmz("dmz", &format!("{subnet}.0/24"))
         .decky("gate", |decky| {
@@ -32,16 +32,16 @@ fn is_open(address: impl Into<IpAddr>, port: u16) -> bool {
 #[ignore = "needs Docker"]
 async fn a_gateway_is_published_on_ipv6_only_if_a_rule_asks_for_it() {
     on_docker(async |lab| {
-        raise(lab, "four", "10.203.30", "ssh=20330").await;
+        deploy(lab, "four", "10.203.30", "ssh=20330").await;
         assert!(is_open(Ipv4Addr::LOCALHOST, 20330));
         assert!(!is_open(Ipv6Addr::LOCALHOST, 20330), "no rule asks for IPv6");
 
-        let both = raise(lab, "both", "10.203.31", "ssh=[::]:20331").await;
+        let both = deploy(lab, "both", "10.203.31", "ssh=[::]:20331").await;
         assert!(is_open(Ipv4Addr::LOCALHOST, 20331) && is_open(Ipv6Addr::LOCALHOST, 20331));
         let report = lab.engine.verify(both, &CancellationToken::new()).await;
         assert_eq!(report.expect("verified").deviations, []);
 
-        raise(lab, "six", "10.203.32", "ssh=[::1]:20332").await;
+        deploy(lab, "six", "10.203.32", "ssh=[::1]:20332").await;
         assert!(!is_open(Ipv4Addr::LOCALHOST, 20332) && is_open(Ipv6Addr::LOCALHOST, 20332));
     })
     .await;

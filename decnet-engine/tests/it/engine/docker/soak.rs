@@ -238,9 +238,9 @@ async fn random_mutations_leave_the_expected_maze_and_nothing_else() {
         stop.cancel();
         keeper.await.expect("no panic").expect("watched");
         lab.clear().await;
-        let gone = Figures::settled(&prefix, &bare).await;
-        println!("gone:   {gone}");
-        assert_eq!(gone.docker, bare.docker);
+        let after = Figures::settled(&prefix, &bare).await;
+        println!("after:  {after}");
+        assert_eq!(after.docker, bare.docker);
     })
     .await;
 }

@@ -50,7 +50,7 @@ pub(super) fn three(net: &str) -> Topology {
         .expect("a topology")
 }
 
-pub(super) async fn raise(lab: &Lab, topology: &Topology, publish: &str) -> TopologyId {
+pub(super) async fn deploy(lab: &Lab, topology: &Topology, publish: &str) -> TopologyId {
     let id = lab.store("verified", topology.clone()).await;
     let settings = DeploySettings::default().publish([publish.parse().expect("a rule")].into_iter().collect());
     let options = DeployOptions::default().settings(settings);
@@ -75,7 +75,7 @@ async fn a_generated_maze_with_a_gateway_matches_also_after_a_base_was_restarted
             .build()
             .expect("a config");
         let topology = generate(&config, &Catalog::builtin(), &[]).expect("a maze");
-        let id = raise(lab, &topology, "http=127.0.0.1:20380").await;
+        let id = deploy(lab, &topology, "http=127.0.0.1:20380").await;
         let report = verify(lab, id).await;
         assert_eq!((report.deckies, &report.deviations[..]), (31, &[][..]));
         assert_eq!(report.skipped, []);
@@ -101,7 +101,7 @@ async fn a_generated_maze_with_a_gateway_matches_also_after_a_base_was_restarted
 async fn manual_changes_deviate_until_they_are_repaired() {
     on_docker(async |lab| {
         let topology = three("10.203.3");
-        let id = raise(lab, &topology, "ssh=127.0.0.1:20322").await;
+        let id = deploy(lab, &topology, "ssh=127.0.0.1:20322").await;
         assert_eq!(verify(lab, id).await.deviations, []);
 
         // Another state for the gateway, without forwarding.
@@ -131,7 +131,7 @@ async fn manual_changes_deviate_until_they_are_repaired() {
         let open = text(&shown).replace("\"closed\":[\"10.203.30.1\"]", "\"closed\":[]");
         assert_ne!(text(&shown), open);
         let network = format!("container:{web}");
-        let meddler = [
+        let tamperer = [
             "run",
             "--rm",
             "--pull",
@@ -143,7 +143,7 @@ async fn manual_changes_deviate_until_they_are_repaired() {
             "--network",
         ];
         let state_set = [network.as_str(), &lab.image, "state", "set", open.trim()];
-        docker(&[meddler.as_slice(), &state_set].concat());
+        docker(&[tamperer.as_slice(), &state_set].concat());
         let report = verify(lab, id).await;
         let found: Vec<_> = report
             .deviations
@@ -180,7 +180,7 @@ fn reported(report: &VerifyReport) -> Vec<String> {
 async fn a_foreign_interface_a_lost_lan_and_an_ended_service_deviate_and_are_shown() {
     on_docker(async |lab| {
         let topology = three("10.203.8");
-        let id = raise(lab, &topology, "ssh=127.0.0.1:20323").await;
+        let id = deploy(lab, &topology, "ssh=127.0.0.1:20323").await;
         assert_eq!(reported(&verify(lab, id).await), Vec::<String>::new());
 
         let (safe, desk) = (base_of(id, &topology, "safe"), base_of(id, &topology, "desk"));
@@ -188,7 +188,7 @@ async fn a_foreign_interface_a_lost_lan_and_an_ended_service_deviate_and_are_sho
         docker(&["pause", &format!("{desk}.smb")]);
         let report = verify(lab, id).await;
         let found = reported(&report);
-        let leg = "safe to network bridge: reachable: an interface in a network that is not its own";
+        let leg = "safe to network bridge: reachable: an interface on a foreign network";
         assert!(found.iter().any(|one| one == leg), "{found:?}");
         let paused = "desk to desk.smb: unreachable: its container is paused";
         assert!(found.iter().any(|one| one == paused), "{found:?}");
@@ -223,7 +223,7 @@ async fn a_gateway_answers_an_outsider_and_logs_its_real_address() {
     on_docker(async |lab| {
         let outsider = Outsider::beside_host();
         let topology = three("10.203.4");
-        let id = raise(lab, &topology, &format!("ssh={}:20323", Outsider::HOST)).await;
+        let id = deploy(lab, &topology, &format!("ssh={}:20323", Outsider::HOST)).await;
         assert_eq!(verify(lab, id).await.deviations, []);
         assert!(outsider.hears(20323).starts_with("SSH-2.0"));
 

@@ -27,7 +27,7 @@ enum Fault {
     Killed,
 }
 
-/// Returns the maze that a mutation makes of the yard.
+/// Returns the yard after a mutation.
 fn made(case: &Case) -> Topology {
     let context = Context::new(&CATALOG, Stage::Live);
     mutation::apply(&yard(), &mutation(case.json), &context)
@@ -97,7 +97,7 @@ async fn check_left(lab: &Lab, id: TopologyId, case: &Case, fault: Fault, contex
     if fault == Fault::Error {
         let reason = row.reason.expect("a reason");
         assert!(
-            reason.contains("could not ") && reason.contains("was ordered"),
+            reason.contains("could not ") && reason.contains("injected fault"),
             "{context}: {reason}"
         );
         let events = lab.repo.status_events(id).await.expect("the events");

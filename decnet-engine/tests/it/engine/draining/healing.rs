@@ -17,7 +17,7 @@ use super::{super::lifecycle::refused, CASES, Case, Lab, mutation, yard};
 const FORCED: &Case = &CASES[11];
 const GENTLE: &str = r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#;
 
-/// A maze whose gateway could not be removed, which a mutation with force wanted to recreate.
+/// A maze where a forced mutation failed to remove the gateway's base.
 async fn half_forced() -> (Lab, TopologyId) {
     let (lab, id) = Lab::running(yard()).await;
     let removes_base = |action: &Action| matches!(action, Action::RemoveContainer { container, .. } if container.as_str().ends_with("_web"));
@@ -132,7 +132,7 @@ async fn mutations_after_a_failed_one_are_applied_as_far_as_possible() {
     assert_eq!(
         lab.drain(id).await[0].state,
         MutationState::Applied,
-        "the drift is gone"
+        "the drift is repaired"
     );
     assert_eq!(lab.status(id).await, Status::Active);
     lab.assert_matches(id, "after all").await;

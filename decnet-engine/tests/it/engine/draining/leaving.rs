@@ -1,4 +1,4 @@
-//! Drains that do not finish: cancelled, without a daemon, or of a maze that is removed.
+//! Drains that do not finish: cancelled, without a daemon, or of a maze that is deleted.
 
 use decnet_engine::{
     bus::Received,
@@ -61,7 +61,7 @@ async fn a_cancelled_drain_releases_the_mutation_and_the_next_completes_it() {
                         "{context}"
                     );
                 }
-                // No further step was to start.
+                // No further step may start.
                 MutationState::Applied => through += 1,
                 state => panic!("{context}: {state:?}: {:?}", row.reason),
             }
@@ -215,7 +215,7 @@ async fn a_drain_whose_maze_is_deleted_meanwhile_ends_and_creates_nothing() {
             lab.repo
                 .release_lease(id, taken.expect("taken").token)
                 .await
-                .expect("given back");
+                .expect("released");
             lab.teardown(id)
                 .await
                 .unwrap_or_else(|error| panic!("{context}: {error:?}"));
@@ -232,7 +232,7 @@ async fn a_drain_whose_maze_is_deleted_meanwhile_ends_and_creates_nothing() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_does_not_answer_leaves_the_mutation_in_the_queue_and_the_next_drain_completes_it() {
+async fn without_an_answer_of_the_daemon_the_mutation_stays_queued_and_the_next_drain_completes_it() {
     let (lab, id) = Lab::running(yard()).await;
     lab.enqueue(id, LONG.json).await;
     let timed_out = RuntimeError::TimedOut {

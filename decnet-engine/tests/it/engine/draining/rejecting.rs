@@ -45,11 +45,11 @@ async fn a_mutation_that_the_maze_refuses_changes_nothing_and_has_a_reason() {
     let refused = [
         (
             r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#,
-            "what decky `web` publishes on the host changes, so its base is recreated; that wants `force`",
+            "this changes the published ports of decky `web` and recreates its base; repeat it with `force`",
         ),
         (
             r#"{"op": "attach_decky", "payload": {"decky": "mail", "lan": "office", "forwards_l3": true}}"#,
-            "what decky `mail` publishes on the host changes, so its base is recreated; that wants `force`",
+            "this changes the published ports of decky `mail` and recreates its base; repeat it with `force`",
         ),
         (
             r#"{"op": "add_decky", "payload": {"name": "new", "lan": "lab", "services": ["warp"]}}"#,
@@ -61,19 +61,19 @@ async fn a_mutation_that_the_maze_refuses_changes_nothing_and_has_a_reason() {
         ),
         (
             r#"{"op": "remove_decky", "payload": {"decky": "fils"}}"#,
-            "there is no decky `fils` (did you mean `files`?)",
+            "no decky named `fils` (did you mean `files`?)",
         ),
         (
             r#"{"op": "remove_lan", "payload": {"name": "moon"}}"#,
-            "there is no LAN `moon`",
+            "no LAN named `moon`",
         ),
         (
             r#"{"op": "add_lan", "payload": {"name": "LAB"}}"#,
-            "there is a LAN `lab` already",
+            "a LAN named `lab` already exists",
         ),
         (
             r#"{"op": "add_decky", "payload": {"name": "web", "lan": "lab"}}"#,
-            "there is a decky `web` already",
+            "a decky named `web` already exists",
         ),
         (
             r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#,
@@ -81,7 +81,7 @@ async fn a_mutation_that_the_maze_refuses_changes_nothing_and_has_a_reason() {
         ),
         (
             r#"{"op": "attach_decky", "payload": {"decky": "joint", "lan": "lab"}}"#,
-            "decky `joint` is attached to LAN `lab` already, as 10.90.2.12",
+            "decky `joint` is already attached to LAN `lab` as 10.90.2.12",
         ),
         (
             r#"{"op": "detach_decky", "payload": {"decky": "files", "lan": "lab"}}"#,
@@ -89,7 +89,7 @@ async fn a_mutation_that_the_maze_refuses_changes_nothing_and_has_a_reason() {
         ),
         (
             r#"{"op": "detach_decky", "payload": {"decky": "files", "lan": "office"}}"#,
-            "LAN `office` is the home of decky `files`, which it cannot leave",
+            "decky `files` cannot leave its home `office`",
         ),
         (
             r#"{"op": "update_decky", "payload": {"decky": "files", "patch": {"forwards_l3": true}}}"#,
@@ -139,11 +139,11 @@ async fn a_mutation_without_a_free_subnet_or_address_is_rejected() {
     let refused = [
         (
             r#"{"op": "add_lan", "payload": {"name": "cellar"}}"#,
-            "LAN `cellar` cannot have a subnet: ",
+            "no subnet can be allocated for LAN `cellar`: ",
         ),
         (
             r#"{"op": "add_decky", "payload": {"name": "prisoner", "lan": "cell"}}"#,
-            "LAN `cell` has no address for decky `prisoner`: ",
+            "no address on LAN `cell` can be allocated for decky `prisoner`: ",
         ),
         (
             r#"{"op": "add_lan", "payload": {"name": "cellar", "subnet": "10.95.0.128/25"}}"#,

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         CATALOG,
+        failing_store::{FailingStore, Strike},
         lifecycle::refused,
-        shaky::{Shaky, Strike},
     },
     CASES, Lab, mutation, yard,
 };
@@ -26,7 +26,7 @@ fn made(json: &str) -> Option<Topology> {
         .map(ValidTopology::into_topology)
 }
 
-/// Drains one mutation with a fault in one call of the store, then does what the loop does. Returns whether there were so many
+/// Drains one mutation with a fault in one call of the store, then does what the loop does. Returns whether there were that many
 /// calls.
 async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool {
     let context = format!("{json}: call {nth} of the store, {strike:?}, on a daemon that fails: {fails}");
@@ -35,10 +35,10 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
     if fails {
         lab.docker.fail(1, Moment::Half, refused());
     }
-    let (shaky, engine) = Shaky::in_place_of(&lab);
-    shaky.strike(nth, strike);
+    let (failing_store, engine) = FailingStore::in_place_of(&lab);
+    failing_store.strike(nth, strike);
     let drained = engine.drain(id, &CancellationToken::new()).await;
-    if !shaky.has_struck() {
+    if !failing_store.has_struck() {
         return false;
     }
     assert!(
@@ -65,7 +65,7 @@ async fn check_call(json: &str, fails: bool, nth: usize, strike: Strike) -> bool
     lab.docker.reconnect();
     // A lease that could not be released, or whose release got no answer, expires by a clock that no test controls.
     if let Some(lease) = lab.repo.lease(id, Timestamp::now()).await.expect("asked") {
-        lab.repo.release_lease(id, lease.token).await.expect("given back");
+        lab.repo.release_lease(id, lease.token).await.expect("released");
     }
     lab.drain(id).await;
     if lab.status(id).await == Status::Degraded {

@@ -21,7 +21,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, deckies: &
     Ok(())
 }
 
-/// Returns the attachments of a topology, in order of decky and place.
+/// Returns the attachments of a topology, in order of decky and position.
 pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, key: i64) -> Result<Vec<(DeckyId, Attachment)>, Fault> {
     let mut statement = moment
         .prepare_cached("SELECT decky, lan, address FROM attachments WHERE topology = ?1 ORDER BY decky, place")?;

@@ -37,7 +37,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, deckies: &
     Ok(())
 }
 
-/// Returns the deckies of a topology, with their attachments, which are in order of decky.
+/// Returns the deckies of a topology with their attachments; these are given in order of decky.
 pub(in crate::repo::sqlite) fn list(
     moment: &Transaction<'_>,
     key: i64,
@@ -67,20 +67,20 @@ pub(in crate::repo::sqlite) fn delete(tx: &Transaction<'_>, key: i64) -> Result<
     Ok(())
 }
 
-/// What deckies run, by the texts that say it: most of a maze run what others run, whose texts need not be parsed again.
+/// The parsed workloads, by their stored texts: most deckies share a workload, so their texts are parsed once.
 #[derive(Default)]
 struct Kinds {
     known: HashMap<String, Decky>,
-    /// The texts of one decky, in one.
+    /// The texts of one decky, joined.
     texts: String,
 }
 
 impl Kinds {
-    /// Reads what a decky runs: services, their configuration, the archetype.
+    /// Reads the workload of a decky: services, their configuration, the archetype.
     fn decky(&mut self, id: DeckyId, name: Name, row: &mut Columns<'_>) -> Result<Decky, Fault> {
         let mut unread = *row;
         self.texts.clear();
-        // No text of JSON has a control character in it.
+        // JSON texts contain no raw control characters.
         for text in [row.text()?, "\0", row.text()?] {
             self.texts.push_str(text);
         }

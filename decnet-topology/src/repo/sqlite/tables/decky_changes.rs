@@ -25,7 +25,7 @@ pub(in crate::repo::sqlite) fn append(tx: &Transaction<'_>, key: i64, changes: &
     Ok(())
 }
 
-/// Returns the changes that were stored later than some time, oldest first.
+/// Returns the changes that were stored after some time, oldest first.
 pub(in crate::repo::sqlite) fn list(
     moment: &Transaction<'_>,
     key: i64,

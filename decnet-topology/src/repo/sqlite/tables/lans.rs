@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Returns the claims that reach into a range of addresses, in order of address.
+/// Returns the claims that overlap a range of addresses, in order of address.
 pub(in crate::repo::sqlite) fn claims(
     moment: &Transaction<'_>,
     except: Option<TopologyId>,

@@ -1,4 +1,4 @@
-//! The table `leases`: at most one row for a topology, the lease that was taken last.
+//! The table `leases`: at most one row for each topology, with its last lease.
 
 use jiff::SignedDuration;
 use rusqlite::{Transaction, params};
@@ -11,7 +11,7 @@ use crate::repo::{
     },
 };
 
-/// Returns the lease that is stored, also if it ran out.
+/// Returns the stored lease, even if it expired.
 pub(in crate::repo::sqlite) fn find(moment: &Transaction<'_>, key: i64) -> Result<Option<Lease>, Fault> {
     let mut statement = moment
         .prepare_cached("SELECT token, boot_id, pid, started, label, until, length FROM leases WHERE topology = ?1")?;
@@ -32,7 +32,7 @@ pub(in crate::repo::sqlite) fn delete(tx: &Transaction<'_>, key: i64) -> Result<
     Ok(())
 }
 
-/// Writes the lease in place of the one before.
+/// Replaces the lease.
 pub(in crate::repo::sqlite) fn write(tx: &Transaction<'_>, key: i64, lease: &Lease) -> Result<(), Fault> {
     let Lease {
         token,
@@ -57,7 +57,7 @@ pub(in crate::repo::sqlite) fn write(tx: &Transaction<'_>, key: i64, lease: &Lea
     Ok(())
 }
 
-/// Rounds up: a lease that was just taken must not seem to end too late.
+/// Rounds up: a new lease must not seem to end too late.
 fn milliseconds(length: SignedDuration) -> i64 {
     i64::try_from(length.as_nanos().saturating_add(999_999) / 1_000_000).unwrap_or(i64::MAX)
 }

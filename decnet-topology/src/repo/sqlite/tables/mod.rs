@@ -1,5 +1,5 @@
-//! The SQL, one file for each table. No file uses another; the transactions are composed above, in
-//! [`transaction`](super::transaction) and [`backend`](crate::repo::backend).
+//! The SQL, one file for each table. No file uses another; [`transaction`](super::transaction) and
+//! [`backend`](crate::repo::backend) combine them.
 
 pub(super) mod attachments;
 pub(super) mod deckies;

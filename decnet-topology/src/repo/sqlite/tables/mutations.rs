@@ -58,12 +58,12 @@ fn row(row: &mut Columns<'_>) -> Result<MutationRow, Fault> {
 /// Finds a mutation.
 pub(in crate::repo::sqlite) fn find(moment: &Transaction<'_>, id: MutationId) -> Result<MutationRow, Fault> {
     let mut statement = moment.prepare_cached(&format!("SELECT {COLUMNS} FROM mutations WHERE id = ?1"))?;
-    // SQLite has no greater number, so no mutation has one.
+    // SQLite has no greater number, so no mutation has this id.
     let number = i64::try_from(id.get()).unwrap_or(-1);
     first(statement.query([number])?, row)?.ok_or_else(|| RepoError::MutationNotFound { id }.into())
 }
 
-/// Reads every mutation, and gives each, or what is wrong with it, with its number.
+/// Reads all mutations, and returns each one, or its fault, with its number.
 pub(in crate::repo::sqlite) fn each(
     moment: &Transaction<'_>,
     mut visit: impl FnMut(i64, Result<MutationRow, Fault>) -> Result<(), Fault>,
@@ -76,7 +76,7 @@ pub(in crate::repo::sqlite) fn each(
     Ok(())
 }
 
-/// Writes down a mutation, which gets its number by that.
+/// Stores a mutation, and returns it with its number.
 pub(in crate::repo::sqlite) fn insert(
     tx: &Transaction<'_>,
     key: i64,
@@ -103,7 +103,7 @@ pub(in crate::repo::sqlite) fn insert(
     Ok(MutationRow { id, ..mutation })
 }
 
-/// Writes what may change of a mutation.
+/// Writes the mutable fields of a mutation.
 pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, mutation: &MutationRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
         "UPDATE mutations
@@ -131,14 +131,14 @@ pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, mutation: &MutationR
     Ok(())
 }
 
-/// Returns the mutations that match, of the topology with the key if one is given.
+/// Returns the matching mutations; of one topology if a key is given.
 pub(in crate::repo::sqlite) fn list(
     moment: &Transaction<'_>,
     key: Option<i64>,
     filter: &MutationFilter,
 ) -> Result<MutationPage, Fault> {
     let mut matching = "FROM mutations WHERE (?1 = '[]' OR state IN (SELECT value FROM json_each(?1)))".to_owned();
-    // `topology IS ?2` and the like would keep SQLite from its indexes.
+    // With `topology IS ?2` and similar terms, SQLite would not use its indexes.
     matching += if key.is_some() {
         " AND topology = ?2"
     } else {
@@ -148,7 +148,7 @@ pub(in crate::repo::sqlite) fn list(
     if unfinished {
         matching += " AND finished_at IS NULL";
     }
-    // The few that are unfinished are found by their index and put in order, not sought in the order of all.
+    // The few unfinished ones are found by their index and then sorted; a scan in the order of all mutations would be slow.
     let order = if unfinished { "+id" } else { "id" };
     let states = to_json(&filter.states)?;
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);

@@ -51,7 +51,7 @@ pub(in crate::repo::sqlite) fn key(moment: &Transaction<'_>, id: TopologyId) -> 
     first(statement.query([id.to_string()])?, only)?.ok_or_else(|| RepoError::NotFound { id }.into())
 }
 
-/// Finds the topology, not torn down, that has a name.
+/// Finds the topology, not torn down, with a name.
 pub(in crate::repo::sqlite) fn namesake(
     moment: &Transaction<'_>,
     name: &TopologyName,
@@ -63,13 +63,13 @@ pub(in crate::repo::sqlite) fn namesake(
     })
 }
 
-/// Returns whether a topology has the first eight hex digits of an id.
+/// Returns whether a topology has these first eight hex digits of the id.
 pub(in crate::repo::sqlite) fn has_short_id(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
     let mut statement = moment.prepare_cached("SELECT key FROM topologies WHERE substr(id, 1, 8) = ?1")?;
     Ok(statement.exists([id::short(id)])?)
 }
 
-/// Returns the rows that match.
+/// Returns the matching rows.
 pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, filter: &ListFilter) -> Result<Page, Fault> {
     const MATCHING: &str = "FROM topologies
                             WHERE ?1 = '[]' OR status IN (SELECT value FROM json_each(?1))";
@@ -112,7 +112,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -
     Ok(())
 }
 
-/// Writes what may change of a row, except the status and the intent: the status is in an index, which would be written too.
+/// Writes the mutable fields of a row except status and intent: the status is in an index that would be written too.
 pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
         "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5 WHERE id = ?1",
@@ -144,7 +144,7 @@ pub(in crate::repo::sqlite) fn update_status(tx: &Transaction<'_>, row: &Topolog
     Ok(())
 }
 
-/// Removes a row, and with it all rows that refer to it.
+/// Removes a row, and all rows that refer to it.
 pub(in crate::repo::sqlite) fn delete(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
     tx.prepare_cached("DELETE FROM topologies WHERE key = ?1")?
         .execute([key])?;

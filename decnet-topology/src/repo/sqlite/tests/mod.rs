@@ -39,7 +39,7 @@ async fn an_id_that_shares_its_first_eight_hex_digits_with_another_is_drawn_agai
 }
 
 #[tokio::test]
-async fn deckies_that_run_nearly_the_same_are_told_apart() {
+async fn deckies_with_nearly_the_same_workload_are_distinguished() {
     let repo = SqliteRepo::open_in_memory().expect("a store");
     let runs = |id, archetype: Option<&str>, services: &[&str]| {
         Decky::new(DeckyId::new(id), format!("decky-{id}").parse().expect("name"))
@@ -63,7 +63,7 @@ async fn deckies_that_run_nearly_the_same_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_loses_nothing() {
+async fn a_full_disk_is_reported_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let repo = SqliteRepo::open(folder.path().join("decnet.db")).expect("a store");
     let at = Timestamp::UNIX_EPOCH;
@@ -94,7 +94,7 @@ async fn a_full_disk_is_told_and_loses_nothing() {
 }
 
 #[test]
-fn a_store_of_the_first_layout_is_brought_up_to_date_by_all_that_open_it_at_once() {
+fn a_store_of_the_first_layout_is_migrated_by_all_processes_that_open_it_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("decnet.db");
     let instance = rng::instance_id();
@@ -127,7 +127,7 @@ fn a_store_of_the_first_layout_is_brought_up_to_date_by_all_that_open_it_at_once
         for _ in 0..4 {
             scope.spawn(|| {
                 start.wait();
-                SqliteRepo::open(&path).expect("it is brought up to date");
+                SqliteRepo::open(&path).expect("it is migrated");
             });
         }
     });

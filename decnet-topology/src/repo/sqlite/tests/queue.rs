@@ -1,4 +1,4 @@
-//! What is left to do is found however much was done.
+//! Unfinished mutations are found quickly among many finished ones.
 
 use super::*;
 use crate::mutation::{Mutation, RemoveDecky};
@@ -17,7 +17,7 @@ fn holder() -> Holder {
     }
 }
 
-/// Makes a store with a topology that runs and a million finished mutations of it.
+/// Creates a store with a running topology and a million finished mutations.
 async fn store_of_a_million() -> (SqliteRepo, TopologyId) {
     let repo = SqliteRepo::open_in_memory().expect("a store");
     let at = Timestamp::UNIX_EPOCH;
@@ -40,7 +40,7 @@ async fn store_of_a_million() -> (SqliteRepo, TopologyId) {
     (repo, id)
 }
 
-/// Returns how SQLite goes about a statement, a step a line.
+/// Returns SQLite's query plan for a statement, one step per line.
 async fn plan(repo: &SqliteRepo, statement: &str) -> String {
     let explain = format!("EXPLAIN QUERY PLAN {statement}");
     let plan = repo.transact(TransactionBehavior::Deferred, move |moment| {
@@ -55,7 +55,7 @@ async fn plan(repo: &SqliteRepo, statement: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_left_to_do_is_found_by_index_among_a_million_finished_mutations() {
+async fn unfinished_mutations_are_found_by_index_among_a_million_finished_ones() {
     let (repo, id) = store_of_a_million().await;
     let mut plans = String::new();
     for (sought, statement) in [
@@ -80,19 +80,19 @@ async fn what_is_left_to_do_is_found_by_index_among_a_million_finished_mutations
 
     let at = Timestamp::UNIX_EPOCH;
     let time = SignedDuration::from_secs(15);
-    assert!(!repo.has_unfinished(id).await.expect("told"));
+    assert!(!repo.has_unfinished(id).await.expect("the store answers"));
     assert_eq!(
         repo.claim_mutation(None, &holder(), time, None, at)
             .await
-            .expect("told"),
+            .expect("the store answers"),
         None
     );
     let enqueued = repo.enqueue(id, removing("web"), None, at).await.expect("it runs");
     assert_eq!(enqueued.id, MutationId::new(1_000_001));
-    assert!(repo.has_unfinished(id).await.expect("told"));
+    assert!(repo.has_unfinished(id).await.expect("the store answers"));
     let claimed = repo
         .claim_mutation(None, &holder(), time, None, at)
         .await
-        .expect("told");
+        .expect("the store answers");
     assert_eq!(claimed.map(|row| row.id), Some(enqueued.id));
 }

@@ -1,4 +1,4 @@
-//! Reconcile: broken resources are repaired, and nothing else is touched.
+//! Reconcile: broken resources are repaired, and nothing else is touched. (rename the file to `repairing.rs`)
 
 use decnet_engine::engine::{DeployOptions, EngineError};
 use decnet_engine::{
@@ -114,7 +114,7 @@ async fn reconcile_repairs_broken_resources_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn after_a_restart_of_daemon_or_base_built_in_services_need_nothing_and_foreign_ones_a_start() {
+async fn after_a_restart_built_in_services_need_no_step_and_services_with_their_own_image_need_a_start() {
     let catalog = Catalog::builtin().extend_from_toml(
         "[services.forge]
          ports = [\"3000/tcp\"]
@@ -165,7 +165,7 @@ async fn a_service_of_an_earlier_release_that_shares_its_bases_namespace_is_recr
         Action::CreateService { service } if service.name == *name => Some(service),
         _ => None,
     });
-    let mut old = made.expect("it was made");
+    let mut old = made.expect("it was created");
     old.network = ServiceNetwork::OfBase;
     let before = &world.containers[name];
     assert!(lab.docker.remove(name));

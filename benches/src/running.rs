@@ -1,6 +1,6 @@
-//! What the benches that need Docker share: an engine on the daemon that is there, with a store of its own, and mazes for it.
+//! Shared code of the benches on Docker: an engine on the local daemon with its own store, and mazes for it.
 //!
-//! All that they raise has addresses within 10.203.0.0/16 and carries the label of a store that lives as long as the bench.
+//! All their resources have addresses within 10.203.0.0/16 and the label of a store that lives as long as the bench.
 
 use std::{collections::BTreeSet, error::Error, path::Path, sync::Arc, time::Instant};
 
@@ -21,37 +21,37 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-/// What came of something on Docker.
+/// The result of an operation on Docker.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What the deckies of a maze for Docker run.
+/// The services of deckies in a maze for Docker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Services {
-    /// Every decky runs one, so that it is two containers; the gateway's is run by its neighbour.
+    /// Every decky runs one, so it has two containers; the gateway's service runs on its neighbour.
     One,
-    /// None runs any.
+    /// No decky runs any.
     None,
 }
 
-/// An engine on Docker, and a store of its own on disk.
+/// An engine on Docker, with its own store on disk.
 #[derive(Debug)]
-pub struct Raised {
+pub struct Running {
     /// The engine.
     pub engine: Engine,
     /// The daemon.
     pub docker: Docker,
     /// The store.
     pub repo: Arc<dyn Repo>,
-    /// Whom all belongs to that is raised.
+    /// The instance that owns all resources.
     pub instance: InstanceId,
-    /// How many containers the engine starts at a time.
+    /// How many containers the engine starts in parallel.
     pub width: usize,
-    /// What the images of bases and services are called.
+    /// The references of the images of bases and services.
     pub image: String,
     _folder: TempDir,
 }
 
-/// Tells whether something was asked for: all is, unless a part of some name was.
+/// Returns whether a part was requested: by default all are.
 pub fn wanted(subject: &str) -> bool {
     let mut parts = std::env::args()
         .skip(1)
@@ -60,7 +60,7 @@ pub fn wanted(subject: &str) -> bool {
     parts.peek().is_none() || parts.any(|part| subject.contains(&part))
 }
 
-/// Connects to the daemon, and says what an engine on it needs; where none answers, says that nothing is measured, and returns
+/// Connects to the daemon, and returns the options for an engine; without a daemon, prints that nothing is measured and returns
 /// none.
 pub async fn connect() -> Result<Option<(Docker, EngineOptions)>> {
     let program = embedded().ok_or("the decoy is built for Linux")?;
@@ -79,10 +79,10 @@ pub async fn connect() -> Result<Option<(Docker, EngineOptions)>> {
     }
 }
 
-impl Raised {
-    /// Reaches the daemon; where none answers, says that nothing is measured, and returns none.
+impl Running {
+    /// Connects to the daemon; if it does not answer, prints that nothing is measured, and returns none.
     ///
-    /// The store lies in `folder`, which should be on a disk: where it is in memory nothing is synchronised.
+    /// The store is in `folder`, which should be on a disk: in memory, nothing is synchronised.
     pub async fn reach(folder: impl AsRef<Path>) -> Result<Option<Self>> {
         let Some((docker, options)) = connect().await? else {
             return Ok(None);
@@ -104,13 +104,13 @@ impl Raised {
         }))
     }
 
-    /// Stores a maze under a name that no other has that is not torn down.
+    /// Stores a maze under an unused name.
     pub async fn store(&self, name: &str, topology: Topology) -> Result<TopologyId> {
         let new = NewTopology::new(name.parse()?, topology);
         Ok(self.repo.create(new, Timestamp::now()).await?.row.id)
     }
 
-    /// Deploys a stored maze and returns how long that took, in nanoseconds.
+    /// Deploys a stored maze and returns the duration in nanoseconds.
     pub async fn deploy(&self, id: TopologyId) -> Result<f64> {
         let since = Instant::now();
         let cancel = CancellationToken::new();
@@ -118,14 +118,14 @@ impl Raised {
         complete(&outcome, nanoseconds(since))
     }
 
-    /// Takes a maze down and returns how long that took, in nanoseconds.
+    /// Tears a maze down and returns the duration in nanoseconds.
     pub async fn teardown(&self, id: TopologyId) -> Result<f64> {
         let since = Instant::now();
         let outcome = self.engine.teardown(id, &CancellationToken::new()).await?;
         complete(&outcome, nanoseconds(since))
     }
 
-    /// Keeps the image of bases and services there until all is taken down, so that it need not be loaded for each maze.
+    /// Keeps the image of bases and services until the end, so that it is not loaded for each maze.
     pub async fn keep_image(&self) -> Result<()> {
         let keeper = Topology::builder()
             .dmz("lan", "10.203.255.0/24")
@@ -136,7 +136,7 @@ impl Raised {
         Ok(())
     }
 
-    /// Makes sure that a maze is there, and that all of it runs.
+    /// Ensures that a maze runs completely.
     pub async fn require_running(&self, id: TopologyId, containers: usize) -> Result<()> {
         let found = self.docker.list(Scope::Topology(self.instance, id)).await?;
         let running = found.containers.iter();
@@ -149,17 +149,15 @@ impl Raised {
         Err(format!("{running} of {containers} containers run").into())
     }
 
-    /// Takes down whatever was left up, whatever came of the measurement, and returns what went wrong with either.
+    /// Tears down all remaining mazes, whatever the result of the measurement is, and returns the errors of both.
     pub async fn finish(&self, measured: Result<()>) -> Result<()> {
         match (measured, self.clear().await) {
-            (Err(error), Err(left)) => {
-                Err(format!("{error}; and what was raised is not all taken down: {left}").into())
-            }
+            (Err(error), Err(left)) => Err(format!("{error}; and not all mazes could be torn down: {left}").into()),
             (measured, cleared) => measured.and(cleared),
         }
     }
 
-    /// Takes down whatever was left up, past all errors, and returns the first.
+    /// Tears down all remaining mazes, continues after errors, and returns the first.
     async fn clear(&self) -> Result<()> {
         let left = self.docker.list(Scope::Instance(self.instance)).await?;
         let labels = left.containers.iter().map(|container| &container.labels);
@@ -174,7 +172,7 @@ impl Raised {
     }
 }
 
-/// Returns how long something took, if nothing was left undone.
+/// Returns the duration, if no step failed.
 fn complete(outcome: &Outcome, took: f64) -> Result<f64> {
     match &outcome.reason {
         Some(reason) => Err(reason.as_str().into()),
@@ -182,17 +180,17 @@ fn complete(outcome: &Outcome, took: f64) -> Result<f64> {
     }
 }
 
-/// Returns how long ago something was, in nanoseconds.
+/// Returns the time since a moment, in nanoseconds.
 #[expect(clippy::cast_precision_loss, reason = "times of less than weeks")]
 pub fn nanoseconds(since: Instant) -> f64 {
     since.elapsed().as_nanos() as f64
 }
 
-/// Makes a maze of some LANs with three deckies each: a tree with three branches at each LAN, the first decky of each a router to
-/// the LAN above, that of the DMZ a gateway that publishes nothing.
+/// Creates a maze of some LANs with three deckies each: a tree with three branches at each LAN. The first decky of each LAN is a
+/// router to the parent LAN; that of the DMZ is a gateway that publishes nothing.
 ///
-/// The first subnet is 10.203.`first`.0/24, the others follow. The names of deckies begin with their place in their LAN, so that in
-/// the order of names those of one LAN are far apart.
+/// The first subnet is 10.203.`first`.0/24, the others follow. The names of deckies begin with their position in their LAN, so
+/// that deckies of one LAN are far apart in the order of names.
 pub fn maze_for_docker(first: u8, lans: u8, services: Services) -> Result<Topology> {
     let at = |lan: u8, host: u8| format!("10.203.{}.{host}", first + lan);
     let mut maze = Topology::builder();
@@ -217,7 +215,7 @@ pub fn maze_for_docker(first: u8, lans: u8, services: Services) -> Result<Topolo
             if services == Services::One {
                 decky = decky.services(
                     match (lan, place) {
-                        // A gateway would publish the ports of its services, so its neighbour has them.
+                        // A gateway would publish the ports of its services, so its neighbour runs them.
                         (0, 0) => &[][..],
                         (0, 1) => &["ssh", "http"],
                         (_, 0) => &["http"],

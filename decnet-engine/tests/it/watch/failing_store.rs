@@ -9,12 +9,12 @@ type Fault = fn(&str) -> Option<RepoError>;
 
 /// A store in memory with injected faults. Clones share one store.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shaky {
+pub(super) struct FailingStore {
     inner: Arc<MemoryRepo>,
     fault: Arc<Mutex<(Option<Fault>, usize)>>,
 }
 
-impl Shaky {
+impl FailingStore {
     /// Sets the fault of calls, or none.
     pub(super) fn fail(&self, fault: Option<Fault>) {
         *self.fault.lock().expect("no thread panics while it holds the lock") = (fault, 0);
@@ -40,4 +40,4 @@ impl Shaky {
     }
 }
 
-guarded!(Shaky);
+guarded!(FailingStore);

@@ -22,25 +22,25 @@ pub(super) enum Strike {
     After,
 }
 
-/// A store of which one call fails.
+/// A store with a fault in one call.
 #[derive(Debug)]
-pub(super) struct Shaky {
+pub(super) struct FailingStore {
     inner: Arc<MemoryRepo>,
     order: Mutex<Option<(usize, Strike)>>,
     struck: AtomicBool,
 }
 
-impl Shaky {
+impl FailingStore {
     /// Wraps the store of a lab, with a separate engine.
     pub(super) fn in_place_of(lab: &Lab) -> (Arc<Self>, Engine) {
-        let shaky = Arc::new(Self {
+        let failing_store = Arc::new(Self {
             inner: lab.repo.clone(),
             order: Mutex::new(None),
             struck: AtomicBool::new(false),
         });
         let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
-        let engine = Engine::new(shaky.clone(), Arc::new(lab.docker.clone()), options);
-        (shaky, engine)
+        let engine = Engine::new(failing_store.clone(), Arc::new(lab.docker.clone()), options);
+        (failing_store, engine)
     }
 
     /// Fails the n-th call from now.
@@ -77,4 +77,4 @@ impl Shaky {
     }
 }
 
-guarded!(Shaky);
+guarded!(FailingStore);
