@@ -66,7 +66,7 @@
 //! ";
 //! let maze = document::parse(text, Syntax::Auto)?.resolve(&SubnetPool::default())?;
 //!
-//! A maze that can be deployed has passed every rule, and has its own type.
+//! // A maze that can be deployed has passed every rule, and has its own type.
 //! let refused = maze.validate(&Catalog::builtin(), RuleSet::deploy()).unwrap_err();
 //! let codes: Vec<Code> = refused.report.errors().map(|error| error.code).collect();
 //! assert_eq!(codes, [Code::DmzOrphan], "no decky connects the attic");
@@ -89,11 +89,11 @@
 //! let catalog = Catalog::builtin();
 //! let live = Context::new(&catalog, Stage::Live);
 //!
-//! Missing values are allocated.
+//! // Missing values are allocated.
 //! let wider = apply(&maze, &AddLan::new("office".parse()?).into(), &live)?;
 //! assert_eq!(wider.lans()[1].subnet().to_string(), "172.16.1.0/24");
 //!
-//! With its home in the DMZ, a router is a gateway: its base must be recreated to publish its ports.
+//! // With its home in the DMZ, a router is a gateway: its base must be recreated to publish its ports.
 //! let route = AttachDecky::new("web".parse()?, "office".parse()?).forwarding();
 //! let refused = apply(&wider, &route.clone().into(), &live).unwrap_err();
 //! assert_eq!(refused.code(), "FORCE_REQUIRED");
@@ -124,7 +124,7 @@
 //! let stored = repo.create(NewTopology::new("corp".parse()?, topology.clone()), Timestamp::now()).await?;
 //! assert_eq!(stored.row.status, Status::Pending);
 //!
-//! A stored maze claims its subnets.
+//! // A stored maze claims its subnets.
 //! let second = repo.create(NewTopology::new("branch".parse()?, topology), Timestamp::now()).await;
 //! assert!(matches!(second, Err(RepoError::SubnetClaimed { .. })));
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
