@@ -8,8 +8,8 @@ use decnet_topology::{
     Catalog, Mutation, Name,
     model::Position,
     mutation::{
-        AddDecky, AddLan, AttachDecky, Context, DetachDecky, RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan,
-        apply,
+        AddDecky, AddLan, AttachDecky, DetachDecky, MutationContext, RemoveDecky, RemoveLan, Stage, UpdateDecky,
+        UpdateLan, apply,
     },
 };
 
@@ -41,7 +41,7 @@ fn mutations() -> [Mutation; 8] {
 
 fn benches(criterion: &mut Criterion) {
     let catalog = Catalog::builtin();
-    let context = Context::new(&catalog, Stage::Live);
+    let context = MutationContext::new(&catalog, Stage::Live);
     let maze = maze(LANS);
     let annexed = apply(&maze, &AddLan::new(name("annex")).into(), &context).expect("no LAN has this name");
     let mut table = Table::new("apply", "").limit(Limit::Milliseconds(1.0));

@@ -8,7 +8,7 @@ use decnet_topology::{
     document::{self, Syntax},
     generate::generate,
     hash::canonical_hash,
-    mutation::{AddDecky, Context, Stage, apply},
+    mutation::{AddDecky, MutationContext, Stage, apply},
     validate::validate,
 };
 
@@ -116,7 +116,7 @@ fn growth(criterion: &mut Criterion) {
         print.measure(criterion, "", &maze, repeat(|| document::print(&draft, Syntax::Json)));
         let name = |text: &str| text.parse().expect("a DNS label");
         let add = Mutation::from(AddDecky::new(name("guest"), name("LAN-00007")).services(["ssh"]));
-        let context = Context::new(&catalog, Stage::Live);
+        let context = MutationContext::new(&catalog, Stage::Live);
         change.measure(
             criterion,
             "",

@@ -33,8 +33,8 @@ use decnet_engine::{
 };
 use decnet_topology::{
     Catalog, DeploySettings, InstanceId, Mutation, Repo, RuleSet, Topology, TopologyId,
-    mutation::{AddDecky, Context, RemoveDecky, Stage, UpdateDecky, apply},
-    repo::{ListFilter, MemoryRepo, NewMutation, NewTopology, SqliteRepo},
+    mutation::{AddDecky, MutationContext, RemoveDecky, Stage, UpdateDecky, apply},
+    repo::{MemoryRepo, NewMutation, NewTopology, SqliteRepo, TopologyFilter},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -171,7 +171,7 @@ async fn measure() -> Result<()> {
     }
     .await;
     for (engine, repo) in [(&engine, &repo), (&twin_engine, &twin_repo)] {
-        for row in repo.list(&ListFilter::default()).await?.rows {
+        for row in repo.list(&TopologyFilter::default()).await?.rows {
             engine.teardown(row.id, &CancellationToken::new()).await?;
         }
     }
@@ -312,7 +312,7 @@ impl Bare {
 
     /// Executes only the plan of a mutation; returns its number of steps and the duration in milliseconds.
     async fn make(&mut self, mutation: &Mutation) -> Result<(usize, f64)> {
-        let after = apply(&self.maze, mutation, &Context::new(&self.catalog, Stage::Live))?;
+        let after = apply(&self.maze, mutation, &MutationContext::new(&self.catalog, Stage::Live))?;
         let (before, desired) = (self.desired(&self.maze)?, self.desired(&after)?);
         let mut observed = self.docker.inspect(Scope::Topology(self.instance, self.id)).await?;
         for container in &mut observed.containers {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use decnet_topology::{
     ClaimToken, MutationState, Repo, RepoError, TopologyId,
-    repo::{MutationFilter, MutationRow, Outcome},
+    repo::{MutationFilter, MutationOutcome, MutationRow},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
@@ -62,7 +62,7 @@ impl HeldClaim {
     }
 
     /// Records the outcome of the mutation.
-    pub(crate) async fn finish(self, outcome: Outcome) -> Result<MutationRow, RepoError> {
+    pub(crate) async fn finish(self, outcome: MutationOutcome) -> Result<MutationRow, RepoError> {
         self.renewal.abort();
         let finish = self
             .repo

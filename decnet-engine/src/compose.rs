@@ -14,8 +14,8 @@ use serde::Serialize;
 use crate::{
     api::ApiVersion,
     desired::{
-        BASE_CAPABILITIES, BaseSpec, Desired, Image, Interface, Limits, Log, NO_CORE, NOBODY, NetworkSpec, OOM_SCORE,
-        PER_USER, PublishedPort, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, bridge_options,
+        BASE_CAPABILITIES, BaseSpec, Desired, ImageSpec, InterfaceSpec, Limits, LogSpec, NO_CORE, NOBODY, NetworkSpec,
+        OOM_SCORE, PER_USER, PortMapping, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, bridge_options,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -49,7 +49,7 @@ fn heading(desired: &Desired) -> String {
         desired.topology, desired.instance
     );
     for image in &desired.images {
-        if let Image::Decoy { reference } = image {
+        if let ImageSpec::Decoy { reference } = image {
             heading += "#\n# The image ";
             heading += reference;
             heading += " is in no registry. `decnet` loads it with the first maze that it deploys.\n";
@@ -87,7 +87,8 @@ struct File {
 
 impl File {
     fn new(desired: &Desired) -> Self {
-        let images: BTreeMap<&str, &Image> = desired.images.iter().map(|image| (image.reference(), image)).collect();
+        let images: BTreeMap<&str, &ImageSpec> =
+            desired.images.iter().map(|image| (image.reference(), image)).collect();
         let lans: BTreeMap<&NetworkName, String> = desired
             .networks
             .iter()
@@ -245,7 +246,7 @@ struct Logging {
 }
 
 impl Container {
-    fn base(spec: &BaseSpec, image: Option<&Image>, lans: &BTreeMap<&NetworkName, String>) -> Self {
+    fn base(spec: &BaseSpec, image: Option<&ImageSpec>, lans: &BTreeMap<&NetworkName, String>) -> Self {
         let state = serde_json::to_string(&spec.state).expect("all keys are texts");
         let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.log, &spec.labels);
         container.hostname = Some((&spec.hostname).into());
@@ -266,7 +267,7 @@ impl Container {
         container
     }
 
-    fn service(spec: &ServiceSpec, image: Option<&Image>, base: Option<&String>) -> Self {
+    fn service(spec: &ServiceSpec, image: Option<&ImageSpec>, base: Option<&String>) -> Self {
         let mut container = Self::hardened(&spec.name, &spec.image, image, spec.limits, &spec.log, &spec.labels);
         container.depends_on = base.iter().map(|base| (*base).clone()).collect();
         container.network_mode = Some(match (spec.network, base) {
@@ -302,9 +303,9 @@ impl Container {
     fn hardened(
         name: &ContainerName,
         reference: &str,
-        image: Option<&Image>,
+        image: Option<&ImageSpec>,
         limits: Limits,
-        log: &Log,
+        log: &LogSpec,
         labels: &Labels,
     ) -> Self {
         let mut ulimits = BTreeMap::from(PER_USER);
@@ -312,9 +313,9 @@ impl Container {
         Self {
             container_name: name.as_str().into(),
             image: reference.into(),
-            pull_policy: matches!(image, Some(Image::Decoy { .. })).then_some("never"),
+            pull_policy: matches!(image, Some(ImageSpec::Decoy { .. })).then_some("never"),
             build: match image {
-                Some(Image::Built { context, .. }) => Some(context.to_string_lossy().into()),
+                Some(ImageSpec::Built { context, .. }) => Some(context.to_string_lossy().into()),
                 _ => None,
             },
             hostname: None,
@@ -351,7 +352,7 @@ impl Container {
     }
 }
 
-fn endpoint(interface: &Interface, lans: &BTreeMap<&NetworkName, String>) -> (String, Endpoint) {
+fn endpoint(interface: &InterfaceSpec, lans: &BTreeMap<&NetworkName, String>) -> (String, Endpoint) {
     let lan = lans.get(&interface.network).cloned();
     let endpoint = Endpoint {
         ipv4_address: interface.ip.to_string(),
@@ -360,7 +361,7 @@ fn endpoint(interface: &Interface, lans: &BTreeMap<&NetworkName, String>) -> (St
 }
 
 /// The short form, because Compose 1 supports no host address in the long form.
-fn port(port: &PublishedPort) -> Literal {
+fn port(port: &PortMapping) -> Literal {
     let host = SocketAddr::new(port.host_ip, port.host_port);
     format!("{host}:{}/{}", port.port, port.protocol).into()
 }

@@ -14,6 +14,6 @@ pub use build::{Desired, DesiredContext, DesiredError};
 pub(crate) use changed::{changed_fields, changed_spec_fields};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub use spec::{
-    BASE_CAPABILITIES, BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort,
-    RESOLVER, RunAs, ServiceNetwork, ServiceSpec, Sysctls,
+    BASE_CAPABILITIES, BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec,
+    PortMapping, RESOLVER, RunAs, ServiceNetwork, ServiceSpec, Sysctls,
 };

@@ -110,7 +110,7 @@ pub(crate) async fn refuse_held(repo: &dyn Repo, topology: TopologyId) -> Result
 
 /// The lease and claim that were broken, with their holders.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Broken {
+pub struct BrokenLease {
     /// The lease of the topology.
     pub lease: Option<Lease>,
     /// The claim on the mutation that was being applied.
@@ -128,7 +128,7 @@ pub struct Broken {
 /// # Assumptions
 ///
 /// The caller knows that the holder is dead or hangs: until its next renewal, two processes may work on the topology.
-pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<Broken, RepoError> {
+pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<BrokenLease, RepoError> {
     let lease = repo.lease(topology, Timestamp::now()).await?;
     if let Some(lease) = &lease {
         repo.release_lease(topology, lease.token).await?;
@@ -144,7 +144,7 @@ pub async fn break_lease(repo: &dyn Repo, topology: TopologyId) -> Result<Broken
         repo.release_claim(id, held.token, Timestamp::now()).await?;
         claim = Some(held);
     }
-    Ok(Broken { lease, claim })
+    Ok(BrokenLease { lease, claim })
 }
 
 /// A lease that is renewed until it is dropped or released.

@@ -8,7 +8,7 @@ use decnet_topology::{
     graph::Graph,
     hash::canonical_hash,
     model::{self, Header},
-    mutation::{self, Context, Stage},
+    mutation::{self, MutationContext, Stage},
 };
 use pyo3::{exceptions::PyKeyError, prelude::*, types::PyDict};
 
@@ -261,8 +261,8 @@ impl Topology {
         let config = self.header.config.as_ref();
         let applied = py.detach(|| {
             let stage = if live { Stage::Live } else { Stage::Pending };
-            let default = Context::new(&catalog, stage);
-            let context = Context {
+            let default = MutationContext::new(&catalog, stage);
+            let context = MutationContext {
                 claims: &claims,
                 pool: config.map_or(default.pool, Config::subnet_base_prefix),
                 prefix: config.map_or(default.prefix, Config::lan_prefix),

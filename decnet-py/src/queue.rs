@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use decnet_topology::{
     MutationId, Repo,
-    repo::{Holder, MutationFilter, NewMutation, Outcome},
+    repo::{Holder, MutationFilter, MutationOutcome, NewMutation},
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
@@ -203,11 +203,11 @@ impl RepoMethods {
         let token = convert::parsed(token, "a token")?;
         let reason = reason.map(|reason| convert::text(reason, "a reason")).transpose()?;
         let outcome = match (outcome.take().as_str(), reason) {
-            ("applied", None) => Outcome::Applied,
-            ("rejected", reason) => Outcome::Rejected {
+            ("applied", None) => MutationOutcome::Applied,
+            ("rejected", reason) => MutationOutcome::Rejected {
                 reason: reason.unwrap_or_default(),
             },
-            ("failed", reason) => Outcome::Failed {
+            ("failed", reason) => MutationOutcome::Failed {
                 reason: reason.unwrap_or_default(),
             },
             _ => {

@@ -7,7 +7,7 @@ use std::{
 
 use decnet_topology::{
     Intent, Mode, Repo, RepoError, Status,
-    repo::{Edit, ListFilter, NewMutation, NewTopology, StatusChange},
+    repo::{Edit, NewMutation, NewTopology, StatusChange, TopologyFilter},
     version::Version,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
@@ -210,7 +210,7 @@ impl RepoMethods {
         limit: Option<&Bound<'_, PyAny>>,
         #[pyo3(from_py_with = offset)] offset: usize,
     ) -> Answer {
-        let filter = ListFilter::default()
+        let filter = TopologyFilter::default()
             .statuses(words(statuses, "statuses")?)
             .limit(limit.map(|limit| count(limit, "a limit")).transpose()?)
             .offset(offset);
@@ -221,7 +221,9 @@ impl RepoMethods {
     /// Counts the topologies with one of the statuses, or all.
     #[pyo3(signature = (*, statuses: "Iterable[Status] | None" = None) -> "Answer[int]")]
     fn count(&self, py: Python<'_>, statuses: Option<&Bound<'_, PyAny>>) -> Answer {
-        let filter = ListFilter::default().statuses(words(statuses, "statuses")?).limit(0);
+        let filter = TopologyFilter::default()
+            .statuses(words(statuses, "statuses")?)
+            .limit(0);
         let work = move |repo: Arc<dyn Repo>| async move { repo.list(&filter).await };
         self.answer(py, work, |py, page| convert::to_python(py, &page.total))
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use decnet_topology::{
     Draft, Name, RuleSet, Topology, TopologyId, TopologyName, catalog,
     finding::Severity,
-    repo::Claim,
-    validate::{self, Surroundings, View},
+    repo::SubnetClaim,
+    validate::{self, Surroundings, TopologyView},
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyList};
 
@@ -100,7 +100,7 @@ fn rule_set(rules: &str) -> PyResult<RuleSet> {
 pub(crate) struct Rules {
     set: RuleSet,
     catalog: Arc<catalog::Catalog>,
-    claims: Vec<Claim>,
+    claims: Vec<SubnetClaim>,
 }
 
 impl Rules {
@@ -124,7 +124,7 @@ impl Rules {
         self.judge_view(draft)
     }
 
-    fn judge_view<'a>(&self, maze: impl Into<View<'a>>) -> Report {
+    fn judge_view<'a>(&self, maze: impl Into<TopologyView<'a>>) -> Report {
         let surroundings = Surroundings {
             claims: &self.claims,
             ..Surroundings::default()
@@ -134,12 +134,12 @@ impl Rules {
 }
 
 /// Converts subnets to claims of other topologies.
-pub(crate) fn claims(reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Claim>> {
+pub(crate) fn claims(reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<SubnetClaim>> {
     let subnets = convert::subnets(reserved, "reserved")?;
     let (Ok(name), Ok(lan)) = (TopologyName::new("reserved"), Name::new("reserved")) else {
         return Ok(Vec::new());
     };
-    let claim = |subnet| Claim {
+    let claim = |subnet| SubnetClaim {
         topology: TopologyId::nil(),
         name: name.clone(),
         lan: lan.clone(),

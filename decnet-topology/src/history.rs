@@ -33,7 +33,7 @@ use crate::{
 /// The state of a decky at some time, without its position on the canvas; written as in a maze file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DeckyState {
+pub struct DeckySnapshot {
     /// Its services.
     #[serde(default)]
     pub services: BTreeSet<ServiceName>,
@@ -69,13 +69,13 @@ pub struct DeckyChange {
     pub decky: Name,
     /// Its state before; none if it was added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<DeckyState>,
+    pub before: Option<DeckySnapshot>,
     /// Its state after; none if it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<DeckyState>,
+    pub after: Option<DeckySnapshot>,
 }
 
-impl DeckyState {
+impl DeckySnapshot {
     /// Returns the state of a decky of a topology.
     pub fn of(topology: &Topology, decky: &Decky) -> Self {
         let attachments = decky.attachments().iter().filter_map(|attachment| {
@@ -106,8 +106,8 @@ pub fn changes(before: &Topology, after: &Topology) -> Vec<DeckyChange> {
         if let Some(decky) = name.filter(|_| !one.zip(other).is_some_and(same)) {
             changes.push(DeckyChange {
                 decky: decky.clone(),
-                before: one.map(|one| DeckyState::of(before, one)),
-                after: other.map(|other| DeckyState::of(after, other)),
+                before: one.map(|one| DeckySnapshot::of(before, one)),
+                after: other.map(|other| DeckySnapshot::of(after, other)),
             });
         }
     };
@@ -156,9 +156,9 @@ fn is_same((before, one): (&Topology, &Decky), (after, other): (&Topology, &Deck
 pub fn at<'a>(
     current: &Topology,
     changes: impl IntoIterator<Item = &'a DeckyChange, IntoIter: DoubleEndedIterator>,
-) -> BTreeMap<Name, DeckyState> {
-    let state = |decky: &Decky| (decky.name().clone(), DeckyState::of(current, decky));
-    let mut states: BTreeMap<Name, DeckyState> = current.deckies().iter().map(state).collect();
+) -> BTreeMap<Name, DeckySnapshot> {
+    let state = |decky: &Decky| (decky.name().clone(), DeckySnapshot::of(current, decky));
+    let mut states: BTreeMap<Name, DeckySnapshot> = current.deckies().iter().map(state).collect();
     for change in changes.into_iter().rev() {
         match &change.before {
             // The name as it was spelled at that time.

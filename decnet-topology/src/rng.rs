@@ -1,6 +1,6 @@
 //! The only source of randomness: seeded streams for mazes, and a few draws from the operating system.
 //!
-//! A maze is drawn from one [`Stream`] per entity, keyed by the seed, the kind of the draw and the ordinal of the entity. So an
+//! A maze is drawn from one [`RandomStream`] per entity, keyed by the seed, the kind of the draw and the ordinal of the entity. So an
 //! additional draw for one entity changes no other entity. The output of a stream is part of the format: it is the same on every
 //! platform and in every version.
 //!
@@ -29,12 +29,12 @@ const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
 /// ```
 /// use decnet_topology::rng::Stream;
 ///
-/// let draws = |ordinal| Stream::new(7, "example", ordinal).below(1000);
+/// let draws = |ordinal| RandomStream::new(7, "example", ordinal).below(1000);
 /// assert_eq!(draws(0), draws(0));
 /// assert_ne!(draws(0), draws(1));
 /// ```
 #[derive(Debug, Clone)]
-pub struct Stream {
+pub struct RandomStream {
     seed: u64,
     kind: &'static str,
     ordinal: u64,
@@ -44,7 +44,7 @@ pub struct Stream {
     words: Option<ChaCha8Rng>,
 }
 
-impl Stream {
+impl RandomStream {
     /// Opens the stream of one entity. The kind must not contain a zero byte.
     pub fn new(seed: u64, kind: &'static str, ordinal: u64) -> Self {
         Self {
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn the_streams_are_pinned() {
         let words = |seed, kind, ordinal| {
-            let mut stream = Stream::new(seed, kind, ordinal);
+            let mut stream = RandomStream::new(seed, kind, ordinal);
             [stream.word(), stream.word()]
         };
         let pinned = [
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_certain_draw_still_uses_its_word() {
-        let mut stream = Stream::new(4, "test", 0);
+        let mut stream = RandomStream::new(4, "test", 0);
         let mut words = stream.clone();
         stream.below(1);
         stream.between(6, 6);
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_bounded_draw_gives_all_numbers_below_the_bound_and_no_others() {
-        let mut stream = Stream::new(1, "test", 0);
+        let mut stream = RandomStream::new(1, "test", 0);
         for bound in 1..=8_u64 {
             let drawn: BTreeSet<u64> = (0..400).map(|_| stream.below(bound)).collect();
             assert!(drawn.into_iter().eq(0..bound));
@@ -243,14 +243,14 @@ mod tests {
     fn a_bound_that_does_not_divide_the_words_is_unbiased() {
         // Three quarters of the words: without dropping, the lower third would come twice as often.
         let bound = 3 << 62;
-        let mut stream = Stream::new(2, "test", 0);
+        let mut stream = RandomStream::new(2, "test", 0);
         let low = (0..3000).filter(|_| stream.below(bound) < 1 << 62).count();
         assert!((850..1150).contains(&low), "{low} of 3000 in the lower third");
     }
 
     #[test]
     fn probabilities_are_met_and_certain_outcomes_always_happen() {
-        let mut stream = Stream::new(3, "test", 0);
+        let mut stream = RandomStream::new(3, "test", 0);
         let mut count = |probability| (0..2000).filter(|_| stream.chance(probability)).count();
         assert_eq!(count(0.0), 0);
         assert_eq!(count(1.0), 2000);

@@ -7,8 +7,8 @@ use decnet_topology::{
     ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, RepoError,
     StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version,
     repo::{
-        Claim, Edit, Holder, Lease, ListFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
-        NewTopology, Outcome, Page, RecordedChange, StatusChange,
+        Edit, Holder, Lease, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation,
+        NewTopology, RecordedChange, StatusChange, SubnetClaim, TopologyFilter, TopologyPage,
     },
     status::StatusEvent,
 };
@@ -57,7 +57,7 @@ impl<R: TopologyStore> TopologyStore for Audited<R> {
         self.inner.get(id).await
     }
 
-    async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError> {
+    async fn list(&self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError> {
         self.inner.list(filter).await
     }
 
@@ -104,7 +104,7 @@ impl<R: TopologyStore> TopologyStore for Audited<R> {
         self.inner.set_needs_resync(id, needs_resync, held, at).await
     }
 
-    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError> {
+    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<SubnetClaim>, RepoError> {
         self.inner.claims(except).await
     }
 
@@ -205,7 +205,7 @@ impl<R: MutationQueue> MutationQueue for Audited<R> {
         &self,
         id: MutationId,
         token: ClaimToken,
-        outcome: Outcome,
+        outcome: MutationOutcome,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
         let row = self.inner.finish_mutation(id, token, outcome, at).await?;

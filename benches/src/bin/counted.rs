@@ -11,7 +11,7 @@ use decnet_topology::{
     document::{self, Syntax},
     generate::generate,
     hash::canonical_hash,
-    mutation::{AddDecky, Context, Stage, apply},
+    mutation::{AddDecky, MutationContext, Stage, apply},
     validate::validate,
 };
 
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         "apply" => {
             let add = AddDecky::new("guest".parse()?, "LAN-00500".parse()?).services(["ssh"]);
-            let (add, context) = (Mutation::from(add), Context::new(&catalog, Stage::Live));
+            let (add, context) = (Mutation::from(add), MutationContext::new(&catalog, Stage::Live));
             times.for_each(|_| drop(black_box(apply(&maze, &add, &context))));
         }
         other => return Err(format!("`{other}` is not one of generate, validate, hash, parse, apply").into()),

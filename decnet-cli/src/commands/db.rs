@@ -8,7 +8,7 @@ use std::{
 
 use decnet_topology::{
     Status, TopologyStore,
-    repo::{ListFilter, RepoError, SqliteRepo},
+    repo::{RepoError, SqliteRepo, TopologyFilter},
 };
 use serde_json::json;
 
@@ -79,7 +79,7 @@ async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
     let damage = repo.check().await?;
     let layout = repo.schema_version();
     let instance = repo.instance().await?;
-    let total = repo.list(&ListFilter::default().limit(0)).await?.total;
+    let total = repo.list(&TopologyFilter::default().limit(0)).await?.total;
     let value = json!({"path": path, "instance": instance, "layout": layout, "topologies": total, "damage": damage, "writable": repo.is_writable()});
     context.output.either(&value, || {
         let mut lines = format!(
@@ -148,7 +148,7 @@ async fn refuse_if_in_use(path: &Path) -> Result<(), CommandError> {
     let repo = existing(path)?;
     let down = [Status::Pending, Status::TornDown];
     let up = Status::ALL.iter().copied().filter(|status| !down.contains(status));
-    let page = repo.list(&ListFilter::default().statuses(up)).await?;
+    let page = repo.list(&TopologyFilter::default().statuses(up)).await?;
     if page.rows.is_empty() {
         return Ok(());
     }

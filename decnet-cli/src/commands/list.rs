@@ -1,4 +1,4 @@
-use decnet_topology::{Status, repo::ListFilter};
+use decnet_topology::{Status, repo::TopologyFilter};
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, table};
@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             .filter(|status| *status != Status::TornDown)
             .collect();
     }
-    let filter = ListFilter::default()
+    let filter = TopologyFilter::default()
         .statuses(statuses)
         .limit(arguments.limit)
         .offset(arguments.offset);

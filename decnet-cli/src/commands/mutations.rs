@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use decnet_topology::{
     MutationState, TopologyId,
-    repo::{ListFilter, MutationFilter, MutationRow},
+    repo::{MutationFilter, MutationRow, TopologyFilter},
 };
 use serde_json::json;
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         });
         return Ok(Exit::Done);
     }
-    let names = repo.list(&ListFilter::default()).await?.rows;
+    let names = repo.list(&TopologyFilter::default()).await?.rows;
     let names = names.into_iter().map(|row| (row.id, row.name.to_string())).collect();
     context.output.data(&lines(&page.rows, &names))?;
     if page.total > page.rows.len() {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use decnet_topology::{
     Catalog, Finding, RuleSet, Severity, Target, TopologyName,
-    repo::{Claim, find_live},
+    repo::{SubnetClaim, find_live},
     validate::validate_against,
 };
 use serde::Serialize;
@@ -103,7 +103,7 @@ async fn check(
         Err(CommandError::Document { findings, .. }) => return Ok(findings),
         Err(error) => return Err(error),
     };
-    let claims: Vec<Claim> = match store {
+    let claims: Vec<SubnetClaim> = match store {
         Some(context) => {
             let repo = context.repo()?;
             // The maze may keep its own subnets.

@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     Intent, Status, TopologyStore,
-    repo::{ListFilter, SqliteRepo, StatusChange},
+    repo::{SqliteRepo, StatusChange, TopologyFilter},
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -38,7 +38,12 @@ pub(crate) fn with_corp() -> Sandbox {
 /// Changes the status of `corp`, like a deploy and a teardown.
 pub(crate) fn becomes(sandbox: &Sandbox, statuses: &[Status]) {
     with_repo(sandbox, async |repo| {
-        let row = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
+        let row = repo
+            .list(&TopologyFilter::default())
+            .await
+            .expect("listed")
+            .rows
+            .remove(0);
         let mut from = row.status;
         for to in statuses.iter().copied() {
             let change = StatusChange::new(from, to).intent((to != Status::TornDown).then_some(Intent::Up));

@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     MutationQueue, Status,
-    repo::{Holder, Outcome},
+    repo::{Holder, MutationOutcome},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -33,7 +33,7 @@ fn reject(sandbox: &Sandbox, reason: &str) {
         let row = claimed.await.expect("claimed").expect("one waits");
         let token = row.claim.expect("a claim").token;
         let reason = reason.to_owned();
-        repo.finish_mutation(row.id, token, Outcome::Rejected { reason }, now)
+        repo.finish_mutation(row.id, token, MutationOutcome::Rejected { reason }, now)
             .await
             .expect("finished");
     });

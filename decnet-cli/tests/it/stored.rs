@@ -4,7 +4,7 @@ use std::fs;
 
 use decnet_topology::{
     LeaseStore, Status, TopologyStore,
-    repo::{Holder, ListFilter, SqliteRepo, StatusChange},
+    repo::{Holder, SqliteRepo, StatusChange, TopologyFilter},
 };
 
 use crate::command::{CORP, Sandbox, assert_seen, exists};
@@ -231,7 +231,7 @@ fn hold_corp(sandbox: &Sandbox, holder: &Holder) {
     runtime.block_on(async {
         let repo = SqliteRepo::open(sandbox.database()).expect("a store");
         let corp = repo
-            .list(&ListFilter::default())
+            .list(&TopologyFilter::default())
             .await
             .expect("listed")
             .rows
@@ -298,7 +298,12 @@ fn a_reason_is_one_line_for_people_and_exact_for_programs() {
         .expect("a runtime");
     runtime.block_on(async {
         let repo = SqliteRepo::open(sandbox.database()).expect("a store");
-        let corp = repo.list(&ListFilter::default()).await.expect("listed").rows.remove(0);
+        let corp = repo
+            .list(&TopologyFilter::default())
+            .await
+            .expect("listed")
+            .rows
+            .remove(0);
         let change = StatusChange::new(corp.status, Status::Deploying).reason(reason.to_owned());
         repo.set_status(corp.id, change, jiff::Timestamp::now())
             .await

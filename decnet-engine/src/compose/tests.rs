@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::{API, print};
 use crate::{
     desired::{
-        BaseSpec, Desired, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort, RunAs,
-        Seccomp, ServiceNetwork, ServiceSpec, bridge_options,
+        BaseSpec, Desired, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping,
+        RunAs, Seccomp, ServiceNetwork, ServiceSpec, bridge_options,
     },
     naming::{self, ContainerName, Labels},
 };
@@ -41,7 +41,7 @@ fn labels() -> Labels {
 /// A chain of LANs: a gateway on the first, and for each LAN a decky with one service on it and the next LAN.
 fn maze(lans: u8) -> Desired {
     let mut desired = Desired::nothing(instance(), topology());
-    desired.images.insert(Image::Decoy {
+    desired.images.insert(ImageSpec::Decoy {
         reference: "decnet-decoy:0123456789ab".into(),
     });
     let lans: Vec<Lan> = (0..lans)
@@ -74,14 +74,14 @@ fn maze(lans: u8) -> Desired {
         let name = ContainerName::from_docker(format!("decnet_t_01234567_host-{at}"));
         let ports = [(80, Protocol::Tcp), (53, Protocol::Udp)];
         let interfaces = lans.iter().skip_while(|other| *other != lan).take(2);
-        let interfaces = interfaces.map(|lan| Interface {
+        let interfaces = interfaces.map(|lan| InterfaceSpec {
             network: naming::network(topology(), lan),
             lan: lan.name().clone(),
             ip: Ipv4Addr::from_bits(lan.subnet().network().to_bits() + at),
             priority: i64::from(lan.is_dmz()),
         });
         let interfaces: Vec<_> = interfaces.collect();
-        let published = ports.map(published).into_iter().chain([PublishedPort {
+        let published = ports.map(published).into_iter().chain([PortMapping {
             host_ip: Ipv6Addr::UNSPECIFIED.into(),
             ..published(ports[0])
         }]);
@@ -104,7 +104,7 @@ fn maze(lans: u8) -> Desired {
             sysctls: [("net.ipv4.ip_forward".into(), "0".into())].into(),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
-            log: Log::new(&LogSettings::default()),
+            log: LogSpec::new(&LogSettings::default()),
             labels: labels(),
         };
         let service = ServiceSpec {
@@ -124,7 +124,7 @@ fn maze(lans: u8) -> Desired {
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
-            log: Log::new(&LogSettings::default()),
+            log: LogSpec::new(&LogSettings::default()),
             labels: labels(),
         };
         desired.bases.insert(name, base);
@@ -133,8 +133,8 @@ fn maze(lans: u8) -> Desired {
     desired
 }
 
-fn published((port, protocol): (u16, Protocol)) -> PublishedPort {
-    PublishedPort {
+fn published((port, protocol): (u16, Protocol)) -> PortMapping {
+    PortMapping {
         host_ip: Ipv4Addr::UNSPECIFIED.into(),
         host_port: port,
         port,
@@ -216,14 +216,14 @@ fn a_registry_image_is_pulled_and_a_folder_image_is_built() {
     let mut services: Vec<ServiceSpec> = desired.services.values().cloned().collect();
     let mut service = services.remove(0);
     service.image = "example/http:1".into();
-    desired.images.insert(Image::Pulled {
+    desired.images.insert(ImageSpec::Pulled {
         reference: service.image.clone(),
     });
     let mut second = service.clone();
     second.service = ServiceName::new("ftp");
     second.image = "decnet-built:ftp-0".into();
     second.name = ContainerName::from_docker("decnet_t_01234567_host-10.ftp");
-    desired.images.insert(Image::Built {
+    desired.images.insert(ImageSpec::Built {
         reference: second.image.clone(),
         context: Path::new("images/ftp").into(),
     });

@@ -15,8 +15,8 @@ use super::bridge;
 use super::digest::digest;
 use super::seccomp::Seccomp;
 use super::spec::{
-    BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, PublishedPort, RunAs, ServiceNetwork,
-    ServiceSpec, Sysctls,
+    BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping, RunAs,
+    ServiceNetwork, ServiceSpec, Sysctls,
 };
 use crate::{
     api::ApiVersion,
@@ -104,7 +104,7 @@ pub struct Desired {
     /// The topology.
     pub topology: TopologyId,
     /// The images of the containers.
-    pub images: BTreeSet<Image>,
+    pub images: BTreeSet<ImageSpec>,
     /// The networks.
     pub networks: BTreeMap<NetworkName, NetworkSpec>,
     /// The bases.
@@ -213,7 +213,7 @@ impl<'a> Maker<'_, 'a> {
         let gateway = topology.is_gateway(decky);
         let attached = decky.attachments().iter().filter_map(|attachment| {
             let lan = topology.lan(attachment.lan)?;
-            Some(Interface {
+            Some(InterfaceSpec {
                 network: naming::network(context.topology, lan),
                 lan: lan.name().clone(),
                 ip: attachment.ip,
@@ -247,7 +247,7 @@ impl<'a> Maker<'_, 'a> {
                 let entry = self.entry(decky, name)?;
                 for port in &entry.ports {
                     let host = context.settings.publish.host_port(decky.name().as_str(), entry, *port);
-                    publish.extend(host.bound().map(|host_ip| PublishedPort {
+                    publish.extend(host.bound().map(|host_ip| PortMapping {
                         host_ip,
                         host_port: host.port.number,
                         port: port.number,
@@ -286,7 +286,7 @@ impl<'a> Maker<'_, 'a> {
             sysctls: self.sysctls.clone(),
             limits: BASE_LIMITS,
             seccomp: self.seccomp.clone(),
-            log: Log::new(&context.settings.log),
+            log: LogSpec::new(&context.settings.log),
             labels: self.labels(decky, Role::Base),
         };
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
@@ -307,19 +307,19 @@ impl<'a> Maker<'_, 'a> {
         labels
     }
 
-    fn decoy(&self) -> Image {
-        Image::Decoy {
+    fn decoy(&self) -> ImageSpec {
+        ImageSpec::Decoy {
             reference: self.context.decoy.into(),
         }
     }
 
-    fn image(&self, entry: &Service) -> Image {
+    fn image(&self, entry: &Service) -> ImageSpec {
         match &entry.image {
             ImageSource::Builtin => self.decoy(),
-            ImageSource::Reference(reference) => Image::Pulled {
+            ImageSource::Reference(reference) => ImageSpec::Pulled {
                 reference: reference.clone(),
             },
-            ImageSource::Build(context) => Image::Built {
+            ImageSource::Build(context) => ImageSpec::Built {
                 reference: format!(
                     "decnet-built:{}-{}",
                     entry.name,
@@ -331,7 +331,7 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
-    fn service(&self, decky: &Decky, entry: &Service, base: &ContainerName, image: &Image) -> ServiceSpec {
+    fn service(&self, decky: &Decky, entry: &Service, base: &ContainerName, image: &ImageSpec) -> ServiceSpec {
         let fields = decky.service_config().get(&entry.name);
         let mut environment = entry.environment.clone();
         let is_builtin = matches!(entry.image, ImageSource::Builtin);
@@ -377,7 +377,7 @@ impl<'a> Maker<'_, 'a> {
             user: run_as(entry, is_builtin),
             limits: bounded(limits, entry.limits),
             seccomp: Seccomp::of(entry.seccomp, &self.seccomp),
-            log: Log::new(&self.context.settings.log),
+            log: LogSpec::new(&self.context.settings.log),
             labels: self.labels(decky, Role::Service),
         };
         spec.labels.insert(naming::SERVICE.into(), "true".into());
@@ -385,7 +385,7 @@ impl<'a> Maker<'_, 'a> {
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
         spec.ports.clone_from(&entry.ports);
         spec.answers_datagrams = answers_datagrams;
-        if let Image::Built { context, .. } = image {
+        if let ImageSpec::Built { context, .. } = image {
             spec.build = Some(context.clone());
         }
         spec
@@ -408,7 +408,7 @@ fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> S
 }
 
 /// Converts a published port for a base.
-fn published(address: Ipv4Addr, port: &PublishedPort) -> protocol::Published {
+fn published(address: Ipv4Addr, port: &PortMapping) -> protocol::Published {
     protocol::Published {
         address,
         port: port.port,
@@ -454,7 +454,7 @@ fn sysctls() -> Sysctls {
 }
 
 /// Replaces the default limits with those of a catalogue entry.
-fn bounded(usual: Limits, own: catalog::Limits) -> Limits {
+fn bounded(usual: Limits, own: catalog::ServiceLimits) -> Limits {
     Limits {
         pids: own.pids.map_or(usual.pids, i64::from),
         memory: own.memory_mib.map_or(usual.memory, |mib| i64::from(mib) * MIB),
@@ -463,7 +463,7 @@ fn bounded(usual: Limits, own: catalog::Limits) -> Limits {
     }
 }
 
-fn writable_root(own: catalog::Limits) -> i64 {
+fn writable_root(own: catalog::ServiceLimits) -> i64 {
     own.root_mib.map_or(WRITABLE_ROOT, |mib| i64::from(mib) * MIB)
 }
 

@@ -29,10 +29,10 @@ impl Seccomp {
     }
 
     /// Allows the calls that a catalogue entry asks for.
-    pub(super) fn of(asked: catalog::Seccomp, profile: &Self) -> Self {
+    pub(super) fn of(asked: catalog::SeccompMode, profile: &Self) -> Self {
         match asked {
-            catalog::Seccomp::Engine => Self::Engine,
-            catalog::Seccomp::Unconfined => Self::Unconfined,
+            catalog::SeccompMode::Engine => Self::Engine,
+            catalog::SeccompMode::Unconfined => Self::Unconfined,
             _ => profile.clone(),
         }
     }

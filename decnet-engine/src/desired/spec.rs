@@ -27,7 +27,7 @@ pub const RESOLVER: &str = "127.0.0.1";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Image {
+pub enum ImageSpec {
     /// The decoy program of this project, loaded without a registry.
     Decoy {
         /// Its reference on Docker.
@@ -47,7 +47,7 @@ pub enum Image {
     },
 }
 
-impl Image {
+impl ImageSpec {
     /// Returns the reference on Docker.
     pub fn reference(&self) -> &str {
         match self {
@@ -88,7 +88,7 @@ pub struct NetworkSpec {
 
 /// One interface of a base.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Interface {
+pub struct InterfaceSpec {
     /// The network.
     pub network: NetworkName,
     /// The LAN.
@@ -102,7 +102,7 @@ pub struct Interface {
 
 /// A port of the host that leads to a port of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PublishedPort {
+pub struct PortMapping {
     /// The host address. An unspecified address means all addresses of its family; without any address, Docker would also
     /// publish on IPv6.
     pub host_ip: IpAddr,
@@ -116,14 +116,14 @@ pub struct PublishedPort {
 
 /// The log settings of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Log {
+pub struct LogSpec {
     /// Docker's log driver.
     pub driver: String,
     /// Its options.
     pub options: BTreeMap<String, String>,
 }
 
-impl Log {
+impl LogSpec {
     /// Converts the settings for Docker.
     pub fn new(settings: &LogSettings) -> Self {
         Self {
@@ -196,9 +196,9 @@ pub struct BaseSpec {
     /// The image's reference.
     pub image: String,
     /// Its interfaces, home first.
-    pub interfaces: Vec<Interface>,
+    pub interfaces: Vec<InterfaceSpec>,
     /// The published ports; only gateways have any.
-    pub publish: BTreeSet<PublishedPort>,
+    pub publish: BTreeSet<PortMapping>,
     /// Its routes and forwarding.
     pub state: NetState,
     /// The sysctls of its namespace.
@@ -208,8 +208,8 @@ pub struct BaseSpec {
     /// The allowed system calls.
     pub seccomp: Seccomp,
     /// The log settings.
-    #[serde(default = "Log::usual", skip_serializing_if = "Log::is_usual")]
-    pub log: Log,
+    #[serde(default = "LogSpec::usual", skip_serializing_if = "LogSpec::is_usual")]
+    pub log: LogSpec,
     /// The labels, including the digests.
     pub labels: Labels,
 }
@@ -254,8 +254,8 @@ pub struct ServiceSpec {
     /// The allowed system calls.
     pub seccomp: Seccomp,
     /// The log settings.
-    #[serde(default = "Log::usual", skip_serializing_if = "Log::is_usual")]
-    pub log: Log,
+    #[serde(default = "LogSpec::usual", skip_serializing_if = "LogSpec::is_usual")]
+    pub log: LogSpec,
     /// The labels, including the digest.
     pub labels: Labels,
 }

@@ -1,4 +1,4 @@
-use decnet_topology::{Repo, repo::Claim, shown::count};
+use decnet_topology::{Repo, repo::SubnetClaim, shown::count};
 
 use super::{
     Check, Verdict, kernel, left_behind,
@@ -44,7 +44,7 @@ pub async fn check_runtime(runtime: &dyn Runtime, repo: Option<&dyn Repo>) -> Ve
 }
 
 /// Lists the subnets of the stored mazes.
-async fn claims(repo: Option<&dyn Repo>) -> Result<Vec<Claim>, EngineError> {
+async fn claims(repo: Option<&dyn Repo>) -> Result<Vec<SubnetClaim>, EngineError> {
     match repo {
         Some(repo) => Ok(repo.claims(None).await?),
         None => Ok(Vec::new()),

@@ -1,6 +1,6 @@
 //! Limits that mazes share with the host.
 
-use decnet_topology::{net, repo::Claim, shown::count};
+use decnet_topology::{net, repo::SubnetClaim, shown::count};
 
 use super::{Check, kernel::read};
 use crate::{host, runtime::RuntimeInfo};
@@ -64,7 +64,7 @@ fn cgroups(info: &RuntimeInfo) -> Check {
 }
 
 /// Checks the limits of the kernel that all mazes share.
-pub(super) fn of_kernel(claims: &[Claim]) -> Vec<Check> {
+pub(super) fn of_kernel(claims: &[SubnetClaim]) -> Vec<Check> {
     let mut checks = vec![neighbours(claims, host::neighbours())];
     if let (Some(most), Some("1")) = (read(CONNECTIONS), read(BRIDGED).as_deref()) {
         let message = format!("{most} (nf_conntrack_max): connections between deckies of one LAN count too");
@@ -74,7 +74,7 @@ pub(super) fn of_kernel(claims: &[Claim]) -> Vec<Check> {
 }
 
 /// Compares the LANs of the stored mazes with the kernel's neighbour table.
-fn neighbours(claims: &[Claim], limit: Option<u64>) -> Check {
+fn neighbours(claims: &[SubnetClaim], limit: Option<u64>) -> Check {
     const WHAT: &str = "neighbours";
     let known = limit.unwrap_or(host::USUAL_NEIGHBOURS);
     let room = match limit {
@@ -113,8 +113,8 @@ mod tests {
         runtime::{ApiVersion, Resource},
     };
 
-    fn claim(lan: &str, subnet: &str) -> Claim {
-        Claim {
+    fn claim(lan: &str, subnet: &str) -> SubnetClaim {
+        SubnetClaim {
             subnet: subnet.parse().expect("a subnet"),
             topology: TopologyId::new_v4(),
             name: "corp".parse().expect("a name"),

@@ -1,4 +1,4 @@
-use decnet_topology::{Repo, Status, TopologyRow, repo::ListFilter};
+use decnet_topology::{Repo, Status, TopologyRow, repo::TopologyFilter};
 
 use super::{Check, Verdict};
 use crate::engine::{Engine, VerifyReport};
@@ -7,7 +7,7 @@ const WHAT: &str = "host";
 
 /// Lists the stored mazes that are degraded.
 pub async fn check_statuses(repo: &dyn Repo) -> Vec<Check> {
-    match repo.list(&ListFilter::default().statuses([Status::Degraded])).await {
+    match repo.list(&TopologyFilter::default().statuses([Status::Degraded])).await {
         Ok(page) => page.rows.iter().map(of_degraded).collect(),
         Err(error) => vec![Check::error(Verdict::Fail, "database", "", error)],
     }
@@ -15,7 +15,7 @@ pub async fn check_statuses(repo: &dyn Repo) -> Vec<Check> {
 
 /// Checks whether the host forwards the packets of running mazes, and whether visitors of published ports are visible.
 pub async fn check_hosts(engine: &Engine) -> Vec<Check> {
-    let rows = match engine.repo().list(&ListFilter::default()).await {
+    let rows = match engine.repo().list(&TopologyFilter::default()).await {
         Ok(page) => page.rows,
         Err(error) => return vec![Check::error(Verdict::Fail, "database", "", error)],
     };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use decnet_topology::Repo;
 use jiff::Timestamp;
 
-pub use crate::lease::{Broken, HolderState, break_lease, holder_state};
+pub use crate::lease::{BrokenLease, HolderState, break_lease, holder_state};
 pub use converge::{Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;
 pub use operations::{ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, difference, own_images};

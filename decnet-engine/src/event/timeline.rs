@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
     MutationId, Name, ServiceName, Status, Topology, TopologyId,
-    history::{self, DeckyState},
+    history::{self, DeckySnapshot},
     repo::RecordedChange,
     status::StatusEvent,
 };
@@ -28,7 +28,7 @@ pub struct DeckyMoment {
     /// The mutation that caused it, if there was one and it is known.
     pub mutation: Option<MutationId>,
     /// The full state, if it is known: an audit trail has it, events do not.
-    pub state: Option<DeckyState>,
+    pub state: Option<DeckySnapshot>,
 }
 
 /// The states of one decky over time.
@@ -156,7 +156,7 @@ impl Timeline {
         at: Timestamp,
         trigger: Trigger,
         mutation: Option<MutationId>,
-        state: Option<DeckyState>,
+        state: Option<DeckySnapshot>,
     ) {
         let moment = state.map(|state| DeckyMoment {
             services: state.services.clone(),

@@ -7,7 +7,7 @@ use std::{
 
 use decnet_topology::{
     MutationId, Repo, RepoError, Status, TopologyId, TopologyRow,
-    repo::{ListFilter, MutationFilter, MutationPage, MutationRow},
+    repo::{MutationFilter, MutationPage, MutationRow, TopologyFilter},
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -207,7 +207,7 @@ impl StoredEvents {
 
     async fn rows(&mut self) -> Result<Vec<TopologyRow>, RepoError> {
         let rows = match self.only {
-            None => self.repo.list(&ListFilter::default()).await?.rows,
+            None => self.repo.list(&TopologyFilter::default()).await?.rows,
             Some(id) => unless_deleted(self.repo.get(id).await)?.into_iter().collect(),
         };
         let names: BTreeMap<_, _> = rows.iter().map(|row| (row.id, row.name.to_string())).collect();

@@ -12,7 +12,7 @@ use super::{
     cause::{Cause, RESTART_DOCKER},
     filter::Filter,
 };
-use crate::desired::PublishedPort;
+use crate::desired::PortMapping;
 
 /// Prefixes of interfaces that bridge containers and virtual machines. Packets that leave such a subnet are masqueraded, so a
 /// connection from there says nothing about connections from outside.
@@ -46,7 +46,7 @@ pub(crate) struct Led {
 }
 
 /// Reads how the packet filter handles connections to a published port. Returns none if no filter can be read.
-pub(crate) fn led(port: &PublishedPort, to: Ipv4Addr) -> Option<Led> {
+pub(crate) fn led(port: &PortMapping, to: Ipv4Addr) -> Option<Led> {
     let filters = Filter::read_all();
     let read: Vec<_> = filters.iter().filter_map(|filter| filter.rules.as_ref().ok()).collect();
     (!read.is_empty()).then(|| Led {
@@ -103,7 +103,7 @@ fn read_peers(table: &str, port: u16) -> Vec<SocketAddrV4> {
 }
 
 /// Returns the reasons why the real source addresses on published ports are replaced. Reading the packet filter requires root.
-pub(crate) fn anonymous(ports: &[(PublishedPort, Ipv4Addr)], rootless: bool) -> Vec<Cause> {
+pub(crate) fn anonymous(ports: &[(PortMapping, Ipv4Addr)], rootless: bool) -> Vec<Cause> {
     if rootless {
         return vec![Cause::new(
             "SOURCE_ROOTLESS",
@@ -114,7 +114,7 @@ pub(crate) fn anonymous(ports: &[(PublishedPort, Ipv4Addr)], rootless: bool) -> 
     explain(&Filter::read_all(), ports)
 }
 
-fn explain(filters: &[Filter], ports: &[(PublishedPort, Ipv4Addr)]) -> Vec<Cause> {
+fn explain(filters: &[Filter], ports: &[(PortMapping, Ipv4Addr)]) -> Vec<Cause> {
     let read: Vec<_> = filters.iter().filter_map(|filter| filter.rules.as_ref().ok()).collect();
     if read.is_empty() {
         return filters.iter().filter_map(Filter::unread).collect();
@@ -192,7 +192,7 @@ mod tests {
 
     #[track_caller]
     fn check(nat: &str, code: &str) {
-        let port = PublishedPort {
+        let port = PortMapping {
             host_ip: Ipv4Addr::UNSPECIFIED.into(),
             host_port: 42022,
             port: 22,

@@ -6,7 +6,7 @@ use std::{
 use decnet_topology::model::LogDriver;
 
 use crate::{
-    desired::{Desired, Image},
+    desired::{Desired, ImageSpec},
     naming::{self, ContainerName, NetworkName, Role},
     observe::{Activity, Observed, ObservedContainer},
     plan::{Action, Plan, Reason, Step, StepId, pairs::Pairs},
@@ -275,7 +275,7 @@ impl<'a> PlanBuilder<'a> {
                 .desired
                 .images
                 .iter()
-                .map(Image::reference)
+                .map(ImageSpec::reference)
                 .any(|wanted| wanted == reference)
             {
                 let action = Action::RemoveImage {

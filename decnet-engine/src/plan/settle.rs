@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::diff::{PlanBuilder, interleave};
 use crate::{
-    desired::{self, BaseSpec, Interface, ServiceNetwork, ServiceSpec},
+    desired::{self, BaseSpec, InterfaceSpec, ServiceNetwork, ServiceSpec},
     naming::{NetworkName, Role},
     observe::{Activity, ObservedContainer},
     plan::{
@@ -77,7 +77,7 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Returns whether other bases may have had a route to an interface's network: it exists, or another network used its subnet.
-    fn was_there(&self, interface: &Interface) -> bool {
+    fn was_there(&self, interface: &InterfaceSpec) -> bool {
         let subnet = self
             .desired
             .networks
@@ -89,7 +89,7 @@ impl<'a> PlanBuilder<'a> {
 
     /// Removes the routes of a running base to networks that it is about to join: Docker refuses an address inside the
     /// destination of a route. Routes over its existing interfaces stay.
-    fn clear_way(&mut self, base: &BaseSpec, plugged: &[&Interface]) -> StepId {
+    fn clear_way(&mut self, base: &BaseSpec, plugged: &[&InterfaceSpec]) -> StepId {
         let networks = &self.desired.networks;
         let on_link = |via: Ipv4Addr| {
             let subnets = plugged.iter().filter_map(|interface| networks.get(&interface.network));
@@ -230,7 +230,7 @@ fn is_whole(base: &BaseSpec, there: &ObservedContainer) -> bool {
 }
 
 /// Returns whether a base has an interface. If Docker does not report its address, being on the network is enough.
-fn is_plugged(interface: &Interface, there: &ObservedContainer) -> bool {
+fn is_plugged(interface: &InterfaceSpec, there: &ObservedContainer) -> bool {
     let found = there.networks.get(&interface.network);
     found.is_some_and(|ip| ip.is_none_or(|ip| ip == interface.ip))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reason;
 use crate::{
-    desired::{BaseSpec, Image, Interface, NetworkSpec, ServiceSpec},
+    desired::{BaseSpec, ImageSpec, InterfaceSpec, NetworkSpec, ServiceSpec},
     naming::{ContainerName, NetworkName, Role, VolumeName},
     observe::{Activity, Observed},
 };
@@ -22,7 +22,7 @@ pub enum Action {
     /// Loads, pulls or builds an image if it is missing.
     EnsureImage {
         /// The image.
-        image: Image,
+        image: ImageSpec,
     },
     /// Creates a network.
     CreateNetwork {
@@ -44,7 +44,7 @@ pub enum Action {
         /// The base.
         container: ContainerName,
         /// The interface.
-        interface: Interface,
+        interface: InterfaceSpec,
     },
     /// Disconnects a base from a network.
     Disconnect {
@@ -53,7 +53,7 @@ pub enum Action {
         /// The network.
         network: NetworkName,
         /// The interface in the maze, for the undo; none if the maze does not have it.
-        interface: Option<Interface>,
+        interface: Option<InterfaceSpec>,
     },
     /// Sets routes and forwarding in a running base.
     SetState {
@@ -106,7 +106,7 @@ pub enum Action {
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// Images: one at a time.
-    Image,
+    ImageSpec,
     /// Networks: one at a time, in parallel with containers.
     Network,
     /// Containers: as many in parallel as the daemon can use.
@@ -117,7 +117,7 @@ impl Action {
     /// Returns its lane.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::EnsureImage { .. } | Self::RemoveImage { .. } => Lane::Image,
+            Self::EnsureImage { .. } | Self::RemoveImage { .. } => Lane::ImageSpec,
             Self::CreateNetwork { .. } | Self::RemoveNetwork { .. } => Lane::Network,
             _ => Lane::Container,
         }
@@ -137,7 +137,7 @@ impl Action {
     pub fn inverse(&self) -> Option<Self> {
         match self {
             Self::EnsureImage {
-                image: image @ (Image::Decoy { .. } | Image::Built { .. }),
+                image: image @ (ImageSpec::Decoy { .. } | ImageSpec::Built { .. }),
             } => Some(Self::RemoveImage {
                 reference: image.reference().into(),
             }),

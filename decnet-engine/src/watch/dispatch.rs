@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_topology::{Name, RepoError, Status, TopologyId, TopologyRow, repo::ListFilter};
+use decnet_topology::{Name, RepoError, Status, TopologyId, TopologyRow, repo::TopologyFilter};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::{
@@ -254,7 +254,7 @@ impl Watch<'_> {
 
     async fn found(&self) -> Result<Vec<TopologyRow>, RepoError> {
         let repo = self.engine.repo();
-        let live = ListFilter::default().statuses([Status::Active, Status::Degraded, Status::TearingDown]);
+        let live = TopologyFilter::default().statuses([Status::Active, Status::Degraded, Status::TearingDown]);
         Ok(repo.list(&live).await?.rows)
     }
 

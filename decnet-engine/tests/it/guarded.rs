@@ -9,14 +9,14 @@ macro_rules! guarded {
                 instance() -> InstanceId;
                 create(new: NewTopology, at: Timestamp) -> StoredTopology;
                 get(id: TopologyId) -> TopologyRow;
-                list(filter: &ListFilter) -> Page;
+                list(filter: &TopologyFilter) -> TopologyPage;
                 load(id: TopologyId) -> StoredTopology;
                 edit(id: TopologyId, edit: Edit, at: Timestamp) -> StoredTopology;
                 set_status(id: TopologyId, change: StatusChange, at: Timestamp) -> TopologyRow;
                 status_events(id: TopologyId) -> Vec<StatusEvent>;
                 set_settings(id: TopologyId, settings: DeploySettings, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
                 set_needs_resync(id: TopologyId, needs_resync: bool, held: Option<LeaseToken>, at: Timestamp) -> ();
-                claims(except: Option<TopologyId>) -> Vec<Claim>;
+                claims(except: Option<TopologyId>) -> Vec<SubnetClaim>;
                 decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;
                 delete(id: TopologyId, at: Timestamp) -> ();
             }
@@ -32,7 +32,7 @@ macro_rules! guarded {
                 renew_claim(id: MutationId, token: ClaimToken, time: SignedDuration, at: Timestamp) -> MutationClaim;
                 release_claim(id: MutationId, token: ClaimToken, at: Timestamp) -> ();
                 store_mutation(id: MutationId, token: ClaimToken, topology: Topology, at: Timestamp) -> StoredTopology;
-                finish_mutation(id: MutationId, token: ClaimToken, outcome: Outcome, at: Timestamp) -> MutationRow;
+                finish_mutation(id: MutationId, token: ClaimToken, outcome: MutationOutcome, at: Timestamp) -> MutationRow;
                 mutation(id: MutationId) -> MutationRow;
                 mutations(filter: &MutationFilter) -> MutationPage;
                 has_unfinished(id: TopologyId) -> bool;
@@ -46,8 +46,8 @@ macro_rules! guarded {
                 ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId,
                 TopologyRow, TopologyStore, Version,
                 repo::{
-                    Claim, Edit, Holder, Lease, ListFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
-                    NewTopology, Outcome, Page, RecordedChange, StatusChange,
+                    SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
+                    NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange,
                 },
                 status::StatusEvent,
             };

@@ -6,7 +6,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{Field, Port},
+    catalog::{Port, ServiceField},
     name::ServiceName,
 };
 
@@ -28,7 +28,7 @@ pub enum ImageSource {
 /// The resource limits of a service's containers where they differ from the engine's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub struct ServiceLimits {
     /// Memory, in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u32>,
@@ -50,7 +50,7 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Seccomp {
+pub enum SeccompMode {
     /// The calls that the engine's profile for deckies allows.
     #[default]
     Decnet,
@@ -76,7 +76,7 @@ pub struct Service {
     /// The text that a built-in responder sends to each visitor.
     pub banner: Option<String>,
     /// The fields of its configuration.
-    pub fields: Vec<Field>,
+    pub fields: Vec<ServiceField>,
     /// The capabilities that it keeps, without `CAP_`.
     pub capabilities: BTreeSet<String>,
     /// Whether its root must be writable.
@@ -84,9 +84,9 @@ pub struct Service {
     /// The user that it runs as, `uid[:gid]`. The default is the image's user, or 65534:65534 if that is root.
     pub user: Option<String>,
     /// Its resource limits.
-    pub limits: Limits,
+    pub limits: ServiceLimits,
     /// The system calls that it may make.
-    pub seccomp: Seccomp,
+    pub seccomp: SeccompMode,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// Whether one instance serves a whole installation. Such a service never runs on a decky.
@@ -107,8 +107,8 @@ impl Service {
             capabilities: BTreeSet::new(),
             writable_root: false,
             user: None,
-            limits: Limits::default(),
-            seccomp: Seccomp::default(),
+            limits: ServiceLimits::default(),
+            seccomp: SeccompMode::default(),
             environment: BTreeMap::new(),
             singleton: false,
         }
@@ -120,7 +120,7 @@ impl Service {
     }
 
     /// Returns the field of that key.
-    pub fn field(&self, key: &str) -> Option<&Field> {
+    pub fn field(&self, key: &str) -> Option<&ServiceField> {
         self.fields.iter().find(|field| field.key == key)
     }
 }

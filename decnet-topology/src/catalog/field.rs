@@ -16,16 +16,16 @@ pub enum FieldType {
     Bool,
     /// Text of several lines.
     Text,
-    /// One of [`Field::options`].
+    /// One of [`ServiceField::options`].
     Enum,
-    /// A list of some of [`Field::options`].
+    /// A list of some of [`ServiceField::options`].
     MultiEnum,
 }
 
 /// A field of a service's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Field {
+pub struct ServiceField {
     /// The key in `service_config`.
     pub key: String,
     /// The type of its value.
@@ -105,7 +105,7 @@ impl FieldFault {
     }
 }
 
-impl Field {
+impl ServiceField {
     /// Checks that a value fits the field.
     ///
     /// JSON types are strict: `"22"` is not a number, `1.0` is not a whole number, and no field accepts `null`.

@@ -35,9 +35,9 @@ mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use entry::{Archetype, ImageSource, Limits, Seccomp, Service, is_root};
+pub use entry::{Archetype, ImageSource, SeccompMode, Service, ServiceLimits, is_root};
 pub use error::CatalogError;
-pub use field::{Field, FieldFault, FieldType};
+pub use field::{FieldFault, FieldType, ServiceField};
 pub use port::{Port, PortError, Protocol};
 
 use crate::name::ServiceName;

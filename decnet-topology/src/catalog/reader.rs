@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::{
     catalog::{
-        Archetype, Catalog, CatalogError, Field, ImageSource, Limits, Port, Protocol, Seccomp, Service, environment,
+        Archetype, Catalog, CatalogError, ImageSource, Port, Protocol, SeccompMode, Service, ServiceField,
+        ServiceLimits, environment,
     },
     name::ServiceName,
 };
@@ -41,12 +42,12 @@ struct ServiceEntry {
     image: Option<ImageEntry>,
     command: Option<Vec<String>>,
     banner: Option<String>,
-    fields: Option<Vec<Field>>,
+    fields: Option<Vec<ServiceField>>,
     capabilities: Option<BTreeSet<String>>,
     writable_root: Option<bool>,
     user: Option<String>,
-    limits: Option<Limits>,
-    seccomp: Option<Seccomp>,
+    limits: Option<ServiceLimits>,
+    seccomp: Option<SeccompMode>,
     environment: Option<BTreeMap<String, String>>,
     singleton: Option<bool>,
 }
@@ -242,7 +243,7 @@ fn check_start(service: &Service) -> Result<(), CatalogError> {
     }
     // The engine always sets this field, even if the service does not let a maze set it.
     let field = service.field("banner");
-    let limit = field.map_or(16 * 1024, Field::text_limit);
+    let limit = field.map_or(16 * 1024, ServiceField::text_limit);
     if let Some(length) = service.banner.as_deref().map(str::len).filter(|length| *length > limit) {
         return refuse(format!("`banner` has {length} bytes, of {limit} at most"));
     }
@@ -253,7 +254,7 @@ fn check_start(service: &Service) -> Result<(), CatalogError> {
             environment::TEXT_BYTES
         ));
     }
-    let Limits {
+    let ServiceLimits {
         memory_mib,
         pids,
         cpus,

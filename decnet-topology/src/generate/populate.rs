@@ -9,7 +9,7 @@ use crate::{
     id::DeckyId,
     model::{Attachment, Decky, Lan},
     name::Numbered,
-    rng::Stream,
+    rng::RandomStream,
 };
 
 /// The deckies of one LAN, before they have names and addresses. Deckies are known by their number within the LAN.
@@ -147,7 +147,7 @@ impl Population {
 
 impl Residents {
     fn draw(config: &TopologyConfig, tree: &Tree, lan: usize, node: &Node, parent: usize) -> Self {
-        let stream = |kind| Stream::new(config.seed(), kind, lan as u64);
+        let stream = |kind| RandomStream::new(config.seed(), kind, lan as u64);
         let (min, max) = config.deckies_per_lan().into_inner();
         let count = usize::from(stream("lan.deckies").between(min, max));
         let mut bridge = stream("lan.bridge");
@@ -179,7 +179,7 @@ impl Residents {
 }
 
 /// Draws a LAN that is neither the given one nor its parent nor its child; none if there is no other.
-fn elsewhere(tree: &Tree, lan: usize, node: &Node, parent: usize, stream: &mut Stream) -> Option<usize> {
+fn elsewhere(tree: &Tree, lan: usize, node: &Node, parent: usize, stream: &mut RandomStream) -> Option<usize> {
     let excluded = 2 + node.children.len();
     let others = tree.lans().len() - excluded;
     if others == 0 {

@@ -7,7 +7,7 @@ use crate::{
     config::TopologyConfig,
     generate::GenerateError,
     name::ServiceName,
-    rng::Stream,
+    rng::RandomStream,
 };
 
 /// How many times a set is drawn to find one that no decky runs yet.
@@ -74,7 +74,7 @@ impl ServiceSets {
 
 impl Draws {
     fn next(&mut self, lan: usize, number: usize) -> Vec<ServiceName> {
-        let mut stream = Stream::new(self.seed, "decky.services", (lan as u64) << 8 | number as u64);
+        let mut stream = RandomStream::new(self.seed, "decky.services", (lan as u64) << 8 | number as u64);
         let mut set = self.draw(&mut stream);
         // If no set is left, more draws are useless.
         let left = self.has_sets_left();
@@ -100,7 +100,7 @@ impl Draws {
     }
 
     /// Draws the number of services, then each service from those that fit the earlier ones.
-    fn draw(&mut self, stream: &mut Stream) -> Set {
+    fn draw(&mut self, stream: &mut RandomStream) -> Set {
         let wanted = usize::from(stream.between(1, MOST));
         let first = stream.index(self.names.len());
         self.open.clone_from(&self.compatible[first]);

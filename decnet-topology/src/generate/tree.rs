@@ -3,7 +3,7 @@ use std::ops::Range;
 use crate::{
     alloc::{AllocError, SubnetAllocator},
     config::TopologyConfig,
-    rng::Stream,
+    rng::RandomStream,
 };
 
 /// A LAN of the tree; LANs are identified by their positions in it.
@@ -34,7 +34,7 @@ impl Tree {
         let mut level = 0..1;
         for _ in 0..config.depth() {
             for parent in level.clone() {
-                let mut stream = Stream::new(config.seed(), "lan.children", parent as u64);
+                let mut stream = RandomStream::new(config.seed(), "lan.children", parent as u64);
                 let children = stream.between(1, config.branching_factor());
                 needed += u64::from(children);
                 // Beyond the room of the pool, the level is only counted.

@@ -46,7 +46,7 @@ use crate::{
 /// A node of the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Node {
+pub enum GraphNode {
     /// A LAN.
     Lan(LanId),
     /// A decky.
@@ -57,7 +57,7 @@ pub enum Node {
 #[derive(Debug, Clone)]
 pub struct Graph<'a> {
     topology: &'a Topology,
-    maze: UnGraph<Node, Ipv4Addr>,
+    maze: UnGraph<GraphNode, Ipv4Addr>,
     /// For each LAN, by its position in the topology, its zone.
     zone_of: Vec<usize>,
     /// Positions of LANs that routers connect, in order of their subnets.
@@ -70,10 +70,10 @@ impl<'a> Graph<'a> {
         let (lans, deckies) = (topology.lans(), topology.deckies());
         let mut maze = UnGraph::with_capacity(lans.len() + deckies.len(), topology.edges().count());
         for lan in lans {
-            maze.add_node(Node::Lan(lan.id()));
+            maze.add_node(GraphNode::Lan(lan.id()));
         }
         for decky in deckies {
-            let at = maze.add_node(Node::Decky(decky.id()));
+            let at = maze.add_node(GraphNode::Decky(decky.id()));
             for (lan, ip) in places(topology, decky) {
                 maze.add_edge(at, NodeIndex::new(lan), ip);
             }
@@ -94,7 +94,7 @@ impl<'a> Graph<'a> {
 
     /// Returns the graph: LANs first, then deckies, each in the order of the topology. An edge is an attachment; its weight is
     /// the address.
-    pub fn as_petgraph(&self) -> &UnGraph<Node, Ipv4Addr> {
+    pub fn as_petgraph(&self) -> &UnGraph<GraphNode, Ipv4Addr> {
         &self.maze
     }
 

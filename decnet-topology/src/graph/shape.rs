@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use petgraph::{algo::articulation_points::articulation_points, graph::NodeIndex};
 
 use crate::{
-    graph::{Graph, Node},
+    graph::{Graph, GraphNode},
     id::{DeckyId, LanId},
     model::{Decky, Lan},
 };
@@ -76,20 +76,20 @@ impl Graph<'_> {
     pub fn choke_points(&self) -> ChokePoints {
         let bridges_only = self.maze.filter_map(
             |at, node| match node {
-                Node::Lan(_) => Some(*node),
-                Node::Decky(_) => (self.maze.neighbors(at).count() > 1).then_some(*node),
+                GraphNode::Lan(_) => Some(*node),
+                GraphNode::Decky(_) => (self.maze.neighbors(at).count() > 1).then_some(*node),
             },
             |_, _| Some(()),
         );
-        let points: BTreeSet<Node> = articulation_points(&bridges_only)
+        let points: BTreeSet<GraphNode> = articulation_points(&bridges_only)
             .into_iter()
             .map(|at| bridges_only[at])
             .collect();
         let mut chokes = ChokePoints::default();
         for point in points {
             match point {
-                Node::Lan(lan) => chokes.lans.push(lan),
-                Node::Decky(decky) => chokes.deckies.push(decky),
+                GraphNode::Lan(lan) => chokes.lans.push(lan),
+                GraphNode::Decky(decky) => chokes.deckies.push(decky),
             }
         }
         chokes

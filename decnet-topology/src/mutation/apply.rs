@@ -7,8 +7,8 @@ use crate::{
     id::{DeckyId, LanId},
     model::{Attachment, Coordinate, Decky, Lan, Position, Topology},
     mutation::{
-        AddDecky, AddLan, AttachDecky, Context, DetachDecky, Mutation, MutationError, RemoveDecky, RemoveLan, Stage,
-        UpdateDecky, UpdateLan, changes_published, check::check,
+        AddDecky, AddLan, AttachDecky, DetachDecky, Mutation, MutationContext, MutationError, RemoveDecky, RemoveLan,
+        Stage, UpdateDecky, UpdateLan, changes_published, check::check,
     },
     name::Name,
     spelling,
@@ -21,7 +21,11 @@ type Applied<T = Topology> = Result<T, MutationError>;
 ///
 /// The given maze is unchanged. The new one has passed the live rules against the claims of other topologies, so it has no
 /// errors; errors of the given maze must be fixed too. Ids stay the same; a new LAN or decky gets the id after the greatest.
-pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> Result<ValidTopology, MutationError> {
+pub fn apply(
+    before: &Topology,
+    mutation: &Mutation,
+    context: &MutationContext<'_>,
+) -> Result<ValidTopology, MutationError> {
     let after = match mutation {
         Mutation::AddLan(add) => add_lan(before, add, context),
         Mutation::RemoveLan(remove) => remove_lan(before, remove),
@@ -44,7 +48,7 @@ pub fn apply(before: &Topology, mutation: &Mutation, context: &Context<'_>) -> R
     Ok(after)
 }
 
-fn add_lan(before: &Topology, add: &AddLan, context: &Context<'_>) -> Applied {
+fn add_lan(before: &Topology, add: &AddLan, context: &MutationContext<'_>) -> Applied {
     if let Some(lan) = before.lan_named(&add.name) {
         let lan = lan.name().clone();
         return Err(MutationError::LanNameDup { lan });
@@ -162,7 +166,7 @@ fn update_decky(before: &Topology, update: &UpdateDecky) -> Applied {
     Ok(before.clone().with_decky(updated))
 }
 
-fn update_lan(before: &Topology, update: &UpdateLan, context: &Context<'_>) -> Applied {
+fn update_lan(before: &Topology, update: &UpdateLan, context: &MutationContext<'_>) -> Applied {
     let lan = lan(before, &update.name)?;
     let patch = &update.patch;
     let frozen = [
@@ -234,7 +238,7 @@ fn moved(from: Position, x: Option<Coordinate>, y: Option<Coordinate>) -> Positi
 }
 
 /// Returns the next subnet of the pool that overlaps no subnet of any topology.
-fn free_subnet(topology: &Topology, lan: &Name, context: &Context<'_>) -> Applied<Ipv4Net> {
+fn free_subnet(topology: &Topology, lan: &Name, context: &MutationContext<'_>) -> Applied<Ipv4Net> {
     let exhausted = |source| MutationError::SubnetPoolExhausted {
         lan: lan.clone(),
         source,

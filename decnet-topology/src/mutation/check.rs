@@ -1,11 +1,11 @@
 use crate::{
     model::Topology,
-    mutation::{Context, MutationError},
+    mutation::{MutationContext, MutationError},
     validate::{RuleSet, Surroundings, ValidTopology},
 };
 
 /// Refuses a maze that breaks a live rule.
-pub(super) fn check(after: Topology, context: &Context<'_>) -> Result<ValidTopology, MutationError> {
+pub(super) fn check(after: Topology, context: &MutationContext<'_>) -> Result<ValidTopology, MutationError> {
     let surroundings = Surroundings {
         claims: context.claims,
         publish: context.publish,

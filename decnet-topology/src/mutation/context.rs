@@ -1,8 +1,8 @@
 use ipnet::Ipv4Net;
 
 use crate::{
-    alloc::SubnetPool, catalog::Catalog, config::TopologyConfig, model::TopologyRow, publish::Publish, repo::Claim,
-    status::Status,
+    alloc::SubnetPool, catalog::Catalog, config::TopologyConfig, model::TopologyRow, publish::Publish,
+    repo::SubnetClaim, status::Status,
 };
 
 /// Whether parts of a maze exist on Docker.
@@ -17,11 +17,11 @@ pub enum Stage {
 
 /// The data that a mutation needs in addition to the maze.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub struct MutationContext<'a> {
     /// The catalogue of services and archetypes.
     pub catalog: &'a Catalog,
     /// The subnets of all other topologies that are not torn down.
-    pub claims: &'a [Claim],
+    pub claims: &'a [SubnetClaim],
     /// Whether the maze runs.
     pub stage: Stage,
     /// The pool for allocated subnets.
@@ -32,7 +32,7 @@ pub struct Context<'a> {
     pub publish: Option<&'a Publish>,
 }
 
-impl<'a> Context<'a> {
+impl<'a> MutationContext<'a> {
     /// Creates a context with a catalogue and no other topologies; subnets come from the default pool, 172.16.0.0/12 by /24.
     pub fn new(catalog: &'a Catalog, stage: Stage) -> Self {
         let SubnetPool { pool, prefix, .. } = SubnetPool::default();
@@ -47,7 +47,7 @@ impl<'a> Context<'a> {
     }
 
     /// Creates a context from the row of a stored topology and the claims of the others.
-    pub fn of(row: &'a TopologyRow, catalog: &'a Catalog, claims: &'a [Claim]) -> Self {
+    pub fn of(row: &'a TopologyRow, catalog: &'a Catalog, claims: &'a [SubnetClaim]) -> Self {
         let stage = if row.status == Status::Pending {
             Stage::Pending
         } else {

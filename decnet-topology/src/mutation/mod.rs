@@ -8,7 +8,7 @@
 //!
 //! let maze = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
 //! let catalog = Catalog::builtin();
-//! let context = Context::new(&catalog, Stage::Live);
+//! let context = MutationContext::new(&catalog, Stage::Live);
 //!
 //! let mutation: Mutation = AddDecky::new("web".parse()?, "dmz".parse()?).services(["http"]).into();
 //! let written = r#"{"op": "add_decky", "payload": {"name": "web", "lan": "dmz", "services": ["http"]}}"#;
@@ -50,7 +50,7 @@ use serde::Serialize;
 use crate::name::Name;
 
 pub use apply::apply;
-pub use context::{Context, Stage};
+pub use context::{MutationContext, Stage};
 pub use error::MutationError;
 pub use payload::{
     AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, RemoveDecky, RemoveLan, UpdateDecky, UpdateLan,

@@ -1,9 +1,12 @@
 use ipnet::Ipv4Net;
 
-use crate::{repo::Claim, repo::RepoError};
+use crate::{repo::RepoError, repo::SubnetClaim};
 
 /// Refuses subnets if one of them overlaps a claim.
-pub(super) fn refuse_claimed(claims: &[Claim], subnets: impl IntoIterator<Item = Ipv4Net>) -> Result<(), RepoError> {
+pub(super) fn refuse_claimed(
+    claims: &[SubnetClaim],
+    subnets: impl IntoIterator<Item = Ipv4Net>,
+) -> Result<(), RepoError> {
     let index = ClaimIndex::new(claims);
     for subnet in subnets {
         if let Some(claim) = index.overlapping(subnet).next() {
@@ -22,16 +25,16 @@ pub(super) fn refuse_claimed(claims: &[Claim], subnets: impl IntoIterator<Item =
 ///
 /// Two subnets are disjoint or nested. So the claims that overlap a subnet are those inside it, which are contiguous, and those
 /// that begin at one of its supernets.
-struct ClaimIndex<'a>(Vec<&'a Claim>);
+struct ClaimIndex<'a>(Vec<&'a SubnetClaim>);
 
 impl<'a> ClaimIndex<'a> {
-    fn new(claims: &'a [Claim]) -> Self {
-        let mut sorted: Vec<&Claim> = claims.iter().collect();
+    fn new(claims: &'a [SubnetClaim]) -> Self {
+        let mut sorted: Vec<&SubnetClaim> = claims.iter().collect();
         sorted.sort_by_key(|claim| place(claim.subnet));
         Self(sorted)
     }
 
-    fn overlapping(&self, subnet: Ipv4Net) -> impl Iterator<Item = &'a Claim> {
+    fn overlapping(&self, subnet: Ipv4Net) -> impl Iterator<Item = &'a SubnetClaim> {
         let around = (0..subnet.prefix_len()).filter_map(move |prefix| Ipv4Net::new(subnet.network(), prefix).ok());
         let around = around.flat_map(|supernet| {
             let supernet = place(supernet.trunc());
@@ -41,7 +44,7 @@ impl<'a> ClaimIndex<'a> {
         around.chain(inside).copied()
     }
 
-    fn between(&self, first: (u32, u8), last: (u32, u8)) -> &[&'a Claim] {
+    fn between(&self, first: (u32, u8), last: (u32, u8)) -> &[&'a SubnetClaim] {
         let start = self.0.partition_point(|claim| place(claim.subnet) < first);
         let end = self.0.partition_point(|claim| place(claim.subnet) <= last);
         &self.0[start..end]
@@ -70,7 +73,7 @@ mod tests {
     proptest! {
         #[test]
         fn subnets_are_refused_if_a_pair_shares_an_address(claimed in subnets(), wanted in subnets()) {
-            let claims: Vec<Claim> = claimed.iter().map(|subnet| Claim {
+            let claims: Vec<SubnetClaim> = claimed.iter().map(|subnet| SubnetClaim {
                 topology: crate::TopologyId::nil(),
                 name: "corp".parse().expect("name"),
                 lan: "lan".parse().expect("name"),

@@ -1,4 +1,4 @@
-use super::{ListFilter, MutationFilter, MutationQueue, MutationRow, RepoError, TopologyStore};
+use super::{MutationFilter, MutationQueue, MutationRow, RepoError, TopologyFilter, TopologyStore};
 use crate::{id::TopologyId, model::TopologyRow, name::TopologyName, spelling, status::Status};
 
 /// The reason why a text does not identify one topology.
@@ -72,12 +72,12 @@ pub async fn find(store: &dyn TopologyStore, text: &str) -> Result<TopologyRow, 
             found => return Ok(found?),
         }
     }
-    choose(store.list(&ListFilter::default()).await?.rows, text)
+    choose(store.list(&TopologyFilter::default()).await?.rows, text)
 }
 
 /// Finds the topology with a name that is not torn down, if there is one.
 pub async fn find_live(store: &dyn TopologyStore, name: &TopologyName) -> Result<Option<TopologyRow>, RepoError> {
-    let rows = store.list(&ListFilter::default()).await?.rows;
+    let rows = store.list(&TopologyFilter::default()).await?.rows;
     let mut rows = rows.into_iter();
     Ok(rows.find(|row| row.status != Status::TornDown && row.name == *name))
 }

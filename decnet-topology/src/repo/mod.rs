@@ -72,8 +72,8 @@ pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
 pub use memory::MemoryRepo;
 pub use mutation_queue::MutationQueue;
-pub use mutations::{MutationFilter, MutationPage, MutationRow, NewMutation, Outcome, RecordedChange};
-pub use rows::{Claim, Edit, ListFilter, NewTopology, Page, StatusChange};
+pub use mutations::{MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange};
+pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};
 pub use topology_store::TopologyStore;

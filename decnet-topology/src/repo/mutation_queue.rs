@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Holder, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, Outcome, RepoError};
+use super::{
+    Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RepoError,
+};
 use crate::{
     id::{ClaimToken, MutationId, TopologyId},
     model::{StoredTopology, Topology},
@@ -77,7 +79,7 @@ pub trait MutationQueue: Send + Sync {
         &self,
         id: MutationId,
         token: ClaimToken,
-        outcome: Outcome,
+        outcome: MutationOutcome,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError>;
 

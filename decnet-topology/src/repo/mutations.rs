@@ -70,7 +70,7 @@ pub struct MutationRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum MutationOutcome {
     /// Docker matches the changed maze.
     Applied,
     /// The change was illegal, and nothing was changed.
@@ -85,7 +85,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl MutationOutcome {
     /// Returns the resulting state.
     pub const fn state(&self) -> MutationState {
         match self {

@@ -81,7 +81,7 @@ impl NewTopology {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 #[non_exhaustive]
-pub struct ListFilter {
+pub struct TopologyFilter {
     /// Only these statuses; all if empty.
     pub statuses: Vec<Status>,
     /// The largest number of rows.
@@ -90,7 +90,7 @@ pub struct ListFilter {
     pub offset: usize,
 }
 
-impl ListFilter {
+impl TopologyFilter {
     /// Selects only these statuses. None selects all.
     pub fn statuses(mut self, statuses: impl IntoIterator<Item = Status>) -> Self {
         self.statuses = statuses.into_iter().collect();
@@ -112,7 +112,7 @@ impl ListFilter {
 
 /// One page of rows, and the total number of matches.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page {
+pub struct TopologyPage {
     /// The rows.
     pub rows: Vec<TopologyRow>,
     /// The total number of matches.
@@ -223,7 +223,7 @@ impl StatusChange {
 
 /// A subnet that a stored topology claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Claim {
+pub struct SubnetClaim {
     /// The topology.
     pub topology: TopologyId,
     /// Its name.

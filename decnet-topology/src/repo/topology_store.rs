@@ -3,7 +3,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Claim, Edit, ListFilter, NewTopology, Page, RecordedChange, RepoError, StatusChange};
+use super::{Edit, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 use crate::{
     id::{InstanceId, LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, TopologyRow},
@@ -27,7 +27,7 @@ pub trait TopologyStore: Send + Sync + Debug {
     async fn get(&self, id: TopologyId) -> Result<TopologyRow, RepoError>;
 
     /// Returns the rows that match, in order of creation and id, and how many there are in all.
-    async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError>;
+    async fn list(&self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError>;
 
     /// Returns a topology and its row as a consistent snapshot.
     async fn load(&self, id: TopologyId) -> Result<StoredTopology, RepoError>;
@@ -75,7 +75,7 @@ pub trait TopologyStore: Send + Sync + Debug {
     ) -> Result<(), RepoError>;
 
     /// Returns the subnets of all topologies that are not torn down, in order of address, without those of `except`.
-    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError>;
+    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<SubnetClaim>, RepoError>;
 
     /// Returns the changes of the deckies of a topology by edits and mutations, oldest first; if `since` is given, only later
     /// ones. [`history::at`](crate::history::at) computes earlier states from them.

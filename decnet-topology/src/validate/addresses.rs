@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use crate::{
     finding::{Code, Finding, Findings, Target},
     net,
-    validate::view::{DeckyView, LanView, View},
+    validate::view::{DeckyView, LanView, TopologyView},
 };
 
 /// The longest prefix of a subnet that has network, broadcast and gateway addresses.
@@ -57,7 +57,7 @@ fn reserved(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Fin
 }
 
 /// `IP_COLLISION`: two deckies with the same address on one LAN. Each finding names the first decky with the address.
-pub(super) fn collisions(view: &View<'_>, taken: Taken, findings: &mut Findings) {
+pub(super) fn collisions(view: &TopologyView<'_>, taken: Taken, findings: &mut Findings) {
     if !taken.has_repeated() {
         return;
     }

@@ -12,7 +12,7 @@ use crate::{
     publish::{HostPort, Publish},
     validate::{
         subnets::meetings,
-        view::{DeckyView, View},
+        view::{DeckyView, TopologyView},
     },
 };
 
@@ -24,7 +24,7 @@ pub struct HostFacts {
     /// The listening sockets.
     pub listeners: Vec<Listener>,
     /// Docker networks of others.
-    pub networks: Vec<ForeignNetwork>,
+    pub networks: Vec<DaemonNetwork>,
     /// The host's routes. Default routes do not count as overlapping.
     pub routes: Vec<HostRoute>,
     /// The size of the kernel's neighbour table for all its network namespaces together (`gc_thresh3`); none if unknown.
@@ -52,7 +52,7 @@ pub struct Listener {
 
 /// A Docker network of someone else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForeignNetwork {
+pub struct DaemonNetwork {
     /// Its name.
     pub name: String,
     /// One of its subnets.
@@ -95,7 +95,7 @@ pub struct PublishedPort {
 /// assert_eq!(host, ["80/tcp", "2222/tcp"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn published<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, publish: &Publish) -> Vec<PublishedPort> {
+pub fn published<'a>(maze: impl Into<TopologyView<'a>>, catalog: &Catalog, publish: &Publish) -> Vec<PublishedPort> {
     let mut published = Vec::new();
     maze.into()
         .each_decky(catalog, &mut |decky| published.extend(published_by(decky, publish)));
@@ -189,7 +189,7 @@ pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mu
 }
 
 /// `SUBNET_HOST_OVERLAP`: a foreign Docker network or a route of the host overlaps a subnet.
-pub(super) fn overlaps(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
+pub(super) fn overlaps(view: &TopologyView<'_>, host: &HostFacts, findings: &mut Findings) {
     // The route of a Docker network is not reported as well.
     let bridged: std::collections::BTreeSet<_> = host.networks.iter().map(|network| network.subnet).collect();
     let networks = host.networks.iter().map(|network| {

@@ -27,24 +27,24 @@ mod shared;
 mod subnets;
 mod view;
 
-pub use host::{ForeignNetwork, HostFacts, HostRoute, Listener, PublishedPort, published};
+pub use host::{DaemonNetwork, HostFacts, HostRoute, Listener, PublishedPort, published};
 pub use report::{Invalid, Report, RuleSet, ValidTopology};
 pub(crate) use subnets::unusable as unusable_subnet;
-pub use view::View;
+pub use view::TopologyView;
 
 use crate::{
     catalog::Catalog,
     finding::{Code, Finding, Findings, Severity},
     model::Topology,
     publish::Publish,
-    repo::Claim,
+    repo::SubnetClaim,
 };
 
 /// The known surroundings of a maze.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
     /// The subnets of other topologies.
-    pub claims: &'a [Claim],
+    pub claims: &'a [SubnetClaim],
     /// How gateways publish ports on the host; by default each port on the same number.
     pub publish: Option<&'a Publish>,
     /// The facts about the host.
@@ -54,12 +54,17 @@ pub struct Surroundings<'a> {
 /// Validates a draft or a topology on its own.
 ///
 /// The report also has the findings of the parser.
-pub fn validate<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules: RuleSet) -> Report {
+pub fn validate<'a>(maze: impl Into<TopologyView<'a>>, catalog: &Catalog, rules: RuleSet) -> Report {
     validate_in(maze, catalog, rules, Surroundings::default())
 }
 
 /// Validates a draft or a topology against the subnets of other topologies.
-pub fn validate_against<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules: RuleSet, claims: &[Claim]) -> Report {
+pub fn validate_against<'a>(
+    maze: impl Into<TopologyView<'a>>,
+    catalog: &Catalog,
+    rules: RuleSet,
+    claims: &[SubnetClaim],
+) -> Report {
     let surroundings = Surroundings {
         claims,
         ..Surroundings::default()
@@ -73,7 +78,7 @@ pub fn validate_against<'a>(maze: impl Into<View<'a>>, catalog: &Catalog, rules:
 /// each finding names the first. Otherwise every fault is reported, up to [`MAX_LISTED`](crate::finding::MAX_LISTED) for each
 /// code; one more finding has the number of the others. Runs in O(n log n).
 pub fn validate_in<'a>(
-    maze: impl Into<View<'a>>,
+    maze: impl Into<TopologyView<'a>>,
     catalog: &Catalog,
     rules: RuleSet,
     surroundings: Surroundings<'_>,

@@ -4,11 +4,11 @@ use petgraph::unionfind::UnionFind;
 
 use crate::{
     finding::{Code, Finding, Findings, Target},
-    validate::view::{DeckyView, View},
+    validate::view::{DeckyView, TopologyView},
 };
 
 /// `DMZ_MISSING`, `DMZ_MULTIPLE`: there is not exactly one DMZ.
-pub(super) fn one_dmz(view: &View<'_>, findings: &mut Findings) {
+pub(super) fn one_dmz(view: &TopologyView<'_>, findings: &mut Findings) {
     let names: Vec<_> = view
         .lans()
         .filter(|lan| lan.is_dmz())
@@ -33,7 +33,7 @@ pub(super) fn one_dmz(view: &View<'_>, findings: &mut Findings) {
 }
 
 /// `DMZ_ORPHAN`: a LAN that no chain of bridge deckies connects to the DMZ.
-pub(super) fn orphan_lans(view: &View<'_>, joined: &Joined, findings: &mut Findings) {
+pub(super) fn orphan_lans(view: &TopologyView<'_>, joined: &Joined, findings: &mut Findings) {
     let Some((at, dmz)) = view.dmz() else { return };
     let root = joined.0.find(at);
     for (at, lan) in view.lans().enumerate() {

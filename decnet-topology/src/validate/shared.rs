@@ -9,7 +9,7 @@ use crate::{
     net,
     validate::{
         HostFacts,
-        view::{DeckyView, View},
+        view::{DeckyView, TopologyView},
     },
 };
 
@@ -64,7 +64,7 @@ pub(super) fn disk(greedy: &Greedy, host: &HostFacts, findings: &mut Findings) {
 }
 
 /// `HOST_UNLIMITED`: a daemon that cannot limit the resources of deckies.
-pub(super) fn unlimited(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
+pub(super) fn unlimited(view: &TopologyView<'_>, host: &HostFacts, findings: &mut Findings) {
     if host.unlimited.is_empty() || view.decky_names().next().is_none() {
         return;
     }
@@ -84,7 +84,7 @@ pub(super) fn engine(host: &HostFacts, findings: &mut Findings) {
 }
 
 /// `HOST_NEIGHBOURS`: a LAN with more addresses than the host's neighbour table can hold.
-pub(super) fn neighbours(view: &View<'_>, host: &HostFacts, findings: &mut Findings) {
+pub(super) fn neighbours(view: &TopologyView<'_>, host: &HostFacts, findings: &mut Findings) {
     let Some(limit) = host.neighbours else { return };
     for lan in view.lans() {
         let Some(subnet) = lan.subnet().filter(|subnet| net::usable(*subnet) > limit) else {

@@ -6,8 +6,8 @@ use crate::{
     config::DEFAULT_BASE,
     finding::{Code, Finding, Findings, Target},
     net,
-    repo::Claim,
-    validate::view::{DeckyView, LanView, View},
+    repo::SubnetClaim,
+    validate::view::{DeckyView, LanView, TopologyView},
 };
 
 /// The largest number of reported overlaps of a subnet. `n` equal subnets have `n²/2` pairs.
@@ -17,7 +17,7 @@ const TOLD: usize = 4;
 const NARROWEST: u8 = 29;
 
 /// `SUBNET_TOO_SMALL`: fewer usable addresses than deckies, or narrower than /29.
-pub(super) fn too_small(view: &View<'_>, members: &Members, findings: &mut Findings) {
+pub(super) fn too_small(view: &TopologyView<'_>, members: &Members, findings: &mut Findings) {
     for (lan, members) in view.lans().zip(&members.0) {
         let (lan, Some(subnet)) = (lan.name(), lan.subnet()) else {
             continue;
@@ -36,7 +36,7 @@ pub(super) fn too_small(view: &View<'_>, members: &Members, findings: &mut Findi
 }
 
 /// `SUBNET_SPECIAL`: an error for ranges that no LAN can use; a warning for link-local, reserved and public addresses.
-pub(super) fn special(view: &View<'_>, findings: &mut Findings) {
+pub(super) fn special(view: &TopologyView<'_>, findings: &mut Findings) {
     let judged = view.lans().filter_map(|lan| {
         let subnet = lan.subnet()?;
         unusable(lan.name(), subnet).or_else(|| doubtful(lan.name(), subnet))
@@ -81,7 +81,7 @@ impl Members {
 }
 
 /// `SUBNET_OVERLAP`: two LANs of the topology that overlap. Each LAN has findings for at most the four nearest earlier ones.
-pub(super) fn overlaps(view: &View<'_>, findings: &mut Findings) {
+pub(super) fn overlaps(view: &TopologyView<'_>, findings: &mut Findings) {
     let mut subnets: Vec<_> = view.subnets().map(|(at, subnet)| (subnet, at)).collect();
     subnets.sort_unstable();
     let mut around = Around::default();
@@ -110,7 +110,7 @@ pub(super) fn overlaps(view: &View<'_>, findings: &mut Findings) {
 }
 
 /// `SUBNET_OVERLAP`: a LAN that overlaps one of another topology.
-pub(super) fn claimed(view: &View<'_>, claims: &[Claim], findings: &mut Findings) {
+pub(super) fn claimed(view: &TopologyView<'_>, claims: &[SubnetClaim], findings: &mut Findings) {
     let others: Vec<_> = claims.iter().map(|claim| claim.subnet).collect();
     for (lan, subnet, other) in meetings(view, &others) {
         let (lan, claim) = (lan.name(), &claims[other]);
@@ -124,7 +124,7 @@ pub(super) fn claimed(view: &View<'_>, claims: &[Claim], findings: &mut Findings
 }
 
 /// Finds the LANs that overlap one of the others, with its position there; at most the four nearest for each.
-pub(super) fn meetings<'a>(view: &View<'a>, others: &[Ipv4Net]) -> Vec<(LanView<'a>, Ipv4Net, usize)> {
+pub(super) fn meetings<'a>(view: &TopologyView<'a>, others: &[Ipv4Net]) -> Vec<(LanView<'a>, Ipv4Net, usize)> {
     if others.is_empty() {
         return Vec::new();
     }

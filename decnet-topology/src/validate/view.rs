@@ -17,7 +17,7 @@ use crate::{
 /// Nothing is copied. A large maze does not fit in a processor's caches, so the deckies are walked once, and every rule about
 /// single deckies checks each one while it is in the cache.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a>(Maze<'a>);
+pub struct TopologyView<'a>(Maze<'a>);
 
 #[derive(Debug, Clone, Copy)]
 enum Maze<'a> {
@@ -48,14 +48,14 @@ pub(super) struct DeckyView<'v> {
 /// An attachment of a decky.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AttachmentView<'v> {
-    /// The position of the LAN among [`View::lans`].
+    /// The position of the LAN among [`TopologyView::lans`].
     pub(super) at: usize,
     /// The LAN; none if a draft built in code refers to no LAN.
     pub(super) lan: Option<LanView<'v>>,
     pub(super) ip: Option<Ipv4Addr>,
 }
 
-impl<'a> View<'a> {
+impl<'a> TopologyView<'a> {
     /// Returns the draft, which may not be well-formed; none for a topology.
     pub(super) fn draft(&self) -> Option<&'a Draft> {
         match self.0 {
@@ -264,19 +264,19 @@ impl<'a> LanView<'a> {
     }
 }
 
-impl<'a> From<&'a Draft> for View<'a> {
+impl<'a> From<&'a Draft> for TopologyView<'a> {
     fn from(draft: &'a Draft) -> Self {
         Self(Maze::Draft(draft))
     }
 }
 
-impl<'a> From<&'a Topology> for View<'a> {
+impl<'a> From<&'a Topology> for TopologyView<'a> {
     fn from(topology: &'a Topology) -> Self {
         Self(Maze::Topology(topology))
     }
 }
 
-impl<'a> From<&'a ValidTopology> for View<'a> {
+impl<'a> From<&'a ValidTopology> for TopologyView<'a> {
     fn from(valid: &'a ValidTopology) -> Self {
         Self::from(valid.topology())
     }

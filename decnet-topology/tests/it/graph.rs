@@ -7,7 +7,7 @@ use std::{
 use decnet_topology::{
     Attachment, Catalog, Decky, DeckyId, Lan, LanId, Topology, TopologyConfig,
     generate::generate,
-    graph::{Graph, Node, Route},
+    graph::{Graph, GraphNode, Route},
     testing::strategies,
 };
 use proptest::prelude::*;
@@ -358,11 +358,11 @@ fn a_bridge_decky_that_does_not_forward_connects_the_maze_but_adds_no_routes() {
 fn the_graph_has_one_node_per_part_and_one_edge_per_attachment() {
     let ring = ring();
     let graph = Graph::new(&ring);
-    let nodes: Vec<Node> = graph.as_petgraph().node_weights().copied().collect();
+    let nodes: Vec<GraphNode> = graph.as_petgraph().node_weights().copied().collect();
     assert_eq!((nodes.len(), graph.as_petgraph().edge_count()), (10, 11));
     assert_eq!(
         (nodes[0], nodes[4]),
-        (Node::Lan(LanId::new(0)), Node::Decky(DeckyId::new(0)))
+        (GraphNode::Lan(LanId::new(0)), GraphNode::Decky(DeckyId::new(0)))
     );
 }
 

@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use decnet_topology::{
     DeckyId, LanId, Name, Topology,
     hash::canonical_hash,
-    history::{self, DeckyChange, DeckyState},
+    history::{self, DeckyChange, DeckySnapshot},
     model::{Decky, Lan, Position},
     testing::strategies,
 };
 use proptest::prelude::*;
 use serde_json::json;
 
-fn states(topology: &Topology) -> BTreeMap<Name, DeckyState> {
+fn states(topology: &Topology) -> BTreeMap<Name, DeckySnapshot> {
     history::at(topology, [])
 }
 

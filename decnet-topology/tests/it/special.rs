@@ -4,7 +4,7 @@ use decnet_topology::{
     Catalog, Code, Draft, Mutation, RuleSet, Severity, Topology, TopologyConfig, ValidTopology,
     alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool},
     document::{self, Syntax},
-    mutation::{AddDecky, AddLan, Context, MutationError, Stage, UpdateLan, apply},
+    mutation::{AddDecky, AddLan, MutationContext, MutationError, Stage, UpdateLan, apply},
     validate::{Report, validate},
 };
 use ipnet::Ipv4Net;
@@ -162,9 +162,9 @@ fn a_config_stored_by_an_earlier_release_is_read_but_allocates_nothing() {
     let catalog = Catalog::builtin();
     let refused = decnet_topology::generate::generate(&stored, &catalog, &[]).expect_err("no LAN can be there");
     assert!(refused.to_string().contains("subnet"), "{refused}");
-    let context = Context {
+    let context = MutationContext {
         pool: stored.subnet_base_prefix(),
-        ..Context::new(&catalog, Stage::Live)
+        ..MutationContext::new(&catalog, Stage::Live)
     };
     let add = AddLan::new("new".parse().expect("a name")).into();
     let refused = apply(&maze(), &add, &context).expect_err("no LAN can be there");
@@ -199,17 +199,17 @@ fn no_mutation_moves_a_lan_to_an_unusable_range() {
     let name = |text: &str| text.parse().expect("a name");
     for text in UNUSABLE {
         for stage in [Stage::Pending, Stage::Live] {
-            let context = Context::new(&catalog, stage);
+            let context = MutationContext::new(&catalog, stage);
             let add: Mutation = AddLan::new(name("new")).subnet(subnet(text)).into();
             assert_special(apply(&maze(), &add, &context), text);
         }
         let update: Mutation = UpdateLan::new(name("dmz")).subnet(Some(subnet(text))).into();
-        let pending = Context::new(&catalog, Stage::Pending);
+        let pending = MutationContext::new(&catalog, Stage::Pending);
         assert_special(apply(&maze(), &update, &pending), text);
     }
     // A maze that an earlier release allowed on loopback gets no more deckies there.
     let old = Topology::builder().dmz("dmz", "127.0.0.0/24").build().expect("a maze");
     let add: Mutation = AddDecky::new(name("b"), name("dmz")).into();
-    let refused = apply(&old, &add, &Context::new(&catalog, Stage::Live)).expect_err("loopback");
+    let refused = apply(&old, &add, &MutationContext::new(&catalog, Stage::Live)).expect_err("loopback");
     assert_eq!(refused.code(), "SUBNET_SPECIAL");
 }

@@ -4,8 +4,8 @@ use decnet_topology::{
     Catalog, Code, Draft, RuleSet, Topology,
     model::DraftLan,
     publish::Publish,
-    repo::Claim,
-    validate::{ForeignNetwork, HostFacts, HostRoute, Listener, Surroundings, validate_against, validate_in},
+    repo::SubnetClaim,
+    validate::{DaemonNetwork, HostFacts, HostRoute, Listener, Surroundings, validate_against, validate_in},
 };
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ fn publish(rules: &[&str]) -> Publish {
 }
 
 /// Validates the two gateways and returns `CODE message` of each finding.
-fn around(publish: &Publish, host: &HostFacts, claims: &[Claim]) -> Vec<String> {
+fn around(publish: &Publish, host: &HostFacts, claims: &[SubnetClaim]) -> Vec<String> {
     let surroundings = Surroundings {
         claims,
         publish: Some(publish),
@@ -125,11 +125,11 @@ fn an_overlap_with_a_foreign_network_or_route_is_reported_once_with_its_owner() 
     let subnet = |text: &str| text.parse().expect("a subnet");
     let facts = HostFacts {
         networks: vec![
-            ForeignNetwork {
+            DaemonNetwork {
                 name: "theirs".into(),
                 subnet: subnet("172.20.1.128/25"),
             },
-            ForeignNetwork {
+            DaemonNetwork {
                 name: "far".into(),
                 subnet: subnet("172.21.0.0/16"),
             },
@@ -155,7 +155,7 @@ fn an_overlap_with_a_foreign_network_or_route_is_reported_once_with_its_owner() 
 
 #[test]
 fn a_claimed_subnet_overlaps() {
-    let claim = |lan: &str, subnet: &str| Claim {
+    let claim = |lan: &str, subnet: &str| SubnetClaim {
         topology: "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),
         name: "plant".parse().expect("a name"),
         lan: lan.parse().expect("a name"),
@@ -194,7 +194,7 @@ proptest! {
             ..DraftLan::default()
         };
         let draft = Draft { lans: nets.iter().enumerate().map(lan).collect(), ..Draft::default() };
-        let networks = others.iter().map(|net| ForeignNetwork { name: "x".into(), subnet: subnet(net) });
+        let networks = others.iter().map(|net| DaemonNetwork { name: "x".into(), subnet: subnet(net) });
         let facts = HostFacts { networks: networks.collect(), ..HostFacts::default() };
         let surroundings = Surroundings { host: Some(&facts), ..Surroundings::default() };
         let report = validate_in(&draft, &Catalog::builtin(), RuleSet::live(), surroundings);

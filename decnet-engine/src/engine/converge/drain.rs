@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     MutationId, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
-    repo::{MutationRow, Outcome},
+    repo::{MutationOutcome, MutationRow},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,7 @@ impl Engine {
 /// The result of processing a mutation.
 enum Work {
     /// It is finished.
-    Finished(Outcome),
+    Finished(MutationOutcome),
     /// It was cancelled, or the topology no longer takes mutations.
     Left,
 }
@@ -110,7 +110,7 @@ impl Session<'_> {
     }
 
     /// Records the outcome of a mutation. If the store refuses, the log has the outcome.
-    async fn finish(&self, claim: HeldClaim, outcome: Outcome) -> Result<MutationRow, EngineError> {
+    async fn finish(&self, claim: HeldClaim, outcome: MutationOutcome) -> Result<MutationRow, EngineError> {
         let (mutation, text) = (claim.row.id, format!("{outcome:?}"));
         let finished = claim.finish(outcome).await;
         finished.map_err(|error| {
@@ -137,7 +137,7 @@ impl Session<'_> {
                 Err(error) => {
                     let reason = refusal(error)?;
                     drained.row = Some(before.row);
-                    return Ok(Work::Finished(Outcome::Rejected { reason }));
+                    return Ok(Work::Finished(MutationOutcome::Rejected { reason }));
                 }
             }
         };
@@ -158,7 +158,7 @@ impl Session<'_> {
             return self.fail_mutation(stored, reason, drained).await;
         }
         drained.row = Some(self.become_as_found(stored.row, None).await?);
-        Ok(Work::Finished(Outcome::Applied))
+        Ok(Work::Finished(MutationOutcome::Applied))
     }
 
     /// Plans a mutation and stores the new maze; none if the topology no longer takes mutations. Nothing is stored on an error.
@@ -234,7 +234,7 @@ impl Session<'_> {
                 drained.row = Some(self.become_as_found(row, Some(&reason)).await?);
             }
         }
-        Ok(Work::Finished(Outcome::Failed { reason }))
+        Ok(Work::Finished(MutationOutcome::Failed { reason }))
     }
 }
 

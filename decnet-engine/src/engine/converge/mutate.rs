@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     Mutation, MutationState, RepoError, Status, StoredTopology, TopologyRow, ValidTopology,
-    mutation::{self, Context},
+    mutation::{self, MutationContext},
     repo::NewMutation,
 };
 
@@ -29,7 +29,7 @@ impl Engine {
             });
         }
         let claims = self.repo.claims(Some(before.row.id)).await?;
-        let context = Context::of(&before.row, &self.options.catalog, &claims);
+        let context = MutationContext::of(&before.row, &self.options.catalog, &claims);
         Ok(mutation::apply(&before.topology, mutation, &context)?)
     }
 }

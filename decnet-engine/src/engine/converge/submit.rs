@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     Catalog, Repo, RepoError, Status, StoredTopology, TopologyId, Version,
-    mutation::{self, Context},
+    mutation::{self, MutationContext},
     repo::{Edit, MutationRow, NewMutation},
 };
 use jiff::Timestamp;
@@ -91,7 +91,7 @@ async fn submit_to(
         let topology = mutation::apply(
             &stored.topology,
             &new.mutation,
-            &Context::of(&stored.row, catalog, &claims),
+            &MutationContext::of(&stored.row, catalog, &claims),
         )?;
         let edit = Edit::new(topology.into_topology())
             .expected(current)

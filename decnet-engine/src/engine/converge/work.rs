@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use decnet_topology::{
     DeploySettings, Finding, Mutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyId, TopologyRow,
-    ValidTopology, repo::ListFilter,
+    ValidTopology, repo::TopologyFilter,
 };
 use futures_util::try_join;
 
@@ -334,7 +334,7 @@ impl Engine {
 
     /// Refuses to copy a torn-down topology if another one has its name now.
     async fn refuse_taken_name(&self, row: &TopologyRow) -> Result<(), EngineError> {
-        let rows = self.repo.list(&ListFilter::default()).await?.rows;
+        let rows = self.repo.list(&TopologyFilter::default()).await?.rows;
         let is_namesake =
             |other: &TopologyRow| other.id != row.id && other.status != Status::TornDown && other.name == row.name;
         match rows.into_iter().find(is_namesake) {

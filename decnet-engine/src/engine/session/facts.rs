@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use decnet_topology::{
     Catalog, DeploySettings, InstanceId, Lan, Mode, RuleSet, StoredTopology, TopologyId, TopologyRow, ValidTopology,
     catalog::Port,
-    validate::{self, ForeignNetwork, HostFacts, Surroundings},
+    validate::{self, DaemonNetwork, HostFacts, Surroundings},
 };
 use futures_util::{TryFutureExt as _, try_join};
 
@@ -102,7 +102,7 @@ impl Engine {
         let foreign = self.runtime.foreign_networks(stand.facts.instance).await?;
         let networks: Vec<_> = foreign
             .into_iter()
-            .map(|network| ForeignNetwork {
+            .map(|network| DaemonNetwork {
                 name: network.name,
                 subnet: network.subnet,
             })

@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        desired::{Interface, Limits, Log, Seccomp},
+        desired::{InterfaceSpec, Limits, LogSpec, Seccomp},
         naming::{ContainerName, Labels, NetworkName},
         observe::Activity,
     };
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn base() -> BaseSpec {
-        let interface = |name: &str, ip| Interface {
+        let interface = |name: &str, ip| InterfaceSpec {
             network: network(&format!("p_{name}")),
             lan: name.parse().expect("a name"),
             ip: Ipv4Addr::new(10, 0, ip, 2),
@@ -119,7 +119,7 @@ mod tests {
                 open_files: 1,
             },
             seccomp: Seccomp::profile(),
-            log: Log::new(&LogSettings::default()),
+            log: LogSpec::new(&LogSettings::default()),
             labels: Labels::new(),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use decnet_topology::catalog::Protocol;
 
 use super::report::{PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
-use crate::desired::{BaseSpec, PublishedPort};
+use crate::desired::{BaseSpec, PortMapping};
 
 /// The timeout for a published port to answer, or to close the connection if nobody is behind it.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -49,7 +49,7 @@ pub(super) async fn verify(base: &BaseSpec, local: bool) -> VerifyReport {
 }
 
 /// The address of a published port for this machine: loopback if it is published on all addresses.
-fn reached_at(port: &PublishedPort) -> (IpAddr, u16) {
+fn reached_at(port: &PortMapping) -> (IpAddr, u16) {
     let address = match port.host_ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),

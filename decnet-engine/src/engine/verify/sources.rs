@@ -12,7 +12,7 @@ use decnet_topology::catalog::Protocol;
 
 use super::report::{PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 use crate::{
-    desired::{BaseSpec, PublishedPort},
+    desired::{BaseSpec, PortMapping},
     host,
     observe::{Activity, ObservedContainer},
     runtime::RuntimeInfo,
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// A published port to check.
 struct Trial {
-    port: PublishedPort,
+    port: PortMapping,
     /// The address of this machine that is used for the check; if none, the rules of the packet filter decide.
     own: Option<Ipv4Addr>,
     /// The address of the gateway behind it.

@@ -1,4 +1,4 @@
-use decnet_topology::rng::{self, Stream};
+use decnet_topology::rng::{self, RandomStream};
 
 use super::*;
 
@@ -115,7 +115,7 @@ fn a_decky_has_the_state_of_its_last_event() {
 fn the_order_and_repetition_of_events_do_not_matter() {
     let life = life();
     let expected = Timeline::from_events(topology(), &life);
-    let mut stream = Stream::new(3, "disorder", 0);
+    let mut stream = RandomStream::new(3, "disorder", 0);
     for _ in 0..200 {
         let mut events = life.clone();
         for _ in 0..5 {

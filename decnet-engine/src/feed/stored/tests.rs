@@ -1,7 +1,7 @@
 use decnet_topology::{
     Intent, Mutation, MutationQueue, Topology, TopologyName, TopologyStore,
     mutation::RemoveDecky,
-    repo::{Holder, MemoryRepo, NewMutation, NewTopology, Outcome, StatusChange},
+    repo::{Holder, MemoryRepo, MutationOutcome, NewMutation, NewTopology, StatusChange},
 };
 use jiff::SignedDuration;
 
@@ -53,7 +53,7 @@ async fn reject(repo: &MemoryRepo, second: i64) {
     let row = claimed.expect("a mutation is queued");
     let token = row.claim.expect("a claim").token;
     let reason = "no such decky".into();
-    let outcome = Outcome::Rejected { reason };
+    let outcome = MutationOutcome::Rejected { reason };
     repo.finish_mutation(row.id, token, outcome, time(second + 1))
         .await
         .expect("finished");

@@ -11,7 +11,7 @@ use decnet_topology::{InstanceId, catalog::Protocol};
 use super::{Docker, ENDPOINTS_AT_CREATE, containers, exec::User, images::Source, labels, volumes};
 use crate::{
     decoy::PROGRAM_PATH,
-    desired::{BASE_CAPABILITIES, BaseSpec, Interface, PublishedPort, RESOLVER},
+    desired::{BASE_CAPABILITIES, BaseSpec, InterfaceSpec, PortMapping, RESOLVER},
     naming::ContainerName,
     runtime::{Effect, RuntimeError, RuntimeInfo, deviation},
 };
@@ -137,7 +137,7 @@ impl Docker {
             reason: error.to_string(),
         })?;
         let home = spec.interfaces.first();
-        let endpoint = |interface: &Interface| (interface.network.to_string(), self.endpoint(interface));
+        let endpoint = |interface: &InterfaceSpec| (interface.network.to_string(), self.endpoint(interface));
         let endpoints: HashMap<String, EndpointSettings> =
             spec.interfaces.iter().take(interfaces).map(endpoint).collect();
         let sysctls = spec.sysctls.iter();
@@ -244,7 +244,7 @@ fn is_contained(report: &[u8]) -> bool {
 }
 
 /// Returns Docker's form of a port: `80/tcp`.
-fn exposed(port: &PublishedPort) -> String {
+fn exposed(port: &PortMapping) -> String {
     let protocol = match port.protocol {
         Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",
@@ -257,7 +257,7 @@ fn exposed(port: &PublishedPort) -> String {
 /// For the address 0.0.0.0, Podman 4.3 with netavark creates rules that match no packet. Without an address it publishes on all
 /// addresses, and only on IPv4, the only family of its networks here.
 fn bindings<'a>(
-    ports: impl Iterator<Item = &'a PublishedPort>,
+    ports: impl Iterator<Item = &'a PortMapping>,
     podman: bool,
 ) -> HashMap<String, Option<Vec<PortBinding>>> {
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();

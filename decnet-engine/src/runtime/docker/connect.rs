@@ -34,7 +34,7 @@ pub struct DockerOptions {
     pub host: DockerHost,
     /// The timeout of one answer, or of one part of a streamed answer (pull, build). 2 min unless set.
     pub timeout: Duration,
-    /// The image that stands for [`Image::Decoy`](crate::desired::Image::Decoy).
+    /// The image that stands for [`ImageSpec::Decoy`](crate::desired::ImageSpec::Decoy).
     pub decoy: Option<Arc<DecoyImage>>,
 }
 
@@ -51,7 +51,7 @@ impl DockerOptions {
         self
     }
 
-    /// Sets the image that stands for [`Image::Decoy`](crate::desired::Image::Decoy).
+    /// Sets the image that stands for [`ImageSpec::Decoy`](crate::desired::ImageSpec::Decoy).
     pub fn decoy(mut self, decoy: impl Into<Option<Arc<DecoyImage>>>) -> Self {
         self.decoy = decoy.into();
         self

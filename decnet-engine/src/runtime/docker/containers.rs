@@ -19,7 +19,7 @@ use super::{
     tolerant::tolerant,
 };
 use crate::{
-    desired::{Limits, Log, Seccomp},
+    desired::{Limits, LogSpec, Seccomp},
     naming::{self, ContainerName, Labels},
     runtime::{Effect, RuntimeError, RuntimeInfo, ownership},
 };
@@ -72,7 +72,7 @@ impl Docker {
         info: &RuntimeInfo,
         limits: &Limits,
         seccomp: &Seccomp,
-        log: &Log,
+        log: &LogSpec,
         capabilities: impl IntoIterator<Item = String>,
     ) -> HostConfig {
         HostConfig {

@@ -7,7 +7,7 @@ use decnet_topology::InstanceId;
 
 use super::{Docker, GATEWAY_PRIORITY, containers, labels, networks};
 use crate::{
-    desired::Interface,
+    desired::InterfaceSpec,
     naming::{ContainerName, NetworkName},
     runtime::{Effect, RuntimeError, ownership},
 };
@@ -32,7 +32,7 @@ fn endpoint_of<'a>(container: &'a ContainerInspectResponse, network: &NetworkNam
 }
 
 impl Docker {
-    pub(super) fn endpoint(&self, interface: &Interface) -> EndpointSettings {
+    pub(super) fn endpoint(&self, interface: &InterfaceSpec) -> EndpointSettings {
         EndpointSettings {
             ipam_config: Some(EndpointIpamConfig {
                 ipv4_address: Some(interface.ip.to_string()),
@@ -47,7 +47,7 @@ impl Docker {
         &self,
         instance: InstanceId,
         name: &ContainerName,
-        interface: &Interface,
+        interface: &InterfaceSpec,
     ) -> Result<Effect, RuntimeError> {
         let found = self.find_ours(instance, name).await?;
         self.connect_found(instance, name, &found, interface).await
@@ -59,7 +59,7 @@ impl Docker {
         instance: InstanceId,
         name: &ContainerName,
         found: &ContainerInspectResponse,
-        interface: &Interface,
+        interface: &InterfaceSpec,
     ) -> Result<Effect, RuntimeError> {
         match endpoint_of(found, &interface.network).map(address) {
             Some(ip) if ip == Some(interface.ip) => return Ok(Effect::Unchanged),
@@ -77,7 +77,7 @@ impl Docker {
         Ok(Effect::Changed)
     }
 
-    pub(super) async fn plug(&self, id: &str, interface: &Interface) -> Result<(), RuntimeError> {
+    pub(super) async fn plug(&self, id: &str, interface: &InterfaceSpec) -> Result<(), RuntimeError> {
         let request = NetworkConnectRequest {
             container: id.into(),
             endpoint_config: Some(self.endpoint(interface)),

@@ -17,7 +17,7 @@ use futures_util::{TryStreamExt, pin_mut};
 use super::{Docker, failure::Failure};
 use crate::{
     decoy::{DecoyImage, IMAGE_LABEL},
-    desired::Image,
+    desired::ImageSpec,
     naming,
     runtime::{Effect, RuntimeError},
 };
@@ -47,14 +47,14 @@ pub(super) struct Wishes {
 }
 
 impl Docker {
-    pub(super) async fn ensure_image(&self, instance: InstanceId, image: &Image) -> Result<Effect, RuntimeError> {
+    pub(super) async fn ensure_image(&self, instance: InstanceId, image: &ImageSpec) -> Result<Effect, RuntimeError> {
         let reference = image.reference();
         match (image, self.is_ours(reference).await?) {
-            (Image::Decoy { .. } | Image::Built { .. }, Some(false)) => return Err(foreign(reference)),
-            (Image::Built { context, .. }, _) => return self.ensure_built(instance, reference, context).await,
+            (ImageSpec::Decoy { .. } | ImageSpec::Built { .. }, Some(false)) => return Err(foreign(reference)),
+            (ImageSpec::Built { context, .. }, _) => return self.ensure_built(instance, reference, context).await,
             (_, Some(_)) => return Ok(Effect::Unchanged),
-            (Image::Decoy { .. }, None) => self.load(reference).await?,
-            (Image::Pulled { .. }, None) => self.pull(reference).await?,
+            (ImageSpec::Decoy { .. }, None) => self.load(reference).await?,
+            (ImageSpec::Pulled { .. }, None) => self.pull(reference).await?,
         }
         Ok(Effect::Changed)
     }

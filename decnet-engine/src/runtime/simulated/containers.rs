@@ -8,7 +8,7 @@ use decnet_topology::InstanceId;
 
 use super::world::{Container, Volume, World};
 use crate::{
-    desired::{BaseSpec, Image, PublishedPort, ServiceNetwork, ServiceSpec},
+    desired::{BaseSpec, ImageSpec, PortMapping, ServiceNetwork, ServiceSpec},
     naming::{self, ContainerName, Labels, VolumeName},
     observe::Activity,
     runtime::{Effect, RuntimeError, ownership},
@@ -108,7 +108,7 @@ impl World {
         match &spec.build {
             // The image is built again if the teardown of another maze removed it.
             Some(context) => {
-                self.ensure_image(&Image::Built {
+                self.ensure_image(&ImageSpec::Built {
                     reference: spec.image.clone(),
                     context: context.clone(),
                 });
@@ -173,11 +173,11 @@ impl World {
         Ok(())
     }
 
-    fn require_port(&self, name: &ContainerName, wanted: &PublishedPort) -> Result<(), RuntimeError> {
+    fn require_port(&self, name: &ContainerName, wanted: &PortMapping) -> Result<(), RuntimeError> {
         let meet = |one: IpAddr, two: IpAddr| {
             one.is_ipv4() == two.is_ipv4() && (one.is_unspecified() || two.is_unspecified() || one == two)
         };
-        let meets = |other: &PublishedPort| {
+        let meets = |other: &PortMapping| {
             other.host_port == wanted.host_port
                 && other.protocol == wanted.protocol
                 && meet(other.host_ip, wanted.host_ip)

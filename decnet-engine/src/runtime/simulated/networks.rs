@@ -7,7 +7,7 @@ use super::{
     world::{Network, World},
 };
 use crate::{
-    desired::{Interface, NetworkReach, NetworkSpec},
+    desired::{InterfaceSpec, NetworkReach, NetworkSpec},
     naming::{self, ContainerName, NetworkName},
     observe::Activity,
     runtime::{Effect, RuntimeError, ownership},
@@ -72,7 +72,7 @@ impl World {
         &mut self,
         instance: InstanceId,
         name: &ContainerName,
-        interface: &Interface,
+        interface: &InterfaceSpec,
     ) -> Result<Effect, RuntimeError> {
         let container = self.containers.get(name).ok_or_else(|| containers::missing(name))?;
         ownership::require_ours(containers::what(name), &container.labels, instance)?;
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// Refuses an interface whose network is missing or not ours, or whose address is not available.
-    pub(super) fn require_free(&self, instance: InstanceId, interface: &Interface) -> Result<(), RuntimeError> {
+    pub(super) fn require_free(&self, instance: InstanceId, interface: &InterfaceSpec) -> Result<(), RuntimeError> {
         let Some(network) = self.networks.get(&interface.network) else {
             return Err(RuntimeError::Gone {
                 what: what(&interface.network),
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Refuses an interface in the destination of one of the container's routes while it runs, like a daemon.
-    fn require_no_way(&self, name: &ContainerName, interface: &Interface) -> Result<(), RuntimeError> {
+    fn require_no_way(&self, name: &ContainerName, interface: &InterfaceSpec) -> Result<(), RuntimeError> {
         let (container, network) = (&self.containers[name], &self.networks[&interface.network]);
         let mut routes = container.state.iter().flat_map(|state| &state.routes);
         match routes.find(|route| net::overlaps(route.to, network.subnet)) {
@@ -128,7 +128,7 @@ impl World {
         }
     }
 
-    pub(super) fn plug(&mut self, name: &ContainerName, interface: &Interface) {
+    pub(super) fn plug(&mut self, name: &ContainerName, interface: &InterfaceSpec) {
         self.plug_at(name, &interface.network, interface.ip);
     }
 

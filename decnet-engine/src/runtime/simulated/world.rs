@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
 use crate::{
-    desired::{Image, PublishedPort},
+    desired::{ImageSpec, PortMapping},
     naming::{ContainerName, Labels, NetworkName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope},
     plan::Action,
@@ -89,7 +89,7 @@ pub struct Container {
     /// The volume that it uses. A service with its own namespace uses the volume of its base.
     pub volume: Option<VolumeName>,
     /// The ports that it publishes while it runs.
-    pub publish: BTreeSet<PublishedPort>,
+    pub publish: BTreeSet<PortMapping>,
     /// The last network state that was set, which survives restarts; none for a service.
     pub state: Option<NetState>,
     /// Whether the namespace matches `state`. False after a network was connected or disconnected.
@@ -267,12 +267,12 @@ impl World {
         Ok(Effect::Changed)
     }
 
-    pub(super) fn ensure_image(&mut self, image: &Image) -> Effect {
+    pub(super) fn ensure_image(&mut self, image: &ImageSpec) -> Effect {
         let reference = image.reference();
         if self.images.contains_key(reference) {
             return Effect::Unchanged;
         }
-        let made = !matches!(image, Image::Pulled { .. });
+        let made = !matches!(image, ImageSpec::Pulled { .. });
         self.images.insert(reference.into(), made);
         Effect::Changed
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    desired::{Image, NetworkReach, PublishedPort, ServiceSpec},
+    desired::{ImageSpec, NetworkReach, PortMapping, ServiceSpec},
     plan::Action,
     runtime::RuntimeError,
 };
@@ -13,7 +13,7 @@ use super::stage::{Lab, create_base, create_network, create_service, restart, un
 
 pub(super) async fn creating_twice_creates_once(lab: &Lab) {
     let image = Action::EnsureImage {
-        image: Image::Decoy {
+        image: ImageSpec::Decoy {
             reference: lab.decoy.clone(),
         },
     };
@@ -179,7 +179,7 @@ pub(super) async fn a_built_image_that_another_maze_removed_is_built_again(lab: 
     lab.create_base("near", "web").await;
     let (reference, context) = (format!("decnet-built:{}", lab.instance), lab.outside.build_context());
     let ensure = Action::EnsureImage {
-        image: Image::Built {
+        image: ImageSpec::Built {
             reference: reference.clone(),
             context: context.clone(),
         },
@@ -204,7 +204,7 @@ pub(super) async fn a_host_port_is_published_only_once(lab: &Lab) {
     let mut network = lab.network("dmz", 0);
     network.reach = NetworkReach::Outside;
     lab.change(&create_network(&network)).await;
-    let publish = BTreeSet::from([PublishedPort {
+    let publish = BTreeSet::from([PortMapping {
         host_ip: [127, 0, 0, 1].into(),
         host_port: 42_031,
         port: 2323,

@@ -32,7 +32,7 @@ type Held<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// One requirement for every runtime.
 #[derive(Debug, Clone, Copy)]
-pub struct Clause {
+pub struct RuntimeClause {
     /// The requirement, in snake case.
     pub name: &'static str,
     /// The third byte of its first subnet.
@@ -58,8 +58,8 @@ pub fn hold(clause: &str, factory: impl AsyncFnOnce(u8) -> Lab) {
 macro_rules! clauses {
     ($d:tt $($module:ident { $($name:ident => $block:literal,)* })*) => {
         /// Every clause of the contract.
-        pub const CLAUSES: &[Clause] = &[
-            $($(Clause { name: stringify!($name), block: $block, hold: |lab| Box::pin($module::$name(lab)) },)*)*
+        pub const CLAUSES: &[RuntimeClause] = &[
+            $($(RuntimeClause { name: stringify!($name), block: $block, hold: |lab| Box::pin($module::$name(lab)) },)*)*
         ];
 
         /// Creates one `#[test]` for each clause of the [contract](crate::testing::contract) for the runtimes in the

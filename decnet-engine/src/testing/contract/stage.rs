@@ -14,8 +14,8 @@ use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, id};
 
 use crate::{
     desired::{
-        BaseSpec, Image, Interface, Limits, Log, NOBODY, NetworkReach, NetworkSpec, RunAs, Seccomp, ServiceNetwork,
-        ServiceSpec,
+        BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, RunAs, Seccomp,
+        ServiceNetwork, ServiceSpec,
     },
     naming::{self, ContainerName, Labels, NetworkName, Role},
     observe::{Observed, ObservedContainer, Scope},
@@ -143,8 +143,8 @@ impl Lab {
     }
 
     /// Returns an interface on the subnet with a number.
-    pub fn interface(&self, lan: &str, number: u8, host: u8) -> Interface {
-        Interface {
+    pub fn interface(&self, lan: &str, number: u8, host: u8) -> InterfaceSpec {
+        InterfaceSpec {
             network: self.network_name(lan),
             lan: lan.parse().expect("name"),
             ip: self.ip(number, host),
@@ -158,7 +158,7 @@ impl Lab {
     }
 
     /// Returns the spec of a base.
-    pub fn base(&self, decky: &str, interfaces: &[Interface]) -> BaseSpec {
+    pub fn base(&self, decky: &str, interfaces: &[InterfaceSpec]) -> BaseSpec {
         let mut labels = self.labels(&(decky, interfaces));
         labels.insert(naming::ROLE.into(), Role::Base.as_str().into());
         BaseSpec {
@@ -174,7 +174,7 @@ impl Lab {
                 .into(),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
-            log: Log::new(&LogSettings::default()),
+            log: LogSpec::new(&LogSettings::default()),
             labels,
         }
     }
@@ -202,7 +202,7 @@ impl Lab {
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
-            log: Log::new(&LogSettings::default()),
+            log: LogSpec::new(&LogSettings::default()),
             labels,
         }
     }
@@ -217,7 +217,7 @@ impl Lab {
 
     /// Ensures the decoy's image.
     pub async fn ensure_decoy(&self) {
-        let image = Image::Decoy {
+        let image = ImageSpec::Decoy {
             reference: self.decoy.clone(),
         };
         self.perform(&Action::EnsureImage { image }).await.expect("image");
@@ -241,7 +241,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// Returns the state of a base without routes.
-pub fn state(interfaces: &[Interface]) -> NetState {
+pub fn state(interfaces: &[InterfaceSpec]) -> NetState {
     let mut state = NetState {
         interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
         ..NetState::default()

@@ -7,7 +7,7 @@ use decnet_engine::bus::{
     Pattern, Received,
     unix::{Connection, Frame, FrameCodec, MAX_BODY, MAX_HEADER, Verb},
 };
-use decnet_topology::rng::Stream;
+use decnet_topology::rng::RandomStream;
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,11 +19,11 @@ use super::{Served, any_event};
 
 const FRAMES: usize = 10_000;
 
-fn bytes(stream: &mut Stream, most: u64) -> Vec<u8> {
+fn bytes(stream: &mut RandomStream, most: u64) -> Vec<u8> {
     (0..stream.below(most)).map(|_| stream.between(0, 255)).collect()
 }
 
-fn sound(stream: &mut Stream) -> Vec<u8> {
+fn sound(stream: &mut RandomStream) -> Vec<u8> {
     let envelope = any_event();
     let (verb, args, body) = match stream.below(5) {
         0 => (Verb::Hello, "1".to_owned(), serde_json::json!({"name": "x"})),
@@ -43,7 +43,7 @@ fn sound(stream: &mut Stream) -> Vec<u8> {
 }
 
 /// A frame that is random, truncated, too large, interrupted by another, not UTF-8, or valid.
-fn rubbish(stream: &mut Stream) -> Vec<u8> {
+fn rubbish(stream: &mut RandomStream) -> Vec<u8> {
     let mut frame = sound(stream);
     match stream.below(8) {
         0 => bytes(stream, 400),
@@ -74,7 +74,7 @@ async fn ten_thousand_invalid_frames_do_no_harm() {
     let served = Served::new();
     let mut bystander = Connection::open(served.path(), "bystander").await.expect("connected");
     bystander.subscribe(&[Pattern::everything()]).await.expect("subscribed");
-    let mut stream = Stream::new(7, "rubbish", 0);
+    let mut stream = RandomStream::new(7, "rubbish", 0);
     let mut sent = 0;
     while sent < FRAMES {
         let mut socket = UnixStream::connect(served.path()).await.expect("the server runs");
@@ -109,7 +109,7 @@ async fn ten_thousand_invalid_frames_do_no_harm() {
 
 #[tokio::test]
 async fn a_reader_of_invalid_bytes_keeps_at_most_one_frame() {
-    let mut stream = Stream::new(8, "rubbish", 1);
+    let mut stream = RandomStream::new(8, "rubbish", 1);
     let mut largest = 0;
     for _ in 0..FRAMES {
         let said = rubbish(&mut stream);

@@ -1,7 +1,7 @@
 //! Tests that require a real daemon.
 
 use decnet_engine::{
-    desired::{Image, seccomp_profile},
+    desired::{ImageSpec, seccomp_profile},
     plan::Action,
     runtime::{
         ApiVersion, Effect, Runtime, RuntimeError,
@@ -56,7 +56,7 @@ async fn a_state_refused_by_the_program_inside_is_reported_with_its_message() {
 #[ignore = "needs Docker"]
 async fn an_image_that_cannot_be_pulled_is_reported_with_the_registrys_message() {
     let lab = docker_lab(0).await;
-    let image = Image::Pulled {
+    let image = ImageSpec::Pulled {
         reference: "127.0.0.1:1/nothing/here".into(),
     };
     let error = lab.refuse(&Action::EnsureImage { image }).await;
@@ -71,7 +71,7 @@ async fn an_image_that_cannot_be_pulled_is_reported_with_the_registrys_message()
 async fn a_folder_with_a_dockerfile_is_built_labelled_and_removed() {
     let lab = docker_lab(0).await;
     let folder = tempfile::tempdir().expect("folder");
-    let image = Image::Built {
+    let image = ImageSpec::Built {
         reference: format!("decnet-built:{}", lab.instance),
         context: folder.path().to_owned(),
     };

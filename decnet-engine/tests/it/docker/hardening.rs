@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 
 use decnet_engine::{
     decoy,
-    desired::{Image, RunAs, Seccomp, ServiceSpec},
+    desired::{ImageSpec, RunAs, Seccomp, ServiceSpec},
     naming::ContainerName,
     plan::Action,
 };
@@ -17,11 +17,11 @@ fn inspect(name: &ContainerName, format: &str) -> String {
 }
 
 /// Builds another owner's image with the decoy's program and more instructions.
-async fn build(lab: &Lab, name: &str, says: &str) -> Image {
+async fn build(lab: &Lab, name: &str, says: &str) -> ImageSpec {
     build_of(lab, name, says, decoy::embedded().expect("built on Linux")).await
 }
 
-async fn build_of(lab: &Lab, name: &str, says: &str, program: &[u8]) -> Image {
+async fn build_of(lab: &Lab, name: &str, says: &str, program: &[u8]) -> ImageSpec {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("program");
     fs::write(&path, program).expect("written");
@@ -30,7 +30,7 @@ async fn build_of(lab: &Lab, name: &str, says: &str, program: &[u8]) -> Image {
     fs::set_permissions(&path, mode).expect("set");
     let dockerfile = format!("FROM scratch\nCOPY program /program\nENTRYPOINT [\"/program\"]\n{says}\n");
     fs::write(folder.path().join("Dockerfile"), dockerfile).expect("written");
-    let image = Image::Built {
+    let image = ImageSpec::Built {
         reference: format!("decnet-built:{name}-{}", lab.instance),
         context: folder.path().into(),
     };
@@ -39,7 +39,7 @@ async fn build_of(lab: &Lab, name: &str, says: &str, program: &[u8]) -> Image {
 }
 
 /// A service that runs another owner's image.
-fn foreign(lab: &Lab, service: &str, image: &Image) -> ServiceSpec {
+fn foreign(lab: &Lab, service: &str, image: &ImageSpec) -> ServiceSpec {
     ServiceSpec {
         image: image.reference().into(),
         user: RunAs::ImageUserUnlessRoot,
@@ -47,7 +47,7 @@ fn foreign(lab: &Lab, service: &str, image: &Image) -> ServiceSpec {
     }
 }
 
-async fn remove(lab: &Lab, images: impl IntoIterator<Item = Image>) {
+async fn remove(lab: &Lab, images: impl IntoIterator<Item = ImageSpec>) {
     for image in images {
         let reference = image.reference().into();
         lab.perform(&Action::RemoveImage { reference }).await.expect("removed");

@@ -9,7 +9,7 @@ use std::{
 
 use decnet_decoy::protocol::{self, Probe, Published, Target};
 use decnet_engine::{
-    desired::{Desired, DesiredContext, PublishedPort},
+    desired::{Desired, DesiredContext, PortMapping},
     naming::ContainerName,
 };
 use decnet_topology::{Catalog, RuleSet, Topology, catalog::Protocol, model::DeploySettings};
@@ -73,7 +73,7 @@ async fn routed_packets_pass_and_the_host_is_not_reachable() {
     };
     let mut desired = Desired::new(&valid, &context).expect("desired");
     let gate = desired.bases.get_mut(&lab.base_name("gate")).expect("gate");
-    gate.publish = BTreeSet::from([PublishedPort {
+    gate.publish = BTreeSet::from([PortMapping {
         host_ip: Ipv4Addr::LOCALHOST.into(),
         host_port: 42_032,
         port: 2323,

@@ -1,7 +1,7 @@
 //! The copy that a deploy creates of a maze that failed or was torn down.
 
 use decnet_engine::engine::DeployOptions;
-use decnet_topology::{DeploySettings, Status, TopologyStore, repo::ListFilter};
+use decnet_topology::{DeploySettings, Status, TopologyStore, repo::TopologyFilter};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -29,7 +29,7 @@ async fn a_deploy_that_ends_at_any_call_of_the_store_leaves_a_copy_with_its_sett
             deployed.expect("deployed");
             break;
         }
-        let rows = lab.repo.list(&ListFilter::default()).await.expect("listed").rows;
+        let rows = lab.repo.list(&TopologyFilter::default()).await.expect("listed").rows;
         for copy in rows.iter().filter(|row| row.id != id) {
             copies += 1;
             assert_eq!(copy.settings, settings, "call {nth}");

@@ -3,7 +3,7 @@
 use std::{fs, pin::pin, time::Duration};
 
 use decnet_engine::{
-    engine::{Broken, DeployOptions, EngineError, break_lease},
+    engine::{BrokenLease, DeployOptions, EngineError, break_lease},
     runtime::simulated::Moment,
 };
 use decnet_topology::{
@@ -124,7 +124,7 @@ async fn breaking_a_lease_frees_the_topology_and_returns_its_holder() {
     let id = lab.store("maze", small()).await;
     assert_eq!(
         break_lease(lab.repo.as_ref(), id).await.expect("nothing to break"),
-        Broken::default()
+        BrokenLease::default()
     );
     let hour = SignedDuration::from_hours(1);
     let taken = lab

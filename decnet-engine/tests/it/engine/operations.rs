@@ -19,7 +19,7 @@ use decnet_topology::{
     Draft, Mutation, MutationState, RepoError, Status, Topology, TopologyConfig, TopologyStore,
     document::{self, Syntax},
     model::Header,
-    repo::{ListFilter, MemoryRepo, NewMutation, NewTopology},
+    repo::{MemoryRepo, NewMutation, NewTopology, TopologyFilter},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -67,7 +67,7 @@ fn add_lan(name: &str) -> NewMutation {
 }
 
 async fn count(lab: &Lab) -> usize {
-    lab.repo.list(&ListFilter::default()).await.expect("listed").total
+    lab.repo.list(&TopologyFilter::default()).await.expect("listed").total
 }
 
 #[tokio::test]

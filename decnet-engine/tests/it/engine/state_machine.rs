@@ -13,9 +13,9 @@ use decnet_topology::{
     Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId, ValidTopology,
     generate::generate,
     hash::canonical_hash,
-    mutation::{self, Context, MutationError, Stage},
+    mutation::{self, MutationContext, MutationError, Stage},
     net::overlaps,
-    repo::{Claim, MemoryRepo, NewMutation, NewTopology, SqliteRepo},
+    repo::{MemoryRepo, NewMutation, NewTopology, SqliteRepo, SubnetClaim},
     testing::strategies,
     validate::validate,
 };
@@ -59,15 +59,15 @@ struct Model {
 
 impl Model {
     fn after(&self, mutation: &Mutation) -> Result<Topology, MutationError> {
-        let neighbour = Claim {
+        let neighbour = SubnetClaim {
             topology: decnet_topology::rng::topology_id(),
             name: "neighbour".parse().expect("a name"),
             lan: "theirs".parse().expect("a name"),
             subnet: subnet(CLAIMED),
         };
-        let context = Context {
+        let context = MutationContext {
             claims: &[neighbour],
-            ..Context::new(&CATALOG, Stage::Live)
+            ..MutationContext::new(&CATALOG, Stage::Live)
         };
         mutation::apply(&self.topology, mutation, &context).map(ValidTopology::into_topology)
     }

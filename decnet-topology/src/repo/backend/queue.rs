@@ -11,7 +11,7 @@ use crate::{
     id::{ClaimToken, MutationId, TopologyId},
     model::{StoredTopology, Topology},
     repo::{
-        Holder, MutationClaim, MutationFilter, MutationPage, MutationQueue, MutationRow, NewMutation, Outcome,
+        Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
         RepoError,
         rules::queue::{self, UNNUMBERED},
     },
@@ -121,7 +121,7 @@ impl<B: Backend> MutationQueue for B {
         &self,
         id: MutationId,
         token: ClaimToken,
-        outcome: Outcome,
+        outcome: MutationOutcome,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
         self.write(move |tables| {

@@ -6,7 +6,10 @@ use crate::{
     id::{InstanceId, MutationId, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
-    repo::{Claim, Lease, ListFilter, MutationFilter, MutationPage, MutationRow, Page, RecordedChange, RepoError},
+    repo::{
+        Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
+        TopologyPage,
+    },
     status::StatusEvent,
 };
 
@@ -39,7 +42,7 @@ pub(in crate::repo) trait Tables {
     fn topology(&mut self, id: TopologyId) -> Result<TopologyRow, RepoError>;
 
     /// Returns the rows that match, in order of creation and id.
-    fn topologies(&mut self, filter: &ListFilter) -> Result<Page, RepoError>;
+    fn topologies(&mut self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError>;
 
     /// Finds the topology, not torn down, with a name, in any case. Returns the name as stored.
     fn namesake(&mut self, name: &TopologyName) -> Result<Option<(TopologyName, TopologyId)>, RepoError>;
@@ -72,7 +75,8 @@ pub(in crate::repo) trait Tables {
     fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError>;
 
     /// Returns the LANs of topologies that are not torn down whose subnets overlap a range of addresses, in order of address.
-    fn claims(&mut self, except: Option<TopologyId>, range: RangeInclusive<u32>) -> Result<Vec<Claim>, RepoError>;
+    fn claims(&mut self, except: Option<TopologyId>, range: RangeInclusive<u32>)
+    -> Result<Vec<SubnetClaim>, RepoError>;
 
     /// Returns the changes of deckies by edits and mutations, oldest first; if `since` is given, only later ones.
     fn changes(&mut self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError>;

@@ -9,8 +9,8 @@ use crate::{
     id::{InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
     repo::{
-        Claim, Edit, ListFilter, MutationFilter, NewTopology, Page, RecordedChange, RepoError, StatusChange,
-        TopologyStore, claims,
+        Edit, MutationFilter, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim, TopologyFilter,
+        TopologyPage, TopologyStore, claims,
         rules::{
             self,
             queue::{Dismissal, UNNUMBERED},
@@ -35,7 +35,7 @@ impl<B: Backend> TopologyStore for B {
         self.read(move |tables| tables.topology(id)).await
     }
 
-    async fn list(&self, filter: &ListFilter) -> Result<Page, RepoError> {
+    async fn list(&self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError> {
         let filter = filter.clone();
         self.read(move |tables| tables.topologies(&filter)).await
     }
@@ -128,7 +128,7 @@ impl<B: Backend> TopologyStore for B {
         .await
     }
 
-    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<Claim>, RepoError> {
+    async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<SubnetClaim>, RepoError> {
         self.read(move |tables| tables.claims(except, 0..=u32::MAX)).await
     }
 

@@ -12,8 +12,8 @@ use crate::{
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        Claim, Lease, ListFilter, MutationFilter, MutationPage, MutationRow, Page, RecordedChange, RepoError,
-        backend::Tables,
+        Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
+        TopologyPage, backend::Tables,
     },
     rng,
     status::{Status, StatusEvent},
@@ -85,11 +85,11 @@ impl Tables for Stock {
         Ok(self.entry(id)?.row.clone())
     }
 
-    fn topologies(&mut self, filter: &ListFilter) -> Result<Page, RepoError> {
+    fn topologies(&mut self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError> {
         let mut rows: Vec<&TopologyRow> = self.topologies.values().map(|entry| &entry.row).collect();
         rows.retain(|row| filter.statuses.is_empty() || filter.statuses.contains(&row.status));
         rows.sort_by_key(|row| (row.created_at, row.id));
-        Ok(Page {
+        Ok(TopologyPage {
             total: rows.len(),
             rows: page(rows, filter.limit, filter.offset),
         })
@@ -151,19 +151,23 @@ impl Tables for Stock {
         Ok(())
     }
 
-    fn claims(&mut self, except: Option<TopologyId>, range: RangeInclusive<u32>) -> Result<Vec<Claim>, RepoError> {
+    fn claims(
+        &mut self,
+        except: Option<TopologyId>,
+        range: RangeInclusive<u32>,
+    ) -> Result<Vec<SubnetClaim>, RepoError> {
         let mut entries: Vec<&Entry> = self.alive().filter(|entry| Some(entry.row.id) != except).collect();
         entries.sort_by_key(|entry| (entry.row.created_at, entry.row.id));
         let claims = entries.into_iter().flat_map(|entry| {
-            entry.maze.lans().iter().map(|lan| Claim {
+            entry.maze.lans().iter().map(|lan| SubnetClaim {
                 topology: entry.row.id,
                 name: entry.row.name.clone(),
                 lan: lan.name().clone(),
                 subnet: lan.subnet(),
             })
         });
-        let mut claims: Vec<Claim> = claims.collect();
-        claims.retain(|Claim { subnet, .. }| {
+        let mut claims: Vec<SubnetClaim> = claims.collect();
+        claims.retain(|SubnetClaim { subnet, .. }| {
             subnet.network().to_bits() <= *range.end() && subnet.broadcast().to_bits() >= *range.start()
         });
         claims.sort_by_key(|claim| (claim.subnet.network(), claim.subnet.prefix_len()));

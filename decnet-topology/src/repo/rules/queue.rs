@@ -6,7 +6,7 @@ use super::{count_edit, lease, not_editable};
 use crate::{
     id::{ClaimToken, MutationId},
     model::TopologyRow,
-    repo::{Holder, MutationClaim, MutationRow, NewMutation, Outcome, RepoError},
+    repo::{Holder, MutationClaim, MutationOutcome, MutationRow, NewMutation, RepoError},
     status::{MutationState, Status},
     version::Version,
 };
@@ -150,16 +150,18 @@ pub(in crate::repo) fn store(
 pub(in crate::repo) fn finish(
     row: &mut MutationRow,
     token: ClaimToken,
-    outcome: Outcome,
+    outcome: MutationOutcome,
     at: Timestamp,
 ) -> Result<(), RepoError> {
     refuse_lost(row, token)?;
     row.state = outcome.state();
     row.reason = match (outcome, row.stored_at) {
-        (Outcome::Rejected { .. }, Some(_)) => return Err(RepoError::MutationStored { id: row.id }),
-        (Outcome::Applied | Outcome::Failed { .. }, None) => return Err(RepoError::MutationNotStored { id: row.id }),
-        (Outcome::Applied, _) => None,
-        (Outcome::Rejected { reason } | Outcome::Failed { reason }, _) => Some(reason),
+        (MutationOutcome::Rejected { .. }, Some(_)) => return Err(RepoError::MutationStored { id: row.id }),
+        (MutationOutcome::Applied | MutationOutcome::Failed { .. }, None) => {
+            return Err(RepoError::MutationNotStored { id: row.id });
+        }
+        (MutationOutcome::Applied, _) => None,
+        (MutationOutcome::Rejected { reason } | MutationOutcome::Failed { reason }, _) => Some(reason),
     };
     row.finished_at = Some(at);
     row.claim = None;

@@ -10,7 +10,7 @@ use super::{
     tables::{decky_changes, meta, mutations, status_events, topologies},
     transaction,
 };
-use crate::repo::{ListFilter, RepoError};
+use crate::repo::{RepoError, TopologyFilter};
 
 /// Checks for damage that SQLite can detect, then for other damage.
 pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
@@ -19,7 +19,7 @@ pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
         return Ok(found);
     }
     meta::instance(moment)?;
-    for row in topologies::list(moment, &ListFilter::default())?.rows {
+    for row in topologies::list(moment, &TopologyFilter::default())?.rows {
         let key = topologies::key(moment, row.id)?;
         note(&mut found, row.id, transaction::maze(moment, key))?;
         note(&mut found, row.id, status_events::list(moment, key))?;

@@ -17,8 +17,8 @@ use crate::{
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        Claim, Lease, ListFilter, MutationFilter, MutationPage, MutationRow, Page, RecordedChange, RepoError,
-        backend::Tables,
+        Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
+        TopologyPage, backend::Tables,
     },
     status::StatusEvent,
 };
@@ -51,7 +51,7 @@ impl Tables for SqliteTables<'_> {
         Ok(topologies::find(self.0, id)?)
     }
 
-    fn topologies(&mut self, filter: &ListFilter) -> Result<Page, RepoError> {
+    fn topologies(&mut self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError> {
         Ok(topologies::list(self.0, filter)?)
     }
 
@@ -101,7 +101,11 @@ impl Tables for SqliteTables<'_> {
         Ok(attachments::insert(self.0, key, maze.deckies())?)
     }
 
-    fn claims(&mut self, except: Option<TopologyId>, range: RangeInclusive<u32>) -> Result<Vec<Claim>, RepoError> {
+    fn claims(
+        &mut self,
+        except: Option<TopologyId>,
+        range: RangeInclusive<u32>,
+    ) -> Result<Vec<SubnetClaim>, RepoError> {
         Ok(lans::claims(self.0, except, &range)?)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::stage;
 use crate::{
     model::Topology,
-    repo::{Edit, ListFilter, Repo, RepoError},
+    repo::{Edit, Repo, RepoError, TopologyFilter},
     status::Status,
 };
 
@@ -156,7 +156,7 @@ pub(super) async fn one_of_several_concurrent_creations_with_overlapping_subnets
         );
     }
     assert_eq!(
-        repo.list(&ListFilter::default()).await.expect("the list").rows,
+        repo.list(&TopologyFilter::default()).await.expect("the list").rows,
         [winner.row]
     );
 }

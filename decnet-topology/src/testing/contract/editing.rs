@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::stage;
 use crate::{
     model::{DeploySettings, DmzEgress, LogSettings, Topology},
-    repo::{Edit, ListFilter, Repo, RepoError, StatusChange},
+    repo::{Edit, Repo, RepoError, StatusChange, TopologyFilter},
     status::{Intent, Status},
     version::Version,
 };
@@ -154,7 +154,7 @@ pub(super) async fn a_list_is_a_consistent_snapshot_during_writes(repo: Arc<dyn 
         }
     });
     while !writer.is_finished() {
-        let page = repo.list(&ListFilter::default()).await.expect("the list");
+        let page = repo.list(&TopologyFilter::default()).await.expect("the list");
         assert_eq!(page.rows.len(), page.total, "the rows and their count are consistent");
         tokio::task::yield_now().await;
     }

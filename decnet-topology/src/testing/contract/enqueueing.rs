@@ -9,7 +9,7 @@ use crate::{
     id::{MutationId, TopologyId},
     model::ServiceConfig,
     mutation::{AddDecky, AddLan, LanPatch, Mutation, UpdateDecky, UpdateLan},
-    repo::{Edit, MutationFilter, MutationRow, NewMutation, Outcome, Repo, RepoError},
+    repo::{Edit, MutationFilter, MutationOutcome, MutationRow, NewMutation, Repo, RepoError},
     rng,
     status::{Intent, MutationState, Status},
     version::Version,
@@ -190,12 +190,12 @@ async fn one_of_each_state(repo: &dyn Repo) -> ([TopologyId; 2], Vec<MutationRow
     }
     for stored in [one, two] {
         for outcome in [
-            Outcome::Applied,
-            Outcome::Rejected { reason: "no".into() },
-            Outcome::Failed { reason: "alas".into() },
+            MutationOutcome::Applied,
+            MutationOutcome::Rejected { reason: "no".into() },
+            MutationOutcome::Failed { reason: "alas".into() },
         ] {
             let (id, token) = stage::claim(repo, stored.row.id, 1, 3).await;
-            if !matches!(outcome, Outcome::Rejected { .. }) {
+            if !matches!(outcome, MutationOutcome::Rejected { .. }) {
                 let kept = repo.store_mutation(id, token, stored.topology.clone(), second(4)).await;
                 kept.expect("it is stored");
             }
@@ -269,7 +269,9 @@ pub(super) async fn an_unknown_mutation_is_not_found(repo: Arc<dyn Repo>) {
             repo.mutation(id).await.err(),
             repo.renew_claim(id, token, LEASE, second(3)).await.err(),
             repo.store_mutation(id, token, stage::maze(1), second(3)).await.err(),
-            repo.finish_mutation(id, token, Outcome::Applied, second(3)).await.err(),
+            repo.finish_mutation(id, token, MutationOutcome::Applied, second(3))
+                .await
+                .err(),
         ] {
             let is_not_found = matches!(refusal, Some(RepoError::MutationNotFound { id: it }) if it == id);
             assert!(is_not_found, "{refusal:?}");
@@ -306,7 +308,7 @@ pub(super) async fn a_mutation_is_unfinished_until_it_is_finished(repo: Arc<dyn 
         assert!(pending().await);
         let (mutation, token) = stage::claim(&*repo, id, 1, 2).await;
         assert!(pending().await, "its holder may not finish it");
-        let no = Outcome::Rejected { reason: "no".into() };
+        let no = MutationOutcome::Rejected { reason: "no".into() };
         repo.finish_mutation(mutation, token, no, second(3))
             .await
             .expect("it is finished");
@@ -376,7 +378,7 @@ pub(super) async fn pending_mutations_are_rejected_by_a_teardown(repo: Arc<dyn R
 
     let kept = repo.mutation(applying).await.expect("it is there");
     assert_eq!(kept.state, MutationState::Applying, "its holder finishes it");
-    let no = Outcome::Rejected {
+    let no = MutationOutcome::Rejected {
         reason: "too late".into(),
     };
     repo.finish_mutation(applying, token, no, second(10))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::stage;
 use crate::{
     model::TopologyRow,
-    repo::{ListFilter, Repo},
+    repo::{Repo, TopologyFilter},
     status::Status,
 };
 
@@ -17,7 +17,7 @@ pub(super) async fn the_list_is_in_order_of_creation_and_id(repo: Arc<dyn Repo>)
         rows.push(stored.expect("it is stored").row);
     }
     rows.sort_by_key(|row| (row.created_at, row.id));
-    let page = repo.list(&ListFilter::default()).await.expect("the list");
+    let page = repo.list(&TopologyFilter::default()).await.expect("the list");
     assert_eq!(page.rows, rows);
     assert_eq!(page.total, rows.len());
 }
@@ -48,7 +48,7 @@ pub(super) async fn the_list_contains_only_the_requested_statuses(repo: Arc<dyn 
             .filter(|row| statuses.is_empty() || statuses.contains(&row.status))
             .cloned()
             .collect();
-        let filter = ListFilter::default().statuses(statuses);
+        let filter = TopologyFilter::default().statuses(statuses);
         let page = repo.list(&filter).await.expect("the list");
         assert_eq!(page.total, matching.len(), "{filter:?}");
         assert_eq!(page.rows, matching, "{filter:?}");
@@ -60,7 +60,7 @@ pub(super) async fn limit_and_offset_apply_to_the_list_but_not_to_the_total(repo
     rows.retain(|row| row.status != Status::Active);
     for limit in [None, Some(0), Some(1), Some(4), Some(6), Some(usize::MAX)] {
         for offset in [0, 1, 5, 6, 100, usize::MAX] {
-            let filter = ListFilter::default()
+            let filter = TopologyFilter::default()
                 .statuses([Status::Pending, Status::TornDown])
                 .limit(limit)
                 .offset(offset);

@@ -64,7 +64,7 @@ type Held = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One requirement for every repo.
 #[derive(Debug, Clone, Copy)]
-pub struct Clause {
+pub struct RepoClause {
     /// The requirement, in snake case.
     pub name: &'static str,
     hold: fn(Arc<dyn Repo>) -> Held,
@@ -100,8 +100,8 @@ pub fn run(factory: impl AsyncFn() -> Subject) {
 macro_rules! clauses {
     ($d:tt $($module:ident { $($name:ident,)* })*) => {
         /// Every clause of the contract.
-        pub const CLAUSES: &[Clause] = &[
-            $($(Clause { name: stringify!($name), hold: |repo| Box::pin($module::$name(repo)) },)*)*
+        pub const CLAUSES: &[RepoClause] = &[
+            $($(RepoClause { name: stringify!($name), hold: |repo| Box::pin($module::$name(repo)) },)*)*
         ];
 
         /// Creates one `#[test]` for each clause of the [contract](crate::testing::contract) for the stores that the expression,

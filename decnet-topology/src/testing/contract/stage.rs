@@ -9,8 +9,8 @@ use crate::{
     model::{StoredTopology, Topology},
     mutation::{AddLan, Mutation},
     repo::{
-        Claim, Holder, Lease, ListFilter, MutationFilter, MutationRow, NewMutation, NewTopology, RecordedChange, Repo,
-        RepoError, StatusChange,
+        Holder, Lease, MutationFilter, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError,
+        StatusChange, SubnetClaim, TopologyFilter,
     },
     status::{Intent, Status, StatusEvent},
 };
@@ -141,14 +141,14 @@ pub(super) struct Snapshot {
     topologies: Vec<StoredTopology>,
     events: Vec<Vec<StatusEvent>>,
     leases: Vec<Option<Lease>>,
-    claims: Vec<Claim>,
+    claims: Vec<SubnetClaim>,
     mutations: Vec<MutationRow>,
     changes: Vec<Vec<RecordedChange>>,
 }
 
 /// Reads the contents of a store.
 pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
-    let page = repo.list(&ListFilter::default()).await.expect("the list");
+    let page = repo.list(&TopologyFilter::default()).await.expect("the list");
     let mutations = repo.mutations(&MutationFilter::default()).await.expect("the mutations");
     assert_eq!(mutations.total, mutations.rows.len(), "all of them are there");
     let mut snapshot = Snapshot {

@@ -12,7 +12,7 @@ use super::{any, stage};
 use crate::{
     id::{LeaseToken, TopologyId},
     model::{Coordinate, DeploySettings, Position, Topology},
-    repo::{Edit, ListFilter, NewTopology, Repo, RepoError},
+    repo::{Edit, NewTopology, Repo, RepoError, TopologyFilter},
     status::{Mode, Status, StatusEvent},
     version::Version,
 };
@@ -222,7 +222,7 @@ pub(super) async fn a_name_is_free_again_once_torn_down(repo: Arc<dyn Repo>) {
         let stored = stage::create(&*repo, "corp", stage::maze(octet)).await;
         stage::bring(&*repo, stored.row.id, Status::TornDown).await;
     }
-    let all = repo.list(&ListFilter::default()).await.expect("the list");
+    let all = repo.list(&TopologyFilter::default()).await.expect("the list");
     assert_eq!(all.total, 3, "those torn down stay until they are deleted");
 }
 
@@ -301,7 +301,7 @@ pub(super) async fn one_of_several_concurrent_creations_of_one_name_wins(repo: A
         );
     }
     assert_eq!(
-        repo.list(&ListFilter::default()).await.expect("the list").rows,
+        repo.list(&TopologyFilter::default()).await.expect("the list").rows,
         [winner.row]
     );
 }

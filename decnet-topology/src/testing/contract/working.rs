@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::stage::{self, LEASE, claim, enqueue, holder, second};
 use crate::{
     id::{ClaimToken, MutationId, TopologyId},
-    repo::{ListFilter, MutationRow, Outcome, Repo, RepoError},
+    repo::{MutationOutcome, MutationRow, Repo, RepoError, TopologyFilter},
     status::{Intent, MutationState, Status},
     version::Version,
 };
@@ -20,8 +20,8 @@ async fn any(repo: &dyn Repo, at: i64) -> Option<MutationRow> {
     claimed.expect("the store answers")
 }
 
-fn no() -> Outcome {
-    Outcome::Rejected { reason: "no".into() }
+fn no() -> MutationOutcome {
+    MutationOutcome::Rejected { reason: "no".into() }
 }
 
 /// Checks that no mutation of a topology can be claimed.
@@ -41,7 +41,7 @@ async fn assert_lost(repo: &dyn Repo, id: MutationId, token: ClaimToken, at: i64
         repo.renew_claim(id, token, LEASE, second(at)).await.err(),
         repo.store_mutation(id, token, stage::maze(1), second(at)).await.err(),
         repo.finish_mutation(id, token, no(), second(at)).await.err(),
-        repo.finish_mutation(id, token, Outcome::Applied, second(at))
+        repo.finish_mutation(id, token, MutationOutcome::Applied, second(at))
             .await
             .err(),
     ] {
@@ -127,7 +127,7 @@ pub(super) async fn a_mutation_with_an_expired_claim_is_claimed_again(repo: Arc<
     assert_lost(&*repo, mutation, first, 19).await;
     assert_busy(&*repo, id, 19).await;
     let finished = repo
-        .finish_mutation(mutation, token, Outcome::Applied, second(20))
+        .finish_mutation(mutation, token, MutationOutcome::Applied, second(20))
         .await;
     assert_eq!(finished.expect("it is finished").state, MutationState::Applied);
     assert!(claim(&*repo, id, 1, 21).await.0 > mutation);
@@ -285,11 +285,11 @@ pub(super) async fn no_mutation_is_stored_for_a_topology_that_does_not_run(repo:
 pub(super) async fn a_stored_mutation_cannot_be_rejected_and_an_unstored_one_cannot_be_applied(repo: Arc<dyn Repo>) {
     let stored = stage::run(&*repo, "corp", stage::maze(1)).await;
     let id = stored.row.id;
-    let failed = || Outcome::Failed { reason: "alas".into() };
-    for outcome in [Outcome::Applied, failed()] {
+    let failed = || MutationOutcome::Failed { reason: "alas".into() };
+    for outcome in [MutationOutcome::Applied, failed()] {
         enqueue(&*repo, id, "lab").await;
         let (mutation, token) = claim(&*repo, id, 1, 3).await;
-        for early in [Outcome::Applied, failed()] {
+        for early in [MutationOutcome::Applied, failed()] {
             let refusal = stage::refused(&*repo, repo.finish_mutation(mutation, token, early, second(4))).await;
             assert!(
                 matches!(refusal, RepoError::MutationNotStored { id } if id == mutation),
@@ -311,12 +311,12 @@ pub(super) async fn a_stored_mutation_cannot_be_rejected_and_an_unstored_one_can
             (finished.state, finished.finished_at),
             (outcome.state(), Some(second(7)))
         );
-        assert_eq!(finished.reason.is_some(), outcome != Outcome::Applied);
+        assert_eq!(finished.reason.is_some(), outcome != MutationOutcome::Applied);
     }
 }
 
 async fn is_idle(repo: &dyn Repo) -> Result<bool, RepoError> {
-    for row in repo.list(&ListFilter::default()).await?.rows {
+    for row in repo.list(&TopologyFilter::default()).await?.rows {
         if repo.has_unfinished(row.id).await? {
             return Ok(false);
         }

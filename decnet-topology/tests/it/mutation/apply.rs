@@ -2,11 +2,11 @@ use decnet_topology::{
     Catalog, Code, DeckyId, Lan, LanId, Mutation, Name, Topology, TopologyId, ValidTopology,
     model::{Attachment, Decky, Position},
     mutation::{
-        AddDecky, AddLan, AttachDecky, Context, DetachDecky, MutationError, RemoveDecky, RemoveLan, Stage, UpdateDecky,
-        UpdateLan, apply,
+        AddDecky, AddLan, AttachDecky, DetachDecky, MutationContext, MutationError, RemoveDecky, RemoveLan, Stage,
+        UpdateDecky, UpdateLan, apply,
     },
     publish::Publish,
-    repo::Claim,
+    repo::SubnetClaim,
 };
 
 fn name(text: &str) -> Name {
@@ -30,7 +30,11 @@ fn maze() -> Topology {
 }
 
 fn change(maze: &Topology, stage: Stage, mutation: impl Into<Mutation>) -> Result<ValidTopology, MutationError> {
-    apply(maze, &mutation.into(), &Context::new(&Catalog::builtin(), stage))
+    apply(
+        maze,
+        &mutation.into(),
+        &MutationContext::new(&Catalog::builtin(), stage),
+    )
 }
 
 fn live(mutation: impl Into<Mutation>) -> Result<ValidTopology, MutationError> {
@@ -275,18 +279,18 @@ fn new_ids_are_greater_than_all_existing_ones_which_stay() {
 #[test]
 fn allocated_subnets_avoid_every_claim() {
     let catalog = Catalog::builtin();
-    let claim = |subnet: &str| Claim {
+    let claim = |subnet: &str| SubnetClaim {
         topology: TopologyId::nil(),
         name: "other".parse().expect("a name"),
         lan: name("lan"),
         subnet: subnet.parse().expect("a subnet"),
     };
     let claims = [claim("172.16.2.32/27"), claim("10.0.0.0/8")];
-    let context = Context {
+    let context = MutationContext {
         claims: &claims,
         pool: "172.16.0.0/22".parse().expect("a pool"),
         prefix: 26,
-        ..Context::new(&catalog, Stage::Live)
+        ..MutationContext::new(&catalog, Stage::Live)
     };
     let after = apply(&maze(), &AddLan::new(name("new")).into(), &context).expect("room");
     assert_eq!(
@@ -295,7 +299,7 @@ fn allocated_subnets_avoid_every_claim() {
     );
     let claimed = AddLan::new(name("new")).subnet("10.1.0.0/24".parse().expect("a subnet"));
     assert_eq!(code(apply(&maze(), &claimed.into(), &context)), "RESULT_INVALID");
-    let narrow = Context {
+    let narrow = MutationContext {
         pool: "172.16.0.0/25".parse().expect("a pool"),
         prefix: 24,
         ..context
@@ -313,10 +317,10 @@ fn ports_mapped_to_different_host_ports_do_not_clash() {
         .services(["ssh"])
         .forwarding()
         .into();
-    let context = Context::new(&catalog, Stage::Live);
+    let context = MutationContext::new(&catalog, Stage::Live);
     assert_eq!(code(apply(&maze(), &second, &context)), "RESULT_INVALID");
     let publish: Publish = ["second.ssh=2222".parse().expect("a rule")].into_iter().collect();
-    let mapped = Context {
+    let mapped = MutationContext {
         publish: Some(&publish),
         ..context
     };

@@ -5,8 +5,8 @@ use decnet_topology::{
     alloc::SubnetPool,
     document::{self, Syntax},
     history,
-    mutation::{Context, MutationError, Stage, apply},
-    repo::Claim,
+    mutation::{MutationContext, MutationError, Stage, apply},
+    repo::SubnetClaim,
 };
 use serde_json::Value;
 
@@ -21,11 +21,11 @@ fn topology(document: &Value) -> Topology {
     draft.resolve(&SubnetPool::default()).expect("a topology")
 }
 
-fn claims(others: &Value) -> Vec<Claim> {
+fn claims(others: &Value) -> Vec<SubnetClaim> {
     let others = others.as_array().into_iter().flatten();
     let holding = others.filter(|other| text(other, "status") != "torn_down");
     let subnets = holding.flat_map(|other| other["subnets"].as_array().expect("subnets"));
-    let claim = |subnet: &Value| Claim {
+    let claim = |subnet: &Value| SubnetClaim {
         topology: TopologyId::nil(),
         name: "other".parse().expect("a name"),
         lan: "lan".parse().expect("a name"),
@@ -34,7 +34,7 @@ fn claims(others: &Value) -> Vec<Claim> {
     subnets.map(claim).collect()
 }
 
-fn step(maze: &Topology, step: &Value, context: &Context<'_>) -> Result<Topology, MutationError> {
+fn step(maze: &Topology, step: &Value, context: &MutationContext<'_>) -> Result<Topology, MutationError> {
     let mutation = Mutation::from_value(&serde_json::json!({"op": step["op"], "payload": step["payload"]}))?;
     apply(maze, &mutation, context).map(ValidTopology::into_topology)
 }
@@ -117,9 +117,9 @@ fn the_conformance_steps_end_as_listed() {
             "pending" => Stage::Pending,
             _ => Stage::Live,
         };
-        let context = Context {
+        let context = MutationContext {
             claims: &claims,
-            ..Context::new(&catalog, stage)
+            ..MutationContext::new(&catalog, stage)
         };
         let mut maze = topology(&row["initial"]);
         for (at, listed) in row["steps"].as_array().expect("steps").iter().enumerate() {

@@ -4,8 +4,8 @@ use decnet_topology::{
     Catalog, Mutation, RuleSet, Topology, TopologyConfig, ValidTopology,
     generate::generate,
     hash::canonical_hash,
-    history::{self, DeckyState},
-    mutation::{Context, Stage, apply},
+    history::{self, DeckySnapshot},
+    mutation::{MutationContext, Stage, apply},
     publish::Publish,
     testing::strategies,
     validate::{published, validate},
@@ -50,7 +50,7 @@ fn any_sequence_of_mutations_keeps_a_maze_valid_and_a_refusal_changes_nothing() 
     let (mut applied, mut refused): (BTreeMap<&str, u32>, BTreeMap<&str, u32>) = Default::default();
     for walk in 0..40 {
         let stage = if walk % 3 == 0 { Stage::Pending } else { Stage::Live };
-        let context = Context::new(&catalog, stage);
+        let context = MutationContext::new(&catalog, stage);
         let mut maze = maze(walk);
         for _ in 0..60 {
             let mutation = draw(&maze, &mut runner);
@@ -85,7 +85,7 @@ fn any_sequence_of_mutations_keeps_a_maze_valid_and_a_refusal_changes_nothing() 
     assert!(refused.len() >= 11, "{refused:?}");
 }
 
-fn states(maze: &Topology) -> BTreeMap<decnet_topology::Name, DeckyState> {
+fn states(maze: &Topology) -> BTreeMap<decnet_topology::Name, DeckySnapshot> {
     history::at(maze, [])
 }
 
@@ -102,7 +102,7 @@ proptest! {
     #[test]
     fn history_undoes_the_changes_of_mutations(seed in any::<u64>(), length in 1_usize..12, then in any::<Index>()) {
         let (catalog, mut runner) = (Catalog::builtin(), TestRunner::deterministic());
-        let context = Context::new(&catalog, Stage::Pending);
+        let context = MutationContext::new(&catalog, Stage::Pending);
         let mut mazes = vec![maze(seed)];
         for _ in 0..length {
             let last = &mazes[mazes.len() - 1];

@@ -8,8 +8,8 @@ use decnet_topology::{
     document::{self, Syntax},
     hash::canonical_hash,
     model::Position,
-    mutation::{Context, apply},
-    repo::{Edit, MemoryRepo, MutationFilter, NewMutation, Outcome, SqliteRepo, StatusChange},
+    mutation::{MutationContext, apply},
+    repo::{Edit, MemoryRepo, MutationFilter, MutationOutcome, NewMutation, SqliteRepo, StatusChange},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -65,7 +65,7 @@ async fn step(repo: &dyn Repo, id: TopologyId, mutation: Mutation, is_pending: b
     let claims = repo.claims(Some(id)).await.expect("the claims");
     let applied = async |mutation: &Mutation| {
         let stored = repo.load(id).await.expect("it is there");
-        let context = Context::of(&stored.row, &catalog, &claims);
+        let context = MutationContext::of(&stored.row, &catalog, &claims);
         (stored.row.version, apply(&stored.topology, mutation, &context))
     };
     let asked = NewMutation::new(mutation.clone());
@@ -87,9 +87,9 @@ async fn step(repo: &dyn Repo, id: TopologyId, mutation: Mutation, is_pending: b
         Ok(valid) => {
             let kept = repo.store_mutation(claimed.id, token, valid.into_topology(), AT).await;
             kept.expect("it is stored");
-            Outcome::Applied
+            MutationOutcome::Applied
         }
-        Err(refusal) => Outcome::Rejected {
+        Err(refusal) => MutationOutcome::Rejected {
             reason: refusal.to_string(),
         },
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use decnet_topology::{
     RepoError, Status, TopologyStore, Version,
-    repo::{Edit, ListFilter, SqliteRepo, StatusChange},
+    repo::{Edit, SqliteRepo, StatusChange, TopologyFilter},
 };
 use jiff::Timestamp;
 
@@ -56,7 +56,7 @@ fn a_process_killed_while_writing_leaves_only_complete_topologies() {
             "after {said}"
         );
         assert_eq!(wait(repo.instance()).expect("the instance"), instance);
-        for row in wait(repo.list(&ListFilter::default())).expect("the list").rows {
+        for row in wait(repo.list(&TopologyFilter::default())).expect("the list").rows {
             let stored = wait(repo.load(row.id)).expect("it is there");
             assert_eq!(
                 stored.topology,
@@ -87,7 +87,7 @@ fn a_load_during_writes_of_another_process_is_a_consistent_snapshot() {
     let reader = std::thread::spawn(|| words.count());
     let mut loaded = 0;
     while loaded < 100 {
-        for row in wait(repo.list(&ListFilter::default())).expect("the list").rows {
+        for row in wait(repo.list(&TopologyFilter::default())).expect("the list").rows {
             match wait(repo.load(row.id)) {
                 Ok(stored) => assert_eq!(stored.topology, maze(size(stored.row.version))),
                 Err(RepoError::NotFound { .. }) => continue,

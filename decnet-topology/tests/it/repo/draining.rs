@@ -4,7 +4,7 @@ use std::{path::Path, thread};
 
 use decnet_topology::{
     MutationQueue, TopologyStore,
-    repo::{MutationFilter, NewMutation, Outcome, SqliteRepo},
+    repo::{MutationFilter, MutationOutcome, NewMutation, SqliteRepo},
     status::MutationState,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,7 @@ pub(super) fn drain(store: &Path) -> usize {
             if let Some(row) = claimed.expect("the store answers") {
                 given += 1;
                 let token = row.claim.expect("it is claimed").token;
-                let done = Outcome::Rejected { reason: "done".into() };
+                let done = MutationOutcome::Rejected { reason: "done".into() };
                 let finished = repo.finish_mutation(row.id, token, done, Timestamp::UNIX_EPOCH).await;
                 finished.expect("it is its own");
             } else if repo.mutations(&unfinished).await.expect("the store answers").total == 0 {

@@ -11,7 +11,7 @@ use std::{
 
 use decnet_topology::{
     LeaseStore, RepoError, TopologyId, TopologyStore,
-    repo::{Holder, ListFilter, SqliteRepo},
+    repo::{Holder, SqliteRepo, TopologyFilter},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -58,7 +58,7 @@ pub(super) fn words(child: &mut Child) -> impl Iterator<Item = String> + use<> {
 
 /// Describes the possible operations on a store of one topology.
 fn rights(repo: &SqliteRepo) -> String {
-    let id = match wait(repo.list(&ListFilter::default())) {
+    let id = match wait(repo.list(&TopologyFilter::default())) {
         Ok(page) => page.rows[0].id,
         Err(error) => return format!("{error:?}"),
     };
@@ -191,7 +191,7 @@ fn one_of_several_processes_that_create_overlapping_topologies_wins() {
     let path = folder.path().join("decnet.db");
     let repo = SqliteRepo::open(&path).expect("a store");
     let id = winner(at_once("create", &path, None, 5));
-    let page = wait(repo.list(&ListFilter::default())).expect("the list");
+    let page = wait(repo.list(&TopologyFilter::default())).expect("the list");
     let ids: Vec<_> = page.rows.iter().map(|row| row.id.to_string()).collect();
     assert_eq!(ids, [id]);
     assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());

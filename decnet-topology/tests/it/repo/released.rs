@@ -11,10 +11,10 @@ use decnet_topology::{
     document::{Syntax, print_topology},
     generate,
     hash::canonical_hash,
-    mutation::{Context, Stage, apply},
+    mutation::{MutationContext, Stage, apply},
     repo::{
-        Edit, Holder, ListFilter, MutationFilter, MutationRow, NewMutation, NewTopology, Outcome, SqliteRepo,
-        StatusChange,
+        Edit, Holder, MutationFilter, MutationOutcome, MutationRow, NewMutation, NewTopology, SqliteRepo, StatusChange,
+        TopologyFilter,
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -92,7 +92,12 @@ async fn write_a_store(repo: &dyn Repo) {
         r#"{"op": "remove_decky", "payload": {"decky": "probe"}}"#,
     ]) {
         let new = mutation(written);
-        let topology = apply(&corp.topology, &new.mutation, &Context::new(&catalog, Stage::Pending)).expect("applied");
+        let topology = apply(
+            &corp.topology,
+            &new.mutation,
+            &MutationContext::new(&catalog, Stage::Pending),
+        )
+        .expect("applied");
         let edit = Edit::new(topology.into_topology())
             .expected(corp.row.version)
             .mutation(new);
@@ -128,25 +133,25 @@ async fn write_a_store(repo: &dyn Repo) {
         let token = claim.expect("claimed").token;
         if step == 0 {
             let reason = "the LAN is refused".into();
-            repo.finish_mutation(id, token, Outcome::Rejected { reason }, at(50))
+            repo.finish_mutation(id, token, MutationOutcome::Rejected { reason }, at(50))
                 .await
                 .expect("finished");
             continue;
         }
         let before = repo.load(lab).await.expect("stored").topology;
-        let mut after = apply(&before, &mutation, &Context::new(&catalog, Stage::Pending)).expect("applied");
+        let mut after = apply(&before, &mutation, &MutationContext::new(&catalog, Stage::Pending)).expect("applied");
         if step == 1 {
             let decky = mutation_of(
                 r#"{"op": "update_decky", "payload": {"decky": "db", "services": ["mysql", "ftp"], "force": true}}"#,
             );
-            after = apply(&after, &decky, &Context::new(&catalog, Stage::Pending)).expect("applied");
+            after = apply(&after, &decky, &MutationContext::new(&catalog, Stage::Pending)).expect("applied");
         }
         repo.store_mutation(id, token, after.into_topology(), at(51 + step))
             .await
             .expect("stored");
         let outcome = match step {
-            1 => Outcome::Applied,
-            2 => Outcome::Failed {
+            1 => MutationOutcome::Applied,
+            2 => MutationOutcome::Failed {
                 reason: "the daemon refused".into(),
             },
             _ => break,
@@ -183,7 +188,7 @@ fn mutation_of(json: &str) -> Mutation {
 /// Reads all of a store.
 async fn read(repo: &dyn Repo) -> Value {
     let mut topologies = Vec::new();
-    for row in repo.list(&ListFilter::default()).await.expect("the list").rows {
+    for row in repo.list(&TopologyFilter::default()).await.expect("the list").rows {
         let stored = repo.load(row.id).await.expect("a topology");
         assert_eq!(stored.row, row);
         let print = print_topology(&row, &stored.topology, Syntax::Json);

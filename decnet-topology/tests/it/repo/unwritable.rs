@@ -11,7 +11,7 @@ use std::{
 
 use decnet_topology::{
     LeaseStore, RepoError, TopologyStore,
-    repo::{ListFilter, SqliteRepo},
+    repo::{SqliteRepo, TopologyFilter},
 };
 use jiff::Timestamp;
 
@@ -109,7 +109,7 @@ pub(super) fn on_a_read_only_file_system(folder: &Path) {
     let path = folder.join("decnet.db");
     let repo = SqliteRepo::open(&path).expect("it is read all the same");
     assert_eq!(wait(repo.load(stored.row.id)).expect("read"), stored);
-    assert_eq!(wait(repo.list(&ListFilter::default())).expect("read").total, 1);
+    assert_eq!(wait(repo.list(&TopologyFilter::default())).expect("read").total, 1);
     let refused = wait(repo.set_needs_resync(stored.row.id, false, None, Timestamp::UNIX_EPOCH));
     assert!(matches!(refused, Err(RepoError::ReadOnly)), "{refused:?}");
     drop(wait(repo.lock_unwritten()).expect("locked"));

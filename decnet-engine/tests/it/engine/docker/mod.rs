@@ -165,7 +165,7 @@ impl Lab {
     async fn clear(&self) {
         for row in self
             .repo
-            .list(&decnet_topology::repo::ListFilter::default())
+            .list(&decnet_topology::repo::TopologyFilter::default())
             .await
             .expect("listed")
             .rows

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use decnet_engine::watch::{WatchOptions, watch};
 use decnet_topology::{
     DeploySettings, Mutation, MutationState, TopologyConfig,
-    mutation::{Context, apply},
+    mutation::{MutationContext, apply},
     repo::{MutationFilter, MutationRow, NewMutation, SqliteRepo},
-    rng::{self, Stream},
+    rng::{self, RandomStream},
 };
 
 use super::*;
@@ -52,7 +52,7 @@ impl Soak<'_> {
     async fn submit(&mut self, mutation: Mutation) {
         let row = self.lab.repo.get(self.id).await.expect("a row");
         let claims = self.lab.repo.claims(Some(self.id)).await.expect("claims");
-        let context = Context::of(&row, &self.catalog, &claims);
+        let context = MutationContext::of(&row, &self.catalog, &claims);
         self.expected.push(match apply(&self.model, &mutation, &context) {
             Ok(after) => {
                 self.model = after.into_topology();
@@ -126,7 +126,7 @@ impl Soak<'_> {
 
     /// Submits random mutations in bursts, so that some wait behind others in the queue.
     async fn mutate(&mut self, seed: u64, count: usize) {
-        let mut stream = Stream::new(seed, "soak", 0);
+        let mut stream = RandomStream::new(seed, "soak", 0);
         let mut looked = 0;
         while self.expected.len() < count {
             let left = count - self.expected.len();

@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     Catalog, MutationState, Status,
-    mutation::{self, Context, Stage},
+    mutation::{self, MutationContext, Stage},
 };
 
 use super::{CASES, Lab, mutation, touched, yard};
@@ -26,7 +26,7 @@ async fn each_op_is_applied_and_touches_only_the_required_containers() {
         );
         assert_eq!(lab.rows(id).await, finished, "{json}");
         assert_eq!(lab.status(id).await, Status::Active, "{json}");
-        let context = Context::new(&catalog, Stage::Live);
+        let context = MutationContext::new(&catalog, Stage::Live);
         let expected = mutation::apply(&yard(), &mutation(json), &context).expect(json);
         assert_eq!(lab.stored(id).await.topology, *expected, "{json}");
         lab.assert_matches(id, json).await;

@@ -6,7 +6,7 @@ use decnet_engine::{
 };
 use decnet_topology::{
     MutationState, RuleSet, Status, Topology, TopologyId, TopologyStore,
-    mutation::{self, Context, Stage},
+    mutation::{self, MutationContext, Stage},
     repo::MutationRow,
     validate::validate,
 };
@@ -29,7 +29,7 @@ enum Fault {
 
 /// Returns the yard after a mutation.
 fn made(case: &Case) -> Topology {
-    let context = Context::new(&CATALOG, Stage::Live);
+    let context = MutationContext::new(&CATALOG, Stage::Live);
     mutation::apply(&yard(), &mutation(case.json), &context)
         .expect(case.json)
         .into_topology()

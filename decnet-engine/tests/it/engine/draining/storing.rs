@@ -3,7 +3,7 @@
 use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
 use decnet_topology::{
     LeaseStore, MutationState, RepoError, Status, Topology, ValidTopology,
-    mutation::{self, Context, Stage},
+    mutation::{self, MutationContext, Stage},
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ const REJECTED: &str = r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#;
 
 /// Returns the maze after a mutation, or none if the mutation is invalid.
 fn made(json: &str) -> Option<Topology> {
-    mutation::apply(&yard(), &mutation(json), &Context::new(&CATALOG, Stage::Live))
+    mutation::apply(&yard(), &mutation(json), &MutationContext::new(&CATALOG, Stage::Live))
         .ok()
         .map(ValidTopology::into_topology)
 }

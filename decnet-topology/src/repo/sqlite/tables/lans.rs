@@ -8,7 +8,7 @@ use crate::{
     id::{LanId, TopologyId},
     model::{Lan, Position},
     repo::{
-        Claim,
+        SubnetClaim,
         sqlite::{columns::collect, fault::Fault},
     },
 };
@@ -18,7 +18,7 @@ pub(in crate::repo::sqlite) fn claims(
     moment: &Transaction<'_>,
     except: Option<TopologyId>,
     range: &RangeInclusive<u32>,
-) -> Result<Vec<Claim>, Fault> {
+) -> Result<Vec<SubnetClaim>, Fault> {
     let mut statement = moment.prepare_cached(
         "SELECT t.id AS topology, t.name AS by, l.name AS lan, first_address, last_address
          FROM lans l JOIN topologies t ON t.key = l.topology
@@ -27,7 +27,7 @@ pub(in crate::repo::sqlite) fn claims(
     )?;
     let except = except.map(|id| id.to_string());
     collect(statement.query(params![range.start(), range.end(), except])?, |row| {
-        Ok(Claim {
+        Ok(SubnetClaim {
             topology: row.word()?,
             name: row.word()?,
             lan: row.word()?,

@@ -7,7 +7,7 @@ use crate::{
     model::TopologyRow,
     name::TopologyName,
     repo::{
-        ListFilter, Page, RepoError,
+        RepoError, TopologyFilter, TopologyPage,
         sqlite::{
             columns::{Columns, collect, first, moment as written, only, to_json},
             fault::Fault,
@@ -70,7 +70,7 @@ pub(in crate::repo::sqlite) fn has_short_id(moment: &Transaction<'_>, id: Topolo
 }
 
 /// Returns the matching rows.
-pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, filter: &ListFilter) -> Result<Page, Fault> {
+pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, filter: &TopologyFilter) -> Result<TopologyPage, Fault> {
     const MATCHING: &str = "FROM topologies
                             WHERE ?1 = '[]' OR status IN (SELECT value FROM json_each(?1))";
     let statuses = to_json(&filter.statuses)?;
@@ -81,7 +81,7 @@ pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, filter: &ListFilte
     let mut statement = moment.prepare_cached(&page)?;
     let (limit, offset) = (filter.limit.map_or(-1, count), count(filter.offset));
     let rows = statement.query(params![statuses, limit, offset])?;
-    Ok(Page {
+    Ok(TopologyPage {
         rows: collect(rows, row)?,
         total: usize::try_from(total).unwrap_or(usize::MAX),
     })

@@ -9,7 +9,7 @@ use crate::{
     Decky, DeckyId, MutationId, MutationQueue, Topology, TopologyId, TopologyStore, Version,
     model::ServiceConfig,
     repo::{
-        Holder, ListFilter, NewMutation, NewTopology, RepoError,
+        Holder, NewMutation, NewTopology, RepoError, TopologyFilter,
         backend::{self, Backend},
     },
     rng,
@@ -86,7 +86,7 @@ async fn a_full_disk_is_reported_and_loses_nothing() {
     let big = new("big", big.build().expect("a maze"));
     let refusal = repo.create(big.clone(), at).await.expect_err("the disk is full");
     assert!(matches!(refusal, RepoError::Full), "{refusal:?}");
-    let page = repo.list(&ListFilter::default()).await.expect("the list");
+    let page = repo.list(&TopologyFilter::default()).await.expect("the list");
     assert_eq!(page.rows, [small.row]);
     assert_eq!(repo.check().await.expect("checked"), Vec::<String>::new());
     limit(i64::from(i32::MAX));

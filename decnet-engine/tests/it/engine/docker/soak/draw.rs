@@ -9,7 +9,7 @@ use decnet_topology::{
         AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, RemoveDecky, RemoveLan, UpdateDecky,
         UpdateLan,
     },
-    rng::Stream,
+    rng::RandomStream,
 };
 
 /// Services whose images need not be pulled.
@@ -19,7 +19,7 @@ const LANS: usize = 16;
 const DECKIES: usize = 32;
 
 /// Draws a mutation of a maze. About every third is refused: by name, by address, or because it requires force.
-pub(super) fn draw(stream: &mut Stream, maze: &Topology) -> Mutation {
+pub(super) fn draw(stream: &mut RandomStream, maze: &Topology) -> Mutation {
     let what = stream.below(20);
     let mut draw = Draw { stream, maze };
     match what {
@@ -35,7 +35,7 @@ pub(super) fn draw(stream: &mut Stream, maze: &Topology) -> Mutation {
 }
 
 struct Draw<'a> {
-    stream: &'a mut Stream,
+    stream: &'a mut RandomStream,
     maze: &'a Topology,
 }
 
