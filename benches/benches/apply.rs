@@ -5,12 +5,8 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, repeat};
 use decnet_topology::{
-    Catalog, Mutation, Name,
-    model::Position,
-    mutation::{
-        AddDecky, AddLan, AttachDecky, DetachDecky, MutationContext, RemoveDecky, RemoveLan, Stage, UpdateDecky,
-        UpdateLan, apply,
-    },
+    AddDecky, AddLan, AttachDecky, Catalog, DetachDecky, Mutation, MutationContext, Name, Position, RemoveDecky,
+    RemoveLan, Stage, UpdateDecky, UpdateLan, apply,
 };
 
 const LANS: u32 = 4_000;

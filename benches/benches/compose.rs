@@ -14,11 +14,7 @@ use decnet_benches::{
     Table, median,
     running::{Result, Running, Services, maze_for_docker, nanoseconds, wanted},
 };
-use decnet_engine::{
-    compose,
-    desired::{Desired, DesiredContext},
-    runtime::Runtime as _,
-};
+use decnet_engine::{Desired, DesiredContext, Runtime as _, compose};
 use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId};
 
 /// How many LANs the maze has; each LAN has three deckies.

@@ -8,11 +8,8 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, median_of, repeat};
 use decnet_engine::{
-    api::ApiVersion,
-    desired::{Desired, DesiredContext},
-    naming::{self, ContainerName, VolumeName},
-    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume},
-    testing::diff,
+    Activity, ApiVersion, ContainerName, Desired, DesiredContext, Observed, ObservedContainer, ObservedNetwork,
+    ObservedVolume, VolumeName, naming, testing::diff,
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId};
 

@@ -4,10 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, maze, plain, repeat};
-use decnet_topology::{
-    Draft,
-    document::{self, Syntax},
-};
+use decnet_topology::{Draft, Syntax, document};
 
 fn benches(criterion: &mut Criterion) {
     let new = |subject, floor| Table::new(subject, floor).limit(Limit::Ratio(1.5));

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, drawn, repeat};
-use decnet_topology::{Catalog, generate::generate};
+use decnet_topology::{Catalog, generate};
 
 fn benches(criterion: &mut Criterion) {
     let catalog = Catalog::builtin();

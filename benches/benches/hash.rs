@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, maze, repeat};
-use decnet_topology::{Topology, document::FORMAT, hash::canonical_hash};
+use decnet_topology::{Topology, canonical_hash, document::FORMAT};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

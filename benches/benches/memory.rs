@@ -3,13 +3,8 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, drawn, machine, maze, of_kind, plain, repeat};
 use decnet_topology::{
-    Catalog, Decky, Draft, Mutation, RuleSet, Topology,
-    alloc::SubnetPool,
-    document::{self, Syntax},
-    generate::generate,
-    hash::canonical_hash,
-    mutation::{AddDecky, MutationContext, Stage, apply},
-    validate::validate,
+    AddDecky, Catalog, Decky, Draft, Mutation, MutationContext, RuleSet, Stage, SubnetPool, Syntax, Topology, apply,
+    canonical_hash, document, generate, validate,
 };
 
 /// The sizes grow tenfold in this many steps.

@@ -4,7 +4,7 @@ use std::{collections::HashSet, hint::black_box, mem};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, repeat};
-use decnet_topology::{Decky, Topology, graph::Graph};
+use decnet_topology::{Decky, Graph, Topology};
 use foldhash::fast::FixedState;
 
 /// The LANs that routers connect to each LAN, by their positions in the maze: concatenated lists.

@@ -9,9 +9,8 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, drawn, maze, of_kind, repeat_on_the_clock};
 use decnet_topology::{
-    Intent, MutationQueue, Status, StoredTopology, Topology, TopologyId, TopologyStore,
-    mutation::UpdateDecky,
-    repo::{Holder, NewMutation, NewTopology, SqliteRepo, StatusChange},
+    Holder, Intent, MutationQueue, NewMutation, NewTopology, SqliteRepo, Status, StatusChange, StoredTopology,
+    Topology, TopologyId, TopologyStore, UpdateDecky,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};

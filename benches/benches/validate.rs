@@ -4,7 +4,7 @@ use std::{collections::HashSet, hint::black_box};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, SIZES, Table, maze, repeat};
-use decnet_topology::{Catalog, Lan, RuleSet, Topology, validate::validate};
+use decnet_topology::{Catalog, Lan, RuleSet, Topology, validate};
 
 /// Walks the model, puts each attachment into a hash set that is large enough, and sorts the subnets.
 fn floor(maze: &Topology) -> usize {

@@ -18,23 +18,13 @@ use decnet_benches::{
     running::{self, Result},
 };
 use decnet_engine::{
-    bus::{
-        Bus as _, Pattern, Received, Subscription,
-        unix::{Server, UnixBus},
-    },
-    desired::{Desired, DesiredContext},
-    engine::{DeployOptions, Engine, Submitted, submit},
-    event::{Event, MutationStage, StepState},
-    execute::{ExecuteOptions, OnFailure, execute},
-    observe::Scope,
-    runtime::{Runtime as _, RuntimeInfo, docker::Docker},
-    testing::diff,
-    watch::{WatchOptions, watch},
+    Bus as _, DeployOptions, Desired, DesiredContext, Docker, Engine, Event, ExecuteOptions, MutationStage, OnFailure,
+    Pattern, Received, Runtime as _, RuntimeInfo, Scope, Server, StepState, Submitted, Subscription, UnixBus,
+    WatchOptions, execute, submit, testing::diff, watch,
 };
 use decnet_topology::{
-    Catalog, DeploySettings, InstanceId, Mutation, Repo, RuleSet, Topology, TopologyId,
-    mutation::{AddDecky, MutationContext, RemoveDecky, Stage, UpdateDecky, apply},
-    repo::{MemoryRepo, NewMutation, NewTopology, SqliteRepo, TopologyFilter},
+    AddDecky, Catalog, DeploySettings, InstanceId, MemoryRepo, Mutation, MutationContext, NewMutation, NewTopology,
+    RemoveDecky, Repo, RuleSet, SqliteRepo, Stage, Topology, TopologyFilter, TopologyId, UpdateDecky, apply,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;

@@ -1,8 +1,6 @@
 use std::net::Ipv4Addr;
 
-use decnet_topology::{
-    Catalog, Decky, DeckyId, Lan, LanId, Topology, TopologyConfig, generate::generate, model::Attachment,
-};
+use decnet_topology::{Attachment, Catalog, Decky, DeckyId, Lan, LanId, Topology, TopologyConfig, generate};
 
 /// The numbers of LANs of the benched mazes.
 pub const SIZES: [u32; 5] = [10, 100, 1_000, 4_000, 40_000];
@@ -91,7 +89,7 @@ fn host(lan: u32, lans: u32) -> Decky {
 
 #[cfg(test)]
 mod tests {
-    use decnet_topology::{Catalog, RuleSet, validate::validate};
+    use decnet_topology::{Catalog, RuleSet, validate};
 
     use super::*;
 

@@ -68,10 +68,7 @@ pub fn bytes(maze: &Topology) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use decnet_topology::{
-        Draft,
-        document::{self, Syntax},
-    };
+    use decnet_topology::{Draft, Syntax, document};
 
     use super::*;
 

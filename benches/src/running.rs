@@ -5,18 +5,10 @@
 use std::{collections::BTreeSet, error::Error, path::Path, sync::Arc, time::Instant};
 
 use decnet_engine::{
-    decoy::{DecoyImage, embedded},
-    engine::{DeployOptions, Engine, EngineOptions, Outcome},
-    observe::{Activity, Scope, topology_of},
-    runtime::{
-        Runtime as _,
-        docker::{Docker, DockerHost, DockerOptions},
-    },
+    Activity, DecoyImage, DeployOptions, Docker, DockerHost, DockerOptions, Engine, EngineOptions, Outcome,
+    Runtime as _, Scope, topology_of,
 };
-use decnet_topology::{
-    Catalog, InstanceId, Repo, Topology, TopologyId,
-    repo::{NewTopology, SqliteRepo},
-};
+use decnet_topology::{Catalog, InstanceId, NewTopology, Repo, SqliteRepo, Topology, TopologyId};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +55,7 @@ pub fn wanted(subject: &str) -> bool {
 /// Connects to the daemon, and returns the options for an engine; without a daemon, prints that nothing is measured and returns
 /// none.
 pub async fn connect() -> Result<Option<(Docker, EngineOptions)>> {
-    let program = embedded().ok_or("the decoy is built for Linux")?;
+    let program = DecoyImage::embedded_program().ok_or("the decoy is built for Linux")?;
     let image = Arc::new(DecoyImage::pack(program));
     let host = DockerHost::from_env(|name| std::env::var(name).ok())?;
     let options = DockerOptions::default().host(host).decoy(Arc::clone(&image));

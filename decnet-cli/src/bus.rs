@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_engine::bus::{Bus, unix::UnixBus};
+use decnet_engine::{Bus, UnixBus};
 use etcetera::BaseStrategy;
 
 use crate::{command_error::CommandError, globals::Globals};

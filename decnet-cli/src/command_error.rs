@@ -2,14 +2,10 @@
 
 use std::{error::Error, io, path::PathBuf};
 
-use decnet_engine::{bus::unix::BindError, engine::EngineError, runtime::RuntimeError};
+use decnet_engine::{BindError, EngineError, RuntimeError};
 use decnet_topology::{
-    Finding, MutationError, RepoError, Status,
-    alloc::{AllocError, ResolveError},
-    catalog::CatalogError,
-    config::InvalidConfig,
-    document::DocumentError,
-    repo::FindError,
+    AllocError, CatalogError, DocumentError, FindError, Finding, InvalidConfig, MutationError, RepoError, ResolveError,
+    Status,
 };
 
 use jiff::Timestamp;

@@ -2,15 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use decnet_engine::{
-    decoy::{self, DecoyImage},
-    engine::{Engine, EngineError, EngineOptions},
-    runtime::{
-        RuntimeError,
-        docker::{Docker, DockerHost, DockerOptions},
-    },
-};
-use decnet_topology::{Catalog, Repo, catalog::ImageSource};
+use decnet_engine::{DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, RuntimeError};
+use decnet_topology::{Catalog, ImageSource, Repo};
 
 use crate::{bus::SharedBus, command_error::CommandError, globals::Globals, input::Source, output::Output, store};
 
@@ -85,7 +78,7 @@ impl Context {
     pub(crate) fn decoy(wishes: &EngineWishes<'_>) -> Result<DecoyImage, CommandError> {
         let program = match wishes.decoy {
             Some(path) => Some(Source::File(path.into()).read()?),
-            None => decoy::embedded().map(<[u8]>::to_vec),
+            None => DecoyImage::embedded_program().map(<[u8]>::to_vec),
         };
         Ok(DecoyImage::pack(&program.ok_or(EngineError::NoDecoy)?))
     }

@@ -2,13 +2,8 @@
 
 use std::{io, process::ExitCode};
 
-use decnet_engine::{bus::unix::BindError, engine::EngineError, plan::PlanError, runtime::RuntimeError};
-use decnet_topology::{
-    Code, MutationError, RepoError, Status,
-    alloc::{AllocError, ResolveError},
-    generate::GenerateError,
-    repo::FindError,
-};
+use decnet_engine::{BindError, EngineError, PlanError, RuntimeError};
+use decnet_topology::{AllocError, Code, FindError, GenerateError, MutationError, RepoError, ResolveError, Status};
 
 use crate::command_error::CommandError;
 

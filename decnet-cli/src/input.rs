@@ -6,11 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use decnet_topology::{
-    Draft, Topology,
-    alloc::SubnetPool,
-    document::{self, MAX_BYTES, Syntax},
-};
+use decnet_topology::{Draft, SubnetPool, Syntax, Topology, document, document::MAX_BYTES};
 
 use crate::command_error::CommandError;
 

@@ -1,16 +1,12 @@
 //! Finds a maze: a stored one, or a file.
 
-use decnet_topology::{
-    Repo, StoredTopology, Topology, TopologyRow,
-    model::Header,
-    repo::{FindError, find as find_stored},
-};
+use decnet_topology::{FindError, Header, Repo, StoredTopology, Topology, TopologyRow, find_topology};
 
 use crate::{command_error::CommandError, context::Context, input, store};
 
 /// Finds a stored maze by its id, its name, or the start of its id.
 pub(crate) async fn find(repo: &dyn Repo, text: &str) -> Result<TopologyRow, CommandError> {
-    Ok(find_stored(repo, text).await?)
+    Ok(find_topology(repo, text).await?)
 }
 
 /// A maze from a file or from the store.

@@ -1,7 +1,7 @@
 //! The past of mazes, from the audit trail of the store.
 
-use decnet_engine::event::timeline::{DeckyMoment, Timeline};
-use decnet_topology::{Lan, Name, Repo, StoredTopology, repo::MutationRow, status::StatusEvent};
+use decnet_engine::{DeckyMoment, Timeline};
+use decnet_topology::{Lan, MutationRow, Name, Repo, StatusEvent, StoredTopology};
 use jiff::{Span, Timestamp, Zoned, civil};
 use serde::Serialize;
 use serde_json::json;

@@ -2,11 +2,7 @@
 
 use std::{io::IsTerminal, time::Duration};
 
-use decnet_engine::{
-    bus::{Received, Subscription},
-    engine::Engine,
-    event::{Envelope, Event, StepState},
-};
+use decnet_engine::{Engine, Envelope, Event, Received, StepState, Subscription};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

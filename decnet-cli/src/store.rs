@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use decnet_topology::{Repo, repo::SqliteRepo};
+use decnet_topology::{Repo, SqliteRepo};
 use etcetera::BaseStrategy;
 
 use crate::{command_error::CommandError, globals::Globals};

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use decnet_engine::engine::DeckyState;
+use decnet_engine::DeckyState;
 
 use crate::text::one_line;
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use decnet_topology::{
-    ClaimToken, MutationState, Repo, RepoError, TopologyId,
-    repo::{MutationFilter, MutationOutcome, MutationRow},
+    ClaimToken, MutationFilter, MutationOutcome, MutationRow, MutationState, Repo, RepoError, TopologyId,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;

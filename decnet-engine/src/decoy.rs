@@ -13,12 +13,6 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-/// The path of the program in the image.
-pub const PROGRAM_PATH: &str = "/decnet-decoy";
-
-/// The label of the engine's own images.
-pub const IMAGE_LABEL: &str = "decnet.decoy";
-
 const REPOSITORY: &str = "decnet-decoy";
 
 /// The folders of the image besides [`STATE_FOLDER`], parents first. Engines mount to all of them except the first and `var`.
@@ -28,12 +22,6 @@ const FOLDERS: [&str; 6] = ["./", "dev", "etc", "proc", "sys", "var"];
 /// The program is executable and not readable, even for its owner. So the kernel refuses access to its processes and to their
 /// root through `/proc` without `SYS_PTRACE`.
 const PROGRAM_MODE: u32 = 0o111;
-
-/// Returns the program that was built with this crate. Returns `None` if the target is not Linux.
-pub fn embedded() -> Option<&'static [u8]> {
-    let program: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/decnet-decoy"));
-    (!program.is_empty()).then_some(program)
-}
 
 /// An image with one program, ready to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +39,18 @@ pub struct DecoyImage {
 }
 
 impl DecoyImage {
+    /// The path of the program in the image.
+    pub const PROGRAM_PATH: &str = "/decnet-decoy";
+
+    /// The label of the engine's own images.
+    pub const LABEL: &str = "decnet.decoy";
+
+    /// Returns the program that was built with this crate. Returns `None` if the target is not Linux.
+    pub fn embedded_program() -> Option<&'static [u8]> {
+        let program: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/decnet-decoy"));
+        (!program.is_empty()).then_some(program)
+    }
+
     /// Packs a program. The same bytes give the same image on every machine.
     pub fn pack(program: &[u8]) -> Self {
         let mut layer = Archive::of(KEEPER);
@@ -60,12 +60,12 @@ impl DecoyImage {
         layer.owner = 0;
         layer.folder(PORTS_FOLDER.trim_start_matches('/'));
         layer.owner = KEEPER;
-        layer.file(PROGRAM_PATH.trim_start_matches('/'), PROGRAM_MODE, program);
+        layer.file(Self::PROGRAM_PATH.trim_start_matches('/'), PROGRAM_MODE, program);
         let layer = layer.end();
         let layer_digest = digest(&layer);
         let config = bytes(&json!({
             "architecture": architecture(program),
-            "config": {"Entrypoint": [PROGRAM_PATH], "Labels": {IMAGE_LABEL: "true"}},
+            "config": {"Entrypoint": [Self::PROGRAM_PATH], "Labels": {Self::LABEL: "true"}},
             "created": "1970-01-01T00:00:00Z",
             "history": [{"created": "1970-01-01T00:00:00Z", "created_by": REPOSITORY}],
             "os": "linux",

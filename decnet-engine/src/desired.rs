@@ -13,7 +13,8 @@ pub(crate) use bridge::bridge_options;
 pub use build::{Desired, DesiredContext, DesiredError};
 pub(crate) use changed::{changed_fields, changed_spec_fields};
 pub use seccomp::{Seccomp, seccomp_profile};
+pub(crate) use spec::{BASE_CAPABILITIES, NOBODY, RESOLVER};
 pub use spec::{
-    BASE_CAPABILITIES, BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec,
-    PortMapping, RESOLVER, RunAs, ServiceNetwork, ServiceSpec, Sysctls,
+    BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NetworkReach, NetworkSpec, PortMapping, RunAs, ServiceNetwork,
+    ServiceSpec, Sysctls,
 };

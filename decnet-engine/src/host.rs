@@ -1,6 +1,6 @@
 //! Facts about this machine: its name, routes and listening sockets. A deploy must not conflict with these.
 
-mod cause;
+pub(crate) mod cause;
 mod filter;
 mod packets;
 mod podman;
@@ -12,13 +12,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use decnet_topology::{
-    catalog::{Port, Protocol},
-    validate::{HostRoute, Listener},
-};
+use decnet_topology::{HostRoute, Listener, Port, Protocol};
 use ipnet::Ipv4Net;
 
-pub use cause::{Bridge, Cause};
+pub(crate) use cause::{Bridge, Cause};
 pub use packets::{causes, elsewhere, unexplained};
 pub use podman::podman_lacks;
 pub(crate) use podman::podman_masquerades;

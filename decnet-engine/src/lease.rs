@@ -3,8 +3,7 @@
 use std::{fs, sync::Arc};
 
 use decnet_topology::{
-    LeaseToken, MutationState, Repo, RepoError, TopologyId,
-    repo::{Holder, Lease, MutationClaim, MutationFilter},
+    Holder, Lease, LeaseToken, MutationClaim, MutationFilter, MutationState, Repo, RepoError, TopologyId,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;

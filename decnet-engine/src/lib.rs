@@ -1,26 +1,22 @@
 //! Deploys mazes of decoy hosts on Docker, reconciles them, and removes them completely.
 //!
-//! **There is one way to change Docker: prepare a plan and execute it.** The desired state ([`desired`]) is computed from a
-//! valid topology, and the actual state is observed ([`observe`]). [`Engine::prepare`](engine::Engine::prepare) compares the
-//! two and returns a [`plan`]: a DAG of steps. [`execute`] runs the plan with bounded concurrency. On failure it undoes what
+//! **There is one way to change Docker: prepare a plan and execute it.** The desired state ([`Desired`]) is computed from a
+//! valid topology, and the actual state is observed ([`Observed`]). [`Engine::prepare`] compares the
+//! two and returns a [`Plan`]: a DAG of steps. [`execute`] runs the plan with bounded concurrency. On failure it undoes what
 //! this run did, and nothing else. A deploy starts from nothing, a teardown ends with nothing, and healing starts from a
 //! damaged maze; all are plans. So any command converges from any state, and a dry run prints the plan that would run.
 //!
 //! # Deploying a maze
 //!
-//! An [`Engine`](engine::Engine) combines a store and a [`Runtime`](runtime::Runtime). This example uses the in-memory
-//! simulation of Docker; `runtime::docker` (feature `docker`, on by default) is the real one.
+//! An [`Engine`] combines a store and a [`Runtime`]. This example uses the in-memory
+//! simulation of Docker; `Docker` (feature `docker`, on by default) is the real one.
 //!
 //! ```
 //! use std::sync::Arc;
 //!
-//! use decnet_engine::{
-//!     engine::{DeployOptions, Engine, EngineOptions, Operation},
-//!     runtime::simulated::Simulated,
-//! };
-//! use decnet_topology::{Catalog, Status, Topology, TopologyStore, repo::{MemoryRepo, NewTopology}};
+//! use decnet_engine::{CancellationToken, DeployOptions, Engine, EngineOptions, Operation, simulated::Simulated};
+//! use decnet_topology::{Catalog, MemoryRepo, NewTopology, Status, Topology, TopologyStore};
 //! use jiff::Timestamp;
-//! use tokio_util::sync::CancellationToken;
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let repo = Arc::new(MemoryRepo::new());
@@ -51,10 +47,10 @@
 //!
 //! # Without a store, without a daemon
 //!
-//! The desired state is data and computed without I/O. Only [`prepare`](engine::Engine::prepare) makes plans.
+//! The desired state is data and computed without I/O. Only [`prepare`](Engine::prepare) makes plans.
 //!
 //! ```
-//! use decnet_engine::{api::ApiVersion, compose, desired::{Desired, DesiredContext}};
+//! use decnet_engine::{ApiVersion, Desired, DesiredContext, compose};
 //! use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, rng};
 //!
 //! let catalog = Catalog::builtin();
@@ -94,25 +90,61 @@
 //! - `docker` (default): the runtime that talks to a Docker daemon, 20.10 or later.
 //! - `testing`: the suite that any runtime must pass.
 
-pub mod api;
-pub mod bus;
+mod api;
+mod bus;
 mod claim;
 pub mod compose;
-pub mod decoy;
-pub mod desired;
+mod decoy;
+mod desired;
 pub mod doctor;
-pub mod engine;
-pub mod event;
-pub mod execute;
-pub mod feed;
+mod engine;
+mod event;
+mod execute;
+mod feed;
 pub mod host;
 mod lease;
 pub mod naming;
-pub mod observe;
-pub mod plan;
-pub mod runtime;
+mod observe;
+mod plan;
+mod runtime;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod watch;
+mod watch;
 
+pub use api::ApiVersion;
+pub use bus::{
+    Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
+    local::LocalBus,
+    unix::{BindError, Connection, ConnectionError, Server, UnixBus},
+};
+pub use decoy::DecoyImage;
+pub use desired::{
+    BaseSpec, Desired, DesiredContext, DesiredError, ImageSpec, InterfaceSpec, Limits, LogSpec, NetworkReach,
+    NetworkSpec, PortMapping, RunAs, Seccomp, ServiceNetwork, ServiceSpec, Sysctls, seccomp_profile,
+};
+pub use doctor::check::{Check, Verdict};
+pub use engine::{
+    ApplyOptions, BrokenLease, CreateOptions, DeckyState, DeployOptions, Engine, EngineError, EngineOptions,
+    HolderState, InsideOnly, Inspection, InterfaceState, Operation, Outcome, PathEnd, Prepared, PreparedReap, Reach,
+    ReachDeviation, ReapOptions, ReapReport, Reaped, ServiceState, SettingsChange, SkippedPath, StoreOutcome,
+    StoreResult, Submitted, VerifyReport, break_lease, describe_difference, holder_state, own_images, submit,
+};
+pub use event::{
+    DeckyEvent, Envelope, EnvelopeError, Event, Health, MutationStage, Progress, StepState, Trigger, deleted_logs_text,
+    sink::LogSink,
+    syslog::SyslogWriter,
+    timeline::{DeckyMoment, DeckyTimeline, Timeline},
+};
+pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
+pub use feed::{Feed, FeedItem, TopologyNow};
+pub use host::cause::{Bridge, Cause};
+pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};
+pub use observe::{
+    Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope, instance_of, topology_of,
+};
+pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
+#[cfg(feature = "docker")]
+pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
+pub use runtime::{Effect, ForeignNetwork, NetworkCheck, Resource, Runtime, RuntimeError, RuntimeInfo, simulated};
 pub use tokio_util::sync::CancellationToken;
+pub use watch::{WatchOptions, watch};

@@ -1,10 +1,11 @@
 //! The names and labels of our resources on Docker.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+pub(crate) mod name;
 
-use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, id};
-use serde::{Deserialize, Serialize};
+use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, short_id};
 use sha2::{Digest as _, Sha256};
+
+pub(crate) use name::{ContainerName, Labels, NetworkName, Role, VolumeName};
 
 /// The label with the id of the store that owns the resource. **Ownership is this label and nothing else.**
 pub const INSTANCE: &str = "decnet.instance";
@@ -27,62 +28,6 @@ pub const STATE: &str = "decnet.state";
 /// The label with the log driver of a container, if it is not the default.
 pub const LOG: &str = "decnet.log";
 
-macro_rules! docker_names {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        impl $name {
-            /// Takes a name as Docker reports it.
-            pub fn from_docker(name: impl Into<String>) -> Self {
-                Self(name.into())
-            }
-
-            /// Returns the name as Docker expects it.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-    )*};
-}
-
-docker_names! {
-    /// The name of a Docker network.
-    NetworkName;
-    /// The name of a Docker container.
-    ContainerName;
-    /// The name of a Docker volume.
-    VolumeName;
-}
-
-/// The role of a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The container owns a decky's network namespace.
-    Base,
-    /// The container answers on the ports of one service.
-    Service,
-}
-
-impl Role {
-    /// Returns the value of the label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Service => "service",
-        }
-    }
-}
-
 /// Returns the name of a LAN's network: `decnet_t_<8>_<lan>`.
 ///
 /// The name of the DMZ's network has a dot before the LAN, so that it sorts first: engines before API 1.48 route by, and
@@ -91,7 +36,7 @@ pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
     let dot = if lan.is_dmz() { "." } else { "" };
     NetworkName(format!(
         "decnet_t_{}_{dot}{}",
-        id::short(topology),
+        short_id(topology),
         lan.name().to_lowercase()
     ))
 }
@@ -108,7 +53,7 @@ pub fn bridge(network: &NetworkName) -> String {
 
 /// Returns the name of a decky's base: `decnet_t_<8>_<decky>`.
 pub fn base(topology: TopologyId, decky: &Decky) -> ContainerName {
-    ContainerName(format!("decnet_t_{}_{}", id::short(topology), decky.name()))
+    ContainerName(format!("decnet_t_{}_{}", short_id(topology), decky.name()))
 }
 
 /// Returns the name of a service's container: `decnet_t_<8>_<decky>.<service>`. The name of a decky has no dot.
@@ -120,9 +65,6 @@ pub fn service(topology: TopologyId, decky: &Decky, service: &ServiceName) -> Co
 pub fn service_beside(base: &ContainerName, service: &ServiceName) -> ContainerName {
     ContainerName([base.as_str(), ".", service.as_str()].concat())
 }
-
-/// Labels by name.
-pub type Labels = BTreeMap<Cow<'static, str>, String>;
 
 /// Returns the labels of the volume with the state of a base, given the labels of the base.
 pub fn volume_labels(base: &Labels) -> Labels {

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use decnet_topology::{alloc, config::DEFAULT_LAN_PREFIX, net};
+use decnet_topology::{DEFAULT_LAN_PREFIX, net};
 use pyo3::{exceptions::PyTypeError, prelude::*};
 use serde_json::Value;
 
@@ -13,10 +13,10 @@ use crate::{convert, errors::Raise as _, tree};
 
 /// Hands out the addresses of one subnet.
 #[pyclass(frozen, module = "decnet")]
-pub(crate) struct IpAllocator(Mutex<alloc::IpAllocator>);
+pub(crate) struct IpAllocator(Mutex<decnet_topology::IpAllocator>);
 
 impl IpAllocator {
-    fn lock(&self) -> MutexGuard<'_, alloc::IpAllocator> {
+    fn lock(&self) -> MutexGuard<'_, decnet_topology::IpAllocator> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -27,7 +27,7 @@ impl IpAllocator {
     #[new]
     #[pyo3(signature = (subnet: "Subnet"))]
     fn new(subnet: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let opened = alloc::IpAllocator::new(convert::subnet(subnet, "a subnet")?);
+        let opened = decnet_topology::IpAllocator::new(convert::subnet(subnet, "a subnet")?);
         let addresses = opened.map_err(|error| error.raise(subnet.py()))?;
         Ok(Self(Mutex::new(addresses)))
     }
@@ -101,10 +101,10 @@ fn length(prefix: &Bound<'_, PyAny>) -> PyResult<u8> {
 
 /// Hands out the subnets of one length from a range of addresses, and skips everything reserved.
 #[pyclass(frozen, module = "decnet")]
-pub(crate) struct SubnetAllocator(Mutex<alloc::SubnetAllocator>);
+pub(crate) struct SubnetAllocator(Mutex<decnet_topology::SubnetAllocator>);
 
 impl SubnetAllocator {
-    fn lock(&self) -> MutexGuard<'_, alloc::SubnetAllocator> {
+    fn lock(&self) -> MutexGuard<'_, decnet_topology::SubnetAllocator> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,7 +123,7 @@ impl SubnetAllocator {
         let text = convert::address_text(base, "a pool")?;
         let base = net::parse_base(&text).map_err(|error| tree::AddressError::new_err(error.to_string()))?;
         let prefix = prefix.map_or(Ok(DEFAULT_LAN_PREFIX), length)?;
-        let mut pool = alloc::SubnetAllocator::new(base, prefix).map_err(|error| error.raise(py))?;
+        let mut pool = decnet_topology::SubnetAllocator::new(base, prefix).map_err(|error| error.raise(py))?;
         for subnet in convert::subnets(reserved, "reserved")? {
             pool.reserve(subnet);
         }

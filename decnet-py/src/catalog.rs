@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use decnet_topology::{ServiceName, catalog};
+use decnet_topology::ServiceName;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,16 +14,17 @@ use crate::{
 };
 
 /// Read once, for all calls without a catalogue argument.
-static BUILTIN: LazyLock<Arc<catalog::Catalog>> = LazyLock::new(|| Arc::new(catalog::Catalog::builtin()));
+static BUILTIN: LazyLock<Arc<decnet_topology::Catalog>> =
+    LazyLock::new(|| Arc::new(decnet_topology::Catalog::builtin()));
 
 /// The catalogue of services and archetypes.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
-pub(crate) struct Catalog(Arc<catalog::Catalog>);
+pub(crate) struct Catalog(Arc<decnet_topology::Catalog>);
 
 impl Catalog {
     /// Returns the catalogue that was given, or the built-in one.
-    pub(crate) fn or_builtin(given: Option<&Self>) -> Arc<catalog::Catalog> {
+    pub(crate) fn or_builtin(given: Option<&Self>) -> Arc<decnet_topology::Catalog> {
         Arc::clone(given.map_or(&*BUILTIN, |catalog| &catalog.0))
     }
 }
@@ -121,7 +122,7 @@ impl Catalog {
     }
 }
 
-fn described(service: &catalog::Service) -> Value {
+fn described(service: &decnet_topology::Service) -> Value {
     json!({
         "name": service.name,
         "ports": service.ports,

@@ -1,6 +1,6 @@
 //! The parameters of a generated maze.
 
-use decnet_topology::{config, rng};
+use decnet_topology::rng;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::{
 /// The parameters of a generated maze: checked, complete, and with the seed.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
-pub(crate) struct TopologyConfig(pub(crate) config::TopologyConfig);
+pub(crate) struct TopologyConfig(pub(crate) decnet_topology::TopologyConfig);
 
 #[pymethods]
 impl TopologyConfig {
@@ -150,7 +150,7 @@ impl TopologyConfig {
 pub(crate) fn read(fields: &Bound<'_, PyAny>, catalog: Option<&Catalog>) -> PyResult<TopologyConfig> {
     let py = fields.py();
     let value = convert::to_value(fields).map_err(|unfit| unfit.raise(|message| errors::unread_config(py, message)))?;
-    let config = config::TopologyConfig::from_value(&value, &Catalog::or_builtin(catalog), rng::os_seed);
+    let config = decnet_topology::TopologyConfig::from_value(&value, &Catalog::or_builtin(catalog), rng::os_seed);
     config.map(TopologyConfig).map_err(|error| error.raise(py))
 }
 

@@ -2,12 +2,7 @@
 
 use std::path::Path;
 
-use decnet_topology::{
-    Draft, Finding, Target, Topology,
-    alloc::SubnetPool,
-    document::{self, DocumentError, Syntax},
-    model::Header,
-};
+use decnet_topology::{DocumentError, Draft, Finding, Header, SubnetPool, Syntax, Target, Topology, document};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict, types::PyString};
 use serde_json::Value;
 

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{
-    engine::{self, DeployOptions, EngineError, Submitted},
-    runtime::RuntimeError,
-    watch::{WatchOptions, watch},
-};
+use decnet_engine::{DeployOptions, EngineError, RuntimeError, Submitted, WatchOptions, watch};
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +45,7 @@ impl EngineMethods {
         &self,
         py: Python<'_>,
         progress: Option<&Bound<'_, PyAny>>,
-        work: impl FnOnce(engine::Engine, CancellationToken) -> F + Send + 'static,
+        work: impl FnOnce(decnet_engine::Engine, CancellationToken) -> F + Send + 'static,
         finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
     ) -> Answer
     where
@@ -74,7 +70,7 @@ impl EngineMethods {
     fn look<T, F>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(engine::Engine) -> F + Send + 'static,
+        work: impl FnOnce(decnet_engine::Engine) -> F + Send + 'static,
         finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
     ) -> Answer
     where
@@ -110,7 +106,7 @@ impl EngineMethods {
     /// Asks the daemon for its version and settings.
     #[pyo3(signature = () -> "Answer[Document]")]
     fn info(&self, py: Python<'_>) -> Answer {
-        let work = |engine: engine::Engine| async move { Ok(engine.runtime().info().await?) };
+        let work = |engine: decnet_engine::Engine| async move { Ok(engine.runtime().info().await?) };
         self.look(py, work, convert::document_of)
     }
 
@@ -125,7 +121,8 @@ impl EngineMethods {
     ) -> Answer {
         let (py, id, settings) = (id.py(), rows::topology_id(id)?, prepared::settings(settings)?);
         let options = DeployOptions::default().force(force).settings(settings);
-        let work = move |engine: engine::Engine, cancel| async move { engine.deploy(id, options, &cancel).await };
+        let work =
+            move |engine: decnet_engine::Engine, cancel| async move { engine.deploy(id, options, &cancel).await };
         self.change(py, progress, work, plan::outcome)
     }
 
@@ -133,7 +130,7 @@ impl EngineMethods {
     #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn teardown(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: engine::Engine, cancel| async move { engine.teardown(id, &cancel).await };
+        let work = move |engine: decnet_engine::Engine, cancel| async move { engine.teardown(id, &cancel).await };
         self.change(py, progress, work, plan::outcome)
     }
 
@@ -141,7 +138,8 @@ impl EngineMethods {
     #[pyo3(signature = (id: "TopologyId", *, force = false, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn reconcile(&self, id: &Bound<'_, PyAny>, force: bool, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: engine::Engine, cancel| async move { engine.reconcile(id, force, &cancel).await };
+        let work =
+            move |engine: decnet_engine::Engine, cancel| async move { engine.reconcile(id, force, &cancel).await };
         self.change(py, progress, work, plan::outcome)
     }
 
@@ -160,7 +158,7 @@ impl EngineMethods {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let operation = prepared::operation(operation, force, settings, actor)?;
         let (waiter, closing) = (self.waiter, self.workbench()?.closing);
-        let work = move |engine: engine::Engine| async move {
+        let work = move |engine: decnet_engine::Engine| async move {
             let prepared = engine.prepare(id, operation).await?;
             Ok((engine, prepared))
         };
@@ -182,7 +180,7 @@ impl EngineMethods {
     ) -> Answer {
         let options = prepared::reap_options(instance, running)?;
         let (waiter, closing) = (self.waiter, self.workbench()?.closing);
-        let work = move |engine: engine::Engine| async move {
+        let work = move |engine: decnet_engine::Engine| async move {
             let prepared = engine.prepare_reap(options).await?;
             Ok((engine, prepared))
         };
@@ -201,7 +199,7 @@ impl EngineMethods {
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let options = prepared::reap_options(instance, running)?;
-        let work = move |engine: engine::Engine, cancel| async move { engine.reap(options, &cancel).await };
+        let work = move |engine: decnet_engine::Engine, cancel| async move { engine.reap(options, &cancel).await };
         self.change(py, progress, work, convert::document_of)
     }
 
@@ -209,7 +207,7 @@ impl EngineMethods {
     #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[VerifyReport]")]
     fn verify(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: engine::Engine, cancel| async move { engine.verify(id, &cancel).await };
+        let work = move |engine: decnet_engine::Engine, cancel| async move { engine.verify(id, &cancel).await };
         self.change(py, progress, work, convert::document_of)
     }
 
@@ -217,7 +215,7 @@ impl EngineMethods {
     #[pyo3(signature = (id: "TopologyId") -> "Answer[list[DeckyState]]")]
     fn inspect(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: engine::Engine| async move { engine.inspect(id).await };
+        let work = move |engine: decnet_engine::Engine| async move { engine.inspect(id).await };
         self.look(py, work, |py, inspection| convert::to_python(py, &inspection.deckies))
     }
 
@@ -245,7 +243,7 @@ impl EngineMethods {
     #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[list[MutationRow]]")]
     fn drain(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: engine::Engine, cancel| async move { engine.drain(id, &cancel).await };
+        let work = move |engine: decnet_engine::Engine, cancel| async move { engine.drain(id, &cancel).await };
         self.change(py, progress, work, convert::document_of)
     }
 
@@ -263,7 +261,7 @@ impl EngineMethods {
         if let Some(width) = width {
             options.width = count(width, "a width")?.max(1);
         }
-        let work = move |engine: engine::Engine, cancel| async move { watch(&engine, &options, &cancel).await };
+        let work = move |engine: decnet_engine::Engine, cancel| async move { watch(&engine, &options, &cancel).await };
         self.change(py, progress, work, |py, ()| Ok(py.None()))
     }
 

@@ -2,14 +2,10 @@
 
 use std::{error::Error, fmt::Display, iter::successors};
 
-use decnet_engine::{engine::EngineError, execute::StepFailure, runtime::RuntimeError};
+use decnet_engine::{EngineError, RuntimeError, StepFailure};
 use decnet_topology::{
-    Finding, MutationError, RepoError,
-    alloc::{AllocError, ResolveError},
-    catalog::CatalogError,
-    config::{ConfigFault, InvalidConfig as ConfigError},
-    document::DocumentError,
-    generate::GenerateError,
+    AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, InvalidConfig as ConfigError,
+    MutationError, RepoError, ResolveError,
 };
 use pyo3::{IntoPyObjectExt as _, prelude::*};
 

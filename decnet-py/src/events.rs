@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{
-    bus::Received,
-    engine::EngineError,
-    feed::{Feed, FeedItem, TopologyNow},
-};
+use decnet_engine::{EngineError, Feed, FeedItem, Received, TopologyNow};
 use decnet_topology::{RepoError, TopologyId};
 use pyo3::{exceptions::PyStopAsyncIteration, prelude::*};
 use tokio::sync::Mutex;

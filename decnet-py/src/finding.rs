@@ -1,6 +1,6 @@
 //! Findings: faults and likely mistakes, as data.
 
-use decnet_topology::finding::{self, Severity, Target};
+use decnet_topology::{Severity, Target};
 use pyo3::prelude::*;
 
 use crate::convert::{self, Typed};
@@ -55,8 +55,8 @@ impl Finding {
     }
 }
 
-impl From<&finding::Finding> for Finding {
-    fn from(finding: &finding::Finding) -> Self {
+impl From<&decnet_topology::Finding> for Finding {
+    fn from(finding: &decnet_topology::Finding) -> Self {
         Self {
             severity: finding.severity,
             code: finding.code.as_str(),
@@ -67,6 +67,6 @@ impl From<&finding::Finding> for Finding {
 }
 
 /// Converts findings to Python's.
-pub(crate) fn list(findings: &[finding::Finding]) -> Vec<Finding> {
+pub(crate) fn list(findings: &[decnet_topology::Finding]) -> Vec<Finding> {
     findings.iter().map(Finding::from).collect()
 }

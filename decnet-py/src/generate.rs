@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use decnet_topology::generate;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 
 use crate::{
@@ -44,7 +43,7 @@ pub(crate) fn generate_topology(
         config = config.with_seed(read_seed(seed)?);
     }
     let (catalog, reserved) = (Catalog::or_builtin(catalog), convert::subnets(reserved, "reserved")?);
-    let drawn = py.detach(|| generate::generate(&config, &catalog, &reserved));
+    let drawn = py.detach(|| decnet_topology::generate(&config, &catalog, &reserved));
     let maze = drawn.map_err(|error| error.raise(py))?;
     Ok(Topology::drawn(Arc::new(maze), config))
 }

@@ -3,12 +3,8 @@
 use std::sync::Arc;
 
 use decnet_topology::{
-    Name, TopologyConfig as Config, ValidTopology,
-    document::{self, Syntax},
-    graph::Graph,
-    hash::canonical_hash,
-    model::{self, Header},
-    mutation::{self, MutationContext, Stage},
+    Graph, Header, MutationContext, Name, Stage, Syntax, TopologyConfig as Config, ValidTopology, canonical_hash,
+    document,
 };
 use pyo3::{exceptions::PyKeyError, prelude::*, types::PyDict};
 
@@ -29,12 +25,12 @@ use crate::{
 #[derive(PartialEq)]
 pub(crate) struct Topology {
     header: Header,
-    maze: Arc<model::Topology>,
+    maze: Arc<decnet_topology::Topology>,
 }
 
 impl Topology {
     /// Creates one from a generated maze and its config.
-    pub(crate) fn drawn(maze: Arc<model::Topology>, config: Config) -> Self {
+    pub(crate) fn drawn(maze: Arc<decnet_topology::Topology>, config: Config) -> Self {
         let header = Header {
             name: config.name().to_string(),
             config: Some(config),
@@ -44,7 +40,7 @@ impl Topology {
     }
 
     /// Creates one from a parsed document.
-    pub(crate) fn read((header, maze): (Header, model::Topology)) -> Self {
+    pub(crate) fn read((header, maze): (Header, decnet_topology::Topology)) -> Self {
         Self {
             header,
             maze: Arc::new(maze),
@@ -52,12 +48,12 @@ impl Topology {
     }
 
     /// Creates one from a stored maze.
-    pub(crate) fn shared(header: Header, maze: Arc<model::Topology>) -> Self {
+    pub(crate) fn shared(header: Header, maze: Arc<decnet_topology::Topology>) -> Self {
         Self { header, maze }
     }
 
     /// Shares the maze.
-    pub(crate) fn maze(&self) -> Arc<model::Topology> {
+    pub(crate) fn maze(&self) -> Arc<decnet_topology::Topology> {
         Arc::clone(&self.maze)
     }
 
@@ -66,10 +62,10 @@ impl Topology {
         &self.header
     }
 
-    fn draft(&self) -> model::Draft {
-        model::Draft {
+    fn draft(&self) -> decnet_topology::Draft {
+        decnet_topology::Draft {
             header: self.header.clone(),
-            ..model::Draft::from(&*self.maze)
+            ..decnet_topology::Draft::from(&*self.maze)
         }
     }
 
@@ -268,7 +264,7 @@ impl Topology {
                 prefix: config.map_or(default.prefix, Config::lan_prefix),
                 ..default
             };
-            mutation::apply(&self.maze, &mutation, &context).map(ValidTopology::into_topology)
+            decnet_topology::apply(&self.maze, &mutation, &context).map(ValidTopology::into_topology)
         });
         let maze = applied.map_err(|error| error.raise(py))?;
         let header = Header {

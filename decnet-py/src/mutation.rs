@@ -1,6 +1,5 @@
 //! One change to a maze, as data.
 
-use decnet_topology::mutation;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::{Map, Value, json};
 
@@ -12,11 +11,11 @@ use crate::{
 /// One change to a maze: `{"op": …, "payload": {…}}`.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
-pub(crate) struct Mutation(mutation::Mutation);
+pub(crate) struct Mutation(decnet_topology::Mutation);
 
 impl Mutation {
     /// Accepts a mutation, or a dict with one.
-    pub(crate) fn read(object: &Bound<'_, PyAny>) -> PyResult<mutation::Mutation> {
+    pub(crate) fn read(object: &Bound<'_, PyAny>) -> PyResult<decnet_topology::Mutation> {
         match object.cast::<Self>() {
             Ok(mutation) => Ok(mutation.get().0.clone()),
             Err(_) => Ok(Self::from_dict(object)?.0),
@@ -39,7 +38,7 @@ impl Mutation {
         }
         let value =
             convert::to_value(document).map_err(|unfit| unfit.raise(|message| errors::unread_mutation(py, message)))?;
-        mutation::Mutation::from_value(&value)
+        decnet_topology::Mutation::from_value(&value)
             .map(Self)
             .map_err(|error| error.raise(py))
     }
@@ -49,7 +48,7 @@ impl Mutation {
     #[pyo3(signature = (text: "str"))]
     fn from_json(text: &Bound<'_, PyAny>) -> PyResult<Self> {
         let written = convert::text(text, "a mutation")?;
-        mutation::Mutation::from_json(&written)
+        decnet_topology::Mutation::from_json(&written)
             .map(Self)
             .map_err(|error| error.raise(text.py()))
     }
@@ -76,7 +75,7 @@ impl Mutation {
     #[staticmethod]
     #[pyo3(signature = () -> "Document")]
     fn schema(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        convert::from_value(py, &mutation::Mutation::schema())
+        convert::from_value(py, &decnet_topology::Mutation::schema())
     }
 
     /// Adds a LAN.
@@ -253,7 +252,7 @@ fn made(op: &str, payload: &Given<'_, '_>, patch: &Given<'_, '_>) -> PyResult<Mu
     if !patch.is_empty() {
         payload.insert("patch".into(), Value::Object(patch));
     }
-    let read = mutation::Mutation::from_value(&json!({"op": op, "payload": payload}));
+    let read = decnet_topology::Mutation::from_value(&json!({"op": op, "payload": payload}));
     read.map(Mutation).map_err(|error| Python::attach(|py| error.raise(py)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use decnet_engine::{bus::local::LocalBus, engine::EngineOptions};
+use decnet_engine::{EngineOptions, LocalBus};
 use pyo3::{prelude::*, types::PyTuple};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;

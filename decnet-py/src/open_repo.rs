@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use decnet_topology::{
-    RepoError,
-    repo::{MemoryRepo, SqliteRepo},
-};
+use decnet_topology::{MemoryRepo, RepoError, SqliteRepo};
 use pyo3::{prelude::*, types::PyTuple};
 
 use crate::{

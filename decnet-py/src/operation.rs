@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_engine::bus::{Received, Subscription};
+use decnet_engine::{Received, Subscription};
 use pyo3::prelude::*;
 use serde_json::json;
 use tokio::task::AbortHandle;

@@ -1,6 +1,6 @@
 //! The parts of a maze as Python objects.
 
-use decnet_topology::{Attachment, model};
+use decnet_topology::Attachment;
 use pyo3::prelude::*;
 
 use crate::convert::{self, Typed};
@@ -31,8 +31,8 @@ impl Lan {
     }
 }
 
-impl From<&model::Lan> for Lan {
-    fn from(lan: &model::Lan) -> Self {
+impl From<&decnet_topology::Lan> for Lan {
+    fn from(lan: &decnet_topology::Lan) -> Self {
         Self {
             name: lan.name().to_string(),
             subnet: lan.subnet().to_string(),
@@ -65,7 +65,11 @@ impl Edge {
 
 impl Edge {
     /// Names the ends of an attachment.
-    pub(crate) fn of(maze: &model::Topology, decky: &model::Decky, attachment: Attachment) -> Option<Self> {
+    pub(crate) fn of(
+        maze: &decnet_topology::Topology,
+        decky: &decnet_topology::Decky,
+        attachment: Attachment,
+    ) -> Option<Self> {
         Some(Self {
             decky: decky.name().to_string(),
             lan: maze.lan(attachment.lan)?.name().to_string(),
@@ -78,7 +82,7 @@ impl Edge {
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct Decky {
-    inner: model::Decky,
+    inner: decnet_topology::Decky,
     /// Its attachments; the first is the home.
     #[pyo3(get)]
     attachments: Vec<Edge>,
@@ -89,7 +93,7 @@ pub(crate) struct Decky {
 
 impl Decky {
     /// Copies a decky out of its maze.
-    pub(crate) fn of(maze: &model::Topology, decky: &model::Decky) -> Self {
+    pub(crate) fn of(maze: &decnet_topology::Topology, decky: &decnet_topology::Decky) -> Self {
         let attachments = decky.attachments().iter();
         Self {
             inner: decky.clone(),

@@ -1,6 +1,5 @@
 //! The plan of an operation, and its outcome.
 
-use decnet_engine::{engine, plan};
 use pyo3::{prelude::*, types::PyList};
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
 /// One effect on Docker, and the steps that must be done before.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(Clone, PartialEq)]
-pub(crate) struct Step(plan::Step);
+pub(crate) struct Step(decnet_engine::Step);
 
 #[pymethods]
 impl Step {
@@ -52,11 +51,11 @@ impl Step {
 /// Steps that bring Docker from the observed to the desired state.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
-pub(crate) struct Plan(plan::Plan);
+pub(crate) struct Plan(decnet_engine::Plan);
 
 impl Plan {
     /// Creates Python's plan.
-    pub(crate) fn new(plan: plan::Plan) -> Self {
+    pub(crate) fn new(plan: decnet_engine::Plan) -> Self {
         Self(plan)
     }
 }
@@ -133,8 +132,8 @@ impl Outcome {
 }
 
 /// Creates Python's outcome.
-pub(crate) fn outcome(py: Python<'_>, outcome: engine::Outcome) -> PyResult<Py<PyAny>> {
-    let engine::Outcome {
+pub(crate) fn outcome(py: Python<'_>, outcome: decnet_engine::Outcome) -> PyResult<Py<PyAny>> {
+    let decnet_engine::Outcome {
         row,
         changed,
         reason,

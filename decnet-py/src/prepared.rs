@@ -1,6 +1,6 @@
 //! Prepared operations: the plan that is shown is the plan that runs.
 
-use decnet_engine::engine::{self, DeployOptions, EngineError, Operation as EngineOperation, ReapOptions};
+use decnet_engine::{DeployOptions, EngineError, Operation as EngineOperation, ReapOptions};
 use decnet_topology::DeploySettings;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::{
 
 /// A prepared operation and its executor.
 struct Ready<P> {
-    engine: engine::Engine,
+    engine: decnet_engine::Engine,
     prepared: P,
     closing: CancellationToken,
     waiter: Waiter,
@@ -49,14 +49,14 @@ impl<P: Clone + Send + Sync + 'static> Ready<P> {
 
 /// The members of a prepared operation, which [`Prepared`] and [`AioPrepared`] inherit.
 #[pyclass(frozen, subclass, module = "decnet._decnet")]
-pub(crate) struct PreparedMethods(Native<Ready<engine::Prepared>>);
+pub(crate) struct PreparedMethods(Native<Ready<decnet_engine::Prepared>>);
 
 impl PreparedMethods {
     /// Creates Python's object.
     pub(crate) fn make(
         py: Python<'_>,
-        engine: engine::Engine,
-        prepared: engine::Prepared,
+        engine: decnet_engine::Engine,
+        prepared: decnet_engine::Prepared,
         closing: CancellationToken,
         waiter: Waiter,
     ) -> Answer {
@@ -73,7 +73,7 @@ impl PreparedMethods {
         })
     }
 
-    fn prepared(&self) -> PyResult<&engine::Prepared> {
+    fn prepared(&self) -> PyResult<&decnet_engine::Prepared> {
         self.0.get().map(|ready| &ready.prepared)
     }
 }
@@ -121,7 +121,7 @@ impl PreparedMethods {
     /// Executes the operation. It is refused with `PlanChanged` if another plan is needed now.
     #[pyo3(signature = (*, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn execute(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
-        let work = |prepared: engine::Prepared, cancel| async move { prepared.execute(&cancel).await };
+        let work = |prepared: decnet_engine::Prepared, cancel| async move { prepared.execute(&cancel).await };
         self.0.get()?.execute(py, progress, work, plan::outcome)
     }
 
@@ -142,14 +142,14 @@ impl PreparedMethods {
 
 /// The members of a prepared reap, which [`PreparedReap`] and [`AioPreparedReap`] inherit.
 #[pyclass(frozen, subclass, module = "decnet._decnet")]
-pub(crate) struct ReapMethods(Native<Ready<engine::PreparedReap>>);
+pub(crate) struct ReapMethods(Native<Ready<decnet_engine::PreparedReap>>);
 
 impl ReapMethods {
     /// Creates Python's object.
     pub(crate) fn make(
         py: Python<'_>,
-        engine: engine::Engine,
-        prepared: engine::PreparedReap,
+        engine: decnet_engine::Engine,
+        prepared: decnet_engine::PreparedReap,
         closing: CancellationToken,
         waiter: Waiter,
     ) -> Answer {
@@ -186,7 +186,7 @@ impl ReapMethods {
     /// Executes the reap. It is refused with `PlanChanged` if another plan is needed now.
     #[pyo3(signature = (*, progress: "Progress | None" = None) -> "Answer[ReapReport]")]
     fn execute(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
-        let work = |prepared: engine::PreparedReap, cancel| async move { prepared.execute(&cancel).await };
+        let work = |prepared: decnet_engine::PreparedReap, cancel| async move { prepared.execute(&cancel).await };
         self.0.get()?.execute(py, progress, work, convert::document_of)
     }
 }

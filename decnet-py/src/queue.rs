@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use decnet_topology::{
-    MutationId, Repo,
-    repo::{Holder, MutationFilter, MutationOutcome, NewMutation},
-};
+use decnet_topology::{Holder, MutationFilter, MutationId, MutationOutcome, NewMutation, Repo};
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
@@ -94,7 +91,7 @@ impl RepoMethods {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         self.answer(
             py,
-            move |repo| async move { decnet_engine::engine::break_lease(repo.as_ref(), id).await },
+            move |repo| async move { decnet_engine::break_lease(repo.as_ref(), id).await },
             convert::document_of,
         )
     }

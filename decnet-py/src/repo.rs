@@ -6,9 +6,7 @@ use std::{
 };
 
 use decnet_topology::{
-    Intent, Mode, Repo, RepoError, Status,
-    repo::{Edit, NewMutation, NewTopology, StatusChange, TopologyFilter},
-    version::Version,
+    Edit, Intent, Mode, NewMutation, NewTopology, Repo, RepoError, Status, StatusChange, TopologyFilter, Version,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use decnet_topology::{
-    Draft, Name, RuleSet, Topology, TopologyId, TopologyName, catalog,
-    finding::Severity,
-    repo::SubnetClaim,
-    validate::{self, Surroundings, TopologyView},
+    Draft, Name, RuleSet, Severity, SubnetClaim, Surroundings, Topology, TopologyId, TopologyName, TopologyView,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyList};
 
@@ -20,7 +17,7 @@ use crate::{
 /// The findings of a validation, errors first.
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq, Eq)]
-pub(crate) struct Report(pub(crate) validate::Report);
+pub(crate) struct Report(pub(crate) decnet_topology::Report);
 
 #[pymethods]
 impl Report {
@@ -99,7 +96,7 @@ fn rule_set(rules: &str) -> PyResult<RuleSet> {
 /// The rules and surroundings of a validation.
 pub(crate) struct Rules {
     set: RuleSet,
-    catalog: Arc<catalog::Catalog>,
+    catalog: Arc<decnet_topology::Catalog>,
     claims: Vec<SubnetClaim>,
 }
 
@@ -129,7 +126,12 @@ impl Rules {
             claims: &self.claims,
             ..Surroundings::default()
         };
-        Report(validate::validate_in(maze, &self.catalog, self.set, surroundings))
+        Report(decnet_topology::validate_in(
+            maze,
+            &self.catalog,
+            self.set,
+            surroundings,
+        ))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use decnet_topology::{TopologyId, model};
+use decnet_topology::TopologyId;
 use jiff::Timestamp;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::{
 /// The data that the store keeps for a topology in addition to the maze.
 #[pyclass(frozen, eq, subclass, module = "decnet")]
 #[derive(PartialEq)]
-pub(crate) struct TopologyRow(pub(crate) model::TopologyRow);
+pub(crate) struct TopologyRow(pub(crate) decnet_topology::TopologyRow);
 
 #[pymethods]
 impl TopologyRow {
@@ -105,7 +105,7 @@ impl TopologyRow {
     }
 }
 
-fn described(row: &model::TopologyRow) -> Value {
+fn described(row: &decnet_topology::TopologyRow) -> Value {
     json!({
         "id": row.id,
         "name": row.name,
@@ -131,19 +131,19 @@ pub(crate) struct StoredTopology {
 }
 
 /// Creates Python's row.
-pub(crate) fn row(py: Python<'_>, row: model::TopologyRow) -> PyResult<Py<PyAny>> {
+pub(crate) fn row(py: Python<'_>, row: decnet_topology::TopologyRow) -> PyResult<Py<PyAny>> {
     Ok(Py::new(py, TopologyRow(row))?.into_any())
 }
 
 /// Creates Python's rows.
-pub(crate) fn rows(py: Python<'_>, rows: Vec<model::TopologyRow>) -> PyResult<Py<PyAny>> {
+pub(crate) fn rows(py: Python<'_>, rows: Vec<decnet_topology::TopologyRow>) -> PyResult<Py<PyAny>> {
     let rows: Vec<Py<PyAny>> = rows.into_iter().map(|one| row(py, one)).collect::<PyResult<_>>()?;
     Ok(rows.into_pyobject(py)?.unbind())
 }
 
 /// Creates Python's stored topology.
-pub(crate) fn stored(py: Python<'_>, stored: model::StoredTopology) -> PyResult<Py<PyAny>> {
-    let model::StoredTopology { row, topology } = stored;
+pub(crate) fn stored(py: Python<'_>, stored: decnet_topology::StoredTopology) -> PyResult<Py<PyAny>> {
+    let decnet_topology::StoredTopology { row, topology } = stored;
     let topology = Py::new(py, Topology::shared((&row).into(), Arc::new(topology)))?;
     let made = PyClassInitializer::from(TopologyRow(row)).add_subclass(StoredTopology { topology });
     Ok(Py::new(py, made)?.into_any())

@@ -2,14 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use decnet_engine::{
-    naming::ContainerName,
-    observe::Activity,
-    runtime::{
-        Runtime, RuntimeError,
-        simulated::{self, Moment},
-    },
-};
+use decnet_engine::{Activity, ContainerName, Runtime, RuntimeError, simulated, simulated::Moment};
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{

@@ -1,6 +1,5 @@
 //! Validation of documents in any form.
 
-use decnet_topology::validate;
 use pyo3::prelude::*;
 
 use crate::{
@@ -34,6 +33,6 @@ pub(crate) fn validate_document(
     Ok(py.detach(|| match written.parse() {
         Ok(draft) => rules.judge_draft(&draft),
         // A text that is not a document breaks a rule as well.
-        Err(error) => Report(validate::Report::new(error.findings)),
+        Err(error) => Report(decnet_topology::Report::new(error.findings)),
     }))
 }

@@ -5,15 +5,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_engine::{
-    bus::local::LocalBus,
-    decoy::{self, DecoyImage},
-    engine::{self, EngineError, EngineOptions},
-    runtime::{
-        Runtime,
-        docker::{DockerHost, DockerOptions},
-    },
-};
+use decnet_engine::{DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, LocalBus, Runtime};
 use decnet_topology::Repo;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio::sync::OnceCell;
@@ -42,9 +34,9 @@ pub(crate) struct Workbench {
 
 impl Workbench {
     /// Creates an engine. The first one connects to the daemon.
-    pub(crate) async fn engine(&self) -> Result<engine::Engine, EngineError> {
+    pub(crate) async fn engine(&self) -> Result<decnet_engine::Engine, EngineError> {
         let runtime = self.runtime.get_or_try_init(|| self.connect()).await?;
-        Ok(engine::Engine::new(
+        Ok(decnet_engine::Engine::new(
             Arc::clone(&self.repo),
             Arc::clone(runtime),
             self.options.clone(),
@@ -56,7 +48,7 @@ impl Workbench {
             Host::Simulated(runtime) => Ok(Arc::clone(runtime)),
             Host::Docker(docker) => {
                 let (repo, options) = (Arc::clone(&self.repo), self.options.clone());
-                let engine = engine::Engine::on_docker(repo, docker.clone(), options).await?;
+                let engine = decnet_engine::Engine::on_docker(repo, docker.clone(), options).await?;
                 Ok(Arc::clone(engine.runtime()))
             }
         }
@@ -132,7 +124,7 @@ impl Host {
 pub(crate) fn image(decoy: Option<FilePath>) -> PyResult<Option<Arc<DecoyImage>>> {
     let program = match decoy {
         Some(path) => Some(argument::read_file(&path.take())?),
-        None => decoy::embedded().map(<[u8]>::to_vec),
+        None => DecoyImage::embedded_program().map(<[u8]>::to_vec),
     };
     Ok(program.map(|program| Arc::new(DecoyImage::pack(&program))))
 }

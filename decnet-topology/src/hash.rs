@@ -98,7 +98,7 @@ impl From<Digest> for String {
 /// Computes the canonical hash of a topology.
 ///
 /// ```
-/// use decnet_topology::{Topology, hash::canonical_hash};
+/// use decnet_topology::{Topology, canonical_hash};
 ///
 /// let maze = |lan: &str| Topology::builder().dmz("dmz", "172.20.0.0/24").lan(lan, "172.20.1.0/24").build();
 /// assert_eq!(canonical_hash(&maze("office")?), canonical_hash(&maze("office")?));

@@ -44,10 +44,10 @@ kinds! {
 ///
 /// ```
 /// let id = "01234567-89ab-4cde-8f01-23456789abcd".parse()?;
-/// assert_eq!(decnet_topology::id::short(id), "01234567");
+/// assert_eq!(decnet_topology::short_id(id), "01234567");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn short(id: TopologyId) -> String {
+pub fn short_id(id: TopologyId) -> String {
     let (first, ..) = id.into_untyped_uuid().as_fields();
     format!("{first:08x}")
 }

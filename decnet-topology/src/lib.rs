@@ -11,7 +11,7 @@
 //! # A maze by hand
 //!
 //! ```
-//! use decnet_topology::{Topology, graph::Graph};
+//! use decnet_topology::{Graph, Topology};
 //!
 //! let maze = Topology::builder()
 //!     .dmz("dmz", "172.20.0.0/24")
@@ -34,11 +34,11 @@
 //!
 //! # A generated maze
 //!
-//! A [`TopologyConfig`] sets the size; [`generate`](generate::generate) draws the maze. The same config gives the same bytes on
+//! A [`TopologyConfig`] sets the size; [`generate`] draws the maze. The same config gives the same bytes on
 //! every platform and in every later version, and the seed is always recorded.
 //!
 //! ```
-//! use decnet_topology::{Catalog, TopologyConfig, generate::generate, hash::canonical_hash};
+//! use decnet_topology::{Catalog, TopologyConfig, canonical_hash, generate};
 //!
 //! let catalog = Catalog::builtin();
 //! let config = TopologyConfig::builder("corp", 3, 2).deckies_per_lan(1, 3).seed(7).build()?;
@@ -51,11 +51,11 @@
 //! # A maze from a file
 //!
 //! A file written by a person may have gaps and faults. [`document::parse`] returns a [`Draft`] with everything that could be
-//! read, and [`Finding`]s with stable codes for the rest. [`Draft::resolve`](model::Draft::resolve) allocates missing subnets and
+//! read, and [`Finding`]s with stable codes for the rest. [`Draft::resolve`] allocates missing subnets and
 //! addresses, and returns a [`Topology`] that is complete and well-formed. The rules check whether it makes sense.
 //!
 //! ```
-//! use decnet_topology::{Catalog, Code, RuleSet, alloc::SubnetPool, document::{self, Syntax}};
+//! use decnet_topology::{Catalog, Code, RuleSet, SubnetPool, Syntax, document};
 //!
 //! let text = "
 //! format: decnet.topology/1
@@ -80,14 +80,14 @@
 //! While a maze runs, published ports change only with `force`.
 //!
 //! ```
-//! use decnet_topology::{Catalog, Mutation, Topology, history, mutation::{AddLan, AttachDecky, Context, Stage, apply}};
+//! use decnet_topology::{AddLan, AttachDecky, Catalog, Mutation, MutationContext, Stage, Topology, apply, history};
 //!
 //! let maze = Topology::builder()
 //!     .dmz("dmz", "172.16.0.0/24")
 //!     .decky("web", |decky| decky.on("dmz", "172.16.0.10").services(["http"]))
 //!     .build()?;
 //! let catalog = Catalog::builtin();
-//! let live = Context::new(&catalog, Stage::Live);
+//! let live = MutationContext::new(&catalog, Stage::Live);
 //!
 //! // Missing values are allocated.
 //! let wider = apply(&maze, &AddLan::new("office".parse()?).into(), &live)?;
@@ -115,7 +115,7 @@
 //! if it passes the suite in `testing::contract` (feature `testing`).
 //!
 //! ```
-//! use decnet_topology::{RepoError, Status, Topology, TopologyStore, repo::{MemoryRepo, NewTopology}};
+//! use decnet_topology::{MemoryRepo, NewTopology, RepoError, Status, Topology, TopologyStore};
 //! use jiff::Timestamp;
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -136,42 +136,71 @@
 //! - `sqlite`: the store in a file; adds tokio.
 //! - `testing`: the contract of stores, and strategies for proptest.
 
-pub mod alloc;
-pub mod catalog;
-pub mod config;
+mod alloc;
+mod catalog;
+mod config;
 mod decode;
 pub mod document;
-pub mod finding;
-pub mod generate;
-pub mod graph;
-pub mod hash;
+mod finding;
+mod generate;
+mod graph;
+mod hash;
 pub mod history;
-pub mod id;
-pub mod model;
-pub mod mutation;
-pub mod name;
+mod id;
+mod model;
+mod mutation;
+mod name;
 pub mod net;
-pub mod publish;
-pub mod repo;
+mod publish;
+mod repo;
 pub mod rng;
 pub mod shown;
 mod spelling;
-pub mod status;
+mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod validate;
-pub mod version;
+mod validate;
+mod version;
 
-pub use catalog::Catalog;
-pub use config::TopologyConfig;
-pub use finding::{Code, Finding, Severity, Target};
-pub use id::{ClaimToken, DeckyId, EventId, InstanceId, LanId, LeaseToken, MutationId, TopologyId};
-pub use model::{
-    Attachment, Decky, DeploySettings, DmzEgress, Draft, Lan, LogSettings, StoredTopology, Topology, TopologyRow,
+pub use alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool};
+pub use catalog::{
+    Archetype, Catalog, CatalogError, FieldFault, FieldType, ImageSource, Port, PortError, Protocol, SeccompMode,
+    Service, ServiceField, ServiceLimits, is_root,
 };
-pub use mutation::{Mutation, MutationError};
+pub use config::{ConfigBuilder, ConfigFault, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig, TopologyConfig};
+pub use document::{error::DocumentError, syntax::Syntax};
+pub use finding::{Code, Finding, MAX_LISTED, Severity, Target};
+pub use generate::{GenerateError, generate};
+pub use graph::{ChokePointNames, ChokePoints, Graph, GraphNode, GraphShape, Route};
+pub use hash::{Digest, DigestError, canonical_hash};
+pub use history::change::{DeckyChange, DeckySnapshot, Membership};
+pub use id::{
+    ClaimKind, ClaimToken, DeckyId, EventId, EventKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken,
+    MutationId, TopologyId, TopologyKind, short_id,
+};
+pub use model::{
+    Attachment, BuildError, Coordinate, Decky, DeckyBuilder, DeploySettings, DmzEgress, Draft, DraftAttachment,
+    DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings, NotFinite, Position,
+    ServiceConfig, ServiceFields, StoredTopology, Topology, TopologyBuilder, TopologyError, TopologyRow, UnknownEgress,
+};
+pub use mutation::{
+    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, MutationContext, MutationError,
+    RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan, apply, changes_published,
+};
 pub use name::{Name, NameError, ServiceName, TopologyName};
-pub use repo::{LeaseStore, MutationQueue, Repo, RepoError, TopologyStore};
-pub use status::{Intent, Mode, MutationState, Status};
-pub use validate::{Report, RuleSet, ValidTopology};
+pub use net::{error::SubnetError, special::SpecialRange};
+pub use publish::{HostPort, Publish, PublishError, PublishRule};
+pub use repo::{
+    Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
+    MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
+    SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, find_live_topology, find_topology, last_mutations,
+};
+#[cfg(feature = "sqlite")]
+pub use repo::{SqliteOptions, SqliteRepo};
+pub use rng::stream::RandomStream;
+pub use status::{Intent, Mode, MutationState, Status, StatusEvent, UnknownWord};
+pub use validate::{
+    DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, PublishedPort, Report, RuleSet, Surroundings,
+    TopologyView, ValidTopology, published_ports, validate, validate_against, validate_in,
+};
 pub use version::Version;

@@ -1,42 +1,15 @@
 //! IPv4 subnets and addresses: parsing, and the addresses of a subnet that hosts can use.
 
-mod special;
+pub(crate) mod error;
+pub(crate) mod special;
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-pub use special::{SpecialRange, doubtful, is_public, unusable};
-
-/// The reason why a text is not a subnet.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-#[non_exhaustive]
-pub enum SubnetError {
-    /// The text is not `a.b.c.d/p`.
-    #[error("`{text}` is not an IPv4 subnet of the form 10.0.0.0/24")]
-    #[strum(serialize = "malformed_subnet")]
-    Malformed {
-        /// The text.
-        text: String,
-    },
-    /// Host bits are set.
-    #[error("`{text}` has host bits set; the subnet is {network}")]
-    #[strum(serialize = "host_bits_set")]
-    HostBits {
-        /// The text.
-        text: String,
-        /// The subnet that contains it.
-        network: Ipv4Net,
-    },
-}
-
-impl SubnetError {
-    /// Returns a stable code for programs.
-    pub fn code(&self) -> &'static str {
-        self.into()
-    }
-}
+pub(crate) use error::SubnetError;
+pub(crate) use special::SpecialRange;
+pub use special::{doubtful, is_public, unusable};
 
 /// Reads a subnet in CIDR notation: no host bits, no netmask, no leading zeros (RFC 4632, section 3.1).
 pub fn parse_subnet(text: &str) -> Result<Ipv4Net, SubnetError> {
@@ -127,7 +100,7 @@ pub fn reserved(subnet: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
 /// use decnet_topology::net::{neighbours_for, parse_subnet};
 ///
 /// assert_eq!(neighbours_for([parse_subnet("10.0.0.0/20")?]), 8_192);
-/// # Ok::<(), decnet_topology::net::SubnetError>(())
+/// # Ok::<(), decnet_topology::SubnetError>(())
 /// ```
 pub fn neighbours_for(subnets: impl IntoIterator<Item = Ipv4Net>) -> u64 {
     let addresses: u64 = subnets.into_iter().map(usable).sum();

@@ -37,12 +37,12 @@ impl PublishError {
 /// address in brackets: `http=[::]:8080` is every address of the host, including IPv4.
 ///
 /// ```
-/// use decnet_topology::publish::PublishRule;
+/// use decnet_topology::PublishRule;
 ///
 /// let rule: PublishRule = "web-01.ssh=127.0.0.1:2222".parse()?;
 /// assert_eq!(rule.host_port, Some(2222));
 /// assert_eq!(rule.to_string(), "web-01.ssh=127.0.0.1:2222");
-/// # Ok::<(), decnet_topology::publish::PublishError>(())
+/// # Ok::<(), decnet_topology::PublishError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishRule {
@@ -261,7 +261,7 @@ impl fmt::Display for HostPort {
 /// `ssh=0.0.0.0:2222` publishes on all IPv4 addresses.
 ///
 /// ```
-/// use decnet_topology::{Catalog, publish::Publish};
+/// use decnet_topology::{Catalog, Publish};
 ///
 /// let publish: Publish = ["ssh=2222", "web-01.ssh=127.0.0.1:2022"].iter().map(|rule| rule.parse()).collect::<Result<_, _>>()?;
 /// let catalog = Catalog::builtin();

@@ -5,16 +5,8 @@
 
 use std::{env, error::Error, sync::Arc};
 
-use decnet_engine::{
-    bus::Received,
-    engine::{DeployOptions, Engine, EngineOptions},
-    runtime::docker::{DockerHost, DockerOptions},
-};
-use decnet_topology::{
-    Catalog, TopologyConfig, TopologyStore,
-    generate::generate,
-    repo::{MemoryRepo, NewTopology},
-};
+use decnet_engine::{DeployOptions, DockerHost, DockerOptions, Engine, EngineOptions, Received};
+use decnet_topology::{Catalog, MemoryRepo, NewTopology, TopologyConfig, TopologyStore, generate};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

@@ -4,13 +4,7 @@
 
 use std::{env, error::Error};
 
-use decnet_topology::{
-    Catalog, Draft, RuleSet, TopologyConfig,
-    document::{self, Syntax},
-    generate::generate,
-    graph::Graph,
-    hash::canonical_hash,
-};
+use decnet_topology::{Catalog, Draft, Graph, RuleSet, Syntax, TopologyConfig, canonical_hash, document, generate};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let seed = env::args().nth(1).map_or(Ok(7), |seed| seed.parse())?;

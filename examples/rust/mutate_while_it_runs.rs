@@ -6,16 +6,11 @@
 use std::{error::Error, sync::Arc};
 
 use decnet_engine::{
-    bus::Received,
-    engine::{DeployOptions, Engine, EngineOptions, Operation},
-    event::{Event, MutationStage},
-    runtime::simulated::Simulated,
-    watch::{WatchOptions, watch},
+    DeployOptions, Engine, EngineOptions, Event, MutationStage, Operation, Received, WatchOptions,
+    simulated::Simulated, watch,
 };
 use decnet_topology::{
-    Catalog, Mutation, Topology, TopologyStore,
-    mutation::{AddDecky, RemoveLan},
-    repo::{MemoryRepo, NewMutation, NewTopology},
+    AddDecky, Catalog, MemoryRepo, Mutation, NewMutation, NewTopology, RemoveLan, Topology, TopologyStore,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;

@@ -5,10 +5,7 @@
 use std::error::Error;
 
 use decnet_examples::audited::Audited;
-use decnet_topology::{
-    Topology, TopologyStore,
-    repo::{Edit, MemoryRepo, NewTopology},
-};
+use decnet_topology::{Edit, MemoryRepo, NewTopology, Topology, TopologyStore};
 use jiff::Timestamp;
 
 #[tokio::main]

@@ -4,16 +4,8 @@
 
 use std::{env, error::Error, fs, path::Path, sync::Arc};
 
-use decnet_engine::{
-    engine::{DeployOptions, Engine, EngineOptions, Operation},
-    runtime::simulated::Simulated,
-};
-use decnet_topology::{
-    Catalog, TopologyStore,
-    alloc::SubnetPool,
-    document::{self, Syntax},
-    repo::{MemoryRepo, NewTopology},
-};
+use decnet_engine::{DeployOptions, Engine, EngineOptions, Operation, simulated::Simulated};
+use decnet_topology::{Catalog, MemoryRepo, NewTopology, SubnetPool, Syntax, TopologyStore, document};
 use jiff::Timestamp;
 
 #[tokio::main]

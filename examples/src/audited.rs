@@ -4,13 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use decnet_topology::{
-    ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, RepoError,
-    StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version,
-    repo::{
-        Edit, Holder, Lease, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation,
-        NewTopology, RecordedChange, StatusChange, SubnetClaim, TopologyFilter, TopologyPage,
-    },
-    status::StatusEvent,
+    ClaimToken, DeploySettings, Edit, Holder, InstanceId, Lease, LeaseStore, LeaseToken, MutationClaim, MutationFilter,
+    MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange,
+    RepoError, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology, TopologyFilter, TopologyId,
+    TopologyPage, TopologyRow, TopologyStore, Version,
 };
 use jiff::{SignedDuration, Timestamp};
 

@@ -7,12 +7,8 @@ use std::{error::Error, hint::black_box};
 
 use decnet_benches::{drawn, maze};
 use decnet_topology::{
-    Catalog, Draft, Mutation, RuleSet,
-    document::{self, Syntax},
-    generate::generate,
-    hash::canonical_hash,
-    mutation::{AddDecky, MutationContext, Stage, apply},
-    validate::validate,
+    AddDecky, Catalog, Draft, Mutation, MutationContext, RuleSet, Stage, Syntax, apply, canonical_hash, document,
+    generate, validate,
 };
 
 const LANS: u32 = 1_000;

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use decnet_topology::{Catalog, RuleSet, TopologyConfig, generate::generate, hash::canonical_hash, validate::validate};
+use decnet_topology::{Catalog, RuleSet, TopologyConfig, canonical_hash, generate, validate};
 
 const ROUNDS: usize = 41;
 

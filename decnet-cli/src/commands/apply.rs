@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use decnet_engine::engine::{ApplyOptions, Engine, EngineError, StoreOutcome, difference};
+use decnet_engine::{ApplyOptions, Engine, EngineError, StoreOutcome, describe_difference};
 use decnet_topology::Code;
 use serde_json::json;
 
@@ -50,7 +50,7 @@ pub(crate) async fn apply(
             });
         }
         Err(EngineError::Differs { stored, wanted }) => {
-            let difference = difference(&stored, &wanted, &source.name());
+            let difference = describe_difference(&stored, &wanted, &source.name());
             let value = json!({ "difference": difference });
             context.output.either(&value, || difference)?;
             return Err(CommandError::Differs {

@@ -1,6 +1,6 @@
 use std::{fs, os::unix::fs::DirBuilderExt};
 
-use decnet_engine::bus::unix::Server;
+use decnet_engine::Server;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

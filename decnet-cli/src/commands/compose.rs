@@ -1,14 +1,7 @@
 use std::path::PathBuf;
 
-use decnet_engine::{
-    compose,
-    desired::{Desired, DesiredContext},
-    engine::EngineError,
-};
-use decnet_topology::{
-    DeploySettings, InstanceId, RuleSet, Topology, TopologyId, rng,
-    validate::{Invalid, Surroundings},
-};
+use decnet_engine::{Desired, DesiredContext, EngineError, compose};
+use decnet_topology::{DeploySettings, InstanceId, InvalidTopology, RuleSet, Surroundings, Topology, TopologyId, rng};
 
 use crate::{
     command_error::CommandError,
@@ -50,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let valid = maze
         .topology
         .validate_in(&catalog, RuleSet::deploy(), surroundings)
-        .map_err(|invalid: Invalid| CommandError::Document {
+        .map_err(|invalid: InvalidTopology| CommandError::Document {
             origin: arguments.maze.clone(),
             findings: invalid.report.errors().cloned().collect(),
         })?;

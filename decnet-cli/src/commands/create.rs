@@ -1,4 +1,4 @@
-use decnet_engine::engine::{CreateOptions, EngineError};
+use decnet_engine::{CreateOptions, EngineError};
 use decnet_topology::{Lan, TopologyName, net};
 use ipnet::Ipv4Net;
 use serde_json::json;

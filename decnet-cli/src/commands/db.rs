@@ -6,10 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use decnet_topology::{
-    Status, TopologyStore,
-    repo::{RepoError, SqliteRepo, TopologyFilter},
-};
+use decnet_topology::{RepoError, SqliteRepo, Status, TopologyFilter, TopologyStore};
 use serde_json::json;
 
 use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit, store, text};

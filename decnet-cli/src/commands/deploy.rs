@@ -1,13 +1,9 @@
 use std::path::PathBuf;
 
-use decnet_engine::engine::{
+use decnet_engine::{
     ApplyOptions, DeckyState, DeployOptions, Engine, Inspection, Operation, Outcome, SettingsChange, own_images,
 };
-use decnet_topology::{
-    DmzEgress,
-    model::{LogDriver, LogOption},
-    publish::PublishRule,
-};
+use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule};
 use serde::Serialize;
 
 use super::{apply, plan};

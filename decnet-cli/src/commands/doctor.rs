@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    doctor::{Check, Verdict, check_hosts, check_runtime, check_statuses},
-    engine::Engine,
+    Check, Engine, Verdict,
+    doctor::{check_hosts, check_runtime, check_statuses},
 };
 use decnet_topology::Repo;
 use serde_json::json;

@@ -1,11 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use decnet_engine::{
-    bus::unix::UnixBus,
-    event::{Envelope, sink::LogSink, syslog::SyslogWriter},
-    feed::{Feed, FeedItem, TopologyNow},
-    host,
-};
+use decnet_engine::{Envelope, Feed, FeedItem, LogSink, SyslogWriter, TopologyNow, UnixBus, host};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -111,7 +106,7 @@ impl Printer<'_> {
         let Some(line) = envelope.event.describe(self.context.output.verbose > 0) else {
             return Ok(());
         };
-        let id = envelope.event.topology().map(decnet_topology::id::short);
+        let id = envelope.event.topology().map(decnet_topology::short_id);
         let name = name.or(id).unwrap_or_default();
         let at = envelope.at.strftime("%Y-%m-%d %H:%M:%SZ");
         self.put(&text::one_line(&format!("{at}  {name}  {line}")))

@@ -1,13 +1,7 @@
 use std::path::PathBuf;
 
-use decnet_engine::engine::{EngineError, StoreOutcome};
-use decnet_topology::{
-    Draft, TopologyConfig,
-    document::{self, Syntax},
-    generate::generate,
-    model::Header,
-    rng,
-};
+use decnet_engine::{EngineError, StoreOutcome};
+use decnet_topology::{Draft, Header, Syntax, TopologyConfig, document, generate, rng};
 use serde::Serialize;
 use serde_json::{Map, Value};
 

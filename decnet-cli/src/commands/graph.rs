@@ -1,4 +1,4 @@
-use decnet_topology::graph::Graph;
+use decnet_topology::Graph;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 

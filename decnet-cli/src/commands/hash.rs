@@ -1,4 +1,4 @@
-use decnet_topology::hash::canonical_hash;
+use decnet_topology::canonical_hash;
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};

@@ -1,4 +1,4 @@
-use decnet_topology::{Status, repo::TopologyFilter};
+use decnet_topology::{Status, TopologyFilter};
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, table};

@@ -1,10 +1,10 @@
 mod payload;
 
 use clap::builder::PossibleValuesParser;
-use decnet_engine::engine::{Engine, EngineError, Operation, Submitted};
+use decnet_engine::{Engine, EngineError, Operation, Submitted};
 use decnet_topology::{
-    Mutation, MutationError, MutationState, RepoError, Status, StoredTopology, TopologyRow, Version,
-    repo::{MutationRow, NewMutation},
+    Mutation, MutationError, MutationRow, MutationState, NewMutation, RepoError, Status, StoredTopology, TopologyRow,
+    Version,
 };
 use serde_json::json;
 

@@ -1,9 +1,6 @@
 use std::collections::BTreeMap;
 
-use decnet_topology::{
-    MutationState, TopologyId,
-    repo::{MutationFilter, MutationRow, TopologyFilter},
-};
+use decnet_topology::{MutationFilter, MutationRow, MutationState, TopologyFilter, TopologyId};
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table};
@@ -70,7 +67,7 @@ fn lines(rows: &[MutationRow], names: &BTreeMap<TopologyId, String>) -> String {
             &mut table,
             [
                 row.id.to_string(),
-                maze.unwrap_or_else(|| decnet_topology::id::short(row.topology)),
+                maze.unwrap_or_else(|| decnet_topology::short_id(row.topology)),
                 row.mutation.op().into(),
                 row.mutation.subject().to_string(),
                 row.state.to_string(),

@@ -1,4 +1,4 @@
-use decnet_topology::{Name, alloc::IpAllocator};
+use decnet_topology::{IpAllocator, Name};
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};

@@ -1,8 +1,4 @@
-use decnet_topology::{
-    alloc::SubnetAllocator,
-    config::{DEFAULT_BASE, DEFAULT_LAN_PREFIX},
-    net,
-};
+use decnet_topology::{DEFAULT_BASE, DEFAULT_LAN_PREFIX, SubnetAllocator, net};
 use ipnet::Ipv4Net;
 use serde_json::json;
 

@@ -1,7 +1,4 @@
-use decnet_engine::{
-    engine::{DeployOptions, Engine, EngineError, Operation},
-    plan::Plan,
-};
+use decnet_engine::{DeployOptions, Engine, EngineError, Operation, Plan};
 use decnet_topology::TopologyId;
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-use decnet_engine::engine::{ReapOptions, ReapReport};
+use decnet_engine::{ReapOptions, ReapReport};
 use decnet_topology::InstanceId;
 
 use crate::{

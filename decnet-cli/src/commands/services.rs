@@ -1,4 +1,4 @@
-use decnet_topology::catalog::{ImageSource, Service};
+use decnet_topology::{ImageSource, Service};
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, table};

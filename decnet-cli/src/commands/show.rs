@@ -1,16 +1,8 @@
 use std::time::Duration;
 
-use decnet_engine::{
-    engine::{DeckyState, Inspection},
-    observe::{Observed, Scope},
-    runtime::Runtime,
-};
+use decnet_engine::{DeckyState, Inspection, Observed, Runtime, Scope};
 use decnet_topology::{
-    Repo, StoredTopology, TopologyRow,
-    document::{self, Syntax},
-    hash::canonical_hash,
-    repo::{MutationRow, last_mutations},
-    status::StatusEvent,
+    MutationRow, Repo, StatusEvent, StoredTopology, Syntax, TopologyRow, canonical_hash, document, last_mutations,
 };
 use jiff::Timestamp;
 use serde::Serialize;

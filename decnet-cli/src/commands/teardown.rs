@@ -1,4 +1,4 @@
-use decnet_engine::engine::Operation;
+use decnet_engine::Operation;
 
 use super::{deploy, plan};
 use crate::{

@@ -1,9 +1,7 @@
 use std::path::PathBuf;
 
 use decnet_topology::{
-    Catalog, Finding, RuleSet, Severity, Target, TopologyName,
-    repo::{SubnetClaim, find_live},
-    validate::validate_against,
+    Catalog, Finding, RuleSet, Severity, SubnetClaim, Target, TopologyName, find_live_topology, validate_against,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -108,7 +106,7 @@ async fn check(
             let repo = context.repo()?;
             // The maze may keep its own subnets.
             let own = match TopologyName::new(&draft.header.name) {
-                Ok(name) => find_live(repo.as_ref(), &name).await?,
+                Ok(name) => find_live_topology(repo.as_ref(), &name).await?,
                 Err(_) => None,
             };
             repo.claims(own.map(|row| row.id)).await?

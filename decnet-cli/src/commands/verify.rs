@@ -1,4 +1,4 @@
-use decnet_engine::engine::VerifyReport;
+use decnet_engine::VerifyReport;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -105,7 +105,7 @@ fn summary(report: &VerifyReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use decnet_engine::engine::{PathEnd, Reach, ReachDeviation};
+    use decnet_engine::{PathEnd, Reach, ReachDeviation};
 
     use super::*;
 

@@ -1,11 +1,7 @@
 use std::time::Duration;
 
-use decnet_engine::{
-    bus::Received,
-    event::Event,
-    watch::{WatchOptions, watch},
-};
-use decnet_topology::id;
+use decnet_engine::{Event, Received, WatchOptions, watch};
+use decnet_topology::short_id;
 
 use crate::{
     command_error::CommandError,
@@ -65,7 +61,7 @@ fn say(output: Output, received: &Received) {
     let (Event::Status { .. } | Event::Mutation { .. }) = &envelope.event else {
         return;
     };
-    let name = envelope.event.topology().map(id::short).unwrap_or_default();
+    let name = envelope.event.topology().map(short_id).unwrap_or_default();
     if let Some(line) = envelope.event.describe(false) {
         output.note(format!("{name} {line}"));
     }

@@ -1,9 +1,6 @@
 //! Changes of pending mazes, invalid changes, and refused changes.
 
-use decnet_topology::{
-    Intent, Status, TopologyStore,
-    repo::{SqliteRepo, StatusChange, TopologyFilter},
-};
+use decnet_topology::{Intent, SqliteRepo, Status, StatusChange, TopologyFilter, TopologyStore};
 use jiff::Timestamp;
 use serde_json::Value;
 

@@ -1,9 +1,6 @@
 //! The queue of a running maze, and the audit trail of an edited one.
 
-use decnet_topology::{
-    MutationQueue, Status,
-    repo::{Holder, MutationOutcome},
-};
+use decnet_topology::{Holder, MutationOutcome, MutationQueue, Status};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 

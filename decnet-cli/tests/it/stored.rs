@@ -2,10 +2,7 @@
 
 use std::fs;
 
-use decnet_topology::{
-    LeaseStore, Status, TopologyStore,
-    repo::{Holder, SqliteRepo, StatusChange, TopologyFilter},
-};
+use decnet_topology::{Holder, LeaseStore, SqliteRepo, Status, StatusChange, TopologyFilter, TopologyStore};
 
 use crate::command::{CORP, Sandbox, assert_seen, exists};
 

@@ -4,7 +4,7 @@
 //! subscribers are not affected. Topics are words separated by dots. A [`Pattern`] selects topics.
 //!
 //! ```
-//! use decnet_engine::{bus::{Bus, Received, local::LocalBus}, event::{Envelope, Event}};
+//! use decnet_engine::{Bus, Envelope, Event, LocalBus, Received};
 //! use decnet_topology::{Status, rng};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -23,11 +23,11 @@
 //! ```
 
 mod backlog;
-pub mod local;
+pub(crate) mod local;
 mod pattern;
 mod subscription;
 #[cfg(unix)]
-pub mod unix;
+pub(crate) mod unix;
 
 use std::fmt::Debug;
 

@@ -10,12 +10,12 @@ const LONGEST: usize = 512;
 /// ASCII letters are compared without case, like the names of deckies.
 ///
 /// ```
-/// use decnet_engine::bus::Pattern;
+/// use decnet_engine::Pattern;
 /// let pattern: Pattern = "topology.*.mutation.>".parse()?;
 /// assert!(pattern.matches("topology.7.mutation.applied"));
 /// assert!(!pattern.matches("topology.7.mutation"));
 /// assert!("topology..status".parse::<Pattern>().is_err());
-/// # Ok::<(), decnet_engine::bus::PatternError>(())
+/// # Ok::<(), decnet_engine::PatternError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

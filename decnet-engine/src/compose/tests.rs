@@ -6,7 +6,7 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::{InstanceId, Lan, LanId, LogSettings, ServiceName, TopologyId, catalog::Protocol};
+use decnet_topology::{InstanceId, Lan, LanId, LogSettings, Protocol, ServiceName, TopologyId};
 use proptest::prelude::*;
 use serde_json::Value;
 

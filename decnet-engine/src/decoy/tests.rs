@@ -117,7 +117,7 @@ fn program_headers(program: &[u8]) -> impl Iterator<Item = u32> {
 #[test]
 #[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
 fn a_small_static_program_is_embedded() {
-    let program = embedded().unwrap();
+    let program = DecoyImage::embedded_program().unwrap();
     assert!(program.starts_with(b"\x7fELF"));
     assert!(program.len() < 3 << 20, "{} bytes", program.len());
     assert!(

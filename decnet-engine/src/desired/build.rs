@@ -3,12 +3,10 @@ use std::{
     net::Ipv4Addr,
 };
 
-use decnet_decoy::protocol::{self, Egress, Listen, NetState, Route, ServiceState};
+use decnet_decoy::protocol::{self, Egress, Listen, NetState, ServiceState};
 use decnet_topology::{
-    Catalog, Decky, DeploySettings, DmzEgress, InstanceId, Lan, ServiceName, Topology, TopologyId, ValidTopology,
-    catalog::{self, ImageSource, Protocol, Service},
-    graph::{self, Graph},
-    model::ServiceFields,
+    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstanceId, Lan, Protocol, Route, Service,
+    ServiceFields, ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
 };
 
 use super::bridge;
@@ -208,7 +206,7 @@ impl<'a> Maker<'_, 'a> {
         spec
     }
 
-    fn base(&self, topology: &Topology, decky: &Decky, routes: &[graph::Route]) -> Result<BaseSpec, DesiredError> {
+    fn base(&self, topology: &Topology, decky: &Decky, routes: &[Route]) -> Result<BaseSpec, DesiredError> {
         let context = self.context;
         let gateway = topology.is_gateway(decky);
         let attached = decky.attachments().iter().filter_map(|attachment| {
@@ -418,8 +416,8 @@ fn published(address: Ipv4Addr, port: &PortMapping) -> protocol::Published {
 }
 
 /// Converts a route for a base.
-fn state_route(route: &graph::Route) -> Route {
-    Route {
+fn state_route(route: &Route) -> protocol::Route {
+    protocol::Route {
         to: route.destination,
         via: route.via,
     }
@@ -454,7 +452,7 @@ fn sysctls() -> Sysctls {
 }
 
 /// Replaces the default limits with those of a catalogue entry.
-fn bounded(usual: Limits, own: catalog::ServiceLimits) -> Limits {
+fn bounded(usual: Limits, own: ServiceLimits) -> Limits {
     Limits {
         pids: own.pids.map_or(usual.pids, i64::from),
         memory: own.memory_mib.map_or(usual.memory, |mib| i64::from(mib) * MIB),
@@ -463,7 +461,7 @@ fn bounded(usual: Limits, own: catalog::ServiceLimits) -> Limits {
     }
 }
 
-fn writable_root(own: catalog::ServiceLimits) -> i64 {
+fn writable_root(own: ServiceLimits) -> i64 {
     own.root_mib.map_or(WRITABLE_ROOT, |mib| i64::from(mib) * MIB)
 }
 

@@ -1,6 +1,6 @@
 //! The system calls that a container may make.
 
-use decnet_topology::catalog;
+use decnet_topology::SeccompMode;
 use serde::{Deserialize, Serialize};
 
 use super::digest::digest;
@@ -29,10 +29,10 @@ impl Seccomp {
     }
 
     /// Allows the calls that a catalogue entry asks for.
-    pub(super) fn of(asked: catalog::SeccompMode, profile: &Self) -> Self {
+    pub(super) fn of(asked: SeccompMode, profile: &Self) -> Self {
         match asked {
-            catalog::SeccompMode::Engine => Self::Engine,
-            catalog::SeccompMode::Unconfined => Self::Unconfined,
+            SeccompMode::Engine => Self::Engine,
+            SeccompMode::Unconfined => Self::Unconfined,
             _ => profile.clone(),
         }
     }

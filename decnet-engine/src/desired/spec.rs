@@ -6,10 +6,7 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::{
-    LogSettings, Name, ServiceName,
-    catalog::{Port, Protocol},
-};
+use decnet_topology::{LogSettings, Name, Port, Protocol, ServiceName};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +14,11 @@ use super::Seccomp;
 use crate::naming::{ContainerName, Labels, NetworkName};
 
 /// The capabilities of a base: it sets the routes and interfaces of its own namespace, and then drops even these.
-pub const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
+pub(crate) const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
 
 /// The resolver of deckies: their own address, where nothing answers. Docker's own resolver reveals names and asks servers
 /// outside.
-pub const RESOLVER: &str = "127.0.0.1";
+pub(crate) const RESOLVER: &str = "127.0.0.1";
 
 /// An image that containers are made from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,7 +153,7 @@ pub struct Limits {
 }
 
 /// The user of built-in services, and of images that would run as root: nobody.
-pub const NOBODY: &str = "65534:65534";
+pub(crate) const NOBODY: &str = "65534:65534";
 
 /// The user that a service runs as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,7 +162,7 @@ pub const NOBODY: &str = "65534:65534";
 pub enum RunAs {
     /// This user: `uid[:gid]` or a name in the image.
     User(String),
-    /// The image's own user, or [`NOBODY`] if that is root. The runtime inspects the image when it creates the container.
+    /// The image's own user, or nobody (`65534:65534`) if that is root. The runtime inspects the image when it creates the container.
     ImageUserUnlessRoot,
 }
 

@@ -1,4 +1,4 @@
-use decnet_topology::{Repo, repo::SubnetClaim, shown::count};
+use decnet_topology::{Repo, SubnetClaim, shown::count};
 
 use super::{
     Check, Verdict, kernel, left_behind,

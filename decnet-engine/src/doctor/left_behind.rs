@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use decnet_topology::{InstanceId, Repo, RepoError, Status, TopologyId, id, shown::count};
+use decnet_topology::{InstanceId, Repo, RepoError, Status, TopologyId, short_id, shown::count};
 
 use super::Check;
 use crate::{
@@ -62,7 +62,7 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
             None => None,
         };
         if matches!(status, None | Some(Status::TornDown)) {
-            let message = format!("{remains} of {}, which is deleted or torn down", id::short(topology));
+            let message = format!("{remains} of {}, which is deleted or torn down", short_id(topology));
             checks.push(Check::warn(WHAT, message, "`decnet reap` removes them"));
         }
     }

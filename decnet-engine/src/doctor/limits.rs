@@ -1,6 +1,6 @@
 //! Limits that mazes share with the host.
 
-use decnet_topology::{net, repo::SubnetClaim, shown::count};
+use decnet_topology::{SubnetClaim, net, shown::count};
 
 use super::{Check, kernel::read};
 use crate::{host, runtime::RuntimeInfo};
@@ -108,10 +108,7 @@ mod tests {
     use decnet_topology::TopologyId;
 
     use super::*;
-    use crate::{
-        doctor::Verdict,
-        runtime::{ApiVersion, Resource},
-    };
+    use crate::{api::ApiVersion, doctor::Verdict, runtime::Resource};
 
     fn claim(lan: &str, subnet: &str) -> SubnetClaim {
         SubnetClaim {

@@ -1,4 +1,4 @@
-use decnet_topology::{Repo, Status, TopologyRow, repo::TopologyFilter};
+use decnet_topology::{Repo, Status, TopologyFilter, TopologyRow};
 
 use super::{Check, Verdict};
 use crate::engine::{Engine, VerifyReport};

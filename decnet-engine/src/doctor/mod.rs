@@ -3,7 +3,7 @@
 //! The results are data. The hints name `decnet` commands and settings.
 //!
 //! ```
-//! use decnet_engine::{doctor::{Verdict, check_runtime}, runtime::simulated::Simulated};
+//! use decnet_engine::{Verdict, doctor::check_runtime, simulated::Simulated};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let checks = check_runtime(&Simulated::new(), None).await;
@@ -12,13 +12,13 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-mod check;
+pub(crate) mod check;
 mod daemon;
 mod kernel;
 mod left_behind;
 mod limits;
 mod mazes;
 
-pub use check::{Check, Verdict};
+pub(crate) use check::{Check, Verdict};
 pub use daemon::check_runtime;
 pub use mazes::{check_hosts, check_statuses};

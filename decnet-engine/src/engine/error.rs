@@ -1,9 +1,8 @@
 use std::{error::Error, iter};
 
 use decnet_topology::{
-    Intent, MutationId, NameError, RepoError, Status, StoredTopology, Topology, TopologyId, TopologyName,
-    alloc::ResolveError, config::InvalidConfig, generate::GenerateError, mutation::MutationError, repo::Lease,
-    shown::count, validate::Invalid,
+    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, NameError, RepoError,
+    ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName, shown::count,
 };
 
 use crate::{
@@ -45,7 +44,7 @@ pub enum EngineError {
     },
     /// The topology breaks rules. Nothing was changed.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] InvalidTopology),
     /// The topology's status does not allow it. Nothing was changed.
     #[error("a topology that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " and meant to be down", _ => "" })]
     WrongStatus {

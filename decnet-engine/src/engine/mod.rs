@@ -17,7 +17,9 @@ use jiff::Timestamp;
 pub use crate::lease::{BrokenLease, HolderState, break_lease, holder_state};
 pub use converge::{Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;
-pub use operations::{ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, difference, own_images};
+pub use operations::{
+    ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, describe_difference, own_images,
+};
 pub use options::{DeployOptions, EngineOptions, Operation};
 pub use outcome::Outcome;
 pub use verify::{

@@ -1,11 +1,8 @@
 use std::{fs, io, path::Path, sync::Arc};
 
-use decnet_topology::{Catalog, DeploySettings, repo::NewMutation};
+use decnet_topology::{Catalog, DeploySettings, NewMutation};
 
-use crate::{
-    bus::Bus,
-    decoy::{self, DecoyImage},
-};
+use crate::{bus::Bus, decoy::DecoyImage};
 
 /// The options of an [`Engine`](super::Engine).
 #[derive(Debug, Clone)]
@@ -58,7 +55,7 @@ impl EngineOptions {
     pub(super) fn image_or_embedded(&self) -> Option<Arc<DecoyImage>> {
         self.image
             .clone()
-            .or_else(|| decoy::embedded().map(|program| Arc::new(DecoyImage::pack(program))))
+            .or_else(|| DecoyImage::embedded_program().map(|program| Arc::new(DecoyImage::pack(program))))
     }
 
     /// Sets the image of bases and built-in services.

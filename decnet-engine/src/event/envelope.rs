@@ -1,4 +1,4 @@
-use decnet_topology::{id::EventId, rng};
+use decnet_topology::{EventId, rng};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

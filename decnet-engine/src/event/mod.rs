@@ -15,7 +15,7 @@
 //! On the wire an [`Envelope`] is JSON:
 //!
 //! ```
-//! use decnet_engine::event::{Envelope, Event};
+//! use decnet_engine::{Envelope, Event};
 //! use decnet_topology::{Status, rng};
 //!
 //! let topology = rng::topology_id();
@@ -33,9 +33,9 @@ mod describe;
 mod envelope;
 mod occurrence;
 mod progress;
-pub mod sink;
-pub mod syslog;
-pub mod timeline;
+pub(crate) mod sink;
+pub(crate) mod syslog;
+pub(crate) mod timeline;
 
 pub use describe::deleted_logs_text;
 pub use envelope::{Envelope, EnvelopeError};

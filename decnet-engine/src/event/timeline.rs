@@ -6,10 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    MutationId, Name, ServiceName, Status, Topology, TopologyId,
-    history::{self, DeckySnapshot},
-    repo::RecordedChange,
-    status::StatusEvent,
+    DeckySnapshot, MutationId, Name, RecordedChange, ServiceName, Status, StatusEvent, Topology, TopologyId, history,
 };
 use jiff::Timestamp;
 use serde::Serialize;

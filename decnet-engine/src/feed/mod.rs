@@ -6,8 +6,8 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use decnet_engine::feed::{Feed, FeedItem};
-//! use decnet_topology::{Topology, repo::{MemoryRepo, NewTopology, TopologyStore as _}};
+//! use decnet_engine::{Feed, FeedItem};
+//! use decnet_topology::{MemoryRepo, NewTopology, Topology, TopologyStore as _};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 //! let repo = Arc::new(MemoryRepo::new());

@@ -6,8 +6,8 @@ use std::{
 };
 
 use decnet_topology::{
-    MutationId, Repo, RepoError, Status, TopologyId, TopologyRow,
-    repo::{MutationFilter, MutationPage, MutationRow, TopologyFilter},
+    MutationFilter, MutationId, MutationPage, MutationRow, Repo, RepoError, Status, TopologyFilter, TopologyId,
+    TopologyRow,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};

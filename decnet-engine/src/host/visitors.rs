@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4},
 };
 
-use decnet_topology::validate::HostRoute;
+use decnet_topology::HostRoute;
 
 use super::{
     address,
@@ -151,7 +151,7 @@ fn explain(filters: &[Filter], ports: &[(PortMapping, Ipv4Addr)]) -> Vec<Cause> 
 
 #[cfg(test)]
 mod tests {
-    use decnet_topology::catalog::Protocol;
+    use decnet_topology::Protocol;
 
     use super::*;
 

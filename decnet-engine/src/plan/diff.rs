@@ -3,7 +3,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use decnet_topology::model::LogDriver;
+use decnet_topology::LogDriver;
 
 use crate::{
     desired::{Desired, ImageSpec},

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! ```compile_fail,E0599
-//! let plan = decnet_engine::plan::Plan::default();
+//! let plan = decnet_engine::Plan::default();
 //! ```
 
 mod diff;

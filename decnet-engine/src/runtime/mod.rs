@@ -6,7 +6,7 @@ mod ownership;
 pub mod simulated;
 
 #[cfg(feature = "docker")]
-pub mod docker;
+pub(crate) mod docker;
 
 use std::{
     collections::BTreeMap,
@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 pub use error::RuntimeError;
 
-pub use crate::api::ApiVersion;
 use crate::{
+    api::ApiVersion,
     desired::BaseSpec,
     naming::ContainerName,
     observe::{Observed, Scope},

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_topology::{Name, RepoError, Status, TopologyId, TopologyRow, repo::TopologyFilter};
+use decnet_topology::{Name, RepoError, Status, TopologyFilter, TopologyId, TopologyRow};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::{

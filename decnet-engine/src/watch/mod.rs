@@ -23,18 +23,13 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use decnet_engine::{
-//!     engine::{DeployOptions, Engine, EngineOptions, Operation},
-//!     runtime::simulated::Simulated,
-//!     watch::{WatchOptions, watch},
-//! };
+//! use decnet_engine::{CancellationToken, DeployOptions, Engine, EngineOptions, Operation, WatchOptions};
+//! use decnet_engine::{simulated::Simulated, watch};
 //! use decnet_topology::{
-//!     Catalog, MutationQueue, MutationState, Topology, TopologyStore,
-//!     mutation::Mutation,
-//!     repo::{MemoryRepo, MutationFilter, NewMutation, NewTopology},
+//!     Catalog, MemoryRepo, Mutation, MutationFilter, MutationQueue, MutationState, NewMutation, NewTopology, Topology,
+//!     TopologyStore,
 //! };
 //! use jiff::Timestamp;
-//! use tokio_util::sync::CancellationToken;
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let repo = Arc::new(MemoryRepo::new());

@@ -3,11 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use decnet_engine::{
-    desired::{Desired, DesiredContext},
-    naming::{self, Labels},
-    runtime::ApiVersion,
-};
+use decnet_engine::{ApiVersion, Desired, DesiredContext, Labels, naming};
 use decnet_topology::{Catalog, DeploySettings, DmzEgress, RuleSet, Topology};
 
 /// A gateway with a built-in service, an inner LAN, and services from a registry and from a folder.

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use decnet_engine::{
-    event::{DeckyEvent, Envelope, Event, Health, MutationStage, Progress, StepState, Trigger},
-    plan::Lane,
-};
+use decnet_engine::{DeckyEvent, Envelope, Event, Health, Lane, MutationStage, Progress, StepState, Trigger};
 use decnet_topology::{MutationId, Name, Status, TopologyId};
 use jiff::Timestamp;
 use serde_json::{Value, json};

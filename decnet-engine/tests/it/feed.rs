@@ -2,14 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{
-    bus::{Bus, local::LocalBus},
-    event::{Envelope, Event},
-    feed::{Feed, FeedItem},
-};
+use decnet_engine::{Bus, Envelope, Event, Feed, FeedItem, LocalBus};
 use decnet_topology::{
-    Intent, Status, Topology, TopologyId, TopologyName,
-    repo::{MemoryRepo, NewTopology, StatusChange, TopologyStore as _},
+    Intent, MemoryRepo, NewTopology, Status, StatusChange, Topology, TopologyId, TopologyName, TopologyStore as _,
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -129,7 +124,7 @@ async fn one_topology_can_be_selected() {
 async fn the_reader_learns_when_the_bus_is_lost_and_found() {
     let repo = Arc::new(MemoryRepo::new());
     let served = Served::new();
-    let bus = decnet_engine::bus::unix::UnixBus::new(served.path(), "follower");
+    let bus = decnet_engine::UnixBus::new(served.path(), "follower");
     let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
     let folder = served.stop().await;
     assert_eq!(next(&mut feed).await, FeedItem::BusLost);
@@ -163,5 +158,5 @@ async fn a_subscription_is_a_stream() {
     bus.publish(envelope.clone());
     drop(bus);
     let received: Vec<_> = subscription.collect().await;
-    assert_eq!(received, [decnet_engine::bus::Received::Event(envelope)]);
+    assert_eq!(received, [decnet_engine::Received::Event(envelope)]);
 }

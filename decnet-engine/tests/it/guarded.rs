@@ -42,15 +42,7 @@ macro_rules! guarded {
     ($guarded:ident: $($store:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {
         const _: () = {
             use async_trait::async_trait;
-            use decnet_topology::{
-                ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId,
-                TopologyRow, TopologyStore, Version,
-                repo::{
-                    SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation,
-                    NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange,
-                },
-                status::StatusEvent,
-            };
+            use decnet_topology::{ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
             use jiff::{SignedDuration, Timestamp};
 
             $(#[async_trait]

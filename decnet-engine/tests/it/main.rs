@@ -14,11 +14,8 @@ mod plan;
 mod runtime;
 mod watch;
 
-use decnet_engine::{
-    engine::{DeployOptions, Engine, EngineError, Operation, Prepared},
-    plan::Plan,
-};
-use decnet_topology::{DeploySettings, Mutation, TopologyId, repo::NewMutation};
+use decnet_engine::{DeployOptions, Engine, EngineError, Operation, Plan, Prepared};
+use decnet_topology::{DeploySettings, Mutation, NewMutation, TopologyId};
 
 /// Returns the plan of a deploy.
 async fn planned(engine: &Engine, id: TopologyId, settings: Option<DeploySettings>) -> Result<Plan, EngineError> {

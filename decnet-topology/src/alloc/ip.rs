@@ -13,7 +13,7 @@ use crate::{
 /// between used addresses. Opening a `/8` costs the same as opening a `/29`.
 ///
 /// ```
-/// use decnet_topology::alloc::IpAllocator;
+/// use decnet_topology::IpAllocator;
 ///
 /// let mut addresses = IpAllocator::new("10.0.0.0/24".parse()?)?;
 /// addresses.reserve("10.0.0.3".parse()?)?;

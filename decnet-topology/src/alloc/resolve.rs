@@ -91,7 +91,7 @@ impl Draft {
     /// validator reports them. The ids are the positions in the document.
     ///
     /// ```
-    /// use decnet_topology::{Draft, alloc::SubnetPool, model::DraftLan};
+    /// use decnet_topology::{Draft, SubnetPool, DraftLan};
     ///
     /// let lans = vec![DraftLan { name: "dmz".into(), is_dmz: true, ..DraftLan::default() }];
     /// let draft = Draft { lans, ..Draft::default() };

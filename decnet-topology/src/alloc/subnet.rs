@@ -11,7 +11,7 @@ use crate::alloc::{AllocError, ranges::Ranges, refuse_special};
 /// as opening a `/24`.
 ///
 /// ```
-/// use decnet_topology::alloc::SubnetAllocator;
+/// use decnet_topology::SubnetAllocator;
 ///
 /// let mut subnets = SubnetAllocator::new("172.16.0.0/12".parse()?, 24)?;
 /// subnets.reserve("172.16.0.128/25".parse()?);

@@ -128,7 +128,7 @@ impl Service {
 /// Returns whether a user, `name[:group]` or `uid[:gid]`, is root. Docker takes an empty one for root as well.
 ///
 /// ```
-/// use decnet_topology::catalog::is_root;
+/// use decnet_topology::is_root;
 ///
 /// assert!(is_root("") && is_root("root") && is_root("0:1000") && is_root("root:root") && is_root(":5"));
 /// assert!(!is_root("nginx") && !is_root("1000:0") && !is_root("65534:65534"));

@@ -23,7 +23,7 @@
 //! )?;
 //! assert_eq!(catalog.service("ssh").map(|ssh| ssh.ports.len()), Some(1));
 //! assert!(catalog.archetype("forge").is_some());
-//! # Ok::<(), decnet_topology::catalog::CatalogError>(())
+//! # Ok::<(), decnet_topology::CatalogError>(())
 //! ```
 
 mod entry;

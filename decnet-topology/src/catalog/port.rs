@@ -41,13 +41,13 @@ impl PortError {
 /// A port that a service listens on; written `80/tcp`.
 ///
 /// ```
-/// use decnet_topology::catalog::{Port, Protocol};
+/// use decnet_topology::{Port, Protocol};
 ///
 /// let port: Port = "53/udp".parse()?;
 /// assert_eq!((port.number, port.protocol), (53, Protocol::Udp));
 /// assert_eq!(port.to_string(), "53/udp");
 /// assert!("0/tcp".parse::<Port>().is_err());
-/// # Ok::<(), decnet_topology::catalog::PortError>(())
+/// # Ok::<(), decnet_topology::PortError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

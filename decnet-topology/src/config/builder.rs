@@ -26,7 +26,7 @@ impl TopologyConfig {
 ///
 /// let config = TopologyConfig::builder("corp", 2, 3).deckies_per_lan(2, 5).base("10.0.0.0/8").seed(7).build()?;
 /// assert_eq!(config.lan_prefix(), 24);
-/// # Ok::<(), decnet_topology::config::InvalidConfig>(())
+/// # Ok::<(), decnet_topology::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]

@@ -4,7 +4,7 @@
 //! become findings of the draft, and the rest is kept. Only a text that is not a document is refused.
 //!
 //! ```
-//! use decnet_topology::document::{self, Syntax};
+//! use decnet_topology::{Syntax, document};
 //!
 //! let text = "
 //! format: decnet.topology/1
@@ -24,7 +24,7 @@
 //!
 //! let printed = document::print(&draft, Syntax::Json);
 //! assert_eq!(document::parse(&printed, Syntax::Auto)?, draft);
-//! # Ok::<(), document::DocumentError>(())
+//! # Ok::<(), decnet_topology::DocumentError>(())
 //! ```
 //!
 //! # Optional keys, and the meaning of `null`
@@ -38,20 +38,20 @@
 //! A document has at most [`MAX_BYTES`], [`MAX_VALUES`] and [`MAX_DEPTH`] levels. For each code, the first
 //! [`MAX_LISTED`](crate::finding::MAX_LISTED) faults are listed and the others counted.
 
-mod error;
+pub(crate) mod error;
 mod maze;
 mod parse;
 mod print;
 mod schema;
-
-use std::{ffi::OsStr, path::Path};
+pub(crate) mod syntax;
 
 use crate::decode;
 
-pub use error::DocumentError;
+pub(crate) use error::DocumentError;
 pub use parse::{from_value, parse};
 pub use print::{print, print_topology, to_value};
 pub use schema::schema;
+pub(crate) use syntax::Syntax;
 
 /// The value of a document's `format`.
 pub const FORMAT: &str = "decnet.topology/1";
@@ -64,35 +64,3 @@ pub const MAX_VALUES: usize = decode::MAX_VALUES;
 
 /// The deepest nesting of lists and maps; the document itself is the first level.
 pub const MAX_DEPTH: usize = decode::MAX_DEPTH;
-
-/// The syntax of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Syntax {
-    /// JSON (RFC 8259).
-    Json,
-    /// YAML 1.2.
-    Yaml,
-    /// JSON if the first character is `{` and a quote or a brace follows it, else YAML. Prints JSON.
-    #[default]
-    Auto,
-}
-
-impl Syntax {
-    /// Returns the syntax for a file by its extension, in any case; [`Auto`](Self::Auto) for other extensions.
-    ///
-    /// ```
-    /// use decnet_topology::document::Syntax;
-    ///
-    /// assert_eq!(Syntax::of_file("maze.YAML".as_ref()), Syntax::Yaml);
-    /// assert_eq!(Syntax::of_file("maze".as_ref()), Syntax::Auto);
-    /// ```
-    pub fn of_file(path: &Path) -> Self {
-        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        match ending.to_ascii_lowercase().as_str() {
-            "json" => Self::Json,
-            "yaml" | "yml" => Self::Yaml,
-            _ => Self::Auto,
-        }
-    }
-}

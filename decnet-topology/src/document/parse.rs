@@ -58,7 +58,7 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
 /// let value = serde_json::json!({"format": "decnet.topology/1", "name": "corp", "lans": [{"name": "dmz"}], "deckies": []});
 /// let draft = document::from_value(&value)?;
 /// assert_eq!(document::to_value(&draft), value);
-/// # Ok::<(), document::DocumentError>(())
+/// # Ok::<(), decnet_topology::DocumentError>(())
 /// ```
 ///
 /// # Errors

@@ -46,7 +46,7 @@ use tree::Tree;
 /// Takes time and memory in proportion to the size of the maze.
 ///
 /// ```
-/// use decnet_topology::{Catalog, TopologyConfig, generate::generate};
+/// use decnet_topology::{Catalog, TopologyConfig, generate};
 ///
 /// let config = TopologyConfig::builder("corp", 2, 2).seed(7).build()?;
 /// let topology = generate(&config, &Catalog::builtin(), &["172.16.0.0/24".parse()?])?;

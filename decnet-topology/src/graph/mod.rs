@@ -3,7 +3,7 @@
 //! A [`Graph`] has two views of a [`Topology`]. **The maze** connects LANs by every bridge decky: an intruder who breaks into
 //! each bridge can move this way. **The routed maze** connects them only by routers: packets can travel this way.
 //! ```
-//! use decnet_topology::{Topology, graph::Graph};
+//! use decnet_topology::{Graph, Topology};
 //!
 //! let topology = Topology::builder()
 //!     .dmz("dmz", "10.0.0.0/24")
@@ -36,7 +36,7 @@ use petgraph::{
 
 pub use routes::Route;
 pub use shape::ChokePoints;
-pub use tree::{ChokePointNames, Shape};
+pub use tree::{ChokePointNames, GraphShape};
 
 use crate::{
     id::{DeckyId, LanId},

@@ -16,7 +16,7 @@ use crate::{
 /// The shape of a maze by the names of its LANs and deckies, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Shape<'a> {
+pub struct GraphShape<'a> {
     /// The LANs by their distance from the DMZ, the DMZ first.
     pub layers: Vec<Vec<&'a Name>>,
     /// The LANs that routers connect.
@@ -39,7 +39,7 @@ pub struct ChokePointNames<'a> {
 
 impl<'a> Graph<'a> {
     /// Returns the shape of the maze by names.
-    pub fn shape(&self) -> Shape<'a> {
+    pub fn shape(&self) -> GraphShape<'a> {
         let topology = self.topology;
         let names = |lans: &[LanId]| {
             lans.iter()
@@ -50,7 +50,7 @@ impl<'a> Graph<'a> {
         let all_names = |sets: Vec<Vec<LanId>>| sets.iter().map(|lans| names(lans)).collect();
         let chokes = self.choke_points();
         let deckies = chokes.deckies.iter().filter_map(|id| topology.decky(*id));
-        Shape {
+        GraphShape {
             layers: all_names(self.layers()),
             zones: all_names(self.zones()),
             orphans: names(&self.orphan_lans()),

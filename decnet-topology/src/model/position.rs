@@ -17,12 +17,12 @@ pub struct Position {
 /// A coordinate of a [`Position`]: a finite number. Negative zero becomes zero.
 ///
 /// ```
-/// use decnet_topology::model::Coordinate;
+/// use decnet_topology::Coordinate;
 ///
 /// let x = Coordinate::new(-0.5)?;
 /// assert_eq!(x.get(), -0.5);
 /// assert!(Coordinate::new(f64::NAN).is_err());
-/// # Ok::<(), decnet_topology::model::NotFinite>(())
+/// # Ok::<(), decnet_topology::NotFinite>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]

@@ -4,7 +4,7 @@
 //! maze, which has passed the live rules, or an error; the given maze is unchanged.
 //!
 //! ```
-//! use decnet_topology::{Catalog, Mutation, Topology, mutation::{AddDecky, Context, Stage, apply}};
+//! use decnet_topology::{AddDecky, Catalog, Mutation, MutationContext, Stage, Topology, apply};
 //!
 //! let maze = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
 //! let catalog = Catalog::builtin();
@@ -56,9 +56,6 @@ pub use payload::{
     AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, RemoveDecky, RemoveLan, UpdateDecky, UpdateLan,
 };
 pub use published::changes_published;
-
-/// The longest mutation text, in bytes: 1 MiB.
-pub const MAX_BYTES: usize = 1 << 20;
 
 /// One change to a maze: on the wire `{"op": …, "payload": {…}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

@@ -8,19 +8,26 @@ use crate::{
     decode::{At, Diagnostics, Fault, Fields, MAX_DEPTH, Problem, Value},
     model::ServiceConfig,
     mutation::{
-        AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, MAX_BYTES, Mutation, MutationError,
-        RemoveDecky, RemoveLan, UpdateDecky, UpdateLan,
+        AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, MutationError, RemoveDecky,
+        RemoveLan, UpdateDecky, UpdateLan,
     },
     name::{Name, ServiceName},
     net, spelling,
 };
 
 impl Mutation {
-    /// Reads a mutation from a JSON text of at most [`MAX_BYTES`]. The nesting limit is that of a maze file.
+    /// The longest mutation text, in bytes: 1 MiB.
+    pub const MAX_BYTES: usize = 1 << 20;
+
+    /// Reads a mutation from a JSON text of at most [`MAX_BYTES`](Self::MAX_BYTES). The nesting limit is that of a maze file.
     pub fn from_json(text: &str) -> Result<Self, MutationError> {
         let syntax = |message| MutationError::Syntax { message };
-        if text.len() > MAX_BYTES {
-            return Err(syntax(format!("it has {} bytes, {MAX_BYTES} are allowed", text.len())));
+        if text.len() > Self::MAX_BYTES {
+            return Err(syntax(format!(
+                "it has {} bytes, {} are allowed",
+                text.len(),
+                Self::MAX_BYTES
+            )));
         }
         let tree: Value<'_> = serde_json::from_str(text).map_err(|error| syntax(error.to_string()))?;
         Self::from_tree(&tree)

@@ -51,21 +51,21 @@ fn listed(rows: &[TopologyRow]) -> String {
 /// wins.
 ///
 /// ```
-/// use decnet_topology::{Topology, TopologyStore, repo::{MemoryRepo, NewTopology, find}};
+/// use decnet_topology::{MemoryRepo, NewTopology, Topology, TopologyStore, find_topology};
 /// use jiff::Timestamp;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let repo = MemoryRepo::new();
 /// let topology = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
 /// let row = repo.create(NewTopology::new("corp".parse()?, topology), Timestamp::now()).await?.row;
-/// assert_eq!(find(&repo, "CORP").await?.id, row.id);
-/// assert_eq!(find(&repo, &row.id.to_string()[..8]).await?.id, row.id);
-/// let message = find(&repo, "korp").await.unwrap_err().to_string();
+/// assert_eq!(find_topology(&repo, "CORP").await?.id, row.id);
+/// assert_eq!(find_topology(&repo, &row.id.to_string()[..8]).await?.id, row.id);
+/// let message = find_topology(&repo, "korp").await.unwrap_err().to_string();
 /// assert_eq!(message, "no maze named `korp`, and no id starts with `korp` (did you mean `corp`?)");
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn find(store: &dyn TopologyStore, text: &str) -> Result<TopologyRow, FindError> {
+pub async fn find_topology(store: &dyn TopologyStore, text: &str) -> Result<TopologyRow, FindError> {
     if let Ok(id) = text.parse::<TopologyId>() {
         match store.get(id).await {
             Err(RepoError::NotFound { .. }) => {}
@@ -76,7 +76,10 @@ pub async fn find(store: &dyn TopologyStore, text: &str) -> Result<TopologyRow, 
 }
 
 /// Finds the topology with a name that is not torn down, if there is one.
-pub async fn find_live(store: &dyn TopologyStore, name: &TopologyName) -> Result<Option<TopologyRow>, RepoError> {
+pub async fn find_live_topology(
+    store: &dyn TopologyStore,
+    name: &TopologyName,
+) -> Result<Option<TopologyRow>, RepoError> {
     let rows = store.list(&TopologyFilter::default()).await?.rows;
     let mut rows = rows.into_iter();
     Ok(rows.find(|row| row.status != Status::TornDown && row.name == *name))
@@ -222,9 +225,11 @@ mod tests {
         };
         let first = store("corp", "10.0.0.0/24").await;
         store(&first.id.to_string(), "10.0.1.0/24").await;
-        let found = find(&repo, &first.id.to_string()).await.expect("found");
+        let found = find_topology(&repo, &first.id.to_string()).await.expect("found");
         assert_eq!(found.id, first.id);
-        let live = find_live(&repo, &"CORP".parse().expect("a name")).await.expect("asked");
+        let live = find_live_topology(&repo, &"CORP".parse().expect("a name"))
+            .await
+            .expect("asked");
         assert_eq!(live.map(|row| row.id), Some(first.id));
     }
 }

@@ -22,8 +22,7 @@
 //!
 //! ```
 //! use decnet_topology::{
-//!     Intent, RepoError, Status, Topology, TopologyStore,
-//!     repo::{Edit, MemoryRepo, NewTopology, StatusChange},
+//!     Edit, Intent, MemoryRepo, NewTopology, RepoError, Status, StatusChange, Topology, TopologyStore,
 //! };
 //! use jiff::Timestamp;
 //!
@@ -67,7 +66,7 @@ mod sqlite;
 mod topology_store;
 
 pub use error::RepoError;
-pub use find::{FindError, find, find_live, last_mutations};
+pub use find::{FindError, find_live_topology, find_topology, last_mutations};
 pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
 pub use memory::MemoryRepo;

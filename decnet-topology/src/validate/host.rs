@@ -84,18 +84,22 @@ pub struct PublishedPort {
 /// Lists the published ports of a maze's gateways, in order of decky as written, service and port.
 ///
 /// ```
-/// use decnet_topology::{Catalog, Topology, publish::Publish, validate};
+/// use decnet_topology::{Catalog, Publish, Topology, published_ports};
 ///
 /// let maze = Topology::builder()
 ///     .dmz("dmz", "172.20.0.0/24")
 ///     .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["http", "ssh"]).forwards())
 ///     .build()?;
-/// let published = validate::published(&maze, &Catalog::builtin(), &["ssh=2222".parse()?].into_iter().collect::<Publish>());
+/// let published = published_ports(&maze, &Catalog::builtin(), &["ssh=2222".parse()?].into_iter().collect::<Publish>());
 /// let host: Vec<_> = published.iter().map(|published| published.host.to_string()).collect();
 /// assert_eq!(host, ["80/tcp", "2222/tcp"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn published<'a>(maze: impl Into<TopologyView<'a>>, catalog: &Catalog, publish: &Publish) -> Vec<PublishedPort> {
+pub fn published_ports<'a>(
+    maze: impl Into<TopologyView<'a>>,
+    catalog: &Catalog,
+    publish: &Publish,
+) -> Vec<PublishedPort> {
     let mut published = Vec::new();
     maze.into()
         .each_decky(catalog, &mut |decky| published.extend(published_by(decky, publish)));

@@ -3,7 +3,7 @@
 //! All rules run, and none stops at the first fault, so that a [`Report`] shows everything.
 //!
 //! ```
-//! use decnet_topology::{Catalog, Code, RuleSet, Topology, validate::validate};
+//! use decnet_topology::{Catalog, Code, RuleSet, Topology, validate};
 //!
 //! let maze = Topology::builder()
 //!     .dmz("dmz", "172.20.0.0/24")
@@ -27,8 +27,8 @@ mod shared;
 mod subnets;
 mod view;
 
-pub use host::{DaemonNetwork, HostFacts, HostRoute, Listener, PublishedPort, published};
-pub use report::{Invalid, Report, RuleSet, ValidTopology};
+pub use host::{DaemonNetwork, HostFacts, HostRoute, Listener, PublishedPort, published_ports};
+pub use report::{InvalidTopology, Report, RuleSet, ValidTopology};
 pub(crate) use subnets::unusable as unusable_subnet;
 pub use view::TopologyView;
 
@@ -150,7 +150,7 @@ fn soften(finding: &mut Finding) {
 
 impl Topology {
     /// Validates the topology; the returned type proves that it passed.
-    pub fn validate(self, catalog: &Catalog, rules: RuleSet) -> Result<ValidTopology, Invalid> {
+    pub fn validate(self, catalog: &Catalog, rules: RuleSet) -> Result<ValidTopology, InvalidTopology> {
         self.validate_in(catalog, rules, Surroundings::default())
     }
 
@@ -160,12 +160,12 @@ impl Topology {
         catalog: &Catalog,
         rules: RuleSet,
         surroundings: Surroundings<'_>,
-    ) -> Result<ValidTopology, Invalid> {
+    ) -> Result<ValidTopology, InvalidTopology> {
         let report = validate_in(&self, catalog, rules, surroundings);
         if report.is_clean() {
             Ok(ValidTopology::new(self, rules, report))
         } else {
-            Err(Invalid { report })
+            Err(InvalidTopology { report })
         }
     }
 }

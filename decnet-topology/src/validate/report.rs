@@ -97,12 +97,12 @@ impl Report {
 /// The error for a topology that breaks rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the topology breaks {}", .report.broken())]
-pub struct Invalid {
+pub struct InvalidTopology {
     /// The findings.
     pub report: Report,
 }
 
-impl Invalid {
+impl InvalidTopology {
     /// Returns a stable code for programs.
     pub const fn code(&self) -> &'static str {
         "invalid"

@@ -1,12 +1,8 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_topology::{
-    Catalog, Code, Draft, RuleSet,
-    alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool},
-    finding::{Finding, Target},
-    model::{DraftAttachment, DraftDecky, DraftLan},
-    net,
-    validate::validate,
+    AllocError, Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, IpAllocator, ResolveError,
+    RuleSet, SubnetAllocator, SubnetPool, Target, net, validate,
 };
 use ipnet::Ipv4Net;
 use proptest::prelude::*;

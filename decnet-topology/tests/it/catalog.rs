@@ -1,9 +1,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, RuleSet, ServiceName, Topology,
-    catalog::{Archetype, CatalogError, FieldType, ImageSource, Port, Service},
-    validate::validate,
+    Archetype, Catalog, CatalogError, FieldType, ImageSource, Port, RuleSet, Service, ServiceName, Topology, validate,
 };
 use serde_json::json;
 

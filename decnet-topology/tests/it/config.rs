@@ -1,8 +1,4 @@
-use decnet_topology::{
-    Catalog, TopologyConfig,
-    generate::{GenerateError, generate},
-    testing::strategies,
-};
+use decnet_topology::{Catalog, GenerateError, TopologyConfig, generate, testing::strategies};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

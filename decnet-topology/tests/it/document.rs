@@ -1,9 +1,8 @@
 use std::fmt::Write as _;
 
 use decnet_topology::{
-    Code, Finding, Target,
-    document::{self, DocumentError, MAX_BYTES, MAX_DEPTH, MAX_VALUES, Syntax},
-    model::Draft,
+    Code, DocumentError, Draft, Finding, Syntax, Target, document,
+    document::{MAX_BYTES, MAX_DEPTH, MAX_VALUES},
 };
 use proptest::prelude::*;
 use serde_json::json;

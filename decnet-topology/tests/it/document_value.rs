@@ -1,9 +1,6 @@
 //! Maze files given as JSON values instead of texts.
 
-use decnet_topology::{
-    Catalog, Code, Target, TopologyConfig,
-    document::{self, MAX_DEPTH, Syntax},
-};
+use decnet_topology::{Catalog, Code, Syntax, Target, TopologyConfig, document, document::MAX_DEPTH};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

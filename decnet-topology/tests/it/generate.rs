@@ -1,14 +1,8 @@
 use std::{collections::BTreeMap, fmt::Write as _, process::Command, sync::LazyLock};
 
 use decnet_topology::{
-    Catalog, LanId, RuleSet, Topology, TopologyConfig,
-    alloc::AllocError,
-    config::{ConfigBuilder, InvalidConfig},
-    generate::{GenerateError, generate},
-    hash::canonical_hash,
-    net,
-    testing::strategies,
-    validate::validate,
+    AllocError, Catalog, ConfigBuilder, GenerateError, InvalidConfig, LanId, RuleSet, Topology, TopologyConfig,
+    canonical_hash, generate, net, testing::strategies, validate,
 };
 use ipnet::Ipv4Net;
 use proptest::{

@@ -5,9 +5,7 @@ use std::{
 };
 
 use decnet_topology::{
-    Attachment, Catalog, Decky, DeckyId, Lan, LanId, Topology, TopologyConfig,
-    generate::generate,
-    graph::{Graph, GraphNode, Route},
+    Attachment, Catalog, Decky, DeckyId, Graph, GraphNode, Lan, LanId, Route, Topology, TopologyConfig, generate,
     testing::strategies,
 };
 use proptest::prelude::*;

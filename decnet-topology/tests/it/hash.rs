@@ -1,8 +1,6 @@
 use decnet_topology::{
-    Decky, DeckyId, Lan, LanId, Name, ServiceName, Topology,
-    document::{self, Syntax},
-    hash::{Digest, canonical_hash},
-    model::{Attachment, Coordinate, Draft, Position},
+    Attachment, Coordinate, Decky, DeckyId, Digest, Draft, Lan, LanId, Name, Position, ServiceName, Syntax, Topology,
+    canonical_hash, document,
 };
 use ipnet::Ipv4Net;
 use proptest::{collection, option, prelude::*};

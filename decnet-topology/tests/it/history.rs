@@ -1,10 +1,7 @@
 use std::collections::BTreeMap;
 
 use decnet_topology::{
-    DeckyId, LanId, Name, Topology,
-    hash::canonical_hash,
-    history::{self, DeckyChange, DeckySnapshot},
-    model::{Decky, Lan, Position},
+    Decky, DeckyChange, DeckyId, DeckySnapshot, Lan, LanId, Name, Position, Topology, canonical_hash, history,
     testing::strategies,
 };
 use proptest::prelude::*;

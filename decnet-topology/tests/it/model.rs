@@ -1,13 +1,9 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_topology::{
-    Attachment, Catalog, Decky, DeckyId, Draft, Lan, LanId, ServiceName, Topology, TopologyConfig, TopologyStore,
-    alloc::SubnetPool,
-    document::{self, Syntax},
-    generate::generate,
-    hash::canonical_hash,
-    model::{Position, ServiceConfig, ServiceFields},
-    repo::{NewTopology, SqliteRepo},
+    Attachment, Catalog, Decky, DeckyId, Draft, Lan, LanId, NewTopology, Position, ServiceConfig, ServiceFields,
+    ServiceName, SqliteRepo, SubnetPool, Syntax, Topology, TopologyConfig, TopologyStore, canonical_hash, document,
+    generate,
 };
 use jiff::Timestamp;
 use serde_json::json;

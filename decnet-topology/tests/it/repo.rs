@@ -11,20 +11,17 @@ mod unwritable;
 
 use std::path::Path;
 
-use decnet_topology::{
-    StoredTopology, Topology, TopologyStore,
-    repo::{NewTopology, SqliteRepo},
-};
+use decnet_topology::{NewTopology, SqliteRepo, StoredTopology, Topology, TopologyStore};
 use jiff::Timestamp;
 
 mod memory {
-    use decnet_topology::{repo::MemoryRepo, testing::contract::Subject};
+    use decnet_topology::{MemoryRepo, testing::contract::Subject};
 
     decnet_topology::repo_contract!(async || Subject::new(MemoryRepo::new()));
 }
 
 mod sqlite_file {
-    use decnet_topology::{repo::SqliteRepo, testing::contract::Subject};
+    use decnet_topology::{SqliteRepo, testing::contract::Subject};
 
     decnet_topology::repo_contract!(async || {
         let folder = tempfile::tempdir().expect("a folder");
@@ -34,7 +31,7 @@ mod sqlite_file {
 }
 
 mod sqlite_in_memory {
-    use decnet_topology::{repo::SqliteRepo, testing::contract::Subject};
+    use decnet_topology::{SqliteRepo, testing::contract::Subject};
 
     decnet_topology::repo_contract!(async || Subject::new(SqliteRepo::open_in_memory().expect("a store")));
 }

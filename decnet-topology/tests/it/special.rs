@@ -1,11 +1,9 @@
 //! Ranges that no LAN can use, or should not use, in all inputs with a subnet.
 
 use decnet_topology::{
-    Catalog, Code, Draft, Mutation, RuleSet, Severity, Topology, TopologyConfig, ValidTopology,
-    alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool},
-    document::{self, Syntax},
-    mutation::{AddDecky, AddLan, MutationContext, MutationError, Stage, UpdateLan, apply},
-    validate::{Report, validate},
+    AddDecky, AddLan, AllocError, Catalog, Code, Draft, IpAllocator, Mutation, MutationContext, MutationError, Report,
+    ResolveError, RuleSet, Severity, Stage, SubnetAllocator, SubnetPool, Syntax, Topology, TopologyConfig, UpdateLan,
+    ValidTopology, apply, document, validate,
 };
 use ipnet::Ipv4Net;
 use serde_json::json;
@@ -160,7 +158,7 @@ fn a_config_stored_by_an_earlier_release_is_read_but_allocates_nothing() {
     value["subnet_base_prefix"] = "127.0.0.0/8".into();
     let stored: TopologyConfig = serde_json::from_value(value.clone()).expect("the store stays readable");
     let catalog = Catalog::builtin();
-    let refused = decnet_topology::generate::generate(&stored, &catalog, &[]).expect_err("no LAN can be there");
+    let refused = decnet_topology::generate(&stored, &catalog, &[]).expect_err("no LAN can be there");
     assert!(refused.to_string().contains("subnet"), "{refused}");
     let context = MutationContext {
         pool: stored.subnet_base_prefix(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use decnet_topology::{
-    ServiceName, Status, TopologyId, Version,
-    model::{Coordinate, Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position, ServiceConfig},
+    Coordinate, Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position, ServiceConfig, ServiceName, Status,
+    TopologyId, Version,
 };
 use proptest::{collection, option, prelude::*};
 use serde_json::{Number, Value};

@@ -1,11 +1,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, Code, Draft, RuleSet, Topology,
-    model::DraftLan,
-    publish::Publish,
-    repo::SubnetClaim,
-    validate::{DaemonNetwork, HostFacts, HostRoute, Listener, Surroundings, validate_against, validate_in},
+    Catalog, Code, DaemonNetwork, Draft, DraftLan, HostFacts, HostRoute, Listener, Publish, RuleSet, SubnetClaim,
+    Surroundings, Topology, validate_against, validate_in,
 };
 use proptest::prelude::*;
 

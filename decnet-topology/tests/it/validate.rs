@@ -1,10 +1,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, Code, Draft, Finding, Report, RuleSet, Severity, Topology,
-    document::{self, Syntax},
-    model::{DraftAttachment, DraftDecky, DraftLan},
-    validate::validate,
+    Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, Report, RuleSet, Severity, Syntax, Topology,
+    document, validate,
 };
 use proptest::prelude::*;
 

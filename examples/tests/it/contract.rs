@@ -1,4 +1,4 @@
 use decnet_examples::audited::Audited;
-use decnet_topology::{repo::MemoryRepo, testing::contract::Subject};
+use decnet_topology::{MemoryRepo, testing::contract::Subject};
 
 decnet_topology::repo_contract!(async || Subject::new(Audited::new(MemoryRepo::new())));

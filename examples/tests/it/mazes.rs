@@ -1,11 +1,6 @@
 use std::{fs, path::PathBuf};
 
-use decnet_topology::{
-    Catalog, Finding, RuleSet, Topology,
-    alloc::SubnetPool,
-    document::{self, Syntax},
-    graph::Graph,
-};
+use decnet_topology::{Catalog, Finding, Graph, RuleSet, SubnetPool, Syntax, Topology, document};
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "mazes"].iter().collect()

@@ -1,6 +1,6 @@
 use std::{env, process::Command};
 
-use decnet_topology::document::{self, Syntax};
+use decnet_topology::{Syntax, document};
 
 /// Runs an example, which cargo built beside this test, and returns its output.
 fn run(example: &str, arguments: &[&str]) -> String {

@@ -1,5 +1,5 @@
-use decnet_engine::engine::{HolderState, break_lease, holder_state};
-use decnet_topology::{Repo, repo::Holder};
+use decnet_engine::{HolderState, break_lease, holder_state};
+use decnet_topology::{Holder, Repo};
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! The payload of a mutation on the command line: JSON, flags, or both.
 
 use clap::Args;
-use decnet_engine::engine::EngineError;
-use decnet_topology::{Mutation, MutationError, model::Coordinate};
+use decnet_engine::EngineError;
+use decnet_topology::{Coordinate, Mutation, MutationError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

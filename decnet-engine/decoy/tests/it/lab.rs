@@ -14,7 +14,7 @@ use decnet_decoy::protocol::{
     KEEPER, NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_FOLDER, STATE_VARIABLE, ServiceState,
     StateReport, Target,
 };
-use decnet_engine::decoy::{DecoyImage, embedded};
+use decnet_engine::DecoyImage;
 use ipnet::Ipv4Net;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -103,7 +103,7 @@ impl Lab {
     /// Loads an image of this test's own, so that no other test removes it.
     pub(crate) fn new(name: &str) -> Self {
         let label = format!("decnet.test=decoy-{name}-{}", std::process::id());
-        let mut program = embedded().unwrap().to_vec();
+        let mut program = DecoyImage::embedded_program().unwrap().to_vec();
         // Bytes after the segments of a program are ignored, but change its digest.
         program.extend_from_slice(label.as_bytes());
         let image = DecoyImage::pack(&program);

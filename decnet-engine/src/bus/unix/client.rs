@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Connection, ConnectionError, FrameError};
+use super::{Connection, ConnectionError};
 use crate::{
     bus::{
         Bus, Connectivity, Outlet, Pattern, Received, Subscription,
@@ -178,7 +178,7 @@ impl Shared {
                 (lost, Ok(()))
             }
             Next::Item(envelope) => match connection.publish(&envelope).await {
-                Err(ConnectionError::Frame(error @ (FrameError::BodyTooLong { .. } | FrameError::HeaderTooLong))) => {
+                Err(error @ ConnectionError::TooLarge { .. }) => {
                     tracing::warn!(%error, topic = envelope.topic(), "an event was too large for the bus");
                     (1, Ok(()))
                 }

@@ -61,15 +61,33 @@ pub enum ConnectionError {
         /// The cause.
         source: io::Error,
     },
-    /// The server sent an invalid frame or did not accept ours.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
+    /// The connection failed.
+    #[error("the connection to the bus failed")]
+    #[strum(serialize = "bus_failed")]
+    Failed {
+        /// The cause.
+        source: io::Error,
+    },
+    /// An event is too large for the bus: see the limits of the protocol.
+    #[error("too large for the bus: {reason}")]
+    #[strum(serialize = "too_large_for_bus")]
+    TooLarge {
+        /// The size and the limit.
+        reason: String,
+    },
+    /// The server sent an invalid frame.
+    #[error("invalid frame from the bus: {reason}")]
+    #[strum(serialize = "invalid_frame")]
+    Invalid {
+        /// What is invalid.
+        reason: String,
+    },
     /// The server sent an unexpected frame.
     #[error("unexpected frame from the bus: {verb} {args:?}")]
     #[strum(serialize = "unexpected_frame")]
     Unexpected {
         /// The verb.
-        verb: Verb,
+        verb: &'static str,
         /// The arguments.
         args: String,
     },
@@ -93,9 +111,26 @@ pub enum ConnectionError {
 impl ConnectionError {
     /// Returns a stable code for programs.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Frame(error) => error.code(),
-            error => error.into(),
+        self.into()
+    }
+}
+
+impl From<FrameError> for ConnectionError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(source) => Self::Failed { source },
+            FrameError::Truncated => Self::Ended,
+            FrameError::HeaderTooLong | FrameError::BodyTooLong { .. } => Self::TooLarge {
+                reason: error.to_string(),
+            },
+            FrameError::Body { ref source, .. } => Self::Invalid {
+                reason: format!("{error}: {source}"),
+            },
+            FrameError::NotUtf8 | FrameError::ControlCharacter { .. } | FrameError::UnknownVerb { .. } => {
+                Self::Invalid {
+                    reason: error.to_string(),
+                }
+            }
         }
     }
 }
@@ -125,7 +160,10 @@ impl Connection {
             connection.send(&hello).await?;
             match connection.frame().await? {
                 Frame { verb: Verb::Hello, .. } => Ok(()),
-                Frame { verb, args, .. } => Err(ConnectionError::Unexpected { verb, args }),
+                Frame { verb, args, .. } => Err(ConnectionError::Unexpected {
+                    verb: verb.as_str(),
+                    args,
+                }),
             }
         };
         tokio::time::timeout(TIMEOUT, exchange)
@@ -241,6 +279,9 @@ fn read(frame: Frame) -> Result<Option<Received>, ConnectionError> {
                 Ok(None)
             }
         },
-        (verb, _) => Err(ConnectionError::Unexpected { verb, args: frame.args }),
+        (verb, _) => Err(ConnectionError::Unexpected {
+            verb: verb.as_str(),
+            args: frame.args,
+        }),
     }
 }

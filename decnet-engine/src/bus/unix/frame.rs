@@ -5,16 +5,16 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// The maximum length of a header in bytes, without its line feed.
-pub const MAX_HEADER: usize = 4096;
+pub(super) const MAX_HEADER: usize = 4096;
 /// The maximum length of a body in bytes.
-pub const MAX_BODY: usize = 1 << 20;
+pub(super) const MAX_BODY: usize = 1 << 20;
 
 /// The size of the body's length field in bytes.
 const LENGTH: usize = 4;
 
 /// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub(super) enum Verb {
     /// Introduces the sender.
     Hello,
     /// Publishes an event.
@@ -33,7 +33,7 @@ impl Verb {
     const ALL: [Self; 6] = [Self::Hello, Self::Pub, Self::Sub, Self::Unsub, Self::Evt, Self::Bye];
 
     /// Returns the word used on the wire.
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Hello => "HELLO",
             Self::Pub => "PUB",
@@ -53,20 +53,18 @@ impl fmt::Display for Verb {
 
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(super) struct Frame {
     /// The verb.
-    pub verb: Verb,
+    pub(super) verb: Verb,
     /// The rest of the header after the verb. May be empty.
-    pub args: String,
+    pub(super) args: String,
     /// The body, which should be JSON.
-    pub body: Bytes,
+    pub(super) body: Bytes,
 }
 
 /// Reports an invalid frame.
-#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-#[non_exhaustive]
-pub enum FrameError {
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FrameError {
     /// The connection failed.
     #[error("the connection failed")]
     Io(#[from] io::Error),
@@ -107,16 +105,9 @@ pub enum FrameError {
     },
 }
 
-impl FrameError {
-    /// Returns a stable code for programs.
-    pub fn code(&self) -> &'static str {
-        self.into()
-    }
-}
-
 impl Frame {
     /// Creates a frame whose body is a value as JSON.
-    pub fn new(verb: Verb, args: impl Into<String>, body: &impl Serialize) -> Result<Self, FrameError> {
+    pub(super) fn new(verb: Verb, args: impl Into<String>, body: &impl Serialize) -> Result<Self, FrameError> {
         let body = serde_json::to_vec(body).map_err(|source| FrameError::Body { verb, source })?;
         Ok(Self {
             verb,
@@ -126,7 +117,7 @@ impl Frame {
     }
 
     /// Parses the body.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, FrameError> {
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, FrameError> {
         let verb = self.verb;
         serde_json::from_slice(&self.body).map_err(|source| FrameError::Body { verb, source })
     }
@@ -139,7 +130,7 @@ impl Frame {
 
 /// Decodes and encodes frames. It buffers at most one frame.
 #[derive(Debug, Default)]
-pub struct FrameCodec {
+pub(super) struct FrameCodec {
     /// The header of a frame whose body is not complete.
     header: Option<(Verb, String)>,
     /// How many bytes were searched for the end of the header.

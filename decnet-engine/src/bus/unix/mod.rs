@@ -23,12 +23,14 @@
 mod client;
 mod connection;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod server;
 mod socket;
 
 pub use client::UnixBus;
 pub use connection::{Connection, ConnectionError};
-pub use frame::{Frame, FrameCodec, FrameError, MAX_BODY, MAX_HEADER, Verb};
+use frame::{Frame, FrameCodec, FrameError, Verb};
 pub use server::Server;
 pub use socket::BindError;
 

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use decnet_topology::{
-    DeploySettings, Finding, RuleSet, Status, StoredTopology, TopologyId, ValidTopology, validate::HostFacts,
-};
+use decnet_topology::{DeploySettings, Finding, HostFacts, RuleSet, Status, StoredTopology, TopologyId, ValidTopology};
 
 use super::drift::Asked;
 use crate::{

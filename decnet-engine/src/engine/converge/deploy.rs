@@ -1,4 +1,4 @@
-use decnet_topology::{Status, StoredTopology, TopologyId, TopologyRow, repo::NewTopology};
+use decnet_topology::{NewTopology, Status, StoredTopology, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
 use super::{change::drift, remains::leftovers, work::Task};

@@ -1,8 +1,7 @@
 //! The queue of one topology, drained under its lease.
 
 use decnet_topology::{
-    MutationId, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
-    repo::{MutationOutcome, MutationRow},
+    MutationId, MutationOutcome, MutationRow, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Mutation, MutationState, Name, RepoError, Status, StoredTopology, TopologyRow,
-    mutation::{AttachDecky, UpdateDecky},
-    repo::MutationFilter,
+    AttachDecky, Mutation, MutationFilter, MutationState, Name, RepoError, Status, StoredTopology, TopologyRow,
+    UpdateDecky,
 };
 
 use crate::{

@@ -1,9 +1,8 @@
 //! Mutations that the engine applies directly.
 
 use decnet_topology::{
-    Mutation, MutationState, RepoError, Status, StoredTopology, TopologyRow, ValidTopology,
-    mutation::{self, MutationContext},
-    repo::NewMutation,
+    Mutation, MutationContext, MutationState, NewMutation, RepoError, Status, StoredTopology, TopologyRow,
+    ValidTopology, apply,
 };
 
 use super::{
@@ -30,7 +29,7 @@ impl Engine {
         }
         let claims = self.repo.claims(Some(before.row.id)).await?;
         let context = MutationContext::of(&before.row, &self.options.catalog, &claims);
-        Ok(mutation::apply(&before.topology, mutation, &context)?)
+        Ok(apply(&before.topology, mutation, &context)?)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt};
 
-use decnet_topology::{InstanceId, RepoError, Status, TopologyId, id};
+use decnet_topology::{InstanceId, RepoError, Status, TopologyId, short_id};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -192,7 +192,7 @@ impl Engine {
         let (mut report, mut orphans) = (ReapReport::default(), Vec::new());
         for (label, observed) in by_topology(&observed) {
             let topology: Option<TopologyId> = label.parse().ok();
-            let prefix = topology.map_or_else(|| label.clone(), id::short);
+            let prefix = topology.map_or_else(|| label.clone(), short_id);
             if is_own && self.is_live(topology).await? {
                 report.live.push(prefix);
                 continue;

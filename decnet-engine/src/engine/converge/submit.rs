@@ -1,9 +1,8 @@
 //! Submits a mutation: a pending topology is edited directly, and for a running one it is queued.
 
 use decnet_topology::{
-    Catalog, Repo, RepoError, Status, StoredTopology, TopologyId, Version,
-    mutation::{self, MutationContext},
-    repo::{Edit, MutationRow, NewMutation},
+    Catalog, Edit, MutationContext, MutationRow, NewMutation, Repo, RepoError, Status, StoredTopology, TopologyId,
+    Version, apply,
 };
 use jiff::Timestamp;
 
@@ -88,7 +87,7 @@ async fn submit_to(
             return Err(RepoError::VersionConflict { expected, current }.into());
         }
         let claims = repo.claims(Some(id)).await?;
-        let topology = mutation::apply(
+        let topology = apply(
             &stored.topology,
             &new.mutation,
             &MutationContext::of(&stored.row, catalog, &claims),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, Finding, Mutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyId, TopologyRow,
-    ValidTopology, repo::TopologyFilter,
+    DeploySettings, Finding, Mutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyFilter,
+    TopologyId, TopologyRow, ValidTopology,
 };
 use futures_util::try_join;
 

@@ -2,11 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backon::Retryable as _;
 use decnet_topology::{
-    Code, DeploySettings, Draft, Finding, Lan, Name, RuleSet, Status, StoredTopology, Topology, TopologyName,
-    hash::canonical_hash,
-    model::Position,
-    repo::{Edit, NewTopology, find_live},
-    validate::{Invalid, Surroundings, validate_in},
+    Code, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Name, NewTopology, Position, RuleSet, Status,
+    StoredTopology, Surroundings, Topology, TopologyName, canonical_hash, find_live_topology, validate_in,
 };
 use jiff::Timestamp;
 
@@ -43,8 +40,8 @@ impl Engine {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// use decnet_engine::{engine::{ApplyOptions, Engine, EngineOptions, StoreResult}, runtime::simulated::Simulated};
-    /// use decnet_topology::{Catalog, document::{self, Syntax}, repo::MemoryRepo};
+    /// use decnet_engine::{ApplyOptions, Engine, EngineOptions, StoreResult, simulated::Simulated};
+    /// use decnet_topology::{Catalog, document, Syntax, MemoryRepo};
     ///
     /// # tokio::runtime::Runtime::new()?.block_on(async {
     /// let options = EngineOptions::new(Catalog::builtin());
@@ -79,7 +76,7 @@ impl Engine {
         name: &TopologyName,
         change: &SettingsChange,
     ) -> Result<StoreOutcome, EngineError> {
-        let known = match find_live(self.repo.as_ref(), name).await? {
+        let known = match find_live_topology(self.repo.as_ref(), name).await? {
             Some(row) => Some(self.repo.load(row.id).await?),
             None => None,
         };
@@ -147,7 +144,7 @@ impl Engine {
         let report = validate_in(topology, &self.options.catalog, RuleSet::live(), surroundings);
         let is_clash = |finding: &Finding| finding.code == Code::GatewayPortClash;
         if report.errors().any(|finding| !is_clash(finding)) {
-            return Err(Invalid { report }.into());
+            return Err(InvalidTopology { report }.into());
         }
         Ok(report.errors().chain(report.warnings()).cloned().collect())
     }

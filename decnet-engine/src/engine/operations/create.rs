@@ -1,9 +1,5 @@
 use backon::Retryable as _;
-use decnet_topology::{
-    Draft, RuleSet, TopologyName,
-    model::{DraftLan, Header},
-    repo::NewTopology,
-};
+use decnet_topology::{Draft, DraftLan, Header, NewTopology, RuleSet, TopologyName};
 use ipnet::Ipv4Net;
 
 use super::{

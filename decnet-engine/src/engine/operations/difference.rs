@@ -3,14 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_topology::{
-    StoredTopology, Topology,
-    document::{Syntax, print_topology},
-};
+use decnet_topology::{StoredTopology, Syntax, Topology, document::print_topology};
 use similar::{ChangeTag, TextDiff};
 
 /// Returns the difference of two mazes as files, as a unified diff. `name` is the name of the new one.
-pub fn difference(stored: &StoredTopology, wanted: &Topology, name: &str) -> String {
+pub fn describe_difference(stored: &StoredTopology, wanted: &Topology, name: &str) -> String {
     let old = print_topology(&stored.row, &stored.topology, Syntax::Yaml);
     let new = print_topology(&stored.row, wanted, Syntax::Yaml);
     unified("stored", &old, name, &new)

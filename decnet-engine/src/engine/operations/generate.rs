@@ -1,5 +1,5 @@
 use backon::Retryable as _;
-use decnet_topology::{TopologyConfig, generate::generate, repo::NewTopology};
+use decnet_topology::{NewTopology, TopologyConfig, generate};
 
 use super::{
     StoreOutcome, StoreResult,

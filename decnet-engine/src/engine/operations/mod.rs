@@ -14,7 +14,7 @@ mod wait;
 
 pub use apply::ApplyOptions;
 pub use create::CreateOptions;
-pub use difference::difference;
+pub use difference::describe_difference;
 pub use outcome::{StoreOutcome, StoreResult};
 pub use own_images::own_images;
 pub use settings::SettingsChange;

@@ -1,4 +1,4 @@
-use decnet_topology::{Catalog, Topology, catalog::ImageSource};
+use decnet_topology::{Catalog, ImageSource, Topology};
 
 /// Lists the services with their own images, as `decky.service`.
 ///

@@ -1,8 +1,5 @@
 use decnet_topology::{
-    Catalog, DeploySettings, DmzEgress, Topology,
-    model::{LogDriver, LogOption},
-    publish::{Publish, PublishRule},
-    validate,
+    Catalog, DeploySettings, DmzEgress, LogDriver, LogOption, Publish, PublishRule, Topology, published_ports,
 };
 
 use crate::engine::EngineError;
@@ -12,14 +9,14 @@ use crate::engine::EngineError;
 /// Settings that it does not mention stay the same.
 ///
 /// ```
-/// use decnet_engine::engine::SettingsChange;
+/// use decnet_engine::SettingsChange;
 /// use decnet_topology::{DeploySettings, DmzEgress};
 ///
 /// let change = SettingsChange::default().publish(["ssh=2222".parse()?]).dmz_egress(DmzEgress::DnsOnly);
 /// let settings = change.apply_to(&DeploySettings::default());
 /// assert_eq!(settings.publish.rules()[0].to_string(), "ssh=2222");
 /// assert_eq!(settings.dmz_egress, DmzEgress::DnsOnly);
-/// # Ok::<(), decnet_topology::publish::PublishError>(())
+/// # Ok::<(), decnet_topology::PublishError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
@@ -74,7 +71,7 @@ pub(in crate::engine) fn refuse_idle_rules(
     stored: &Publish,
     wanted: &Publish,
 ) -> Result<(), EngineError> {
-    let published = validate::published(topology, catalog, wanted);
+    let published = published_ports(topology, catalog, wanted);
     let matches = |rule: &PublishRule| {
         published.iter().any(|port| {
             let service = catalog.service(port.service.as_str());

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use backon::ConstantBuilder;
-use decnet_topology::{Draft, RepoError, StoredTopology, Topology, alloc::ResolveError, repo::NewTopology};
+use decnet_topology::{Draft, NewTopology, RepoError, ResolveError, StoredTopology, Topology};
 use jiff::Timestamp;
 
 use crate::{
@@ -52,9 +52,9 @@ impl Engine {
         } else {
             Vec::new()
         };
-        let resolved = draft.resolve(&decnet_topology::alloc::SubnetPool::past(taken));
+        let resolved = draft.resolve(&decnet_topology::SubnetPool::past(taken));
         resolved.map_err(|error| match error {
-            ResolveError::Unsound { report } => decnet_topology::validate::Invalid { report }.into(),
+            ResolveError::Unsound { report } => decnet_topology::InvalidTopology { report }.into(),
             error => EngineError::Resolve(error),
         })
     }

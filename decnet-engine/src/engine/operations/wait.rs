@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use decnet_topology::{
-    Mutation, MutationId, RepoError, Topology, TopologyId, Version, repo::MutationRow, repo::NewMutation,
-};
+use decnet_topology::{Mutation, MutationId, MutationRow, NewMutation, RepoError, Topology, TopologyId, Version};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError, Submitted};

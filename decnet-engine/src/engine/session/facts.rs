@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, DeploySettings, InstanceId, Lan, Mode, RuleSet, StoredTopology, TopologyId, TopologyRow, ValidTopology,
-    catalog::Port,
-    validate::{self, DaemonNetwork, HostFacts, Surroundings},
+    Catalog, DaemonNetwork, DeploySettings, HostFacts, InstanceId, Lan, Mode, Port, RuleSet, StoredTopology,
+    Surroundings, TopologyId, TopologyRow, ValidTopology, published_ports,
 };
 use futures_util::{TryFutureExt as _, try_join};
 
@@ -156,7 +155,7 @@ impl Engine {
             .filter(|decky| there.contains(&naming::base(stored.row.id, decky)))
             .map(|decky| decky.name().as_str())
             .collect();
-        validate::published(&stored.topology, &self.options.catalog, &stored.row.settings.publish)
+        published_ports(&stored.topology, &self.options.catalog, &stored.row.settings.publish)
             .into_iter()
             .filter(|published| standing.contains(published.decky.as_str()))
             .map(|published| published.host.port)
@@ -176,7 +175,7 @@ pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineErr
 fn uses_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
     let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
     let ports = |stored: &StoredTopology| {
-        let published = validate::published(&stored.topology, catalog, &stored.row.settings.publish);
+        let published = published_ports(&stored.topology, catalog, &stored.row.settings.publish);
         published
             .into_iter()
             .map(|published| published.host.port)

@@ -1,9 +1,6 @@
 //! The status of the topology that an operation works on.
 
-use decnet_topology::{
-    DeploySettings, Intent, Status, TopologyRow,
-    repo::{MutationFilter, MutationRow, StatusChange},
-};
+use decnet_topology::{DeploySettings, Intent, MutationFilter, MutationRow, Status, StatusChange, TopologyRow};
 use jiff::Timestamp;
 
 use super::lease::Session;

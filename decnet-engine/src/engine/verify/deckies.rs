@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, StateReport, Target, TargetResult};
-use decnet_topology::{Decky, InstanceId, RuleSet, TopologyId, graph::Graph};
+use decnet_topology::{Decky, Graph, InstanceId, RuleSet, TopologyId};
 use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;

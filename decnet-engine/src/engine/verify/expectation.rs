@@ -1,11 +1,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use decnet_decoy::protocol::{Answer, Target, TargetResult};
-use decnet_topology::{
-    Catalog, Decky, Topology,
-    catalog::{Protocol, Service},
-    graph::Graph,
-};
+use decnet_topology::{Catalog, Decky, Graph, Protocol, Service, Topology};
 
 use super::PathEnd;
 use crate::desired::ServiceSpec;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_topology::catalog::Protocol;
+use decnet_topology::Protocol;
 
 use super::report::{PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 use crate::{

@@ -1,4 +1,4 @@
-use decnet_topology::rng::{self, RandomStream};
+use decnet_topology::{RandomStream, rng};
 
 use super::*;
 

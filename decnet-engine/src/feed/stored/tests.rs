@@ -1,7 +1,6 @@
 use decnet_topology::{
-    Intent, Mutation, MutationQueue, Topology, TopologyName, TopologyStore,
-    mutation::RemoveDecky,
-    repo::{Holder, MemoryRepo, MutationOutcome, NewMutation, NewTopology, StatusChange},
+    Holder, Intent, MemoryRepo, Mutation, MutationOutcome, MutationQueue, NewMutation, NewTopology, RemoveDecky,
+    StatusChange, Topology, TopologyName, TopologyStore,
 };
 use jiff::SignedDuration;
 

@@ -6,11 +6,11 @@ use bollard::models::{
 use decnet_decoy::protocol::{
     Deviation, EXIT_DEVIATES, EXIT_DONE, EXIT_UNCONTAINED, NetState, STATE_VARIABLE, StateReport,
 };
-use decnet_topology::{InstanceId, catalog::Protocol};
+use decnet_topology::{InstanceId, Protocol};
 
 use super::{Docker, ENDPOINTS_AT_CREATE, containers, exec::User, images::Source, labels, volumes};
 use crate::{
-    decoy::PROGRAM_PATH,
+    decoy::DecoyImage,
     desired::{BASE_CAPABILITIES, BaseSpec, InterfaceSpec, PortMapping, RESOLVER},
     naming::ContainerName,
     runtime::{Effect, RuntimeError, RuntimeInfo, deviation},
@@ -107,7 +107,7 @@ impl Docker {
             container: spec.name.to_string(),
             reason,
         };
-        let command = [PROGRAM_PATH, "state", "check"].map(str::to_owned);
+        let command = [DecoyImage::PROGRAM_PATH, "state", "check"].map(str::to_owned);
         for _ in 0..CONTAINMENT_LOOKS {
             let found = self.find(id).await?.ok_or_else(|| containers::missing(&spec.name))?;
             let code = found.state.as_ref().and_then(|state| state.exit_code);
@@ -196,7 +196,7 @@ impl Docker {
         };
         let json = serde_json::to_string(state).map_err(|error| refuse(error.to_string()))?;
         let run = async |user, words: &[&str]| {
-            let command: Vec<_> = [PROGRAM_PATH, "state"]
+            let command: Vec<_> = [DecoyImage::PROGRAM_PATH, "state"]
                 .iter()
                 .chain(words)
                 .copied()

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Docker, containers, exec::ExecOutput, labels, observe::WIDTH};
 use crate::{
-    decoy::PROGRAM_PATH,
+    decoy::DecoyImage,
     desired::BaseSpec,
     naming::{self, ContainerName},
     runtime::{NetworkCheck, RuntimeError, ownership},
@@ -95,7 +95,7 @@ impl Docker {
     ) -> Result<(ContainerName, NetworkCheck), RuntimeError> {
         let Subject { spec, found } = subject;
         let state = serde_json::to_string(&spec.state).expect("a state has text keys only");
-        let command = [PROGRAM_PATH.into(), "state".into(), "check".into(), state];
+        let command = [DecoyImage::PROGRAM_PATH.into(), "state".into(), "check".into(), state];
         let id = found.id.as_deref().unwrap_or(spec.name.as_str());
         let check = match self.run_in(&spec.name, id, &command).await {
             Ok(output) => NetworkCheck::Checked {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs};
 use bollard::models::{
     HostConfig, Mount, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, ResourcesUlimits,
 };
-use decnet_topology::catalog;
+use decnet_topology::is_root;
 use rustix::process::{Resource as Limit, getrlimit};
 
 use super::{images::Wishes, labels, storage::SIZE_OPTION};
@@ -68,7 +68,7 @@ fn processes() -> Option<i64> {
 pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
     match run_as {
         RunAs::User(user) => user.clone(),
-        RunAs::ImageUserUnlessRoot if catalog::is_root(&wishes.user) => NOBODY.into(),
+        RunAs::ImageUserUnlessRoot if is_root(&wishes.user) => NOBODY.into(),
         RunAs::ImageUserUnlessRoot => wishes.user.clone(),
     }
 }
@@ -131,7 +131,7 @@ fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::ApiVersion;
+    use crate::api::ApiVersion;
 
     fn info(unlimited: &[Resource]) -> RuntimeInfo {
         RuntimeInfo {

@@ -8,15 +8,16 @@ use std::{
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client, models::SystemVersion};
 
 use super::{
-    Docker, DockerHost, OLDEST_API, failure,
+    Docker, DockerHost, failure,
     storage::{self, Storage},
     tolerant::tolerant,
 };
 use crate::{
+    api::ApiVersion,
     decoy::DecoyImage,
     desired::seccomp_profile,
     host,
-    runtime::{ApiVersion, Resource, RuntimeError, RuntimeInfo},
+    runtime::{Resource, RuntimeError, RuntimeInfo},
 };
 
 /// How long a description of the daemon is valid: shorter than it takes to replace a daemon.
@@ -69,6 +70,9 @@ impl Default for DockerOptions {
 }
 
 impl Docker {
+    /// The oldest supported API: Docker 20.10.
+    pub const OLDEST_API: ApiVersion = ApiVersion::v1(41);
+
     /// Connects to a daemon and negotiates a version of the API.
     pub async fn connect(options: DockerOptions) -> Result<Self, RuntimeError> {
         let DockerOptions { host, timeout, decoy } = options;
@@ -76,7 +80,7 @@ impl Docker {
         let mut docker = Self {
             client,
             host,
-            api: OLDEST_API,
+            api: Self::OLDEST_API,
             podman: false,
             timeout,
             decoy,
@@ -92,12 +96,12 @@ impl Docker {
             minor: API_DEFAULT_VERSION.minor_version.try_into().unwrap_or(u16::MAX),
         };
         match parse_api(&found) {
-            Some(api) if api >= OLDEST_API => docker.api = api.min(newest),
+            Some(api) if api >= Self::OLDEST_API => docker.api = api.min(newest),
             _ => {
                 return Err(RuntimeError::TooOld {
                     endpoint: docker.host.to_string(),
                     found,
-                    needed: format!("{}.{}", OLDEST_API.major, OLDEST_API.minor),
+                    needed: format!("{}.{}", Self::OLDEST_API.major, Self::OLDEST_API.minor),
                 });
             }
         }

@@ -16,7 +16,7 @@ use futures_util::{TryStreamExt, pin_mut};
 
 use super::{Docker, failure::Failure};
 use crate::{
-    decoy::{DecoyImage, IMAGE_LABEL},
+    decoy::DecoyImage,
     desired::ImageSpec,
     naming,
     runtime::{Effect, RuntimeError},
@@ -133,7 +133,7 @@ impl Docker {
             Ok(image) => {
                 let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
                 Ok(Some(
-                    labels.contains_key(IMAGE_LABEL) || labels.contains_key(BUILT_LABEL),
+                    labels.contains_key(DecoyImage::LABEL) || labels.contains_key(BUILT_LABEL),
                 ))
             }
             Err(failure) if failure.is(404) => Ok(None),

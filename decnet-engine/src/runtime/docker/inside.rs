@@ -34,7 +34,7 @@ use super::{
     labels,
 };
 use crate::{
-    decoy::{self, DecoyImage, PROGRAM_PATH},
+    decoy::{self, DecoyImage},
     naming,
     runtime::NetworkCheck,
 };
@@ -195,7 +195,7 @@ impl Base {
         known: Option<&DecoyImage>,
         right: &mut Vec<Identity>,
     ) -> io::Result<Option<String>> {
-        let mut program = match open_within(root, PROGRAM_PATH) {
+        let mut program = match open_within(root, DecoyImage::PROGRAM_PATH) {
             Err(Errno::NOENT) => return Ok(Some("its program is missing".into())),
             opened => File::from(opened?),
         };

@@ -4,9 +4,9 @@
 //! label is checked before it is changed. Every error of the daemon becomes a [`RuntimeError`].
 //!
 //! ```no_run
-//! use decnet_engine::runtime::{Runtime, docker::{Docker, DockerHost, DockerOptions}};
+//! use decnet_engine::{Docker, DockerHost, DockerOptions, Runtime};
 //!
-//! # async fn example() -> Result<(), decnet_engine::runtime::RuntimeError> {
+//! # async fn example() -> Result<(), decnet_engine::RuntimeError> {
 //! let host = DockerHost::find(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path).ok())?;
 //! let docker = Docker::connect(DockerOptions::default().host(host)).await?;
 //! println!("{}", docker.info().await?.version);
@@ -61,9 +61,6 @@ use crate::{
 pub use connect::DockerOptions;
 pub use host::DockerHost;
 pub use lazy::LazyDocker;
-
-/// The oldest supported API: Docker 20.10.
-pub const OLDEST_API: ApiVersion = ApiVersion::v1(41);
 
 /// Since this API, a container can be created with several endpoints.
 const ENDPOINTS_AT_CREATE: ApiVersion = ApiVersion::v1(44);

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Docker, containers, endpoints, images, labels, networks, tolerant::tolerant};
 use crate::{
-    decoy::IMAGE_LABEL,
+    decoy::DecoyImage,
     naming::{self, ContainerName, NetworkName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, Scope},
     runtime::RuntimeError,
@@ -131,7 +131,7 @@ impl Docker {
         if let Scope::Topology(instance, _) | Scope::Instance(instance) = scope {
             built.push(format!("{}={instance}", naming::INSTANCE));
         }
-        for labels in [vec![IMAGE_LABEL.to_owned()], built] {
+        for labels in [vec![DecoyImage::LABEL.to_owned()], built] {
             let filters = HashMap::from([("label", labels)]);
             let options = ListImagesOptionsBuilder::default().filters(&filters).build();
             let listed = self.ask("list images", self.client.list_images(Some(options))).await?;

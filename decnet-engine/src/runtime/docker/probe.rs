@@ -2,7 +2,7 @@ use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::InstanceId;
 
 use super::Docker;
-use crate::{decoy::PROGRAM_PATH, naming::ContainerName, runtime::RuntimeError};
+use crate::{decoy::DecoyImage, naming::ContainerName, runtime::RuntimeError};
 
 /// The maximum number of targets per command, whose arguments must stay below 128 KiB.
 const TARGETS_A_COMMAND: usize = 1000;
@@ -30,7 +30,7 @@ impl Docker {
     async fn probe_some(&self, base: &ContainerName, id: &str, probe: &Probe) -> Result<ProbeResult, RuntimeError> {
         let json = serde_json::to_string(probe).expect("all keys are texts");
         let output = self
-            .run_in(base, id, &[PROGRAM_PATH.into(), "probe".into(), json])
+            .run_in(base, id, &[DecoyImage::PROGRAM_PATH.into(), "probe".into(), json])
             .await?;
         let read = serde_json::from_slice::<ProbeResult>(&output.stdout).ok();
         let read = read.filter(|result| result.targets.len() == probe.targets.len());

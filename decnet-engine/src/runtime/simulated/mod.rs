@@ -6,7 +6,7 @@
 //! the same world.
 //!
 //! ```
-//! use decnet_engine::{naming::NetworkName, runtime::simulated::{Moment, Simulated}};
+//! use decnet_engine::{NetworkName, simulated::{Moment, Simulated}};
 //!
 //! let docker = Simulated::new();
 //! docker.add_network(NetworkName::from_docker("lab"), "10.9.0.0/24".parse()?);

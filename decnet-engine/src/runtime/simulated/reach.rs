@@ -6,10 +6,7 @@ use decnet_decoy::protocol::{
     Answer, Deviation, Egress, NetState, Probe, ProbeResult, StateReport, Target, TargetResult,
 };
 
-use decnet_topology::{
-    InstanceId,
-    catalog::{Port, Protocol},
-};
+use decnet_topology::{InstanceId, Port, Protocol};
 
 use super::{
     containers,

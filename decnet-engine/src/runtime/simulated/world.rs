@@ -4,16 +4,17 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::{InstanceId, catalog::Port};
+use decnet_topology::{InstanceId, Port};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
 use crate::{
+    api::ApiVersion,
     desired::{ImageSpec, PortMapping},
     naming::{ContainerName, Labels, NetworkName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope},
     plan::Action,
-    runtime::{ApiVersion, Effect, RuntimeError, RuntimeInfo, ownership},
+    runtime::{Effect, RuntimeError, RuntimeInfo, ownership},
 };
 
 /// Returns the description of the simulated engine.

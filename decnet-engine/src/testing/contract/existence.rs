@@ -7,7 +7,7 @@ use crate::{
     plan::Action,
     runtime::RuntimeError,
 };
-use decnet_topology::catalog::Protocol;
+use decnet_topology::Protocol;
 
 use super::stage::{Lab, create_base, create_network, create_service, restart, undo};
 

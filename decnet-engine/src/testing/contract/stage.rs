@@ -10,7 +10,7 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, id};
+use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, short_id};
 
 use crate::{
     desired::{
@@ -106,7 +106,7 @@ impl Lab {
     }
 
     fn prefix(&self) -> String {
-        format!("decnet_t_{}", id::short(self.topology))
+        format!("decnet_t_{}", short_id(self.topology))
     }
 
     fn labels(&self, spec: &impl Debug) -> Labels {

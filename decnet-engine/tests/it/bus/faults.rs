@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use decnet_engine::bus::{
-    Bus, Pattern,
-    unix::{Connection, UnixBus},
-};
+use decnet_engine::{Bus, Connection, Pattern, UnixBus};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -65,7 +62,7 @@ async fn a_client_that_breaks_the_protocol_is_disconnected_with_a_reason_and_no_
     bystander.publish(&last).await.expect("published");
     assert_eq!(
         bystander.recv().await.expect("an event"),
-        decnet_engine::bus::Received::Event(last)
+        decnet_engine::Received::Event(last)
     );
 }
 
@@ -116,7 +113,7 @@ async fn an_event_that_is_too_large_is_lost_and_the_next_one_arrives() {
     heard.subscribe(&[Pattern::everything()]).await.expect("subscribed");
     let bus = UnixBus::new(served.path(), "engine");
     let mut large = any_event();
-    if let decnet_engine::event::Event::Status { reason, .. } = &mut large.event {
+    if let decnet_engine::Event::Status { reason, .. } = &mut large.event {
         *reason = Some("x".repeat(2 << 20));
     }
     let next = any_event();
@@ -124,6 +121,6 @@ async fn an_event_that_is_too_large_is_lost_and_the_next_one_arrives() {
     bus.publish(next.clone());
     assert_eq!(
         heard.recv().await.expect("an event"),
-        decnet_engine::bus::Received::Event(next)
+        decnet_engine::Received::Event(next)
     );
 }

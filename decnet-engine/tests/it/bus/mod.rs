@@ -1,16 +1,12 @@
 //! The bus on a Unix socket: its guarantees, and its handling of protocol errors.
 
 mod faults;
-mod fuzz;
 mod sharing;
 mod socket;
 
 use std::path::{Path, PathBuf};
 
-use decnet_engine::{
-    bus::{Pattern, unix::Server},
-    event::{Envelope, Event},
-};
+use decnet_engine::{Envelope, Event, Pattern, Server};
 use decnet_topology::{Status, TopologyId, rng};
 use jiff::Timestamp;
 use tempfile::TempDir;

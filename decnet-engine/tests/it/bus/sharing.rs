@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use decnet_engine::bus::{
-    Bus, Pattern, Received, Subscription,
-    unix::{Connection, ConnectionError, UnixBus},
-};
+use decnet_engine::{Bus, Connection, ConnectionError, Pattern, Received, Subscription, UnixBus};
 use decnet_topology::{Status, rng};
 
 use super::{Served, any_event, patterns, serve, status};

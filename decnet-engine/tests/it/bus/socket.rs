@@ -5,7 +5,7 @@ use std::{
     os::unix::{fs::PermissionsExt, net::UnixListener},
 };
 
-use decnet_engine::bus::unix::{BindError, Connection, Server};
+use decnet_engine::{BindError, Connection, Server};
 use tokio_util::sync::CancellationToken;
 
 use super::{Served, serve};

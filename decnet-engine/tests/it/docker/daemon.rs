@@ -1,12 +1,7 @@
 //! Tests that require a real daemon.
 
 use decnet_engine::{
-    desired::{ImageSpec, seccomp_profile},
-    plan::Action,
-    runtime::{
-        ApiVersion, Effect, Runtime, RuntimeError,
-        docker::{Docker, DockerHost, DockerOptions, OLDEST_API},
-    },
+    Action, ApiVersion, Docker, DockerHost, DockerOptions, Effect, ImageSpec, Runtime, RuntimeError, seccomp_profile,
 };
 
 use super::lab::{docker, docker_host, docker_lab};
@@ -25,7 +20,7 @@ async fn the_daemon_describes_itself_and_the_api_is_negotiated() {
         .and_then(|(_, minor)| minor.parse().ok())
         .expect("a version");
     assert!(
-        info.api >= OLDEST_API && info.api <= ApiVersion::v1(newest),
+        info.api >= Docker::OLDEST_API && info.api <= ApiVersion::v1(newest),
         "{:?} of {api}",
         info.api
     );

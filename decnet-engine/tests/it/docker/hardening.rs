@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 
-use decnet_engine::{
-    decoy,
-    desired::{ImageSpec, RunAs, Seccomp, ServiceSpec},
-    naming::ContainerName,
-    plan::Action,
-};
+use decnet_engine::{Action, ContainerName, DecoyImage, ImageSpec, RunAs, Seccomp, ServiceSpec};
 
 use super::lab::{docker, docker_lab};
 use decnet_engine::testing::contract::{Lab, create_service};
@@ -18,7 +13,7 @@ fn inspect(name: &ContainerName, format: &str) -> String {
 
 /// Builds another owner's image with the decoy's program and more instructions.
 async fn build(lab: &Lab, name: &str, says: &str) -> ImageSpec {
-    build_of(lab, name, says, decoy::embedded().expect("built on Linux")).await
+    build_of(lab, name, says, DecoyImage::embedded_program().expect("built on Linux")).await
 }
 
 async fn build_of(lab: &Lab, name: &str, says: &str, program: &[u8]) -> ImageSpec {

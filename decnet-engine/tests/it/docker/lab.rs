@@ -6,11 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use decnet_engine::{
-    decoy::{self, DecoyImage},
-    naming::{self, ContainerName, NetworkName},
-    runtime::docker::{Docker, DockerHost, DockerOptions},
-};
+use decnet_engine::{ContainerName, DecoyImage, Docker, DockerHost, DockerOptions, NetworkName, naming};
 use decnet_topology::{InstanceId, TopologyId};
 use tempfile::TempDir;
 
@@ -25,7 +21,7 @@ pub(crate) fn docker_host() -> DockerHost {
 
 /// Packs a decoy that no other test has, so that parallel tests do not remove each other's image.
 pub(crate) fn own_decoy(instance: InstanceId) -> DecoyImage {
-    let mut program = decoy::embedded().expect("built on Linux").to_vec();
+    let mut program = DecoyImage::embedded_program().expect("built on Linux").to_vec();
     program.extend_from_slice(instance.to_string().as_bytes());
     DecoyImage::pack(&program)
 }
@@ -129,7 +125,7 @@ impl Outside for Outsider {
 
     fn build_context(&self) -> PathBuf {
         let program = self.folder.path().join("decnet-decoy");
-        fs::write(&program, decoy::embedded().expect("built on Linux")).expect("written");
+        fs::write(&program, DecoyImage::embedded_program().expect("built on Linux")).expect("written");
         fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("set");
         let dockerfile = "FROM scratch\nCOPY decnet-decoy /decnet-decoy\nENTRYPOINT [\"/decnet-decoy\"]\n";
         fs::write(self.folder.path().join("Dockerfile"), dockerfile).expect("written");

@@ -8,11 +8,8 @@ use std::{
 };
 
 use decnet_decoy::protocol::{self, Probe, Published, Target};
-use decnet_engine::{
-    desired::{Desired, DesiredContext, PortMapping},
-    naming::ContainerName,
-};
-use decnet_topology::{Catalog, RuleSet, Topology, catalog::Protocol, model::DeploySettings};
+use decnet_engine::{ContainerName, Desired, DesiredContext, PortMapping};
+use decnet_topology::{Catalog, DeploySettings, Protocol, RuleSet, Topology};
 
 use super::lab::docker_lab;
 use decnet_engine::testing::contract::{Lab, create_base, create_network, create_service};
@@ -109,7 +106,7 @@ async fn routed_packets_pass_and_the_host_is_not_reachable() {
     for route in &mut state.routes {
         route.via = lab.ip(1, 4);
     }
-    lab.change(&decnet_engine::plan::Action::SetState {
+    lab.change(&decnet_engine::Action::SetState {
         container: inner.clone(),
         state,
     })

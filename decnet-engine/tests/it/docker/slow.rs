@@ -7,11 +7,7 @@ use std::{
 };
 
 use decnet_engine::{
-    plan::Action,
-    runtime::{
-        NetworkCheck, Runtime, RuntimeError,
-        docker::{Docker, DockerHost, DockerOptions},
-    },
+    Action, Docker, DockerHost, DockerOptions, NetworkCheck, Runtime, RuntimeError,
     testing::contract::{create_base, state},
 };
 use tokio::{

@@ -1,7 +1,7 @@
 //! The copy that a deploy creates of a maze that failed or was torn down.
 
-use decnet_engine::engine::DeployOptions;
-use decnet_topology::{DeploySettings, Status, TopologyStore, repo::TopologyFilter};
+use decnet_engine::DeployOptions;
+use decnet_topology::{DeploySettings, Status, TopologyFilter, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{

@@ -1,10 +1,9 @@
 //! The checks of the doctor on the simulated runtime.
 
 use decnet_engine::{
-    doctor::{Verdict, check_runtime, check_statuses},
-    engine::EngineError,
-    plan::Action,
-    runtime::simulated::Moment,
+    Action, EngineError, Verdict,
+    doctor::{check_runtime, check_statuses},
+    simulated::Moment,
 };
 use decnet_topology::Status;
 

@@ -9,10 +9,10 @@ mod storing;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use decnet_engine::{naming, observe::Activity, runtime::simulated::World};
+use decnet_engine::{Activity, naming, simulated::World};
 use decnet_topology::{
-    Mutation, MutationQueue, StoredTopology, Topology, TopologyId, TopologyStore, id,
-    repo::{MutationFilter, MutationRow, NewMutation},
+    Mutation, MutationFilter, MutationQueue, MutationRow, NewMutation, StoredTopology, Topology, TopologyId,
+    TopologyStore, short_id,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -212,6 +212,6 @@ pub(super) fn touched(id: TopologyId, before: &World, after: &World) -> Vec<Stri
     names.sort();
     names.dedup();
     names.retain(|name| life(before, name) != life(after, name));
-    let prefix = format!("decnet_t_{}_", id::short(id));
+    let prefix = format!("decnet_t_{}_", short_id(id));
     names.iter().map(|name| name.as_str().replace(&prefix, "")).collect()
 }

@@ -5,15 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{DeployOptions, Engine, EngineError, EngineOptions, Operation},
-    runtime::simulated::Moment,
-};
+use decnet_engine::{DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Operation, simulated::Moment};
 use decnet_topology::{
-    DeploySettings, LogSettings, Mutation, MutationQueue, MutationState, RepoError, Status, Topology, TopologyId,
-    TopologyStore,
-    repo::{Edit, MemoryRepo, MutationFilter, NewMutation},
+    DeploySettings, Edit, LogSettings, MemoryRepo, Mutation, MutationFilter, MutationQueue, MutationState, NewMutation,
+    RepoError, Status, Topology, TopologyId, TopologyStore,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -158,7 +153,7 @@ async fn add_vault(
     id: TopologyId,
     call: &'static str,
     event: Event,
-) -> Result<decnet_engine::engine::Outcome, EngineError> {
+) -> Result<decnet_engine::Outcome, EngineError> {
     let engine = crossing(lab, id, call, event);
     let prepared = engine.prepare(id, Operation::Mutate(adding("vault", 8))).await;
     prepared.expect("prepared").execute(&CancellationToken::new()).await

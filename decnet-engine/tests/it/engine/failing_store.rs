@@ -5,11 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{Engine, EngineOptions},
-};
-use decnet_topology::{RepoError, repo::MemoryRepo};
+use decnet_engine::{DecoyImage, Engine, EngineOptions};
+use decnet_topology::{MemoryRepo, RepoError};
 
 use super::{CATALOG, Lab};
 

@@ -1,7 +1,7 @@
 //! Every step of a deploy and of a teardown fails in turn: with an error, with an unreachable daemon, and with a killed
 //! process.
 
-use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
+use decnet_engine::{EngineError, simulated::Moment};
 use decnet_topology::{Status, TopologyId};
 
 use super::{Lab, lifecycle::refused, twelve};
@@ -209,7 +209,7 @@ async fn resources_that_appear_after_a_killed_process_are_removed_too() {
     // The daemon still works on a request of the killed process: a network appears during the teardown.
     let world = lab.docker.world();
     let labels = world.networks.values().next().expect("a network").labels.clone();
-    let late = decnet_engine::naming::NetworkName::from_docker("decnet_t_late");
+    let late = decnet_engine::NetworkName::from_docker("decnet_t_late");
     let docker = lab.docker.clone();
     let appears = async {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -2,14 +2,10 @@
 
 use std::{fs, pin::pin, time::Duration};
 
-use decnet_engine::{
-    engine::{BrokenLease, DeployOptions, EngineError, break_lease},
-    runtime::simulated::Moment,
-};
+use decnet_engine::{BrokenLease, DeployOptions, EngineError, break_lease, simulated::Moment};
 use decnet_topology::{
-    LeaseStore, Mutation, MutationQueue, MutationState, RepoError, Status, TopologyId, TopologyStore,
-    mutation::RemoveDecky,
-    repo::{Holder, Lease, NewMutation},
+    Holder, Lease, LeaseStore, Mutation, MutationQueue, MutationState, NewMutation, RemoveDecky, RepoError, Status,
+    TopologyId, TopologyStore,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;

@@ -1,13 +1,8 @@
 use std::sync::Arc;
 
 use decnet_engine::{
-    bus::Received,
-    decoy::DecoyImage,
-    engine::{DeployOptions, Engine, EngineError, EngineOptions},
-    event::Event,
-    observe::Activity,
-    plan::{Action, Lane},
-    runtime::RuntimeError,
+    Action, Activity, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Event, Lane, Received,
+    RuntimeError,
 };
 use decnet_topology::{Catalog, Intent, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
@@ -213,8 +208,7 @@ async fn a_cancelled_deploy_undoes_its_changes() {
 async fn a_failed_topology_is_deployed_as_a_copy_with_the_same_name() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    lab.docker
-        .fail(3, decnet_engine::runtime::simulated::Moment::Before, refused());
+    lab.docker.fail(3, decnet_engine::simulated::Moment::Before, refused());
     lab.deploy(id).await.expect_err("fails");
     assert_eq!(lab.status(id).await, Status::Failed);
     let again = lab.deploy(id).await.expect("deployed");
@@ -227,7 +221,7 @@ async fn a_failed_topology_is_deployed_as_a_copy_with_the_same_name() {
 async fn a_foreign_network_in_the_way_is_named_and_survives() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
+    let name = decnet_engine::NetworkName::from_docker("lab-of-another");
     lab.docker
         .add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
     let error = lab.deploy(id).await.expect_err("refused");

@@ -24,15 +24,8 @@ mod verifying;
 
 use std::sync::{Arc, LazyLock};
 
-use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{DeployOptions, Engine, EngineError, EngineOptions, Outcome},
-    runtime::simulated::Simulated,
-};
-use decnet_topology::{
-    Catalog, Status, Topology, TopologyId, TopologyStore,
-    repo::{MemoryRepo, NewTopology},
-};
+use decnet_engine::{DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Outcome, simulated::Simulated};
+use decnet_topology::{Catalog, MemoryRepo, NewTopology, Status, Topology, TopologyId, TopologyStore};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

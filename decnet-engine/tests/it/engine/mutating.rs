@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{Engine, EngineError, EngineOptions, Prepared},
-    naming::NetworkName,
-};
-use decnet_topology::{Catalog, Mutation, TopologyId, TopologyStore, id, repo::MemoryRepo};
+use decnet_engine::{DecoyImage, Engine, EngineError, EngineOptions, NetworkName, Prepared};
+use decnet_topology::{Catalog, MemoryRepo, Mutation, TopologyId, TopologyStore, short_id};
 
 use super::{Lab, small};
 
@@ -17,7 +13,7 @@ fn mutation(json: &str) -> Mutation {
 
 /// Prints names without the part that all names on Docker share.
 fn spell(id: TopologyId, text: &impl ToString) -> String {
-    text.to_string().replace(&format!("decnet_t_{}_", id::short(id)), "")
+    text.to_string().replace(&format!("decnet_t_{}_", short_id(id)), "")
 }
 
 fn steps(id: TopologyId, preview: &Prepared) -> Vec<String> {

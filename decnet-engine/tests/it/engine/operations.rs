@@ -6,20 +6,13 @@ use std::sync::{
 };
 
 use decnet_engine::{
-    bus::Received,
-    engine::{
-        ApplyOptions, CreateOptions, DeployOptions, Engine, EngineError, EngineOptions, SettingsChange, StoreResult,
-        Submitted,
-    },
-    event::Event,
-    naming::NetworkName,
-    runtime::simulated::{Moment, Simulated},
+    ApplyOptions, CreateOptions, DeployOptions, Engine, EngineError, EngineOptions, Event, NetworkName, Received,
+    SettingsChange, StoreResult, Submitted,
+    simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    Draft, Mutation, MutationState, RepoError, Status, Topology, TopologyConfig, TopologyStore,
-    document::{self, Syntax},
-    model::Header,
-    repo::{MemoryRepo, NewMutation, NewTopology, TopologyFilter},
+    Draft, Header, MemoryRepo, Mutation, MutationState, NewMutation, NewTopology, RepoError, Status, Syntax, Topology,
+    TopologyConfig, TopologyFilter, TopologyStore, document,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -261,7 +254,7 @@ async fn a_failed_maze_is_deleted_only_when_nothing_of_it_is_left() {
     let lab = Lab::new();
     let id = lab.store("corp", small()).await;
     lab.docker.fail(6, Moment::After, refused());
-    let is_removal = |action: &decnet_engine::plan::Action| action.to_string().starts_with("remove");
+    let is_removal = |action: &decnet_engine::Action| action.to_string().starts_with("remove");
     lab.docker.fail_where(is_removal, Moment::Before, refused());
     lab.deploy(id).await.expect_err("it fails");
     let error = lab.engine.delete(id).await.expect_err("something is left");
@@ -432,7 +425,7 @@ async fn an_added_lan_gets_another_subnet_if_its_own_is_claimed_first() {
 #[cfg(feature = "docker")]
 #[tokio::test]
 async fn docker_is_connected_at_its_first_use_only() {
-    use decnet_engine::runtime::docker::{DockerHost, DockerOptions};
+    use decnet_engine::{DockerHost, DockerOptions};
     let variable = |name: &str| (name == "DOCKER_HOST").then(|| "unix:///nonexistent/docker.sock".to_owned());
     let host = DockerHost::find(variable, |_| None).expect("a host");
     let options = DockerOptions::default().host(host);

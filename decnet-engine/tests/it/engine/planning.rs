@@ -2,10 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use decnet_engine::{
-    engine::{DeployOptions, Engine, EngineError, EngineOptions},
-    plan::Action,
-};
+use decnet_engine::{Action, DeployOptions, Engine, EngineError, EngineOptions};
 use decnet_topology::{Catalog, DeploySettings, DmzEgress, LogSettings, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
@@ -100,7 +97,7 @@ async fn a_new_host_address_is_blocked_for_limited_egress_without_a_restart() {
 async fn a_plan_is_refused_for_the_same_reasons_as_a_deploy() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
-    let name = decnet_engine::naming::NetworkName::from_docker("lab-of-another");
+    let name = decnet_engine::NetworkName::from_docker("lab-of-another");
     lab.docker
         .add_network(name.clone(), "10.90.1.0/26".parse().expect("a subnet"));
     for refused in [

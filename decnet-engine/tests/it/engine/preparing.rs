@@ -1,10 +1,7 @@
 //! The plan that is shown is the plan that runs.
 
-use decnet_engine::{
-    engine::{DeployOptions, EngineError, Operation},
-    plan::Plan,
-};
-use decnet_topology::{Status, TopologyStore, repo::NewMutation};
+use decnet_engine::{DeployOptions, EngineError, Operation, Plan};
+use decnet_topology::{NewMutation, Status, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -29,7 +26,7 @@ fn actions(plan: &Plan) -> Vec<String> {
 
 /// Deploys a maze with one failing action while no resource can be removed.
 async fn failed(lab: &Lab) -> decnet_topology::TopologyId {
-    use decnet_engine::runtime::simulated::Moment;
+    use decnet_engine::simulated::Moment;
     let id = lab.store("maze", small()).await;
     lab.docker.fail(6, Moment::After, super::lifecycle::refused());
     lab.docker.fail_where(
@@ -67,7 +64,7 @@ async fn the_plan_of_a_failed_or_torn_down_maze_equals_its_deploy() {
         let log = lab.docker.log();
         let performed = texts(log[done..].iter().map(|performed| &performed.action));
         assert_eq!(actions(prepared.plan()), performed, "torn down: {torn_down}");
-        let prefix = decnet_topology::id::short(copy);
+        let prefix = decnet_topology::short_id(copy);
         assert!(
             performed
                 .iter()
@@ -128,7 +125,7 @@ async fn the_dry_run_of_a_reconcile_behaves_like_the_reconcile() {
     lab.deploy(id).await.expect("deployed");
     lab.docker.fail_where(
         |action| action.to_string().starts_with("remove network"),
-        decnet_engine::runtime::simulated::Moment::Before,
+        decnet_engine::simulated::Moment::Before,
         super::lifecycle::refused(),
     );
     lab.teardown(id).await.expect_err("a network cannot be removed");
@@ -147,7 +144,7 @@ async fn a_store_failure_while_recording_a_failed_deploy_does_not_replace_the_fi
     for nth in 1.. {
         let lab = Lab::new();
         let id = lab.store("maze", small()).await;
-        let moment = decnet_engine::runtime::simulated::Moment::Before;
+        let moment = decnet_engine::simulated::Moment::Before;
         lab.docker.fail(6, moment, super::lifecycle::refused());
         let (failing_store, engine) = FailingStore::in_place_of(&lab);
         failing_store.strike(nth, Strike::Before);

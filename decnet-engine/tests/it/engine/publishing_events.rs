@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use decnet_engine::engine::ReapOptions;
+use decnet_engine::ReapOptions;
 use decnet_engine::{
-    bus::{Bus, Pattern, Received, Subscription, local::LocalBus},
-    decoy::DecoyImage,
-    engine::{Engine, EngineOptions},
-    event::{DeckyEvent, Event, StepState},
+    Bus, DeckyEvent, DecoyImage, Engine, EngineOptions, Event, LocalBus, Pattern, Received, StepState, Subscription,
 };
 use decnet_topology::{Catalog, Status};
 use jiff::Timestamp;
@@ -104,11 +101,8 @@ async fn an_undone_deploy_publishes_no_event_of_a_decky() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     let mut heard = lab.engine.events();
-    lab.docker.fail(
-        5,
-        decnet_engine::runtime::simulated::Moment::Before,
-        super::lifecycle::refused(),
-    );
+    lab.docker
+        .fail(5, decnet_engine::simulated::Moment::Before, super::lifecycle::refused());
     lab.deploy(id).await.expect_err("fails");
     assert_eq!(deckies(&events(&mut heard)), [""; 0]);
 }

@@ -1,10 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use decnet_engine::{
-    engine::{Engine, EngineError, EngineOptions, ReapOptions},
-    naming::{self, ContainerName, VolumeName},
-};
-use decnet_topology::{RepoError, Status, TopologyId, TopologyStore, repo::MemoryRepo};
+use decnet_engine::{ContainerName, Engine, EngineError, EngineOptions, ReapOptions, VolumeName, naming};
+use decnet_topology::{MemoryRepo, RepoError, Status, TopologyId, TopologyStore};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -61,14 +58,11 @@ async fn reap_removes_the_remains_of_a_deleted_row_and_nothing_else() {
     let lab = Lab::new();
     let other = Lab::sharing(lab.docker.clone());
     let lost = lab.store("lost", small()).await;
-    lab.docker.fail(
-        6,
-        decnet_engine::runtime::simulated::Moment::After,
-        super::lifecycle::refused(),
-    );
+    lab.docker
+        .fail(6, decnet_engine::simulated::Moment::After, super::lifecycle::refused());
     lab.docker.fail_where(
         |action| action.to_string().starts_with("remove"),
-        decnet_engine::runtime::simulated::Moment::Before,
+        decnet_engine::simulated::Moment::Before,
         super::lifecycle::refused(),
     );
     lab.deploy(lost).await.expect_err("the deploy fails and its undo fails");

@@ -1,12 +1,7 @@
 //! Reconcile: broken resources are repaired, and nothing else is touched. (rename the file to `repairing.rs`)
 
-use decnet_engine::engine::{DeployOptions, EngineError};
-use decnet_engine::{
-    desired::ServiceNetwork,
-    naming::ContainerName,
-    plan::Action,
-    runtime::{Runtime, simulated::Moment},
-};
+use decnet_engine::{Action, ContainerName, Runtime, ServiceNetwork, simulated::Moment};
+use decnet_engine::{DeployOptions, EngineError};
 use decnet_topology::{Catalog, DeploySettings, DmzEgress, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +12,7 @@ type Break<'a> = &'a dyn Fn(&Lab);
 
 #[tokio::test]
 async fn reconcile_repairs_broken_resources_and_nothing_else() {
-    let name = |suffix: &str, world: &decnet_engine::runtime::simulated::World| -> ContainerName {
+    let name = |suffix: &str, world: &decnet_engine::simulated::World| -> ContainerName {
         world
             .containers
             .keys()
@@ -25,7 +20,7 @@ async fn reconcile_repairs_broken_resources_and_nothing_else() {
             .expect("a container")
             .clone()
     };
-    let office = |world: &decnet_engine::runtime::simulated::World| {
+    let office = |world: &decnet_engine::simulated::World| {
         let mut networks = world.networks.keys();
         networks
             .find(|network| network.as_str().ends_with("_office"))

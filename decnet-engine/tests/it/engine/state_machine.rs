@@ -4,20 +4,13 @@
 use std::sync::Arc;
 
 use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{DeployOptions, Engine, EngineOptions},
-    naming::NetworkName,
-    runtime::simulated::{Moment, Simulated},
+    DecoyImage, DeployOptions, Engine, EngineOptions, NetworkName,
+    simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    Mutation, MutationState, Repo, RuleSet, Status, Topology, TopologyConfig, TopologyId, ValidTopology,
-    generate::generate,
-    hash::canonical_hash,
-    mutation::{self, MutationContext, MutationError, Stage},
-    net::overlaps,
-    repo::{MemoryRepo, NewMutation, NewTopology, SqliteRepo, SubnetClaim},
-    testing::strategies,
-    validate::validate,
+    MemoryRepo, Mutation, MutationContext, MutationError, MutationState, NewMutation, NewTopology, Repo, RuleSet,
+    SqliteRepo, Stage, Status, SubnetClaim, Topology, TopologyConfig, TopologyId, ValidTopology, apply, canonical_hash,
+    generate, net::overlaps, testing::strategies, validate,
 };
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -69,7 +62,7 @@ impl Model {
             claims: &[neighbour],
             ..MutationContext::new(&CATALOG, Stage::Live)
         };
-        mutation::apply(&self.topology, mutation, &context).map(ValidTopology::into_topology)
+        apply(&self.topology, mutation, &context).map(ValidTopology::into_topology)
     }
 }
 

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use decnet_engine::{
-    engine::EngineError,
-    runtime::simulated::Moment,
-    watch::{WatchOptions, watch},
-};
-use decnet_topology::{Intent, Status, TopologyId, TopologyStore, repo::StatusChange};
+use decnet_engine::{EngineError, WatchOptions, simulated::Moment, watch};
+use decnet_topology::{Intent, Status, StatusChange, TopologyId, TopologyStore};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

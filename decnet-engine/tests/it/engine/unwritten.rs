@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use decnet_engine::{
-    engine::{Engine, EngineError, EngineOptions},
-    runtime::simulated::Moment,
-};
-use decnet_topology::{LeaseStore, RepoError, Status, TopologyId, TopologyStore, repo::MemoryRepo};
+use decnet_engine::{Engine, EngineError, EngineOptions, simulated::Moment};
+use decnet_topology::{LeaseStore, MemoryRepo, RepoError, Status, TopologyId, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{Lab, lifecycle::refused, small};
@@ -142,7 +139,7 @@ async fn a_teardown_that_fails_on_a_full_disk_is_not_recorded_as_torn_down() {
 #[tokio::test(start_paused = true)]
 async fn a_maze_with_an_operation_in_progress_is_not_torn_down() {
     let (lab, id, engine) = deployed(|_| Box::new(|| true)).await;
-    let holder = decnet_topology::repo::Holder {
+    let holder = decnet_topology::Holder {
         boot_id: "another machine".into(),
         pid: 1,
         started: 1,

@@ -1,10 +1,7 @@
 //! Verification of worlds that match the maze, and of worlds that do not.
 
 use decnet_decoy::protocol::Route;
-use decnet_engine::{
-    engine::{DeployOptions, EngineError, PathEnd, Reach, VerifyReport},
-    naming::{self, ContainerName, NetworkName},
-};
+use decnet_engine::{ContainerName, DeployOptions, EngineError, NetworkName, PathEnd, Reach, VerifyReport, naming};
 use decnet_topology::{DeploySettings, DmzEgress, Status, Topology, TopologyId, TopologyStore};
 use tokio_util::sync::CancellationToken;
 

@@ -7,15 +7,9 @@ mod pairs;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use decnet_engine::{
-    desired::{Desired, DesiredContext},
-    execute::{ExecuteOptions, ExecutionReport, OnFailure, execute},
-    naming::ContainerName,
-    observe::{Observed, Scope},
-    plan::Plan,
-    runtime::{
-        ApiVersion, Runtime,
-        simulated::{Container, Simulated, World},
-    },
+    ApiVersion, ContainerName, Desired, DesiredContext, ExecuteOptions, ExecutionReport, Observed, OnFailure, Plan,
+    Runtime, Scope, execute,
+    simulated::{Container, Simulated, World},
     testing::diff,
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, Topology, TopologyId};
@@ -90,7 +84,7 @@ impl Ground {
 
     /// Prints steps without the part that all names on Docker share.
     fn spell(&self, step: &impl ToString) -> String {
-        let prefix = format!("decnet_t_{}_", decnet_topology::id::short(self.topology));
+        let prefix = format!("decnet_t_{}_", decnet_topology::short_id(self.topology));
         step.to_string().replace(&prefix, "")
     }
 

@@ -1,11 +1,6 @@
 //! Each op of a mutation: its steps, and that it touches nothing else.
 
-use decnet_engine::{
-    execute::OnFailure,
-    naming::ContainerName,
-    plan::Action,
-    runtime::{RuntimeError, simulated::Moment},
-};
+use decnet_engine::{Action, ContainerName, OnFailure, RuntimeError, simulated::Moment};
 
 use super::{Ground, Sketch, lives};
 

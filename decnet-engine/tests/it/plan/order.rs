@@ -1,9 +1,6 @@
 //! The order of dependencies: the plan succeeds in every order that they allow.
 
-use decnet_engine::{
-    plan::{Plan, StepId},
-    runtime::Runtime,
-};
+use decnet_engine::{Plan, Runtime, StepId};
 use proptest::prelude::*;
 
 use super::{Ground, Sketch, operations::OPERATIONS};

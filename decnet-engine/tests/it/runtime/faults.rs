@@ -3,18 +3,16 @@
 use std::{future::Future, time::Duration};
 
 use decnet_engine::{
-    naming::Role,
-    observe::Activity,
-    plan::Action,
-    runtime::{
-        RuntimeError,
-        simulated::{Moment, Simulated},
-    },
+    Action, Activity, Role, RuntimeError,
+    simulated::{Moment, Simulated},
 };
 use tokio::time::Instant;
 
 use super::simulate;
-use decnet_engine::testing::contract::{self, Lab, create_base, create_network, create_service, restart, undo};
+use decnet_engine::testing::{
+    contract,
+    contract::{Lab, create_base, create_network, create_service, restart, undo},
+};
 
 fn full() -> RuntimeError {
     RuntimeError::Refused {

@@ -7,8 +7,8 @@ mod unreachable;
 use std::path::PathBuf;
 
 use decnet_engine::{
-    naming::{ContainerName, NetworkName},
-    runtime::simulated::Simulated,
+    ContainerName, NetworkName,
+    simulated::Simulated,
     testing::contract::{Lab, Outside},
 };
 use decnet_topology::{InstanceId, TopologyId};

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use decnet_engine::runtime::{
-    RuntimeError,
-    docker::{Docker, DockerHost, DockerOptions},
-};
+use decnet_engine::{Docker, DockerHost, DockerOptions, RuntimeError};
 
 async fn check_unreachable(host: DockerHost, words: &str) {
     let endpoint = host.to_string();

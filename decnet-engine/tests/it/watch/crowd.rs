@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use decnet_engine::event::{Event, Health, MutationStage};
-use decnet_topology::repo::MutationFilter;
+use decnet_engine::{Event, Health, MutationStage};
+use decnet_topology::MutationFilter;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +54,7 @@ async fn two_loops_on_one_store_share_the_work_and_apply_each_mutation_once() {
     }
     lab.stage.look_for(SECOND / 10);
     let engines = [lab.engine.clone(), lab.elsewhere()];
-    let mut events = engines.each_ref().map(decnet_engine::engine::Engine::events);
+    let mut events = engines.each_ref().map(decnet_engine::Engine::events);
     let mut options = by_polls(10 * SECOND);
     options.width = 2;
     let keepers = engines.each_ref().map(|engine| Keeper::start(engine, options.clone()));

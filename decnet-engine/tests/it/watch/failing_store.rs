@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use decnet_topology::{RepoError, repo::MemoryRepo};
+use decnet_topology::{MemoryRepo, RepoError};
 
 /// The error of a call by its name.
 type Fault = fn(&str) -> Option<RepoError>;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use decnet_engine::engine::EngineError;
+use decnet_engine::EngineError;
 use decnet_topology::RepoError;
 
 use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, failing_store::FailingStore, settle, until};

@@ -1,6 +1,6 @@
 //! Damage is repaired, even without an event.
 
-use decnet_engine::{naming::NetworkName, runtime::simulated::Moment};
+use decnet_engine::{NetworkName, simulated::Moment};
 use decnet_topology::{Status, TopologyId};
 use tokio_util::sync::CancellationToken;
 

@@ -14,17 +14,12 @@ mod waking;
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    bus::{Bus, Received, Subscription},
-    decoy::DecoyImage,
-    engine::{DeployOptions, Engine, EngineError, EngineOptions, Submitted},
-    event::{Envelope, Event},
-    naming::ContainerName,
-    runtime::simulated::Simulated,
-    watch::{WatchOptions, watch},
+    Bus, ContainerName, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Envelope, Event, Received,
+    Submitted, Subscription, WatchOptions, simulated::Simulated, watch,
 };
 use decnet_topology::{
-    Catalog, Mutation, MutationId, MutationState, Repo, Status, Topology, TopologyId,
-    repo::{MemoryRepo, MutationFilter, MutationRow, NewMutation, NewTopology},
+    Catalog, MemoryRepo, Mutation, MutationFilter, MutationId, MutationRow, MutationState, NewMutation, NewTopology,
+    Repo, Status, Topology, TopologyId,
 };
 use jiff::Timestamp;
 use tokio::{task::JoinHandle, time::Instant};
@@ -108,7 +103,7 @@ impl Lab {
     }
 
     fn container(&self, id: TopologyId, suffix: &str) -> ContainerName {
-        let short = decnet_topology::id::short(id);
+        let short = decnet_topology::short_id(id);
         let world = self.docker().world();
         let mut names = world.containers.into_keys();
         let found = names.find(|name| name.as_str().contains(&short) && name.as_str().ends_with(suffix));

@@ -1,9 +1,6 @@
 //! Failures are retried with backoff.
 
-use decnet_engine::{
-    event::{Event, MutationStage},
-    runtime::{RuntimeError, simulated::Moment},
-};
+use decnet_engine::{Event, MutationStage, RuntimeError, simulated::Moment};
 use decnet_topology::{MutationState, Status};
 
 use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, heard, settle, until};

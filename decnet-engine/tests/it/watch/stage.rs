@@ -9,11 +9,8 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_engine::{
-    desired::BaseSpec,
-    naming::ContainerName,
-    observe::{Observed, Scope},
-    plan::Action,
-    runtime::{Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo, simulated::Simulated},
+    Action, BaseSpec, ContainerName, Effect, ForeignNetwork, NetworkCheck, Observed, Runtime, RuntimeError,
+    RuntimeInfo, Scope, simulated::Simulated,
 };
 use decnet_topology::{InstanceId, TopologyId};
 use tokio::{sync::watch, time::Instant};

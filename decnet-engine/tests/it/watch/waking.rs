@@ -2,11 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use decnet_engine::{
-    bus::{Bus, Outlet, Pattern, Subscription, local::LocalBus},
-    event::Envelope,
-};
-use decnet_topology::repo::SqliteRepo;
+use decnet_engine::{Bus, Envelope, LocalBus, Outlet, Pattern, Subscription};
+use decnet_topology::SqliteRepo;
 
 use super::{Keeper, Lab, SECOND, by_events, by_polls, engine, enqueue, settle, until};
 

@@ -101,8 +101,8 @@ impl Tables for Stock {
     }
 
     fn has_short_id(&mut self, id: TopologyId) -> Result<bool, RepoError> {
-        let short = id::short(id);
-        Ok(self.topologies.keys().any(|known| id::short(*known) == short))
+        let short = id::short_id(id);
+        Ok(self.topologies.keys().any(|known| id::short_id(*known) == short))
     }
 
     fn insert_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError> {

@@ -30,7 +30,7 @@ use crate::repo::{
 /// leaves the store consistent, but its change may still have been made.
 ///
 /// ```
-/// use decnet_topology::{TopologyStore, repo::SqliteRepo};
+/// use decnet_topology::{SqliteRepo, TopologyStore};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("decnet.db");

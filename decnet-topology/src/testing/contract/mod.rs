@@ -3,7 +3,7 @@
 //! Each clause is a test whose name states the requirement. [`repo_contract!`](crate::repo_contract) creates one test for each:
 //!
 //! ```
-//! use decnet_topology::repo::MemoryRepo;
+//! use decnet_topology::MemoryRepo;
 //! use decnet_topology::testing::contract::Subject;
 //!
 //! mod memory {

@@ -157,7 +157,7 @@ pub(super) async fn a_topology_gets_the_wanted_id_unless_it_is_taken(repo: Arc<d
     assert_eq!(first.expect("it is stored").row.id, id);
     let second = repo.create(new("lab", 2), stage::second(1)).await;
     let second = second.expect("it is stored").row.id;
-    assert_ne!(crate::id::short(second), crate::id::short(id));
+    assert_ne!(crate::id::short_id(second), crate::id::short_id(id));
 }
 
 pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {

@@ -1,12 +1,7 @@
 use decnet_topology::{
-    Catalog, Code, DeckyId, Lan, LanId, Mutation, Name, Topology, TopologyId, ValidTopology,
-    model::{Attachment, Decky, Position},
-    mutation::{
-        AddDecky, AddLan, AttachDecky, DetachDecky, MutationContext, MutationError, RemoveDecky, RemoveLan, Stage,
-        UpdateDecky, UpdateLan, apply,
-    },
-    publish::Publish,
-    repo::SubnetClaim,
+    AddDecky, AddLan, AttachDecky, Attachment, Catalog, Code, Decky, DeckyId, DetachDecky, Lan, LanId, Mutation,
+    MutationContext, MutationError, Name, Position, Publish, RemoveDecky, RemoveLan, Stage, SubnetClaim, Topology,
+    TopologyId, UpdateDecky, UpdateLan, ValidTopology, apply,
 };
 
 fn name(text: &str) -> Name {

@@ -1,12 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    Catalog, Mutation, Topology, TopologyId, ValidTopology,
-    alloc::SubnetPool,
-    document::{self, Syntax},
-    history,
-    mutation::{MutationContext, MutationError, Stage, apply},
-    repo::SubnetClaim,
+    Catalog, Mutation, MutationContext, MutationError, Stage, SubnetClaim, SubnetPool, Syntax, Topology, TopologyId,
+    ValidTopology, apply, document, history,
 };
 use serde_json::Value;
 

@@ -1,14 +1,8 @@
 use std::collections::BTreeMap;
 
 use decnet_topology::{
-    Catalog, Mutation, RuleSet, Topology, TopologyConfig, ValidTopology,
-    generate::generate,
-    hash::canonical_hash,
-    history::{self, DeckySnapshot},
-    mutation::{MutationContext, Stage, apply},
-    publish::Publish,
-    testing::strategies,
-    validate::{published, validate},
+    Catalog, DeckySnapshot, Mutation, MutationContext, Publish, RuleSet, Stage, Topology, TopologyConfig,
+    ValidTopology, apply, canonical_hash, generate, history, published_ports, testing::strategies, validate,
 };
 use proptest::{prelude::*, sample::Index, strategy::ValueTree, test_runner::TestRunner};
 
@@ -28,7 +22,7 @@ fn maze(seed: u64) -> Topology {
 fn unchanged_on_the_host(before: &Topology, after: &Topology, catalog: &Catalog) -> bool {
     let of_both = |maze: &Topology| {
         let both = [before, after];
-        let mut published = published(maze, catalog, &Publish::default());
+        let mut published = published_ports(maze, catalog, &Publish::default());
         published.retain(|port| {
             let name = port.decky.parse().expect("a name");
             both.iter().all(|maze| maze.decky_named(&name).is_some())

@@ -1,12 +1,8 @@
 use std::{error::Error, iter};
 
 use decnet_topology::{
-    Mutation,
-    model::{Coordinate, Position},
-    mutation::{
-        AddDecky, AddLan, AttachDecky, DetachDecky, MAX_BYTES, MutationError, RemoveDecky, RemoveLan, UpdateDecky,
-        UpdateLan,
-    },
+    AddDecky, AddLan, AttachDecky, Coordinate, DetachDecky, Mutation, MutationError, Position, RemoveDecky, RemoveLan,
+    UpdateDecky, UpdateLan,
 };
 use serde_json::{Value, json};
 
@@ -85,7 +81,7 @@ fn a_mutation_with_a_repeated_key_or_too_long_or_too_deep_is_refused() {
     refused("{");
     refused(r#"{"op": "add_lan", "payload": {"name": "a", "x": 1e999}}"#);
     refused(r#"{"op": "remove_lan", "payload": {"name": "a"}} {}"#);
-    refused(&" ".repeat(MAX_BYTES + 1));
+    refused(&" ".repeat(Mutation::MAX_BYTES + 1));
 
     let nested = |levels: usize| {
         let value = format!("{}{}", "[".repeat(levels), "]".repeat(levels));

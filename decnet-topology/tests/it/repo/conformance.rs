@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 
 use decnet_topology::{
-    Catalog, Intent, Mutation, MutationState, Repo, Status, Topology, TopologyId, Version,
-    alloc::SubnetPool,
-    document::{self, Syntax},
-    hash::canonical_hash,
-    model::Position,
-    mutation::{MutationContext, apply},
-    repo::{Edit, MemoryRepo, MutationFilter, MutationOutcome, NewMutation, SqliteRepo, StatusChange},
+    Catalog, Edit, Intent, MemoryRepo, Mutation, MutationContext, MutationFilter, MutationOutcome, MutationState,
+    NewMutation, Position, Repo, SqliteRepo, Status, StatusChange, SubnetPool, Syntax, Topology, TopologyId, Version,
+    apply, canonical_hash, document,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use decnet_topology::{
-    RepoError, Status, TopologyStore, Version,
-    repo::{Edit, SqliteRepo, StatusChange, TopologyFilter},
-};
+use decnet_topology::{Edit, RepoError, SqliteRepo, Status, StatusChange, TopologyFilter, TopologyStore, Version};
 use jiff::Timestamp;
 
 use super::{maze, new, processes, wait};

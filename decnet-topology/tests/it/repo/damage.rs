@@ -6,10 +6,7 @@ use std::{
     path::Path,
 };
 
-use decnet_topology::{
-    RepoError, TopologyStore,
-    repo::{Edit, NewMutation, SqliteRepo},
-};
+use decnet_topology::{Edit, NewMutation, RepoError, SqliteRepo, TopologyStore};
 use jiff::Timestamp;
 use rusqlite::Connection;
 

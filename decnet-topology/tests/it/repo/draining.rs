@@ -3,9 +3,7 @@
 use std::{path::Path, thread};
 
 use decnet_topology::{
-    MutationQueue, TopologyStore,
-    repo::{MutationFilter, MutationOutcome, NewMutation, SqliteRepo},
-    status::MutationState,
+    MutationFilter, MutationOutcome, MutationQueue, MutationState, NewMutation, SqliteRepo, TopologyStore,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;

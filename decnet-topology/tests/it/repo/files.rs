@@ -2,10 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use decnet_topology::{
-    RepoError, TopologyStore,
-    repo::{SqliteOptions, SqliteRepo},
-};
+use decnet_topology::{RepoError, SqliteOptions, SqliteRepo, TopologyStore};
 use jiff::Timestamp;
 use rusqlite::Connection;
 

@@ -9,10 +9,7 @@ use std::{
     thread,
 };
 
-use decnet_topology::{
-    LeaseStore, RepoError, TopologyId, TopologyStore,
-    repo::{Holder, SqliteRepo, TopologyFilter},
-};
+use decnet_topology::{Holder, LeaseStore, RepoError, SqliteRepo, TopologyFilter, TopologyId, TopologyStore};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{crash, draining, maze, new, store_of_one, unwritable, wait};

@@ -7,15 +7,9 @@
 use std::{fs, path::PathBuf};
 
 use decnet_topology::{
-    Catalog, Intent, Mode, Mutation, Repo, Status, Topology, TopologyConfig, TopologyId,
-    document::{Syntax, print_topology},
-    generate,
-    hash::canonical_hash,
-    mutation::{MutationContext, Stage, apply},
-    repo::{
-        Edit, Holder, MutationFilter, MutationOutcome, MutationRow, NewMutation, NewTopology, SqliteRepo, StatusChange,
-        TopologyFilter,
-    },
+    Catalog, Edit, Holder, Intent, Mode, Mutation, MutationContext, MutationFilter, MutationOutcome, MutationRow,
+    NewMutation, NewTopology, Repo, SqliteRepo, Stage, Status, StatusChange, Syntax, Topology, TopologyConfig,
+    TopologyFilter, TopologyId, apply, canonical_hash, document::print_topology, generate,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -83,7 +77,7 @@ async fn write_a_store(repo: &dyn Repo) {
         .seed(7)
         .build()
         .expect("a config");
-    let drawn = generate::generate(&config, &catalog, &[]).expect("a maze");
+    let drawn = generate(&config, &catalog, &[]).expect("a maze");
     let corp = new("corp", drawn).config(config);
     let mut corp = repo.create(corp, at(0)).await.expect("stored");
     for (second, written) in (1..).zip([

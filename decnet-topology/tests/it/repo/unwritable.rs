@@ -9,10 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use decnet_topology::{
-    LeaseStore, RepoError, TopologyStore,
-    repo::{SqliteRepo, TopologyFilter},
-};
+use decnet_topology::{LeaseStore, RepoError, SqliteRepo, TopologyFilter, TopologyStore};
 use jiff::Timestamp;
 
 use super::{

@@ -9,9 +9,8 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
 use decnet_topology::{
-    Catalog, Decky, DeckyId, InstanceId, ServiceName, StoredTopology, Topology, TopologyId, TopologyStore,
-    model::Attachment,
-    repo::{MemoryRepo, NewTopology},
+    Attachment, Catalog, Decky, DeckyId, InstanceId, MemoryRepo, NewTopology, ServiceName, StoredTopology, Topology,
+    TopologyId, TopologyStore,
 };
 use jiff::Timestamp;
 

@@ -8,12 +8,7 @@ use std::{
 };
 
 use decnet_decoy::protocol::{Deviation, NetState, StateReport};
-use decnet_engine::{
-    decoy::PROGRAM_PATH,
-    naming::{self, ContainerName, Role},
-    observe::{Activity, Scope},
-    runtime::{NetworkCheck, Runtime},
-};
+use decnet_engine::{Activity, ContainerName, DecoyImage, NetworkCheck, Role, Runtime, Scope, naming};
 use decnet_topology::{Status, TopologyId};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio_util::sync::CancellationToken;
@@ -140,7 +135,14 @@ const TAMPERING: [(&str, &[&str], Tamper); 10] = [
             ..NetState::default()
         };
         let state = serde_json::to_string(&state).expect("JSON");
-        docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "set", &state]);
+        docker(&[
+            "exec",
+            &name("bridge-04"),
+            DecoyImage::PROGRAM_PATH,
+            "state",
+            "set",
+            &state,
+        ]);
     }),
 ];
 
@@ -168,7 +170,7 @@ async fn manual_changes_are_in_the_plan_and_reverted() {
         let topology = twelve_on("10.204");
         let id = lab.store("heal", topology.clone()).await;
         lab.deploy(id).await;
-        let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::id::short(id));
+        let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::short_id(id));
         for (what, touched, tamper) in TAMPERING {
             let before = lab.observe(id).await;
             tamper(&name);
@@ -213,13 +215,20 @@ async fn a_check_of_the_networks_finds_the_bases_that_deviate_and_no_others() {
         let mut expected: BTreeMap<_, _> = desired.bases.keys().map(|name| (name.clone(), right.clone())).collect();
         assert_eq!(lab.docker.check_network(&bases).await.expect("checked"), expected);
 
-        let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::id::short(id));
+        let name = |end: &str| format!("decnet_t_{}_{end}", decnet_topology::short_id(id));
         inside(&name("bridge-03"), || {
             fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("written");
         });
-        let shown = docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "show"]);
+        let shown = docker(&["exec", &name("bridge-04"), DecoyImage::PROGRAM_PATH, "state", "show"]);
         let other = shown.replace("\"forward\":true", "\"forward\":false");
-        docker(&["exec", &name("bridge-04"), PROGRAM_PATH, "state", "set", &other]);
+        docker(&[
+            "exec",
+            &name("bridge-04"),
+            DecoyImage::PROGRAM_PATH,
+            "state",
+            "set",
+            &other,
+        ]);
         let mut found = lab.docker.check_network(&bases).await.expect("checked");
         for (base, contained) in [("bridge-03", true), ("bridge-04", false)] {
             let base = ContainerName::from_docker(name(base));

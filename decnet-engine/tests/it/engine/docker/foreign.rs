@@ -1,11 +1,7 @@
 //! Resources of other owners are left alone.
 
-use decnet_engine::{
-    engine::{DeployOptions, EngineError, ReapOptions},
-    observe::Scope,
-    runtime::Runtime,
-};
-use decnet_topology::{Status, Topology, repo::StatusChange};
+use decnet_engine::{DeployOptions, EngineError, ReapOptions, Runtime, Scope};
+use decnet_topology::{Status, StatusChange, Topology};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

@@ -3,7 +3,7 @@
 use std::{fs, os::fd::OwnedFd, process::Command, thread, time::Duration};
 
 use decnet_decoy::protocol::{KEEPER, PORTS_FOLDER, PORTS_SOCKET, STATE_PATH};
-use decnet_engine::decoy::PROGRAM_PATH;
+use decnet_engine::DecoyImage;
 use decnet_topology::{Status, TopologyId};
 use rustix::{
     fs::{AtFlags, Mode, OFlags, chmodat, chownat, linkat, open, openat, renameat, unlinkat},
@@ -98,11 +98,23 @@ async fn root_in_a_base_cannot_change_its_containment() {
         let id = deploy(lab, &topology, "ssh=127.0.0.1:20327").await;
         let gate = base_of(id, &topology, "gate");
         // A state that was set while the base ran, so that it has a file.
-        let shown = docker(&["exec", &gate, PROGRAM_PATH, "state", "show"]);
+        let shown = docker(&["exec", &gate, DecoyImage::PROGRAM_PATH, "state", "show"]);
         let keeper = KEEPER.to_string();
-        docker(&["exec", "--user", &keeper, &gate, PROGRAM_PATH, "state", "keep", &shown]);
+        docker(&[
+            "exec",
+            "--user",
+            &keeper,
+            &gate,
+            DecoyImage::PROGRAM_PATH,
+            "state",
+            "keep",
+            &shown,
+        ]);
 
-        let (state, program) = (STATE_PATH.trim_start_matches('/'), PROGRAM_PATH.trim_start_matches('/'));
+        let (state, program) = (
+            STATE_PATH.trim_start_matches('/'),
+            DecoyImage::PROGRAM_PATH.trim_start_matches('/'),
+        );
         let refused: Vec<(&str, Result<(), Errno>)> = as_intruder(&gate, CapabilitySet::empty(), |intruder| {
             let root = &intruder.root;
             let mode = Mode::from_raw_mode(0o777);
@@ -241,7 +253,9 @@ async fn a_replaced_program_is_not_trusted_and_the_base_is_recreated_with_force(
         assert_eq!(verify(lab, id).await.inside_only, []);
         let desk = base_of(id, &topology, "desk");
         let layers = docker(&["inspect", "--format", "{{.GraphDriver.Data.LowerDir}}", &desk]);
-        let programs = layers.split(':').map(|layer| format!("{layer}{PROGRAM_PATH}"));
+        let programs = layers
+            .split(':')
+            .map(|layer| format!("{layer}{}", DecoyImage::PROGRAM_PATH));
         let program = programs
             .into_iter()
             .find(|path| fs::metadata(path).is_ok())

@@ -9,8 +9,8 @@ use std::{
 };
 
 use decnet_decoy::protocol::Target;
-use decnet_engine::naming::ContainerName;
-use decnet_topology::{Mutation, MutationState, repo::NewMutation};
+use decnet_engine::ContainerName;
+use decnet_topology::{Mutation, MutationState, NewMutation};
 use rustix::{
     net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket},
     thread::{LinkNameSpaceType, move_into_link_name_space},
@@ -164,7 +164,7 @@ async fn redirects_change_no_route_and_every_interface_is_guarded() {
             }
         });
         let plan = crate::planned(&lab.engine, id, None).await.expect("planned");
-        let set = |step: &decnet_engine::plan::Step| matches!(&step.action, Action::SetState { container, .. } if *container == ContainerName::from_docker(router.clone()));
+        let set = |step: &decnet_engine::Step| matches!(&step.action, Action::SetState { container, .. } if *container == ContainerName::from_docker(router.clone()));
         assert!(plan.steps().len() == 1 && plan.steps().iter().all(set), "{plan:?}");
         let healed = lab.engine.reconcile(id, false, &CancellationToken::new()).await;
         assert_eq!(healed.expect("reconciled").row.status, Status::Active);

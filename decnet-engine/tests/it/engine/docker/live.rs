@@ -16,17 +16,11 @@ use std::{
 
 use decnet_decoy::protocol::{Answer, Contact, ContactEvent, Target};
 use decnet_engine::{
-    desired::{Desired, DesiredContext},
-    execute::{ExecuteOptions, OnFailure, execute},
-    naming::{self, ContainerName},
-    observe::{Observed, Scope},
-    plan::Plan,
-    runtime::Runtime,
+    ContainerName, Desired, DesiredContext, ExecuteOptions, Observed, OnFailure, Plan, Runtime, Scope, execute, naming,
     testing::diff,
 };
 use decnet_topology::{
-    Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, RuleSet, ServiceName, Topology, TopologyId,
-    model::Attachment,
+    Attachment, Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, RuleSet, ServiceName, Topology, TopologyId,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio_util::sync::CancellationToken;

@@ -15,21 +15,10 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use decnet_decoy::protocol::{Answer, Probe, ProbeResult, Target};
 use decnet_engine::{
-    decoy::{self, DecoyImage},
-    engine::{DeployOptions, Engine, EngineOptions},
-    naming,
-    observe::{Observed, Scope},
-    plan::{Action, Plan},
-    runtime::{
-        Runtime,
-        docker::{Docker, DockerHost, DockerOptions},
-    },
+    Action, DecoyImage, DeployOptions, Docker, DockerHost, DockerOptions, Engine, EngineOptions, Observed, Plan,
+    Runtime, Scope, naming,
 };
-use decnet_topology::{
-    Catalog, Decky, Repo, Status, Topology, TopologyId,
-    graph::Graph,
-    repo::{MemoryRepo, NewTopology},
-};
+use decnet_topology::{Catalog, Decky, Graph, MemoryRepo, NewTopology, Repo, Status, Topology, TopologyId};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +40,11 @@ impl Lab {
 
     async fn over(repo: Arc<dyn Repo>, program: Option<Vec<u8>>) -> Self {
         // A separate image, so that other tests do not affect this one.
-        let built = || decoy::embedded().expect("the decoy is built for Linux").to_vec();
+        let built = || {
+            DecoyImage::embedded_program()
+                .expect("the decoy is built for Linux")
+                .to_vec()
+        };
         let mut program = program.unwrap_or_else(built);
         program.extend(repo.instance().await.expect("an instance").to_string().bytes());
         let image = Arc::new(DecoyImage::pack(&program));
@@ -165,7 +158,7 @@ impl Lab {
     async fn clear(&self) {
         for row in self
             .repo
-            .list(&decnet_topology::repo::TopologyFilter::default())
+            .list(&decnet_topology::TopologyFilter::default())
             .await
             .expect("listed")
             .rows

@@ -1,7 +1,7 @@
 //! Packets take the declared paths and no others.
 
-use decnet_engine::engine::DeployOptions;
-use decnet_topology::{Catalog, DeploySettings, Topology, TopologyConfig, generate::generate};
+use decnet_engine::DeployOptions;
+use decnet_topology::{Catalog, DeploySettings, Topology, TopologyConfig, generate};
 use tokio_util::sync::CancellationToken;
 
 use super::on_docker;

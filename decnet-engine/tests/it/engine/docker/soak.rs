@@ -7,12 +7,10 @@ mod figures;
 
 use std::time::{Duration, Instant};
 
-use decnet_engine::watch::{WatchOptions, watch};
+use decnet_engine::{WatchOptions, watch};
 use decnet_topology::{
-    DeploySettings, Mutation, MutationState, TopologyConfig,
-    mutation::{MutationContext, apply},
-    repo::{MutationFilter, MutationRow, NewMutation, SqliteRepo},
-    rng::{self, RandomStream},
+    DeploySettings, Mutation, MutationContext, MutationFilter, MutationRow, MutationState, NewMutation, RandomStream,
+    SqliteRepo, TopologyConfig, apply, rng,
 };
 
 use super::*;
@@ -212,7 +210,7 @@ async fn random_mutations_leave_the_expected_maze_and_nothing_else() {
         // One round first, so that one-time resources exist: connections, caches, threads.
         soak.mutate(seed ^ 1, 10).await;
         soak.go_back(&first).await;
-        let prefix = format!("decnet_t_{}", decnet_topology::id::short(id));
+        let prefix = format!("decnet_t_{}", decnet_topology::short_id(id));
         let before = Figures::take(&prefix);
 
         let began = Instant::now();

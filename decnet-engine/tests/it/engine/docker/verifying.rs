@@ -2,11 +2,8 @@
 //! outside before the containment was checked.
 
 use decnet_decoy::protocol::Contact;
-use decnet_engine::{
-    decoy::PROGRAM_PATH,
-    engine::{EngineError, PathEnd, Reach, VerifyReport},
-};
-use decnet_topology::{DeploySettings, TopologyConfig, generate::generate};
+use decnet_engine::{DecoyImage, EngineError, PathEnd, Reach, VerifyReport};
+use decnet_topology::{DeploySettings, TopologyConfig, generate};
 
 use super::{
     outsider::{Outsider, run, text},
@@ -106,9 +103,9 @@ async fn manual_changes_deviate_until_they_are_repaired() {
 
         // Another state for the gateway, without forwarding.
         let gate = base_of(id, &topology, "gate");
-        let shown = run("docker", &["exec", &gate, PROGRAM_PATH, "state", "show"]);
+        let shown = run("docker", &["exec", &gate, DecoyImage::PROGRAM_PATH, "state", "show"]);
         let state = text(&shown).replace("\"forward\":true", "\"forward\":false");
-        docker(&["exec", &gate, PROGRAM_PATH, "state", "set", state.trim()]);
+        docker(&["exec", &gate, DecoyImage::PROGRAM_PATH, "state", "set", state.trim()]);
         let report = verify(lab, id).await;
         let lost = |from: &str, to: &str| {
             let found = report
@@ -127,7 +124,7 @@ async fn manual_changes_deviate_until_they_are_repaired() {
 
         // A user with the rights removes the containment and changes nothing else.
         let web = base_of(id, &topology, "web");
-        let shown = run("docker", &["exec", &web, PROGRAM_PATH, "state", "show"]);
+        let shown = run("docker", &["exec", &web, DecoyImage::PROGRAM_PATH, "state", "show"]);
         let open = text(&shown).replace("\"closed\":[\"10.203.30.1\"]", "\"closed\":[]");
         assert_ne!(text(&shown), open);
         let network = format!("container:{web}");
@@ -270,7 +267,7 @@ fn exits_with(code: u8) -> Vec<u8> {
 #[ignore = "needs Docker"]
 async fn a_gateway_that_cannot_be_contained_fails_the_deploy_which_is_undone() {
     use decnet_decoy::protocol::EXIT_UNCONTAINED;
-    use decnet_engine::runtime::RuntimeError;
+    use decnet_engine::RuntimeError;
 
     let mut program = exits_with(EXIT_UNCONTAINED);
     program.extend(std::process::id().to_string().bytes());

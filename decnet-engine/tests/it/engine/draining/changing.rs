@@ -1,9 +1,6 @@
 //! The effects of valid mutations.
 
-use decnet_topology::{
-    Catalog, MutationState, Status,
-    mutation::{self, MutationContext, Stage},
-};
+use decnet_topology::{Catalog, MutationContext, MutationState, Stage, Status, apply};
 
 use super::{CASES, Lab, mutation, touched, yard};
 
@@ -27,7 +24,7 @@ async fn each_op_is_applied_and_touches_only_the_required_containers() {
         assert_eq!(lab.rows(id).await, finished, "{json}");
         assert_eq!(lab.status(id).await, Status::Active, "{json}");
         let context = MutationContext::new(&catalog, Stage::Live);
-        let expected = mutation::apply(&yard(), &mutation(json), &context).expect(json);
+        let expected = apply(&yard(), &mutation(json), &context).expect(json);
         assert_eq!(lab.stored(id).await.topology, *expected, "{json}");
         lab.assert_matches(id, json).await;
         assert_eq!(touched(id, &before, &lab.docker.world()), case.touched, "{json}");

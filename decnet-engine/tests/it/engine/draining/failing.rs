@@ -1,14 +1,12 @@
 //! Every step of every op fails in turn: with an error, with an unreachable daemon, and with a killed process.
 
 use decnet_engine::{
-    engine::EngineError,
-    runtime::simulated::{Moment, World},
+    EngineError,
+    simulated::{Moment, World},
 };
 use decnet_topology::{
-    MutationState, RuleSet, Status, Topology, TopologyId, TopologyStore,
-    mutation::{self, MutationContext, Stage},
-    repo::MutationRow,
-    validate::validate,
+    MutationContext, MutationRow, MutationState, RuleSet, Stage, Status, Topology, TopologyId, TopologyStore, apply,
+    validate,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +28,7 @@ enum Fault {
 /// Returns the yard after a mutation.
 fn made(case: &Case) -> Topology {
     let context = MutationContext::new(&CATALOG, Stage::Live);
-    mutation::apply(&yard(), &mutation(case.json), &context)
+    apply(&yard(), &mutation(case.json), &context)
         .expect(case.json)
         .into_topology()
 }

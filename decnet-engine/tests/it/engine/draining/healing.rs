@@ -2,13 +2,8 @@
 
 use std::sync::Arc;
 
-use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{Engine, EngineError, EngineOptions},
-    plan::Action,
-    runtime::simulated::Moment,
-};
-use decnet_topology::{Catalog, MutationState, Status, TopologyId, TopologyStore, repo::MemoryRepo};
+use decnet_engine::{Action, DecoyImage, Engine, EngineError, EngineOptions, simulated::Moment};
+use decnet_topology::{Catalog, MemoryRepo, MutationState, Status, TopologyId, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{super::lifecycle::refused, CASES, Case, Lab, mutation, yard};

@@ -1,12 +1,7 @@
 //! Drains that do not finish: cancelled, without a daemon, or of a maze that is deleted.
 
-use decnet_engine::{
-    bus::Received,
-    engine::EngineError,
-    event::{Event, MutationStage, StepState},
-    runtime::{RuntimeError, simulated::Moment},
-};
-use decnet_topology::{LeaseStore, MutationState, RepoError, Status, TopologyId, TopologyStore, repo::Holder};
+use decnet_engine::{EngineError, Event, MutationStage, Received, RuntimeError, StepState, simulated::Moment};
+use decnet_topology::{Holder, LeaseStore, MutationState, RepoError, Status, TopologyId, TopologyStore};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +11,7 @@ use super::{super::faults::lease_is_released, CASES, Case, Lab, touched, yard};
 const LONG: &Case = &CASES[11];
 
 /// Drains, and cancels when this many steps have started.
-async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet_topology::repo::MutationRow> {
+async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet_topology::MutationRow> {
     let cancel = CancellationToken::new();
     let mut events = lab.engine.events();
     let call_off = async {

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use decnet_engine::{
-    decoy::DecoyImage,
-    engine::{Engine, EngineOptions},
-    naming::NetworkName,
-};
-use decnet_topology::{Catalog, MutationState, Topology, TopologyId, TopologyStore, repo::MemoryRepo};
+use decnet_engine::{DecoyImage, Engine, EngineOptions, NetworkName};
+use decnet_topology::{Catalog, MemoryRepo, MutationState, Topology, TopologyId, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{CASES, Lab, yard};

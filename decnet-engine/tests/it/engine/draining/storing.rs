@@ -1,9 +1,8 @@
 //! Every call of the store fails in turn, before or after it did its work.
 
-use decnet_engine::{engine::EngineError, runtime::simulated::Moment};
+use decnet_engine::{EngineError, simulated::Moment};
 use decnet_topology::{
-    LeaseStore, MutationState, RepoError, Status, Topology, ValidTopology,
-    mutation::{self, MutationContext, Stage},
+    LeaseStore, MutationContext, MutationState, RepoError, Stage, Status, Topology, ValidTopology, apply,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +20,7 @@ const REJECTED: &str = r#"{"op": "remove_lan", "payload": {"name": "lab"}}"#;
 
 /// Returns the maze after a mutation, or none if the mutation is invalid.
 fn made(json: &str) -> Option<Topology> {
-    mutation::apply(&yard(), &mutation(json), &MutationContext::new(&CATALOG, Stage::Live))
+    apply(&yard(), &mutation(json), &MutationContext::new(&CATALOG, Stage::Live))
         .ok()
         .map(ValidTopology::into_topology)
 }

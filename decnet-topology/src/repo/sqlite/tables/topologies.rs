@@ -66,7 +66,7 @@ pub(in crate::repo::sqlite) fn namesake(
 /// Returns whether a topology has these first eight hex digits of the id.
 pub(in crate::repo::sqlite) fn has_short_id(moment: &Transaction<'_>, id: TopologyId) -> Result<bool, Fault> {
     let mut statement = moment.prepare_cached("SELECT key FROM topologies WHERE substr(id, 1, 8) = ?1")?;
-    Ok(statement.exists([id::short(id)])?)
+    Ok(statement.exists([id::short_id(id)])?)
 }
 
 /// Returns the matching rows.

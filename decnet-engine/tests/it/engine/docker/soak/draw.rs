@@ -3,13 +3,8 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use decnet_topology::{
-    Decky, Lan, Mutation, Name, Topology,
-    model::{Position, ServiceConfig},
-    mutation::{
-        AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, RemoveDecky, RemoveLan, UpdateDecky,
-        UpdateLan,
-    },
-    rng::RandomStream,
+    AddDecky, AddLan, AttachDecky, Decky, DeckyPatch, DetachDecky, Lan, LanPatch, Mutation, Name, Position,
+    RandomStream, RemoveDecky, RemoveLan, ServiceConfig, Topology, UpdateDecky, UpdateLan,
 };
 
 /// Services whose images need not be pulled.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, fs, time::Duration};
 
-use decnet_engine::decoy::IMAGE_LABEL;
+use decnet_engine::DecoyImage;
 
 use super::super::docker;
 
@@ -50,7 +50,7 @@ impl Figures {
                         "--all",
                         "--quiet",
                         "--filter",
-                        &format!("label={IMAGE_LABEL}"),
+                        &format!("label={}", DecoyImage::LABEL),
                     ]),
                 ),
                 ("volumes", lines(&["volume", "ls", "--quiet"])),

@@ -3,21 +3,38 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use decnet_engine::bus::{
-    Pattern, Received,
-    unix::{Connection, Frame, FrameCodec, MAX_BODY, MAX_HEADER, Verb},
-};
-use decnet_topology::rng::RandomStream;
+use decnet_topology::{RandomStream, Status, rng};
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
 };
-use tokio_util::codec::{Encoder, FramedRead};
+use tokio_util::{
+    codec::{Encoder, FramedRead},
+    sync::CancellationToken,
+};
 
-use super::{Served, any_event};
+use super::{
+    Connection, Server,
+    frame::{Frame, FrameCodec, MAX_BODY, MAX_HEADER, Verb},
+};
+use crate::{
+    bus::{Pattern, Received},
+    event::{Envelope, Event},
+};
 
 const FRAMES: usize = 10_000;
+
+fn any_event() -> Envelope {
+    let event = Event::Status {
+        topology: rng::topology_id(),
+        from: None,
+        to: Status::Pending,
+        reason: None,
+    };
+    Envelope::new(event, Timestamp::now())
+}
 
 fn bytes(stream: &mut RandomStream, most: u64) -> Vec<u8> {
     (0..stream.below(most)).map(|_| stream.between(0, 255)).collect()
@@ -71,13 +88,16 @@ fn rubbish(stream: &mut RandomStream) -> Vec<u8> {
 
 #[tokio::test]
 async fn ten_thousand_invalid_frames_do_no_harm() {
-    let served = Served::new();
-    let mut bystander = Connection::open(served.path(), "bystander").await.expect("connected");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bus.sock");
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(Server::bind(&path).expect("bound").serve(stop.clone()));
+    let mut bystander = Connection::open(&path, "bystander").await.expect("connected");
     bystander.subscribe(&[Pattern::everything()]).await.expect("subscribed");
     let mut stream = RandomStream::new(7, "rubbish", 0);
     let mut sent = 0;
     while sent < FRAMES {
-        let mut socket = UnixStream::connect(served.path()).await.expect("the server runs");
+        let mut socket = UnixStream::connect(&path).await.expect("the server runs");
         if stream.chance(0.7) {
             let hello = b"HELLO 1\n\0\0\0\x0c{\"name\":\"x\"}";
             socket.write_all(hello).await.expect("written");
@@ -104,7 +124,9 @@ async fn ten_thousand_invalid_frames_do_no_harm() {
             break;
         }
     }
-    Connection::open(served.path(), "newcomer").await.expect("connected");
+    Connection::open(&path, "newcomer").await.expect("connected");
+    stop.cancel();
+    server.await.expect("served");
 }
 
 #[tokio::test]
