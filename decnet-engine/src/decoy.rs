@@ -1,10 +1,4 @@
 //! The default image: a static program of this workspace, packed from scratch without a registry.
-//!
-//! The image has one file, `/decnet-decoy`, and the folders that engines mount to. It is the same on every machine: its dates,
-//! order and owners are fixed. So its id is a digest of the program, and loading it is idempotent.
-//!
-//! Everything except [`PORTS_FOLDER`] belongs to [`KEEPER`], a user that no process with intruders runs as: root without
-//! capabilities cannot write files of another user. A volume mounted on [`STATE_FOLDER`] takes its owners from the image.
 
 use std::fmt::Write as _;
 
@@ -24,6 +18,12 @@ const FOLDERS: [&str; 6] = ["./", "dev", "etc", "proc", "sys", "var"];
 const PROGRAM_MODE: u32 = 0o111;
 
 /// An image with one program, ready to load.
+///
+/// The image has one file, `/decnet-decoy`, and the folders that engines mount to. It is the same on every machine: its dates,
+/// order and owners are fixed. So its id is a digest of the program, and loading it is idempotent.
+///
+/// Everything except [`PORTS_FOLDER`] belongs to [`KEEPER`], a user that no process with intruders runs as: root without
+/// capabilities cannot write files of another user. A volume mounted on [`STATE_FOLDER`] takes its owners from the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoyImage {
     /// The digest of the image's configuration, `sha256:` and 64 hex digits. Engines with the classic image store

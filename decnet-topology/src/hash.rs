@@ -1,9 +1,4 @@
 //! The canonical hash: it shows whether the running maze is the intended one.
-//!
-//! SHA-256 over [`FORMAT`], a line feed, and the canonical JSON of the parts that matter for a deployment: names, subnets,
-//! addresses, services and their configuration. Ids, status, positions and the order of the input are not included.
-//! `docs/canonical-hash.md` has the full rule for other languages; `tests/vectors/hash-golden.json` has documents and their
-//! hashes.
 
 use std::{fmt, net::Ipv4Addr, str::FromStr};
 
@@ -106,6 +101,11 @@ impl From<Digest> for String {
 /// assert_eq!(canonical_hash(&maze("office")?).to_string().len(), 64);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// SHA-256 over [`FORMAT`], a line feed, and the canonical JSON of the parts that matter for a deployment: names, subnets,
+/// addresses, services and their configuration. Ids, status, positions and the order of the input are not included.
+/// `docs/canonical-hash.md` has the full rule for other languages; `tests/vectors/hash-golden.json` has documents and their
+/// hashes.
 pub fn canonical_hash(topology: &Topology) -> Digest {
     let mut canon = Canon {
         hash: Sha256::new(),

@@ -1,26 +1,4 @@
 //! Fan-out of events: within the process ([`local`]), and between processes over a Unix socket ([`unix`]).
-//!
-//! Publishing never waits and never fails. A slow subscriber loses its oldest events and receives their number; other
-//! subscribers are not affected. Topics are words separated by dots. A [`Pattern`] selects topics.
-//!
-//! ```
-//! use decnet_engine::{Bus, Envelope, Event, LocalBus, Received};
-//! use decnet_topology::{Status, rng};
-//!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! let bus = LocalBus::default();
-//! let mut statuses = bus.subscribe(&["topology.*.status".parse()?]);
-//! let mut deckies = bus.subscribe(&["decky.>".parse()?]);
-//!
-//! let event = Event::Status { topology: rng::topology_id(), from: None, to: Status::Pending, reason: None };
-//! let envelope = Envelope::new(event, "2030-01-01T00:00:00Z".parse()?);
-//! bus.publish(envelope.clone());
-//!
-//! assert_eq!(statuses.recv().await, Some(Received::Event(envelope)));
-//! assert_eq!(deckies.try_recv(), None);
-//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 mod backlog;
 pub(crate) mod local;
@@ -52,6 +30,28 @@ pub enum Connectivity {
 }
 
 /// Delivers events from publishers to subscribers.
+///
+/// Publishing never waits and never fails. A slow subscriber loses its oldest events and receives their number; other
+/// subscribers are not affected. Topics are words separated by dots. A [`Pattern`] selects topics.
+///
+/// ```
+/// use decnet_engine::{Bus, Envelope, Event, LocalBus, Received};
+/// use decnet_topology::{Status, rng};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let bus = LocalBus::default();
+/// let mut statuses = bus.subscribe(&["topology.*.status".parse()?]);
+/// let mut deckies = bus.subscribe(&["decky.>".parse()?]);
+///
+/// let event = Event::Status { topology: rng::topology_id(), from: None, to: Status::Pending, reason: None };
+/// let envelope = Envelope::new(event, "2030-01-01T00:00:00Z".parse()?);
+/// bus.publish(envelope.clone());
+///
+/// assert_eq!(statuses.recv().await, Some(Received::Event(envelope)));
+/// assert_eq!(deckies.try_recv(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Bus: Send + Sync + Debug {
     /// Publishes an event. This never waits and never fails, even if there is no subscriber or the bus is down.
     fn publish(&self, envelope: Envelope);

@@ -10,6 +10,35 @@ use crate::naming::ContainerName;
 /// Something that happened.
 ///
 /// On the wire, its kind is the `type` of the envelope and its fields are the `payload`.
+///
+/// | topic | [`Event`] |
+/// |---|---|
+/// | `topology.<id>.status` | [`Status`](Event::Status) |
+/// | `topology.<id>.mutation.enqueued`, `.applying`, `.applied`, `.rejected`, `.failed` | [`Mutation`](Event::Mutation) |
+/// | `topology.<id>.step.planned` | [`Planned`](Event::Planned) |
+/// | `topology.<id>.step.started`, `.done`, `.failed`, `.skipped` | [`Step`](Event::Step) |
+/// | `decky.<topology id>.<name>.mutation` | [`Decky`](Event::Decky) |
+/// | `system.<worker>.health` | [`Health`](Event::Health) |
+///
+/// Each event is delivered at most once, and publishing never waits. The store has the true state: a reader that must miss
+/// nothing reads it as well.
+///
+/// On the wire an [`Envelope`](crate::Envelope) is JSON:
+///
+/// ```
+/// use decnet_engine::{Envelope, Event};
+/// use decnet_topology::{Status, rng};
+///
+/// let topology = rng::topology_id();
+/// let event = Event::Status { topology, from: Some(Status::Deploying), to: Status::Active, reason: None };
+/// let envelope = Envelope::new(event, "2030-01-01T00:00:00Z".parse()?);
+/// let value = serde_json::to_value(&envelope)?;
+/// assert_eq!(value["v"], 1);
+/// assert_eq!(value["topic"], format!("topology.{topology}.status"));
+/// assert_eq!((&value["type"], &value["payload"]["to"]), (&"status".into(), &"active".into()));
+/// assert_eq!(serde_json::from_value::<Envelope>(value)?, envelope);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload", rename_all = "snake_case")]
 #[non_exhaustive]

@@ -1,11 +1,4 @@
 //! Events as log lines in the format of RFC 5424.
-//!
-//! A line is written for each change of a status, mutation or decky. Its values are structured data in the element
-//! `decnet@32473`: `topology` and the fields of the event. Steps and health have no lines.
-//!
-//! An event is always one line, whatever its values contain. Quotes, backslashes and brackets are escaped as in section 6.3.3
-//! of the RFC. Control characters and other invisible characters, which the RFC allows, are written like rsyslog does: `#` and
-//! three octal digits per byte.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -25,6 +18,13 @@ const LONGEST_HOST: usize = 255;
 const LONGEST_PROCESS: usize = 128;
 
 /// Writes events as lines.
+///
+/// A line is written for each change of a status, mutation or decky. Its values are structured data in the element
+/// `decnet@32473`: `topology` and the fields of the event. Steps and health have no lines.
+///
+/// An event is always one line, whatever its values contain. Quotes, backslashes and brackets are escaped as in section 6.3.3
+/// of the RFC. Control characters and other invisible characters, which the RFC allows, are written like rsyslog does: `#` and
+/// three octal digits per byte.
 #[derive(Debug, Clone)]
 pub struct SyslogWriter(Formatter);
 

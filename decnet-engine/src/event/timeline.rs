@@ -1,7 +1,4 @@
 //! The state of deckies over time.
-//!
-//! A [`Timeline`] built from events has the services that ran. One built from the audit trail of a store has the services that
-//! should run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +46,9 @@ impl DeckyTimeline {
 }
 
 /// The states of the deckies of one topology and of the topology itself over time.
+///
+/// A [`Timeline`] built from events has the services that ran. One built from the audit trail of a store has the services that
+/// should run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Timeline {
     deckies: BTreeMap<Name, DeckyTimeline>,

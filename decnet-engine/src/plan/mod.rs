@@ -1,14 +1,4 @@
 //! Steps that change Docker, as data.
-//!
-//! Only [`Engine::prepare`](crate::engine::Engine::prepare) makes plans: nothing else can compare or construct them.
-//!
-//! ```compile_fail,E0603
-//! use decnet_engine::plan::diff;
-//! ```
-//!
-//! ```compile_fail,E0599
-//! let plan = decnet_engine::Plan::default();
-//! ```
 
 mod diff;
 mod pairs;

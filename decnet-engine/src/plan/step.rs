@@ -255,6 +255,16 @@ impl fmt::Display for Step {
 }
 
 /// Steps that bring Docker from the observed resources to the desired ones.
+///
+/// Only [`Engine::prepare`](crate::engine::Engine::prepare) makes plans: nothing else can compare or construct them.
+///
+/// ```compile_fail,E0603
+/// use decnet_engine::plan::diff;
+/// ```
+///
+/// ```compile_fail,E0599
+/// let plan = decnet_engine::Plan::default();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Plan {

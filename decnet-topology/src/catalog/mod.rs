@@ -1,30 +1,4 @@
 //! The catalogue of services and archetypes: ports, images, fields of configuration.
-//!
-//! [`Catalog::builtin`] has the services that DECNET answers for by itself. A catalogue file in the same TOML format adds entries
-//! or overrides them key by key:
-//!
-//! ```
-//! use decnet_topology::Catalog;
-//!
-//! let catalog = Catalog::builtin().extend_from_toml(
-//!     r#"
-//!     [services.gitea]
-//!     ports = ["3000/tcp"]
-//!     image = "gitea/gitea:1.22"
-//!     fields = [{ key = "title", type = "string", default = "Gitea", help = "The title of the front page." }]
-//!
-//!     [services.ssh]
-//!     banner = "SSH-2.0-OpenSSH_7.4\r\n"
-//!
-//!     [archetypes.forge]
-//!     title = "Software forge"
-//!     services = ["gitea", "ssh"]
-//!     "#,
-//! )?;
-//! assert_eq!(catalog.service("ssh").map(|ssh| ssh.ports.len()), Some(1));
-//! assert!(catalog.archetype("forge").is_some());
-//! # Ok::<(), decnet_topology::CatalogError>(())
-//! ```
 
 mod entry;
 pub(crate) mod environment;
@@ -43,6 +17,32 @@ pub use port::{Port, PortError, Protocol};
 use crate::name::ServiceName;
 
 /// The services and archetypes that mazes can use.
+///
+/// [`Catalog::builtin`] has the services that DECNET answers for by itself. A catalogue file in the same TOML format adds entries
+/// or overrides them key by key:
+///
+/// ```
+/// use decnet_topology::Catalog;
+///
+/// let catalog = Catalog::builtin().extend_from_toml(
+///     r#"
+///     [services.gitea]
+///     ports = ["3000/tcp"]
+///     image = "gitea/gitea:1.22"
+///     fields = [{ key = "title", type = "string", default = "Gitea", help = "The title of the front page." }]
+///
+///     [services.ssh]
+///     banner = "SSH-2.0-OpenSSH_7.4\r\n"
+///
+///     [archetypes.forge]
+///     title = "Software forge"
+///     services = ["gitea", "ssh"]
+///     "#,
+/// )?;
+/// assert_eq!(catalog.service("ssh").map(|ssh| ssh.ports.len()), Some(1));
+/// assert!(catalog.archetype("forge").is_some());
+/// # Ok::<(), decnet_topology::CatalogError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Catalog {
     services: BTreeMap<ServiceName, Service>,

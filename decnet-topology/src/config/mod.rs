@@ -1,8 +1,4 @@
 //! The input of `generate`: [`TopologyConfig`], checked and complete.
-//!
-//! A config is read from a JSON value ([`TopologyConfig::from_value`]; convert YAML, TOML or command line flags to one first) or
-//! built ([`TopologyConfig::builder`]). Both report all faults at once. A stored config serializes with all its fields, including
-//! its seed, so that every maze can be generated again.
 
 mod builder;
 mod read;
@@ -42,6 +38,10 @@ const LAN_PREFIX: RangeInclusive<u8> = 16..=29;
 /// let fields: Vec<_> = refused.faults.iter().map(|fault| fault.field.as_str()).collect();
 /// assert_eq!(fields, ["colour", "depth"]);
 /// ```
+///
+/// A config is read from a JSON value ([`TopologyConfig::from_value`]; convert YAML, TOML or command line flags to one first) or
+/// built ([`TopologyConfig::builder`]). Both report all faults at once. A stored config serializes with all its fields, including
+/// its seed, so that every maze can be generated again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Value")]
 pub struct TopologyConfig {

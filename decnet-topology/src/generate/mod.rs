@@ -1,25 +1,4 @@
 //! Generates a maze from a config: [`generate`].
-//!
-//! # What is drawn
-//!
-//! The LANs form a tree with the DMZ, `LAN-00`, as its root. They are numbered breadth first. Each LAN above the last level has 1
-//! to `branching_factor` children. The DMZ has one decky; every other LAN has `deckies_per_lan_min` to `deckies_per_lan_max`, but
-//! at least one. Deckies are numbered LAN by LAN: `decky-000`, `decky-001` and so on; larger numbers have more digits. In each
-//! LAN except the DMZ, one decky is also attached to the parent LAN, and forwards with `bridge_forward_probability`. With
-//! `cross_edge_probability`, one decky of the LAN is attached to a LAN that is neither its own, nor the parent, nor a child. This
-//! attachment does not make it forward.
-//!
-//! Each LAN gets the lowest subnet of the pool that overlaps no reserved one. On a LAN, its own deckies have the lowest
-//! addresses, followed by the deckies of its children and those of cross edges.
-//!
-//! A decky runs the config's services, or one to three services drawn from the catalogue. No two of them use the same port. The
-//! set differs from those of all earlier deckies, unless twenty draws give no new one.
-//!
-//! # What is stable
-//!
-//! The same config, catalogue and list of reserved subnets give the same topology on every platform and in every later version of
-//! the format. Each decision has its own [stream](crate::rng), keyed by the LAN's number (and the decky's number within the LAN).
-//! So more deckies per LAN do not change the tree of LANs and its subnets.
 
 mod error;
 mod populate;
@@ -55,6 +34,27 @@ use tree::Tree;
 /// assert_eq!(topology, generate(&config, &Catalog::builtin(), &["172.16.0.0/24".parse()?])?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # What is drawn
+///
+/// The LANs form a tree with the DMZ, `LAN-00`, as its root. They are numbered breadth first. Each LAN above the last level has 1
+/// to `branching_factor` children. The DMZ has one decky; every other LAN has `deckies_per_lan_min` to `deckies_per_lan_max`, but
+/// at least one. Deckies are numbered LAN by LAN: `decky-000`, `decky-001` and so on; larger numbers have more digits. In each
+/// LAN except the DMZ, one decky is also attached to the parent LAN, and forwards with `bridge_forward_probability`. With
+/// `cross_edge_probability`, one decky of the LAN is attached to a LAN that is neither its own, nor the parent, nor a child. This
+/// attachment does not make it forward.
+///
+/// Each LAN gets the lowest subnet of the pool that overlaps no reserved one. On a LAN, its own deckies have the lowest
+/// addresses, followed by the deckies of its children and those of cross edges.
+///
+/// A decky runs the config's services, or one to three services drawn from the catalogue. No two of them use the same port. The
+/// set differs from those of all earlier deckies, unless twenty draws give no new one.
+///
+/// # What is stable
+///
+/// The same config, catalogue and list of reserved subnets give the same topology on every platform and in every later version of
+/// the format. Each decision has its own [stream](crate::rng), keyed by the LAN's number (and the decky's number within the LAN).
+/// So more deckies per LAN do not change the tree of LANs and its subnets.
 pub fn generate(config: &TopologyConfig, catalog: &Catalog, reserved: &[Ipv4Net]) -> Result<Topology, GenerateError> {
     config.check_services(catalog)?;
     let mut services = ServiceSets::new(config, catalog)?;

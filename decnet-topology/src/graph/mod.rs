@@ -1,26 +1,4 @@
 //! The maze as a graph: reachability, routes, depth and weak points.
-//!
-//! A [`Graph`] has two views of a [`Topology`]. **The maze** connects LANs by every bridge decky: an intruder who breaks into
-//! each bridge can move this way. **The routed maze** connects them only by routers: packets can travel this way.
-//! ```
-//! use decnet_topology::{Graph, Topology};
-//!
-//! let topology = Topology::builder()
-//!     .dmz("dmz", "10.0.0.0/24")
-//!     .lan("office", "10.0.1.0/24")
-//!     .lan("vault", "10.0.2.0/24")
-//!     .decky("web", |decky| decky.on("dmz", "10.0.0.2"))
-//!     .decky("router", |decky| decky.on("office", "10.0.1.2").on("dmz", "10.0.0.3").forwards())
-//!     .decky("clerk", |decky| decky.on("office", "10.0.1.3").on("vault", "10.0.2.2"))
-//!     .build()?;
-//! let graph = Graph::new(&topology);
-//! let web = topology.deckies()[0].id();
-//! assert_eq!(graph.reach(web).len(), 2, "the vault is behind a decky that does not forward");
-//! let routes: Vec<String> = graph.routes_of(web).iter().map(ToString::to_string).collect();
-//! assert_eq!(routes, ["10.0.1.0/24 via 10.0.0.3"]);
-//! assert_eq!(graph.layers().len(), 3, "but an intruder gets there");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 mod drawing;
 mod routes;
@@ -54,6 +32,28 @@ pub enum GraphNode {
 }
 
 /// A topology as a graph of LANs and deckies. Creating one takes time and memory in proportion to the topology.
+///
+/// A [`Graph`] has two views of a [`Topology`]. **The maze** connects LANs by every bridge decky: an intruder who breaks into
+/// each bridge can move this way. **The routed maze** connects them only by routers: packets can travel this way.
+/// ```
+/// use decnet_topology::{Graph, Topology};
+///
+/// let topology = Topology::builder()
+///     .dmz("dmz", "10.0.0.0/24")
+///     .lan("office", "10.0.1.0/24")
+///     .lan("vault", "10.0.2.0/24")
+///     .decky("web", |decky| decky.on("dmz", "10.0.0.2"))
+///     .decky("router", |decky| decky.on("office", "10.0.1.2").on("dmz", "10.0.0.3").forwards())
+///     .decky("clerk", |decky| decky.on("office", "10.0.1.3").on("vault", "10.0.2.2"))
+///     .build()?;
+/// let graph = Graph::new(&topology);
+/// let web = topology.deckies()[0].id();
+/// assert_eq!(graph.reach(web).len(), 2, "the vault is behind a decky that does not forward");
+/// let routes: Vec<String> = graph.routes_of(web).iter().map(ToString::to_string).collect();
+/// assert_eq!(routes, ["10.0.1.0/24 via 10.0.0.3"]);
+/// assert_eq!(graph.layers().len(), 3, "but an intruder gets there");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Graph<'a> {
     topology: &'a Topology,

@@ -1,40 +1,4 @@
 //! One change to a maze, as data, and the pure function that makes it.
-//!
-//! A [`Mutation`] is read from JSON, `{"op": …, "payload": {…}}`, or created from its payload. [`apply`] returns the changed
-//! maze, which has passed the live rules, or an error; the given maze is unchanged.
-//!
-//! ```
-//! use decnet_topology::{AddDecky, Catalog, Mutation, MutationContext, Stage, Topology, apply};
-//!
-//! let maze = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
-//! let catalog = Catalog::builtin();
-//! let context = MutationContext::new(&catalog, Stage::Live);
-//!
-//! let mutation: Mutation = AddDecky::new("web".parse()?, "dmz".parse()?).services(["http"]).into();
-//! let written = r#"{"op": "add_decky", "payload": {"name": "web", "lan": "dmz", "services": ["http"]}}"#;
-//! assert_eq!(Mutation::from_json(written)?, mutation);
-//!
-//! let maze = apply(&maze, &mutation, &context)?;
-//! assert_eq!(maze.deckies()[0].attachments()[0].ip.to_string(), "172.20.0.2");
-//! assert_eq!(apply(&maze, &mutation, &context).unwrap_err().code(), "DECKY_NAME_DUP");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Payloads
-//!
-//! | op | payload |
-//! |---|---|
-//! | `add_lan` | `name`, `subnet`?, `is_dmz` = false, `x`?, `y`? |
-//! | `remove_lan` | `name` |
-//! | `add_decky` | `name`, `lan`, `services` = [], `service_config`?, `archetype`?, `forwards_l3` = false, `ip`?, `x`?, `y`? |
-//! | `attach_decky` | `decky`, `lan`, `ip`?, `forwards_l3` = false, `force` = false |
-//! | `detach_decky` | `decky`, `lan` |
-//! | `remove_decky` | `decky` |
-//! | `update_decky` | `decky`, `patch` {`service_config`?, `archetype`?, `forwards_l3`?}, `services`?, `x`?, `y`?, `force` = false |
-//! | `update_lan` | `name`, `patch` {`name`?, `subnet`?, `is_dmz`?}, `x`?, `y`? |
-//!
-//! `null` for `ip` or `subnet` allocates one, and `null` for `archetype` in a patch clears it. It is refused elsewhere. Types are
-//! strict: `"false"` is not a boolean.
 
 mod apply;
 mod check;
@@ -58,6 +22,42 @@ pub use payload::{
 pub use published::changes_published;
 
 /// One change to a maze: on the wire `{"op": …, "payload": {…}}`.
+///
+/// A [`Mutation`] is read from JSON, `{"op": …, "payload": {…}}`, or created from its payload. [`apply`] returns the changed
+/// maze, which has passed the live rules, or an error; the given maze is unchanged.
+///
+/// ```
+/// use decnet_topology::{AddDecky, Catalog, Mutation, MutationContext, Stage, Topology, apply};
+///
+/// let maze = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
+/// let catalog = Catalog::builtin();
+/// let context = MutationContext::new(&catalog, Stage::Live);
+///
+/// let mutation: Mutation = AddDecky::new("web".parse()?, "dmz".parse()?).services(["http"]).into();
+/// let written = r#"{"op": "add_decky", "payload": {"name": "web", "lan": "dmz", "services": ["http"]}}"#;
+/// assert_eq!(Mutation::from_json(written)?, mutation);
+///
+/// let maze = apply(&maze, &mutation, &context)?;
+/// assert_eq!(maze.deckies()[0].attachments()[0].ip.to_string(), "172.20.0.2");
+/// assert_eq!(apply(&maze, &mutation, &context).unwrap_err().code(), "DECKY_NAME_DUP");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Payloads
+///
+/// | op | payload |
+/// |---|---|
+/// | `add_lan` | `name`, `subnet`?, `is_dmz` = false, `x`?, `y`? |
+/// | `remove_lan` | `name` |
+/// | `add_decky` | `name`, `lan`, `services` = [], `service_config`?, `archetype`?, `forwards_l3` = false, `ip`?, `x`?, `y`? |
+/// | `attach_decky` | `decky`, `lan`, `ip`?, `forwards_l3` = false, `force` = false |
+/// | `detach_decky` | `decky`, `lan` |
+/// | `remove_decky` | `decky` |
+/// | `update_decky` | `decky`, `patch` {`service_config`?, `archetype`?, `forwards_l3`?}, `services`?, `x`?, `y`?, `force` = false |
+/// | `update_lan` | `name`, `patch` {`name`?, `subnet`?, `is_dmz`?}, `x`?, `y`? |
+///
+/// `null` for `ip` or `subnet` allocates one, and `null` for `archetype` in a patch clears it. It is refused elsewhere. Types are
+/// strict: `"false"` is not a boolean.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "op", content = "payload", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

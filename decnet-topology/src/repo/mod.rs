@@ -1,54 +1,4 @@
 //! Storage of topologies: the trait [`Repo`], its error, and its two implementations.
-//!
-//! A repo is the source of truth: Docker is reconciled with it, never the other way round. [`MemoryRepo`] lives as long as the
-//! process; `SqliteRepo` (feature `sqlite`) is one file that several processes can use. Your own repo implements the traits and
-//! passes the same suite, `testing::contract` (feature `testing`).
-//!
-//! # Guarantees
-//!
-//! - Every method is atomic. A refusal ([`RepoError`]) leaves the store unchanged.
-//! - A write states what it expects: [`edit`](TopologyStore::edit) a version, [`set_status`](TopologyStore::set_status) a status,
-//!   the leases a token. If that has changed, the write is refused, so two programs never overwrite each other's changes
-//!   unnoticed.
-//! - No two topologies that are not torn down share a name (case ignored) or an address: a topology *claims* the subnets of its
-//!   LANs from when it is stored until it is torn down or deleted. The check is in the same transaction as the write.
-//! - Status changes follow [`Status::may_become`](crate::Status::may_become), and each one appends its event.
-//! - A running maze is changed only by mutations, one after the other in the order in which they were
-//!   [enqueued](MutationQueue::enqueue). The process that applies one must [claim](MutationQueue::claim_mutation) it first.
-//!   Others can take an expired claim; later writes of its former holder are refused.
-//! - A load returns what was stored, in the same order and spelling.
-//!
-//! The repo does not validate mazes: callers do that before they store one.
-//!
-//! ```
-//! use decnet_topology::{
-//!     Edit, Intent, MemoryRepo, NewTopology, RepoError, Status, StatusChange, Topology, TopologyStore,
-//! };
-//! use jiff::Timestamp;
-//!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! let repo = MemoryRepo::new();
-//! let now: Timestamp = "2030-01-01T00:00:00Z".parse()?;
-//!
-//! let new = NewTopology::new("corp".parse()?, Topology::builder().dmz("dmz", "172.20.0.0/24").build()?);
-//! let stored = repo.create(new.clone(), now).await?;
-//! assert_eq!(stored.row.status, Status::Pending);
-//! assert!(matches!(repo.create(new, now).await, Err(RepoError::NameTaken { .. })));
-//!
-//! let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
-//! let edit = Edit::new(wider).expected(stored.row.version);
-//! let edited = repo.edit(stored.row.id, edit.clone(), now).await?;
-//! let late = repo.edit(stored.row.id, edit, now).await;
-//! assert!(matches!(late, Err(RepoError::VersionConflict { .. })));
-//!
-//! let deploy = StatusChange::new(edited.row.status, Status::Deploying)
-//!     .intent(Intent::Up)
-//!     .reason("deploy".to_owned());
-//! repo.set_status(stored.row.id, deploy, now).await?;
-//! assert_eq!(repo.status_events(stored.row.id).await?.len(), 2);
-//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 mod backend;
 mod claims;
@@ -84,6 +34,56 @@ pub use topology_store::TopologyStore;
 /// changed.
 ///
 /// Time is passed in. The suite in `testing::contract` states what every repo must do.
+///
+/// A repo is the source of truth: Docker is reconciled with it, never the other way round. [`MemoryRepo`] lives as long as the
+/// process; `SqliteRepo` (feature `sqlite`) is one file that several processes can use. Your own repo implements the traits and
+/// passes the same suite, `testing::contract` (feature `testing`).
+///
+/// # Guarantees
+///
+/// - Every method is atomic. A refusal ([`RepoError`]) leaves the store unchanged.
+/// - A write states what it expects: [`edit`](TopologyStore::edit) a version, [`set_status`](TopologyStore::set_status) a status,
+///   the leases a token. If that has changed, the write is refused, so two programs never overwrite each other's changes
+///   unnoticed.
+/// - No two topologies that are not torn down share a name (case ignored) or an address: a topology *claims* the subnets of its
+///   LANs from when it is stored until it is torn down or deleted. The check is in the same transaction as the write.
+/// - Status changes follow [`Status::may_become`](crate::Status::may_become), and each one appends its event.
+/// - A running maze is changed only by mutations, one after the other in the order in which they were
+///   [enqueued](MutationQueue::enqueue). The process that applies one must [claim](MutationQueue::claim_mutation) it first.
+///   Others can take an expired claim; later writes of its former holder are refused.
+/// - A load returns what was stored, in the same order and spelling.
+///
+/// The repo does not validate mazes: callers do that before they store one.
+///
+/// ```
+/// use decnet_topology::{
+///     Edit, Intent, MemoryRepo, NewTopology, RepoError, Status, StatusChange, Topology, TopologyStore,
+/// };
+/// use jiff::Timestamp;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let repo = MemoryRepo::new();
+/// let now: Timestamp = "2030-01-01T00:00:00Z".parse()?;
+///
+/// let new = NewTopology::new("corp".parse()?, Topology::builder().dmz("dmz", "172.20.0.0/24").build()?);
+/// let stored = repo.create(new.clone(), now).await?;
+/// assert_eq!(stored.row.status, Status::Pending);
+/// assert!(matches!(repo.create(new, now).await, Err(RepoError::NameTaken { .. })));
+///
+/// let wider = Topology::builder().dmz("dmz", "172.20.0.0/23").build()?;
+/// let edit = Edit::new(wider).expected(stored.row.version);
+/// let edited = repo.edit(stored.row.id, edit.clone(), now).await?;
+/// let late = repo.edit(stored.row.id, edit, now).await;
+/// assert!(matches!(late, Err(RepoError::VersionConflict { .. })));
+///
+/// let deploy = StatusChange::new(edited.row.status, Status::Deploying)
+///     .intent(Intent::Up)
+///     .reason("deploy".to_owned());
+/// repo.set_status(stored.row.id, deploy, now).await?;
+/// assert_eq!(repo.status_events(stored.row.id).await?.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Repo: TopologyStore + LeaseStore + MutationQueue {}
 
 impl<T: TopologyStore + LeaseStore + MutationQueue> Repo for T {}

@@ -1,21 +1,4 @@
 //! The validation rules of mazes, one function each.
-//!
-//! All rules run, and none stops at the first fault, so that a [`Report`] shows everything.
-//!
-//! ```
-//! use decnet_topology::{Catalog, Code, RuleSet, Topology, validate};
-//!
-//! let maze = Topology::builder()
-//!     .dmz("dmz", "172.20.0.0/24")
-//!     .lan("office", "172.20.1.0/24")
-//!     .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["htpp"]))
-//!     .build()?;
-//! let report = validate(&maze, &Catalog::builtin(), RuleSet::deploy());
-//! let codes: Vec<_> = report.errors().map(|finding| finding.code).collect();
-//! assert_eq!(codes, [Code::DmzOrphan, Code::UnknownService]);
-//! assert!(maze.validate(&Catalog::builtin(), RuleSet::deploy()).is_err());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 mod addresses;
 mod host;
@@ -54,6 +37,23 @@ pub struct Surroundings<'a> {
 /// Validates a draft or a topology on its own.
 ///
 /// The report also has the findings of the parser.
+///
+/// All rules run, and none stops at the first fault, so that a [`Report`] shows everything.
+///
+/// ```
+/// use decnet_topology::{Catalog, Code, RuleSet, Topology, validate};
+///
+/// let maze = Topology::builder()
+///     .dmz("dmz", "172.20.0.0/24")
+///     .lan("office", "172.20.1.0/24")
+///     .decky("web", |decky| decky.on("dmz", "172.20.0.10").services(["htpp"]))
+///     .build()?;
+/// let report = validate(&maze, &Catalog::builtin(), RuleSet::deploy());
+/// let codes: Vec<_> = report.errors().map(|finding| finding.code).collect();
+/// assert_eq!(codes, [Code::DmzOrphan, Code::UnknownService]);
+/// assert!(maze.validate(&Catalog::builtin(), RuleSet::deploy()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn validate<'a>(maze: impl Into<TopologyView<'a>>, catalog: &Catalog, rules: RuleSet) -> Report {
     validate_in(maze, catalog, rules, Surroundings::default())
 }

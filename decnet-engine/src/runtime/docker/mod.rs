@@ -1,18 +1,4 @@
 //! The runtime for a Docker daemon, 20.10 (API 1.41) or later.
-//!
-//! Only this module uses Docker's API. Every request has a timeout. Every resource is looked up by its exact name, and its
-//! label is checked before it is changed. Every error of the daemon becomes a [`RuntimeError`].
-//!
-//! ```no_run
-//! use decnet_engine::{Docker, DockerHost, DockerOptions, Runtime};
-//!
-//! # async fn example() -> Result<(), decnet_engine::RuntimeError> {
-//! let host = DockerHost::find(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path).ok())?;
-//! let docker = Docker::connect(DockerOptions::default().host(host)).await?;
-//! println!("{}", docker.info().await?.version);
-//! # Ok(())
-//! # }
-//! ```
 
 mod bases;
 mod check;
@@ -69,6 +55,20 @@ const ENDPOINTS_AT_CREATE: ApiVersion = ApiVersion::v1(44);
 const GATEWAY_PRIORITY: ApiVersion = ApiVersion::v1(48);
 
 /// A Docker daemon.
+///
+/// Only this module uses Docker's API. Every request has a timeout. Every resource is looked up by its exact name, and its
+/// label is checked before it is changed. Every error of the daemon becomes a [`RuntimeError`].
+///
+/// ```no_run
+/// use decnet_engine::{Docker, DockerHost, DockerOptions, Runtime};
+///
+/// # async fn example() -> Result<(), decnet_engine::RuntimeError> {
+/// let host = DockerHost::find(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path).ok())?;
+/// let docker = Docker::connect(DockerOptions::default().host(host)).await?;
+/// println!("{}", docker.info().await?.version);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Docker {
     client: bollard::Docker,
