@@ -176,7 +176,7 @@ fn of_engine(error: &EngineError) -> Exit {
             Exit::Unreachable
         }
         EngineError::DeployFailed { .. } => Exit::RolledBack,
-        EngineError::Interrupted { .. } | EngineError::StillQueued { .. } => Exit::Interrupted,
+        EngineError::Interrupted { .. } => Exit::Interrupted,
         EngineError::MutationQueued { source, .. } => of_engine(source),
         _ => Exit::Failed,
     }
@@ -266,7 +266,7 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
             "give the LAN a larger subnet, or remove deckies from it"
         }
         EngineError::LeftOnRuntime { .. } => "`decnet teardown` removes it",
-        EngineError::StillQueued { .. } => {
+        EngineError::MutationQueued { .. } => {
             "it stays queued; `decnet watch` applies it, `decnet mutations` shows its state"
         }
         EngineError::NoDecoy => "give one with --decoy FILE",
@@ -324,6 +324,9 @@ fn runtime_hint(error: &RuntimeError) -> Option<&'static str> {
             "start Docker (`systemctl start docker`), check that you may use its socket, or name it with --host or DOCKER_HOST"
         }
         RuntimeError::TooOld { .. } => "update Docker to 20.10 or newer",
+        RuntimeError::TimedOut { answers: false, .. } => {
+            "the daemon does not even answer a ping: check it with `docker version`, and restart it"
+        }
         RuntimeError::TimedOut { .. } => "the daemon is overloaded or stuck; --timeout waits longer",
         RuntimeError::Foreign { .. } => {
             "rename the maze or remove the other by hand; decnet never touches resources of others"

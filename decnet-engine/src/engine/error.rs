@@ -1,8 +1,8 @@
 use std::{error::Error, iter};
 
 use decnet_topology::{
-    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, NameError, RepoError,
-    ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName, shown::count,
+    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationState, NameError,
+    RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName, shown::count,
 };
 
 use crate::{
@@ -133,19 +133,14 @@ pub enum EngineError {
         /// What is left.
         leftovers: Vec<String>,
     },
-    /// Waiting was cancelled. The mutation stays in the queue.
-    #[error("mutation {mutation} is not finished")]
-    #[strum(serialize = "interrupted")]
-    StillQueued {
-        /// The mutation.
-        mutation: MutationId,
-    },
     /// A mutation was queued but not finished. It stays in the queue for the next drain.
-    #[error("mutation {mutation} was queued and is not finished")]
+    #[error("mutation {mutation} is not finished; its state is {state}")]
     MutationQueued {
         /// The mutation.
         mutation: MutationId,
-        /// The reason.
+        /// Its state.
+        state: MutationState,
+        /// The reason: [`Interrupted`](Self::Interrupted) if the caller cancelled.
         source: Box<EngineError>,
     },
     /// The desired resources could not be computed. Nothing was changed.

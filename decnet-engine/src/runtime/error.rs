@@ -139,6 +139,11 @@ impl RuntimeError {
         !matches!(self, Self::Foreign { .. } | Self::Conflict { .. })
     }
 
+    /// Returns whether the same request may succeed later, without a change of anything else: the daemon did not answer it.
+    pub fn is_unanswered(&self) -> bool {
+        self.is_unreachable() || matches!(self, Self::TimedOut { .. })
+    }
+
     /// Returns whether the daemon cannot be reached, so that other requests would fail too.
     pub fn is_unreachable(&self) -> bool {
         matches!(

@@ -28,8 +28,8 @@ pub(in crate::engine) struct Converged {
     pub(in crate::engine) changed: usize,
     /// Whether it was cancelled early.
     pub(in crate::engine) cancelled: bool,
-    /// The error of a runtime that no longer answers.
-    pub(in crate::engine) unreachable: Option<RuntimeError>,
+    /// The error of a step that the runtime did not answer in time, or at all.
+    pub(in crate::engine) unanswered: Option<RuntimeError>,
     /// How the runtime differs from the maze; none if it matches.
     pub(in crate::engine) drift: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Session<'_> {
             return Ok(Converged {
                 changed: 0,
                 cancelled: false,
-                unreachable: None,
+                unanswered: None,
                 drift: drift(desired, observed),
             });
         }
@@ -97,7 +97,7 @@ impl Session<'_> {
         Ok(Converged {
             changed: changed.len(),
             cancelled,
-            unreachable: errors.find(RuntimeError::is_unreachable),
+            unanswered: errors.find(RuntimeError::is_unanswered),
             drift,
         })
     }

@@ -29,8 +29,8 @@ impl Engine {
     /// - An illegal mutation is rejected; store, runtime and status are unchanged.
     /// - A legal mutation is stored, then the runtime is changed to match the new maze. It becomes applied only after the runtime
     ///   was observed to match. Otherwise it becomes failed and the topology degraded; [reconcile](Self::reconcile) repairs it.
-    /// - If `cancel` fires, the runtime does not answer, the lease is lost or the process dies, the mutation stays in the queue,
-    ///   and the next drain continues it.
+    /// - If `cancel` fires, the runtime does not answer a step, the lease is lost or the process dies, the mutation stays in the
+    ///   queue, and the next drain continues it.
     ///
     /// # Errors
     ///
@@ -143,14 +143,14 @@ impl Session<'_> {
         let Converged {
             changed,
             cancelled,
-            unreachable,
+            unanswered,
             drift,
         } = self.carry_out(&change, Trigger::Operator, &self.cancel).await?;
         drained.changed += changed;
         if cancelled {
             return Ok(Work::Left);
         }
-        if let Some(error) = unreachable {
+        if let Some(error) = unanswered {
             return Err(error.into());
         }
         if let Some(reason) = drift {

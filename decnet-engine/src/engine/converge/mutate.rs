@@ -1,15 +1,11 @@
 //! Mutations that the engine applies directly.
 
 use decnet_topology::{
-    Mutation, MutationContext, MutationState, NewMutation, RepoError, Status, StoredTopology, TopologyRow,
+    Mutation, MutationContext, MutationRow, MutationState, NewMutation, RepoError, Status, StoredTopology, TopologyRow,
     ValidTopology, apply,
 };
 
-use super::{
-    drain::{Drained, Expected},
-    submit::Submitted,
-    work::Task,
-};
+use super::{drain::Expected, work::Task};
 use crate::engine::{Engine, EngineError, Outcome, session::lease::Session};
 
 impl Engine {
@@ -34,24 +30,46 @@ impl Engine {
 }
 
 impl Engine {
-    /// Edits a pending topology, which needs neither the lease nor the runtime.
-    pub(in crate::engine) async fn edit(&self, row: &TopologyRow, new: NewMutation) -> Result<Outcome, EngineError> {
-        match self.submit(row.id, new, Some(row.version)).await? {
-            Submitted::Edited(stored) => Ok(Outcome {
-                row: stored.row,
-                changed: 0,
-                reason: None,
-                warnings: Vec::new(),
-            }),
-            Submitted::Enqueued(queued) => Err(EngineError::MutationQueued {
-                mutation: queued.id,
-                source: Box::new(EngineError::PlanChanged {
-                    shown: None,
-                    now: Some("the topology was deployed meanwhile".into()),
-                }),
-            }),
+    /// Edits the pending topology that was shown, which needs neither the lease nor the runtime.
+    pub(in crate::engine) async fn edit(&self, shown: &TopologyRow, new: NewMutation) -> Result<Outcome, EngineError> {
+        let stored = self.repo.load(shown.id).await?;
+        if stored.row.status == Status::Pending && stored.row.version == shown.version {
+            match self.edit_pending(&stored, &new).await {
+                Ok(edited) => {
+                    return Ok(Outcome {
+                        row: edited.row,
+                        changed: 0,
+                        reason: None,
+                        warnings: Vec::new(),
+                    });
+                }
+                // Another process edited or deployed it first.
+                Err(EngineError::Repo(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let now = self.repo.get(shown.id).await?;
+        Err(EngineError::PlanChanged {
+            shown: Some(described(shown)),
+            now: Some(described(&now)),
+        })
+    }
+
+    /// Returns the error of a mutation that is queued and not finished.
+    async fn unfinished(&self, queued: &MutationRow, source: EngineError) -> EngineError {
+        // If the store fails too, the state is the last known one.
+        let row = self.repo.mutation(queued.id).await;
+        EngineError::MutationQueued {
+            mutation: queued.id,
+            state: row.map_or(queued.state, |row| row.state),
+            source: Box::new(source),
         }
     }
+}
+
+/// Describes the change of a topology, as a step.
+fn described(row: &TopologyRow) -> String {
+    format!("change version {} of the {} maze", row.version, row.status)
 }
 
 impl Session<'_> {
@@ -60,25 +78,19 @@ impl Session<'_> {
         if self.engine.repo.has_unfinished(self.id).await? {
             return Err(EngineError::QueueNotEmpty { id: self.id });
         }
-        let version = task.stored.row.version;
         let warnings = task.change.warnings.clone();
-        let Submitted::Enqueued(queued) = self.engine.submit(self.id, new, Some(version)).await? else {
-            // Only a pending topology is edited directly, and this one runs: the lease must have been lost.
-            return Err(RepoError::LeaseLost { id: self.id }.into());
-        };
+        let queued = self.engine.enqueue(self.id, new, task.stored.row.version).await?;
         let expected = Expected {
             mutation: queued.id,
             task,
         };
-        let unfinished = |source| EngineError::MutationQueued {
-            mutation: queued.id,
-            source: Box::new(source),
+        let drained = match self.drain(Some(expected)).await {
+            Ok(drained) => drained,
+            Err(source) => return Err(self.engine.unfinished(&queued, source).await),
         };
-        let Drained {
-            finished, changed, row, ..
-        } = self.drain(Some(expected)).await.map_err(unfinished)?;
-        let Some((mutation, row)) = finished.into_iter().next().zip(row) else {
-            return Err(unfinished(EngineError::interrupted(self.id)));
+        let Some((mutation, row)) = drained.finished.into_iter().next().zip(drained.row) else {
+            let interrupted = EngineError::interrupted(self.id);
+            return Err(self.engine.unfinished(&queued, interrupted).await);
         };
         match mutation.state {
             MutationState::Rejected => Err(EngineError::MutationRejected {
@@ -86,7 +98,7 @@ impl Session<'_> {
             }),
             _ => Ok(Outcome {
                 row,
-                changed,
+                changed: drained.changed,
                 reason: mutation.reason,
                 warnings,
             }),

@@ -47,8 +47,10 @@ impl Prepared {
         self.work.warnings()
     }
 
-    /// Returns the running containers that the plan restarts or recreates; none if a fresh copy is deployed, because its
-    /// containers have other names.
+    /// Returns the running containers that the plan restarts or recreates.
+    ///
+    /// None if a fresh copy is deployed, even if containers of the old topology still run: the plan removes them, and the containers
+    /// of the copy are new and have other names.
     pub fn restarts(&self) -> BTreeSet<ContainerName> {
         self.work.restarts()
     }
@@ -67,7 +69,8 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// [`EngineError::PlanChanged`] if another plan is needed now. Nothing was changed, except if a fresh copy is deployed: then
+    /// [`EngineError::PlanChanged`] if another plan is needed now, or if a pending topology that should be edited was edited or
+    /// deployed meanwhile. Nothing was changed, except if a fresh copy is deployed: then
     /// the remains of the old topology may be removed and the copy pending.
     ///
     /// For a mutation of a running topology: [`EngineError::QueueNotEmpty`] if other mutations are queued, which `prepare` does

@@ -40,14 +40,7 @@ impl Engine {
         shown: Option<&Prepared>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
-        if let (Operation::Mutate(new), Some(Work::Edit { row, .. })) =
-            (operation, self.work_out_edit(id, operation).await?)
-        {
-            // The shown version is the one that is edited.
-            let row = match shown.map(Prepared::work) {
-                Some(Work::Edit { row, .. }) => row,
-                _ => &row,
-            };
+        if let Some(Work::Edit { row, new, .. }) = shown.map(Prepared::work) {
             return self.edit(row, new.clone()).await;
         }
         let mut id = id;
@@ -113,9 +106,8 @@ impl Session<'_> {
             (Work::TakeDown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Converge(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
             (Work::Converge(task), _) => self.converge(*task, Trigger::Operator).await?,
-            (Work::Edit { row, .. }, Operation::Mutate(new)) => self.engine.edit(&row, new.clone()).await?,
-            (Work::Mutate(task), Operation::Mutate(new)) => self.mutate(*task, new.clone()).await?,
-            (Work::Edit { .. } | Work::Mutate(_), _) => unreachable!("only a mutation edits a topology"),
+            (Work::Edit { row, new, .. }, _) => self.engine.edit(&row, new).await?,
+            (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
         };
         Ok(Ended::Outcome(Box::new(outcome)))
     }

@@ -43,6 +43,32 @@ impl Engine {
         )
         .await
     }
+
+    /// Queues a mutation of a running topology.
+    pub(in crate::engine) async fn enqueue(
+        &self,
+        id: TopologyId,
+        new: NewMutation,
+        expected: Version,
+    ) -> Result<MutationRow, RepoError> {
+        enqueue(
+            self.repo.as_ref(),
+            &|event| self.publish(event),
+            id,
+            new,
+            Some(expected),
+        )
+        .await
+    }
+
+    /// Edits a pending topology, which must still have this version.
+    pub(in crate::engine) async fn edit_pending(
+        &self,
+        stored: &StoredTopology,
+        new: &NewMutation,
+    ) -> Result<StoredTopology, EngineError> {
+        edit_pending(self.repo.as_ref(), &self.options.catalog, stored, new).await
+    }
 }
 
 /// Submits a mutation. A pending topology is edited directly. For a running one, the mutation is queued and published on the bus.
@@ -77,33 +103,59 @@ async fn submit_to(
     loop {
         let stored = repo.load(id).await?;
         if stored.row.status != Status::Pending {
-            let at = Timestamp::now();
-            let row = repo.enqueue(id, new, expected, at).await?;
-            publish(Envelope::new(mutation_event(&row), at));
+            let row = enqueue(repo, publish, id, new, expected).await?;
             return Ok(Submitted::Enqueued(Box::new(row)));
         }
         let current = stored.row.version;
         if let Some(expected) = expected.filter(|expected| *expected != current) {
             return Err(RepoError::VersionConflict { expected, current }.into());
         }
-        let claims = repo.claims(Some(id)).await?;
-        let topology = apply(
-            &stored.topology,
-            &new.mutation,
-            &MutationContext::of(&stored.row, catalog, &claims),
-        )?;
-        let edit = Edit::new(topology.into_topology())
-            .expected(current)
-            .mutation(new.clone());
         tries += 1;
-        match repo.edit(id, edit, Timestamp::now()).await {
+        match edit_pending(repo, catalog, &stored, &new).await {
             Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),
             // Another process edited or deployed it first: start again.
-            Err(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. })
+            Err(EngineError::Repo(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. }))
                 if expected.is_none() && tries < TRIES => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Queues a mutation and publishes that.
+async fn enqueue(
+    repo: &dyn Repo,
+    publish: &(dyn Fn(Envelope) + Sync),
+    id: TopologyId,
+    new: NewMutation,
+    expected: Option<Version>,
+) -> Result<MutationRow, RepoError> {
+    let at = Timestamp::now();
+    let row = repo.enqueue(id, new, expected, at).await?;
+    publish(Envelope::new(mutation_event(&row), at));
+    Ok(row)
+}
+
+/// Edits a pending topology, which must still have this version.
+async fn edit_pending(
+    repo: &dyn Repo,
+    catalog: &Catalog,
+    stored: &StoredTopology,
+    new: &NewMutation,
+) -> Result<StoredTopology, EngineError> {
+    let row = &stored.row;
+    let mut tries = 0;
+    loop {
+        let claims = repo.claims(Some(row.id)).await?;
+        let context = MutationContext::of(row, catalog, &claims);
+        let topology = apply(&stored.topology, &new.mutation, &context)?;
+        let edit = Edit::new(topology.into_topology())
+            .expected(row.version)
+            .mutation(new.clone());
+        tries += 1;
+        match repo.edit(row.id, edit, Timestamp::now()).await {
             // Another topology claimed the free subnet: apply allocates another, or refuses the given one.
             Err(RepoError::SubnetClaimed { .. }) if tries < TRIES => {}
-            Err(error) => return Err(error.into()),
+            edited => return Ok(edited?),
         }
     }
 }

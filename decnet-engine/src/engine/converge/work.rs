@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, Finding, Mutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyFilter,
+    DeploySettings, Finding, NewMutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyFilter,
     TopologyId, TopologyRow, ValidTopology,
 };
 use futures_util::try_join;
@@ -30,6 +30,7 @@ pub(in crate::engine) enum Work {
     /// A pending topology is edited.
     Edit {
         row: TopologyRow,
+        new: NewMutation,
         topology: Topology,
         nothing: Plan,
     },
@@ -46,7 +47,7 @@ pub(in crate::engine) enum Work {
     /// A running topology is reconciled with the stored maze.
     Converge(Box<Task>),
     /// A running topology is changed by a mutation.
-    Mutate(Box<Task>),
+    Mutate { task: Box<Task>, new: NewMutation },
     /// A topology is torn down.
     TakeDown { row: TopologyRow, remains: Remains },
 }
@@ -78,7 +79,9 @@ impl Task {
 impl Work {
     fn task(&self) -> Option<&Task> {
         match self {
-            Self::Raise(task) | Self::Renew { task, .. } | Self::Converge(task) | Self::Mutate(task) => Some(task),
+            Self::Raise(task) | Self::Renew { task, .. } | Self::Converge(task) | Self::Mutate { task, .. } => {
+                Some(task)
+            }
             Self::Edit { .. } | Self::TakeDown { .. } => None,
         }
     }
@@ -86,7 +89,7 @@ impl Work {
     pub(in crate::engine) fn plan(&self) -> &Plan {
         match self {
             Self::Edit { nothing, .. } => nothing,
-            Self::Raise(task) | Self::Converge(task) | Self::Mutate(task) => &task.change.plan,
+            Self::Raise(task) | Self::Converge(task) | Self::Mutate { task, .. } => &task.change.plan,
             Self::Renew { plan, .. } => plan,
             Self::TakeDown { remains, .. } => &remains.plan,
         }
@@ -159,7 +162,7 @@ impl Engine {
             Operation::Teardown => self.taking_down(facts, stored.row).await,
             Operation::Mutate(new) => match self.work_out_edit(id, operation).await? {
                 Some(edit) => Ok(edit),
-                None => self.mutating(facts, stored, &new.mutation).await,
+                None => self.mutating(facts, stored, new).await,
             },
         }
     }
@@ -180,6 +183,7 @@ impl Engine {
         let topology = self.mutated(&stored, &new.mutation).await?;
         Ok(Some(Work::Edit {
             row: stored.row,
+            new: new.clone(),
             topology: topology.into_topology(),
             nothing: Plan::empty(),
         }))
@@ -286,17 +290,20 @@ impl Engine {
         Ok(Work::Converge(Box::new(Task::new(stored, settings, change, &force))))
     }
 
-    async fn mutating(&self, facts: &Facts, before: StoredTopology, mutation: &Mutation) -> Result<Work, EngineError> {
-        let topology = self.mutated(&before, mutation).await?;
+    async fn mutating(&self, facts: &Facts, before: StoredTopology, new: &NewMutation) -> Result<Work, EngineError> {
+        let topology = self.mutated(&before, &new.mutation).await?;
         let stand = Stand {
             facts,
             observed: self.observe(facts, before.row.id).await?,
         };
-        let force = self.outstanding(&before.row).await?.or(Force::by(mutation));
+        let force = self.outstanding(&before.row).await?.or(Force::by(&new.mutation));
         let task = self
             .live_task(stand, &before, topology, Inside::Unknown, &force)
             .await?;
-        Ok(Work::Mutate(Box::new(task)))
+        Ok(Work::Mutate {
+            task: Box::new(task),
+            new: new.clone(),
+        })
     }
 
     /// Plans the change of a running topology by a mutation.

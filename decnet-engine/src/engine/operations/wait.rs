@@ -64,7 +64,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::StillQueued`] if `cancel` fires first; started work is finished then.
+    /// [`EngineError::MutationQueued`] if `cancel` fires first; started work is finished then.
     pub async fn wait_for(&self, mutation: MutationId, cancel: &CancellationToken) -> Result<MutationRow, EngineError> {
         loop {
             let row = self.repo.mutation(mutation).await?;
@@ -72,7 +72,11 @@ impl Engine {
                 return Ok(row);
             }
             if cancel.is_cancelled() {
-                return Err(EngineError::StillQueued { mutation });
+                return Err(EngineError::MutationQueued {
+                    mutation,
+                    state: row.state,
+                    source: Box::new(EngineError::interrupted(row.topology)),
+                });
             }
             match self.drain(row.topology, cancel).await {
                 Ok(finished) if finished.iter().any(|row| row.id == mutation) => {}

@@ -33,7 +33,8 @@ const PODMAN: &str = "Podman Engine";
 pub struct DockerOptions {
     /// The address of the daemon.
     pub host: DockerHost,
-    /// The timeout of one answer, or of one part of a streamed answer (pull, build). 2 min unless set.
+    /// The timeout of one answer, or of one part of a streamed answer (pull, build). 2 min unless set. A daemon that does not answer
+    /// a ping within 10 s counts as unreachable.
     pub timeout: Duration,
     /// The image that stands for [`ImageSpec::Decoy`](crate::desired::ImageSpec::Decoy).
     pub decoy: Option<Arc<DecoyImage>>,
@@ -88,6 +89,8 @@ impl Docker {
             refused: Arc::default(),
             profile: seccomp_profile().into(),
         };
+        // A daemon that is stuck is found soon, and not after the timeout of a request that takes long.
+        docker.ping().await?;
         let version = docker.ask("get the version", docker.client.version()).await?;
         docker.podman = is_podman(&version);
         let found = version.api_version.unwrap_or_default();
@@ -117,7 +120,7 @@ impl Docker {
     pub(super) async fn describe(&self) -> Result<RuntimeInfo, RuntimeError> {
         let known = self.described().clone();
         if let Some((_, info)) = known.filter(|(since, _)| since.elapsed() < DESCRIPTION_HOLDS) {
-            self.ask("answer", self.client.ping()).await?;
+            self.ping().await?;
             return Ok(info);
         }
         let info = self.ask_description().await?;

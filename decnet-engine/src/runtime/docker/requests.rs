@@ -11,10 +11,24 @@ use super::{
 };
 use crate::runtime::RuntimeError;
 
-/// How long a ping after a timeout waits for its answer.
+/// How long a ping waits for its answer, however long other requests may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Docker {
+    /// Checks that the daemon answers.
+    pub(super) async fn ping(&self) -> Result<(), Failure> {
+        let timeout = self.timeout.min(PING_TIMEOUT);
+        match tokio::time::timeout(timeout, self.client.ping()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refusal)) => Err(self.understand("a ping", refusal).await),
+            Err(_) => Err(Failure::Plain(RuntimeError::TimedOut {
+                what: "a ping".into(),
+                seconds: timeout.as_secs(),
+                answers: false,
+            })),
+        }
+    }
+
     /// Sends a request, with a timeout for the response.
     pub(super) async fn ask<T>(
         &self,

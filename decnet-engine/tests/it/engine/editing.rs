@@ -8,7 +8,7 @@ use std::sync::{
 use decnet_engine::{DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Operation, simulated::Moment};
 use decnet_topology::{
     DeploySettings, Edit, LogSettings, MemoryRepo, Mutation, MutationFilter, MutationQueue, MutationState, NewMutation,
-    RepoError, Status, Topology, TopologyId, TopologyStore,
+    RepoError, Status, StatusChange, Topology, TopologyId, TopologyStore,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ enum Event {
     Edit,
     /// Somebody queues a mutation.
     Enqueue,
+    /// Somebody begins to deploy the maze.
+    Deploy,
     /// The store is full at this call.
     Full,
 }
@@ -47,6 +49,10 @@ impl Crossed {
                 Event::Enqueue => {
                     let new = adding("attic", 9);
                     self.inner.enqueue(self.id, new, None, Timestamp::now()).await?;
+                }
+                Event::Deploy => {
+                    let change = StatusChange::new(Status::Pending, Status::Deploying);
+                    self.inner.set_status(self.id, change, Timestamp::now()).await?;
                 }
                 Event::Full => return Err(RepoError::Full),
             }
@@ -195,7 +201,7 @@ async fn a_queued_unfinished_mutation_is_reported() {
     let error = prepared.expect("prepared").execute(&CancellationToken::new()).await;
     let error = error.expect_err("nobody answers");
     assert!(
-        matches!(&error, EngineError::MutationQueued { source, .. } if matches!(**source, EngineError::Runtime(_))),
+        matches!(&error, EngineError::MutationQueued { state: MutationState::Pending, source, .. } if matches!(**source, EngineError::Runtime(_))),
         "{error:?}"
     );
     assert_eq!(states(&lab, id).await, [(MutationState::Pending, None)]);
@@ -217,13 +223,46 @@ async fn a_mutation_of_a_pending_maze_needs_no_runtime() {
     assert_eq!(lab.repo.load(id).await.expect("stored").topology.lans().len(), 3);
 
     let again = prepared.execute(&CancellationToken::new()).await;
-    assert!(
-        matches!(
-            &again,
-            Err(EngineError::Mutation(_) | EngineError::Repo(RepoError::VersionConflict { .. }))
-        ),
-        "{again:?}"
-    );
+    assert!(matches!(again, Err(EngineError::PlanChanged { .. })), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_shown_edit_of_a_pending_maze_is_not_queued_if_the_maze_is_deployed_meanwhile() {
+    // The second mutation needs no step on Docker.
+    let moving = r#"{"op": "update_lan", "payload": {"name": "office", "x": 3, "y": 4}}"#;
+    let moving = NewMutation::new(Mutation::from_json(moving).expect("a mutation"));
+    for mutation in [adding("vault", 8), moving] {
+        let lab = Lab::new();
+        let id = lab.store("maze", small()).await;
+        let prepared = lab.engine.prepare(id, Operation::Mutate(mutation)).await;
+        lab.deploy(id).await.expect("deployed");
+        let refused = prepared.expect("prepared").execute(&CancellationToken::new()).await;
+        assert!(matches!(refused, Err(EngineError::PlanChanged { .. })), "{refused:?}");
+        assert_eq!(states(&lab, id).await, []);
+        assert_eq!(lab.repo.load(id).await.expect("stored").topology, small());
+    }
+}
+
+#[tokio::test]
+async fn a_shown_edit_is_refused_if_the_maze_is_changed_just_before_it() {
+    for event in [Event::Edit, Event::Deploy] {
+        let lab = Lab::new();
+        let id = lab.store("maze", small()).await;
+        let engine = crossing(&lab, id, "edit", event);
+        let prepared = engine.prepare(id, Operation::Mutate(adding("vault", 8))).await;
+        let refused = prepared.expect("prepared").execute(&CancellationToken::new()).await;
+        let Err(error @ EngineError::PlanChanged { .. }) = refused else {
+            panic!("{event:?}: {refused:?}");
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("instead of `change version 1 of the pending maze`"),
+            "{error}"
+        );
+        assert_eq!(lab.repo.load(id).await.expect("stored").topology.lans().len(), 2);
+        assert_eq!(states(&lab, id).await, []);
+    }
 }
 
 #[tokio::test]

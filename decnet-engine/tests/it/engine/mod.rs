@@ -21,6 +21,7 @@ mod state_machine;
 mod statuses;
 mod unwritten;
 mod verifying;
+mod waiting;
 
 use std::sync::{Arc, LazyLock};
 

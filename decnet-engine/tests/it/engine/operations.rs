@@ -301,7 +301,17 @@ async fn a_wait_ends_when_the_mutation_is_applied() {
     let cancelled = CancellationToken::new();
     cancelled.cancel();
     let error = lab.engine.wait_for(row.id, &cancelled).await.expect_err("cancelled");
-    assert_eq!(error.code(), "interrupted");
+    assert_eq!(error.code(), "mutation_queued");
+    let EngineError::MutationQueued {
+        mutation,
+        state,
+        source,
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((mutation, state), (row.id, MutationState::Pending));
+    assert_eq!(source.code(), "interrupted");
     let row = lab.engine.wait_for(row.id, &never).await.expect("finished");
     assert_eq!(row.state, MutationState::Applied);
 }

@@ -1,5 +1,7 @@
 //! The plan that is shown is the plan that runs.
 
+use std::collections::BTreeSet;
+
 use decnet_engine::{DeployOptions, EngineError, Operation, Plan};
 use decnet_topology::{NewMutation, Status, TopologyStore};
 use tokio_util::sync::CancellationToken;
@@ -58,6 +60,11 @@ async fn the_plan_of_a_failed_or_torn_down_maze_equals_its_deploy() {
         assert_eq!(lab.docker.world(), world, "nothing is changed");
         let copy = prepared.id();
         assert_ne!(copy, id);
+        assert_eq!(
+            prepared.restarts(),
+            BTreeSet::new(),
+            "the containers of the copy are new"
+        );
 
         let outcome = prepared.execute(&CancellationToken::new()).await.expect("executed");
         assert_eq!((outcome.row.id, outcome.row.status), (copy, Status::Active));

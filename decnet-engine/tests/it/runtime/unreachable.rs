@@ -1,8 +1,10 @@
 //! An unreachable Docker: the error and the time.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{Docker, DockerHost, DockerOptions, RuntimeError};
+use decnet_engine::{Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, RuntimeError};
+use decnet_topology::{Catalog, MemoryRepo, NewTopology, Status, StatusChange, Topology, TopologyStore};
+use jiff::Timestamp;
 
 async fn check_unreachable(host: DockerHost, words: &str) {
     let endpoint = host.to_string();
@@ -67,4 +69,38 @@ async fn a_daemon_that_never_answers_is_waited_for_until_the_timeout() {
         ),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deletion_of_a_failed_maze_does_not_wait_for_the_whole_timeout_of_a_stuck_daemon() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mute = folder.path().join("mute.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&mute).expect("socket");
+    let repo = Arc::new(MemoryRepo::new());
+    let topology = Topology::builder()
+        .dmz("dmz", "10.90.0.0/24")
+        .build()
+        .expect("a topology");
+    let new = NewTopology::new("maze".parse().expect("a name"), topology);
+    let id = repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+    for (from, to) in [
+        (Status::Pending, Status::Deploying),
+        (Status::Deploying, Status::Failed),
+    ] {
+        let change = StatusChange::new(from, to);
+        repo.set_status(id, change, Timestamp::now()).await.expect("changed");
+    }
+    let docker = DockerOptions::default().host(DockerHost::Unix(mute));
+    let engine = Engine::on_docker_when_needed(repo.clone(), Ok(docker), EngineOptions::new(Catalog::builtin()));
+    let error = engine.delete(id).await.expect_err("nobody answers");
+    let EngineError::Runtime(RuntimeError::TimedOut {
+        seconds,
+        answers: false,
+        ..
+    }) = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(seconds, 10);
+    assert_eq!(repo.get(id).await.expect("it was not deleted").status, Status::Failed);
 }

@@ -1,7 +1,7 @@
-//! Every step of every op fails in turn: with an error, with an unreachable daemon, and with a killed process.
+//! Every step of every op fails in turn: with an error, with a timeout, with an unreachable daemon, and with a killed process.
 
 use decnet_engine::{
-    EngineError,
+    EngineError, RuntimeError,
     simulated::{Moment, World},
 };
 use decnet_topology::{
@@ -21,8 +21,18 @@ const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Half, Moment::After];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Error,
+    TimedOut,
     CutOff,
     Killed,
+}
+
+/// A request that took too long, on a daemon that answers others.
+fn timed_out() -> RuntimeError {
+    RuntimeError::TimedOut {
+        what: "start a container".into(),
+        seconds: 120,
+        answers: true,
+    }
 }
 
 /// Returns the yard after a mutation.
@@ -47,6 +57,7 @@ async fn struck(case: &Case, step: usize, moment: Moment, fault: Fault) -> (Lab,
     lab.enqueue(id, case.json).await;
     match fault {
         Fault::Error => lab.docker.fail(step, moment, refused()),
+        Fault::TimedOut => lab.docker.fail(step, moment, timed_out()),
         Fault::CutOff => lab.docker.cut_off(step, moment),
         Fault::Killed => lab.docker.hang(step, moment),
     }
@@ -54,6 +65,10 @@ async fn struck(case: &Case, step: usize, moment: Moment, fault: Fault) -> (Lab,
     tokio::select! {
         drained = lab.engine.drain(id, &cancel) => match fault {
             Fault::Error => assert_eq!(drained.expect("drained").len(), 1),
+            Fault::TimedOut => {
+                let timed_out = matches!(&drained, Err(EngineError::Runtime(RuntimeError::TimedOut { .. })));
+                assert!(timed_out, "{drained:?}");
+            }
             Fault::CutOff => {
                 let unreachable = matches!(&drained, Err(EngineError::Runtime(error)) if error.is_unreachable());
                 assert!(unreachable, "{drained:?}");
@@ -83,7 +98,7 @@ async fn check_left(lab: &Lab, id: TopologyId, case: &Case, fault: Fault, contex
     let row = only_row(lab, id).await;
     let (state, status) = match fault {
         Fault::Error => (MutationState::Failed, Status::Degraded),
-        Fault::CutOff => (MutationState::Pending, Status::Active),
+        Fault::TimedOut | Fault::CutOff => (MutationState::Pending, Status::Active),
         Fault::Killed => (MutationState::Applying, Status::Active),
     };
     assert_eq!(
@@ -132,7 +147,7 @@ async fn check_step(case: &Case, step: usize, moment: Moment, fault: Fault) {
     let row = only_row(&lab, id).await;
     let state = match fault {
         Fault::Error => MutationState::Failed,
-        Fault::CutOff | Fault::Killed => MutationState::Applied,
+        Fault::TimedOut | Fault::CutOff | Fault::Killed => MutationState::Applied,
     };
     assert_eq!((row.state, row.claim), (state, None), "{context}");
     // It accepts further mutations.
@@ -157,6 +172,11 @@ async fn check_every_step(fault: Fault) {
 #[tokio::test(start_paused = true)]
 async fn a_mutation_that_fails_at_any_step_leaves_a_degraded_maze_that_is_healed() {
     check_every_step(Fault::Error).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mutation_that_times_out_at_any_step_stays_in_the_queue_and_is_applied_later() {
+    check_every_step(Fault::TimedOut).await;
 }
 
 #[tokio::test(start_paused = true)]

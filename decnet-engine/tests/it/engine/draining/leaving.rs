@@ -227,45 +227,32 @@ async fn a_drain_whose_maze_is_deleted_meanwhile_ends_and_creates_nothing() {
 }
 
 #[tokio::test]
-async fn without_an_answer_of_the_daemon_the_mutation_stays_queued_and_the_next_drain_completes_it() {
-    let (lab, id) = Lab::running(yard()).await;
-    lab.enqueue(id, LONG.json).await;
-    let timed_out = RuntimeError::TimedOut {
-        what: "create a container".into(),
-        seconds: 60,
-        answers: false,
-    };
-    lab.docker.fail(1, Moment::Before, timed_out);
-    let drained = lab.engine.drain(id, &CancellationToken::new()).await;
-    assert!(
-        matches!(drained, Err(EngineError::Runtime(RuntimeError::TimedOut { .. }))),
-        "{drained:?}"
-    );
-    let row = lab.rows(id).await.remove(0);
-    assert_eq!((row.state, row.claim), (MutationState::Pending, None));
-    let [finished] = lab.drain(id).await.try_into().expect("one");
-    assert_eq!(finished.state, MutationState::Applied);
-    lab.assert_matches(id, "after the time-out").await;
-}
-
-#[tokio::test]
-async fn a_step_that_times_out_on_a_daemon_that_answers_fails_its_mutation_and_no_other() {
-    let (lab, id) = Lab::running(yard()).await;
-    lab.enqueue(id, LONG.json).await;
-    lab.enqueue(
-        id,
-        r#"{"op": "add_lan", "payload": {"name": "shed", "subnet": "10.97.77.0/24"}}"#,
-    )
-    .await;
-    let slow = RuntimeError::TimedOut {
-        what: "create a container".into(),
-        seconds: 60,
-        answers: true,
-    };
-    lab.docker.fail(1, Moment::Before, slow);
-    let finished = lab.drain(id).await;
-    let states: Vec<_> = finished.iter().map(|row| row.state).collect();
-    assert_eq!(states, [MutationState::Failed, MutationState::Applied]);
-    lab.reconcile(id).await.expect("reconciled");
-    lab.assert_matches(id, "after the reconcile").await;
+async fn a_mutation_whose_step_times_out_stays_queued_with_those_behind_it_and_the_next_drain_applies_all() {
+    for answers in [true, false] {
+        let (lab, id) = Lab::running(yard()).await;
+        lab.enqueue(id, LONG.json).await;
+        let behind = r#"{"op": "add_lan", "payload": {"name": "shed", "subnet": "10.97.77.0/24"}}"#;
+        lab.enqueue(id, behind).await;
+        let timed_out = RuntimeError::TimedOut {
+            what: "create a container".into(),
+            seconds: 60,
+            answers,
+        };
+        lab.docker.fail(1, Moment::Before, timed_out);
+        let drained = lab.engine.drain(id, &CancellationToken::new()).await;
+        assert!(
+            matches!(drained, Err(EngineError::Runtime(RuntimeError::TimedOut { .. }))),
+            "{drained:?}"
+        );
+        let left: Vec<_> = lab
+            .rows(id)
+            .await
+            .into_iter()
+            .map(|row| (row.state, row.claim))
+            .collect();
+        assert_eq!(left, [(MutationState::Pending, None), (MutationState::Pending, None)]);
+        let finished: Vec<_> = lab.drain(id).await.into_iter().map(|row| row.state).collect();
+        assert_eq!(finished, [MutationState::Applied, MutationState::Applied]);
+        lab.assert_matches(id, "after the timeout").await;
+    }
 }
