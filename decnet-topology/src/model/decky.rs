@@ -1,4 +1,6 @@
-use std::{collections::BTreeSet, fmt, net::Ipv4Addr, sync::Arc};
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use smallvec::SmallVec;
 
 use crate::{
     id::{DeckyId, LanId},
@@ -18,48 +20,30 @@ pub struct Attachment {
     pub ip: Ipv4Addr,
 }
 
-/// How many attachments a decky stores inline.
-const NEAR: usize = 2;
-
 /// A decoy host: a base that owns the network namespace, and one container a service that shares it.
 ///
-/// Mazes have many deckies. So the parts that most deckies share, and the parts that few deckies have, are stored elsewhere and
-/// shared between copies.
-#[derive(Clone)]
+/// Copies of a decky share its workload.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Decky {
+    id: DeckyId,
     name: Name,
     workload: Shared,
-    seldom: Option<Arc<Seldom>>,
-    /// The attachments, if they fit inline.
-    near: [Attachment; NEAR],
-    id: DeckyId,
-    /// How many attachments are in `near`.
-    held: u8,
     forwards_l3: bool,
-}
-
-/// The parts that few deckies have.
-struct Seldom {
+    /// Home first. Most deckies have one or two.
+    attachments: SmallVec<[Attachment; 2]>,
     position: Position,
-    /// All attachments, if they do not fit inline.
-    attachments: Box<[Attachment]>,
 }
 
 impl Decky {
     /// Creates a decky without services and attachments.
     pub fn new(id: DeckyId, name: Name) -> Self {
-        const NOWHERE: Attachment = Attachment {
-            lan: LanId::new(0),
-            ip: Ipv4Addr::UNSPECIFIED,
-        };
         Self {
+            id,
             name,
             workload: None,
-            seldom: None,
-            near: [NOWHERE; NEAR],
-            id,
-            held: 0,
             forwards_l3: false,
+            attachments: SmallVec::new(),
+            position: Position::default(),
         }
     }
 
@@ -120,47 +104,20 @@ impl Decky {
     /// Sets where it is attached; the first is the home.
     #[must_use]
     pub fn with_attachments(mut self, attachments: impl IntoIterator<Item = Attachment>) -> Self {
-        self.set_attachments(attachments);
+        self.attachments = attachments.into_iter().collect();
         self
-    }
-
-    fn set_attachments(&mut self, attachments: impl IntoIterator<Item = Attachment>) {
-        let mut attachments = attachments.into_iter();
-        self.held = 0;
-        for (place, attachment) in self.near.iter_mut().zip(attachments.by_ref()) {
-            *place = attachment;
-            self.held += 1;
-        }
-        let third = attachments.next();
-        if third.is_some() || self.seldom.is_some() {
-            let all = third.map(|third| self.near.into_iter().chain([third]).chain(attachments).collect());
-            self.set_seldom(self.position(), all.unwrap_or_default());
-        }
     }
 
     /// Removes it from a LAN.
     pub(super) fn detach(&mut self, lan: LanId) {
-        if self.ip_on(lan).is_some() {
-            let kept = self.attachments().iter().filter(|attachment| attachment.lan != lan);
-            let kept: Vec<_> = kept.copied().collect();
-            self.set_attachments(kept);
-        }
+        self.attachments.retain(|attachment| attachment.lan != lan);
     }
 
     /// Sets the position on the canvas.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
-        if position != self.position() {
-            let attachments = self.seldom.as_ref().map(|seldom| seldom.attachments.clone());
-            self.set_seldom(position, attachments.unwrap_or_default());
-        }
+        self.position = position;
         self
-    }
-
-    /// Sets the position, and the attachments if they do not fit inline.
-    fn set_seldom(&mut self, position: Position, attachments: Box<[Attachment]>) {
-        let is_any = position != Position::default() || !attachments.is_empty();
-        self.seldom = is_any.then(|| Arc::new(Seldom { position, attachments }));
     }
 
     /// Returns the id.
@@ -195,10 +152,7 @@ impl Decky {
 
     /// Returns where it is attached, home first.
     pub fn attachments(&self) -> &[Attachment] {
-        match &self.seldom {
-            Some(seldom) if !seldom.attachments.is_empty() => &seldom.attachments,
-            _ => &self.near[..usize::from(self.held)],
-        }
+        &self.attachments
     }
 
     /// Returns the home: the first attachment.
@@ -216,7 +170,7 @@ impl Decky {
 
     /// Returns whether it is attached to two LANs or more.
     pub fn is_bridge(&self) -> bool {
-        self.held > 1
+        self.attachments.len() > 1
     }
 
     /// Returns whether an intruder can route through it: it forwards and is attached to two LANs or more.
@@ -226,38 +180,6 @@ impl Decky {
 
     /// Returns the position on the canvas.
     pub fn position(&self) -> Position {
-        self.seldom
-            .as_ref()
-            .map_or_else(Position::default, |seldom| seldom.position)
-    }
-}
-
-impl PartialEq for Decky {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-            && self.forwards_l3 == other.forwards_l3
-            && self.attachments() == other.attachments()
-            && self.name == other.name
-            && self.workload == other.workload
-            && self.position() == other.position()
-    }
-}
-
-#[expect(
-    clippy::missing_fields_in_debug,
-    reason = "prints the contents of a decky, not their storage"
-)]
-impl fmt::Debug for Decky {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decky")
-            .field("id", &self.id)
-            .field("name", &self.name)
-            .field("services", self.services())
-            .field("service_config", self.service_config())
-            .field("archetype", &self.archetype())
-            .field("forwards_l3", &self.forwards_l3)
-            .field("attachments", &self.attachments())
-            .field("position", &self.position())
-            .finish()
+        self.position
     }
 }

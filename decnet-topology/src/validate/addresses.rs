@@ -7,7 +7,10 @@ use ipnet::Ipv4Net;
 use crate::{
     finding::{Code, Finding, Findings, Target},
     net,
-    validate::view::{DeckyView, LanView, TopologyView},
+    validate::{
+        fast::UsedAddresses,
+        view::{DeckyView, LanView, TopologyView},
+    },
 };
 
 /// The longest prefix of a subnet that has network, broadcast and gateway addresses.
@@ -56,9 +59,18 @@ fn reserved(decky: &str, lan: &str, subnet: Ipv4Net, ip: Ipv4Addr) -> Option<Fin
     Some(Finding::new(Code::IpReserved, target(decky, lan), message))
 }
 
+/// Records the addresses of a decky.
+pub(super) fn record(decky: &DeckyView<'_>, used: &mut UsedAddresses) {
+    for attachment in decky.attachments {
+        if let (Some(lan), Some(ip)) = (attachment.lan, attachment.ip) {
+            used.add(attachment.at, lan.subnet(), ip);
+        }
+    }
+}
+
 /// `IP_COLLISION`: two deckies with the same address on one LAN. Each finding names the first decky with the address.
-pub(super) fn collisions(view: &TopologyView<'_>, taken: Taken, findings: &mut Findings) {
-    if !taken.has_repeated() {
+pub(super) fn collisions(view: &TopologyView<'_>, used: UsedAddresses, findings: &mut Findings) {
+    if !used.has_repeated() {
         return;
     }
     let mut addresses = view.addresses();
@@ -76,50 +88,6 @@ pub(super) fn collisions(view: &TopologyView<'_>, taken: Taken, findings: &mut F
             );
             findings.push(Finding::new(Code::IpCollision, target(decky, lan), message));
         }
-    }
-}
-
-/// The addresses that deckies have on each LAN.
-pub(super) struct Taken {
-    /// For each LAN, one bit for every address that shares the first three bytes with the subnet: usually all.
-    near: Vec<[u64; 4]>,
-    /// The other addresses, each with the position of its LAN.
-    other: Vec<(usize, Ipv4Addr)>,
-    repeated: bool,
-}
-
-impl Taken {
-    pub(super) fn new(lan_count: usize) -> Self {
-        Self {
-            near: vec![[0; 4]; lan_count],
-            other: Vec::new(),
-            repeated: false,
-        }
-    }
-
-    /// Records a decky's addresses.
-    pub(super) fn by(&mut self, decky: &DeckyView<'_>) {
-        for attachment in decky.attachments {
-            let (Some(lan), Some(ip)) = (attachment.lan, attachment.ip) else {
-                continue;
-            };
-            let is_near = |subnet: Ipv4Net| (subnet.addr().to_bits() ^ ip.to_bits()) < 256;
-            if lan.subnet().is_some_and(is_near) {
-                let [.., last] = ip.octets();
-                let word = &mut self.near[attachment.at][usize::from(last / 64)];
-                let bit = 1 << (last % 64);
-                self.repeated |= *word & bit != 0;
-                *word |= bit;
-            } else {
-                self.other.push((attachment.at, ip));
-            }
-        }
-    }
-
-    /// Returns whether an address of a LAN is used more than once.
-    fn has_repeated(mut self) -> bool {
-        self.other.sort_unstable();
-        self.repeated || self.other.array_windows().any(|[one, other]| one == other)
     }
 }
 

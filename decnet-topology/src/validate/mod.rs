@@ -1,8 +1,8 @@
 //! The validation rules of mazes, one function each.
 
 mod addresses;
+mod fast;
 mod host;
-mod known;
 mod report;
 mod services;
 mod shape;
@@ -22,6 +22,7 @@ use crate::{
     publish::Publish,
     repo::SubnetClaim,
 };
+use fast::UsedAddresses;
 
 /// The known surroundings of a maze.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,7 +94,7 @@ pub fn validate_in<'a>(
     let same_ports = Publish::default();
     let publish = surroundings.publish.unwrap_or(&same_ports);
     let mut joined = shape::Joined::new(view.lan_count());
-    let mut taken = addresses::Taken::new(view.lan_count());
+    let mut used = UsedAddresses::new(view.lan_count());
     let mut members = subnets::Members::new(view.lan_count());
     let mut published = Vec::new();
     let mut greedy = shared::Greedy::default();
@@ -109,7 +110,7 @@ pub fn validate_in<'a>(
         services::powerful(decky, found);
         // The rules about the whole maze.
         joined.add(decky);
-        taken.by(decky);
+        addresses::record(decky, &mut used);
         members.add(decky);
         greedy.by(decky);
         published.extend(host::published_by(decky, publish));
@@ -117,7 +118,7 @@ pub fn validate_in<'a>(
     shared::root(&greedy, found);
     shape::one_dmz(&view, found);
     shape::orphan_lans(&view, &joined, found);
-    addresses::collisions(&view, taken, found);
+    addresses::collisions(&view, used, found);
     subnets::overlaps(&view, found);
     subnets::claimed(&view, surroundings.claims, found);
     subnets::too_small(&view, &members, found);

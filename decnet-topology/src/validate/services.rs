@@ -5,7 +5,7 @@ use crate::{
     finding::{Code, Finding, Findings, Target},
     name::ServiceName,
     spelling,
-    validate::view::DeckyView,
+    validate::{fast::ServiceView, view::DeckyView},
 };
 
 /// `UNKNOWN_SERVICE`: a service that is not in the catalogue, or a singleton.
@@ -52,7 +52,7 @@ pub(super) fn archetype(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut
 /// `SERVICE_PORT_CLASH`: two services of one decky use the same port.
 pub(super) fn port_clashes(decky: &DeckyView<'_>, catalog: &Catalog, findings: &mut Findings) {
     // Clashes are rare: the following is slow, and finds the services.
-    if !decky.has_clash() {
+    if !ServiceView::have_clash(decky.services) {
         return;
     }
     for (port, services) in catalog.clashes(decky.services.iter().map(|service| service.name)) {

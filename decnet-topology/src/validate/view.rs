@@ -8,7 +8,7 @@ use crate::{
     name::ServiceName,
     validate::{
         ValidTopology,
-        known::{Known, ServiceView},
+        fast::{CatalogCache, ServiceView},
     },
 };
 
@@ -132,7 +132,7 @@ impl<'a> TopologyView<'a> {
 
     /// Calls a function with each decky.
     pub(super) fn each_decky(&self, catalog: &Catalog, judge: &mut dyn FnMut(&DeckyView<'_>)) {
-        let mut known = Known::new(catalog);
+        let mut known = CatalogCache::new(catalog);
         let (mut services, mut attachments) = (Vec::new(), Vec::new());
         match self.0 {
             Maze::Draft(draft) => {
@@ -170,7 +170,7 @@ impl<'a> TopologyView<'a> {
     }
 }
 
-fn list<'v>(names: &'v BTreeSet<ServiceName>, known: &mut Known<'v>, services: &mut Vec<ServiceView<'v>>) {
+fn list<'v>(names: &'v BTreeSet<ServiceName>, known: &mut CatalogCache<'v>, services: &mut Vec<ServiceView<'v>>) {
     // A loop, because `extend` would first ask the set for its size.
     for name in names {
         services.push(known.look_up(name));
@@ -204,22 +204,6 @@ impl<'v> DeckyView<'v> {
     pub(super) fn running(&self) -> impl Iterator<Item = &'v Service> {
         let known = self.services.iter().filter_map(|service| service.known);
         known.filter(|service| !service.singleton)
-    }
-
-    /// Returns whether two of its services use the same port.
-    pub(super) fn has_clash(&self) -> bool {
-        let mut wanted = 0;
-        let apart = self.services.iter().all(|service| {
-            let is_new = wanted & service.ports == 0;
-            wanted |= service.ports;
-            is_new
-        });
-        if apart {
-            return false;
-        }
-        let ports: Vec<_> = self.running().flat_map(|service| &service.ports).collect();
-        let distinct: BTreeSet<_> = ports.iter().collect();
-        distinct.len() < ports.len()
     }
 
     /// Returns the catalogue entry of a service of the decky; none if the decky does not have it.

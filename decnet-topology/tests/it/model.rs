@@ -35,7 +35,7 @@ fn parsed(topology: &Topology) -> Topology {
 
 #[test]
 fn deckies_and_lans_stay_small() {
-    assert!(size_of::<Decky>() <= 64, "{}", size_of::<Decky>());
+    assert!(size_of::<Decky>() <= 96, "{}", size_of::<Decky>());
     assert!(size_of::<Lan>() <= 48, "{}", size_of::<Lan>());
 }
 
