@@ -40,7 +40,7 @@ pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
             .lan_prefix(26)
             .seed(seed)
             .build()
-            .expect("a config of which the builder knows every field");
+            .expect("a valid config");
         let maze = generate(&config, &Catalog::builtin(), &[]).expect("there are enough subnets");
         (config, maze)
     });

@@ -16,7 +16,7 @@ use crate::{command_error::CommandError, globals::Globals};
 const SYSTEM: &str = "/run/decnet";
 
 /// How long a command waits at its end until its events are sent.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The bus, connected when the first event is published.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl SharedBus {
     /// Waits a moment until events are sent.
     pub(crate) async fn settle(&self) {
         if let Some(bus) = self.bus.get() {
-            bus.flush(PATIENCE).await;
+            bus.flush(TIMEOUT).await;
         }
     }
 

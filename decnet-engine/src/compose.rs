@@ -44,7 +44,7 @@ fn heading(desired: &Desired) -> String {
     let mut heading = format!(
         "# The maze {} as a Compose file.\n\
          # Its labels say that it belongs to the store {}:\n\
-         # `decnet` with that store takes what runs from this file for its own, and `decnet deploy --force` recreates it.\n\
+         # `decnet` with that store treats containers of this file as its own, and `decnet deploy --force` recreates them.\n\
          # Its containers have the engine's seccomp profile, which allows more than that of `decnet`.\n",
         desired.topology, desired.instance
     );

@@ -216,9 +216,9 @@ impl<'a> Run<'a> {
         }
         outcome.skipped = self.skipped.len();
         let through = outcome.done + self.failed.len() + self.skipped.len() == self.plan.steps().len();
-        let called_off = |failure: &StepFailure| matches!(failure.source, RuntimeError::Cancelled { .. });
+        let is_cancelled = |failure: &StepFailure| matches!(failure.source, RuntimeError::Cancelled { .. });
         outcome.cancelled =
-            outcome.failures.iter().any(called_off) || !through && cancel.is_some_and(CancellationToken::is_cancelled);
+            outcome.failures.iter().any(is_cancelled) || !through && cancel.is_some_and(CancellationToken::is_cancelled);
         outcome
     }
 

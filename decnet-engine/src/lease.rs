@@ -154,7 +154,7 @@ pub(crate) struct HeldLease {
     token: LeaseToken,
     lost: CancellationToken,
     renewal: JoinHandle<()>,
-    given_back: bool,
+    is_released: bool,
 }
 
 impl HeldLease {
@@ -185,7 +185,7 @@ impl HeldLease {
             token: lease.token,
             lost,
             renewal,
-            given_back: false,
+            is_released: false,
         })
     }
 
@@ -201,7 +201,7 @@ impl HeldLease {
 
     /// Releases the lease.
     pub(crate) async fn release(mut self) {
-        self.given_back = true;
+        self.is_released = true;
         self.renewal.abort();
         release_claim(Arc::clone(&self.repo), self.topology, self.token).await;
     }
@@ -211,7 +211,7 @@ impl Drop for HeldLease {
     /// Releases the lease in the background if the operation was dropped before its end.
     fn drop(&mut self) {
         self.renewal.abort();
-        if let (false, Ok(handle)) = (self.given_back, tokio::runtime::Handle::try_current()) {
+        if let (false, Ok(handle)) = (self.is_released, tokio::runtime::Handle::try_current()) {
             handle.spawn(release_claim(Arc::clone(&self.repo), self.topology, self.token));
         }
     }

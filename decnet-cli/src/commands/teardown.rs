@@ -13,7 +13,7 @@ use crate::{
 
 /// Tear a maze down, in any state.
 ///
-/// Its status becomes `torn_down` only if nothing of it is left on Docker.
+/// Its status becomes `torn_down` only if nothing is left on Docker.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.

@@ -149,7 +149,7 @@ fn docker_uses_the_computed_image_id() {
         )
     };
     docker(&["load"], &image.archive);
-    let told = docker(
+    let inspected = docker(
         &[
             "image",
             "inspect",
@@ -160,6 +160,6 @@ fn docker_uses_the_computed_image_id() {
         b"",
     );
     let removed = docker(&["image", "rm", &image.reference], b"");
-    assert_eq!(told.trim(), format!("{} linux {{\"decnet.decoy\":\"true\"}}", image.id));
+    assert_eq!(inspected.trim(), format!("{} linux {{\"decnet.decoy\":\"true\"}}", image.id));
     assert!(removed.contains("Deleted"), "{removed}");
 }

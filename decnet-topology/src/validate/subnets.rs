@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The largest number of reported overlaps of a subnet. `n` equal subnets have `n²/2` pairs.
-const TOLD: usize = 4;
+const REPORTED: usize = 4;
 
 /// The smallest subnet that a LAN may have.
 const NARROWEST: u8 = 29;
@@ -159,7 +159,7 @@ impl Around {
     /// Advances to a subnet, and walks those that contain it, the nearest first.
     fn enter(&mut self, subnet: Ipv4Net) -> impl Iterator<Item = (Ipv4Net, usize)> {
         self.leave_for(subnet);
-        self.0.iter().rev().take(TOLD).copied()
+        self.0.iter().rev().take(REPORTED).copied()
     }
 
     fn push(&mut self, subnet: Ipv4Net, at: usize) {

@@ -58,7 +58,7 @@ pub(crate) fn docker(arguments: &[&str]) -> String {
 pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + TIMEOUT;
     while !happened() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
+        assert!(Instant::now() < deadline, "timeout: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{Engine, EngineError, Operation, Outcome, Prepared, session::
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long attempts to record the result continue after the teardown.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Tears a topology down under a lock instead of a lease, and records that as soon as the store is writable: it tries while
@@ -38,7 +38,7 @@ impl Engine {
         let mut clearing = pin!(unwritten.clear(remains, before.broken_off, &stop));
         let (cleared, recording) = tokio::select! {
             cleared = &mut clearing => {
-                let recording = tokio::time::timeout(PATIENCE, record).await;
+                let recording = tokio::time::timeout(TIMEOUT, record).await;
                 (cleared, recording.unwrap_or_else(|_| Err(why.into())))
             }
             recording = &mut record => {

@@ -36,7 +36,7 @@ pub struct DockerOptions {
     /// The timeout of one answer, or of one part of a streamed answer (pull, build). 2 min unless set. A daemon that does not answer
     /// a ping within 10 s counts as unreachable.
     pub timeout: Duration,
-    /// The image that stands for [`ImageSpec::Decoy`](crate::desired::ImageSpec::Decoy).
+    /// The image for [`ImageSpec::Decoy`](crate::ImageSpec::Decoy).
     pub decoy: Option<Arc<DecoyImage>>,
 }
 
@@ -53,7 +53,7 @@ impl DockerOptions {
         self
     }
 
-    /// Sets the image that stands for [`ImageSpec::Decoy`](crate::desired::ImageSpec::Decoy).
+    /// Sets the image for [`ImageSpec::Decoy`](crate::ImageSpec::Decoy).
     pub fn decoy(mut self, decoy: impl Into<Option<Arc<DecoyImage>>>) -> Self {
         self.decoy = decoy.into();
         self

@@ -305,8 +305,8 @@ async fn the_next_plan_finishes_an_op_that_failed_or_was_interrupted_at_any_step
                 let execution = ground.run(&plan, OnFailure::SkipDependents).await;
                 assert!(!execution.is_complete(), "{context}");
                 ground.docker.reconnect();
-                let mending = ground.plan(maze.build()).await;
-                let execution = ground.run(&mending, OnFailure::SkipDependents).await;
+                let repair = ground.plan(maze.build()).await;
+                let execution = ground.run(&repair, OnFailure::SkipDependents).await;
                 assert!(execution.is_complete(), "{context}: {:?}", execution.failures);
                 assert_eq!(ground.spelled(&ground.plan(maze.build()).await), [""; 0], "{context}");
                 let mut after = lives(&ground.docker.world());

@@ -140,7 +140,7 @@ pub(super) async fn a_change_with_a_lost_lease_is_refused(repo: Arc<dyn Repo>) {
         lease.await.expect("it is free").token
     };
     let released = take(1, 1).await;
-    repo.release_lease(id, released).await.expect("it is given back");
+    repo.release_lease(id, released).await.expect("it is released");
     let refusal = stage::refused(&*repo, repo.set_status(id, under(released), stage::second(2))).await;
     assert!(
         matches!(refusal, RepoError::LeaseLost { id: it } if it == id),

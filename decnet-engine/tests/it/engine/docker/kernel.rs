@@ -91,7 +91,7 @@ async fn a_visitor_behind_a_smaller_mtu_gets_a_complete_page_and_causes_no_drift
     .await;
 }
 
-/// An ICMP message from router `of` that tells the sender of packets to `to` to use `by` from now on.
+/// An ICMP message from router `of` that redirects packets to `to` over `by`.
 fn redirect(of: Ipv4Addr, to: Ipv4Addr, by: Ipv4Addr) -> Vec<u8> {
     // An echo request of 28 bytes, as far as a router quotes it.
     let mut quoted = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0];

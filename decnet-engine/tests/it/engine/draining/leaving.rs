@@ -14,7 +14,7 @@ const LONG: &Case = &CASES[11];
 async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet_topology::MutationRow> {
     let cancel = CancellationToken::new();
     let mut events = lab.engine.events();
-    let call_off = async {
+    let cancelling = async {
         let mut left = begun;
         while left > 0 {
             let Some(Received::Event(envelope)) = events.recv().await else {
@@ -29,13 +29,13 @@ async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet
     };
     tokio::select! {
         drained = lab.engine.drain(id, &cancel) => drained.expect("a cancelled drain is not an error"),
-        () = call_off => unreachable!("it only cancels"),
+        () = cancelling => unreachable!("it only cancels"),
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_drain_releases_the_mutation_and_the_next_completes_it() {
-    let (mut given_back, mut through) = (0, 0);
+    let (mut released, mut through) = (0, 0);
     for case in &CASES {
         for begun in 1.. {
             let context = format!("{} cancelled at step {begun}", case.json);
@@ -46,7 +46,7 @@ async fn a_cancelled_drain_releases_the_mutation_and_the_next_completes_it() {
             let row = lab.rows(id).await.remove(0);
             match row.state {
                 MutationState::Pending => {
-                    given_back += 1;
+                    released += 1;
                     assert_eq!((finished.len(), row.claim), (0, None), "{context}");
                     assert!(row.stored_at.is_some(), "{context}");
                     let [finished] = lab.drain(id).await.try_into().expect("one");
@@ -69,8 +69,8 @@ async fn a_cancelled_drain_releases_the_mutation_and_the_next_completes_it() {
         }
     }
     assert!(
-        given_back > CASES.len() && through == CASES.len(),
-        "{given_back} and {through}"
+        released > CASES.len() && through == CASES.len(),
+        "{released} and {through}"
     );
 }
 
