@@ -217,8 +217,8 @@ impl<'a> Run<'a> {
         outcome.skipped = self.skipped.len();
         let through = outcome.done + self.failed.len() + self.skipped.len() == self.plan.steps().len();
         let is_cancelled = |failure: &StepFailure| matches!(failure.source, RuntimeError::Cancelled { .. });
-        outcome.cancelled =
-            outcome.failures.iter().any(is_cancelled) || !through && cancel.is_some_and(CancellationToken::is_cancelled);
+        outcome.cancelled = outcome.failures.iter().any(is_cancelled)
+            || !through && cancel.is_some_and(CancellationToken::is_cancelled);
         outcome
     }
 

@@ -6,6 +6,7 @@
 mod breach;
 pub mod circles;
 pub mod errors;
+pub mod front_doors;
 mod imports;
 pub mod layers;
 pub mod manifest;

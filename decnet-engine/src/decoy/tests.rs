@@ -160,6 +160,9 @@ fn docker_uses_the_computed_image_id() {
         b"",
     );
     let removed = docker(&["image", "rm", &image.reference], b"");
-    assert_eq!(inspected.trim(), format!("{} linux {{\"decnet.decoy\":\"true\"}}", image.id));
+    assert_eq!(
+        inspected.trim(),
+        format!("{} linux {{\"decnet.decoy\":\"true\"}}", image.id)
+    );
     assert!(removed.contains("Deleted"), "{removed}");
 }

@@ -2,6 +2,7 @@
 
 mod circles;
 mod errors;
+mod front_doors;
 mod layers;
 mod style;
 mod words;
