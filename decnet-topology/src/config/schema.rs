@@ -8,7 +8,7 @@ use crate::{config::TopologyConfig, status::Mode};
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Shape {
+struct ConfigKeys {
     /// The name of the topology.
     #[schemars(length(min = 1, max = 64))]
     name: String,
@@ -85,6 +85,6 @@ impl JsonSchema for TopologyConfig {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Shape::json_schema(generator)
+        ConfigKeys::json_schema(generator)
     }
 }

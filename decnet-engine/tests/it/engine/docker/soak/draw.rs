@@ -196,13 +196,13 @@ impl Draw<'_> {
 }
 
 /// The subnets of the LANs, whether they are the DMZ, and the deckies.
-type MazeShape<'t> = (
+type MazeFacts<'t> = (
     BTreeMap<&'t Name, (ipnet::Ipv4Net, bool)>,
-    BTreeMap<&'t Name, Shape<'t>>,
+    BTreeMap<&'t Name, DeckyFacts<'t>>,
 );
 
 /// A decky, by names.
-type Shape<'t> = (
+type DeckyFacts<'t> = (
     Vec<(&'t Name, Ipv4Addr)>,
     Vec<&'t str>,
     bool,
@@ -210,7 +210,7 @@ type Shape<'t> = (
     &'t ServiceConfig,
 );
 
-fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> Shape<'t> {
+fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> DeckyFacts<'t> {
     let on = decky
         .attachments()
         .iter()
@@ -229,7 +229,7 @@ fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> Shape<'t> {
 }
 
 /// Returns the properties of a maze on Docker: its LANs and deckies by name, without ids and positions on the canvas.
-pub(super) fn shape(maze: &Topology) -> MazeShape<'_> {
+pub(super) fn shape(maze: &Topology) -> MazeFacts<'_> {
     let lans = maze.lans().iter().map(|lan| (lan.name(), (lan.subnet(), lan.is_dmz())));
     let deckies = maze
         .deckies()
