@@ -1,14 +1,11 @@
 //! The desired state compared with the observed state, without differences.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    hint::black_box,
-};
+use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, median_of, repeat};
 use decnet_engine::{
-    Activity, ApiVersion, ContainerName, Desired, DesiredContext, Observed, ObservedContainer, ObservedNetwork,
+    ApiVersion, ContainerName, Desired, DesiredContext, Labels, Observed, ObservedContainer, ObservedNetwork,
     ObservedVolume, VolumeName, naming, testing::diff,
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId};
@@ -27,40 +24,23 @@ fn observed(desired: &Desired) -> Observed {
         labels: spec.labels.clone(),
         subnet: Some(spec.subnet),
     });
+    let container = |name: &ContainerName, base: &ContainerName, labels: &Labels| {
+        let mut container = ObservedContainer::running(format!("id-of-{name}"), name.clone(), labels.clone());
+        container.volumes.insert(volume_of(base));
+        container
+    };
     let bases = desired.bases.values().map(|spec| ObservedContainer {
-        id: format!("id-of-{}", spec.name.as_str()),
-        name: spec.name.clone(),
-        labels: spec.labels.clone(),
-        activity: Activity::Running,
-        started_at: None,
-        restarts: 0,
-        exit_code: None,
         networks: spec
             .interfaces
             .iter()
             .map(|interface| (interface.network.clone(), Some(interface.ip)))
             .collect(),
-        shares: None,
-        volumes: BTreeSet::from([volume_of(&spec.name)]),
-        pid: None,
-        deviates: None,
-        tampered: None,
+        ..container(&spec.name, &spec.name, &spec.labels)
     });
-    let services = desired.services.values().map(|spec| ObservedContainer {
-        id: format!("id-of-{}", spec.name.as_str()),
-        name: spec.name.clone(),
-        labels: spec.labels.clone(),
-        activity: Activity::Running,
-        started_at: None,
-        restarts: 0,
-        exit_code: None,
-        networks: BTreeMap::new(),
-        shares: None,
-        volumes: BTreeSet::from([volume_of(&spec.base)]),
-        pid: None,
-        deviates: None,
-        tampered: None,
-    });
+    let services = desired
+        .services
+        .values()
+        .map(|spec| container(&spec.name, &spec.base, &spec.labels));
     let volumes = desired.bases.values().map(|spec| ObservedVolume {
         name: volume_of(&spec.name),
         labels: naming::volume_labels(&spec.labels),

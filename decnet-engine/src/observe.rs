@@ -108,6 +108,9 @@ pub struct ObservedContainer {
     pub id: String,
     /// Its name.
     pub name: ContainerName,
+    /// The reference of its image; none if the reference now names another image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Its labels.
     pub labels: Labels,
     /// Its activity.
@@ -140,6 +143,26 @@ const LOOP_RESTARTS: u32 = 3;
 const LOOP_RECENT: SignedDuration = SignedDuration::from_secs(60);
 
 impl ObservedContainer {
+    /// Creates a running container of which nothing else is known.
+    pub fn running(id: impl Into<String>, name: ContainerName, labels: Labels) -> Self {
+        Self {
+            id: id.into(),
+            name,
+            image: None,
+            labels,
+            activity: Activity::Running,
+            started_at: None,
+            restarts: 0,
+            exit_code: None,
+            networks: BTreeMap::new(),
+            shares: None,
+            volumes: BTreeSet::new(),
+            pid: None,
+            deviates: None,
+            tampered: None,
+        }
+    }
+
     /// Returns whether the runtime restarts it repeatedly. A container that ran for a minute does not count.
     pub fn is_crash_looping(&self, now: Timestamp) -> bool {
         let recent = |at| now.duration_since(at) < LOOP_RECENT;

@@ -90,8 +90,6 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::{
         doctor::Verdict,
@@ -130,21 +128,11 @@ mod tests {
         let instance = "bbbbbbbb-0000-4000-8000-000000000000";
         let observed = Observed {
             networks: vec![network(instance)],
-            containers: vec![ObservedContainer {
-                id: "1".into(),
-                name: ContainerName::from_docker("decnet_t_aaaaaaaa_web"),
-                labels: network(instance).labels,
-                activity: Activity::Running,
-                started_at: None,
-                restarts: 0,
-                exit_code: None,
-                networks: BTreeMap::new(),
-                shares: None,
-                volumes: BTreeSet::new(),
-                pid: None,
-                deviates: None,
-                tampered: None,
-            }],
+            containers: vec![ObservedContainer::running(
+                "1",
+                ContainerName::from_docker("decnet_t_aaaaaaaa_web"),
+                network(instance).labels,
+            )],
             ..Observed::default()
         };
         let found = checks(&observed, None).await.expect("no store to fail");

@@ -108,7 +108,11 @@ mod tests {
     use decnet_topology::TopologyId;
 
     use super::*;
-    use crate::{api::ApiVersion, doctor::Verdict, runtime::Resource};
+    use crate::{
+        api::ApiVersion,
+        doctor::Verdict,
+        runtime::{Resource, simulated::described},
+    };
 
     fn claim(lan: &str, subnet: &str) -> SubnetClaim {
         SubnetClaim {
@@ -138,20 +142,11 @@ mod tests {
 
     fn info(unlimited: &[Resource], rootless: bool) -> RuntimeInfo {
         RuntimeInfo {
-            podman: false,
-            version: "28.5".into(),
-            api: ApiVersion::v1(51),
-            endpoint: "unix:///docker.sock".into(),
             local: true,
-            cpus: 2,
             live_restore: true,
             rootless,
-            architecture: "x86_64".into(),
-            seccomp: true,
-            storage: "btrfs".into(),
-            limits_roots: true,
             unlimited: unlimited.to_vec(),
-            addresses: Vec::new(),
+            ..described(ApiVersion::v1(51), "unix:///docker.sock")
         }
     }
 

@@ -65,7 +65,14 @@ impl<'a> Pairs<'a> {
                     return Err(Reason::Tampered { what: what.clone() });
                 }
                 let old = before.and_then(|before| before.bases.get(&spec.name));
-                require_spec(spec, &spec.labels, &container.labels, old.map(|old| (old, &old.labels)))?;
+                let differing = || differing(container, &spec.image, &spec.labels);
+                require_spec(
+                    spec,
+                    &spec.labels,
+                    &container.labels,
+                    old.map(|old| (old, &old.labels)),
+                    differing,
+                )?;
                 if container.networks.keys().any(must_go) {
                     return Err(Reason::NetworkRecreated);
                 }
@@ -80,7 +87,14 @@ impl<'a> Pairs<'a> {
             let base_there = base.and_then(|base| base.there);
             let there = there.take(&spec.name, Role::Service, |container| {
                 let old = before.and_then(|before| before.services.get(&spec.name));
-                require_spec(spec, &spec.labels, &container.labels, old.map(|old| (old, &old.labels)))?;
+                let differing = || differing(container, &spec.image, &spec.labels);
+                require_spec(
+                    spec,
+                    &spec.labels,
+                    &container.labels,
+                    old.map(|old| (old, &old.labels)),
+                    differing,
+                )?;
                 if base_there.is_some_and(|base| belongs(spec, container, base)) {
                     Ok(())
                 } else {
@@ -121,7 +135,14 @@ fn networks<'a>(
             continue;
         };
         let old = before.and_then(|before| before.networks.get(&network.name));
-        match require_spec(spec, &spec.labels, &network.labels, old.map(|old| (old, &old.labels))) {
+        let differing = || seen(&[("subnet", network.subnet.is_some_and(|subnet| subnet != spec.subnet))]);
+        match require_spec(
+            spec,
+            &spec.labels,
+            &network.labels,
+            old.map(|old| (old, &old.labels)),
+            differing,
+        ) {
             Ok(()) => {
                 networks.entry(&network.name).or_insert(network);
             }
@@ -133,21 +154,40 @@ fn networks<'a>(
     networks
 }
 
-/// Requires the same spec. The changed fields are known if the resource has the spec from before the change.
+/// Requires the same spec. The changed fields are known if the resource has the spec from before the change; otherwise, those that
+/// are seen to differ.
 fn require_spec<S: Serialize>(
     spec: &S,
     labels: &Labels,
     found: &Labels,
     old: Option<(&S, &Labels)>,
+    differing: impl FnOnce() -> BTreeSet<String>,
 ) -> Result<(), Reason> {
     let found = found.get(naming::SPEC);
     if labels.get(naming::SPEC) == found {
         return Ok(());
     }
-    let old = old.filter(|(_, labels)| labels.get(naming::SPEC) == found);
-    Err(Reason::SpecChanged {
-        fields: old.map_or_else(BTreeSet::new, |(old, _)| desired::changed_spec_fields(old, spec)),
-    })
+    match old.filter(|(_, labels)| labels.get(naming::SPEC) == found) {
+        Some((old, _)) => Err(Reason::SpecChanged {
+            fields: desired::changed_spec_fields(old, spec),
+        }),
+        None => Err(Reason::OtherVersion { fields: differing() }),
+    }
+}
+
+/// Returns the fields of a spec that a container is seen to differ in.
+fn differing(container: &ObservedContainer, image: &str, labels: &Labels) -> BTreeSet<String> {
+    let log = |labels: &Labels| labels.get(naming::LOG).cloned();
+    seen(&[
+        ("image", container.image.as_deref().is_some_and(|found| found != image)),
+        ("log", log(&container.labels) != log(labels)),
+    ])
+}
+
+/// Returns the names of the fields that differ.
+fn seen(fields: &[(&str, bool)]) -> BTreeSet<String> {
+    let differing = fields.iter().filter(|(_, differs)| *differs);
+    differing.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// Returns whether the container of a service belongs to the existing base: it shares its namespace or its volume.

@@ -15,7 +15,12 @@ pub enum Reason {
     Teardown,
     /// Its spec changed.
     SpecChanged {
-        /// The changed fields; empty if the earlier spec is unknown.
+        /// The changed fields.
+        fields: BTreeSet<String>,
+    },
+    /// It was created with another version of the maze, the program or Docker, whose spec is unknown.
+    OtherVersion {
+        /// The fields that are seen to differ.
         fields: BTreeSet<String>,
     },
     /// One of its networks is recreated.
@@ -54,10 +59,9 @@ impl fmt::Display for Reason {
             Self::Missing => "missing",
             Self::NotDesired => "not in the maze",
             Self::Teardown => "teardown",
-            Self::SpecChanged { fields } if fields.is_empty() => "spec changed",
-            Self::SpecChanged { fields } => {
-                let fields: Vec<_> = fields.iter().map(String::as_str).collect();
-                return write!(f, "spec changed: {}", fields.join(", "));
+            Self::SpecChanged { fields } => return list(f, "spec changed", fields),
+            Self::OtherVersion { fields } => {
+                return list(f, "created with another version of the maze, decnet or Docker", fields);
             }
             Self::NetworkRecreated => "network recreated",
             Self::BaseRecreated => "base recreated",
@@ -72,4 +76,15 @@ impl fmt::Display for Reason {
             Self::Undo => "undo",
         })
     }
+}
+
+/// Writes a reason and its fields.
+fn list(f: &mut fmt::Formatter<'_>, reason: &str, fields: &BTreeSet<String>) -> fmt::Result {
+    f.write_str(reason)?;
+    let mut separator = ": ";
+    for field in fields {
+        write!(f, "{separator}{field}")?;
+        separator = ", ";
+    }
+    Ok(())
 }

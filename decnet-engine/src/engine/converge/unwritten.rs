@@ -5,8 +5,8 @@ use std::{pin::pin, time::Duration};
 use decnet_topology::{RepoError, TopologyId};
 use tokio_util::sync::CancellationToken;
 
-use super::{teardown::Before, work::Work};
-use crate::engine::{Engine, EngineError, Operation, Outcome, Prepared, session::lease::Session};
+use super::teardown::Before;
+use crate::engine::{Engine, EngineError, Outcome, Prepared, error::require_same, session::lease::Session};
 
 /// The pause between two attempts to write.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -25,13 +25,10 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let unwritten = Session::begin_unwritten(self, id, cancel).await?;
-        let work = self.work_out(&unwritten.facts, id, &Operation::Teardown, id).await?;
+        let (row, remains) = (self.repo.get(id).await?, unwritten.remains().await?);
         if let Some(shown) = shown {
-            shown.require_same(&work)?;
+            require_same(shown.plan().steps(), remains.plan.steps())?;
         }
-        let Work::TakeDown { row, remains } = work else {
-            unreachable!("only a teardown runs without a lease");
-        };
         let before = Before::of(&row);
         let mut record = pin!(self.begin_when_writable(id, cancel));
         let stop = cancel.child_token();

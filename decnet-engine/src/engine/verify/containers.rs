@@ -90,26 +90,17 @@ fn trouble(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::naming::Labels;
 
     fn container(activity: Activity, restarts: u32, started: i64, exit_code: Option<i64>) -> ObservedContainer {
+        let name = ContainerName::from_docker("p_web.ssh");
         ObservedContainer {
-            id: "1".into(),
-            name: ContainerName::from_docker("p_web.ssh"),
-            labels: Labels::new(),
             activity,
             started_at: Timestamp::from_second(started).ok(),
             restarts,
             exit_code,
-            networks: BTreeMap::new(),
-            shares: None,
-            volumes: BTreeSet::new(),
-            pid: None,
-            deviates: None,
-            tampered: None,
+            ..ObservedContainer::running("1", name, Labels::new())
         }
     }
 

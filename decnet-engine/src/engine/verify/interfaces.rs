@@ -89,7 +89,6 @@ mod tests {
     use crate::{
         desired::{InterfaceSpec, Limits, LogSpec, Seccomp},
         naming::{ContainerName, Labels, NetworkName},
-        observe::Activity,
     };
 
     fn network(name: &str) -> NetworkName {
@@ -126,24 +125,12 @@ mod tests {
 
     #[track_caller]
     fn check(listed: &[(&str, [u8; 4])], inside: &[Deviation], expected: &[&str]) {
-        let there = ObservedContainer {
-            id: "1".into(),
-            name: ContainerName::from_docker("p_web"),
-            labels: Labels::new(),
-            activity: Activity::Running,
-            started_at: None,
-            restarts: 0,
-            exit_code: None,
-            networks: listed
-                .iter()
-                .map(|(name, ip)| (network(name), Some(Ipv4Addr::from(*ip))))
-                .collect(),
-            shares: None,
-            volumes: BTreeSet::new(),
-            pid: None,
-            deviates: None,
-            tampered: None,
-        };
+        let name = ContainerName::from_docker("p_web");
+        let mut there = ObservedContainer::running("1", name, Labels::new());
+        let addresses = listed.iter();
+        there.networks = addresses
+            .map(|(name, ip)| (network(name), Some(Ipv4Addr::from(*ip))))
+            .collect();
         let report = StateReport {
             deviations: inside.to_vec(),
             refused: Vec::new(),

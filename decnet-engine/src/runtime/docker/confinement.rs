@@ -131,24 +131,13 @@ fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ApiVersion;
+    use crate::{api::ApiVersion, runtime::simulated::described};
 
     fn info(unlimited: &[Resource]) -> RuntimeInfo {
         RuntimeInfo {
-            podman: false,
-            version: "28.5".into(),
-            api: ApiVersion::v1(51),
-            endpoint: "unix:///docker.sock".into(),
             local: true,
-            cpus: 2,
-            live_restore: true,
-            rootless: false,
-            architecture: "x86_64".into(),
-            seccomp: true,
-            storage: "btrfs".into(),
-            limits_roots: true,
             unlimited: unlimited.to_vec(),
-            addresses: Vec::new(),
+            ..described(ApiVersion::v1(51), "unix:///docker.sock")
         }
     }
 

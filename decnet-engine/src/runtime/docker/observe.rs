@@ -170,10 +170,10 @@ pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer
         _ => Activity::Exited,
     };
     let ended = matches!(activity, Activity::Restarting | Activity::Exited);
+    let id = container.id.unwrap_or_default();
+    let name = ContainerName::from_docker(container.name.unwrap_or_default().trim_start_matches('/'));
     ObservedContainer {
-        id: container.id.unwrap_or_default(),
-        name: ContainerName::from_docker(container.name.unwrap_or_default().trim_start_matches('/')),
-        labels,
+        image: container.config.and_then(|config| config.image).and_then(reference),
         activity,
         started_at: state.started_at.as_deref().and_then(containers::instant),
         restarts: container
@@ -185,8 +185,7 @@ pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer
         shares: mode.strip_prefix("container:").map(Into::into),
         volumes: mounted(container.mounts),
         pid: state.pid.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid > 0),
-        deviates: None,
-        tampered: None,
+        ..ObservedContainer::running(id, name, labels)
     }
 }
 
@@ -206,10 +205,10 @@ pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
         .network_settings
         .and_then(|settings| settings.networks)
         .unwrap_or_default();
+    let id = container.id.unwrap_or_default();
+    let name = ContainerName::from_docker(own.unwrap_or_default());
     ObservedContainer {
-        id: container.id.unwrap_or_default(),
-        name: ContainerName::from_docker(own.unwrap_or_default()),
-        labels: labels::read(container.labels),
+        image: container.image.and_then(reference),
         activity: match container.state {
             Some(Listed::RUNNING | Listed::STOPPING) => Activity::Running,
             Some(Listed::RESTARTING) => Activity::Restarting,
@@ -217,16 +216,16 @@ pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
             Some(Listed::PAUSED) => Activity::Paused,
             _ => Activity::Exited,
         },
-        started_at: None,
-        restarts: 0,
-        exit_code: None,
         networks: addresses(networks),
         shares: mode.strip_prefix("container:").map(Into::into),
         volumes: mounted(container.mounts),
-        pid: None,
-        deviates: None,
-        tampered: None,
+        ..ObservedContainer::running(id, name, labels::read(container.labels))
     }
+}
+
+/// Returns the reference of a container's image. Docker lists the id of an image whose reference names another one now.
+fn reference(image: String) -> Option<String> {
+    (!image.starts_with("sha256:")).then(|| short(&image).to_owned())
 }
 
 /// Returns the volumes that are mounted in a container.

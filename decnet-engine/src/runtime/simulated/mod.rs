@@ -45,6 +45,9 @@ use crate::{
 pub use fault::Moment;
 pub use world::{Container, Network, Volume, World};
 
+#[cfg(test)]
+pub(crate) use world::described;
+
 use fault::{Faults, Verdict};
 
 /// An action that was attempted.
@@ -240,31 +243,28 @@ impl Runtime for Simulated {
         } else {
             tokio::time::sleep(pace).await;
         }
-        let verdict = {
+        let (verdict, done) = {
             let inner = &mut *self.lock();
             let (moment, verdict) = inner.faults.judge(action);
             let done = match moment {
-                Moment::Before => None,
-                Moment::Half => Some(inner.world.perform_half(instance, action)),
-                Moment::After => Some(inner.world.perform(instance, action)),
+                Moment::Before => Ok(Effect::Unchanged),
+                Moment::Half => inner.world.perform_half(instance, action),
+                Moment::After => inner.world.perform(instance, action),
             };
-            let outcome = match (&verdict, &done) {
-                (Verdict::Go, Some(done)) => Some(done.clone()),
-                (Verdict::Fail(error), _) => Some(Err(error.clone())),
-                (Verdict::Go | Verdict::Hang, _) => None,
+            let outcome = match &verdict {
+                Verdict::Go => Some(done.clone()),
+                Verdict::Fail(error) => Some(Err(error.clone())),
+                Verdict::Hang => None,
             };
             inner.log.push(Performed {
                 instance,
                 action: action.clone(),
                 outcome,
             });
-            match (verdict, done) {
-                (Verdict::Go, Some(done)) => return done,
-                (verdict, _) => verdict,
-            }
+            (verdict, done)
         };
         self.apply(verdict).await?;
-        unreachable!("a completed action has a result")
+        done
     }
 
     async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {

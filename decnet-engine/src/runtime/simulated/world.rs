@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Returns the description of the simulated engine.
-pub(super) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
+pub(crate) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
     RuntimeInfo {
         version: "simulated".into(),
         podman: false,
@@ -168,9 +168,7 @@ impl World {
                 .collect(),
             containers: containers
                 .map(|(name, container)| ObservedContainer {
-                    id: container.id.clone(),
-                    name: name.clone(),
-                    labels: container.labels.clone(),
+                    image: Some(container.image.clone()),
                     activity: container.activity,
                     started_at: container.started_at,
                     restarts: container.restarts,
@@ -182,9 +180,7 @@ impl World {
                         .collect(),
                     shares: container.shares.clone(),
                     volumes: container.volume.iter().cloned().collect(),
-                    pid: None,
-                    deviates: None,
-                    tampered: None,
+                    ..ObservedContainer::running(container.id.clone(), name.clone(), container.labels.clone())
                 })
                 .collect(),
             volumes: self.observe_volumes(scope),

@@ -38,6 +38,7 @@ pub(super) async fn creating_twice_creates_once(lab: &Lab) {
     let web = lab.find(&base.name).await;
     let addresses: Vec<_> = web.networks.values().copied().collect();
     assert_eq!(addresses, [Some(lab.ip(1, 3)), Some(lab.ip(0, 2))], "far, near");
+    assert_eq!(web.image.as_deref(), Some(lab.decoy.as_str()));
     assert!(made.images.contains(&lab.decoy));
 }
 

@@ -2,11 +2,11 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use decnet_engine::{Action, DeployOptions, Engine, EngineError, EngineOptions};
+use decnet_engine::{Action, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions};
 use decnet_topology::{Catalog, DeploySettings, DmzEgress, LogSettings, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
-use super::{Lab, small};
+use super::{CATALOG, Lab, small};
 
 #[tokio::test]
 async fn a_second_deploy_of_a_running_maze_does_nothing() {
@@ -238,4 +238,29 @@ async fn a_change_of_the_log_driver_recreates_containers_and_the_plan_names_the_
         !down.is_empty() && down.deleted_logs().is_empty(),
         "the journal keeps them"
     );
+}
+
+#[tokio::test]
+async fn after_an_upgrade_the_reasons_name_the_image_and_the_log_if_they_differ() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let journald = DeploySettings::default().log(LogSettings::default().with("journald".parse().ok(), []));
+    let options = DeployOptions::default().settings(journald);
+    let deployed = lab.engine.deploy(id, options, &CancellationToken::new()).await;
+    deployed.expect("deployed");
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"another program")));
+    let upgraded = Engine::new(lab.repo.clone(), Arc::new(lab.docker.clone()), options);
+    let removals = async |settings| {
+        let plan = crate::planned(&upgraded, id, settings).await.expect("planned");
+        let steps = plan
+            .steps()
+            .iter()
+            .filter(|step| matches!(step.action, Action::RemoveContainer { .. }));
+        let reasons = steps.map(|step| serde_json::to_value(&step.reason).expect("JSON"));
+        reasons.collect::<Vec<_>>()
+    };
+    let image = serde_json::json!({"code": "other_version", "fields": ["image"]});
+    assert_eq!(removals(None).await, vec![image; 5]);
+    let both = serde_json::json!({"code": "other_version", "fields": ["image", "log"]});
+    assert_eq!(removals(Some(DeploySettings::default())).await, vec![both; 5]);
 }

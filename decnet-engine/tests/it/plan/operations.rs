@@ -159,9 +159,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         what: "a service is configured",
         change: |maze| maze.figure("files").banner = Some(("ssh", "SSH-2.0-other")),
         steps: &[
-            "remove container files.ssh (spec changed)",
+            "remove container files.ssh (created with another version of the maze, decnet or Docker)",
             "ensure image decoy:test (needed by a new container)",
-            "create service files.ssh (spec changed)",
+            "create service files.ssh (created with another version of the maze, decnet or Docker)",
         ],
     },
     Operation {
@@ -193,9 +193,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         change: |maze| maze.figure("gate").runs.push("ssh"),
         steps: &[
             "remove container gate.http (base recreated)",
-            "remove container gate (destructive, spec changed)",
+            "remove container gate (destructive, created with another version of the maze, decnet or Docker)",
             "ensure image decoy:test (needed by a new container)",
-            "create base gate 10.95.0.2 10.95.1.2 publish 22:22 publish 80:80 (spec changed)",
+            "create base gate 10.95.0.2 10.95.1.2 publish 22:22 publish 80:80 (created with another version of the maze, decnet or Docker)",
             "create service gate.http (base recreated)",
             "create service gate.ssh (missing)",
         ],
@@ -204,9 +204,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         what: "a gateway's service is configured",
         change: |maze| maze.figure("gate").banner = Some(("http", "HTTP/1.0 200 OK")),
         steps: &[
-            "remove container gate.http (spec changed)",
+            "remove container gate.http (created with another version of the maze, decnet or Docker)",
             "ensure image decoy:test (needed by a new container)",
-            "create service gate.http (spec changed)",
+            "create service gate.http (created with another version of the maze, decnet or Docker)",
         ],
     },
     Operation {

@@ -42,6 +42,7 @@ async fn a_container_that_podman_calls_stopped_has_exited() {
     assert_eq!(container.name.as_str(), "decnet_t_f72601dd_web-01.http");
     assert_eq!(container.exit_code, Some(137));
     assert_eq!(container.labels.len(), 8);
+    assert_eq!(container.image.as_deref(), Some("decnet-decoy:c06956b7c28e"));
     let base = "31649e7e7179c0cdd0c059f049212b84122695a79b634c95ef75ecde5443e462";
     assert_eq!(container.shares.as_deref(), Some(base));
 }
@@ -57,6 +58,7 @@ async fn one_unknown_state_does_not_affect_the_rest_of_a_list() {
         (Activity::Exited, Activity::Running)
     );
     assert_eq!(stopped.name.as_str(), "decnet_t_f72601dd_web-01.http");
+    assert_eq!(stopped.image.as_deref(), Some("decnet-decoy:c06956b7c28e"));
     let addresses: Vec<_> = stopped.networks.values().flatten().map(ToString::to_string).collect();
     assert_eq!(addresses, ["10.222.0.10", "10.222.1.2"]);
 }

@@ -177,7 +177,8 @@ async fn a_mutation_that_would_recreate_unrelated_containers_is_rejected() {
     for case in &CASES {
         let reason = check_rejected(&lab, &upgraded, id, case.json).await;
         assert!(
-            reason.starts_with("the plan removes ") && reason.ends_with("(spec changed)"),
+            reason.starts_with("the plan removes ")
+                && reason.ends_with("(created with another version of the maze, decnet or Docker: image)"),
             "{reason}"
         );
     }
