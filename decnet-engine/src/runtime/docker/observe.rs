@@ -173,7 +173,11 @@ pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer
     let id = container.id.unwrap_or_default();
     let name = ContainerName::from_docker(container.name.unwrap_or_default().trim_start_matches('/'));
     ObservedContainer {
-        image: container.config.and_then(|config| config.image).and_then(reference),
+        image: container
+            .config
+            .and_then(|config| config.image)
+            .as_deref()
+            .and_then(reference),
         activity,
         started_at: state.started_at.as_deref().and_then(containers::instant),
         restarts: container
@@ -208,7 +212,7 @@ pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
     let id = container.id.unwrap_or_default();
     let name = ContainerName::from_docker(own.unwrap_or_default());
     ObservedContainer {
-        image: container.image.and_then(reference),
+        image: container.image.as_deref().and_then(reference),
         activity: match container.state {
             Some(Listed::RUNNING | Listed::STOPPING) => Activity::Running,
             Some(Listed::RESTARTING) => Activity::Restarting,
@@ -224,8 +228,8 @@ pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
 }
 
 /// Returns the reference of a container's image. Docker lists the id of an image whose reference names another one now.
-fn reference(image: String) -> Option<String> {
-    (!image.starts_with("sha256:")).then(|| short(&image).to_owned())
+fn reference(image: &str) -> Option<String> {
+    (!image.starts_with("sha256:")).then(|| short(image).to_owned())
 }
 
 /// Returns the volumes that are mounted in a container.
