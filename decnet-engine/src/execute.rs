@@ -246,7 +246,7 @@ impl<'a> Run<'a> {
         self.ready.remove(&id);
         *self.busy.entry(action.lane()).or_default() += 1;
         self.locked.extend(action.locks());
-        self.say(id, StepState::Started);
+        self.report_progress(id, StepState::Started);
     }
 
     fn settle(
@@ -269,7 +269,7 @@ impl<'a> Run<'a> {
                 if effect == Effect::Changed {
                     outcome.changed.insert(id);
                 }
-                self.say(
+                self.report_progress(
                     id,
                     StepState::Done {
                         changed: effect == Effect::Changed,
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
                 if source.may_be_half_done() {
                     self.half_done.insert(id);
                 }
-                self.say(
+                self.report_progress(
                     id,
                     StepState::Failed {
                         error: source.to_string(),
@@ -316,13 +316,13 @@ impl<'a> Run<'a> {
         while let Some(dependent) = next.pop() {
             if self.skipped.insert(dependent) {
                 self.ready.remove(&dependent);
-                self.say(dependent, StepState::Skipped);
+                self.report_progress(dependent, StepState::Skipped);
                 next.extend(&self.dependents[dependent]);
             }
         }
     }
 
-    fn say(&self, step: StepId, state: StepState) {
+    fn report_progress(&self, step: StepId, state: StepState) {
         let action = &self.plan.steps()[step].action;
         (self.report)(Progress {
             step,

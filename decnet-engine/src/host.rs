@@ -19,7 +19,7 @@ pub(crate) use cause::{Bridge, Cause};
 pub use packets::{causes, elsewhere, unexplained};
 pub use podman::podman_lacks;
 pub(crate) use podman::podman_masquerades;
-pub(crate) use visitors::{anonymous, led, own_addresses, peers};
+pub(crate) use visitors::{anonymous, forwarding, own_addresses, peers};
 
 /// Returns the host name of this machine.
 pub fn name() -> String {

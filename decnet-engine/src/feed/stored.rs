@@ -57,7 +57,7 @@ pub(super) struct StoredEvents {
     only: Option<TopologyId>,
     names: BTreeMap<TopologyId, String>,
     /// The `updated_at` of the rows at their last read.
-    looked: BTreeMap<TopologyId, Timestamp>,
+    read_at: BTreeMap<TopologyId, Timestamp>,
     statuses: BTreeMap<TopologyId, SeenStatuses>,
     /// The highest id of the mutations read so far.
     last: MutationId,
@@ -98,7 +98,7 @@ impl StoredEvents {
             repo,
             only,
             names: BTreeMap::new(),
-            looked: BTreeMap::new(),
+            read_at: BTreeMap::new(),
             statuses: BTreeMap::new(),
             last: MutationId::new(0),
             mutations: BTreeMap::new(),
@@ -162,7 +162,7 @@ impl StoredEvents {
     pub(super) async fn catch_up(&mut self) -> Result<Vec<Envelope>, RepoError> {
         let mut events_since = Vec::new();
         for row in self.rows().await? {
-            if self.looked.insert(row.id, row.changed_at) == Some(row.changed_at) {
+            if self.read_at.insert(row.id, row.changed_at) == Some(row.changed_at) {
                 continue;
             }
             let seen = self.statuses.entry(row.id).or_default();
@@ -214,7 +214,7 @@ impl StoredEvents {
         // A topology that is missing now was deleted.
         let deleted = self.names.keys().filter(|id| !names.contains_key(id));
         for id in deleted {
-            self.looked.remove(id);
+            self.read_at.remove(id);
             self.statuses.remove(id);
         }
         self.names = names;

@@ -38,7 +38,7 @@ fn is_of_a_bridge(address: Ipv4Addr, routes: &[HostRoute]) -> bool {
 }
 
 /// How the packet filter of this machine handles connections to a published port.
-pub(crate) struct Led {
+pub(crate) struct Forwarding {
     /// Whether a rule forwards them to the gateway.
     pub(crate) is_forwarded: bool,
     /// Whether this machine's own connections are masqueraded on that path. Then they say nothing about others.
@@ -46,10 +46,10 @@ pub(crate) struct Led {
 }
 
 /// Reads how the packet filter handles connections to a published port. Returns none if no filter can be read.
-pub(crate) fn led(port: &PortMapping, to: Ipv4Addr) -> Option<Led> {
+pub(crate) fn forwarding(port: &PortMapping, to: Ipv4Addr) -> Option<Forwarding> {
     let filters = Filter::read_all();
     let read: Vec<_> = filters.iter().filter_map(|filter| filter.rules.as_ref().ok()).collect();
-    (!read.is_empty()).then(|| Led {
+    (!read.is_empty()).then(|| Forwarding {
         is_forwarded: read
             .iter()
             .any(|rules| rules.forwards_port(port.host_port, to, port.port)),

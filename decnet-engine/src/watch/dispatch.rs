@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     schedule::{Schedule, Visit},
-    visit::{self, Look},
+    visit::{self, VisitTarget},
 };
 use crate::{
     bus::{Pattern, Received, Subscription},
@@ -190,15 +190,15 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             .schedule
             .next_due()
             .filter(|_| watch.workers.len() < options.width);
-        let heard = tokio::select! {
+        let wake = tokio::select! {
             biased;
             () = cancel.cancelled() => break Ok(()),
-            Some(Ok((id, turn))) = watch.workers.join_next(), if !watch.workers.is_empty() => {
-                watch.finish(id, turn);
+            Some(Ok((id, visit))) = watch.workers.join_next(), if !watch.workers.is_empty() => {
+                watch.finish(id, visit);
                 continue;
             }
-            heard = next(Some(&mut own)) => heard,
-            heard = next(shared.as_mut()) => heard,
+            wake = next(Some(&mut own)) => wake,
+            wake = next(shared.as_mut()) => wake,
             _ = inside.tick() => {
                 if let Err(error) = watch.poll(Depth::Inside).await {
                     break Err(error);
@@ -217,7 +217,7 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             }
             () = sleep_until(due) => continue,
         };
-        match heard {
+        match wake {
             Wake::Enqueued(id) => watch.schedule.wake(id, now()),
             Wake::Degraded(id) => watch.schedule.remind(id, now()),
             Wake::Lost => poll.reset_immediately(),
@@ -246,31 +246,31 @@ impl Watch<'_> {
     /// Sends workers to the topologies that are due.
     fn dispatch(&mut self, width: usize) {
         while self.workers.len() < width {
-            let Some((id, news)) = self.schedule.take(now()) else {
+            let Some((id, signal)) = self.schedule.take(now()) else {
                 return;
             };
             let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
-            let look = Look {
+            let target = VisitTarget {
                 id,
                 inside: self.inside.remove(&id),
             };
             self.workers.spawn(async move {
-                let turn = AssertUnwindSafe(visit::take(engine, look, news, cancel))
+                let visit = AssertUnwindSafe(visit::run(engine, target, signal, cancel))
                     .catch_unwind()
                     .await;
-                let turn = turn.unwrap_or_else(|_| {
+                let visit = visit.unwrap_or_else(|_| {
                     tracing::error!(%id, "the worker panicked; the topology is retried");
                     Visit::Again
                 });
-                (id, turn)
+                (id, visit)
             });
         }
     }
 
     /// Takes a topology back from its worker.
-    fn finish(&mut self, id: TopologyId, turn: Visit) {
+    fn finish(&mut self, id: TopologyId, visit: Visit) {
         // Logged once, not for each topology and attempt.
-        match (turn, self.unreachable) {
+        match (visit, self.unreachable) {
             (Visit::Unreachable, false) => {
                 tracing::warn!("the runtime does not answer; waiting for it");
                 self.unreachable = true;
@@ -281,7 +281,7 @@ impl Watch<'_> {
             }
             _ => {}
         }
-        self.schedule.finish(id, turn, now());
+        self.schedule.finish(id, visit, now());
     }
 
     /// Finds topologies with work, even if their events were lost.

@@ -37,17 +37,17 @@ const MOST: usize = 4096;
 pub(super) struct WakeSignal(Arc<Notify>);
 
 impl WakeSignal {
-    fn bring(&self) {
+    fn set(&self) {
         self.0.notify_one();
     }
 
     /// Clears the signal, and returns whether it was set.
-    pub(super) fn notice(&self) -> bool {
+    pub(super) fn clear(&self) -> bool {
         self.0.notified().now_or_never().is_some()
     }
 
     /// Waits until the signal is set, and clears it.
-    pub(super) async fn come(&self) {
+    pub(super) async fn wait(&self) {
         self.0.notified().await;
     }
 }
@@ -94,7 +94,7 @@ impl Schedule {
         }
         let entry = self.entries.entry(id).or_default();
         match &entry.worker {
-            Some(news) => news.bring(),
+            Some(signal) => signal.set(),
             None => entry.due = Some(now),
         }
     }
@@ -129,15 +129,15 @@ impl Schedule {
             .filter(|(_, entry)| entry.due.is_some_and(|due| due <= now));
         let (id, entry) = due.min_by_key(|(_, entry)| entry.due)?;
         entry.due = None;
-        let news = entry.worker.insert(WakeSignal::default());
-        Some((*id, news.clone()))
+        let signal = entry.worker.insert(WakeSignal::default());
+        Some((*id, signal.clone()))
     }
 
     /// Takes a topology back from its worker. If the signal is still set, the topology is due immediately.
-    pub(super) fn finish(&mut self, id: TopologyId, turn: Visit, now: Instant) {
+    pub(super) fn finish(&mut self, id: TopologyId, visit: Visit, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let woken = entry.worker.take().is_some_and(|news| news.notice());
-        let pause = match turn {
+        let woken = entry.worker.take().is_some_and(|signal| signal.clear());
+        let pause = match visit {
             Visit::Done | Visit::Gone => {
                 entry.pauses = None;
                 None
@@ -206,10 +206,10 @@ mod tests {
     fn a_signal_that_the_worker_cleared_does_not_make_the_topology_due_again() {
         let (mut schedule, id, now) = schedule();
         schedule.wake(id, now);
-        let (_, news) = schedule.take(now).expect("due");
-        assert!(!news.notice());
+        let (_, signal) = schedule.take(now).expect("due");
+        assert!(!signal.clear());
         schedule.wake(id, now);
-        assert!(news.notice() && !news.notice());
+        assert!(signal.clear() && !signal.clear());
         schedule.finish(id, Visit::Done, now);
         assert_eq!((take(&mut schedule, now), schedule.next_due()), (None, None));
     }
@@ -234,10 +234,10 @@ mod tests {
     #[test]
     fn backoff_grows_up_to_the_maximum_and_restarts_after_a_success() {
         let (mut schedule, id, mut now) = schedule();
-        let mut pause_after = |turn, now: &mut Instant| {
+        let mut pause_after = |visit, now: &mut Instant| {
             schedule.wake(id, *now);
             assert_eq!(take(&mut schedule, *now), Some(id));
-            schedule.finish(id, turn, *now);
+            schedule.finish(id, visit, *now);
             let pause = schedule.next_due().map(|due| due - *now);
             *now += pause.unwrap_or_default();
             pause
@@ -246,8 +246,8 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 4].map(|count| Some(count * SECOND)));
         assert_eq!(pause_after(Visit::Done, &mut now), None);
         assert_eq!(pause_after(Visit::Again, &mut now), Some(SECOND));
-        for turn in [Visit::Busy, Visit::Unreachable, Visit::Busy] {
-            assert_eq!(pause_after(turn, &mut now), Some(SHORT_PAUSE));
+        for visit in [Visit::Busy, Visit::Unreachable, Visit::Busy] {
+            assert_eq!(pause_after(visit, &mut now), Some(SHORT_PAUSE));
         }
         assert_eq!(pause_after(Visit::Again, &mut now), Some(2 * SECOND));
     }

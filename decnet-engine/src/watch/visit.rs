@@ -8,7 +8,7 @@ use crate::engine::{Engine, EngineError};
 
 /// A visit to a topology.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct VisitTarget {
     /// Which one.
     pub(super) id: TopologyId,
     /// Whether its bases are also checked inside.
@@ -16,10 +16,10 @@ pub(super) struct Look {
 }
 
 /// Visits a topology once. The signal interrupts a check, so that mutations do not wait for it.
-pub(super) async fn take(engine: Engine, look: Look, news: WakeSignal, cancel: CancellationToken) -> Visit {
-    let id = look.id;
-    match tend(&engine, look, &news, &cancel).await {
-        Ok(turn) => turn,
+pub(super) async fn run(engine: Engine, target: VisitTarget, signal: WakeSignal, cancel: CancellationToken) -> Visit {
+    let id = target.id;
+    match drain_and_reconcile(&engine, target, &signal, &cancel).await {
+        Ok(visit) => visit,
         Err(_) if cancel.is_cancelled() => Visit::Done,
         Err(EngineError::Busy { lease }) => {
             tracing::debug!(%id, holder = %lease.holder.label, "another process works on the topology");
@@ -42,16 +42,16 @@ pub(super) async fn take(engine: Engine, look: Look, news: WakeSignal, cancel: C
     }
 }
 
-async fn tend(
+async fn drain_and_reconcile(
     engine: &Engine,
-    look: Look,
-    news: &WakeSignal,
+    target: VisitTarget,
+    signal: &WakeSignal,
     cancel: &CancellationToken,
 ) -> Result<Visit, EngineError> {
-    let Look { id, inside } = look;
+    let VisitTarget { id, inside } = target;
     loop {
         // All mutations published so far are in the queue.
-        news.notice();
+        signal.clear();
         let row = engine.repo().get(id).await?;
         if row.takes_mutations() && engine.repo().has_unfinished(id).await? {
             engine.drain(id, cancel).await?;
@@ -71,7 +71,7 @@ async fn tend(
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(Visit::Done),
-            () = news.come() => {}
+            () = signal.wait() => {}
             drift = engine.drift(id, inside) => match drift? {
                 Some(_) => break,
                 None => return Ok(Visit::Done),

@@ -36,7 +36,7 @@ pub(in crate::engine) struct Converged {
 
 impl Session<'_> {
     /// Observes the topology. If it was known to match before, a list is enough; a later reconcile finds other drift.
-    pub(in crate::engine) async fn look(&self, inside: Inside) -> Result<Observed, EngineError> {
+    pub(in crate::engine) async fn observe_for(&self, inside: Inside) -> Result<Observed, EngineError> {
         match inside {
             Inside::AsBefore => self.list().await,
             Inside::Unknown => self.observe().await,
@@ -72,11 +72,12 @@ impl Session<'_> {
         let (done, begun) = mpsc::unbounded_channel();
         let (execution, settled) = join!(
             async move {
-                let hear = |step| {
+                let report_done = |step| {
                     // If the receiver was dropped, its own error is returned below.
                     let _ = done.send(step);
                 };
-                self.execute_heard(plan, OnFailure::SkipDependents, cancel, &hear).await
+                self.execute_and_report(plan, OnFailure::SkipDependents, cancel, &report_done)
+                    .await
             },
             self.settled(desired, plan, begun)
         );
@@ -116,7 +117,7 @@ impl Session<'_> {
     ) -> Result<BTreeSet<ContainerName>, EngineError> {
         let steps = plan.steps().iter();
         let changed: BTreeSet<_> = steps.clone().filter_map(|step| changing(&step.action)).collect();
-        let mut looks: BTreeMap<StepId, BoxFuture<'_, Result<Option<ContainerName>, EngineError>>> = BTreeMap::new();
+        let mut checks: BTreeMap<StepId, BoxFuture<'_, Result<Option<ContainerName>, EngineError>>> = BTreeMap::new();
         for (id, name) in steps
             .enumerate()
             .filter_map(|(id, step)| Some((id, beginning(&step.action)?)))
@@ -128,15 +129,15 @@ impl Session<'_> {
                         .await
                         .map(|settles| settles.then(|| name.clone()))
                 };
-                looks.insert(id, Box::pin(settles));
+                checks.insert(id, Box::pin(settles));
             }
         }
         let mut settled = BTreeSet::new();
-        let mut asking = FuturesUnordered::new();
+        let mut running = FuturesUnordered::new();
         loop {
             tokio::select! {
-                Some(step) = begun.recv() => asking.extend(looks.remove(&step)),
-                Some(found) = asking.next() => settled.extend(found?),
+                Some(step) = begun.recv() => running.extend(checks.remove(&step)),
+                Some(found) = running.next() => settled.extend(found?),
                 else => break,
             }
         }

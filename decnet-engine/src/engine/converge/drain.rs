@@ -16,7 +16,7 @@ use crate::{
     claim::HeldClaim,
     engine::{
         Engine, EngineError,
-        session::{facts::Stand, lease::Session, status::mutation_event},
+        session::{facts::CurrentState, lease::Session, status::mutation_event},
     },
     event::Trigger,
 };
@@ -187,12 +187,12 @@ impl Session<'_> {
     async fn task_of(&self, claim: &HeldClaim, before: &StoredTopology) -> Result<Task, EngineError> {
         let topology = self.engine.mutated(before, &claim.row.mutation).await?;
         let inside = Inside::of(before);
-        let stand = Stand {
+        let current = CurrentState {
             facts: &self.facts,
-            observed: self.look(inside).await?,
+            observed: self.observe_for(inside).await?,
         };
         let force = self.allowed(claim, &before.row).await?;
-        self.engine.live_task(stand, before, topology, inside, &force).await
+        self.engine.live_task(current, before, topology, inside, &force).await
     }
 
     async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Change, EngineError> {

@@ -17,7 +17,7 @@ use crate::{
     engine::{
         DeployOptions, Engine, EngineError, Operation,
         operations::refuse_idle_rules,
-        session::facts::{Facts, Stand, refuse_agent},
+        session::facts::{CurrentState, Facts, refuse_agent},
     },
     naming::ContainerName,
     observe::Observed,
@@ -196,8 +196,8 @@ impl Engine {
         options: &DeployOptions,
     ) -> Result<Work, EngineError> {
         let observed = self.observe(facts, stored.row.id).await?;
-        let stand = Stand { facts, observed };
-        let task = self.first_task(stand, &stored, stored.clone(), options).await?;
+        let current = CurrentState { facts, observed };
+        let task = self.first_task(current, &stored, stored.clone(), options).await?;
         Ok(Work::Raise(Box::new(task)))
     }
 
@@ -219,11 +219,11 @@ impl Engine {
             },
             topology: stored.topology.clone(),
         };
-        let stand = Stand {
+        let current = CurrentState {
             facts,
             observed: observed.clone(),
         };
-        let task = self.first_task(stand, &stored, fresh, options).await?;
+        let task = self.first_task(current, &stored, fresh, options).await?;
         let is_left = stored.row.status != Status::TornDown || !observed.is_empty();
         let remains = is_left.then(|| Remains::new(facts.instance, stored.row.id, observed));
         let plan = match &remains {
@@ -238,17 +238,17 @@ impl Engine {
         })
     }
 
-    /// Plans the deploy of a topology that does not run, with all rules. `stand` is the state of `before`: the topology itself,
+    /// Plans the deploy of a topology that does not run, with all rules. `current` is the state of `before`: the topology itself,
     /// or the one that it is a copy of and that is cleared first.
     async fn first_task(
         &self,
-        stand: Stand<'_>,
+        current: CurrentState<'_>,
         before: &StoredTopology,
         stored: StoredTopology,
         options: &DeployOptions,
     ) -> Result<Task, EngineError> {
         let settings = options.settings.clone().unwrap_or_else(|| stored.row.settings.clone());
-        let host = self.host_facts(&stand, before).await?;
+        let host = self.host_facts(&current, before).await?;
         let target = Target {
             stored: &stored,
             settings: &settings,
@@ -258,11 +258,11 @@ impl Engine {
             claims: before.row.id,
         };
         let observed = if stored.row.id == before.row.id {
-            stand.observed
+            current.observed
         } else {
             Observed::default()
         };
-        let change = self.change(stand.facts, target, observed, Some(&host)).await?;
+        let change = self.change(current.facts, target, observed, Some(&host)).await?;
         Ok(Task::new(stored, settings, change, &Force::all_if(options.force)))
     }
 
@@ -276,29 +276,29 @@ impl Engine {
         let settings = options.settings.clone().unwrap_or_else(|| row.settings.clone());
         let (observed, outstanding) =
             try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(row).await?) })?;
-        let stand = Stand { facts, observed };
+        let current = CurrentState { facts, observed };
         // A running maze already has its ports; only changed settings may need ports of somebody else.
         let mut target = Target::live(&stored, &settings);
         let host = if settings == row.settings {
             None
         } else {
             target = target.since(&stored, Inside::Unknown);
-            Some(self.host_facts(&stand, &stored).await?)
+            Some(self.host_facts(&current, &stored).await?)
         };
-        let change = self.change(facts, target, stand.observed, host.as_ref()).await?;
+        let change = self.change(facts, target, current.observed, host.as_ref()).await?;
         let force = outstanding.or(Force::all_if(options.force));
         Ok(Work::Converge(Box::new(Task::new(stored, settings, change, &force))))
     }
 
     async fn mutating(&self, facts: &Facts, before: StoredTopology, new: &NewMutation) -> Result<Work, EngineError> {
         let topology = self.mutated(&before, &new.mutation).await?;
-        let stand = Stand {
+        let current = CurrentState {
             facts,
             observed: self.observe(facts, before.row.id).await?,
         };
         let force = self.outstanding(&before.row).await?.or(Force::by(&new.mutation));
         let task = self
-            .live_task(stand, &before, topology, Inside::Unknown, &force)
+            .live_task(current, &before, topology, Inside::Unknown, &force)
             .await?;
         Ok(Work::Mutate {
             task: Box::new(task),
@@ -309,7 +309,7 @@ impl Engine {
     /// Plans the change of a running topology by a mutation.
     pub(in crate::engine) async fn live_task(
         &self,
-        stand: Stand<'_>,
+        current: CurrentState<'_>,
         before: &StoredTopology,
         valid: ValidTopology,
         inside: Inside,
@@ -320,13 +320,13 @@ impl Engine {
             row: before.row.clone(),
             topology: valid.topology().clone(),
         };
-        let host = self.host_facts_of_change(&stand, before, &stored).await?;
+        let host = self.host_facts_of_change(&current, before, &stored).await?;
         let settings = stored.row.settings.clone();
         let target = Target::live(&stored, &settings).since(before, inside);
         let change = match &host {
             // The changed maze has already passed these rules, except those about the host.
-            None => self.change_to(stand.facts, target, &valid, stand.observed).await?,
-            Some(host) => self.change(stand.facts, target, stand.observed, Some(host)).await?,
+            None => self.change_to(current.facts, target, &valid, current.observed).await?,
+            Some(host) => self.change(current.facts, target, current.observed, Some(host)).await?,
         };
         Ok(Task::new(stored, settings, change, force))
     }

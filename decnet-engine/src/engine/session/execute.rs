@@ -27,11 +27,11 @@ impl Session<'_> {
         on_failure: OnFailure,
         cancel: &CancellationToken,
     ) -> Result<ExecutionReport, EngineError> {
-        self.execute_heard(plan, on_failure, cancel, &|_| {}).await
+        self.execute_and_report(plan, on_failure, cancel, &|_| {}).await
     }
 
     /// Does the same, and calls `done` after each step.
-    pub(in crate::engine) async fn execute_heard(
+    pub(in crate::engine) async fn execute_and_report(
         &self,
         plan: &Plan,
         on_failure: OnFailure,

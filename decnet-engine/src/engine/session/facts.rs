@@ -24,7 +24,7 @@ pub(in crate::engine) struct Facts {
 }
 
 /// The observed state of a topology on the runtime.
-pub(in crate::engine) struct Stand<'a> {
+pub(in crate::engine) struct CurrentState<'a> {
     pub(in crate::engine) facts: &'a Facts,
     pub(in crate::engine) observed: Observed,
 }
@@ -82,12 +82,12 @@ impl Engine {
     /// Reads the facts of the host if a changed maze uses subnets or ports of it that it did not use before; none otherwise.
     pub(in crate::engine) async fn host_facts_of_change(
         &self,
-        stand: &Stand<'_>,
+        current: &CurrentState<'_>,
         before: &StoredTopology,
         after: &StoredTopology,
     ) -> Result<Option<HostFacts>, EngineError> {
         if uses_more_of_the_host(&self.options.catalog, before, after) {
-            return Ok(Some(self.host_facts(stand, before).await?));
+            return Ok(Some(self.host_facts(current, before).await?));
         }
         Ok(None)
     }
@@ -95,10 +95,10 @@ impl Engine {
     /// Gathers the facts for the rules on the host. The topology's own resources are excluded.
     pub(in crate::engine) async fn host_facts(
         &self,
-        stand: &Stand<'_>,
+        current: &CurrentState<'_>,
         stored: &StoredTopology,
     ) -> Result<HostFacts, EngineError> {
-        let foreign = self.runtime.foreign_networks(stand.facts.instance).await?;
+        let foreign = self.runtime.foreign_networks(current.facts.instance).await?;
         let networks: Vec<_> = foreign
             .into_iter()
             .map(|network| DaemonNetwork {
@@ -106,11 +106,11 @@ impl Engine {
                 subnet: network.subnet,
             })
             .collect();
-        let lacks = stand
+        let lacks = current
             .facts
             .info
             .podman
-            .then(|| host::podman_lacks(stand.facts.info.local));
+            .then(|| host::podman_lacks(current.facts.info.local));
         let engine_lacks = lacks.into_iter().flatten().map(|lack| lack.to_string()).collect();
         let mut facts = HostFacts {
             listeners: Vec::new(),
@@ -118,12 +118,12 @@ impl Engine {
             routes: Vec::new(),
             neighbours: None,
             engine_lacks,
-            unlimited_storage: (!stand.facts.info.limits_roots).then(|| stand.facts.info.storage.clone()),
-            unlimited: stand.facts.info.unlimited.iter().map(ToString::to_string).collect(),
-            rootless: stand.facts.info.rootless,
+            unlimited_storage: (!current.facts.info.limits_roots).then(|| current.facts.info.storage.clone()),
+            unlimited: current.facts.info.unlimited.iter().map(ToString::to_string).collect(),
+            rootless: current.facts.info.rootless,
         };
-        if stand.facts.info.local && self.options.check_host {
-            let ours: BTreeSet<_> = stand
+        if current.facts.info.local && self.options.check_host {
+            let ours: BTreeSet<_> = current
                 .observed
                 .networks
                 .iter()
@@ -136,7 +136,7 @@ impl Engine {
                 .into_iter()
                 .filter(|route| !known(route.subnet))
                 .collect();
-            let held = self.held_ports(stored, &stand.observed);
+            let held = self.held_ports(stored, &current.observed);
             facts.listeners = host::listeners()
                 .into_iter()
                 .filter(|listener| !held.contains(&listener.port))

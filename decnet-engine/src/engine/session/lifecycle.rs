@@ -56,7 +56,7 @@ impl Engine {
 
 /// The existing parts of a decky.
 #[derive(Debug, Clone, Default)]
-struct Stand {
+struct Presence {
     /// Whether its base exists.
     base: bool,
     /// The running services.
@@ -75,12 +75,12 @@ fn changes<'a>(
         .iter()
         .filter_map(|container| Some((&container.name, (decky_of(container)?, container))))
         .collect();
-    let mut old: BTreeMap<Name, Stand> = BTreeMap::new();
+    let mut old: BTreeMap<Name, Presence> = BTreeMap::new();
     for (decky, container) in named.values() {
-        let stand = old.entry(decky.clone()).or_default();
+        let presence = old.entry(decky.clone()).or_default();
         match container.role() {
-            Some(Role::Base) => stand.base = true,
-            _ if container.activity == Activity::Running => stand.services.extend(service_of(container)),
+            Some(Role::Base) => presence.base = true,
+            _ if container.activity == Activity::Running => presence.services.extend(service_of(container)),
             _ => {}
         }
     }
@@ -95,11 +95,11 @@ fn changes<'a>(
                 let Some((decky, observed)) = named.get(container) else {
                     continue;
                 };
-                let stand = new.entry(decky.clone()).or_default();
+                let presence = new.entry(decky.clone()).or_default();
                 match (role, service_of(observed)) {
-                    (Role::Base, _) => stand.base = false,
+                    (Role::Base, _) => presence.base = false,
                     (Role::Service, Some(service)) => {
-                        stand.services.remove(&service);
+                        presence.services.remove(&service);
                     }
                     (Role::Service, None) => {}
                 }
@@ -110,8 +110,8 @@ fn changes<'a>(
                     continue;
                 };
                 if *role == Role::Service {
-                    let stand = new.entry(decky.clone()).or_default();
-                    stand.services.extend(service_of(observed));
+                    let presence = new.entry(decky.clone()).or_default();
+                    presence.services.extend(service_of(observed));
                 }
                 decky
             }
@@ -120,8 +120,8 @@ fn changes<'a>(
                 &base.decky
             }
             Action::CreateService { service } => {
-                let stand = new.entry(service.decky.clone()).or_default();
-                stand.services.insert(service.service.clone());
+                let presence = new.entry(service.decky.clone()).or_default();
+                presence.services.insert(service.service.clone());
                 &service.decky
             }
             _ => continue,

@@ -25,7 +25,7 @@ impl Engine {
         let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
         sources(&mut report, &desired, &observed, &info).await;
-        report.causes.extend(look(&observed, &info).await);
+        report.causes.extend(known_causes(&observed, &info).await);
         Ok(report)
     }
 }
@@ -53,19 +53,19 @@ pub(super) async fn causes(observed: &Observed, info: &RuntimeInfo, whole: bool)
         .filter(|_| info.podman && info.local)
         .into_iter()
         .collect();
-    causes.extend(look(observed, info).await);
+    causes.extend(known_causes(observed, info).await);
     if causes.is_empty() && whole {
         causes.push(host::unexplained());
     }
     causes
 }
 
-async fn look(observed: &Observed, info: &RuntimeInfo) -> Vec<Cause> {
+async fn known_causes(observed: &Observed, info: &RuntimeInfo) -> Vec<Cause> {
     if !info.local {
         return vec![host::elsewhere()];
     }
     let bridges = observed.networks.iter();
     let bridges: Vec<_> = bridges.filter_map(|network| Bridge::of(network, info.podman)).collect();
-    let looked = tokio::task::spawn_blocking(move || host::causes(&bridges)).await;
-    looked.unwrap_or_default()
+    let causes = tokio::task::spawn_blocking(move || host::causes(&bridges)).await;
+    causes.unwrap_or_default()
 }

@@ -20,7 +20,7 @@ use crate::{
 
 /// The timeout for a connection, and for it to appear in the namespace of the gateway.
 const CONNECT: Duration = Duration::from_secs(3);
-const LOOKS: usize = 40;
+const TRIES: usize = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A published port to check.
@@ -36,13 +36,13 @@ struct Trial {
 }
 
 /// The result of a check.
-enum Seen {
+enum Source {
     /// The gateway sees this machine's own address.
     Own,
     /// It sees this address instead.
     Other(Ipv4Addr),
     /// No rule forwards to it.
-    NotLed,
+    NotForwarded,
     /// The result is unknown.
     Unknown(String),
 }
@@ -65,15 +65,17 @@ pub(super) async fn verify(base: &BaseSpec, there: Option<&ObservedContainer>, i
     };
     report.probes += 1;
     let (port, own, gateway) = (trial.port.clone(), trial.own, trial.to);
-    let seen = tokio::task::spawn_blocking(move || look(&trial)).await;
-    let seen = match seen.unwrap_or_else(|error| Seen::Unknown(error.to_string())) {
-        Seen::Own => return report,
-        Seen::Unknown(why) => {
+    let seen = tokio::task::spawn_blocking(move || observe(&trial)).await;
+    let seen = match seen.unwrap_or_else(|error| Source::Unknown(error.to_string())) {
+        Source::Own => return report,
+        Source::Unknown(why) => {
             report.skipped.push(skipped(to, &why));
             return report;
         }
-        Seen::Other(other) => format!("the service sees {other} instead of the visitor's address"),
-        Seen::NotLed => "no NAT rule forwards to the gateway, so its services see the host's address".to_owned(),
+        Source::Other(other) => format!("the service sees {other} instead of the visitor's address"),
+        Source::NotForwarded => {
+            "no NAT rule forwards to the gateway, so its services see the host's address".to_owned()
+        }
     };
     report.deviations.push(ReachDeviation {
         from: PathEnd::Host,
@@ -133,20 +135,20 @@ fn trial(base: &BaseSpec, there: Option<&ObservedContainer>, info: &RuntimeInfo)
     }))
 }
 
-fn look(trial: &Trial) -> Seen {
-    match try_to_look(trial) {
+fn observe(trial: &Trial) -> Source {
+    match try_to_observe(trial) {
         Ok(seen) => seen,
-        Err(error) => Seen::Unknown(error.to_string()),
+        Err(error) => Source::Unknown(error.to_string()),
     }
 }
 
-fn try_to_look(trial: &Trial) -> io::Result<Seen> {
+fn try_to_observe(trial: &Trial) -> io::Result<Source> {
     let Some(own) = trial.own else {
-        return Ok(match host::led(&trial.port, trial.to) {
-            Some(led) if led.is_forwarded => Seen::Own,
-            Some(_) => Seen::NotLed,
+        return Ok(match host::forwarding(&trial.port, trial.to) {
+            Some(forwarding) if forwarding.is_forwarded => Source::Own,
+            Some(_) => Source::NotForwarded,
             None => {
-                Seen::Unknown("this machine has no address for visitors, and its packet filter cannot be read".into())
+                Source::Unknown("this machine has no address for visitors, and its packet filter cannot be read".into())
             }
         });
     };
@@ -154,30 +156,33 @@ fn try_to_look(trial: &Trial) -> io::Result<Seen> {
     let stream = TcpStream::connect_timeout(&SocketAddrV4::new(own, trial.port.host_port).into(), CONNECT)?;
     let local = stream.local_addr()?;
     let mut other = None;
-    for look in 0..LOOKS {
+    for attempt in 0..TRIES {
         let peers = host::peers(trial.pid, trial.port.port)?;
         if peers
             .iter()
             .any(|peer| *peer.ip() == own && peer.port() == local.port())
         {
-            return Ok(Seen::Own);
+            return Ok(Source::Own);
         }
         let new = peers
             .iter()
             .find(|peer| !before.contains(peer) && trial.forwarded.contains(peer.ip()));
         other = other.or(new.map(|new| *new.ip()));
         // Another visitor may use the proxy at the same time: the check waits a few times for its own address to appear.
-        if other.is_some() && look >= LOOKS / 8 {
+        if other.is_some() && attempt >= TRIES / 8 {
             break;
         }
         thread::sleep(PAUSE);
     }
     Ok(match other {
         // Without a userland proxy, Docker masquerades only the connections of this machine.
-        Some(_) if host::led(&trial.port, trial.to).is_some_and(|led| led.is_forwarded && led.masquerades_own) => {
-            Seen::Own
+        Some(_)
+            if host::forwarding(&trial.port, trial.to)
+                .is_some_and(|forwarding| forwarding.is_forwarded && forwarding.masquerades_own) =>
+        {
+            Source::Own
         }
-        Some(other) => Seen::Other(other),
-        None => Seen::Unknown("its connection does not appear in the gateway".into()),
+        Some(other) => Source::Other(other),
+        None => Source::Unknown("its connection does not appear in the gateway".into()),
     })
 }

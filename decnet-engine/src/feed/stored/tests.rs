@@ -177,7 +177,7 @@ async fn the_number_of_remembered_changes_has_a_bound() {
     since(&mut stored).await;
     repo.delete(id, time(second + 2)).await.expect("deleted");
     assert_eq!(since(&mut stored).await, [""; 0]);
-    assert!(stored.statuses.is_empty() && stored.names.is_empty() && stored.looked.is_empty());
+    assert!(stored.statuses.is_empty() && stored.names.is_empty() && stored.read_at.is_empty());
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub(super) struct Subject<'a> {
 }
 
 /// The result of a check from outside, or the reason why it is not possible.
-pub(super) type Seen = Result<NetworkCheck, String>;
+pub(super) type CheckResult = Result<NetworkCheck, String>;
 
 impl Docker {
     pub(super) async fn check_bases(
@@ -82,7 +82,7 @@ impl Docker {
     }
 
     #[cfg(not(target_os = "linux"))]
-    async fn check_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
+    async fn check_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<CheckResult> {
         let nothing = || Err("this system has no network namespaces".to_owned());
         subjects.iter().map(|_| nothing()).collect()
     }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How often, and with which pauses, the daemon is asked for a container that it is still creating.
-const IN_FLIGHT_LOOKS: usize = 40;
+const IN_FLIGHT_TRIES: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
 
 /// How often a missing image is loaded or built again for one container.
@@ -141,19 +141,19 @@ impl Docker {
         mut body: ContainerCreateBody,
         source: Source<'_>,
     ) -> Result<String, Failure> {
-        let mut looks = 0;
+        let mut tries = 0;
         loop {
             if let Some(host) = &mut body.host_config {
                 self.refused.leave_out(host);
             }
             match Box::pin(self.try_to_create_container(name, body.clone(), source)).await {
                 Err(failure) if self.refused.learn(body.host_config.as_ref(), &failure) => {}
-                Err(failure) if failure.is(409) && looks < IN_FLIGHT_LOOKS => {
+                Err(failure) if failure.is(409) && tries < IN_FLIGHT_TRIES => {
                     if self.find(name.as_str()).await.map_err(Failure::Plain)?.is_some() {
                         return Err(failure);
                     }
                     tracing::info!(container = %name, "the daemon is still creating the container");
-                    looks += 1;
+                    tries += 1;
                     tokio::time::sleep(IN_FLIGHT_PAUSE).await;
                 }
                 other => return other,
@@ -172,7 +172,7 @@ impl Docker {
         let image = body.image.clone().unwrap_or_default();
         let options = CreateContainerOptionsBuilder::default().name(name.as_str()).build();
         let request = |body| self.client.create_container(Some(options.clone()), body);
-        let is_missing = |failure: &Failure| failure.is(404) && failure.says("no such image");
+        let is_missing = |failure: &Failure| failure.is(404) && failure.mentions("no such image");
         let mut created = self.ask(&asked, request(body.clone())).await;
         // A teardown elsewhere may remove it once more.
         for _ in 0..RESTORATIONS {
@@ -184,7 +184,7 @@ impl Docker {
         }
         match created {
             Ok(created) => Ok(created.id),
-            Err(failure) if is_missing(&failure) => Err(Failure::Plain(images::unavailable(&image, failure.words()))),
+            Err(failure) if is_missing(&failure) => Err(Failure::Plain(images::unavailable(&image, failure.message()))),
             Err(failure) => Err(failure),
         }
     }
@@ -256,7 +256,7 @@ impl Docker {
         match attempt.retry(pauses).when(|failure| failure.is(500)).await {
             Ok(()) => Ok(Effect::Changed),
             Err(failure) if failure.is(404) => Ok(Effect::Unchanged),
-            Err(failure) if failure.is(409) && failure.says("already in progress") => {
+            Err(failure) if failure.is(409) && failure.mentions("already in progress") => {
                 self.await_removal(name, id).await?;
                 Ok(Effect::Changed)
             }
@@ -268,7 +268,7 @@ impl Docker {
     async fn await_removal(&self, name: &ContainerName, id: &str) -> Result<(), RuntimeError> {
         const PAUSE: Duration = Duration::from_millis(100);
         let pauses = usize::try_from(self.timeout.as_millis() / PAUSE.as_millis()).unwrap_or(usize::MAX);
-        let look = || async {
+        let check = || async {
             match self.find(id).await? {
                 None => Ok(()),
                 Some(_) => Err(RuntimeError::TimedOut {
@@ -279,7 +279,8 @@ impl Docker {
             }
         };
         let builder = ConstantBuilder::default().with_delay(PAUSE).with_max_times(pauses);
-        look.retry(builder)
+        check
+            .retry(builder)
             .when(|error| matches!(error, RuntimeError::TimedOut { .. }))
             .await
     }
@@ -294,15 +295,18 @@ pub(super) fn taken(name: &ContainerName) -> RuntimeError {
 /// Returns the error for a container that did not start.
 fn not_started(name: &ContainerName, failure: Failure) -> RuntimeError {
     // Without these words, "address already in use" is about an address of a network.
-    let port = failure.says("port is already allocated")
-        || failure.says("address already in use") && ["bind", "listen", "port"].iter().any(|word| failure.says(word));
+    let port = failure.mentions("port is already allocated")
+        || failure.mentions("address already in use")
+            && ["bind", "listen", "port"].iter().any(|word| failure.mentions(word));
     if port {
         RuntimeError::PortTaken {
             container: name.to_string(),
-            reason: failure.words(),
+            reason: failure.message(),
         }
     } else if failure.is(404) {
-        RuntimeError::Gone { what: failure.words() }
+        RuntimeError::Gone {
+            what: failure.message(),
+        }
     } else {
         failure.into()
     }

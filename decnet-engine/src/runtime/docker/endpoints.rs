@@ -89,7 +89,9 @@ impl Docker {
             .await
         {
             Ok(()) => Ok(()),
-            Err(failure) if failure.is(404) => Err(RuntimeError::Gone { what: failure.words() }),
+            Err(failure) if failure.is(404) => Err(RuntimeError::Gone {
+                what: failure.message(),
+            }),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -119,7 +121,7 @@ impl Docker {
         let asked = format!("disconnect container {name} from {}", networks::what(network));
         match self.ask(&asked, request).await {
             Ok(()) => Ok(Effect::Changed),
-            Err(failure) if failure.is(404) || failure.says("is not connected") => Ok(Effect::Unchanged),
+            Err(failure) if failure.is(404) || failure.mentions("is not connected") => Ok(Effect::Unchanged),
             Err(failure) => Err(failure.into()),
         }
     }

@@ -9,7 +9,7 @@ use crate::runtime::RuntimeError;
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     /// The daemon returned this status.
-    Said { status: u16, message: String },
+    Status { status: u16, message: String },
     /// The meaning is certain.
     Plain(RuntimeError),
 }
@@ -17,18 +17,18 @@ pub(super) enum Failure {
 impl Failure {
     /// Returns whether the daemon returned this status.
     pub(super) fn is(&self, wanted: u16) -> bool {
-        matches!(self, Self::Said { status, .. } if *status == wanted)
+        matches!(self, Self::Status { status, .. } if *status == wanted)
     }
 
     /// Returns whether the daemon's message contains a text, ignoring case.
-    pub(super) fn says(&self, text: &str) -> bool {
-        matches!(self, Self::Said { message, .. } if message.to_lowercase().contains(text))
+    pub(super) fn mentions(&self, text: &str) -> bool {
+        matches!(self, Self::Status { message, .. } if message.to_lowercase().contains(text))
     }
 
     /// Returns the message to show.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
-            Self::Said { message, .. } => message.trim().to_owned(),
+            Self::Status { message, .. } => message.trim().to_owned(),
             Self::Plain(error) => error.to_string(),
         }
     }
@@ -37,8 +37,8 @@ impl Failure {
 impl From<Failure> for RuntimeError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Said { status: 409, message } => Self::Conflict { reason: message },
-            Failure::Said { message, .. } => Self::Refused { reason: message },
+            Failure::Status { status: 409, message } => Self::Conflict { reason: message },
+            Failure::Status { message, .. } => Self::Refused { reason: message },
             Failure::Plain(error) => error,
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn as_docker(status: u16, message: &str) -> u16 {
 }
 
 /// Returns the reason if the connection failed.
-pub(super) fn lost(refusal: &Refusal) -> Option<String> {
+pub(super) fn connection_error(refusal: &Refusal) -> Option<String> {
     // This error does not return its inner error as `source`.
     if let Refusal::IOError { err } = refusal {
         return Some(explain(err));
@@ -120,9 +120,12 @@ mod tests {
     #[test]
     fn a_broken_connection_is_distinguished_from_a_refusal() {
         let broken = io::Error::from(io::ErrorKind::ConnectionReset);
-        assert_eq!(lost(&Refusal::IOError { err: broken }), Some("connection reset".into()));
+        assert_eq!(
+            connection_error(&Refusal::IOError { err: broken }),
+            Some("connection reset".into())
+        );
         let refused = Refusal::DockerStreamError { error: "no".into() };
-        assert_eq!(lost(&refused), None);
+        assert_eq!(connection_error(&refused), None);
     }
 
     #[test]

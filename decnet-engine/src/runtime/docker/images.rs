@@ -218,7 +218,7 @@ impl Docker {
                         return Err(unavailable(reference, reason));
                     }
                 }
-                Err(failure @ Failure::Said { .. }) => return Err(unavailable(reference, failure.words())),
+                Err(failure @ Failure::Status { .. }) => return Err(unavailable(reference, failure.message())),
                 Err(Failure::Plain(error)) => return Err(error),
             }
         }

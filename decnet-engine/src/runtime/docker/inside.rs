@@ -30,7 +30,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     Docker,
-    check::{Seen, Subject},
+    check::{CheckResult, Subject},
     labels,
 };
 use crate::{
@@ -43,7 +43,7 @@ use crate::{
 const LARGEST_STATE: u64 = 16 << 20;
 const LARGEST_PROGRAM: u64 = 64 << 20;
 /// The timeout of a checking thread.
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A base to check.
 struct Base {
@@ -57,7 +57,7 @@ struct Base {
 
 impl Docker {
     /// Checks bases. Returns one result per base, in the same order.
-    pub(super) async fn check_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<Seen> {
+    pub(super) async fn check_from_outside(&self, subjects: &[Subject<'_>]) -> Vec<CheckResult> {
         if !self.host.is_local() {
             let elsewhere = || Err("the daemon is not on this machine".to_owned());
             return subjects.iter().map(|_| elsewhere()).collect();
@@ -66,7 +66,7 @@ impl Docker {
         let share = subjects.len().div_ceil(threads).max(1);
         let shares = subjects.chunks(share).map(|subjects| {
             let bases = subjects.iter().map(Base::new).collect();
-            look(bases, self.decoy.clone())
+            check_on_thread(bases, self.decoy.clone())
         });
         future::join_all(shares).await.into_iter().flatten().collect()
     }
@@ -75,10 +75,10 @@ impl Docker {
 /// Checks some bases on a separate thread, which then ends: a shared thread must never stay in the namespace of another base.
 ///
 /// The thread logs nothing: a subscriber of the log would run in the namespace of a base.
-async fn look(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<Seen> {
+async fn check_on_thread(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<CheckResult> {
     let count = bases.len();
     let (send, seen) = oneshot::channel();
-    let looking = thread::Builder::new().name("look-inside".into()).spawn(move || {
+    let thread = thread::Builder::new().name("check-inside".into()).spawn(move || {
         let mut right = Vec::new();
         let seen = bases.iter().map(|base| {
             let seen = base.check(known.as_deref(), &mut right);
@@ -87,9 +87,9 @@ async fn look(bases: Vec<Base>, known: Option<Arc<DecoyImage>>) -> Vec<Seen> {
         // The receiver may have been dropped.
         let _ = send.send(seen.collect());
     });
-    let seen: Result<Vec<Seen>, String> = match looking {
+    let seen: Result<Vec<CheckResult>, String> = match thread {
         Err(error) => Err(format!("cannot start a thread: {error}")),
-        Ok(_) => match timeout(LONGEST_LOOK, seen).await {
+        Ok(_) => match timeout(CHECK_TIMEOUT, seen).await {
             Ok(Ok(seen)) => Ok(seen),
             Ok(Err(_)) => Err("the checking thread ended unexpectedly".into()),
             Err(_) => Err("the checking thread did not finish in time".into()),

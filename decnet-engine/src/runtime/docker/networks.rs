@@ -203,7 +203,7 @@ impl Docker {
         });
         let failure = match self.ask(&format!("create network {}", spec.name), request).await {
             Ok(_) => return Ok(Attempt::Made(Effect::Changed)),
-            Err(failure) if failure.says("overlap") || failure.says(USED_ON_HOST) || failure.is(409) => failure,
+            Err(failure) if failure.mentions("overlap") || failure.mentions(USED_ON_HOST) || failure.is(409) => failure,
             Err(failure) => return Err(failure.into()),
         };
         // Another process created it meanwhile.
@@ -213,13 +213,13 @@ impl Docker {
         let listed = self.list_networks(&HashMap::new()).await?;
         let mut taken = listed.iter().flat_map(subnets);
         let overlaps = taken.any(|subnet| decnet_topology::net::overlaps(subnet, spec.subnet));
-        if overlaps || failure.says(USED_ON_HOST) {
+        if overlaps || failure.mentions(USED_ON_HOST) {
             return Err(RuntimeError::SubnetTaken {
                 subnet: spec.subnet.to_string(),
-                reason: failure.words(),
+                reason: failure.message(),
             });
         }
-        Ok(Attempt::InFlight(failure.words()))
+        Ok(Attempt::InFlight(failure.message()))
     }
 
     /// Returns whether a network exists with the same spec. Another network with this name is an error.
@@ -263,12 +263,14 @@ impl Docker {
         let attempt = || async {
             let refused = match self.ask(&asked, self.client.remove_network(id)).await {
                 // The messages of Docker and of Podman.
-                Err(failure) if failure.says("active endpoints") || failure.says("network is being used") => failure,
+                Err(failure) if failure.mentions("active endpoints") || failure.mentions("network is being used") => {
+                    failure
+                }
                 other => return other.map_err(Remove::Refused),
             };
             Err(match self.disconnect_stale(id).await? {
                 Some(holder) => Remove::Held(format!("{holder} is connected")),
-                None => Remove::Loosened(refused.words()),
+                None => Remove::Loosened(refused.message()),
             })
         };
         let pauses = ExponentialBuilder::default()
@@ -321,7 +323,7 @@ impl Docker {
             if let Err(failure) = loosened {
                 tracing::debug!(
                     network = id,
-                    reason = failure.words(),
+                    reason = failure.message(),
                     "an endpoint could not be disconnected"
                 );
             }

@@ -24,7 +24,7 @@ impl Refused {
     /// Returns whether a container was refused because of a removable setting, and remembers it.
     pub(super) fn learn(&self, host: Option<&HostConfig>, failure: &Failure) -> bool {
         let Some(host) = host else { return false };
-        let found = host.storage_opt.is_some() && failure.says("storage-opt");
+        let found = host.storage_opt.is_some() && failure.mentions("storage-opt");
         if found {
             self.root_limit.store(true, Ordering::Relaxed);
         }

@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt, stream};
 
 use super::{
     Docker,
-    failure::{Failure, as_docker, chain, lost, unreachable},
+    failure::{Failure, as_docker, chain, connection_error, unreachable},
 };
 use crate::runtime::RuntimeError;
 
@@ -20,7 +20,7 @@ impl Docker {
         let timeout = self.timeout.min(PING_TIMEOUT);
         match tokio::time::timeout(timeout, self.client.ping()).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(refusal)) => Err(self.understand("a ping", refusal).await),
+            Ok(Err(refusal)) => Err(self.classify("a ping", refusal).await),
             Err(_) => Err(Failure::Plain(RuntimeError::TimedOut {
                 what: "a ping".into(),
                 seconds: timeout.as_secs(),
@@ -37,8 +37,8 @@ impl Docker {
     ) -> Result<T, Failure> {
         match tokio::time::timeout(self.timeout, request).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(refusal)) => Err(self.understand(what, refusal).await),
-            Err(_) => Err(self.late(what).await),
+            Ok(Err(refusal)) => Err(self.classify(what, refusal).await),
+            Err(_) => Err(self.timed_out(what).await),
         }
     }
 
@@ -53,14 +53,14 @@ impl Docker {
             match tokio::time::timeout(self.timeout, pieces.next()).await {
                 Ok(None) => None,
                 Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
-                Ok(Some(Err(refusal))) => Some((Err(self.understand(what, refusal).await), None)),
-                Err(_) => Some((Err(self.late(what).await), None)),
+                Ok(Some(Err(refusal))) => Some((Err(self.classify(what, refusal).await), None)),
+                Err(_) => Some((Err(self.timed_out(what).await), None)),
             }
         })
     }
 
     /// Reports a request that took too long, after a ping that finds out whether the daemon answers at all.
-    async fn late(&self, what: &str) -> Failure {
+    async fn timed_out(&self, what: &str) -> Failure {
         let ping = tokio::time::timeout(self.timeout.min(PING_TIMEOUT), self.client.ping());
         Failure::Plain(RuntimeError::TimedOut {
             what: what.into(),
@@ -69,21 +69,21 @@ impl Docker {
         })
     }
 
-    async fn understand(&self, what: &str, refusal: Refusal) -> Failure {
+    async fn classify(&self, what: &str, refusal: Refusal) -> Failure {
         match refusal {
-            Refusal::DockerResponseServerError { status_code, message } => Failure::Said {
+            Refusal::DockerResponseServerError { status_code, message } => Failure::Status {
                 status: as_docker(status_code, &message),
                 message,
             },
             // Errors within a stream have no status.
-            Refusal::DockerStreamError { error } => Failure::Said {
+            Refusal::DockerStreamError { error } => Failure::Status {
                 status: 500,
                 message: error,
             },
-            Refusal::RequestTimeoutError => self.late(what).await,
-            refusal => match lost(&refusal) {
+            Refusal::RequestTimeoutError => self.timed_out(what).await,
+            refusal => match connection_error(&refusal) {
                 Some(reason) => Failure::Plain(unreachable(&self.host, reason)),
-                None => Failure::Said {
+                None => Failure::Status {
                     status: 500,
                     message: format!("unexpected response to: {what}: {}", chain(&refusal)),
                 },

@@ -195,7 +195,7 @@ async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged,
     let inside = Inside::of(&before);
     let target = Target::live(&stored, &before.row.settings).since(&before, inside);
     let result = async {
-        let observed = session.look(inside).await?;
+        let observed = session.observe_for(inside).await?;
         let change = lab.engine.change(&session.facts, target, observed, None).await?;
         force.permit(&stored, &change.plan)?;
         session.carry_out(&change, Trigger::Operator, &cancel).await
