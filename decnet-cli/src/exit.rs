@@ -325,7 +325,7 @@ fn runtime_hint(error: &RuntimeError) -> Option<&'static str> {
         }
         RuntimeError::TooOld { .. } => "update Docker to 20.10 or newer",
         RuntimeError::TimedOut { answers: false, .. } => {
-            "the daemon does not even answer a ping: check it with `docker version`, and restart it"
+            "the daemon does not answer a ping: check it with `docker version`, and restart it; --timeout waits longer, up to 10 s"
         }
         RuntimeError::TimedOut { .. } => "the daemon is overloaded or stuck; --timeout waits longer",
         RuntimeError::Foreign { .. } => {
