@@ -159,7 +159,7 @@ impl<R: MutationQueue> MutationQueue for Audited<R> {
     ) -> Result<MutationRow, RepoError> {
         let row = self.inner.enqueue(id, new, expected, at).await?;
         let actor = row.actor.as_deref().unwrap_or("someone");
-        self.note(at, &format!("{actor} asked for {}: {}", row.id, row.mutation.op()));
+        self.note(at, &format!("{actor} queued {}: {}", row.id, row.mutation.op()));
         Ok(row)
     }
 

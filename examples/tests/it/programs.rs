@@ -2,7 +2,7 @@ use std::{env, process::Command};
 
 use decnet_topology::{Syntax, document};
 
-/// Runs an example, which cargo built beside this test, and returns its output.
+/// Runs an example, which cargo built together with this test, and returns its output.
 fn run(example: &str, arguments: &[&str]) -> String {
     let own = env::current_exe().unwrap();
     let path = own.ancestors().nth(2).unwrap().join("examples").join(example);
