@@ -76,7 +76,7 @@
 //! # Changing a maze
 //!
 //! A [`Mutation`] is one change, as data: on the wire `{"op": …, "payload": {…}}`, in Rust a payload with its own type.
-//! [`mutation::apply`] returns the changed maze if it passes the live rules, or an error. The original maze is not modified.
+//! [`apply`] returns the changed maze if it passes the live rules, or an error. The original maze is not modified.
 //! While a maze runs, published ports change only with `force`.
 //!
 //! ```
@@ -110,8 +110,8 @@
 //!
 //! # Storing mazes
 //!
-//! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`repo::MemoryRepo`] lives as
-//! long as the process; `repo::SqliteRepo` (feature `sqlite`) is a file that several processes share. Your own store is correct
+//! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`MemoryRepo`] lives as
+//! long as the process; `SqliteRepo` (feature `sqlite`) is a file that several processes share. Your own store is correct
 //! if it passes the suite in `testing::contract` (feature `testing`).
 //!
 //! ```

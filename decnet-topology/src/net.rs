@@ -25,6 +25,7 @@ pub fn parse_subnet(text: &str) -> Result<Ipv4Net, SubnetError> {
 }
 
 /// Parses the pool for subnets: a CIDR, whose host bits are dropped, or the short form `172.20`, which means
+/// 172.20.0.0/16.
 pub fn parse_base(text: &str) -> Result<Ipv4Net, SubnetError> {
     let net = match text.split_once('.') {
         Some((_, rest)) if !rest.contains(['.', '/']) => parse_cidr(&format!("{text}.0.0/16")),

@@ -36,7 +36,7 @@ pub struct IpAllocator {
 impl IpAllocator {
     /// Opens a subnet with all its addresses free. Host bits are dropped.
     ///
-    /// Refused: a subnet that shares an address with a range that no LAN can use
+    /// Refuses a subnet that shares an address with a range that no LAN can use
     /// ([`net::unusable`](crate::net::unusable)).
     pub fn new(subnet: Ipv4Net) -> Result<Self, AllocError> {
         let subnet = subnet.trunc();
@@ -134,7 +134,7 @@ impl IpAllocator {
         self.subnet.contains(&address) && net::reserved(self.subnet, address).is_none()
     }
 
-    /// Returns whether an address of the subnet is free.
+    /// Returns whether an address of the subnet is in use.
     fn is_taken(&self, address: u32) -> bool {
         if address < self.next {
             !self.returned.contains(&address)

@@ -30,7 +30,7 @@ pub struct SubnetAllocator {
 impl SubnetAllocator {
     /// Opens a pool of subnets of `prefix` bits each. Host bits of the base are dropped.
     ///
-    /// Refused: a prefix that is shorter than the base's or longer than 32, and a base that overlaps a range that no LAN can use
+    /// Refuses a prefix that is shorter than the base's or longer than 32, and a base that overlaps a range that no LAN can use
     /// ([`net::unusable`](crate::net::unusable)).
     pub fn new(base: Ipv4Net, prefix: u8) -> Result<Self, AllocError> {
         let base = base.trunc();

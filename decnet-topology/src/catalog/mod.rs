@@ -18,8 +18,8 @@ use crate::name::ServiceName;
 
 /// The services and archetypes that mazes can use.
 ///
-/// [`Catalog::builtin`] has the services that DECNET answers for by itself. A catalogue file in the same TOML format adds entries
-/// or overrides them key by key:
+/// [`Catalog::builtin`] has the services of the built-in responder. A catalogue file in the same TOML format adds entries or
+/// overrides them key by key:
 ///
 /// ```
 /// use decnet_topology::Catalog;

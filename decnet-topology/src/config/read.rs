@@ -134,7 +134,7 @@ fn set(config: &mut ConfigBuilder, fields: &Fields<'_, '_>) {
     put(&mut config.cross_edge_probability, chance("cross_edge_probability"));
     let base = fields.get("subnet_base_prefix").and_then(|at| {
         parsed(at, |text| {
-            net::parse_base(text).map_err(|error| format!("{error}, nor a short form like 172.20"))
+            net::parse_base(text).map_err(|error| format!("{error} or a short form like 172.20"))
         })
     });
     put(&mut config.subnet_base_prefix, base);

@@ -229,7 +229,7 @@ impl<'p, 't> At<'p, 't> {
             Value::Float(value) => {
                 let number = serde_json::Number::from_f64(*value);
                 if number.is_none() {
-                    self.mismatched("a finite number", "an infinite one or none at all");
+                    self.mismatched("a finite number", "infinity or NaN");
                 }
                 number?.into()
             }

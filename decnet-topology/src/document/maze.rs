@@ -61,7 +61,7 @@ fn header(fields: &Fields<'_, '_>) -> Header {
         Some(text.to_owned())
     });
     let config = fields.given("config").and_then(|at| {
-        let config = at.parsed::<TopologyConfig>("what a topology is generated from")?;
+        let config = at.parsed::<TopologyConfig>("a config of a topology")?;
         check_base(at, config.subnet_base_prefix());
         Some(config)
     });

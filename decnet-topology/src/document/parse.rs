@@ -17,8 +17,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// One finding: `DOC_SYNTAX` if the text is not UTF-8, not JSON or YAML, too long, too deep or of too many values; `DOC_FORMAT` if it is not a
-/// `decnet.topology/1` document.
+/// One finding: `DOC_SYNTAX` if the text is not UTF-8, is not JSON or YAML, is too long or too deep, or has too many values;
+/// `DOC_FORMAT` if it is not a `decnet.topology/1` document.
 pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentError> {
     let bytes = text.as_ref();
     let refused = |place, message: String| DocumentError::new(Code::DocSyntax, place, message);

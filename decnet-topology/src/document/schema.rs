@@ -40,7 +40,7 @@ pub(super) struct DocumentOut<'a> {
     /// The seed that it was generated from.
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
-    /// What it was generated from.
+    /// The config that it was generated from.
     #[schemars(with = "Option<BTreeMap<String, Value>>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<&'a TopologyConfig>,

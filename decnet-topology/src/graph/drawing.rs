@@ -31,7 +31,7 @@ impl Graph<'_> {
         text
     }
 
-    /// Draws the maze for Mermaid, with the same signs as [`to_dot`](Self::to_dot). Most viewers refuse more than 500 edges.
+    /// Draws the maze for Mermaid, with the same symbols as [`to_dot`](Self::to_dot). Most viewers refuse more than 500 edges.
     pub fn to_mermaid(&self) -> String {
         let mut text = String::new();
         let _ = self.write_mermaid(&mut text);

@@ -35,6 +35,7 @@ pub enum GraphNode {
 ///
 /// A [`Graph`] has two views of a [`Topology`]. **The maze** connects LANs by every bridge decky: an intruder who breaks into
 /// each bridge can move this way. **The routed maze** connects them only by routers: packets can travel this way.
+///
 /// ```
 /// use decnet_topology::{Graph, Topology};
 ///

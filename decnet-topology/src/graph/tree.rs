@@ -23,7 +23,7 @@ pub struct GraphShape<'a> {
     pub zones: Vec<Vec<&'a Name>>,
     /// The LANs that no decky connects to the DMZ.
     pub orphans: Vec<&'a Name>,
-    /// What splits the maze if it fails.
+    /// The deckies and LANs that split the maze if they fail.
     pub choke_points: ChokePointNames<'a>,
 }
 

@@ -141,7 +141,7 @@ impl TopologyBuilder {
     }
 }
 
-/// Fills one decky of a [`TopologyBuilder`].
+/// Builds one decky of a [`TopologyBuilder`].
 #[derive(Debug)]
 pub struct DeckyBuilder<'a> {
     lans: &'a [Lan],

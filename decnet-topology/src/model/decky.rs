@@ -20,7 +20,7 @@ pub struct Attachment {
     pub ip: Ipv4Addr,
 }
 
-/// A decoy host: a base that owns the network namespace, and one container a service that shares it.
+/// A decoy host: a base that owns the network namespace, and one container per service.
 ///
 /// Copies of a decky share its workload.
 #[derive(Debug, Clone, PartialEq)]

@@ -25,7 +25,7 @@ pub struct Header {
     pub version: Option<Version>,
     /// The seed it was generated from.
     pub seed: Option<u64>,
-    /// What it was generated from.
+    /// The config that it was generated from.
     pub config: Option<TopologyConfig>,
 }
 

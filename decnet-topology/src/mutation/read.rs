@@ -287,7 +287,7 @@ fn is_deeper(value: &Json, levels: usize) -> bool {
 /// Suggests the most likely word, or lists the known ones.
 fn hint(word: &str, known: &[&str]) -> String {
     match spelling::hint(word, known.iter().copied()) {
-        none if none.is_empty() => format!("; there are {}", known.join(", ")),
+        none if none.is_empty() => format!("; expected one of {}", known.join(", ")),
         hint => hint,
     }
 }

@@ -46,8 +46,7 @@ const DOUBTFUL: [SpecialRange; 2] = [
 ];
 
 /// These belong to nobody on the internet: private, shared (RFC 6598), protocol assignments, documentation (RFC 5737) and
-/// benchmarks
-/// (RFC 2544).
+/// benchmarks (RFC 2544).
 const NOT_PUBLIC: [Ipv4Net; 9] = [
     SpecialRange::new([10, 0, 0, 0], 8, "").range,
     SpecialRange::new([100, 64, 0, 0], 10, "").range,

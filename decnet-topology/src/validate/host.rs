@@ -1,4 +1,4 @@
-//! What gateways publish on the host, and conflicts with the host.
+//! The ports that gateways publish on the host, and conflicts with the host.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -144,8 +144,8 @@ pub(super) fn gateway_clashes(published: &[PublishedPort], findings: &mut Findin
 pub(super) fn ipv6(published: &[PublishedPort], findings: &mut Findings) {
     for one in published.iter().filter(|one| one.host.is_ipv6()) {
         let message = format!(
-            "`{}` of gateway `{}` is published on {}: visitors over IPv6 come through Docker's proxy, and its log has the address \
-             of the DMZ's bridge in the place of theirs; publish it on an IPv4 address to see who came",
+            "`{}` of gateway `{}` is published on {}: Docker's proxy forwards visitors over IPv6, so the log has the address of \
+             the DMZ's bridge instead of theirs; publish it on an IPv4 address to log the visitors' addresses",
             one.service, one.decky, one.host
         );
         findings.push(Finding::new(Code::PublishIpv6, target(one), message));
@@ -159,8 +159,8 @@ pub(super) fn rootless(published: &[PublishedPort], host: &HostFacts, findings: 
         return;
     };
     let message = format!(
-        "the daemon runs rootless, and a program of its own forwards what gateways publish (first `{}` of gateway `{}`): unless that \
-         program is slirp4netns, the log has an address of the daemon in place of the visitor's; set \
+        "the daemon runs rootless, so a port driver forwards the published ports of gateways (first `{}` of gateway `{}`): unless \
+         it is slirp4netns, the log has an address of the daemon instead of the visitor's; set \
          DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER=slirp4netns for the daemon, or publish from a daemon of root",
         one.service, one.decky
     );

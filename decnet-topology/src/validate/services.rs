@@ -122,10 +122,10 @@ pub(super) fn fields(decky: &DeckyView<'_>, findings: &mut Findings) {
     }
 }
 
-/// What an intruder can do with a capability that no decky should have; nothing for other capabilities.
+/// Describes what an intruder can do with a capability that no decky should have; none for other capabilities.
 fn power(capability: &str) -> Option<&'static str> {
     Some(match capability {
-        "NET_RAW" => "send frames past the decky's packet filter, to the host too",
+        "NET_RAW" => "send frames that bypass the decky's packet filter, also to the host",
         "NET_ADMIN" | "ALL" => "remove the decky's packet filter",
         "SYS_ADMIN" | "SYS_MODULE" | "SYS_RAWIO" | "SYS_PTRACE" | "SYS_BOOT" | "DAC_READ_SEARCH" | "MAC_ADMIN"
         | "BPF" | "PERFMON" | "CHECKPOINT_RESTORE" => "reach into the host's kernel, files or processes",
@@ -146,8 +146,8 @@ pub(super) fn powerful(decky: &DeckyView<'_>, findings: &mut Findings) {
             };
             let (decky_name, name) = (decky.name, service.name);
             let message = format!(
-                "`{name}` on decky `{decky_name}` has the capability {capability}: an intruder in it can {power}; take \
-                 it out of the catalogue if the service works without it"
+                "`{name}` on decky `{decky_name}` has the capability {capability}: an intruder in it can {power}; remove \
+                 it from the catalogue if the service works without it"
             );
             findings.push(Finding::new(Code::ServiceCapability, target(decky, name), message));
         }

@@ -278,12 +278,12 @@ fn packets_take_the_shortest_path_then_the_home_lan_then_the_lowest_address() {
     assert_eq!(
         routes_of(&ring, "host"),
         host,
-        "to c both ways are as long; the address decides"
+        "both ways to c have the same length; the address decides"
     );
     assert_eq!(
         routes_of(&ring, "both"),
         ["10.0.0.0/24 via 10.0.1.9", "10.0.2.0/24 via 10.0.1.8"],
-        "to a and c both LANs lead; it is at home in b"
+        "both LANs lead to a and c; its home is b"
     );
     assert_eq!(
         routes_of(&ring, "ab"),

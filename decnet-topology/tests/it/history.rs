@@ -62,7 +62,7 @@ fn a_change_of_the_sign_of_zero_is_recorded() {
     assert_eq!(
         history::changes(&plain, &signed).len(),
         1,
-        "what changes the hash is a change"
+        "a change of the hash is recorded"
     );
     assert_eq!(history::changes(&plain, &plain), []);
 }

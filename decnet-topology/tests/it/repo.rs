@@ -1,4 +1,4 @@
-//! The repo backends: both pass the contract; SQLite also survives other processes, crashes and bad files.
+//! The repo backends: both pass the contract. SQLite also works with other processes, after crashes and with bad files.
 
 mod conformance;
 mod crash;

@@ -86,8 +86,8 @@ impl SqliteOptions {
 impl SqliteRepo {
     /// Opens the store in a file, creates it if the file is missing, and migrates an older layout. Blocks the thread meanwhile.
     ///
-    /// Refused, with the file unchanged: a missing folder, a path that is a folder, a file that is not a store, is empty, damaged
-    /// or of a newer program, or is locked for too long.
+    /// Refused, with the file unchanged: a missing folder, a path that is a folder, a file that is not a store, is empty or
+    /// damaged, was created by a newer program, or is locked for too long.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RepoError> {
         SqliteOptions::default().open(path)
     }

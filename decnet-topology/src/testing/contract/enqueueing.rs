@@ -325,7 +325,7 @@ pub(super) async fn no_mutation_of_a_topology_that_takes_none_is_claimed(repo: A
             .await
             .expect("asked")
     };
-    // Its holder died. Nobody resumes it during the teardown, nor after the teardown got stuck.
+    // Its holder died. Nobody resumes it during the teardown or after the teardown failed.
     stage::tear_down(&*repo, id, 9).await;
     assert_eq!((claimed(Some(id)).await, claimed(None).await), (None, None));
     let stuck = stage::step(Status::TearingDown, Status::Degraded);

@@ -112,7 +112,7 @@ pub fn topologies() -> impl Strategy<Value = Topology> {
                 .with_attachments(attachments.collect::<Vec<_>>())
         });
         let deckies = deckies.collect();
-        Topology::new(lans, deckies).expect("names and memberships are each there once")
+        Topology::new(lans, deckies).expect("names and memberships are unique")
     })
 }
 

@@ -55,7 +55,7 @@ fn facts(maze: &Topology) -> impl PartialEq + std::fmt::Debug + use<> {
     (lans, positions, deckies)
 }
 
-/// The codes that a label of the conformance data stands for.
+/// Returns the codes for a label of the conformance data.
 fn codes(label: &str) -> Vec<&'static str> {
     match label.split(':').next().unwrap_or_default() {
         "already-attached" => vec!["ALREADY_ATTACHED"],
