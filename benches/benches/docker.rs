@@ -31,16 +31,16 @@ use tokio_util::sync::CancellationToken;
 /// How often each of them deploys a maze and tears it down.
 const ROUNDS: usize = 3;
 /// How often each of them observes it.
-const LOOKS: usize = 31;
+const OBSERVATIONS: usize = 31;
 /// The concurrency levels that the floor tries for its inspections.
 const WIDTHS: [usize; 4] = [2, 4, 8, 16];
 
-const RAISE: &str = "deploy on Docker";
-const TAKE_DOWN: &str = "teardown on Docker";
-const LOOK: &str = "reconcile on Docker, nothing to do";
+const DEPLOY: &str = "deploy on Docker";
+const TEARDOWN: &str = "teardown on Docker";
+const RECONCILE: &str = "reconcile on Docker, nothing to do";
 
 fn main() -> Result<()> {
-    if ![RAISE, TAKE_DOWN, LOOK].into_iter().any(wanted) {
+    if ![DEPLOY, TEARDOWN, RECONCILE].into_iter().any(wanted) {
         return Ok(());
     }
     tokio::runtime::Runtime::new()?.block_on(async {
@@ -55,14 +55,14 @@ fn main() -> Result<()> {
 
 async fn measure(running: &Running, client: &Client) -> Result<()> {
     running.keep_image().await?;
-    if [RAISE, TAKE_DOWN].into_iter().any(wanted) {
+    if [DEPLOY, TEARDOWN].into_iter().any(wanted) {
         deploy_and_tear_down(running, client).await?;
     }
-    if !wanted(LOOK) {
+    if !wanted(RECONCILE) {
         return Ok(());
     }
     let floor = "one list of networks, one of containers, and an inspection of each";
-    let mut table = Table::new(LOOK, floor).limit(Limit::Ratio(1.5));
+    let mut table = Table::new(RECONCILE, floor).limit(Limit::Ratio(1.5));
     for (lans, services) in [(10, Services::One), (20, Services::None)] {
         reconcile(running, client, lans, services, &mut table).await?;
     }
@@ -70,10 +70,10 @@ async fn measure(running: &Running, client: &Client) -> Result<()> {
 }
 
 async fn deploy_and_tear_down(running: &Running, client: &Client) -> Result<()> {
-    let floor = "the bare calls for the same containers, in the best of three widths, and for the networks in one lane beside them";
-    let [mut up, mut down] = [RAISE, TAKE_DOWN].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
+    let floor = "the bare calls for the same containers, in the best of three widths, and for the networks in one lane in parallel";
+    let [mut up, mut down] = [DEPLOY, TEARDOWN].map(|subject| Table::new(subject, floor).limit(Limit::Ratio(1.1)));
     let maze = maze_for_docker(0, 20, Services::One)?;
-    // The first round is not counted; in it, the floor learns what to create.
+    // The first round is not counted: the floor reads from it which containers to create.
     let id = running.store("bench", maze.clone()).await?;
     running.deploy(id).await?;
     let bare = Bare::learn(client.clone(), &id.to_string()).await?;
@@ -140,7 +140,7 @@ async fn reconcile(running: &Running, client: &Client, lans: u8, services: Servi
     let width = widths.into_iter().min_by(|one, other| one.0.total_cmp(&other.0));
     let width = width.map_or(1, |(_, width)| width);
     let (mut found, mut bare, mut containers) = (Vec::new(), Vec::new(), 0);
-    for round in 0..LOOKS {
+    for round in 0..OBSERVATIONS {
         for subject in [round % 2 == 0, round % 2 != 0] {
             if subject {
                 let since = Instant::now();

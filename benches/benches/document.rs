@@ -11,7 +11,7 @@ fn benches(criterion: &mut Criterion) {
     let mut parse = new("parse JSON", "serde_json into plain structs of the same shape");
     let mut print = new(
         "print JSON",
-        "serde_json, indented, out of plain structs of the same shape",
+        "serde_json, indented, from plain structs of the same shape",
     );
     for lans in SIZES {
         let maze = maze(lans);

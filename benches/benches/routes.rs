@@ -92,7 +92,7 @@ impl Searches {
 }
 
 /// Makes one search for each distinct set of LANs of deckies, which is the number of distinct route tables.
-fn once_a_table(maze: &Topology) -> usize {
+fn once_per_table(maze: &Topology) -> usize {
     let mut searches = Searches::new(maze);
     let mut is_alone_on = vec![false; maze.lans().len()];
     let mut on_several = HashSet::with_hasher(FixedState::default());
@@ -115,7 +115,7 @@ fn once_a_table(maze: &Topology) -> usize {
 }
 
 /// Makes all deckies with several LANs forward, so that the routed maze has cycles.
-fn with_circles(maze: Topology) -> Topology {
+fn with_cycles(maze: Topology) -> Topology {
     let (lans, deckies) = maze.into_parts();
     let deckies = deckies.into_iter().map(|decky| {
         let forwards = decky.forwards_l3() || decky.is_bridge();
@@ -128,12 +128,12 @@ fn benches(criterion: &mut Criterion) {
     let floor = "one breadth-first search, without its routes, for each different table";
     let mut table = Table::new("graph.routes", floor).limit(Limit::Ratio(3.0));
     let trees = [10, 100, 1_000, 4_000].map(|lans| ("", maze(lans)));
-    let circles = [1_000, 4_000].map(|lans| ("with circles", with_circles(maze(lans))));
+    let circles = [1_000, 4_000].map(|lans| ("with circles", with_cycles(maze(lans))));
     for (kind, maze) in trees.into_iter().chain(circles) {
         let routes = || Graph::new(black_box(&maze)).routes();
         let length: usize = routes().values().map(|routes| routes.len()).sum();
         println!("{length} routes in all");
-        table.compare_kind(criterion, kind, &maze, repeat(routes), repeat(|| once_a_table(&maze)));
+        table.compare_kind(criterion, kind, &maze, repeat(routes), repeat(|| once_per_table(&maze)));
     }
     table.finish().expect("the results are written");
 }

@@ -29,5 +29,5 @@ pub mod running;
 mod table;
 
 pub use maze::{SIZES, drawn, maze};
-pub use measure::{Spell, alternate, median, median_of, repeat, repeat_on_the_clock};
+pub use measure::{Timed, alternate, median, median_of, repeat, repeat_on_the_clock};
 pub use table::{Limit, Row, Table, Unit, of_kind};

@@ -17,23 +17,23 @@ const MOST: usize = 301;
 const HELD: u64 = 32;
 
 /// A function that can be repeated, and returns the duration.
-pub trait Spell: FnMut(u64) -> Duration {}
+pub trait Timed: FnMut(u64) -> Duration {}
 
-impl<F: FnMut(u64) -> Duration> Spell for F {}
+impl<F: FnMut(u64) -> Duration> Timed for F {}
 
 /// Times a function that runs only on this thread, by its processor time, so that other load does not matter. Dropping its
 /// results is not included.
-pub fn repeat<T>(work: impl FnMut() -> T) -> impl Spell {
+pub fn repeat<T>(work: impl FnMut() -> T) -> impl Timed {
     timed_by(processor_time, work)
 }
 
 /// Times a function by the clock: it waits, or uses other threads. Dropping its results is not included.
-pub fn repeat_on_the_clock<T>(work: impl FnMut() -> T) -> impl Spell {
+pub fn repeat_on_the_clock<T>(work: impl FnMut() -> T) -> impl Timed {
     let start = Instant::now();
     timed_by(move || start.elapsed(), work)
 }
 
-fn timed_by<T>(clock: impl Fn() -> Duration, mut work: impl FnMut() -> T) -> impl Spell {
+fn timed_by<T>(clock: impl Fn() -> Duration, mut work: impl FnMut() -> T) -> impl Timed {
     move |times| {
         let mut held = Vec::with_capacity(usize::try_from(times.min(HELD)).unwrap_or_default());
         let (mut took, mut left) = (Duration::ZERO, times);
@@ -58,7 +58,7 @@ fn processor_time() -> Duration {
 /// Measures two functions alternately, and returns the median time of each, in nanoseconds.
 ///
 /// Their order changes with every round.
-pub fn alternate(mut one: impl Spell, mut other: impl Spell) -> (f64, f64) {
+pub fn alternate(mut one: impl Timed, mut other: impl Timed) -> (f64, f64) {
     let (times, other_times) = (times(&mut one), times(&mut other));
     let (mut found, mut other_found) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -76,7 +76,7 @@ pub fn alternate(mut one: impl Spell, mut other: impl Spell) -> (f64, f64) {
 }
 
 /// Measures one thing, and returns its median time in nanoseconds.
-pub fn median_of(mut work: impl Spell) -> f64 {
+pub fn median_of(mut work: impl Timed) -> f64 {
     let times = times(&mut work);
     let mut found = Vec::new();
     let start = Instant::now();
@@ -87,7 +87,7 @@ pub fn median_of(mut work: impl Spell) -> f64 {
 }
 
 /// Finds the number of repetitions for one sample. This is also the warm-up.
-fn times(work: &mut impl Spell) -> u64 {
+fn times(work: &mut impl Timed) -> u64 {
     let mut times = 1;
     loop {
         let took = work(times);
@@ -99,7 +99,7 @@ fn times(work: &mut impl Spell) -> u64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "times of less than weeks")]
-fn each(work: &mut impl Spell, times: u64) -> f64 {
+fn each(work: &mut impl Timed, times: u64) -> f64 {
     work(times).as_nanos() as f64 / times as f64
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     machine,
-    measure::{Spell, alternate, median_of},
+    measure::{Timed, alternate, median_of},
 };
 
 /// The limit of a measurement.
@@ -111,7 +111,7 @@ impl Table {
     /// Measures an operation on a maze against its floor.
     ///
     /// Criterion measures the subject first, and reports its change since the last time.
-    pub fn compare(&mut self, criterion: &mut Criterion, maze: &Topology, subject: impl Spell, floor: impl Spell) {
+    pub fn compare(&mut self, criterion: &mut Criterion, maze: &Topology, subject: impl Timed, floor: impl Timed) {
         self.compare_kind(criterion, "", maze, subject, floor);
     }
 
@@ -121,8 +121,8 @@ impl Table {
         criterion: &mut Criterion,
         kind: &str,
         maze: &Topology,
-        mut subject: impl Spell,
-        floor: impl Spell,
+        mut subject: impl Timed,
+        floor: impl Timed,
     ) {
         let (what, deckies) = (of_kind(kind, maze), maze.deckies().len());
         self.look(criterion, &what, deckies, &mut subject);
@@ -131,14 +131,14 @@ impl Table {
     }
 
     /// Measures an operation on a maze without a floor. `what` is shown if it is not the subject itself.
-    pub fn measure(&mut self, criterion: &mut Criterion, what: &str, maze: &Topology, mut subject: impl Spell) {
+    pub fn measure(&mut self, criterion: &mut Criterion, what: &str, maze: &Topology, mut subject: impl Timed) {
         let (what, deckies) = (of_kind(what, maze), maze.deckies().len());
         self.look(criterion, &what, deckies, &mut subject);
         let measured = median_of(subject);
         self.push(what, deckies, measured, None);
     }
 
-    fn look(&self, criterion: &mut Criterion, what: &str, parts: usize, subject: &mut impl Spell) {
+    fn look(&self, criterion: &mut Criterion, what: &str, parts: usize, subject: &mut impl Timed) {
         let mut group = criterion.benchmark_group(&self.subject);
         group.sample_size(10).sampling_mode(SamplingMode::Flat);
         group

@@ -11,14 +11,14 @@ use crate::{Breach, Source, imports};
 pub struct Layers {
     /// The crate, as paths name it.
     pub krate: &'static str,
-    /// The layers. A module in no layer is a breach.
+    /// The layers. A module without a layer is a breach.
     pub layers: &'static [&'static [&'static str]],
     /// Exceptions: a module, and one that it may import in addition.
-    pub besides: &'static [(&'static str, &'static str)],
+    pub exceptions: &'static [(&'static str, &'static str)],
 }
 
 impl Layers {
-    /// Lists the imports that point up or sideways, and the modules that are in no layer.
+    /// Lists the imports that point up or sideways, and the modules without a layer.
     pub fn check(&self, sources: &[Source]) -> Vec<Breach> {
         let own: Vec<&Source> = sources.iter().filter(|source| source.krate == self.krate).collect();
         let exported = exports(&own);
@@ -30,7 +30,7 @@ impl Layers {
                 continue;
             }
             let Some(layer) = self.layer(from) else {
-                breaches.push(source.breach(0, format!("module `{from}` is in no layer; add it to the rules")));
+                breaches.push(source.breach(0, format!("module `{from}` has no layer; add it to the rules")));
                 continue;
             };
             for import in imports(source) {
@@ -40,7 +40,7 @@ impl Layers {
                 }
                 let to = exported.get(first).unwrap_or(first);
                 let Some(below) = self.layer(to) else { continue };
-                let allowed = below < layer || self.besides.contains(&(from.as_str(), to.as_str()));
+                let allowed = below < layer || self.exceptions.contains(&(from.as_str(), to.as_str()));
                 if to != from && !allowed {
                     breaches.push(source.breach(import.line, format!("`{from}` may not import `{to}`")));
                 }
@@ -117,7 +117,8 @@ impl Confined {
             whole.is_test = false;
             for import in imports(&whole) {
                 if import.path.first().is_some_and(|first| first == self.krate) {
-                    breaches.insert(source.breach(import.line, format!("`{}` is only for {}", self.krate, self.to[0])));
+                    breaches
+                        .insert(source.breach(import.line, format!("only {} may use `{}`", self.to[0], self.krate)));
                 }
             }
         }

@@ -4,12 +4,12 @@
 //! rule can fail.
 
 mod breach;
-pub mod circles;
+pub mod cycles;
 pub mod errors;
-pub mod front_doors;
 mod imports;
 pub mod layers;
 pub mod manifest;
+pub mod public_types;
 mod source;
 pub mod style;
 pub mod words;

@@ -45,7 +45,7 @@ impl Source {
         let packages = PACKAGES.iter().filter(|(folder, _)| within(path, folder).is_some());
         let (folder, krate) = packages
             .max_by_key(|(folder, _)| folder.len())
-            .unwrap_or_else(|| panic!("{path} is in no package"));
+            .unwrap_or_else(|| panic!("{path} is not in a package"));
         let inside = within(path, folder).unwrap_or_default();
         let module = inside.strip_prefix("src/").map(module).unwrap_or_default();
         let is_test =

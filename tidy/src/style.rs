@@ -45,7 +45,7 @@ pub fn is_short(source: &Source) -> Vec<Breach> {
 }
 
 /// Names of modules and types carry meaning.
-pub fn has_names_that_say_something(source: &Source) -> Vec<Breach> {
+pub fn has_meaningful_names(source: &Source) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for name in &source.module {
         if words(name).any(|word| EMPTY_WORDS.contains(&word.as_str())) {
@@ -220,7 +220,7 @@ fn is_test(function: &ItemFn) -> bool {
 
 /// A test that is ignored by default states that it needs Docker, and every test in a module `docker` of an integration test is
 /// ignored. The test command recognizes them by this.
-pub fn names_its_need_of_docker(source: &Source) -> Vec<Breach> {
+pub fn marks_docker_tests(source: &Source) -> Vec<Breach> {
     let mut visitor = Ignored {
         source,
         modules: source.path.split(['/', '.']).map(Into::into).collect(),

@@ -46,7 +46,7 @@ pub fn replaced_words(path: &str, text: &str) -> Vec<Breach> {
     breaches
 }
 
-/// Returns whether a text has a word, and not only as a part of a longer word.
+/// Returns whether a text has a word that is not a part of a longer word.
 fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
@@ -63,7 +63,7 @@ pub fn replaced_words_in_workspace() -> Vec<Breach> {
     paths.sort();
     let texts = paths.iter().filter_map(|path| {
         let relative = path.strip_prefix(&root).unwrap_or(path).to_string_lossy().into_owned();
-        // Other files than texts are not UTF-8.
+        // Binary files are not UTF-8.
         let text = fs::read_to_string(path).ok()?;
         (!EXEMPT.contains(&relative.as_str())).then_some((relative, text))
     });

@@ -97,7 +97,7 @@ fn worse(counts: &Counts, recorded: &Counts) -> Vec<String> {
         let before = recorded.get(subject)?;
         let is_worse = now * 100 > before * (100 + TOLERATED);
         is_worse
-            .then(|| format!("{subject} takes {now} instructions, {before} were recorded: more than {TOLERATED} % up"))
+            .then(|| format!("{subject} takes {now} instructions, more than {TOLERATED} % above the recorded {before}"))
     });
     lines.collect()
 }
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(worse(&counts(1_030), &counts(1_000)), Vec::<String>::new());
         assert_eq!(
             worse(&counts(1_031), &counts(1_000)),
-            ["hash takes 1031 instructions, 1000 were recorded: more than 3 % up"]
+            ["hash takes 1031 instructions, more than 3 % above the recorded 1000"]
         );
     }
 

@@ -52,7 +52,7 @@ fn heading() -> String {
         "# What the benches found\n\nWritten by `make bench`; the texts in `benches/notes` are added to the tables.\n\n\
          - machine: {count} × {model}\n- system: {system}\n- compiler: {rustc}\n- date: {}\n- commit: {}\n\n\
          Figures are medians. A subject and its floor are measured in turn in one run, so the ratio holds on a machine that is \
-         busy. Times are processor time, but for those of the store and of Docker, which are by the clock. The load is that of \
+         busy. Times are processor time, except those of the store and of Docker, which are by the clock. The load is that of \
          `/proc/loadavg` at the end of each table.\n\n",
         Timestamp::now().strftime("%Y-%m-%d"),
         machine::commit(),
@@ -66,10 +66,10 @@ fn find<'t>(tables: &'t [Table], subject: &str) -> Option<&'t Table> {
 /// The tables of the subjects, each with its related tables.
 fn ordered(tables: &[Table]) -> impl Iterator<Item = &Table> {
     SUBJECTS.iter().flat_map(move |(subject, _)| {
-        let beside = format!("{subject}, ");
+        let related = format!("{subject}, ");
         tables
             .iter()
-            .filter(move |table| table.subject == *subject || table.subject.starts_with(&beside))
+            .filter(move |table| table.subject == *subject || table.subject.starts_with(&related))
     })
 }
 

@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use crate::{
     failure::Failure,
     lines::log,
-    ports::Desk,
+    ports::SocketServer,
     protocol::{EXIT_DONE, NetState, PORTS_SOCKET},
     scan::Detector,
     signals::signals,
@@ -50,10 +50,10 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     if let Err(error) = &scans {
         log("warn", "scans are not seen", &serde_json::json!(error.to_string()));
     }
-    let no_desk = |error| Failure::new("services cannot be handed their sockets", error);
-    let mut desk = Desk::open(Path::new(PORTS_SOCKET)).map_err(no_desk)?;
+    let no_server = |error| Failure::new("the sockets of services cannot be provided", error);
+    let mut server = SocketServer::open(Path::new(PORTS_SOCKET)).map_err(no_server)?;
     loop {
-        let ready = desk.serve(&[stop.as_fd(), ended.as_fd()]).map_err(no_desk)?;
+        let ready = server.serve(&[stop.as_fd(), ended.as_fd()]).map_err(no_server)?;
         if ready[0] {
             break;
         }

@@ -38,7 +38,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// Returns the required changes, ordered so that at no time a packet passes that neither the old nor the new state allows.
+/// Returns the required changes, ordered so that at any time only packets pass that the old or the new state allows.
 pub(crate) fn changes(state: &NetState, observed: &Observed) -> Vec<Change> {
     let mut changes = Vec::new();
     let forwarding = |on: bool| {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_router_forwards_on_its_own_interfaces_alone() {
+    fn a_router_forwards_only_on_its_own_interfaces() {
         let after = check_reached_but_undeclared(&state(true, &["10.1.0.5"], &[]), &fresh(false));
         assert_eq!(
             after.links.iter().map(|link| link.forwarding).collect::<Vec<_>>(),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarding_goes_off_before_routes_change_and_on_after() {
+    fn forwarding_is_turned_off_before_routes_change_and_on_after() {
         let routes = [route("10.9.0.0/16", "10.2.0.7")];
         let on = changes(&state(true, &["10.1.0.5", "10.2.0.5"], &routes), &fresh(false));
         assert!(matches!(on.last(), Some(Change::Forwarding { on: true, .. })));

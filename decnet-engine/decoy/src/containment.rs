@@ -145,7 +145,7 @@ fn output(state: &NetState) -> Vec<Rule> {
     rules.extend(state.published.iter().map(|published| {
         let rule = Rule::ipv4().with(End::Source, published.address).answering();
         rule.at_port(End::Source, number(published.protocol), published.port)
-            .left_to(ChainName::Answers)
+            .go_to(ChainName::Answers)
     }));
     rules.push(Rule::ipv4().within(End::Destination, SetName::Closed).drop());
     match state.egress {
@@ -170,7 +170,8 @@ fn answers() -> Vec<Rule> {
     vec![limited(IPPROTO_TCP, TCP_BYTES), limited(IPPROTO_UDP, UDP_BYTES)]
 }
 
-/// Both ends must be inside: a router forwards no packets between the maze and the outside.
+/// Returns the rules for forwarded packets. Both ends must be inside: a router forwards no packets between the maze and the
+/// outside.
 fn forward(state: &NetState) -> Vec<Rule> {
     if !state.forward {
         return Vec::new();

@@ -12,7 +12,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// An operation failed.
+    /// Creates the failure of an operation.
     pub(crate) fn new(context: &'static str, cause: impl Into<Box<dyn Error>>) -> Self {
         Self {
             context,
@@ -26,7 +26,7 @@ impl Failure {
         Self { code, ..self }
     }
 
-    /// The arguments are not valid.
+    /// Creates the failure for invalid arguments or input.
     pub(crate) fn usage(context: &'static str, cause: impl Into<Box<dyn Error>>) -> Self {
         Self {
             code: EXIT_USAGE,

@@ -4,13 +4,13 @@
 //! over a Unix socket in a volume that both mount. The service then accepts, reads and answers by itself. The connection stays
 //! open: when it ends, the base has ended and the sockets are useless.
 
-mod desk;
 mod obtain;
+mod server;
 mod wire;
 
 pub(crate) use self::{
-    desk::Desk,
     obtain::{Obtained, Supplier},
+    server::SocketServer,
 };
 
 #[cfg(test)]

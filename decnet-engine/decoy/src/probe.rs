@@ -64,7 +64,7 @@ fn try_all(probe: &Probe) -> ProbeResult {
     ProbeResult { targets }
 }
 
-/// A refusal is final: the host exists and the port is closed.
+/// Returns whether to try again. A refusal is final: the host exists and the port is closed.
 fn wants_another(result: &TargetResult) -> bool {
     !matches!(result.detail, Answer::Answered | Answer::Refused)
 }

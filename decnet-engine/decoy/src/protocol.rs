@@ -57,7 +57,7 @@ pub struct NetState {
     pub default_route: bool,
     /// The decky's addresses, sorted. They identify the interfaces; names do not.
     pub interfaces: Vec<Ipv4Addr>,
-    /// The routes besides those to own subnets, sorted, one per destination.
+    /// The routes in addition to those to own subnets, sorted, one per destination.
     pub routes: Vec<Route>,
     /// The own subnets, sorted. Together with the destinations of the routes they are all permitted destinations.
     pub lans: Vec<Ipv4Net>,

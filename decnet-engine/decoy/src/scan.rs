@@ -89,7 +89,7 @@ impl Detector {
                 Err(error) => {
                     log(
                         "error",
-                        "scans are not seen any more",
+                        "scans are no longer seen",
                         &serde_json::json!(error.to_string()),
                     );
                     return;

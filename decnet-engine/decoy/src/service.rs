@@ -93,7 +93,7 @@ impl Responder {
                 self.journal.tick(now);
                 let cause = error.to_string();
                 if cause != logged && self.complaints.take(now) {
-                    log("warn", "the base hands out no sockets", &serde_json::json!(cause));
+                    log("warn", "the base provides no sockets", &serde_json::json!(cause));
                 }
                 logged = cause;
             });

@@ -18,7 +18,7 @@ use crate::{
 const ROUNDS: usize = 3;
 
 /// How often, and with which pauses, a starting base is checked: five seconds in total.
-const STARTING_LOOKS: usize = 1000;
+const STARTING_CHECKS: usize = 1000;
 const STARTING_PAUSE: Duration = Duration::from_millis(5);
 
 /// The reason why a state was not applied at all.
@@ -189,7 +189,7 @@ fn await_start() -> Result<(), Failure> {
     if getpid().is_init() {
         return Ok(());
     }
-    for _ in 0..STARTING_LOOKS {
+    for _ in 0..STARTING_CHECKS {
         let Ok(status) = fs::read_to_string("/proc/1/status") else {
             return Ok(());
         };

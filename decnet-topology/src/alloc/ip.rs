@@ -114,7 +114,7 @@ impl IpAllocator {
 
     /// Releases an address; idempotent.
     pub fn release(&mut self, address: Ipv4Addr) {
-        if self.may_be_taken(address) && self.is_taken(address.to_bits()) {
+        if self.is_for_hosts(address) && self.is_taken(address.to_bits()) {
             let bits = address.to_bits();
             self.used -= 1;
             if bits < self.next {
@@ -127,10 +127,10 @@ impl IpAllocator {
 
     /// Returns whether an address is free.
     pub fn is_free(&self, address: Ipv4Addr) -> bool {
-        self.may_be_taken(address) && !self.is_taken(address.to_bits())
+        self.is_for_hosts(address) && !self.is_taken(address.to_bits())
     }
 
-    fn may_be_taken(&self, address: Ipv4Addr) -> bool {
+    fn is_for_hosts(&self, address: Ipv4Addr) -> bool {
         self.subnet.contains(&address) && net::reserved(self.subnet, address).is_none()
     }
 

@@ -230,7 +230,7 @@ impl ConfigBuilder {
         ];
         for (field, value) in probabilities {
             if !(0.0..=1.0).contains(&value) {
-                self.fault(field, no_probability(value));
+                self.fault(field, not_a_probability(value));
             }
         }
     }
@@ -268,6 +268,6 @@ pub(super) fn out_of_range(range: &RangeInclusive<u8>, value: impl Display) -> S
     )
 }
 
-pub(super) fn no_probability(value: impl Display) -> String {
+pub(super) fn not_a_probability(value: impl Display) -> String {
     format!("must be a number from 0 to 1, not {value}")
 }

@@ -7,7 +7,7 @@ use crate::{
     config::{
         BRANCHING, ConfigBuilder, ConfigFault, DECKIES_MAX, DECKIES_MIN, DEPTH, InvalidConfig, LAN_PREFIX,
         TopologyConfig,
-        builder::{no_probability, out_of_range},
+        builder::{not_a_probability, out_of_range},
         service_faults,
     },
     decode::{At, Diagnostics, Fault, Fields, Problem, Value},
@@ -163,7 +163,7 @@ fn number(at: At<'_, '_>, range: &RangeInclusive<u8>) -> Option<u8> {
 
 fn probability(at: At<'_, '_>) -> Option<f64> {
     let number = at.as_f64().filter(|number| (0.0..=1.0).contains(number));
-    or_else_note(at, number, || no_probability(at.value()))
+    or_else_note(at, number, || not_a_probability(at.value()))
 }
 
 fn or_else_note<T>(at: At<'_, '_>, read: Option<T>, message: impl FnOnce() -> String) -> Option<T> {

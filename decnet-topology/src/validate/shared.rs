@@ -94,7 +94,7 @@ pub(super) fn neighbours(view: &TopologyView<'_>, host: &HostFacts, findings: &m
             continue;
         }
         let message = format!(
-            "LAN `{}` ({subnet}) has {} addresses, and the host's neighbour table has {limit} entries for all networks together: a scan of the LAN fills it for the whole host; `sysctl -w net.ipv4.neigh.default.gc_thresh3={}`, or use a smaller subnet",
+            "LAN `{}` ({subnet}) has {} addresses, and the host's neighbour table has {limit} entries for all networks together: a scan of the LAN fills it for the whole host; increase it (`sysctl -w net.ipv4.neigh.default.gc_thresh3={}`), or use a smaller subnet",
             lan.name(),
             net::usable(subnet),
             net::neighbours_for([subnet])

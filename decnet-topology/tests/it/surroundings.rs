@@ -257,7 +257,7 @@ fn heavy_use_of_host_resources_causes_warnings() {
             "warning HOST_ENGINE: it has no seccomp; use another",
             "warning HOST_NEIGHBOURS: LAN `office` (10.64.0.0/20) has 4093 addresses, and the host's neighbour table has 1024 \
              entries for all networks together: a scan of the LAN fills it for the whole host; \
-             `sysctl -w net.ipv4.neigh.default.gc_thresh3=8192`, or use a smaller subnet",
+             increase it (`sysctl -w net.ipv4.neigh.default.gc_thresh3=8192`), or use a smaller subnet",
         ]
     );
 }

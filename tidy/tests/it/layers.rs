@@ -24,8 +24,8 @@ const TOPOLOGY: Layers = Layers {
         &["generate", "repo"],
         &["testing"],
     ],
-    // What other topologies claim is said in the repo's words.
-    besides: &[("validate", "repo"), ("mutation", "repo")],
+    // The claims of other topologies have the types of the repo.
+    exceptions: &[("validate", "repo"), ("mutation", "repo")],
 };
 
 /// The engine: Docker's names, then the desired and the observed state, then the plan, then its execution.
@@ -41,7 +41,7 @@ const ENGINE: Layers = Layers {
         &["engine"],
         &["doctor", "watch"],
     ],
-    besides: &[],
+    exceptions: &[],
 };
 
 /// The program in the deckies: messages and netlink, then the state of a namespace, then the commands.
@@ -57,7 +57,7 @@ const DECOY: Layers = Layers {
         &["base"],
         &["program"],
     ],
-    besides: &[],
+    exceptions: &[],
 };
 
 /// The command: texts and flags, then the store and the output, then the context of a command, then the commands.
@@ -73,7 +73,7 @@ const COMMAND: Layers = Layers {
         &["commands"],
         &["cli"],
     ],
-    besides: &[],
+    exceptions: &[],
 };
 
 /// The Python binding: between the languages, then what does not wait, then what does.
@@ -104,7 +104,7 @@ const PYTHON: Layers = Layers {
         &["open_engine"],
         &["module"],
     ],
-    besides: &[],
+    exceptions: &[],
 };
 
 const CONFINED: [Confined; 2] = [
@@ -223,7 +223,7 @@ fn imports_that_point_down_or_are_in_tests_or_docs_are_allowed() {
 }
 
 #[test]
-fn a_module_in_no_layer_is_a_breach() {
+fn a_module_without_a_layer_is_a_breach() {
     assert_eq!(ENGINE.check(&[engine("novelty", "")]).len(), 1);
 }
 

@@ -1,9 +1,9 @@
 //! Every rule over the workspace, and a proof that each rule can fail.
 
-mod circles;
+mod cycles;
 mod errors;
-mod front_doors;
 mod layers;
+mod public_types;
 mod style;
 mod words;
 

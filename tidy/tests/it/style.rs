@@ -36,17 +36,17 @@ fn a_file_that_is_too_long_is_a_breach() {
 
 #[test]
 fn names_carry_meaning() {
-    none(&workspace(style::has_names_that_say_something));
+    none(&workspace(style::has_meaningful_names));
 }
 
 #[test]
 fn a_name_without_meaning_is_a_breach() {
     let text = "struct PlanManager;\nmod utils {}\nstruct Helped;\nstruct Commons;";
-    let breaches = style::has_names_that_say_something(&source(text));
+    let breaches = style::has_meaningful_names(&source(text));
     let lines: Vec<usize> = said(&breaches).into_iter().map(|(line, _)| line).collect();
     assert_eq!(lines, [1, 2]);
     let file = Source::new("decnet-engine/src/plan/helpers.rs", "");
-    assert_eq!(style::has_names_that_say_something(&file).len(), 1);
+    assert_eq!(style::has_meaningful_names(&file).len(), 1);
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn a_test_may_unwrap() {
 
 #[test]
 fn tests_that_need_docker_are_marked_and_no_other_test_is_ignored() {
-    none(&workspace(style::names_its_need_of_docker));
+    none(&workspace(style::marks_docker_tests));
 }
 
 #[test]
 fn a_test_ignored_for_another_reason_is_a_breach() {
     let text = "#[test]\n#[ignore]\nfn a() {}\n#[test]\n#[ignore = \"slow\"]\nfn b() {}\n#[test]\n#[ignore = \"needs Docker\"]\nfn c() {}";
-    let breaches = style::names_its_need_of_docker(&source(text));
+    let breaches = style::marks_docker_tests(&source(text));
     let lines: Vec<usize> = said(&breaches).into_iter().map(|(line, _)| line).collect();
     assert_eq!(lines, [3, 6]);
 }
@@ -106,10 +106,10 @@ fn a_test_ignored_for_another_reason_is_a_breach() {
 fn a_docker_test_that_is_not_marked_is_a_breach() {
     let text = "#[tokio::test]\nasync fn a() {}";
     let file = Source::new("decnet-engine/tests/it/docker/deploy.rs", text);
-    assert_eq!(style::names_its_need_of_docker(&file).len(), 1);
+    assert_eq!(style::marks_docker_tests(&file).len(), 1);
     let driver = Source::new("decnet-engine/src/runtime/docker/host.rs", text);
     assert_eq!(
-        style::names_its_need_of_docker(&driver),
+        style::marks_docker_tests(&driver),
         [],
         "the driver's own tests are pure"
     );

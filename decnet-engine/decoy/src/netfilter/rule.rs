@@ -204,7 +204,7 @@ impl Rule {
     }
 
     /// Continues in another chain. Packets that it does not accept get the policy of this chain.
-    pub(crate) fn left_to(self, chain: ChainName) -> Self {
+    pub(crate) fn go_to(self, chain: ChainName) -> Self {
         self.immediate(vec![
             number(NFTA_VERDICT_CODE, NFT_GOTO),
             text(NFTA_VERDICT_CHAIN, chain.as_str()),

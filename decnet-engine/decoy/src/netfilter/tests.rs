@@ -17,7 +17,7 @@ fn table() -> Table {
                 vec![
                     Rule::all().over_loopback().accept(),
                     Rule::not_ipv4().drop(),
-                    Rule::all().answering().left_to(ChainName::Answers),
+                    Rule::all().answering().go_to(ChainName::Answers),
                 ],
             ),
             chain(
@@ -110,7 +110,7 @@ fn a_chain_that_rules_jump_to_is_sent_as_nft_sends_it() {
         8, 0, 1, 0, 255, 255, 255, 252,  12, 0, 2, 0, b'a', b'n', b's', b'w', b'e', b'r', b's', 0,
     ];
     let mut sent = Message::new(0, 0, 0);
-    Rule::all().left_to(ChainName::Answers).expressions[0].write(&mut sent);
+    Rule::all().go_to(ChainName::Answers).expressions[0].write(&mut sent);
     assert_eq!(sent.finish()[MESSAGE_HEADER..], expected);
     let answers = Chain {
         name: ChainName::Answers,
@@ -119,7 +119,7 @@ fn a_chain_that_rules_jump_to_is_sent_as_nft_sends_it() {
     assert_eq!(
         answers.attributes(),
         [text(1, TABLE), text(3, "answers")],
-        "the kernel does not call it"
+        "the kernel has no hook for it"
     );
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Obtained {
     pub(crate) sockets: Vec<(UdpSocket, u16)>,
 }
 
-/// Gets the sockets of a service.
+/// The source of the sockets of a service: its base.
 pub(crate) struct Supplier {
     pub(crate) path: PathBuf,
     pub(crate) ports: Vec<Listen>,

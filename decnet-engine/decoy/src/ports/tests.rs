@@ -1,4 +1,4 @@
-//! Tests with a desk in this process and services that ask it.
+//! Tests with a server in this process and services that ask it.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -19,8 +19,8 @@ use rustix::{
 };
 
 use super::{
-    desk::Desk,
     obtain::{Obtained, Supplier},
+    server::SocketServer,
     wire::{self, Answer, PORTS_AT_ONCE, Request},
 };
 use crate::protocol::{Listen, Protocol};
@@ -28,7 +28,7 @@ use crate::protocol::{Listen, Protocol};
 /// Longer than any step takes.
 const LONG: Duration = Duration::from_secs(20);
 
-/// A base whose desk runs until it is dropped.
+/// A base whose server runs until it is dropped.
 pub(crate) struct Base {
     stop: UnixStream,
     thread: Option<JoinHandle<()>>,
@@ -37,8 +37,8 @@ pub(crate) struct Base {
 impl Base {
     pub(crate) fn start(path: &Path) -> Self {
         let (signal, stop) = UnixStream::pair().unwrap();
-        let mut desk = Desk::open(path).unwrap();
-        let serve = move || while !desk.serve(&[signal.as_fd()]).unwrap()[0] {};
+        let mut server = SocketServer::open(path).unwrap();
+        let serve = move || while !server.serve(&[signal.as_fd()]).unwrap()[0] {};
         Self {
             stop,
             thread: Some(thread::spawn(serve)),

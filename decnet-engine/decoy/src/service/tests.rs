@@ -216,7 +216,7 @@ fn a_connection_has_a_line_for_its_start_and_one_for_its_end() {
 }
 
 #[test]
-fn a_service_whose_base_ends_goes_on_with_the_sockets_of_the_next_one() {
+fn a_service_whose_base_ends_continues_with_the_sockets_of_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let port = free();

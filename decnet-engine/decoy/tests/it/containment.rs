@@ -36,7 +36,7 @@ impl<'a> Upstream<'a> {
     }
 
     /// Returns how many packets arrive while the gateway tries each target once.
-    fn given_by(&self, targets: Vec<Target>) -> u64 {
+    fn packets_for(&self, targets: Vec<Target>) -> u64 {
         let before = strays(self.lab, "upstream");
         probe(self.lab, "gateway", targets);
         strays(self.lab, "upstream") - before
@@ -92,19 +92,19 @@ fn a_base_with_a_default_route_sends_nothing_out_unless_allowed() {
     let all = || vec![ping(outside(1)), tcp(53), tcp(80)];
 
     assert!(lab.check("gateway").deviations.is_empty());
-    assert_eq!(upstream.given_by(all()), 0);
+    assert_eq!(upstream.packets_for(all()), 0);
 
     lab.set("gateway", &gateway(NET, Egress::DnsOnly));
-    assert_eq!(upstream.given_by(vec![ping(outside(1)), tcp(80)]), 0);
-    assert_ne!(upstream.given_by(vec![tcp(53)]), 0);
+    assert_eq!(upstream.packets_for(vec![ping(outside(1)), tcp(80)]), 0);
+    assert_ne!(upstream.packets_for(vec![tcp(53)]), 0);
 
     let many = || (1..=200).map(|host| ping(outside(host))).collect::<Vec<_>>();
     lab.set("gateway", &gateway(NET, Egress::RateLimited));
-    let some = upstream.given_by(many());
+    let some = upstream.packets_for(many());
     assert!((64..150).contains(&some), "{some} of 200");
 
     lab.set("gateway", &gateway(NET, Egress::Open));
-    assert_eq!(upstream.given_by(many()), 200);
+    assert_eq!(upstream.packets_for(many()), 200);
     assert!(
         !lab.pings("gateway", &format!("{NET}.2")),
         "closed addresses stay closed"
@@ -117,7 +117,7 @@ fn a_base_with_a_default_route_sends_nothing_out_unless_allowed() {
     lab.set("gateway", &gateway(NET, Egress::None));
     docker(&["restart", "--time", "0", &lab.name("gateway")]);
     lab.settled("gateway");
-    assert_eq!(upstream.given_by(all()), 0);
+    assert_eq!(upstream.packets_for(all()), 0);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_router_forwards_no_packets_into_or_out_of_the_maze() {
         probe(&lab, "left", vec![ping(outside(1))]);
         strays(&lab, "right") - before
     };
-    assert_eq!(led_out_by(&led_out), 0, "nothing came out of the maze");
+    assert_eq!(led_out_by(&led_out), 0, "no packet left the maze");
     let counted = NetState {
         lans: [&led_out.lans[..], &["198.51.100.0/24".parse().unwrap()]].concat(),
         ..led_out

@@ -54,7 +54,7 @@ pub(crate) fn docker(arguments: &[&str]) -> String {
     done.stdout.trim().to_owned()
 }
 
-/// Waits for a condition that holds soon or never.
+/// Waits for a condition, which must hold within [`TIMEOUT`].
 pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + TIMEOUT;
     while !happened() {
@@ -344,7 +344,7 @@ impl Lab {
         self.reaches(from, Target::Icmp { address: address(to) })
     }
 
-    /// Runs a function in a base's network namespace, as root on the daemon's host can.
+    /// Runs a function in a base's network namespace. This requires root on the daemon's host.
     pub(crate) fn inside<T: Send + 'static>(&self, base: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
         let pid = self.inspect(base, "{{.State.Pid}}");
         let acting = thread::spawn(move || {

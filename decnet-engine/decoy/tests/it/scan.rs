@@ -164,7 +164,7 @@ fn a_base_that_cannot_see_scans_logs_it_and_runs() {
         &state,
     ];
     lab.start(&name, &options, "base");
-    eventually("it says so", || {
+    eventually("it logs this", || {
         try_docker(&["logs", &name], b"").stderr.contains("scans are not seen")
     });
     assert_eq!(lab.inspect("two", "{{.State.Running}} {{.RestartCount}}"), "true 0");

@@ -143,7 +143,7 @@ fn a_service_that_starts_before_its_base_answers_when_the_base_runs() {
     let complains = || {
         try_docker(&["logs", &lab.name("http")], b"")
             .stderr
-            .contains("the base hands out no sockets")
+            .contains("the base provides no sockets")
     };
     eventually("the service says that it waits", complains);
     docker(&["start", &lab.name("one")]);

@@ -50,17 +50,17 @@ impl<'row> Columns<'row> {
     pub(super) fn text(&mut self) -> Result<&'row str, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
-        value.as_str().map_err(|error| self.no_text(value, &error))
+        value.as_str().map_err(|error| self.not_text(value, &error))
     }
 
     /// Reads a nullable column of text without a copy.
     pub(super) fn maybe_text(&mut self) -> Result<Option<&'row str>, Fault> {
         let column = self.step();
         let value = self.row.get_ref(column)?;
-        value.as_str_or_null().map_err(|error| self.no_text(value, &error))
+        value.as_str_or_null().map_err(|error| self.not_text(value, &error))
     }
 
-    fn no_text(&self, value: ValueRef<'_>, error: &FromSqlError) -> Fault {
+    fn not_text(&self, value: ValueRef<'_>, error: &FromSqlError) -> Fault {
         let column = self.next.saturating_sub(1);
         let error = match error {
             FromSqlError::Utf8Error(error) => rusqlite::Error::Utf8Error(column, *error),

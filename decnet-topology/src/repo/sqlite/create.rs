@@ -21,15 +21,15 @@ pub(super) fn if_missing(path: &Path, timeout: Duration) -> Result<(), RepoError
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
-    let beside = Beside::of(path);
-    beside.make_private().map_err(|error| refusal(error, path))?;
-    let mut connection = Connection::open(&beside.0).map_err(|error| fault::opening(error, path))?;
+    let temporary = TemporaryStore::of(path);
+    temporary.make_private().map_err(|error| refusal(error, path))?;
+    let mut connection = Connection::open(&temporary.0).map_err(|error| fault::opening(error, path))?;
     schema::prepare(&mut connection, path, timeout).map_err(|fault| fault::preparing(fault, path))?;
     // SQLite checkpoints the log into the file and removes it.
     connection
         .close()
         .map_err(|(_, error)| fault::preparing(error.into(), path))?;
-    take_place(&beside.0, path).map_err(|error| refusal(error, path))
+    take_place(&temporary.0, path).map_err(|error| refusal(error, path))
 }
 
 /// Gives a complete file its name, unless another file has it.
@@ -88,10 +88,10 @@ fn refusal(error: io::Error, path: &Path) -> RepoError {
     }
 }
 
-/// A file next to the store. It is removed together with those that SQLite created next to it.
-struct Beside(PathBuf);
+/// A new store under a temporary name, next to the final one. Dropping it removes it and the files that SQLite created next to it.
+struct TemporaryStore(PathBuf);
 
-impl Beside {
+impl TemporaryStore {
     fn of(path: &Path) -> Self {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", rng::instance_id()));
@@ -103,7 +103,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for TemporaryStore {
     fn drop(&mut self) {
         for ending in ["", "-wal", "-shm", "-journal"] {
             let mut file = self.0.as_os_str().to_owned();

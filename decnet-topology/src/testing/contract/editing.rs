@@ -204,7 +204,7 @@ pub(super) async fn settings_are_stored_with_a_status_or_not_at_all(repo: Arc<dy
 
 pub(super) async fn changed_settings_of_a_running_topology_need_a_resync(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
-    stage::bring_meaning(&*repo, id, Status::Active, Some(Intent::Up)).await;
+    stage::bring_with_intent(&*repo, id, Status::Active, Some(Intent::Up)).await;
     let other = DeploySettings {
         dmz_egress: DmzEgress::Open,
         ..DeploySettings::default()

@@ -147,7 +147,7 @@ pub(super) async fn only_a_running_topology_with_intent_up_takes_mutations(repo:
                 .await
                 .row
                 .id;
-            stage::bring_meaning(&*repo, id, status, meant).await;
+            stage::bring_with_intent(&*repo, id, status, meant).await;
             let enqueue = repo.enqueue(id, adding("lab"), None, second(3));
             if matches!(status, Status::Active | Status::Degraded) && meant != Some(Intent::Down) {
                 enqueue.await.expect("it is enqueued");

@@ -67,7 +67,7 @@ pub(super) async fn edits_and_mutations_record_the_changes_of_deckies(repo: Arc<
     repo.edit(id, by, second(10)).await.expect("it is edited");
     let whole = Edit::new(mazes[2].clone());
     repo.edit(id, whole, second(11)).await.expect("it is edited");
-    stage::bring_meaning(&*repo, id, Status::Active, Some(Intent::Up)).await;
+    stage::bring_with_intent(&*repo, id, Status::Active, Some(Intent::Up)).await;
     stage::enqueue(&*repo, id, "lab").await;
     let (second_mutation, token) = stage::claim(&*repo, id, 1, 12).await;
     let kept = repo

@@ -58,11 +58,11 @@ pub(super) fn step(from: Status, to: Status) -> StatusChange {
 
 /// Changes a pending topology to a status by the shortest path.
 pub(super) async fn bring(repo: &dyn Repo, id: TopologyId, to: Status) {
-    bring_meaning(repo, id, to, None).await;
+    bring_with_intent(repo, id, to, None).await;
 }
 
 /// Changes a pending topology to a status by the shortest path, with an intent at each step.
-pub(super) async fn bring_meaning(repo: &dyn Repo, id: TopologyId, to: Status, intent: Option<Intent>) {
+pub(super) async fn bring_with_intent(repo: &dyn Repo, id: TopologyId, to: Status, intent: Option<Intent>) {
     use Status::{Active, Degraded, Deploying, Failed, Pending, TearingDown, TornDown};
     let way: &[Status] = match to {
         Pending => &[],
@@ -85,7 +85,7 @@ pub(super) async fn bring_meaning(repo: &dyn Repo, id: TopologyId, to: Status, i
 /// Stores a topology as running, with intent up.
 pub(super) async fn run(repo: &dyn Repo, name: &str, topology: Topology) -> StoredTopology {
     let id = create(repo, name, topology).await.row.id;
-    bring_meaning(repo, id, Status::Active, Some(Intent::Up)).await;
+    bring_with_intent(repo, id, Status::Active, Some(Intent::Up)).await;
     repo.load(id).await.expect("it is there")
 }
 

@@ -20,7 +20,7 @@ async fn any(repo: &dyn Repo, at: i64) -> Option<MutationRow> {
     claimed.expect("the store answers")
 }
 
-fn no() -> MutationOutcome {
+fn rejection() -> MutationOutcome {
     MutationOutcome::Rejected { reason: "no".into() }
 }
 
@@ -40,7 +40,7 @@ async fn assert_lost(repo: &dyn Repo, id: MutationId, token: ClaimToken, at: i64
     for refusal in [
         repo.renew_claim(id, token, LEASE, second(at)).await.err(),
         repo.store_mutation(id, token, stage::maze(1), second(at)).await.err(),
-        repo.finish_mutation(id, token, no(), second(at)).await.err(),
+        repo.finish_mutation(id, token, rejection(), second(at)).await.err(),
         repo.finish_mutation(id, token, MutationOutcome::Applied, second(at))
             .await
             .err(),
@@ -71,7 +71,7 @@ pub(super) async fn the_oldest_mutation_is_claimed_first(repo: Arc<dyn Repo>) {
         row.claim = Some(claim.clone());
         assert_eq!(claimed, row);
         assert_eq!(repo.mutation(row.id).await.expect("it is there"), row);
-        let finished = repo.finish_mutation(row.id, claim.token, no(), second(4)).await;
+        let finished = repo.finish_mutation(row.id, claim.token, rejection(), second(4)).await;
         row.state = MutationState::Rejected;
         row.reason = Some("no".into());
         row.finished_at = Some(second(4));
@@ -90,7 +90,7 @@ pub(super) async fn only_one_mutation_of_a_topology_is_claimed_at_a_time(repo: A
     for _ in 0..3 {
         let (mutation, token) = claim(&*repo, id, 1, 3).await;
         assert_busy(&*repo, id, 17).await;
-        repo.finish_mutation(mutation, token, no(), second(17))
+        repo.finish_mutation(mutation, token, rejection(), second(17))
             .await
             .expect("it is finished");
     }
@@ -179,7 +179,7 @@ pub(super) async fn a_lost_claim_is_refused(repo: Arc<dyn Repo>) {
     let mutation = enqueue(&*repo, id, "attic").await.id;
     let (first, token) = claim(&*repo, id, 1, 3).await;
     assert_lost(&*repo, mutation, token, 4).await;
-    repo.finish_mutation(first, token, no(), second(5))
+    repo.finish_mutation(first, token, rejection(), second(5))
         .await
         .expect("it is finished");
     assert_lost(&*repo, first, token, 6).await;
@@ -300,7 +300,7 @@ pub(super) async fn a_stored_mutation_cannot_be_rejected_and_an_unstored_one_can
             .store_mutation(mutation, token, stored.topology.clone(), second(5))
             .await;
         kept.expect("it is stored");
-        let refusal = stage::refused(&*repo, repo.finish_mutation(mutation, token, no(), second(6))).await;
+        let refusal = stage::refused(&*repo, repo.finish_mutation(mutation, token, rejection(), second(6))).await;
         assert!(
             matches!(refusal, RepoError::MutationStored { id } if id == mutation),
             "{refusal:?}"
@@ -360,7 +360,7 @@ pub(super) async fn each_mutation_is_claimed_once_and_in_order_by_many_concurren
                     .entry(row.topology)
                     .or_default()
                     .push(row.id);
-                repo.finish_mutation(row.id, token, no(), second(4)).await?;
+                repo.finish_mutation(row.id, token, rejection(), second(4)).await?;
             }
             Ok(())
         }

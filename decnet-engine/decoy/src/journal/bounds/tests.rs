@@ -8,13 +8,13 @@ fn number(of: u32) -> Ipv4Addr {
 
 /// The number of contacts with lines, and the counts of the summaries.
 #[derive(Default)]
-struct Fate {
+struct Totals {
     lines: u64,
     summaries: u64,
     counted: u64,
 }
 
-impl Fate {
+impl Totals {
     fn of_contact(&mut self, bounds: &mut Bounds, from: Ipv4Addr, now: Instant) {
         if bounds.admit(from, now) {
             self.lines += 1;
@@ -34,51 +34,56 @@ impl Fate {
 #[test]
 fn a_long_flood_has_few_lines_and_every_contact_is_counted() {
     let start = Instant::now();
-    let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
+    let (mut bounds, mut totals) = (Bounds::new(start), Totals::default());
     let hours = 12;
     for second in 0..hours * 3600 {
         let now = start + Duration::from_secs(second);
         for _ in 0..10 {
-            fate.of_contact(&mut bounds, FLOOD, now);
+            totals.of_contact(&mut bounds, FLOOD, now);
         }
-        fate.of_summaries(bounds.due(now));
+        totals.of_summaries(bounds.due(now));
     }
-    fate.of_summaries(bounds.close(start + Duration::from_secs(hours * 3600)));
-    assert_eq!(fate.lines + fate.counted, hours * 36_000);
-    assert!(fate.lines <= 32 + hours * 360, "{}", fate.lines);
-    assert!(fate.summaries <= 20 + hours * 13, "{}", fate.summaries);
+    totals.of_summaries(bounds.close(start + Duration::from_secs(hours * 3600)));
+    assert_eq!(totals.lines + totals.counted, hours * 36_000);
+    assert!(totals.lines <= 32 + hours * 360, "{}", totals.lines);
+    assert!(totals.summaries <= 20 + hours * 13, "{}", totals.summaries);
 }
 
 #[test]
 fn a_new_source_gets_a_line_during_a_flood() {
     let start = Instant::now();
-    let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
+    let (mut bounds, mut totals) = (Bounds::new(start), Totals::default());
     for of in 0..200_u32 {
         for _ in 0..1000 {
-            fate.of_contact(&mut bounds, number(of % 40), start);
+            totals.of_contact(&mut bounds, number(of % 40), start);
         }
     }
-    assert!(fate.lines <= 552, "{}", fate.lines);
+    assert!(totals.lines <= 552, "{}", totals.lines);
     assert!(bounds.admit(FLOOD, start));
 }
 
 #[test]
 fn many_forged_sources_fill_neither_the_memory_nor_the_log() {
     let start = Instant::now();
-    let (mut bounds, mut fate) = (Bounds::new(start), Fate::default());
+    let (mut bounds, mut totals) = (Bounds::new(start), Totals::default());
     let mut of = 0;
     for second in 0..600 {
         let now = start + Duration::from_secs(second);
         for _ in 0..1000 {
             of += 1;
-            fate.of_contact(&mut bounds, number(of), now);
+            totals.of_contact(&mut bounds, number(of), now);
         }
-        fate.of_summaries(bounds.due(now));
+        totals.of_summaries(bounds.due(now));
         assert!(bounds.sources.len() <= SOURCES);
     }
-    fate.of_summaries(bounds.close(start + Duration::from_mins(10)));
-    assert_eq!(fate.lines + fate.counted, 600_000);
-    assert!(fate.lines + fate.summaries < 1000, "{} {}", fate.lines, fate.summaries);
+    totals.of_summaries(bounds.close(start + Duration::from_mins(10)));
+    assert_eq!(totals.lines + totals.counted, 600_000);
+    assert!(
+        totals.lines + totals.summaries < 1000,
+        "{} {}",
+        totals.lines,
+        totals.summaries
+    );
 }
 
 #[test]

@@ -1,12 +1,12 @@
-use decnet_tidy::{Source, front_doors, workspace_sources};
+use decnet_tidy::{Source, public_types, workspace_sources};
 
 use crate::{none, said};
 
 #[test]
 fn every_public_type_of_a_library_has_one_path_and_its_own_name() {
     let sources = workspace_sources();
-    none(&front_doors::have_own_names(&sources));
-    none(&front_doors::are_at_the_root(&sources));
+    none(&public_types::have_own_names(&sources));
+    none(&public_types::are_at_the_root(&sources));
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn a_name_of_two_public_types_is_a_breach() {
         "mod a;\npub use a::{Seccomp, MAX, seccomp};\n",
     );
     let engine = |text: &str| Source::new("decnet-engine/src/lib.rs", text);
-    let breaches = |text: &str| front_doors::have_own_names(&[core.clone(), engine(text)]);
+    let breaches = |text: &str| public_types::have_own_names(&[core.clone(), engine(text)]);
     let expected = "`decnet_topology` also has a public type `Seccomp`";
     assert_eq!(said(&breaches("pub use b::Seccomp;")), [(1, expected)]);
     assert_eq!(said(&breaches("\npub use b::{c::{Seccomp}};")), [(2, expected)]);
@@ -29,7 +29,7 @@ fn a_type_in_a_public_module_is_a_breach() {
         "decnet-engine/src/lib.rs",
         "pub mod host;\nmod plan;\npub mod testing;\n",
     );
-    let breaches = |path: &str, text: &str| front_doors::are_at_the_root(&[root.clone(), Source::new(path, text)]);
+    let breaches = |path: &str, text: &str| public_types::are_at_the_root(&[root.clone(), Source::new(path, text)]);
     let host = "decnet-engine/src/host.rs";
     let expected = "`Cause` has a path in the public module `host`: export it at the root only";
     for text in [

@@ -7,10 +7,10 @@ use syn::{Item, UseTree, Visibility};
 
 use crate::{Breach, Source, imports};
 
-/// Lists the files of a crate that import each other in a circle: one breach for each import within it.
+/// Lists the files of a crate that import each other in a cycle: one breach for each import within it.
 ///
 /// A re-export (`pub use`) is not an import. An import of a re-exported name counts as an import of the file that defines it.
-pub fn circles(krate: &str, sources: &[Source]) -> Vec<Breach> {
+pub fn cycles(krate: &str, sources: &[Source]) -> Vec<Breach> {
     let files = Files::new(krate, sources);
     let mut lines: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for (from, source) in files.sources.iter().enumerate() {
@@ -29,10 +29,10 @@ pub fn circles(krate: &str, sources: &[Source]) -> Vec<Breach> {
     }
     let graph = DiGraph::<(), (), usize>::from_edges(lines.keys());
     let mut breaches = Vec::new();
-    for circle in tarjan_scc(&graph).into_iter().filter(|circle| circle.len() > 1) {
+    for cycle in tarjan_scc(&graph).into_iter().filter(|cycle| cycle.len() > 1) {
         for ((from, to), line) in &lines {
-            if circle.contains(&(*from).into()) && circle.contains(&(*to).into()) {
-                let what = format!("an import of {} closes a circle", files.sources[*to].path);
+            if cycle.contains(&(*from).into()) && cycle.contains(&(*to).into()) {
+                let what = format!("an import of {} closes a cycle", files.sources[*to].path);
                 breaches.push(files.sources[*from].breach(*line, what));
             }
         }
@@ -78,7 +78,7 @@ impl<'s> Files<'s> {
             _ => path,
         };
         let (mut at, mut rest) = self.resolve(source, path)?;
-        // A name may come through several modules. A circle of names does not compile.
+        // A name may come through several modules. A cycle of names does not compile.
         while let Some(further) = rest.first().and_then(|name| self.names[at].get(name)) {
             let Some((next, left)) = self.resolve(self.sources[at], further) else {
                 break;

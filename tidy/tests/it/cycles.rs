@@ -1,4 +1,4 @@
-use decnet_tidy::{Source, circles::circles, workspace_sources};
+use decnet_tidy::{Source, cycles::cycles, workspace_sources};
 
 use crate::{none, said};
 
@@ -13,9 +13,9 @@ const CRATES: [&str; 7] = [
 ];
 
 #[test]
-fn no_files_of_a_crate_import_each_other_in_a_circle() {
+fn no_files_of_a_crate_import_each_other_in_a_cycle() {
     let sources = workspace_sources();
-    let breaches: Vec<_> = CRATES.iter().flat_map(|krate| circles(krate, &sources)).collect();
+    let breaches: Vec<_> = CRATES.iter().flat_map(|krate| cycles(krate, &sources)).collect();
     none(&breaches);
 }
 
@@ -24,7 +24,7 @@ fn file(path: &str, text: &str) -> Source {
 }
 
 #[test]
-fn a_circle_of_files_is_a_breach_on_each_of_its_imports() {
+fn a_cycle_of_files_is_a_breach_on_each_of_its_imports() {
     let root = file(
         "plan/mod",
         "mod diff;\nmod step;\npub use diff::diff;\npub use step::Step;",
@@ -37,12 +37,12 @@ fn a_circle_of_files_is_a_breach_on_each_of_its_imports() {
         "fn f(s: super::Step) {}",
     ];
     for text in ways {
-        let breaches = circles("decnet_engine", &[root.clone(), step.clone(), file("plan/diff", text)]);
+        let breaches = cycles("decnet_engine", &[root.clone(), step.clone(), file("plan/diff", text)]);
         assert_eq!(
             said(&breaches),
             [
-                (1, "an import of decnet-engine/src/plan/diff.rs closes a circle"),
-                (1, "an import of decnet-engine/src/plan/step.rs closes a circle"),
+                (1, "an import of decnet-engine/src/plan/diff.rs closes a cycle"),
+                (1, "an import of decnet-engine/src/plan/step.rs closes a cycle"),
             ],
             "{text}"
         );
@@ -50,22 +50,22 @@ fn a_circle_of_files_is_a_breach_on_each_of_its_imports() {
 }
 
 #[test]
-fn a_file_that_uses_its_child_and_is_used_by_it_is_a_circle() {
+fn a_file_that_uses_its_child_and_is_used_by_it_is_a_cycle() {
     let parent = file("plan", "mod diff;\nuse diff::diff;\npub struct Plan;");
     let child = file("plan/diff", "use super::Plan;\npub fn diff() {}");
-    assert_eq!(circles("decnet_engine", &[parent, child]).len(), 2);
+    assert_eq!(cycles("decnet_engine", &[parent, child]).len(), 2);
 }
 
 #[test]
-fn a_re_export_of_a_child_is_no_circle() {
+fn a_re_export_of_a_child_is_not_a_cycle() {
     let parent = file("plan", "mod diff;\npub use diff::diff;\npub struct Plan;");
     let child = file("plan/diff", "use super::Plan;\npub fn diff() {}");
-    assert_eq!(circles("decnet_engine", &[parent, child]), []);
+    assert_eq!(cycles("decnet_engine", &[parent, child]), []);
 }
 
 #[test]
-fn imports_of_tests_are_left_out() {
+fn imports_of_tests_are_ignored() {
     let tests = "#[cfg(test)]\nmod tests { use super::super::step::Step; }";
     let sources = [file("plan/diff", tests), file("plan/step", "use super::diff::diff;")];
-    assert_eq!(circles("decnet_engine", &sources), []);
+    assert_eq!(cycles("decnet_engine", &sources), []);
 }

@@ -36,7 +36,7 @@ const TO_RECEIVE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Provides sockets to services.
-pub(crate) struct Desk {
+pub(crate) struct SocketServer {
     listener: OwnedFd,
     clients: Vec<Client>,
 }
@@ -56,7 +56,7 @@ enum Stage {
     Settled,
 }
 
-impl Desk {
+impl SocketServer {
     /// Listens on a path and replaces an earlier socket.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         match fs::remove_file(path) {
@@ -83,7 +83,7 @@ impl Desk {
         let mut handed = self.handed();
         self.clients.retain_mut(|client| {
             let ready = clients.next().copied().unwrap_or(PollFlags::empty());
-            client.goes_on(ready, &mut handed, now)
+            client.handle(ready, &mut handed, now)
         });
         if !rest[0].is_empty() {
             self.accept(now);
@@ -153,7 +153,7 @@ impl Stage {
 
 impl Client {
     /// Handles a client's input. Returns false if the client must be dropped.
-    fn goes_on(&mut self, ready: PollFlags, handed: &mut usize, now: Instant) -> bool {
+    fn handle(&mut self, ready: PollFlags, handed: &mut usize, now: Instant) -> bool {
         let was_handed = matches!(self.stage, Stage::Handed(_));
         if self.stage.deadline().is_some_and(|deadline| deadline <= now) {
             return false;
