@@ -17,7 +17,7 @@ const ROUNDS: usize = 64;
 const COUNTED: usize = 5;
 
 const NO_RSS: &str = "there is no /proc/self/status with RssAnon";
-const NEVER_FULL: &str = "the holes that others left are never full";
+const NEVER_FULL: &str = "the holes in the heap were not filled";
 
 /// Returns the memory of a maze in bytes, as the system counts it, or why it cannot be measured.
 ///

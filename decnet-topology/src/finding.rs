@@ -37,9 +37,9 @@ pub enum Code {
     DocType,
     /// A name that is not a DNS label.
     NameInvalid,
-    /// Two LANs of one name.
+    /// Two LANs with the same name.
     LanNameDup,
-    /// Two deckies of one name.
+    /// Two deckies with the same name.
     DeckyNameDup,
     /// An address that does not parse.
     IpMalformed,

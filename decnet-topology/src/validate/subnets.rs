@@ -112,7 +112,7 @@ pub(super) fn overlaps(view: &TopologyView<'_>, findings: &mut Findings) {
 /// `SUBNET_OVERLAP`: a LAN that overlaps one of another topology.
 pub(super) fn claimed(view: &TopologyView<'_>, claims: &[SubnetClaim], findings: &mut Findings) {
     let others: Vec<_> = claims.iter().map(|claim| claim.subnet).collect();
-    for (lan, subnet, other) in meetings(view, &others) {
+    for (lan, subnet, other) in overlapping_lans(view, &others) {
         let (lan, claim) = (lan.name(), &claims[other]);
         let message = format!(
             "{subnet} of LAN `{lan}` overlaps {} of LAN `{}` in topology `{}`; use another subnet, or omit it to allocate one",
@@ -124,7 +124,7 @@ pub(super) fn claimed(view: &TopologyView<'_>, claims: &[SubnetClaim], findings:
 }
 
 /// Finds the LANs that overlap one of the others, with its position there; at most the four nearest for each.
-pub(super) fn meetings<'a>(view: &TopologyView<'a>, others: &[Ipv4Net]) -> Vec<(LanView<'a>, Ipv4Net, usize)> {
+pub(super) fn overlapping_lans<'a>(view: &TopologyView<'a>, others: &[Ipv4Net]) -> Vec<(LanView<'a>, Ipv4Net, usize)> {
     if others.is_empty() {
         return Vec::new();
     }

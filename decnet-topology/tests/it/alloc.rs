@@ -133,14 +133,14 @@ fn subnet(text: &str) -> Ipv4Net {
 fn exhaustion_names_the_pool_and_the_numbers() {
     let mut addresses = IpAllocator::new(subnet("10.0.0.0/30")).expect("a subnet");
     addresses.next_free().expect("one address");
-    let error = addresses.next_free().expect_err("no other");
+    let error = addresses.next_free().expect_err("none is left");
     assert_eq!(
         error.to_string(),
         "the subnet 10.0.0.0/30 has 0 free address(es) for hosts, 1 are needed"
     );
     let mut subnets = SubnetAllocator::new(subnet("10.0.0.0/24"), 24).expect("pool");
     subnets.next_free().expect("one subnet");
-    let error = subnets.next_free().expect_err("no other");
+    let error = subnets.next_free().expect_err("none is left");
     assert_eq!(
         error.to_string(),
         "the pool 10.0.0.0/24 has 0 free subnet(s) of /24, 1 are needed"

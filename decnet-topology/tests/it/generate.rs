@@ -126,7 +126,7 @@ fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net
             assert!(config.deckies_per_lan().contains(&count), "{context}");
             assert!(
                 joined[&lan.id()] < lan.id(),
-                "{context}: every LAN hangs on an earlier one"
+                "{context}: every LAN is attached to an earlier one"
             );
         }
     }

@@ -84,7 +84,7 @@ fn a_host_port_in_use_is_reported() {
 }
 
 #[test]
-fn a_port_on_ipv6_meets_listeners_there_and_is_warned_of() {
+fn a_port_on_ipv6_clashes_with_listeners_there_and_causes_a_warning() {
     let listener = |address: &str| HostFacts {
         listeners: vec![Listener {
             address: Some(address.parse().expect("an address")),

@@ -195,7 +195,7 @@ fn a_pending_lan_may_be_renamed_and_moved_but_not_onto_another_or_away_from_its_
 }
 
 #[test]
-fn homes_stay() {
+fn a_home_is_neither_removed_nor_left() {
     let (decky_name, lan) = (name("gate"), name("dmz"));
     assert_eq!(
         code(live(DetachDecky::new(decky_name.clone(), lan.clone()))),

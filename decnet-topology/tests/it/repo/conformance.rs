@@ -50,7 +50,7 @@ async fn store(repo: &dyn Repo, name: &str, topology: Topology, status: Status) 
     let mut row = repo.create(new(name, topology), AT).await.expect("it is stored").row;
     for to in way {
         let change = StatusChange::new(row.status, to).intent(Intent::Up);
-        row = repo.set_status(row.id, change, AT).await.expect("it may become so");
+        row = repo.set_status(row.id, change, AT).await.expect("the change is legal");
     }
     row.id
 }

@@ -1,4 +1,4 @@
-//! Stores that were damaged after they were made.
+//! Stores that were damaged after they were created.
 
 use std::{
     fs,
@@ -133,12 +133,12 @@ fn a_truncated_file_is_damaged() {
         store_of_one(&path, 400);
         let len = path.metadata().expect("its length").len();
         let file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
-        file.set_len(len * part / 4).expect("cut off");
+        file.set_len(len * part / 4).expect("truncated");
         assert!(!found_in(&path).is_empty(), "{part} quarters");
         assert_eq!(
             path.metadata().expect("its length").len(),
             len * part / 4,
-            "it is left as it is"
+            "the file is unchanged"
         );
     }
 }

@@ -64,7 +64,7 @@ fn fill(path: &Path) {
         for id in ids {
             repo.enqueue(id, asked.clone(), None, at).await.expect("it runs");
         }
-        // The others are similar, without a wait for the disk after each.
+        // The others are similar, but the disk is not waited for after each.
         let copied = other.execute(
             "WITH RECURSIVE round (number) AS (VALUES (2) UNION ALL SELECT number + 1 FROM round LIMIT ?1)
              INSERT INTO mutations (topology, mutation, state, version, attempts, enqueued_at)

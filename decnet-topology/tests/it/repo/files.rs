@@ -98,7 +98,7 @@ fn a_database_of_another_program_is_left_unchanged() {
         );
         assert!(
             fs::read(&path).expect("read") == content,
-            "{layout}: the file is as it was"
+            "{layout}: the file is unchanged"
         );
     }
 }
@@ -116,7 +116,7 @@ fn a_store_of_a_newer_program_is_left_unchanged() {
     let is_too_new = matches!(&refusal, RepoError::TooNew { path: it, found, known: newest }
         if *it == path && (*found, *newest) == (known + 1, known));
     assert!(is_too_new, "{refusal:?}");
-    assert!(fs::read(&path).expect("read") == content, "the file is as it was");
+    assert!(fs::read(&path).expect("read") == content, "the file is unchanged");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn an_empty_file_is_refused_and_left_unchanged() {
     fs::remove_file(&path).expect("removed");
     store_of_one(&path, 3);
     let file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
-    file.set_len(0).expect("cut off");
+    file.set_len(0).expect("truncated");
     assert!(SqliteRepo::open(&path).is_err());
 }
 

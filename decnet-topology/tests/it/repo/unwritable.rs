@@ -76,7 +76,7 @@ pub(super) fn on_a_full_disk(folder: &Path) {
     let stored = leave_store(folder);
     let path = folder.join("decnet.db");
     let ballast = fill(folder);
-    let repo = SqliteRepo::open(&path).expect("it is read all the same");
+    let repo = SqliteRepo::open(&path).expect("it can be read");
     assert!(!repo.is_writable());
     assert_eq!(wait(repo.load(stored.row.id)).expect("read"), stored);
     assert_eq!(wait(repo.check()).expect("checked"), Vec::<String>::new());
@@ -84,7 +84,7 @@ pub(super) fn on_a_full_disk(folder: &Path) {
     assert!(refused.is_unwritable(), "{refused:?}");
     let refused = SqliteRepo::open(folder.join("new.db")).expect_err("no room for a new one");
     assert!(refused.is_unwritable(), "{refused:?}");
-    assert!(!folder.join("new.db").exists(), "no half store is left");
+    assert!(!folder.join("new.db").exists(), "no incomplete store is left");
     // One lock for all processes that cannot write: it needs no disk space.
     let lock = wait(repo.lock_unwritten()).expect("locked");
     let other = SqliteRepo::open(&path).expect("read");
@@ -104,13 +104,13 @@ pub(super) fn on_a_read_only_file_system(folder: &Path) {
     let stored = leave_store(folder);
     mount(&["-o", "remount,ro"], folder);
     let path = folder.join("decnet.db");
-    let repo = SqliteRepo::open(&path).expect("it is read all the same");
+    let repo = SqliteRepo::open(&path).expect("it can be read");
     assert_eq!(wait(repo.load(stored.row.id)).expect("read"), stored);
     assert_eq!(wait(repo.list(&TopologyFilter::default())).expect("read").total, 1);
     let refused = wait(repo.set_needs_resync(stored.row.id, false, None, Timestamp::UNIX_EPOCH));
     assert!(matches!(refused, Err(RepoError::ReadOnly)), "{refused:?}");
     drop(wait(repo.lock_unwritten()).expect("locked"));
-    let refused = SqliteRepo::open(folder.join("new.db")).expect_err("nothing can be made");
+    let refused = SqliteRepo::open(folder.join("new.db")).expect_err("nothing can be created");
     assert!(matches!(refused, RepoError::ReadOnly), "{refused:?}");
     mount(&["-o", "remount,rw"], folder);
     wait(repo.set_needs_resync(stored.row.id, false, None, Timestamp::UNIX_EPOCH)).expect("it can be written again");
