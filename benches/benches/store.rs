@@ -330,7 +330,7 @@ fn queue(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
 }
 
 fn benches(criterion: &mut Criterion) {
-    // On the disk of the build folder: a temporary folder may be in memory, where nothing is synchronised.
+    // On the disk of the build folder: a temporary folder may be in memory, where nothing is synced to a disk.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

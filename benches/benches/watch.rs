@@ -125,7 +125,7 @@ async fn measure() -> Result<()> {
     let Some((docker, options)) = running::connect().await? else {
         return Ok(());
     };
-    // Not in a folder that may be in memory, which is never synchronised.
+    // Not in a folder that may be in memory, which never syncs to a disk.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(Server::bind(folder.path().join(SOCKET))?.serve(stop.clone()));

@@ -74,7 +74,7 @@ pub async fn connect() -> Result<Option<(Docker, EngineOptions)>> {
 impl Running {
     /// Connects to the daemon; if it does not answer, prints that nothing is measured, and returns none.
     ///
-    /// The store is in `folder`, which should be on a disk: in memory, nothing is synchronised.
+    /// The store is in `folder`, which should be on a disk: in memory, nothing is synced to a disk.
     pub async fn reach(folder: impl AsRef<Path>) -> Result<Option<Self>> {
         let Some((docker, options)) = connect().await? else {
             return Ok(None);

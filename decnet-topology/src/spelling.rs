@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typing_error_is_recognised_and_another_word_is_not() {
+    fn a_typing_error_is_recognized_and_another_word_is_not() {
         let words = ["http", "https", "ssh", "subnet"];
         assert_eq!(nearest("htpp", words), Some("http"));
         assert_eq!(nearest("SSH", words), Some("ssh"));

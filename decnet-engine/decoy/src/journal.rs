@@ -156,16 +156,16 @@ impl Journal {
     /// Writes the summaries that are due.
     pub(crate) fn tick(&mut self, now: Instant) {
         let due = [self.connections.due(now), self.datagrams.due(now)].concat();
-        self.summarise(due);
+        self.summarize(due);
     }
 
     /// Writes all remaining counts.
     pub(crate) fn close(&mut self, now: Instant) {
         let left = [self.connections.close(now), self.datagrams.close(now)].concat();
-        self.summarise(left);
+        self.summarize(left);
     }
 
-    fn summarise(&mut self, due: Vec<(Option<Ipv4Addr>, Tally)>) {
+    fn summarize(&mut self, due: Vec<(Option<Ipv4Addr>, Tally)>) {
         for (remote_addr, tally) in due {
             let line = Summary {
                 ts: rfc3339(SystemTime::now()),

@@ -88,7 +88,8 @@ fn refusal(error: io::Error, path: &Path) -> RepoError {
     }
 }
 
-/// A new store under a temporary name, next to the final one. Dropping it removes it and the files that SQLite created next to it.
+/// A new store under a temporary name, next to the final one. Dropping it removes it, and the files that SQLite created next to
+/// it.
 struct TemporaryStore(PathBuf);
 
 impl TemporaryStore {

@@ -28,7 +28,7 @@ pub(super) fn latest() -> u32 {
 /// Prepares a connection: foreign files are refused, and an older layout is migrated.
 pub(super) fn prepare(connection: &mut Connection, path: &Path, timeout: Duration) -> Result<(), Fault> {
     connection.busy_timeout(timeout)?;
-    recognise(connection, path)?;
+    recognize(connection, path)?;
     if connection.is_readonly("main")? {
         return Err(RepoError::ReadOnly.into());
     }
@@ -39,7 +39,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path, timeout: Duratio
 
 /// Prepares a connection to a store in memory.
 pub(super) fn prepare_in_memory(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
-    recognise(connection, path)?;
+    recognize(connection, path)?;
     finish(connection)
 }
 
@@ -50,7 +50,7 @@ fn finish(connection: &mut Connection) -> Result<(), Fault> {
 }
 
 /// Refuses files of other programs and files of a newer layout before anything is written to them.
-fn recognise(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
+fn recognize(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
     let moment = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let application: i64 = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i64 = moment.pragma_query_value(None, "user_version", |row| row.get(0))?;

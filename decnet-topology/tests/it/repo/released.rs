@@ -1,8 +1,8 @@
 //! A store file written by a release is read unchanged.
 //!
 //! `tests/stores/0.1.0.db` was written by `write_a_store` below, run on the code of commit 2aef3bb (version 0.1.0), and
-//! `tests/stores/0.1.0.json` has the contents that this code read from it. For a later release, run it on the code of that release:
-//! `DECNET_WRITE_STORE=0.2.0 cargo nextest run --workspace --all-features a_store_written_by_a_release`.
+//! `tests/stores/0.1.0.json` has the contents that this code read from it. For a later release, run it on the code of that
+//! release: `DECNET_WRITE_STORE=0.2.0 cargo nextest run --workspace --all-features a_store_written_by_a_release`.
 
 use std::{fs, path::PathBuf};
 
