@@ -91,31 +91,31 @@ async fn deploy_and_tear_down(running: &Running, client: &Client) -> Result<()> 
                 found[1].push(running.teardown(id).await?);
                 continue;
             }
-            for (width, [raising, taking_down]) in widths.into_iter().zip(&mut floors) {
+            for (width, [deploying, tearing_down]) in widths.into_iter().zip(&mut floors) {
                 let since = Instant::now();
                 bare.deploy(width).await?;
-                raising.push(nanoseconds(since));
+                deploying.push(nanoseconds(since));
                 let since = Instant::now();
-                bare.take_down(width).await?;
-                taking_down.push(nanoseconds(since));
+                bare.teardown(width).await?;
+                tearing_down.push(nanoseconds(since));
             }
         }
     }
-    let [raise, take_down] = found.map(median);
-    let (mut bare_raise, mut bare_take_down) = (f64::INFINITY, f64::INFINITY);
+    let [deploy, teardown] = found.map(median);
+    let (mut bare_deploy, mut bare_teardown) = (f64::INFINITY, f64::INFINITY);
     for (width, times) in widths.into_iter().zip(floors) {
-        let [raising, taking_down] = times.map(median);
+        let [deploying, tearing_down] = times.map(median);
         println!(
             "{width} containers at a time: up in {:.1} s, down in {:.1} s",
-            raising / 1e9,
-            taking_down / 1e9
+            deploying / 1e9,
+            tearing_down / 1e9
         );
-        bare_raise = bare_raise.min(raising);
-        bare_take_down = bare_take_down.min(taking_down);
+        bare_deploy = bare_deploy.min(deploying);
+        bare_teardown = bare_teardown.min(tearing_down);
     }
     let what = format!("{} LANs, {} containers", maze.lans().len(), bare.containers());
-    up.push(&what, bare.containers(), raise, Some(bare_raise));
-    down.push(&what, bare.containers(), take_down, Some(bare_take_down));
+    up.push(&what, bare.containers(), deploy, Some(bare_deploy));
+    down.push(&what, bare.containers(), teardown, Some(bare_teardown));
     up.finish()?;
     Ok(down.finish()?)
 }
@@ -305,7 +305,7 @@ impl Bare {
     }
 
     /// Removes the containers with a given concurrency, and each network after the last container on it.
-    async fn take_down(&self, width: usize) -> Result<()> {
+    async fn teardown(&self, width: usize) -> Result<()> {
         let permits = Semaphore::new(width);
         let mut left: BTreeMap<&str, AtomicUsize> = BTreeMap::new();
         for (network, _) in self.deckies.iter().flat_map(|decky| &decky.base.endpoints) {
