@@ -128,8 +128,8 @@ fn benches(criterion: &mut Criterion) {
     let floor = "one breadth-first search, without its routes, for each different table";
     let mut table = Table::new("graph.routes", floor).limit(Limit::Ratio(3.0));
     let trees = [10, 100, 1_000, 4_000].map(|lans| ("", maze(lans)));
-    let circles = [1_000, 4_000].map(|lans| ("with circles", with_cycles(maze(lans))));
-    for (kind, maze) in trees.into_iter().chain(circles) {
+    let cyclic = [1_000, 4_000].map(|lans| ("with cycles", with_cycles(maze(lans))));
+    for (kind, maze) in trees.into_iter().chain(cyclic) {
         let routes = || Graph::new(black_box(&maze)).routes();
         let length: usize = routes().values().map(|routes| routes.len()).sum();
         println!("{length} routes in all");

@@ -110,9 +110,9 @@
 //!
 //! # Storing mazes
 //!
-//! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`MemoryRepo`] lives as
-//! long as the process; `SqliteRepo` (feature `sqlite`) is a file that several processes share. Your own store is correct
-//! if it passes the suite in `testing::contract` (feature `testing`).
+//! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`MemoryRepo`] lives as long as
+//! the process; `SqliteRepo` (feature `sqlite`) is a file that several processes share. Your own store is correct if it passes the
+//! suite in `testing::contract` (feature `testing`).
 //!
 //! ```
 //! use decnet_topology::{MemoryRepo, NewTopology, RepoError, Status, Topology, TopologyStore};

@@ -147,7 +147,7 @@ pub(super) fn powerful(decky: &DeckyView<'_>, findings: &mut Findings) {
             let (decky_name, name) = (decky.name, service.name);
             let message = format!(
                 "`{name}` on decky `{decky_name}` has the capability {capability}: an intruder in it can {power}; remove \
-                 it from the catalogue if the service works without it"
+                 the capability in the catalogue if the service works without it"
             );
             findings.push(Finding::new(Code::ServiceCapability, target(decky, name), message));
         }
