@@ -8,7 +8,7 @@
 //! This crate does not know Docker, the clock, the environment or the network: callers pass in what it needs. `decnet-engine`
 //! deploys the mazes.
 //!
-//! # A maze by hand
+//! # A maze built in code
 //!
 //! ```
 //! use decnet_topology::{Graph, Topology};

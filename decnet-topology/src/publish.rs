@@ -320,7 +320,7 @@ impl Publish {
 }
 
 impl Serialize for Publish {
-    /// Formats the rules as written by hand.
+    /// Formats the rules as a person writes them.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.rules.iter().map(ToString::to_string))
     }

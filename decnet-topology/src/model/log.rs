@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for LogDriver {
     }
 }
 
-/// An option of a log driver, as written by hand: `max-size=50m`, or `max-size=` to remove it.
+/// An option of a log driver, as a person writes it: `max-size=50m`, or `max-size=` to remove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOption {
     /// Its name.

@@ -23,8 +23,8 @@ pub use published::changes_published;
 
 /// One change to a maze: on the wire `{"op": …, "payload": {…}}`.
 ///
-/// A [`Mutation`] is read from JSON, or created from its payload. [`apply`] returns the changed
-/// maze, which has passed the live rules, or an error; the given maze is unchanged.
+/// A [`Mutation`] is read from JSON, or created from its payload. [`apply`] returns the changed maze, which has passed the live
+/// rules, or an error; the given maze is unchanged.
 ///
 /// ```
 /// use decnet_topology::{AddDecky, Catalog, Mutation, MutationContext, Stage, Topology, apply};
