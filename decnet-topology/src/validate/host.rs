@@ -11,7 +11,7 @@ use crate::{
     name::ServiceName,
     publish::{HostPort, Publish},
     validate::{
-        subnets::meetings,
+        subnets::overlapping_lans,
         view::{DeckyView, TopologyView},
     },
 };
@@ -207,7 +207,7 @@ pub(super) fn overlaps(view: &TopologyView<'_>, host: &HostFacts, findings: &mut
         .filter(|(subnet, _)| subnet.prefix_len() > 0)
         .collect();
     let subnets: Vec<_> = others.iter().map(|(subnet, _)| *subnet).collect();
-    for (lan, subnet, other) in meetings(view, &subnets) {
+    for (lan, subnet, other) in overlapping_lans(view, &subnets) {
         let (other, owner) = &others[other];
         let message = format!(
             "{subnet} of LAN `{}` overlaps {other} of {owner}; use another subnet, or remove the other",

@@ -76,15 +76,15 @@ impl Reduce for VolumeListResponse {
 /// Keeps the fields of a container that are read, whether it is inspected or listed.
 fn reduce_container(container: &mut Value) {
     remove(container, &["Health", "ImageManifestDescriptor", "Ports"]);
-    for (object, field) in [
-        ("Config", "Labels"),
-        ("HostConfig", "NetworkMode"),
-        ("NetworkSettings", "Networks"),
+    for (object, fields) in [
+        ("Config", &["Image", "Labels"][..]),
+        ("HostConfig", &["NetworkMode"]),
+        ("NetworkSettings", &["Networks"]),
     ] {
         container
             .get_mut(object)
             .into_iter()
-            .for_each(|object| keep(object, &[field]));
+            .for_each(|object| keep(object, fields));
     }
     // A string in a list, an object in an inspection.
     match container.get_mut("State") {
