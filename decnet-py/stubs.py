@@ -152,12 +152,16 @@ class Writer:
             text += "    __hash__: ClassVar[None]  # type: ignore[assignment]\n"
         return text
 
+    def depth(self, one: Json) -> int:
+        """Returns the number of classes that a class inherits from, directly or not."""
+        return sum(1 + self.depth(self.classes[base["id"]]) for base in one.get("bases", []))
+
     def module(self) -> str:
         classes = [one for one in self.classes.values() if not one["name"].endswith("Methods")]
         functions = [one for one in self.members.get("", []) if one["type"] == "function"]
         parts = [self.function(one, set(), False, "") for one in sorted(functions, key=lambda one: str(one["name"]))]
         # A base precedes what extends it.
-        parts += [self.cls(one) for one in sorted(classes, key=lambda one: (bool(one.get("bases")), str(one["name"])))]
+        parts += [self.cls(one) for one in sorted(classes, key=lambda one: (self.depth(one), str(one["name"])))]
         types = set(re.findall(r"^(?:class )?(\w+)(?:\(|: TypeAlias| = TypedDict)", (PACKAGE / "types.py").read_text(), re.M))
         modules = {**MODULES, ".types": types}
         imports = [f"import {name}\n" for name in ("builtins", "datetime") if name in self.names]

@@ -121,7 +121,7 @@ impl SubnetAllocator {
     ) -> PyResult<Self> {
         let py = base.py();
         let text = convert::address_text(base, "a pool")?;
-        let base = net::parse_base(&text).map_err(|error| tree::AddressError::new_err(error.to_string()))?;
+        let base = net::parse_base(&text).map_err(|error| error.raise(py))?;
         let prefix = prefix.map_or(Ok(DEFAULT_LAN_PREFIX), length)?;
         let mut pool = decnet_topology::SubnetAllocator::new(base, prefix).map_err(|error| error.raise(py))?;
         for subnet in convert::subnets(reserved, "reserved")? {

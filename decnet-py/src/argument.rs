@@ -1,6 +1,9 @@
 //! Arguments; every fault of them is a `TypeError`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use pyo3::{
@@ -9,7 +12,7 @@ use pyo3::{
     prelude::*,
 };
 
-use crate::{convert, tree};
+use crate::{convert, errors, tree};
 
 /// A text.
 pub(crate) struct Text(String);
@@ -64,7 +67,7 @@ impl FromPyObject<'_, '_> for FilePath {
 /// Reads a whole file.
 pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
     let read = std::fs::read(path);
-    read.map_err(|error| tree::DecnetError::new_err(format!("{}: {error}", path.display())))
+    read.map_err(|error| errors::unreadable(path, &error))
 }
 
 /// Reads a count that must not be negative.
@@ -83,6 +86,14 @@ pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
             convert::kind(object)
         ))),
     }
+}
+
+/// Reads a timeout in seconds; none is no limit.
+pub(crate) fn timeout(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(object) = object else { return Ok(None) };
+    let timeout = Duration::try_from(seconds(object, "a timeout")?);
+    let negative = |_| tree::DecnetError::new_err("a timeout must not be negative");
+    timeout.map(Some).map_err(negative)
 }
 
 /// Reads a time in seconds.

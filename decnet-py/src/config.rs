@@ -22,7 +22,7 @@ impl TopologyConfig {
     #[pyo3(signature = (*, catalog = None, **fields: "Any"))]
     fn new(py: Python<'_>, catalog: Option<&Bound<'_, Catalog>>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let fields = fields.map_or_else(|| PyDict::new(py), Clone::clone);
-        read(fields.as_any(), catalog.map(Bound::get))
+        read(fields.as_any(), &Catalog::or_builtin(catalog.map(Bound::get)))
     }
 
     /// Reads a config from a dict.
@@ -35,7 +35,7 @@ impl TopologyConfig {
                 convert::kind(fields)
             )));
         }
-        read(fields, catalog.map(Bound::get))
+        read(fields, &Catalog::or_builtin(catalog.map(Bound::get)))
     }
 
     /// Returns all fields, including the seed.
@@ -147,10 +147,10 @@ impl TopologyConfig {
 }
 
 /// Reads a config from a dict.
-pub(crate) fn read(fields: &Bound<'_, PyAny>, catalog: Option<&Catalog>) -> PyResult<TopologyConfig> {
+pub(crate) fn read(fields: &Bound<'_, PyAny>, catalog: &decnet_topology::Catalog) -> PyResult<TopologyConfig> {
     let py = fields.py();
     let value = convert::to_value(fields).map_err(|unfit| unfit.raise(|message| errors::unread_config(py, message)))?;
-    let config = decnet_topology::TopologyConfig::from_value(&value, &Catalog::or_builtin(catalog), rng::os_seed);
+    let config = decnet_topology::TopologyConfig::from_value(&value, catalog, rng::os_seed);
     config.map(TopologyConfig).map_err(|error| error.raise(py))
 }
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::{
     argument::{self, FilePath},
     convert,
-    errors::{self, Raise},
+    errors::Raise,
+    model,
 };
 
 /// A document before it is parsed.
@@ -89,6 +90,16 @@ impl Written {
     }
 }
 
+/// Reads a maze in any form, with the gaps that its document has.
+pub(crate) fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
+    if let Ok(topology) = maze.cast::<model::Topology>() {
+        return Ok(topology.get().draft());
+    }
+    let written = Written::from_python(maze)?;
+    let py = maze.py();
+    py.detach(|| written.parse()).map_err(|error| error.raise(py))
+}
+
 /// The reason why a document did not become a topology.
 type Refusal = Box<dyn Raise + Send>;
 
@@ -104,5 +115,8 @@ fn unread(py: Python<'_>, message: &str) -> PyErr {
         column: None,
     };
     let finding = Finding::new(decnet_topology::Code::DocType, target, message);
-    errors::invalid_topology(py, message, &[finding])
+    DocumentError {
+        findings: vec![finding],
+    }
+    .raise(py)
 }

@@ -1,8 +1,8 @@
-//! Engines: the operations on stored mazes.
+//! Engines: the operations on Docker. `engine_store` has those on the store.
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{DeployOptions, EngineError, RuntimeError, Submitted, WatchOptions, watch};
+use decnet_engine::{DeployOptions, EngineError, Prepared, PreparedReap, WatchOptions, watch};
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -11,9 +11,7 @@ use crate::{
     convert, events,
     operation::{Answer, Operation, Stop, Waiter},
     plan,
-    prepared::{self, PreparedMethods, ReapMethods},
-    queue,
-    repo::version,
+    prepared::{self, Ready},
     rows,
     runtime::Native,
     workbench::{Slot, Workbench},
@@ -40,12 +38,12 @@ impl EngineMethods {
         self.slot.get()?.workbench()
     }
 
-    /// Runs an operation that changes Docker. It can be cancelled, and reports its progress.
-    fn change<T, F>(
+    /// Runs an operation that can be cancelled, and reports its progress.
+    pub(crate) fn operate<T, F>(
         &self,
         py: Python<'_>,
         progress: Option<&Bound<'_, PyAny>>,
-        work: impl FnOnce(decnet_engine::Engine, CancellationToken) -> F + Send + 'static,
+        work: impl FnOnce(Workbench, decnet_engine::Engine, CancellationToken) -> F + Send + 'static,
         finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
     ) -> Answer
     where
@@ -57,19 +55,38 @@ impl EngineMethods {
         let operation = Operation::new(
             Stop::Token(cancel.clone()),
             |inbox| async move {
-                let connected = cancel.run_until_cancelled(bench.engine()).await;
-                let engine = connected.unwrap_or_else(|| Err(cancelled()))?;
-                inbox.follow(engine.events(), work(engine, cancel)).await
+                let engine = bench.engine();
+                inbox.follow(engine.events(), work(bench, engine, cancel)).await
             },
             finish,
         );
         self.waiter.wait(py, operation, progress)
     }
 
-    /// Runs an operation that only reads.
-    fn look<T, F>(
+    /// Runs an operation that changes Docker.
+    fn change<T, F>(
         &self,
         py: Python<'_>,
+        progress: Option<&Bound<'_, PyAny>>,
+        work: impl FnOnce(decnet_engine::Engine, CancellationToken) -> F + Send + 'static,
+        finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
+    ) -> Answer
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, EngineError>> + Send + 'static,
+    {
+        let connect_and_work = |bench: Workbench, engine, cancel: CancellationToken| async move {
+            bench.connect(&cancel).await?;
+            work(engine, cancel).await
+        };
+        self.operate(py, progress, connect_and_work, finish)
+    }
+
+    /// Runs an operation that does not change Docker.
+    pub(crate) fn run<T, F>(
+        &self,
+        py: Python<'_>,
+        stop: Stop,
         work: impl FnOnce(decnet_engine::Engine) -> F + Send + 'static,
         finish: impl FnOnce(Python<'_>, T) -> Answer + Send + 'static,
     ) -> Answer
@@ -78,15 +95,33 @@ impl EngineMethods {
         F: Future<Output = Result<T, EngineError>> + Send + 'static,
     {
         let bench = self.workbench()?;
-        let work = |_| async move { work(bench.engine().await?).await };
-        self.waiter.wait(py, Operation::new(Stop::Drop, work, finish), None)
+        let work = |_| async move { work(bench.engine()).await };
+        self.waiter.wait(py, Operation::new(stop, work, finish), None)
     }
-}
 
-/// Returns the error of an operation that was cancelled before it began.
-fn cancelled() -> EngineError {
-    let what = "the connection to the daemon".into();
-    RuntimeError::Cancelled { what }.into()
+    /// Runs the preparation of an operation.
+    fn prepared<P, F>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(decnet_engine::Engine) -> F + Send + 'static,
+        finish: impl FnOnce(Ready<P>, Python<'_>) -> Answer + Send + 'static,
+    ) -> Answer
+    where
+        P: Send + 'static,
+        F: Future<Output = Result<P, EngineError>> + Send + 'static,
+    {
+        let (waiter, closing) = (self.waiter, self.workbench()?.closing);
+        let work = |engine: decnet_engine::Engine| async move { Ok((engine.clone(), work(engine).await?)) };
+        self.run(py, Stop::Drop, work, move |py, (engine, prepared)| {
+            let ready = Ready {
+                engine,
+                prepared,
+                closing,
+                waiter,
+            };
+            finish(ready, py)
+        })
+    }
 }
 
 /// Reads the interval between two polls of `watch`.
@@ -107,7 +142,7 @@ impl EngineMethods {
     #[pyo3(signature = () -> "Answer[Document]")]
     fn info(&self, py: Python<'_>) -> Answer {
         let work = |engine: decnet_engine::Engine| async move { Ok(engine.runtime().info().await?) };
-        self.look(py, work, convert::document_of)
+        self.run(py, Stop::Drop, work, convert::document_of)
     }
 
     /// Deploys a topology in any status. It recreates running containers only with `force`.
@@ -157,14 +192,8 @@ impl EngineMethods {
     ) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let operation = prepared::operation(operation, force, settings, actor)?;
-        let (waiter, closing) = (self.waiter, self.workbench()?.closing);
-        let work = move |engine: decnet_engine::Engine| async move {
-            let prepared = engine.prepare(id, operation).await?;
-            Ok((engine, prepared))
-        };
-        self.look(py, work, move |py, (engine, prepared)| {
-            PreparedMethods::make(py, engine, prepared, closing, waiter)
-        })
+        let work = move |engine: decnet_engine::Engine| async move { engine.prepare(id, operation).await };
+        self.prepared(py, work, Ready::<Prepared>::plan)
     }
 
     /// Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
@@ -179,14 +208,8 @@ impl EngineMethods {
         running: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let options = prepared::reap_options(instance, running)?;
-        let (waiter, closing) = (self.waiter, self.workbench()?.closing);
-        let work = move |engine: decnet_engine::Engine| async move {
-            let prepared = engine.prepare_reap(options).await?;
-            Ok((engine, prepared))
-        };
-        self.look(py, work, move |py, (engine, prepared)| {
-            ReapMethods::make(py, engine, prepared, closing, waiter)
-        })
+        let work = move |engine: decnet_engine::Engine| async move { engine.prepare_reap(options).await };
+        self.prepared(py, work, Ready::<PreparedReap>::reap)
     }
 
     /// Removes the resources of deleted and torn-down topologies. The arguments are those of `prepare_reap`.
@@ -216,27 +239,9 @@ impl EngineMethods {
     fn inspect(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let work = move |engine: decnet_engine::Engine| async move { engine.inspect(id).await };
-        self.look(py, work, |py, inspection| convert::to_python(py, &inspection.deckies))
-    }
-
-    /// Submits a mutation: for a running topology it is queued, a pending one is edited directly.
-    #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, actor: "str | None" = None, expected: "int | None" = None) -> "Answer[MutationRow | StoredTopology]")]
-    fn enqueue(
-        &self,
-        id: &Bound<'_, PyAny>,
-        mutation: &Bound<'_, PyAny>,
-        actor: Option<&Bound<'_, PyAny>>,
-        expected: Option<&Bound<'_, PyAny>>,
-    ) -> Answer {
-        let (py, id, expected) = (id.py(), rows::topology_id(id)?, version(expected)?);
-        let (bench, new) = (self.workbench()?, queue::wanted(mutation, actor)?);
-        let work = move |_| async move { bench.engine().await?.submit(id, new, expected).await };
-        let finish = |py: Python<'_>, submitted| match submitted {
-            Submitted::Edited(stored) => rows::stored(py, *stored),
-            Submitted::Enqueued(row) => convert::to_python(py, &row),
-            _ => Ok(py.None()),
-        };
-        self.waiter.wait(py, Operation::new(Stop::Never, work, finish), None)
+        self.run(py, Stop::Drop, work, |py, inspection| {
+            convert::to_python(py, &inspection.deckies)
+        })
     }
 
     /// Applies the queued mutations of a topology, and returns their rows.

@@ -1,11 +1,11 @@
 //! The only place that maps errors to exceptions.
 
-use std::{error::Error, fmt::Display, iter::successors};
+use std::{error::Error, fmt::Display, io, iter::successors, path::Path};
 
-use decnet_engine::{EngineError, RuntimeError, StepFailure};
+use decnet_engine::{EngineError, RuntimeError, StepFailure, describe_difference};
 use decnet_topology::{
-    AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, InvalidConfig as ConfigError,
-    MutationError, RepoError, ResolveError,
+    AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, Intent, InvalidConfig as ConfigError,
+    MutationError, RepoError, ResolveError, Status, SubnetError,
 };
 use pyo3::{IntoPyObjectExt as _, prelude::*};
 
@@ -26,9 +26,14 @@ fn said(error: &(dyn Error + 'static)) -> String {
     words.join(": ")
 }
 
-/// Sets the attributes of an exception. If setting one fails, the exception is still raised.
-fn with<const N: usize>(py: Python<'_>, error: PyErr, attributes: [(&str, PyResult<Py<PyAny>>); N]) -> PyErr {
-    for (name, value) in attributes {
+/// Sets the code and the attributes of an exception. If setting one fails, that failure is raised.
+fn with<const N: usize>(
+    py: Python<'_>,
+    error: PyErr,
+    code: &str,
+    attributes: [(&str, PyResult<Py<PyAny>>); N],
+) -> PyErr {
+    for (name, value) in [("code", code.into_py_any(py))].into_iter().chain(attributes) {
         let set = value.and_then(|value| error.value(py).setattr(name, value));
         if let Err(fault) = set {
             return fault;
@@ -40,7 +45,12 @@ fn with<const N: usize>(py: Python<'_>, error: PyErr, attributes: [(&str, PyResu
 /// Reports the faults of a config.
 pub(crate) fn invalid_config(py: Python<'_>, error: &ConfigError) -> PyErr {
     let raised = tree::InvalidConfig::new_err(error.to_string());
-    with(py, raised, [("faults", convert::to_python(py, &error.faults))])
+    with(
+        py,
+        raised,
+        error.code(),
+        [("faults", convert::to_python(py, &error.faults))],
+    )
 }
 
 /// Reports that a config cannot be read.
@@ -53,9 +63,14 @@ pub(crate) fn unread_config(py: Python<'_>, message: String) -> PyErr {
 }
 
 /// Reports the findings of a maze or a document.
-pub(crate) fn invalid_topology(py: Python<'_>, message: impl Display, findings: &[Finding]) -> PyErr {
+pub(crate) fn invalid_topology(py: Python<'_>, message: impl Display, code: &str, findings: &[Finding]) -> PyErr {
     let raised = tree::InvalidTopology::new_err(message.to_string());
-    with(py, raised, [("findings", finding::list(findings).into_py_any(py))])
+    with(
+        py,
+        raised,
+        code,
+        [("findings", finding::list(findings).into_py_any(py))],
+    )
 }
 
 /// Reports that a mutation cannot be read.
@@ -63,9 +78,15 @@ pub(crate) fn unread_mutation(py: Python<'_>, message: String) -> PyErr {
     MutationError::Syntax { message }.raise(py)
 }
 
-/// Reports that a store cannot be used.
+/// Reports that a store or an engine is closed, or cannot be used in this process.
 pub(crate) fn unusable(message: impl Display) -> PyErr {
     tree::RepoError::new_err(message.to_string())
+}
+
+/// Reports that a file cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> PyErr {
+    let message = format!("{}: {error}", path.display());
+    Python::attach(|py| with(py, tree::DecnetError::new_err(message), "io", []))
 }
 
 impl Raise for ConfigError {
@@ -76,17 +97,24 @@ impl Raise for ConfigError {
 
 impl Raise for GenerateError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        match self {
-            Self::Config(error) => invalid_config(py, error),
+        let raised = match self {
+            Self::Config(error) => return invalid_config(py, error),
             Self::Subnets { .. } | Self::Addresses { .. } => tree::AddressError::new_err(said(self)),
-            error => tree::DecnetError::new_err(said(error)),
-        }
+            error => tree::GenerateFailed::new_err(said(error)),
+        };
+        with(py, raised, self.code(), [])
     }
 }
 
 impl Raise for AllocError {
-    fn raise(&self, _: Python<'_>) -> PyErr {
-        tree::AddressError::new_err(said(self))
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        with(py, tree::AddressError::new_err(said(self)), self.code(), [])
+    }
+}
+
+impl Raise for SubnetError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        with(py, tree::AddressError::new_err(said(self)), self.code(), [])
     }
 }
 
@@ -96,19 +124,19 @@ impl Raise for ResolveError {
             Self::Unsound { report } => report.findings(),
             _ => &[],
         };
-        invalid_topology(py, said(self), findings)
+        invalid_topology(py, said(self), self.code(), findings)
     }
 }
 
 impl Raise for DocumentError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        invalid_topology(py, said(self), &self.findings)
+        invalid_topology(py, said(self), self.code(), &self.findings)
     }
 }
 
 impl Raise for CatalogError {
-    fn raise(&self, _: Python<'_>) -> PyErr {
-        tree::InvalidCatalog::new_err(said(self))
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        with(py, tree::InvalidCatalog::new_err(said(self)), self.code(), [])
     }
 }
 
@@ -118,37 +146,53 @@ impl Raise for MutationError {
             Self::ResultInvalid { report } => report.findings(),
             _ => &[],
         };
-        let attributes = [
-            ("code", self.code().into_py_any(py)),
-            ("findings", finding::list(findings).into_py_any(py)),
-        ];
-        with(py, tree::MutationRejected::new_err(said(self)), attributes)
+        mutation_rejected(py, said(self), self.code(), findings)
     }
+}
+
+/// Reports that a mutation was rejected.
+fn mutation_rejected(py: Python<'_>, message: String, code: &str, findings: &[Finding]) -> PyErr {
+    let raised = tree::MutationRejected::new_err(message);
+    with(
+        py,
+        raised,
+        code,
+        [("findings", finding::list(findings).into_py_any(py))],
+    )
+}
+
+/// Returns the attributes of an error about a status.
+fn of_status(py: Python<'_>, status: Status, intent: Option<Intent>) -> [(&'static str, PyResult<Py<PyAny>>); 2] {
+    [
+        ("status", convert::to_python(py, &status)),
+        ("intent", convert::to_python(py, &intent)),
+    ]
 }
 
 impl Raise for RepoError {
     fn raise(&self, py: Python<'_>) -> PyErr {
+        let (message, code) = (said(self), self.code());
         match self {
             Self::VersionConflict { expected, current } => {
                 let attributes = [
                     ("expected", expected.get().into_py_any(py)),
                     ("current", current.get().into_py_any(py)),
                 ];
-                with(py, tree::VersionConflict::new_err(said(self)), attributes)
+                with(py, tree::VersionConflict::new_err(message), code, attributes)
             }
             Self::NotEditable { status, intent } => {
-                let attributes = [
-                    ("status", convert::to_python(py, status)),
-                    ("intent", convert::to_python(py, intent)),
-                ];
-                with(py, tree::NotEditable::new_err(said(self)), attributes)
+                let raised = tree::NotEditable::new_err(message);
+                with(py, raised, code, of_status(py, *status, *intent))
             }
-            Self::LeaseHeld { lease } => with(
-                py,
-                tree::Busy::new_err(said(self)),
-                [("lease", convert::to_python(py, lease))],
-            ),
-            error => tree::RepoError::new_err(said(error)),
+            Self::NotDeletable { status } => {
+                let raised = tree::WrongStatus::new_err(message);
+                with(py, raised, code, of_status(py, *status, None))
+            }
+            Self::LeaseHeld { lease } => {
+                let attributes = [("lease", convert::to_python(py, lease))];
+                with(py, tree::Busy::new_err(message), code, attributes)
+            }
+            _ => with(py, tree::RepoError::new_err(message), code, []),
         }
     }
 }
@@ -159,16 +203,30 @@ impl Raise for RuntimeError {
             Self::Unreachable { endpoint, .. } | Self::TooOld { endpoint, .. } => Some(endpoint),
             _ => None,
         };
+        if let Self::Cancelled { .. } = self {
+            let attributes = [
+                ("rolled_back", true.into_py_any(py)),
+                ("leftovers", Vec::<String>::new().into_py_any(py)),
+                ("failures", Vec::<String>::new().into_py_any(py)),
+            ];
+            return with(py, tree::Interrupted::new_err(said(self)), self.code(), attributes);
+        }
         if self.is_unreachable() {
             let attributes = [("endpoint", endpoint.into_py_any(py))];
-            return with(py, tree::DockerUnavailable::new_err(said(self)), attributes);
+            return with(
+                py,
+                tree::DockerUnavailable::new_err(said(self)),
+                self.code(),
+                attributes,
+            );
         }
-        tree::DockerError::new_err(said(self))
+        with(py, tree::DockerError::new_err(said(self)), self.code(), [])
     }
 }
 
 impl Raise for EngineError {
     fn raise(&self, py: Python<'_>) -> PyErr {
+        let (message, code) = (said(self), self.code());
         let leftover = |left: &Vec<String>| ("leftovers", left.into_py_any(py));
         let failed = |failures: &[StepFailure]| {
             let said: Vec<String> = failures.iter().map(|failure| said(failure)).collect();
@@ -182,22 +240,50 @@ impl Raise for EngineError {
             Self::Repo(error) => error.raise(py),
             Self::Runtime(error) => error.raise(py),
             Self::Mutation(error) => error.raise(py),
-            Self::Invalid(invalid) => invalid_topology(py, said(invalid), invalid.report.findings()),
-            Self::Busy { lease } => with(
-                py,
-                tree::Busy::new_err(said(self)),
-                [("lease", convert::to_python(py, lease))],
-            ),
-            Self::WrongStatus { status, intent, .. } => {
-                let attributes = [
-                    ("status", convert::to_python(py, status)),
-                    ("intent", convert::to_python(py, intent)),
-                ];
-                with(py, tree::NotEditable::new_err(said(self)), attributes)
+            Self::Config(error) => error.raise(py),
+            Self::Generate(error) => error.raise(py),
+            Self::Resolve(error) => error.raise(py),
+            Self::Invalid(invalid) => invalid_topology(py, message, code, invalid.report.findings()),
+            Self::MutationRejected { .. } => mutation_rejected(py, message, code, &[]),
+            Self::Busy { lease } => {
+                let attributes = [("lease", convert::to_python(py, lease))];
+                with(py, tree::Busy::new_err(message), code, attributes)
             }
-            Self::PublishMapsNothing { .. } => tree::InvalidConfig::new_err(said(self)),
-            Self::Plan(_) => tree::NeedsForce::new_err(said(self)),
-            Self::PlanChanged { .. } => tree::PlanChanged::new_err(said(self)),
+            Self::WrongStatus { status, intent, .. } => {
+                let raised = tree::WrongStatus::new_err(message);
+                with(py, raised, code, of_status(py, *status, *intent))
+            }
+            Self::PublishMapsNothing { rule } => {
+                let raised = tree::PublishMapsNothing::new_err(message);
+                with(py, raised, code, [("rule", rule.into_py_any(py))])
+            }
+            Self::AgentMode { host } => {
+                let raised = tree::AgentMode::new_err(message);
+                with(py, raised, code, [("host", host.into_py_any(py))])
+            }
+            Self::NoDecoy => with(py, tree::NoDecoy::new_err(message), code, []),
+            Self::InvalidName { .. } => with(py, tree::InvalidName::new_err(message), code, []),
+            Self::Desired(_) => with(py, tree::UnknownService::new_err(message), code, []),
+            Self::Plan(_) => with(py, tree::NeedsForce::new_err(message), code, []),
+            Self::PlanChanged { .. } => with(py, tree::PlanChanged::new_err(message), code, []),
+            Self::QueueNotEmpty { .. } => with(py, tree::QueueNotEmpty::new_err(message), code, []),
+            Self::StillQueued { mutation } | Self::MutationQueued { mutation, .. } => {
+                let raised = tree::MutationQueued::new_err(message);
+                with(py, raised, code, [("mutation", mutation.get().into_py_any(py))])
+            }
+            Self::Differs { stored, wanted } => {
+                let difference = describe_difference(stored, wanted, "wanted");
+                let attributes = [
+                    ("id", stored.row.id.to_string().into_py_any(py)),
+                    ("status", convert::to_python(py, &stored.row.status)),
+                    ("difference", difference.into_py_any(py)),
+                ];
+                with(py, tree::Differs::new_err(message), code, attributes)
+            }
+            Self::LeftOnRuntime { leftovers, .. } => {
+                let raised = tree::LeftOnDocker::new_err(message);
+                with(py, raised, code, [leftover(leftovers)])
+            }
             Self::DeployFailed {
                 failures,
                 undo_failures,
@@ -205,7 +291,7 @@ impl Raise for EngineError {
                 ..
             } => {
                 let attributes = [undone(undo_failures, leftovers), leftover(leftovers), failed(failures)];
-                with(py, tree::DeployFailed::new_err(said(self)), attributes)
+                with(py, tree::DeployFailed::new_err(message), code, attributes)
             }
             Self::Interrupted {
                 undo_failures,
@@ -217,24 +303,22 @@ impl Raise for EngineError {
                     leftover(leftovers),
                     failed(undo_failures),
                 ];
-                with(py, tree::Interrupted::new_err(said(self)), attributes)
+                with(py, tree::Interrupted::new_err(message), code, attributes)
             }
-            Self::TeardownUnrecorded { leftovers, source, .. } => with(
-                py,
-                tree::TeardownFailed::new_err(said(self)),
-                [
+            Self::TeardownUnrecorded { leftovers, source, .. } => {
+                let attributes = [
                     leftover(leftovers),
                     ("failures", vec![source.to_string()].into_py_any(py)),
-                ],
-            ),
+                ];
+                with(py, tree::TeardownUnrecorded::new_err(message), code, attributes)
+            }
             Self::TeardownIncomplete {
                 failures, leftovers, ..
-            } => with(
-                py,
-                tree::TeardownFailed::new_err(said(self)),
-                [leftover(leftovers), failed(failures)],
-            ),
-            error => tree::DecnetError::new_err(said(error)),
+            } => {
+                let attributes = [leftover(leftovers), failed(failures)];
+                with(py, tree::TeardownFailed::new_err(message), code, attributes)
+            }
+            _ => with(py, tree::DecnetError::new_err(message), code, []),
         }
     }
 }

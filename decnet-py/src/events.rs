@@ -50,10 +50,7 @@ pub(crate) fn open(
     timeout: Option<&Bound<'_, PyAny>>,
     waiter: Waiter,
 ) -> Answer {
-    let timeout = timeout
-        .map(|timeout| argument::seconds(timeout, "a timeout"))
-        .transpose()?
-        .map(|timeout| Duration::try_from(timeout).unwrap_or_default());
+    let timeout = argument::timeout(timeout)?;
     let closing = bench.closing.clone();
     let work = move |_| async move {
         let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
@@ -72,7 +69,7 @@ pub(crate) fn open(
         Ok::<_, RepoError>((snapshot, feed, unwatch))
     };
     let finish = move |py: Python<'_>, (snapshot, feed, unwatch): (Vec<TopologyNow>, _, _)| {
-        let methods = PyClassInitializer::from(EventsMethods {
+        let methods = EventsMethods {
             follower: Native::new(Follower {
                 feed,
                 closing,
@@ -80,11 +77,8 @@ pub(crate) fn open(
                 _unwatch: unwatch,
             }),
             snapshot: convert::Typed::from(describe(py, snapshot)?),
-        });
-        Ok(match waiter {
-            Waiter::Thread => Py::new(py, methods.add_subclass(Events))?.into_any(),
-            Waiter::EventLoop => Py::new(py, methods.add_subclass(AioEvents))?.into_any(),
-        })
+        };
+        waiter.object(py, methods, Events, AioEvents)
     };
     waiter.wait(py, Operation::new(Stop::Drop, work, finish), None)
 }
@@ -142,7 +136,8 @@ async fn next(feed: &mut Option<Feed>) -> Option<Result<FeedItem, RepoError>> {
     }
 }
 
-async fn pause(timeout: Option<Duration>) {
+/// Waits for the timeout; without one, forever.
+pub(crate) async fn pause(timeout: Option<Duration>) {
     match timeout {
         Some(timeout) => tokio::time::sleep(timeout).await,
         None => std::future::pending().await,

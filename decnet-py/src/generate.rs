@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use decnet_topology::TopologyConfig as Config;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 
 use crate::{
@@ -23,8 +24,23 @@ pub(crate) fn generate_topology(
     catalog: Option<&Bound<'_, Catalog>>,
     fields: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Topology> {
-    let catalog = catalog.map(Bound::get);
-    let mut config = match (config, fields) {
+    let catalog = Catalog::or_builtin(catalog.map(Bound::get));
+    let config = self::config(py, config, seed, fields, &catalog)?;
+    let reserved = convert::subnets(reserved, "reserved")?;
+    let drawn = py.detach(|| decnet_topology::generate(&config, &catalog, &reserved));
+    let maze = drawn.map_err(|error| error.raise(py))?;
+    Ok(Topology::drawn(Arc::new(maze), config))
+}
+
+/// Reads a config, or config fields.
+pub(crate) fn config(
+    py: Python<'_>,
+    config: Option<&Bound<'_, PyAny>>,
+    seed: Option<&Bound<'_, PyAny>>,
+    fields: Option<&Bound<'_, PyDict>>,
+    catalog: &decnet_topology::Catalog,
+) -> PyResult<Config> {
+    let config = match (config, fields) {
         (Some(_), Some(_)) => return Err(PyTypeError::new_err("give a config or its fields, not both")),
         (Some(config), None) => match config.cast::<TopologyConfig>() {
             Ok(config) => config.get().0.clone(),
@@ -39,11 +55,8 @@ pub(crate) fn generate_topology(
         },
         (None, fields) => read(fields.map_or_else(|| PyDict::new(py), Clone::clone).as_any(), catalog)?.0,
     };
-    if let Some(seed) = seed {
-        config = config.with_seed(read_seed(seed)?);
-    }
-    let (catalog, reserved) = (Catalog::or_builtin(catalog), convert::subnets(reserved, "reserved")?);
-    let drawn = py.detach(|| decnet_topology::generate(&config, &catalog, &reserved));
-    let maze = drawn.map_err(|error| error.raise(py))?;
-    Ok(Topology::drawn(Arc::new(maze), config))
+    Ok(match seed {
+        Some(seed) => config.with_seed(read_seed(seed)?),
+        None => config,
+    })
 }

@@ -16,6 +16,7 @@ mod config;
 mod convert;
 mod document;
 mod engine;
+mod engine_store;
 mod errors;
 mod events;
 mod finding;

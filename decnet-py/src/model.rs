@@ -62,7 +62,8 @@ impl Topology {
         &self.header
     }
 
-    fn draft(&self) -> decnet_topology::Draft {
+    /// Returns the document.
+    pub(crate) fn draft(&self) -> decnet_topology::Draft {
         decnet_topology::Draft {
             header: self.header.clone(),
             ..decnet_topology::Draft::from(&*self.maze)

@@ -33,7 +33,7 @@ mod _decnet {
         plan::{Outcome, Plan, Step},
         prepared::{AioPrepared, AioPreparedReap, Prepared, PreparedReap},
         report::Report,
-        rows::{StoredTopology, TopologyRow},
+        rows::{StoreOutcome, StoredTopology, TopologyRow},
         simulated::Simulated,
         validate::validate_document,
     };

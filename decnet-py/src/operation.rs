@@ -9,7 +9,7 @@ use std::{
 };
 
 use decnet_engine::{Received, Subscription};
-use pyo3::prelude::*;
+use pyo3::{PyClass, prelude::*};
 use serde_json::json;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,20 @@ impl Waiter {
                 Ok(wait.call1((operation, progress))?.unbind())
             }
         }
+    }
+
+    /// Creates an object with these methods, of the class for this waiter.
+    pub(crate) fn object<M, T, L>(self, py: Python<'_>, methods: M, thread: T, event_loop: L) -> Answer
+    where
+        T: PyClass,
+        L: PyClass,
+        (T, M): Into<PyClassInitializer<T>>,
+        (L, M): Into<PyClassInitializer<L>>,
+    {
+        Ok(match self {
+            Self::Thread => Py::new(py, (thread, methods))?.into_any(),
+            Self::EventLoop => Py::new(py, (event_loop, methods))?.into_any(),
+        })
     }
 }
 

@@ -15,11 +15,27 @@ use crate::{
 };
 
 /// A prepared operation and its executor.
-struct Ready<P> {
-    engine: decnet_engine::Engine,
-    prepared: P,
-    closing: CancellationToken,
-    waiter: Waiter,
+pub(crate) struct Ready<P> {
+    pub(crate) engine: decnet_engine::Engine,
+    pub(crate) prepared: P,
+    pub(crate) closing: CancellationToken,
+    pub(crate) waiter: Waiter,
+}
+
+impl Ready<decnet_engine::Prepared> {
+    /// Creates Python's object.
+    pub(crate) fn plan(self, py: Python<'_>) -> Answer {
+        let waiter = self.waiter;
+        waiter.object(py, PreparedMethods(Native::new(self)), Prepared, AioPrepared)
+    }
+}
+
+impl Ready<decnet_engine::PreparedReap> {
+    /// Creates Python's object.
+    pub(crate) fn reap(self, py: Python<'_>) -> Answer {
+        let waiter = self.waiter;
+        waiter.object(py, ReapMethods(Native::new(self)), PreparedReap, AioPreparedReap)
+    }
 }
 
 impl<P: Clone + Send + Sync + 'static> Ready<P> {
@@ -52,27 +68,6 @@ impl<P: Clone + Send + Sync + 'static> Ready<P> {
 pub(crate) struct PreparedMethods(Native<Ready<decnet_engine::Prepared>>);
 
 impl PreparedMethods {
-    /// Creates Python's object.
-    pub(crate) fn make(
-        py: Python<'_>,
-        engine: decnet_engine::Engine,
-        prepared: decnet_engine::Prepared,
-        closing: CancellationToken,
-        waiter: Waiter,
-    ) -> Answer {
-        let ready = Ready {
-            engine,
-            prepared,
-            closing,
-            waiter,
-        };
-        let methods = PyClassInitializer::from(Self(Native::new(ready)));
-        Ok(match waiter {
-            Waiter::Thread => Py::new(py, methods.add_subclass(Prepared))?.into_any(),
-            Waiter::EventLoop => Py::new(py, methods.add_subclass(AioPrepared))?.into_any(),
-        })
-    }
-
     fn prepared(&self) -> PyResult<&decnet_engine::Prepared> {
         self.0.get().map(|ready| &ready.prepared)
     }
@@ -143,29 +138,6 @@ impl PreparedMethods {
 /// The members of a prepared reap, which [`PreparedReap`] and [`AioPreparedReap`] inherit.
 #[pyclass(frozen, subclass, module = "decnet._decnet")]
 pub(crate) struct ReapMethods(Native<Ready<decnet_engine::PreparedReap>>);
-
-impl ReapMethods {
-    /// Creates Python's object.
-    pub(crate) fn make(
-        py: Python<'_>,
-        engine: decnet_engine::Engine,
-        prepared: decnet_engine::PreparedReap,
-        closing: CancellationToken,
-        waiter: Waiter,
-    ) -> Answer {
-        let ready = Ready {
-            engine,
-            prepared,
-            closing,
-            waiter,
-        };
-        let methods = PyClassInitializer::from(Self(Native::new(ready)));
-        Ok(match waiter {
-            Waiter::Thread => Py::new(py, methods.add_subclass(PreparedReap))?.into_any(),
-            Waiter::EventLoop => Py::new(py, methods.add_subclass(AioPreparedReap))?.into_any(),
-        })
-    }
-}
 
 /// A planned reap that is not executed yet. `execute` makes the plans again, and refuses if they differ.
 #[pyclass(frozen, extends = ReapMethods, module = "decnet")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decnet_topology::{Holder, MutationFilter, MutationId, MutationOutcome, NewMutation, Repo};
-use pyo3::{exceptions::PyTypeError, prelude::*};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 
 use crate::{
     argument::{Text, count, seconds},
@@ -15,9 +15,13 @@ use crate::{
     rows,
 };
 
-/// Reads the number of a mutation.
-fn mutation_id(object: &Bound<'_, PyAny>) -> PyResult<MutationId> {
-    Ok(MutationId::new(count(object, "the number of a mutation")? as u64))
+/// Reads the number of a mutation from its row, or from the number itself.
+pub(crate) fn mutation_id(object: &Bound<'_, PyAny>) -> PyResult<MutationId> {
+    let number = match object.cast::<PyDict>() {
+        Ok(row) => row.get_item("id")?.unwrap_or_else(|| object.clone()),
+        Err(_) => object.clone(),
+    };
+    Ok(MutationId::new(count(&number, "the number of a mutation")? as u64))
 }
 
 #[pymethods]
@@ -96,7 +100,7 @@ impl RepoMethods {
         )
     }
 
-    /// Appends a mutation to the queue of a running topology. `Engine.enqueue` also publishes it.
+    /// Appends a mutation to the queue of a running topology. `Engine.submit` also edits pending topologies, and publishes an event.
     #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, actor: "str | None" = None, expected: "int | None" = None, at: "Moment | None" = None) -> "Answer[MutationRow]")]
     fn enqueue(
         &self,
@@ -139,7 +143,7 @@ impl RepoMethods {
     }
 
     /// Renews a claim for `time` seconds from now.
-    #[pyo3(signature = (id: "int", token: "str", time: "float", *, at: "Moment | None" = None) -> "Answer[MutationClaim]")]
+    #[pyo3(signature = (id: "MutationId", token: "str", time: "float", *, at: "Moment | None" = None) -> "Answer[MutationClaim]")]
     fn renew_claim(
         &self,
         id: &Bound<'_, PyAny>,
@@ -157,7 +161,7 @@ impl RepoMethods {
     }
 
     /// Releases a claimed mutation, which stays in its place in the queue.
-    #[pyo3(signature = (id: "int", token: "str", *, at: "Moment | None" = None) -> "Answer[None]")]
+    #[pyo3(signature = (id: "MutationId", token: "str", *, at: "Moment | None" = None) -> "Answer[None]")]
     fn release_claim(&self, id: &Bound<'_, PyAny>, token: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id, at) = (id.py(), mutation_id(id)?, convert::moment(at)?);
         let token = convert::parsed(token, "a token")?;
@@ -169,7 +173,7 @@ impl RepoMethods {
     }
 
     /// Stores the maze that results from a claimed mutation.
-    #[pyo3(signature = (id: "int", token: "str", topology, *, at: "Moment | None" = None) -> "Answer[StoredTopology]")]
+    #[pyo3(signature = (id: "MutationId", token: "str", topology, *, at: "Moment | None" = None) -> "Answer[StoredTopology]")]
     fn store_mutation(
         &self,
         id: &Bound<'_, PyAny>,
@@ -187,7 +191,7 @@ impl RepoMethods {
     }
 
     /// Records the outcome of a claimed mutation, and releases it.
-    #[pyo3(signature = (id: "int", token: "str", outcome: "MutationOutcome", *, reason: "str | None" = None, at: "Moment | None" = None) -> "Answer[MutationRow]")]
+    #[pyo3(signature = (id: "MutationId", token: "str", outcome: "MutationOutcome", *, reason: "str | None" = None, at: "Moment | None" = None) -> "Answer[MutationRow]")]
     fn finish_mutation(
         &self,
         id: &Bound<'_, PyAny>,
@@ -221,7 +225,7 @@ impl RepoMethods {
     }
 
     /// Returns a mutation.
-    #[pyo3(signature = (id: "int") -> "Answer[MutationRow]")]
+    #[pyo3(signature = (id: "MutationId") -> "Answer[MutationRow]")]
     fn mutation(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), mutation_id(id)?);
         self.answer(

@@ -325,11 +325,4 @@ impl RepoMethods {
         let work = move |repo: Arc<dyn Repo>| async move { repo.claims(left_out).await };
         self.answer(py, work, |py, claims| convert::to_python(py, &claims))
     }
-
-    /// Deletes a topology with all its records.
-    #[pyo3(signature = (id: "TopologyId", *, at: "Moment | None" = None) -> "Answer[None]")]
-    fn delete(&self, id: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyAny>>) -> Answer {
-        let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
-        self.answer(py, move |repo| async move { repo.delete(id, at).await }, nothing)
-    }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     config::TopologyConfig,
     convert::{self, Typed},
+    finding::{self, Finding},
     model::Topology,
 };
 
@@ -123,7 +124,7 @@ fn described(row: &decnet_topology::TopologyRow) -> Value {
 }
 
 /// A topology and its row.
-#[pyclass(frozen, extends = TopologyRow, module = "decnet")]
+#[pyclass(frozen, subclass, extends = TopologyRow, module = "decnet")]
 pub(crate) struct StoredTopology {
     /// The maze.
     #[pyo3(get)]
@@ -141,11 +142,46 @@ pub(crate) fn rows(py: Python<'_>, rows: Vec<decnet_topology::TopologyRow>) -> P
     Ok(rows.into_pyobject(py)?.unbind())
 }
 
-/// Creates Python's stored topology.
-pub(crate) fn stored(py: Python<'_>, stored: decnet_topology::StoredTopology) -> PyResult<Py<PyAny>> {
+/// A topology that an engine stored, with the change of the store.
+#[pyclass(frozen, extends = StoredTopology, module = "decnet")]
+pub(crate) struct StoreOutcome {
+    result: decnet_engine::StoreResult,
+    /// The warnings of the validation. A `GATEWAY_PORT_CLASH` among them makes a deploy fail unless publish rules separate the
+    /// gateways.
+    #[pyo3(get)]
+    warnings: Vec<Finding>,
+}
+
+#[pymethods]
+impl StoreOutcome {
+    /// The change of the store: the topology was created, replaced or unchanged.
+    #[getter]
+    fn result(&self, py: Python<'_>) -> PyResult<Typed<convert::StoreResult>> {
+        Typed::new(py, &self.result)
+    }
+}
+
+fn initializer(
+    py: Python<'_>,
+    stored: decnet_topology::StoredTopology,
+) -> PyResult<PyClassInitializer<StoredTopology>> {
     let decnet_topology::StoredTopology { row, topology } = stored;
     let topology = Py::new(py, Topology::shared((&row).into(), Arc::new(topology)))?;
-    let made = PyClassInitializer::from(TopologyRow(row)).add_subclass(StoredTopology { topology });
+    Ok(PyClassInitializer::from(TopologyRow(row)).add_subclass(StoredTopology { topology }))
+}
+
+/// Creates Python's stored topology.
+pub(crate) fn stored(py: Python<'_>, stored: decnet_topology::StoredTopology) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, initializer(py, stored)?)?.into_any())
+}
+
+/// Creates Python's outcome of an operation on the store.
+pub(crate) fn outcome(py: Python<'_>, outcome: decnet_engine::StoreOutcome) -> PyResult<Py<PyAny>> {
+    let warnings = finding::list(&outcome.warnings);
+    let made = initializer(py, outcome.stored)?.add_subclass(StoreOutcome {
+        result: outcome.result,
+        warnings,
+    });
     Ok(Py::new(py, made)?.into_any())
 }
 

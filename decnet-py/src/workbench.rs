@@ -1,11 +1,10 @@
-//! The parts of an engine, and where its containers run.
+//! The parts of an engine.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+use std::sync::{Arc, Mutex, PoisonError};
+
+use decnet_engine::{
+    DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, LocalBus, Runtime, RuntimeError, RuntimeInfo,
 };
-
-use decnet_engine::{DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, LocalBus, Runtime};
 use decnet_topology::Repo;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio::sync::OnceCell;
@@ -24,8 +23,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Workbench {
     pub(crate) repo: Arc<dyn Repo>,
-    pub(crate) host: Host,
-    pub(crate) runtime: Arc<OnceCell<Arc<dyn Runtime>>>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) connected: Arc<OnceCell<RuntimeInfo>>,
     pub(crate) options: EngineOptions,
     pub(crate) bus: LocalBus,
     /// Is cancelled when the engine is closed, which cancels its operations.
@@ -33,25 +32,19 @@ pub(crate) struct Workbench {
 }
 
 impl Workbench {
-    /// Creates an engine. The first one connects to the daemon.
-    pub(crate) async fn engine(&self) -> Result<decnet_engine::Engine, EngineError> {
-        let runtime = self.runtime.get_or_try_init(|| self.connect()).await?;
-        Ok(decnet_engine::Engine::new(
-            Arc::clone(&self.repo),
-            Arc::clone(runtime),
-            self.options.clone(),
-        ))
+    /// Creates an engine, which connects to the daemon when an operation needs it.
+    pub(crate) fn engine(&self) -> decnet_engine::Engine {
+        decnet_engine::Engine::new(Arc::clone(&self.repo), Arc::clone(&self.runtime), self.options.clone())
     }
 
-    async fn connect(&self) -> Result<Arc<dyn Runtime>, EngineError> {
-        match &self.host {
-            Host::Simulated(runtime) => Ok(Arc::clone(runtime)),
-            Host::Docker(docker) => {
-                let (repo, options) = (Arc::clone(&self.repo), self.options.clone());
-                let engine = decnet_engine::Engine::on_docker(repo, docker.clone(), options).await?;
-                Ok(Arc::clone(engine.runtime()))
-            }
-        }
+    /// Connects to the daemon, if that was not done yet. Operations that change Docker cannot be cancelled while they connect, but this can.
+    pub(crate) async fn connect(&self, cancel: &CancellationToken) -> Result<(), EngineError> {
+        let info = || self.runtime.info();
+        let connected = cancel.run_until_cancelled(self.connected.get_or_try_init(info)).await;
+        connected.ok_or_else(|| RuntimeError::Cancelled {
+            what: "the connection to the daemon".into(),
+        })??;
+        Ok(())
     }
 }
 
@@ -75,49 +68,41 @@ impl CloseWithRepo for Slot {
     }
 }
 
-/// Where the containers run.
-#[derive(Debug, Clone)]
-pub(crate) enum Host {
-    /// On a Docker daemon.
-    Docker(DockerOptions),
-    /// On a simulated one.
-    Simulated(Arc<dyn Runtime>),
-}
-
-impl Host {
-    /// Reads the argument `docker`.
-    pub(crate) fn new(
-        py: Python<'_>,
-        docker: Option<&Bound<'_, PyAny>>,
-        timeout: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        if let Some(simulated) = docker.and_then(|docker| docker.cast::<Simulated>().ok()) {
-            return Ok(Self::Simulated(simulated.get().runtime()));
-        }
-        let host = match docker {
-            // Other clients of Docker behave the same.
-            None => DockerHost::find(
-                |name| std::env::var(name).ok(),
-                |path| std::fs::read_to_string(path).ok(),
-            ),
-            Some(docker) if docker.is_instance_of::<PyString>() => {
-                convert::text(docker, "the daemon's address")?.parse()
-            }
-            Some(other) => {
-                let kind = convert::kind(other);
-                return Err(PyTypeError::new_err(format!(
-                    "docker must be None, a str or a Simulated, not {kind}"
-                )));
-            }
-        };
-        let mut options = DockerOptions::default().host(host.map_err(|error| error.raise(py))?);
-        if let Some(timeout) = timeout {
-            let timeout = argument::seconds(timeout, "a timeout")?;
-            options.timeout =
-                Duration::try_from(timeout).map_err(|_| errors::unusable("a timeout must not be negative"))?;
-        }
-        Ok(Self::Docker(options))
+/// Reads the arguments `docker` and `timeout`: where the containers run.
+pub(crate) fn runtime(
+    repo: &Arc<dyn Repo>,
+    options: &EngineOptions,
+    docker: Option<&Bound<'_, PyAny>>,
+    timeout: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Arc<dyn Runtime>> {
+    if let Some(simulated) = docker.and_then(|docker| docker.cast::<Simulated>().ok()) {
+        return Ok(simulated.get().runtime());
     }
+    let host = match docker {
+        // Other clients of Docker behave the same.
+        None => DockerHost::find(
+            |name| std::env::var(name).ok(),
+            |path| std::fs::read_to_string(path).ok(),
+        ),
+        Some(docker) if docker.is_instance_of::<PyString>() => {
+            let host = convert::text(docker, "the daemon's address")?.parse();
+            Ok(host.map_err(|error: RuntimeError| error.raise(docker.py()))?)
+        }
+        Some(other) => {
+            let kind = convert::kind(other);
+            return Err(PyTypeError::new_err(format!(
+                "docker must be None, a str or a Simulated, not {kind}"
+            )));
+        }
+    };
+    let timeout = argument::timeout(timeout)?;
+    let docker = host.map(|host| {
+        let mut docker = DockerOptions::default().host(host);
+        docker.timeout = timeout.unwrap_or(docker.timeout);
+        docker
+    });
+    let engine = decnet_engine::Engine::on_docker_when_needed(Arc::clone(repo), docker, options.clone());
+    Ok(Arc::clone(engine.runtime()))
 }
 
 /// Reads the argument `decoy`.

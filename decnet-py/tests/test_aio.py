@@ -10,7 +10,7 @@ import pytest
 
 import decnet
 from decnet import aio
-from decnet.types import Event
+from decnet.types import Event, Holder
 
 
 def test_a_maze_is_deployed_and_torn_down(maze: decnet.Topology, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_watch_is_ended_by_cancelling(maze: decnet.Topology) -> None:
         await engine.deploy(stored)
         events = await engine.events()
         watching = asyncio.create_task(engine.watch(poll=0.05))
-        await engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+        await engine.submit(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
         async for event in events:
             if event["topic"].endswith(".mutation.applied"):
                 break
@@ -175,6 +175,45 @@ def test_closing_a_loop_leaves_no_waiter(maze: decnet.Topology) -> None:
 
     asyncio.run(main())
     assert repo.get(stored).status == "failed" and docker.containers == {}
+
+
+def test_mazes_are_stored_changed_waited_for_and_deleted() -> None:
+    async def main() -> None:
+        async with aio.Repo.memory() as repo, aio.Engine(repo, decnet.Simulated()) as engine:
+            mazes = await asyncio.gather(*(engine.generate(name=f"m{at}", depth=1, branching_factor=1) for at in range(3)))
+            assert {maze.result for maze in mazes} == {"created"} and len({maze.topology.lans[0].subnet for maze in mazes}) == 3
+            stored, other, _ = mazes
+            assert (await engine.apply(other.topology)).result == "unchanged"
+            await engine.deploy(stored)
+            mutation = decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"])
+            assert (await engine.check(stored, mutation)).decky("extra").services == ["ssh"]
+            done = await engine.submit(stored, mutation, wait=True)
+            assert isinstance(done, dict) and done["state"] == "applied" and await engine.wait_for(done) == done
+            with pytest.raises(decnet.WrongStatus):
+                await engine.delete(stored)
+            assert (await engine.delete(await engine.create("empty"))).name == "empty"
+
+    asyncio.run(main())
+
+
+def test_a_wait_that_is_cancelled_leaves_the_mutation_in_the_queue(maze: decnet.Topology) -> None:
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        engine = aio.Engine(repo, decnet.Simulated())
+        stored = await engine.apply(maze)
+        await engine.deploy(stored)
+        holder: Holder = {"boot_id": "another machine", "pid": 1, "started": 2, "label": "another process"}
+        lease = await repo.acquire_lease(stored, holder, 3600)
+        row = await engine.submit(stored, decnet.Mutation.add_lan("annex"))
+        assert isinstance(row, dict)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(engine.wait_for(row), 0.1)
+        assert await repo.has_unfinished(stored)
+        await repo.release_lease(stored, lease["token"])
+        assert (await engine.wait_for(row))["state"] == "applied"
+        engine.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("name", ["Engine", "Events", "Prepared", "PreparedReap", "Repo"])

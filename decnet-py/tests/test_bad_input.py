@@ -95,7 +95,14 @@ def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
         lambda: repo.enqueue(stored, value),
         lambda: repo.acquire_lease(stored, value, 1.0),
         lambda: engine.deploy(value),
-        lambda: engine.enqueue(stored, value),
+        lambda: engine.submit(stored, value),
+        lambda: engine.submit(value, {"op": "add_lan", "payload": {"name": "x"}}),
+        lambda: engine.check(stored, value),
+        lambda: engine.wait_for(value),
+        lambda: engine.create(value),
+        lambda: engine.generate(value),
+        lambda: engine.apply(value),
+        lambda: engine.delete(value),
         lambda: decnet.Engine(repo, STRANGE if value is None else value),
         lambda: decnet.Repo.open(value if value != "" else tmp_path) if not isinstance(value, str) else repo.get(value),
     ]
@@ -107,6 +114,10 @@ def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
             lambda: decnet.Mutation.add_decky("x", "dmz", service_config={"ssh": value}),
             lambda: repo.create(maze, name=value),
             lambda: repo.create(maze, at=value),
+            lambda: engine.create("other", subnet=value),
+            lambda: engine.apply(maze, name=value),
+            lambda: engine.taken_subnets(left_out=value),
+            lambda: engine.wait_for(1, timeout=value),
         ]
     for call in calls:
         with pytest.raises(TREE) as refused:
@@ -163,7 +174,7 @@ def test_missing_paths_are_reported(tmp_path: Path) -> None:
     with pytest.raises(decnet.DecnetError, match="nowhere"):
         decnet.Catalog.from_file(tmp_path / "nowhere")
     with pytest.raises(decnet.DockerUnavailable) as gone:
-        decnet.Engine(decnet.Repo.memory(), f"unix://{tmp_path}/nowhere.sock")
+        decnet.Engine(decnet.Repo.memory(), f"unix://{tmp_path}/nowhere.sock").info()
     assert gone.value.endpoint == f"unix://{tmp_path}/nowhere.sock"
 
 

@@ -1,4 +1,4 @@
-"""On a real daemon, with subnets of 10.208.0.0/16."""
+"""On a real daemon, with subnets of 10.208.128.0/17."""
 
 from __future__ import annotations
 
@@ -37,21 +37,24 @@ def left_over(engine: decnet.Engine, row: decnet.TopologyRow) -> list[str]:
 
 
 def test_a_maze_is_deployed_verified_changed_and_torn_down(repo: decnet.Repo, engine: decnet.Engine) -> None:
-    stored = repo.create(small("10.208.0.0/20"))
+    stored = engine.apply(small("10.208.128.0/20"))
     outcome = engine.deploy(stored)
     assert outcome.status == "active" and outcome.reason is None
     assert engine.prepare(stored).plan.is_empty
     report = engine.verify(stored)
     assert report["probes"] > 0 and report["deviations"] == []
-    engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
-    assert [made["state"] for made in engine.drain(stored)] == ["applied"]
+    done = engine.submit(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]), wait=True, timeout=300)
+    assert isinstance(done, dict) and done["state"] == "applied"
     assert {state["decky"]: state["base"] for state in engine.inspect(stored)}["extra"] == "running"
+    with pytest.raises(decnet.WrongStatus):
+        engine.delete(stored)
     assert engine.teardown(stored).status == "torn_down"
     assert left_over(engine, stored) == []
+    assert engine.delete(stored).status == "torn_down"
 
 
 def test_ctrl_c_leaves_nothing(repo: decnet.Repo, engine: decnet.Engine) -> None:
-    stored = repo.create(small("10.208.16.0/20"))
+    stored = repo.create(small("10.208.144.0/20"))
     events = engine.events()
 
     def press() -> None:
@@ -70,7 +73,7 @@ def test_ctrl_c_leaves_nothing(repo: decnet.Repo, engine: decnet.Engine) -> None
 
 
 def test_cancelling_a_task_leaves_nothing(repo: decnet.Repo, engine: decnet.Engine) -> None:
-    stored = repo.create(small("10.208.32.0/20"))
+    stored = repo.create(small("10.208.160.0/20"))
 
     async def main() -> None:
         coroutines = aio.Engine(repo)

@@ -25,8 +25,9 @@ def test_a_maze_is_deployed_checked_and_torn_down(
     assert any(str(step).startswith("create network") for step in plan) and str(plan).count("\n") == len(plan) - 1
     assert not any(step.destructive for step in plan) and {step.reason for step in plan} >= {"missing"}
     assert docker.networks == {}, "a plan touches nothing"
-    with pytest.raises(decnet.InvalidConfig, match="maps nothing"):
+    with pytest.raises(decnet.PublishMapsNothing, match="maps nothing") as refusal:
         engine.deploy(stored, settings={"publish": ["shh=127.0.0.1:2222"]})
+    assert (refusal.value.rule, refusal.value.code) == ("shh=127.0.0.1:2222", "publish_maps_nothing")
     outcome = engine.deploy(stored, settings={"publish": ["*=127.0.0.1"]})
     assert (outcome.status, outcome.changed, outcome.reason) == ("active", len(plan), None)
     assert outcome.id == stored.id and outcome.row.settings["publish"] == ["*=127.0.0.1"]
@@ -203,7 +204,7 @@ def test_a_feed_has_a_snapshot_and_the_later_events(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = engine.deploy(repo.create(maze)).row
-    engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+    engine.submit(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
     events = engine.events(topology=stored)
     [now] = events.snapshot
     assert (now["row"].status, [row["state"] for row in now["unfinished"]]) == ("active", ["pending"])
@@ -240,26 +241,27 @@ def test_mutations_are_previewed_queued_and_applied(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
 ) -> None:
     stored = repo.create(maze)
-    edited = engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]), actor="me")
+    edited = engine.submit(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]), actor="me")
     assert isinstance(edited, decnet.StoredTopology) and edited.version == 2
     with pytest.raises(decnet.MutationRejected):
-        engine.enqueue(stored, decnet.Mutation.remove_lan("LAN-00"))
+        engine.submit(stored, decnet.Mutation.remove_lan("LAN-00"))
     engine.deploy(stored)
     mutation = decnet.Mutation.update_decky("extra", services=["ssh", "smb"])
     prepared = engine.prepare(stored, mutation, actor="me")
     assert len(prepared.plan) > 0 and prepared.restarts == []
-    row = engine.enqueue(stored, mutation, expected=2)
+    row = engine.submit(stored, mutation, expected=2)
     assert isinstance(row, dict) and row["state"] == "pending"
     with pytest.raises(decnet.VersionConflict):
-        engine.enqueue(stored, mutation, expected=2)
+        engine.submit(stored, mutation, expected=2)
     assert [made["state"] for made in engine.drain(stored)] == ["applied"]
     assert any(name.endswith("extra.smb") for name in docker.containers)
     engine.teardown(stored)
     with pytest.raises(decnet.NotEditable) as refused:
-        engine.enqueue(stored, mutation)
+        engine.submit(stored, mutation)
     assert refused.value.status == "torn_down"
-    with pytest.raises(decnet.NotEditable):
+    with pytest.raises(decnet.WrongStatus) as wrong:
         engine.verify(stored)
+    assert not isinstance(wrong.value, decnet.NotEditable) and wrong.value.status == "torn_down"
 
 
 def test_watch_applies_queued_mutations_and_ends_with_the_engine(
@@ -269,7 +271,7 @@ def test_watch_applies_queued_mutations_and_ends_with_the_engine(
     events = engine.events()
     watcher = threading.Thread(target=engine.watch, kwargs={"poll": 0.05})
     watcher.start()
-    engine.enqueue(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+    engine.submit(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
     for event in events:
         if event["topic"].endswith(".mutation.applied"):
             break

@@ -31,7 +31,7 @@ def test_an_example_runs(example: Path, tmp_path: Path) -> None:
 
 @pytest.mark.docker
 def test_the_example_on_docker_runs(tmp_path: Path) -> None:
-    said = run(ROOT / "examples/python/on_docker.py", "10.208.64.0/20", folder=tmp_path)
+    said = run(ROOT / "examples/python/on_docker.py", "10.208.176.0/20", folder=tmp_path)
     assert said.endswith("torn_down\n") and " 0 deviations" in said
 
 

@@ -41,10 +41,11 @@ def test_a_stored_topology_is_loaded_unchanged(any_repo: decnet.Repo, maze: decn
     assert [row.name for row in any_repo.list(limit=1, offset=1)] == ["branch"]
     assert any_repo.list(statuses=["active"]) == [] and any_repo.count(statuses=("pending",)) == 2
     assert {claim["subnet"] for claim in any_repo.claims(left_out=stored)} == {"172.20.0.0/24"}
-    any_repo.delete(other)
+    decnet.Engine(any_repo, decnet.Simulated()).delete(other)
     assert any_repo.count() == 1
-    with pytest.raises(decnet.RepoError, match="no topology has the id"):
+    with pytest.raises(decnet.RepoError, match="no topology has the id") as missing:
         any_repo.get(other)
+    assert missing.value.code == "not_found"
     assert len(any_repo.instance()) == 36
 
 
@@ -160,14 +161,14 @@ def test_a_file_is_shared_and_persists(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_store_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no store")
-    with pytest.raises(decnet.RepoError, match="no store of DECNET"):
+    with pytest.raises(decnet.RepoError, match="not a DECNET store"):
         decnet.Repo.open(text)
     assert text.read_text() == "no store"
     foreign = tmp_path / "foreign.db"
     with sqlite3.connect(foreign) as connection:
         connection.execute("create table t (x)")
     connection.close()
-    with pytest.raises(decnet.RepoError, match="no store of DECNET"):
+    with pytest.raises(decnet.RepoError, match="not a DECNET store"):
         decnet.Repo.open(foreign)
 
 

@@ -8,11 +8,8 @@ from decnet import aio
 
 async def main() -> None:
     async with aio.Repo.memory() as repo, aio.Engine(repo, decnet.Simulated()) as engine:
-        mazes = []
-        for seed in range(3):
-            reserved = [claim["subnet"] for claim in await repo.claims()]
-            maze = decnet.generate(name=f"lab {seed}", depth=1, branching_factor=2, seed=seed, reserved=reserved)
-            mazes.append(await repo.create(maze))
+        labs = (engine.generate(name=f"lab {seed}", depth=1, branching_factor=2, seed=seed) for seed in range(3))
+        mazes = await asyncio.gather(*labs)
 
         events = await engine.events()
         outcomes = await asyncio.gather(*(engine.deploy(maze) for maze in mazes))

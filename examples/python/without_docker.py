@@ -5,8 +5,7 @@ import decnet
 docker = decnet.Simulated()
 with decnet.Repo.memory() as repo:
     engine = decnet.Engine(repo, docker)
-    maze = decnet.generate(name="corp", depth=2, branching_factor=2, seed=7)
-    stored = repo.create(maze)
+    stored = engine.generate(name="corp", depth=2, branching_factor=2, seed=7)
     prepared = engine.prepare(stored)
     print(prepared)
 
@@ -16,10 +15,10 @@ with decnet.Repo.memory() as repo:
     docker.remove(next(name for name in docker.containers if "." in name))
     print("repaired:", engine.reconcile(stored).changed, "change(s)")
 
-    mutation = decnet.Mutation.add_decky("honey", maze.lans[1].name, services=["ssh", "smb"])
-    engine.enqueue(stored, mutation, actor="the example")
-    for made in engine.drain(stored):
-        print(made["mutation"]["op"], "is", made["state"])
+    mutation = decnet.Mutation.add_decky("honey", stored.topology.lans[1].name, services=["ssh", "smb"])
+    done = engine.submit(stored, mutation, wait=True, actor="the example")
+    print(done)
 
     print(engine.teardown(stored).status)
+    engine.delete(stored)
 assert not docker.containers

@@ -23,6 +23,7 @@ from typing_extensions import (
 from .types import (
     Address,
     Broken,
+    Check,
     Claim,
     DeckyState,
     DeploySettings,
@@ -35,6 +36,7 @@ from .types import (
     Mode,
     Moment,
     MutationClaim,
+    MutationId,
     MutationOutcome,
     MutationRow,
     MutationState,
@@ -47,6 +49,7 @@ from .types import (
     Severity,
     Status,
     StatusEvent,
+    StoreResult,
     Subnet,
     Subnets,
     TopologyId,
@@ -78,6 +81,7 @@ __all__ = [
     "Report",
     "Simulated",
     "Step",
+    "StoreOutcome",
     "StoredTopology",
     "SubnetAllocator",
     "Topology",
@@ -99,7 +103,7 @@ def generate(
     catalog: Catalog | None = None,
     **fields: Any,
 ) -> Topology:
-    """Draws the maze of a config, or of the fields of one."""
+    """Generates the maze of a config, or of config fields."""
 
 def schema() -> Document:
     """Returns the JSON Schema of a maze file."""
@@ -111,11 +115,11 @@ def validate(
     catalog: Catalog | None = None,
     reserved: Subnets | None = None,
 ) -> Report:
-    """Holds a document to the rules as it stands: what it leaves open is no fault."""
+    """Validates a document as written: missing values that would be allocated are not faults."""
 
 @final
 class Catalog:
-    """The services and archetypes that there are."""
+    """The catalogue of services and archetypes."""
     @property
     def archetypes(self) -> dict[str, Document]:
         """The archetypes, by slug."""
@@ -123,15 +127,15 @@ class Catalog:
     def builtin() -> Catalog:
         """Returns the catalogue that comes with DECNET."""
     def clashes(self, services: Iterable[str]) -> list[tuple[str, list[str]]]:
-        """Returns the ports that two or more of the services want, each with those that want it."""
+        """Returns the ports that two or more of the services use, each with these services."""
     def extend(self, text: str) -> Catalog:
-        """Adds the entries of a catalogue in TOML, or overrides those that are there."""
+        """Adds the entries of a catalogue in TOML, or overrides existing ones."""
     @staticmethod
     def from_file(path: str | PathLike[str]) -> Catalog:
         """Reads a file with a catalogue in TOML."""
     @staticmethod
     def from_toml(text: str) -> Catalog:
-        """Reads a catalogue in TOML: it adds to the built-in one, or overrides its entries key by key."""
+        """Reads a catalogue in TOML: it adds entries to the built-in one, or overrides them key by key."""
     @property
     def services(self) -> dict[str, Document]:
         """The services, by name."""
@@ -149,7 +153,7 @@ class Decky:
         """The archetype, if one was given."""
     @property
     def attachments(self) -> list[Edge]:
-        """Where it is attached; the first is the home."""
+        """Its attachments; the first is the home."""
     @property
     def forwards_l3(self) -> bool:
         """Whether it forwards packets between its LANs."""
@@ -161,7 +165,7 @@ class Decky:
         """Whether it is attached to two LANs or more."""
     @property
     def is_gateway(self) -> bool:
-        """Whether it publishes its services' ports on the host."""
+        """Whether it is a gateway: the host publishes the ports of its services."""
     @property
     def is_router(self) -> bool:
         """Whether an intruder can route through it."""
@@ -176,10 +180,10 @@ class Decky:
         """The services that it runs, in order."""
     @property
     def x(self) -> float | None:
-        """The place on the canvas, to the right."""
+        """The position on the canvas, to the right."""
     @property
     def y(self) -> float | None:
-        """The place on the canvas, down."""
+        """The position on the canvas, down."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __repr__(self) -> str: ...
@@ -204,19 +208,19 @@ class Edge:
 
 @final
 class Finding:
-    """One thing that is wrong, or looks wrong."""
+    """One fault or likely mistake."""
     @property
     def code(self) -> str:
-        """Which rule it breaks."""
+        """The broken rule."""
     @property
     def message(self) -> str:
-        """What, where, and what to do, for people."""
+        """What is wrong, where, and what to do, for people."""
     @property
     def severity(self) -> Severity:
-        """Its weight: `error` or `warning`."""
+        """Its severity: `error` or `warning`."""
     @property
     def target(self) -> Document:
-        """What it is about: a dict with a `kind` and the names."""
+        """Its subject: a dict with a `kind` and the names."""
     def to_dict(self) -> Document:
         """Returns it as a dict."""
     def __eq__(self, value: object, /) -> bool: ...
@@ -234,16 +238,16 @@ class IpAllocator:
     def is_free(self, address: Address) -> bool:
         """Returns whether an address could be taken."""
     def next_free(self) -> str:
-        """Takes the lowest address above the last one handed out, or, when there is none, the lowest that was given back."""
+        """Returns the lowest free address above the last one handed out. If there is none, returns the lowest released address."""
     def release(self, address: Address) -> None:
-        """Gives an address back; one that is not taken is no error."""
+        """Releases an address; idempotent."""
     def reserve(self, address: Address) -> None:
-        """Takes one address; one that is taken already is no error."""
+        """Reserves one address; idempotent."""
     @property
     def subnet(self) -> str:
         """The subnet."""
     def __new__(cls, subnet: Subnet) -> Self:
-        """Opens a subnet with every address of it free."""
+        """Opens a subnet with all its addresses free."""
     def __repr__(self) -> str: ...
 
 @final
@@ -251,7 +255,7 @@ class Lan:
     """One L2 segment with one IPv4 subnet."""
     @property
     def gateway(self) -> str:
-        """The address that Docker's bridge has, or would have."""
+        """The address of Docker's bridge."""
     @property
     def is_dmz(self) -> bool:
         """Whether outsiders may reach it."""
@@ -263,10 +267,10 @@ class Lan:
         """The subnet."""
     @property
     def x(self) -> float | None:
-        """The place on the canvas, to the right."""
+        """The position on the canvas, to the right."""
     @property
     def y(self) -> float | None:
-        """The place on the canvas, down."""
+        """The position on the canvas, down."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __repr__(self) -> str: ...
@@ -311,7 +315,7 @@ class Mutation:
         """Attaches a decky to one more LAN."""
     @staticmethod
     def detach_decky(decky: str, lan: str) -> Mutation:
-        """Ends a membership that is not the home."""
+        """Removes a membership that is not the home."""
     @staticmethod
     def from_dict(document: Document) -> Mutation:
         """Reads a mutation from a dict."""
@@ -320,19 +324,19 @@ class Mutation:
         """Reads a mutation from JSON."""
     @property
     def op(self) -> str:
-        """The word for what it does."""
+        """The op."""
     @staticmethod
     def remove_decky(decky: str) -> Mutation:
         """Removes a decky."""
     @staticmethod
     def remove_lan(name: str) -> Mutation:
-        """Removes a LAN that is no decky's home, and the attachments to it."""
+        """Removes a LAN that is not the home of a decky, and the attachments to it."""
     @staticmethod
     def schema() -> Document:
         """Returns the JSON Schema of a mutation."""
     @property
     def subject(self) -> str:
-        """The name of the LAN or decky that it is about."""
+        """The name of the LAN or decky that it changes."""
     def to_dict(self) -> Document:
         """Returns it as a dict."""
     @staticmethod
@@ -347,7 +351,7 @@ class Mutation:
         archetype: str | None = None,
         forwards_l3: bool | None = None,
     ) -> Mutation:
-        """Changes what a decky runs or is; an archetype that is empty clears the one that it has."""
+        """Changes the workload or role of a decky; an empty archetype removes it."""
     @staticmethod
     def update_lan(
         name: str,
@@ -358,7 +362,7 @@ class Mutation:
         subnet: Subnet | None = None,
         is_dmz: bool | None = None,
     ) -> Mutation:
-        """Changes a LAN; of a live maze only its place on the canvas."""
+        """Changes a LAN; in a running maze, only its position on the canvas."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, tuple[Any]]: ...
@@ -367,15 +371,15 @@ class Mutation:
 
 @final
 class Operation:
-    """Work that runs from its start until it is done or called off."""
+    """Work that runs from its start until it is done or cancelled."""
     def cancel(self) -> None:
-        """Calls it off. The result comes after the undo."""
+        """Cancels it. The result comes after the undo."""
     def ignore_events(self) -> None:
-        """Drops the events that arrived, and all later ones."""
+        """Drops all queued and later events."""
     def is_done(self) -> bool:
-        """Returns whether it is done, and its result not taken."""
+        """Returns whether it is done and its result is not taken yet."""
     def listen(self, listener: Any) -> None:
-        """Calls `listener` once without arguments, when something arrives: from another thread, or at once."""
+        """Calls `listener` once without arguments when something arrives: from another thread, or immediately."""
     def result(self) -> Any:
         """Takes the result, once it is done."""
     def start(self, wants_events: bool) -> None:
@@ -385,7 +389,7 @@ class Operation:
 
 @final
 class Outcome:
-    """What an operation came to."""
+    """The outcome of an operation."""
     @property
     def changed(self) -> int:
         """How many steps changed something."""
@@ -394,27 +398,27 @@ class Outcome:
         """The id of the topology afterwards."""
     @property
     def reason(self) -> str | None:
-        """What is not as it should be, where the topology is degraded."""
+        """How Docker differs from the maze, if the topology is degraded."""
     @property
     def row(self) -> TopologyRow:
-        """The topology's row afterwards; its id differs from the one asked for where a fresh copy was deployed."""
+        """The topology's row afterwards; it has another id if a fresh copy was deployed."""
     @property
     def status(self) -> Status:
         """The status of the topology afterwards."""
     @property
     def warnings(self) -> list[Finding]:
-        """What works, but is most likely not meant."""
+        """The warnings of the validation: valid, but probably not intended."""
     def __repr__(self) -> str: ...
 
 @final
 class Plan:
-    """Steps that bring Docker from what is there to what should be."""
+    """Steps that bring Docker from the observed to the desired state."""
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
     @property
     def steps(self) -> list[Step]:
-        """The steps; each stands after those that it needs."""
+        """The steps; each comes after the steps that it needs."""
     def to_list(self) -> list[Document]:
         """Returns the steps as dicts."""
     def __eq__(self, value: object, /) -> bool: ...
@@ -427,27 +431,27 @@ class Plan:
 
 @final
 class Report:
-    """What the rules found, errors first."""
+    """The findings of a validation, errors first."""
     @property
     def error_count(self) -> int:
-        """How many errors there are, those that are not listed too."""
+        """The number of errors, including those that are not listed."""
     @property
     def errors(self) -> list[Finding]:
         """What must be fixed."""
     @property
     def findings(self) -> list[Finding]:
-        """All that was found."""
+        """All findings."""
     @property
     def is_clean(self) -> bool:
-        """Whether there is no error; there may be warnings."""
+        """Whether there are no errors; there may be warnings."""
     def to_dict(self) -> Document:
         """Returns it as a dict."""
     @property
     def warning_count(self) -> int:
-        """How many warnings there are, those that are not listed too."""
+        """The number of warnings, including those that are not listed."""
     @property
     def warnings(self) -> list[Finding]:
-        """What works, but is most likely not meant."""
+        """The warnings: valid, but probably not intended."""
     def __eq__(self, value: object, /) -> bool: ...
     def __iter__(self) -> Iterator[Finding]: ...
     def __ne__(self, value: object, /) -> bool: ...
@@ -460,40 +464,40 @@ class Simulated:
     """A Docker daemon in memory."""
     @property
     def containers(self) -> dict[str, str]:
-        """The containers that there are, and what they do."""
+        """The existing containers, and their activities."""
     def cut_off(self, nth: int, moment: Literal['before', 'half', 'after'] = ...) -> None:
-        """Lets the daemon die with one action, counted from now."""
+        """Makes the daemon die at one action, counted from now."""
     def fail(self, nth: int, message: str = ..., moment: Literal['before', 'half', 'after'] = ...) -> None:
-        """Fails one action, counted from now: the next is number 1."""
+        """Makes one action fail, counted from now: the next is number 1."""
     def go_away(self) -> None:
-        """Lets every call say that nothing answers, from now on."""
+        """Makes every later call fail as if the daemon did not answer."""
     @property
     def networks(self) -> dict[str, str]:
-        """The networks that there are, and their subnets."""
+        """The existing networks, and their subnets."""
     def pace(self, seconds: float) -> None:
-        """Lets each action take so many seconds."""
+        """Sets the duration of each action in seconds."""
     def reconnect(self) -> None:
-        """Answers again, and forgets all faults that were ordered."""
+        """Answers again, and removes all injected faults."""
     def remove(self, container: str) -> bool:
-        """Removes a container behind the engine's back; returns whether there is one."""
+        """Removes a container without the engine, and returns whether it existed."""
     def stop(self, container: str) -> bool:
-        """Stops a container behind the engine's back; returns whether there is one."""
+        """Stops a container without the engine, and returns whether it existed."""
     def __new__(cls) -> Self:
-        """Makes an empty world."""
+        """Creates an empty world."""
     def __repr__(self) -> str: ...
 
 @final
 class Step:
-    """One effect on Docker, and what must have happened before."""
+    """One effect on Docker, and the steps that must be done before."""
     @property
     def destructive(self) -> bool:
         """Whether it removes a running container in order to recreate it."""
     @property
     def needs(self) -> list[int]:
-        """The places of the steps that must be done before."""
+        """The positions of the steps that must be done before."""
     @property
     def reason(self) -> str:
-        """Why it is needed, in words: `missing`, `spec changed: publish`. `to_dict()` has it as data."""
+        """The reason, in words: `missing`, `spec changed: publish`. `to_dict()` has it as data."""
     def to_dict(self) -> Document:
         """Returns it as a dict."""
     def __eq__(self, value: object, /) -> bool: ...
@@ -504,7 +508,7 @@ class Step:
 
 @final
 class SubnetAllocator:
-    """Hands out the subnets of one length from a range of addresses, past everything reserved."""
+    """Hands out the subnets of one length from a range of addresses, and skips everything reserved."""
     @property
     def available(self) -> int:
         """How many subnets are free."""
@@ -514,19 +518,19 @@ class SubnetAllocator:
     def is_free(self, subnet: Subnet) -> bool:
         """Returns whether a subnet overlaps nothing reserved or handed out."""
     def next_free(self) -> str:
-        """Takes the lowest subnet of the pool that overlaps nothing reserved or handed out."""
+        """Returns the lowest subnet of the pool that overlaps no reserved subnet, and reserves it."""
     @property
     def prefix(self) -> int:
         """The length of the subnets handed out."""
     def reserve(self, subnet: Subnet) -> None:
-        """Keeps a subnet of any length from being handed out."""
+        """Reserves a subnet of any length, so that it is not handed out."""
     def __new__(cls, base: Subnet, prefix: int | None = None, *, reserved: Subnets | None = None) -> Self:
         """Opens a pool: a CIDR, or its short form like `172.20`."""
     def __repr__(self) -> str: ...
 
 @final
 class Topology:
-    """A complete, well-formed maze: LANs, deckies and who is attached to what."""
+    """A complete, well-formed maze: LANs, deckies and attachments."""
     def apply(
         self,
         mutation: Mutation | Document,
@@ -535,37 +539,37 @@ class Topology:
         reserved: Subnets | None = None,
         catalog: Catalog | None = None,
     ) -> Topology:
-        """Returns the maze that a mutation makes; this one stays as it is."""
+        """Returns the maze after a mutation; this one is unchanged."""
     def canonical_hash(self) -> str:
-        """Computes the canonical hash: what is not meant for Docker is not in it."""
+        """Computes the canonical hash. It includes only what matters on Docker."""
     @property
     def config(self) -> TopologyConfig | None:
-        """What it was generated from, if it was."""
+        """The config that it was generated from, if any."""
     @property
     def deckies(self) -> list[Decky]:
         """The deckies."""
     def decky(self, name: str) -> Decky:
-        """Returns the decky of that name, whatever its case."""
+        """Returns the decky with that name, in any case."""
     @property
     def dmz(self) -> Lan | None:
-        """The DMZ; of several, the first."""
+        """The DMZ; if there are several, the first."""
     @property
     def edges(self) -> list[Edge]:
-        """Who is attached to what, and under which address."""
+        """The attachments: decky, LAN and address."""
     @staticmethod
     def from_dict(document: Document, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document that is a dict, and completes it past what is reserved."""
+        """Reads a document from a dict, and completes it without reserved subnets."""
     @staticmethod
     def from_file(path: str | PathLike[str], *, reserved: Subnets | None = None) -> Topology:
-        """Reads a maze file, and completes it past what is reserved."""
+        """Reads a maze file, and completes it without reserved subnets."""
     @staticmethod
     def from_json(text: str, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document in JSON, and completes it past what is reserved."""
+        """Reads a document in JSON, and completes it without reserved subnets."""
     @staticmethod
     def from_yaml(text: str, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document in YAML, and completes it past what is reserved."""
+        """Reads a document in YAML, and completes it without reserved subnets."""
     def lan(self, name: str) -> Lan:
-        """Returns the LAN of that name, whatever its case."""
+        """Returns the LAN with that name, in any case."""
     @property
     def lans(self) -> list[Lan]:
         """The LANs."""
@@ -595,33 +599,33 @@ class Topology:
         catalog: Catalog | None = None,
         reserved: Subnets | None = None,
     ) -> Report:
-        """Holds the maze to the rules."""
+        """Validates the maze."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, tuple[str]]: ...
     def __repr__(self) -> str: ...
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """What a notebook shows: the picture, where it can draw one."""
+        """The output in a notebook: a picture if possible."""
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
 class TopologyConfig:
-    """What a maze is generated from: checked, complete, and with its seed."""
+    """The parameters of a generated maze: checked, complete, and with the seed."""
     @property
     def branching_factor(self) -> int:
-        """The most children that a LAN has."""
+        """The largest number of children of a LAN."""
     @property
     def bridge_forward_probability(self) -> float:
-        """The probability that the decky which joins a LAN to its parent forwards packets."""
+        """The probability that the decky that joins a LAN to its parent forwards packets."""
     @property
     def cross_edge_probability(self) -> float:
-        """The probability that a decky of a LAN is attached to a LAN elsewhere too."""
+        """The probability that a decky of a LAN is also attached to a LAN elsewhere."""
     @property
     def deckies_per_lan_max(self) -> int:
-        """The most deckies of a LAN that is not the DMZ."""
+        """The largest number of deckies of a LAN that is not the DMZ."""
     @property
     def deckies_per_lan_min(self) -> int:
-        """The fewest deckies of a LAN that is not the DMZ; no LAN ever has none."""
+        """The smallest number of deckies of a LAN that is not the DMZ; at least one."""
     @property
     def depth(self) -> int:
         """The number of levels below the DMZ."""
@@ -636,40 +640,40 @@ class TopologyConfig:
         """The length of a subnet."""
     @property
     def mode(self) -> Mode:
-        """Where its deckies shall run."""
+        """Where its deckies run."""
     @property
     def name(self) -> str:
-        """The name of the topology to be."""
+        """The name of the topology."""
     @property
     def seed(self) -> int:
         """The seed."""
     @property
     def services_explicit(self) -> list[str] | None:
-        """What every decky runs; none if services are drawn."""
+        """The services that every decky runs; none if services are drawn."""
     @property
     def subnet_base_prefix(self) -> str:
-        """The range that subnets are taken from."""
+        """The pool for subnets."""
     def to_dict(self) -> Document:
-        """Returns all fields, the seed among them."""
+        """Returns all fields, including the seed."""
     def with_seed(self, seed: int) -> TopologyConfig:
         """Returns the same config with another seed."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __new__(cls, *, catalog: Catalog | None = None, **fields: Any) -> Self:
-        """Reads a config from its fields; all that is wrong is reported at once."""
+        """Reads a config from its fields; all faults are reported at once."""
     def __reduce__(self) -> tuple[Any, tuple[Any]]: ...
     def __repr__(self) -> str: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @disjoint_base
 class TopologyRow:
-    """All that the store keeps of a topology beside the maze itself."""
+    """The data that the store keeps for a topology in addition to the maze."""
     @property
     def changed_at(self) -> datetime.datetime:
-        """When it was last written to."""
+        """When it was last changed."""
     @property
     def config(self) -> TopologyConfig | None:
-        """What it was generated from, if it was."""
+        """The config that it was generated from, if any."""
     @property
     def created_at(self) -> datetime.datetime:
         """When it was stored."""
@@ -681,7 +685,7 @@ class TopologyRow:
         """The id."""
     @property
     def intent(self) -> Intent | None:
-        """What it is meant to be: `up` or `down`; none before its first deploy."""
+        """Its intent: `up` or `down`; none before its first deploy."""
     @property
     def mode(self) -> Mode:
         """Where its deckies run."""
@@ -693,10 +697,10 @@ class TopologyRow:
         """Whether Docker may differ from what is stored."""
     @property
     def settings(self) -> DeploySettings:
-        """How it is raised."""
+        """The deploy settings."""
     @property
     def status(self) -> Status:
-        """What it is doing."""
+        """Its status."""
     def to_dict(self) -> Document:
         """Returns the row as a dict; the maze is not in it."""
     @property
@@ -709,12 +713,33 @@ class TopologyRow:
 
 @final
 class AioEngine:
-    """An engine with coroutines as methods. It connects to the daemon at the first call, or in `async with`.
+    """An engine with coroutines as methods. It connects to the daemon when an operation needs it.
 
     Cancelling a task that changes Docker undoes the change first, and then raises `CancelledError`.
     """
+    def apply(self, maze: Maze, *, name: str | None = None) -> Coroutine[Any, Any, StoreOutcome]:
+        """Stores a maze under the name in its document, or under another one.
+
+        It is new, replaces the pending topology with the name, or is already stored. Missing subnets and addresses are those of
+        the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
+        """
+    def check(
+        self,
+        id: TopologyId,
+        mutation: Mutation | Document,
+        *,
+        expected: int | None = None,
+    ) -> Coroutine[Any, Any, Topology]:
+        """Checks a mutation against the current topology, and returns the maze after it. Nothing is changed."""
     def close(self) -> None:
-        """Closes the engine and calls off its operations. It is idempotent."""
+        """Closes the engine and cancels its operations. It is idempotent."""
+    def create(self, name: str, *, subnet: Subnet | None = None) -> Coroutine[Any, Any, StoreOutcome]:
+        """Stores an empty topology: a DMZ without deckies. Its subnet is free by default."""
+    def delete(self, id: TopologyId) -> Coroutine[Any, Any, TopologyRow]:
+        """Deletes a topology with all its records, and returns its last row.
+
+        It must be pending, torn down, or failed with nothing left on Docker.
+        """
     def deploy(
         self,
         id: TopologyId,
@@ -724,17 +749,10 @@ class AioEngine:
         progress: Progress | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
         """Deploys a topology in any status. It recreates running containers only with `force`."""
+    def doctor(self) -> Coroutine[Any, Any, list[Check]]:
+        """Checks the prerequisites of mazes: Docker, the kernel, leftovers, and the stored mazes."""
     def drain(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, list[MutationRow]]:
         """Applies the queued mutations of a topology, and returns their rows."""
-    def enqueue(
-        self,
-        id: TopologyId,
-        mutation: Mutation | Document,
-        *,
-        actor: str | None = None,
-        expected: int | None = None,
-    ) -> Coroutine[Any, Any, MutationRow | StoredTopology]:
-        """Submits a mutation: a running topology gets it in its queue, a pending one is edited at once."""
     def events(
         self,
         *,
@@ -744,6 +762,17 @@ class AioEngine:
         """Returns a snapshot of the store, and every later event of this engine and of the store.
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
+        """
+    def generate(
+        self,
+        config: TopologyConfig | Document | None = None,
+        *,
+        seed: int | None = None,
+        **fields: Any,
+    ) -> Coroutine[Any, Any, StoreOutcome]:
+        """Generates a topology from a config, or from config fields, and stores it.
+
+        It avoids the subnets that `taken_subnets` lists. The function `generate` stores nothing.
         """
     def info(self) -> Coroutine[Any, Any, Document]:
         """Asks the daemon for its version and settings."""
@@ -758,7 +787,7 @@ class AioEngine:
         settings: DeploySettings | None = None,
         actor: str | None = None,
     ) -> Coroutine[Any, Any, AioPrepared]:
-        """Makes the plan of an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
+        """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
 
         `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
         """
@@ -768,10 +797,10 @@ class AioEngine:
         instance: str | None = None,
         running: Iterable[str] | None = None,
     ) -> Coroutine[Any, Any, AioPreparedReap]:
-        """Makes the plan of a reap and changes nothing. A reap removes the resources of topologies that no longer exist.
+        """Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
 
-        With `instance` it removes all resources of a store that was lost. It keeps running containers unless `running` has the id of
-        their topology, or its first eight hex digits.
+        With `instance` it removes all resources of a lost store. It keeps running containers unless `running` has the id of their
+        topology, or its first eight hex digits.
         """
     def reap(
         self,
@@ -780,7 +809,7 @@ class AioEngine:
         running: Iterable[str] | None = None,
         progress: Progress | None = None,
     ) -> Coroutine[Any, Any, ReapReport]:
-        """Removes the resources of topologies that no longer exist. The arguments are those of `prepare_reap`."""
+        """Removes the resources of deleted and torn-down topologies. The arguments are those of `prepare_reap`."""
     def reconcile(
         self,
         id: TopologyId,
@@ -788,11 +817,43 @@ class AioEngine:
         force: bool = False,
         progress: Progress | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
-        """Repairs the drift of a running topology, and nothing else."""
+        """Repairs only the drift of a running topology."""
+    def submit(
+        self,
+        id: TopologyId,
+        mutation: Mutation | Document,
+        *,
+        wait: bool = False,
+        timeout: float | None = None,
+        actor: str | None = None,
+        expected: int | None = None,
+        progress: Progress | None = None,
+    ) -> Coroutine[Any, Any, MutationRow | StoredTopology]:
+        """Submits a mutation: a pending topology is edited directly, for a running one it is queued.
+
+        With `wait` it returns when the mutation is finished, and applies it unless another process does. After `timeout` seconds, or
+        after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
+        `rejected` or `failed`, and the reason.
+        """
+    def taken_subnets(self, *, left_out: TopologyId | None = None) -> Coroutine[Any, Any, list[str]]:
+        """Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
+        other networks and of this machine's routes.
+        """
     def teardown(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, Outcome]:
-        """Takes a topology down. It continues after errors, and reports them at the end."""
+        """Tears a topology down. It continues after errors, and reports them at the end."""
     def verify(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, VerifyReport]:
-        """Probes from every decky that it reaches what the maze says, and nothing else."""
+        """Probes from every decky that it reaches what the maze declares, and nothing else."""
+    def wait_for(
+        self,
+        mutation: MutationId,
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> Coroutine[Any, Any, MutationRow]:
+        """Waits until a queued mutation is finished, and applies it unless another process does. Returns its row.
+
+        After `timeout` seconds it raises `MutationQueued`. Started work is finished first.
+        """
     def watch(
         self,
         *,
@@ -812,7 +873,8 @@ class AioEngine:
         width: int | None = None,
         timeout: float | None = None,
         decoy: str | PathLike[str] | None = None,
-    ) -> Self: ...
+    ) -> Self:
+        """Opens an engine on a store."""
 
 @final
 class AioEvents:
@@ -827,22 +889,22 @@ class AioEvents:
 class AioPrepared:
     """A prepared operation whose `execute` is a coroutine."""
     def execute(self, *, progress: Progress | None = None) -> Coroutine[Any, Any, Outcome]:
-        """Executes the operation. It is refused with `PlanChanged` if another plan is needed by now."""
+        """Executes the operation. It is refused with `PlanChanged` if another plan is needed now."""
     @property
     def id(self) -> str:
-        """The id of the topology after the operation. It differs from the present one if a fresh copy is deployed."""
+        """The id of the topology after the operation. It differs from the current one if a fresh copy is deployed."""
     @property
     def plan(self) -> Plan:
         """The steps. There are none if a topology that does not run is edited."""
     @property
     def refusal(self) -> str | None:
-        """Why `execute` would refuse the plan, which is for want of `force`; else None."""
+        """Why `execute` would refuse the plan: it needs `force`; else None."""
     @property
     def restarts(self) -> list[str]:
         """The running containers that the plan restarts or recreates."""
     @property
     def warnings(self) -> list[Finding]:
-        """The warnings of the rules."""
+        """The warnings of the validation."""
     def __repr__(self) -> str: ...
     def __str__(self) -> str:
         """Returns the steps, one per line, and the refusal if there is one."""
@@ -851,10 +913,10 @@ class AioPrepared:
 class AioPreparedReap:
     """A prepared reap whose `execute` is a coroutine."""
     def execute(self, *, progress: Progress | None = None) -> Coroutine[Any, Any, ReapReport]:
-        """Executes the reap. It is refused with `PlanChanged` if another plan is needed by now."""
+        """Executes the reap. It is refused with `PlanChanged` if another plan is needed now."""
     @property
     def report(self) -> ReapReport:
-        """What was found, and the plans that remove it."""
+        """The remains that were found, and the plans that remove them."""
 
 @final
 class AioRepo:
@@ -883,7 +945,7 @@ class AioRepo:
         superseding: str | None = None,
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, MutationRow | None]:
-        """Claims the oldest mutation that can be applied, of one topology or of any."""
+        """Claims the oldest available mutation of one topology or of any."""
     def claims(self, *, left_out: TopologyId | None = None) -> Coroutine[Any, Any, builtins.list[Claim]]:
         """Returns the subnets of all topologies that are not torn down, except for one."""
     def close(self) -> None:
@@ -906,9 +968,7 @@ class AioRepo:
         *,
         since: Moment | None = None,
     ) -> Coroutine[Any, Any, builtins.list[RecordedChange]]:
-        """Returns what edits and mutations changed about the deckies of a topology, oldest first."""
-    def delete(self, id: TopologyId, *, at: Moment | None = None) -> Coroutine[Any, Any, None]:
-        """Deletes a topology with all its records."""
+        """Returns the changes of the deckies of a topology by edits and mutations, oldest first."""
     def edit(
         self,
         id: TopologyId,
@@ -929,10 +989,10 @@ class AioRepo:
         expected: int | None = None,
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, MutationRow]:
-        """Appends a mutation to the queue of a running topology. `Engine.enqueue` also publishes it."""
+        """Appends a mutation to the queue of a running topology. `Engine.submit` also edits pending topologies, and publishes an event."""
     def finish_mutation(
         self,
-        id: int,
+        id: MutationId,
         token: str,
         outcome: MutationOutcome,
         *,
@@ -943,7 +1003,7 @@ class AioRepo:
     def get(self, id: TopologyId) -> Coroutine[Any, Any, TopologyRow]:
         """Returns the row of a topology."""
     def has_unfinished(self, id: TopologyId) -> Coroutine[Any, Any, bool]:
-        """Returns whether a topology has a mutation that is not finished."""
+        """Returns whether a topology has an unfinished mutation."""
     def instance(self) -> Coroutine[Any, Any, str]:
         """Returns the id of the store, which labels all its resources on Docker."""
     @property
@@ -960,11 +1020,11 @@ class AioRepo:
     ) -> Coroutine[Any, Any, builtins.list[TopologyRow]]:
         """Returns the rows with one of the statuses, or all rows, in order of creation."""
     def load(self, id: TopologyId) -> Coroutine[Any, Any, StoredTopology]:
-        """Returns a topology and its row, as they were at one moment."""
+        """Returns a topology and its row as a consistent snapshot."""
     @staticmethod
     def memory() -> AioRepo:
-        """Opens a store that lives as long as the process."""
-    def mutation(self, id: int) -> Coroutine[Any, Any, MutationRow]:
+        """Opens a store in memory that lives as long as the process."""
+    def mutation(self, id: MutationId) -> Coroutine[Any, Any, MutationRow]:
         """Returns a mutation."""
     def mutations(
         self,
@@ -974,17 +1034,17 @@ class AioRepo:
         limit: int | None = None,
         offset: int = 0,
     ) -> Coroutine[Any, Any, builtins.list[MutationRow]]:
-        """Returns the mutations that match, in the order of the queue."""
+        """Returns the matching mutations, in the order of the queue."""
     @staticmethod
     def open(path: str | PathLike[str]) -> Coroutine[Any, Any, AioRepo]:
         """Opens the store in a file, and creates the file if it is missing."""
-    def release_claim(self, id: int, token: str, *, at: Moment | None = None) -> Coroutine[Any, Any, None]:
+    def release_claim(self, id: MutationId, token: str, *, at: Moment | None = None) -> Coroutine[Any, Any, None]:
         """Releases a claimed mutation, which stays in its place in the queue."""
     def release_lease(self, id: TopologyId, token: str) -> Coroutine[Any, Any, None]:
         """Releases a lease."""
     def renew_claim(
         self,
-        id: int,
+        id: MutationId,
         token: str,
         time: float,
         *,
@@ -1027,35 +1087,51 @@ class AioRepo:
         held: str | None = None,
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, TopologyRow]:
-        """Changes the status from the one that the caller saw to another, and records when and why."""
+        """Changes the status if it still is the expected one, and records time and reason."""
     def status_events(self, id: TopologyId) -> Coroutine[Any, Any, builtins.list[StatusEvent]]:
         """Returns the changes of status, oldest first."""
     def store_mutation(
         self,
-        id: int,
+        id: MutationId,
         token: str,
         topology: Topology,
         *,
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, StoredTopology]:
-        """Stores the maze that a claimed mutation makes."""
+        """Stores the maze that results from a claimed mutation."""
     def __aenter__(self) -> Coroutine[Any, Any, AioRepo]: ...
     def __aexit__(self, *_arguments: object) -> Coroutine[Any, Any, None]: ...
     def __new__(cls, repo: Repo | AioRepo) -> Self:
-        """Uses a store that is open."""
+        """Uses an open store."""
 
 @final
 class Engine:
-    """Deploys the mazes of a store on Docker, keeps them as they are stored, and takes them down.
+    """Deploys the mazes of a store on Docker, reconciles them, and tears them down.
 
-    `docker` is None for the daemon of the `docker` command (`DOCKER_HOST`, else the context in use, else the usual socket), an
-    address like `unix:///var/run/docker.sock`, or a `Simulated` daemon. Methods may be called from any thread.
+    `docker` is None for the daemon of the `docker` command (`DOCKER_HOST`, else the selected context, else the default socket),
+    an address like `unix:///var/run/docker.sock`, or a `Simulated` daemon. It connects to the daemon when an operation needs it.
+    Methods can be called from any thread.
 
     Ctrl-C during a change of Docker undoes the change and then raises `KeyboardInterrupt`. An exception of a `progress` callable, which
     is called with every event of the operation, does the same.
     """
+    def apply(self, maze: Maze, *, name: str | None = None) -> StoreOutcome:
+        """Stores a maze under the name in its document, or under another one.
+
+        It is new, replaces the pending topology with the name, or is already stored. Missing subnets and addresses are those of
+        the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
+        """
+    def check(self, id: TopologyId, mutation: Mutation | Document, *, expected: int | None = None) -> Topology:
+        """Checks a mutation against the current topology, and returns the maze after it. Nothing is changed."""
     def close(self) -> None:
-        """Closes the engine and calls off its operations. It is idempotent."""
+        """Closes the engine and cancels its operations. It is idempotent."""
+    def create(self, name: str, *, subnet: Subnet | None = None) -> StoreOutcome:
+        """Stores an empty topology: a DMZ without deckies. Its subnet is free by default."""
+    def delete(self, id: TopologyId) -> TopologyRow:
+        """Deletes a topology with all its records, and returns its last row.
+
+        It must be pending, torn down, or failed with nothing left on Docker.
+        """
     def deploy(
         self,
         id: TopologyId,
@@ -1065,21 +1141,25 @@ class Engine:
         progress: Progress | None = None,
     ) -> Outcome:
         """Deploys a topology in any status. It recreates running containers only with `force`."""
+    def doctor(self) -> list[Check]:
+        """Checks the prerequisites of mazes: Docker, the kernel, leftovers, and the stored mazes."""
     def drain(self, id: TopologyId, *, progress: Progress | None = None) -> list[MutationRow]:
         """Applies the queued mutations of a topology, and returns their rows."""
-    def enqueue(
-        self,
-        id: TopologyId,
-        mutation: Mutation | Document,
-        *,
-        actor: str | None = None,
-        expected: int | None = None,
-    ) -> MutationRow | StoredTopology:
-        """Submits a mutation: a running topology gets it in its queue, a pending one is edited at once."""
     def events(self, *, topology: TopologyId | None = None, timeout: float | None = None) -> Events:
         """Returns a snapshot of the store, and every later event of this engine and of the store.
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
+        """
+    def generate(
+        self,
+        config: TopologyConfig | Document | None = None,
+        *,
+        seed: int | None = None,
+        **fields: Any,
+    ) -> StoreOutcome:
+        """Generates a topology from a config, or from config fields, and stores it.
+
+        It avoids the subnets that `taken_subnets` lists. The function `generate` stores nothing.
         """
     def info(self) -> Document:
         """Asks the daemon for its version and settings."""
@@ -1094,15 +1174,15 @@ class Engine:
         settings: DeploySettings | None = None,
         actor: str | None = None,
     ) -> Prepared:
-        """Makes the plan of an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
+        """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
 
         `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
         """
     def prepare_reap(self, *, instance: str | None = None, running: Iterable[str] | None = None) -> PreparedReap:
-        """Makes the plan of a reap and changes nothing. A reap removes the resources of topologies that no longer exist.
+        """Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
 
-        With `instance` it removes all resources of a store that was lost. It keeps running containers unless `running` has the id of
-        their topology, or its first eight hex digits.
+        With `instance` it removes all resources of a lost store. It keeps running containers unless `running` has the id of their
+        topology, or its first eight hex digits.
         """
     def reap(
         self,
@@ -1111,13 +1191,45 @@ class Engine:
         running: Iterable[str] | None = None,
         progress: Progress | None = None,
     ) -> ReapReport:
-        """Removes the resources of topologies that no longer exist. The arguments are those of `prepare_reap`."""
+        """Removes the resources of deleted and torn-down topologies. The arguments are those of `prepare_reap`."""
     def reconcile(self, id: TopologyId, *, force: bool = False, progress: Progress | None = None) -> Outcome:
-        """Repairs the drift of a running topology, and nothing else."""
+        """Repairs only the drift of a running topology."""
+    def submit(
+        self,
+        id: TopologyId,
+        mutation: Mutation | Document,
+        *,
+        wait: bool = False,
+        timeout: float | None = None,
+        actor: str | None = None,
+        expected: int | None = None,
+        progress: Progress | None = None,
+    ) -> MutationRow | StoredTopology:
+        """Submits a mutation: a pending topology is edited directly, for a running one it is queued.
+
+        With `wait` it returns when the mutation is finished, and applies it unless another process does. After `timeout` seconds, or
+        after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
+        `rejected` or `failed`, and the reason.
+        """
+    def taken_subnets(self, *, left_out: TopologyId | None = None) -> list[str]:
+        """Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
+        other networks and of this machine's routes.
+        """
     def teardown(self, id: TopologyId, *, progress: Progress | None = None) -> Outcome:
-        """Takes a topology down. It continues after errors, and reports them at the end."""
+        """Tears a topology down. It continues after errors, and reports them at the end."""
     def verify(self, id: TopologyId, *, progress: Progress | None = None) -> VerifyReport:
-        """Probes from every decky that it reaches what the maze says, and nothing else."""
+        """Probes from every decky that it reaches what the maze declares, and nothing else."""
+    def wait_for(
+        self,
+        mutation: MutationId,
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> MutationRow:
+        """Waits until a queued mutation is finished, and applies it unless another process does. Returns its row.
+
+        After `timeout` seconds it raises `MutationQueued`. Started work is finished first.
+        """
     def watch(self, *, poll: float = 10.0, width: int | None = None, progress: Progress | None = None) -> None:
         """Applies queued mutations and repairs drift in all mazes, until it is interrupted or the engine is closed."""
     def __enter__(self) -> Engine: ...
@@ -1132,7 +1244,7 @@ class Engine:
         timeout: float | None = None,
         decoy: str | PathLike[str] | None = None,
     ) -> Self:
-        """Connects to the daemon."""
+        """Opens an engine on a store."""
 
 @final
 class Events:
@@ -1145,43 +1257,43 @@ class Events:
 
 @final
 class Prepared:
-    """An operation whose plan was made and not executed. `execute` makes the plan again, and refuses if it differs."""
+    """A planned operation that is not executed yet. `execute` makes the plan again, and refuses if it differs."""
     def execute(self, *, progress: Progress | None = None) -> Outcome:
-        """Executes the operation. It is refused with `PlanChanged` if another plan is needed by now."""
+        """Executes the operation. It is refused with `PlanChanged` if another plan is needed now."""
     @property
     def id(self) -> str:
-        """The id of the topology after the operation. It differs from the present one if a fresh copy is deployed."""
+        """The id of the topology after the operation. It differs from the current one if a fresh copy is deployed."""
     @property
     def plan(self) -> Plan:
         """The steps. There are none if a topology that does not run is edited."""
     @property
     def refusal(self) -> str | None:
-        """Why `execute` would refuse the plan, which is for want of `force`; else None."""
+        """Why `execute` would refuse the plan: it needs `force`; else None."""
     @property
     def restarts(self) -> list[str]:
         """The running containers that the plan restarts or recreates."""
     @property
     def warnings(self) -> list[Finding]:
-        """The warnings of the rules."""
+        """The warnings of the validation."""
     def __repr__(self) -> str: ...
     def __str__(self) -> str:
         """Returns the steps, one per line, and the refusal if there is one."""
 
 @final
 class PreparedReap:
-    """A reap whose plans were made and not executed. `execute` makes them again, and refuses if they differ."""
+    """A planned reap that is not executed yet. `execute` makes the plans again, and refuses if they differ."""
     def execute(self, *, progress: Progress | None = None) -> ReapReport:
-        """Executes the reap. It is refused with `PlanChanged` if another plan is needed by now."""
+        """Executes the reap. It is refused with `PlanChanged` if another plan is needed now."""
     @property
     def report(self) -> ReapReport:
-        """What was found, and the plans that remove it."""
+        """The remains that were found, and the plans that remove them."""
 
 @final
 class Repo:
-    """A store of topologies: in memory, or in one file that several processes may use.
+    """A store of topologies: in memory, or in one file that several processes can use.
 
-    Every method is one transaction, and may be called from any thread. A method that depends on what the caller read takes that (a
-    version, a status, a token), and is refused if it has changed. `at` is the present moment by default.
+    Every method is one transaction, and can be called from any thread. A method that depends on an earlier read takes the value
+    that was read (a version, a status, a token), and is refused if it has changed. `at` is the current time by default.
     """
     def acquire_lease(
         self,
@@ -1207,7 +1319,7 @@ class Repo:
         superseding: str | None = None,
         at: Moment | None = None,
     ) -> MutationRow | None:
-        """Claims the oldest mutation that can be applied, of one topology or of any."""
+        """Claims the oldest available mutation of one topology or of any."""
     def claims(self, *, left_out: TopologyId | None = None) -> builtins.list[Claim]:
         """Returns the subnets of all topologies that are not torn down, except for one."""
     def close(self) -> None:
@@ -1225,9 +1337,7 @@ class Repo:
     ) -> StoredTopology:
         """Stores a topology as pending, under its own name or another one."""
     def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> builtins.list[RecordedChange]:
-        """Returns what edits and mutations changed about the deckies of a topology, oldest first."""
-    def delete(self, id: TopologyId, *, at: Moment | None = None) -> None:
-        """Deletes a topology with all its records."""
+        """Returns the changes of the deckies of a topology by edits and mutations, oldest first."""
     def edit(
         self,
         id: TopologyId,
@@ -1248,10 +1358,10 @@ class Repo:
         expected: int | None = None,
         at: Moment | None = None,
     ) -> MutationRow:
-        """Appends a mutation to the queue of a running topology. `Engine.enqueue` also publishes it."""
+        """Appends a mutation to the queue of a running topology. `Engine.submit` also edits pending topologies, and publishes an event."""
     def finish_mutation(
         self,
-        id: int,
+        id: MutationId,
         token: str,
         outcome: MutationOutcome,
         *,
@@ -1262,7 +1372,7 @@ class Repo:
     def get(self, id: TopologyId) -> TopologyRow:
         """Returns the row of a topology."""
     def has_unfinished(self, id: TopologyId) -> bool:
-        """Returns whether a topology has a mutation that is not finished."""
+        """Returns whether a topology has an unfinished mutation."""
     def instance(self) -> str:
         """Returns the id of the store, which labels all its resources on Docker."""
     @property
@@ -1279,11 +1389,11 @@ class Repo:
     ) -> builtins.list[TopologyRow]:
         """Returns the rows with one of the statuses, or all rows, in order of creation."""
     def load(self, id: TopologyId) -> StoredTopology:
-        """Returns a topology and its row, as they were at one moment."""
+        """Returns a topology and its row as a consistent snapshot."""
     @staticmethod
     def memory() -> Repo:
-        """Opens a store that lives as long as the process."""
-    def mutation(self, id: int) -> MutationRow:
+        """Opens a store in memory that lives as long as the process."""
+    def mutation(self, id: MutationId) -> MutationRow:
         """Returns a mutation."""
     def mutations(
         self,
@@ -1293,15 +1403,15 @@ class Repo:
         limit: int | None = None,
         offset: int = 0,
     ) -> builtins.list[MutationRow]:
-        """Returns the mutations that match, in the order of the queue."""
+        """Returns the matching mutations, in the order of the queue."""
     @staticmethod
     def open(path: str | PathLike[str]) -> Repo:
         """Opens the store in a file, and creates the file if it is missing."""
-    def release_claim(self, id: int, token: str, *, at: Moment | None = None) -> None:
+    def release_claim(self, id: MutationId, token: str, *, at: Moment | None = None) -> None:
         """Releases a claimed mutation, which stays in its place in the queue."""
     def release_lease(self, id: TopologyId, token: str) -> None:
         """Releases a lease."""
-    def renew_claim(self, id: int, token: str, time: float, *, at: Moment | None = None) -> MutationClaim:
+    def renew_claim(self, id: MutationId, token: str, time: float, *, at: Moment | None = None) -> MutationClaim:
         """Renews a claim for `time` seconds from now."""
     def renew_lease(self, id: TopologyId, token: str, time: float, *, at: Moment | None = None) -> Lease:
         """Renews a lease for `time` seconds from now."""
@@ -1320,17 +1430,36 @@ class Repo:
         held: str | None = None,
         at: Moment | None = None,
     ) -> TopologyRow:
-        """Changes the status from the one that the caller saw to another, and records when and why."""
+        """Changes the status if it still is the expected one, and records time and reason."""
     def status_events(self, id: TopologyId) -> builtins.list[StatusEvent]:
         """Returns the changes of status, oldest first."""
-    def store_mutation(self, id: int, token: str, topology: Topology, *, at: Moment | None = None) -> StoredTopology:
-        """Stores the maze that a claimed mutation makes."""
+    def store_mutation(
+        self,
+        id: MutationId,
+        token: str,
+        topology: Topology,
+        *,
+        at: Moment | None = None,
+    ) -> StoredTopology:
+        """Stores the maze that results from a claimed mutation."""
     def __enter__(self) -> Repo: ...
     def __exit__(self, *_arguments: object) -> None: ...
 
-@final
+@disjoint_base
 class StoredTopology(TopologyRow):
     """A topology and its row."""
     @property
     def topology(self) -> Topology:
         """The maze."""
+
+@final
+class StoreOutcome(StoredTopology):
+    """A topology that an engine stored, with the change of the store."""
+    @property
+    def result(self) -> StoreResult:
+        """The change of the store: the topology was created, replaced or unchanged."""
+    @property
+    def warnings(self) -> list[Finding]:
+        """The warnings of the validation. A `GATEWAY_PORT_CLASH` among them makes a deploy fail unless publish rules separate the
+        gateways.
+        """

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
 
 class DecnetError(Exception):
-    """The root of all exceptions of DECNET."""
+    """The root of all exceptions of DECNET. `code` is stable, for programs; it is `usage` for an argument that has no sense."""
+
+    code: str = "usage"
+
+
+class InvalidName(DecnetError):
+    """A text is not a valid topology name."""
 
 
 class InvalidConfig(DecnetError):
@@ -22,22 +28,44 @@ class InvalidConfig(DecnetError):
 class InvalidTopology(DecnetError):
     """A maze breaks rules, or a document is not a maze. `findings` lists the faults."""
 
+    code = "invalid"
     findings: list[Finding]
 
 
 class InvalidCatalog(DecnetError):
     """A catalogue file cannot be read."""
 
+    code = "invalid_catalog"
+
+
+class GenerateFailed(DecnetError):
+    """No maze can be generated from the config with this catalogue."""
+
+
+class UnknownService(DecnetError):
+    """The catalogue has no such service, but the maze was validated against one that has it. Nothing was changed."""
+
 
 class MutationRejected(DecnetError):
     """A mutation cannot be read, or is refused. Nothing was changed."""
 
-    code: str
     findings: list[Finding]
+
+
+class MutationQueued(DecnetError):
+    """A mutation is queued but not finished. It stays in the queue: `Engine.wait_for(error.mutation)` waits for it."""
+
+    mutation: int
+
+
+class QueueNotEmpty(DecnetError):
+    """Other mutations are queued, and the prepared plan does not include them. Nothing was changed."""
 
 
 class AddressError(DecnetError):
     """An address or a subnet is invalid, or not available."""
+
+    code = "invalid_address"
 
 
 class VersionConflict(DecnetError):
@@ -47,11 +75,48 @@ class VersionConflict(DecnetError):
     current: int
 
 
-class NotEditable(DecnetError):
+class WrongStatus(DecnetError):
     """The topology's status does not allow the operation. Nothing was changed."""
 
     status: Status
     intent: Intent | None
+
+
+class NotEditable(WrongStatus):
+    """The topology's status does not allow the change. Nothing was changed."""
+
+
+class Differs(DecnetError):
+    """Another topology with the name is not pending, and differs from the document. Nothing was changed.
+
+    `difference` is a unified diff of both mazes.
+    """
+
+    id: str
+    status: Status
+    difference: str
+
+
+class LeftOnDocker(DecnetError):
+    """Resources of a failed topology are left on Docker, so it was not deleted."""
+
+    leftovers: list[str]
+
+
+class PublishMapsNothing(DecnetError):
+    """A publish rule matches no port of a gateway. Nothing was changed."""
+
+    rule: str
+
+
+class AgentMode(DecnetError):
+    """The topology is for an agent on another host, and agents are not supported yet."""
+
+    host: str | None
+
+
+class NoDecoy(DecnetError):
+    """This build has no decoy program, and the engine was opened without one."""
 
 
 class Busy(DecnetError):
@@ -93,9 +158,14 @@ class TeardownFailed(DecnetError):
     failures: list[str]
 
 
+class TeardownUnrecorded(TeardownFailed):
+    """A teardown removed what it could, but the store still has the old status."""
+
+
 class Interrupted(DecnetError):
     """An operation was cancelled and undone, except for the leftovers."""
 
+    code = "interrupted"
     rolled_back: bool
     leftovers: list[str]
     failures: list[str]
@@ -103,6 +173,8 @@ class Interrupted(DecnetError):
 
 class RepoError(DecnetError):
     """The store refused, or cannot be used."""
+
+    code = "unusable"
 
 
 for _class in list(vars().values()):

@@ -15,6 +15,8 @@ Document: TypeAlias = dict[str, Any]
 Maze: TypeAlias = "Topology | Document | str | PathLike[str]"
 #: A topology: its row, or its id.
 TopologyId: TypeAlias = "TopologyRow | str"
+#: A queued mutation: its row, or its number.
+MutationId: TypeAlias = "MutationRow | int"
 #: A time: an aware datetime, or a text as in RFC 3339.
 Moment: TypeAlias = datetime.datetime | str
 Subnet: TypeAlias = str | IPv4Network
@@ -27,6 +29,7 @@ Severity: TypeAlias = Literal["error", "warning"]
 Status: TypeAlias = Literal["pending", "deploying", "active", "degraded", "failed", "tearing_down", "torn_down"]
 MutationState: TypeAlias = Literal["pending", "applying", "applied", "rejected", "failed"]
 MutationOutcome: TypeAlias = Literal["applied", "rejected", "failed"]
+StoreResult: TypeAlias = Literal["created", "replaced", "unchanged"]
 #: An operation that `Engine.prepare` can plan. A str that is not a mutation is "deploy", "teardown" or "reconcile".
 PreparedOperation: TypeAlias = 'Literal["deploy", "teardown", "reconcile"] | Mutation | Document'
 
@@ -204,6 +207,15 @@ class ReapReport(TypedDict):
 
     live: list[str]
     orphans: list[Reaped]
+
+
+class Check(TypedDict):
+    """The result of one check of `Engine.doctor`; `hint` is what to do about it."""
+
+    verdict: Literal["ok", "warn", "fail"]
+    what: str
+    message: str
+    hint: str | None
 
 
 class LogSettings(TypedDict, total=False):

@@ -1,0 +1,198 @@
+//! Engines: the operations on the store, which need Docker only to avoid its subnets, and the mutations.
+
+use std::{pin::pin, time::Duration};
+
+use decnet_engine::{
+    ApplyOptions, CreateOptions, EngineError, Submitted,
+    doctor::{check_hosts, check_runtime, check_statuses},
+};
+use decnet_topology::{Header, TopologyName};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    argument, convert, document,
+    engine::EngineMethods,
+    errors::Raise as _,
+    events::pause,
+    generate,
+    model::Topology,
+    mutation::Mutation,
+    operation::{Answer, Stop},
+    queue::{mutation_id, wanted},
+    repo::version,
+    rows,
+    workbench::Workbench,
+};
+
+/// Runs an operation, and cancels it after the timeout.
+async fn within<T>(timeout: Option<Duration>, cancel: CancellationToken, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = pause(timeout) => cancel.cancel(),
+    }
+    work.await
+}
+
+/// Converts a submitted mutation, or the topology that it changed.
+fn submitted(py: Python<'_>, submitted: Submitted) -> Answer {
+    match submitted {
+        Submitted::Edited(stored) => rows::stored(py, *stored),
+        Submitted::Enqueued(row) => convert::to_python(py, &row),
+        _ => Ok(py.None()),
+    }
+}
+
+#[pymethods]
+impl EngineMethods {
+    /// Stores an empty topology: a DMZ without deckies. Its subnet is free by default.
+    #[pyo3(signature = (name: "str", *, subnet: "Subnet | None" = None) -> "Answer[StoreOutcome]")]
+    fn create(&self, name: &Bound<'_, PyAny>, subnet: Option<&Bound<'_, PyAny>>) -> Answer {
+        let (py, text) = (name.py(), convert::text(name, "the name of a topology")?);
+        let name = TopologyName::new(&text).map_err(|source| EngineError::InvalidName { text, source }.raise(py))?;
+        let mut options = CreateOptions::default();
+        if let Some(subnet) = subnet {
+            options = options.subnet(convert::subnet(subnet, "a subnet")?);
+        }
+        let work = move |engine: decnet_engine::Engine| async move { engine.create(name, options).await };
+        self.run(py, Stop::Never, work, rows::outcome)
+    }
+
+    /// Generates a topology from a config, or from config fields, and stores it.
+    ///
+    /// It avoids the subnets that `taken_subnets` lists. The function `generate` stores nothing.
+    #[pyo3(signature = (config: "TopologyConfig | Document | None" = None, *, seed: "int | None" = None, **fields: "Any") -> "Answer[StoreOutcome]")]
+    fn generate(
+        &self,
+        py: Python<'_>,
+        config: Option<&Bound<'_, PyAny>>,
+        seed: Option<&Bound<'_, PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> Answer {
+        let config = generate::config(py, config, seed, fields, &self.workbench()?.options.catalog)?;
+        let work = move |engine: decnet_engine::Engine| async move { engine.generate(&config).await };
+        self.run(py, Stop::Never, work, rows::outcome)
+    }
+
+    /// Stores a maze under the name in its document, or under another one.
+    ///
+    /// It is new, replaces the pending topology with the name, or is already stored. Missing subnets and addresses are those of
+    /// the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
+    #[pyo3(signature = (maze: "Maze", *, name: "str | None" = None) -> "Answer[StoreOutcome]")]
+    fn apply(&self, maze: &Bound<'_, PyAny>, name: Option<&Bound<'_, PyAny>>) -> Answer {
+        let py = maze.py();
+        let mut draft = document::draft(maze)?;
+        if let Some(name) = name {
+            draft.header.name = convert::text(name, "the name of a topology")?;
+        }
+        let work =
+            move |engine: decnet_engine::Engine| async move { engine.apply(&draft, ApplyOptions::default()).await };
+        self.run(py, Stop::Never, work, rows::outcome)
+    }
+
+    /// Deletes a topology with all its records, and returns its last row.
+    ///
+    /// It must be pending, torn down, or failed with nothing left on Docker.
+    #[pyo3(signature = (id: "TopologyId") -> "Answer[TopologyRow]")]
+    fn delete(&self, id: &Bound<'_, PyAny>) -> Answer {
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        let work = move |engine: decnet_engine::Engine| async move { engine.delete(id).await };
+        self.run(py, Stop::Never, work, rows::row)
+    }
+
+    /// Submits a mutation: a pending topology is edited directly, for a running one it is queued.
+    ///
+    /// With `wait` it returns when the mutation is finished, and applies it unless another process does. After `timeout` seconds, or
+    /// after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
+    /// `rejected` or `failed`, and the reason.
+    #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, wait = false, timeout: "float | None" = None, actor: "str | None" = None, expected: "int | None" = None, progress: "Progress | None" = None) -> "Answer[MutationRow | StoredTopology]")]
+    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
+    fn submit(
+        &self,
+        id: &Bound<'_, PyAny>,
+        mutation: &Bound<'_, PyAny>,
+        wait: bool,
+        timeout: Option<&Bound<'_, PyAny>>,
+        actor: Option<&Bound<'_, PyAny>>,
+        expected: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let (py, id, expected) = (id.py(), rows::topology_id(id)?, version(expected)?);
+        let (new, timeout) = (wanted(mutation, actor)?, argument::timeout(timeout)?);
+        if wait {
+            let work = move |_, engine: decnet_engine::Engine, cancel: CancellationToken| {
+                within(timeout, cancel.clone(), async move {
+                    engine.submit_and_wait(id, new, expected, &cancel).await
+                })
+            };
+            return self.operate(py, progress, work, submitted);
+        }
+        if timeout.is_some() || progress.is_some() {
+            return Err(PyTypeError::new_err("timeout and progress are only for wait=True"));
+        }
+        let work = move |engine: decnet_engine::Engine| async move { engine.submit(id, new, expected).await };
+        self.run(py, Stop::Never, work, submitted)
+    }
+
+    /// Waits until a queued mutation is finished, and applies it unless another process does. Returns its row.
+    ///
+    /// After `timeout` seconds it raises `MutationQueued`. Started work is finished first.
+    #[pyo3(signature = (mutation: "MutationId", *, timeout: "float | None" = None, progress: "Progress | None" = None) -> "Answer[MutationRow]")]
+    fn wait_for(
+        &self,
+        mutation: &Bound<'_, PyAny>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let (py, id, timeout) = (mutation.py(), mutation_id(mutation)?, argument::timeout(timeout)?);
+        let work = move |bench: Workbench, engine: decnet_engine::Engine, cancel: CancellationToken| {
+            within(timeout, cancel.clone(), async move {
+                bench.connect(&cancel).await?;
+                engine.wait_for(id, &cancel).await
+            })
+        };
+        self.operate(py, progress, work, convert::document_of)
+    }
+
+    /// Checks a mutation against the current topology, and returns the maze after it. Nothing is changed.
+    #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, expected: "int | None" = None) -> "Answer[Topology]")]
+    fn check(&self, id: &Bound<'_, PyAny>, mutation: &Bound<'_, PyAny>, expected: Option<&Bound<'_, PyAny>>) -> Answer {
+        let (py, id, expected) = (id.py(), rows::topology_id(id)?, version(expected)?);
+        let mutation = Mutation::read(mutation)?;
+        let work = move |engine: decnet_engine::Engine| async move {
+            let maze = engine.check_mutation(id, &mutation, expected).await?;
+            Ok((engine.repo().get(id).await?, maze))
+        };
+        self.run(py, Stop::Drop, work, |py, (row, maze)| {
+            let header = Header {
+                name: row.name.to_string(),
+                config: row.config,
+                ..Header::default()
+            };
+            Ok(Py::new(py, Topology::read((header, maze)))?.into_any())
+        })
+    }
+
+    /// Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
+    /// other networks and of this machine's routes.
+    #[pyo3(signature = (*, left_out: "TopologyId | None" = None) -> "Answer[list[str]]")]
+    fn taken_subnets(&self, py: Python<'_>, left_out: Option<&Bound<'_, PyAny>>) -> Answer {
+        let left_out = left_out.map(rows::topology_id).transpose()?;
+        let work = move |engine: decnet_engine::Engine| async move { engine.taken_subnets(left_out).await };
+        self.run(py, Stop::Drop, work, convert::document_of)
+    }
+
+    /// Checks the prerequisites of mazes: Docker, the kernel, leftovers, and the stored mazes.
+    #[pyo3(signature = () -> "Answer[list[Check]]")]
+    fn doctor(&self, py: Python<'_>) -> Answer {
+        let work = |engine: decnet_engine::Engine| async move {
+            let mut checks = check_statuses(engine.repo().as_ref()).await;
+            checks.extend(check_runtime(engine.runtime().as_ref(), Some(engine.repo().as_ref())).await);
+            checks.extend(check_hosts(&engine).await);
+            Ok(checks)
+        };
+        self.run(py, Stop::Drop, work, convert::document_of)
+    }
+}
