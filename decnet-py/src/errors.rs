@@ -267,7 +267,7 @@ impl Raise for EngineError {
             Self::Plan(_) => with(py, tree::NeedsForce::new_err(message), code, []),
             Self::PlanChanged { .. } => with(py, tree::PlanChanged::new_err(message), code, []),
             Self::QueueNotEmpty { .. } => with(py, tree::QueueNotEmpty::new_err(message), code, []),
-            Self::StillQueued { mutation } | Self::MutationQueued { mutation, .. } => {
+            Self::MutationQueued { mutation, .. } => {
                 let raised = tree::MutationQueued::new_err(message);
                 with(py, raised, code, [("mutation", mutation.get().into_py_any(py))])
             }

@@ -13,7 +13,7 @@ pub(crate) struct Finding {
     /// The broken rule.
     #[pyo3(get)]
     code: &'static str,
-    /// What is wrong, where, and what to do, for people.
+    /// The fault, its place, and the fix, for people.
     #[pyo3(get)]
     message: String,
     target: Target,

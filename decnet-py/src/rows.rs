@@ -75,7 +75,7 @@ impl TopologyRow {
         self.0.changed_at
     }
 
-    /// Whether Docker may differ from what is stored.
+    /// Whether Docker may differ from the stored topology.
     #[getter]
     fn needs_resync(&self) -> bool {
         self.0.needs_resync

@@ -37,7 +37,7 @@ impl Workbench {
         decnet_engine::Engine::new(Arc::clone(&self.repo), Arc::clone(&self.runtime), self.options.clone())
     }
 
-    /// Connects to the daemon, if that was not done yet. Operations that change Docker cannot be cancelled while they connect, but this can.
+    /// Connects to the daemon if necessary. This can be cancelled; the operations that change Docker cannot be while they connect.
     pub(crate) async fn connect(&self, cancel: &CancellationToken) -> Result<(), EngineError> {
         let info = || self.runtime.info();
         let connected = cancel.run_until_cancelled(self.connected.get_or_try_init(info)).await;

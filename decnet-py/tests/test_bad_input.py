@@ -191,7 +191,7 @@ def test_closed_objects_refuse_calls(tmp_path: Path) -> None:
             call()
     assert list(events) == []
     engine.close()
-    assert stored.topology.name == "corp", "what was read stays"
+    assert stored.topology.name == "corp", "a row that was read can still be used"
     with pytest.raises(TypeError, match="decnet.Repo"):
         decnet.Repo()
 

@@ -78,7 +78,7 @@ def in_fork(work: object) -> int:
     """Runs a function in a fork of this process, and returns its exit code."""
     assert callable(work)
     with warnings.catch_warnings():
-        # It is what is tested.
+        # The test forks although threads run.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -102,7 +102,7 @@ def test_objects_opened_before_a_fork_refuse_to_work_in_it(tmp_path: Path, maze:
         for call in (repo.instance, lambda: engine.deploy(stored), lambda: next(events), repo.close, engine.events):
             with pytest.raises(decnet.RepoError, match="fork"):
                 call()
-        # What holds no threads goes on, and so does what is opened here.
+        # Objects without threads still work, and so does a store that is opened here.
         assert stored.topology.validate().is_clean
         with decnet.Repo.open(path) as here:
             assert here.get(stored).name == "corp"

@@ -214,7 +214,7 @@ class Finding:
         """The broken rule."""
     @property
     def message(self) -> str:
-        """What is wrong, where, and what to do, for people."""
+        """The fault, its place, and the fix, for people."""
     @property
     def severity(self) -> Severity:
         """Its severity: `error` or `warning`."""
@@ -694,7 +694,7 @@ class TopologyRow:
         """The name, unique without case among those not torn down."""
     @property
     def needs_resync(self) -> bool:
-        """Whether Docker may differ from what is stored."""
+        """Whether Docker may differ from the stored topology."""
     @property
     def settings(self) -> DeploySettings:
         """The deploy settings."""

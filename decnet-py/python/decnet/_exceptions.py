@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class DecnetError(Exception):
-    """The root of all exceptions of DECNET. `code` is stable, for programs; it is `usage` for an argument that has no sense."""
+    """The root of all exceptions of DECNET. `code` is stable, for programs; it is `usage` for an invalid argument."""
 
     code: str = "usage"
 
@@ -159,7 +159,7 @@ class TeardownFailed(DecnetError):
 
 
 class TeardownUnrecorded(TeardownFailed):
-    """A teardown removed what it could, but the store still has the old status."""
+    """A teardown was done, but the store could not be written to and still has the old status."""
 
 
 class Interrupted(DecnetError):

@@ -203,7 +203,7 @@ class Reaped(TypedDict):
 
 
 class ReapReport(TypedDict):
-    """The remains that a reap found, and what it did."""
+    """The remains that a reap found, and the result of their removal."""
 
     live: list[str]
     orphans: list[Reaped]
