@@ -121,7 +121,8 @@ impl SubnetAllocator {
     ) -> PyResult<Self> {
         let py = base.py();
         let text = convert::address_text(base, "a pool")?;
-        let base = net::parse_base(&text).map_err(|error| error.raise(py))?;
+        let base = net::parse_base(&text)
+            .map_err(|error| tree::coded(py, tree::AddressError::new_err(error.to_string()), error.code()))?;
         let prefix = prefix.map_or(Ok(DEFAULT_LAN_PREFIX), length)?;
         let mut pool = decnet_topology::SubnetAllocator::new(base, prefix).map_err(|error| error.raise(py))?;
         for subnet in convert::subnets(reserved, "reserved")? {

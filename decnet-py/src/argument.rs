@@ -12,7 +12,7 @@ use pyo3::{
     prelude::*,
 };
 
-use crate::{convert, errors, tree};
+use crate::{convert, tree};
 
 /// A text.
 pub(crate) struct Text(String);
@@ -67,7 +67,10 @@ impl FromPyObject<'_, '_> for FilePath {
 /// Reads a whole file.
 pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
     let read = std::fs::read(path);
-    read.map_err(|error| errors::unreadable(path, &error))
+    read.map_err(|error| {
+        let raised = tree::DecnetError::new_err(format!("{}: {error}", path.display()));
+        Python::attach(|py| tree::coded(py, raised, "io"))
+    })
 }
 
 /// Reads a count that must not be negative.

@@ -15,7 +15,7 @@ use pyo3::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
-use crate::{errors::Raise as _, tree};
+use crate::tree;
 
 /// The deepest nesting of lists and dicts; a list that contains itself exceeds it.
 const MAX_DEPTH: usize = 128;
@@ -154,7 +154,10 @@ pub(crate) fn subnets(object: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult
 /// Reads one subnet.
 pub(crate) fn subnet(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Ipv4Net> {
     let text = address_text(object, what)?;
-    decnet_topology::net::parse_subnet(&text).map_err(|error| error.raise(object.py()))
+    decnet_topology::net::parse_subnet(&text).map_err(|error| {
+        let raised = tree::AddressError::new_err(error.to_string());
+        tree::coded(object.py(), raised, error.code())
+    })
 }
 
 /// Reads texts from any iterable except a `str`.

@@ -10,7 +10,6 @@ use crate::{
     argument::{self, FilePath},
     convert,
     errors::Raise,
-    model,
 };
 
 /// A document before it is parsed.
@@ -88,16 +87,6 @@ impl Written {
         });
         read.map_err(|refusal: Refusal| refusal.raise(py))
     }
-}
-
-/// Reads a maze in any form, with the gaps that its document has.
-pub(crate) fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
-    if let Ok(topology) = maze.cast::<model::Topology>() {
-        return Ok(topology.get().draft());
-    }
-    let written = Written::from_python(maze)?;
-    let py = maze.py();
-    py.detach(|| written.parse()).map_err(|error| error.raise(py))
 }
 
 /// The reason why a document did not become a topology.

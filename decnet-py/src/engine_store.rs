@@ -6,12 +6,13 @@ use decnet_engine::{
     ApplyOptions, CreateOptions, EngineError, Submitted,
     doctor::{check_hosts, check_runtime, check_statuses},
 };
-use decnet_topology::{Header, TopologyName};
+use decnet_topology::{Draft, Header, TopologyName};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    argument, convert, document,
+    argument, convert,
+    document::Written,
     engine::EngineMethods,
     errors::Raise as _,
     events::pause,
@@ -34,6 +35,16 @@ async fn within<T>(timeout: Option<Duration>, cancel: CancellationToken, work: i
         () = pause(timeout) => cancel.cancel(),
     }
     work.await
+}
+
+/// Reads a maze in any form, with the gaps that its document has.
+fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
+    if let Ok(topology) = maze.cast::<Topology>() {
+        return Ok(topology.get().draft());
+    }
+    let written = Written::from_python(maze)?;
+    let py = maze.py();
+    py.detach(|| written.parse()).map_err(|error| error.raise(py))
 }
 
 /// Converts a submitted mutation, or the topology that it changed.
@@ -83,7 +94,7 @@ impl EngineMethods {
     #[pyo3(signature = (maze: "Maze", *, name: "str | None" = None) -> "Answer[StoreOutcome]")]
     fn apply(&self, maze: &Bound<'_, PyAny>, name: Option<&Bound<'_, PyAny>>) -> Answer {
         let py = maze.py();
-        let mut draft = document::draft(maze)?;
+        let mut draft = draft(maze)?;
         if let Some(name) = name {
             draft.header.name = convert::text(name, "the name of a topology")?;
         }

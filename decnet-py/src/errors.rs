@@ -1,11 +1,11 @@
 //! The only place that maps errors to exceptions.
 
-use std::{error::Error, fmt::Display, io, iter::successors, path::Path};
+use std::{error::Error, fmt::Display, iter::successors};
 
 use decnet_engine::{EngineError, RuntimeError, StepFailure, describe_difference};
 use decnet_topology::{
     AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, Intent, InvalidConfig as ConfigError,
-    MutationError, RepoError, ResolveError, Status, SubnetError,
+    MutationError, RepoError, ResolveError, Status,
 };
 use pyo3::{IntoPyObjectExt as _, prelude::*};
 
@@ -33,13 +33,13 @@ fn with<const N: usize>(
     code: &str,
     attributes: [(&str, PyResult<Py<PyAny>>); N],
 ) -> PyErr {
-    for (name, value) in [("code", code.into_py_any(py))].into_iter().chain(attributes) {
+    for (name, value) in attributes {
         let set = value.and_then(|value| error.value(py).setattr(name, value));
         if let Err(fault) = set {
             return fault;
         }
     }
-    error
+    tree::coded(py, error, code)
 }
 
 /// Reports the faults of a config.
@@ -83,12 +83,6 @@ pub(crate) fn unusable(message: impl Display) -> PyErr {
     tree::RepoError::new_err(message.to_string())
 }
 
-/// Reports that a file cannot be read.
-pub(crate) fn unreadable(path: &Path, error: &io::Error) -> PyErr {
-    let message = format!("{}: {error}", path.display());
-    Python::attach(|py| with(py, tree::DecnetError::new_err(message), "io", []))
-}
-
 impl Raise for ConfigError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         invalid_config(py, self)
@@ -107,12 +101,6 @@ impl Raise for GenerateError {
 }
 
 impl Raise for AllocError {
-    fn raise(&self, py: Python<'_>) -> PyErr {
-        with(py, tree::AddressError::new_err(said(self)), self.code(), [])
-    }
-}
-
-impl Raise for SubnetError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         with(py, tree::AddressError::new_err(said(self)), self.code(), [])
     }

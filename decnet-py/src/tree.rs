@@ -1,6 +1,6 @@
 //! The exceptions of `decnet`. Python declares them, so that their attributes have types.
 
-use pyo3::import_exception;
+use pyo3::{import_exception, prelude::*};
 
 import_exception!(decnet._exceptions, AddressError);
 import_exception!(decnet._exceptions, AgentMode);
@@ -31,3 +31,9 @@ import_exception!(decnet._exceptions, TeardownUnrecorded);
 import_exception!(decnet._exceptions, UnknownService);
 import_exception!(decnet._exceptions, VersionConflict);
 import_exception!(decnet._exceptions, WrongStatus);
+
+/// Sets the code of an exception. If that fails, the failure is returned.
+pub(crate) fn coded(py: Python<'_>, error: PyErr, code: &str) -> PyErr {
+    let set = error.value(py).setattr("code", code);
+    set.err().unwrap_or(error)
+}

@@ -101,6 +101,7 @@ const PYTHON: Layers = Layers {
         &["open_repo", "queue", "workbench"],
         &["events", "prepared"],
         &["engine"],
+        &["engine_store"],
         &["open_engine"],
         &["module"],
     ],
