@@ -2,10 +2,10 @@
 
 use std::{error::Error, io, path::PathBuf};
 
-use decnet_engine::{BindError, EngineError, RuntimeError};
+use decnet_engine::{BindError, DesiredError, EngineError, RuntimeError};
 use decnet_topology::{
-    AllocError, CatalogError, DocumentError, FindError, Finding, InvalidConfig, MutationError, RepoError, ResolveError,
-    Status,
+    AllocError, CatalogError, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
+    RepoError, Report, Status,
 };
 
 use jiff::Timestamp;
@@ -24,12 +24,6 @@ pub(crate) enum CommandError {
     /// A mutation would make a maze break rules.
     #[error("the maze would break {}; nothing was changed", text::count(.findings.len(), "rule", "rules"))]
     Mutated { findings: Vec<Finding> },
-    /// The store refused.
-    #[error(transparent)]
-    Repo(#[from] RepoError),
-    /// Docker refused or is unreachable.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
     /// A config is wrong.
     #[error("the config breaks {}", text::count(.0.faults.len(), "rule", "rules"))]
     Config(InvalidConfig),
@@ -38,20 +32,16 @@ pub(crate) enum CommandError {
     Alloc(#[from] AllocError),
     /// A catalogue is wrong.
     #[error("the catalogue {} cannot be used", .path.display())]
-    Catalog { path: PathBuf, source: Box<CatalogError> },
+    Catalog { path: PathBuf, error: CatalogError },
     /// A document breaks rules.
     #[error("{origin} breaks {}", text::count(.findings.len(), "rule", "rules"))]
     Document { origin: String, findings: Vec<Finding> },
     /// A file could not be read.
     #[error("{} cannot be read", .path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// A file does not have the expected syntax.
-    #[error("{origin} cannot be read as {syntax}")]
-    Parse {
-        origin: String,
-        syntax: &'static str,
-        reason: String,
-    },
+    /// The text of a config has another syntax.
+    #[error("{origin} cannot be read as {}", .error.syntax)]
+    Parse { origin: String, error: ConfigTextError },
     /// A file or folder could not be written.
     #[error("{} cannot be written", .path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -101,26 +91,26 @@ pub(crate) enum CommandError {
     Usage(String),
     /// Stdout cannot be written to.
     #[error("the output cannot be written")]
-    Stdout { source: io::Error },
+    Stdout(#[source] io::Error),
     /// A value does not print as JSON.
     #[error("the output cannot be printed as JSON")]
-    Json { source: serde_json::Error },
+    Json(#[from] serde_json::Error),
     /// Signals cannot be caught.
     #[error("signals cannot be caught")]
-    Signals { source: io::Error },
+    Signals(#[source] io::Error),
     /// Threads cannot be started.
     #[error("threads cannot be started")]
-    Threads { source: io::Error },
+    Threads(#[source] io::Error),
 }
 
 impl From<EngineError> for CommandError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Invalid(invalid) => Self::Maze {
-                findings: invalid.report.errors().cloned().collect(),
+                findings: invalid.report.into_errors(),
             },
             EngineError::Mutation(MutationError::ResultInvalid { report }) => Self::Mutated {
-                findings: report.errors().cloned().collect(),
+                findings: report.into_errors(),
             },
             EngineError::Config(config) => Self::Config(config),
             error => Self::Engine(error),
@@ -128,14 +118,17 @@ impl From<EngineError> for CommandError {
     }
 }
 
-impl From<FindError> for CommandError {
-    fn from(error: FindError) -> Self {
-        match error {
-            FindError::Repo(error) => Self::Repo(error),
-            error => Self::Find(error),
+macro_rules! errors_of_the_engine {
+    ($($error:ty),*) => {$(
+        impl From<$error> for CommandError {
+            fn from(error: $error) -> Self {
+                EngineError::from(error).into()
+            }
         }
-    }
+    )*};
 }
+
+errors_of_the_engine!(DesiredError, GenerateError, MutationError, RepoError, RuntimeError);
 
 impl From<InvalidConfig> for CommandError {
     fn from(error: InvalidConfig) -> Self {
@@ -143,34 +136,67 @@ impl From<InvalidConfig> for CommandError {
     }
 }
 
+impl From<FindError> for CommandError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Repo(error) => error.into(),
+            error => Self::Find(error),
+        }
+    }
+}
+
 impl CommandError {
-    /// Creates the error for a text that is not a document.
-    pub(crate) fn document(origin: impl Into<String>, error: DocumentError) -> Self {
-        Self::Document {
-            origin: origin.into(),
-            findings: error.findings,
+    /// Returns the function that creates the error for a file that could not be read.
+    pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        |source| Self::Read {
+            path: path.into(),
+            source,
         }
     }
 
-    /// Creates the error for a draft that could not be completed.
-    pub(crate) fn resolve(origin: impl Into<String>, error: ResolveError) -> Self {
-        match error {
-            ResolveError::Unsound { report } => Self::Document {
-                origin: origin.into(),
-                findings: report.errors().cloned().collect(),
-            },
-            error => Self::Engine(EngineError::Resolve(error)),
+    /// Returns the function that creates the error for a file or folder that could not be written.
+    pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        |source| Self::Write {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Creates the error for a document that breaks rules.
+    pub(crate) fn document(origin: impl Into<String>, report: Report) -> Self {
+        Self::Document {
+            origin: origin.into(),
+            findings: report.into_errors(),
+        }
+    }
+
+    /// Returns the stable code of the error.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Engine(error) => error.code(),
+            Self::Find(error) => error.code(),
+            Self::Config(error) => error.code(),
+            Self::Alloc(error) => error.code(),
+            Self::Bus(error) => error.code(),
+            Self::Document { .. } | Self::Maze { .. } => "invalid",
+            Self::Mutated { .. } => "RESULT_INVALID",
+            Self::Catalog { error, .. } => error.code(),
+            Self::Parse { error, .. } => error.code(),
+            Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
+            Self::Differs { .. } => "differs",
+            Self::InUse { .. } => "in_use",
+            Self::ReapIncomplete(_) => "reap_incomplete",
+            Self::ReapInterrupted => "interrupted",
+            Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
+            Self::Usage(_) => "usage",
+            Self::Read { .. } | Self::Write { .. } | Self::Stdout(_) | Self::NoDataFolder => "io",
+            Self::Json(_) | Self::Signals(_) | Self::Threads(_) => "internal",
         }
     }
 
     /// Returns the error with its causes in one line.
     pub(crate) fn in_full(&self) -> String {
-        let mut text = self.to_string();
-        for cause in self.causes() {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        text
+        [vec![self.to_string()], self.causes()].concat().join(": ")
     }
 
     /// Returns the causes, the nearest first, without repetition.
@@ -201,8 +227,14 @@ impl CommandError {
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
-            // Parsers print the place in several lines.
-            Self::Parse { reason, .. } => reason.lines().map(str::to_owned).collect(),
+            Self::Parse { error, .. } => vec![error.to_string()],
+            Self::Catalog { path, error } => {
+                let file = path.display().to_string();
+                let findings = error.findings.iter();
+                findings
+                    .map(|finding| format!("{}: {}", finding.place_in(&file), finding.message))
+                    .collect()
+            }
             Self::Engine(error) => error.details(),
             _ => Vec::new(),
         }

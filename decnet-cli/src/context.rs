@@ -3,9 +3,16 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use decnet_engine::{DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, RuntimeError};
-use decnet_topology::{Catalog, ImageSource, Repo};
+use decnet_topology::{Catalog, Repo};
 
-use crate::{bus::SharedBus, command_error::CommandError, globals::Globals, input::Source, output::Output, store};
+use crate::{
+    bus::SharedBus,
+    command_error::CommandError,
+    globals::{EngineFlags, Globals},
+    input::Source,
+    output::Output,
+    store,
+};
 
 /// The context of a command.
 #[derive(Debug)]
@@ -16,15 +23,6 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// The bus.
     pub(crate) bus: SharedBus,
-}
-
-/// Options of an engine besides the global flags.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct EngineWishes<'a> {
-    /// How many containers to change at the same time.
-    pub(crate) max_workers: Option<usize>,
-    /// A decoy program other than the embedded one.
-    pub(crate) decoy: Option<&'a Path>,
 }
 
 impl Context {
@@ -40,33 +38,17 @@ impl Context {
             return Ok(Catalog::builtin());
         };
         let text = Source::File(path.clone()).read()?;
-        let text = String::from_utf8(text).map_err(|error| CommandError::Parse {
-            origin: path.display().to_string(),
-            syntax: "TOML",
-            reason: format!("it is not UTF-8: {error}"),
+        let catalog = Catalog::builtin().extend_from_toml(text);
+        let catalog = catalog.map_err(|error| CommandError::Catalog {
+            path: path.clone(),
+            error,
         })?;
-        let path = path.clone();
-        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        let mut catalog = Catalog::builtin()
-            .extend_from_toml(&text)
-            .map_err(|source| CommandError::Catalog {
-                path,
-                source: Box::new(source),
-            })?;
         // A build folder is relative to the file.
-        let built: Vec<_> = catalog
-            .services()
-            .filter(|service| matches!(service.image, ImageSource::Build(_)))
-            .cloned()
-            .collect();
-        for mut service in built {
-            if let ImageSource::Build(context) = &service.image {
-                let context = folder.join(context);
-                service.image = ImageSource::Build(std::path::absolute(&context).unwrap_or(context));
-                catalog.insert_service(service);
-            }
-        }
-        Ok(catalog)
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Ok(catalog.with_build_folders(|context| {
+            let context = folder.join(context);
+            std::path::absolute(&context).unwrap_or(context)
+        }))
     }
 
     /// Opens the store.
@@ -75,8 +57,8 @@ impl Context {
     }
 
     /// Packs the image of the deckies.
-    pub(crate) fn decoy(wishes: &EngineWishes<'_>) -> Result<DecoyImage, CommandError> {
-        let program = match wishes.decoy {
+    pub(crate) fn decoy(program: Option<&Path>) -> Result<DecoyImage, CommandError> {
+        let program = match program {
             Some(path) => Some(Source::File(path.into()).read()?),
             None => DecoyImage::embedded_program().map(<[u8]>::to_vec),
         };
@@ -102,10 +84,10 @@ impl Context {
     }
 
     /// Opens the store and connects to Docker.
-    pub(crate) async fn engine(&self, wishes: EngineWishes<'_>) -> Result<Engine, CommandError> {
+    pub(crate) async fn engine(&self, flags: EngineFlags) -> Result<Engine, CommandError> {
         let catalog = self.catalog()?;
         let repo = self.repo()?;
-        self.engine_on(repo, catalog, wishes).await
+        self.engine_on(repo, catalog, flags).await
     }
 
     /// Opens the store, and connects to Docker only when an operation needs it.
@@ -131,11 +113,12 @@ impl Context {
         &self,
         repo: Arc<dyn Repo>,
         catalog: Catalog,
-        wishes: EngineWishes<'_>,
+        flags: EngineFlags,
     ) -> Result<Engine, CommandError> {
-        let mut options = self.engine_options(catalog).width(wishes.max_workers);
-        if wishes.decoy.is_some() {
-            options = options.image(Arc::new(Self::decoy(&wishes)?));
+        let width = flags.workers.max_workers.map(usize::from);
+        let mut options = self.engine_options(catalog).width(width);
+        if flags.decoy.is_some() {
+            options = options.image(Arc::new(Self::decoy(flags.decoy.as_deref())?));
         }
         Ok(Engine::on_docker(repo, self.docker_options()?, options).await?)
     }

@@ -47,6 +47,30 @@ pub(crate) struct Globals {
     pub(crate) color: ColorChoice,
 }
 
+/// How many containers a command changes at the same time.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Workers {
+    /// How many containers to change at the same time [default: twice the daemon's processors].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_workers: Option<u16>,
+}
+
+/// The options of an engine besides the global flags.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct EngineFlags {
+    #[command(flatten)]
+    pub(crate) workers: Workers,
+    /// Another decoy program than the one in this command.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decoy: Option<PathBuf>,
+}
+
+impl From<Workers> for EngineFlags {
+    fn from(workers: Workers) -> Self {
+        Self { workers, decoy: None }
+    }
+}
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {

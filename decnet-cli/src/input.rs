@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use decnet_topology::{Draft, SubnetPool, Syntax, Topology, document, document::MAX_BYTES};
+use decnet_engine::EngineError;
+use decnet_topology::{
+    DocumentError, Draft, ResolveError, SubnetPool, Syntax, Topology, document, document::MAX_BYTES,
+};
 
 use crate::command_error::CommandError;
 
@@ -45,10 +48,7 @@ impl Source {
             Self::Stdin => io::stdin().lock().take(limit).read_to_end(&mut text),
             Self::File(path) => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)),
         };
-        result.map_err(|source| CommandError::Read {
-            path: self.name().into(),
-            source,
-        })?;
+        result.map_err(CommandError::reading(self.name()))?;
         Ok(text)
     }
 
@@ -63,22 +63,21 @@ impl Source {
     /// Reads a maze file. Unreadable parts are in the draft's findings.
     pub(crate) fn draft(&self) -> Result<Draft, CommandError> {
         let text = self.read()?;
-        document::parse(&text, self.syntax()).map_err(|error| CommandError::document(self.name(), error))
+        document::parse(&text, self.syntax()).map_err(|DocumentError { findings }| CommandError::Document {
+            origin: self.name(),
+            findings,
+        })
     }
 
     /// Reads a maze file and completes it as if the store were empty.
     pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
         let draft = self.draft()?;
-        let topology = draft
-            .resolve(&SubnetPool::default())
-            .map_err(|error| CommandError::resolve(self.name(), error))?;
+        let topology = draft.resolve(&SubnetPool::default()).map_err(|error| match error {
+            ResolveError::Unsound { report } => CommandError::document(self.name(), report),
+            error => EngineError::Resolve(error).into(),
+        })?;
         Ok((draft, topology))
     }
-}
-
-/// Returns the extension of a file in lower case.
-pub(crate) fn ending(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
 /// Returns whether a text is stdin or the path of a file that exists.
@@ -97,10 +96,7 @@ pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
         return Ok(vec![Source::new(path)]);
     }
     let mut files = Vec::new();
-    walk(path, &mut files).map_err(|source| CommandError::Read {
-        path: path.into(),
-        source,
-    })?;
+    walk(path, &mut files).map_err(CommandError::reading(path))?;
     files.sort();
     if files.is_empty() {
         return Err(CommandError::Usage(format!(
@@ -135,10 +131,7 @@ pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> R
         Ok(there) if there.is_file() => replace(path, text),
         _ => fs::write(path, text),
     };
-    written.map_err(|source| CommandError::Write {
-        path: path.into(),
-        source,
-    })
+    written.map_err(CommandError::writing(path))
 }
 
 /// Writes a temporary file and renames it, so that a full disk does not damage the file.

@@ -14,52 +14,55 @@ pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
 
 /// Catches signals from now on, and prints a message at the first.
 pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, CommandError> {
-    let wrong = |source| CommandError::Signals { source };
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(wrong)?;
-    let mut terminations = signal(SignalKind::terminate()).map_err(wrong)?;
-    let mut hangups = match std::fs::read_to_string("/proc/self/status") {
-        // Under nohup(1), SIGHUP does not stop the command.
-        Ok(status) if ignores(&status, HANGUP) => None,
-        _ => Some(signal(SignalKind::hangup()).map_err(wrong)?),
-    };
+    let mut signals = Signals::new()?;
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
-        for count in 1_u32.. {
-            tokio::select! {
-                _ = interrupts.recv() => {}
-                _ = terminations.recv() => {}
-                () = next(hangups.as_mut()) => {}
-            }
-            match count {
-                1 => {
-                    cancel.cancel();
-                    say(words);
-                }
-                2 => {
-                    say(
-                        "still working: exiting now may leave resources on Docker; interrupt again to exit immediately",
-                    );
-                }
-                _ => std::process::exit(Exit::Interrupted.code().into()),
-            }
-        }
+        signals.next().await;
+        cancel.cancel();
+        say(words);
+        signals.next().await;
+        say("still working: exiting now may leave resources on Docker; interrupt again to exit immediately");
+        signals.next().await;
+        std::process::exit(Exit::Interrupted.code().into());
     });
     Ok(token)
 }
 
-/// The number of SIGHUP.
-const HANGUP: u32 = 1;
+/// The signals that end a command.
+pub(crate) struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+    hangups: Option<Signal>,
+}
 
-/// Waits for a signal; waits forever if there is none.
-async fn next(signal: Option<&mut Signal>) {
-    match signal {
-        Some(signal) => {
-            signal.recv().await;
+impl Signals {
+    /// Catches these signals from now on.
+    pub(crate) fn new() -> Result<Self, CommandError> {
+        let caught = |kind| signal(kind).map_err(CommandError::Signals);
+        Ok(Self {
+            interrupts: caught(SignalKind::interrupt())?,
+            terminations: caught(SignalKind::terminate())?,
+            hangups: match std::fs::read_to_string("/proc/self/status") {
+                // Under nohup(1), SIGHUP does not stop the command.
+                Ok(status) if ignores(&status, HANGUP) => None,
+                _ => Some(caught(SignalKind::hangup())?),
+            },
+        })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.terminations.recv() => {}
+            Some(_) = async { Some(self.hangups.as_mut()?.recv().await) } => {}
         }
-        None => std::future::pending().await,
     }
 }
+
+/// The number of SIGHUP.
+const HANGUP: u32 = 1;
 
 /// Returns whether a process ignores a signal, given its status as `/proc` prints it.
 fn ignores(status: &str, signal: u32) -> bool {

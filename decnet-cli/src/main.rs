@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     log::start(&cli.globals, output);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(source) => return report::failure(&CommandError::Threads { source }, output).into(),
+        Err(error) => return report::failure(&CommandError::Threads(error), output).into(),
     };
     let context = Context::new(cli.globals, output);
     let result = runtime.block_on(async {

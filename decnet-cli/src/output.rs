@@ -49,7 +49,7 @@ impl Output {
         stdout
             .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())
-            .map_err(|source| CommandError::Stdout { source })
+            .map_err(CommandError::Stdout)
     }
 
     /// Prints one line on stdout.
@@ -59,14 +59,14 @@ impl Output {
 
     /// Prints a value as indented JSON on stdout.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CommandError> {
-        let mut text = serde_json::to_string_pretty(value).map_err(|source| CommandError::Json { source })?;
+        let mut text = serde_json::to_string_pretty(value)?;
         text.push('\n');
         self.data(&text)
     }
 
     /// Prints a value as one line of JSON on stdout, for streams.
     pub(crate) fn json_line(self, value: &impl Serialize) -> Result<(), CommandError> {
-        let mut text = serde_json::to_string(value).map_err(|source| CommandError::Json { source })?;
+        let mut text = serde_json::to_string(value)?;
         text.push('\n');
         self.data(&text)
     }

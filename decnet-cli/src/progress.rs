@@ -54,47 +54,39 @@ async fn report(mut events: Subscription, mut output: ProgressOutput, stop: Canc
 /// The destination of progress.
 #[derive(Debug)]
 enum ProgressOutput {
-    Silent { json: bool },
-    Json,
+    Silent,
+    Json { all: bool },
     Lines { verbose: bool },
-    Bar { bar: ProgressBar, failed: usize },
+    Bar(ProgressBar),
 }
 
 impl ProgressOutput {
     fn new(output: Output) -> Self {
-        if output.quiet || output.json && output.verbose == 0 {
-            Self::Silent {
-                json: output.json && !output.quiet,
-            }
+        let verbose = output.verbose > 0;
+        if output.quiet {
+            Self::Silent
         } else if output.json {
-            Self::Json
-        } else if std::io::stderr().is_terminal() && output.verbose == 0 {
+            Self::Json { all: verbose }
+        } else if std::io::stderr().is_terminal() && !verbose {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(style("{spinner} {wide_msg}"));
             bar.enable_steady_tick(Duration::from_millis(120));
-            Self::Bar { bar, failed: 0 }
+            Self::Bar(bar)
         } else {
-            Self::Lines {
-                verbose: output.verbose > 0,
-            }
+            Self::Lines { verbose }
         }
     }
 
     fn print(&mut self, envelope: &Envelope) {
         let event = &envelope.event;
         match self {
-            Self::Silent { json: true } => {
-                // The deletion of logs is announced before it happens.
-                if let Event::Planned { deleted_logs, .. } = event
-                    && !deleted_logs.is_empty()
+            Self::Silent => {}
+            Self::Json { all } => {
+                // The deletion of logs is always announced, before it happens.
+                let deletes_logs = matches!(event, Event::Planned { deleted_logs, .. } if !deleted_logs.is_empty());
+                if (*all || deletes_logs)
                     && let Ok(line) = serde_json::to_string(envelope)
                 {
-                    say(&line);
-                }
-            }
-            Self::Silent { json: false } => {}
-            Self::Json => {
-                if let Ok(line) = serde_json::to_string(envelope) {
                     say(&line);
                 }
             }
@@ -105,12 +97,12 @@ impl ProgressOutput {
                     say(&text::one_line(&line));
                 }
             }
-            Self::Bar { bar, failed } => draw(bar, failed, event),
+            Self::Bar(bar) => draw(bar, event),
         }
     }
 
     fn end(self) {
-        if let Self::Bar { bar, .. } = self {
+        if let Self::Bar(bar) = self {
             bar.finish_and_clear();
         }
     }
@@ -122,7 +114,7 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸ ")
 }
 
-fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
+fn draw(bar: &ProgressBar, event: &Event) {
     match event {
         Event::Planned {
             steps, deleted_logs, ..
@@ -140,7 +132,6 @@ fn draw(bar: &ProgressBar, failed: &mut usize, event: &Event) {
             match &progress.state {
                 StepState::Started => bar.set_message(progress.undo_mark().to_owned() + &line),
                 StepState::Failed { error } => {
-                    *failed += 1;
                     bar.inc(1);
                     bar.suspend(|| say(&format!("failed: {line}: {}", text::one_line(error))));
                 }

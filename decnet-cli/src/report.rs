@@ -46,7 +46,7 @@ pub(crate) fn failure(error: &CommandError, output: Output) -> Exit {
 }
 
 /// An error as JSON.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Body<'a> {
     code: &'a str,
     message: String,
@@ -79,11 +79,8 @@ pub(crate) fn grammar(error: &clap::Error, wants_json: bool) -> Exit {
         say_as_json(&Body {
             code: "usage",
             message: message.into(),
-            hint: None,
             exit: Exit::Usage.code(),
-            causes: Vec::new(),
-            details: Vec::new(),
-            findings: &[],
+            ..Body::default()
         });
         return Exit::Usage;
     }

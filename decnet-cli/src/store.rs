@@ -22,10 +22,7 @@ pub(crate) fn open(globals: &Globals) -> Result<SqliteRepo, CommandError> {
     if globals.db.is_none()
         && let Some(folder) = path.parent()
     {
-        fs::create_dir_all(folder).map_err(|source| CommandError::Write {
-            path: folder.into(),
-            source,
-        })?;
+        fs::create_dir_all(folder).map_err(CommandError::writing(folder))?;
     }
     Ok(SqliteRepo::open(path)?)
 }

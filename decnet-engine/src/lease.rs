@@ -1,6 +1,6 @@
 //! The lease of a topology: acquired, renewed, released.
 
-use std::{fs, sync::Arc};
+use std::{fmt, fs, sync::Arc};
 
 use decnet_topology::{
     Holder, Lease, LeaseToken, MutationClaim, MutationFilter, MutationState, Repo, RepoError, TopologyId,
@@ -63,6 +63,16 @@ pub enum HolderState {
     Dead,
     /// It belongs to another host, another boot of this one, or another namespace of process ids.
     Unseen,
+}
+
+impl fmt::Display for HolderState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alive => "running on this machine",
+            Self::Dead => "ended",
+            Self::Unseen => "of another machine, boot or container",
+        })
+    }
 }
 
 /// Checks whether the process that holds a lease or a claim is running.

@@ -130,13 +130,14 @@ pub use engine::{
     StoreResult, Submitted, VerifyReport, break_lease, describe_difference, holder_state, own_images, submit,
 };
 pub use event::{
-    DeckyEvent, Envelope, EnvelopeError, Event, Health, MutationStage, Progress, StepState, Trigger, deleted_logs_text,
+    DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage, PastTimeError, Progress,
+    StepState, Trigger, deleted_logs_text, read_past_time,
     sink::LogSink,
     syslog::SyslogWriter,
     timeline::{DeckyMoment, DeckyTimeline, Timeline},
 };
 pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
-pub use feed::{Feed, FeedItem, TopologyNow};
+pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
 pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};
 pub use observe::{

@@ -245,6 +245,27 @@ impl Finding {
         }
     }
 
+    /// Formats its place in a file as compilers do: `file:line:column`, or less if less is known.
+    ///
+    /// ```
+    /// use decnet_topology::{Syntax, document};
+    ///
+    /// let draft = document::parse("format: decnet.topology/1\nnam: corp", Syntax::Yaml)?;
+    /// assert_eq!(draft.findings[0].place_in("corp.yaml"), "corp.yaml:2:1");
+    /// # Ok::<(), decnet_topology::DocumentError>(())
+    /// ```
+    pub fn place_in(&self, file: &str) -> String {
+        match &self.target {
+            Target::Document {
+                line: Some(line),
+                column: Some(column),
+                ..
+            } => format!("{file}:{line}:{column}"),
+            Target::Document { line: Some(line), .. } => format!("{file}:{line}"),
+            _ => file.into(),
+        }
+    }
+
     /// Returns the number of findings that it represents: one, or the number of findings that are not listed.
     pub fn count(&self) -> u64 {
         self.count_of_more().unwrap_or(1)

@@ -167,7 +167,10 @@ pub use catalog::{
     Archetype, Catalog, CatalogError, FieldFault, FieldType, ImageSource, Port, PortError, Protocol, SeccompMode,
     Service, ServiceField, ServiceLimits, is_root,
 };
-pub use config::{ConfigBuilder, ConfigFault, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig, TopologyConfig};
+pub use config::{
+    ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig,
+    TopologyConfig,
+};
 pub use document::{error::DocumentError, syntax::Syntax};
 pub use finding::{Code, Finding, MAX_LISTED, Severity, Target};
 pub use generate::{GenerateError, generate};
@@ -184,8 +187,8 @@ pub use model::{
     ServiceConfig, ServiceFields, StoredTopology, Topology, TopologyBuilder, TopologyError, TopologyRow, UnknownEgress,
 };
 pub use mutation::{
-    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, MutationContext, MutationError,
-    RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan, apply, changes_published,
+    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, Mutation, MutationContext,
+    MutationError, RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan, apply, changes_published,
 };
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use net::{error::SubnetError, special::SpecialRange};
@@ -193,7 +196,8 @@ pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
     Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
     MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
-    SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, find_live_topology, find_topology, last_mutations,
+    SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, claims_besides, find_live_topology, find_topology,
+    last_mutations,
 };
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};

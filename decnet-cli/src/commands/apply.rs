@@ -43,12 +43,7 @@ pub(crate) async fn apply(
     let mut draft = source.draft()?;
     draft.header.name = name.unwrap_or(draft.header.name);
     let outcome = match engine.apply(&draft, options).await {
-        Err(EngineError::Invalid(invalid)) => {
-            return Err(CommandError::Document {
-                origin: source.name(),
-                findings: invalid.report.errors().cloned().collect(),
-            });
-        }
+        Err(EngineError::Invalid(invalid)) => return Err(CommandError::document(source.name(), invalid.report)),
         Err(EngineError::Differs { stored, wanted }) => {
             let difference = describe_difference(&stored, &wanted, &source.name());
             let value = json!({ "difference": difference });

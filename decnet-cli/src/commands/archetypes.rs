@@ -18,14 +18,12 @@ pub(crate) fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError
             .json(&json!({ "archetypes": archetypes.collect::<Vec<_>>() }))?;
         return Ok(Exit::Done);
     }
-    let mut table = table::table(["ARCHETYPE", "TITLE", "SERVICES"]);
-    for archetype in catalog.archetypes() {
-        let services: Vec<_> = archetype.services.iter().map(ToString::to_string).collect();
-        table::row(
-            &mut table,
-            [archetype.slug.clone(), archetype.title.clone(), services.join(" ")],
-        );
-    }
-    context.output.data(&table::lines(&table))?;
+    let rows = catalog.archetypes().map(|archetype| {
+        let services = table::words(&archetype.services);
+        [archetype.slug.clone(), archetype.title.clone(), services]
+    });
+    context
+        .output
+        .data(&table::rows(["ARCHETYPE", "TITLE", "SERVICES"], rows))?;
     Ok(Exit::Done)
 }

@@ -2,10 +2,9 @@ use std::{fs, os::unix::fs::DirBuilderExt};
 
 use decnet_engine::Server;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{bus, command_error::CommandError, context::Context, exit::Exit};
+use crate::{bus, command_error::CommandError, context::Context, exit::Exit, interrupt::Signals};
 
 /// Serve the bus that carries events between commands, until Ctrl-C or SIGTERM.
 ///
@@ -22,24 +21,14 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
         && let Some(folder) = path.parent()
     {
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
-        made.map_err(|source| CommandError::Write {
-            path: folder.into(),
-            source,
-        })?;
+        made.map_err(CommandError::writing(folder))?;
     }
-    let wrong = |source| CommandError::Signals { source };
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(wrong)?;
-    let mut terminations = signal(SignalKind::terminate()).map_err(wrong)?;
-    let mut hangups = signal(SignalKind::hangup()).map_err(wrong)?;
+    let mut signals = Signals::new()?;
     let server = Server::bind(&path)?;
     let stop = CancellationToken::new();
     let cancel = stop.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupts.recv() => {}
-            _ = terminations.recv() => {}
-            _ = hangups.recv() => {}
-        }
+        signals.next().await;
         cancel.cancel();
     });
     // Printed only now: a reader of this line may connect immediately.

@@ -1,14 +1,9 @@
 use std::path::PathBuf;
 
-use decnet_engine::{Desired, DesiredContext, EngineError, compose};
-use decnet_topology::{DeploySettings, InstanceId, InvalidTopology, RuleSet, Surroundings, Topology, TopologyId, rng};
+use decnet_engine::{Desired, DesiredContext, compose};
+use decnet_topology::{DeploySettings, RuleSet, Surroundings, rng};
 
-use crate::{
-    command_error::CommandError,
-    context::{Context, EngineWishes},
-    exit::Exit,
-    input, lookup,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, input, lookup};
 
 /// Print a maze as a Compose file.
 #[derive(Debug, clap::Args)]
@@ -24,62 +19,38 @@ pub(crate) struct Arguments {
     decoy: Option<PathBuf>,
 }
 
-/// A maze with its ids and settings.
-struct Maze {
-    topology: Topology,
-    instance: InstanceId,
-    id: TopologyId,
-    settings: DeploySettings,
-}
-
 /// Prints a Compose file.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
-    let maze = find(&arguments.maze, context).await?;
+    let (topology, instance, id, settings) = match lookup::maze(context, &arguments.maze).await? {
+        // A file belongs to no store; containers started from it are never considered a store's own.
+        lookup::Maze::File(header, topology) => {
+            let id = header.id.unwrap_or_else(rng::topology_id);
+            (topology, rng::instance_id(), id, DeploySettings::default())
+        }
+        lookup::Maze::Stored(stored) => {
+            let instance = context.repo()?.instance().await?;
+            (stored.topology, instance, stored.row.id, stored.row.settings)
+        }
+    };
     let surroundings = Surroundings {
-        publish: Some(&maze.settings.publish),
+        publish: Some(&settings.publish),
         ..Surroundings::default()
     };
-    let valid = maze
-        .topology
+    let valid = topology
         .validate_in(&catalog, RuleSet::deploy(), surroundings)
-        .map_err(|invalid: InvalidTopology| CommandError::Document {
-            origin: arguments.maze.clone(),
-            findings: invalid.report.errors().cloned().collect(),
-        })?;
-    let wishes = EngineWishes {
-        decoy: arguments.decoy.as_deref(),
-        ..EngineWishes::default()
-    };
-    let decoy = Context::decoy(&wishes)?;
+        .map_err(|invalid| CommandError::document(&arguments.maze, invalid.report))?;
+    let decoy = Context::decoy(arguments.decoy.as_deref())?;
     let desired_context = DesiredContext {
-        instance: maze.instance,
-        topology: maze.id,
+        instance,
+        topology: id,
         catalog: &catalog,
         decoy: &decoy.reference,
         api: compose::API,
-        settings: &maze.settings,
+        settings: &settings,
         host_addresses: &[],
     };
-    let desired = Desired::new(&valid, &desired_context).map_err(EngineError::from)?;
+    let desired = Desired::new(&valid, &desired_context)?;
     input::write(&arguments.output, &compose::print(&desired), context.output)?;
     Ok(Exit::Done)
-}
-
-async fn find(text: &str, context: &Context) -> Result<Maze, CommandError> {
-    Ok(match lookup::maze(context, text).await? {
-        // A file belongs to no store; containers started from it are never considered a store's own.
-        lookup::Maze::File(header, topology) => Maze {
-            topology,
-            instance: rng::instance_id(),
-            id: header.id.unwrap_or_else(rng::topology_id),
-            settings: DeploySettings::default(),
-        },
-        lookup::Maze::Stored(stored) => Maze {
-            topology: stored.topology,
-            instance: context.repo()?.instance().await?,
-            id: stored.row.id,
-            settings: stored.row.settings,
-        },
-    })
 }

@@ -1,10 +1,6 @@
 mod unlock;
 
-use std::{
-    fmt::Write as _,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write as _, fs, path::Path};
 
 use decnet_topology::{RepoError, SqliteRepo, Status, TopologyFilter, TopologyStore};
 use serde_json::json;
@@ -64,10 +60,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 
 /// Opens an existing database.
 pub(crate) fn existing(path: &Path) -> Result<SqliteRepo, CommandError> {
-    fs::metadata(path).map_err(|source| CommandError::Read {
-        path: path.into(),
-        source,
-    })?;
+    fs::metadata(path).map_err(CommandError::reading(path))?;
     Ok(SqliteRepo::open(path)?)
 }
 
@@ -114,18 +107,7 @@ async fn reset(context: &Context, path: &Path, yes: bool, force: bool) -> Result
         let what = format!("remove {} with every maze in it", path.display());
         confirm_or_refuse(context.output, &what)?;
     }
-    // The log and its index are removed first: a database is complete without them, but they are useless without it.
-    for ending in ["-wal", "-shm", ""] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(ending);
-        let file = PathBuf::from(file);
-        match fs::remove_file(&file) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(CommandError::Write { path: file, source });
-            }
-            _ => {}
-        }
-    }
+    SqliteRepo::remove(path).map_err(CommandError::writing(path))?;
     context.output.either(&json!({"path": path, "removed": true}), || {
         format!("removed {}\n", path.display())
     })?;
@@ -143,9 +125,8 @@ fn refuse_if_foreign(path: &Path) -> Result<(), CommandError> {
 /// Refuses to remove a database with topologies that may have resources on Docker.
 async fn refuse_if_in_use(path: &Path) -> Result<(), CommandError> {
     let repo = existing(path)?;
-    let down = [Status::Pending, Status::TornDown];
-    let up = Status::ALL.iter().copied().filter(|status| !down.contains(status));
-    let page = repo.list(&TopologyFilter::default().statuses(up)).await?;
+    let up = TopologyFilter::default().without(&[Status::Pending, Status::TornDown]);
+    let page = repo.list(&up).await?;
     if page.rows.is_empty() {
         return Ok(());
     }

@@ -1,21 +1,16 @@
 use std::path::PathBuf;
 
 use decnet_engine::{
-    ApplyOptions, DeckyState, DeployOptions, Engine, Inspection, Operation, Outcome, SettingsChange, own_images,
+    ApplyOptions, CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Operation, Outcome,
+    SettingsChange, own_images,
 };
 use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule};
 use serde::Serialize;
 
 use super::{apply, plan};
 use crate::{
-    command_error::CommandError,
-    context::{Context, EngineWishes},
-    exit::Exit,
-    input::Source,
-    interrupt, lookup,
-    output::Style,
-    progress::ProgressReporter,
-    table,
+    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, input::Source, interrupt, lookup,
+    output::Style, progress::ProgressReporter, table,
 };
 
 /// Deploy a maze on Docker, in any state.
@@ -59,22 +54,8 @@ pub(crate) struct Work {
     /// Allow running containers to be recreated.
     #[arg(long)]
     pub(crate) force: bool,
-    /// How many containers to change at the same time [default: twice the daemon's processors].
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) max_workers: Option<u16>,
-    /// Another decoy program than the one in this command.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) decoy: Option<PathBuf>,
-}
-
-impl Work {
-    /// Returns the options for the engine.
-    pub(crate) fn wishes(&self) -> EngineWishes<'_> {
-        EngineWishes {
-            max_workers: self.max_workers.map(usize::from),
-            decoy: self.decoy.as_deref(),
-        }
-    }
+    #[command(flatten)]
+    pub(crate) engine: EngineFlags,
 }
 
 /// The outcome of an operation as JSON.
@@ -98,18 +79,16 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } = arguments;
     let catalog = context.catalog()?;
     let repo = context.repo()?;
-    let mut change = SettingsChange::default().publish(publish).log_options(log_opt);
-    if let Some(egress) = dmz_egress {
-        change = change.dmz_egress(egress);
-    }
-    if let Some(driver) = log_driver {
-        change = change.log_driver(driver);
-    }
+    let change = SettingsChange::default()
+        .publish(publish)
+        .dmz_egress(dmz_egress)
+        .log_driver(log_driver)
+        .log_options(log_opt);
     let found = match &topology {
         Some(topology) => Some(lookup::find(repo.as_ref(), topology).await?),
         None => None,
     };
-    let engine = context.engine_on(repo.clone(), catalog.clone(), work.wishes()).await?;
+    let engine = context.engine_on(repo.clone(), catalog.clone(), work.engine).await?;
     let row = if let Some(row) = found {
         row
     } else {
@@ -124,11 +103,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return plan::dry_run(context, &engine, id, Operation::Deploy(options)).await;
     }
     let sharing = own_images(&repo.load(id).await?.topology, &catalog);
-    let cancel = interrupt::catch()?;
-    let reporter = ProgressReporter::start(&engine, context.output);
-    let result = engine.deploy(id, options, &cancel).await;
-    reporter.end().await;
-    let exit = say(context, &engine, result?).await?;
+    let exit = execute(context, &engine, async |cancel| {
+        engine.deploy(id, options, cancel).await
+    })
+    .await?;
     if let Some(first) = sharing.first() {
         context.output.note(format!(
             "hint: {} (first: {first}). After a restart of the daemon such a service may stay exited; \
@@ -143,8 +121,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(exit)
 }
 
-/// Prints the outcome of an operation with the table of deckies.
-pub(crate) async fn say(context: &Context, engine: &Engine, outcome: Outcome) -> Result<Exit, CommandError> {
+/// Executes an operation on Docker: prints its progress, interrupts it at a signal, and prints the outcome with the deckies.
+pub(crate) async fn execute(
+    context: &Context,
+    engine: &Engine,
+    operation: impl AsyncFnOnce(&CancellationToken) -> Result<Outcome, EngineError>,
+) -> Result<Exit, CommandError> {
+    let cancel = interrupt::catch()?;
+    let reporter = ProgressReporter::start(engine, context.output);
+    let result = operation(&cancel).await;
+    reporter.end().await;
+    let outcome = result?;
     let Inspection { stored, deckies, .. } = engine.inspect(outcome.row.id).await?;
     let row = &outcome.row;
     let reason = outcome.reason.as_deref();

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::db;
 use crate::{
     command_error::CommandError,
-    context::{Context, EngineWishes},
+    context::Context,
     exit::Exit,
+    globals::EngineFlags,
     output::{Output, Style},
     store, text,
 };
@@ -43,7 +44,10 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
             if let Some(repo) = repo {
                 match engine(context, repo).await {
                     Ok(engine) => checks.extend(check_hosts(&engine).await),
-                    Err(error) => checks.push(not_checked(&error)),
+                    Err(error) => {
+                        let message = format!("not checked: {}", error.in_full());
+                        checks.push(Check::warn("host", message, error.hint().unwrap_or_default()));
+                    }
                 }
             }
         }
@@ -91,13 +95,8 @@ fn print(output: Output, check: &Check) -> Result<(), CommandError> {
 /// Returns an engine for the checks of mazes that are up.
 async fn engine(context: &Context, repo: Arc<dyn Repo>) -> Result<Engine, CommandError> {
     context
-        .engine_on(repo, context.catalog()?, EngineWishes::default())
+        .engine_on(repo, context.catalog()?, EngineFlags::default())
         .await
-}
-
-fn not_checked(error: &CommandError) -> Check {
-    let message = format!("not checked: {}", error.in_full());
-    Check::warn("host", message, error.hint().unwrap_or_default())
 }
 
 fn failed(what: &'static str, subject: &str, error: &CommandError) -> Check {

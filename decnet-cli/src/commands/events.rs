@@ -1,9 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use decnet_engine::{Envelope, Feed, FeedItem, LogSink, SyslogWriter, TopologyNow, UnixBus, host};
+use decnet_engine::{Envelope, Feed, FeedItem, FeedNotice, LogSink, SyslogWriter, TopologyNow, UnixBus, host};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::{bus, command_error::CommandError, context::Context, exit::Exit, lookup, text};
 
@@ -39,12 +38,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let path = bus::path(&context.globals)?;
     let bus = UnixBus::new(&path, format!("decnet events {}", std::process::id()));
     let sink = match arguments.output {
-        Some(path) => Some((LogSink::open(&path).map_err(|source| written(&path, source))?, path)),
+        Some(path) => Some((LogSink::open(&path).map_err(CommandError::writing(&path))?, path)),
         None => None,
     };
     let mut printer = Printer {
         context,
-        syslog: arguments.rfc5424.then(syslog_writer),
+        syslog: arguments
+            .rfc5424
+            .then(|| SyslogWriter::new(&host::name(), &std::process::id().to_string())),
         sink,
     };
     let (snapshot, mut feed) = Feed::open(repo, Some(&bus), only).await?;
@@ -64,32 +65,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-fn syslog_writer() -> SyslogWriter {
-    SyslogWriter::new(&host::name(), &std::process::id().to_string())
-}
-
-fn written(path: &Path, source: std::io::Error) -> CommandError {
-    CommandError::Write {
-        path: path.into(),
-        source,
-    }
-}
-
 /// Prints a feed.
 struct Printer<'a> {
     context: &'a Context,
     syslog: Option<SyslogWriter>,
     sink: Option<(LogSink, PathBuf)>,
-}
-
-/// A line that is not an event.
-#[derive(Serialize)]
-struct Line<'a, T> {
-    v: u32,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    ts: Timestamp,
-    payload: T,
 }
 
 impl Printer<'_> {
@@ -108,7 +88,7 @@ impl Printer<'_> {
         };
         let id = envelope.event.topology().map(decnet_topology::short_id);
         let name = name.or(id).unwrap_or_default();
-        let at = envelope.at.strftime("%Y-%m-%d %H:%M:%SZ");
+        let at = text::time(envelope.at);
         self.put(&text::one_line(&format!("{at}  {name}  {line}")))
     }
 
@@ -118,23 +98,11 @@ impl Printer<'_> {
         }
         let at = Timestamp::now();
         if self.context.output.json {
-            return self.put_json(&Line {
-                v: 1,
-                kind: "snapshot",
-                ts: at,
-                payload: json!({ "topologies": snapshot }),
-            });
+            return self.put_json(&FeedNotice::snapshot(snapshot, at));
         }
-        for TopologyNow { row, unfinished, .. } in snapshot {
-            let at = row.changed_at.strftime("%Y-%m-%d %H:%M:%SZ");
-            let waiting = match unfinished.len() {
-                0 => String::new(),
-                count => format!(", {}", text::count(count, "mutation waits", "mutations wait")),
-            };
-            let line = format!(
-                "{at}  {}  is {}, version {}{waiting}",
-                row.name, row.status, row.version
-            );
+        for topology in snapshot {
+            let TopologyNow { row, .. } = topology;
+            let line = format!("{}  {}  {}", text::time(row.changed_at), row.name, topology.describe());
             self.put(&text::one_line(&line))?;
         }
         Ok(())
@@ -148,14 +116,9 @@ impl Printer<'_> {
         }
         let at = Timestamp::now();
         if self.context.output.json {
-            return self.put_json(&Line {
-                v: 1,
-                kind: "lagged",
-                ts: at,
-                payload: json!({ "lost": lost }),
-            });
+            return self.put_json(&FeedNotice::lagged(lost, at));
         }
-        self.put(&format!("{}  {words}", at.strftime("%Y-%m-%d %H:%M:%SZ")))
+        self.put(&format!("{}  {words}", text::time(at)))
     }
 
     /// Prints a remark about the feed itself on stderr.
@@ -166,13 +129,12 @@ impl Printer<'_> {
     }
 
     fn put_json(&mut self, value: &impl Serialize) -> Result<(), CommandError> {
-        let line = serde_json::to_string(value).map_err(|source| CommandError::Json { source })?;
-        self.put(&line)
+        self.put(&serde_json::to_string(value)?)
     }
 
     fn put(&mut self, line: &str) -> Result<(), CommandError> {
         match &mut self.sink {
-            Some((sink, path)) => sink.put(line).map_err(|source| written(path, source)),
+            Some((sink, path)) => sink.put(line).map_err(CommandError::writing(&*path)),
             None => self.context.output.data(&format!("{line}\n")),
         }
     }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use decnet_engine::{EngineError, StoreOutcome};
-use decnet_topology::{Draft, Header, Syntax, TopologyConfig, document, generate, rng};
+use decnet_engine::StoreOutcome;
+use decnet_topology::{ConfigSyntax, Draft, Syntax, TopologyConfig, document, generate, rng};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -87,22 +87,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Some(path) => read(&Source::new(path))?,
         None => Value::Object(Map::new()),
     };
-    let given = serde_json::to_value(&arguments.fields).map_err(|source| CommandError::Json { source })?;
+    let given = serde_json::to_value(&arguments.fields)?;
     if let (Value::Object(fields), Value::Object(given)) = (&mut value, given) {
         fields.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
     }
     let config = TopologyConfig::from_value(&value, &catalog, rng::os_seed)?;
     if let Some(path) = &arguments.output {
-        let topology = generate(&config, &catalog, &[]).map_err(EngineError::from)?;
-        let header = Header {
-            name: config.name().to_string(),
-            config: Some(config),
-            ..Header::default()
-        };
-        let draft = Draft {
-            header,
-            ..Draft::from(&topology)
-        };
+        let topology = generate(&config, &catalog, &[])?;
+        let draft = Draft::generated(&topology, &config);
         let syntax = match Syntax::of_file(path) {
             Syntax::Auto if context.output.json => Syntax::Json,
             Syntax::Auto => Syntax::Yaml,
@@ -117,24 +109,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 fn read(source: &Source) -> Result<Value, CommandError> {
-    let text = source.read()?;
-    let wrong = |syntax, reason: String| CommandError::Parse {
+    let syntax = match source {
+        Source::Stdin => ConfigSyntax::Auto,
+        Source::File(path) => ConfigSyntax::of_file(path),
+    };
+    TopologyConfig::value_from_text(source.read()?, syntax).map_err(|error| CommandError::Parse {
         origin: source.name(),
-        syntax,
-        reason,
-    };
-    let text = std::str::from_utf8(&text).map_err(|error| wrong("UTF-8", error.to_string()))?;
-    let ending = match source {
-        Source::Stdin => None,
-        Source::File(path) => input::ending(path),
-    };
-    match ending.as_deref() {
-        Some("toml") => toml::from_str(text).map_err(|error| wrong("TOML", error.to_string())),
-        Some("json") => serde_json::from_str(text).map_err(|error| wrong("JSON", error.to_string())),
-        // JSON is YAML, and the JSON reader is stricter and faster.
-        _ => serde_json::from_str(text)
-            .or_else(|_| serde_saphyr::from_str(text).map_err(|error| wrong("YAML", error.to_string()))),
-    }
+        error,
+    })
 }
 
 /// Prints the stored maze.

@@ -1,7 +1,7 @@
 use decnet_topology::{Status, TopologyFilter};
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, table};
+use crate::{command_error::CommandError, context::Context, exit::Exit, table, text};
 
 /// List the stored mazes.
 #[derive(Debug, clap::Args)]
@@ -22,18 +22,13 @@ pub(crate) struct Arguments {
 
 /// Lists the stored mazes.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let mut statuses = arguments.status;
-    if statuses.is_empty() && !arguments.all {
-        statuses = Status::ALL
-            .iter()
-            .copied()
-            .filter(|status| *status != Status::TornDown)
-            .collect();
-    }
-    let filter = TopologyFilter::default()
-        .statuses(statuses)
+    let mut filter = TopologyFilter::default()
+        .statuses(arguments.status)
         .limit(arguments.limit)
         .offset(arguments.offset);
+    if filter.statuses.is_empty() && !arguments.all {
+        filter = filter.without(&[Status::TornDown]);
+    }
     let page = context.repo()?.list(&filter).await?;
     if context.output.json {
         context
@@ -47,26 +42,19 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             .note("no mazes; `decnet generate` creates one, `decnet apply -f FILE` stores a file");
         return Ok(Exit::Done);
     }
-    let mut table = table::table(["NAME", "ID", "STATUS", "VERSION", "CHANGED"]);
-    for row in &page.rows {
-        let status = if row.needs_resync {
-            format!("{} (needs reconcile)", row.status)
-        } else {
-            row.status.to_string()
-        };
-        let changed = row.changed_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-        table::row(
-            &mut table,
-            [
-                row.name.to_string(),
-                row.id.to_string(),
-                status,
-                row.version.to_string(),
-                changed,
-            ],
-        );
-    }
-    context.output.data(&table::lines(&table))?;
+    let rows = page.rows.iter().map(|row| {
+        let resync = if row.needs_resync { " (needs reconcile)" } else { "" };
+        [
+            row.name.to_string(),
+            row.id.to_string(),
+            format!("{}{resync}", row.status),
+            row.version.to_string(),
+            text::time(row.changed_at),
+        ]
+    });
+    context
+        .output
+        .data(&table::rows(["NAME", "ID", "STATUS", "VERSION", "CHANGED"], rows))?;
     if page.total > page.rows.len() {
         context.output.note(format!("{} of {}", page.rows.len(), page.total));
     }

@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Examples:
   decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait
   decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"patch\": {\"forwards_l3\": true}}' --plan";
 
-const KEYS_AND_EXAMPLES: &str = "Keys (those in brackets are optional):
+const KEYS: &str = "Keys (those in brackets are optional):
   add_lan       name [subnet is_dmz x y]
   remove_lan    name
   add_decky     name lan [services service_config archetype forwards_l3 ip x y]
@@ -28,12 +28,7 @@ const KEYS_AND_EXAMPLES: &str = "Keys (those in brackets are optional):
   remove_decky  decky
   update_decky  decky [patch {service_config archetype forwards_l3} services x y force]
   update_lan    name [patch {name subnet is_dmz} x y]
-A flag for a key of the patch sets it there, except --name, which selects the LAN.
-
-Examples:
-  decnet mutate corp add_lan --name vault
-  decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait
-  decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"patch\": {\"forwards_l3\": true}}' --plan";
+A flag for a key of the patch sets it there, except --name, which selects the LAN.";
 
 /// Change a maze, running or not.
 ///
@@ -41,7 +36,7 @@ Examples:
 /// --wait. Then the exit status is 0 if the change is applied, 3 if it is rejected (nothing was changed), and 1 if it failed (it
 /// is stored, but Docker does not match yet).
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, after_long_help = KEYS_AND_EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{KEYS}\n\n{EXAMPLES}"))]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,
@@ -85,7 +80,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         actor,
     } = arguments;
     let payload = payload.read(&op, body.as_deref(), force)?;
-    let mutation = Mutation::from_value(&json!({ "op": op, "payload": payload })).map_err(EngineError::from)?;
+    let mutation = Mutation::from_value(&json!({ "op": op, "payload": payload }))?;
     let engine = context.engine_on_demand()?;
     let row = lookup::find(engine.repo().as_ref(), &topology).await?;
     let expected = expected_version.map(Version::new);
@@ -141,7 +136,6 @@ async fn show_plan(
         context.output.json(&value)?;
     } else {
         plan::lines(context, plan)?;
-        plan::warn_of_logs(context, plan);
         for container in &restarts {
             context.output.line(format!("{container} is recreated or restarted"))?;
         }

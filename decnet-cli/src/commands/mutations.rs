@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use decnet_topology::{MutationFilter, MutationRow, MutationState, TopologyFilter, TopologyId};
+use decnet_topology::{MutationFilter, MutationState, TopologyFilter, short_id};
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
 
 /// List the mutations of mazes, oldest first.
 #[derive(Debug, clap::Args)]
@@ -49,33 +49,25 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Ok(Exit::Done);
     }
     let names = repo.list(&TopologyFilter::default()).await?.rows;
-    let names = names.into_iter().map(|row| (row.id, row.name.to_string())).collect();
-    context.output.data(&lines(&page.rows, &names))?;
+    let names: BTreeMap<_, _> = names.into_iter().map(|row| (row.id, row.name.to_string())).collect();
+    let rows = page.rows.iter().map(|row| {
+        // A maze may have been deleted meanwhile.
+        let maze = names.get(&row.topology).cloned();
+        [
+            row.id.to_string(),
+            maze.unwrap_or_else(|| short_id(row.topology)),
+            row.mutation.op().into(),
+            row.mutation.subject().to_string(),
+            row.state.to_string(),
+            text::time(row.enqueued_at),
+            row.actor.clone().unwrap_or_else(|| "-".into()),
+            row.reason.clone().unwrap_or_default(),
+        ]
+    });
+    let header = ["NUMBER", "MAZE", "OP", "ABOUT", "STATE", "ENQUEUED", "ACTOR", "REASON"];
+    context.output.data(&table::rows(header, rows))?;
     if page.total > page.rows.len() {
         context.output.note(format!("{} of {}", page.rows.len(), page.total));
     }
     Ok(Exit::Done)
-}
-
-/// Prints mutations as a table.
-fn lines(rows: &[MutationRow], names: &BTreeMap<TopologyId, String>) -> String {
-    let mut table = table::table(["NUMBER", "MAZE", "OP", "ABOUT", "STATE", "ENQUEUED", "ACTOR", "REASON"]);
-    for row in rows {
-        // A maze may have been deleted meanwhile.
-        let maze = names.get(&row.topology).cloned();
-        table::row(
-            &mut table,
-            [
-                row.id.to_string(),
-                maze.unwrap_or_else(|| decnet_topology::short_id(row.topology)),
-                row.mutation.op().into(),
-                row.mutation.subject().to_string(),
-                row.state.to_string(),
-                row.enqueued_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-                row.actor.clone().unwrap_or_else(|| "-".into()),
-                row.reason.clone().unwrap_or_default(),
-            ],
-        );
-    }
-    table::lines(&table)
 }

@@ -2,12 +2,7 @@ use decnet_engine::{DeployOptions, Engine, EngineError, Operation, Plan};
 use decnet_topology::TopologyId;
 use serde_json::json;
 
-use crate::{
-    command_error::CommandError,
-    context::{Context, EngineWishes},
-    exit::Exit,
-    lookup, text,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, lookup};
 
 /// Show the plan of a deploy.
 ///
@@ -23,7 +18,7 @@ pub(crate) struct Arguments {
 
 /// Shows a plan.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine(EngineWishes::default()).await?;
+    let engine = context.engine(EngineFlags::default()).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
     let operation = if arguments.down {
         Operation::Teardown
@@ -61,28 +56,17 @@ fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
             .json(&json!({ "steps": plan, "deleted_logs": plan.deleted_logs() }));
     }
     lines(context, plan)?;
-    warn_of_logs(context, plan);
-    let destructive = plan.steps().iter().filter(|step| step.destructive).count();
-    context.output.note(match (plan.steps().len(), destructive) {
-        (0, _) => "nothing to do".into(),
-        (steps, 0) => text::count(steps, "step", "steps"),
-        (steps, some) => format!("{}, {some} of them destructive", text::count(steps, "step", "steps")),
-    });
+    context.output.note(plan.summary());
     Ok(())
 }
 
-/// Prints the logs that a plan deletes.
-pub(crate) fn warn_of_logs(context: &Context, plan: &Plan) {
-    let containers: Vec<_> = plan.deleted_logs().into_iter().cloned().collect();
-    if let Some(warning) = text::deleted_logs(&containers) {
-        context.output.note(warning);
-    }
-}
-
-/// Prints only the steps.
+/// Prints the steps, and a warning of the logs that they delete.
 pub(crate) fn lines(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     for step in plan.steps() {
         context.output.line(step.to_string())?;
+    }
+    if let Some(warning) = plan.deleted_logs_text() {
+        context.output.note(warning);
     }
     Ok(())
 }

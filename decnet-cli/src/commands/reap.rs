@@ -1,11 +1,8 @@
-use decnet_engine::{ReapOptions, ReapReport};
+use decnet_engine::ReapOptions;
 use decnet_topology::InstanceId;
 
 use crate::{
-    command_error::CommandError,
-    confirm::confirm_or_refuse,
-    context::{Context, EngineWishes},
-    exit::Exit,
+    command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit, globals::EngineFlags,
     interrupt, text,
 };
 
@@ -29,7 +26,7 @@ pub(crate) struct Arguments {
 /// Removes resources left by deleted or torn-down mazes.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { instance, dry_run, yes } = arguments;
-    let engine = context.engine(EngineWishes::default()).await?;
+    let engine = context.engine(EngineFlags::default()).await?;
     let mut options = ReapOptions::default();
     if let Some(instance) = instance {
         options = options.instance(instance);
@@ -66,7 +63,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if context.output.json {
         context.output.json(&report)?;
     } else {
-        print(context, &report, dry_run)?;
+        for line in report.lines(!dry_run) {
+            context.output.line(line)?;
+        }
+        if report.orphans.is_empty() {
+            context.output.note("nothing to reap");
+        }
     }
     if cancel.is_cancelled() {
         return Err(CommandError::ReapInterrupted);
@@ -79,35 +81,4 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         )));
     }
     Ok(Exit::Done)
-}
-
-fn print(context: &Context, report: &ReapReport, dry_run: bool) -> Result<(), CommandError> {
-    let output = context.output;
-    for live in &report.live {
-        output.line(format!("live     {live}"))?;
-    }
-    for orphan in &report.orphans {
-        let prefix = if orphan.prefix.is_empty() {
-            "(no id)"
-        } else {
-            &orphan.prefix
-        };
-        output.line(format!("orphan   {prefix}"))?;
-        for found in &orphan.found {
-            let word = match (dry_run, orphan.left.contains(found)) {
-                (true, _) if orphan.kept => "keep   ",
-                (true, _) => "found  ",
-                (_, true) => "left   ",
-                _ => "removed",
-            };
-            output.line(format!("  {word} {found}"))?;
-        }
-        for error in &orphan.errors {
-            output.line(format!("  error   {error}"))?;
-        }
-    }
-    if report.orphans.is_empty() {
-        output.note("nothing to reap");
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use super::{
     deploy::{self, Work},
     plan,
 };
-use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, progress::ProgressReporter};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
 /// Reconcile a maze: repair differences between Docker and the stored maze.
 ///
@@ -21,15 +21,12 @@ pub(crate) struct Arguments {
 /// Reconciles a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { topology, work } = arguments;
-    let engine = context.engine(work.wishes()).await?;
+    let engine = context.engine(work.engine).await?;
     let row = lookup::find(engine.repo().as_ref(), &topology).await?;
     if work.dry_run {
         let operation = Operation::Reconcile { force: work.force };
         return plan::dry_run(context, &engine, row.id, operation).await;
     }
-    let cancel = interrupt::catch()?;
-    let reporter = ProgressReporter::start(&engine, context.output);
-    let result = engine.reconcile(row.id, work.force, &cancel).await;
-    reporter.end().await;
-    deploy::say(context, &engine, result?).await
+    let reconcile = async |cancel: &_| engine.reconcile(row.id, work.force, cancel).await;
+    deploy::execute(context, &engine, reconcile).await
 }

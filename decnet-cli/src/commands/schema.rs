@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Comm
     } else {
         document::schema()
     };
-    let mut text = serde_json::to_string_pretty(&schema).map_err(|source| CommandError::Json { source })?;
+    let mut text = serde_json::to_string_pretty(&schema)?;
     text.push('\n');
     input::write(&arguments.output, &text, context.output)?;
     Ok(Exit::Done)

@@ -1,4 +1,4 @@
-use decnet_topology::{ImageSource, Service};
+use decnet_topology::Service;
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, table};
@@ -38,46 +38,35 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Comm
             show(context, service)?;
         }
     } else {
-        let mut table = table::table(["SERVICE", "PORTS", "IMAGE", "FIELDS"]);
-        for service in chosen {
-            let fields: Vec<_> = service.fields.iter().map(|field| field.key.as_str()).collect();
+        let rows = chosen.into_iter().map(|service| {
             let name = if service.singleton {
                 format!("{} (not on deckies)", service.name)
             } else {
                 service.name.to_string()
             };
-            table::row(&mut table, [name, ports(service), image(service), fields.join(" ")]);
-        }
-        context.output.data(&table::lines(&table))?;
+            let fields = table::words(service.fields.iter().map(|field| &field.key));
+            [name, ports(service), service.image.to_string(), fields]
+        });
+        context
+            .output
+            .data(&table::rows(["SERVICE", "PORTS", "IMAGE", "FIELDS"], rows))?;
     }
     Ok(Exit::Done)
 }
 
 fn ports(service: &Service) -> String {
-    let ports: Vec<_> = service.ports.iter().map(ToString::to_string).collect();
-    if ports.is_empty() { "-".into() } else { ports.join(" ") }
-}
-
-fn image(service: &Service) -> String {
-    match &service.image {
-        ImageSource::Builtin => "builtin".into(),
-        ImageSource::Reference(reference) => reference.clone(),
-        ImageSource::Build(folder) => format!("build {}", folder.display()),
-        _ => "?".into(),
-    }
+    table::or_dash(table::words(&service.ports))
 }
 
 fn show(context: &Context, service: &Service) -> Result<(), CommandError> {
     let output = context.output;
     output.line(&service.name)?;
     output.line(format!("  ports  {}", ports(service)))?;
-    output.line(format!("  image  {}", image(service)))?;
+    output.line(format!("  image  {}", service.image))?;
     if service.singleton {
         output.line("  one per installation, not on deckies")?;
     }
     for field in &service.fields {
-        let kind = serde_json::to_value(field.kind).map_err(|source| CommandError::Json { source })?;
-        let kind = kind.as_str().unwrap_or_default();
         let options = if field.options.is_empty() {
             String::new()
         } else {
@@ -89,8 +78,8 @@ fn show(context: &Context, service: &Service) -> Result<(), CommandError> {
             .map(|value| format!(" [{value}]"))
             .unwrap_or_default();
         output.line(format!(
-            "  field  {}: {kind}{options}{default}  {}",
-            field.key, field.help
+            "  field  {}: {}{options}{default}  {}",
+            field.key, field.kind, field.help
         ))?;
     }
     Ok(())

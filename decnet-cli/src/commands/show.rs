@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use decnet_engine::{DeckyState, Inspection, Observed, Runtime, Scope};
+use decnet_engine::{DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope, read_past_time};
 use decnet_topology::{
-    MutationRow, Repo, StatusEvent, StoredTopology, Syntax, TopologyRow, canonical_hash, document, last_mutations,
+    Draft, MutationRow, Repo, StatusEvent, StoredTopology, Syntax, TopologyRow, canonical_hash, document,
+    last_mutations,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, p
 const MUTATIONS: usize = 100;
 
 /// How long to wait for a daemon. If it does not answer, the stored maze is shown.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Show a maze and the state of its deckies.
 ///
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "json")]
     document: bool,
     /// Show the deckies at an earlier time, from the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
-    #[arg(long, value_name = "TIME", value_parser = past::read_time, allow_hyphen_values = true, conflicts_with = "document")]
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| read_past_time(text, &Zoned::now()), allow_hyphen_values = true, conflicts_with = "document")]
     at: Option<Timestamp>,
 }
 
@@ -43,13 +44,6 @@ struct Shown<'a> {
     /// None if Docker does not answer.
     deckies: Option<&'a [DeckyState]>,
     docker: Option<&'a str>,
-    events: &'a [StatusEvent],
-    mutations: &'a [MutationRow],
-}
-
-/// A past event of a topology.
-#[derive(Clone, Copy)]
-struct Trail<'a> {
     events: &'a [StatusEvent],
     mutations: &'a [MutationRow],
 }
@@ -71,46 +65,40 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let events = repo.status_events(row.id).await?;
     let mutations = last_mutations(repo.as_ref(), row.id, MUTATIONS).await?;
     let (observed, trouble) = match observe(context, repo.as_ref(), &stored).await {
-        Ok(observed) => (Some(observed), None),
-        Err(error) => (None, Some(error.to_string())),
+        Ok(observed) => (observed, None),
+        Err(error) => (Observed::default(), Some(error.to_string())),
     };
-    let inspection = Inspection::new(stored, &observed.clone().unwrap_or_default(), Timestamp::now());
-    let trail = Trail {
-        events: &events,
-        mutations: &mutations,
-    };
-    print(context, &inspection, observed.is_some(), trouble.as_deref(), trail)?;
+    let inspection = Inspection::new(stored, &observed, Timestamp::now());
+    print(context, &inspection, trouble.as_deref(), &events, &mutations)?;
     Ok(Exit::Done)
 }
 
 async fn observe(context: &Context, repo: &dyn Repo, stored: &StoredTopology) -> Result<Observed, CommandError> {
-    let docker = context.probe_docker(PATIENCE).await?;
+    let docker = context.probe_docker(TIMEOUT).await?;
     Ok(docker
         .inspect(Scope::Topology(repo.instance().await?, stored.row.id))
         .await?)
 }
 
-/// Prints a topology and its deckies.
+/// Prints a topology and its deckies. `trouble` is the reason why they were not observed.
 fn print(
     context: &Context,
     inspection: &Inspection,
-    observed: bool,
     trouble: Option<&str>,
-    trail: Trail<'_>,
+    events: &[StatusEvent],
+    mutations: &[MutationRow],
 ) -> Result<(), CommandError> {
-    let Trail { events, mutations } = trail;
+    let observed = trouble.is_none();
     let Inspection { stored, deckies, .. } = inspection;
     let StoredTopology { row, topology } = stored;
     let reason = events.last().and_then(|event| event.reason.as_deref());
     let output = context.output;
     if output.json {
-        let document = document::print_topology(row, topology, Syntax::Json);
-        let document = serde_json::from_str(&document).map_err(|source| CommandError::Json { source })?;
         return output.json(&Shown {
             row,
             hash: canonical_hash(topology).to_string(),
             reason,
-            topology: document,
+            topology: document::to_value(&Draft::stored(row, topology)),
             deckies: observed.then_some(deckies),
             docker: trouble,
             events,
@@ -137,7 +125,7 @@ fn print(
         output.data("\n")?;
         output.data(&table::deckies(deckies, observed))?;
     }
-    past::history(context, events, mutations)?;
+    past::history(context, HistoryEntry::list(events, mutations))?;
     if let Some(trouble) = trouble {
         output.note(format!(
             "Docker did not answer, so addresses are those of the maze and states are unknown: {trouble}"

@@ -2,13 +2,7 @@ use decnet_engine::Operation;
 
 use super::{deploy, plan};
 use crate::{
-    command_error::CommandError,
-    confirm::confirm,
-    context::{Context, EngineWishes},
-    exit::Exit,
-    interrupt, lookup,
-    progress::ProgressReporter,
-    text,
+    command_error::CommandError, confirm::confirm, context::Context, exit::Exit, globals::Workers, lookup, text,
 };
 
 /// Tear a maze down, in any state.
@@ -24,18 +18,13 @@ pub(crate) struct Arguments {
     /// Do not ask for confirmation. The command never asks without a terminal.
     #[arg(long, short)]
     yes: bool,
-    /// How many containers to change at the same time [default: twice the daemon's processors].
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
-    max_workers: Option<u16>,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 /// Tears a maze down.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let wishes = EngineWishes {
-        max_workers: arguments.max_workers.map(usize::from),
-        ..EngineWishes::default()
-    };
-    let engine = context.engine(wishes).await?;
+    let engine = context.engine(arguments.workers.into()).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
     if arguments.dry_run {
         return plan::dry_run(context, &engine, row.id, Operation::Teardown).await;
@@ -51,9 +40,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             ),
         )?;
     }
-    let cancel = interrupt::catch()?;
-    let reporter = ProgressReporter::start(&engine, context.output);
-    let result = engine.teardown(row.id, &cancel).await;
-    reporter.end().await;
-    deploy::say(context, &engine, result?).await
+    let teardown = async |cancel: &_| engine.teardown(row.id, cancel).await;
+    deploy::execute(context, &engine, teardown).await
 }

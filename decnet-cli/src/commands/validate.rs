@@ -1,8 +1,6 @@
 use std::path::PathBuf;
 
-use decnet_topology::{
-    Catalog, Finding, RuleSet, Severity, SubnetClaim, Target, TopologyName, find_live_topology, validate_against,
-};
+use decnet_topology::{Catalog, Finding, Report, RuleSet, Severity, claims_besides, validate_against};
 use serde::Serialize;
 use serde_json::json;
 
@@ -34,7 +32,7 @@ pub(crate) struct Arguments {
 /// The findings of one file.
 struct Found {
     file: String,
-    findings: Vec<Finding>,
+    report: Report,
 }
 
 /// A finding, with its file if several files are checked.
@@ -60,17 +58,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let mut found = Vec::with_capacity(sources.len());
     for source in &sources {
-        let findings = check(source, &catalog, rules, arguments.against_store.then_some(context)).await?;
+        let report = check(source, &catalog, rules, arguments.against_store.then_some(context)).await?;
         found.push(Found {
             file: source.name(),
-            findings,
+            report,
         });
     }
     let several = found.len() > 1;
     let all = || {
         found
             .iter()
-            .flat_map(|found| found.findings.iter().map(move |finding| (found, finding)))
+            .flat_map(|found| found.report.findings().iter().map(move |finding| (found, finding)))
     };
     if context.output.json {
         let lines = all().map(|(found, finding)| Line {
@@ -82,11 +80,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         for (found, finding) in all() {
             context
                 .output
-                .line(format!("{}: {finding}", place(&found.file, finding)))?;
+                .line(format!("{}: {finding}", finding.place_in(&found.file)))?;
         }
         sum_up(&found, context.output);
     }
-    let invalid = all().any(|(_, finding)| finding.severity == Severity::Error);
+    let invalid = found.iter().any(|found| !found.report.is_clean());
     Ok(if invalid { Exit::Invalid } else { Exit::Done })
 }
 
@@ -95,77 +93,39 @@ async fn check(
     catalog: &Catalog,
     rules: RuleSet,
     store: Option<&Context>,
-) -> Result<Vec<Finding>, CommandError> {
+) -> Result<Report, CommandError> {
     let draft = match source.draft() {
         Ok(draft) => draft,
-        Err(CommandError::Document { findings, .. }) => return Ok(findings),
+        Err(CommandError::Document { findings, .. }) => return Ok(Report::new(findings)),
         Err(error) => return Err(error),
     };
-    let claims: Vec<SubnetClaim> = match store {
-        Some(context) => {
-            let repo = context.repo()?;
-            // The maze may keep its own subnets.
-            let own = match TopologyName::new(&draft.header.name) {
-                Ok(name) => find_live_topology(repo.as_ref(), &name).await?,
-                Err(_) => None,
-            };
-            repo.claims(own.map(|row| row.id)).await?
-        }
+    let claims = match store {
+        Some(context) => claims_besides(context.repo()?.as_ref(), &draft.header.name).await?,
         None => Vec::new(),
     };
-    Ok(validate_against(&draft, catalog, rules, &claims).findings().to_vec())
-}
-
-/// Formats the place of a finding as compilers do.
-fn place(file: &str, finding: &Finding) -> String {
-    match &finding.target {
-        Target::Document {
-            line: Some(line),
-            column: Some(column),
-            ..
-        } => format!("{file}:{line}:{column}"),
-        Target::Document { line: Some(line), .. } => format!("{file}:{line}"),
-        _ => file.into(),
-    }
+    Ok(validate_against(&draft, catalog, rules, &claims))
 }
 
 fn sum_up(found: &[Found], output: Output) {
-    let number = |severity| -> u64 {
-        found
-            .iter()
-            .flat_map(|found| &found.findings)
-            .filter(|finding| finding.severity == severity)
-            .map(Finding::count)
-            .sum()
-    };
+    let number = |severity| found.iter().map(|found| found.report.count(severity)).sum::<u64>();
     let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
+    let errors = (errors > 0).then(|| text::count(errors, "error", "errors"));
+    let warnings = (warnings > 0).then(|| text::count(warnings, "warning", "warnings"));
+    let (valid, invalid) = (
+        output.paint(Style::Good, "valid"),
+        output.paint(Style::Error, "invalid"),
+    );
     let verdict = match (errors, warnings) {
-        (0, 0) => output.paint(Style::Good, "valid"),
-        (0, _) => format!(
-            "{}, with {}",
-            output.paint(Style::Good, "valid"),
-            text::count(warnings, "warning", "warnings")
-        ),
-        (_, 0) => format!(
-            "{}: {}",
-            output.paint(Style::Error, "invalid"),
-            text::count(errors, "error", "errors")
-        ),
-        _ => format!(
-            "{}: {} and {}",
-            output.paint(Style::Error, "invalid"),
-            text::count(errors, "error", "errors"),
-            text::count(warnings, "warning", "warnings")
-        ),
+        (None, None) => valid,
+        (None, Some(warnings)) => format!("{valid}, with {warnings}"),
+        (Some(errors), None) => format!("{invalid}: {errors}"),
+        (Some(errors), Some(warnings)) => format!("{invalid}: {errors} and {warnings}"),
+    };
+    let files = match found {
+        [one] => text::one_line(&one.file).into_owned(),
+        _ => text::count(found.len(), "file", "files"),
     };
     if !output.quiet {
-        crate::output::say(&format!("{}: {verdict}", text::one_line(&files(found))));
-    }
-}
-
-fn files(found: &[Found]) -> String {
-    match found {
-        [one] => one.file.clone(),
-        _ => text::count(found.len(), "file", "files"),
+        crate::output::say(&format!("{files}: {verdict}"));
     }
 }

@@ -1,12 +1,7 @@
 use decnet_engine::VerifyReport;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    command_error::CommandError,
-    context::{Context, EngineWishes},
-    exit::Exit,
-    lookup, table, text,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, lookup, table};
 
 /// Verify from inside the deckies that a maze works as declared.
 ///
@@ -21,26 +16,15 @@ pub(crate) struct Arguments {
 
 /// Verifies a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine(EngineWishes::default()).await?;
+    let engine = context.engine(EngineFlags::default()).await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
     let report = engine.verify(row.id, &CancellationToken::new()).await?;
     if context.output.json {
         context.output.json(&report)?;
     } else {
         context.output.data(&deviations(&report))?;
-        for path in &report.skipped {
-            context
-                .output
-                .note(format!("not tried: {} to {}: {}", path.from, path.to, path.why));
-        }
-        for only in &report.inside_only {
-            let deckies = text::count(only.deckies, "decky was", "deckies were");
-            context
-                .output
-                .note(format!("{deckies} only checked from inside: {}", only.why));
-        }
-        context.output.note(summary(&report));
-        for line in advice(&report, &arguments.topology) {
+        let notes = report.limits().into_iter().chain([report.summary()]);
+        for line in notes.chain(report.advice(&arguments.topology)) {
             context.output.note(line);
         }
     }
@@ -52,55 +36,17 @@ fn deviations(report: &VerifyReport) -> String {
     if report.is_clean() {
         return String::new();
     }
-    let mut table = table::table(["FROM", "TO", "ADDRESS", "EXPECTED", "FOUND", "HOW"]);
-    for deviation in &report.deviations {
-        table::row(
-            &mut table,
-            [
-                deviation.from.to_string(),
-                deviation.to.to_string(),
-                deviation.address.to_string(),
-                deviation.expected.to_string(),
-                deviation.found.to_string(),
-                deviation.how.clone(),
-            ],
-        );
-    }
-    table::lines(&table)
-}
-
-/// How many steps of a plan are printed.
-const STEPS: usize = 5;
-
-/// Prints what to do about the findings.
-fn advice(report: &VerifyReport, maze: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !report.drift.is_empty() {
-        let steps = text::count(report.drift.len(), "step", "steps");
-        let named = report.drift.iter().take(STEPS).cloned().collect::<Vec<_>>().join("; ");
-        let more = if report.drift.len() > STEPS { "; ..." } else { "" };
-        lines.push(format!("drift: {named}{more}"));
-        lines.push(format!(
-            "`decnet reconcile {maze}` fixes it in {steps}, `decnet plan {maze}` shows all of them"
-        ));
-    }
-    for cause in &report.causes {
-        lines.push(format!("cause: {} ({})", cause.message, cause.code));
-        lines.push(format!("fix: {}", cause.fix));
-    }
-    lines
-}
-
-fn summary(report: &VerifyReport) -> String {
-    let tried = format!(
-        "{}, {}",
-        text::count(report.deckies, "decky", "deckies"),
-        text::count(report.probes, "probe", "probes")
-    );
-    match report.deviations.len() {
-        0 if report.is_clean() => format!("{tried}: everything matches the maze"),
-        some => format!("{tried}: {}", text::count(some, "deviation", "deviations")),
-    }
+    let rows = report.deviations.iter().map(|deviation| {
+        [
+            deviation.from.to_string(),
+            deviation.to.to_string(),
+            deviation.address.to_string(),
+            deviation.expected.to_string(),
+            deviation.found.to_string(),
+            deviation.how.clone(),
+        ]
+    });
+    table::rows(["FROM", "TO", "ADDRESS", "EXPECTED", "FOUND", "HOW"], rows)
 }
 
 #[cfg(test)]
@@ -137,7 +83,7 @@ mod tests {
         web-01  db         10.0.1.9  unreachable  reachable  tcp/22: answered
         web-01  (outside)  10.0.1.9  unreachable  unknown    not tried
         ");
-        assert_eq!(summary(&report), "2 deckies, 9 probes: 2 deviations");
+        assert_eq!(report.summary(), "2 deckies, 9 probes: 2 deviations");
         assert_eq!(deviations(&VerifyReport::default()), "");
     }
 }

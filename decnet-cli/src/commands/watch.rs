@@ -3,13 +3,7 @@ use std::time::Duration;
 use decnet_engine::{Event, Received, WatchOptions, watch};
 use decnet_topology::short_id;
 
-use crate::{
-    command_error::CommandError,
-    context::{Context, EngineWishes},
-    exit::Exit,
-    interrupt,
-    output::Output,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, globals::Workers, interrupt, output::Output};
 
 /// Apply queued mutations and reconcile unhealthy mazes, continuously.
 ///
@@ -19,18 +13,13 @@ pub(crate) struct Arguments {
     /// How often to check all mazes, in addition to events: 10s, 1m.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::duration::read_duration)]
     poll: Duration,
-    /// How many containers to change at the same time [default: twice the daemon's processors].
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
-    max_workers: Option<u16>,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 /// Watches all mazes until it is interrupted.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let work = EngineWishes {
-        max_workers: arguments.max_workers.map(usize::from),
-        decoy: None,
-    };
-    let engine = context.engine(work).await?;
+    let engine = context.engine(arguments.workers.into()).await?;
     let cancel = interrupt::catch_saying("stopping: finishing started work and releasing leases")?;
     let mut options = WatchOptions::default();
     options.poll = arguments.poll;

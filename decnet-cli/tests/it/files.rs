@@ -319,11 +319,14 @@ fn a_custom_catalogue_adds_services() {
     sandbox.write("own.toml", "[services.gopher]\nports = [\"70/tcp\"]\n");
     let ran = sandbox.run(&["services", "gopher", "--catalog", "own.toml"]).exits(0);
     assert!(ran.stdout.contains("70/tcp"), "{ran:#?}");
-    sandbox.write("bad.toml", "[services.gopher]\nportz = 3\n");
-    sandbox
-        .run(&["services", "--catalog", "bad.toml"])
-        .exits(3)
-        .says("bad.toml cannot be used");
+    sandbox.write(
+        "bad.toml",
+        "[services.gopher]\nportz = 3\n\n[services.ssh]\nbaner = \"x\"\n",
+    );
+    let ran = sandbox.run(&["services", "--catalog", "bad.toml"]).exits(3);
+    ran.says("bad.toml cannot be used")
+        .says("bad.toml:2:1: services.gopher has no key `portz` (did you mean `ports`?)")
+        .says("bad.toml:5:1: services.ssh has no key `baner` (did you mean `banner`?)");
     sandbox
         .run(&["services", "--catalog", "nowhere.toml"])
         .exits(1)

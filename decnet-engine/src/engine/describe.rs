@@ -1,17 +1,18 @@
-//! Text about deckies for people.
+//! Text about deckies, plans and remains for people.
 
-use super::{DeckyState, ServiceState};
-use crate::observe::Activity;
+use decnet_topology::shown::count;
+
+use super::{DeckyState, ReapReport, ServiceState};
+use crate::{
+    event::{deleted_logs_text, timeline::role},
+    observe::Activity,
+    plan::Plan,
+};
 
 impl DeckyState {
     /// Returns its role: gateway, router, bridge or host.
     pub fn role(&self) -> &'static str {
-        match (self.gateway, self.router, self.addresses.len()) {
-            (true, ..) => "gateway",
-            (_, true, _) => "router",
-            (_, _, 2..) => "bridge",
-            _ => "host",
-        }
+        role(self.gateway, self.router, self.addresses.len())
     }
 
     /// Lists its addresses for people, with what differs from the maze. Without a base, those of the maze.
@@ -56,6 +57,50 @@ impl DeckyState {
     }
 }
 
+impl Plan {
+    /// Describes the size of the plan in a few words.
+    pub fn summary(&self) -> String {
+        let destructive = self.steps().iter().filter(|step| step.destructive).count();
+        match (self.steps().len(), destructive) {
+            (0, _) => "nothing to do".into(),
+            (steps, 0) => count(steps, "step", "steps"),
+            (steps, some) => format!("{}, {some} of them destructive", count(steps, "step", "steps")),
+        }
+    }
+
+    /// Warns of logs that the plan deletes with their containers. Returns none if there are none.
+    pub fn deleted_logs_text(&self) -> Option<String> {
+        let containers: Vec<_> = self.deleted_logs().into_iter().cloned().collect();
+        deleted_logs_text(&containers)
+    }
+}
+
+impl ReapReport {
+    /// Lists what was found and, if the reap was executed, what happened to it. One line for each topology and resource.
+    pub fn lines(&self, executed: bool) -> Vec<String> {
+        let live = self.live.iter().map(|live| format!("live     {live}"));
+        let orphans = self.orphans.iter().flat_map(|orphan| {
+            let prefix = if orphan.prefix.is_empty() {
+                "(no id)"
+            } else {
+                &orphan.prefix
+            };
+            let found = orphan.found.iter().map(move |found| {
+                let word = match (executed, orphan.left.contains(found)) {
+                    (true, true) => "left   ",
+                    (true, false) => "removed",
+                    (false, _) if orphan.kept => "keep   ",
+                    (false, _) => "found  ",
+                };
+                format!("  {word} {found}")
+            });
+            let errors = orphan.errors.iter().map(|error| format!("  error   {error}"));
+            [format!("orphan   {prefix}")].into_iter().chain(found).chain(errors)
+        });
+        live.chain(orphans).collect()
+    }
+}
+
 fn condition(activity: Option<Activity>, crash_loop: bool, exit_code: Option<i64>) -> String {
     let word = match activity {
         None => "absent",
@@ -75,7 +120,7 @@ fn condition(activity: Option<Activity>, crash_loop: bool, exit_code: Option<i64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::InterfaceState;
+    use crate::engine::{InterfaceState, Reaped};
 
     fn decky(interfaces: &[(&str, Option<u8>, Option<u8>)], services: Vec<ServiceState>) -> DeckyState {
         let ip = |last| [10, 0, 0, last].into();
@@ -140,5 +185,42 @@ mod tests {
             decky(&[], vec![looping, ended]).state_text(),
             "running, but ssh in a crash loop, http exited (code 2)"
         );
+    }
+
+    #[test]
+    fn an_empty_plan_has_nothing_to_do_and_deletes_no_logs() {
+        let plan = Plan::empty();
+        assert_eq!(
+            (plan.summary(), plan.deleted_logs_text()),
+            ("nothing to do".into(), None)
+        );
+    }
+
+    #[test]
+    fn each_resource_of_a_reap_has_a_line() {
+        let orphan = Reaped {
+            prefix: "0e7a1c52".into(),
+            found: vec!["container a".into(), "network b".into()],
+            plan: Plan::empty(),
+            left: vec!["network b".into()],
+            errors: vec!["network b: in use".into()],
+            running: Vec::new(),
+            kept: false,
+        };
+        let report = ReapReport {
+            live: vec!["11111111".into()],
+            orphans: vec![orphan],
+        };
+        assert_eq!(
+            report.lines(true),
+            [
+                "live     11111111",
+                "orphan   0e7a1c52",
+                "  removed container a",
+                "  left    network b",
+                "  error   network b: in use",
+            ]
+        );
+        assert_eq!(report.lines(false)[2], "  found   container a");
     }
 }

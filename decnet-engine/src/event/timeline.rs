@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    DeckySnapshot, MutationId, Name, RecordedChange, ServiceName, Status, StatusEvent, Topology, TopologyId, history,
+    DeckySnapshot, MutationId, Name, RecordedChange, Repo, RepoError, ServiceName, Status, StatusEvent, StoredTopology,
+    Topology, TopologyId, history,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +24,35 @@ pub struct DeckyMoment {
     pub mutation: Option<MutationId>,
     /// The full state, if it is known: an audit trail has it, events do not.
     pub state: Option<DeckySnapshot>,
+}
+
+impl DeckyMoment {
+    /// Returns its role, as [`DeckyState::role`](crate::DeckyState::role) does; `?` if the state is unknown. `dmz` is the name of
+    /// the DMZ.
+    pub fn role(&self, dmz: Option<&Name>) -> &'static str {
+        self.state.as_ref().map_or("?", |state| {
+            let home = state.attachments.first().map(|edge| &edge.lan);
+            let is_gateway = state.forwards_l3 && home.is_some() && home == dmz;
+            role(is_gateway, state.forwards_l3, state.attachments.len())
+        })
+    }
+
+    /// Lists its LANs and addresses for people; empty if the state is unknown.
+    pub fn address_text(&self) -> String {
+        let attachments = self.state.iter().flat_map(|state| &state.attachments);
+        let listed: Vec<_> = attachments.map(|edge| format!("{} {}", edge.lan, edge.ip)).collect();
+        listed.join(", ")
+    }
+}
+
+/// Names the role of a decky for people.
+pub(crate) fn role(gateway: bool, forwards: bool, lans: usize) -> &'static str {
+    match (gateway, forwards, lans) {
+        (true, ..) => "gateway",
+        (_, true, _) => "router",
+        (_, _, 2..) => "bridge",
+        _ => "host",
+    }
 }
 
 /// The states of one decky over time.
@@ -81,6 +111,14 @@ impl Timeline {
             }
         }
         timeline
+    }
+
+    /// Reads the audit trail of a stored topology, and builds the timeline of [`from_trail`](Self::from_trail).
+    pub async fn load(repo: &dyn Repo, stored: &StoredTopology) -> Result<Self, RepoError> {
+        let id = stored.row.id;
+        let statuses = repo.status_events(id).await?;
+        let changes = repo.decky_changes(id, None).await?;
+        Ok(Self::from_trail(&stored.topology, &changes, &statuses))
     }
 
     /// Builds a timeline from the audit trail of a store: the current maze, the changes of its deckies by edits and mutations,

@@ -1,3 +1,8 @@
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::TopologyNow;
 use crate::event::Envelope;
 
 /// One item of a feed.
@@ -18,4 +23,46 @@ pub enum FeedItem {
     BusLost,
     /// The bus is connected.
     BusFound,
+}
+
+/// An item of a feed that is not an event, in the form for programs: the snapshot, or the number of lost events.
+///
+/// On the wire it is `{"v": 1, "type": …, "ts": …, "payload": {…}}`, like an [`Envelope`] without an id and a topic.
+///
+/// ```
+/// use decnet_engine::FeedNotice;
+///
+/// let lagged = FeedNotice::lagged(3, "2030-01-01T00:00:00Z".parse()?);
+/// let text = r#"{"v":1,"type":"lagged","ts":"2030-01-01T00:00:00Z","payload":{"lost":3}}"#;
+/// assert_eq!(serde_json::to_string(&lagged)?, text);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeedNotice {
+    v: u32,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    ts: Timestamp,
+    payload: Value,
+}
+
+impl FeedNotice {
+    /// Creates the notice with the snapshot of a feed.
+    pub fn snapshot(topologies: &[TopologyNow], at: Timestamp) -> Self {
+        Self::new("snapshot", at, json!({ "topologies": topologies }))
+    }
+
+    /// Creates the notice of lost events.
+    pub fn lagged(lost: u64, at: Timestamp) -> Self {
+        Self::new("lagged", at, json!({ "lost": lost }))
+    }
+
+    fn new(kind: &'static str, ts: Timestamp, payload: Value) -> Self {
+        Self {
+            v: 1,
+            kind,
+            ts,
+            payload,
+        }
+    }
 }

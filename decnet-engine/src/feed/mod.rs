@@ -5,4 +5,8 @@ mod handle;
 mod item;
 mod stored;
 
-pub use self::{handle::Feed, item::FeedItem, stored::TopologyNow};
+pub use self::{
+    handle::Feed,
+    item::{FeedItem, FeedNotice},
+    stored::TopologyNow,
+};

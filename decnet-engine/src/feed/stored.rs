@@ -7,7 +7,7 @@ use std::{
 
 use decnet_topology::{
     MutationFilter, MutationId, MutationPage, MutationRow, Repo, RepoError, Status, TopologyFilter, TopologyId,
-    TopologyRow,
+    TopologyRow, shown::count,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -34,6 +34,17 @@ pub struct TopologyNow {
     /// Its mutations that are not finished.
     #[serde(rename = "mutations", serialize_with = "briefly")]
     pub unfinished: Vec<MutationRow>,
+}
+
+impl TopologyNow {
+    /// Describes its status, its version and its queue in a few words for people.
+    pub fn describe(&self) -> String {
+        let waiting = match self.unfinished.len() {
+            0 => String::new(),
+            number => format!(", {}", count(number, "mutation waits", "mutations wait")),
+        };
+        format!("is {}, version {}{waiting}", self.row.status, self.row.version)
+    }
 }
 
 /// Writes mutations without what an unfinished one does not have.

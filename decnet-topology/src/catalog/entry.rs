@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     path::PathBuf,
 };
 
@@ -25,6 +26,16 @@ pub enum ImageSource {
     Build(PathBuf),
 }
 
+impl fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin => f.write_str("builtin"),
+            Self::Reference(reference) => f.write_str(reference),
+            Self::Build(folder) => write!(f, "build {}", folder.display()),
+        }
+    }
+}
+
 /// The resource limits of a service's containers where they differ from the engine's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,8 +58,11 @@ pub struct ServiceLimits {
 }
 
 /// Which system calls a service may make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, strum::VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum SeccompMode {
     /// The calls that the engine's profile for deckies allows.
@@ -58,6 +72,11 @@ pub enum SeccompMode {
     Engine,
     /// All calls.
     Unconfined,
+}
+
+impl SeccompMode {
+    /// The words for the modes.
+    pub(super) const WORDS: &[&str] = <Self as strum::VariantNames>::VARIANTS;
 }
 
 /// A service that a decky may run.

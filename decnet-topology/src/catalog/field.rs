@@ -2,8 +2,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The type of a field of configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum FieldType {
     /// One line of text.
@@ -22,9 +36,13 @@ pub enum FieldType {
     MultiEnum,
 }
 
+impl FieldType {
+    /// The words for the types.
+    pub(super) const WORDS: &[&str] = <Self as strum::VariantNames>::VARIANTS;
+}
+
 /// A field of a service's configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ServiceField {
     /// The key in `service_config`.
     pub key: String,
@@ -32,22 +50,21 @@ pub struct ServiceField {
     #[serde(rename = "type")]
     pub kind: FieldType,
     /// The values that an enum may have.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
     /// The longest text in bytes, if it differs from the default: 4 096, and 16 384 for text of several lines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// The lowest whole number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum: Option<i64>,
     /// The highest whole number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum: Option<i64>,
     /// The default value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// The purpose of the field.
-    #[serde(default)]
     pub help: String,
 }
 

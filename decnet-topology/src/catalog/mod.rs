@@ -1,5 +1,6 @@
 //! The catalogue of services and archetypes: ports, images, fields of configuration.
 
+mod check;
 mod entry;
 pub(crate) mod environment;
 mod error;
@@ -7,7 +8,10 @@ mod field;
 mod port;
 mod reader;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 pub use entry::{Archetype, ImageSource, SeccompMode, Service, ServiceLimits, is_root};
 pub use error::CatalogError;
@@ -74,6 +78,29 @@ impl Catalog {
     /// Adds an archetype, and returns the archetype of that slug that it replaces.
     pub fn insert_archetype(&mut self, archetype: Archetype) -> Option<Archetype> {
         self.archetypes.insert(archetype.slug.clone(), archetype)
+    }
+
+    /// Replaces the build folder of each service that is built. A catalogue file names folders relative to itself.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use decnet_topology::{Catalog, ImageSource};
+    ///
+    /// let text = "[services.forge]\nports = []\nimage = { build = \"forge\" }";
+    /// let catalog = Catalog::empty().extend_from_toml(text)?.with_build_folders(|folder| Path::new("/srv").join(folder));
+    /// let image = catalog.service("forge").map(|forge| &forge.image);
+    /// assert_eq!(image, Some(&ImageSource::Build("/srv/forge".into())));
+    /// # Ok::<(), decnet_topology::CatalogError>(())
+    /// ```
+    #[must_use]
+    pub fn with_build_folders(mut self, resolve: impl Fn(&Path) -> PathBuf) -> Self {
+        for service in self.services.values_mut() {
+            if let ImageSource::Build(folder) = &mut service.image {
+                *folder = resolve(folder);
+            }
+        }
+        self
     }
 
     /// Returns a service; singletons are included.

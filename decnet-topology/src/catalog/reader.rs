@@ -1,15 +1,17 @@
+//! The reader of catalogue files.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
 
-use serde::Deserialize;
-
 use crate::{
     catalog::{
-        Archetype, Catalog, CatalogError, ImageSource, Port, Protocol, SeccompMode, Service, ServiceField,
-        ServiceLimits, environment,
+        Archetype, Catalog, CatalogError, FieldType, ImageSource, Port, SeccompMode, Service, ServiceField,
+        ServiceLimits, check,
     },
+    decode::{self, At, Diagnostics, TextError},
+    finding::{Code, Finding, Target},
     name::ServiceName,
 };
 
@@ -17,291 +19,242 @@ impl Catalog {
     /// Adds the entries of a TOML file, or overrides the existing ones.
     ///
     /// In an existing entry, only the keys that the file gives are replaced. `fields`, `ports` and the other lists are replaced
-    /// as a whole. Unknown keys and bad values are errors with their place.
-    pub fn extend_from_toml(self, text: &str) -> Result<Self, CatalogError> {
-        extend(self, text)
+    /// as a whole.
+    ///
+    /// # Errors
+    ///
+    /// All faults of the file with their places: it is not TOML, has an unknown key or a value of the wrong type, a new service has
+    /// no ports, an image is not a reference, a container could never start, or an archetype names a service that no decky can run.
+    pub fn extend_from_toml(mut self, text: impl AsRef<[u8]>) -> Result<Self, CatalogError> {
+        let refused = |error: TextError| {
+            let (line, column) = error.place.unzip();
+            let path = String::new();
+            let message = error.message("the catalogue");
+            CatalogError {
+                findings: vec![Finding::new(
+                    Code::DocSyntax,
+                    Target::Document { path, line, column },
+                    message,
+                )],
+            }
+        };
+        let text = decode::utf8(text.as_ref()).map_err(refused)?;
+        let tree = decode::toml(text).map_err(refused)?;
+        let diagnostics = Diagnostics::near(text);
+        read(&mut self, At::root(&diagnostics, &tree));
+        let (faults, more) = diagnostics.finish();
+        let findings: Vec<_> = faults.into_iter().map(Finding::from).chain(more).collect();
+        if findings.is_empty() {
+            Ok(self)
+        } else {
+            Err(CatalogError { findings })
+        }
     }
 }
 
-/// A catalogue file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    services: BTreeMap<ServiceName, ServiceEntry>,
-    #[serde(default)]
-    archetypes: BTreeMap<String, ArchetypeEntry>,
-}
+const SERVICE: &[&str] = &[
+    "ports",
+    "broadcast",
+    "image",
+    "command",
+    "banner",
+    "fields",
+    "capabilities",
+    "writable_root",
+    "user",
+    "limits",
+    "seccomp",
+    "environment",
+    "singleton",
+];
 
-/// The keys of a service in a file; missing ones keep their values.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServiceEntry {
-    ports: Option<BTreeSet<Port>>,
-    broadcast: Option<BTreeSet<Port>>,
-    image: Option<ImageEntry>,
-    command: Option<Vec<String>>,
-    banner: Option<String>,
-    fields: Option<Vec<ServiceField>>,
-    capabilities: Option<BTreeSet<String>>,
-    writable_root: Option<bool>,
-    user: Option<String>,
-    limits: Option<ServiceLimits>,
-    seccomp: Option<SeccompMode>,
-    environment: Option<BTreeMap<String, String>>,
-    singleton: Option<bool>,
-}
+const FIELD: &[&str] = &[
+    "key",
+    "type",
+    "options",
+    "max_length",
+    "minimum",
+    "maximum",
+    "default",
+    "help",
+];
 
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected `builtin`, an image reference or `{ build = \"folder\" }`"
-)]
-enum ImageEntry {
-    Text(String),
-    Build(BuildEntry),
-}
+const LIMITS: &[&str] = &["memory_mib", "pids", "cpus", "open_files", "root_mib"];
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BuildEntry {
-    build: PathBuf,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ArchetypeEntry {
-    title: Option<String>,
-    services: Option<BTreeSet<ServiceName>>,
-}
-
-/// Adds the entries of a TOML text to a catalogue.
-pub(super) fn extend(mut catalog: Catalog, text: &str) -> Result<Catalog, CatalogError> {
-    let file: File = toml::from_str(text).map_err(|error| syntax(text, &error))?;
-    for (name, entry) in file.services {
-        if !is_container_name(name.as_str()) {
-            return Err(CatalogError::ServiceName { service: name });
+fn read(catalog: &mut Catalog, at: At<'_, '_>) {
+    let Some(file) = at.fields("a table", "a catalogue", &["services", "archetypes"]) else {
+        return;
+    };
+    // Archetypes may name services with faults, which are reported already.
+    let mut faulty = BTreeSet::new();
+    if let Some(services) = file.get("services") {
+        for (name, at) in services.entries("a table of services") {
+            let known = catalog.services.remove(name);
+            match service(at, known, name.into()) {
+                Some(service) => drop(catalog.insert_service(service)),
+                None => drop(faulty.insert(ServiceName::new(name))),
+            }
         }
-        let known = catalog.services.remove(name.as_str());
-        let service = entry.onto(known, name)?;
-        if let ImageSource::Reference(image) = &service.image
-            && !is_reference(image)
-        {
-            return Err(CatalogError::Image {
-                service: service.name,
-                image: image.clone(),
-            });
-        }
-        if let Some(port) = service.broadcast.iter().find(|port| port.protocol != Protocol::Udp) {
-            let (service, port) = (service.name, *port);
-            return Err(CatalogError::Broadcast { service, port });
-        }
-        check_fields(&service)?;
-        check_start(&service)?;
-        catalog.insert_service(service);
     }
-    for (slug, entry) in file.archetypes {
-        let archetype = entry.onto(catalog.archetypes.remove(&slug), slug);
-        catalog.insert_archetype(archetype);
+    let archetypes = file.get("archetypes");
+    let given = archetypes.iter().flat_map(|at| at.entries("a table of archetypes"));
+    let mut places = BTreeMap::new();
+    for (slug, at) in given {
+        let known = catalog.archetypes.remove(slug);
+        catalog.insert_archetype(archetype(at, known, slug));
+        places.insert(slug, at);
     }
     // This check comes last, because a file may make a service of an earlier archetype a singleton.
     for archetype in catalog.archetypes() {
-        if let Some(service) = catalog.unknown_to_archetype(archetype).pop_first() {
-            let slug = archetype.slug.clone();
-            return Err(CatalogError::ArchetypeService { slug, service });
+        let place = places.get(archetype.slug.as_str()).copied().unwrap_or(at);
+        for service in catalog.unknown_to_archetype(archetype).difference(&faulty) {
+            place.fault(format!("archetypes.{}: a decky cannot run `{service}`", archetype.slug));
         }
     }
-    Ok(catalog)
 }
 
-/// Returns whether Docker accepts a text as the end of a container's name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
-fn is_container_name(text: &str) -> bool {
-    let inner = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
-    text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(inner)
-}
-
-/// Returns whether a text can be the reference of an image: components of lower-case letters, digits and separators, the first of
-/// which may be a registry, then a tag or a digest (the grammar of github.com/distribution/reference, loosely).
-fn is_reference(text: &str) -> bool {
-    let allowed = |character: char| character.is_ascii_alphanumeric() || "_.-/:@".contains(character);
-    let (path, _) = text.split_once('@').unwrap_or((text, ""));
-    let (registry, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let name = name.split(':').next().unwrap_or_default();
-    let part = |part: &str| part.starts_with(|first: char| first.is_ascii_alphanumeric());
-    text.chars().all(allowed)
-        && part(name)
-        && !name.contains(|character: char| character.is_ascii_uppercase())
-        && (registry.is_empty() || registry.split('/').all(part))
-}
-
-fn syntax(text: &str, error: &toml::de::Error) -> CatalogError {
-    let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    CatalogError::Syntax {
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        message: error.message().into(),
+/// Reads a service. Keys that are not given keep their values.
+fn service(at: At<'_, '_>, known: Option<Service>, name: ServiceName) -> Option<Service> {
+    if !check::is_container_name(name.as_str()) {
+        at.fault(format!(
+            "services.{:?}: a service's name is made of letters, digits, `_`, `.` and `-`, and begins with a letter or digit",
+            name.as_str()
+        ));
+        return None;
     }
-}
-
-impl ServiceEntry {
-    fn onto(self, known: Option<Service>, name: ServiceName) -> Result<Service, CatalogError> {
-        let mut service = match (known, &self.ports) {
-            (Some(known), _) => known,
-            (None, Some(_)) => Service::new(name, []),
-            (None, None) => return Err(CatalogError::NoPorts { service: name }),
-        };
-        set(&mut service.ports, self.ports);
-        set(&mut service.broadcast, self.broadcast);
-        set(&mut service.image, self.image.map(ImageSource::from));
-        set(&mut service.command, self.command);
-        set(
-            &mut service.banner,
-            self.banner.map(|text| Some(text).filter(|text| !text.is_empty())),
-        );
-        set(&mut service.fields, self.fields);
-        set(&mut service.capabilities, self.capabilities);
-        set(&mut service.writable_root, self.writable_root);
-        set(
-            &mut service.user,
-            self.user.map(|user| Some(user).filter(|user| !user.is_empty())),
-        );
-        set(&mut service.limits, self.limits);
-        set(&mut service.seccomp, self.seccomp);
-        set(&mut service.environment, self.environment);
-        set(&mut service.singleton, self.singleton);
-        Ok(service)
+    let fields = at.fields("a table", "a service", SERVICE)?;
+    let mut service = match (known, fields.get("ports")) {
+        (Some(known), _) => known,
+        (None, Some(_)) => Service::new(name, []),
+        (None, None) => {
+            at.fault(format!(
+                "services.{name}: a new service needs `ports` (an empty list if it has none)"
+            ));
+            return None;
+        }
+    };
+    let none_if_empty = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let get = |key| fields.get(key);
+    put(&mut service.ports, get("ports").and_then(ports));
+    put(&mut service.broadcast, get("broadcast").and_then(ports));
+    put(&mut service.image, get("image").and_then(image));
+    put(&mut service.command, get("command").and_then(texts));
+    put(&mut service.banner, get("banner").and_then(text).map(none_if_empty));
+    put(&mut service.fields, get("fields").map(service_fields));
+    put(&mut service.capabilities, get("capabilities").and_then(texts));
+    put(&mut service.writable_root, get("writable_root").and_then(At::flag));
+    put(&mut service.user, get("user").and_then(text).map(none_if_empty));
+    put(&mut service.limits, get("limits").and_then(limits));
+    put(
+        &mut service.seccomp,
+        get("seccomp").and_then(|at| at.word(SeccompMode::WORDS)),
+    );
+    put(&mut service.environment, get("environment").map(environment));
+    put(&mut service.singleton, get("singleton").and_then(At::flag));
+    for (key, message) in check::faults(&service) {
+        fields.get(key).unwrap_or(at).fault(message);
     }
+    Some(service)
 }
 
-fn set<T>(place: &mut T, value: Option<T>) {
+fn put<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
 }
 
-impl From<ImageEntry> for ImageSource {
-    fn from(entry: ImageEntry) -> Self {
-        match entry {
-            ImageEntry::Text(text) if text == "builtin" => Self::Builtin,
-            ImageEntry::Text(text) => Self::Reference(text),
-            ImageEntry::Build(entry) => Self::Build(entry.build),
-        }
-    }
+fn text<'t>(at: At<'_, 't>) -> Option<&'t str> {
+    at.text("a text")
 }
 
-impl ArchetypeEntry {
-    fn onto(self, known: Option<Archetype>, slug: String) -> Archetype {
-        let (title, services) = known.map_or((slug.clone(), BTreeSet::new()), |known| (known.title, known.services));
-        Archetype {
-            slug,
-            title: self.title.unwrap_or(title),
-            services: self.services.unwrap_or(services),
-        }
-    }
+fn texts<C: FromIterator<String>>(at: At<'_, '_>) -> Option<C> {
+    at.items("a list of texts").map(|at| text(at).map(Into::into)).collect()
 }
 
-/// Refuses services that Docker would accept, but Linux would not start.
-fn check_start(service: &Service) -> Result<(), CatalogError> {
-    let refuse = |reason: String| {
-        Err(CatalogError::NeverStarts {
-            service: service.name.clone(),
-            reason,
-        })
+fn ports(at: At<'_, '_>) -> Option<BTreeSet<Port>> {
+    let port = |at: At<'_, '_>| {
+        let port = at.text("a port like 80/tcp")?.parse();
+        port.map_err(|error: crate::catalog::PortError| at.fault(error.to_string()))
+            .ok()
     };
-    if service.ports.len() > environment::PORTS {
-        return refuse(format!(
-            "it has {} ports, of {} at most",
-            service.ports.len(),
-            environment::PORTS
-        ));
-    }
-    let variables = service.environment.iter();
-    let variables = variables.map(|(key, value)| (format!("`environment.{key}`"), value, key.len() + value.len()));
-    let arguments = service
-        .command
-        .iter()
-        .map(|word| ("`command`".to_owned(), word, word.len()));
-    let mut total = 0;
-    for (what, text, length) in variables.chain(arguments) {
-        if text.contains('\0') {
-            return refuse(format!("{what} contains a NUL"));
-        }
-        if length > environment::TEXT_BYTES {
-            return refuse(format!(
-                "{what} has {length} bytes, of {} at most",
-                environment::TEXT_BYTES
-            ));
-        }
-        total += length;
-    }
-    if total > environment::TOTAL_BYTES {
-        return refuse(format!(
-            "its command and environment have {total} bytes, of {} at most",
-            environment::TOTAL_BYTES
-        ));
-    }
-    // The engine always sets this field, even if the service does not let a maze set it.
-    let field = service.field("banner");
-    let limit = field.map_or(16 * 1024, ServiceField::text_limit);
-    if let Some(length) = service.banner.as_deref().map(str::len).filter(|length| *length > limit) {
-        return refuse(format!("`banner` has {length} bytes, of {limit} at most"));
-    }
-    let length = service.environment_bytes(|_| None);
-    if length > environment::TEXT_BYTES {
-        return refuse(format!(
-            "its fields and banner have {length} bytes as JSON, of {} at most",
-            environment::TEXT_BYTES
-        ));
-    }
-    let ServiceLimits {
-        memory_mib,
-        pids,
-        cpus,
-        open_files,
-        root_mib,
-    } = service.limits;
-    // Docker requires 6 MiB; 0 would mean no limit.
-    if memory_mib.is_some_and(|memory| memory < 6) {
-        return refuse("`limits.memory_mib` is less than 6".into());
-    }
-    if pids == Some(0) {
-        return refuse("`limits.pids` is 0".into());
-    }
-    if cpus.is_some_and(|cpus| !cpus.is_finite() || cpus <= 0.0) {
-        return refuse("`limits.cpus` is not a number above 0".into());
-    }
-    // A program needs some open files before it can log an error; no kernel allows more than 2^20 by default (fs.nr_open).
-    if open_files.is_some_and(|files| !(16..=1 << 20).contains(&files)) {
-        return refuse("`limits.open_files` is not from 16 to 1048576".into());
-    }
-    if root_mib == Some(0) {
-        return refuse("`limits.root_mib` is 0".into());
-    }
-    Ok(())
+    at.items("a list of ports").map(port).collect()
 }
 
-fn check_fields(service: &Service) -> Result<(), CatalogError> {
-    use crate::catalog::FieldType;
-
-    let mut seen = BTreeSet::new();
-    for field in &service.fields {
-        let (service, key) = (service.name.clone(), field.key.clone());
-        if !seen.insert(&field.key) {
-            return Err(CatalogError::FieldTwice { service, key });
+fn image(at: At<'_, '_>) -> Option<ImageSource> {
+    match at.value() {
+        decode::Value::Map(_) => {
+            let fields = at.fields("a table", "an image", &["build"])?;
+            let folder = fields
+                .required("build", "the path of a folder")?
+                .text("the path of a folder")?;
+            Some(ImageSource::Build(PathBuf::from(folder)))
         }
-        let is_enum = matches!(field.kind, FieldType::Enum | FieldType::MultiEnum);
-        if is_enum == field.options.is_empty() {
-            return Err(CatalogError::Options { service, key });
-        }
-        let is_text = matches!(field.kind, FieldType::String | FieldType::Password | FieldType::Text);
-        let has_range = field.minimum.is_some() || field.maximum.is_some();
-        if field.max_length.is_some() && !is_text || has_range && field.kind != FieldType::Int {
-            return Err(CatalogError::Bounds { service, key });
-        }
-        if let Some(Err(source)) = field.default.as_ref().map(|default| field.check(default)) {
-            return Err(CatalogError::Default { service, key, source });
-        }
+        _ => Some(
+            match at.text("`builtin`, an image reference or `{ build = \"folder\" }`")? {
+                "builtin" => ImageSource::Builtin,
+                reference => ImageSource::Reference(reference.into()),
+            },
+        ),
     }
-    Ok(())
+}
+
+fn service_fields(at: At<'_, '_>) -> Vec<ServiceField> {
+    at.items("a list of fields").filter_map(service_field).collect()
+}
+
+fn service_field(at: At<'_, '_>) -> Option<ServiceField> {
+    let fields = at.fields("a table", "a field", FIELD)?;
+    let key = fields.required("key", "a text").and_then(text);
+    let kind = fields.required("type", "a type like string");
+    let kind: Option<FieldType> = kind.and_then(|at| at.word(FieldType::WORDS));
+    let number = |key| fields.get(key).and_then(|at| at.integer("a whole number of 64 bits"));
+    let field = ServiceField {
+        key: key?.into(),
+        kind: kind?,
+        options: fields.get("options").and_then(texts).unwrap_or_default(),
+        max_length: fields
+            .get("max_length")
+            .and_then(|at| at.integer("a whole number from 0")),
+        minimum: number("minimum"),
+        maximum: number("maximum"),
+        default: fields.get("default").and_then(At::json),
+        help: fields.get("help").and_then(text).unwrap_or_default().into(),
+    };
+    Some(field)
+}
+
+fn limits(at: At<'_, '_>) -> Option<ServiceLimits> {
+    let fields = at.fields("a table of limits", "the limits", LIMITS)?;
+    let number = |key| {
+        let at = fields.get(key)?;
+        at.integer("a whole number from 0 to 4294967295")
+    };
+    Some(ServiceLimits {
+        memory_mib: number("memory_mib"),
+        pids: number("pids"),
+        cpus: fields.get("cpus").and_then(|at| at.expect(at.as_f64(), "a number")),
+        open_files: number("open_files"),
+        root_mib: number("root_mib"),
+    })
+}
+
+fn environment(at: At<'_, '_>) -> BTreeMap<String, String> {
+    let variables = at.entries("a table of texts");
+    let variables = variables.filter_map(|(key, at)| Some((key.to_owned(), text(at)?.to_owned())));
+    variables.collect()
+}
+
+fn archetype(at: At<'_, '_>, known: Option<Archetype>, slug: &str) -> Archetype {
+    let mut archetype = known.unwrap_or_else(|| Archetype {
+        slug: slug.into(),
+        title: slug.into(),
+        services: BTreeSet::new(),
+    });
+    if let Some(fields) = at.fields("a table", "an archetype", &["title", "services"]) {
+        put(&mut archetype.title, fields.get("title").and_then(text).map(Into::into));
+        let services = fields.get("services").and_then(texts::<Vec<_>>);
+        let services = services.map(|names| names.iter().map(|name| ServiceName::new(name)).collect());
+        put(&mut archetype.services, services);
+    }
+    archetype
 }

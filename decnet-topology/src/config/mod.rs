@@ -3,6 +3,7 @@
 mod builder;
 mod read;
 mod schema;
+mod text;
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -10,6 +11,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use builder::ConfigBuilder;
+pub use text::{ConfigSyntax, ConfigTextError};
 
 use crate::{
     catalog::Catalog,
@@ -39,7 +41,7 @@ const LAN_PREFIX: RangeInclusive<u8> = 16..=29;
 /// assert_eq!(fields, ["colour", "depth"]);
 /// ```
 ///
-/// A config is read from a JSON value ([`TopologyConfig::from_value`]; convert YAML, TOML or command line flags to one first) or
+/// A config is read from a JSON value ([`TopologyConfig::from_value`]; [`TopologyConfig::value_from_text`] makes one from JSON, YAML or TOML) or
 /// built ([`TopologyConfig::builder`]). Both report all faults at once. A stored config serializes with all its fields, including
 /// its seed, so that every maze can be generated again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

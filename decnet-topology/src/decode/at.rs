@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     decode::{Diagnostics, Problem, Value},
-    finding::Code,
+    finding::{Code, Finding, Target},
     name::ServiceName,
 };
 
@@ -18,6 +18,17 @@ enum Path<'p> {
     Root,
     Key(&'p Path<'p>, &'p str),
     Index(&'p Path<'p>, usize),
+}
+
+impl<'p> Path<'p> {
+    /// Returns the last key.
+    fn key(self) -> Option<&'p str> {
+        match self {
+            Path::Root => None,
+            Path::Key(_, key) => Some(key),
+            Path::Index(before, _) => before.key(),
+        }
+    }
 }
 
 impl fmt::Display for Path<'_> {
@@ -56,16 +67,39 @@ impl<'p, 't> At<'p, 't> {
 
     /// Returns the position of the value in the text, or of its key if the value is not a text itself.
     pub(crate) fn offset(self) -> Option<usize> {
-        match (self.value, self.path) {
+        let own = match (self.value, self.path) {
             (Value::Text(text), _) => self.diagnostics.offset_of(text),
             (_, Path::Key(_, key)) => self.diagnostics.offset_of(key),
             _ => None,
-        }
+        };
+        own.or_else(|| self.diagnostics.offset_near(self.path.key()?))
     }
 
     /// Records a problem of the value.
     pub(crate) fn note(self, problem: Problem) {
         self.diagnostics.note(self.offset(), self.path.to_string(), problem);
+    }
+
+    /// Records a fault that is described completely, with the names of what it is about.
+    pub(crate) fn fault(self, message: impl Into<String>) {
+        let target = Target::Document {
+            path: self.path.to_string(),
+            line: None,
+            column: None,
+        };
+        let finding = Finding::new(Code::DocType, target, message);
+        self.note(Problem::Found { finding });
+    }
+
+    /// Reads one of a closed set of words.
+    pub(crate) fn word<T: DeserializeOwned>(self, known: &'static [&'static str]) -> Option<T> {
+        let word = self.text("a word")?;
+        let read = serde_json::from_value(word.into()).ok();
+        if read.is_none() {
+            let word = word.into();
+            self.note(Problem::UnknownWord { word, known });
+        }
+        read
     }
 
     /// Returns whether enough faults of a code are listed, and counts one more if so.
@@ -122,6 +156,16 @@ impl<'p, 't> At<'p, 't> {
     /// Reads a whole number from 0.
     pub(crate) fn whole(self) -> Option<u64> {
         self.expect(self.as_u64(), "a whole number from 0")
+    }
+
+    /// Reads a whole number of a type, which `expected` describes.
+    pub(crate) fn integer<T: TryFrom<i64> + TryFrom<u64>>(self, expected: &'static str) -> Option<T> {
+        let number = match self.value {
+            Value::Unsigned(number) => T::try_from(*number).ok(),
+            Value::Signed(number) => T::try_from(*number).ok(),
+            _ => None,
+        };
+        self.expect(number, expected)
     }
 
     /// Reads a number of a type that accepts finite numbers only.
@@ -197,7 +241,7 @@ impl<'p, 't> At<'p, 't> {
     }
 
     /// Walks the entries of a map with any keys. Of a repeated key, the first counts.
-    fn entries(&self, expected: &'static str) -> impl Iterator<Item = (&'t str, At<'_, 't>)> {
+    pub(crate) fn entries(&self, expected: &'static str) -> impl Iterator<Item = (&'t str, At<'_, 't>)> {
         let entries = match self.value {
             Value::Map(entries) => Some(entries.as_slice()),
             _ => None,

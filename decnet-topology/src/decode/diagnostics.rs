@@ -77,6 +77,8 @@ pub(crate) struct Fault {
 /// Collects the faults of one text: those that are listed, and for each code how many more there are.
 pub(crate) struct Diagnostics<'t> {
     text: &'t str,
+    /// Whether a value without a place of its own gets that of the last key before it.
+    is_near: bool,
     found: RefCell<Vec<(Option<usize>, String, Problem)>>,
     tally: RefCell<Tally>,
 }
@@ -86,9 +88,24 @@ impl<'t> Diagnostics<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
         Self {
             text,
+            is_near: false,
             found: RefCell::new(Vec::new()),
             tally: RefCell::default(),
         }
+    }
+
+    /// Collects faults of a text with short lists. A list item without a place of its own, and a text with escapes, get the place
+    /// of the key before them.
+    pub(crate) fn near(text: &'t str) -> Self {
+        Self {
+            is_near: true,
+            ..Self::new(text)
+        }
+    }
+
+    /// Returns the offset of the key before a value, if that may be the place of the value.
+    pub(crate) fn offset_near(&self, key: &str) -> Option<usize> {
+        self.offset_of(key).filter(|_| self.is_near)
     }
 
     /// Returns the offset of a borrowed part of the text.

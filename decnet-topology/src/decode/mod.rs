@@ -1,18 +1,19 @@
-//! The decoder of maze files, configs and mutations: a tree of values, and typed reads that record every fault with its place.
+//! The decoder of maze files, configs, catalogues and mutations: a tree of values, and typed reads that record every fault with its place.
 //!
-//! A [`Value`] is built from JSON, from YAML or from a `serde_json::Value`. [`At`] is a value and its path. Its methods return
+//! A [`Value`] is built from JSON, YAML, TOML or from a `serde_json::Value`. [`At`] is a value and its path. Its methods return
 //! the expected value, or record a [`Fault`] in the [`Diagnostics`] and return nothing, so that reading continues. Each format
 //! converts faults to its own kind of error.
 
 mod at;
 mod diagnostics;
+mod fault;
 mod text;
 mod value;
 
 pub(crate) use self::{
     at::{At, Fields},
     diagnostics::{Diagnostics, Fault, Problem, line_and_column},
-    text::{TextError, json, yaml},
+    text::{TextError, json, toml, utf8, yaml},
     value::Value,
 };
 

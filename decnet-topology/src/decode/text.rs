@@ -1,14 +1,61 @@
 use serde::Deserialize;
 
-use crate::decode::{MAX_BYTES, MAX_DEPTH, Value};
+use crate::decode::{MAX_BYTES, MAX_DEPTH, Value, line_and_column};
 
-/// The reason why a text is not JSON or YAML.
+/// The reason why a text cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TextError {
     /// The line and the column, from 1, where they are known.
     pub(crate) place: Option<(usize, usize)>,
+    /// What it should be: JSON, YAML or TOML; none if that does not matter.
+    pub(crate) syntax: Option<&'static str>,
     /// What is wrong, for people.
-    pub(crate) message: String,
+    pub(crate) reason: String,
+}
+
+impl TextError {
+    /// Describes the error of a text, which `what` names.
+    pub(crate) fn message(&self, what: &str) -> String {
+        match self.syntax {
+            Some(syntax) => format!("{what} cannot be read as {syntax}: {}", self.reason),
+            None => self.reason.clone(),
+        }
+    }
+}
+
+/// Reads bytes as UTF-8, up to the longest text and without a byte order mark.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, TextError> {
+    let refused = |place, reason| TextError {
+        place,
+        syntax: None,
+        reason,
+    };
+    if bytes.len() > MAX_BYTES {
+        let reason = format!("the document has {} bytes, {MAX_BYTES} are allowed", bytes.len());
+        return Err(refused(None, reason));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let place = line_and_column(&valid, valid.len());
+            Err(refused(
+                Some(place),
+                "the document is not UTF-8; save it as UTF-8".into(),
+            ))
+        }
+    }
+}
+
+/// Reads TOML 1.0. A date or time is a map with one key.
+pub(crate) fn toml(text: &str) -> Result<Value<'_>, TextError> {
+    toml::from_str(text).map_err(|error| TextError {
+        place: error
+            .span()
+            .map(|span| line_and_column(text, span.start.min(text.len()))),
+        syntax: Some("TOML"),
+        reason: error.message().into(),
+    })
 }
 
 /// Reads JSON (RFC 8259).
@@ -19,7 +66,8 @@ pub(crate) fn json(text: &str) -> Result<Value<'_>, TextError> {
         let bare = message.rsplit_once(" at line ").map_or(&*message, |(before, _)| before);
         TextError {
             place: (line > 0).then_some((line, column.max(1))),
-            message: format!("the document cannot be read as JSON: {bare}"),
+            syntax: Some("JSON"),
+            reason: bare.into(),
         }
     })
 }
@@ -55,17 +103,19 @@ pub(crate) fn yaml(text: &str) -> Result<Value<'_>, TextError> {
             Some((line, usize::try_from(location.column()).ok()?.max(1)))
         });
         if is_second_document(&error) {
-            let message = "a second document begins here; a file holds one maze, so write each one to a separate file";
+            let reason = "a second document begins here; a file holds one maze, so write each one to a separate file";
             return TextError {
                 place,
-                message: message.into(),
+                syntax: None,
+                reason: reason.into(),
             };
         }
         let message = error.to_string();
         let bare = message.lines().next().unwrap_or_default();
         TextError {
             place,
-            message: format!("the document cannot be read as YAML: {bare}"),
+            syntax: Some("YAML"),
+            reason: bare.into(),
         }
     })
 }

@@ -1,9 +1,8 @@
 use crate::{
-    decode::{self, At, Diagnostics, Fault, Problem, TextError, Value, line_and_column},
-    document::{DocumentError, FORMAT, MAX_BYTES, Syntax, maze},
-    finding::{Code, Finding, Target},
+    decode::{self, At, Diagnostics, TextError, Value, line_and_column},
+    document::{DocumentError, FORMAT, Syntax, maze},
+    finding::{Code, Finding},
     model::Draft,
-    spelling,
 };
 
 /// Reads a maze file.
@@ -20,23 +19,9 @@ use crate::{
 /// One finding: `DOC_SYNTAX` if the text is not UTF-8, is not JSON or YAML, is too long or too deep, or has too many values;
 /// `DOC_FORMAT` if it is not a `decnet.topology/1` document.
 pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentError> {
-    let bytes = text.as_ref();
     let refused = |place, message: String| DocumentError::new(Code::DocSyntax, place, message);
-    if bytes.len() > MAX_BYTES {
-        let message = format!("the document has {} bytes, {MAX_BYTES} are allowed", bytes.len());
-        return Err(refused(None, message));
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-        Err(error) => {
-            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let place = line_and_column(&valid, valid.len());
-            return Err(refused(
-                Some(place),
-                "the document is not UTF-8; save it as UTF-8".into(),
-            ));
-        }
-    };
+    let unreadable = |error: TextError| refused(error.place, error.message("the document"));
+    let text = decode::utf8(text.as_ref()).map_err(unreadable)?;
     if text.trim().is_empty() {
         let message = format!("the document is empty; it starts with `format: {FORMAT}`");
         return Err(refused(None, message));
@@ -46,8 +31,7 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
         Syntax::Auto if looks_like_json(text) => decode::json(text),
         Syntax::Yaml | Syntax::Auto => decode::yaml(text),
     };
-    let tree = tree.map_err(|TextError { place, message }| refused(place, message))?;
-    read(text, &tree)
+    read(text, &tree.map_err(unreadable)?)
 }
 
 /// Reads a maze file that is a JSON value; its findings have no lines and columns.
@@ -107,55 +91,5 @@ fn check_format(text: &str, tree: &Value<'_>) -> Result<(), DocumentError> {
             let message = format!("the document has no `format`; add `format: {FORMAT}` if it is a maze file");
             refused(None, message)
         }
-    }
-}
-
-impl From<Fault> for Finding {
-    fn from(fault: Fault) -> Self {
-        let Fault { path, place, problem } = fault;
-        let (line, column) = place.unzip();
-        let whole = |path: &str| if path.is_empty() { "the document" } else { path }.to_owned();
-        let (code, message) = match problem {
-            Problem::Found { mut finding } => {
-                match (&mut finding.target, line) {
-                    (
-                        Target::Document {
-                            line: at, column: to, ..
-                        },
-                        _,
-                    ) => (*at, *to) = (line, column),
-                    (_, Some(line)) => finding.message = format!("{} (line {line})", finding.message),
-                    _ => {}
-                }
-                return finding;
-            }
-            Problem::UnknownKey { parent, key, known, .. } => {
-                let hint = spelling::hint(&key, known.iter().copied());
-                let message = format!("{} has no key `{key}`{hint}", whole(&parent));
-                (Code::DocUnknownKey, message)
-            }
-            Problem::DoubledKey { parent, key } => {
-                let message = format!("`{key}` occurs twice in {}; remove one", whole(&parent));
-                (Code::DocUnknownKey, message)
-            }
-            Problem::MissingKey { parent, key, .. } => {
-                (Code::DocType, format!("{} has no `{key}`; add it", whole(&parent)))
-            }
-            Problem::WrongType {
-                expected, found_type, ..
-            } => {
-                let message = format!("{} must be {expected}, not {found_type}", whole(&path));
-                (Code::DocType, message)
-            }
-            Problem::UnknownWord { word, known } => {
-                let message = format!("{} is `{word}`, not one of {}", whole(&path), known.join(", "));
-                (Code::DocType, message)
-            }
-            Problem::Name { text, source } => (Code::NameInvalid, format!("`{text}` is not a valid name: {source}")),
-            Problem::Subnet { source } => (Code::SubnetMalformed, source.to_string()),
-            Problem::Address { text } => (Code::IpMalformed, format!("`{text}` is not an IPv4 address")),
-            Problem::Other { message } => (Code::DocType, format!("{} {message}", whole(&path))),
-        };
-        Self::new(code, Target::Document { path, line, column }, message)
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     document::{Syntax, schema::DocumentOut},
-    model::{Draft, Header, Topology, TopologyRow},
+    model::{Draft, Topology, TopologyRow},
 };
 
 /// Writes a draft as a document. Its findings are left out.
@@ -22,24 +22,7 @@ pub fn to_value(draft: &Draft) -> serde_json::Value {
 
 /// Writes a stored topology as a document.
 pub fn print_topology(row: &TopologyRow, topology: &Topology, syntax: Syntax) -> String {
-    let draft = Draft {
-        header: Header::from(row),
-        ..Draft::from(topology)
-    };
-    print(&draft, syntax)
-}
-
-impl From<&TopologyRow> for Header {
-    fn from(row: &TopologyRow) -> Self {
-        Self {
-            name: row.name.to_string(),
-            id: Some(row.id),
-            status: Some(row.status),
-            version: Some(row.version),
-            seed: None,
-            config: row.config.clone(),
-        }
-    }
+    print(&Draft::stored(row, topology), syntax)
 }
 
 fn value(document: &DocumentOut<'_>) -> serde_json::Value {

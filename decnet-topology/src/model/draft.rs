@@ -6,7 +6,7 @@ use crate::{
     config::TopologyConfig,
     finding::Finding,
     id::TopologyId,
-    model::{Position, ServiceConfig, Topology},
+    model::{Position, ServiceConfig, Topology, TopologyRow},
     name::ServiceName,
     status::Status,
     version::Version,
@@ -81,6 +81,43 @@ pub struct DraftAttachment {
     pub lan: usize,
     /// The address; none if it is to be allocated or was unreadable.
     pub ip: Option<Ipv4Addr>,
+}
+
+impl Draft {
+    /// Returns the draft of a generated topology, with its config.
+    pub fn generated(topology: &Topology, config: &TopologyConfig) -> Self {
+        let header = Header {
+            name: config.name().to_string(),
+            config: Some(config.clone()),
+            ..Header::default()
+        };
+        Self {
+            header,
+            ..Self::from(topology)
+        }
+    }
+
+    /// Returns the draft of a stored topology, with its id, status and version.
+    pub fn stored(row: &TopologyRow, topology: &Topology) -> Self {
+        Self {
+            header: Header::from(row),
+            ..Self::from(topology)
+        }
+    }
+}
+
+impl From<&TopologyRow> for Header {
+    /// Returns the header of a stored topology.
+    fn from(row: &TopologyRow) -> Self {
+        Self {
+            name: row.name.to_string(),
+            id: Some(row.id),
+            status: Some(row.status),
+            version: Some(row.version),
+            seed: None,
+            config: row.config.clone(),
+        }
+    }
 }
 
 impl From<&Topology> for Draft {

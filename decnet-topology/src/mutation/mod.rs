@@ -17,7 +17,8 @@ pub use apply::apply;
 pub use context::{MutationContext, Stage};
 pub use error::MutationError;
 pub use payload::{
-    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, RemoveDecky, RemoveLan, UpdateDecky, UpdateLan,
+    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, RemoveDecky, RemoveLan,
+    UpdateDecky, UpdateLan,
 };
 pub use published::changes_published;
 

@@ -1,4 +1,4 @@
-use super::{MutationFilter, MutationQueue, MutationRow, RepoError, TopologyFilter, TopologyStore};
+use super::{MutationFilter, MutationQueue, MutationRow, RepoError, SubnetClaim, TopologyFilter, TopologyStore};
 use crate::{id::TopologyId, model::TopologyRow, name::TopologyName, spelling, status::Status};
 
 /// The reason why a text does not identify one topology.
@@ -83,6 +83,15 @@ pub async fn find_live_topology(
     let rows = store.list(&TopologyFilter::default()).await?.rows;
     let mut rows = rows.into_iter();
     Ok(rows.find(|row| row.status != Status::TornDown && row.name == *name))
+}
+
+/// Returns the subnets that are claimed, except those of the topology with a name: it may keep its own.
+pub async fn claims_besides(store: &dyn TopologyStore, name: &str) -> Result<Vec<SubnetClaim>, RepoError> {
+    let own = match TopologyName::new(name) {
+        Ok(name) => find_live_topology(store, &name).await?,
+        Err(_) => None,
+    };
+    store.claims(own.map(|row| row.id)).await
 }
 
 /// Returns the last mutations of a topology, oldest first.
@@ -231,5 +240,11 @@ mod tests {
             .await
             .expect("asked");
         assert_eq!(live.map(|row| row.id), Some(first.id));
+        let others = claims_besides(&repo, "corp").await.expect("asked");
+        assert!(
+            others.len() == 1 && others[0].subnet.to_string() == "10.0.1.0/24",
+            "{others:?}"
+        );
+        assert_eq!(claims_besides(&repo, "not a name").await.expect("asked").len(), 2);
     }
 }

@@ -97,6 +97,18 @@ impl TopologyFilter {
         self
     }
 
+    /// Selects all statuses except these.
+    ///
+    /// ```
+    /// use decnet_topology::{Status, TopologyFilter};
+    ///
+    /// let filter = TopologyFilter::default().without(&[Status::TornDown]);
+    /// assert_eq!(filter.statuses.len(), Status::ALL.len() - 1);
+    /// ```
+    pub fn without(self, statuses: &[Status]) -> Self {
+        self.statuses(Status::ALL.iter().copied().filter(|status| !statuses.contains(status)))
+    }
+
     /// Sets the largest number of rows.
     pub fn limit(mut self, limit: impl Into<Option<usize>>) -> Self {
         self.limit = limit.into();

@@ -72,6 +72,12 @@ impl Report {
             .filter(|finding| finding.severity == Severity::Error)
     }
 
+    /// Returns only the errors.
+    pub fn into_errors(self) -> Vec<Finding> {
+        let is_error = |finding: &Finding| finding.severity == Severity::Error;
+        self.findings.into_iter().filter(is_error).collect()
+    }
+
     /// Walks the warnings.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
         self.findings

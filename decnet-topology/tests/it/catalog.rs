@@ -122,11 +122,14 @@ fn a_faulty_file_is_refused_with_the_place() {
     for (text, expected) in [
         ("[services.a\n", "line 1"),
         ("[services.a]\nports = []\nprots = []", "line 3, column 1"),
-        ("[services.a]\nports = [\"80\"]", "line 2, column 9: `80` is not a port"),
+        (
+            "[services.a]\nports = [\"80\"]",
+            "line 2, column 11: `80` is not a port",
+        ),
         ("[services.a]\nports = 80", "line 2"),
         (
             "[services.a]\nports = []\nimage = 5",
-            "line 3, column 9: expected `builtin`",
+            "line 3, column 1: services.a.image must be `builtin`",
         ),
         (
             "[services.a]\nbanner = \"x\"",
@@ -169,6 +172,59 @@ fn a_faulty_file_is_refused_with_the_place() {
         let error: CatalogError = Catalog::builtin().extend_from_toml(text).expect_err(text);
         assert!(error.to_string().contains(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn all_faults_of_a_file_are_reported_together_in_the_order_of_the_text() {
+    let text = r#"
+[services.a]
+ports = [80, "53/udp", "53"]
+writeable_root = true
+limits = { pids = -1, cpus = "2" }
+seccomp = "off"
+fields = [{ key = "k", type = "enums" }, { type = "int" }]
+
+[services.b]
+banner = "x"
+
+[services.ssh]
+image = "No Image"
+broadcast = ["1/tcp"]
+limits = { pids = 0 }
+
+[archetypes.box]
+services = ["a", "b", "ssh", "shh"]
+titel = "Box"
+"#;
+    let refused = Catalog::builtin().extend_from_toml(text).expect_err("faults");
+    let faults: Vec<_> = refused
+        .findings
+        .iter()
+        .map(|finding| format!("{} {}", finding.place_in("c.toml"), finding.message))
+        .collect();
+    insta::assert_snapshot!(faults.join("\n"));
+    assert_eq!(refused.code(), "invalid_catalog");
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_is_refused_with_the_place() {
+    let refused = Catalog::empty()
+        .extend_from_toml(b"[services.a]\n# \xff")
+        .expect_err("a byte");
+    assert_eq!(
+        refused.to_string(),
+        "line 2, column 3: the document is not UTF-8; save it as UTF-8"
+    );
+}
+
+#[test]
+fn a_date_is_no_value_of_a_catalogue() {
+    let text = "[services.a]\nports = []\nbanner = 2030-01-01";
+    let refused = Catalog::empty().extend_from_toml(text).expect_err("a date");
+    assert!(
+        refused.to_string().contains("services.a.banner must be a text"),
+        "{refused}"
+    );
 }
 
 #[test]

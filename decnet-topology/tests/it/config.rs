@@ -1,4 +1,4 @@
-use decnet_topology::{Catalog, GenerateError, TopologyConfig, generate, testing::strategies};
+use decnet_topology::{Catalog, ConfigSyntax, GenerateError, TopologyConfig, generate, testing::strategies};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -29,6 +29,41 @@ fn services_that_no_decky_can_run_are_faults() {
         generate(&typed, &Catalog::builtin(), &[]),
         Err(GenerateError::Config(_))
     ));
+}
+
+#[test]
+fn the_text_of_a_config_is_read_in_three_syntaxes() {
+    let read = |text: &str, syntax| TopologyConfig::value_from_text(text, syntax).map_err(|error| error.to_string());
+    let expected = json!({"name": "corp", "depth": 2, "services_explicit": ["ssh"]});
+    let json = r#"{"name": "corp", "depth": 2, "services_explicit": ["ssh"]}"#;
+    for (text, syntax) in [
+        (json, ConfigSyntax::Json),
+        (json, ConfigSyntax::Auto),
+        ("name: corp\ndepth: 2\nservices_explicit: [ssh]", ConfigSyntax::Auto),
+        ("name: corp\ndepth: 2\nservices_explicit: [ssh]", ConfigSyntax::Yaml),
+        (
+            "name = 'corp'\ndepth = 2\nservices_explicit = ['ssh']",
+            ConfigSyntax::Toml,
+        ),
+    ] {
+        assert_eq!(read(text, syntax), Ok(expected.clone()), "{syntax:?}");
+    }
+    for (text, syntax, place) in [
+        ("{", ConfigSyntax::Json, "line 1, column 1: "),
+        ("a: [", ConfigSyntax::Yaml, "line 1, "),
+        ("a = 1\na = 2", ConfigSyntax::Toml, "line 2, column 1: "),
+        ("a: 1\na: 2", ConfigSyntax::Yaml, "line 2, column 1: `a` occurs twice"),
+    ] {
+        let error = read(text, syntax).expect_err(text);
+        assert!(error.starts_with(place), "{text}: {error}");
+    }
+    for (file, syntax) in [
+        ("c.TOML", ConfigSyntax::Toml),
+        ("c.yml", ConfigSyntax::Yaml),
+        ("c", ConfigSyntax::Auto),
+    ] {
+        assert_eq!(ConfigSyntax::of_file(file.as_ref()), syntax);
+    }
 }
 
 #[test]

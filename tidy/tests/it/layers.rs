@@ -15,7 +15,8 @@ const TOPOLOGY: Layers = Layers {
     layers: &[
         &["spelling", "name", "net", "id", "shown"],
         &["rng", "status", "version", "finding"],
-        &["catalog", "decode"],
+        &["decode"],
+        &["catalog"],
         &["config", "publish"],
         &["model"],
         &["graph", "validate", "document"],

@@ -23,16 +23,13 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
     let value = json!({"id": row.id, "name": row.name, "lease": broken.lease, "claim": broken.claim});
     context.output.either(&value, || {
         let lease = broken.lease.map(|lease| (lease.holder, "lease", lease.until));
-        let claim = broken
-            .claim
-            .map(|claim| (claim.holder, "claim on a mutation", claim.until));
-        let lines: Vec<_> = [lease, claim]
-            .into_iter()
-            .flatten()
-            .map(|(holder, what, until)| {
-                format!("{}  broke the {what} of {}, until {until}\n", row.name, named(&holder))
-            })
-            .collect();
+        let claim = broken.claim;
+        let claim = claim.map(|claim| (claim.holder, "claim on a mutation", claim.until));
+        let line = |(holder, what, until)| {
+            let holder = named(&holder);
+            format!("{}  broke the {what} of {holder}, until {until}\n", row.name)
+        };
+        let lines: Vec<_> = lease.into_iter().chain(claim).map(line).collect();
         if lines.is_empty() {
             return format!("{}  no lease is held\n", row.name);
         }
@@ -43,10 +40,6 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
 
 /// Describes a holder.
 fn named(holder: &Holder) -> String {
-    let state = match holder_state(holder) {
-        HolderState::Alive => "running on this machine",
-        HolderState::Dead => "ended",
-        _ => "of another machine, boot or container",
-    };
+    let state = holder_state(holder);
     format!("{} (pid {}, {state})", text::one_line(&holder.label), holder.pid)
 }

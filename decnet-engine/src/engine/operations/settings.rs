@@ -36,14 +36,14 @@ impl SettingsChange {
     }
 
     /// Sets what deckies of the DMZ may send to the outside.
-    pub fn dmz_egress(mut self, egress: DmzEgress) -> Self {
-        self.dmz_egress = Some(egress);
+    pub fn dmz_egress(mut self, egress: impl Into<Option<DmzEgress>>) -> Self {
+        self.dmz_egress = egress.into();
         self
     }
 
     /// Sets the log driver of the containers.
-    pub fn log_driver(mut self, driver: LogDriver) -> Self {
-        self.log_driver = Some(driver);
+    pub fn log_driver(mut self, driver: impl Into<Option<LogDriver>>) -> Self {
+        self.log_driver = driver.into();
         self
     }
 

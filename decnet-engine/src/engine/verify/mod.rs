@@ -2,6 +2,7 @@
 
 mod containers;
 mod deckies;
+mod describe;
 mod expectation;
 mod host;
 mod inspect;

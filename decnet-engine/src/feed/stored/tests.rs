@@ -204,3 +204,17 @@ async fn a_late_event_of_a_mutation_that_was_finished_before_the_snapshot_is_not
     enqueue(&repo, id, 12).await;
     assert_eq!(since(&mut stored).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_topology_in_a_snapshot_is_described_with_its_queue() {
+    let (repo, id) = live("corp").await;
+    let row = repo.get(id).await.expect("a row");
+    let mut topology = TopologyNow {
+        row,
+        unfinished: Vec::new(),
+    };
+    assert_eq!(topology.describe(), "is active, version 1");
+    enqueue(&repo, id, 3).await;
+    topology.unfinished = repo.mutations(&MutationFilter::default()).await.expect("a page").rows;
+    assert_eq!(topology.describe(), "is active, version 1, 1 mutation waits");
+}

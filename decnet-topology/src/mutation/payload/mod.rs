@@ -1,7 +1,9 @@
 mod decky;
+mod fields;
 mod lan;
 
 pub use decky::{AddDecky, AttachDecky, DeckyPatch, DetachDecky, RemoveDecky, UpdateDecky};
+pub use fields::DoubledField;
 pub use lan::{AddLan, LanPatch, RemoveLan, UpdateLan};
 
 use crate::mutation::Mutation;

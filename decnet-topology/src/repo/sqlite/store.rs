@@ -1,4 +1,5 @@
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -98,6 +99,21 @@ impl SqliteRepo {
         let timeout = SqliteOptions::default().timeout;
         schema::prepare(&mut connection, Path::new(":memory:"), timeout)?;
         Ok(Self::with(Access::File(connection), None, timeout))
+    }
+
+    /// Removes the file of a store and its write-ahead log. Missing files are ignored.
+    ///
+    /// The log is removed first: a store is complete without it, but it is useless without the store.
+    pub fn remove(path: impl AsRef<Path>) -> io::Result<()> {
+        for ending in ["-wal", "-shm", ""] {
+            let mut file = path.as_ref().as_os_str().to_owned();
+            file.push(ending);
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn with(access: Access, path: Option<PathBuf>, timeout: Duration) -> Self {
