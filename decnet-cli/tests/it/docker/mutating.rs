@@ -131,7 +131,7 @@ fn a_gateway_is_recreated_only_with_force_and_an_illegal_change_is_rejected_with
     let listed = lab.run(&["mutations", "lab"]).exits(0);
     let lines: Vec<&str> = listed.stdout.lines().collect();
     for (line, words) in lines[1..].iter().zip([
-        ["#1", "update_decky", "rejected", "wants `force`"],
+        ["#1", "update_decky", "rejected", "repeat it with `force`"],
         ["#2", "remove_lan", "rejected", "is the home of decky `desk`"],
         ["#3", "update_decky", "applied", "gate"],
     ]) {
