@@ -30,10 +30,12 @@ pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<It
         table.add_row(cells.map(|cell| one_line(&cell).into_owned()));
     }
     // Without trailing spaces.
-    table
-        .lines()
-        .map(|line| format!("{}\n", one_line(line.trim_end())))
-        .collect()
+    let mut text = String::new();
+    for line in table.lines() {
+        text += &one_line(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 /// Prints the deckies of a topology. Without Docker, their states are unknown.
