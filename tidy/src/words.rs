@@ -5,16 +5,43 @@ use std::fs;
 use crate::{Breach, source::walk, workspace_root};
 
 /// The words, and their replacements. A space also matches an underscore, so that names of tests are checked.
-pub const REPLACED: [(&str, &str); 10] = [
+pub const REPLACED: [(&str, &str); 37] = [
     ("ailment", "drift"),
-    ("glance", "list"),
+    ("ails", "is unhealthy"),
+    ("anew", "again"),
+    ("as it should be", "matches"),
+    ("call off", "cancel"),
+    ("called off", "cancelled"),
+    ("for ever", "always"),
+    ("given back", "released"),
     ("give_back", "release"),
+    ("glance", "list"),
     ("has_pending", "has_unfinished"),
+    ("held to the", "validated against the"),
+    ("is no error", "is not an error"),
+    ("is no name", "is not a valid name"),
+    ("is told", "is reported"),
+    ("leaves with", "exits with status"),
+    ("less than nothing", "negative"),
+    ("loadout", "workload"),
     ("look_through", "check"),
+    ("made anew", "recreated"),
     ("meddle", "tamper"),
     ("meddling", "tampering"),
+    ("mended", "fixed"),
+    ("mending", "repair"),
+    ("of ones own", "custom"),
+    ("patience", "timeout"),
+    ("so many times", "this many times"),
+    ("stands twice", "occurs twice"),
     ("teller", "reporter"),
+    ("tells", "reports"),
+    ("that are no more", "that were deleted"),
+    ("thrice", "three times"),
+    ("told", "reported"),
     ("unintelligible", "unexpected"),
+    ("what ails", "drift"),
+    ("whoever", "a caller"),
     ("without a word", "without warnings"),
 ];
 
@@ -46,7 +73,7 @@ pub fn replaced_words(path: &str, text: &str) -> Vec<Breach> {
     breaches
 }
 
-/// Returns whether a text has a word that is not a part of a longer word.
+/// Returns whether a text has a word, and not only as a part of a longer word.
 fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
@@ -63,7 +90,7 @@ pub fn replaced_words_in_workspace() -> Vec<Breach> {
     paths.sort();
     let texts = paths.iter().filter_map(|path| {
         let relative = path.strip_prefix(&root).unwrap_or(path).to_string_lossy().into_owned();
-        // Binary files are not UTF-8.
+        // Other files than texts are not UTF-8.
         let text = fs::read_to_string(path).ok()?;
         (!EXEMPT.contains(&relative.as_str())).then_some((relative, text))
     });
