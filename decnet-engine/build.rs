@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-/// The variables that the inner build keeps, besides those of the linkers: the path of cargo, its caches, registries and
+/// The variables that the inner build keeps, in addition to those of the linkers: the path of cargo, its caches, registries and
 /// network settings, and the job slots of the outer build. Other variables (flags, profiles, target folder, wrappers of
 /// `rustc`) would change the program or its path.
 const KEPT: [&str; 5] = [

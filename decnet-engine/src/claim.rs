@@ -26,6 +26,7 @@ pub(crate) struct HeldClaim {
 
 impl HeldClaim {
     /// Claims the first unfinished mutation of a topology, if there is one.
+    ///
     /// The caller must hold the topology's lease, so no other process works on the topology. If another process still has a
     /// claim, it died or lost its lease, and its claim is taken over.
     pub(crate) async fn take(

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 const REPOSITORY: &str = "decnet-decoy";
 
-/// The folders of the image besides [`STATE_FOLDER`], parents first. Engines mount to all of them except the first and `var`.
+/// The folders of the image except [`STATE_FOLDER`], parents first. Engines mount to all of them except the first and `var`.
 /// They exist in the image so that engines need not create them as root.
 const FOLDERS: [&str; 6] = ["./", "dev", "etc", "proc", "sys", "var"];
 
@@ -26,9 +26,8 @@ const PROGRAM_MODE: u32 = 0o111;
 /// capabilities cannot write files of another user. A volume mounted on [`STATE_FOLDER`] takes its owners from the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoyImage {
-    /// The digest of the image's configuration, `sha256:` and 64 hex digits. Engines with the classic image store
-    /// use it as the image's id; those with containerd's store use another digest, so look for the
-    /// [`reference`](Self::reference) there.
+    /// The digest of the image's configuration, `sha256:` and 64 hex digits. Engines with the classic image store use it as the
+    /// image's id; those with containerd's store use another digest, so look for the [`reference`](Self::reference) there.
     pub id: String,
     /// `decnet-decoy:` and the first 12 hex digits of the program's digest.
     pub reference: String,
@@ -94,7 +93,7 @@ fn reference_of(program_digest: &str) -> String {
     format!("{REPOSITORY}:{}", &program_digest[..12])
 }
 
-/// Returns whether a file is the program of the image with this reference. Compares with `known` if that is the image.
+/// Returns whether a file is the program of the image with this reference. If `known` is that image, it compares the files.
 #[cfg(feature = "docker")]
 pub(crate) fn is_program(content: &[u8], reference: &str, known: Option<&DecoyImage>) -> bool {
     let digest = digest(content);

@@ -87,7 +87,7 @@ pub fn holder_state(holder: &Holder) -> HolderState {
     }
 }
 
-/// Returns why an unexpired lease is not valid, if so.
+/// Returns why an unexpired lease is not valid. Returns none if it is valid.
 ///
 /// The time is read after the lease: otherwise, after a wait for the store, a fresh lease would seem to end too late.
 async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Result<Option<&'static str>, RepoError> {
@@ -130,7 +130,7 @@ pub struct BrokenLease {
 ///
 /// # Guarantees
 ///
-/// - A holder that still runs loses its right to change the status at once, and stops within its next renewal, as a killed process
+/// - A holder that still runs loses its right to change the status at once. It stops within its next renewal, as a killed process
 ///   would. The next operation continues its work.
 /// - Only the lease and the claim that are returned are broken, not newer ones.
 ///

@@ -143,7 +143,7 @@ const LOOP_RESTARTS: u32 = 3;
 const LOOP_RECENT: SignedDuration = SignedDuration::from_secs(60);
 
 impl ObservedContainer {
-    /// Creates a running container of which nothing else is known.
+    /// Creates a running container with only these properties; all others are unknown.
     pub fn running(id: impl Into<String>, name: ContainerName, labels: Labels) -> Self {
         Self {
             id: id.into(),

@@ -47,7 +47,7 @@ pub enum PatternError {
         /// The text.
         pattern: String,
     },
-    /// A word contains a space, a control character, or a `*` or `>` beside other characters.
+    /// A word contains a space, a control character, or a `*` or `>` next to other characters.
     #[error("word {position} of the pattern `{pattern}` contains {character:?}")]
     #[strum(serialize = "pattern_character")]
     Character {

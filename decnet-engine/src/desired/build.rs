@@ -53,7 +53,7 @@ const WRITABLE_ROOT: i64 = 1_024 * MIB;
 /// catalogue's defaults for the rest.
 const CONFIG_VARIABLE: &str = "DECNET_SERVICE_CONFIG";
 
-/// The inputs of the desired state besides the topology.
+/// The inputs of the desired state other than the topology.
 #[derive(Debug, Clone)]
 pub struct DesiredContext<'a> {
     /// The repo.

@@ -28,7 +28,7 @@ impl Seccomp {
         Self::Profile(digest(&PROFILE))
     }
 
-    /// Allows the calls that a catalogue entry asks for.
+    /// Allows the calls that a catalogue entry requests.
     pub(super) fn of(asked: SeccompMode, profile: &Self) -> Self {
         match asked {
             SeccompMode::Engine => Self::Engine,

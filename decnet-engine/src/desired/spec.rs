@@ -53,7 +53,7 @@ impl ImageSpec {
     }
 }
 
-/// What a network connects to besides the routers on it.
+/// What a network connects to, in addition to the routers on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -162,7 +162,8 @@ pub(crate) const NOBODY: &str = "65534:65534";
 pub enum RunAs {
     /// This user: `uid[:gid]` or a name in the image.
     User(String),
-    /// The image's own user, or nobody (`65534:65534`) if that is root. The runtime inspects the image when it creates the container.
+    /// The image's own user, or nobody (`65534:65534`) if that is root. The runtime inspects the image when it creates the
+    /// container.
     ImageUserUnlessRoot,
 }
 

@@ -61,7 +61,7 @@ fn nf_tables() -> Check {
         Check::ok(WHAT, "a module, loaded when it is needed")
     } else {
         let message = match asked {
-            Err(error) => format!("not found, and the kernel does not say: {error}"),
+            Err(error) => format!("not found, and the kernel did not answer: {error}"),
             Ok(_) => "the kernel does not have it".into(),
         };
         Check::warn(

@@ -79,7 +79,7 @@ fn neighbours(claims: &[SubnetClaim], limit: Option<u64>) -> Check {
     let known = limit.unwrap_or(host::USUAL_NEIGHBOURS);
     let room = match limit {
         Some(limit) => format!("{limit} neighbours"),
-        None => format!("room for {known} by default (this network namespace does not say)"),
+        None => format!("room for {known} by default (this network namespace does not show the limit)"),
     };
     let subnets = || claims.iter().map(|claim| claim.subnet);
     let all: u64 = subnets().map(net::usable).sum();

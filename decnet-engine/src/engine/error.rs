@@ -46,7 +46,7 @@ pub enum EngineError {
     #[error(transparent)]
     Invalid(#[from] InvalidTopology),
     /// The topology's status does not allow it. Nothing was changed.
-    #[error("a topology that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " and meant to be down", _ => "" })]
+    #[error("a topology that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " with intent down", _ => "" })]
     WrongStatus {
         /// The status.
         status: Status,
@@ -87,7 +87,7 @@ pub enum EngineError {
         now: Option<String>,
     },
     /// Other mutations of the topology are queued, and the plan does not include them. Nothing was changed.
-    #[error("other mutations of topology {id} wait in its queue")]
+    #[error("other mutations of topology {id} are queued")]
     QueueNotEmpty {
         /// The topology.
         id: TopologyId,

@@ -58,9 +58,9 @@ impl Event {
                     StepState::Done { changed: true, took } => {
                         Some(format!("done: {mark}{text} ({} ms)", took.as_millis()))
                     }
-                    StepState::Done { .. } => Some(format!("done already: {mark}{text}")),
+                    StepState::Done { .. } => Some(format!("already done: {mark}{text}")),
                     StepState::Failed { error } => Some(format!("failed: {mark}{text}: {error}")),
-                    StepState::Skipped => Some(format!("left out: {mark}{text}")),
+                    StepState::Skipped => Some(format!("skipped: {mark}{text}")),
                 }
             }
         }

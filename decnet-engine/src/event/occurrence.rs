@@ -64,7 +64,7 @@ pub enum Event {
         op: String,
         /// The stage.
         state: MutationStage,
-        /// The user or program that asked for it.
+        /// The user or program that submitted it.
         actor: Option<String>,
         /// The reason for a rejection or failure.
         reason: Option<String>,
@@ -196,7 +196,7 @@ pub struct Health {
     pub pid: u32,
     /// When it was started.
     pub started_at: Timestamp,
-    /// The number of topologies that it looks after.
+    /// The number of topologies that it watches.
     pub topologies: usize,
     /// The number of topologies that it works on now.
     pub busy: usize,

@@ -122,7 +122,7 @@ impl Timeline {
     }
 
     /// Builds a timeline from the audit trail of a store: the current maze, the changes of its deckies by edits and mutations,
-    /// and its changes of status, the first of which is its creation.
+    /// and its changes of status. The first change of status is the creation of the topology.
     ///
     /// The timeline has the services that should run; the [status](Self::status_at) at that time shows whether they did. The
     /// teardown removes all deckies.

@@ -154,8 +154,8 @@ fn networks<'a>(
     networks
 }
 
-/// Requires the same spec. The changed fields are known if the resource has the spec from before the change; otherwise, those that
-/// are seen to differ.
+/// Requires the same spec. The changed fields are known if the resource has the spec from before the change; otherwise, those
+/// that are seen to differ.
 fn require_spec<S: Serialize>(
     spec: &S,
     labels: &Labels,

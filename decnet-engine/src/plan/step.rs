@@ -101,7 +101,7 @@ pub enum Action {
     },
 }
 
-/// The lane of a step: which steps wait for each other, besides their dependencies.
+/// The lane of a step. It limits how many steps run in parallel, in addition to their dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {

@@ -183,8 +183,8 @@ pub trait Runtime: Send + Sync + Debug {
     /// A runtime that can check from outside does not ask the program in a base, because that could lie.
     async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError>;
 
-    /// Sends packets from inside a base of a store to targets. Returns one result per target, in the same order. A base of another
-    /// store is refused ([`RuntimeError::Foreign`]).
+    /// Sends packets from inside a base of a store to targets. Returns one result per target, in the same order. A base of
+    /// another store is refused ([`RuntimeError::Foreign`]).
     async fn probe(
         &self,
         instance: InstanceId,

@@ -121,7 +121,7 @@ impl Default for WatchOptions {
 /// - A running topology that drifted is [reconciled](crate::engine::Engine::reconcile) until it matches its maze: if its status
 ///   is degraded, if a container is missing, or if a base lacks a route (checked every minute). This never recreates running
 ///   containers.
-/// - A degraded topology that is meant to be down is not healed; its teardown is continued.
+/// - A degraded topology with intent down is not healed; its teardown is continued.
 /// - Mutations do not wait for checks or for the end of a backoff.
 /// - A worker that panics is replaced.
 /// - When the token fires, no more steps start, running steps are waited for, and claims and leases are released.

@@ -226,7 +226,7 @@ impl RepoError {
 fn takes(status: Status, intent: Option<Intent>) -> &'static str {
     match (status, intent) {
         (Status::Pending, _) => "is edited directly and does not queue mutations",
-        (Status::Active | Status::Degraded, Some(Intent::Down)) => "and meant to be down cannot be edited",
+        (Status::Active | Status::Degraded, Some(Intent::Down)) => "with intent down cannot be edited",
         (Status::Active | Status::Degraded, _) => "cannot be edited as a whole; use mutations",
         _ => "cannot be edited",
     }

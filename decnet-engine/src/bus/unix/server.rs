@@ -55,8 +55,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The socket has mode 0660 and belongs to the group `decnet` if that group exists. The server takes over a stale socket, but
 /// not one that is served. Dropping the server removes the socket.
 ///
-/// [`Server`] serves the socket. [`UnixBus`](crate::UnixBus) is a [`Bus`](crate::Bus) on it that reconnects when the server restarts.
-/// [`Connection`](crate::Connection) is a single connection that reports when it ends.
+/// [`Server`] serves the socket. [`UnixBus`](crate::UnixBus) is a [`Bus`](crate::Bus) on it that reconnects when the server
+/// restarts. [`Connection`](crate::Connection) is a single connection that reports when it ends.
 ///
 /// # The protocol
 ///

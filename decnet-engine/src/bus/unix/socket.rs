@@ -52,10 +52,10 @@ impl BindError {
 
 /// The files of a served socket. Dropping it removes them.
 ///
-/// The server holds the lock of a file beside the socket. The kernel releases the lock when the process ends, however it ends.
-/// So a socket whose lock is free is stale, and if two servers take it over at once, one is refused. The new socket is created
-/// under a temporary name, gets its owner and mode, and is then renamed into place. So it is never open to others, and there is
-/// always a socket.
+/// The server holds the lock of a file in the folder of the socket. The kernel releases the lock when the process ends, however
+/// it ends. So a socket whose lock is free is stale, and if two servers take it over at once, one is refused. The new socket is
+/// created under a temporary name, gets its owner and mode, and is then renamed into place. So it is never open to others, and
+/// there is always a socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     path: PathBuf,

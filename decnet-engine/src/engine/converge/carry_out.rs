@@ -43,7 +43,7 @@ impl Session<'_> {
         }
     }
 
-    /// Executes a change, continues after errors, publishes which deckies changed, and checks whether the runtime matches afterwards.
+    /// Executes a change, continues after errors, publishes which deckies changed, and checks whether the runtime then matches.
     ///
     /// Steps that depend on a failed step are skipped; all others are done. Nothing is undone, because the maze is stored: the
     /// next reconcile continues. A final list shows whether the runtime matches. New bases are checked while other steps run. A

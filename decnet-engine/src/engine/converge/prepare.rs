@@ -49,8 +49,8 @@ impl Prepared {
 
     /// Returns the running containers that the plan restarts or recreates.
     ///
-    /// None if a fresh copy is deployed, even if containers of the old topology still run: the plan removes them, and the containers
-    /// of the copy are new and have other names.
+    /// None if a fresh copy is deployed, even if containers of the old topology still run: the plan removes them, and the
+    /// containers of the copy are new and have other names.
     pub fn restarts(&self) -> BTreeSet<ContainerName> {
         self.work.restarts()
     }
@@ -70,8 +70,8 @@ impl Prepared {
     /// # Errors
     ///
     /// [`EngineError::PlanChanged`] if another plan is needed now, or if a pending topology that should be edited was edited or
-    /// deployed meanwhile. Nothing was changed, except if a fresh copy is deployed: then
-    /// the remains of the old topology may be removed and the copy pending.
+    /// deployed meanwhile. Nothing was changed, except if a fresh copy is deployed: then the remains of the old topology may be
+    /// removed and the copy pending.
     ///
     /// For a mutation of a running topology: [`EngineError::QueueNotEmpty`] if other mutations are queued, which `prepare` does
     /// not check; nothing was changed then. [`EngineError::MutationQueued`] if something failed after the mutation was queued:

@@ -12,8 +12,8 @@ use crate::{
 impl Engine {
     /// Reconciles a running topology with its maze, and changes only what drifted.
     ///
-    /// Running containers are recreated only with `force`, or if an unfinished mutation allows it. If the topology is meant to be
-    /// down, its teardown is continued.
+    /// Running containers are recreated only with `force`, or if an unfinished mutation allows it. If the intent of the
+    /// topology is down, its teardown is continued.
     pub async fn reconcile(
         &self,
         id: TopologyId,

@@ -29,8 +29,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Invalid`] if the subnet cannot be used, [`EngineError::Repo`] if the name or the subnet is taken. Nothing was
-    /// stored then.
+    /// [`EngineError::Invalid`] if the subnet cannot be used, [`EngineError::Repo`] if the name or the subnet is taken. Nothing
+    /// was stored then.
     pub async fn create(&self, name: TopologyName, options: CreateOptions) -> Result<StoreOutcome, EngineError> {
         let draft = Draft {
             header: Header {

@@ -14,8 +14,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::LeftOnRuntime`] if resources of it are left; [`EngineError::Repo`] with
-    /// [`NotDeletable`](decnet_topology::RepoError::NotDeletable) in any other status; [`EngineError::Runtime`] if the runtime does
-    /// not answer, so that it is unknown what is left of a failed topology. Nothing was changed then.
+    /// [`NotDeletable`](decnet_topology::RepoError::NotDeletable) in any other status; [`EngineError::Runtime`] if the runtime
+    /// does not answer, so that it is unknown what is left of a failed topology. Nothing was changed then.
     pub async fn delete(&self, id: TopologyId) -> Result<TopologyRow, EngineError> {
         let row = self.repo.get(id).await?;
         if row.status == Status::Failed {

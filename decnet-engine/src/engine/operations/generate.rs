@@ -15,7 +15,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Generate`] if the config leaves no room, [`EngineError::Repo`] if the name is taken. Nothing was stored then.
+    /// [`EngineError::Generate`] if the config leaves no room, [`EngineError::Repo`] if the name is taken. Nothing was stored
+    /// then.
     pub async fn generate(&self, config: &TopologyConfig) -> Result<StoreOutcome, EngineError> {
         (|| self.generate_once(config)).retry(attempts()).when(is_claimed).await
     }

@@ -35,8 +35,8 @@ impl fmt::Display for StoreResult {
 
 /// The stored topology after an operation, and the change.
 ///
-/// It serializes as a summary: `id`, `name`, `status`, `version`, `result`, the number of `lans` and `deckies`, and the `seed` of a
-/// generated one.
+/// It serializes as a summary: `id`, `name`, `status`, `version`, `result`, the number of `lans` and `deckies`, and the `seed` of
+/// a generated one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StoreOutcome {

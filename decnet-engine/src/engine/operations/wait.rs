@@ -14,8 +14,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Mutation`] if the mutation would be rejected, [`RepoError::VersionConflict`] if another version than `expected`
-    /// is stored.
+    /// [`EngineError::Mutation`] if the mutation would be rejected, [`RepoError::VersionConflict`] if another version than
+    /// `expected` is stored.
     pub async fn check_mutation(
         &self,
         id: TopologyId,

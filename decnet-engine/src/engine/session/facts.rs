@@ -1,4 +1,4 @@
-//! The inputs of a plan besides the topology: the runtime, and networks, routes and ports of the host.
+//! The inputs of a plan other than the topology: the runtime, and networks, routes and ports of the host.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
     runtime::RuntimeInfo,
 };
 
-/// The inputs of plans besides the topology.
+/// The inputs of plans other than the topology.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Facts {
     pub(in crate::engine) instance: InstanceId,
@@ -30,7 +30,7 @@ pub(in crate::engine) struct CurrentState<'a> {
 }
 
 impl Engine {
-    /// Reads the inputs of plans besides the topology. This also checks that the runtime answers.
+    /// Reads the inputs of plans other than the topology. This also checks that the runtime answers.
     pub(in crate::engine) async fn facts(&self) -> Result<Facts, EngineError> {
         let (info, instance) = try_join!(
             self.runtime.info().map_err(EngineError::from),
@@ -59,7 +59,7 @@ impl Engine {
         Ok(topology.validate_in(&self.options.catalog, rules, surroundings)?)
     }
 
-    /// Returns the inputs of specs besides the maze.
+    /// Returns the inputs of specs other than the maze.
     pub(in crate::engine) fn desired_context<'s>(
         &'s self,
         instance: InstanceId,
@@ -163,7 +163,7 @@ impl Engine {
     }
 }
 
-/// Refuses a topology that is meant for an agent on another host.
+/// Refuses a topology for an agent on another host.
 pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineError> {
     match row.mode {
         Mode::Agent => Err(EngineError::AgentMode { host: row.host.clone() }),

@@ -70,7 +70,7 @@ pub(super) fn running<'a>(
     running
 }
 
-/// Returns why a container does not serve, if so.
+/// Returns why a container does not serve. Returns none if it serves.
 fn trouble(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>, now: Timestamp) -> Option<String> {
     let Some(after) = after.or(before) else {
         return Some("its container does not exist".into());

@@ -89,8 +89,8 @@ impl Verdict {
 }
 
 impl Engine {
-    /// Probes from inside every decky that it reaches what the maze declares and nothing else: not the host, not the outside, not
-    /// the engine's resolver. If the runtime is local, it also connects to the published TCP ports of gateways.
+    /// Probes from inside every decky whether it reaches what the maze declares and nothing else: not the host, not the outside,
+    /// not the engine's resolver. If the runtime is local, it also connects to the published TCP ports of gateways.
     ///
     /// It compares the interfaces with the maze, checks that every container runs and keeps running, and probes every service on
     /// each of its ports from inside its decky. It also lists the steps of a plan that would repair drift.

@@ -32,7 +32,7 @@ pub(super) struct Expectation {
     pub(super) counts: Counts,
 }
 
-/// Which results, besides an answer, count as reached.
+/// The results that count as reached, in addition to an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counts {
     /// A refusal: it comes from the target itself.
@@ -67,9 +67,12 @@ pub(super) fn was_untried(result: &TargetResult) -> bool {
     matches!(&result.detail, Answer::Failed(why) if why.contains(NO_ROOM))
 }
 
-/// Lists the probes from inside a decky: every address of every other decky, by ping and on a TCP port of its services; the
-/// address that the host has or could have on every LAN that the decky reaches, and by UDP the broadcast addresses on which the
-/// host could listen; the outside; the engine's resolver.
+/// Lists the probes from inside a decky. Their targets are:
+///
+/// - every address of every other decky, by ping and on a TCP port of its services;
+/// - on every LAN that the decky reaches, the address that the host has or could have;
+/// - the broadcast addresses on which the host could listen, by UDP;
+/// - the outside, and the engine's resolver.
 pub(super) fn of(decky: &Decky, graph: &Graph<'_>, catalog: &Catalog) -> Vec<Expectation> {
     let topology = graph.topology();
     let reach = graph.reach(decky.id());

@@ -108,7 +108,7 @@ impl Docker {
     }
 }
 
-/// Returns the reason why a base cannot be checked. Fails if the daemon does not answer at all; one base that hangs is not enough.
+/// Returns the reason why a base cannot be checked. Fails only if the daemon does not answer at all, not if one base hangs.
 fn unchecked(error: RuntimeError) -> Result<NetworkCheck, RuntimeError> {
     if error.is_unreachable() {
         Err(error)

@@ -53,7 +53,7 @@ pub(super) fn bounded(info: &RuntimeInfo, limits: &Limits) -> HostConfig {
 
 /// Returns the limit of processes per user of this machine.
 ///
-/// Without a request, Podman asks for 1 048 576, which fails if it runs without `CAP_SYS_RESOURCE`.
+/// Without an explicit limit, Podman requests 1 048 576, which fails if it runs without `CAP_SYS_RESOURCE`.
 fn processes() -> Option<i64> {
     let own = getrlimit(Limit::Nproc).maximum;
     let most: u64 = fs::read_to_string("/proc/sys/kernel/pid_max")
@@ -73,7 +73,7 @@ pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
     }
 }
 
-/// Gives a service its writable folders besides the root, all in memory.
+/// Gives a service its writable folders outside the root, all in memory.
 ///
 /// The image's volumes (`VOLUME`) are among them: by default, Docker creates a volume on the host's disk for each, without a
 /// limit and without a label of its owner. A volume is removed with its container. It is empty and writable for every user,

@@ -33,8 +33,8 @@ const PODMAN: &str = "Podman Engine";
 pub struct DockerOptions {
     /// The address of the daemon.
     pub host: DockerHost,
-    /// The timeout of one answer, or of one part of a streamed answer (pull, build). 2 min unless set. A daemon that does not answer
-    /// a ping within 10 s counts as unreachable.
+    /// The timeout of one answer, or of one part of a streamed answer (pull, build). 2 min unless set. A daemon that does not
+    /// answer a ping within 10 s counts as unreachable.
     pub timeout: Duration,
     /// The image for [`ImageSpec::Decoy`](crate::ImageSpec::Decoy).
     pub decoy: Option<Arc<DecoyImage>>,

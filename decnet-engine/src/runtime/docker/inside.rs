@@ -1,5 +1,5 @@
 //! Checks bases from outside: a thread of this program enters their namespaces. This is cheaper than a process in each base,
-//! and asks nothing that runs there.
+//! and does not ask any program that runs there.
 //!
 //! It requires a daemon on this machine, root, and the same view of processes. If one of these is missing, the result says so.
 

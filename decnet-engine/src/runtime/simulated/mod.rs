@@ -53,7 +53,7 @@ use fault::{Faults, Verdict};
 /// An action that was attempted.
 #[derive(Debug, Clone)]
 pub struct Performed {
-    /// The store that asked for it.
+    /// The store for which it was attempted.
     pub instance: InstanceId,
     /// The action.
     pub action: Action,

@@ -46,7 +46,7 @@ impl Container {
             report.deviations.push(Deviation::Uncontained);
         }
         if !self.state_holds && report == StateReport::default() {
-            // Stands for any deviation: forwarding, routes or interfaces.
+            // Every deviation of forwarding, routes or interfaces is reported as one of forwarding.
             let ip = state.interfaces.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
             report.deviations.push(if state.forward {
                 Deviation::ForwardingOff(ip)

@@ -1,7 +1,7 @@
 //! The contract of [`Runtime`](crate::runtime::Runtime), as tests for any runtime.
 //!
-//! Each clause is a test whose name states what must hold. [`runtime_contract!`](crate::runtime_contract) makes one test of each, given
-//! a function that makes a [`Lab`] for a block of subnets, `10.203.<block>.0/24` and the seven after it:
+//! Each clause is a test whose name states what must hold. [`runtime_contract!`](crate::runtime_contract) makes one test of each,
+//! given a function that makes a [`Lab`] for a block of subnets, `10.203.<block>.0/24` and the seven after it:
 //!
 //! ```no_run
 //! use decnet_engine::testing::contract::Lab;
@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! A second argument marks the tests, as in `runtime_contract!(lab, #[ignore = "needs Docker"])`. Clauses have different blocks, so they can
-//! run at the same time on one engine. One publishes the port 42031 of 127.0.0.1.
+//! A second argument marks the tests, as in `runtime_contract!(lab, #[ignore = "needs Docker"])`. Clauses have different blocks,
+//! so they can run at the same time on one engine. One publishes the port 42031 of 127.0.0.1.
 
 mod checking;
 mod existence;

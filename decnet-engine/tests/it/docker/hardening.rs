@@ -207,7 +207,7 @@ async fn first_word(name: &ContainerName) -> String {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("{name} says nothing");
+    panic!("{name} prints nothing");
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ use decnet_topology::{Catalog, DeploySettings, Protocol, RuleSet, Topology};
 use super::lab::docker_lab;
 use decnet_engine::testing::contract::{Lab, create_base, create_network, create_service};
 
-/// The DMZ, whose name sorts last, and two LANs behind it. `gate` and `router` forward; `wall` connects the two inner LANs
-/// beside the router, but does not forward.
+/// The DMZ, whose name sorts last, and two LANs behind it. `gate` and `router` forward; `wall` is also on both inner
+/// LANs, but does not forward.
 fn maze(lab: &Lab) -> Topology {
     let ip = |number, host| lab.ip(number, host).to_string();
     let single = |lan: &'static str, number: u8, host: u8| (lan, ip(number, host));

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::lab::{docker_host, docker_lab};
 
-/// A socket before that of the daemon. Requests whose first line has the words that are held do not pass.
+/// A socket in front of that of the daemon. It holds back requests whose first line contains the held words.
 struct Gate {
     socket: PathBuf,
     held: Arc<Mutex<Option<String>>>,

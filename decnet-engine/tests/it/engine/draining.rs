@@ -83,7 +83,7 @@ pub(super) const CASES: [Case; 14] = [
     ),
 ];
 
-/// A DMZ with a gateway and a plain host, an office behind it, and a router to two more LANs, one of which is not a home.
+/// A DMZ with a gateway and a plain host, an office behind it, and a router to two more LANs. One of them is not a home.
 pub(super) fn yard() -> Topology {
     Topology::builder()
         .dmz("dmz", "10.90.0.0/24")

@@ -130,8 +130,8 @@ fn small() -> Topology {
         .expect("a topology")
 }
 
-/// Twelve LANs in a binary tree from the DMZ, each connected to its parent by a bridge decky, every third of which does not
-/// forward, and one more host on each.
+/// Twelve LANs in a binary tree from the DMZ. A bridge decky connects each to its parent, and every third bridge decky does not
+/// forward. Each LAN has one more host.
 fn twelve() -> Topology {
     twelve_on("10.91")
 }

@@ -151,7 +151,7 @@ async fn a_preview_shows_drift_and_obstacles() {
     ];
     assert_eq!(steps(id, &preview), expected);
 
-    // Another decoy program: every base would be recreated, which was not asked for.
+    // Another decoy program: every base would be recreated, which the mutation does not require.
     let repo: Arc<MemoryRepo> = lab.repo.clone();
     let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"another program")));
     let upgraded = Engine::new(repo, Arc::new(lab.docker.clone()), options);

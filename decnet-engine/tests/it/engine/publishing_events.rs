@@ -1,4 +1,4 @@
-//! The events that the engine publishes. (rename the file to `publishing_events.rs`)
+//! The events that the engine publishes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Reconcile: broken resources are repaired, and nothing else is touched. (rename the file to `repairing.rs`)
+//! Reconcile: broken resources are repaired, and nothing else is touched.
 
 use decnet_engine::{Action, ContainerName, Runtime, ServiceNetwork, simulated::Moment};
 use decnet_engine::{DeployOptions, EngineError};

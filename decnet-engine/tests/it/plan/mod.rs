@@ -120,8 +120,8 @@ struct Sketch {
 }
 
 impl Sketch {
-    /// `dmz` — gate — `office` — hop — `lab`, with a bridge decky beside the hop that does not forward, and a host on each
-    /// inner LAN.
+    /// `dmz` — gate — `office` — hop — `lab`. A bridge decky is on the same LANs as the hop and does not forward. Each inner LAN
+    /// has a host.
     fn new() -> Self {
         let mut sketch = Self {
             lans: BTreeMap::from([

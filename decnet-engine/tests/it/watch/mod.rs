@@ -144,7 +144,7 @@ fn adding(decky: &str) -> NewMutation {
 
 /// Submits a mutation that adds a decky.
 async fn enqueue(engine: &Engine, id: TopologyId, decky: &str) -> MutationId {
-    match engine.submit(id, adding(decky), None).await.expect("handed in") {
+    match engine.submit(id, adding(decky), None).await.expect("submitted") {
         Submitted::Enqueued(row) => row.id,
         other => panic!("{other:?}"),
     }

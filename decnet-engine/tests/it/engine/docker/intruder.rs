@@ -268,7 +268,7 @@ async fn a_replaced_program_is_not_trusted_and_the_base_is_recreated_with_force(
         fs::set_permissions(&other, fs::metadata(&program).expect("read").permissions()).expect("set");
         fs::hard_link(&program, &original).expect("linked");
         fs::rename(&other, &program).expect("replaced");
-        // Not a restart: that keeps the layers mounted, and thus the old file.
+        // Not a restart: that keeps the layers mounted, so the old file stays.
         docker(&["stop", "--time", "0", &desk]);
         docker(&["start", &desk]);
 

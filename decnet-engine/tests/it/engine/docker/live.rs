@@ -240,7 +240,7 @@ async fn a_maze_changes_while_connections_pass_through_it() {
             change(deckies, "host-04", |host| host.with_services(services));
         });
         let plan = lab
-            .go_on(id, "services change beside the one that talks", &served)
+            .go_on(id, "other services of the talking decky change", &served)
             .await;
         assert_eq!(plan.steps().len(), 3, "{plan:#?}");
 

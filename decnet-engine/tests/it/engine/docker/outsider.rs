@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-/// A machine beside the host: a namespace with one link to it.
+/// A machine with one link to the host: a network namespace.
 pub(super) struct Outsider {
     name: String,
 }

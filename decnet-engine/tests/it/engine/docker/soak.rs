@@ -36,7 +36,7 @@ fn from_env(name: &str) -> Option<u64> {
     )
 }
 
-/// A maze that the loop looks after, and its expected state.
+/// A maze that the loop watches, and its expected state.
 struct Soak<'a> {
     lab: &'a Lab,
     id: TopologyId,
@@ -84,7 +84,7 @@ impl Soak<'_> {
         said.collect::<Vec<_>>().join(", ")
     }
 
-    /// Waits until no mutation waits, and compares each result with the expected one.
+    /// Waits until the queue is empty, and compares each result with the expected one.
     async fn settle(&self) {
         let unfinished = MutationFilter::default()
             .states([MutationState::Pending, MutationState::Applying])
