@@ -63,7 +63,7 @@ pub fn listeners() -> Vec<Listener> {
 }
 
 /// The default of the kernel's limit of neighbours (arp(7)).
-pub const USUAL_NEIGHBOURS: u64 = 1_024;
+pub const DEFAULT_NEIGHBOURS: u64 = 1_024;
 
 /// Returns the kernel's limit of neighbours for all network namespaces together. Returns none if it is not readable: only the
 /// initial namespace has the file.

@@ -90,7 +90,7 @@ pub fn holder_state(holder: &Holder) -> HolderState {
 /// Returns why an unexpired lease is not valid. Returns none if it is valid.
 ///
 /// The time is read after the lease: otherwise, after a wait for the store, a fresh lease would seem to end too late.
-async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Result<Option<&'static str>, RepoError> {
+async fn why_invalid(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Result<Option<&'static str>, RepoError> {
     const OVERLONG: &str = "it ends too late for its duration";
     Ok(
         match (holder_state(&lease.holder), lease.is_overlong(Timestamp::now())) {
@@ -110,7 +110,7 @@ async fn why_void(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Resul
 /// Refuses a topology with a valid lease of another process.
 pub(crate) async fn refuse_held(repo: &dyn Repo, topology: TopologyId) -> Result<(), RepoError> {
     match repo.lease(topology, Timestamp::now()).await? {
-        Some(lease) if why_void(repo, topology, &lease).await?.is_none() => {
+        Some(lease) if why_invalid(repo, topology, &lease).await?.is_none() => {
             Err(RepoError::LeaseHeld { lease: Box::new(lease) })
         }
         _ => Ok(()),
@@ -176,7 +176,7 @@ impl HeldLease {
             .acquire_lease(topology, &holder, TIME, None, Timestamp::now())
             .await;
         let lease = match first {
-            Err(RepoError::LeaseHeld { lease }) => match why_void(repo.as_ref(), topology, &lease).await? {
+            Err(RepoError::LeaseHeld { lease }) => match why_invalid(repo.as_ref(), topology, &lease).await? {
                 Some(why) => {
                     let Holder { label, pid, .. } = &lease.holder;
                     tracing::info!(%topology, label, pid, until = %lease.until, why, "taking over a lease");

@@ -58,11 +58,11 @@ pub fn base(topology: TopologyId, decky: &Decky) -> ContainerName {
 
 /// Returns the name of a service's container: `decnet_t_<8>_<decky>.<service>`. The name of a decky has no dot.
 pub fn service(topology: TopologyId, decky: &Decky, service: &ServiceName) -> ContainerName {
-    service_beside(&base(topology, decky), service)
+    service_of_base(&base(topology, decky), service)
 }
 
 /// Returns the name of a service's container, given the name of its base.
-pub fn service_beside(base: &ContainerName, service: &ServiceName) -> ContainerName {
+pub fn service_of_base(base: &ContainerName, service: &ServiceName) -> ContainerName {
     ContainerName([base.as_str(), ".", service.as_str()].concat())
 }
 

@@ -354,7 +354,7 @@ impl<'a> Maker<'_, 'a> {
             environment.insert(CONFIG_VARIABLE.into(), json(&config));
         }
         let mut spec = ServiceSpec {
-            name: naming::service_beside(base, &entry.name),
+            name: naming::service_of_base(base, &entry.name),
             decky: decky.name().clone(),
             service: entry.name.clone(),
             base: base.clone(),

@@ -76,7 +76,7 @@ pub(super) fn of_kernel(claims: &[SubnetClaim]) -> Vec<Check> {
 /// Compares the LANs of the stored mazes with the kernel's neighbour table.
 fn neighbours(claims: &[SubnetClaim], limit: Option<u64>) -> Check {
     const WHAT: &str = "neighbours";
-    let known = limit.unwrap_or(host::USUAL_NEIGHBOURS);
+    let known = limit.unwrap_or(host::DEFAULT_NEIGHBOURS);
     let room = match limit {
         Some(limit) => format!("{limit} neighbours"),
         None => format!("room for {known} by default (this network namespace does not show the limit)"),

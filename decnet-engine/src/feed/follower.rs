@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// How often the store is read while the bus is not connected.
-const POLL_ALONE: Duration = Duration::from_secs(1);
+const POLL_WITHOUT_BUS: Duration = Duration::from_secs(1);
 /// How often the store is read while the bus is connected, because a bus may lose events.
-const POLL_BESIDE_BUS: Duration = Duration::from_secs(10);
+const POLL_WITH_BUS: Duration = Duration::from_secs(10);
 /// How long the snapshot waits for the bus.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -84,7 +84,11 @@ impl Follower {
     async fn follow(&mut self) -> Result<(), Ended> {
         loop {
             self.note_connectivity().await?;
-            let pause = if self.connected { POLL_BESIDE_BUS } else { POLL_ALONE };
+            let pause = if self.connected {
+                POLL_WITH_BUS
+            } else {
+                POLL_WITHOUT_BUS
+            };
             self.follow_bus(Instant::now() + pause).await?;
             for envelope in self.stored.catch_up().await? {
                 self.send_event(envelope).await?;

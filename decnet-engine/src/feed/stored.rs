@@ -32,7 +32,7 @@ pub struct TopologyNow {
     #[serde(flatten)]
     pub row: TopologyRow,
     /// Its mutations that are not finished.
-    #[serde(rename = "mutations", serialize_with = "briefly")]
+    #[serde(rename = "mutations", serialize_with = "serialize_unfinished")]
     pub unfinished: Vec<MutationRow>,
 }
 
@@ -47,8 +47,8 @@ impl TopologyNow {
     }
 }
 
-/// Writes mutations without what an unfinished one does not have.
-fn briefly<S: Serializer>(rows: &[MutationRow], serializer: S) -> Result<S::Ok, S::Error> {
+/// Serializes mutations without the fields that only a finished one has.
+fn serialize_unfinished<S: Serializer>(rows: &[MutationRow], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(rows.iter().map(|row| {
         json!({
             "id": row.id,
@@ -159,10 +159,10 @@ impl StoredEvents {
             Event::Status { topology, .. } => self.statuses.entry(*topology).or_default().note(envelope.at),
             Event::Mutation { mutation, state, .. } => {
                 // A mutation that finished before the snapshot is not remembered.
-                let unknown = if *mutation <= self.last { END } else { 0 };
+                let unknown = if *mutation <= self.last { FINAL_RANK } else { 0 };
                 let seen = self.mutations.entry(*mutation).or_insert(unknown);
-                let is_new = place(*state) > *seen;
-                *seen = (*seen).max(place(*state));
+                let is_new = rank(*state) > *seen;
+                *seen = (*seen).max(rank(*state));
                 is_new
             }
             _ => true,
@@ -197,7 +197,7 @@ impl StoredEvents {
         let unfinished = self
             .mutations
             .iter()
-            .filter(|(id, seen)| **seen < END && !fresh.contains(id));
+            .filter(|(id, seen)| **seen < FINAL_RANK && !fresh.contains(id));
         let mut gone = BTreeSet::new();
         for (id, _) in unfinished {
             match unless_deleted(self.repo.mutation(*id).await)? {
@@ -208,7 +208,7 @@ impl StoredEvents {
         self.mutations.retain(|id, _| !gone.contains(id));
         for row in changed {
             let seen = self.mutations.insert(row.id, reached(&row)).unwrap_or_default();
-            let unseen = stages(&row).into_iter().filter(|(state, _)| place(*state) > seen);
+            let unseen = stages(&row).into_iter().filter(|(state, _)| rank(*state) > seen);
             events_since.extend(unseen.map(|(state, at)| mutation(&row, state, at)));
         }
         self.forget();
@@ -272,7 +272,7 @@ impl StoredEvents {
     fn forget(&mut self) {
         let mut surplus = self.mutations.len().saturating_sub(REMEMBERED);
         self.mutations.retain(|_, seen| {
-            let goes = surplus > 0 && *seen == END;
+            let goes = surplus > 0 && *seen == FINAL_RANK;
             surplus -= usize::from(goes);
             !goes
         });
@@ -301,20 +301,20 @@ fn stages(row: &MutationRow) -> Vec<(MutationStage, Timestamp)> {
 }
 
 /// The rank of the final stages.
-const END: u8 = 3;
+const FINAL_RANK: u8 = 3;
 
 /// Returns the rank of a stage. The rank of a mutation only increases.
-fn place(stage: MutationStage) -> u8 {
+fn rank(stage: MutationStage) -> u8 {
     match stage {
         MutationStage::Enqueued => 1,
         MutationStage::Applying => 2,
-        _ => END,
+        _ => FINAL_RANK,
     }
 }
 
 /// Returns the rank of the stage that a mutation reached.
 fn reached(row: &MutationRow) -> u8 {
-    place(row.state.into())
+    rank(row.state.into())
 }
 
 fn mutation(row: &MutationRow, state: MutationStage, at: Timestamp) -> Envelope {
@@ -324,7 +324,7 @@ fn mutation(row: &MutationRow, state: MutationStage, at: Timestamp) -> Envelope 
         op: row.mutation.op().into(),
         state,
         actor: row.actor.clone(),
-        reason: row.reason.clone().filter(|_| place(state) == END),
+        reason: row.reason.clone().filter(|_| rank(state) == FINAL_RANK),
     };
     Envelope::new(event, at)
 }

@@ -88,14 +88,14 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Returns the containers of a role that are removed, ordered so that neighbours are on different LANs.
-    fn going(&self, service: bool) -> Vec<&'a (&'a ObservedContainer, Reason)> {
-        let going = self.pairs.going.iter();
-        let going = going.filter(|(container, _)| (container.role() == Some(Role::Service)) == service);
-        interleave(going.map(|pair| (pair.0.networks.keys().next(), pair)))
+    fn removed_containers(&self, service: bool) -> Vec<&'a (&'a ObservedContainer, Reason)> {
+        let removed = self.pairs.removed.iter();
+        let removed = removed.filter(|(container, _)| (container.role() == Some(Role::Service)) == service);
+        interleave(removed.map(|pair| (pair.0.networks.keys().next(), pair)))
     }
 
     fn remove_services(&mut self) {
-        for (container, reason) in self.going(true) {
+        for (container, reason) in self.removed_containers(true) {
             let id = self.remove(container, Role::Service, reason, BTreeSet::new(), false);
             if let Some(decky) = container.labels.get(naming::DECKY) {
                 self.services_leaving.entry(decky.clone()).or_default().insert(id);
@@ -104,7 +104,7 @@ impl<'a> PlanBuilder<'a> {
     }
 
     fn remove_bases(&mut self) {
-        for (container, reason) in self.going(false) {
+        for (container, reason) in self.removed_containers(false) {
             let after = container
                 .labels
                 .get(naming::DECKY)

@@ -22,7 +22,7 @@ pub(super) struct Pairs<'a> {
     /// The services, in order of their names.
     pub(super) services: Vec<ServicePair<'a>>,
     /// The containers that are removed, and why.
-    pub(super) going: Vec<(&'a ObservedContainer, Reason)>,
+    pub(super) removed: Vec<(&'a ObservedContainer, Reason)>,
     /// Why containers and networks are recreated, by name.
     pub(super) recreated: HashMap<&'a str, Reason>,
     /// Why resources are removed that are not desired.
@@ -104,13 +104,13 @@ impl<'a> Pairs<'a> {
             ServicePair { spec, there, base }
         });
         let services = services.collect();
-        let going = there.left();
-        recreated.extend((going.iter()).map(|(container, reason)| (container.name.as_str(), reason.clone())));
+        let removed = there.left();
+        recreated.extend((removed.iter()).map(|(container, reason)| (container.name.as_str(), reason.clone())));
         Self {
             networks,
             bases,
             services,
-            going,
+            removed,
             recreated,
             unwanted,
         }

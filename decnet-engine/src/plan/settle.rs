@@ -28,7 +28,7 @@ impl<'a> PlanBuilder<'a> {
         let mut needs: BTreeSet<_> = self.images.get(base.image.as_str()).copied().into_iter().collect();
         needs.extend(self.freeing.get(&base.name).into_iter().flatten());
         for interface in &base.interfaces {
-            needs.extend(self.arrival(&interface.network));
+            needs.extend(self.steps_before_connect(&interface.network));
         }
         let action = Action::CreateBase {
             base: Box::new(base.clone()),
@@ -36,11 +36,11 @@ impl<'a> PlanBuilder<'a> {
         let id = self
             .plan
             .push(action, self.pairs.why_created(base.name.as_str()), needs);
-        self.appears(base, id);
+        self.record_namespace(base, id);
     }
 
     /// The steps before a new interface can join a network: the network must exist, and released addresses must be free.
-    fn arrival(&self, network: &NetworkName) -> BTreeSet<StepId> {
+    fn steps_before_connect(&self, network: &NetworkName) -> BTreeSet<StepId> {
         let leaving = self.leaving.get(network).into_iter().flatten();
         self.made.get(network).into_iter().chain(leaving).copied().collect()
     }
@@ -50,10 +50,10 @@ impl<'a> PlanBuilder<'a> {
         let (plugged, lacking): (Vec<_>, Vec<_>) =
             (base.interfaces.iter()).partition(|interface| is_plugged(interface, there));
         let runs = there.activity == Activity::Running;
-        let has_route = runs && lacking.iter().any(|interface| self.was_there(interface));
-        let cleared = has_route.then(|| self.clear_way(base, &plugged));
+        let has_route = runs && lacking.iter().any(|interface| self.may_have_route_to(interface));
+        let cleared = has_route.then(|| self.clear_routes(base, &plugged));
         for interface in lacking {
-            let mut needs = self.arrival(&interface.network);
+            let mut needs = self.steps_before_connect(&interface.network);
             needs.extend(cleared);
             let action = Action::Connect {
                 container: base.name.clone(),
@@ -72,12 +72,12 @@ impl<'a> PlanBuilder<'a> {
                 role: Role::Base,
             };
             let id = self.plan.push(action, Reason::NotRunning, needs);
-            self.appears(base, id);
+            self.record_namespace(base, id);
         }
     }
 
     /// Returns whether other bases may have had a route to an interface's network: it exists, or another network used its subnet.
-    fn was_there(&self, interface: &InterfaceSpec) -> bool {
+    fn may_have_route_to(&self, interface: &InterfaceSpec) -> bool {
         let subnet = self
             .desired
             .networks
@@ -89,7 +89,7 @@ impl<'a> PlanBuilder<'a> {
 
     /// Removes the routes of a running base to networks that it is about to join: Docker refuses an address inside the
     /// destination of a route. Routes over its existing interfaces stay.
-    fn clear_way(&mut self, base: &BaseSpec, plugged: &[&InterfaceSpec]) -> StepId {
+    fn clear_routes(&mut self, base: &BaseSpec, plugged: &[&InterfaceSpec]) -> StepId {
         let networks = &self.desired.networks;
         let on_link = |via: Ipv4Addr| {
             let subnets = plugged.iter().filter_map(|interface| networks.get(&interface.network));
@@ -110,7 +110,7 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Records the step that gives a base a new namespace.
-    fn appears(&mut self, base: &'a BaseSpec, id: StepId) {
+    fn record_namespace(&mut self, base: &'a BaseSpec, id: StepId) {
         self.based.insert(&base.name, id);
         for interface in &base.interfaces {
             self.appearing.entry(interface.ip).or_default().insert(id);

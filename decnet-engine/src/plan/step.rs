@@ -346,10 +346,11 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Refuses a plan that removes running containers, except those that `may_go` returns true for.
-    pub fn require_gentle(&self, may_go: &dyn Fn(&ContainerName) -> bool) -> Result<(), PlanError> {
+    /// Refuses a plan that removes running containers, except those that `is_allowed` returns true for.
+    pub fn require_no_destruction(&self, is_allowed: &dyn Fn(&ContainerName) -> bool) -> Result<(), PlanError> {
         let refused = |step: &&Step| {
-            step.destructive && !matches!(&step.action, Action::RemoveContainer { container, .. } if may_go(container))
+            step.destructive
+                && !matches!(&step.action, Action::RemoveContainer { container, .. } if is_allowed(container))
         };
         let mut destructive = self.steps.iter().filter(refused);
         match destructive.next() {

@@ -66,7 +66,8 @@ fn the_output_for_a_small_maze() {
 /// Removes the lines of single steps and their number: their order and times vary, and the image may already exist for another
 /// maze.
 fn without_progress(mut ran: crate::command::Ran) -> crate::command::Ran {
-    let lines = ran.stderr.lines().filter(|line| !line.starts_with("done"));
+    let is_step = |line: &str| line.starts_with("done: ") || line.starts_with("already done: ");
+    let lines = ran.stderr.lines().filter(|line| !is_step(line));
     let lines = lines.map(|line| {
         line.split_once(": ")
             .filter(|(_, what)| what.ends_with("changes"))

@@ -116,11 +116,11 @@ impl Session<'_> {
         mut begun: UnboundedReceiver<StepId>,
     ) -> Result<BTreeSet<ContainerName>, EngineError> {
         let steps = plan.steps().iter();
-        let changed: BTreeSet<_> = steps.clone().filter_map(|step| changing(&step.action)).collect();
+        let changed: BTreeSet<_> = steps.clone().filter_map(|step| changed_base(&step.action)).collect();
         let mut checks: BTreeMap<StepId, BoxFuture<'_, Result<Option<ContainerName>, EngineError>>> = BTreeMap::new();
         for (id, name) in steps
             .enumerate()
-            .filter_map(|(id, step)| Some((id, beginning(&step.action)?)))
+            .filter_map(|(id, step)| Some((id, base_with_new_namespace(&step.action)?)))
         {
             if let Some(base) = desired.bases.get(name).filter(|_| !changed.contains(name)) {
                 let settles = async {
@@ -156,7 +156,10 @@ impl Session<'_> {
         } else {
             self.observe().await?
         };
-        let began = plan.steps().iter().filter_map(|step| beginning(&step.action));
+        let began = plan
+            .steps()
+            .iter()
+            .filter_map(|step| base_with_new_namespace(&step.action));
         let began: BTreeSet<_> = began.filter(|name| !settled.contains(*name)).collect();
         self.engine
             .check_inside(desired, &mut observed, Asked::Settling(&began))
@@ -166,7 +169,7 @@ impl Session<'_> {
 }
 
 /// Returns the base that has a new namespace after an action, if there is one.
-fn beginning(action: &Action) -> Option<&ContainerName> {
+fn base_with_new_namespace(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::CreateBase { base } => Some(&base.name),
         Action::Restart { container, .. } => Some(container),
@@ -175,7 +178,7 @@ fn beginning(action: &Action) -> Option<&ContainerName> {
 }
 
 /// Returns the running base that an action changes, if there is one.
-fn changing(action: &Action) -> Option<&ContainerName> {
+fn changed_base(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::Connect { container, .. }
         | Action::Disconnect { container, .. }

@@ -52,7 +52,7 @@ impl Force {
             Self::Deckies(names) => {
                 let deckies = names.iter().filter_map(|name| stored.topology.decky_named(name));
                 let bases: BTreeSet<_> = deckies.map(|decky| naming::base(stored.row.id, decky)).collect();
-                plan.require_gentle(&|container| bases.contains(container))
+                plan.require_no_destruction(&|container| bases.contains(container))
             }
         }
     }

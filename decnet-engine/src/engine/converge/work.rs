@@ -134,11 +134,11 @@ impl Engine {
                     refuse_idle_rules(catalog, &stored.topology, known, &settings.publish)?;
                 }
                 match row.status {
-                    Status::Pending | Status::Deploying => self.raising(facts, stored, options).await,
+                    Status::Pending | Status::Deploying => self.plan_deploy(facts, stored, options).await,
                     Status::Active | Status::Degraded if row.takes_mutations() => {
-                        self.converging(facts, stored, options).await
+                        self.plan_reconcile(facts, stored, options).await
                     }
-                    _ => self.renewing(facts, stored, options, copy).await,
+                    _ => self.plan_copy(facts, stored, options, copy).await,
                 }
             }
             Operation::Reconcile { force } => {
@@ -147,11 +147,11 @@ impl Engine {
                         force: *force,
                         settings: None,
                     };
-                    return self.converging(facts, stored, &options).await;
+                    return self.plan_reconcile(facts, stored, &options).await;
                 }
                 match row.status {
                     // It is already being torn down.
-                    Status::TearingDown | Status::Degraded => self.taking_down(facts, stored.row).await,
+                    Status::TearingDown | Status::Degraded => self.plan_teardown(facts, stored.row).await,
                     status => Err(EngineError::WrongStatus {
                         status,
                         intent: row.intent,
@@ -159,10 +159,10 @@ impl Engine {
                     }),
                 }
             }
-            Operation::Teardown => self.taking_down(facts, stored.row).await,
+            Operation::Teardown => self.plan_teardown(facts, stored.row).await,
             Operation::Mutate(new) => match self.work_out_edit(id, operation).await? {
                 Some(edit) => Ok(edit),
-                None => self.mutating(facts, stored, new).await,
+                None => self.plan_mutation(facts, stored, new).await,
             },
         }
     }
@@ -189,7 +189,7 @@ impl Engine {
         }))
     }
 
-    async fn raising(
+    async fn plan_deploy(
         &self,
         facts: &Facts,
         stored: StoredTopology,
@@ -201,7 +201,7 @@ impl Engine {
         Ok(Work::Raise(Box::new(task)))
     }
 
-    async fn renewing(
+    async fn plan_copy(
         &self,
         facts: &Facts,
         stored: StoredTopology,
@@ -266,7 +266,7 @@ impl Engine {
         Ok(Task::new(stored, settings, change, &Force::all_if(options.force)))
     }
 
-    async fn converging(
+    async fn plan_reconcile(
         &self,
         facts: &Facts,
         stored: StoredTopology,
@@ -290,7 +290,12 @@ impl Engine {
         Ok(Work::Converge(Box::new(Task::new(stored, settings, change, &force))))
     }
 
-    async fn mutating(&self, facts: &Facts, before: StoredTopology, new: &NewMutation) -> Result<Work, EngineError> {
+    async fn plan_mutation(
+        &self,
+        facts: &Facts,
+        before: StoredTopology,
+        new: &NewMutation,
+    ) -> Result<Work, EngineError> {
         let topology = self.mutated(&before, &new.mutation).await?;
         let current = CurrentState {
             facts,
@@ -331,7 +336,7 @@ impl Engine {
         Ok(Task::new(stored, settings, change, force))
     }
 
-    async fn taking_down(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {
+    async fn plan_teardown(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {
         let observed = self.observe(facts, row.id).await?;
         Ok(Work::TakeDown {
             remains: Remains::new(facts.instance, row.id, observed),

@@ -131,7 +131,7 @@ impl Engine {
                 .collect();
             let known =
                 |subnet| ours.contains(&subnet) || facts.networks.iter().any(|network| network.subnet == subnet);
-            facts.neighbours = Some(host::neighbours().unwrap_or(host::USUAL_NEIGHBOURS));
+            facts.neighbours = Some(host::neighbours().unwrap_or(host::DEFAULT_NEIGHBOURS));
             facts.routes = host::routes()
                 .into_iter()
                 .filter(|route| !known(route.subnet))

@@ -18,7 +18,7 @@ use crate::{
 
 /// How often, and with which pauses, a base with a default route is asked whether it is contained. It usually is within
 /// milliseconds.
-const CONTAINMENT_LOOKS: usize = 50;
+const CONTAINMENT_ATTEMPTS: usize = 50;
 const CONTAINMENT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Docker {
@@ -108,7 +108,7 @@ impl Docker {
             reason,
         };
         let command = [DecoyImage::PROGRAM_PATH, "state", "check"].map(str::to_owned);
-        for _ in 0..CONTAINMENT_LOOKS {
+        for _ in 0..CONTAINMENT_ATTEMPTS {
             let found = self.find(id).await?.ok_or_else(|| containers::missing(&spec.name))?;
             let code = found.state.as_ref().and_then(|state| state.exit_code);
             if !containers::is_running(&found) && code == Some(EXIT_UNCONTAINED.into()) {

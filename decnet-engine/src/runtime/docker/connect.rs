@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a description of the daemon is valid: shorter than it takes to replace a daemon.
-const DESCRIPTION_HOLDS: Duration = Duration::from_secs(30);
+const DESCRIPTION_LIFETIME: Duration = Duration::from_secs(30);
 
 /// Podman's name among its components.
 const PODMAN: &str = "Podman Engine";
@@ -119,7 +119,7 @@ impl Docker {
     /// So the last description is valid for a while if the daemon answers.
     pub(super) async fn describe(&self) -> Result<RuntimeInfo, RuntimeError> {
         let known = self.described().clone();
-        if let Some((_, info)) = known.filter(|(since, _)| since.elapsed() < DESCRIPTION_HOLDS) {
+        if let Some((_, info)) = known.filter(|(since, _)| since.elapsed() < DESCRIPTION_LIFETIME) {
             self.ping().await?;
             return Ok(info);
         }

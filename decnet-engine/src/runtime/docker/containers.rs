@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How often, and with which pauses, the daemon is asked for a container that it is still creating.
-const IN_FLIGHT_TRIES: usize = 40;
+const IN_FLIGHT_ATTEMPTS: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
 
 /// How often a missing image is loaded or built again for one container.
@@ -148,7 +148,7 @@ impl Docker {
             }
             match Box::pin(self.try_to_create_container(name, body.clone(), source)).await {
                 Err(failure) if self.refused.learn(body.host_config.as_ref(), &failure) => {}
-                Err(failure) if failure.is(409) && tries < IN_FLIGHT_TRIES => {
+                Err(failure) if failure.is(409) && tries < IN_FLIGHT_ATTEMPTS => {
                     if self.find(name.as_str()).await.map_err(Failure::Plain)?.is_some() {
                         return Err(failure);
                     }

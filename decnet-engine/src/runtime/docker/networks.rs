@@ -39,7 +39,7 @@ pub(super) fn subnets(network: &Network) -> Vec<Ipv4Net> {
 }
 
 /// How often, and with which pauses, the daemon is asked for a network that it is still creating.
-const IN_FLIGHT_LOOKS: usize = 40;
+const IN_FLIGHT_ATTEMPTS: usize = 40;
 const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Docker's option for the name of a bridge.
@@ -152,7 +152,7 @@ impl Docker {
         instance: InstanceId,
         spec: &NetworkSpec,
     ) -> Result<Effect, RuntimeError> {
-        for _ in 0..IN_FLIGHT_LOOKS {
+        for _ in 0..IN_FLIGHT_ATTEMPTS {
             if self.is_made(instance, spec).await? {
                 return Ok(Effect::Unchanged);
             }

@@ -67,7 +67,7 @@ impl Docker {
         )?;
         let mut containers: Vec<_> = listed
             .into_iter()
-            .map(summarised)
+            .map(from_summary)
             .filter(|container| scope.holds(&container.labels))
             .collect();
         containers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
@@ -194,7 +194,7 @@ pub(super) fn observed(container: ContainerInspectResponse) -> ObservedContainer
 }
 
 /// Converts a container from a list, which lacks the start time.
-pub(super) fn summarised(container: ContainerSummary) -> ObservedContainer {
+pub(super) fn from_summary(container: ContainerSummary) -> ObservedContainer {
     let names = container.names.unwrap_or_default();
     // Links of other containers to it are names with two slashes.
     let own = names

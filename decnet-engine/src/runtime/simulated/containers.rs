@@ -168,7 +168,7 @@ impl World {
             container.activity = Activity::Running;
             container.started_at = Some(now);
             container.exit_code = None;
-            container.straighten();
+            container.restore_state();
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl World {
             return Err(not_running(name));
         }
         container.state = Some(state.clone());
-        container.straighten();
+        container.restore_state();
         if container.state_holds {
             Ok(Effect::Changed)
         } else {

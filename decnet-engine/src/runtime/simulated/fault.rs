@@ -51,9 +51,9 @@ pub(super) enum Reach {
 
 #[derive(Default)]
 pub(super) struct Faults {
-    pub(super) ordered: Vec<Fault>,
+    pub(super) injected: Vec<Fault>,
     pub(super) reach: Reach,
-    met_silence: bool,
+    has_hung: bool,
 }
 
 impl fmt::Debug for Faults {
@@ -80,7 +80,7 @@ impl Faults {
             verdict => return (Moment::Before, verdict),
         }
         let mut struck = None;
-        for (place, fault) in self.ordered.iter_mut().enumerate() {
+        for (place, fault) in self.injected.iter_mut().enumerate() {
             let strikes = match &mut fault.trigger {
                 Trigger::Count(left) => {
                     *left = left.saturating_sub(1);
@@ -95,7 +95,7 @@ impl Faults {
         let Some(place) = struck else {
             return (Moment::After, Verdict::Go);
         };
-        let Fault { trigger, moment, kind } = &self.ordered[place];
+        let Fault { trigger, moment, kind } = &self.injected[place];
         let moment = *moment;
         let verdict = match kind {
             FaultKind::Fail(error) => Verdict::Fail(error.clone()),
@@ -109,17 +109,17 @@ impl Faults {
             }
         };
         if matches!(trigger, Trigger::Count(_)) {
-            self.ordered.remove(place);
+            self.injected.remove(place);
         }
         (moment, verdict)
     }
 
-    pub(super) fn meet_silence(&mut self) {
-        self.met_silence = true;
+    pub(super) fn record_hang(&mut self) {
+        self.has_hung = true;
     }
 
-    pub(super) fn met_silence(&self) -> bool {
-        self.met_silence
+    pub(super) fn has_hung(&self) -> bool {
+        self.has_hung
     }
 }
 

@@ -17,8 +17,8 @@
 
 mod containers;
 mod fault;
+mod injection;
 mod networks;
-mod ordering;
 mod reach;
 mod tamper;
 mod world;
@@ -149,7 +149,7 @@ impl Simulated {
             let silenced = self.silenced.notified();
             tokio::pin!(silenced);
             silenced.as_mut().enable();
-            if self.lock().faults.met_silence() {
+            if self.lock().faults.has_hung() {
                 return;
             }
             silenced.await;
@@ -171,7 +171,7 @@ impl Simulated {
             Verdict::Go => Ok(()),
             Verdict::Fail(error) => Err(error),
             Verdict::Hang => {
-                self.lock().faults.meet_silence();
+                self.lock().faults.record_hang();
                 self.silenced.notify_waiters();
                 std::future::pending().await
             }

@@ -86,7 +86,7 @@ impl World {
             None => {}
         }
         self.require_free(instance, interface)?;
-        self.require_no_way(name, interface)?;
+        self.require_no_conflicting_route(name, interface)?;
         self.plug(name, interface);
         Ok(Effect::Changed)
     }
@@ -114,7 +114,11 @@ impl World {
     }
 
     /// Refuses an interface in the destination of one of the container's routes while it runs, like a daemon.
-    fn require_no_way(&self, name: &ContainerName, interface: &InterfaceSpec) -> Result<(), RuntimeError> {
+    fn require_no_conflicting_route(
+        &self,
+        name: &ContainerName,
+        interface: &InterfaceSpec,
+    ) -> Result<(), RuntimeError> {
         let (container, network) = (&self.containers[name], &self.networks[&interface.network]);
         let mut routes = container.state.iter().flat_map(|state| &state.routes);
         match routes.find(|route| net::overlaps(route.to, network.subnet)) {

@@ -25,14 +25,14 @@ const HOPS: usize = 64;
 
 impl Container {
     /// Sets the namespace to the kept state, if its interfaces match that state.
-    pub(super) fn straighten(&mut self) {
+    pub(super) fn restore_state(&mut self) {
         self.state_holds = self.can_hold_state();
         self.tampered = None;
         self.contained = true;
     }
 
     /// Returns the actual state of the namespace.
-    fn reality(&self) -> Option<&NetState> {
+    fn actual_state(&self) -> Option<&NetState> {
         self.tampered.as_ref().or(self.state.as_ref())
     }
 
@@ -58,7 +58,7 @@ impl Container {
     }
 
     /// Returns whether the containment allows a new connection from here.
-    fn lets_out(&self, state: &NetState, to: Ipv4Addr) -> bool {
+    fn allows_outgoing(&self, state: &NetState, to: Ipv4Addr) -> bool {
         let everybody = state
             .lans
             .iter()
@@ -73,7 +73,7 @@ impl Container {
             let closed = [from, to].iter().any(|end| state.closed.contains(end));
             state.forward && (!self.contained || !closed && is_inside(state, from) && is_inside(state, to))
         };
-        self.reality().is_some_and(forwards)
+        self.actual_state().is_some_and(forwards)
     }
 }
 
@@ -87,7 +87,7 @@ enum Attempt {
     /// The packet and the answer arrived.
     Arrived,
     /// The containment blocked the packet.
-    HeldBack,
+    Blocked,
     /// There is no route.
     NoRoute,
     /// There was no answer.
@@ -146,7 +146,7 @@ impl World {
             };
             let detail = match self.try_to_reach(from, address) {
                 Attempt::Arrived => arrived,
-                Attempt::HeldBack => Answer::Failed("Operation not permitted".into()),
+                Attempt::Blocked => Answer::Failed("Operation not permitted".into()),
                 Attempt::NoRoute => Answer::Unreachable,
                 Attempt::Silence => Answer::TimedOut,
             };
@@ -189,11 +189,11 @@ impl World {
     /// Sends a packet and waits for the answer.
     fn try_to_reach(&self, from: &ContainerName, to: Ipv4Addr) -> Attempt {
         let origin = &self.containers[from];
-        let Some(state) = origin.reality() else {
+        let Some(state) = origin.actual_state() else {
             return Attempt::NoRoute;
         };
-        if !origin.lets_out(state, to) {
-            return Attempt::HeldBack;
+        if !origin.allows_outgoing(state, to) {
+            return Attempt::Blocked;
         }
         if to == RESOLVER || origin.networks.values().any(|own| *own == to) {
             return Attempt::Arrived;
@@ -227,7 +227,7 @@ impl World {
             if hop > 0 && !container.passes(source, to) {
                 return None;
             }
-            match self.step(at, container, container.reality()?, to) {
+            match self.step(at, container, container.actual_state()?, to) {
                 Step::To(next, _) => at = next,
                 Step::Out | Step::Lost => return None,
             }

@@ -158,7 +158,7 @@ impl Simulated {
     }
 
     /// Makes a container end right after every start, so that its restart policy restarts it repeatedly.
-    pub fn crash_again_and_again(&self, name: &ContainerName, exit_code: i64) -> bool {
+    pub fn crash_repeatedly(&self, name: &ContainerName, exit_code: i64) -> bool {
         let world = &mut self.lock().world;
         let Some(container) = world.containers.get_mut(name) else {
             return false;
@@ -170,7 +170,7 @@ impl Simulated {
     }
 
     /// Makes a service run without answering on any port.
-    pub fn deafen(&self, name: &ContainerName) -> bool {
+    pub fn stop_answering(&self, name: &ContainerName) -> bool {
         let world = &mut self.lock().world;
         let found = world.containers.get_mut(name);
         found.map(|container| container.listens.clear()).is_some()
@@ -201,7 +201,7 @@ impl Simulated {
     }
 
     /// Changes the namespace of a base without its knowledge: routes, forwarding.
-    pub fn bend(&self, name: &ContainerName, bend: impl FnOnce(&mut NetState)) -> bool {
+    pub fn tamper_state(&self, name: &ContainerName, change: impl FnOnce(&mut NetState)) -> bool {
         let world = &mut self.lock().world;
         let Some(container) = world.containers.get_mut(name) else {
             return false;
@@ -209,7 +209,7 @@ impl Simulated {
         let Some(mut state) = container.tampered.clone().or_else(|| container.state.clone()) else {
             return false;
         };
-        bend(&mut state);
+        change(&mut state);
         container.tampered = Some(state);
         container.state_holds = false;
         true

@@ -64,15 +64,15 @@ impl Lab {
 
     /// Performs an action that changes something.
     pub async fn change(&self, action: &Action) {
-        self.come_to(action, Effect::Changed).await;
+        self.expect_effect(action, Effect::Changed).await;
     }
 
     /// Performs an action that changes nothing.
     pub async fn keep(&self, action: &Action) {
-        self.come_to(action, Effect::Unchanged).await;
+        self.expect_effect(action, Effect::Unchanged).await;
     }
 
-    async fn come_to(&self, action: &Action, expected: Effect) {
+    async fn expect_effect(&self, action: &Action, expected: Effect) {
         match self.perform(action).await {
             Ok(effect) => assert_eq!(effect, expected, "{action}"),
             Err(error) => panic!("{action}: {error}"),

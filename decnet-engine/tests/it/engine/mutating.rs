@@ -12,17 +12,17 @@ fn mutation(json: &str) -> Mutation {
 }
 
 /// Prints names without the part that all names on Docker share.
-fn spell(id: TopologyId, text: &impl ToString) -> String {
+fn shorten(id: TopologyId, text: &impl ToString) -> String {
     text.to_string().replace(&format!("decnet_t_{}_", short_id(id)), "")
 }
 
 fn steps(id: TopologyId, preview: &Prepared) -> Vec<String> {
     let steps = preview.plan().steps().iter();
-    steps.map(|step| spell(id, step)).collect()
+    steps.map(|step| shorten(id, step)).collect()
 }
 
 fn restarts(id: TopologyId, preview: &Prepared) -> Vec<String> {
-    preview.restarts().iter().map(|name| spell(id, name)).collect()
+    preview.restarts().iter().map(|name| shorten(id, name)).collect()
 }
 
 #[tokio::test]

@@ -222,7 +222,10 @@ async fn a_cancelled_reconcile_leaves_the_status_unchanged() {
     lab.deploy(id).await.expect("deployed");
     let world = lab.docker.world();
     let base = world.containers.keys().find(|name| name.as_str().ends_with("_files"));
-    assert!(lab.docker.bend(base.expect("a base"), |state| state.routes.clear()));
+    assert!(
+        lab.docker
+            .tamper_state(base.expect("a base"), |state| state.routes.clear())
+    );
     let sets = |action: &Action| matches!(action, Action::SetState { .. });
     lab.docker.fail_where(sets, Moment::Before, refused());
     let first = lab.reconcile(id).await.expect("reconciled as far as possible");

@@ -13,7 +13,7 @@ const UP: Option<Intent> = Some(Intent::Up);
 const DOWN: Option<Intent> = Some(Intent::Down);
 
 /// Every status, with the intent if that makes a difference.
-const STANDS: [(Status, Option<Intent>); 8] = [
+const STATES: [(Status, Option<Intent>); 8] = [
     (Status::Pending, None),
     (Status::Deploying, UP),
     (Status::Active, UP),
@@ -126,7 +126,7 @@ async fn every_operation_converges_from_every_status_or_refuses_with_the_reason(
         Operation::Reconcile,
         Operation::Watch,
     ];
-    for (status, intent) in STANDS {
+    for (status, intent) in STATES {
         for operation in operations {
             for leftovers in [true, false] {
                 let context = format!("{operation:?} of {status} ({intent:?}), leftovers: {leftovers}");

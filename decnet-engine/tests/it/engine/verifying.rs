@@ -68,7 +68,7 @@ async fn a_new_maze_matches_and_every_decky_is_probed() {
 async fn a_router_that_stopped_forwarding_disconnects_both_sides() {
     let (lab, id) = deployed(twelve()).await;
     let router = base(&lab, id, "bridge-01").await;
-    assert!(lab.docker.bend(&router, |state| state.forward = false));
+    assert!(lab.docker.tamper_state(&router, |state| state.forward = false));
     let report = verify(&lab, id).await;
     let lost = paths(&report);
     let codes: Vec<_> = report.causes.iter().map(|cause| cause.code).collect();
@@ -105,14 +105,14 @@ async fn a_bridge_that_forwards_lets_forbidden_packets_through() {
         base(&lab, id, "bridge").await,
         base(&lab, id, "files").await,
     );
-    lab.docker.bend(&bridge, |state| state.forward = true);
+    lab.docker.tamper_state(&bridge, |state| state.forward = true);
     let report = verify(&lab, id).await;
     assert!(report.deviations.is_empty(), "no decky has a route over it");
     assert_eq!(report.drift.len(), 1, "the drift is still reported");
     lab.docker
-        .bend(&web, |state| state.routes.push(lead("10.92.1.0/24", "10.92.0.11")));
+        .tamper_state(&web, |state| state.routes.push(lead("10.92.1.0/24", "10.92.0.11")));
     lab.docker
-        .bend(&files, |state| state.routes.push(lead("10.92.0.0/24", "10.92.1.11")));
+        .tamper_state(&files, |state| state.routes.push(lead("10.92.0.0/24", "10.92.1.11")));
     let report = verify(&lab, id).await;
     assert_eq!(
         paths(&report),
@@ -243,9 +243,9 @@ async fn a_crash_looping_an_exited_and_an_unresponsive_service_are_named() {
         let base = base(&lab, id, decky).await;
         ContainerName::from_docker(format!("{base}.{service}"))
     };
-    assert!(lab.docker.crash_again_and_again(&service("web", "ssh").await, 101));
+    assert!(lab.docker.crash_repeatedly(&service("web", "ssh").await, 101));
     assert!(lab.docker.stop(&service("web", "http").await));
-    assert!(lab.docker.deafen(&service("files", "smb").await));
+    assert!(lab.docker.stop_answering(&service("files", "smb").await));
     let (_, deviations) = reported(&verify(&lab, id).await);
     let expected = [
         ("files to files.smb", "tcp/139: nothing listens there"),

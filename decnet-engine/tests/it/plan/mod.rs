@@ -58,7 +58,7 @@ impl Ground {
     }
 
     /// Observes the daemon, and checks every base.
-    async fn look(&self, desired: &Desired) -> Observed {
+    async fn observe_and_check(&self, desired: &Desired) -> Observed {
         let scope = Scope::Topology(self.instance, self.topology);
         let mut observed = self.docker.inspect(scope).await.expect("observed");
         let world = self.docker.world();
@@ -73,7 +73,7 @@ impl Ground {
 
     async fn plan(&self, topology: Topology) -> Plan {
         let desired = self.desired(topology);
-        diff(&desired, &self.look(&desired).await)
+        diff(&desired, &self.observe_and_check(&desired).await)
     }
 
     async fn run(&self, plan: &Plan, on_failure: OnFailure) -> ExecutionReport {
@@ -83,13 +83,13 @@ impl Ground {
     }
 
     /// Prints steps without the part that all names on Docker share.
-    fn spell(&self, step: &impl ToString) -> String {
+    fn shorten(&self, step: &impl ToString) -> String {
         let prefix = format!("decnet_t_{}_", decnet_topology::short_id(self.topology));
         step.to_string().replace(&prefix, "")
     }
 
-    fn spelled(&self, plan: &Plan) -> Vec<String> {
-        plan.steps().iter().map(|step| self.spell(step)).collect()
+    fn short_steps(&self, plan: &Plan) -> Vec<String> {
+        plan.steps().iter().map(|step| self.shorten(step)).collect()
     }
 }
 

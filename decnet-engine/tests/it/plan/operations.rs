@@ -239,15 +239,19 @@ async fn each_op_takes_these_steps_and_touches_nothing_else() {
         let ground = Ground::with(maze.build()).await;
         change(&mut maze);
         let plan = ground.plan(maze.build()).await;
-        assert_eq!(ground.spelled(&plan), *steps, "{what}");
+        assert_eq!(ground.short_steps(&plan), *steps, "{what}");
         let forced = steps.iter().any(|step| step.contains("(destructive, "));
-        assert_eq!(plan.require_gentle(&|_| false).is_err(), forced, "{what}: force");
+        assert_eq!(
+            plan.require_no_destruction(&|_| false).is_err(),
+            forced,
+            "{what}: force"
+        );
 
         let before = lives(&ground.docker.world());
         let execution = ground.run(&plan, OnFailure::SkipDependents).await;
         assert!(execution.is_complete(), "{what}: {:?}", execution.failures);
         assert_eq!(
-            ground.spelled(&ground.plan(maze.build()).await),
+            ground.short_steps(&ground.plan(maze.build()).await),
             [""; 0],
             "{what}: no drift"
         );
@@ -269,7 +273,7 @@ async fn the_routes_of_the_two_mazes_match_a_check_inside() {
         let before = ground.desired(maze.build());
         change(&mut maze);
         let after = ground.desired(maze.build());
-        let found = ground.look(&after).await;
+        let found = ground.observe_and_check(&after).await;
         let found: Vec<_> = found
             .containers
             .iter()
@@ -308,7 +312,11 @@ async fn the_next_plan_finishes_an_op_that_failed_or_was_interrupted_at_any_step
                 let repair = ground.plan(maze.build()).await;
                 let execution = ground.run(&repair, OnFailure::SkipDependents).await;
                 assert!(execution.is_complete(), "{context}: {:?}", execution.failures);
-                assert_eq!(ground.spelled(&ground.plan(maze.build()).await), [""; 0], "{context}");
+                assert_eq!(
+                    ground.short_steps(&ground.plan(maze.build()).await),
+                    [""; 0],
+                    "{context}"
+                );
                 let mut after = lives(&ground.docker.world());
                 for (name, life) in before {
                     if !plan.steps().iter().any(|step| reborn(&step.action) == Some(&name)) {

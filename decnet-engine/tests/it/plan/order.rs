@@ -18,7 +18,7 @@ pub(super) async fn run_in_some_order(ground: &Ground, plan: &Plan, mut draws: i
         let step = &plan.steps()[id];
         let done = ground.docker.perform(ground.instance, &step.action).await;
         if let Err(error) = done {
-            panic!("{}: {error}\nof {:#?}", ground.spell(step), ground.spelled(plan));
+            panic!("{}: {error}\nof {:#?}", ground.shorten(step), ground.short_steps(plan));
         }
         left.retain(|other| *other != id);
     }

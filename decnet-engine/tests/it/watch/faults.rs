@@ -49,7 +49,7 @@ async fn a_store_failure_during_a_mutation_does_not_lose_the_mutation() {
     settle().await;
     lab.stage.open(false);
     let mutation = enqueue(&lab.engine, id, "extra").await;
-    lab.stage.someone_waits().await;
+    lab.stage.wait_until_blocked().await;
     // A lease that cannot be released expires by a clock that cannot be paused.
     repo.fail(Some(|call| (call != "release_lease").then_some(RepoError::Full)));
     lab.stage.open(true);

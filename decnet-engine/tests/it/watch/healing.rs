@@ -122,7 +122,7 @@ async fn tampered_routes_are_repaired_after_the_bases_are_checked() {
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     let files = lab.container(id, "_files");
-    assert!(lab.docker().bend(&files, |state| state.routes.clear()));
+    assert!(lab.docker().tamper_state(&files, |state| state.routes.clear()));
     let took = until!(lab.docker().world().containers[&files].state_holds);
     assert!(
         took > 30 * SECOND && took < 90 * SECOND,

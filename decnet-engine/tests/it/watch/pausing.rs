@@ -32,12 +32,12 @@ async fn a_failed_mutation_degrades_and_is_healed_with_backoff() {
     keeper.end().await;
 
     // When the mutation was applied and immediately afterwards, then after one second, two, four, …
-    let tries = lab.stage.tries("_extra");
-    let tries: Vec<_> = tries
+    let attempts = lab.stage.attempts("_extra");
+    let attempts: Vec<_> = attempts
         .windows(2)
         .map(|pair| (pair[1] - pair[0]).as_secs_f64().round())
         .collect();
-    let pauses: Vec<_> = tries.into_iter().skip_while(|pause| *pause == 0.0).collect();
+    let pauses: Vec<_> = attempts.into_iter().skip_while(|pause| *pause == 0.0).collect();
     assert_eq!(pauses[..6], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], "{pauses:?}");
 
     let reported: Vec<_> = heard(&mut events)
@@ -88,8 +88,8 @@ async fn polls_do_not_shorten_the_backoff() {
         .fail_where(|action| action.to_string().contains("extra"), Moment::Before, refused());
     enqueue(&lab.engine, id, "extra").await;
     tokio::time::sleep(600 * SECOND).await;
-    let tries = lab.stage.tries("_extra").len();
-    assert!((8..25).contains(&tries), "{tries}");
+    let attempts = lab.stage.attempts("_extra").len();
+    assert!((8..25).contains(&attempts), "{attempts}");
     keeper.end().await;
 }
 

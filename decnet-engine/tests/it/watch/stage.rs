@@ -84,7 +84,7 @@ impl Stage {
     }
 
     /// Waits until an action is blocked; returns how many are.
-    pub(super) async fn someone_waits(&self) -> usize {
+    pub(super) async fn wait_until_blocked(&self) -> usize {
         let mut waiting = self.waiting.subscribe();
         *waiting
             .wait_for(|waiting| *waiting > 0)
@@ -99,10 +99,10 @@ impl Stage {
     }
 
     /// Returns the times of attempted actions whose text has some words.
-    pub(super) fn tries(&self, words: &str) -> Vec<Instant> {
+    pub(super) fn attempts(&self, words: &str) -> Vec<Instant> {
         let inner = self.inner();
-        let tries = inner.performed.iter().filter(|(_, text)| text.contains(words));
-        tries.map(|(at, _)| *at).collect()
+        let attempts = inner.performed.iter().filter(|(_, text)| text.contains(words));
+        attempts.map(|(at, _)| *at).collect()
     }
 }
 

@@ -18,7 +18,7 @@ async fn a_cancelled_loop_finishes_the_current_step_and_releases_everything() {
         enqueue(&lab.engine, id, "first").await,
         enqueue(&lab.engine, id, "second").await,
     );
-    let begun = lab.stage.someone_waits().await;
+    let begun = lab.stage.wait_until_blocked().await;
     keeper.stop.cancel();
     tokio::time::sleep(SECOND).await;
     assert!(!keeper.task.is_finished(), "it waits for the started step");
@@ -49,7 +49,7 @@ async fn a_half_done_maze_can_be_torn_down_at_once() {
     settle().await;
     lab.stage.open(false);
     enqueue(&lab.engine, id, "extra").await;
-    lab.stage.someone_waits().await;
+    lab.stage.wait_until_blocked().await;
     keeper.stop.cancel();
     lab.stage.open(true);
     keeper.end().await;

@@ -3,7 +3,7 @@ use std::future::ready;
 use super::*;
 use crate::{
     observe::{Activity, ObservedContainer},
-    runtime::docker::observe::{observed, summarised},
+    runtime::docker::observe::{from_summary, observed},
 };
 
 /// The answer of Podman 4.3.1 while a killed service waits for its restart.
@@ -28,7 +28,7 @@ async fn inspected(text: &str) -> ObservedContainer {
 async fn listed(text: &str) -> Vec<ObservedContainer> {
     let strict = answer::<Vec<ContainerSummary>>(text);
     let containers = tolerant(ready(strict)).await.expect("a decodable answer");
-    containers.into_iter().map(summarised).collect()
+    containers.into_iter().map(from_summary).collect()
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl Lab {
     }
 
     /// Observes all resources, and checks every base.
-    async fn look(&self, id: TopologyId, desired: &Desired) -> Observed {
+    async fn observe_and_check(&self, id: TopologyId, desired: &Desired) -> Observed {
         let mut observed = self.observe(id).await;
         let there = observed.containers.iter();
         let bases: Vec<_> = there.filter_map(|there| desired.bases.get(&there.name)).collect();
@@ -86,11 +86,11 @@ impl Lab {
     }
 
     /// Changes the running maze to another one. Checks that nothing else was touched and that no drift is left.
-    async fn go_on(&self, id: TopologyId, what: &str, topology: &Topology) -> Plan {
+    async fn change_maze(&self, id: TopologyId, what: &str, topology: &Topology) -> Plan {
         let desired = self.desired(id, topology).await;
-        let before = self.look(id, &desired).await;
+        let before = self.observe_and_check(id, &desired).await;
         let plan = diff(&desired, &before);
-        plan.require_gentle(&|_| false).expect("gentle");
+        plan.require_no_destruction(&|_| false).expect("no destructive step");
         let options = ExecuteOptions::new(OnFailure::SkipDependents, 4);
         let began = Instant::now();
         let instance = self.repo.instance().await.expect("an instance");
@@ -113,9 +113,9 @@ impl Lab {
         self.docker.list(scope).await.expect("listed");
         let (steps, containers) = (plan.steps().len(), after.containers.len());
         let listed = began.elapsed();
-        println!("{what}: {steps} steps {took:?}, a look at {containers} containers {looked:?}, a list {listed:?}");
+        println!("{what}: {steps} steps {took:?}, inspecting {containers} containers {looked:?}, a list {listed:?}");
         assert_spared(what, &plan, &before, &after);
-        let left = diff(&desired, &self.look(id, &desired).await);
+        let left = diff(&desired, &self.observe_and_check(id, &desired).await);
         assert!(left.is_empty(), "{what}: {left:#?}");
         plan
     }
@@ -218,7 +218,8 @@ async fn a_maze_changes_while_connections_pass_through_it() {
             Answer::Unreachable,
             "it does not exist yet"
         );
-        lab.go_on(id, "a LAN, its router and a host are added", &grown).await;
+        lab.change_maze(id, "a LAN, its router and a host are added", &grown)
+            .await;
         assert_eq!(
             lab.ping(id, &old, "10.204.12.3").await,
             Answer::Answered,
@@ -231,7 +232,8 @@ async fn a_maze_changes_while_connections_pass_through_it() {
                 host.with_attachments(own.into_iter().chain([on(8, "10.204.8.100")]))
             });
         });
-        lab.go_on(id, "a decky is attached to one more LAN", &attached).await;
+        lab.change_maze(id, "a decky is attached to one more LAN", &attached)
+            .await;
         let attached_host = attached.decky_named(&name("host-07")).expect("a decky");
         assert_eq!(lab.ping(id, attached_host, "10.204.8.3").await, Answer::Answered);
 
@@ -240,23 +242,23 @@ async fn a_maze_changes_while_connections_pass_through_it() {
             change(deckies, "host-04", |host| host.with_services(services));
         });
         let plan = lab
-            .go_on(id, "other services of the talking decky change", &served)
+            .change_maze(id, "other services of the talking decky change", &served)
             .await;
         assert_eq!(plan.steps().len(), 3, "{plan:#?}");
 
         let cut = edit(&served, |_, deckies| {
             change(deckies, "bridge-12", |router| router.forwarding(false));
         });
-        lab.go_on(id, "a router is turned off", &cut).await;
+        lab.change_maze(id, "a router is turned off", &cut).await;
         assert_eq!(lab.ping(id, &old, "10.204.12.3").await, Answer::Unreachable);
-        lab.go_on(id, "and on again", &served).await;
+        lab.change_maze(id, "and on again", &served).await;
         assert_eq!(lab.ping(id, &old, "10.204.12.3").await, Answer::Answered);
 
         let back = edit(&first, |_, deckies| {
             let services = ["smb", "http"].map(ServiceName::new);
             change(deckies, "host-04", |host| host.with_services(services));
         });
-        lab.go_on(id, "all additions are removed", &back).await;
+        lab.change_maze(id, "all additions are removed", &back).await;
         assert_eq!(
             lab.ping(id, &old, "10.204.12.3").await,
             Answer::Unreachable,
@@ -268,7 +270,7 @@ async fn a_maze_changes_while_connections_pass_through_it() {
         let reported = contacts(&smb, Ipv4Addr::new(10, 204, 1, 3)).await;
         let received: Vec<u64> = reported.iter().map(|contact| contact.bytes).collect();
         assert_eq!(received, [sent], "one connection, and every byte came over it");
-        lab.go_on(id, "the first maze comes back", &first).await;
+        lab.change_maze(id, "the first maze comes back", &first).await;
         lab.check_reach(id, &first).await;
     })
     .await;

@@ -10,24 +10,24 @@ use crate::{plan::Action, runtime::RuntimeError};
 impl Simulated {
     /// Fails the n-th `perform`.
     pub fn fail(&self, nth: usize, moment: Moment, error: RuntimeError) {
-        self.order(Trigger::Count(nth), moment, FaultKind::Fail(error));
+        self.inject(Trigger::Count(nth), moment, FaultKind::Fail(error));
     }
 
     /// Fails every `perform` whose action fulfils a condition, until [`reconnect`](Self::reconnect).
     pub fn fail_where(&self, holds: impl Fn(&Action) -> bool + Send + 'static, moment: Moment, error: RuntimeError) {
-        self.order(Trigger::Where(Box::new(holds)), moment, FaultKind::Fail(error));
+        self.inject(Trigger::Where(Box::new(holds)), moment, FaultKind::Fail(error));
     }
 
     /// Stops the daemon at the n-th `perform`: it and all later calls fail with [`Unreachable`](RuntimeError::Unreachable)
     /// until [`reconnect`](Self::reconnect).
     pub fn cut_off(&self, nth: usize, moment: Moment) {
-        self.order(Trigger::Count(nth), moment, FaultKind::CutOff);
+        self.inject(Trigger::Count(nth), moment, FaultKind::CutOff);
     }
 
     /// Makes the n-th `perform` and all later calls hang until [`reconnect`](Self::reconnect). Drop the pending call to
     /// simulate a killed process. [`hung`](Self::hung) waits for the moment.
     pub fn hang(&self, nth: usize, moment: Moment) {
-        self.order(Trigger::Count(nth), moment, FaultKind::Hang);
+        self.inject(Trigger::Count(nth), moment, FaultKind::Hang);
     }
 
     /// Makes every call from now on fail with [`Unreachable`](RuntimeError::Unreachable).
@@ -40,8 +40,8 @@ impl Simulated {
         self.lock().faults = Faults::default();
     }
 
-    fn order(&self, trigger: Trigger, moment: Moment, kind: FaultKind) {
+    fn inject(&self, trigger: Trigger, moment: Moment, kind: FaultKind) {
         let fault = Fault { trigger, moment, kind };
-        self.lock().faults.ordered.push(fault);
+        self.lock().faults.injected.push(fault);
     }
 }
