@@ -272,9 +272,9 @@ impl StoredEvents {
     fn forget(&mut self) {
         let mut surplus = self.mutations.len().saturating_sub(REMEMBERED);
         self.mutations.retain(|_, seen| {
-            let goes = surplus > 0 && *seen == FINAL_RANK;
-            surplus -= usize::from(goes);
-            !goes
+            let is_forgotten = surplus > 0 && *seen == FINAL_RANK;
+            surplus -= usize::from(is_forgotten);
+            !is_forgotten
         });
     }
 }

@@ -50,9 +50,9 @@ pub(super) struct PlanBuilder<'a> {
     /// Steps that remove containers or interfaces from a network.
     pub(super) leaving: BTreeMap<NetworkName, BTreeSet<StepId>>,
     /// Steps that free a container's name.
-    pub(super) freeing: BTreeMap<ContainerName, BTreeSet<StepId>>,
+    pub(super) name_removals: BTreeMap<ContainerName, BTreeSet<StepId>>,
     /// Removals of services, by their decky's base: the base is removed after them.
-    pub(super) services_leaving: BTreeMap<String, BTreeSet<StepId>>,
+    pub(super) service_removals: BTreeMap<String, BTreeSet<StepId>>,
     /// Steps that remove containers.
     pub(super) removals: BTreeSet<StepId>,
     /// The step that creates a network.
@@ -76,8 +76,8 @@ impl<'a> PlanBuilder<'a> {
             plan: Plan::empty(),
             pairs,
             leaving: BTreeMap::new(),
-            freeing: BTreeMap::new(),
-            services_leaving: BTreeMap::new(),
+            name_removals: BTreeMap::new(),
+            service_removals: BTreeMap::new(),
             removals: BTreeSet::new(),
             made: BTreeMap::new(),
             images: BTreeMap::new(),
@@ -98,7 +98,7 @@ impl<'a> PlanBuilder<'a> {
         for (container, reason) in self.removed_containers(true) {
             let id = self.remove(container, Role::Service, reason, BTreeSet::new(), false);
             if let Some(decky) = container.labels.get(naming::DECKY) {
-                self.services_leaving.entry(decky.clone()).or_default().insert(id);
+                self.service_removals.entry(decky.clone()).or_default().insert(id);
             }
         }
     }
@@ -108,7 +108,7 @@ impl<'a> PlanBuilder<'a> {
             let after = container
                 .labels
                 .get(naming::DECKY)
-                .and_then(|decky| self.services_leaving.get(decky))
+                .and_then(|decky| self.service_removals.get(decky))
                 .cloned();
             let destructive = self.desired.bases.contains_key(&container.name);
             let id = self.remove(container, Role::Base, reason, after.unwrap_or_default(), destructive);
@@ -142,7 +142,7 @@ impl<'a> PlanBuilder<'a> {
             needs,
             destructive: destructive && container.activity == Activity::Running,
         });
-        self.freeing.entry(container.name.clone()).or_default().insert(id);
+        self.name_removals.entry(container.name.clone()).or_default().insert(id);
         self.removals.insert(id);
         id
     }
@@ -216,12 +216,12 @@ impl<'a> PlanBuilder<'a> {
         let used = containers.iter().filter(owns).flat_map(|container| &container.volumes);
         let used: HashSet<_> = used.collect();
         for volume in &self.observed.volumes {
-            let goes_along = volume.anonymous && used.contains(&volume.name);
-            if goes_along || volume.used_elsewhere {
+            let is_removed_with_container = volume.anonymous && used.contains(&volume.name);
+            if is_removed_with_container || volume.used_elsewhere {
                 continue;
             }
             let users = containers.iter().filter(|user| user.volumes.contains(&volume.name));
-            let freed: Option<Vec<_>> = users.map(|user| self.freeing.get(&user.name)).collect();
+            let freed: Option<Vec<_>> = users.map(|user| self.name_removals.get(&user.name)).collect();
             if let Some(needs) = freed {
                 let action = Action::RemoveVolume {
                     volume: volume.name.clone(),

@@ -60,7 +60,7 @@ impl<'a> Pairs<'a> {
         let mut there = ObservedIndex::new(observed, &unwanted);
         let bases = desired.bases.values().map(|spec| {
             let there = there.take(&spec.name, Role::Base, |container| {
-                let must_go = |name| desired.networks.contains_key(name) && !networks.contains_key(name);
+                let is_recreated = |name| desired.networks.contains_key(name) && !networks.contains_key(name);
                 if let Some(what) = &container.tampered {
                     return Err(Reason::Tampered { what: what.clone() });
                 }
@@ -73,7 +73,7 @@ impl<'a> Pairs<'a> {
                     old.map(|old| (old, &old.labels)),
                     differing,
                 )?;
-                if container.networks.keys().any(must_go) {
+                if container.networks.keys().any(is_recreated) {
                     return Err(Reason::NetworkRecreated);
                 }
                 Ok(())
@@ -202,7 +202,7 @@ pub(crate) fn belongs(spec: &ServiceSpec, container: &ObservedContainer, base: &
 struct ObservedIndex<'a> {
     containers: &'a [ObservedContainer],
     by_name: HashMap<&'a ContainerName, usize>,
-    goes: Vec<Option<Reason>>,
+    reasons: Vec<Option<Reason>>,
 }
 
 impl<'a> ObservedIndex<'a> {
@@ -214,7 +214,7 @@ impl<'a> ObservedIndex<'a> {
         Self {
             containers: &observed.containers,
             by_name,
-            goes: vec![Some(unwanted.clone()); observed.containers.len()],
+            reasons: vec![Some(unwanted.clone()); observed.containers.len()],
         }
     }
 
@@ -230,13 +230,13 @@ impl<'a> ObservedIndex<'a> {
         if container.role() != Some(role) {
             return None;
         }
-        self.goes[at] = stays(container).err();
-        self.goes[at].is_none().then_some(container)
+        self.reasons[at] = stays(container).err();
+        self.reasons[at].is_none().then_some(container)
     }
 
     /// Returns the removed containers, with the reasons.
     fn left(self) -> Vec<(&'a ObservedContainer, Reason)> {
-        let all = self.containers.iter().zip(self.goes);
+        let all = self.containers.iter().zip(self.reasons);
         all.filter_map(|(container, reason)| Some((container, reason?)))
             .collect()
     }

@@ -26,7 +26,7 @@ impl<'a> PlanBuilder<'a> {
 
     fn create_base(&mut self, base: &'a BaseSpec) {
         let mut needs: BTreeSet<_> = self.images.get(base.image.as_str()).copied().into_iter().collect();
-        needs.extend(self.freeing.get(&base.name).into_iter().flatten());
+        needs.extend(self.name_removals.get(&base.name).into_iter().flatten());
         for interface in &base.interfaces {
             needs.extend(self.steps_before_connect(&interface.network));
         }
@@ -76,7 +76,8 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Returns whether other bases may have had a route to an interface's network: it exists, or another network used its subnet.
+    /// Returns whether a base that is not on an interface's network may have a route to it: the network exists, or another
+    /// network used its subnet.
     fn may_have_route_to(&self, interface: &InterfaceSpec) -> bool {
         let subnet = self
             .desired
@@ -175,7 +176,7 @@ impl<'a> PlanBuilder<'a> {
     fn create_service(&mut self, service: &ServiceSpec) {
         let mut needs: BTreeSet<_> = self.images.get(service.image.as_str()).copied().into_iter().collect();
         needs.extend(self.based.get(&service.base));
-        needs.extend(self.freeing.get(&service.name).into_iter().flatten());
+        needs.extend(self.name_removals.get(&service.name).into_iter().flatten());
         let action = Action::CreateService {
             service: Box::new(service.clone()),
         };
@@ -191,8 +192,8 @@ impl<'a> PlanBuilder<'a> {
             return runs;
         }
         let base = pair.base.and_then(|base| base.there);
-        let stranded = base.is_some_and(|base| there.started_at < base.started_at);
-        runs && !stranded && !self.based.contains_key(&pair.spec.base)
+        let is_stale = base.is_some_and(|base| there.started_at < base.started_at);
+        runs && !is_stale && !self.based.contains_key(&pair.spec.base)
     }
 
     /// Restarts a service that is stopped, or that shares an old namespace of its base.

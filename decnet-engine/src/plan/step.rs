@@ -73,7 +73,7 @@ pub enum Action {
     RemoveContainer {
         /// Its name.
         container: ContainerName,
-        /// Its id on Docker, if it was observed; otherwise our container with that name is meant.
+        /// Its id on Docker, if it was observed; otherwise the name identifies our container.
         id: Option<String>,
         /// Its role.
         role: Role,
@@ -86,7 +86,7 @@ pub enum Action {
     RemoveNetwork {
         /// Its name.
         network: NetworkName,
-        /// Its id on Docker, if it was observed; otherwise our network with that name is meant.
+        /// Its id on Docker, if it was observed; otherwise the name identifies our network.
         id: Option<String>,
     },
     /// Removes a volume of a removed container, unless it is in use.

@@ -40,7 +40,7 @@ fn bytes(stream: &mut RandomStream, most: u64) -> Vec<u8> {
     (0..stream.below(most)).map(|_| stream.between(0, 255)).collect()
 }
 
-fn sound(stream: &mut RandomStream) -> Vec<u8> {
+fn valid_frame(stream: &mut RandomStream) -> Vec<u8> {
     let envelope = any_event();
     let (verb, args, body) = match stream.below(5) {
         0 => (Verb::Hello, "1".to_owned(), serde_json::json!({"name": "x"})),
@@ -60,8 +60,8 @@ fn sound(stream: &mut RandomStream) -> Vec<u8> {
 }
 
 /// A frame that is random, truncated, too large, interrupted by another, not UTF-8, or valid.
-fn rubbish(stream: &mut RandomStream) -> Vec<u8> {
-    let mut frame = sound(stream);
+fn random_input(stream: &mut RandomStream) -> Vec<u8> {
+    let mut frame = valid_frame(stream);
     match stream.below(8) {
         0 => bytes(stream, 400),
         1 => {
@@ -71,7 +71,7 @@ fn rubbish(stream: &mut RandomStream) -> Vec<u8> {
         2 => [&b"PUB x\n"[..], &u32::MAX.to_be_bytes(), &bytes(stream, 50)].concat(),
         3 => vec![b'A'; MAX_HEADER + 2],
         4 => {
-            let other = sound(stream);
+            let other = valid_frame(stream);
             let at = stream.index(frame.len());
             frame.splice(at..at, other);
             frame
@@ -105,7 +105,7 @@ async fn ten_thousand_invalid_frames_do_no_harm() {
         loop {
             sent += 1;
             // The server may have closed the connection, and the test may close it in the middle.
-            if socket.write_all(&rubbish(&mut stream)).await.is_err() || stream.chance(0.2) {
+            if socket.write_all(&random_input(&mut stream)).await.is_err() || stream.chance(0.2) {
                 break;
             }
         }
@@ -134,7 +134,7 @@ async fn a_reader_of_invalid_bytes_keeps_at_most_one_frame() {
     let mut stream = RandomStream::new(8, "rubbish", 1);
     let mut largest = 0;
     for _ in 0..FRAMES {
-        let said = rubbish(&mut stream);
+        let said = random_input(&mut stream);
         let mut frames = FramedRead::new(&said[..], FrameCodec::default());
         while let Some(Ok(_)) = frames.next().await {}
         largest = largest.max(frames.read_buffer().capacity());

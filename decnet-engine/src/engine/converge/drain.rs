@@ -156,7 +156,7 @@ impl Session<'_> {
         if let Some(reason) = drift {
             return self.fail_mutation(stored, reason, drained).await;
         }
-        drained.row = Some(self.become_as_found(stored.row, None).await?);
+        drained.row = Some(self.record_drift(stored.row, None).await?);
         Ok(Work::Finished(MutationOutcome::Applied))
     }
 
@@ -223,14 +223,14 @@ impl Session<'_> {
         reason: String,
         drained: &mut Drained,
     ) -> Result<Work, EngineError> {
-        match self.become_as_found(stored.row.clone(), Some(&reason)).await {
+        match self.record_drift(stored.row.clone(), Some(&reason)).await {
             Ok(row) => drained.row = Some(row),
             Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => return Err(error),
             Err(error) => {
                 tracing::error!(id = %self.id, reason, error = error.with_causes(), "the status could not be recorded");
                 // It may have been recorded despite the error.
                 let row = self.engine.repo.get(self.id).await?;
-                drained.row = Some(self.become_as_found(row, Some(&reason)).await?);
+                drained.row = Some(self.record_drift(row, Some(&reason)).await?);
             }
         }
         Ok(Work::Finished(MutationOutcome::Failed { reason }))

@@ -75,13 +75,13 @@ impl Engine {
         let events = self.repo.status_events(row.id).await?;
         let matched = events.iter().rfind(|event| event.to == Status::Active);
         let matched = matched.map(|event| event.at);
-        let unmade = MutationFilter::default().topology(row.id).states([
+        let unconfirmed = MutationFilter::default().topology(row.id).states([
             MutationState::Pending,
             MutationState::Applying,
             MutationState::Failed,
         ]);
-        let unmade = self.repo.mutations(&unmade).await?.rows;
-        let deckies = unmade.iter().filter_map(|mutation| {
+        let unconfirmed = self.repo.mutations(&unconfirmed).await?.rows;
+        let deckies = unconfirmed.iter().filter_map(|mutation| {
             // After a mutation finished, the runtime was observed to match, if that was later.
             let late = matched.is_none_or(|matched| mutation.stored_at.is_some_and(|stored| stored >= matched));
             let counts = mutation.stored_at.is_some() && (late || !mutation.state.is_final());

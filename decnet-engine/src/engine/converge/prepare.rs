@@ -32,7 +32,7 @@ impl Prepared {
     /// Returns the id of the topology after the operation: that of the fresh copy, if one is deployed.
     pub fn id(&self) -> TopologyId {
         match &self.work {
-            Work::Renew { .. } => self.copy,
+            Work::DeployCopy { .. } => self.copy,
             _ => self.id,
         }
     }
@@ -91,7 +91,7 @@ impl Prepared {
     pub(in crate::engine) fn require_same(&self, work: &Work) -> Result<(), EngineError> {
         let shown = match (&self.work, work) {
             // The old topology is cleared by now, and the copy is deployed.
-            (Work::Renew { task, .. }, Work::Raise(_)) => &task.change.plan,
+            (Work::DeployCopy { task, .. }, Work::Deploy(_)) => &task.change.plan,
             (shown, _) => shown.plan(),
         };
         require_same(shown.steps(), work.plan().steps())
@@ -110,9 +110,9 @@ impl Engine {
     /// [refusal](Prepared::refusal), and the queue of the topology is not checked.
     pub async fn prepare(&self, id: TopologyId, operation: Operation) -> Result<Prepared, EngineError> {
         let copy = rng::topology_id();
-        let work = match self.work_out_edit(id, &operation).await? {
+        let work = match self.plan_edit(id, &operation).await? {
             Some(edit) => edit,
-            None => self.work_out(&self.facts().await?, id, &operation, copy).await?,
+            None => self.plan_work(&self.facts().await?, id, &operation, copy).await?,
         };
         Ok(Prepared {
             engine: self.clone(),

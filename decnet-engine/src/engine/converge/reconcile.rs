@@ -66,7 +66,7 @@ impl Session<'_> {
             // If steps were not begun, the result is unknown: the status is unchanged.
             return Err(EngineError::interrupted(self.id));
         }
-        let row = self.become_as_found(row, drift.as_deref()).await?;
+        let row = self.record_drift(row, drift.as_deref()).await?;
         Ok(Outcome {
             row,
             changed,
@@ -76,7 +76,7 @@ impl Session<'_> {
     }
 
     /// Marks a running topology as active if it matches its maze, otherwise as degraded.
-    pub(in crate::engine) async fn become_as_found(
+    pub(in crate::engine) async fn record_drift(
         &self,
         mut row: TopologyRow,
         drift: Option<&str>,

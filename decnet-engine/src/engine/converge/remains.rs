@@ -63,12 +63,12 @@ impl Session<'_> {
 
     /// Removes all resources, continues after errors, and returns the result with what is left.
     ///
-    /// If an earlier run was `broken_off`, the runtime may still work on its last request, so a network or container may appear
+    /// If an earlier run was `was_interrupted`, the runtime may still work on its last request, so a network or container may appear
     /// later: it waits a moment and observes again.
     pub(in crate::engine) async fn clear(
         &self,
         mut remains: Remains,
-        broken_off: bool,
+        was_interrupted: bool,
         cancel: &CancellationToken,
     ) -> Result<Clearing, EngineError> {
         let mut clearing = Clearing::default();
@@ -81,7 +81,7 @@ impl Session<'_> {
             clearing.failures = execution.failures;
             remains = self.remains().await?;
             clearing.leftovers = leftovers(&remains.observed);
-            let quiet = clearing.leftovers.is_empty() && (round > 1 || !broken_off);
+            let quiet = clearing.leftovers.is_empty() && (round > 1 || !was_interrupted);
             if quiet || !clearing.failures.is_empty() || cancel.is_cancelled() {
                 break;
             }

@@ -87,7 +87,7 @@ impl Session<'_> {
         copy: TopologyId,
         shown: Option<&Prepared>,
     ) -> Result<Ended, EngineError> {
-        let work = self.engine.work_out(&self.facts, self.id, operation, copy).await?;
+        let work = self.engine.plan_work(&self.facts, self.id, operation, copy).await?;
         if let Some(shown) = shown {
             shown.require_same(&work)?;
         }
@@ -96,16 +96,16 @@ impl Session<'_> {
         }
         let cancel = &self.cancel;
         let outcome = match (work, operation) {
-            (Work::Raise(task), _) => self.deploy_task(*task).await?,
-            (Work::Renew { row, remains, task, .. }, _) => {
+            (Work::Deploy(task), _) => self.deploy_task(*task).await?,
+            (Work::DeployCopy { row, remains, task, .. }, _) => {
                 if let Some(remains) = remains {
                     self.take_down(row, remains, cancel).await?;
                 }
                 return Ok(Ended::Copied(self.engine.store_copy(*task).await?));
             }
-            (Work::TakeDown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
-            (Work::Converge(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
-            (Work::Converge(task), _) => self.converge(*task, Trigger::Operator).await?,
+            (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
+            (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
+            (Work::Reconcile(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, new, .. }, _) => self.engine.edit(&row, new).await?,
             (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
         };

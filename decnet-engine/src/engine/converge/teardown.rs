@@ -22,7 +22,7 @@ impl Engine {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Before {
     /// An earlier run was interrupted.
-    pub(in crate::engine) broken_off: bool,
+    pub(in crate::engine) was_interrupted: bool,
     /// The runtime should have nothing: the status is unchanged until the topology is torn down.
     settled: bool,
 }
@@ -30,7 +30,7 @@ pub(in crate::engine) struct Before {
 impl Before {
     pub(in crate::engine) fn of(row: &TopologyRow) -> Self {
         Self {
-            broken_off: matches!(row.status, Status::Deploying | Status::TearingDown),
+            was_interrupted: matches!(row.status, Status::Deploying | Status::TearingDown),
             settled: matches!(row.status, Status::Pending | Status::TornDown),
         }
     }
@@ -44,13 +44,13 @@ impl Session<'_> {
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let before = Before::of(&row);
-        let row = self.start_down(row).await?;
-        let cleared = self.clear(remains, before.broken_off, cancel).await;
-        self.end_down(row, before, cleared, cancel).await
+        let row = self.begin_teardown(row).await?;
+        let cleared = self.clear(remains, before.was_interrupted, cancel).await;
+        self.finish_teardown(row, before, cleared, cancel).await
     }
 
     /// Records that the teardown began.
-    pub(in crate::engine) async fn start_down(&self, row: TopologyRow) -> Result<TopologyRow, EngineError> {
+    pub(in crate::engine) async fn begin_teardown(&self, row: TopologyRow) -> Result<TopologyRow, EngineError> {
         if Before::of(&row).settled || row.status == Status::TearingDown {
             return Ok(row);
         }
@@ -59,7 +59,7 @@ impl Session<'_> {
     }
 
     /// Records the result.
-    pub(in crate::engine) async fn end_down(
+    pub(in crate::engine) async fn finish_teardown(
         &self,
         mut row: TopologyRow,
         before: Before,

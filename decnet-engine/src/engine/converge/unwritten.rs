@@ -32,7 +32,7 @@ impl Engine {
         let before = Before::of(&row);
         let mut record = pin!(self.begin_when_writable(id, cancel));
         let stop = cancel.child_token();
-        let mut clearing = pin!(unwritten.clear(remains, before.broken_off, &stop));
+        let mut clearing = pin!(unwritten.clear(remains, before.was_interrupted, &stop));
         let (cleared, recording) = tokio::select! {
             cleared = &mut clearing => {
                 let recording = tokio::time::timeout(TIMEOUT, record).await;
@@ -60,8 +60,8 @@ impl Engine {
             Err(error) => return Err(error),
         };
         let ended = async {
-            let row = session.start_down(session.load().await?.row).await?;
-            session.end_down(row, before, cleared, cancel).await
+            let row = session.begin_teardown(session.load().await?.row).await?;
+            session.finish_teardown(row, before, cleared, cancel).await
         };
         let result = ended.await;
         session.end(result).await
@@ -80,7 +80,7 @@ impl Engine {
                 begun => begun?,
             };
             let started = match session.load().await {
-                Ok(stored) => session.start_down(stored.row).await,
+                Ok(stored) => session.begin_teardown(stored.row).await,
                 Err(error) => Err(error),
             };
             match started {

@@ -35,9 +35,9 @@ pub(in crate::engine) enum Work {
         nothing: Plan,
     },
     /// A topology is deployed that is pending or whose deploy was interrupted.
-    Raise(Box<Task>),
+    Deploy(Box<Task>),
     /// The remains of a topology are cleared, and a fresh copy of it is deployed.
-    Renew {
+    DeployCopy {
         row: TopologyRow,
         remains: Option<Remains>,
         task: Box<Task>,
@@ -45,11 +45,11 @@ pub(in crate::engine) enum Work {
         plan: Plan,
     },
     /// A running topology is reconciled with the stored maze.
-    Converge(Box<Task>),
+    Reconcile(Box<Task>),
     /// A running topology is changed by a mutation.
     Mutate { task: Box<Task>, new: NewMutation },
     /// A topology is torn down.
-    TakeDown { row: TopologyRow, remains: Remains },
+    Teardown { row: TopologyRow, remains: Remains },
 }
 
 /// A topology, and the change that makes the runtime match it.
@@ -79,19 +79,19 @@ impl Task {
 impl Work {
     fn task(&self) -> Option<&Task> {
         match self {
-            Self::Raise(task) | Self::Renew { task, .. } | Self::Converge(task) | Self::Mutate { task, .. } => {
+            Self::Deploy(task) | Self::DeployCopy { task, .. } | Self::Reconcile(task) | Self::Mutate { task, .. } => {
                 Some(task)
             }
-            Self::Edit { .. } | Self::TakeDown { .. } => None,
+            Self::Edit { .. } | Self::Teardown { .. } => None,
         }
     }
 
     pub(in crate::engine) fn plan(&self) -> &Plan {
         match self {
             Self::Edit { nothing, .. } => nothing,
-            Self::Raise(task) | Self::Converge(task) | Self::Mutate { task, .. } => &task.change.plan,
-            Self::Renew { plan, .. } => plan,
-            Self::TakeDown { remains, .. } => &remains.plan,
+            Self::Deploy(task) | Self::Reconcile(task) | Self::Mutate { task, .. } => &task.change.plan,
+            Self::DeployCopy { plan, .. } => plan,
+            Self::Teardown { remains, .. } => &remains.plan,
         }
     }
 
@@ -118,7 +118,7 @@ impl Work {
 
 impl Engine {
     /// Plans an operation. If a fresh copy is deployed, it gets the id `copy`. Changes nothing.
-    pub(in crate::engine) async fn work_out(
+    pub(in crate::engine) async fn plan_work(
         &self,
         facts: &Facts,
         id: TopologyId,
@@ -160,7 +160,7 @@ impl Engine {
                 }
             }
             Operation::Teardown => self.plan_teardown(facts, stored.row).await,
-            Operation::Mutate(new) => match self.work_out_edit(id, operation).await? {
+            Operation::Mutate(new) => match self.plan_edit(id, operation).await? {
                 Some(edit) => Ok(edit),
                 None => self.plan_mutation(facts, stored, new).await,
             },
@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Plans the edit of a pending topology by a mutation; none for other operations. It needs no runtime.
-    pub(in crate::engine) async fn work_out_edit(
+    pub(in crate::engine) async fn plan_edit(
         &self,
         id: TopologyId,
         operation: &Operation,
@@ -198,7 +198,7 @@ impl Engine {
         let observed = self.observe(facts, stored.row.id).await?;
         let current = CurrentState { facts, observed };
         let task = self.first_task(current, &stored, stored.clone(), options).await?;
-        Ok(Work::Raise(Box::new(task)))
+        Ok(Work::Deploy(Box::new(task)))
     }
 
     async fn plan_copy(
@@ -230,7 +230,7 @@ impl Engine {
             Some(remains) => remains.plan.then(&task.change.plan),
             None => task.change.plan.clone(),
         };
-        Ok(Work::Renew {
+        Ok(Work::DeployCopy {
             row: stored.row,
             remains,
             task: Box::new(task),
@@ -287,7 +287,7 @@ impl Engine {
         };
         let change = self.change(facts, target, current.observed, host.as_ref()).await?;
         let force = outstanding.or(Force::all_if(options.force));
-        Ok(Work::Converge(Box::new(Task::new(stored, settings, change, &force))))
+        Ok(Work::Reconcile(Box::new(Task::new(stored, settings, change, &force))))
     }
 
     async fn plan_mutation(
@@ -338,7 +338,7 @@ impl Engine {
 
     async fn plan_teardown(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {
         let observed = self.observe(facts, row.id).await?;
-        Ok(Work::TakeDown {
+        Ok(Work::Teardown {
             remains: Remains::new(facts.instance, row.id, observed),
             row,
         })

@@ -28,7 +28,7 @@ pub(super) fn deviations(
     now: Timestamp,
 ) -> Vec<ReachDeviation> {
     let (before, after) = (by_name(before), by_name(after));
-    let trouble = |name| trouble(before.get(name).copied(), after.get(name).copied(), now);
+    let why_not_serving = |name| why_not_serving(before.get(name).copied(), after.get(name).copied(), now);
     let deviation = |decky: &Name, to, base: &ContainerName, how| {
         let home = desired.bases.get(base).and_then(|base| base.interfaces.first());
         Some(ReachDeviation {
@@ -45,12 +45,12 @@ pub(super) fn deviations(
         let looping = before
             .get(&base.name)
             .is_some_and(|there| there.activity == Activity::Running);
-        let how = trouble(&base.name).filter(|_| looping)?;
+        let how = why_not_serving(&base.name).filter(|_| looping)?;
         deviation(&base.decky, PathEnd::Decky(base.decky.clone()), &base.name, how)
     });
     let services = desired.services.values().filter_map(|service| {
         let place = PathEnd::Service(service.decky.clone(), service.service.clone());
-        deviation(&service.decky, place, &service.base, trouble(&service.name)?)
+        deviation(&service.decky, place, &service.base, why_not_serving(&service.name)?)
     });
     bases.chain(services).collect()
 }
@@ -71,7 +71,11 @@ pub(super) fn running<'a>(
 }
 
 /// Returns why a container does not serve. Returns none if it serves.
-fn trouble(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>, now: Timestamp) -> Option<String> {
+fn why_not_serving(
+    before: Option<&ObservedContainer>,
+    after: Option<&ObservedContainer>,
+    now: Timestamp,
+) -> Option<String> {
     let Some(after) = after.or(before) else {
         return Some("its container does not exist".into());
     };
@@ -107,7 +111,7 @@ mod tests {
     #[track_caller]
     fn check(before: Option<&ObservedContainer>, after: Option<&ObservedContainer>, expected: Option<&str>) {
         let now = Timestamp::from_second(1_000).expect("a time");
-        assert_eq!(trouble(before, after, now).as_deref(), expected);
+        assert_eq!(why_not_serving(before, after, now).as_deref(), expected);
     }
 
     #[test]

@@ -153,8 +153,8 @@ impl Engine {
             deviating.extend(deviates);
         }
         let after = self.runtime.inspect(scope).await?;
-        let unwell = containers::deviations(&desired, &observed, &after, Timestamp::now());
-        report.deviations.extend(unwell);
+        let of_containers = containers::deviations(&desired, &observed, &after, Timestamp::now());
+        report.deviations.extend(of_containers);
         for container in &mut observed.containers {
             container.deviates = deviating.remove(&container.name);
             container.tampered = tampered.remove(&container.name);

@@ -120,7 +120,7 @@ async fn all_of_many_mutations_between_two_reads_are_returned() {
 }
 
 #[tokio::test]
-async fn a_topology_that_is_torn_down_is_in_the_snapshot_only_if_asked_for() {
+async fn a_topology_that_is_torn_down_is_in_the_snapshot_only_if_selected() {
     let (repo, id) = live("corp").await;
     become_status(&repo, id, Status::Active, Status::TearingDown, 6).await;
     become_status(&repo, id, Status::TearingDown, Status::TornDown, 7).await;

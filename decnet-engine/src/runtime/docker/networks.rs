@@ -317,10 +317,10 @@ impl Docker {
                 force: Some(true),
             };
             // The next attempt to remove the network shows whether this helped.
-            let loosened = self
+            let disconnected = self
                 .ask("disconnect an endpoint", self.client.disconnect_network(id, request))
                 .await;
-            if let Err(failure) = loosened {
+            if let Err(failure) = disconnected {
                 tracing::debug!(
                     network = id,
                     reason = failure.message(),

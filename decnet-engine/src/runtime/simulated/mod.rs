@@ -75,7 +75,7 @@ struct Inner {
 #[derive(Clone)]
 pub struct Simulated {
     inner: Arc<Mutex<Inner>>,
-    silenced: Arc<tokio::sync::Notify>,
+    hang_notice: Arc<tokio::sync::Notify>,
 }
 
 impl Default for Simulated {
@@ -110,7 +110,7 @@ impl Simulated {
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
-            silenced: Arc::default(),
+            hang_notice: Arc::default(),
         }
     }
 
@@ -146,13 +146,13 @@ impl Simulated {
     /// A test of a killed process waits for this while the operation runs, and then drops the operation.
     pub async fn hung(&self) {
         loop {
-            let silenced = self.silenced.notified();
-            tokio::pin!(silenced);
-            silenced.as_mut().enable();
+            let hang_notice = self.hang_notice.notified();
+            tokio::pin!(hang_notice);
+            hang_notice.as_mut().enable();
             if self.lock().faults.has_hung() {
                 return;
             }
-            silenced.await;
+            hang_notice.await;
         }
     }
 
@@ -172,7 +172,7 @@ impl Simulated {
             Verdict::Fail(error) => Err(error),
             Verdict::Hang => {
                 self.lock().faults.record_hang();
-                self.silenced.notify_waiters();
+                self.hang_notice.notify_waiters();
                 std::future::pending().await
             }
         }

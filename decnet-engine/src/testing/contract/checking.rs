@@ -50,18 +50,18 @@ pub(super) async fn a_check_finds_a_base_that_matches_and_one_that_differs(lab: 
 
 pub(super) async fn a_base_that_cannot_be_checked_does_not_prevent_the_check_of_others(lab: &Lab) {
     let (stopped, gone) = (lab.create_base("near", "web").await, lab.base("gone", &[]));
-    let sound = lab.base("db", &[lab.interface("near", 0, 3)]);
-    lab.change(&create_base(&sound)).await;
-    settle(lab, &sound).await;
+    let healthy = lab.base("db", &[lab.interface("near", 0, 3)]);
+    lab.change(&create_base(&healthy)).await;
+    settle(lab, &healthy).await;
     lab.outside.stop(&stopped.name);
-    let checks = lab.runtime.check_network(&[&stopped, &gone, &sound]).await;
+    let checks = lab.runtime.check_network(&[&stopped, &gone, &healthy]).await;
     let checks = checks.expect("it answers");
     assert_eq!(checks.len(), 3);
     for base in [&stopped, &gone] {
         let found = &checks[&base.name];
         assert!(matches!(found, NetworkCheck::Unchecked { .. }), "{found:?}");
     }
-    let found = &checks[&sound.name];
+    let found = &checks[&healthy.name];
     assert!(matches!(found, NetworkCheck::Checked { .. }), "{found:?}");
 }
 

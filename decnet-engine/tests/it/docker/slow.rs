@@ -76,23 +76,23 @@ async fn pass(client: UnixStream, daemon: PathBuf, held: Arc<Mutex<Option<String
 #[ignore = "needs Docker"]
 async fn a_hanging_request_fails_alone_unless_the_daemon_does_not_answer_a_ping() {
     let lab = docker_lab(248).await;
-    let (hung, sound) = (
+    let (hung, healthy) = (
         lab.create_base("near", "web").await,
         lab.base("db", &[lab.interface("near", 0, 3)]),
     );
-    lab.change(&create_base(&sound)).await;
+    lab.change(&create_base(&healthy)).await;
     let folder = tempfile::tempdir().expect("a folder");
     let gate = Gate::open(folder.path());
     let docker = gate.connect().await;
 
     gate.hold(hung.name.as_str());
-    let checks = docker.check_network(&[&hung, &sound]).await.expect("it answers");
+    let checks = docker.check_network(&[&hung, &healthy]).await.expect("it answers");
     let found = &checks[&hung.name];
     assert!(
         matches!(found, NetworkCheck::Unchecked { why } if why.contains("did not answer")),
         "{found:?}"
     );
-    let found = &checks[&sound.name];
+    let found = &checks[&healthy.name];
     assert!(matches!(found, NetworkCheck::Checked { .. }), "{found:?}");
     let set = Action::SetState {
         container: hung.name.clone(),

@@ -105,8 +105,8 @@ async fn a_preview_is_refused_for_the_same_reasons_as_its_mutation() {
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
-    let unforced = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
-    let refused = crate::prepared(&lab.engine, id, &mutation(unforced)).await;
+    let without_force = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
+    let refused = crate::prepared(&lab.engine, id, &mutation(without_force)).await;
     assert!(
         matches!(&refused, Err(EngineError::Mutation(error)) if error.code() == "FORCE_REQUIRED"),
         "{refused:?}"

@@ -128,7 +128,7 @@ async fn manual_changes_deviate_until_they_are_repaired() {
         let open = text(&shown).replace("\"closed\":[\"10.203.30.1\"]", "\"closed\":[]");
         assert_ne!(text(&shown), open);
         let network = format!("container:{web}");
-        let tamperer = [
+        let privileged = [
             "run",
             "--rm",
             "--pull",
@@ -140,7 +140,7 @@ async fn manual_changes_deviate_until_they_are_repaired() {
             "--network",
         ];
         let state_set = [network.as_str(), &lab.image, "state", "set", open.trim()];
-        docker(&[tamperer.as_slice(), &state_set].concat());
+        docker(&[privileged.as_slice(), &state_set].concat());
         let report = verify(lab, id).await;
         let found: Vec<_> = report
             .deviations

@@ -123,7 +123,7 @@ async fn check_left(lab: &Lab, id: TopologyId, case: &Case, fault: Fault, contex
 }
 
 /// Does what the loop does at its next visit, without force: drains the queue, and repairs a degraded maze.
-async fn tend(lab: &Lab, id: TopologyId, context: &str) {
+async fn visit(lab: &Lab, id: TopologyId, context: &str) {
     lab.drain(id).await;
     if lab.status(id).await == Status::Degraded {
         let healed = lab
@@ -139,7 +139,7 @@ async fn check_step(case: &Case, step: usize, moment: Moment, fault: Fault) {
     let (lab, id, before) = struck(case, step, moment, fault).await;
     check_left(&lab, id, case, fault, &context).await;
     lab.docker.reconnect();
-    tend(&lab, id, &context).await;
+    visit(&lab, id, &context).await;
     assert_eq!(lab.status(id).await, Status::Active, "{context}");
     lab.assert_matches(id, &context).await;
     assert_eq!(touched(id, &before, &lab.docker.world()), case.touched, "{context}");
