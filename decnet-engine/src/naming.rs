@@ -30,8 +30,8 @@ pub const LOG: &str = "decnet.log";
 
 /// Returns the name of a LAN's network: `decnet_t_<8>_<lan>`.
 ///
-/// The name of the DMZ's network has a dot before the LAN, so that it sorts first: engines before API 1.48 route by, and
-/// publish ports on, the network whose name sorts first.
+/// The name of the DMZ's network has a dot before the LAN, so that it sorts first. Engines before API 1.48 use the
+/// network whose name sorts first for the default route and the published ports.
 pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
     let dot = if lan.is_dmz() { "." } else { "" };
     NetworkName(format!(

@@ -3,8 +3,8 @@
 /// When memory runs out, the kernel kills a decky before other processes of the host (proc(5), `oom_score_adj`).
 pub(crate) const OOM_SCORE: i64 = 500;
 
-/// Limits that are the same for all containers. The kernel counts each of them per user of the host, not per container: while
-/// deckies stay below, the rest of the host has enough. An unprivileged daemon may have all of these values itself.
+/// Limits that are the same for all containers. The kernel counts each of them per user of the host, not per container. As long
+/// as deckies stay below them, the rest of the host has enough. An unprivileged daemon may have all of these values itself.
 ///
 /// There is no `nproc`: it would be one count for all deckies of a user. The cgroup limits processes.
 pub(crate) const PER_USER: [(&str, i64); 3] = [("memlock", 64 << 10), ("msgqueue", 256 << 10), ("sigpending", 1_024)];

@@ -90,9 +90,8 @@ fn neighbours(claims: &[SubnetClaim], limit: Option<u64>) -> Check {
     let lan = format!("LAN {} of {} ({})", widest.lan, widest.name, widest.subnet);
     let lans = count(claims.len(), "LAN", "LANs");
     if addresses > known {
-        let message = format!(
-            "{room}, for the whole host: a scan of {lan} with its {addresses} addresses fills the table for the whole host"
-        );
+        let message =
+            format!("{room} for the whole host: a scan of {lan} with its {addresses} addresses fills the table");
         let wanted = net::neighbours_for(subnets());
         let hint = format!(
             "`sysctl -w net.ipv4.neigh.default.gc_thresh3={wanted}` on the host, and set it in /etc/sysctl.d; or use smaller subnets"
@@ -130,7 +129,7 @@ mod tests {
         assert_eq!(check.verdict, Verdict::Warn);
         assert_eq!(
             check.message,
-            "1024 neighbours, for the whole host: a scan of LAN office of corp (10.1.0.0/20) with its 4093 addresses fills the table for the whole host"
+            "1024 neighbours for the whole host: a scan of LAN office of corp (10.1.0.0/20) with its 4093 addresses fills the table"
         );
         let hint = check.hint.expect("a hint");
         assert!(hint.contains("net.ipv4.neigh.default.gc_thresh3=16384"), "{hint}");

@@ -25,7 +25,7 @@ pub(super) struct Pairs<'a> {
     pub(super) removed: Vec<(&'a ObservedContainer, Reason)>,
     /// Why containers and networks are recreated, by name.
     pub(super) recreated: HashMap<&'a str, Reason>,
-    /// Why resources are removed that are not desired.
+    /// Why resources that are not desired are removed.
     pub(super) unwanted: Reason,
 }
 
@@ -175,7 +175,7 @@ fn require_spec<S: Serialize>(
     }
 }
 
-/// Returns the fields of a spec that a container is seen to differ in.
+/// Returns the fields of a spec in which a container visibly differs.
 fn differing(container: &ObservedContainer, image: &str, labels: &Labels) -> BTreeSet<String> {
     let log = |labels: &Labels| labels.get(naming::LOG).cloned();
     seen(&[

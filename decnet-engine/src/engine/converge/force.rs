@@ -82,7 +82,7 @@ impl Engine {
         ]);
         let unconfirmed = self.repo.mutations(&unconfirmed).await?.rows;
         let deckies = unconfirmed.iter().filter_map(|mutation| {
-            // After a mutation finished, the runtime was observed to match, if that was later.
+            // A finished mutation no longer counts if the runtime was observed to match after it was stored.
             let late = matched.is_none_or(|matched| mutation.stored_at.is_some_and(|stored| stored >= matched));
             let counts = mutation.stored_at.is_some() && (late || !mutation.state.is_final());
             forced(&mutation.mutation).filter(|_| counts)

@@ -63,8 +63,8 @@ impl Session<'_> {
 
     /// Removes all resources, continues after errors, and returns the result with what is left.
     ///
-    /// If an earlier run was `was_interrupted`, the runtime may still work on its last request, so a network or container may appear
-    /// later: it waits a moment and observes again.
+    /// If an earlier run `was_interrupted`, the runtime may still work on its last request, so a network or container may appear
+    /// later. It then waits a moment and observes again.
     pub(in crate::engine) async fn clear(
         &self,
         mut remains: Remains,

@@ -277,7 +277,7 @@ impl Engine {
         let (observed, outstanding) =
             try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(row).await?) })?;
         let current = CurrentState { facts, observed };
-        // A running maze already has its ports; only changed settings may need ports of somebody else.
+        // A running maze already has its ports; only changed settings may need ports that others use.
         let mut target = Target::live(&stored, &settings);
         let host = if settings == row.settings {
             None

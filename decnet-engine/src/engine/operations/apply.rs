@@ -23,8 +23,8 @@ pub struct ApplyOptions {
 }
 
 impl ApplyOptions {
-    /// Validates the maze with these settings. A new topology is stored with them. A stored topology keeps its own; they are used
-    /// only if a deploy gets them too.
+    /// Validates the maze with these settings. A new topology is stored with them. A stored topology keeps its own
+    /// settings: pass the new ones to a deploy too.
     pub fn settings(mut self, settings: SettingsChange) -> Self {
         self.settings = settings;
         self

@@ -11,7 +11,7 @@ use decnet_topology::Protocol;
 use super::report::{PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};
 use crate::desired::{BaseSpec, PortMapping};
 
-/// The timeout for a published port to answer, or to close the connection if nobody is behind it.
+/// The timeout for a published port to answer, or to close the connection if no service is behind it.
 const CONNECT: Duration = Duration::from_secs(3);
 const LINGER: Duration = Duration::from_millis(300);
 
@@ -58,7 +58,7 @@ fn reached_at(port: &PortMapping) -> (IpAddr, u16) {
     (address, port.host_port)
 }
 
-/// Connects, and waits a moment: Docker's proxy accepts every connection, and closes it immediately if nobody is behind it.
+/// Connects, and waits a moment: Docker's proxy accepts every connection, and closes it immediately if no service is behind it.
 fn answers(at: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&at, CONNECT)?;
     stream.set_read_timeout(Some(LINGER))?;

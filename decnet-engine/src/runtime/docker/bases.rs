@@ -98,7 +98,7 @@ impl Docker {
         })
     }
 
-    /// Waits until a base with a default route is contained, or has failed to be.
+    /// Waits until a base with a default route is contained, or until its containment has failed.
     async fn require_contained(&self, spec: &BaseSpec, id: &str) -> Result<(), RuntimeError> {
         if !spec.state.has_way_out() {
             return Ok(());

@@ -174,7 +174,7 @@ impl Docker {
         let request = |body| self.client.create_container(Some(options.clone()), body);
         let is_missing = |failure: &Failure| failure.is(404) && failure.mentions("no such image");
         let mut created = self.ask(&asked, request(body.clone())).await;
-        // A teardown elsewhere may remove it once more.
+        // The teardown of another maze may remove it again.
         for _ in 0..RESTORATIONS {
             if !created.as_ref().is_err_and(is_missing) {
                 break;

@@ -101,7 +101,7 @@ impl Docker {
         }
     }
 
-    /// Loads or builds an image again that a teardown elsewhere removed between its ensuring and its use.
+    /// Loads or builds an image again if the teardown of another maze removed it after it was ensured.
     pub(super) async fn restore_image(&self, reference: &str, source: Source<'_>) -> Result<(), RuntimeError> {
         match (&self.decoy, source) {
             (Some(decoy), _) if decoy.reference == reference => self.load(reference).await,

@@ -66,7 +66,7 @@ async fn only_gateways_publish_ports() {
 }
 
 #[tokio::test]
-async fn a_maze_without_deckies_works_beside_one_with_deckies() {
+async fn a_maze_without_deckies_and_one_with_deckies_work_on_one_daemon() {
     let lab = Lab::new();
     let full = lab.store("full", small()).await;
     lab.deploy(full).await.expect("deployed");

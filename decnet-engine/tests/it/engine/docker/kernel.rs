@@ -53,7 +53,7 @@ async fn check_settled(lab: &Lab, id: TopologyId, add: &str) {
 #[ignore = "needs Docker"]
 async fn a_visitor_behind_a_smaller_mtu_gets_a_complete_page_and_causes_no_drift() {
     on_docker(async |lab| {
-        let outsider = Outsider::beside_host();
+        let outsider = Outsider::on_host_link();
         let topology = three("10.203.5");
         let id = deploy(lab, &topology, &format!("ssh={}:20324", Outsider::HOST)).await;
         let gate = base_of(id, &topology, "gate");

@@ -11,7 +11,7 @@ impl Outsider {
     pub(super) const HOST: &str = "10.203.250.1";
     pub(super) const OWN: &str = "10.203.250.2";
 
-    pub(super) fn beside_host() -> Self {
+    pub(super) fn on_host_link() -> Self {
         let name = format!("dcn{}", std::process::id());
         let outsider = Self { name };
         let (name, near, far) = (&outsider.name, outsider.near(), format!("{}f", outsider.name));

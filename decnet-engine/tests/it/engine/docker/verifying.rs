@@ -218,7 +218,7 @@ async fn a_foreign_interface_a_lost_lan_and_an_ended_service_deviate_and_are_sho
 #[ignore = "needs Docker"]
 async fn a_gateway_answers_an_outsider_and_logs_its_real_address() {
     on_docker(async |lab| {
-        let outsider = Outsider::beside_host();
+        let outsider = Outsider::on_host_link();
         let topology = three("10.203.4");
         let id = deploy(lab, &topology, &format!("ssh={}:20323", Outsider::HOST)).await;
         assert_eq!(verify(lab, id).await.deviations, []);

@@ -32,7 +32,7 @@ async fn each_op_is_applied_and_touches_only_the_required_containers() {
 }
 
 #[test]
-fn the_cases_are_of_every_op() {
+fn the_cases_cover_every_op() {
     let ops: std::collections::BTreeSet<_> = CASES.iter().map(|case| mutation(case.json).op()).collect();
     assert_eq!(ops.len(), decnet_topology::Mutation::OPS.len());
 }
