@@ -1,10 +1,10 @@
 //! Deploys mazes of decoy hosts on Docker, reconciles them, and removes them completely.
 //!
-//! **There is one way to change Docker: prepare a plan and execute it.** The desired state ([`Desired`]) is computed from a
-//! valid topology, and the actual state is observed ([`Observed`]). [`Engine::prepare`] compares the two and returns a
-//! [`Plan`]: a DAG of steps. [`execute`] runs the plan with bounded concurrency. On failure it undoes what this run did, and
-//! nothing else. A deploy starts from nothing, a teardown ends with nothing, and healing starts from a
-//! damaged maze; all are plans. So any command converges from any state, and a dry run prints the plan that would run.
+//! **There is one way to change Docker: prepare a plan and execute it.** The desired state ([`Desired`]) is computed from a valid
+//! topology, and the actual state is observed ([`Observed`]). [`Engine::prepare`] compares the two and returns a [`Plan`]: a DAG
+//! of steps. [`execute`] runs the plan with bounded concurrency. On failure it undoes what this run did, and nothing else. A
+//! deploy starts from nothing, a teardown ends with nothing, and healing starts from a damaged maze; all are plans. So any
+//! command converges from any state, and a dry run prints the plan that would run.
 //!
 //! # Deploying a maze
 //!

@@ -78,7 +78,7 @@ pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
 /// The image's volumes (`VOLUME`) are among them: by default, Docker creates a volume on the host's disk for each, without a
 /// limit and without a label of its owner. A volume is removed with its container. It is empty and writable for every user,
 /// regardless of the content in the image.
-pub(super) fn give_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes, podman: bool) {
+pub(super) fn add_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes, podman: bool) {
     let (scratch, options) = SCRATCH;
     if spec.writable_root.is_none() {
         host.tmpfs = Some(HashMap::from([(scratch.into(), options.into())]));

@@ -144,7 +144,7 @@ impl Docker {
         let mut tries = 0;
         loop {
             if let Some(host) = &mut body.host_config {
-                self.refused.leave_out(host);
+                self.refused.remove_from(host);
             }
             match Box::pin(self.try_to_create_container(name, body.clone(), source)).await {
                 Err(failure) if self.refused.learn(body.host_config.as_ref(), &failure) => {}

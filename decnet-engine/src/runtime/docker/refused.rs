@@ -15,7 +15,7 @@ pub(super) struct Refused {
 
 impl Refused {
     /// Removes the refused settings from a container.
-    pub(super) fn leave_out(&self, host: &mut HostConfig) {
+    pub(super) fn remove_from(&self, host: &mut HostConfig) {
         if self.root_limit.load(Ordering::Relaxed) {
             host.storage_opt = None;
         }

@@ -76,7 +76,7 @@ impl Docker {
                 spec.capabilities.iter().cloned(),
             )
         };
-        confinement::give_folders(&mut host, spec, wishes, info.podman);
+        confinement::add_folders(&mut host, spec, wishes, info.podman);
         if let Some(bytes) = spec.writable_root {
             confinement::limit_root(&mut host, bytes);
         }

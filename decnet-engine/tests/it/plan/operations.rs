@@ -223,7 +223,7 @@ fn refused() -> RuntimeError {
 }
 
 /// Returns the container that an action creates, starts or removes.
-fn reborn(action: &Action) -> Option<&ContainerName> {
+fn affected(action: &Action) -> Option<&ContainerName> {
     match action {
         Action::CreateBase { base } => Some(&base.name),
         Action::CreateService { service } => Some(&service.name),
@@ -257,7 +257,7 @@ async fn each_op_takes_these_steps_and_touches_nothing_else() {
         );
         let mut after = lives(&ground.docker.world());
         for (name, life) in before {
-            let touched = plan.steps().iter().any(|step| reborn(&step.action) == Some(&name));
+            let touched = plan.steps().iter().any(|step| affected(&step.action) == Some(&name));
             if !touched {
                 assert_eq!(after.remove(&name), Some(life), "{what}: {name} lives on");
             }
@@ -319,7 +319,7 @@ async fn the_next_plan_finishes_an_op_that_failed_or_was_interrupted_at_any_step
                 );
                 let mut after = lives(&ground.docker.world());
                 for (name, life) in before {
-                    if !plan.steps().iter().any(|step| reborn(&step.action) == Some(&name)) {
+                    if !plan.steps().iter().any(|step| affected(&step.action) == Some(&name)) {
                         assert_eq!(after.remove(&name), Some(life), "{context}: {name} lives on");
                     }
                 }

@@ -20,7 +20,7 @@ async fn topologies_are_drained_in_parallel_each_by_one_worker_up_to_the_width()
         for number in 0..MAZES {
             mazes.push(lab.deploy(number).await);
         }
-        lab.stage.look_for(SECOND / 10);
+        lab.stage.set_inspection_time(SECOND / 10);
         let mut options = by_polls(10 * SECOND);
         options.width = width;
         let keeper = Keeper::start(&lab.engine, options);
@@ -34,7 +34,7 @@ async fn topologies_are_drained_in_parallel_each_by_one_worker_up_to_the_width()
         until!(lab.unfinished().await == 0);
         tokio::time::sleep(60 * SECOND).await;
         keeper.end().await;
-        assert_eq!(lab.stage.most(), (width.min(MAZES.into()), 1), "width {width}");
+        assert_eq!(lab.stage.peaks(), (width.min(MAZES.into()), 1), "width {width}");
         for id in mazes {
             assert!(lab.matches_the_store(id).await);
         }
@@ -52,7 +52,7 @@ async fn two_loops_on_one_store_share_the_work_and_apply_each_mutation_once() {
             enqueue(&lab.engine, id, &format!("extra-{round}")).await;
         }
     }
-    lab.stage.look_for(SECOND / 10);
+    lab.stage.set_inspection_time(SECOND / 10);
     let engines = [lab.engine.clone(), lab.elsewhere()];
     let mut events = engines.each_ref().map(decnet_engine::Engine::events);
     let mut options = by_polls(10 * SECOND);

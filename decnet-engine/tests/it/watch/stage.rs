@@ -27,13 +27,13 @@ pub(super) struct Stage {
 #[derive(Debug, Default)]
 struct Inner {
     /// The duration of an inspection.
-    look: Duration,
+    inspection_time: Duration,
     /// How many actions must panic.
     panics: usize,
     /// The topologies that cannot be inspected.
     hidden: BTreeSet<TopologyId>,
     /// How many inspections of a topology run now.
-    looking: BTreeMap<TopologyId, usize>,
+    inspections: BTreeMap<TopologyId, usize>,
     most_topologies: usize,
     most_at_one: usize,
     performed: Vec<(Instant, String)>,
@@ -56,8 +56,8 @@ impl Stage {
     }
 
     /// Sets the duration of an inspection. A list takes no time.
-    pub(super) fn look_for(&self, time: Duration) {
-        self.inner().look = time;
+    pub(super) fn set_inspection_time(&self, time: Duration) {
+        self.inner().inspection_time = time;
     }
 
     /// Makes every inspection of a topology fail, or succeed again.
@@ -92,8 +92,8 @@ impl Stage {
             .expect("the stage exists")
     }
 
-    /// Returns the maximum number of topologies inspected in parallel, and how often one was inspected twice at once.
-    pub(super) fn most(&self) -> (usize, usize) {
+    /// Returns the maximum number of topologies inspected in parallel, and that of parallel inspections of one topology.
+    pub(super) fn peaks(&self) -> (usize, usize) {
         let inner = self.inner();
         (inner.most_topologies, inner.most_at_one)
     }
@@ -107,24 +107,24 @@ impl Stage {
 }
 
 /// Counts an inspection of a topology until it is dropped.
-struct Looking<'a>(&'a Stage, TopologyId);
+struct Inspecting<'a>(&'a Stage, TopologyId);
 
-impl<'a> Looking<'a> {
+impl<'a> Inspecting<'a> {
     fn start(stage: &'a Stage, id: TopologyId) -> Self {
         let inner = &mut *stage.inner();
-        let at_one = inner.looking.entry(id).or_default();
+        let at_one = inner.inspections.entry(id).or_default();
         *at_one += 1;
         inner.most_at_one = inner.most_at_one.max(*at_one);
-        let topologies = inner.looking.values().filter(|looking| **looking > 0).count();
+        let topologies = inner.inspections.values().filter(|running| **running > 0).count();
         inner.most_topologies = inner.most_topologies.max(topologies);
         Self(stage, id)
     }
 }
 
-impl Drop for Looking<'_> {
+impl Drop for Inspecting<'_> {
     fn drop(&mut self) {
-        if let Some(looking) = self.0.inner().looking.get_mut(&self.1) {
-            *looking -= 1;
+        if let Some(running) = self.0.inner().inspections.get_mut(&self.1) {
+            *running -= 1;
         }
     }
 }
@@ -137,12 +137,12 @@ impl Runtime for Stage {
 
     async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         if let Scope::Topology(_, id) = scope {
-            let _looking = Looking::start(self, id);
-            let (look, hidden) = {
+            let _inspecting = Inspecting::start(self, id);
+            let (time, hidden) = {
                 let inner = self.inner();
-                (inner.look, inner.hidden.contains(&id))
+                (inner.inspection_time, inner.hidden.contains(&id))
             };
-            tokio::time::sleep(look).await;
+            tokio::time::sleep(time).await;
             if hidden {
                 return Err(RuntimeError::Refused {
                     reason: "hidden".into(),

@@ -63,7 +63,7 @@ async fn a_half_done_maze_can_be_torn_down_at_once() {
 async fn a_cancelled_loop_does_not_wait_for_an_inspection() {
     let lab = Lab::new();
     lab.deploy(0).await;
-    lab.stage.look_for(60 * SECOND);
+    lab.stage.set_inspection_time(60 * SECOND);
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
     settle().await;
     let since = tokio::time::Instant::now();

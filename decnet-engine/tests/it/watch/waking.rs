@@ -114,7 +114,7 @@ async fn after_lost_events_the_store_is_read_at_once() {
 async fn an_inspection_does_not_delay_new_events() {
     let lab = Lab::new();
     let id = lab.deploy(0).await;
-    lab.stage.look_for(60 * SECOND);
+    lab.stage.set_inspection_time(60 * SECOND);
     let keeper = Keeper::start(&lab.engine, by_events());
     for decky in ["first", "second", "third"] {
         settle().await;

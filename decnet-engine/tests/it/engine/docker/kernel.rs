@@ -78,7 +78,7 @@ async fn a_visitor_behind_a_smaller_mtu_gets_a_complete_page_and_causes_no_drift
             })
         };
         is_ready.recv().expect("it listens");
-        assert_eq!(outsider.loads(20324), 60_000);
+        assert_eq!(outsider.receive_all(20324), 60_000);
         serving.join().expect("served");
         docker(&["start", &service]);
 

@@ -34,21 +34,21 @@ impl Outsider {
         format!("{}n", self.name)
     }
 
-    /// Lets only shorter packets through the link, like a tunnel, without the knowledge of its own end.
+    /// Lets only shorter packets through the link, like a tunnel. Its own end does not know the limit.
     pub(super) fn narrow(&self, mtu: u16) {
         let done = run("ip", &["link", "set", &self.near(), "mtu", &mtu.to_string()]);
         assert!(done.status.success(), "{done:?}");
     }
 
     /// Connects to a port of the host, reads to the end, and returns the number of bytes.
-    pub(super) fn loads(&self, port: u16) -> usize {
+    pub(super) fn receive_all(&self, port: u16) -> usize {
         let script = format!("exec 3<>/dev/tcp/{}/{port}; cat <&3 | wc -c", Self::HOST);
         let arguments = ["netns", "exec", &self.name, "timeout", "30", "bash", "-c", &script];
         text(&run("ip", &arguments)).trim().parse().expect("a number")
     }
 
     /// Connects to a port of the host and returns what it receives.
-    pub(super) fn hears(&self, port: u16) -> String {
+    pub(super) fn receive(&self, port: u16) -> String {
         let script = format!("exec 3<>/dev/tcp/{}/{port}; head -c 12 <&3", Self::HOST);
         text(&run(
             "ip",

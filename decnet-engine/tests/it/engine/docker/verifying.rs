@@ -222,7 +222,7 @@ async fn a_gateway_answers_an_outsider_and_logs_its_real_address() {
         let topology = three("10.203.4");
         let id = deploy(lab, &topology, &format!("ssh={}:20323", Outsider::HOST)).await;
         assert_eq!(verify(lab, id).await.deviations, []);
-        assert!(outsider.hears(20323).starts_with("SSH-2.0"));
+        assert!(outsider.receive(20323).starts_with("SSH-2.0"));
 
         let gate = topology.decky_named(&"gate".parse().expect("a name")).expect("a decky");
         let service = naming::service(id, gate, gate.services().iter().next().expect("ssh"));
