@@ -26,7 +26,7 @@ pub(crate) struct SharedBus {
 }
 
 impl SharedBus {
-    /// Does not connect yet.
+    /// Creates the bus. It is not connected yet.
     pub(crate) fn new(globals: &Globals) -> Self {
         Self {
             // Without a path nothing is published; the store has the true state.

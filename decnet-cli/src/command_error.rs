@@ -39,7 +39,7 @@ pub(crate) enum CommandError {
     /// A file could not be read.
     #[error("{} cannot be read", .path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// The text of a config has another syntax.
+    /// The text of a config cannot be parsed.
     #[error("{origin} cannot be read as {}", .error.syntax)]
     Parse { origin: String, error: ConfigTextError },
     /// A file or folder could not be written.
@@ -61,7 +61,7 @@ pub(crate) enum CommandError {
         at: Timestamp,
         created: Timestamp,
     },
-    /// A LAN, service or other thing with that name does not exist.
+    /// A LAN or service with that name does not exist.
     #[error("no {kind} named `{name}`")]
     Unknown { kind: &'static str, name: String },
     /// Another maze with that name is stored and is not pending.
@@ -92,7 +92,7 @@ pub(crate) enum CommandError {
     /// Stdout cannot be written to.
     #[error("the output cannot be written")]
     Stdout(#[source] io::Error),
-    /// A value does not print as JSON.
+    /// A value cannot be printed as JSON.
     #[error("the output cannot be printed as JSON")]
     Json(#[from] serde_json::Error),
     /// Signals cannot be caught.
@@ -202,13 +202,13 @@ impl CommandError {
     /// Returns the causes, the nearest first, without repetition.
     pub(crate) fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
-        let mut said = self.to_string();
+        let mut previous = self.to_string();
         let mut cause = self.source();
         while let Some(source) = cause {
-            let words = source.to_string();
-            if !said.contains(&words) {
-                said.clone_from(&words);
-                causes.push(words);
+            let text = source.to_string();
+            if !previous.contains(&text) {
+                previous.clone_from(&text);
+                causes.push(text);
             }
             cause = source.source();
         }

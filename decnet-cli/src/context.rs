@@ -26,7 +26,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Does not open anything yet.
+    /// Creates the context. Nothing is opened yet.
     pub(crate) fn new(globals: Globals, output: Output) -> Self {
         let bus = SharedBus::new(&globals);
         Self { globals, output, bus }

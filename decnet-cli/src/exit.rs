@@ -1,4 +1,4 @@
-//! Exit codes, error codes and hints. Only this file decides them.
+//! Exit codes and hints. Only this file decides them.
 
 use std::{io, process::ExitCode};
 
@@ -112,7 +112,7 @@ fn exit_of_code(code: &str) -> Exit {
 }
 
 const LARGER_POOL: &str =
-    "give a larger pool with --subnet-base-prefix, smaller LANs with --lan-prefix, or tear mazes down";
+    "set a larger pool with --subnet-base-prefix or smaller LANs with --lan-prefix, or tear mazes down";
 
 fn hint_of_engine(error: &EngineError) -> Option<&'static str> {
     Some(match error {
@@ -156,7 +156,7 @@ fn hint_of_repo(error: &RepoError) -> Option<&'static str> {
         RepoError::NotEditable { .. } => {
             "a maze can be changed while it is pending, active or degraded, and not being torn down"
         }
-        RepoError::NotDeletable { .. } => "`decnet teardown` it first",
+        RepoError::NotDeletable { .. } => "tear it down with `decnet teardown` first",
         RepoError::FolderMissing { .. } => "create the folder, or give another database with --db",
         RepoError::IsFolder { .. } | RepoError::NotAStore { .. } => {
             "the file was not changed; give another database with --db or DECNET_DB"
@@ -178,7 +178,7 @@ fn hint_of_runtime(error: &RuntimeError) -> Option<&'static str> {
 fn hint_of_finding(finding: Option<&Finding>) -> &'static str {
     match finding.map(|finding| finding.code) {
         Some(Code::SubnetSpecial) => "move the LANs to private subnets (`decnet next-subnet` prints one)",
-        Some(Code::HostPortTaken) => "stop what listens there, or publish elsewhere: --publish ssh=2222",
+        Some(Code::HostPortTaken) => "stop the process that listens there, or publish another port: --publish ssh=2222",
         Some(Code::SubnetHostOverlap | Code::SubnetOverlap) => {
             "move the LANs to other subnets (`decnet next-subnet` prints one), or remove the conflicting network or route"
         }
@@ -191,15 +191,15 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "ADDRESS_POOL_EXHAUSTED" => "the LAN is full: add another, or remove deckies from it",
         "FORCE_REQUIRED" => "--force allows the running container to be recreated, and --plan shows the steps first",
-        "SUBNET_POOL_EXHAUSTED" => "give one of another range with --subnet; `decnet next-subnet` prints a free one",
-        "SUBNET_SPECIAL" => "take a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        "SUBNET_POOL_EXHAUSTED" => "choose one in another range with --subnet; `decnet next-subnet` prints a free one",
+        "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "agent_mode" => "store it in mode `unihost` to deploy it on this daemon",
-        "ambiguous" => "give more of the id",
+        "ambiguous" => "give more characters of the id",
         "bus" => "give another socket with --bus, in a writable folder",
         "bus_in_use" => "one bus is enough; `decnet events` follows it",
         "busy" => "wait until it is done; the lease of a dead process expires, and `decnet db unlock MAZE` breaks it",
         "database_damaged" => {
-            "restore the newest backup, then check `decnet reap --dry-run` before you reap: it does not know later deploys. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists what runs without it"
+            "restore the newest backup, then check `decnet reap --dry-run` before you reap: the backup does not know later deploys. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists resources on Docker that no database manages"
         }
         "database_empty" => {
             "if it held mazes, restore the newest backup, then check `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
@@ -211,7 +211,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "database_too_new" => "update decnet, or give another database with --db",
         "destructive" => "`decnet plan` shows the steps; --force allows them",
         "differs" => {
-            "`decnet teardown` it and apply again, or give the file another name; a file does not replace a running maze"
+            "tear it down with `decnet teardown` and apply again, or give the file another name; a file does not replace a running maze"
         }
         "disk_full" => {
             "free some space and try again; nothing was lost, and `list`, `show`, `plan`, `teardown` and `reap` still work"
@@ -221,21 +221,21 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "docker_unreachable" => {
             "start Docker (`systemctl start docker`), check that you may use its socket, or name it with --host or DOCKER_HOST"
         }
-        "foreign" => "rename the maze or remove the other by hand; decnet never touches resources of others",
+        "foreign" => "rename the maze, or remove the other resource by hand; decnet never touches resources of others",
         "image_unavailable" => "check the name in the catalogue, and that the registry can be reached",
         "in_use" => {
             "tear them down first; --force removes the database and leaves running mazes to `decnet reap --instance`"
         }
-        "invalid_catalog" => "fix the file given by --catalog; `decnet services --json` shows what entries look like",
+        "invalid_catalog" => "fix the file given by --catalog; `decnet services --json` shows examples of entries",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown` removes it",
-        "name_taken" => "give another name, or tear the other down first",
-        "no_decoy" => "give one with --decoy FILE",
-        "port_taken" => "stop what listens there, or publish elsewhere: --publish ssh=2222",
+        "name_taken" => "choose another name, or tear the other maze down first",
+        "no_decoy" => "give a decoy program with --decoy FILE",
+        "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
         "publish_maps_nothing" => "`decnet show` lists the gateways and their services",
         "reap_incomplete" => "run it again; `decnet doctor` shows the state of Docker",
         "status_conflict" | "version_conflict" => "another process changed it first; check it and try again",
-        "subnet_claimed" => "choose another subnet (`decnet next-subnet` prints one), or tear the other down first",
+        "subnet_claimed" => "choose another subnet (`decnet next-subnet` prints one), or tear the other maze down first",
         "subnet_taken" => "`decnet doctor` lists networks; choose another subnet (`decnet next-subnet`)",
         "teardown_incomplete" => "run `decnet teardown` again to continue",
         "teardown_unrecorded" => {

@@ -55,12 +55,12 @@ pub(crate) struct Workers {
     pub(crate) max_workers: Option<u16>,
 }
 
-/// The options of an engine besides the global flags.
+/// The options of an engine, in addition to the global flags.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct EngineFlags {
     #[command(flatten)]
     pub(crate) workers: Workers,
-    /// Another decoy program than the one in this command.
+    /// The decoy program to use instead of the built-in one.
     #[arg(long, value_name = "FILE")]
     pub(crate) decoy: Option<PathBuf>,
 }

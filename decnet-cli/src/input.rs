@@ -137,13 +137,13 @@ pub(crate) fn write(path: &Path, text: &str, output: crate::output::Output) -> R
 /// Writes a temporary file and renames it, so that a full disk does not damage the file.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = fs::canonicalize(path)?;
-    let mut beside = path.clone().into_os_string();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let done = fs::write(&beside, text)
-        .and_then(|()| fs::set_permissions(&beside, fs::metadata(&path)?.permissions()))
-        .and_then(|()| fs::rename(&beside, &path));
+    let mut temporary = path.clone().into_os_string();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let done = fs::write(&temporary, text)
+        .and_then(|()| fs::set_permissions(&temporary, fs::metadata(&path)?.permissions()))
+        .and_then(|()| fs::rename(&temporary, &path));
     if done.is_err() {
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&temporary);
     }
     done
 }
@@ -160,8 +160,8 @@ mod tests {
         replace(&path, "after").expect("replaced");
         assert_eq!(fs::read_to_string(&path).expect("read"), "after");
         // A folder has the name of the temporary file, so it cannot be written.
-        let beside = folder.path().join(format!("maze.yaml.{}.tmp", std::process::id()));
-        fs::create_dir(&beside).expect("made");
+        let temporary = folder.path().join(format!("maze.yaml.{}.tmp", std::process::id()));
+        fs::create_dir(&temporary).expect("made");
         replace(&path, "later").expect_err("cannot be written");
         assert_eq!(fs::read_to_string(&path).expect("read"), "after");
     }

@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP. The first one cancels the operation and lets it undo its changes, the third one exits immediately.
+//! Ctrl-C, SIGTERM and SIGHUP. The first signal cancels the operation, which then undoes its changes. The third one exits
+//! immediately.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;

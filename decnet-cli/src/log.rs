@@ -11,7 +11,7 @@ use tracing_subscriber::{
 
 use crate::{globals::Globals, output::Output, text};
 
-/// Starts logging: warnings, with `-v` information, with `-vv` and `-vvv` details.
+/// Starts logging: warnings by default, information with `-v`, and details with `-vv` and `-vvv`.
 pub(crate) fn start(globals: &Globals, output: Output) {
     let level = match (globals.quiet, globals.verbose) {
         (true, _) => LevelFilter::ERROR,

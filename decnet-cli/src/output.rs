@@ -80,7 +80,7 @@ impl Output {
         }
     }
 
-    /// Prints a note for people on stderr, unless quiet or JSON is asked for.
+    /// Prints a note for people on stderr, unless `--quiet` or `--json` is given.
     pub(crate) fn note(self, text: impl AsRef<str>) {
         if !self.quiet && !self.json {
             say(&text::one_line(text.as_ref()));

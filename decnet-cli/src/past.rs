@@ -32,7 +32,7 @@ pub(crate) async fn show(
     if output.json {
         let deckies: Vec<_> = deckies
             .into_iter()
-            .map(|(decky, moment)| Then { decky, moment })
+            .map(|(decky, moment)| DeckyAt { decky, moment })
             .collect();
         return output.json(&json!({
             "id": row.id,
@@ -67,7 +67,7 @@ pub(crate) async fn show(
 
 /// A decky at a time, as JSON.
 #[derive(Serialize)]
-struct Then<'a> {
+struct DeckyAt<'a> {
     decky: &'a Name,
     #[serde(flatten)]
     moment: &'a DeckyMoment,
@@ -75,8 +75,8 @@ struct Then<'a> {
 
 /// Prints the last changes of a topology.
 pub(crate) fn history(context: &Context, entries: Vec<HistoryEntry>) -> Result<(), CommandError> {
-    let left_out = entries.len().saturating_sub(SHOWN);
-    let rows = entries.into_iter().skip(left_out).map(|entry| {
+    let skipped = entries.len().saturating_sub(SHOWN);
+    let rows = entries.into_iter().skip(skipped).map(|entry| {
         [
             text::time(entry.at),
             entry.what,
@@ -88,10 +88,10 @@ pub(crate) fn history(context: &Context, entries: Vec<HistoryEntry>) -> Result<(
     context
         .output
         .data(&table::rows(["TIME", "HISTORY", "BY", "REASON"], rows))?;
-    if left_out > 0 {
+    if skipped > 0 {
         context
             .output
-            .note("earlier changes are not shown; `decnet mutations` lists all that were queued");
+            .note("earlier changes are not shown; `decnet mutations` lists all queued mutations");
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {
     Ok(strategy.data_dir().join("decnet").join("decnet.db"))
 }
 
-/// Opens the database. One in the user's data folder is created with its folder on first use.
+/// Opens the database. The one in the user's data folder is created with its folder on first use.
 pub(crate) fn open(globals: &Globals) -> Result<SqliteRepo, CommandError> {
     let path = path(globals)?;
     if globals.db.is_none()

@@ -7,15 +7,15 @@ use decnet_engine::DeckyState;
 
 use crate::text::one_line;
 
-/// The narrowest terminal for which tables are wrapped.
-const NARROWEST: u16 = 60;
+/// The smallest width of a terminal at which tables are wrapped.
+const MIN_WIDTH: u16 = 60;
 
 /// Prints rows in aligned columns without a frame, which is readable and works with cut(1). Each cell is printed in one line.
 pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     // Only a terminal with a known, sensible width is wrapped. Others get each row on one line.
-    let is_wide = table.width().is_some_and(|width| width >= NARROWEST);
+    let is_wide = table.width().is_some_and(|width| width >= MIN_WIDTH);
     let arrangement = if std::io::stdout().is_terminal() && is_wide {
         ContentArrangement::Dynamic
     } else {
@@ -29,7 +29,7 @@ pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<It
     for cells in rows {
         table.add_row(cells.map(|cell| one_line(&cell).into_owned()));
     }
-    // Without trailing spaces.
+    // Trailing spaces are removed.
     let mut text = String::new();
     for line in table.lines() {
         text += &one_line(line.trim_end());

@@ -79,7 +79,7 @@ impl Written {
 
     /// Parses the document and completes it to a maze without reserved subnets.
     pub(crate) fn resolve(&self, py: Python<'_>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<(Header, Topology)> {
-        let claims = SubnetPool::past(convert::subnets(reserved, "reserved")?);
+        let claims = SubnetPool::without(convert::subnets(reserved, "reserved")?);
         let read = py.detach(|| {
             let draft = self.parse().map_err(refusal)?;
             let maze = draft.resolve(&claims).map_err(refusal)?;

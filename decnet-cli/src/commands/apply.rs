@@ -9,7 +9,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, input::So
 
 /// Store a maze file.
 ///
-/// The maze is new, replaces the pending maze with its name, or is already stored.
+/// The maze is stored as new, replaces the pending maze of the same name, or is already stored.
 ///
 /// Missing subnets and addresses are taken from the stored maze, or allocated. If the maze runs and differs from the file, it is
 /// not changed: the command prints the difference and exits with status 4.

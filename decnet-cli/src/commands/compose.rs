@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// The output file; - is stdout.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// Another decoy program than the one in this command.
+    /// The decoy program to use instead of the built-in one.
     #[arg(long, value_name = "FILE")]
     decoy: Option<PathBuf>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
     let (topology, instance, id, settings) = match lookup::maze(context, &arguments.maze).await? {
-        // A file belongs to no store; containers started from it are never considered a store's own.
+        // A file belongs to no store, so no store considers containers started from it as its own.
         lookup::Maze::File(header, topology) => {
             let id = header.id.unwrap_or_else(rng::topology_id);
             (topology, rng::instance_id(), id, DeploySettings::default())

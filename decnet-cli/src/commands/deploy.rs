@@ -15,7 +15,7 @@ use crate::{
 
 /// Deploy a maze on Docker, in any state.
 ///
-/// On Ctrl-C or a failure, the command undoes only what this run did.
+/// On Ctrl-C or a failure, the command undoes only the changes of this run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// with the maze, in addition to earlier rules.
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     publish: Vec<PublishRule>,
-    /// What deckies of the DMZ may send to the outside: none, dns-only, rate-limited or open (the default without a value);
+    /// The traffic from deckies of the DMZ to the outside: none, dns-only, rate-limited or open (the default without a value);
     /// stored with the maze.
     #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "open")]
     dmz_egress: Option<DmzEgress>,
@@ -102,17 +102,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if work.dry_run {
         return plan::dry_run(context, &engine, id, Operation::Deploy(options)).await;
     }
-    let sharing = own_images(&repo.load(id).await?.topology, &catalog);
+    let services = own_images(&repo.load(id).await?.topology, &catalog);
     let exit = execute(context, &engine, async |cancel| {
         engine.deploy(id, options, cancel).await
     })
     .await?;
-    if let Some(first) = sharing.first() {
+    if let Some(first) = services.first() {
         context.output.note(format!(
             "hint: {} (first: {first}). After a restart of the daemon such a service may stay exited; \
              `decnet watch` as a service (contrib/decnet-watch.service) starts it again",
             crate::text::count(
-                sharing.len(),
+                services.len(),
                 "service has its own image",
                 "services have their own images"
             )

@@ -71,7 +71,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
 }
 
 fn print(output: Output, check: &Check) -> Result<(), CommandError> {
-    // The verdict is on stdout: it is coloured only if that is a terminal as well.
+    // The verdict is on stdout: it is coloured only if stdout is also a terminal.
     let colored = Output {
         color: output.color && std::io::IsTerminal::is_terminal(&std::io::stdout()),
         ..output

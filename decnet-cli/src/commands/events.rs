@@ -9,7 +9,7 @@ use crate::{bus, command_error::CommandError, context::Context, exit::Exit, look
 /// Print the current state and then every event, until interrupted.
 ///
 /// With --json each line is an object: a `snapshot`, then events, and `lagged` if events were lost. Without a bus (`decnet bus`)
-/// the command reads the database every second. It then prints changes of status and mutations, but no steps and deckies.
+/// the command reads the database every second. It then prints changes of status and mutations, but no steps or deckies.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet events --topology corp\n  \

@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     /// Wait until the change is applied, and apply it unless another process does.
     #[arg(long, conflicts_with = "plan")]
     wait: bool,
-    /// Only print the plan, and which containers would be restarted or recreated.
+    /// Only print the plan, and the containers that it would restart or recreate.
     #[arg(long)]
     plan: bool,
     /// Allow the decky's running container to be recreated.
@@ -122,7 +122,7 @@ async fn show_plan(
     if status == Status::Pending {
         let value = json!({ "steps": [], "restarts": [], "deleted_logs": [], "refusal": null });
         context.output.either(&value, || {
-            format!("{} would be edited directly, because it does not run\n", row.name)
+            format!("{} would be edited directly, because it is not running\n", row.name)
         })?;
         return Ok(Exit::Done);
     }
@@ -209,7 +209,7 @@ async fn say_done(context: &Context, engine: &Engine, mutation: &MutationRow) ->
     Ok(exit)
 }
 
-/// Returns whether a mutation was rejected because it lacks `force`. The row only has a text, so the mutation is checked again.
+/// Returns whether a mutation was rejected because it lacks `force`. The row has the reason only as text, so the mutation is checked again.
 async fn wants_force(engine: &Engine, row: &MutationRow) -> bool {
     let checked = engine.check_mutation(row.topology, &row.mutation, None).await;
     matches!(checked, Err(EngineError::Mutation(MutationError::ForceRequired { .. })))

@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     if page.rows.is_empty() {
         context.output.note(match page.total {
-            0 if filter == MutationFilter::default() => "no mutations; `decnet mutate` makes one".into(),
+            0 if filter == MutationFilter::default() => "no mutations; `decnet mutate` creates one".into(),
             0 => "no mutation matches".into(),
             some => format!("0 of {some}"),
         });

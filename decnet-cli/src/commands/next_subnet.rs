@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     /// The pool: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
     #[arg(long, value_name = "RANGE", value_parser = |text: &str| net::parse_base(text))]
     subnet_base_prefix: Option<Ipv4Net>,
-    /// Its prefix length.
+    /// The prefix length of the subnet.
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_LAN_PREFIX)]
     lan_prefix: u8,
 }

@@ -60,7 +60,7 @@ fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Prints the steps, and a warning of the logs that they delete.
+/// Prints the steps, and a warning about the logs that they delete.
 pub(crate) fn lines(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     for step in plan.steps() {
         context.output.line(step.to_string())?;

@@ -119,7 +119,7 @@ fn print(
         output.line(format!("  {reason}"))?;
     }
     if row.needs_resync {
-        output.line("  Docker may differ from what is stored: `decnet reconcile` repairs it")?;
+        output.line("  Docker may differ from the stored maze: `decnet reconcile` repairs it")?;
     }
     if !deckies.is_empty() {
         output.data("\n")?;

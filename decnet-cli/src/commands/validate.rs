@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use decnet_topology::{Catalog, Finding, Report, RuleSet, Severity, claims_besides, validate_against};
+use decnet_topology::{Catalog, Finding, Report, RuleSet, Severity, claims_except, validate_against};
 use serde::Serialize;
 use serde_json::json;
 
@@ -100,7 +100,7 @@ async fn check(
         Err(error) => return Err(error),
     };
     let claims = match store {
-        Some(context) => claims_besides(context.repo()?.as_ref(), &draft.header.name).await?,
+        Some(context) => claims_except(context.repo()?.as_ref(), &draft.header.name).await?,
         None => Vec::new(),
     };
     Ok(validate_against(&draft, catalog, rules, &claims))

@@ -22,7 +22,7 @@ pub struct SubnetPool {
 
 impl SubnetPool {
     /// Uses the default pool without these subnets.
-    pub fn past(taken: impl IntoIterator<Item = Ipv4Net>) -> Self {
+    pub fn without(taken: impl IntoIterator<Item = Ipv4Net>) -> Self {
         Self {
             taken: taken.into_iter().collect(),
             ..Self::default()
@@ -95,7 +95,7 @@ impl Draft {
     ///
     /// let lans = vec![DraftLan { name: "dmz".into(), is_dmz: true, ..DraftLan::default() }];
     /// let draft = Draft { lans, ..Draft::default() };
-    /// let topology = draft.resolve(&SubnetPool::past(["172.16.0.0/24".parse()?]))?;
+    /// let topology = draft.resolve(&SubnetPool::without(["172.16.0.0/24".parse()?]))?;
     /// assert_eq!(topology.lans()[0].subnet().to_string(), "172.16.1.0/24");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

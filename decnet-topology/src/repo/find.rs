@@ -86,7 +86,7 @@ pub async fn find_live_topology(
 }
 
 /// Returns the subnets that are claimed, except those of the topology with a name: it may keep its own.
-pub async fn claims_besides(store: &dyn TopologyStore, name: &str) -> Result<Vec<SubnetClaim>, RepoError> {
+pub async fn claims_except(store: &dyn TopologyStore, name: &str) -> Result<Vec<SubnetClaim>, RepoError> {
     let own = match TopologyName::new(name) {
         Ok(name) => find_live_topology(store, &name).await?,
         Err(_) => None,
@@ -240,11 +240,11 @@ mod tests {
             .await
             .expect("asked");
         assert_eq!(live.map(|row| row.id), Some(first.id));
-        let others = claims_besides(&repo, "corp").await.expect("asked");
+        let others = claims_except(&repo, "corp").await.expect("asked");
         assert!(
             others.len() == 1 && others[0].subnet.to_string() == "10.0.1.0/24",
             "{others:?}"
         );
-        assert_eq!(claims_besides(&repo, "not a name").await.expect("asked").len(), 2);
+        assert_eq!(claims_except(&repo, "not a name").await.expect("asked").len(), 2);
     }
 }

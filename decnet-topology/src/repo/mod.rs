@@ -16,7 +16,7 @@ mod sqlite;
 mod topology_store;
 
 pub use error::RepoError;
-pub use find::{FindError, claims_besides, find_live_topology, find_topology, last_mutations};
+pub use find::{FindError, claims_except, find_live_topology, find_topology, last_mutations};
 pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
 pub use memory::MemoryRepo;

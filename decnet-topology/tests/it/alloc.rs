@@ -254,7 +254,7 @@ fn draft(lans: &[(&str, Option<&str>)], deckies: &[Attached<'_>]) -> Draft {
 fn a_draft_gets_subnets_that_overlap_neither_its_own_nor_claimed_ones() {
     let open = draft(&[("a", None), ("b", Some("172.16.0.0/23")), ("c", None)], &[]);
     let topology = open
-        .resolve(&SubnetPool::past([subnet("172.16.2.128/25")]))
+        .resolve(&SubnetPool::without([subnet("172.16.2.128/25")]))
         .expect("topology");
     let subnets: Vec<String> = topology.lans().iter().map(|lan| lan.subnet().to_string()).collect();
     assert_eq!(subnets, ["172.16.3.0/24", "172.16.0.0/23", "172.16.4.0/24"]);

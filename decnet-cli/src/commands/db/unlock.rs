@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
         let what = format!(
             "break the lease of `{}`, whose holder is running: {}",
             row.name,
-            named(&lease.holder)
+            describe_holder(&lease.holder)
         );
         confirm_or_refuse(context.output, &what)?;
     }
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
         let claim = broken.claim;
         let claim = claim.map(|claim| (claim.holder, "claim on a mutation", claim.until));
         let line = |(holder, what, until)| {
-            let holder = named(&holder);
+            let holder = describe_holder(&holder);
             format!("{}  broke the {what} of {holder}, until {until}\n", row.name)
         };
         let lines: Vec<_> = lease.into_iter().chain(claim).map(line).collect();
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, repo: &dyn Repo, topology: &str, yes:
 }
 
 /// Describes a holder.
-fn named(holder: &Holder) -> String {
+fn describe_holder(holder: &Holder) -> String {
     let state = holder_state(holder);
     format!("{} (pid {}, {state})", text::one_line(&holder.label), holder.pid)
 }

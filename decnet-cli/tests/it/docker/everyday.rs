@@ -210,7 +210,7 @@ fn the_remains_of_a_lost_database_are_listed_and_reaped() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn the_doctor_reports_a_broken_catalogue_beside_its_other_checks() {
+fn the_doctor_reports_a_broken_catalogue_and_runs_its_other_checks() {
     let lab = Lab::apply(&ONE.replace("10.204.11.", "10.204.17."));
     let catalog = lab.sandbox.write("broken.toml", "[services.forge]\nports = 3\n");
     let catalog = catalog.to_str().expect("UTF-8");
