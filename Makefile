@@ -6,10 +6,10 @@
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## install and start Docker if there is none, then deploy a maze of seven LANs, verify it, and tear it down
+demo: ## install and start Docker if it is missing, then deploy a maze of seven LANs, verify it, and tear it down
 	@scripts/demo
 
-test: ## all tests, including those that need Docker (set up if there is none) and those of Python
+test: ## all tests, including those that need Docker (set up if it is missing) and those of Python
 	@scripts/test
 
 test-python: ## only the tests of the Python binding: wheel, types, stubs, tests, examples, source distribution
@@ -28,7 +28,7 @@ lint: ## format, clippy and docs, with warnings denied
 	cargo clippy --package decnet-topology --package decnet-engine --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --all-features --no-deps
 
-bench: ## the benches, each beside its floor; the results are written to benches/RESULTS.md
+bench: ## the benches, each compared with its lower bound; writes the results to benches/RESULTS.md
 	cargo bench --package decnet-benches --benches
 	cargo run --quiet --release --package decnet-benches --bin results
 

@@ -199,7 +199,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "bus_in_use" => "one bus is enough; `decnet events` follows it",
         "busy" => "wait until it is done; the lease of a dead process expires, and `decnet db unlock MAZE` breaks it",
         "database_damaged" => {
-            "restore the newest backup, then check `decnet reap --dry-run` before you reap: the backup does not know later deploys. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists resources on Docker that no database manages"
+            "restore the newest backup, then check `decnet reap --dry-run` before you reap: the backup does not know later deploys. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists the resources that it leaves on Docker"
         }
         "database_empty" => {
             "if it held mazes, restore the newest backup, then check `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
@@ -235,7 +235,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "publish_maps_nothing" => "`decnet show` lists the gateways and their services",
         "reap_incomplete" => "run it again; `decnet doctor` shows the state of Docker",
         "status_conflict" | "version_conflict" => "another process changed it first; check it and try again",
-        "subnet_claimed" => "choose another subnet (`decnet next-subnet` prints one), or tear the other maze down first",
+        "subnet_claimed" => "choose another subnet (`decnet next-subnet` prints one), or tear the other maze down",
         "subnet_taken" => "`decnet doctor` lists networks; choose another subnet (`decnet next-subnet`)",
         "teardown_incomplete" => "run `decnet teardown` again to continue",
         "teardown_unrecorded" => {

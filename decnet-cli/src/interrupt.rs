@@ -1,5 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP. The first signal cancels the operation, which then undoes its changes. The third one exits
-//! immediately.
+//! Ctrl-C, SIGTERM and SIGHUP. The first signal cancels the operation, which undoes its changes; the third exits immediately.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;

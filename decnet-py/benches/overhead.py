@@ -26,7 +26,7 @@ CONFIG = {
 }
 
 
-def least(work: Callable[[], object], rounds: int = ROUNDS) -> float:
+def fastest(work: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Times a function: returns the minimum of several rounds, which depends least on other load."""
     times = []
     for _ in range(rounds):
@@ -36,14 +36,14 @@ def least(work: Callable[[], object], rounds: int = ROUNDS) -> float:
     return min(times)
 
 
-def once(seed: int) -> decnet.Topology:
+def generate_and_check(seed: int) -> decnet.Topology:
     maze = decnet.generate(CONFIG, seed=seed)
     assert maze.validate().is_clean
     maze.canonical_hash()
     return maze
 
 
-def beside(count: int, work: Callable[[], object]) -> float:
+def time_threads(count: int, work: Callable[[], object]) -> float:
     threads = [threading.Thread(target=work) for _ in range(count)]
     begun = time.perf_counter()
     for thread in threads:
@@ -55,14 +55,14 @@ def beside(count: int, work: Callable[[], object]) -> float:
 
 def main() -> None:
     seed, lans, rust = subprocess.run(sys.argv[1:2], check=True, capture_output=True, text=True).stdout.split()
-    maze = once(int(seed))
+    maze = generate_and_check(int(seed))
     assert len(maze.lans) == int(lans)
-    python = least(lambda: once(int(seed)))
-    # Once more after Python, so that both see the machine as it is.
+    python = fastest(lambda: generate_and_check(int(seed)))
+    # Again after Python, so that both run under the same load.
     again = subprocess.run(sys.argv[1:2], check=True, capture_output=True, text=True).stdout.split()[2]
     native = min(float(rust), float(again))
     print(f"{lans} LANs: Rust {native * 1e3:.2f} ms, Python {python * 1e3:.2f} ms, ratio {python / native:.2f}")
-    one, two = (beside(count, lambda: least(maze.validate, 10 * ROUNDS)) for count in (1, 2))
+    one, two = (time_threads(count, lambda: fastest(maze.validate, 10 * ROUNDS)) for count in (1, 2))
     print(f"validating: one thread {one * 1e3:.0f} ms, two threads with twice the work {two * 1e3:.0f} ms")
 
 

@@ -23,7 +23,7 @@ impl IpAllocator {
 
 #[pymethods]
 impl IpAllocator {
-    /// Opens a subnet with all its addresses free.
+    /// Creates an allocator for a subnet. All its addresses are free.
     #[new]
     #[pyo3(signature = (subnet: "Subnet"))]
     fn new(subnet: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -69,7 +69,7 @@ impl IpAllocator {
         Ok(())
     }
 
-    /// Returns whether an address could be taken.
+    /// Returns whether an address is free.
     #[pyo3(signature = (address: "Address"))]
     fn is_free(&self, address: &Bound<'_, PyAny>) -> PyResult<bool> {
         let address = read(address)?;
@@ -111,7 +111,7 @@ impl SubnetAllocator {
 
 #[pymethods]
 impl SubnetAllocator {
-    /// Opens a pool: a CIDR, or its short form like `172.20`.
+    /// Creates an allocator for a pool: a CIDR, or its short form like `172.20`.
     #[new]
     #[pyo3(signature = (base: "Subnet", prefix: "int | None" = None, *, reserved: "Subnets | None" = None))]
     fn new(
@@ -163,7 +163,7 @@ impl SubnetAllocator {
         Ok(())
     }
 
-    /// Returns whether a subnet overlaps nothing reserved or handed out.
+    /// Returns whether a subnet is free: it overlaps nothing that is reserved or handed out.
     #[pyo3(signature = (subnet: "Subnet"))]
     fn is_free(&self, subnet: &Bound<'_, PyAny>) -> PyResult<bool> {
         let subnet = convert::subnet(subnet, "a subnet")?;

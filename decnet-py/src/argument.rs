@@ -1,4 +1,4 @@
-//! Arguments; every fault of them is a `TypeError`.
+//! Arguments. An argument of the wrong type is a `TypeError`.
 
 use std::{
     path::{Path, PathBuf},
@@ -91,7 +91,7 @@ pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
     }
 }
 
-/// Reads a timeout in seconds; none is no limit.
+/// Reads a timeout in seconds. Without one, there is no limit.
 pub(crate) fn timeout(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
     let Some(object) = object else { return Ok(None) };
     let timeout = Duration::try_from(seconds(object, "a timeout")?);

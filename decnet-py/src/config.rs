@@ -110,7 +110,7 @@ impl TopologyConfig {
         self.0.lan_prefix()
     }
 
-    /// The services that every decky runs; none if services are drawn.
+    /// The services that every decky runs; none if they are chosen at random.
     #[getter]
     fn services_explicit(&self) -> Option<Vec<String>> {
         let services = self.0.services_explicit()?;

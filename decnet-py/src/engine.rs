@@ -126,7 +126,7 @@ impl EngineMethods {
 
 /// Reads the interval between two polls of `watch`.
 fn poll(object: &Bound<'_, PyAny>) -> PyResult<f64> {
-    argument::seconds(object, "a poll").map(|poll| poll.as_secs_f64())
+    argument::seconds(object, "a poll interval").map(|poll| poll.as_secs_f64())
 }
 
 #[pymethods]
@@ -198,7 +198,7 @@ impl EngineMethods {
 
     /// Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
     ///
-    /// With `instance` it removes all resources of a lost store. It keeps running containers unless `running` has the id of their
+    /// With `instance` it removes all resources of a lost store. Running containers are kept unless `running` has the id of their
     /// topology, or its first eight hex digits.
     #[pyo3(signature = (*, instance: "str | None" = None, running: "Iterable[str] | None" = None) -> "Answer[PreparedReap]")]
     fn prepare_reap(
@@ -226,7 +226,7 @@ impl EngineMethods {
         self.change(py, progress, work, convert::document_of)
     }
 
-    /// Probes from every decky that it reaches what the maze declares, and nothing else.
+    /// Probes from inside every decky whether it reaches exactly the deckies that the maze lets it reach.
     #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[VerifyReport]")]
     fn verify(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);

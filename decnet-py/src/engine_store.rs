@@ -37,7 +37,7 @@ async fn within<T>(timeout: Option<Duration>, cancel: CancellationToken, work: i
     work.await
 }
 
-/// Reads a maze in any form, with the gaps that its document has.
+/// Reads a maze in any form, and keeps the gaps of its document.
 fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
     if let Ok(topology) = maze.cast::<Topology>() {
         return Ok(topology.get().draft());
@@ -89,8 +89,8 @@ impl EngineMethods {
 
     /// Stores a maze under the name in its document, or under another one.
     ///
-    /// It is new, replaces the pending topology with the name, or is already stored. Missing subnets and addresses are those of
-    /// the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
+    /// It is stored as new, replaces the pending topology of that name, or is already stored. Missing subnets and addresses are
+    /// those of the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
     #[pyo3(signature = (maze: "Maze", *, name: "str | None" = None) -> "Answer[StoreOutcome]")]
     fn apply(&self, maze: &Bound<'_, PyAny>, name: Option<&Bound<'_, PyAny>>) -> Answer {
         let py = maze.py();
@@ -188,10 +188,10 @@ impl EngineMethods {
 
     /// Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
     /// other networks and of this machine's routes.
-    #[pyo3(signature = (*, left_out: "TopologyId | None" = None) -> "Answer[list[str]]")]
-    fn taken_subnets(&self, py: Python<'_>, left_out: Option<&Bound<'_, PyAny>>) -> Answer {
-        let left_out = left_out.map(rows::topology_id).transpose()?;
-        let work = move |engine: decnet_engine::Engine| async move { engine.taken_subnets(left_out).await };
+    #[pyo3(signature = (*, excluding: "TopologyId | None" = None) -> "Answer[list[str]]")]
+    fn taken_subnets(&self, py: Python<'_>, excluding: Option<&Bound<'_, PyAny>>) -> Answer {
+        let excluding = excluding.map(rows::topology_id).transpose()?;
+        let work = move |engine: decnet_engine::Engine| async move { engine.taken_subnets(excluding).await };
         self.run(py, Stop::Drop, work, convert::document_of)
     }
 

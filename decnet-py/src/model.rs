@@ -171,7 +171,7 @@ impl Topology {
         self.maze.dmz().map(Lan::from)
     }
 
-    /// Returns the LAN with that name, in any case.
+    /// Returns the LAN with that name, ignoring case.
     #[pyo3(signature = (name: "str"))]
     fn lan(&self, name: Text) -> PyResult<Lan> {
         let text = name.take();
@@ -179,7 +179,7 @@ impl Topology {
         found.map(Lan::from).ok_or_else(|| PyKeyError::new_err(text))
     }
 
-    /// Returns the decky with that name, in any case.
+    /// Returns the decky with that name, ignoring case.
     #[pyo3(signature = (name: "str"))]
     fn decky(&self, name: Text) -> PyResult<Decky> {
         let text = name.take();
@@ -205,7 +205,7 @@ impl Topology {
         Ok(py.detach(|| rules.judge(&self.maze)))
     }
 
-    /// Computes the canonical hash. It includes only what matters on Docker.
+    /// Computes the canonical hash. It includes only the fields that matter on Docker.
     fn canonical_hash(&self, py: Python<'_>) -> String {
         py.detach(|| canonical_hash(&self.maze).to_string())
     }

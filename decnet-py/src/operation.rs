@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// How long a thread waits before it checks for Ctrl-C.
-const PULSE: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The Ctrl-C that returns immediately. The undo continues in the background.
-const IMPATIENT: usize = 3;
+/// The number of the Ctrl-C that returns immediately. The undo continues in the background.
+const IMMEDIATE: usize = 3;
 
 /// How many events can be queued for a `progress` callable. The oldest are dropped, because Rust never waits for Python.
-const BOUND: usize = 4096;
+const MAX_EVENTS: usize = 4096;
 
 /// The result of every method of a store or an engine: the value, or a coroutine that returns it.
 pub(crate) type Answer = PyResult<Py<PyAny>>;
@@ -94,10 +94,10 @@ impl Waiter {
     }
 }
 
-/// What arrived, and the callback for new arrivals.
+/// The events and the result that arrived, and the callback for new arrivals.
 #[derive(Default)]
 struct Mailbox {
-    /// Whether anybody wants events.
+    /// Whether the caller wants events.
     wants_events: bool,
     events: VecDeque<Received>,
     /// How many events were dropped.
@@ -112,7 +112,7 @@ impl Mailbox {
             _ if !self.wants_events => {}
             Received::Lagged(lost) => self.lost += lost,
             event @ Received::Event(_) => {
-                if self.events.len() == BOUND {
+                if self.events.len() == MAX_EVENTS {
                     self.events.pop_front();
                     self.lost += 1;
                 }
@@ -145,7 +145,7 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what arrived. Waits a moment if nothing arrived.
+    /// Takes the events and the result that arrived. Waits up to the timeout if nothing arrived.
     fn take(&self, timeout: Duration) -> (VecDeque<Received>, Option<Finish>) {
         let waited = self
             .arrived
@@ -254,7 +254,7 @@ impl Operation {
         let mut interruption: Option<PyErr> = None;
         let mut interruptions = 0;
         loop {
-            let (events, finish) = py.detach(|| shared.take(PULSE));
+            let (events, finish) = py.detach(|| shared.take(CHECK_INTERVAL));
             let reported = progress.map_or(Ok(()), |progress| {
                 let mut events = events.iter();
                 events.try_for_each(|event| progress.call1((self::event(py, event)?,)).map(drop))
@@ -277,7 +277,7 @@ impl Operation {
             if let Err(error) = py.check_signals() {
                 self.stop();
                 interruptions += 1;
-                if interruptions >= IMPATIENT || matches!(self.stop, Stop::Drop) {
+                if interruptions >= IMMEDIATE || matches!(self.stop, Stop::Drop) {
                     return Err(error);
                 }
                 interruption.get_or_insert(error);

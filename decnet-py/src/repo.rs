@@ -319,10 +319,10 @@ impl RepoMethods {
     }
 
     /// Returns the subnets of all topologies that are not torn down, except for one.
-    #[pyo3(signature = (*, left_out: "TopologyId | None" = None) -> "Answer[list[Claim]]")]
-    fn claims(&self, py: Python<'_>, left_out: Option<&Bound<'_, PyAny>>) -> Answer {
-        let left_out = left_out.map(rows::topology_id).transpose()?;
-        let work = move |repo: Arc<dyn Repo>| async move { repo.claims(left_out).await };
+    #[pyo3(signature = (*, excluding: "TopologyId | None" = None) -> "Answer[list[Claim]]")]
+    fn claims(&self, py: Python<'_>, excluding: Option<&Bound<'_, PyAny>>) -> Answer {
+        let excluding = excluding.map(rows::topology_id).transpose()?;
+        let work = move |repo: Arc<dyn Repo>| async move { repo.claims(excluding).await };
         self.answer(py, work, |py, claims| convert::to_python(py, &claims))
     }
 }

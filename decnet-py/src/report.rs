@@ -27,7 +27,7 @@ impl Report {
         list(self.0.findings())
     }
 
-    /// What must be fixed.
+    /// The errors, which must be fixed.
     #[getter]
     fn errors(&self) -> Vec<Finding> {
         self.0.errors().map(Finding::from).collect()

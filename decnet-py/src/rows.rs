@@ -27,7 +27,7 @@ impl TopologyRow {
         self.0.id.to_string()
     }
 
-    /// The name, unique without case among those not torn down.
+    /// The name, unique among topologies that are not torn down, ignoring case.
     #[getter]
     fn name(&self) -> &str {
         self.0.name.as_str()
@@ -39,7 +39,7 @@ impl TopologyRow {
         Typed::new(py, &self.0.mode)
     }
 
-    /// The host of the agent, if it is for one.
+    /// The host of the agent, if the topology is for an agent.
     #[getter]
     fn host(&self) -> Option<&str> {
         self.0.host.as_deref()

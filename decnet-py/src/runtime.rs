@@ -14,14 +14,14 @@ use crate::errors;
 #[derive(Debug)]
 pub(crate) struct Threads {
     pid: u32,
-    /// Where operations run.
+    /// The runtime that runs operations.
     pub(crate) tokio: tokio::runtime::Runtime,
     /// Callables for a dedicated thread that calls them in the interpreter: the threads of the runtime never wait for the
     /// interpreter's lock, so that leases are renewed whatever Python does.
     pub(crate) callbacks: mpsc::Sender<Py<PyAny>>,
 }
 
-/// Only locked while the interpreter's lock is held, so that a fork never finds it locked.
+/// Locked only while the interpreter's lock is held, so that a fork never finds it locked.
 static THREADS: Mutex<Option<&'static Threads>> = Mutex::new(None);
 
 /// Returns the threads of this process. A fork starts its own, because threads are not inherited.

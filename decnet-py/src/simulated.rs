@@ -34,7 +34,7 @@ fn moment(moment: &str) -> PyResult<Moment> {
 
 #[pymethods]
 impl Simulated {
-    /// Creates an empty world.
+    /// Creates an empty daemon.
     #[new]
     fn new() -> Self {
         Self(simulated::Simulated::new())
@@ -64,7 +64,7 @@ impl Simulated {
     /// Sets the duration of each action in seconds.
     #[pyo3(signature = (seconds: "float"))]
     fn pace(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
-        let time = argument::seconds(seconds, "a pace")?;
+        let time = argument::seconds(seconds, "a duration")?;
         self.0.pace(time.try_into().unwrap_or_default());
         Ok(())
     }

@@ -170,7 +170,7 @@ def test_closing_a_loop_leaves_no_waiter(maze: decnet.Topology) -> None:
         begun = asyncio.Event()
         task = asyncio.create_task(engine.deploy(stored, progress=lambda event: begun.set()))
         await begun.wait()
-        # The loop ends with the task under way: asyncio.run cancels it, and waits.
+        # The loop ends while the task is running: asyncio.run cancels it, and waits.
         del task
 
     asyncio.run(main())

@@ -67,7 +67,7 @@ def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
     repo = decnet.Repo.memory()
     stored = repo.create(maze)
     engine = decnet.Engine(repo, decnet.Simulated())
-    # A list of no subnets is one; the text of a document may be any.
+    # An empty list is a valid list of subnets. The text of a document may be any text.
     empty = isinstance(value, (list, tuple, dict, set)) and not value or value is None
     calls: list[Callable[[], object]] = [
         lambda: decnet.Topology.from_dict(value),
@@ -116,7 +116,7 @@ def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
             lambda: repo.create(maze, at=value),
             lambda: engine.create("other", subnet=value),
             lambda: engine.apply(maze, name=value),
-            lambda: engine.taken_subnets(left_out=value),
+            lambda: engine.taken_subnets(excluding=value),
             lambda: engine.wait_for(1, timeout=value),
         ]
     for call in calls:
@@ -135,7 +135,7 @@ def test_any_value_in_a_document_is_validated(value: Any) -> None:
         assert report.findings is not None
 
 
-def test_a_config_of_a_service_may_hold_what_json_holds() -> None:
+def test_a_service_config_may_have_any_json_value() -> None:
     decky = {**DOCUMENT["deckies"][1], "service_config": {"rdp": {"x": [1, -1, 2**64 - 1, 0.5, None, {"y": "é"}]}}}
     maze = decnet.Topology.from_dict({**DOCUMENT, "deckies": [DOCUMENT["deckies"][0], decky]})
     assert maze.decky("desk").service_config == decky["service_config"]
@@ -196,19 +196,19 @@ def test_closed_objects_refuse_calls(tmp_path: Path) -> None:
         decnet.Repo()
 
 
-def test_faults_in_a_dict_that_changes_do_no_harm() -> None:
-    class Moody(dict):  # type: ignore[type-arg]
+def test_an_exception_of_a_dict_becomes_an_error_of_the_tree() -> None:
+    class FailingDict(dict):  # type: ignore[type-arg]
         def items(self) -> Any:
             raise RuntimeError
 
     with pytest.raises(TREE):
-        decnet.Topology.from_dict(Moody(x=1))
+        decnet.Topology.from_dict(FailingDict(x=1))
 
 
-def test_a_path_can_be_any_path_object(tmp_path: Path) -> None:
-    class Moody:
+def test_an_exception_of_a_path_object_is_raised(tmp_path: Path) -> None:
+    class FailingPath:
         def __fspath__(self) -> str:
             raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        decnet.Topology.from_file(Moody())
+        decnet.Topology.from_file(FailingPath())

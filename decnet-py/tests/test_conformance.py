@@ -104,7 +104,7 @@ def test_allocators_give_the_listed_results() -> None:
                 assert getattr(pool, step["op"])(step["arg"]) == step["result"], row["name"]
 
 
-#: Which codes a label of the data may mean.
+#: The codes that a label of the data may mean.
 CODES = {
     "already-attached": {"ALREADY_ATTACHED"},
     "lan-is-a-home": {"LAN_IS_A_HOME"},

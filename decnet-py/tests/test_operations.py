@@ -53,7 +53,7 @@ def test_an_empty_topology_is_created(repo: decnet.Repo, engine: decnet.Engine) 
     assert [(lan.name, lan.subnet) for lan in made.topology.lans] == [("dmz", "10.90.0.0/24")] and made.topology.deckies == []
     assert repo.get(made) == made
     free = engine.create("other").topology.lan("dmz").subnet
-    assert free not in ("10.90.0.0/24", *engine.taken_subnets(left_out=repo.list()[1]))
+    assert free not in ("10.90.0.0/24", *engine.taken_subnets(excluding=repo.list()[1]))
     assert {"10.90.0.0/24", free} <= set(engine.taken_subnets())
     with pytest.raises(decnet.RepoError, match="stored already") as taken:
         engine.create("CORP")

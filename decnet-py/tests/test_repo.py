@@ -40,7 +40,7 @@ def test_a_stored_topology_is_loaded_unchanged(any_repo: decnet.Repo, maze: decn
     assert [row.name for row in any_repo.list()] == ["corp", "branch"]
     assert [row.name for row in any_repo.list(limit=1, offset=1)] == ["branch"]
     assert any_repo.list(statuses=["active"]) == [] and any_repo.count(statuses=("pending",)) == 2
-    assert {claim["subnet"] for claim in any_repo.claims(left_out=stored)} == {"172.20.0.0/24"}
+    assert {claim["subnet"] for claim in any_repo.claims(excluding=stored)} == {"172.20.0.0/24"}
     decnet.Engine(any_repo, decnet.Simulated()).delete(other)
     assert any_repo.count() == 1
     with pytest.raises(decnet.RepoError, match="no topology has the id") as missing:

@@ -34,7 +34,7 @@ def test_the_interpreter_is_free_while_rust_works(no_switching: None) -> None:
             large.validate()
         done.set()
 
-    # The other thread comes back only when the one that validates gives the interpreter away.
+    # This thread continues only when the validating thread releases the interpreter.
     for _ in range(10):
         begun.clear()
         done.clear()
@@ -45,7 +45,7 @@ def test_the_interpreter_is_free_while_rust_works(no_switching: None) -> None:
         worker.join()
         if was_free:
             return
-    pytest.fail("nobody else had the interpreter while a maze was validated")
+    pytest.fail("no other thread ran in the interpreter while a maze was validated")
 
 
 def test_threads_use_one_maze_one_store_and_one_engine(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ async fn say_done(context: &Context, engine: &Engine, mutation: &MutationRow) ->
     Ok(exit)
 }
 
-/// Returns whether a mutation was rejected because it lacks `force`. The row has the reason only as text, so the mutation is checked again.
+/// Returns whether a mutation was rejected because it lacks `force`. The row has the reason only as text, so it is checked again.
 async fn wants_force(engine: &Engine, row: &MutationRow) -> bool {
     let checked = engine.check_mutation(row.topology, &row.mutation, None).await;
     matches!(checked, Err(EngineError::Mutation(MutationError::ForceRequired { .. })))

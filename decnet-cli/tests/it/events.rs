@@ -34,11 +34,11 @@ impl Following {
     }
 
     /// Reads lines of JSON until one matches.
-    pub(crate) fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&mut self, matches: impl Fn(&Value) -> bool) -> Value {
         loop {
             let line = self.line();
             let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if is_it(&value) {
+            if matches(&value) {
                 return value;
             }
         }
@@ -87,9 +87,9 @@ pub(crate) fn serve(sandbox: &Sandbox) -> Following {
     bus
 }
 
-/// Asserts that a line reports this new status of a topology.
-fn became<'a>(name_of: &'a str, to: &'a str) -> impl Fn(&Value) -> bool + 'a {
-    move |value| value["type"] == "status" && value["payload"]["topology"] == name_of && value["payload"]["to"] == to
+/// Returns whether an event reports this new status of a topology.
+fn became<'a>(topology: &'a str, to: &'a str) -> impl Fn(&Value) -> bool + 'a {
+    move |value| value["type"] == "status" && value["payload"]["topology"] == topology && value["payload"]["to"] == to
 }
 
 fn id(sandbox: &Sandbox, name: &str) -> String {
@@ -223,7 +223,7 @@ fn people_get_text_lines_and_logs_get_rfc_5424() {
     let line = thread::scope(|scope| {
         scope.spawn(|| {
             while !is_heard.load(Ordering::Relaxed) {
-                sandbox.run(&["create", &format!("lab{}", rand())]).exits(0);
+                sandbox.run(&["create", &format!("lab{}", unique_number())]).exits(0);
             }
         });
         let line = logged.line();
@@ -244,7 +244,7 @@ fn people_get_text_lines_and_logs_get_rfc_5424() {
 }
 
 /// A number that no other call returns.
-fn rand() -> u32 {
+fn unique_number() -> u32 {
     use std::sync::atomic::AtomicU32;
     static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

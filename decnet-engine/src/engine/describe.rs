@@ -15,7 +15,7 @@ impl DeckyState {
         role(self.gateway, self.router, self.addresses.len())
     }
 
-    /// Lists its addresses for people, with what differs from the maze. Without a base, those of the maze.
+    /// Lists its addresses for people, with the differences from the maze. Without a base, lists the addresses of the maze.
     pub fn address_text(&self) -> String {
         if self.base.is_none() {
             let meant = self.addresses.iter().map(|(lan, ip)| format!("{lan} {ip}"));
@@ -34,7 +34,7 @@ impl DeckyState {
         found.collect::<Vec<_>>().join(", ")
     }
 
-    /// Describes its state in a few words: what its base does, and which services do not run.
+    /// Describes its state in a few words: the state of its base, and the services that do not run.
     pub fn state_text(&self) -> String {
         let Some(base) = self.base else { return "absent".into() };
         let down: Vec<_> = self
@@ -68,7 +68,7 @@ impl Plan {
         }
     }
 
-    /// Warns of logs that the plan deletes with their containers. Returns none if there are none.
+    /// Warns about logs that the plan deletes with their containers. Returns none if there are none.
     pub fn deleted_logs_text(&self) -> Option<String> {
         let containers: Vec<_> = self.deleted_logs().into_iter().cloned().collect();
         deleted_logs_text(&containers)
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 impl ReapReport {
-    /// Lists what was found and, if the reap was executed, what happened to it. One line for each topology and resource.
+    /// Lists the found resources and, if the reap was executed, the result for each. One line for each topology and resource.
     pub fn lines(&self, executed: bool) -> Vec<String> {
         let live = self.live.iter().map(|live| format!("live     {live}"));
         let orphans = self.orphans.iter().flat_map(|orphan| {

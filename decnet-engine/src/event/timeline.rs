@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{DeckyEvent, Envelope, Event, MutationStage, Trigger};
 
-/// The state of a decky from some time on.
+/// The state of a decky from a point in time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeckyMoment {
     /// The services.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 /// One change in the history of a topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// The time of the change; of a mutation that is not finished, when it was queued.
+    /// The time of the change. For an unfinished mutation, the time when it was queued.
     pub at: Timestamp,
     /// The change.
     pub what: String,

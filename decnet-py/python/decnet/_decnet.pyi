@@ -236,7 +236,7 @@ class IpAllocator:
     def available(self) -> int:
         """How many addresses are free."""
     def is_free(self, address: Address) -> bool:
-        """Returns whether an address could be taken."""
+        """Returns whether an address is free."""
     def next_free(self) -> str:
         """Returns the lowest free address above the last one handed out. If there is none, returns the lowest released address."""
     def release(self, address: Address) -> None:
@@ -247,7 +247,7 @@ class IpAllocator:
     def subnet(self) -> str:
         """The subnet."""
     def __new__(cls, subnet: Subnet) -> Self:
-        """Opens a subnet with all its addresses free."""
+        """Creates an allocator for a subnet. All its addresses are free."""
     def __repr__(self) -> str: ...
 
 @final
@@ -437,7 +437,7 @@ class Report:
         """The number of errors, including those that are not listed."""
     @property
     def errors(self) -> list[Finding]:
-        """What must be fixed."""
+        """The errors, which must be fixed."""
     @property
     def findings(self) -> list[Finding]:
         """All findings."""
@@ -483,7 +483,7 @@ class Simulated:
     def stop(self, container: str) -> bool:
         """Stops a container without the engine, and returns whether it existed."""
     def __new__(cls) -> Self:
-        """Creates an empty world."""
+        """Creates an empty daemon."""
     def __repr__(self) -> str: ...
 
 @final
@@ -516,7 +516,7 @@ class SubnetAllocator:
     def base(self) -> str:
         """The range of addresses."""
     def is_free(self, subnet: Subnet) -> bool:
-        """Returns whether a subnet overlaps nothing reserved or handed out."""
+        """Returns whether a subnet is free: it overlaps nothing that is reserved or handed out."""
     def next_free(self) -> str:
         """Returns the lowest subnet of the pool that overlaps no reserved subnet, and reserves it."""
     @property
@@ -525,7 +525,7 @@ class SubnetAllocator:
     def reserve(self, subnet: Subnet) -> None:
         """Reserves a subnet of any length, so that it is not handed out."""
     def __new__(cls, base: Subnet, prefix: int | None = None, *, reserved: Subnets | None = None) -> Self:
-        """Opens a pool: a CIDR, or its short form like `172.20`."""
+        """Creates an allocator for a pool: a CIDR, or its short form like `172.20`."""
     def __repr__(self) -> str: ...
 
 @final
@@ -541,7 +541,7 @@ class Topology:
     ) -> Topology:
         """Returns the maze after a mutation; this one is unchanged."""
     def canonical_hash(self) -> str:
-        """Computes the canonical hash. It includes only what matters on Docker."""
+        """Computes the canonical hash. It includes only the fields that matter on Docker."""
     @property
     def config(self) -> TopologyConfig | None:
         """The config that it was generated from, if any."""
@@ -549,7 +549,7 @@ class Topology:
     def deckies(self) -> list[Decky]:
         """The deckies."""
     def decky(self, name: str) -> Decky:
-        """Returns the decky with that name, in any case."""
+        """Returns the decky with that name, ignoring case."""
     @property
     def dmz(self) -> Lan | None:
         """The DMZ; if there are several, the first."""
@@ -569,7 +569,7 @@ class Topology:
     def from_yaml(text: str, *, reserved: Subnets | None = None) -> Topology:
         """Reads a document in YAML, and completes it without reserved subnets."""
     def lan(self, name: str) -> Lan:
-        """Returns the LAN with that name, in any case."""
+        """Returns the LAN with that name, ignoring case."""
     @property
     def lans(self) -> list[Lan]:
         """The LANs."""
@@ -649,7 +649,7 @@ class TopologyConfig:
         """The seed."""
     @property
     def services_explicit(self) -> list[str] | None:
-        """The services that every decky runs; none if services are drawn."""
+        """The services that every decky runs; none if they are chosen at random."""
     @property
     def subnet_base_prefix(self) -> str:
         """The pool for subnets."""
@@ -679,7 +679,7 @@ class TopologyRow:
         """When it was stored."""
     @property
     def host(self) -> str | None:
-        """The host of the agent, if it is for one."""
+        """The host of the agent, if the topology is for an agent."""
     @property
     def id(self) -> str:
         """The id."""
@@ -691,7 +691,7 @@ class TopologyRow:
         """Where its deckies run."""
     @property
     def name(self) -> str:
-        """The name, unique without case among those not torn down."""
+        """The name, unique among topologies that are not torn down, ignoring case."""
     @property
     def needs_resync(self) -> bool:
         """Whether Docker may differ from the stored topology."""
@@ -720,8 +720,8 @@ class AioEngine:
     def apply(self, maze: Maze, *, name: str | None = None) -> Coroutine[Any, Any, StoreOutcome]:
         """Stores a maze under the name in its document, or under another one.
 
-        It is new, replaces the pending topology with the name, or is already stored. Missing subnets and addresses are those of
-        the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
+        It is stored as new, replaces the pending topology of that name, or is already stored. Missing subnets and addresses are
+        those of the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
         """
     def check(
         self,
@@ -799,7 +799,7 @@ class AioEngine:
     ) -> Coroutine[Any, Any, AioPreparedReap]:
         """Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
 
-        With `instance` it removes all resources of a lost store. It keeps running containers unless `running` has the id of their
+        With `instance` it removes all resources of a lost store. Running containers are kept unless `running` has the id of their
         topology, or its first eight hex digits.
         """
     def reap(
@@ -835,14 +835,14 @@ class AioEngine:
         after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
         `rejected` or `failed`, and the reason.
         """
-    def taken_subnets(self, *, left_out: TopologyId | None = None) -> Coroutine[Any, Any, list[str]]:
+    def taken_subnets(self, *, excluding: TopologyId | None = None) -> Coroutine[Any, Any, list[str]]:
         """Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
         other networks and of this machine's routes.
         """
     def teardown(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, Outcome]:
         """Tears a topology down. It continues after errors, and reports them at the end."""
     def verify(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, VerifyReport]:
-        """Probes from every decky that it reaches what the maze declares, and nothing else."""
+        """Probes from inside every decky whether it reaches exactly the deckies that the maze lets it reach."""
     def wait_for(
         self,
         mutation: MutationId,
@@ -946,7 +946,7 @@ class AioRepo:
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, MutationRow | None]:
         """Claims the oldest available mutation of one topology or of any."""
-    def claims(self, *, left_out: TopologyId | None = None) -> Coroutine[Any, Any, builtins.list[Claim]]:
+    def claims(self, *, excluding: TopologyId | None = None) -> Coroutine[Any, Any, builtins.list[Claim]]:
         """Returns the subnets of all topologies that are not torn down, except for one."""
     def close(self) -> None:
         """Closes the store and the engines that use it. It is idempotent."""
@@ -1118,8 +1118,8 @@ class Engine:
     def apply(self, maze: Maze, *, name: str | None = None) -> StoreOutcome:
         """Stores a maze under the name in its document, or under another one.
 
-        It is new, replaces the pending topology with the name, or is already stored. Missing subnets and addresses are those of
-        the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
+        It is stored as new, replaces the pending topology of that name, or is already stored. Missing subnets and addresses are
+        those of the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
         """
     def check(self, id: TopologyId, mutation: Mutation | Document, *, expected: int | None = None) -> Topology:
         """Checks a mutation against the current topology, and returns the maze after it. Nothing is changed."""
@@ -1181,7 +1181,7 @@ class Engine:
     def prepare_reap(self, *, instance: str | None = None, running: Iterable[str] | None = None) -> PreparedReap:
         """Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
 
-        With `instance` it removes all resources of a lost store. It keeps running containers unless `running` has the id of their
+        With `instance` it removes all resources of a lost store. Running containers are kept unless `running` has the id of their
         topology, or its first eight hex digits.
         """
     def reap(
@@ -1211,14 +1211,14 @@ class Engine:
         after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
         `rejected` or `failed`, and the reason.
         """
-    def taken_subnets(self, *, left_out: TopologyId | None = None) -> list[str]:
+    def taken_subnets(self, *, excluding: TopologyId | None = None) -> list[str]:
         """Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
         other networks and of this machine's routes.
         """
     def teardown(self, id: TopologyId, *, progress: Progress | None = None) -> Outcome:
         """Tears a topology down. It continues after errors, and reports them at the end."""
     def verify(self, id: TopologyId, *, progress: Progress | None = None) -> VerifyReport:
-        """Probes from every decky that it reaches what the maze declares, and nothing else."""
+        """Probes from inside every decky whether it reaches exactly the deckies that the maze lets it reach."""
     def wait_for(
         self,
         mutation: MutationId,
@@ -1320,7 +1320,7 @@ class Repo:
         at: Moment | None = None,
     ) -> MutationRow | None:
         """Claims the oldest available mutation of one topology or of any."""
-    def claims(self, *, left_out: TopologyId | None = None) -> builtins.list[Claim]:
+    def claims(self, *, excluding: TopologyId | None = None) -> builtins.list[Claim]:
         """Returns the subnets of all topologies that are not torn down, except for one."""
     def close(self) -> None:
         """Closes the store and the engines that use it. It is idempotent."""

@@ -134,7 +134,7 @@ class PlanChanged(DecnetError):
 
 
 class DockerError(DecnetError):
-    """The Docker daemon refused."""
+    """The Docker daemon refused a request."""
 
 
 class DockerUnavailable(DockerError):
@@ -172,7 +172,7 @@ class Interrupted(DecnetError):
 
 
 class RepoError(DecnetError):
-    """The store refused, or cannot be used."""
+    """The store refused an operation, or cannot be used."""
 
     code = "unusable"
 

@@ -23,7 +23,7 @@ pub(super) fn faults(service: &Service) -> Vec<(&'static str, String)> {
     let of_fields = faults_of_fields(&service.fields).into_iter();
     faults.extend(of_fields.map(|message| ("fields", format!("services.{name}.fields: {message}"))));
     let starting = faults_at_start(service).into_iter();
-    faults.extend(starting.map(|(key, reason)| (key, format!("services.{name}: it could never start: {reason}"))));
+    faults.extend(starting.map(|(key, reason)| (key, format!("services.{name}: it cannot start: {reason}"))));
     faults
 }
 
@@ -47,14 +47,14 @@ fn is_reference(text: &str) -> bool {
         && (registry.is_empty() || registry.split('/').all(part))
 }
 
-/// Returns why Linux would not start a service that Docker accepts.
+/// Returns the reasons why Linux would not start a service that Docker accepts.
 fn faults_at_start(service: &Service) -> Vec<(&'static str, String)> {
     let mut faults = Vec::new();
     let mut refuse = |key, reason: String| faults.push((key, reason));
     let (text_bytes, total_bytes) = (environment::TEXT_BYTES, environment::TOTAL_BYTES);
     let (ports, most) = (service.ports.len(), environment::PORTS);
     if ports > most {
-        refuse("ports", format!("it has {ports} ports, of {most} at most"));
+        refuse("ports", format!("it has {ports} ports, more than {most}"));
     }
     let variables = service.environment.iter();
     let variables = variables.map(|(key, value)| {
@@ -69,12 +69,12 @@ fn faults_at_start(service: &Service) -> Vec<(&'static str, String)> {
             refuse(key, format!("{what} contains a NUL"));
         }
         if length > text_bytes {
-            refuse(key, format!("{what} has {length} bytes, of {text_bytes} at most"));
+            refuse(key, format!("{what} has {length} bytes, more than {text_bytes}"));
         }
         total += length;
     }
     if total > total_bytes {
-        let reason = format!("its command and environment have {total} bytes, of {total_bytes} at most");
+        let reason = format!("its command and environment have {total} bytes, more than {total_bytes}");
         refuse("environment", reason);
     }
     // The engine always sets this field, even if the service does not let a maze set it.
@@ -82,9 +82,9 @@ fn faults_at_start(service: &Service) -> Vec<(&'static str, String)> {
     let banner = service.banner.as_deref().map_or(0, str::len);
     let length = service.environment_bytes(|_| None);
     if banner > limit {
-        refuse("banner", format!("`banner` has {banner} bytes, of {limit} at most"));
+        refuse("banner", format!("`banner` has {banner} bytes, more than {limit}"));
     } else if length > text_bytes {
-        let reason = format!("its fields and banner have {length} bytes as JSON, of {text_bytes} at most");
+        let reason = format!("its fields and banner have {length} bytes as JSON, more than {text_bytes}");
         refuse("fields", reason);
     }
     let ServiceLimits {
@@ -106,7 +106,7 @@ fn faults_at_start(service: &Service) -> Vec<(&'static str, String)> {
     }
     // A program needs some open files before it can log an error; no kernel allows more than 2^20 by default (fs.nr_open).
     if open_files.is_some_and(|files| !(16..=1 << 20).contains(&files)) {
-        refuse("limits", "`limits.open_files` is not from 16 to 1048576".into());
+        refuse("limits", "`limits.open_files` is not in the range 16 to 1048576".into());
     }
     if root_mib == Some(0) {
         refuse("limits", "`limits.root_mib` is 0".into());
@@ -136,7 +136,7 @@ fn faults_of_fields(fields: &[ServiceField]) -> Vec<String> {
             ));
         }
         if let Some(Err(fault)) = field.default.as_ref().map(|default| field.check(default)) {
-            faults.push(format!("the default of `{key}` does not fit: it {fault}"));
+            faults.push(format!("the default of `{key}` is invalid: it {fault}"));
         }
     }
     faults

@@ -144,7 +144,7 @@ impl Service {
     }
 }
 
-/// Returns whether a user, `name[:group]` or `uid[:gid]`, is root. Docker takes an empty one for root as well.
+/// Returns whether a user, `name[:group]` or `uid[:gid]`, is root. Docker treats an empty user as root too.
 ///
 /// ```
 /// use decnet_topology::is_root;

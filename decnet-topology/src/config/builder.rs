@@ -122,7 +122,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets the services that every decky runs, instead of drawn ones.
+    /// Sets the services that every decky runs, instead of random ones.
     pub fn services<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
         self.services_explicit = Some(services.into_iter().map(ServiceName::new).collect());
         self.randomize_services = false;

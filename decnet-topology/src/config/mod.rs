@@ -110,7 +110,7 @@ impl TopologyConfig {
         self.lan_prefix
     }
 
-    /// Returns the services that every decky runs; none if services are drawn.
+    /// Returns the services that every decky runs; none if they are chosen at random.
     pub fn services_explicit(&self) -> Option<&[ServiceName]> {
         self.services_explicit.as_deref()
     }

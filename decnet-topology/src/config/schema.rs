@@ -39,10 +39,10 @@ struct ConfigKeys {
     /// The length of a subnet.
     #[schemars(range(min = 16, max = 29), default = "lan_prefix")]
     lan_prefix: u8,
-    /// Whether services are drawn if none are named.
+    /// Whether services are chosen at random if none are named.
     #[schemars(default = "yes")]
     randomize_services: bool,
-    /// The services that every decky runs, instead of drawn ones.
+    /// The services that every decky runs, instead of random ones.
     services_explicit: Option<Vec<String>>,
     /// Whether the DMZ's decky is a gateway.
     #[schemars(default)]

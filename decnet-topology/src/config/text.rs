@@ -23,7 +23,7 @@ pub enum ConfigSyntax {
 }
 
 impl ConfigSyntax {
-    /// Returns the syntax for a file by its extension, in any case; [`Auto`](Self::Auto) for other extensions.
+    /// Returns the syntax for a file by its extension, ignoring case; [`Auto`](Self::Auto) for other extensions.
     pub fn of_file(path: &Path) -> Self {
         let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         match ending.to_ascii_lowercase().as_str() {

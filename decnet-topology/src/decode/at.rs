@@ -80,7 +80,7 @@ impl<'p, 't> At<'p, 't> {
         self.diagnostics.note(self.offset(), self.path.to_string(), problem);
     }
 
-    /// Records a fault that is described completely, with the names of what it is about.
+    /// Records a fault with a complete description, which names its subject.
     pub(crate) fn fault(self, message: impl Into<String>) {
         let target = Target::Document {
             path: self.path.to_string(),

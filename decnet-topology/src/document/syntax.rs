@@ -16,7 +16,7 @@ pub enum Syntax {
 }
 
 impl Syntax {
-    /// Returns the syntax for a file by its extension, in any case; [`Auto`](Self::Auto) for other extensions.
+    /// Returns the syntax for a file by its extension, ignoring case; [`Auto`](Self::Auto) for other extensions.
     ///
     /// ```
     /// use decnet_topology::Syntax;

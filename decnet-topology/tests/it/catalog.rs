@@ -399,10 +399,7 @@ fn a_service_that_could_never_start_is_refused_when_read() {
             .extend_from_toml(&text)
             .expect_err(expected)
             .to_string();
-        assert!(
-            error.contains("could never start") && error.contains(expected),
-            "{error}"
-        );
+        assert!(error.contains("cannot start") && error.contains(expected), "{error}");
     }
     let bounds = "[services.a]\nports = []\nfields = [{ key = \"k\", type = \"bool\", max_length = 5 }]";
     let error = Catalog::builtin()

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often, with a pause in between, to check for a starting or stopping daemon.
-const LOOKS: usize = 600;
+const ATTEMPTS: usize = 600;
 
 /// A daemon in its own namespaces: network, mounts and processes, which all end with it.
 pub(crate) struct Daemon {
@@ -107,14 +107,14 @@ impl Daemon {
         assert!(killed.is_ok_and(|status| status.success()));
         self.wait("end", |daemon| {
             let server = daemon.server.as_mut().expect("it was started");
-            server.try_wait().expect("a child").is_some()
+            server.try_wait().expect("a child").is_doneme()
         });
         self.server = None;
     }
 
-    fn wait(&mut self, to: &str, is_so: impl Fn(&mut Self) -> bool) {
-        for _ in 0..LOOKS {
-            if is_so(self) {
+    fn wait(&mut self, to: &str, is_done: impl Fn(&mut Self) -> bool) {
+        for _ in 0..ATTEMPTS {
+            if is_done(self) {
                 return;
             }
             thread::sleep(PAUSE);

@@ -34,7 +34,7 @@ const PORT: u16 = 20_420;
 const ABOUT_THE_DAEMON: [&str; 2] = ["HOST_UNLIMITED", "PUBLISH_ROOTLESS"];
 
 /// The missing features of the daemon, from the matrix; none for an unknown daemon.
-struct Lacks {
+struct MissingFeatures {
     /// The codes of the warnings of a deploy.
     warnings: BTreeSet<String>,
     /// The checks of `doctor` that warn.
@@ -43,7 +43,7 @@ struct Lacks {
     hides_visitors: Option<String>,
 }
 
-impl Lacks {
+impl MissingFeatures {
     fn of_daemon() -> Self {
         let words = |name: &str| {
             let text = std::env::var(name).unwrap_or_default();
@@ -64,7 +64,7 @@ fn each(list: &serde_json::Value, key: &str) -> Vec<String> {
     list.filter_map(|one| Some(one[key].as_str()?.to_owned())).collect()
 }
 
-fn check_doctor(lab: &Lab, lacks: &Lacks) {
+fn check_doctor(lab: &Lab, missing: &MissingFeatures) {
     let doctor = lab.run(&["doctor", "--json"]).json();
     let checks = doctor["checks"].as_array().expect("checks");
     let warned: BTreeSet<_> = checks
@@ -74,14 +74,14 @@ fn check_doctor(lab: &Lab, lacks: &Lacks) {
         })
         .filter_map(|check| Some(check["what"].as_str()?.to_owned()))
         .collect();
-    assert_eq!(warned, lacks.checks, "{doctor:#}");
+    assert_eq!(warned, missing.checks, "{doctor:#}");
 }
 
 /// Verifies the maze: it matches, except for what the daemon hides.
-fn check(lab: &Lab, lacks: &Lacks) {
-    let ran = verified_in_time(lab, lacks);
+fn check(lab: &Lab, missing: &MissingFeatures) {
+    let ran = verified_in_time(lab, missing);
     let report = ran.json();
-    let Some(cause) = &lacks.hides_visitors else {
+    let Some(cause) = &missing.hides_visitors else {
         assert_eq!(ran.code, Some(0), "{report:#}");
         return;
     };
@@ -102,9 +102,9 @@ fn check(lab: &Lab, lacks: &Lacks) {
     );
 }
 
-/// A newly started service listens a moment later.
-fn verified_in_time(lab: &Lab, lacks: &Lacks) -> Ran {
-    let expected = Some(i32::from(lacks.hides_visitors.is_some()));
+/// Verifies the maze until the result is as expected: a new service starts to listen a moment later.
+fn verified_in_time(lab: &Lab, missing: &MissingFeatures) -> Ran {
+    let expected = Some(i32::from(missing.hides_visitors.is_some()));
     for _ in 0..10 {
         let ran = lab.run(&["verify", "lab", "--json"]);
         if ran.code == expected {
@@ -140,7 +140,7 @@ fn mutate(lab: &Lab, change: &[&str]) {
     lab.run(&arguments).exits(0);
 }
 
-/// Lists our volumes and images. Tests on a shared daemon cannot do this.
+/// Lists the volumes of the store.
 fn volumes(lab: &Lab) -> Vec<String> {
     let label = format!("label=decnet.instance={}", lab.instance());
     docker(&["volume", "ls", "--quiet", "--filter", &label])
@@ -149,9 +149,9 @@ fn volumes(lab: &Lab) -> Vec<String> {
 #[test]
 #[ignore = "needs Docker"]
 fn the_whole_life_of_a_maze() {
-    let lacks = Lacks::of_daemon();
+    let missing = MissingFeatures::of_daemon();
     let lab = Lab::apply(MAZE);
-    check_doctor(&lab, &lacks);
+    check_doctor(&lab, &missing);
     let publish = format!("ssh={PORT}");
     let deployed = lab
         .run(&["deploy", "lab", "--json", "--publish", &publish])
@@ -160,8 +160,8 @@ fn the_whole_life_of_a_maze() {
     assert_eq!(deployed["status"], "active");
     let about = each(&deployed["warnings"], "code").into_iter();
     let about: BTreeSet<_> = about.filter(|code| ABOUT_THE_DAEMON.contains(&code.as_str())).collect();
-    assert_eq!(about, lacks.warnings, "{deployed:#}");
-    check(&lab, &lacks);
+    assert_eq!(about, missing.warnings, "{deployed:#}");
+    check(&lab, &missing);
     assert_eq!(banner(), "SSH-2.0-");
 
     let before = lab.on_docker();
@@ -172,12 +172,12 @@ fn the_whole_life_of_a_maze() {
         &["add_decky", "--name", "late", "--lan", "lab", "--services", "ftp"],
     );
     mutate(&lab, &["update_decky", "--decky", "safe", "--services", "mysql,http"]);
-    check(&lab, &lacks);
+    check(&lab, &missing);
     mutate(&lab, &["update_decky", "--decky", "safe", "--services", "mysql"]);
     mutate(&lab, &["remove_decky", "--decky", "late"]);
     mutate(&lab, &["detach_decky", "--decky", "desk", "--lan", "lab"]);
     mutate(&lab, &["remove_lan", "--name", "lab"]);
-    check(&lab, &lacks);
+    check(&lab, &missing);
     assert_eq!(
         lab.on_docker(),
         before,

@@ -24,7 +24,7 @@ deckies:
     attachments: [{lan: office, ip: 10.204.43.21}]
 ";
 const PAUSE: Duration = Duration::from_millis(200);
-const LOOKS: usize = 200;
+const ATTEMPTS: usize = 200;
 
 fn matches_the_maze(sandbox: &Sandbox) -> bool {
     let shown = sandbox.run(&["show", "lab", "--json"]).exits(0).json();
@@ -34,7 +34,7 @@ fn matches_the_maze(sandbox: &Sandbox) -> bool {
         && sandbox.run(&["plan", "lab", "--json"]).json()["steps"] == serde_json::json!([])
 }
 
-fn ask_for(sandbox: &Sandbox, decky: &str, services: &str) {
+fn add_decky(sandbox: &Sandbox, decky: &str, services: &str) {
     let payload = ["--name", decky, "--lan", "office", "--services", services];
     sandbox
         .run(&[&["mutate", "lab", "add_decky"][..], &payload].concat())
@@ -51,16 +51,16 @@ fn after_a_killed_or_stopped_daemon_the_maze_is_restored_and_queued_mutations_ar
     sandbox.run(&["deploy", "lab", "--quiet"]).exits(0);
     let mut watch = Running::start(&sandbox, &["watch", "--poll", "500ms"], "watching; Ctrl-C stops");
     for (signal, number) in [("KILL", 1), ("TERM", 3)] {
-        ask_for(&sandbox, &format!("during-{number}"), "ssh,ftp,smb");
+        add_decky(&sandbox, &format!("during-{number}"), "ssh,ftp,smb");
         watch.until(&format!("#{number} add_decky: applying"));
         daemon.end(signal);
-        ask_for(&sandbox, &format!("after-{number}"), "ssh");
+        add_decky(&sandbox, &format!("after-{number}"), "ssh");
         daemon.start_server();
-        for look in 1.. {
+        for attempt in 1.. {
             if matches_the_maze(&sandbox) {
                 break;
             }
-            assert!(look < LOOKS, "{signal}: {}", sandbox.run(&["show", "lab"]).stdout);
+            assert!(attempt < ATTEMPTS, "{signal}: {}", sandbox.run(&["show", "lab"]).stdout);
             thread::sleep(PAUSE);
         }
         let mutations = sandbox.run(&["mutations", "lab", "--json"]).exits(0).json();
@@ -115,11 +115,11 @@ fn after_a_restart_of_daemon_or_base_every_service_answers_again_without_the_loo
             daemon.end(what);
             daemon.start_server();
         }
-        for look in 1.. {
+        for attempt in 1.. {
             if answers(&sandbox) {
                 break;
             }
-            assert!(look < LOOKS, "{what}: {}", sandbox.run(&["verify", "lab"]).stdout);
+            assert!(attempt < ATTEMPTS, "{what}: {}", sandbox.run(&["verify", "lab"]).stdout);
             thread::sleep(PAUSE);
         }
         assert_eq!(ids(&daemon), before, "{what}");

@@ -29,7 +29,7 @@ deckies:
 }
 
 /// Submits a mutation that adds a decky.
-fn ask_for(lab: &Lab, decky: &str) {
+fn submit_decky(lab: &Lab, decky: &str) {
     let payload = ["--name", decky, "--lan", "dmz", "--services", "ssh,smb,ftp"];
     lab.run(&[&["mutate", "lab", "add_decky"][..], &payload].concat())
         .exits(0);
@@ -53,7 +53,7 @@ fn assert_matches_the_maze(lab: &Lab) {
 fn mutations_of_other_processes_are_applied_with_and_without_a_bus_and_killed_containers_are_restored() {
     let lab = deploy(40);
     let mut watch = lab.start(&["watch", "--poll", "500ms"], WATCHING);
-    ask_for(&lab, "polled");
+    submit_decky(&lab, "polled");
     watch.until("#1 add_decky: applied");
     assert_eq!(states(&lab), ["applied"]);
     assert_matches_the_maze(&lab);
@@ -67,7 +67,7 @@ fn mutations_of_other_processes_are_applied_with_and_without_a_bus_and_killed_co
     let mut watch = lab.start(&["watch", "--poll", NEVER], WATCHING);
     // The health event shows that the loop is connected to the bus.
     events.until(|event| event["type"] == "health");
-    ask_for(&lab, "published");
+    submit_decky(&lab, "published");
     watch.until("#2 add_decky: applied");
     assert_matches_the_maze(&lab);
     drop(watch);
@@ -100,7 +100,7 @@ fn mutations_of_other_processes_are_applied_with_and_without_a_bus_and_killed_co
 fn interrupted_during_a_mutation_it_exits_with_0_and_holds_no_lease() {
     let lab = deploy(41);
     let mut watch = lab.start(&["watch", "--poll", "200ms"], WATCHING);
-    ask_for(&lab, "extra");
+    submit_decky(&lab, "extra");
     watch.until(": applying");
     watch.signal("TERM");
     let (status, said) = watch.end();
@@ -117,7 +117,7 @@ fn interrupted_during_a_mutation_it_exits_with_0_and_holds_no_lease() {
 fn the_half_done_work_of_a_killed_loop_is_finished_by_the_next() {
     let lab = deploy(42);
     let mut watch = lab.start(&["watch", "--poll", "200ms"], WATCHING);
-    ask_for(&lab, "extra");
+    submit_decky(&lab, "extra");
     watch.until(": applying");
     watch.signal("KILL");
     watch.end();

@@ -35,7 +35,7 @@ impl SettingsChange {
         self
     }
 
-    /// Sets what deckies of the DMZ may send to the outside.
+    /// Sets the traffic that deckies of the DMZ may send to the outside.
     pub fn dmz_egress(mut self, egress: impl Into<Option<DmzEgress>>) -> Self {
         self.dmz_egress = egress.into();
         self

@@ -20,7 +20,7 @@ impl VerifyReport {
         format!("{deckies}, {probes}: {result}")
     }
 
-    /// Describes what was not probed, and what was only checked from inside, one line each.
+    /// Describes the paths that were not probed and the checks that were made only from inside, one line each.
     pub fn limits(&self) -> Vec<String> {
         let skipped = self
             .skipped
@@ -33,7 +33,7 @@ impl VerifyReport {
         skipped.chain(inside).collect()
     }
 
-    /// Describes the drift and the causes on the host, and what to do about them. The hints name `decnet` commands.
+    /// Describes the drift and the causes on the host, and how to fix them. The hints name `decnet` commands.
     pub fn advice(&self, maze: &str) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.drift.is_empty() {
