@@ -41,7 +41,7 @@ impl SharedBus {
     }
 
     /// Waits a moment until events are sent.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn flush(&self) {
         if let Some(bus) = self.bus.get() {
             bus.flush(TIMEOUT).await;
         }

@@ -195,7 +195,7 @@ impl CommandError {
     }
 
     /// Returns the error with its causes in one line.
-    pub(crate) fn in_full(&self) -> String {
+    pub(crate) fn with_causes(&self) -> String {
         [vec![self.to_string()], self.causes()].concat().join(": ")
     }
 

@@ -9,18 +9,18 @@ use crate::{command_error::CommandError, exit::Exit, output::say};
 ///
 /// Commands that change nothing do not call this: a signal ends them immediately.
 pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
-    catch_saying("interrupted: finishing started steps, then undoing this run")
+    catch_with_message("interrupted: finishing started steps, then undoing this run")
 }
 
 /// Catches signals from now on, and prints a message at the first.
-pub(crate) fn catch_saying(words: &'static str) -> Result<CancellationToken, CommandError> {
+pub(crate) fn catch_with_message(message: &'static str) -> Result<CancellationToken, CommandError> {
     let mut signals = Signals::new()?;
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
         signals.next().await;
         cancel.cancel();
-        say(words);
+        say(message);
         signals.next().await;
         say("still working: exiting now may leave resources on Docker; interrupt again to exit immediately");
         signals.next().await;

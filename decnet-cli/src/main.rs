@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     let context = Context::new(cli.globals, output);
     let result = runtime.block_on(async {
         let result = cli.command.run(&context, cli::grammar).await;
-        context.bus.settle().await;
+        context.bus.flush().await;
         result
     });
     // A thread that still waits for stdin or a dead daemon must not delay the exit.

@@ -74,7 +74,7 @@ struct DeckyAt<'a> {
 }
 
 /// Prints the last changes of a topology.
-pub(crate) fn history(context: &Context, entries: Vec<HistoryEntry>) -> Result<(), CommandError> {
+pub(crate) fn show_history(context: &Context, entries: Vec<HistoryEntry>) -> Result<(), CommandError> {
     let skipped = entries.len().saturating_sub(SHOWN);
     let rows = entries.into_iter().skip(skipped).map(|entry| {
         [

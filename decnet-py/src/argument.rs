@@ -54,8 +54,8 @@ impl FromPyObject<'_, '_> for FilePath {
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         object.extract().map(Self).map_err(|error: PyErr| {
             // A text that cannot be a path, for instance with a lone surrogate.
-            let unsayable = error.is_instance_of::<PyValueError>(object.py());
-            if unsayable {
+            let is_invalid = error.is_instance_of::<PyValueError>(object.py());
+            if is_invalid {
                 PyTypeError::new_err(format!("not a valid path: {error}"))
             } else {
                 error

@@ -149,7 +149,8 @@ impl TopologyConfig {
 /// Reads a config from a dict.
 pub(crate) fn read(fields: &Bound<'_, PyAny>, catalog: &decnet_topology::Catalog) -> PyResult<TopologyConfig> {
     let py = fields.py();
-    let value = convert::to_value(fields).map_err(|unfit| unfit.raise(|message| errors::unread_config(py, message)))?;
+    let value =
+        convert::to_value(fields).map_err(|unfit| unfit.raise(|message| errors::unreadable_config(py, message)))?;
     let config = decnet_topology::TopologyConfig::from_value(&value, catalog, rng::os_seed);
     config.map(TopologyConfig).map_err(|error| error.raise(py))
 }
@@ -159,8 +160,8 @@ pub(crate) fn read_seed(seed: &Bound<'_, PyAny>) -> PyResult<u64> {
     let py = seed.py();
     let message = || format!("a seed must be a whole number from 0 to {}", u64::MAX);
     match convert::to_value(seed) {
-        Ok(Value::Number(number)) => number.as_u64().ok_or_else(|| errors::unread_config(py, message())),
-        Err(convert::Unfit::Value(_)) => Err(errors::unread_config(py, message())),
+        Ok(Value::Number(number)) => number.as_u64().ok_or_else(|| errors::unreadable_config(py, message())),
+        Err(convert::Unfit::Value(_)) => Err(errors::unreadable_config(py, message())),
         _ => Err(PyTypeError::new_err(message())),
     }
 }

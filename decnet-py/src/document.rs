@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// A document before it is parsed.
-pub(crate) enum Written {
+pub(crate) enum UnparsedDocument {
     /// A dict. Its findings have no lines and columns.
     Dict(Value),
     /// A text.
     Text(Vec<u8>, Syntax),
 }
 
-impl Written {
+impl UnparsedDocument {
     /// Takes a dict, the text of a document, or the path of a file.
     pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         if object.is_instance_of::<PyDict>() {
@@ -45,7 +45,7 @@ impl Written {
             let kind = convert::kind(object);
             return Err(PyTypeError::new_err(format!("a document must be a dict, not {kind}")));
         }
-        let value = convert::to_value(object).map_err(|unfit| unfit.raise(|message| unread(py, &message)))?;
+        let value = convert::to_value(object).map_err(|unfit| unfit.raise(|message| unreadable(py, &message)))?;
         Ok(Self::Dict(value))
     }
 
@@ -59,7 +59,7 @@ impl Written {
         };
         match convert::text_of(text) {
             Ok(text) => Ok(Self::Text(text.into_bytes(), syntax)),
-            Err(unfit) => Err(unfit.raise(|message| unread(object.py(), &message))),
+            Err(unfit) => Err(unfit.raise(|message| unreadable(object.py(), &message))),
         }
     }
 
@@ -97,7 +97,7 @@ fn refusal(error: impl Raise + Send + 'static) -> Refusal {
 }
 
 /// Reports that an object cannot be a document.
-fn unread(py: Python<'_>, message: &str) -> PyErr {
+fn unreadable(py: Python<'_>, message: &str) -> PyErr {
     let target = Target::Document {
         path: String::new(),
         line: None,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     argument, convert,
-    document::Written,
+    document::UnparsedDocument,
     engine::EngineMethods,
     errors::Raise as _,
     events::pause,
@@ -42,7 +42,7 @@ fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
     if let Ok(topology) = maze.cast::<Topology>() {
         return Ok(topology.get().draft());
     }
-    let written = Written::from_python(maze)?;
+    let written = UnparsedDocument::from_python(maze)?;
     let py = maze.py();
     py.detach(|| written.parse()).map_err(|error| error.raise(py))
 }

@@ -54,7 +54,7 @@ pub(crate) fn invalid_config(py: Python<'_>, error: &ConfigError) -> PyErr {
 }
 
 /// Reports that a config cannot be read.
-pub(crate) fn unread_config(py: Python<'_>, message: String) -> PyErr {
+pub(crate) fn unreadable_config(py: Python<'_>, message: String) -> PyErr {
     let faults = vec![ConfigFault {
         field: "*".into(),
         message,
@@ -74,7 +74,7 @@ pub(crate) fn invalid_topology(py: Python<'_>, message: impl Display, code: &str
 }
 
 /// Reports that a mutation cannot be read.
-pub(crate) fn unread_mutation(py: Python<'_>, message: String) -> PyErr {
+pub(crate) fn unreadable_mutation(py: Python<'_>, message: String) -> PyErr {
     MutationError::Syntax { message }.raise(py)
 }
 

@@ -13,7 +13,7 @@ use crate::{
     catalog::Catalog,
     config::TopologyConfig,
     convert,
-    document::Written,
+    document::UnparsedDocument,
     errors::Raise as _,
     mutation::Mutation,
     parts::{Decky, Edge, Lan},
@@ -81,7 +81,7 @@ impl Topology {
     #[staticmethod]
     #[pyo3(signature = (document: "Document", *, reserved: "Subnets | None" = None))]
     fn from_dict(document: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_dict(document)?
+        UnparsedDocument::from_dict(document)?
             .resolve(document.py(), reserved)
             .map(Self::read)
     }
@@ -90,7 +90,7 @@ impl Topology {
     #[staticmethod]
     #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
     fn from_json(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_text(text, Syntax::Json)?
+        UnparsedDocument::from_text(text, Syntax::Json)?
             .resolve(text.py(), reserved)
             .map(Self::read)
     }
@@ -99,7 +99,7 @@ impl Topology {
     #[staticmethod]
     #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
     fn from_yaml(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_text(text, Syntax::Yaml)?
+        UnparsedDocument::from_text(text, Syntax::Yaml)?
             .resolve(text.py(), reserved)
             .map(Self::read)
     }
@@ -108,7 +108,9 @@ impl Topology {
     #[staticmethod]
     #[pyo3(signature = (path: "str | PathLike[str]", *, reserved: "Subnets | None" = None))]
     fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Written::from_file(&path.take())?.resolve(py, reserved).map(Self::read)
+        UnparsedDocument::from_file(&path.take())?
+            .resolve(py, reserved)
+            .map(Self::read)
     }
 
     /// Returns the document as a dict.
@@ -202,7 +204,7 @@ impl Topology {
         reserved: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Report> {
         let rules = Rules::new(rules, catalog.map(Bound::get), reserved)?;
-        Ok(py.detach(|| rules.judge(&self.maze)))
+        Ok(py.detach(|| rules.validate(&self.maze)))
     }
 
     /// Computes the canonical hash. It includes only the fields that matter on Docker.

@@ -36,8 +36,8 @@ impl Mutation {
                 convert::kind(document)
             )));
         }
-        let value =
-            convert::to_value(document).map_err(|unfit| unfit.raise(|message| errors::unread_mutation(py, message)))?;
+        let value = convert::to_value(document)
+            .map_err(|unfit| unfit.raise(|message| errors::unreadable_mutation(py, message)))?;
         decnet_topology::Mutation::from_value(&value)
             .map(Self)
             .map_err(|error| error.raise(py))
@@ -263,7 +263,7 @@ fn map(given: &Given<'_, '_>) -> PyResult<Map<String, Value>> {
             Some(text) => Ok(Value::String(text)),
             None => convert::to_value(object),
         };
-        let value = value.map_err(|unfit| unfit.raise(|message| errors::unread_mutation(object.py(), message)))?;
+        let value = value.map_err(|unfit| unfit.raise(|message| errors::unreadable_mutation(object.py(), message)))?;
         Ok((key.to_owned(), value))
     };
     given.map(said).collect()

@@ -10,7 +10,7 @@ use crate::{
     argument::{FilePath, count},
     catalog::Catalog,
     engine::EngineMethods,
-    open_repo::at_once,
+    open_repo::coroutine_of,
     operation::{Answer, Waiter},
     repo::{CloseWithRepo, RepoMethods},
     workbench::{self, Slot, Workbench},
@@ -110,12 +110,12 @@ impl PyEngine {
 impl AioEngine {
     #[pyo3(signature = () -> "Coroutine[Any, Any, AioEngine]")]
     fn __aenter__(slf: &Bound<'_, Self>) -> Answer {
-        at_once(slf.py(), slf.clone().unbind().into_any())
+        coroutine_of(slf.py(), slf.clone().unbind().into_any())
     }
 
     #[pyo3(signature = (*_arguments: "object") -> "Coroutine[Any, Any, None]")]
     fn __aexit__(slf: &Bound<'_, Self>, py: Python<'_>, _arguments: &Bound<'_, PyTuple>) -> Answer {
         slf.as_super().get().close()?;
-        at_once(py, py.None())
+        coroutine_of(py, py.None())
     }
 }

@@ -87,13 +87,13 @@ impl AioRepo {
 
     #[pyo3(signature = () -> "Coroutine[Any, Any, AioRepo]")]
     fn __aenter__(slf: &Bound<'_, Self>) -> Answer {
-        at_once(slf.py(), slf.clone().unbind().into_any())
+        coroutine_of(slf.py(), slf.clone().unbind().into_any())
     }
 
     #[pyo3(signature = (*_arguments: "object") -> "Coroutine[Any, Any, None]")]
     fn __aexit__(slf: &Bound<'_, Self>, py: Python<'_>, _arguments: &Bound<'_, PyTuple>) -> Answer {
         slf.as_super().get().close()?;
-        at_once(py, py.None())
+        coroutine_of(py, py.None())
     }
 }
 
@@ -104,7 +104,7 @@ impl AioRepo {
 }
 
 /// Returns a coroutine that returns a value.
-pub(crate) fn at_once(py: Python<'_>, value: Py<PyAny>) -> Answer {
+pub(crate) fn coroutine_of(py: Python<'_>, value: Py<PyAny>) -> Answer {
     let work = |_| async { Ok::<_, RepoError>(()) };
     Waiter::EventLoop.wait(py, Operation::new(Stop::Never, work, |_, ()| Ok(value)), None)
 }

@@ -112,16 +112,16 @@ impl Rules {
     }
 
     /// Validates a topology.
-    pub(crate) fn judge(&self, maze: &Topology) -> Report {
-        self.judge_view(maze)
+    pub(crate) fn validate(&self, maze: &Topology) -> Report {
+        self.validate_view(maze)
     }
 
     /// Validates a draft.
-    pub(crate) fn judge_draft(&self, draft: &Draft) -> Report {
-        self.judge_view(draft)
+    pub(crate) fn validate_draft(&self, draft: &Draft) -> Report {
+        self.validate_view(draft)
     }
 
-    fn judge_view<'a>(&self, maze: impl Into<TopologyView<'a>>) -> Report {
+    fn validate_view<'a>(&self, maze: impl Into<TopologyView<'a>>) -> Report {
         let surroundings = Surroundings {
             claims: &self.claims,
             ..Surroundings::default()

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::{
     argument::Text,
     catalog::Catalog,
-    document::Written,
+    document::UnparsedDocument,
     model::Topology,
     report::{Report, Rules},
 };
@@ -27,11 +27,11 @@ pub(crate) fn validate_document(
     let rules = Rules::new(rules, catalog.map(Bound::get), reserved)?;
     if let Ok(topology) = document.cast::<Topology>() {
         let maze = topology.get().maze();
-        return Ok(py.detach(|| rules.judge(&maze)));
+        return Ok(py.detach(|| rules.validate(&maze)));
     }
-    let written = Written::from_python(document)?;
+    let written = UnparsedDocument::from_python(document)?;
     Ok(py.detach(|| match written.parse() {
-        Ok(draft) => rules.judge_draft(&draft),
+        Ok(draft) => rules.validate_draft(&draft),
         // A text that is not a document breaks a rule as well.
         Err(error) => Report(decnet_topology::Report::new(error.findings)),
     }))

@@ -28,7 +28,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let source = Source::new(&arguments.file.unwrap_or_else(|| "-".into()));
     let engine = context.engine_on_demand()?;
     let outcome = apply(context, &engine, &source, arguments.name, ApplyOptions::default()).await?;
-    generate::say(context, &outcome, outcome.result.as_str())?;
+    generate::print_stored(context, &outcome, outcome.result.as_str())?;
     Ok(Exit::Done)
 }
 

@@ -53,19 +53,19 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             Ok(Exit::Done)
         }
         Task::Check => check(context, &path).await,
-        Task::Unlock { topology, yes } => unlock::run(context, &existing(&path)?, &topology, yes).await,
+        Task::Unlock { topology, yes } => unlock::run(context, &open_existing(&path)?, &topology, yes).await,
         Task::Reset { yes, force } => reset(context, &path, yes, force).await,
     }
 }
 
 /// Opens an existing database.
-pub(crate) fn existing(path: &Path) -> Result<SqliteRepo, CommandError> {
+pub(crate) fn open_existing(path: &Path) -> Result<SqliteRepo, CommandError> {
     fs::metadata(path).map_err(CommandError::reading(path))?;
     Ok(SqliteRepo::open(path)?)
 }
 
 async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
-    let repo = existing(path)?;
+    let repo = open_existing(path)?;
     let damage = repo.check().await?;
     let layout = repo.schema_version();
     let instance = repo.instance().await?;
@@ -124,7 +124,7 @@ fn refuse_if_foreign(path: &Path) -> Result<(), CommandError> {
 
 /// Refuses to remove a database with topologies that may have resources on Docker.
 async fn refuse_if_in_use(path: &Path) -> Result<(), CommandError> {
-    let repo = existing(path)?;
+    let repo = open_existing(path)?;
     let up = TopologyFilter::default().without(&[Status::Pending, Status::TornDown]);
     let page = repo.list(&up).await?;
     if page.rows.is_empty() {

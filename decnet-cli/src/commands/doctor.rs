@@ -45,7 +45,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
                 match engine(context, repo).await {
                     Ok(engine) => checks.extend(check_hosts(&engine).await),
                     Err(error) => {
-                        let message = format!("not checked: {}", error.in_full());
+                        let message = format!("not checked: {}", error.with_causes());
                         checks.push(Check::warn("host", message, error.hint().unwrap_or_default()));
                     }
                 }
@@ -100,7 +100,7 @@ async fn engine(context: &Context, repo: Arc<dyn Repo>) -> Result<Engine, Comman
 }
 
 fn failed(what: &'static str, subject: &str, error: &CommandError) -> Check {
-    let message = format!("{subject}{}", error.in_full());
+    let message = format!("{subject}{}", error.with_causes());
     Check::fail(what, message, error.hint().map(str::to_owned))
 }
 
@@ -113,7 +113,7 @@ async fn database(context: &Context) -> Result<(Check, bool), CommandError> {
         let message = format!("{subject}does not exist yet; the first command that stores something creates it");
         return Ok((Check::ok(WHAT, message), false));
     }
-    let repo = match db::existing(&path) {
+    let repo = match db::open_existing(&path) {
         Ok(repo) => repo,
         Err(error) => return Ok((failed(WHAT, &subject, &error), false)),
     };

@@ -103,7 +103,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         input::write(path, &document::print(&draft, syntax), context.output)?;
     } else {
         let outcome = context.engine_on_demand()?.generate(&config).await?;
-        say(context, &outcome, &format!("seed {}", config.seed()))?;
+        print_stored(context, &outcome, &format!("seed {}", config.seed()))?;
     }
     Ok(Exit::Done)
 }
@@ -120,7 +120,7 @@ fn read(source: &Source) -> Result<Value, CommandError> {
 }
 
 /// Prints the stored maze.
-pub(super) fn say(context: &Context, outcome: &StoreOutcome, what: &str) -> Result<(), CommandError> {
+pub(super) fn print_stored(context: &Context, outcome: &StoreOutcome, what: &str) -> Result<(), CommandError> {
     context.output.either(outcome, || {
         let (row, topology) = (&outcome.stored.row, &outcome.stored.topology);
         let lans = text::count(topology.lans().len(), "LAN", "LANs");

@@ -90,7 +90,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
     let new = NewMutation::new(mutation).actor(actor.or_else(user));
     let submitted = if wait {
-        let cancel = interrupt::catch_saying("interrupted: finishing started work; the rest stays queued")?;
+        let cancel = interrupt::catch_with_message("interrupted: finishing started work; the rest stays queued")?;
         let reporter = ProgressReporter::start(&engine, context.output);
         let submitted = engine.submit_and_wait(row.id, new, expected, &cancel).await;
         reporter.end().await;
@@ -135,7 +135,7 @@ async fn show_plan(
         let value = json!({ "steps": plan, "restarts": restarts, "deleted_logs": logs, "refusal": refusal });
         context.output.json(&value)?;
     } else {
-        plan::lines(context, plan)?;
+        plan::print_steps(context, plan)?;
         for container in &restarts {
             context.output.line(format!("{container} is recreated or restarted"))?;
         }

@@ -55,13 +55,13 @@ fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
             .output
             .json(&json!({ "steps": plan, "deleted_logs": plan.deleted_logs() }));
     }
-    lines(context, plan)?;
+    print_steps(context, plan)?;
     context.output.note(plan.summary());
     Ok(())
 }
 
 /// Prints the steps, and a warning about the logs that they delete.
-pub(crate) fn lines(context: &Context, plan: &Plan) -> Result<(), CommandError> {
+pub(crate) fn print_steps(context: &Context, plan: &Plan) -> Result<(), CommandError> {
     for step in plan.steps() {
         context.output.line(step.to_string())?;
     }

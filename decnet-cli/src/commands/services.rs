@@ -31,8 +31,8 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Comm
     if context.output.json {
         context.output.json(&json!({ "services": chosen }))?;
     } else if in_full {
-        for (at, service) in chosen.iter().enumerate() {
-            if at > 0 {
+        for (index, service) in chosen.iter().enumerate() {
+            if index > 0 {
                 context.output.data("\n")?;
             }
             show(context, service)?;

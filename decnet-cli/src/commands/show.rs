@@ -125,7 +125,7 @@ fn print(
         output.data("\n")?;
         output.data(&table::deckies(deckies, observed))?;
     }
-    past::history(context, HistoryEntry::list(events, mutations))?;
+    past::show_history(context, HistoryEntry::list(events, mutations))?;
     if let Some(trouble) = trouble {
         output.note(format!(
             "Docker did not answer, so addresses are those of the maze and states are unknown: {trouble}"

@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 .output
                 .line(format!("{}: {finding}", finding.place_in(&found.file)))?;
         }
-        sum_up(&found, context.output);
+        print_summary(&found, context.output);
     }
     let invalid = found.iter().any(|found| !found.report.is_clean());
     Ok(if invalid { Exit::Invalid } else { Exit::Done })
@@ -106,7 +106,7 @@ async fn check(
     Ok(validate_against(&draft, catalog, rules, &claims))
 }
 
-fn sum_up(found: &[Found], output: Output) {
+fn print_summary(found: &[Found], output: Output) {
     let number = |severity| found.iter().map(|found| found.report.count(severity)).sum::<u64>();
     let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
     let errors = (errors > 0).then(|| text::count(errors, "error", "errors"));

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 /// Watches all mazes until it is interrupted.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine(arguments.workers.into()).await?;
-    let cancel = interrupt::catch_saying("stopping: finishing started work and releasing leases")?;
+    let cancel = interrupt::catch_with_message("stopping: finishing started work and releasing leases")?;
     let mut options = WatchOptions::default();
     options.poll = arguments.poll;
     let mut events = engine.events();

@@ -41,9 +41,9 @@ const LAN_PREFIX: RangeInclusive<u8> = 16..=29;
 /// assert_eq!(fields, ["colour", "depth"]);
 /// ```
 ///
-/// A config is read from a JSON value ([`TopologyConfig::from_value`]; [`TopologyConfig::value_from_text`] makes one from JSON, YAML or TOML) or
-/// built ([`TopologyConfig::builder`]). Both report all faults at once. A stored config serializes with all its fields, including
-/// its seed, so that every maze can be generated again.
+/// [`TopologyConfig::from_value`] reads a config from a JSON value, which [`TopologyConfig::value_from_text`] makes from JSON,
+/// YAML or TOML. [`TopologyConfig::builder`] builds one. Both report all faults at once. A stored config serializes with all its
+/// fields, including its seed, so that every maze can be generated again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Value")]
 pub struct TopologyConfig {

@@ -1,4 +1,5 @@
-//! The decoder of maze files, configs, catalogues and mutations: a tree of values, and typed reads that record every fault with its place.
+//! The decoder of maze files, configs, catalogues and mutations: a tree of values, and typed reads that record every fault with
+//! its place.
 //!
 //! A [`Value`] is built from JSON, YAML, TOML or from a `serde_json::Value`. [`At`] is a value and its path. Its methods return
 //! the expected value, or record a [`Fault`] in the [`Diagnostics`] and return nothing, so that reading continues. Each format
