@@ -206,8 +206,8 @@ pub(crate) fn document<T: DeserializeOwned>(object: &Bound<'_, PyAny>, what: &st
 }
 
 /// Converts a serializable value to Python's objects.
-pub(crate) fn to_python(py: Python<'_>, said: &(impl Serialize + ?Sized)) -> PyResult<Py<PyAny>> {
-    let value = serde_json::to_value(said).map_err(|error| tree::DecnetError::new_err(error.to_string()))?;
+pub(crate) fn to_python(py: Python<'_>, value: &(impl Serialize + ?Sized)) -> PyResult<Py<PyAny>> {
+    let value = serde_json::to_value(value).map_err(|error| tree::DecnetError::new_err(error.to_string()))?;
     from_value(py, &value)
 }
 

@@ -18,7 +18,7 @@ pub(crate) trait Raise {
 }
 
 /// Formats an error with its causes.
-fn said(error: &(dyn Error + 'static)) -> String {
+fn with_causes(error: &(dyn Error + 'static)) -> String {
     let causes = successors(Some(error as &dyn Error), |error| (*error).source());
     let mut words: Vec<String> = causes.map(ToString::to_string).collect();
     // An error that repeats its cause's text is shown once.
@@ -93,8 +93,8 @@ impl Raise for GenerateError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         let raised = match self {
             Self::Config(error) => return invalid_config(py, error),
-            Self::Subnets { .. } | Self::Addresses { .. } => tree::AddressError::new_err(said(self)),
-            error => tree::GenerateFailed::new_err(said(error)),
+            Self::Subnets { .. } | Self::Addresses { .. } => tree::AddressError::new_err(with_causes(self)),
+            error => tree::GenerateFailed::new_err(with_causes(error)),
         };
         with(py, raised, self.code(), [])
     }
@@ -102,7 +102,7 @@ impl Raise for GenerateError {
 
 impl Raise for AllocError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        with(py, tree::AddressError::new_err(said(self)), self.code(), [])
+        with(py, tree::AddressError::new_err(with_causes(self)), self.code(), [])
     }
 }
 
@@ -112,19 +112,19 @@ impl Raise for ResolveError {
             Self::Unsound { report } => report.findings(),
             _ => &[],
         };
-        invalid_topology(py, said(self), self.code(), findings)
+        invalid_topology(py, with_causes(self), self.code(), findings)
     }
 }
 
 impl Raise for DocumentError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        invalid_topology(py, said(self), self.code(), &self.findings)
+        invalid_topology(py, with_causes(self), self.code(), &self.findings)
     }
 }
 
 impl Raise for CatalogError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        with(py, tree::InvalidCatalog::new_err(said(self)), self.code(), [])
+        with(py, tree::InvalidCatalog::new_err(with_causes(self)), self.code(), [])
     }
 }
 
@@ -134,7 +134,7 @@ impl Raise for MutationError {
             Self::ResultInvalid { report } => report.findings(),
             _ => &[],
         };
-        mutation_rejected(py, said(self), self.code(), findings)
+        mutation_rejected(py, with_causes(self), self.code(), findings)
     }
 }
 
@@ -159,7 +159,7 @@ fn of_status(py: Python<'_>, status: Status, intent: Option<Intent>) -> [(&'stat
 
 impl Raise for RepoError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        let (message, code) = (said(self), self.code());
+        let (message, code) = (with_causes(self), self.code());
         match self {
             Self::VersionConflict { expected, current } => {
                 let attributes = [
@@ -197,27 +197,32 @@ impl Raise for RuntimeError {
                 ("leftovers", Vec::<String>::new().into_py_any(py)),
                 ("failures", Vec::<String>::new().into_py_any(py)),
             ];
-            return with(py, tree::Interrupted::new_err(said(self)), self.code(), attributes);
+            return with(
+                py,
+                tree::Interrupted::new_err(with_causes(self)),
+                self.code(),
+                attributes,
+            );
         }
         if self.is_unreachable() {
             let attributes = [("endpoint", endpoint.into_py_any(py))];
             return with(
                 py,
-                tree::DockerUnavailable::new_err(said(self)),
+                tree::DockerUnavailable::new_err(with_causes(self)),
                 self.code(),
                 attributes,
             );
         }
-        with(py, tree::DockerError::new_err(said(self)), self.code(), [])
+        with(py, tree::DockerError::new_err(with_causes(self)), self.code(), [])
     }
 }
 
 impl Raise for EngineError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        let (message, code) = (said(self), self.code());
+        let (message, code) = (with_causes(self), self.code());
         let leftover = |left: &Vec<String>| ("leftovers", left.into_py_any(py));
         let failed = |failures: &[StepFailure]| {
-            let said: Vec<String> = failures.iter().map(|failure| said(failure)).collect();
+            let said: Vec<String> = failures.iter().map(|failure| with_causes(failure)).collect();
             ("failures", said.into_py_any(py))
         };
         let undone = |failures: &[StepFailure], left: &[String]| {

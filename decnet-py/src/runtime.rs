@@ -17,7 +17,7 @@ pub(crate) struct Threads {
     /// The runtime that runs operations.
     pub(crate) tokio: tokio::runtime::Runtime,
     /// Callables for a dedicated thread that calls them in the interpreter: the threads of the runtime never wait for the
-    /// interpreter's lock, so that leases are renewed whatever Python does.
+    /// interpreter's lock, so that leases are renewed even while Python is busy.
     pub(crate) callbacks: mpsc::Sender<Py<PyAny>>,
 }
 

@@ -197,7 +197,7 @@ async fn say_done(context: &Context, engine: &Engine, mutation: &MutationRow) ->
         )
     })?;
     match mutation.state {
-        MutationState::Rejected if wants_force(engine, mutation).await => context.output.note(
+        MutationState::Rejected if needs_force(engine, mutation).await => context.output.note(
             "nothing was changed; --force allows the running container to be recreated, and --plan shows the steps first",
         ),
         MutationState::Rejected => context.output.note("nothing was changed"),
@@ -210,7 +210,7 @@ async fn say_done(context: &Context, engine: &Engine, mutation: &MutationRow) ->
 }
 
 /// Returns whether a mutation was rejected because it lacks `force`. The row has the reason only as text, so it is checked again.
-async fn wants_force(engine: &Engine, row: &MutationRow) -> bool {
+async fn needs_force(engine: &Engine, row: &MutationRow) -> bool {
     let checked = engine.check_mutation(row.topology, &row.mutation, None).await;
     matches!(checked, Err(EngineError::Mutation(MutationError::ForceRequired { .. })))
 }

@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let names = repo.list(&TopologyFilter::default()).await?.rows;
     let names: BTreeMap<_, _> = names.into_iter().map(|row| (row.id, row.name.to_string())).collect();
     let rows = page.rows.iter().map(|row| {
-        // A maze may have been deleted meanwhile.
+        // A maze may have been deleted since then.
         let maze = names.get(&row.topology).cloned();
         [
             row.id.to_string(),

@@ -69,7 +69,7 @@ class AddressError(DecnetError):
 
 
 class VersionConflict(DecnetError):
-    """The topology was edited meanwhile. Nothing was changed."""
+    """The topology no longer has the expected version. Nothing was changed."""
 
     expected: int
     current: int
