@@ -250,8 +250,8 @@ impl Finding {
     /// ```
     /// use decnet_topology::{Syntax, document};
     ///
-    /// let draft = document::parse("format: decnet.topology/1\nnam: corp", Syntax::Yaml)?;
-    /// assert_eq!(draft.findings[0].place_in("corp.yaml"), "corp.yaml:2:1");
+    /// let draft = document::parse("format: decnet.topology/1\nname: corp\nlan: []", Syntax::Yaml)?;
+    /// assert_eq!(draft.findings[0].place_in("corp.yaml"), "corp.yaml:3:1");
     /// # Ok::<(), decnet_topology::DocumentError>(())
     /// ```
     pub fn place_in(&self, file: &str) -> String {

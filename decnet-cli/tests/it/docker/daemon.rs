@@ -107,7 +107,7 @@ impl Daemon {
         assert!(killed.is_ok_and(|status| status.success()));
         self.wait("end", |daemon| {
             let server = daemon.server.as_mut().expect("it was started");
-            server.try_wait().expect("a child").is_doneme()
+            server.try_wait().expect("a child").is_some()
         });
         self.server = None;
     }
