@@ -124,7 +124,9 @@ impl Raise for DocumentError {
 
 impl Raise for CatalogError {
     fn raise(&self, py: Python<'_>) -> PyErr {
-        with(py, tree::InvalidCatalog::new_err(with_causes(self)), self.code(), [])
+        let raised = tree::InvalidCatalog::new_err(with_causes(self));
+        let findings = finding::list(&self.findings).into_py_any(py);
+        with(py, raised, self.code(), [("findings", findings)])
     }
 }
 
@@ -260,9 +262,13 @@ impl Raise for EngineError {
             Self::Plan(_) => with(py, tree::NeedsForce::new_err(message), code, []),
             Self::PlanChanged { .. } => with(py, tree::PlanChanged::new_err(message), code, []),
             Self::QueueNotEmpty { .. } => with(py, tree::QueueNotEmpty::new_err(message), code, []),
-            Self::MutationQueued { mutation, .. } => {
+            Self::MutationQueued { mutation, state, .. } => {
                 let raised = tree::MutationQueued::new_err(message);
-                with(py, raised, code, [("mutation", mutation.get().into_py_any(py))])
+                let attributes = [
+                    ("mutation", mutation.get().into_py_any(py)),
+                    ("state", convert::to_python(py, state)),
+                ];
+                with(py, raised, code, attributes)
             }
             Self::Differs { stored, wanted } => {
                 let difference = describe_difference(stored, wanted, "wanted");
@@ -301,7 +307,7 @@ impl Raise for EngineError {
             Self::TeardownUnrecorded { leftovers, source, .. } => {
                 let attributes = [
                     leftover(leftovers),
-                    ("failures", vec![source.to_string()].into_py_any(py)),
+                    ("failures", vec![with_causes(source)].into_py_any(py)),
                 ];
                 with(py, tree::TeardownUnrecorded::new_err(message), code, attributes)
             }

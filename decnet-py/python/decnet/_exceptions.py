@@ -33,9 +33,10 @@ class InvalidTopology(DecnetError):
 
 
 class InvalidCatalog(DecnetError):
-    """A catalogue file cannot be read."""
+    """A catalogue file cannot be read. `findings` lists the faults."""
 
     code = "invalid_catalog"
+    findings: list[Finding]
 
 
 class GenerateFailed(DecnetError):
@@ -56,6 +57,7 @@ class MutationQueued(DecnetError):
     """A mutation is queued but not finished. It stays in the queue: `Engine.wait_for(error.mutation)` waits for it."""
 
     mutation: int
+    state: str
 
 
 class QueueNotEmpty(DecnetError):

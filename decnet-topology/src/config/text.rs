@@ -39,7 +39,7 @@ impl ConfigSyntax {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", .place.map(|(line, column)| format!("line {line}, column {column}: ")).unwrap_or_default())]
 pub struct ConfigTextError {
-    /// The expected syntax: JSON, YAML, TOML or UTF-8.
+    /// The expected form: JSON, YAML, TOML, or `a config` if it has no syntax.
     pub syntax: &'static str,
     /// The line and the column, from 1, where they are known.
     pub place: Option<(usize, usize)>,
@@ -57,7 +57,7 @@ impl ConfigTextError {
 impl From<TextError> for ConfigTextError {
     fn from(error: TextError) -> Self {
         Self {
-            syntax: error.syntax.unwrap_or("UTF-8"),
+            syntax: error.syntax.unwrap_or("a config"),
             place: error.place,
             reason: error.reason,
         }

@@ -355,7 +355,7 @@ impl<'t> Fields<'_, 't> {
             let path = Path::Key(&self.at.path, key).to_string();
             let parent = self.at.path.to_string();
             let problem = Problem::MissingKey { parent, key, expected };
-            self.at.diagnostics.note(self.end(), path, problem);
+            self.at.diagnostics.note(self.place(), path, problem);
         }
         found
     }
@@ -366,14 +366,20 @@ impl<'t> Fields<'_, 't> {
     }
 
     /// Returns the position of the last entry. A missing key could be added after it.
+    fn place(&self) -> Option<usize> {
+        // A missing name belongs to the whole maze file, not to a place in it.
+        if matches!(self.at.path, Path::Root) {
+            return None;
+        }
+        self.end().or_else(|| self.at.offset())
+    }
+
     fn end(&self) -> Option<usize> {
         let (key, value) = self.entries.last()?;
         let text = match value {
             Value::Text(text) => text,
             _ => key,
         };
-        // A missing name belongs to the whole maze file, not to a place in it.
-        let is_root = matches!(self.at.path, Path::Root);
-        self.at.diagnostics.offset_of(text).filter(|_| !is_root)
+        self.at.diagnostics.offset_of(text)
     }
 }

@@ -36,9 +36,14 @@ impl From<Fault> for Finding {
                 (Code::DocType, format!("{} has no `{key}`; add it", whole(&parent)))
             }
             Problem::WrongType {
-                expected, found_type, ..
+                expected,
+                found,
+                found_type,
             } => {
-                let message = format!("{} must be {expected}, not {found_type}", whole(&path));
+                // If a number is expected and given, its value is wrong.
+                let is_number = found_type == "a number" && expected.contains("number");
+                let found = if is_number { found } else { found_type.to_owned() };
+                let message = format!("{} must be {expected}, not {found}", whole(&path));
                 (Code::DocType, message)
             }
             Problem::UnknownWord { word, known } => {

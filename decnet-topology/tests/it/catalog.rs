@@ -207,6 +207,13 @@ titel = "Box"
 }
 
 #[test]
+fn a_missing_key_of_an_empty_table_is_reported_with_the_place_of_the_table() {
+    let text = "[services.q]\nports = [\"1/tcp\"]\nimage = {}\n";
+    let refused = Catalog::empty().extend_from_toml(text).expect_err("no build");
+    assert_eq!(refused.findings[0].place_in("c.toml"), "c.toml:3:1", "{refused}");
+}
+
+#[test]
 fn a_file_that_is_not_utf_8_is_refused_with_the_place() {
     let refused = Catalog::empty()
         .extend_from_toml(b"[services.a]\n# \xff")

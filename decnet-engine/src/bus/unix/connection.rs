@@ -81,6 +81,8 @@ pub enum ConnectionError {
     Invalid {
         /// What is invalid.
         reason: String,
+        /// The cause, if the body is invalid.
+        source: Option<serde_json::Error>,
     },
     /// The server sent an unexpected frame.
     #[error("unexpected frame from the bus: {verb} {args:?}")]
@@ -120,17 +122,18 @@ impl From<FrameError> for ConnectionError {
         match error {
             FrameError::Io(source) => Self::Failed { source },
             FrameError::Truncated => Self::Ended,
-            FrameError::HeaderTooLong | FrameError::BodyTooLong { .. } => Self::TooLarge {
+            FrameError::Body { verb, source } => Self::Invalid {
+                reason: format!("the body of {verb} is invalid"),
+                source: Some(source),
+            },
+            FrameError::HeaderTooLong
+            | FrameError::BodyTooLong { .. }
+            | FrameError::NotUtf8
+            | FrameError::ControlCharacter { .. }
+            | FrameError::UnknownVerb { .. } => Self::Invalid {
                 reason: error.to_string(),
+                source: None,
             },
-            FrameError::Body { ref source, .. } => Self::Invalid {
-                reason: format!("{error}: {source}"),
-            },
-            FrameError::NotUtf8 | FrameError::ControlCharacter { .. } | FrameError::UnknownVerb { .. } => {
-                Self::Invalid {
-                    reason: error.to_string(),
-                }
-            }
         }
     }
 }
@@ -241,6 +244,10 @@ impl Connection {
                 Some(reason) => Err(ConnectionError::Refused { reason }),
                 None => Err(FrameError::Io(error).into()),
             },
+            Err(error @ (FrameError::HeaderTooLong | FrameError::BodyTooLong { .. })) => {
+                let reason = error.to_string();
+                Err(ConnectionError::TooLarge { reason })
+            }
             Err(error) => Err(error.into()),
         }
     }

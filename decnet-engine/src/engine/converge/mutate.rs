@@ -1,9 +1,10 @@
 //! Mutations that the engine applies directly.
 
 use decnet_topology::{
-    Mutation, MutationContext, MutationRow, MutationState, NewMutation, RepoError, Status, StoredTopology, TopologyRow,
-    ValidTopology, apply,
+    Edit, Mutation, MutationContext, MutationRow, MutationState, NewMutation, RepoError, Status, StoredTopology,
+    Topology, TopologyRow, ValidTopology, apply,
 };
+use jiff::Timestamp;
 
 use super::{drain::Expected, work::Task};
 use crate::engine::{Engine, EngineError, Outcome, session::lease::Session};
@@ -30,23 +31,26 @@ impl Engine {
 }
 
 impl Engine {
-    /// Edits the pending topology that was shown, which needs neither the lease nor the runtime.
-    pub(in crate::engine) async fn edit(&self, shown: &TopologyRow, new: NewMutation) -> Result<Outcome, EngineError> {
-        let stored = self.repo.load(shown.id).await?;
-        if stored.row.status == Status::Pending && stored.row.version == shown.version {
-            match self.edit_pending(&stored, &new).await {
-                Ok(edited) => {
-                    return Ok(Outcome {
-                        row: edited.row,
-                        changed: 0,
-                        reason: None,
-                        warnings: Vec::new(),
-                    });
-                }
-                // Another process edited or deployed it first.
-                Err(EngineError::Repo(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. })) => {}
-                Err(error) => return Err(error),
+    /// Stores the shown result of a mutation of a pending topology. It needs neither the lease nor the runtime.
+    pub(in crate::engine) async fn edit(
+        &self,
+        shown: &TopologyRow,
+        new: NewMutation,
+        result: Topology,
+    ) -> Result<Outcome, EngineError> {
+        let edit = Edit::new(result).expected(shown.version).mutation(new);
+        match self.repo.edit(shown.id, edit, Timestamp::now()).await {
+            Ok(edited) => {
+                return Ok(Outcome {
+                    row: edited.row,
+                    changed: 0,
+                    reason: None,
+                    warnings: Vec::new(),
+                });
             }
+            // Another process edited or deployed it first.
+            Err(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
         let now = self.repo.get(shown.id).await?;
         Err(EngineError::PlanChanged {
@@ -56,7 +60,7 @@ impl Engine {
     }
 
     /// Returns the error of a mutation that is queued and not finished.
-    async fn unfinished(&self, queued: &MutationRow, source: EngineError) -> EngineError {
+    pub(in crate::engine) async fn unfinished(&self, queued: &MutationRow, source: EngineError) -> EngineError {
         // If the store fails too, the state is the last known one.
         let row = self.repo.mutation(queued.id).await;
         EngineError::MutationQueued {

@@ -40,8 +40,8 @@ impl Engine {
         shown: Option<&Prepared>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
-        if let Some(Work::Edit { row, new, .. }) = shown.map(Prepared::work) {
-            return self.edit(row, new.clone()).await;
+        if let Some(Work::Edit { row, new, topology, .. }) = shown.map(Prepared::work) {
+            return self.edit(row, new.clone(), topology.clone()).await;
         }
         let mut id = id;
         loop {
@@ -106,7 +106,7 @@ impl Session<'_> {
             (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
             (Work::Reconcile(task), _) => self.converge(*task, Trigger::Operator).await?,
-            (Work::Edit { row, new, .. }, _) => self.engine.edit(&row, new).await?,
+            (Work::Edit { row, new, topology, .. }, _) => self.engine.edit(&row, new, topology).await?,
             (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
         };
         Ok(Ended::Outcome(Box::new(outcome)))

@@ -60,15 +60,6 @@ impl Engine {
         )
         .await
     }
-
-    /// Edits a pending topology, which must still have this version.
-    pub(in crate::engine) async fn edit_pending(
-        &self,
-        stored: &StoredTopology,
-        new: &NewMutation,
-    ) -> Result<StoredTopology, EngineError> {
-        edit_pending(self.repo.as_ref(), &self.options.catalog, stored, new).await
-    }
 }
 
 /// Submits a mutation. A pending topology is edited directly. For a running one, the mutation is queued and published on the bus.

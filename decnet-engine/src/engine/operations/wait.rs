@@ -64,7 +64,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::MutationQueued`] if `cancel` fires first; started work is finished then.
+    /// [`EngineError::MutationQueued`] if `cancel` fires first (started work is finished then), or if the queue cannot be drained:
+    /// the runtime does not answer, for instance. The mutation stays in the queue.
     pub async fn wait_for(&self, mutation: MutationId, cancel: &CancellationToken) -> Result<MutationRow, EngineError> {
         loop {
             let row = self.repo.mutation(mutation).await?;
@@ -72,11 +73,8 @@ impl Engine {
                 return Ok(row);
             }
             if cancel.is_cancelled() {
-                return Err(EngineError::MutationQueued {
-                    mutation,
-                    state: row.state,
-                    source: Box::new(EngineError::interrupted(row.topology)),
-                });
+                let interrupted = EngineError::interrupted(row.topology);
+                return Err(self.unfinished(&row, interrupted).await);
             }
             match self.drain(row.topology, cancel).await {
                 Ok(finished) if finished.iter().any(|row| row.id == mutation) => {}
@@ -84,7 +82,13 @@ impl Engine {
                 Ok(_) | Err(EngineError::Busy { .. }) => {
                     cancel.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // A later mutation can fail to be applied after this one was finished.
+                    return match self.repo.mutation(mutation).await {
+                        Ok(row) if row.finished_at.is_some() => Ok(row),
+                        _ => Err(self.unfinished(&row, error).await),
+                    };
+                }
             }
         }
     }

@@ -244,6 +244,27 @@ async fn a_shown_edit_of_a_pending_maze_is_not_queued_if_the_maze_is_deployed_me
 }
 
 #[tokio::test]
+async fn a_shown_edit_does_not_take_another_subnet_than_the_shown_one() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let adding = Mutation::from_json(r#"{"op": "add_lan", "payload": {"name": "attic"}}"#).expect("a mutation");
+    let prepared = lab
+        .engine
+        .prepare(id, Operation::Mutate(NewMutation::new(adding)))
+        .await;
+    let prepared = prepared.expect("prepared");
+    let attic = prepared.topology().expect("the result").lans()[2].subnet();
+    let other = Topology::builder().dmz("dmz", &attic.to_string()).build();
+    lab.store("other", other.expect("a maze")).await;
+    let refused = prepared.execute(&CancellationToken::new()).await;
+    assert!(
+        matches!(refused, Err(EngineError::Repo(RepoError::SubnetClaimed { .. }))),
+        "{refused:?}"
+    );
+    assert_eq!(lab.repo.load(id).await.expect("stored").topology, small());
+}
+
+#[tokio::test]
 async fn a_shown_edit_is_refused_if_the_maze_is_changed_just_before_it() {
     for event in [Event::Edit, Event::Deploy] {
         let lab = Lab::new();

@@ -312,6 +312,14 @@ async fn a_wait_ends_when_the_mutation_is_applied() {
     };
     assert_eq!((mutation, state), (row.id, MutationState::Pending));
     assert_eq!(source.code(), "interrupted");
+    lab.docker.go_away();
+    let error = lab.engine.wait_for(row.id, &never).await.expect_err("unreachable");
+    let EngineError::MutationQueued { mutation, source, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*mutation, row.id);
+    assert!(matches!(**source, EngineError::Runtime(_)), "{source:?}");
+    lab.docker.reconnect();
     let row = lab.engine.wait_for(row.id, &never).await.expect("finished");
     assert_eq!(row.state, MutationState::Applied);
 }

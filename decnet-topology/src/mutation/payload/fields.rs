@@ -30,7 +30,7 @@ impl Mutation {
     /// Adds fields to the payload of an op that are given one by one: by flags, a form or keyword arguments.
     ///
     /// The patch of an update need not be spelled out: its keys are put into it. `force` is ignored for an op that has no such
-    /// key, because it never recreates a container.
+    /// key, because it never recreates a container; it replaces a `force` of the payload.
     ///
     /// ```
     /// use decnet_topology::Mutation;
@@ -55,7 +55,10 @@ impl Mutation {
         // The patch comes first, because other fields are put into it.
         let (patch, others): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(key, _)| key == "patch");
         for (key, value) in patch.into_iter().chain(others) {
-            if key == "force" && !FORCED.contains(&op) {
+            if key == "force" {
+                if FORCED.contains(&op) {
+                    payload.insert(key, value);
+                }
                 continue;
             }
             let target = if op.starts_with("update_") && PATCHED.contains(&key.as_str()) {
@@ -124,6 +127,16 @@ mod tests {
             "decky": "web", "patch": {"forwards_l3": true}, "services": ["ssh"], "x": -1.5, "force": true
         });
         assert_eq!(complete("update_decky", "{}", forced), Ok(within));
+    }
+
+    #[test]
+    fn force_replaces_that_of_the_payload() {
+        for given in [r#"{"force": false}"#, r#"{"force": true}"#] {
+            assert_eq!(
+                complete("update_decky", given, json!({"force": true})),
+                Ok(json!({"force": true}))
+            );
+        }
     }
 
     #[test]

@@ -108,8 +108,11 @@ impl SqliteRepo {
         for ending in ["-wal", "-shm", ""] {
             let mut file = path.as_ref().as_os_str().to_owned();
             file.push(ending);
-            match fs::remove_file(file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let file = Path::new(&file).display();
+                    return Err(io::Error::new(error.kind(), format!("{file}: {error}")));
+                }
                 _ => {}
             }
         }
